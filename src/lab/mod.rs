@@ -1,0 +1,1 @@
+//! The lab: the embedded provider, which plays scenarios on a loopback socket.
