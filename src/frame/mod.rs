@@ -1,0 +1,206 @@
+//! Frames: what the bytes of a body are divided into.
+//!
+//! The frames of a body tile it: no gap, no overlap, no byte lost, whatever the body is. Framing
+//! works on the body after its content coding and never copies: a frame is a span. Which framing a
+//! body has is decided by its bytes; the header only settles what the bytes leave open
+//! ([`sniff`]). All of it is linear in the body's length for any cutting into reads.
+
+mod lines;
+mod sniff;
+pub mod sse;
+
+pub use sniff::Hint;
+
+/// The longest frame, in bytes. What is longer is told as `incomplete` frames of this length.
+pub const MAX_FRAME: usize = 256 << 20;
+
+/// How a body is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Server-sent events, HTML standard §9.2.6.
+    Sse,
+    /// One JSON value a line.
+    Ndjson,
+    /// Not divided: one JSON document, a web page, plain text.
+    Whole,
+}
+
+impl Framing {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Framing::Sse => "sse",
+            Framing::Ndjson => "ndjson",
+            Framing::Whole => "whole",
+        }
+    }
+}
+
+/// What a frame is; the names are those of the output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An SSE event that the HTML standard dispatches.
+    Event,
+    /// An SSE block of comments only.
+    Comment,
+    /// Any other SSE block: fields without `data`, raw lines, a stray blank line.
+    Block,
+    /// Bytes left at the end that no blank line or line end completed.
+    Incomplete,
+    /// One NDJSON line.
+    Line,
+    /// A body that is no stream, whole.
+    Body,
+}
+
+impl Kind {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Event => "event",
+            Kind::Comment => "comment",
+            Kind::Block => "block",
+            Kind::Incomplete => "incomplete",
+            Kind::Line => "line",
+            Kind::Body => "body",
+        }
+    }
+}
+
+/// One frame: a span of the (decoded) body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// First byte.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// Where its data is, if that is one piece: (start relative to `offset`, length).
+    data: Option<(u32, u32)>,
+    /// Index of its last event id in [`sse::Sse::id`].
+    id: u32,
+}
+
+impl Frame {
+    fn new(kind: Kind, from: usize, to: usize) -> Self {
+        Self { offset: from as u64, len: (to - from) as u64, kind, data: None, id: 0 }
+    }
+
+    /// Its bytes, out of the whole body.
+    pub fn bytes<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let from = (self.offset as usize).min(body.len());
+        &body[from..(from + self.len as usize).min(body.len())]
+    }
+
+    /// The offset after it.
+    pub fn end(&self) -> u64 {
+        self.offset + self.len
+    }
+
+    /// Where its data stands in the body, if it is one piece of it.
+    pub fn data_span(&self) -> Option<std::ops::Range<usize>> {
+        let (at, len) = self.data?;
+        let from = self.offset as usize + at as usize;
+        Some(from..from + len as usize)
+    }
+
+    /// The payload: an event's data as the standard joins it, a line without its line end, a whole
+    /// body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
+    /// Standard does.
+    pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
+        if let Some(span) = self.data_span() {
+            return Some(String::from_utf8_lossy(&body[span]));
+        }
+        match self.kind {
+            Kind::Event => Some(sse::Block::of(self, body).data().into()),
+            Kind::Line | Kind::Body => Some(String::from_utf8_lossy(self.bytes(body))),
+            Kind::Comment | Kind::Block | Kind::Incomplete => None,
+        }
+    }
+}
+
+/// Divides a body into frames as it arrives.
+#[derive(Debug)]
+pub struct Framer {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Undecided(sniff::Sniffer),
+    Sse(Box<sse::Sse>),
+    Lines(lines::Lines),
+    Whole,
+}
+
+impl Framer {
+    /// A framer for one body, with what is known beforehand.
+    pub fn new(hint: Hint) -> Self {
+        Self { state: State::Undecided(sniff::Sniffer::new(hint)) }
+    }
+
+    /// Appends the frames that are complete in `body`, the whole body so far. Call it after each
+    /// read with the same body grown longer.
+    pub fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        if let State::Undecided(sniffer) = &mut self.state {
+            match sniffer.decide(body, false) {
+                Some(framing) => self.choose(framing),
+                None => return,
+            }
+        }
+        match &mut self.state {
+            State::Sse(sse) => sse.push(body, frames),
+            State::Lines(lines) => lines.push(body, frames),
+            State::Undecided(_) | State::Whole => {}
+        }
+    }
+
+    /// The body is over: appends what is left.
+    pub fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        self.push(body, frames);
+        if let State::Undecided(sniffer) = &mut self.state {
+            let framing = sniffer.decide(body, true).unwrap_or(Framing::Whole);
+            self.choose(framing);
+            self.push(body, frames);
+        }
+        match &mut self.state {
+            State::Sse(sse) => sse.finish(body, frames),
+            State::Lines(lines) => lines.finish(body, frames),
+            State::Undecided(_) | State::Whole => {
+                if !body.is_empty() {
+                    frames.push(Frame::new(Kind::Body, 0, body.len()));
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self, framing: Framing) {
+        self.state = match framing {
+            Framing::Sse => State::Sse(Box::default()),
+            Framing::Ndjson => State::Lines(lines::Lines::default()),
+            Framing::Whole => State::Whole,
+        };
+    }
+
+    /// The framing, once the bytes have decided it.
+    pub fn framing(&self) -> Option<Framing> {
+        match &self.state {
+            State::Undecided(_) => None,
+            State::Sse(_) => Some(Framing::Sse),
+            State::Lines(_) => Some(Framing::Ndjson),
+            State::Whole => Some(Framing::Whole),
+        }
+    }
+
+    /// What the SSE framer saw besides the frames.
+    pub fn sse(&self) -> Option<&sse::Sse> {
+        match &self.state {
+            State::Sse(sse) => Some(sse),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Which framing a body has: the bytes decide, the header settles what they leave open.
+//!
+//! Servers label streams wrongly in both directions (an error page as `text/event-stream`, a
+//! stream as `text/plain`), and a client that believes the label shows nothing. The decision is a
+//! function of the bytes and the hint alone, not of how the bytes were cut into reads.
+
+use super::Framing;
+use crate::json::Tape;
+
+/// What is known about a body before its first byte.
+#[derive(Debug, Clone, Default)]
+pub struct Hint {
+    /// The `content-type` header's value.
+    pub content_type: Option<String>,
+    /// The body comes from a file that is named like an SSE body.
+    pub named_sse: bool,
+}
+
+impl Hint {
+    /// The media type without parameters, lower case; empty if there is none.
+    pub fn media_type(&self) -> String {
+        media_type(self.content_type.as_deref().unwrap_or_default())
+    }
+}
+
+/// The media type of a `content-type` value, without parameters, lower case.
+pub(crate) fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+#[derive(Debug)]
+pub(super) struct Sniffer {
+    /// The header (or the file's name) says SSE.
+    sse: bool,
+    /// The header says one JSON value a line.
+    ndjson: bool,
+    /// Start of the line that is looked at.
+    line: usize,
+    /// Up to here that line has no end.
+    scan: usize,
+    /// Whether the first line that is not blank is a JSON value of its own.
+    first_line_is_json: Option<bool>,
+}
+
+impl Sniffer {
+    pub(super) fn new(hint: Hint) -> Self {
+        let media = hint.media_type();
+        let ndjson = ["ndjson", "jsonl", "jsonlines", "stream+json", "json-seq"];
+        Self {
+            sse: media == "text/event-stream" || (media.is_empty() && hint.named_sse),
+            ndjson: ndjson.iter().any(|n| media.ends_with(n)),
+            line: 0,
+            scan: 0,
+            first_line_is_json: None,
+        }
+    }
+
+    /// The framing of `body`, as soon as it is certain; at the `end` of the body it always is.
+    pub(super) fn decide(&mut self, body: &[u8], end: bool) -> Option<Framing> {
+        let bom: &[u8] = b"\xef\xbb\xbf";
+        let content = body.strip_prefix(bom).unwrap_or(body);
+        let blank = content.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
+        let start = body.len() - content.len() + blank.count();
+        let rest = if self.sse { Framing::Sse } else { Framing::Whole };
+        let Some(&first) = body.get(start) else {
+            return end.then_some(if body.is_empty() { Framing::Whole } else { rest });
+        };
+        if bom.starts_with(&body[..body.len().min(3)]) && body.len() < 3 && !end {
+            return None;
+        }
+        match first {
+            b'<' | b'[' => Some(Framing::Whole),
+            b'{' if self.ndjson => Some(Framing::Ndjson),
+            b'{' => self.second_line(body, start, end),
+            _ if self.sse => Some(Framing::Sse),
+            _ => self.first_field(body, start, end),
+        }
+    }
+
+    /// A body that begins with `{`: the line after the first tells whether it is NDJSON, events
+    /// after a raw JSON line, or one document.
+    fn second_line(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
+        self.lines(body, start, end, |sniffer, line, whole| {
+            match sniffer.first_line_is_json {
+                None if whole => {
+                    let json =
+                        std::str::from_utf8(line).is_ok_and(|t| Tape::new().parse(t).is_ok());
+                    sniffer.first_line_is_json = Some(json);
+                    None
+                }
+                None => None,
+                Some(json) => match line.iter().find(|b| !b.is_ascii_whitespace()) {
+                    Some(b'{') if json => Some(Framing::Ndjson),
+                    _ if looks_like_field(line) => Some(Framing::Sse),
+                    // Beyond its first line, one document has nothing more to tell.
+                    Some(_) if json && whole => Some(Framing::Whole),
+                    _ => None,
+                },
+            }
+        })
+    }
+
+    /// A body that begins with something else and is not labelled as SSE: it is SSE if a line of
+    /// it is a field or comment.
+    fn first_field(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
+        self.lines(body, start, end, |_, line, _| looks_like_field(line).then_some(Framing::Sse))
+    }
+
+    /// Gives each line to `look` once it is whole, and the last one as far as it is there; goes on
+    /// where it stopped the last time.
+    fn lines(
+        &mut self,
+        body: &[u8],
+        start: usize,
+        end: bool,
+        look: impl Fn(&mut Self, &[u8], bool) -> Option<Framing>,
+    ) -> Option<Framing> {
+        if self.line < start {
+            (self.line, self.scan) = (start, start);
+        }
+        while let Some(i) = memchr::memchr2(b'\n', b'\r', &body[self.scan..]) {
+            let stop = self.scan + i;
+            let line = self.line;
+            (self.line, self.scan) = (stop + 1, stop + 1);
+            if stop > line
+                && let Some(framing) = look(self, &body[line..stop], true)
+            {
+                return Some(framing);
+            }
+        }
+        self.scan = body.len();
+        // Of an unfinished line only the beginning can decide.
+        let beginning = &body[self.line..body.len().min(self.line + 16)];
+        if !beginning.is_empty()
+            && let Some(framing) = look(self, beginning, false)
+        {
+            return Some(framing);
+        }
+        end.then_some(Framing::Whole)
+    }
+}
+
+/// Whether a line (or its beginning) is a comment or one of the standard's four fields.
+fn looks_like_field(line: &[u8]) -> bool {
+    line.starts_with(b":")
+        || [&b"data:"[..], b"event:", b"id:", b"retry:"].iter().any(|f| line.starts_with(f))
+}

@@ -1,0 +1,424 @@
+//! Server-sent events to the letter of the HTML standard (§9.2.6), keeping what it throws away.
+//!
+//! The standard's parser yields events and drops the rest: comments, unknown fields, blocks
+//! without data, an unfinished tail. Here every one of those is a frame or is counted, because
+//! that is where broken streams show. Dispatching, field parsing and ids are exactly the
+//! standard's.
+
+use std::borrow::Cow;
+
+use super::{Frame, Kind, MAX_FRAME};
+
+/// How many comments and ignored fields are kept by text; the rest is counted.
+pub const MAX_LIST: usize = 1000;
+
+/// The framer, and what it counted. All offsets are in the body.
+#[derive(Debug, Default)]
+pub struct Sse {
+    /// The body began with a byte order mark.
+    pub bom: bool,
+    /// The text after the colon of every comment line, verbatim (the first [`MAX_LIST`]).
+    pub comments: List<String>,
+    /// Fields that the standard ignores (the first [`MAX_LIST`]).
+    pub ignored_fields: List<IgnoredField>,
+    /// Blocks that a blank line ended and that had a field, but no `data`.
+    pub blocks_without_data: u64,
+    /// How many lines ended in each way.
+    pub line_endings: LineEndings,
+    /// How many U+FFFD decoding put in.
+    pub invalid_utf8: u64,
+    /// The last valid `retry`, in milliseconds, as its digits (there may be any number of them).
+    pub final_retry: Option<String>,
+    /// What follows the last blank line; filled at the end of the body.
+    pub trailing: Trailing,
+    /// Frames that were cut because they were longer than [`MAX_FRAME`].
+    pub oversized: u64,
+    /// The distinct runs of last event ids, in order; index 0 is "" (none yet).
+    ids: Vec<String>,
+    /// The id buffer's index at the last blank line.
+    final_id: u32,
+
+    /// Up to here no line end was found.
+    scan: usize,
+    /// Start of the current line.
+    line: usize,
+    /// Start of the current frame.
+    frame: usize,
+    /// The last line ended in a CR at the end of what had been read; an LF now belongs to it.
+    after_cr: bool,
+    block: State,
+}
+
+/// What the current block has had so far.
+#[derive(Debug, Default)]
+struct State {
+    first_data: (usize, usize),
+    data_lines: u32,
+    fields: bool,
+    comments: bool,
+    oversized: bool,
+}
+
+/// A list that keeps its beginning and counts the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T> {
+    /// The items kept.
+    pub items: Vec<T>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), more: 0 }
+    }
+}
+
+impl<T> List<T> {
+    fn push(&mut self, item: impl FnOnce() -> T) {
+        if self.items.len() < MAX_LIST { self.items.push(item()) } else { self.more += 1 }
+    }
+
+    /// How many there were in all.
+    pub fn total(&self) -> u64 {
+        self.items.len() as u64 + self.more
+    }
+}
+
+/// A field line without effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredField {
+    /// The field's name: the line up to the colon, or all of it.
+    pub name: String,
+    /// The value as the standard cuts it.
+    pub value: String,
+    /// Why the standard ignores it.
+    pub reason: Ignored,
+}
+
+/// Why a field has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// None of `data`, `event`, `id`, `retry`.
+    UnknownField,
+    /// An id with U+0000 in it.
+    IdHasNul,
+    /// `retry` without a value.
+    RetryEmpty,
+    /// `retry` with anything but ASCII digits.
+    RetryNotDigits,
+}
+
+impl Ignored {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ignored::UnknownField => "unknown-field",
+            Ignored::IdHasNul => "id-has-nul",
+            Ignored::RetryEmpty => "retry-empty",
+            Ignored::RetryNotDigits => "retry-not-digits",
+        }
+    }
+}
+
+/// How many lines ended in each of the three ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the three line ends of the standard")]
+pub struct LineEndings {
+    pub lf: u64,
+    pub cr: u64,
+    pub crlf: u64,
+}
+
+/// What follows the last blank line of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trailing {
+    /// How many bytes.
+    pub bytes: u64,
+    /// What they are.
+    pub kind: TrailingKind,
+}
+
+/// What is left at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrailingKind {
+    /// Nothing.
+    #[default]
+    None,
+    /// Whole comment lines only.
+    Comments,
+    /// Whole lines with fields among them: an event that was never dispatched.
+    Fields,
+    /// The last line has no end.
+    PartialLine,
+}
+
+impl TrailingKind {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            TrailingKind::None => "none",
+            TrailingKind::Comments => "comments",
+            TrailingKind::Fields => "fields",
+            TrailingKind::PartialLine => "partial-line",
+        }
+    }
+}
+
+impl Sse {
+    /// The last event id of a frame that this framer made.
+    pub fn id(&self, frame: &Frame) -> &str {
+        self.ids.get((frame.id as usize).wrapping_sub(1)).map_or("", String::as_str)
+    }
+
+    /// The last event id at the end of the stream.
+    pub fn final_id(&self) -> &str {
+        self.ids.get((self.final_id as usize).wrapping_sub(1)).map_or("", String::as_str)
+    }
+
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        if self.after_cr && self.scan < body.len() {
+            self.after_cr = false;
+            if body[self.scan] == b'\n' {
+                self.line_endings.cr -= 1;
+                self.line_endings.crlf += 1;
+                self.scan += 1;
+                self.line = self.scan;
+            }
+        }
+        while let Some(i) = memchr::memchr2(b'\n', b'\r', &body[self.scan..]) {
+            let end = self.scan + i;
+            let mut next = end + 1;
+            if body[end] == b'\n' {
+                self.line_endings.lf += 1;
+            } else if body.get(next) == Some(&b'\n') {
+                self.line_endings.crlf += 1;
+                next += 1;
+            } else {
+                self.line_endings.cr += 1;
+                self.after_cr = next == body.len();
+            }
+            self.bound(end, frames);
+            self.end_line(body, end, next, frames);
+            self.scan = next;
+            self.line = next;
+        }
+        self.scan = body.len();
+        self.bound(body.len(), frames);
+    }
+
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        if self.frame == body.len() {
+            return;
+        }
+        let partial = &body[self.line..];
+        self.count_invalid(partial);
+        // An LF that came a read after its CR stands alone here, and belongs to the blank line.
+        let begun = self.block.fields || self.block.comments || self.block.oversized;
+        if begun || !partial.is_empty() {
+            self.trailing = Trailing {
+                bytes: (body.len() - self.frame) as u64
+                    - u64::from(
+                        self.frame > 0
+                            && body[self.frame - 1] == b'\r'
+                            && body[self.frame] == b'\n',
+                    ),
+                kind: if !partial.is_empty() {
+                    TrailingKind::PartialLine
+                } else if self.block.fields || self.block.oversized {
+                    TrailingKind::Fields
+                } else {
+                    TrailingKind::Comments
+                },
+            };
+        }
+        frames.push(Frame::new(Kind::Incomplete, self.frame, body.len()));
+        self.frame = body.len();
+    }
+
+    /// Tells what is longer than any frame may be as `incomplete` frames.
+    fn bound(&mut self, end: usize, frames: &mut Vec<Frame>) {
+        while end - self.frame > MAX_FRAME {
+            frames.push(Frame::new(Kind::Incomplete, self.frame, self.frame + MAX_FRAME));
+            self.frame += MAX_FRAME;
+            self.oversized += u64::from(!self.block.oversized);
+            self.block = State { oversized: true, ..State::default() };
+            self.line = self.line.max(self.frame);
+        }
+    }
+
+    fn end_line(&mut self, body: &[u8], end: usize, next: usize, frames: &mut Vec<Frame>) {
+        let mut start = self.line;
+        if start == 0 && body.starts_with(b"\xef\xbb\xbf") {
+            self.bom = true;
+            start = 3;
+        }
+        let line = &body[start..end];
+        if line.is_empty() {
+            self.dispatch(next, frames);
+            return;
+        }
+        self.count_invalid(line);
+        let (name, value) = split(line);
+        match name {
+            _ if self.block.oversized => {}
+            b"" => {
+                self.block.comments = true;
+                self.comments.push(|| String::from_utf8_lossy(&line[1..]).into_owned());
+                return;
+            }
+            b"data" => {
+                if self.block.data_lines == 0 {
+                    self.block.first_data = (end - value.len(), value.len());
+                }
+                self.block.data_lines += 1;
+            }
+            b"event" => {}
+            b"id" if value.contains(&0) => self.ignore(name, value, Ignored::IdHasNul),
+            b"id" => {
+                let value = String::from_utf8_lossy(value);
+                if self.ids.last().map_or("", String::as_str) != value {
+                    self.ids.push(value.into_owned());
+                }
+            }
+            b"retry" if value.is_empty() => self.ignore(name, value, Ignored::RetryEmpty),
+            b"retry" if value.iter().all(u8::is_ascii_digit) => {
+                self.final_retry = Some(digits(value));
+            }
+            b"retry" => self.ignore(name, value, Ignored::RetryNotDigits),
+            _ => self.ignore(name, value, Ignored::UnknownField),
+        }
+        self.block.fields = true;
+    }
+
+    fn dispatch(&mut self, next: usize, frames: &mut Vec<Frame>) {
+        let block = std::mem::take(&mut self.block);
+        self.final_id = self.ids.len() as u32;
+        let kind = match &block {
+            State { oversized: true, .. } => Kind::Incomplete,
+            State { data_lines: 1.., .. } => Kind::Event,
+            State { fields: false, comments: true, .. } => Kind::Comment,
+            _ => Kind::Block,
+        };
+        if kind == Kind::Block && block.fields {
+            self.blocks_without_data += 1;
+        }
+        let (at, len) = block.first_data;
+        frames.push(Frame {
+            data: (block.data_lines == 1).then(|| ((at - self.frame) as u32, len as u32)),
+            id: if kind == Kind::Event { self.final_id } else { 0 },
+            ..Frame::new(kind, self.frame, next)
+        });
+        self.frame = next;
+    }
+
+    fn ignore(&mut self, name: &[u8], value: &[u8], reason: Ignored) {
+        self.ignored_fields.push(|| IgnoredField {
+            name: String::from_utf8_lossy(name).into_owned(),
+            value: String::from_utf8_lossy(value).into_owned(),
+            reason,
+        });
+    }
+
+    fn count_invalid(&mut self, line: &[u8]) {
+        if std::str::from_utf8(line).is_err() {
+            self.invalid_utf8 +=
+                line.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
+        }
+    }
+}
+
+/// A line as (name, value): up to the first colon, and after it less one space. A line without a
+/// colon is all name; a comment has an empty name.
+fn split(line: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b':', line) {
+        Some(i) => {
+            let value = &line[i + 1..];
+            (&line[..i], value.strip_prefix(b" ").unwrap_or(value))
+        }
+        None => (line, b""),
+    }
+}
+
+/// A `retry` value as a number is written: no leading zeros.
+fn digits(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let short = text.trim_start_matches('0');
+    if short.is_empty() { "0".into() } else { short.into() }
+}
+
+/// One frame's bytes, looked at again: what its lines are.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    bytes: &'a [u8],
+    start: usize,
+}
+
+/// One line of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Offset in the block.
+    pub offset: usize,
+    /// Empty for a comment.
+    pub name: &'a [u8],
+    /// After the colon; for a comment with its leading space, if any.
+    pub value: &'a [u8],
+    /// The whole line without its end.
+    pub raw: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    /// The block that `frame` of `body` is. The byte order mark that may open the body is left out.
+    pub fn of(frame: &Frame, body: &'a [u8]) -> Self {
+        let bytes = frame.bytes(body);
+        let bom = frame.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf");
+        Self { bytes, start: if bom { 3 } else { 0 } }
+    }
+
+    /// Its lines, blank ones left out.
+    pub fn lines(self) -> impl Iterator<Item = Line<'a>> {
+        let mut at = self.start;
+        let bytes = self.bytes;
+        std::iter::from_fn(move || {
+            loop {
+                let rest = bytes.get(at..).filter(|r| !r.is_empty())?;
+                let len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                let offset = at;
+                at += len + 1;
+                if len > 0 {
+                    let raw = &rest[..len];
+                    let (name, value) = split(raw);
+                    let value = if name.is_empty() { &raw[1..] } else { value };
+                    return Some(Line { offset, name, value, raw });
+                }
+            }
+        })
+    }
+
+    /// The event's type: the last `event` field, `message` where that is missing or empty.
+    pub fn event(self) -> Cow<'a, str> {
+        match self.lines().filter(|l| l.name == b"event").last() {
+            Some(l) if !l.value.is_empty() => String::from_utf8_lossy(l.value),
+            _ => Cow::Borrowed("message"),
+        }
+    }
+
+    /// The event's data: its `data` lines joined by LF.
+    pub fn data(self) -> String {
+        let mut out = String::new();
+        for (i, line) in self.lines().filter(|l| l.name == b"data").enumerate() {
+            if i > 0 {
+                out.push('\n');
+            }
+            out.push_str(&String::from_utf8_lossy(line.value));
+        }
+        out
+    }
+
+    /// The block's last valid `retry`, as its digits.
+    pub fn retry(self) -> Option<String> {
+        let valid = |v: &[u8]| !v.is_empty() && v.iter().all(u8::is_ascii_digit);
+        let last = self.lines().filter(|l| l.name == b"retry" && valid(l.value)).last()?;
+        Some(digits(last.value))
+    }
+}

@@ -1,0 +1,238 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn sse_hint() -> Hint {
+    Hint { content_type: Some("text/event-stream; charset=utf-8".into()), named_sse: false }
+}
+
+/// Frames of `body`, given in reads that end at `cuts`.
+fn frames(hint: Hint, body: &[u8], cuts: &[usize]) -> (Vec<Frame>, Framer) {
+    let mut framer = Framer::new(hint);
+    let mut out = Vec::new();
+    let mut ends: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1)).collect();
+    ends.sort_unstable();
+    for end in ends {
+        framer.push(&body[..end], &mut out);
+    }
+    framer.finish(body, &mut out);
+    (out, framer)
+}
+
+fn kinds(hint: Hint, body: &str) -> Vec<(Kind, String)> {
+    let (frames, _) = frames(hint, body.as_bytes(), &[]);
+    frames
+        .iter()
+        .map(|f| (f.kind, String::from_utf8(f.bytes(body.as_bytes()).to_vec()).unwrap()))
+        .collect()
+}
+
+/// The standard's algorithm written as it reads, one character after the other: what [`Sse`] is
+/// held against.
+fn standard(body: &[u8]) -> (Vec<(String, String, String)>, String, Option<String>) {
+    let text = String::from_utf8_lossy(body).into_owned();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                lines.push(std::mem::take(&mut line));
+            }
+            '\n' => lines.push(std::mem::take(&mut line)),
+            c => line.push(c),
+        }
+    }
+    let (mut events, mut data, mut event, mut id_buffer, mut last_id, mut retry) =
+        (Vec::new(), String::new(), String::new(), String::new(), String::new(), None);
+    for line in lines {
+        if line.is_empty() {
+            last_id.clone_from(&id_buffer);
+            if !data.is_empty() {
+                data.pop();
+                let name = if event.is_empty() { "message".into() } else { event.clone() };
+                events.push((name, std::mem::take(&mut data), last_id.clone()));
+            }
+            event.clear();
+            continue;
+        }
+        let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match name {
+            "data" => data += &format!("{value}\n"),
+            "event" => event = value.into(),
+            "id" if !value.contains('\0') => id_buffer = value.into(),
+            "retry" if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) => {
+                let digits = value.trim_start_matches('0');
+                retry = Some(if digits.is_empty() { "0".to_owned() } else { digits.into() });
+            }
+            _ => {}
+        }
+    }
+    (events, last_id, retry)
+}
+
+fn events(frames: &[Frame], framer: &Framer, body: &[u8]) -> Vec<(String, String, String)> {
+    let sse = framer.sse().unwrap();
+    let of = |f: &Frame| {
+        let block = sse::Block::of(f, body);
+        (block.event().into_owned(), f.data(body).unwrap().into_owned(), sse.id(f).to_owned())
+    };
+    frames.iter().filter(|f| f.kind == Kind::Event).map(of).collect()
+}
+
+fn tiles(frames: &[Frame], body: &[u8]) -> bool {
+    let mut at = 0;
+    frames.iter().all(|f| {
+        let fits = f.offset == at && f.len > 0;
+        at = f.end();
+        fits
+    }) && at == body.len() as u64
+}
+
+#[test]
+fn blocks_have_their_kinds() {
+    let body =
+        "\ndata: a\n: c\n\n: only\n:\n\nevent: ping\n\nid: 7\nretry: 010\ndata: b\n\nx\n\ndata: t";
+    assert_eq!(
+        kinds(sse_hint(), body).iter().map(|k| k.0).collect::<Vec<_>>(),
+        [
+            Kind::Block,
+            Kind::Event,
+            Kind::Comment,
+            Kind::Block,
+            Kind::Event,
+            Kind::Block,
+            Kind::Incomplete
+        ]
+    );
+    let (frames, framer) = frames(sse_hint(), body.as_bytes(), &[]);
+    let sse = framer.sse().unwrap();
+    assert_eq!(sse.comments.items, [" c", " only", ""]);
+    assert_eq!(sse.blocks_without_data, 2);
+    assert_eq!(sse.final_retry.as_deref(), Some("10"));
+    assert_eq!(sse.final_id(), "7");
+    assert_eq!(sse.id(&frames[1]), "");
+    assert_eq!(sse.trailing, sse::Trailing { bytes: 7, kind: sse::TrailingKind::PartialLine });
+    assert_eq!(sse.ignored_fields.items[0].name, "x");
+}
+
+#[test]
+fn a_cr_dispatches_at_once_and_a_late_lf_opens_the_next_frame() {
+    let mut framer = Framer::new(sse_hint());
+    let mut out = Vec::new();
+    framer.push(b"data: a\r\n\r", &mut out);
+    assert_eq!(out.len(), 1);
+    framer.finish(b"data: a\r\n\r\n", &mut out);
+    assert_eq!((out[1].kind, out[1].len), (Kind::Incomplete, 1));
+    let sse = framer.sse().unwrap();
+    assert_eq!(sse.line_endings, sse::LineEndings { lf: 0, cr: 0, crlf: 2 });
+    assert_eq!(sse.trailing, sse::Trailing::default());
+}
+
+#[test]
+fn the_bytes_decide_the_framing() {
+    let json = |t: &str| Hint { content_type: Some(t.into()), named_sse: false };
+    for (hint, body, framing) in [
+        (sse_hint(), "<html>", Framing::Whole),
+        (sse_hint(), "{\"error\":1}", Framing::Whole),
+        (sse_hint(), "{\"a\":1}\n{\"b\":1}\n", Framing::Ndjson),
+        (sse_hint(), "{\"error\":1}\n\ndata: [DONE]\n\n", Framing::Sse),
+        (sse_hint(), "\n\n", Framing::Sse),
+        (sse_hint(), "upstream overloaded", Framing::Sse),
+        (json("application/json"), "data: {}\n\n", Framing::Sse),
+        (json("application/json"), "{\n \"a\": 1\n}", Framing::Whole),
+        (json("application/json"), "null", Framing::Whole),
+        (json("application/x-ndjson"), "{\"a\":", Framing::Ndjson),
+        (json("text/plain"), ": hi\n\n", Framing::Sse),
+        (Hint::default(), "{\"a\":1}\n{\"b\":1}\n", Framing::Ndjson),
+        (Hint::default(), "{\"a\":1}\n", Framing::Whole),
+        (Hint::default(), "\u{feff}data: x\n\n", Framing::Sse),
+        (Hint::default(), "upstream overloaded", Framing::Whole),
+        (Hint { named_sse: true, ..Hint::default() }, "foo\n\n", Framing::Sse),
+        (Hint::default(), "", Framing::Whole),
+    ] {
+        for cut in 0..body.len() {
+            let (frames, framer) = frames(hint.clone(), body.as_bytes(), &[cut]);
+            assert_eq!(framer.framing(), Some(framing), "{body:?} cut at {cut}");
+            assert!(tiles(&frames, body.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn ndjson_lines_end_at_their_line_end() {
+    let hint = Hint { content_type: Some("application/x-ndjson".into()), named_sse: false };
+    assert_eq!(
+        kinds(hint.clone(), "{\"a\":1}\r\n\n{\"b\":2}"),
+        [
+            (Kind::Line, "{\"a\":1}\r\n".into()),
+            (Kind::Line, "\n".into()),
+            (Kind::Line, "{\"b\":2}".into()),
+        ]
+    );
+    assert_eq!(kinds(hint, "{}\n{\"b\"")[1].0, Kind::Incomplete);
+}
+
+#[test]
+fn one_long_line_in_single_bytes_is_linear() {
+    // A quadratic scan of 8 MB would take the better part of an hour.
+    let mut body = b"data: ".to_vec();
+    body.resize(8 << 20, b'x');
+    body.extend_from_slice(b"\n\n");
+    for hint in [sse_hint(), Hint::default()] {
+        let mut framer = Framer::new(hint);
+        let mut out = Vec::new();
+        for end in 0..body.len() {
+            framer.push(&body[..end], &mut out);
+        }
+        framer.finish(&body, &mut out);
+        assert_eq!(out.len(), 1);
+    }
+}
+
+/// Streams made of what matters to the standard's parser.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        5 => Just(&b"\n"[..]), 2 => Just(&b"\r\n"[..]), 2 => Just(&b"\r"[..]), 3 => Just(&b"data:"[..]),
+        2 => Just(&b"data: "[..]), 1 => Just(&b"event: x"[..]), 1 => Just(&b"id: "[..]),
+        1 => Just(&b"retry: 0"[..]), 1 => Just(&b"7"[..]), 1 => Just(&b":"[..]), 1 => Just(&b" "[..]),
+        1 => Just(&b"\0"[..]), 1 => Just("é😀".as_bytes()), 1 => Just(&b"\xe9\x82"[..]),
+        1 => Just(&b"\xef\xbb\xbf"[..]), 1 => Just(&b"{\"a\":1}"[..]), 1 => Just(&b"foo"[..]),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|p| p.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn events_are_the_standards(mut body in stream(), cuts in prop::collection::vec(any::<usize>(), 0..6)) {
+        // Something that makes it SSE beyond doubt.
+        body.splice(0..0, *b":\n");
+        let (frames, framer) = frames(sse_hint(), &body, &cuts);
+        prop_assert!(tiles(&frames, &body));
+        let (expected, id, retry) = standard(&body);
+        prop_assert_eq!(events(&frames, &framer, &body), expected);
+        prop_assert_eq!(framer.sse().unwrap().final_id(), id);
+        prop_assert_eq!(&framer.sse().unwrap().final_retry, &retry);
+    }
+
+    /// The chunking law. A cut between CR and LF may move that LF into the next frame; the cuts
+    /// here leave pairs whole, the test above takes every cut.
+    #[test]
+    fn cuts_change_no_frame(body in stream(), cuts in prop::collection::vec(any::<usize>(), 0..8), label in any::<bool>()) {
+        let hint = if label { sse_hint() } else { Hint::default() };
+        let cuts: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1))
+            .filter(|c| *c == 0 || !(body[c - 1] == b'\r' && body.get(*c) == Some(&b'\n'))).collect();
+        let (whole, a) = frames(hint.clone(), &body, &[]);
+        let (cut, b) = frames(hint, &body, &cuts);
+        prop_assert_eq!(&whole, &cut);
+        prop_assert!(tiles(&whole, &body));
+        prop_assert_eq!(a.framing(), b.framing());
+        prop_assert_eq!(a.sse().map(|s| (s.line_endings, s.trailing, s.invalid_utf8, s.blocks_without_data)),
+                        b.sse().map(|s| (s.line_endings, s.trailing, s.invalid_utf8, s.blocks_without_data)));
+    }
+}

@@ -1,0 +1,211 @@
+//! Entries and what they hold.
+
+use bytes::Bytes;
+
+/// Which exchange of a session, counted from 0.
+pub type ExchangeId = u32;
+
+/// A moment: microseconds since the session's epoch, on a monotonic clock.
+pub type Micros = u64;
+
+/// Header fields in order of appearance, names as the HTTP library gives them (lower case).
+/// Values that are not UTF-8 have their odd bytes replaced.
+pub type Headers = Vec<(String, String)>;
+
+/// One thing that happened on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The exchange it belongs to.
+    pub x: ExchangeId,
+    /// When it happened; `None` where nobody measured it (a bare body opened from a file).
+    pub at: Option<Micros>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened. The order within an exchange is the order of this list, `Body` repeating.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The request was handed to the HTTP client.
+    Request(Box<Request>),
+    /// A bare body begins: nobody knows the request, and of the head only what the user said.
+    Bare {
+        /// The status, if told.
+        status: Option<u16>,
+        /// The content type, if told.
+        content_type: Option<String>,
+        /// The dialect, if told.
+        dialect: Option<String>,
+    },
+    /// The host name was resolved.
+    Resolved {
+        /// The addresses, in the resolver's order.
+        addresses: Vec<String>,
+    },
+    /// The TCP connection (or the tunnel of a proxy) stands.
+    Connected {
+        /// Where to, `address:port`, if known.
+        peer: Option<String>,
+    },
+    /// The TLS handshake is done.
+    Tls {
+        /// Protocol version and negotiated application protocol, if known.
+        detail: String,
+    },
+    /// A response head: status line and headers.
+    Head(Head),
+    /// One read of the body.
+    Body {
+        /// How many bytes came with this read.
+        len: u32,
+        /// The bytes that are settled by now. They may lag behind `len` by a few, when the end of
+        /// a read could begin a secret (see [`super::Masker`]); the next entry then has them.
+        bytes: Bytes,
+        /// Spans of the body, by offset, that were replaced by `*`.
+        masked: Vec<super::Span>,
+    },
+    /// Trailer fields after a chunked body.
+    Trailers(Headers),
+    /// Something went wrong on our side and the stream went on: the text says what.
+    Note {
+        /// Code of the finding that it becomes, `save-failed` for one.
+        code: String,
+        /// A sentence.
+        text: String,
+    },
+    /// The exchange is over.
+    End {
+        /// How.
+        cause: EndCause,
+        /// The HTTP library's own words, innermost cause last; empty when there is nothing to say.
+        detail: String,
+    },
+}
+
+/// A request as it was sent, secrets masked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Request {
+    /// Method, upper case.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// The headers that were set; the HTTP library adds `host` and `content-length`.
+    pub headers: Headers,
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The configured dialect, `auto` where it is to be recognised.
+    pub dialect: String,
+    /// The model asked for.
+    pub model: String,
+    /// Spans of the body that were replaced by `*`.
+    pub masked: Vec<super::Span>,
+    /// What the user ought to know about how it was sent (`TLS certificates are not verified`).
+    pub warnings: Vec<String>,
+}
+
+/// A response head.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Head {
+    /// An interim (1xx) head, with the real one to follow.
+    pub interim: bool,
+    /// The status code.
+    pub status: u16,
+    /// `HTTP/1.1`, `HTTP/2.0`, …
+    pub version: String,
+    /// The header fields.
+    pub headers: Headers,
+}
+
+impl Head {
+    /// The first value of the header `name` (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
+/// How an exchange ended, as far as the transport tells; what the dialect makes of it is a verdict
+/// of `inspect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndCause {
+    /// The body came to the end that its transfer coding announced.
+    Complete,
+    /// The connection was closed, and nothing had announced where the body ends: whether it is
+    /// whole cannot be told here.
+    Closed,
+    /// Nobody saw the connection (a bare body).
+    Unknown,
+    /// The user stopped it.
+    Cancelled,
+    /// A bound of the user's was hit.
+    Limit(Limit),
+    /// A time limit ran out.
+    Timeout(Timeout),
+    /// The host name has no address.
+    Dns,
+    /// No connection.
+    Refused,
+    /// The TLS handshake failed.
+    Tls,
+    /// The bytes were not HTTP.
+    Protocol,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed inside the body.
+    Truncated,
+    /// The connection was closed before any byte of the answer.
+    ClosedBeforeHead,
+    /// The connection was closed inside the head.
+    ClosedInsideHead,
+}
+
+/// Which bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `--max-body`.
+    Body,
+}
+
+/// Which time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// Until the connection stands.
+    Connect,
+    /// Between two reads.
+    Idle,
+    /// For the whole exchange.
+    Total,
+}
+
+impl EndCause {
+    /// Every cause with its name in files.
+    pub const NAMES: &'static [(EndCause, &'static str)] = &[
+        (EndCause::Complete, "complete"),
+        (EndCause::Closed, "closed"),
+        (EndCause::Unknown, "unknown"),
+        (EndCause::Cancelled, "cancelled"),
+        (EndCause::Limit(Limit::Body), "limit-body"),
+        (EndCause::Timeout(Timeout::Connect), "timeout-connect"),
+        (EndCause::Timeout(Timeout::Idle), "timeout-idle"),
+        (EndCause::Timeout(Timeout::Total), "timeout-total"),
+        (EndCause::Dns, "dns"),
+        (EndCause::Refused, "refused"),
+        (EndCause::Tls, "tls"),
+        (EndCause::Protocol, "protocol"),
+        (EndCause::Reset, "reset"),
+        (EndCause::Truncated, "truncated"),
+        (EndCause::ClosedBeforeHead, "closed-before-head"),
+        (EndCause::ClosedInsideHead, "closed-inside-head"),
+    ];
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(c, _)| *c == self).map_or("unknown", |(_, n)| n)
+    }
+
+    /// The cause of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(c, _)| *c)
+    }
+}

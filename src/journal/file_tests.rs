@@ -1,0 +1,111 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn body(bytes: &[u8]) -> Entry {
+    let what = What::Body {
+        len: bytes.len() as u32,
+        bytes: Bytes::copy_from_slice(bytes),
+        masked: vec![],
+    };
+    Entry { x: 3, at: Some(1_234_567), what }
+}
+
+fn round_trip(entries: &[Entry]) -> Session {
+    let mut file = header("0.1.0", "2026-11-21T08:00:00Z").into_bytes();
+    for e in entries {
+        encode(e, &mut file);
+    }
+    read(&file[..]).unwrap()
+}
+
+#[test]
+fn entries_come_back() {
+    let headers = vec![("a".to_owned(), "b".to_owned())];
+    let entries: Vec<Entry> = [
+        What::Request(Box::new(Request {
+            method: "POST".into(),
+            url: "http://h/p".into(),
+            headers: headers.clone(),
+            body: Bytes::from_static(b"{}"),
+            masked: vec![(0, 2)],
+            warnings: vec!["w".into()],
+            ..Request::default()
+        })),
+        What::Bare { status: Some(200), content_type: Some("t".into()), dialect: None },
+        What::Resolved { addresses: vec!["127.0.0.1".into()] },
+        What::Connected { peer: Some("127.0.0.1:1".into()) },
+        What::Tls { detail: "TLSv1.3 h2".into() },
+        What::Head(Head {
+            interim: false,
+            status: 200,
+            version: "HTTP/1.1".into(),
+            headers: headers.clone(),
+        }),
+        body(b"data: \xff\xfe caf\xc3").what,
+        What::Trailers(headers),
+        What::Note { code: "save-failed".into(), text: "disk full".into() },
+    ]
+    .into_iter()
+    .chain(
+        EndCause::NAMES.iter().map(|(cause, n)| What::End { cause: *cause, detail: (*n).into() }),
+    )
+    .enumerate()
+    .map(|(i, what)| Entry { x: i as u32, at: (i != 1).then_some(i as u64 * 333_333), what })
+    .collect();
+    assert_eq!(round_trip(&entries).entries, entries);
+}
+
+#[test]
+fn a_torn_last_line_is_reported() {
+    let mut file = header("0.1.0", "").into_bytes();
+    encode(&body(b"whole"), &mut file);
+    encode(&body(b"torn"), &mut file);
+    file.truncate(file.len() - 5);
+    let session = read(&file[..]).unwrap();
+    assert_eq!(session.entries, [body(b"whole")]);
+    assert!(session.torn.unwrap().starts_with("line 3:"));
+}
+
+#[test]
+fn a_damaged_line_inside_is_named() {
+    let mut file = header("0.1.0", "").into_bytes();
+    file.extend_from_slice(b"{\"type\":\"end\",\"x\":0}\n");
+    let e = read(&file[..]).unwrap_err().to_string();
+    assert_eq!(e, "line 2: a end entry without \"cause\"");
+}
+
+#[test]
+fn what_is_newer_or_no_session_is_said() {
+    assert!(matches!(read(&b"data: x\n"[..]), Err(ReadError::NotASession)));
+    let newer = b"{\"sselens\":\"session\",\"format\":99}\n";
+    assert!(matches!(read(&newer[..]), Err(ReadError::TooNew(99))));
+}
+
+#[test]
+fn unknown_entries_are_passed_over() {
+    let mut file = header("0.1.0", "").into_bytes();
+    file.extend_from_slice(b"{\"type\":\"later\",\"x\":0,\"new\":1}\n");
+    assert!(read(&file[..]).unwrap().entries.is_empty());
+}
+
+#[test]
+fn bytes_held_back_by_a_dead_writer_stand_as_stars() {
+    let mut e = body(b"data: ab");
+    if let What::Body { len, .. } = &mut e.what {
+        *len += 3;
+    }
+    let session = round_trip(&[e]);
+    let What::Body { bytes, .. } = &session.entries[0].what else { panic!() };
+    assert_eq!(&bytes[..], b"data: ab***");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_and_times_survive(bytes in prop::collection::vec(any::<u8>(), 0..60), at in 0u64..1 << 50) {
+        let mut entry = body(&bytes);
+        entry.at = Some(at);
+        let back = round_trip(std::slice::from_ref(&entry));
+        prop_assert_eq!(&back.entries[..], std::slice::from_ref(&entry));
+    }
+}

@@ -1,0 +1,247 @@
+//! Secrets never enter the journal.
+//!
+//! A secret is a credential that this program sent, or the value of a header, URL parameter or
+//! body key that is known to hold one. In whatever passes here, every run of [`RUN`] or more bytes
+//! of a secret is replaced by as many `*`, so that offsets and lengths stay true. Servers like to
+//! quote keys in error messages, sometimes in part: hence runs, and not whole secrets only.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// The shortest run of a secret that is masked, in bytes.
+pub const RUN: usize = 8;
+
+/// A span of bytes, as (offset, length).
+pub type Span = (u64, u64);
+
+/// Header fields whose values are credentials, lower case.
+pub const HEADERS: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "set-cookie",
+    "x-amz-security-token",
+    "x-auth-token",
+    "ocp-apim-subscription-key",
+];
+
+/// URL parameters whose values are credentials, lower case.
+pub const PARAMETERS: &[&str] = &[
+    "key",
+    "api_key",
+    "api-key",
+    "apikey",
+    "token",
+    "access_token",
+    "auth",
+    "sig",
+    "signature",
+    "x-amz-signature",
+    "x-amz-credential",
+    "x-amz-security-token",
+];
+
+/// Keys of a JSON request body whose string values are credentials, lower case.
+pub const BODY_KEYS: &[&str] =
+    &["api_key", "apikey", "api-key", "authorization", "access_token", "client_secret", "password"];
+
+/// The secrets of an exchange, as the set of all their runs of [`RUN`] bytes.
+///
+/// `Debug` shows how many runs there are, and none of them.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    secrets: Vec<Vec<u8>>,
+    windows: HashSet<u64>,
+    /// A bit for the hash of each window: one load says "surely not" for nearly every byte.
+    filter: Vec<u64>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({} runs)", self.windows.len())
+    }
+}
+
+fn slot(window: u64) -> (usize, u64) {
+    let hash = window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
+fn window(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |w, b| w << 8 | u64::from(*b))
+}
+
+impl Secrets {
+    /// Adds a secret. One that is shorter than [`RUN`] bytes is masked only where its place is
+    /// known (a header's value), never in running text: it would be found everywhere.
+    pub fn add(&mut self, secret: &str) {
+        let secret = secret.trim().as_bytes();
+        if secret.len() < RUN || self.secrets.iter().any(|s| s == secret) {
+            return;
+        }
+        self.filter.resize(64, 0);
+        for run in secret.windows(RUN) {
+            let w = window(run);
+            let (i, bit) = slot(w);
+            self.filter[i] |= bit;
+            self.windows.insert(w);
+        }
+        self.secrets.push(secret.to_vec());
+    }
+
+    /// Whether there is nothing to mask.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// Where `bytes` hold runs of secrets: ascending, apart from each other.
+    pub fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        if self.is_empty() || bytes.len() < RUN {
+            return found;
+        }
+        let mut w = window(&bytes[..RUN - 1]);
+        for (i, b) in bytes.iter().enumerate().skip(RUN - 1) {
+            w = w << 8 | u64::from(*b);
+            let (at, bit) = slot(w);
+            if self.filter[at] & bit == 0 || !self.windows.contains(&w) {
+                continue;
+            }
+            let start = i + 1 - RUN;
+            match found.last_mut() {
+                Some(last) if last.end >= start => last.end = i + 1,
+                _ => found.push(start..i + 1),
+            }
+        }
+        found
+    }
+
+    /// `text` with its secrets masked.
+    pub fn mask(&self, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for run in self.find(&bytes) {
+            bytes[run].fill(b'*');
+        }
+        // A run can end inside a character only if the secret does; what is left is then replaced.
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// How many bytes at the end of `bytes` could be the beginning of a run: less than [`RUN`].
+    fn open_tail(&self, bytes: &[u8]) -> usize {
+        (1..RUN.min(bytes.len() + 1))
+            .rev()
+            .find(|k| {
+                let tail = &bytes[bytes.len() - k..];
+                self.secrets.iter().any(|s| s[..s.len() - (RUN - k)].windows(*k).any(|w| w == tail))
+            })
+            .unwrap_or(0)
+    }
+}
+
+/// Masks a body as it arrives, read by read.
+///
+/// A secret can be cut by the end of a read. The bytes that may begin one are held back until the
+/// next read (or the end) decides; at most seven.
+#[derive(Debug, Default)]
+pub struct Masker {
+    secrets: Secrets,
+    /// The bytes before `held` that a run could still reach back to, unmasked.
+    context: Vec<u8>,
+    held: Vec<u8>,
+    /// Offset in the body of the first byte of `held`.
+    offset: u64,
+}
+
+impl Masker {
+    /// A masker for one body.
+    pub fn new(secrets: Secrets) -> Self {
+        Self { secrets, ..Self::default() }
+    }
+
+    /// Takes one read and gives the bytes that are settled by it, with the masked spans (offsets in
+    /// the body).
+    pub fn feed(&mut self, read: bytes::Bytes) -> (bytes::Bytes, Vec<Span>) {
+        if self.secrets.is_empty() {
+            return (read, Vec::new());
+        }
+        let mut bytes = std::mem::take(&mut self.held);
+        bytes.extend_from_slice(&read);
+        let open = self.secrets.open_tail(&bytes);
+        self.settle(bytes, open)
+    }
+
+    /// The body is over: gives what was still held back.
+    pub fn finish(&mut self) -> (bytes::Bytes, Vec<Span>) {
+        let bytes = std::mem::take(&mut self.held);
+        self.settle(bytes, 0)
+    }
+
+    fn settle(&mut self, bytes: Vec<u8>, open: usize) -> (bytes::Bytes, Vec<Span>) {
+        let before = self.context.len();
+        let mut all = std::mem::take(&mut self.context);
+        all.extend_from_slice(&bytes);
+        let end = all.len() - open;
+        self.held = all[end..].to_vec();
+        self.context = all[..end][end.saturating_sub(RUN - 1)..].to_vec();
+        let runs = self.secrets.find(&all);
+        let mut masked = Vec::new();
+        for run in runs {
+            let run = run.start.max(before)..run.end.min(end);
+            if !run.is_empty() {
+                masked.push((self.offset + (run.start - before) as u64, run.len() as u64));
+                all[run].fill(b'*');
+            }
+        }
+        let settled = bytes::Bytes::copy_from_slice(&all[before..end]);
+        self.offset += settled.len() as u64;
+        (settled, masked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secrets() -> Secrets {
+        let mut s = Secrets::default();
+        s.add("sk-abcdefghij0123456789");
+        s
+    }
+
+    #[test]
+    fn runs_are_masked_and_shorter_ones_are_not() {
+        let s = secrets();
+        assert_eq!(s.mask("key sk-abcdefghij0123456789!"), "key ***********************!");
+        assert_eq!(s.mask("ends in j0123456789."), "ends in ***********.");
+        assert_eq!(s.mask("sk-abcd"), "sk-abcd");
+        assert_eq!(format!("{s:?}"), "Secrets(16 runs)");
+    }
+
+    proptest! {
+        /// However the body is cut into reads, the settled bytes are those of one read, and no run
+        /// is ever handed on.
+        #[test]
+        fn cuts_change_nothing(parts in prop::collection::vec("(sk-|abcdefgh|ij01|23456789|x|sk-abcdefghij0123456789){0,3}", 0..8)) {
+            let whole: String = parts.concat();
+            let s = secrets();
+            let mut masker = Masker::new(s.clone());
+            let mut out = Vec::new();
+            let mut spans = 0;
+            for p in &parts {
+                let (bytes, masked) = masker.feed(bytes::Bytes::copy_from_slice(p.as_bytes()));
+                out.extend_from_slice(&bytes);
+                spans += masked.iter().map(|m| m.1).sum::<u64>();
+                prop_assert!(s.find(&out).is_empty());
+            }
+            out.extend_from_slice(&masker.finish().0);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), s.mask(&whole));
+            let stars = s.find(whole.as_bytes()).iter().map(|r| r.len() as u64).sum::<u64>();
+            prop_assert!(spans <= stars);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The journal: what happened on the wire, entry by entry, and the file that keeps it.
+//!
+//! Nothing here interprets. An entry is a fact with its time; everything that the program says
+//! about a stream is a fold over entries (`inspect`), and a file is a list of them.
+
+mod entry;
+pub mod file;
+mod mask;
+
+pub use entry::{
+    EndCause, Entry, ExchangeId, Head, Headers, Limit, Micros, Request, Timeout, What,
+};
+pub use mask::{Masker, Secrets, Span};

@@ -1,0 +1,276 @@
+//! The parser: one pass, no recursion (depth costs memory, never the stack), no copy.
+
+use super::{Kind, Node, Tape};
+
+/// Why and where a text is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {offset}")]
+pub struct Error {
+    /// Byte offset in the text where reading stopped.
+    pub offset: usize,
+    /// What was wrong there.
+    pub kind: ErrorKind,
+}
+
+/// What was wrong; the display text is fit for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorKind {
+    /// The text is empty or only white space.
+    #[error("no JSON value")]
+    Empty,
+    /// The text ends inside a value.
+    #[error("the text ends inside a value")]
+    Eof,
+    /// A byte that cannot stand there.
+    #[error("unexpected character")]
+    Unexpected,
+    /// An object key is missing or is not a string.
+    #[error("expected a key in double quotes")]
+    Key,
+    /// The colon after a key is missing.
+    #[error("expected ':' after the key")]
+    Colon,
+    /// Two items with no comma between, or a bracket that does not match.
+    #[error("expected ',' or the closing bracket")]
+    Comma,
+    /// A number that JSON does not spell so.
+    #[error("malformed number")]
+    Number,
+    /// A backslash sequence that JSON does not know.
+    #[error("unknown escape in a string")]
+    Escape,
+    /// A control character below U+0020 inside a string.
+    #[error("raw control character in a string")]
+    Control,
+    /// A complete value, and then something else.
+    #[error("more text after the value")]
+    Trailing,
+    /// Longer than the tape can address (4 GiB).
+    #[error("too long")]
+    TooLong,
+}
+
+/// Where in the grammar the parser stands.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Value,
+    /// After `[`: a value or `]`.
+    FirstItem,
+    /// After `{`: a key or `}`.
+    FirstKey,
+    Key,
+    /// After a value: `,`, a closing bracket, or the end.
+    After,
+}
+
+pub(super) fn parse(tape: &mut Tape, text: &str) -> Result<(), Error> {
+    tape.nodes.clear();
+    tape.stack.clear();
+    tape.nonfinite = false;
+    let bytes = text.as_bytes();
+    let fail = |offset, kind| Err(Error { offset, kind });
+    if bytes.len() >= u32::MAX as usize {
+        return fail(0, ErrorKind::TooLong);
+    }
+    let mut at = At::Value;
+    let mut i = skip_space(bytes, 0);
+    if i == bytes.len() {
+        return fail(i, ErrorKind::Empty);
+    }
+    loop {
+        let Some(&b) = bytes.get(i) else {
+            if at == At::After && tape.stack.is_empty() {
+                return Ok(());
+            }
+            return fail(i, ErrorKind::Eof);
+        };
+        match at {
+            At::After => {
+                let Some(&open) = tape.stack.last() else {
+                    return fail(i, ErrorKind::Trailing);
+                };
+                let object = tape.nodes[open as usize].kind == Kind::Object;
+                match (b, object) {
+                    (b',', true) => at = At::Key,
+                    (b',', false) => at = At::Value,
+                    (b'}', true) | (b']', false) => close(tape, i),
+                    _ => return fail(i, ErrorKind::Comma),
+                }
+                i += 1;
+            }
+            At::FirstItem if b == b']' => {
+                close(tape, i);
+                i += 1;
+                at = At::After;
+            }
+            At::FirstKey if b == b'}' => {
+                close(tape, i);
+                i += 1;
+                at = At::After;
+            }
+            At::FirstKey | At::Key => {
+                if b != b'"' {
+                    return fail(i, ErrorKind::Key);
+                }
+                let (end, escaped) = string(bytes, i)?;
+                push(tape, Kind::Key, escaped, i, end);
+                i = skip_space(bytes, end);
+                match bytes.get(i) {
+                    Some(b':') => i += 1,
+                    Some(_) => return fail(i, ErrorKind::Colon),
+                    None => return fail(i, ErrorKind::Eof),
+                }
+                at = At::Value;
+            }
+            At::Value | At::FirstItem => {
+                at = At::After;
+                match b {
+                    b'{' | b'[' => {
+                        let kind = if b == b'{' { Kind::Object } else { Kind::Array };
+                        tape.stack.push(tape.nodes.len() as u32);
+                        push(tape, kind, false, i, i + 1);
+                        at = if b == b'{' { At::FirstKey } else { At::FirstItem };
+                        i += 1;
+                    }
+                    b'"' => {
+                        let (end, escaped) = string(bytes, i)?;
+                        push(tape, Kind::String, escaped, i, end);
+                        i = end;
+                    }
+                    b't' => i = word(tape, bytes, i, b"true", Kind::Bool)?,
+                    b'f' => i = word(tape, bytes, i, b"false", Kind::Bool)?,
+                    b'n' => i = word(tape, bytes, i, b"null", Kind::Null)?,
+                    b'N' => {
+                        i = word(tape, bytes, i, b"NaN", Kind::Number)?;
+                        tape.nonfinite = true;
+                    }
+                    b'I' => {
+                        i = word(tape, bytes, i, b"Infinity", Kind::Number)?;
+                        tape.nonfinite = true;
+                    }
+                    b'-' if bytes.get(i + 1) == Some(&b'I') => {
+                        i = word(tape, bytes, i, b"-Infinity", Kind::Number)?;
+                        tape.nonfinite = true;
+                    }
+                    b'-' | b'0'..=b'9' => {
+                        let end = number(bytes, i)?;
+                        push(tape, Kind::Number, false, i, end);
+                        i = end;
+                    }
+                    _ => return fail(i, ErrorKind::Unexpected),
+                }
+            }
+        }
+        i = skip_space(bytes, i);
+    }
+}
+
+fn skip_space(bytes: &[u8], mut i: usize) -> usize {
+    while matches!(bytes.get(i), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        i += 1;
+    }
+    i
+}
+
+fn push(tape: &mut Tape, kind: Kind, escaped: bool, start: usize, end: usize) {
+    let next = tape.nodes.len() as u32 + 1;
+    tape.nodes.push(Node { kind, escaped, start: start as u32, end: end as u32, next });
+}
+
+fn close(tape: &mut Tape, i: usize) {
+    let next = tape.nodes.len() as u32;
+    if let Some(open) = tape.stack.pop() {
+        let node = &mut tape.nodes[open as usize];
+        node.end = i as u32 + 1;
+        node.next = next;
+    }
+}
+
+fn word(tape: &mut Tape, bytes: &[u8], i: usize, word: &[u8], kind: Kind) -> Result<usize, Error> {
+    let rest = &bytes[i..];
+    if rest.starts_with(word) {
+        push(tape, kind, false, i, i + word.len());
+        return Ok(i + word.len());
+    }
+    let same = rest.iter().zip(word).take_while(|(a, b)| a == b).count();
+    let kind = if same == rest.len() { ErrorKind::Eof } else { ErrorKind::Unexpected };
+    Err(Error { offset: i + same, kind })
+}
+
+/// The end of the string that opens at `i`, and whether it holds a backslash.
+fn string(bytes: &[u8], i: usize) -> Result<(usize, bool), Error> {
+    let mut at = i + 1;
+    let mut escaped = false;
+    loop {
+        let Some(step) = memchr::memchr2(b'"', b'\\', &bytes[at..]) else {
+            return match control(bytes, at, bytes.len()) {
+                Some(offset) => Err(Error { offset, kind: ErrorKind::Control }),
+                None => Err(Error { offset: bytes.len(), kind: ErrorKind::Eof }),
+            };
+        };
+        let stop = at + step;
+        if let Some(offset) = control(bytes, at, stop) {
+            return Err(Error { offset, kind: ErrorKind::Control });
+        }
+        if bytes[stop] == b'"' {
+            return Ok((stop + 1, escaped));
+        }
+        escaped = true;
+        at = match bytes.get(stop + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => stop + 2,
+            Some(b'u') => {
+                for k in 2..6 {
+                    match bytes.get(stop + k) {
+                        Some(h) if h.is_ascii_hexdigit() => {}
+                        Some(_) => return Err(Error { offset: stop + k, kind: ErrorKind::Escape }),
+                        None => return Err(Error { offset: stop + k, kind: ErrorKind::Eof }),
+                    }
+                }
+                stop + 6
+            }
+            Some(_) => return Err(Error { offset: stop, kind: ErrorKind::Escape }),
+            None => return Err(Error { offset: stop + 1, kind: ErrorKind::Eof }),
+        };
+    }
+}
+
+fn control(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
+    bytes[from..to].iter().position(|b| *b < 0x20).map(|p| from + p)
+}
+
+fn number(bytes: &[u8], i: usize) -> Result<usize, Error> {
+    let digits = |mut at: usize| {
+        while matches!(bytes.get(at), Some(b'0'..=b'9')) {
+            at += 1;
+        }
+        at
+    };
+    let bad = |offset| {
+        let kind = if offset == bytes.len() { ErrorKind::Eof } else { ErrorKind::Number };
+        Err(Error { offset, kind })
+    };
+    let int = if bytes[i] == b'-' { i + 1 } else { i };
+    let mut at = digits(int);
+    if at == int {
+        return bad(at);
+    }
+    if bytes[int] == b'0' && at > int + 1 {
+        return Err(Error { offset: int, kind: ErrorKind::Number });
+    }
+    if bytes.get(at) == Some(&b'.') {
+        let end = digits(at + 1);
+        if end == at + 1 {
+            return bad(end);
+        }
+        at = end;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        let end = digits(at + 1 + sign);
+        if end == at + 1 + sign {
+            return bad(end);
+        }
+        at = end;
+    }
+    Ok(at)
+}

@@ -1,0 +1,139 @@
+//! Text from the wire, made safe to show.
+//!
+//! A terminal obeys control characters, and a bidi mark can reorder what a reader sees. Nothing
+//! that came over the wire goes to a screen or into JSON output before it has passed here: it is
+//! shown as what it is, never emitted and never dropped.
+
+mod json;
+
+pub use json::{SafeFormatter, to_json, write_json};
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// What becomes of line feeds and carriage returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newlines {
+    /// LF stays a line break (CR is shown): for text that is laid out in lines.
+    Keep,
+    /// Shown as `␊` and `␍`: for one-line previews and raw bytes.
+    Show,
+}
+
+/// Whether a character must not reach a terminal as it is: controls (C0, DEL, C1), the bidi
+/// controls and isolates, the line and paragraph separators, and the other characters that change
+/// what stands around them without showing (zero width, byte order mark, tags).
+pub fn is_hazard(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}'
+        | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' | '\u{ad}')
+}
+
+/// `text` with every hazard replaced by something visible: a tab by `→`, C0 by its control
+/// picture, C1 by `\x9b`, the rest by `⟨U+202E⟩`.
+pub fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {
+    let stays = |c: char| !is_hazard(c) || (c == '\n' && newlines == Newlines::Keep);
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) || text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if stays(c) { out.push(c) } else { push_hazard(&mut out, c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Bytes as text: valid UTF-8 as in [`visible`], every other byte as `\xff`.
+pub fn visible_bytes(bytes: &[u8], newlines: Newlines) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return visible(text, newlines);
+    }
+    let mut out = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&visible(chunk.valid(), newlines));
+        for b in chunk.invalid() {
+            let _ = write!(out, "\\x{b:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn push_hazard(out: &mut String, c: char) {
+    let code = c as u32;
+    match c {
+        '\t' => out.push('→'),
+        '\0'..='\x1f' => out.push(char::from_u32(0x2400 + code).unwrap_or('␀')),
+        '\x7f' => out.push('␡'),
+        '\u{80}'..='\u{9f}' => {
+            let _ = write!(out, "\\x{code:02x}");
+        }
+        _ => {
+            let _ = write!(out, "⟨U+{code:04X}⟩");
+        }
+    }
+}
+
+/// The first `max` characters of `text` on one line, made visible, with `…` where it was cut.
+pub fn preview(text: &str, max: usize) -> String {
+    // A hazard can grow to ten characters, a cut one shows as nothing: cut the source first.
+    let end = text.char_indices().nth(max).map_or(text.len(), |(i, _)| i);
+    let shown = visible(&text[..end], Newlines::Show);
+    let cut = end < text.len();
+    if !cut {
+        return shown.into_owned();
+    }
+    let keep = shown.char_indices().nth(max.saturating_sub(1)).map_or(shown.len(), |(i, _)| i);
+    format!("{}…", &shown[..keep])
+}
+
+/// `1 204` for 1204: thin groups of three, as the screens and `text` output show counts.
+pub fn group(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, d) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(d);
+    }
+    out
+}
+
+/// `"1 frame"`, `"2 frames"`: a count with its noun.
+pub fn count(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", group(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hazards_are_shown_and_never_emitted() {
+        let wire = "a\x1b[31m\t\x07\u{9b}2J\u{202e}x\n\u{7f}\u{feff}";
+        let shown = visible(wire, Newlines::Show);
+        assert_eq!(shown, "a␛[31m→␇\\x9b2J⟨U+202E⟩x␊␡⟨U+FEFF⟩");
+        assert!(!shown.chars().any(is_hazard));
+        assert_eq!(visible("a\nb", Newlines::Keep), "a\nb");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_as_bytes() {
+        assert_eq!(visible_bytes(b"a\xff\xc3\xa9\xe9\x82", Newlines::Show), "a\\xffé\\xe9\\x82");
+    }
+
+    #[test]
+    fn previews_are_cut_in_characters() {
+        assert_eq!(preview("héllo", 5), "héllo");
+        assert_eq!(preview("héllo!", 5), "héll…");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(group(1204), "1 204");
+        assert_eq!(count(1, "frame"), "1 frame");
+        assert_eq!(count(1_000_000, "frame"), "1 000 000 frames");
+    }
+}
