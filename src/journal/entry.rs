@@ -36,6 +36,8 @@ pub enum What {
         content_type: Option<String>,
         /// The dialect, if told.
         dialect: Option<String>,
+        /// The file is named like an SSE body.
+        named_sse: bool,
     },
     /// The host name was resolved.
     Resolved {

@@ -68,6 +68,9 @@ struct Line<'a> {
     dialect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     model: Option<String>,
+    /// Of `bare`: the file is named like an SSE body.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    named_sse: bool,
     /// Of `request`: what the user ought to know about how it was sent.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     warnings: Vec<String>,
@@ -129,7 +132,8 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             line.warnings.clone_from(&r.warnings);
             "request"
         }
-        What::Bare { status, content_type, dialect } => {
+        What::Bare { status, content_type, dialect, named_sse } => {
+            line.named_sse = *named_sse;
             line.status = *status;
             line.content_type.clone_from(content_type);
             line.dialect.clone_from(dialect);
@@ -349,6 +353,7 @@ fn decode(line: &[u8]) -> Result<Option<Entry>, String> {
             status: line.status,
             content_type: line.content_type,
             dialect: line.dialect,
+            named_sse: line.named_sse,
         },
         "resolved" => What::Resolved { addresses: line.addresses },
         "connected" => What::Connected { peer: line.peer },

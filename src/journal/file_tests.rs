@@ -32,7 +32,12 @@ fn entries_come_back() {
             warnings: vec!["w".into()],
             ..Request::default()
         })),
-        What::Bare { status: Some(200), content_type: Some("t".into()), dialect: None },
+        What::Bare {
+            status: Some(200),
+            content_type: Some("t".into()),
+            dialect: None,
+            named_sse: true,
+        },
         What::Resolved { addresses: vec!["127.0.0.1".into()] },
         What::Connected { peer: Some("127.0.0.1:1".into()) },
         What::Tls { detail: "TLSv1.3 h2".into() },

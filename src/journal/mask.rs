@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 /// The shortest run of a secret that is masked, in bytes.
-pub const RUN: usize = 8;
+pub(super) const RUN: usize = 8;
 
 /// A span of bytes, as (offset, length).
 pub type Span = (u64, u64);

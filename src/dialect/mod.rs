@@ -1,0 +1,248 @@
+//! Dialects: how families of providers speak, from a frame's payload to what it adds to the answer.
+//!
+//! One file a dialect, one row in [`DIALECTS`]. A decoder reads one payload after the other and
+//! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
+//! understand the next payload. Each fact knows the JSON path it came by.
+
+mod openai_chat;
+mod path;
+mod usage;
+
+pub use path::Path;
+pub use usage::Usage;
+
+use std::borrow::Cow;
+
+use crate::frame;
+use crate::json::Value;
+
+/// Every dialect, in the order in which `auto` asks them.
+pub const DIALECTS: &[&dyn Dialect] = &[&openai_chat::OpenAiChat];
+
+/// How one family of providers speaks.
+pub trait Dialect: Sync {
+    /// Its name in configuration, options and output.
+    fn name(&self) -> &'static str;
+
+    /// One line for lists.
+    fn about(&self) -> &'static str;
+
+    /// How its requests are made.
+    fn request(&self) -> RequestSide;
+
+    /// How its streams end.
+    fn ending(&self) -> EndingRules;
+
+    /// Whether a payload can only be of this dialect.
+    fn recognises(&self, payload: &Payload<'_>) -> bool;
+
+    /// A decoder for one stream.
+    fn decoder(&self) -> Box<dyn Decoder>;
+}
+
+/// Reads the payloads of one stream, in order.
+pub trait Decoder: Send {
+    /// Tells what `payload` adds.
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>));
+}
+
+/// One frame's payload.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    /// What kind of frame carries it.
+    pub kind: frame::Kind,
+    /// The SSE event type; `message` where there is none.
+    pub event: &'a str,
+    /// The text.
+    pub data: &'a str,
+    /// The text's JSON, where it is JSON.
+    pub json: Option<Value<'a>>,
+}
+
+/// How a dialect's requests are made.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSide {
+    /// Path after the provider's base URL.
+    pub path: &'static str,
+    /// The header that carries the key, and what stands before the key in it.
+    pub key_header: (&'static str, &'static str),
+    /// A request for one model and prompt, as JSON text.
+    pub body: fn(&RequestParts<'_>) -> String,
+}
+
+/// What a minimal request is made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestParts<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// The user's message.
+    pub prompt: &'a str,
+    /// The system prompt.
+    pub system: Option<&'a str>,
+}
+
+/// How a dialect's streams end.
+#[derive(Debug, Clone, Copy)]
+pub struct EndingRules {
+    /// `data: [DONE]` ends it.
+    pub sentinel: bool,
+    /// It has a terminal event of its own.
+    pub terminal: bool,
+    /// The finish reasons of its documents.
+    pub finishes: &'static [&'static str],
+}
+
+/// The parts of an answer that are text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// The answer proper.
+    Content,
+    /// What the model thought, in fields of its own.
+    Reasoning,
+    /// A refusal.
+    Refusal,
+    /// A piece of a tool call.
+    Tool,
+    /// Text that is none of these (an audio transcript).
+    Other,
+}
+
+impl Channel {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Channel::Content => "content",
+            Channel::Reasoning => "reasoning",
+            Channel::Refusal => "refusal",
+            Channel::Tool => "tool",
+            Channel::Other => "other",
+        }
+    }
+}
+
+/// One thing that a payload adds to the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact<'a> {
+    /// Text of a channel (never [`Channel::Tool`]).
+    Text {
+        /// Which choice.
+        choice: u32,
+        /// Which channel.
+        channel: Channel,
+        /// Where it stood.
+        path: Path,
+        /// The text; not empty.
+        text: Cow<'a, str>,
+        /// The same text came in another field of the same payload and counts there.
+        duplicate: bool,
+    },
+    /// A piece of a tool call.
+    Tool {
+        /// Which choice.
+        choice: u32,
+        /// Where it stood.
+        path: Path,
+        /// The provider's index, if it gave one.
+        index: Option<u64>,
+        /// The call's id, if given here.
+        id: Option<Cow<'a, str>>,
+        /// The function's name, if given here.
+        name: Option<Cow<'a, str>>,
+        /// The arguments' next piece; for a JSON object its source.
+        arguments: Option<Cow<'a, str>>,
+    },
+    /// A choice said why it ended.
+    Finish {
+        /// Which choice.
+        choice: u32,
+        /// The provider's word.
+        reason: Cow<'a, str>,
+    },
+    /// Usage, where it stood, and what it said.
+    Usage {
+        /// Where it stood.
+        path: Path,
+        /// The counts given.
+        usage: Usage,
+    },
+    /// The model that answers.
+    Model(Cow<'a, str>),
+    /// An error inside the stream.
+    Error(InBandError<'a>),
+    /// `[DONE]`.
+    Sentinel,
+    /// The dialect's terminal event.
+    Terminal,
+}
+
+/// An error that came as a payload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InBandError<'a> {
+    /// What was said, the most telling text there is.
+    pub message: Cow<'a, str>,
+    /// The provider's type or code of it, if given.
+    pub kind: Option<Cow<'a, str>>,
+    /// In which of the known shapes.
+    pub shape: ErrorShape,
+}
+
+/// The shapes of in-band errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// `{"error":{…}}`.
+    Object,
+    /// `{"error":"…"}`.
+    Text,
+    /// `{"object":"error","message":…}`, `{"detail":…}`: no `error` member.
+    Flat,
+    /// An error beside `choices`.
+    WithChoices,
+}
+
+/// The dialect of that name.
+pub fn find(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().find(|d| d.name() == name).copied()
+}
+
+/// The dialect that a payload can only be of.
+pub fn recognise(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().find(|d| d.recognises(payload)).copied()
+}
+
+/// The most telling text of a provider's error value: its `message`, or what stands for one.
+/// FastAPI puts a list of complaints under `detail`, Mistral an object under `message`.
+pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
+    if let Some(text) = error.as_str() {
+        return text;
+    }
+    for key in ["message", "error", "detail", "msg", "title"] {
+        match error.get(key) {
+            Some(v) if v.as_str().is_some_and(|s| !s.is_empty()) => {
+                return v.as_str().unwrap_or_default();
+            }
+            Some(v) if matches!(v.kind(), crate::json::Kind::Object | crate::json::Kind::Array) => {
+                return complaint(v).unwrap_or(Cow::Borrowed(v.source()));
+            }
+            _ => {}
+        }
+    }
+    Cow::Borrowed(error.source())
+}
+
+/// FastAPI's `[{"loc":["body","tool_choice"],"msg":"…"}]`, bare or under `detail`, as a sentence.
+fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
+    if let Some(text) = ["message", "detail"].iter().find_map(|k| value.str(k)) {
+        return Some(text);
+    }
+    let list = value.get("detail").unwrap_or(value);
+    let first = list.items().next()?;
+    let msg = first.str("msg").or_else(|| first.str("message"))?;
+    let place: Vec<_> = first
+        .get("loc")
+        .map(|l| l.items().map(|v| v.as_str().unwrap_or(Cow::Borrowed(v.source()))).collect())
+        .unwrap_or_default();
+    Some(if place.is_empty() { msg } else { Cow::Owned(format!("{}: {msg}", place.join("."))) })
+}
+
+#[cfg(test)]
+mod tests;

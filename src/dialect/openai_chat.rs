@@ -1,0 +1,342 @@
+//! OpenAI Chat Completions, and the many who imitate it.
+//!
+//! Reasoning has no place in OpenAI's own schema, so everybody invented one; all of them are read
+//! here, and each delta says which it was (`reference`: the providers' documents, and recorded
+//! streams in `tests/corpus`).
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, Usage, error_text,
+};
+use crate::frame;
+use crate::json::{Kind, Value};
+
+/// The dialect `openai-chat`.
+pub(super) struct OpenAiChat;
+
+impl Dialect for OpenAiChat {
+    fn name(&self) -> &'static str {
+        "openai-chat"
+    }
+
+    fn about(&self) -> &'static str {
+        "OpenAI Chat Completions and compatible servers"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/chat/completions",
+            key_header: ("authorization", "Bearer "),
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: true,
+            terminal: false,
+            finishes: &["stop", "length", "tool_calls", "content_filter", "function_call"],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        json.str("object").is_some_and(|o| o.starts_with("chat.completion"))
+            || json.get("choices").is_some_and(|c| {
+                c.kind() == Kind::Array
+                    && c.items().next().is_none_or(|c| {
+                        c.get("delta").is_some()
+                            || c.get("message").is_some()
+                            || (c.get("text").is_none() && c.get("finish_reason").is_some())
+                    })
+            })
+            || json.get("error").is_some()
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Chat)
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut messages = Vec::new();
+    if let Some(system) = parts.system {
+        messages.push(serde_json::json!({"role": "system", "content": system}));
+    }
+    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
+    let body = serde_json::json!({
+        "model": parts.model,
+        "messages": messages,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+/// The decoder; the dialect's chunks stand for themselves, so it has no state.
+struct Chat;
+
+impl Decoder for Chat {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        // Clients compare with startsWith or with equality; whatever begins so was meant so.
+        if payload.data.starts_with("[DONE]") {
+            tell(Fact::Sentinel);
+            return;
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
+            // `event: error` with plain text: the text is the error.
+            if payload.event == "error" && !payload.data.is_empty() {
+                let message = Cow::Borrowed(payload.data);
+                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+            }
+            return;
+        };
+        error(json, payload, tell);
+        if let Some(model) = json.str("model").filter(|m| !m.is_empty()) {
+            tell(Fact::Model(model));
+        }
+        for (path, at) in [("usage", &["usage"][..]), ("x_groq.usage", &["x_groq", "usage"])] {
+            usage(json.at(at), Path::new(path, 0), tell);
+        }
+        let choices = json.get("choices").into_iter().flat_map(Value::items);
+        for (position, choice) in choices.enumerate() {
+            read_choice(choice, position, payload.kind == frame::Kind::Body, tell);
+        }
+    }
+}
+
+fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(usage) = value.map(Usage::openai).filter(Usage::is_given) {
+        tell(Fact::Usage { path, usage });
+    }
+}
+
+/// Every shape of error that such a body has been seen to carry.
+fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let truthy = |v: &Value<'_>| !matches!(v.source(), "null" | "false" | "0" | "\"\"" | "{}");
+    let has_choices = json.get("choices").is_some_and(|c| !c.is_empty());
+    let word = |v: Option<Value<'_>>| {
+        v.filter(|v| !v.is_null())
+            .map(|v| v.as_str().unwrap_or(Cow::Borrowed(v.source())).into_owned())
+            .filter(|s| !s.is_empty() && s != "None")
+    };
+    let found = if let Some(error) = json.get("error").filter(truthy) {
+        let shape = match error.kind() {
+            _ if has_choices => ErrorShape::WithChoices,
+            Kind::String => ErrorShape::Text,
+            _ => ErrorShape::Object,
+        };
+        let kind = word(error.get("type")).or_else(|| word(error.get("code")));
+        Some((error_text(error), kind.or_else(|| word(json.get("code"))), shape))
+    } else if let Some(error) = json.at(&["x_groq", "error"]).filter(truthy) {
+        Some((error_text(error), None, ErrorShape::Text))
+    } else if json.get("choices").is_none()
+        && (json.str("object").is_some_and(|o| o == "error")
+            || json.str("type").is_some_and(|t| t == "error")
+            || json.get("detail").is_some()
+            || (json.get("message").is_some() && json.get("code").is_some())
+            || payload.event == "error")
+    {
+        let kind = word(json.get("type")).or_else(|| word(json.get("code")));
+        Some((error_text(json), kind, ErrorShape::Flat))
+    } else {
+        None
+    };
+    if let Some((message, kind, shape)) = found {
+        tell(Fact::Error(InBandError { message, kind: kind.map(Cow::Owned), shape }));
+    }
+}
+
+fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn FnMut(Fact<'_>)) {
+    let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+    // A `message` beside deltas repeats the answer (Perplexity, MiniMax): it is the answer only
+    // where there is nothing else, in a body that is no stream.
+    if let Some(delta) = choice.get("delta").filter(|d| d.kind() == Kind::Object) {
+        read_delta(delta, index, position, &IN_DELTA, tell);
+    } else if let Some(message) = choice.get("message").filter(|_| whole) {
+        read_delta(message, index, position, &IN_MESSAGE, tell);
+    }
+    if let Some(reason) = choice.str("finish_reason") {
+        tell(Fact::Finish { choice: index, reason });
+    }
+    usage(choice.get("usage"), Path::new("choices[#].usage", position), tell);
+}
+
+/// The paths of the fields that are read, under `delta` and under `message`.
+struct Paths {
+    content: &'static str,
+    content_text: &'static str,
+    content_thinking: &'static str,
+    reasoning_content: &'static str,
+    reasoning: &'static str,
+    reasoning_details: [&'static str; 2],
+    refusal: &'static str,
+    tool_calls: &'static str,
+    function_call: &'static str,
+    transcript: &'static str,
+}
+
+macro_rules! paths {
+    ($under:literal) => {
+        Paths {
+            content: concat!("choices[#].", $under, ".content"),
+            content_text: concat!("choices[#].", $under, ".content[#].text"),
+            content_thinking: concat!("choices[#].", $under, ".content[#].thinking[#].text"),
+            reasoning_content: concat!("choices[#].", $under, ".reasoning_content"),
+            reasoning: concat!("choices[#].", $under, ".reasoning"),
+            reasoning_details: [
+                concat!("choices[#].", $under, ".reasoning_details[#].text"),
+                concat!("choices[#].", $under, ".reasoning_details[#].summary"),
+            ],
+            refusal: concat!("choices[#].", $under, ".refusal"),
+            tool_calls: concat!("choices[#].", $under, ".tool_calls[#]"),
+            function_call: concat!("choices[#].", $under, ".function_call"),
+            transcript: concat!("choices[#].", $under, ".audio.transcript"),
+        }
+    };
+}
+
+static IN_DELTA: Paths = paths!("delta");
+static IN_MESSAGE: Paths = paths!("message");
+
+fn read_delta(
+    delta: Value<'_>,
+    choice: u32,
+    position: usize,
+    paths: &'static Paths,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    let mut text = |channel, path, text: Cow<'_, str>, duplicate| {
+        if !text.is_empty() {
+            tell(Fact::Text { choice, channel, path, text, duplicate });
+        }
+    };
+    let (mut tools, mut function, mut details) = (None, None, None);
+    let (mut content_field, mut reasoning_content, mut reasoning) = (None, None, None);
+    // One pass over the members: a delta has few, and most streams have a million deltas.
+    for (key, value) in delta.entries() {
+        match key.source() {
+            "\"content\"" => content_field = Some(value),
+            "\"reasoning_content\"" => reasoning_content = Some(value),
+            "\"reasoning\"" => reasoning = Some(value),
+            "\"reasoning_details\"" => details = Some(value),
+            "\"refusal\"" => {
+                let path = Path::new(paths.refusal, position);
+                text(Channel::Refusal, path, value.as_str().unwrap_or_default(), false);
+            }
+            "\"tool_calls\"" => tools = Some(value),
+            "\"function_call\"" => function = Some(value),
+            "\"audio\"" => {
+                let path = Path::new(paths.transcript, position);
+                text(Channel::Other, path, value.str("transcript").unwrap_or_default(), false);
+            }
+            _ => {}
+        }
+    }
+    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    for (value, path) in
+        [(reasoning_content, paths.reasoning_content), (reasoning, paths.reasoning)]
+    {
+        let Some(said) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
+        let duplicate = seen.contains(&said);
+        text(Channel::Reasoning, Path::new(path, position), said.clone(), duplicate);
+        seen.push(said);
+    }
+    if let Some(details) = details {
+        let parts: Vec<_> = details.items().enumerate().filter_map(detail).collect();
+        let joined: String = parts.iter().map(|p| p.2.as_ref()).collect();
+        let duplicate = seen.iter().any(|s| *s == joined);
+        for (i, member, said) in parts {
+            let path = Path::new(paths.reasoning_details[member], position).second(i);
+            text(Channel::Reasoning, path, said, duplicate);
+        }
+    }
+    match content_field {
+        Some(v) if v.kind() == Kind::Array => content_list(v, position, paths, &mut text),
+        Some(v) => {
+            let path = Path::new(paths.content, position);
+            text(Channel::Content, path, v.as_str().unwrap_or_default(), false);
+        }
+        None => {}
+    }
+    for (i, call) in tools.into_iter().flat_map(Value::items).enumerate() {
+        let path = Path::new(paths.tool_calls, position).second(i);
+        let index = call.get("index").and_then(Value::as_u64);
+        tool(call, call.get("function"), choice, index, path, tell);
+    }
+    if let Some(call) = function.filter(|f| f.kind() == Kind::Object) {
+        tool(call, Some(call), choice, Some(0), Path::new(paths.function_call, position), tell);
+    }
+}
+
+/// Text where a string belongs; of an object or list (`reasoning: {"text": …}`) the text inside,
+/// or else its source: it is shown, and found fault with elsewhere.
+fn loose_text(value: Value<'_>) -> Cow<'_, str> {
+    match value.kind() {
+        Kind::String => value.as_str().unwrap_or_default(),
+        Kind::Null => Cow::Borrowed(""),
+        Kind::Array => value.items().map(loose_text).collect::<String>().into(),
+        Kind::Object => ["text", "content", "summary", "thinking"]
+            .iter()
+            .find_map(|k| value.str(k))
+            .unwrap_or(Cow::Borrowed(value.source())),
+        _ => Cow::Borrowed(value.source()),
+    }
+}
+
+/// An item of `reasoning_details`, as (position, which member: `text` or `summary`, the text).
+/// Encrypted items have `data`, which is no text.
+fn detail<'a>((i, item): (usize, Value<'a>)) -> Option<(usize, usize, Cow<'a, str>)> {
+    ["text", "summary"].iter().enumerate().find_map(|(m, key)| {
+        let text = item.str(key).filter(|t| !t.is_empty())?;
+        Some((i, m, text))
+    })
+}
+
+/// Content as a list of typed parts (Mistral): text, and thinking, which is reasoning.
+fn content_list(
+    list: Value<'_>,
+    position: usize,
+    paths: &'static Paths,
+    text: &mut impl FnMut(Channel, Path, Cow<'_, str>, bool),
+) {
+    for (i, part) in list.items().enumerate() {
+        let path = Path::new(paths.content_thinking, position).second(i);
+        match part.get("thinking") {
+            Some(thinking) if thinking.kind() == Kind::Array => {
+                for (j, piece) in thinking.items().enumerate() {
+                    let said = piece.str("text").unwrap_or_default();
+                    text(Channel::Reasoning, path.third(j), said, false);
+                }
+            }
+            Some(thinking) => {
+                text(Channel::Reasoning, path, thinking.as_str().unwrap_or_default(), false);
+            }
+            None => {
+                let path = Path::new(paths.content_text, position).second(i);
+                text(Channel::Content, path, part.str("text").unwrap_or_default(), false);
+            }
+        }
+    }
+}
+
+fn tool(
+    call: Value<'_>,
+    function: Option<Value<'_>>,
+    choice: u32,
+    index: Option<u64>,
+    path: Path,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    let member = |key: &str| function.and_then(|f| f.get(key));
+    let arguments = member("arguments").and_then(|a| match a.kind() {
+        Kind::String => a.as_str(),
+        Kind::Null => None,
+        _ => Some(Cow::Borrowed(a.source())),
+    });
+    let id = call.str("id").filter(|id| !id.is_empty());
+    let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
+    tell(Fact::Tool { choice, path, index, id, name, arguments });
+}

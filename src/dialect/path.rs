@@ -1,0 +1,56 @@
+//! JSON paths of deltas, small enough to keep one with each of a million deltas.
+
+use std::fmt;
+
+/// A JSON path such as `choices[0].delta.reasoning`: a template in which each `#` stands for one
+/// of up to three array positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    template: &'static str,
+    positions: [u16; 3],
+}
+
+impl Path {
+    /// A path of `template` with the first `#` at `first`.
+    pub const fn new(template: &'static str, first: usize) -> Self {
+        Self { template, positions: [clamp(first), 0, 0] }
+    }
+
+    /// The same with the second `#` at `position`.
+    pub const fn second(mut self, position: usize) -> Self {
+        self.positions[1] = clamp(position);
+        self
+    }
+
+    /// The same with the third `#` at `position`.
+    pub const fn third(mut self, position: usize) -> Self {
+        self.positions[2] = clamp(position);
+        self
+    }
+
+    /// The path for all positions alike, `choices[].delta.reasoning`, as the shape table has it.
+    pub fn general(self) -> String {
+        self.template.replace('#', "")
+    }
+
+    /// The template, positions as `#`.
+    pub fn template(self) -> &'static str {
+        self.template
+    }
+}
+
+const fn clamp(position: usize) -> u16 {
+    if position > u16::MAX as usize { u16::MAX } else { position as u16 }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, part) in self.template.split('#').enumerate() {
+            if i > 0 {
+                write!(f, "{}", self.positions.get(i - 1).copied().unwrap_or(0))?;
+            }
+            f.write_str(part)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Token counts, as the provider gives them.
+
+use crate::json::Value;
+
+/// Token counts; `None` where the provider gave none. Never computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub input: Option<u64>,
+    /// Tokens of the answer.
+    pub output: Option<u64>,
+    /// Tokens of the reasoning (within `output` or beside it, as the provider counts).
+    pub reasoning: Option<u64>,
+    /// Tokens of the prompt that came from a cache.
+    pub cached: Option<u64>,
+    /// The total, as given.
+    pub total: Option<u64>,
+}
+
+impl Usage {
+    /// Takes over every count that `later` gives.
+    pub fn update(&mut self, later: Usage) {
+        self.input = later.input.or(self.input);
+        self.output = later.output.or(self.output);
+        self.reasoning = later.reasoning.or(self.reasoning);
+        self.cached = later.cached.or(self.cached);
+        self.total = later.total.or(self.total);
+    }
+
+    /// Whether any count is given.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Reads OpenAI's `usage` object and what its imitators make of it.
+    pub fn openai(usage: Value<'_>) -> Self {
+        let count = |path: &[&str]| usage.at(path).and_then(Value::as_u64);
+        Self {
+            input: count(&["prompt_tokens"]),
+            output: count(&["completion_tokens"]),
+            reasoning: count(&["completion_tokens_details", "reasoning_tokens"])
+                .or_else(|| count(&["reasoning_tokens"])),
+            cached: count(&["prompt_tokens_details", "cached_tokens"])
+                .or_else(|| count(&["prompt_cache_hit_tokens"]))
+                .or_else(|| count(&["cached_tokens"])),
+            total: count(&["total_tokens"]),
+        }
+    }
+}

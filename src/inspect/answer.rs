@@ -1,0 +1,329 @@
+//! The answer: what the deltas of all frames come to.
+
+use std::collections::BTreeMap;
+
+use super::think::Think;
+use crate::dialect::{Channel, ErrorShape, Fact, Path, Usage};
+
+/// What one frame added to one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delta {
+    /// The frame that carried it.
+    pub frame: u32,
+    /// Which choice.
+    pub choice: u32,
+    /// Which channel.
+    pub channel: Channel,
+    /// The JSON path it came by.
+    pub path: Path,
+    /// Where its text stands in the channel's joined text (of a tool call: in its arguments).
+    start: u32,
+    len: u32,
+    /// Of a tool delta: which of [`Answer::tools`]. Of a duplicate: where its text is kept.
+    slot: u32,
+    /// The same text came by another path of the same frame and is joined there.
+    pub duplicate: bool,
+}
+
+/// One tool call, put together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ToolCall {
+    /// The choice that made it.
+    pub choice: u32,
+    /// The provider's index, else counted from 0.
+    pub index: u64,
+    /// Its id, if one was given.
+    pub id: Option<String>,
+    /// The function's name, if one was given.
+    pub name: Option<String>,
+    /// The joined arguments.
+    pub arguments: String,
+    /// The provider gave no index.
+    pub counted: bool,
+    /// The first frame of it.
+    pub first: u32,
+}
+
+/// An error that came inside the stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamError {
+    /// The frame that carried it.
+    pub frame: u32,
+    /// What it said.
+    pub message: String,
+    /// The provider's type or code.
+    pub kind: Option<String>,
+    /// Its shape.
+    pub shape: ErrorShape,
+}
+
+/// A channel's text with its length in characters, which the screen shows at every draw.
+#[derive(Debug, Default)]
+struct Joined {
+    text: String,
+    chars: usize,
+}
+
+/// How many in-band errors are kept.
+const MAX_ERRORS: usize = 100;
+
+/// The answer as far as it has come.
+#[derive(Debug, Default)]
+pub struct Answer {
+    deltas: Vec<Delta>,
+    text: BTreeMap<(Channel, u32), Joined>,
+    /// The paths that fed each channel, with how many deltas each.
+    paths: Vec<(Channel, Path, u64)>,
+    /// Texts of duplicates, which belong to no channel.
+    duplicates: String,
+    think: BTreeMap<u32, Think>,
+    tools: Vec<ToolCall>,
+    finish: BTreeMap<u32, (String, u32)>,
+    /// The last usage given, field by field.
+    pub usage: Usage,
+    /// Where usage stood, and how many frames gave it.
+    pub usage_seen: Vec<(Path, u32)>,
+    /// The first model named.
+    pub model: Option<String>,
+    /// In-band errors, in order (the first hundred).
+    pub errors: Vec<StreamError>,
+    /// The frame of the first `[DONE]`.
+    pub sentinel: Option<u32>,
+    /// The frame of the dialect's terminal event.
+    pub terminal: Option<u32>,
+}
+
+impl Answer {
+    /// Adds what a payload told.
+    pub(super) fn add(&mut self, frame: u32, fact: Fact<'_>) {
+        match fact {
+            Fact::Text { choice, channel, path, text, duplicate } => {
+                let start = if duplicate {
+                    let start = self.duplicates.len();
+                    self.duplicates.push_str(&text);
+                    start
+                } else {
+                    let joined = self.text.entry((channel, choice)).or_default();
+                    let start = joined.text.len();
+                    joined.text.push_str(&text);
+                    joined.chars += text.chars().count();
+                    if channel == Channel::Content {
+                        self.think.entry(choice).or_default().update(&joined.text);
+                    }
+                    start
+                };
+                let (start, len) = (start as u32, text.len() as u32);
+                self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
+            }
+            Fact::Tool { choice, path, index, id, name, arguments } => {
+                let slot = self.tool_slot(frame, choice, index, id.as_deref());
+                let tool = &mut self.tools[slot];
+                if tool.id.is_none() {
+                    tool.id = id.map(Into::into);
+                }
+                if tool.name.is_none() {
+                    tool.name = name.map(Into::into);
+                }
+                let start = tool.arguments.len() as u32;
+                tool.arguments.push_str(arguments.as_deref().unwrap_or_default());
+                let len = tool.arguments.len() as u32 - start;
+                self.push(Delta {
+                    frame,
+                    choice,
+                    channel: Channel::Tool,
+                    path,
+                    start,
+                    len,
+                    slot: slot as u32,
+                    duplicate: false,
+                });
+            }
+            Fact::Finish { choice, reason } => {
+                self.finish.insert(choice, (reason.into_owned(), frame));
+            }
+            Fact::Usage { path, usage } => {
+                self.usage.update(usage);
+                match self.usage_seen.iter_mut().find(|(p, _)| p.template() == path.template()) {
+                    Some((_, n)) => *n += 1,
+                    None => self.usage_seen.push((path, 1)),
+                }
+            }
+            Fact::Model(model) => {
+                if self.model.is_none() {
+                    self.model = Some(model.into_owned());
+                }
+            }
+            Fact::Error(e) => {
+                if self.errors.len() < MAX_ERRORS {
+                    self.errors.push(StreamError {
+                        frame,
+                        message: e.message.into_owned(),
+                        kind: e.kind.map(Into::into),
+                        shape: e.shape,
+                    });
+                }
+            }
+            Fact::Sentinel => {
+                self.sentinel.get_or_insert(frame);
+            }
+            Fact::Terminal => {
+                self.terminal.get_or_insert(frame);
+            }
+        }
+    }
+
+    fn push(&mut self, delta: Delta) {
+        let (channel, path) = (delta.channel, delta.path);
+        let same =
+            |p: &&mut (Channel, Path, u64)| p.0 == channel && p.1.template() == path.template();
+        match self.paths.iter_mut().find(same) {
+            Some(p) => p.2 += 1,
+            None => self.paths.push((channel, path, 1)),
+        }
+        self.deltas.push(delta);
+    }
+
+    /// The call that a piece belongs to: by choice and index; an index that carries a second id is
+    /// a second call; without an index an id begins a call and a piece without one continues it.
+    fn tool_slot(
+        &mut self,
+        frame: u32,
+        choice: u32,
+        index: Option<u64>,
+        id: Option<&str>,
+    ) -> usize {
+        let mine = |t: &ToolCall| t.choice == choice && index.is_none_or(|i| t.index == i);
+        let last = self.tools.iter().rposition(mine);
+        let same = |t: &ToolCall| match (&t.id, id) {
+            (Some(old), Some(new)) => old == new,
+            (None, Some(_)) => index.is_some(),
+            (_, None) => true,
+        };
+        if let Some(slot) = last.filter(|slot| same(&self.tools[*slot])) {
+            return slot;
+        }
+        // Without an index, an id may come back to an earlier call.
+        if let Some(slot) =
+            id.and_then(|id| self.tools.iter().position(|t| mine(t) && t.id.as_deref() == Some(id)))
+        {
+            return slot;
+        }
+        let counted = self.tools.iter().filter(|t| t.choice == choice).count() as u64;
+        self.tools.push(ToolCall {
+            choice,
+            index: index.unwrap_or(counted),
+            counted: index.is_none(),
+            first: frame,
+            ..ToolCall::default()
+        });
+        self.tools.len() - 1
+    }
+
+    /// All deltas, in order.
+    pub fn deltas(&self) -> &[Delta] {
+        &self.deltas
+    }
+
+    /// The deltas of one frame.
+    pub fn deltas_of(&self, frame: u32) -> &[Delta] {
+        let from = self.deltas.partition_point(|d| d.frame < frame);
+        let to = from + self.deltas[from..].partition_point(|d| d.frame == frame);
+        &self.deltas[from..to]
+    }
+
+    /// A delta's text; of a tool call the piece of its arguments.
+    pub fn text_of(&self, delta: &Delta) -> &str {
+        let all = if delta.duplicate {
+            &self.duplicates
+        } else if delta.channel == Channel::Tool {
+            self.tools.get(delta.slot as usize).map_or("", |t| t.arguments.as_str())
+        } else {
+            self.text(delta.channel, delta.choice)
+        };
+        all.get(delta.start as usize..(delta.start + delta.len) as usize).unwrap_or_default()
+    }
+
+    /// Where a delta's text stands in its channel's text.
+    pub fn range_of(&self, delta: &Delta) -> std::ops::Range<usize> {
+        delta.start as usize..(delta.start + delta.len) as usize
+    }
+
+    /// The tool call that a tool delta belongs to.
+    pub fn tool_of(&self, delta: &Delta) -> Option<&ToolCall> {
+        (delta.channel == Channel::Tool).then(|| self.tools.get(delta.slot as usize)).flatten()
+    }
+
+    /// The delta that put byte `at` into a channel.
+    pub fn delta_at(&self, channel: Channel, choice: u32, at: usize) -> Option<&Delta> {
+        // Deltas of one channel ascend, but stand among others: narrow by the text's own order.
+        self.deltas.iter().find(|d| {
+            !d.duplicate
+                && d.channel == channel
+                && d.choice == choice
+                && self.range_of(d).contains(&at)
+        })
+    }
+
+    /// A channel's joined text for one choice.
+    pub fn text(&self, channel: Channel, choice: u32) -> &str {
+        self.text.get(&(channel, choice)).map_or("", |j| j.text.as_str())
+    }
+
+    /// The choices that have text in a channel, with it, in order of the choice.
+    pub fn texts(&self, channel: Channel) -> impl Iterator<Item = (u32, &str)> {
+        self.text
+            .range((channel, 0)..=(channel, u32::MAX))
+            .map(|((_, choice), joined)| (*choice, joined.text.as_str()))
+    }
+
+    /// How many characters a channel has over all choices.
+    pub fn chars(&self, channel: Channel) -> usize {
+        self.text.range((channel, 0)..=(channel, u32::MAX)).map(|(_, joined)| joined.chars).sum()
+    }
+
+    /// Whether a channel has any text.
+    pub fn has(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Tool => !self.tools.is_empty(),
+            _ => self.texts(channel).next().is_some(),
+        }
+    }
+
+    /// Which parts of a choice's content are thought.
+    pub fn think(&self, choice: u32) -> Option<&Think> {
+        self.think.get(&choice)
+    }
+
+    /// The tool calls, in order of first appearance.
+    pub fn tools(&self) -> &[ToolCall] {
+        &self.tools
+    }
+
+    /// Why each choice ended, as far as it said so.
+    pub fn finish(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.finish.iter().map(|(c, (reason, _))| (*c, reason.as_str()))
+    }
+
+    /// The frame of a choice's (last) finish.
+    pub fn finish_frame(&self, choice: u32) -> Option<u32> {
+        self.finish.get(&choice).map(|f| f.1)
+    }
+
+    /// Every choice that was heard of.
+    pub fn choices(&self) -> std::collections::BTreeSet<u32> {
+        let text = self.text.keys().map(|(_, c)| *c);
+        let tools = self.tools.iter().map(|t| t.choice);
+        text.chain(tools).chain(self.finish.keys().copied()).collect()
+    }
+
+    /// Whether at least one choice finished, and every choice that was heard of.
+    pub fn finished(&self) -> bool {
+        !self.finish.is_empty() && self.choices().iter().all(|c| self.finish.contains_key(c))
+    }
+
+    /// The paths that fed a channel, with how many deltas each (duplicates too), in order of
+    /// first appearance.
+    pub fn paths(&self, channel: Channel) -> impl Iterator<Item = (String, u64)> {
+        self.paths.iter().filter(move |p| p.0 == channel).map(|p| (p.1.general(), p.2))
+    }
+}

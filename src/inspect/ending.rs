@@ -1,0 +1,188 @@
+//! How an exchange ended: four independent facts, and one word for them.
+
+use super::{Inspection, Severity};
+use crate::frame::{Framing, Kind};
+use crate::journal::EndCause;
+
+/// What the transport tells about the end of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// The body ended where its transfer coding said.
+    Clean,
+    /// It was cut.
+    Truncated,
+    /// The connection was reset.
+    Reset,
+    /// Nothing announced the end, or nobody saw it.
+    Undecidable,
+}
+
+impl Transport {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Clean => "clean",
+            Transport::Truncated => "truncated",
+            Transport::Reset => "reset",
+            Transport::Undecidable => "undecidable",
+        }
+    }
+}
+
+/// The tuple of what speaks for an end; never one boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// What the transport tells.
+    pub transport: Transport,
+    /// `[DONE]` was seen.
+    pub sentinel: bool,
+    /// Every choice has a finish.
+    pub finish: bool,
+    /// The dialect's terminal event was seen; `None` where it has none.
+    pub terminal: Option<bool>,
+}
+
+/// Why the exchange ended, in one word: the first that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are the output format's")]
+pub enum Reason {
+    Cancelled,
+    Limit,
+    Timeout,
+    Refused,
+    Tls,
+    Protocol,
+    Reset,
+    Truncated,
+    Http,
+    Complete,
+    Closed,
+}
+
+impl Reason {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Cancelled => "cancelled",
+            Reason::Limit => "limit",
+            Reason::Timeout => "timeout",
+            Reason::Refused => "refused",
+            Reason::Tls => "tls",
+            Reason::Protocol => "protocol",
+            Reason::Reset => "reset",
+            Reason::Truncated => "truncated",
+            Reason::Http => "http",
+            Reason::Complete => "complete",
+            Reason::Closed => "closed",
+        }
+    }
+}
+
+/// What became of the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Nothing above `info`.
+    Ok,
+    /// A warning.
+    Degraded,
+    /// An error, or worse.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Degraded => "degraded",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+impl Inspection {
+    /// The four facts about the end, as they stand now.
+    pub fn ending(&self) -> Ending {
+        let transport = match self.end.as_ref().map(|e| e.0) {
+            Some(EndCause::Complete) => Transport::Clean,
+            Some(EndCause::Truncated | EndCause::ClosedBeforeHead | EndCause::ClosedInsideHead) => {
+                Transport::Truncated
+            }
+            Some(EndCause::Reset) => Transport::Reset,
+            _ => Transport::Undecidable,
+        };
+        let rules = self.dialect().map(|d| d.ending());
+        Ending {
+            transport,
+            sentinel: self.answer().sentinel.is_some(),
+            finish: self.answer().finished(),
+            terminal: rules.and_then(|r| r.terminal.then_some(self.answer().terminal.is_some())),
+        }
+    }
+
+    /// Whether the dialect's own end was seen: its sentinel or terminal event; where it has
+    /// neither, a finish.
+    pub fn saw_own_end(&self) -> bool {
+        let ending = self.ending();
+        match self.dialect().map(|d| d.ending()) {
+            Some(rules) if rules.sentinel => ending.sentinel,
+            Some(rules) if rules.terminal => ending.terminal == Some(true),
+            _ => ending.finish,
+        }
+    }
+
+    /// Why it ended; `None` while it goes on.
+    pub fn reason(&self) -> Option<Reason> {
+        let (cause, _) = self.end.as_ref()?;
+        Some(match cause {
+            EndCause::Cancelled => Reason::Cancelled,
+            EndCause::Limit(_) => Reason::Limit,
+            EndCause::Timeout(_) => Reason::Timeout,
+            EndCause::Refused | EndCause::Dns => Reason::Refused,
+            EndCause::Tls => Reason::Tls,
+            EndCause::Protocol => Reason::Protocol,
+            EndCause::Reset => Reason::Reset,
+            EndCause::Truncated | EndCause::ClosedBeforeHead | EndCause::ClosedInsideHead => {
+                Reason::Truncated
+            }
+            _ if self.status().is_some_and(|s| s >= 300) => Reason::Http,
+            _ if self.saw_own_end() && self.coding_error.is_none() => Reason::Complete,
+            _ => Reason::Closed,
+        })
+    }
+
+    /// What became of it, as far as it has come.
+    pub fn outcome(&self) -> Outcome {
+        match self.worst() {
+            Some(Severity::Fatal | Severity::Error) => Outcome::Failed,
+            Some(Severity::Warn) => Outcome::Degraded,
+            _ => Outcome::Ok,
+        }
+    }
+
+    /// Whether the end of the body is intact: nothing of a frame is left over, and its coding
+    /// was undone to the end.
+    pub fn tail_is_intact(&self) -> bool {
+        let left_over = match self.framing() {
+            Some(Framing::Sse) => self.sse().is_some_and(|s| {
+                matches!(
+                    s.trailing.kind,
+                    crate::frame::sse::TrailingKind::Fields
+                        | crate::frame::sse::TrailingKind::PartialLine
+                )
+            }),
+            _ => self.frames().last().is_some_and(|f| f.kind == Kind::Incomplete),
+        };
+        let cut = matches!(self.ending().transport, Transport::Truncated | Transport::Reset);
+        !left_over && !cut && self.coding_error.is_none()
+    }
+
+    /// Whether the stream is sound: accepted, without an error inside, finished and intact. What
+    /// is odd about such a stream is worth no more than `info`, where it touches no text.
+    pub fn is_healthy(&self) -> bool {
+        self.status().is_none_or(|s| s < 300)
+            && self.answer().errors.is_empty()
+            && self.answer().finished()
+            && self.tail_is_intact()
+    }
+}

@@ -1,0 +1,81 @@
+//! Times, all from the entries: nothing here reads a clock.
+//!
+//! TTFT and inter-token latency are kept apart the way benchmarking tools define them: the head,
+//! the first byte, the first frame (a comment counts), the first reasoning and the first content
+//! are five different moments, and most confusion about "slow" comes from naming one by another.
+
+use crate::dialect::Channel;
+use crate::journal::Micros;
+
+/// When things happened; `None` where they did not, or were not measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "each is the moment it is named for")]
+pub struct Timing {
+    pub request: Option<Micros>,
+    pub resolved: Option<Micros>,
+    pub connected: Option<Micros>,
+    pub tls: Option<Micros>,
+    pub head: Option<Micros>,
+    pub first_byte: Option<Micros>,
+    pub first_frame: Option<Micros>,
+    pub first_reasoning: Option<Micros>,
+    pub first_content: Option<Micros>,
+    pub last_content: Option<Micros>,
+    pub end: Option<Micros>,
+    last_delta: Option<Micros>,
+    /// Waits between successive frames that carried a delta.
+    gaps: Vec<u32>,
+}
+
+/// Inter-token latency: waits between successive frames that carried text or a tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gaps {
+    /// Median.
+    pub p50: Micros,
+    /// 99th percentile (nearest rank).
+    pub p99: Micros,
+    /// Longest.
+    pub max: Micros,
+}
+
+impl Timing {
+    pub(super) fn text(&mut self, channel: Channel, at: Option<Micros>) {
+        match channel {
+            Channel::Reasoning => self.first_reasoning = self.first_reasoning.or(at),
+            Channel::Content => {
+                self.first_content = self.first_content.or(at);
+                self.last_content = at.or(self.last_content);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn delta(&mut self, at: Option<Micros>) {
+        if let (Some(last), Some(at)) = (self.last_delta, at) {
+            self.gaps.push(at.saturating_sub(last).min(u64::from(u32::MAX)) as u32);
+        }
+        self.last_delta = at.or(self.last_delta);
+    }
+
+    /// Seconds from the request to `moment`.
+    pub fn since_request(&self, moment: Option<Micros>) -> Option<f64> {
+        let (from, to) = (self.request?, moment?);
+        Some(crate::journal::file::seconds(to.saturating_sub(from)))
+    }
+
+    /// The waits between deltas, in order.
+    pub fn gaps(&self) -> &[u32] {
+        &self.gaps
+    }
+
+    /// The waits' distribution; `None` with less than two deltas. Sorts a copy.
+    pub fn gap_summary(&self) -> Option<Gaps> {
+        let mut sorted = self.gaps.clone();
+        sorted.sort_unstable();
+        let rank = |q: f64| {
+            let i = (q * sorted.len() as f64).ceil() as usize;
+            sorted.get(i.saturating_sub(1)).map(|g| Micros::from(*g))
+        };
+        Some(Gaps { p50: rank(0.5)?, p99: rank(0.99)?, max: rank(1.0)? })
+    }
+}

@@ -1,0 +1,348 @@
+//! Rules: what can be wrong with a stream, and the folds that find it.
+//!
+//! A rule is a row of data: code, severity, phase, and the explanation that `sselens explain`, the
+//! screen and the reference print alike. A *family* is one file: its rules, and the pure,
+//! clock-free fold that raises them. A family sees each thing that happens once, in order, and the
+//! inspection so far. Facts are never changed by a rule.
+
+mod body;
+mod chat;
+mod end;
+mod head;
+mod json;
+mod semantic;
+mod sse;
+
+use serde::Serialize;
+
+use super::{Inspection, Options};
+use crate::frame::Frame;
+use crate::journal::Micros;
+use crate::json::{Error, Tape, Value};
+
+/// How bad it is, for the wire and not for one weak client; ordered.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A deviation worth showing, harmless to robust clients.
+    Info,
+    /// Some real client yields a wrong result.
+    Warn,
+    /// The stream failed and says so.
+    Error,
+    /// The answer is lost, or a failure is presented as success.
+    Fatal,
+}
+
+impl Severity {
+    /// All, mildest first.
+    pub const ALL: [Severity; 4] =
+        [Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
+
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Error => "error",
+            Severity::Fatal => "fatal",
+        }
+    }
+}
+
+/// Which part of an exchange a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the layers, from the wire upwards")]
+pub enum Phase {
+    Connect,
+    Tls,
+    Head,
+    Body,
+    Frame,
+    Json,
+    Schema,
+    Semantic,
+    /// Only to be told when the stream is over.
+    End,
+    Timing,
+    /// Needs two recordings.
+    Compare,
+    /// About this program itself: a bound of the user's, a disk that is full.
+    Session,
+}
+
+impl Phase {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
+            Phase::Head => "head",
+            Phase::Body => "body",
+            Phase::Frame => "frame",
+            Phase::Json => "json",
+            Phase::Schema => "schema",
+            Phase::Semantic => "semantic",
+            Phase::End => "end",
+            Phase::Timing => "timing",
+            Phase::Compare => "compare",
+            Phase::Session => "session",
+        }
+    }
+}
+
+/// One thing that can be wrong.
+#[derive(Debug, PartialEq)]
+pub struct Rule {
+    /// Its stable name.
+    pub code: &'static str,
+    /// How bad it is, as a rule. A finding can be milder where the rest of the stream is sound.
+    pub severity: Severity,
+    /// Where it sits.
+    pub phase: Phase,
+    /// It is about reads or times, so another cut of the same bytes can give another result.
+    pub reads: bool,
+    /// What it means, one or two sentences.
+    pub means: &'static str,
+    /// An example in bytes: `⏎` is a line feed.
+    pub example: &'static str,
+    /// Which clients stumble, and how.
+    pub breaks: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
+    /// specification only.
+    pub evidence: &'static str,
+}
+
+impl Rule {
+    /// A rule with the defaults of most: severity info, phase frame, no texts. For `const` tables.
+    pub const DEFAULT: Rule = Rule {
+        code: "",
+        severity: Severity::Info,
+        phase: Phase::Frame,
+        reads: false,
+        means: "",
+        example: "",
+        breaks: "",
+        remedy: "",
+        evidence: "none collected",
+    };
+}
+
+/// One diagnosis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule that made it.
+    pub rule: &'static Rule,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The frame that it is about.
+    pub frame: Option<u32>,
+    /// The byte of the body that it points at.
+    pub offset: Option<u64>,
+    /// When that came.
+    pub at: Option<Micros>,
+    /// A sentence about this very case. Text from the wire in it is not yet made visible.
+    pub message: String,
+}
+
+impl Finding {
+    /// Its rule's code.
+    pub fn code(&self) -> &'static str {
+        self.rule.code
+    }
+}
+
+/// One file's rules and the fold that raises them.
+pub(super) trait Family: Send {
+    /// The request is on its way.
+    fn request(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    /// The head is there.
+    fn head(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    /// A read came; its frames have been given.
+    fn read(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    /// A frame is complete; its deltas are in the answer.
+    fn frame(&mut self, _now: &Inspection, _seen: &Seen<'_>, _out: &mut Out<'_>) {}
+    /// Something about this program itself.
+    fn note(&mut self, _now: &Inspection, _code: &str, _text: &str, _out: &mut Out<'_>) {}
+    /// The exchange is over, nothing more comes.
+    fn end(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+}
+
+/// A frame as the rules see it.
+pub(super) struct Seen<'a> {
+    /// Its number.
+    pub(super) index: u32,
+    pub(super) frame: &'a Frame,
+    /// Its bytes.
+    pub(super) bytes: &'a [u8],
+    /// The SSE event type.
+    pub(super) event: &'a str,
+    /// Its payload, if it has one.
+    pub(super) data: Option<&'a str>,
+    /// The payload's JSON; where `json_error` is trailing text, the first value.
+    pub(super) json: Option<Value<'a>>,
+    /// Why the payload is not JSON.
+    pub(super) json_error: Option<Error>,
+    pub(super) tape: &'a Tape,
+    /// A key that stood twice in one object.
+    pub(super) duplicate_key: Option<&'a str>,
+}
+
+/// How many findings of one code are kept for each exchange; the rest is counted.
+pub const MAX_PER_CODE: u64 = 100;
+
+/// Where a family puts its findings.
+pub(super) struct Out<'a> {
+    pub(super) findings: &'a mut Vec<Finding>,
+    pub(super) tally: &'a mut super::Tally,
+    pub(super) options: &'a Options,
+    /// When what is looked at came.
+    pub(super) at: Option<Micros>,
+}
+
+/// What a finding points at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) frame: Option<u32>,
+    pub(super) offset: Option<u64>,
+}
+
+impl Seen<'_> {
+    /// This frame.
+    pub(super) fn place(&self) -> Place {
+        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
+    }
+
+    /// A byte of this frame's data.
+    pub(super) fn place_in_data(&self, at: usize) -> Place {
+        let data = self.frame.data_span().map_or(self.frame.offset, |s| (s.start + at) as u64);
+        Place { frame: Some(self.index), offset: Some(data) }
+    }
+}
+
+impl Out<'_> {
+    /// Raises a finding of the rule's own severity.
+    pub(super) fn raise(&mut self, rule: &'static Rule, place: Place, message: impl Into<String>) {
+        self.raise_as(rule, rule.severity, place, message);
+    }
+
+    /// Raises a finding of another severity.
+    pub(super) fn raise_as(
+        &mut self,
+        rule: &'static Rule,
+        severity: Severity,
+        place: Place,
+        message: impl Into<String>,
+    ) {
+        let Some(severity) = self.options.severity(rule.code, severity) else { return };
+        let n = self.tally.count(rule.code);
+        if n > MAX_PER_CODE {
+            return;
+        }
+        self.findings.push(Finding {
+            rule,
+            severity,
+            frame: place.frame,
+            offset: place.offset,
+            at: self.at,
+            message: message.into(),
+        });
+    }
+
+    /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the
+    /// first place tells all.
+    pub(super) fn raise_once(
+        &mut self,
+        rule: &'static Rule,
+        place: Place,
+        message: impl Into<String>,
+    ) {
+        if self.tally.of(rule.code) == 0 {
+            self.raise(rule, place, message);
+        } else {
+            self.tally.count(rule.code);
+        }
+    }
+}
+
+/// Every family's rules.
+const TABLES: &[&[Rule]] =
+    &[head::RULES, body::RULES, sse::RULES, json::RULES, chat::RULES, semantic::RULES, end::RULES];
+
+/// A fresh fold of every family.
+pub(super) fn families() -> Vec<Box<dyn Family>> {
+    vec![
+        Box::<head::Head>::default(),
+        Box::<body::Body>::default(),
+        Box::<sse::Sse>::default(),
+        Box::<json::Json>::default(),
+        Box::<chat::Chat>::default(),
+        Box::<semantic::Semantic>::default(),
+        Box::<end::End>::default(),
+    ]
+}
+
+/// Every rule, family by family.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    TABLES.iter().flat_map(|t| t.iter())
+}
+
+/// The rule of that code.
+pub fn find(code: &str) -> Option<&'static Rule> {
+    rules().find(|r| r.code == code)
+}
+
+/// The rule of that code in a family's own table; the table's first where there is none, which a
+/// test excludes. Usable in `const`.
+#[expect(clippy::panic, reason = "evaluated by the compiler only: a wrong code does not build")]
+const fn lookup(table: &'static [Rule], code: &str) -> &'static Rule {
+    let mut i = 0;
+    while i < table.len() {
+        if same(table[i].code, code) {
+            return &table[i];
+        }
+        i += 1;
+    }
+    panic!("no such rule in this family")
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Names a rule of this family's table; a wrong code does not compile.
+macro_rules! rule {
+    ($code:literal) => {
+        const { crate::inspect::rule::lookup(RULES, $code) }
+    };
+}
+use rule;
+
+#[cfg(test)]
+mod tests;

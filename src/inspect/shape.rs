@@ -1,0 +1,283 @@
+//! The shape table: every JSON path that a stream had, with its types, how often, and since when.
+//!
+//! Both bug reports that this program grew from argued for weeks about which field carried the
+//! text. Nobody had counted.
+
+use std::collections::HashMap;
+
+use crate::json::{Kind, Value};
+use crate::text;
+
+/// How many distinct paths are kept. A stream that writes data as keys would else grow the table
+/// without bound; what is beyond is counted in [`Shape::dropped`].
+pub(super) const MAX_PATHS: usize = 10_000;
+/// How deep paths go; deeper values count as part of the value there.
+const MAX_DEPTH: usize = 32;
+/// How many characters of a sample are kept.
+const SAMPLE: usize = 60;
+/// From how many children on a node looks them up by hash.
+const MANY: usize = 16;
+
+/// The paths of a stream, as a tree.
+#[derive(Debug)]
+pub struct Shape {
+    nodes: Vec<Node>,
+    by_key: HashMap<(u32, Box<str>), u32>,
+    /// Values under paths that were not kept.
+    pub dropped: u64,
+    /// Counts objects, to tell a key written twice in one object.
+    objects: u64,
+    duplicate_key: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// The key in the parent; empty for the items of an array.
+    key: Box<str>,
+    is_item: bool,
+    parent: u32,
+    children: Vec<u32>,
+    /// The child found last: frames repeat themselves, so the next key is mostly the next child.
+    hint: usize,
+    types: u8,
+    count: u64,
+    first: u32,
+    sample: String,
+    object: u64,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The path, array items as `[]`: `choices[].delta.reasoning`.
+    pub path: String,
+    /// The JSON types seen there, in the order of [`Kind`].
+    pub types: Vec<&'static str>,
+    /// How many values.
+    pub count: u64,
+    /// The frame that had it first.
+    pub first: u32,
+    /// The first telling value, cut; made visible.
+    pub sample: String,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::Array, Kind::Object];
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            by_key: HashMap::new(),
+            dropped: 0,
+            objects: 0,
+            duplicate_key: None,
+        }
+    }
+}
+
+impl Shape {
+    /// Counts the JSON of one frame. Gives the first key that one object had twice, if any.
+    pub fn add(&mut self, frame: u32, json: Value<'_>) -> Option<String> {
+        self.duplicate_key = None;
+        self.value(0, frame, json, 0);
+        self.duplicate_key.take()
+    }
+
+    /// Recursion ends at [`MAX_DEPTH`].
+    fn value(&mut self, node: u32, frame: u32, value: Value<'_>, depth: usize) {
+        let kind = value.kind();
+        let n = &mut self.nodes[node as usize];
+        n.count += 1;
+        n.types |= 1 << (kind as u8);
+        if n.count == 1 {
+            n.first = frame;
+        }
+        match kind {
+            Kind::Array if depth < MAX_DEPTH => {
+                for item in value.items() {
+                    match self.child(node, "", true) {
+                        Some(child) => self.value(child, frame, item, depth + 1),
+                        None => self.dropped += 1,
+                    }
+                }
+            }
+            Kind::Object if depth < MAX_DEPTH => {
+                self.objects += 1;
+                let object = self.objects;
+                for (key, member) in value.entries() {
+                    let name = key.as_str().unwrap_or_default();
+                    let Some(child) = self.child(node, &name, false) else {
+                        self.dropped += 1;
+                        continue;
+                    };
+                    let c = &mut self.nodes[child as usize];
+                    if c.object == object && self.duplicate_key.is_none() {
+                        self.duplicate_key = Some(name.into_owned());
+                    }
+                    c.object = object;
+                    self.value(child, frame, member, depth + 1);
+                }
+            }
+            _ => {
+                if n.sample.is_empty() && kind != Kind::Null {
+                    let source = value.source();
+                    if source != "\"\"" {
+                        n.sample = text::preview(source, SAMPLE);
+                    }
+                }
+            }
+        }
+    }
+
+    fn child(&mut self, node: u32, key: &str, is_item: bool) -> Option<u32> {
+        let parent = &self.nodes[node as usize];
+        let is = |at: usize| {
+            let child = *parent.children.get(at)?;
+            let n = &self.nodes[child as usize];
+            (n.is_item == is_item && &*n.key == key).then_some((at, child))
+        };
+        let found = is(parent.hint).or_else(|| is(0)).or_else(|| {
+            if parent.children.len() < MANY {
+                (0..parent.children.len()).find_map(is)
+            } else if is_item {
+                parent.children.iter().position(|c| self.nodes[*c as usize].is_item).and_then(is)
+            } else {
+                self.by_key.get(&(node, key.into())).map(|c| (parent.hint, *c))
+            }
+        });
+        if let Some((at, child)) = found {
+            self.nodes[node as usize].hint = at + 1;
+            return Some(child);
+        }
+        if self.nodes.len() > MAX_PATHS {
+            return None;
+        }
+        let child = self.nodes.len() as u32;
+        self.nodes.push(Node { key: key.into(), is_item, parent: node, ..Node::default() });
+        if !is_item {
+            self.by_key.insert((node, key.into()), child);
+        }
+        let parent = &mut self.nodes[node as usize];
+        parent.children.push(child);
+        parent.hint = parent.children.len();
+        Some(child)
+    }
+
+    /// How many distinct paths there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// Whether no JSON was seen.
+    pub fn is_empty(&self) -> bool {
+        self.nodes[0].count == 0
+    }
+
+    /// The table, each path before what it holds, siblings in order of first appearance.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut todo: Vec<u32> = self.nodes[0].children.iter().rev().copied().collect();
+        while let Some(i) = todo.pop() {
+            let n = &self.nodes[i as usize];
+            rows.push(Row {
+                path: self.path(i),
+                types: KINDS
+                    .iter()
+                    .filter(|k| n.types & 1 << (**k as u8) != 0)
+                    .map(|k| k.name())
+                    .collect(),
+                count: n.count,
+                first: n.first,
+                sample: n.sample.clone(),
+            });
+            todo.extend(n.children.iter().rev());
+        }
+        rows
+    }
+
+    /// How many values stood at `path` (as [`Row::path`] has it).
+    pub fn count(&self, path: &str) -> u64 {
+        self.rows().iter().find(|r| r.path == path).map_or(0, |r| r.count)
+    }
+
+    fn path(&self, mut i: u32) -> String {
+        let mut parts = Vec::new();
+        while i != 0 {
+            let n = &self.nodes[i as usize];
+            parts.push(n);
+            i = n.parent;
+        }
+        let mut path = String::new();
+        for n in parts.into_iter().rev() {
+            if n.is_item {
+                path.push_str("[]");
+                continue;
+            }
+            let plain = !n.key.is_empty()
+                && n.key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '@'));
+            if plain {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&n.key);
+            } else {
+                // A key that is no plain word is quoted, so that paths stay unambiguous.
+                path.push_str(&format!("[{}]", text::to_json(&n.key)));
+            }
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Tape;
+
+    fn shape(frames: &[&str]) -> (Shape, Vec<Option<String>>) {
+        let mut shape = Shape::default();
+        let mut tape = Tape::new();
+        let twice = frames.iter().enumerate().map(|(i, f)| {
+            tape.parse(f).unwrap();
+            shape.add(i as u32, tape.root(f).unwrap())
+        });
+        let twice = twice.collect();
+        (shape, twice)
+    }
+
+    #[test]
+    fn paths_are_counted_with_types_and_first_frame() {
+        let (shape, _) = shape(&[
+            r#"{"choices":[{"delta":{"role":"assistant"}}]}"#,
+            r#"{"choices":[{"delta":{"content":null,"reasoning":"a"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"x","reasoning":"b"}},{}],"a.b":1}"#,
+        ]);
+        let rows = shape.rows();
+        let row = |path: &str| rows.iter().find(|r| r.path == path).unwrap();
+        assert_eq!(row("choices[].delta.content").types, ["null", "string"]);
+        let reasoning = row("choices[].delta.reasoning");
+        assert_eq!((reasoning.count, reasoning.first, reasoning.sample.as_str()), (2, 1, "\"a\""));
+        assert_eq!(row("choices[]").count, 4);
+        assert_eq!(row("[\"a.b\"]").count, 1);
+    }
+
+    #[test]
+    fn a_key_written_twice_is_told() {
+        let (_, twice) =
+            shape(&[r#"{"a":1,"b":{"c":1,"c":2}}"#, r#"{"a":{"x":1},"b":[{"x":1},{"x":2}]}"#]);
+        assert_eq!(twice, [Some("c".to_owned()), None]);
+    }
+
+    #[test]
+    fn data_as_keys_does_not_grow_without_bound() {
+        let mut shape = Shape::default();
+        let mut tape = Tape::new();
+        for i in 0..MAX_PATHS + 500 {
+            let text = format!("{{\"k{i}\":1}}");
+            tape.parse(&text).unwrap();
+            shape.add(0, tape.root(&text).unwrap());
+        }
+        assert_eq!((shape.len(), shape.dropped), (MAX_PATHS, 500));
+    }
+}

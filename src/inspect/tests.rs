@@ -1,0 +1,89 @@
+use super::*;
+use crate::dialect::Channel;
+
+pub(super) fn entry(at: Micros, what: What) -> Entry {
+    Entry { x: 0, at: Some(at), what }
+}
+
+/// An exchange of a normal head and these reads, one every 10 ms.
+pub(super) fn inspect(reads: &[&[u8]], cause: EndCause) -> Inspection {
+    let mut inspection = Inspection::new(Arc::default());
+    inspection.push(&entry(
+        0,
+        What::Request(Box::new(Request { dialect: "openai-chat".into(), ..Request::default() })),
+    ));
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    inspection.push(&entry(
+        1_000,
+        What::Head(Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() }),
+    ));
+    let mut at = 1_000;
+    for read in reads {
+        at += 10_000;
+        let what = What::Body {
+            len: read.len() as u32,
+            bytes: bytes::Bytes::copy_from_slice(read),
+            masked: vec![],
+        };
+        inspection.push(&entry(at, what));
+    }
+    inspection.push(&entry(at + 1_000, What::End { cause, detail: String::new() }));
+    inspection
+}
+
+const STREAM: &str = concat!(
+    ": hi\n\n",
+    "data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null,\"reasoning\":\"hm\"}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"é <b\"}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\"}}]}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\":1}\"}}]}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+#[test]
+fn a_stream_becomes_an_answer() {
+    let i = inspect(&[STREAM.as_bytes()], EndCause::Complete);
+    let a = i.answer();
+    assert_eq!(a.text(Channel::Content, 0), "é <b");
+    assert_eq!(a.text(Channel::Reasoning, 0), "hm");
+    assert_eq!(a.deltas()[0].path.to_string(), "choices[0].delta.reasoning");
+    assert_eq!(
+        a.paths(Channel::Reasoning).collect::<Vec<_>>(),
+        [("choices[].delta.reasoning".to_owned(), 1)]
+    );
+    // One index that carries two ids is two calls.
+    let calls: Vec<_> =
+        a.tools().iter().map(|t| (t.id.as_deref().unwrap(), t.arguments.as_str())).collect();
+    assert_eq!(calls, [("a", "{\"x\":1}"), ("b", "{}")]);
+    assert_eq!(a.finish().collect::<Vec<_>>(), [(0, "tool_calls")]);
+    assert_eq!(a.usage.total, Some(7));
+    assert_eq!(i.reason(), Some(Reason::Complete));
+    assert_eq!(
+        i.ending(),
+        Ending { transport: Transport::Clean, sentinel: true, finish: true, terminal: None }
+    );
+    assert!(i.is_healthy());
+    assert_eq!(i.frame_at(2), Some(11_000));
+}
+
+#[test]
+fn any_cut_gives_the_same_answer() {
+    let whole = inspect(&[STREAM.as_bytes()], EndCause::Complete);
+    for cut in 1..STREAM.len() {
+        let (a, b) = STREAM.as_bytes().split_at(cut);
+        let i = inspect(&[a, b], EndCause::Complete);
+        assert_eq!(i.frames(), whole.frames());
+        assert_eq!(i.answer().deltas(), whole.answer().deltas());
+        assert_eq!(i.shape().rows(), whole.shape().rows());
+    }
+}
+
+#[test]
+fn the_read_that_completed_a_frame_gives_its_time() {
+    let i = inspect(&[b": a\n\n: b", b"\n", b"\n: c\n\n"], EndCause::Complete);
+    let times: Vec<_> = (0..3).map(|n| i.frame_at(n)).collect();
+    assert_eq!(times, [Some(11_000), Some(31_000), Some(31_000)]);
+    assert_eq!(i.reads_of(&i.frames()[1]), 0..3);
+}

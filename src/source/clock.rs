@@ -1,0 +1,41 @@
+//! The one clock. Nothing else in the program asks what time it is.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::journal::Micros;
+
+/// A monotonic clock with its epoch at the session's beginning; cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    epoch: Instant,
+    wall: SystemTime,
+}
+
+impl Clock {
+    /// A clock whose epoch is now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
+    pub fn start() -> Self {
+        Self { epoch: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Microseconds since the epoch.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
+    pub fn now(&self) -> Micros {
+        Micros::try_from(Instant::now().duration_since(self.epoch).as_micros())
+            .unwrap_or(Micros::MAX)
+    }
+
+    /// The wall-clock time of the epoch, RFC 3339 in UTC, to the second.
+    pub fn created(&self) -> String {
+        let whole = OffsetDateTime::from(self.wall).replace_nanosecond(0);
+        whole.ok().and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
+    }
+
+    /// The moment on the runtime's clock at which `micros` after the epoch will have passed.
+    pub fn instant(&self, micros: Micros) -> Instant {
+        self.epoch + Duration::from_micros(micros)
+    }
+}
