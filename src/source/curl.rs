@@ -101,7 +101,7 @@ fn split(arg: &str) -> (String, Option<String>) {
     }
     let mut chars = arg.chars();
     if let (Some('-'), Some(letter)) = (chars.next(), chars.next())
-        && "HXduAebomwcDxF".contains(letter)
+        && "HXduAebomwcDxFyY".contains(letter)
         && !chars.as_str().is_empty()
     {
         return (format!("-{letter}"), Some(chars.as_str().to_owned()));
@@ -177,32 +177,24 @@ fn ansi_c(command: &str) -> String {
 }
 
 fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
-    let mut hex = |max: usize| {
-        let mut code = String::new();
-        while code.len() < max
-            && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
-        {
-            code.push(h);
-        }
-        u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
-    };
     match chars.next()? {
         'n' => Some('\n'),
         't' => Some('\t'),
         'r' => Some('\r'),
-        'u' => {
-            chars.peek()?;
-            let mut code = String::new();
-            while code.len() < 4
-                && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
-            {
-                code.push(h);
-            }
-            u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
-        }
-        'x' => hex(2),
+        'u' => hex(chars, 4),
+        'x' => hex(chars, 2),
         c => Some(c),
     }
+}
+
+fn hex(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, max: usize) -> Option<char> {
+    let mut code = String::new();
+    while code.len() < max
+        && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
+    {
+        code.push(h);
+    }
+    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
 }
 
 /// One word of a POSIX shell.
