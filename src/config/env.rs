@@ -36,8 +36,7 @@ impl Environment {
     /// # Errors
     /// When it cannot be read, or a line is not `NAME=value`; the sentence names file and line.
     pub fn add_file(&mut self, path: &Path) -> Result<Vec<String>, String> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {

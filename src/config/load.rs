@@ -35,7 +35,8 @@ pub fn path(flag: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     flag.map(Path::to_owned)
         .or_else(|| environment.get("SSELENS_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from))
         .or_else(|| {
-            directories::ProjectDirs::from("", "", "sselens").map(|d| d.config_dir().join("config.toml"))
+            directories::ProjectDirs::from("", "", "sselens")
+                .map(|d| d.config_dir().join("config.toml"))
         })
 }
 
@@ -168,7 +169,12 @@ impl Config {
         let mut built = Self {
             provider: String::new(),
             providers: BTreeMap::new(),
-            limits: Limits { connect_timeout: None, idle_timeout: None, total_timeout: None, max_body: None },
+            limits: Limits {
+                connect_timeout: None,
+                idle_timeout: None,
+                total_timeout: None,
+                max_body: None,
+            },
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
             options: Options::default(),
             environment,
@@ -214,10 +220,14 @@ impl Config {
         options.slow_first_byte = findings.slow_first_byte.map_or(options.slow_first_byte, micros);
         for (code, value) in findings.severity {
             if rule::find(&code).is_none() {
-                return Err(format!("findings.severity: no finding has the code {code:?}; `sselens explain` lists them"));
+                return Err(format!(
+                    "findings.severity: no finding has the code {code:?}; `sselens explain` lists them"
+                ));
             }
             let Some(severity) = severity(&value) else {
-                return Err(format!("findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off"));
+                return Err(format!(
+                    "findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off"
+                ));
             };
             options.severities.insert(code, severity);
         }
@@ -240,7 +250,10 @@ impl Config {
         set(&mut provider.about, file.about);
         set(&mut provider.dialect, file.dialect);
         set(&mut provider.base_url, file.base_url);
-        set(&mut provider.base_url, file.base_url_env.and_then(|v| environment.get(&v)).filter(|v| !v.is_empty()));
+        set(
+            &mut provider.base_url,
+            file.base_url_env.and_then(|v| environment.get(&v)).filter(|v| !v.is_empty()),
+        );
         set(&mut provider.model, file.model);
         provider.path = file.path.or(provider.path.take());
         provider.key_env = file.key_env.or(provider.key_env.take());

@@ -6,13 +6,15 @@ fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     std::fs::write(&file, text).unwrap();
     let env_file = dir.path().join("env");
     std::fs::write(&env_file, "").unwrap();
-    let sources = Sources { config: Some(file), env_file: Some(env_file), environment: Environment::of(env) };
+    let sources =
+        Sources { config: Some(file), env_file: Some(env_file), environment: Environment::of(env) };
     Config::load(sources).map_err(|e| e.to_string())
 }
 
 #[test]
 fn the_default_loads_and_the_lab_is_selected() {
-    let config = load("", &[("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://h/v1")]).unwrap();
+    let config =
+        load("", &[("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://h/v1")]).unwrap();
     assert_eq!(config.provider, "lab");
     assert!(config.provider("lab").unwrap().is_lab());
     let openai = config.provider("openai").unwrap();

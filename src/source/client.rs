@@ -18,7 +18,9 @@ use tower::{Layer, Service};
 
 use super::request::{HttpVersion, Outgoing};
 use super::{Clock, tls};
-use crate::journal::{EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, Timeout, What};
+use crate::journal::{
+    EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, Timeout, What,
+};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -47,7 +49,8 @@ pub(super) async fn run(
 
 /// The request that follows a redirect. Credentials go to the same origin only.
 fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option<Outgoing> {
-    let url = outgoing.url.join(location).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
+    let url =
+        outgoing.url.join(location).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
     let mut next = outgoing.clone();
     if url.origin() != outgoing.url.origin() {
         let names = crate::journal::HEADERS;
@@ -57,7 +60,8 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
         // A header that was taken from the configuration's `$NAME` may be a credential as well:
         // only what every client sends crosses over.
         let plain = ["content-type", "accept", "accept-encoding", "user-agent"];
-        let others: Vec<_> = next.headers.keys().filter(|k| !plain.contains(&k.as_str())).cloned().collect();
+        let others: Vec<_> =
+            next.headers.keys().filter(|k| !plain.contains(&k.as_str())).cloned().collect();
         for name in others {
             next.headers.remove(name);
         }
@@ -152,7 +156,13 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                 return before_head(&e, marks.connected());
             }
         };
-        self.tell_marks(&marks, response.extensions().get::<hyper_util::client::legacy::connect::HttpInfo>().map(|i| i.remote_addr()));
+        self.tell_marks(
+            &marks,
+            response
+                .extensions()
+                .get::<hyper_util::client::legacy::connect::HttpInfo>()
+                .map(|i| i.remote_addr()),
+        );
         let head = Head {
             interim: false,
             status: response.status().as_u16(),
@@ -302,7 +312,8 @@ fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::C
     };
     if let Some(proxy) = &transport.proxy {
         let proxy = reqwest::Proxy::all(proxy.as_str());
-        builder = builder.proxy(proxy.map_err(|e| Stop::new(EndCause::Refused, format!("--proxy: {e}")))?);
+        builder = builder
+            .proxy(proxy.map_err(|e| Stop::new(EndCause::Refused, format!("--proxy: {e}")))?);
     } else if is_loopback(&outgoing.url) {
         // A proxy of the environment is no way to this machine itself.
         builder = builder.no_proxy();
@@ -311,9 +322,11 @@ fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::C
         tls::config(transport).map_err(bad)?
     } else {
         // Without this, reqwest would load the trust store, which may not be there, for http://.
-        tls::config(&super::request::Transport { insecure: true, ..transport.clone() }).map_err(bad)?
+        tls::config(&super::request::Transport { insecure: true, ..transport.clone() })
+            .map_err(bad)?
     };
-    tls.resumption = rustls::client::Resumption::store(Arc::new(HelloMark { clock, marks: marks.clone() }));
+    tls.resumption =
+        rustls::client::Resumption::store(Arc::new(HelloMark { clock, marks: marks.clone() }));
     builder
         .tls_backend_preconfigured(tls)
         .build()
@@ -454,7 +467,9 @@ impl rustls::client::ClientSessionStore for HelloMark {
 }
 
 /// An error and its causes, outermost first.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
@@ -496,12 +511,19 @@ fn before_head(error: &reqwest::Error, connected: bool) -> Stop {
         EndCause::Timeout(if connected { Timeout::Total } else { Timeout::Connect })
     } else if error.is_connect() && !connected {
         EndCause::Refused
-    } else if matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)) {
+    } else if matches!(
+        io_kind(error),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    ) {
         EndCause::Reset
     } else if has("connection closed before message completed") {
         // The library says the same for no byte at all and for half a head.
         EndCause::ClosedBeforeHead
-    } else if has("invalid HTTP") || has("http2 error") || has("parse") || has("message head is too large") {
+    } else if has("invalid HTTP")
+        || has("http2 error")
+        || has("parse")
+        || has("message head is too large")
+    {
         EndCause::Protocol
     } else {
         EndCause::ClosedBeforeHead
@@ -515,9 +537,16 @@ fn in_body(error: &reqwest::Error) -> Stop {
     let has = |needle: &str| detail.contains(needle);
     let cause = if error.is_timeout() {
         EndCause::Timeout(Timeout::Idle)
-    } else if matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset)) || has("stream error received") || has("Connection reset") {
+    } else if matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset))
+        || has("stream error received")
+        || has("Connection reset")
+    {
         EndCause::Reset
-    } else if has("Invalid chunk size") || has("Invalid chunk") || has("invalid chunk") || has("protocol error") {
+    } else if has("Invalid chunk size")
+        || has("Invalid chunk")
+        || has("invalid chunk")
+        || has("protocol error")
+    {
         EndCause::Protocol
     } else {
         // `unexpected EOF during chunk size line`, `end of file before message length reached`,

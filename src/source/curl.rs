@@ -4,10 +4,36 @@ use super::Draft;
 
 /// Options of curl's that take a value and mean nothing for the bytes that are sent.
 const IGNORED_WITH_VALUE: &[&str] = &[
-    "-o", "--output", "-w", "--write-out", "-m", "--max-time", "--connect-timeout", "--retry",
-    "--retry-delay", "--retry-max-time", "-c", "--cookie-jar", "-D", "--dump-header", "--resolve",
-    "--interface", "-x", "--proxy", "--cacert", "--cert", "--key", "--limit-rate", "-y", "-Y",
-    "--speed-time", "--speed-limit", "--trace", "--trace-ascii", "--stderr", "--max-redirs",
+    "-o",
+    "--output",
+    "-w",
+    "--write-out",
+    "-m",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "--retry-max-time",
+    "-c",
+    "--cookie-jar",
+    "-D",
+    "--dump-header",
+    "--resolve",
+    "--interface",
+    "-x",
+    "--proxy",
+    "--cacert",
+    "--cert",
+    "--key",
+    "--limit-rate",
+    "-y",
+    "-Y",
+    "--speed-time",
+    "--speed-limit",
+    "--trace",
+    "--trace-ascii",
+    "--stderr",
+    "--max-redirs",
 ];
 
 /// Reads a curl command line. The draft's headers are the command's; `content-type` is what curl
@@ -63,7 +89,9 @@ pub fn parse(command: &str) -> Result<Draft, String> {
             "-b" | "--cookie" => draft.headers.push(("cookie".into(), value()?)),
             "-G" | "--get" => get = true,
             "-I" | "--head" => draft.method = "HEAD".into(),
-            "-F" | "--form" => return Err("-F: multipart forms are not read; no LLM stream takes one".into()),
+            "-F" | "--form" => {
+                return Err("-F: multipart forms are not read; no LLM stream takes one".into());
+            }
             name if IGNORED_WITH_VALUE.contains(&name) => drop(value()?),
             name if name.starts_with('-') && name.len() > 1 => {}
             _ => draft.url = Some(arg),
@@ -71,10 +99,12 @@ pub fn parse(command: &str) -> Result<Draft, String> {
     }
     let url = draft.url.take().ok_or("the curl command has no address")?;
     draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
-    let has = |draft: &Draft, name: &str| draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
+    let has =
+        |draft: &Draft, name: &str| draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
     draft.body = data.join(&b'&');
     if json {
-        for (name, value) in [("content-type", "application/json"), ("accept", "application/json")] {
+        for (name, value) in [("content-type", "application/json"), ("accept", "application/json")]
+        {
             if !has(&draft, name) {
                 draft.headers.push((name.into(), value.into()));
             }
@@ -83,7 +113,9 @@ pub fn parse(command: &str) -> Result<Draft, String> {
         draft.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
     }
     if get {
-        return Err("-G: a stream is asked for with a body; write the parameters into the address".into());
+        return Err(
+            "-G: a stream is asked for with a body; write the parameters into the address".into()
+        );
     }
     if draft.method.is_empty() {
         draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
@@ -155,6 +187,12 @@ fn ansi_c(command: &str) -> String {
                     }
                 }
                 out.push_str(&quoted(&text));
+            }
+            // A line that goes on; the pasted text may have either kind of line end.
+            ('\\', None | Some('"')) if matches!(chars.peek(), Some('\n' | '\r')) => {
+                if chars.next() == Some('\r') {
+                    chars.next_if_eq(&'\n');
+                }
             }
             ('\\', None | Some('"')) => {
                 out.push(c);

@@ -37,7 +37,8 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 /// A sentence that names the file, and the line where it is damaged.
 pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
-    let shown = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let shown =
+        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let bad = |e: &dyn std::fmt::Display| format!("{shown}: {e}");
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -61,9 +62,12 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
     let first_line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     if file::is_session(first_line) {
         let session = file::read(bytes).map_err(|e| e.to_string())?;
-        let mut recording = Recording { is_session: true, entries: session.entries, ..Recording::default() };
+        let mut recording =
+            Recording { is_session: true, entries: session.entries, ..Recording::default() };
         if let Some(torn) = session.torn {
-            recording.warnings.push(format!("{torn}; the program that wrote it was interrupted there"));
+            recording
+                .warnings
+                .push(format!("{torn}; the program that wrote it was interrupted there"));
         }
         for entry in &mut recording.entries {
             if let (What::Request(r), Some(dialect)) = (&mut entry.what, &told.dialect) {
@@ -168,7 +172,8 @@ impl Bare {
     fn begin(&self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
         let Told { status, content_type, dialect } = self.told.clone();
         let named_sse = self.named_sse;
-        let mut out = vec![Entry { x: 0, at, what: What::Bare { status, content_type, dialect, named_sse } }];
+        let mut out =
+            vec![Entry { x: 0, at, what: What::Bare { status, content_type, dialect, named_sse } }];
         out.extend(head.map(|head| Entry { x: 0, at, what: What::Head(head) }));
         out
     }
@@ -199,11 +204,15 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
     let secrets = crate::journal::Secrets::default();
     let headers = lines
         .filter_map(|l| l.split_once(':'))
-        .map(|(k, v)| (k.trim().to_ascii_lowercase(), super::request::mask_header(k.trim(), v.trim(), &secrets)))
+        .map(|(k, v)| {
+            (
+                k.trim().to_ascii_lowercase(),
+                super::request::mask_header(k.trim(), v.trim(), &secrets),
+            )
+        })
         .collect();
     Some(Head { interim: false, status, version, headers })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -231,12 +240,18 @@ mod tests {
             }
             entries.extend(bare.finish(Some(2)));
             let What::Head(head) = &entries[1].what else { panic!("{entries:?}") };
-            assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
+            assert_eq!(
+                (head.status, head.header("content-type")),
+                (200, Some("text/event-stream"))
+            );
             assert_eq!(head.header("set-cookie"), Some("***"));
-            let all: Vec<u8> = entries.iter().flat_map(|e| match &e.what {
-                What::Body { bytes, .. } => bytes.to_vec(),
-                _ => vec![],
-            }).collect();
+            let all: Vec<u8> = entries
+                .iter()
+                .flat_map(|e| match &e.what {
+                    What::Body { bytes, .. } => bytes.to_vec(),
+                    _ => vec![],
+                })
+                .collect();
             assert_eq!(all, b"data: x\n\n");
         }
     }

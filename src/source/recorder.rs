@@ -115,7 +115,12 @@ impl Recorder {
     }
 }
 
-fn record(mut file: File, own: &Path, queue: &Receiver<Order>, trouble: impl Fn(String) + Send + Sync + 'static) {
+fn record(
+    mut file: File,
+    own: &Path,
+    queue: &Receiver<Order>,
+    trouble: impl Fn(String) + Send + Sync + 'static,
+) {
     let trouble = Arc::new(trouble);
     let syncer = syncer(&file, own, Arc::clone(&trouble));
     let mut buffer = Vec::new();
@@ -165,7 +170,9 @@ fn syncer(
             match file.sync_data() {
                 Ok(()) => {}
                 // Pipes and some file systems cannot; nothing is lost by that.
-                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => return,
+                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+                    return;
+                }
                 Err(e) => {
                     trouble(lost(&own, &e));
                     return;

@@ -85,7 +85,8 @@ pub fn resolve(
         ("user-agent".into(), concat!("sselens/", env!("CARGO_PKG_VERSION")).into()),
     ];
     if let Some(key) = config.key(&provider) {
-        let (name, before) = speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
+        let (name, before) =
+            speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
         set(&mut headers, name, &format!("{before}{key}"));
     }
     for (name, value) in provider.headers.iter().chain(&draft.headers) {
@@ -106,7 +107,9 @@ pub fn resolve(
     let (body, masked) = mask_body(&draft.body, &mut secrets);
     let mut sent = http::HeaderMap::new();
     for (name, value) in &headers {
-        let bad = |_| format!("the header {name:?} cannot be sent: its name or value is not allowed in HTTP");
+        let bad = |_| {
+            format!("the header {name:?} cannot be sent: its name or value is not allowed in HTTP")
+        };
         let key = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.to_string()))?;
         let mut val = http::HeaderValue::from_str(value).map_err(|e| bad(e.to_string()))?;
         val.set_sensitive(HEADERS.contains(&name.to_ascii_lowercase().as_str()));
@@ -120,7 +123,10 @@ pub fn resolve(
     let request = Request {
         method: method.to_string(),
         url: mask_url(&url, &secrets),
-        headers: headers.iter().map(|(k, v)| (k.to_ascii_lowercase(), mask_header(k, v, &secrets))).collect(),
+        headers: headers
+            .iter()
+            .map(|(k, v)| (k.to_ascii_lowercase(), mask_header(k, v, &secrets)))
+            .collect(),
         body,
         provider: provider.name.clone(),
         dialect: draft.dialect.clone().unwrap_or_else(|| provider.dialect.clone()),
@@ -197,7 +203,8 @@ fn address(
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
             let path = provider.path.as_deref();
-            let path = path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
+            let path =
+                path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
             format!("{base}{path}")
         }
     };
@@ -218,7 +225,9 @@ fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
 /// The part of a header's value that is secret: what follows the scheme (`Bearer`, `Basic`).
 fn credential(value: &str) -> &str {
     match value.split_once(' ') {
-        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => rest.trim(),
+        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
+            rest.trim()
+        }
         _ => value,
     }
 }
@@ -272,7 +281,8 @@ fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
         masked[span.clone()].fill(b'*');
     }
     spans.sort_by_key(|s| s.start);
-    let spans = spans.into_iter().filter(|s| !s.is_empty()).map(|s| (s.start as u64, s.len() as u64));
+    let spans =
+        spans.into_iter().filter(|s| !s.is_empty()).map(|s| (s.start as u64, s.len() as u64));
     (masked.into(), spans.collect())
 }
 

@@ -4,7 +4,8 @@ use crate::config::{Environment, Sources};
 fn config(env: &[(&str, &str)]) -> Config {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = Some(file.path().to_owned());
-    let sources = Sources { config: path.clone(), env_file: path, environment: Environment::of(env) };
+    let sources =
+        Sources { config: path.clone(), env_file: path, environment: Environment::of(env) };
     Config::load(sources).unwrap()
 }
 
@@ -64,7 +65,13 @@ fn a_fresh_body_has_model_prompt_and_extras() {
     let mut config = config(&[]);
     let lab = config.providers.get_mut("lab").unwrap();
     lab.body.insert("temperature".into(), 0.into());
-    let draft = compose(&config, Draft { provider: "lab".into(), ..Draft::default() }, "hi", Some("be brief")).unwrap();
+    let draft = compose(
+        &config,
+        Draft { provider: "lab".into(), ..Draft::default() },
+        "hi",
+        Some("be brief"),
+    )
+    .unwrap();
     let body: serde_json::Value = serde_json::from_slice(&draft.body).unwrap();
     assert_eq!(body["model"], draft.model);
     assert_eq!(body["messages"][0]["content"], "be brief");

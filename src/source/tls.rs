@@ -24,13 +24,15 @@ pub(super) fn config(transport: &Transport) -> Result<ClientConfig, String> {
         Arc::new(Anything(provider))
     } else {
         let roots = transport.ca_cert.as_deref().map_or(Ok(Vec::new()), read_roots)?;
-        match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider)) {
+        match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
+        {
             Ok(verifier) => Arc::new(verifier),
             // A machine without a certificate store can still speak http://; https:// gets a hint.
             Err(why) => Arc::new(Nothing { provider, why: why.to_string() }),
         }
     };
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     // reqwest leaves the protocols of a configuration that it is given alone.
     config.alpn_protocols = match transport.version {
         Some(HttpVersion::Http1) => vec![b"http/1.1".to_vec()],
