@@ -7,5 +7,6 @@ pub mod inspect;
 pub mod journal;
 pub mod json;
 pub mod lab;
+pub mod report;
 pub mod source;
 pub mod text;
