@@ -50,17 +50,13 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
         "The lab has no {} {path}. It answers POST …/chat/completions, GET …/models and GET /.",
         request.method
     );
-    let error = json!({ "error": {
-        "message": message, "type": "invalid_request_error", "param": null, "code": "unknown_url",
-    } });
+    let error = own_error(&message, Some("unknown_url"));
     send(wire, request, 404, json, &error.to_string()).await
 }
 
 /// Answers what could not be read as a request.
 pub(super) async fn refuse(wire: &mut Wire, status: u16, message: &str) {
-    let error = json!({ "error": {
-        "message": message, "type": "invalid_request_error", "param": null, "code": null,
-    } });
+    let error = own_error(message, None);
     // Whether the client still listens makes no difference.
     drop(
         whole(
@@ -128,11 +124,15 @@ async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Resul
 
 async fn not_allowed(wire: &mut Wire, request: &Request, allow: &str) -> Result<After, Gone> {
     let message = format!("{} is for {allow}.", request.path);
-    let error = json!({ "error": {
-        "message": message, "type": "invalid_request_error", "param": null,
-        "code": "method_not_allowed",
-    } });
+    let error = own_error(&message, Some("method_not_allowed"));
     send(wire, request, 405, "application/json", &error.to_string()).await
+}
+
+/// An error before any dialect is known, in the form that most clients know.
+fn own_error(message: &str, code: Option<&str>) -> Value {
+    json!({ "error": {
+        "message": message, "type": "invalid_request_error", "param": null, "code": code,
+    } })
 }
 
 /// Sends a whole answer of the lab's own.
