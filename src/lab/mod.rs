@@ -15,6 +15,7 @@
 
 mod answer;
 mod ask;
+mod page;
 mod play;
 mod random;
 mod request;
@@ -38,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use scenario::{Scenario, find, scenarios};
 
+use page::Page;
 use play::After;
 use request::Trouble;
 use wire::Wire;
@@ -168,7 +170,9 @@ async fn converse(stream: TcpStream, lab: Arc<Lab>) {
             Ok(request) => answer::answer(&mut wire, &lab, &request).await,
             Err(Trouble::Gone) => return,
             Err(Trouble::Refuse(status, message)) => {
-                answer::refuse(&mut wire, status, message).await;
+                Page::error(status, message, None)
+                    .send_last(&mut wire)
+                    .await;
                 Ok(After::Close)
             }
         };

@@ -334,3 +334,31 @@ fn fill(text: &str, manner: &Manner, seq: u64) -> Vec<u8> {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_and_bytes_are_filled_in() {
+        let manner = Manner {
+            id: "chatcmpl-1".to_owned(),
+            model: "lab/x".to_owned(),
+            created: 7,
+            input_tokens: 1,
+            include_usage: false,
+            usage_every: false,
+        };
+        let filled = |text| fill(text, &manner, 3);
+        assert_eq!(filled("$ID $MODEL $CREATED $SEQ"), b"chatcmpl-1 lab/x 7 3");
+        assert_eq!(filled(r"a\xff\xFEb"), b"a\xff\xfeb");
+        assert_eq!(filled(r"\x \xg \xé"), r"\x \xg \xé".as_bytes());
+    }
+
+    #[test]
+    fn the_line_end_of_a_frame_is_half_of_its_end() {
+        assert_eq!(newline("\r\n\r\n"), "\r\n");
+        assert_eq!(newline("\r\r"), "\r");
+        assert_eq!(newline("\n"), "\n");
+    }
+}
