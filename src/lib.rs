@@ -1,5 +1,6 @@
 //! sselens: see every byte of an LLM stream, and who broke it.
 
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod frame;
