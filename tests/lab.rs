@@ -115,9 +115,7 @@ fn content(chunks: &[Vec<u8>]) -> Outcome<String> {
     for line in body.lines().filter_map(|line| line.strip_prefix("data: ")) {
         if line != "[DONE]" {
             let chunk: serde_json::Value = serde_json::from_str(line)?;
-            text += chunk["choices"][0]["delta"]["content"]
-                .as_str()
-                .unwrap_or("");
+            text += chunk["choices"][0]["delta"]["content"].as_str().unwrap_or("");
         }
     }
     Ok(text)
@@ -136,15 +134,8 @@ fn hello_is_one_frame_a_chunk_in_the_words_of_openai() -> Outcome {
     ] {
         assert!(head.lines().any(|line| line == header), "{head}");
     }
-    assert!(
-        frames
-            .iter()
-            .all(|frame| frame.starts_with(b"data: ") && frame.ends_with(b"\n\n"))
-    );
-    assert_eq!(
-        frames.last().map(Vec::as_slice),
-        Some(&b"data: [DONE]\n\n"[..])
-    );
+    assert!(frames.iter().all(|frame| frame.starts_with(b"data: ") && frame.ends_with(b"\n\n")));
+    assert_eq!(frames.last().map(Vec::as_slice), Some(&b"data: [DONE]\n\n"[..]));
     let first = String::from_utf8(frames[0].clone())?;
     assert!(
         first.ends_with(
@@ -166,10 +157,7 @@ fn usage_comes_in_a_chunk_of_its_own_if_asked_for() -> Outcome {
     let (_, frames) = chunks(lab.addr, &asked)?;
     assert!((100..200).contains(&frames.len()), "{}", frames.len());
     let usage = String::from_utf8(frames[frames.len() - 2].clone())?;
-    assert!(
-        usage.contains("\"choices\":[],\"usage\":{\"prompt_tokens\":"),
-        "{usage}"
-    );
+    assert!(usage.contains("\"choices\":[],\"usage\":{\"prompt_tokens\":"), "{usage}");
     let other = String::from_utf8(frames[1].clone())?;
     assert!(other.contains("\"usage\":null"), "{other}");
     Ok(())
@@ -186,10 +174,7 @@ fn without_stream_the_same_text_comes_whole() -> Outcome {
     let answer: serde_json::Value = serde_json::from_slice(body)?;
     assert_eq!(answer["object"], "chat.completion");
     let (_, frames) = chunks(lab.addr, &request("hello", ""))?;
-    assert_eq!(
-        answer["choices"][0]["message"]["content"],
-        content(&frames)?
-    );
+    assert_eq!(answer["choices"][0]["message"]["content"], content(&frames)?);
     Ok(())
 }
 
@@ -210,12 +195,7 @@ fn pipelined_requests_are_answered_in_order() -> Outcome {
     stream.write_all(&[request("lab/hello", ""), request("lab/missing-done", "")].concat())?;
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
-    while seen
-        .windows(LAST_CHUNK.len())
-        .filter(|it| *it == LAST_CHUNK)
-        .count()
-        < 2
-    {
+    while seen.windows(LAST_CHUNK.len()).filter(|it| *it == LAST_CHUNK).count() < 2 {
         let len = stream.read(&mut buffer)?;
         seen.extend_from_slice(&buffer[..len]);
     }
@@ -237,12 +217,7 @@ fn requests_may_be_chunked_slow_and_ask_first() -> Outcome {
     assert_eq!(go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     let body = r#"{"model":"lab/hello","stream":true}"#;
     let (left, right) = body.split_at(10);
-    write!(
-        stream,
-        "{:x}\r\n{left}\r\n{:x};x=y\r\n{right}\r\n",
-        left.len(),
-        right.len()
-    )?;
+    write!(stream, "{:x}\r\n{left}\r\n{:x};x=y\r\n{right}\r\n", left.len(), right.len())?;
     stream.write_all(b"0\r\nTrailer: t\r\n\r\n")?;
     let (_, frames) = unchunk(&read_until(&mut stream, LAST_CHUNK)?)?;
     assert!(content(&frames)?.starts_with("Hello!"));
@@ -261,10 +236,7 @@ fn a_reset_is_a_reset_after_all_bytes() -> Outcome {
 #[test]
 fn truncated_bodies_end_with_fin_and_without_the_last_chunk() -> Outcome {
     let lab = start()?;
-    for (model, close) in [
-        ("truncated-chunked", false),
-        ("truncated-chunked-conn-close", true),
-    ] {
+    for (model, close) in [("truncated-chunked", false), ("truncated-chunked-conn-close", true)] {
         let (bytes, end) = until_close(lab.addr, model)?;
         assert_eq!(end, Ok(()), "{model}");
         let (head, body) = split(&bytes)?;
@@ -281,27 +253,18 @@ fn lengths_are_kept_or_broken_as_told() -> Outcome {
     let lab = start()?;
     let (bytes, end) = until_close(lab.addr, "lab/content-length-short")?;
     let (head, body) = split(&bytes)?;
-    assert!(
-        head.contains("content-length: 50000") && !head.contains("chunked"),
-        "{head}"
-    );
+    assert!(head.contains("content-length: 50000") && !head.contains("chunked"), "{head}");
     assert!(end.is_ok() && body.len() < 50_000 && body.ends_with(b"data: [DONE]\n\n"));
 
     let mut stream = connect(lab.addr)?;
     stream.write_all(&request("lab/content-length-on-stream", ""))?;
     let bytes = read_until(&mut stream, b"data: [DONE]\n\n")?;
     let (head, body) = split(&bytes)?;
-    assert!(
-        head.contains(&format!("content-length: {}", body.len())),
-        "{head}"
-    );
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
 
     let (bytes, end) = until_close(lab.addr, "lab/eof-delimited")?;
     let (head, body) = split(&bytes)?;
-    assert!(
-        !head.contains("content-length") && !head.contains("chunked"),
-        "{head}"
-    );
+    assert!(!head.contains("content-length") && !head.contains("chunked"), "{head}");
     assert!(end.is_ok() && body.ends_with(b"data: [DONE]\n\n"));
     Ok(())
 }
@@ -317,10 +280,7 @@ fn a_bad_chunk_size_is_on_the_wire() -> Outcome {
 #[test]
 fn heads_can_be_missing_or_cut() -> Outcome {
     let lab = start()?;
-    assert_eq!(
-        until_close(lab.addr, "lab/closed-before-head")?,
-        (vec![], Ok(()))
-    );
+    assert_eq!(until_close(lab.addr, "lab/closed-before-head")?, (vec![], Ok(())));
     let (bytes, end) = until_close(lab.addr, "lab/closed-inside-head")?;
     assert_eq!(bytes, b"HTTP/1.1 200 OK\r\ncontent-type: text/ev");
     assert!(end.is_ok());
@@ -356,17 +316,8 @@ fn line_ends_marks_and_comments_are_as_told() -> Outcome {
     assert!(body("lab/sse-two-spaces")?.ends_with(b"\n\ndata:  [DONE]\n\n"));
     assert!(body("lab/sse-no-final-blank")?.ends_with(b"\"finish_reason\":\"stop\"}]}\n"));
     assert!(find(&body("lab/sse-single-newline-frames")?, b"\n\n").is_none());
-    assert!(
-        find(
-            &body("lab/hostile-control-characters")?,
-            b"\x1b]0;pwned\x07"
-        )
-        .is_some()
-    );
-    assert_eq!(
-        body("lab/empty-stream").err().map(|it| it.to_string()),
-        None
-    );
+    assert!(find(&body("lab/hostile-control-characters")?, b"\x1b]0;pwned\x07").is_some());
+    assert_eq!(body("lab/empty-stream").err().map(|it| it.to_string()), None);
     Ok(())
 }
 
@@ -374,18 +325,11 @@ fn line_ends_marks_and_comments_are_as_told() -> Outcome {
 fn characters_and_frames_are_cut_between_two_chunks() -> Outcome {
     let lab = start()?;
     let (_, parts) = chunks(lab.addr, &request("lab/utf8-split", ""))?;
-    let broken = parts
-        .iter()
-        .filter(|part| std::str::from_utf8(part).is_err());
-    assert!(
-        broken.count() >= 10,
-        "both halves of five and more characters"
-    );
+    let broken = parts.iter().filter(|part| std::str::from_utf8(part).is_err());
+    assert!(broken.count() >= 10, "both halves of five and more characters");
     assert!(content(&parts)?.contains("東京より愛をこめて"));
     let (_, parts) = chunks(lab.addr, &request("lab/frame-split-across-reads", ""))?;
-    let whole = parts
-        .iter()
-        .filter(|part| part.starts_with(b"data: ") && part.ends_with(b"\n\n"));
+    let whole = parts.iter().filter(|part| part.starts_with(b"data: ") && part.ends_with(b"\n\n"));
     assert_eq!(whole.count(), 0);
     Ok(())
 }
@@ -416,18 +360,8 @@ fn a_422_only_for_tool_choice_auto() -> Outcome {
     ] {
         let mut stream = connect(lab.addr)?;
         stream.write_all(&request("lab/http-422-tool-choice", members))?;
-        let bytes = read_until(
-            &mut stream,
-            if status == "200 OK" {
-                LAST_CHUNK
-            } else {
-                b"}]}"
-            },
-        )?;
-        assert!(
-            bytes.starts_with(format!("HTTP/1.1 {status}").as_bytes()),
-            "{members}"
-        );
+        let bytes = read_until(&mut stream, if status == "200 OK" { LAST_CHUNK } else { b"}]}" })?;
+        assert!(bytes.starts_with(format!("HTTP/1.1 {status}").as_bytes()), "{members}");
     }
     Ok(())
 }
@@ -460,10 +394,7 @@ fn large_requests_fail_now_and_then_as_the_seed_says() -> Outcome {
     assert_eq!(large, ends(3, 60_000)?);
     assert_ne!(large, ends(4, 60_000)?);
     let failed = large.chars().filter(|end| *end != '.').count();
-    assert!(
-        (5..25).contains(&failed) && large.contains('5') && large.contains('x'),
-        "{large}"
-    );
+    assert!((5..25).contains(&failed) && large.contains('5') && large.contains('x'), "{large}");
     Ok(())
 }
 
@@ -474,18 +405,12 @@ fn unknown_models_and_paths_are_404_with_a_hint() -> Outcome {
     stream.write_all(&request("lab/helo", ""))?;
     let answer = String::from_utf8(read_until(&mut stream, b"}}")?)?;
     assert!(answer.starts_with("HTTP/1.1 404 Not Found"), "{answer}");
-    assert!(
-        answer.contains("lab/hello") && answer.contains("model_not_found"),
-        "{answer}"
-    );
+    assert!(answer.contains("lab/hello") && answer.contains("model_not_found"), "{answer}");
     // The connection goes on.
     stream.write_all(b"GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n")?;
     let (bytes, _) = read_all(&mut stream);
     let list: serde_json::Value = serde_json::from_slice(split(&bytes)?.1)?;
-    assert_eq!(
-        list["data"].as_array().map(Vec::len),
-        Some(scenarios().len())
-    );
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(scenarios().len()));
     Ok(())
 }
 
@@ -496,22 +421,10 @@ fn hostile_clients_get_an_answer_or_a_closed_door() -> Outcome {
     let cases: [(&[u8], &str); 8] = [
         (b"\x16\x03\x01\x02\x00\x01\x00", "400"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"),
-        (
-            b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-            "400",
-        ),
-        (
-            b"POST /chat/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
-            "413",
-        ),
-        (
-            b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "400",
-        ),
-        (
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-            "400",
-        ),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400"),
+        (b"POST /chat/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", "413"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", "400"),
         (&deep, "400"),
         (b"DELETE /v1/chat/completions HTTP/1.1\r\n\r\n", "405"),
     ];
@@ -519,10 +432,7 @@ fn hostile_clients_get_an_answer_or_a_closed_door() -> Outcome {
         let mut stream = connect(lab.addr)?;
         stream.write_all(bytes)?;
         let answer = String::from_utf8(read_until(&mut stream, b"}}")?)?;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{status}: {answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
     }
     let mut stream = connect(lab.addr)?;
     // The server may close before it has read it all.
@@ -550,11 +460,7 @@ fn a_client_that_leaves_frees_its_exchange() -> Outcome {
     drop(clients);
     let left = Instant::now();
     while lab.active() > 0 {
-        assert!(
-            left.elapsed() < Duration::from_secs(2),
-            "{} left",
-            lab.active()
-        );
+        assert!(left.elapsed() < Duration::from_secs(2), "{} left", lab.active());
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
@@ -604,10 +510,7 @@ fn every_scenario_comes_to_an_end() -> Outcome {
 #[test]
 fn pace_sets_the_time() -> Outcome {
     let pace = 0.2;
-    let lab = lab::start(Options {
-        pace,
-        seed: Some(1),
-    })?;
+    let lab = lab::start(Options { pace, seed: Some(1) })?;
     let began = Instant::now();
     chunks(lab.addr, &request("lab/answer", ""))?;
     // Some 130 gaps of 30 ms on average, at a fifth.
@@ -625,10 +528,7 @@ fn dropping_a_lab_stops_it() -> Outcome {
     stream.read_exact(&mut [0; 100])?;
     drop(lab);
     let (_, end) = read_all(&mut stream);
-    assert!(
-        matches!(end, Ok(()) | Err(ErrorKind::ConnectionReset)),
-        "{end:?}"
-    );
+    assert!(matches!(end, Ok(()) | Err(ErrorKind::ConnectionReset)), "{end:?}");
     assert!(TcpStream::connect(addr).is_err());
     Ok(())
 }

@@ -263,7 +263,9 @@ impl FailOn {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "With -b or --curl the body goes out byte for byte; -m and PROMPT change only their own spans.")]
+#[command(
+    after_help = "With -b or --curl the body goes out byte for byte; -m and PROMPT change only their own spans."
+)]
 pub(super) struct Send {
     /// The user's message; `-` reads standard input
     #[arg(value_name = "PROMPT")]
@@ -333,7 +335,9 @@ pub(super) enum ExportFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Point any client at the address it prints, with a model name such as lab/reasoning-delta.")]
+#[command(
+    after_help = "Point any client at the address it prints, with a model name such as lab/reasoning-delta."
+)]
 pub(super) struct Lab {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9100")]

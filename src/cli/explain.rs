@@ -13,18 +13,29 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         let width = rules().map(|r| r.code.len()).max().unwrap_or(0);
         for r in rules() {
             let means = r.means.split(['.', ';']).next().unwrap_or_default();
-            writeln!(out, "{:<width$}  {:<5}  {:<8}  {means}", r.code, r.severity.name(), r.phase.name())?;
+            writeln!(
+                out,
+                "{:<width$}  {:<5}  {:<8}  {means}",
+                r.code,
+                r.severity.name(),
+                r.phase.name()
+            )?;
         }
         out.flush()?;
         return Ok(Exit::Ok);
     };
     let Some(rule) = find(code) else {
         let near = near(code);
-        let hint = if near.is_empty() { "`sselens explain` lists all".to_owned() } else { format!("did you mean {}?", near.join(", ")) };
+        let hint = if near.is_empty() {
+            "`sselens explain` lists all".to_owned()
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
     let shows = |s: &&crate::lab::Scenario| s.findings.iter().any(|f| f == rule.code);
-    let mut scenarios: Vec<&str> = crate::lab::scenarios().iter().filter(shows).map(|s| s.name.as_str()).collect();
+    let mut scenarios: Vec<&str> =
+        crate::lab::scenarios().iter().filter(shows).map(|s| s.name.as_str()).collect();
     // The scenario of the code's own name shows it best.
     scenarios.sort_by_key(|s| *s != rule.code);
     scenarios.truncate(1);

@@ -43,7 +43,10 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
             out.write_all(bytes)?;
         }
         ExportFormat::Curl => {
-            let request = one.request.as_ref().ok_or("a bare body has no request that curl could send again".to_owned())?;
+            let request = one
+                .request
+                .as_ref()
+                .ok_or("a bare body has no request that curl could send again".to_owned())?;
             let key = config.providers.get(&request.provider).and_then(|p| p.key_env.as_deref());
             let command = report::curl(request, key);
             writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
@@ -61,10 +64,16 @@ fn single<'a>(
 ) -> Result<(ExchangeId, &'a Inspection), Failure> {
     match (args.exchange, exchanges.len()) {
         (_, 1) => exchanges.iter().next().map(|(x, i)| (*x, i)).ok_or(Failure::Closed),
-        (Some(x), _) => Err(Failure::Usage(format!("there is no exchange {x} in {}", args.file.display()))),
+        (Some(x), _) => {
+            Err(Failure::Usage(format!("there is no exchange {x} in {}", args.file.display())))
+        }
         (None, 0) => Err(Failure::Usage(format!("{} holds no exchange", args.file.display()))),
         (None, _) => {
-            let mut why = format!("{} holds {} exchanges; say which with --exchange:", args.file.display(), exchanges.len());
+            let mut why = format!(
+                "{} holds {} exchanges; say which with --exchange:",
+                args.file.display(),
+                exchanges.len()
+            );
             for (x, i) in exchanges {
                 let model = i.request.as_ref().map_or("", |r| r.model.as_str());
                 why.push_str(&format!("\n  {x}  {model}  {}", i.verdict()));

@@ -23,7 +23,10 @@ pub(super) fn run(args: &Lab) -> Result<Exit, Failure> {
             .map_err(|e| format!("--listen {}: {e}", args.listen))?;
         let at = listener.local_addr().map_err(|e| e.to_string())?;
         let mut out = std::io::stdout();
-        writeln!(out, "the lab speaks OpenAI Chat at http://{at}/v1 (any key; model lab/NAME; Ctrl-C ends it)")?;
+        writeln!(
+            out,
+            "the lab speaks OpenAI Chat at http://{at}/v1 (any key; model lab/NAME; Ctrl-C ends it)"
+        )?;
         out.flush()?;
         let cancel = tokio_util::sync::CancellationToken::new();
         tokio::select! {
@@ -42,11 +45,16 @@ fn list(json: bool) -> Result<Exit, Failure> {
     for s in scenarios() {
         let name = format!("lab/{}", s.name);
         if json {
-            let line = json!({"model": name, "about": s.about, "findings": s.findings, "needs": s.needs});
+            let line =
+                json!({"model": name, "about": s.about, "findings": s.findings, "needs": s.needs});
             writeln!(out, "{}", to_json(&line))?;
             continue;
         }
-        let shows = if s.findings.is_empty() { String::new() } else { format!("  [{}]", s.findings.join(", ")) };
+        let shows = if s.findings.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", s.findings.join(", "))
+        };
         let needs = s.needs.as_ref().map_or(String::new(), |n| format!("  (with {n})"));
         writeln!(out, "{name:<width$}  {}{needs}{shows}", s.about)?;
     }

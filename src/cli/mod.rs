@@ -72,14 +72,15 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let program = match Program::command().try_get_matches().and_then(|m| Program::from_arg_matches(&m)) {
-        Ok(program) => program,
-        Err(e) => {
-            // clap knows which stream it belongs to; a closed one is no concern of ours.
-            let _ = e.print();
-            return ExitCode::from(e.exit_code() as u8);
-        }
-    };
+    let program =
+        match Program::command().try_get_matches().and_then(|m| Program::from_arg_matches(&m)) {
+            Ok(program) => program,
+            Err(e) => {
+                // clap knows which stream it belongs to; a closed one is no concern of ours.
+                let _ = e.print();
+                return ExitCode::from(e.exit_code() as u8);
+            }
+        };
     match run(program) {
         Ok(exit) => exit.into(),
         Err(Failure::Closed) => Exit::Ok.into(),

@@ -27,7 +27,11 @@ pub(super) fn run(global: &Global, args: &Providers) -> Result<Exit, Failure> {
             Some(v) => format!("{v} is not set"),
         };
         let mark = if *name == config.provider { "*" } else { " " };
-        writeln!(out, "{mark} {name:<width$}  {:<dialects$}  {:<36}  {key}", p.dialect, p.base_url)?;
+        writeln!(
+            out,
+            "{mark} {name:<width$}  {:<dialects$}  {:<36}  {key}",
+            p.dialect, p.base_url
+        )?;
         if !p.about.is_empty() {
             writeln!(out, "  {:<width$}  {}", "", p.about)?;
         }

@@ -37,7 +37,10 @@ pub(super) fn draft(
         (Some(file), _) => {
             draft.body = if file == Path::new("-") {
                 let mut bytes = Vec::new();
-                std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| format!("standard input: {e}"))?;
+                std::io::stdin()
+                    .lock()
+                    .read_to_end(&mut bytes)
+                    .map_err(|e| format!("standard input: {e}"))?;
                 bytes
             } else {
                 std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?
@@ -69,7 +72,12 @@ pub(super) fn draft(
         draft.headers.push((k, v));
     }
     if !verbatim {
-        return Ok(compose(config, draft, prompt.as_deref().unwrap_or(PROMPT), args.system.as_deref())?);
+        return Ok(compose(
+            config,
+            draft,
+            prompt.as_deref().unwrap_or(PROMPT),
+            args.system.as_deref(),
+        )?);
     }
     if !draft.model.is_empty() {
         draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
@@ -87,12 +95,18 @@ pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     }
     let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
-    Err(Failure::Usage(format!("--dialect {name:?} is unknown; known are auto, {}", known.join(", "))))
+    Err(Failure::Usage(format!(
+        "--dialect {name:?} is unknown; known are auto, {}",
+        known.join(", ")
+    )))
 }
 
 fn stdin() -> Result<String, String> {
     let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text).map_err(|e| format!("standard input: {e}"))?;
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|e| format!("standard input: {e}"))?;
     Ok(text.trim_end_matches('\n').to_owned())
 }
 

@@ -95,8 +95,11 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
                     if redirects && signal.is_none() {
                         // The next request follows at once, if there is one.
                         tokio::task::yield_now().await;
-                        if let Ok(Some(News::Entry(next))) =
-                            tokio::time::timeout(std::time::Duration::from_millis(200), heard.recv()).await
+                        if let Ok(Some(News::Entry(next))) = tokio::time::timeout(
+                            std::time::Duration::from_millis(200),
+                            heard.recv(),
+                        )
+                        .await
                         {
                             open += usize::from(matches!(next.what, What::Request(_)));
                             printer.take(&next)?;
@@ -150,7 +153,8 @@ struct Progress {
 
 impl Progress {
     fn new(global: &Global, format: Format) -> Self {
-        let elsewhere = !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
+        let elsewhere =
+            !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
         let on = !global.quiet && std::io::stderr().is_terminal() && elsewhere;
         Self { on, shown: false, frames: 0 }
     }
@@ -162,7 +166,11 @@ impl Progress {
         }
         self.frames = now.frames().len();
         self.shown = true;
-        let line = format!("{}, {}", text::count(self.frames as u64, "frame"), text::count(now.wire_len(), "byte"));
+        let line = format!(
+            "{}, {}",
+            text::count(self.frames as u64, "frame"),
+            text::count(now.wire_len(), "byte")
+        );
         let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     }
 

@@ -70,11 +70,7 @@ impl Ask {
                 return false;
             }
         }
-        if when
-            .path
-            .as_ref()
-            .is_some_and(|part| !self.path.contains(part))
-        {
+        if when.path.as_ref().is_some_and(|part| !self.path.contains(part)) {
             return false;
         }
         if when.body_over.is_some_and(|bytes| self.body_len <= bytes) {

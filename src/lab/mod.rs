@@ -60,10 +60,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            pace: 1.0,
-            seed: None,
-        }
+        Self { pace: 1.0, seed: None }
     }
 }
 
@@ -113,9 +110,7 @@ pub fn start(options: Options) -> io::Result<Running> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // A tokio listener belongs to a runtime, so it is made inside.
     let listener = {
         let _inside = runtime.enter();
@@ -128,12 +123,7 @@ pub fn start(options: Options) -> io::Result<Running> {
     let thread = std::thread::Builder::new()
         .name("lab".to_owned())
         .spawn(move || runtime.block_on(run(listener, lab, stop)))?;
-    Ok(Running {
-        addr,
-        active,
-        cancel,
-        thread: Some(thread),
-    })
+    Ok(Running { addr, active, cancel, thread: Some(thread) })
 }
 
 /// Serves on this listener until `cancel`, which also breaks off what is being
@@ -170,9 +160,7 @@ async fn converse(stream: TcpStream, lab: Arc<Lab>) {
             Ok(request) => answer::answer(&mut wire, &lab, &request).await,
             Err(Trouble::Gone) => return,
             Err(Trouble::Refuse(status, message)) => {
-                Page::error(status, message, None)
-                    .send_last(&mut wire)
-                    .await;
+                Page::error(status, message, None).send_last(&mut wire).await;
                 Ok(After::Close)
             }
         };
@@ -239,7 +227,5 @@ fn head(status: u16, reason: &str, headers: &[(&str, String)]) -> Vec<u8> {
 /// The usual phrase of a status.
 fn reason(status: u16) -> &'static str {
     let status = http::StatusCode::from_u16(status).ok();
-    status
-        .and_then(|it| it.canonical_reason())
-        .unwrap_or("Unknown")
+    status.and_then(|it| it.canonical_reason()).unwrap_or("Unknown")
 }

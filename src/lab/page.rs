@@ -22,12 +22,7 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn json(status: u16, value: &Value) -> Self {
-        Self {
-            status,
-            content_type: "application/json",
-            body: value.to_string(),
-            allow: None,
-        }
+        Self { status, content_type: "application/json", body: value.to_string(), allow: None }
     }
 
     /// An error before any dialect is known, in the form that most clients
@@ -41,10 +36,7 @@ impl Page {
 
     pub(super) fn not_allowed(path: &str, allow: &'static str) -> Self {
         let message = format!("{path} is for {allow}.");
-        Self {
-            allow: Some(allow),
-            ..Self::error(405, &message, Some("method_not_allowed"))
-        }
+        Self { allow: Some(allow), ..Self::error(405, &message, Some("method_not_allowed")) }
     }
 
     pub(super) fn unknown_path(method: &str, path: &str) -> Self {
@@ -70,26 +62,16 @@ impl Page {
         );
         let dialects: Vec<&str> = SPEAKERS.iter().map(|row| row.dialect).collect();
         page += &format!("It speaks: {}.\n\n", dialects.join(", "));
-        let width = scenarios()
-            .iter()
-            .map(|it| it.name.len())
-            .max()
-            .unwrap_or(0);
+        let width = scenarios().iter().map(|it| it.name.len()).max().unwrap_or(0);
         for scenario in scenarios() {
             page += &format!("lab/{:width$}  {}\n", scenario.name, scenario.about);
         }
-        Self {
-            status: 200,
-            content_type: "text/plain; charset=utf-8",
-            body: page,
-            allow: None,
-        }
+        Self { status: 200, content_type: "text/plain; charset=utf-8", body: page, allow: None }
     }
 
     /// Sends the page as the answer to this request.
     pub(super) async fn send(&self, wire: &mut Wire, request: &Request) -> Result<After, Gone> {
-        self.write(wire, request.close, request.method != "HEAD")
-            .await?;
+        self.write(wire, request.close, request.method != "HEAD").await?;
         Ok(match request.close {
             true => After::Close,
             false => After::Keep,

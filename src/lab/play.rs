@@ -60,9 +60,7 @@ pub(super) async fn play<'a>(
         writes: answer.writes,
         framing,
         pace: stage.pace,
-        gzip: answer
-            .coding
-            .map(|Coding::Gzip| GzEncoder::new(Vec::new(), Compression::default())),
+        gzip: answer.coding.map(|Coding::Gzip| GzEncoder::new(Vec::new(), Compression::default())),
         held: Vec::new(),
         gathered: Vec::new(),
         owed: 0.0,

@@ -65,10 +65,7 @@ pub(super) async fn read(wire: &mut Wire) -> Result<Request, Trouble> {
         Length::Fixed(len) => read_fixed(wire, len).await?,
         Length::Chunked => read_chunked(wire).await?,
     };
-    Ok(Request {
-        body,
-        ..head.request
-    })
+    Ok(Request { body, ..head.request })
 }
 
 struct Head {
@@ -118,9 +115,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
     let mut close = version == 0;
     let mut expects_continue = false;
     for header in parsed.headers.iter() {
-        let value = String::from_utf8_lossy(header.value)
-            .trim()
-            .to_ascii_lowercase();
+        let value = String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
         let is = |name| header.name.eq_ignore_ascii_case(name);
         if is("content-length") {
             // Digits only: parsing alone would take a sign.
@@ -132,10 +127,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
             length = Some(parsed);
         } else if is("transfer-encoding") {
             if value != "chunked" || chunked {
-                return Err(Trouble::Refuse(
-                    501,
-                    "Only the transfer coding chunked is known.",
-                ));
+                return Err(Trouble::Refuse(501, "Only the transfer coding chunked is known."));
             }
             chunked = true;
         } else if is("connection") {
@@ -168,11 +160,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         close,
         http10: version == 0,
     };
-    let head = Head {
-        request,
-        body,
-        expects_continue,
-    };
+    let head = Head { request, body, expects_continue };
     Ok(Some((head, len)))
 }
 
@@ -283,21 +271,12 @@ mod tests {
             Ok(_) => panic!("{headers}"),
         };
         assert_eq!(post("Content-Length: 5\r\nContent-Length: 6\r\n"), BAD);
-        assert_eq!(
-            post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
-            BAD
-        );
+        assert_eq!(post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), BAD);
         assert_eq!(post("Content-Length: +5\r\n"), BAD);
         assert_eq!(post("Content-Length: 67108865\r\n"), LONG);
         assert_eq!(post("Content-Length: 99999999999999999999\r\n"), BAD);
-        assert!(matches!(
-            post("Transfer-Encoding: gzip, chunked\r\n"),
-            Trouble::Refuse(501, _)
-        ));
-        assert!(matches!(
-            post(&"A: b\r\n".repeat(200)),
-            Trouble::Refuse(431, _)
-        ));
+        assert!(matches!(post("Transfer-Encoding: gzip, chunked\r\n"), Trouble::Refuse(501, _)));
+        assert!(matches!(post(&"A: b\r\n".repeat(200)), Trouble::Refuse(431, _)));
         assert!(matches!(head("\u{16}\u{3}\u{1}garbage\r\n\r\n"), Err(BAD)));
     }
 

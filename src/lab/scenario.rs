@@ -271,13 +271,7 @@ impl Scenario {
 
 impl When {
     fn always(&self) -> bool {
-        let Self {
-            key,
-            is: _,
-            path,
-            body_over,
-            chance,
-        } = self;
+        let Self { key, is: _, path, body_over, chance } = self;
         key.is_none() && path.is_none() && body_over.is_none() && chance.is_none()
     }
 }
@@ -367,9 +361,7 @@ mod tests {
     fn every_file_parses_and_is_found_by_its_name() {
         assert!(FILES.len() > 100, "{} scenarios", FILES.len());
         let parsed = FILES.iter().map(|(name, text)| Scenario::parse(name, text));
-        let errors: Vec<String> = parsed
-            .filter_map(|it| it.err().map(|e| e.to_string()))
-            .collect();
+        let errors: Vec<String> = parsed.filter_map(|it| it.err().map(|e| e.to_string())).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
         for (name, _) in FILES {
             assert_eq!(find(&format!("lab/{name}")).unwrap().name, *name);

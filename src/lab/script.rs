@@ -141,10 +141,7 @@ impl<'a> Script<'a> {
     /// Puts data into the envelope of a frame.
     fn wrap(&self, step: &Step, event: Option<&str>, data: &[u8]) -> Vec<u8> {
         let own = self.speaker.envelope();
-        let prefix = [&step.prefix, &self.answer.prefix]
-            .into_iter()
-            .flatten()
-            .next();
+        let prefix = [&step.prefix, &self.answer.prefix].into_iter().flatten().next();
         let prefix = prefix.map_or(own.prefix, String::as_str);
         let end = self.end(step);
         let mut frame = Vec::with_capacity(data.len() + 64);
@@ -273,11 +270,7 @@ fn speeches<'a>(verb: &'a Verb, random: &mut Random) -> Option<Said<'a>> {
         }
         Verb::ToolCall(call) => {
             let index = call.index;
-            let start = Speech::ToolStart {
-                index,
-                id: call.id.clone(),
-                name: call.name.clone(),
-            };
+            let start = Speech::ToolStart { index, id: call.id.clone(), name: call.name.clone() };
             let arguments = call.arguments.list().into_iter();
             let rest = arguments.map(move |text| Speech::ToolArguments { index, text });
             Box::new(std::iter::once(start).chain(rest))

@@ -207,10 +207,8 @@ impl Step {
         let whole = raw.whole;
         // There is nothing that `done = false` could mean.
         let flags = [raw.done, raw.cut, raw.reset];
-        let values = [
-            raw.usage.as_ref().map(TrueOr::is_false),
-            raw.stall.as_ref().map(TrueOr::is_false),
-        ];
+        let values =
+            [raw.usage.as_ref().map(TrueOr::is_false), raw.stall.as_ref().map(TrueOr::is_false)];
         if flags.contains(&Some(false)) || values.contains(&Some(true)) {
             return Err("a step is left out by leaving it out, not by `false`".to_owned());
         }
@@ -218,8 +216,7 @@ impl Step {
         let mut verbs = [
             raw.role.map(Verb::Role),
             raw.content.map(Verb::Content),
-            raw.reasoning
-                .map(|it| Verb::Reasoning(it, field.unwrap_or_default())),
+            raw.reasoning.map(|it| Verb::Reasoning(it, field.unwrap_or_default())),
             raw.refusal.map(Verb::Refusal),
             raw.generate.map(|pieces| Verb::Generate { pieces, whole }),
             raw.tool_call.map(Verb::ToolCall),

@@ -56,10 +56,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) const SSE: Self = Self {
-        prefix: "data: ",
-        end: "\n\n",
-    };
+    pub(super) const SSE: Self = Self { prefix: "data: ", end: "\n\n" };
 }
 
 /// Who answers, and how: all that differs from exchange to exchange.

@@ -23,11 +23,7 @@ struct OpenAiChat {
 
 impl OpenAiChat {
     fn new(manner: Manner) -> Self {
-        Self {
-            manner,
-            output: 0,
-            reasoning: 0,
-        }
+        Self { manner, output: 0, reasoning: 0 }
     }
 
     /// A piece is a token here, and reasoning is a part of the output.
@@ -122,10 +118,8 @@ impl Speaker for OpenAiChat {
                 speech => choices.entry(index).or_default().take(speech),
             }
         }
-        let choices: Vec<Value> = choices
-            .into_iter()
-            .map(|(index, choice)| choice.value(index))
-            .collect();
+        let choices: Vec<Value> =
+            choices.into_iter().map(|(index, choice)| choice.value(index)).collect();
         let mut whole = self.object("chat.completion");
         whole.insert("choices".to_owned(), choices.into());
         let counts = given.unwrap_or_else(|| self.counts());
