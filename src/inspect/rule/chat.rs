@@ -41,6 +41,16 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
+        code: "unknown-event-type",
+        phase: Phase::Schema,
+        means: "An event with a name that Chat Completions does not have.",
+        example: "event: progress⏎data: {…}⏎⏎",
+        breaks: "Typed unions abort: the AI SDK gives an error part per event, strict Rust enums fail the stream.",
+        remedy: "Skip events that you do not know.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
         code: "delta-null",
         severity: Severity::Warn,
         phase: Phase::Schema,
@@ -309,6 +319,15 @@ impl Family for Chat {
             }
         }
         if self.any
+            && !matches!(seen.event, "message" | "error" | "ping" | "keepalive" | "keep-alive")
+        {
+            let message = format!(
+                "Events are named {:?}, which is no part of Chat Completions.",
+                text::preview(seen.event, 40)
+            );
+            out.raise_once(rule!("unknown-event-type"), seen.place(), message);
+        }
+        if self.any
             && out.tally.of("choices-missing") == 0
             && let Some(place) = self.missing
         {
@@ -453,7 +472,6 @@ impl Chat {
                         out.raise_once(rule!("reasoning-not-string"), seen.place(), message);
                     }
                 },
-                "\"reasoning_details\"" => text |= false,
                 "\"role\"" => role(state, seen, value, out),
                 _ => {}
             }

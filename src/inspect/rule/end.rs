@@ -88,6 +88,17 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
+        code: "think-open-unclosed",
+        severity: Severity::Error,
+        phase: Phase::End,
+        means: "A think tag is opened and never closed.",
+        example: "{\"content\":\"<think>hmm\"} … {\"content\":\"</thi\"}",
+        breaks: "Parsers show nothing, or everything, as the answer.",
+        remedy: "Was the answer cut? Otherwise the model lost its format: lower the temperature, see the template.",
+        evidence: "BerriAI/litellm#27483",
+        ..Rule::DEFAULT
+    },
+    Rule {
         code: "length-truncated",
         phase: Phase::End,
         means: "The token limit ended the answer.",
@@ -337,7 +348,9 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
             let message = format!(
                 "The token limit was reached while the model was thinking: no answer (finish {shown:?})."
             );
-            out.raise(rule!("length-during-reasoning"), at, message);
+            // A finish by length is a normal end on the wire, however little came of it.
+            let severity = unless_healthy(now, Severity::Error);
+            out.raise_as(rule!("length-during-reasoning"), severity, at, message);
         } else {
             let message = format!("The token limit ended the answer (finish {shown:?}).");
             out.raise(rule!("length-truncated"), at, message);

@@ -61,17 +61,6 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
-        code: "think-open-unclosed",
-        severity: Severity::Error,
-        phase: Phase::End,
-        means: "A think tag is opened and never closed.",
-        example: "{\"content\":\"<think>hmm\"} … {\"content\":\"</thi\"}",
-        breaks: "Parsers show nothing, or everything, as the answer.",
-        remedy: "Was the answer cut? Otherwise the model lost its format: lower the temperature, see the template.",
-        evidence: "BerriAI/litellm#27483",
-        ..Rule::DEFAULT
-    },
-    Rule {
         code: "think-tag-split",
         phase: Phase::Semantic,
         means: "A think tag is spread over several deltas.",
@@ -210,8 +199,10 @@ impl Family for Semantic {
         for (choice, content) in now.answer().texts(Channel::Content) {
             leak(now, choice, content, out);
             if let Some((piece, times)) = looped(content) {
-                let message =
-                    format!("The content ends in {times} times {:?}.", text::preview(piece, 40));
+                let message = format!(
+                    "The content ends in {:?} over and over, {times} times in its last 2 KB.",
+                    text::preview(piece, 40)
+                );
                 out.raise(rule!("repetition-loop"), at(now, choice, content.len() - 1), message);
             }
             let Some(think) = now.answer().think(choice) else { continue };
