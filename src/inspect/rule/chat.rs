@@ -321,11 +321,13 @@ impl Family for Chat {
         if self.any
             && !matches!(seen.event, "message" | "error" | "ping" | "keepalive" | "keep-alive")
         {
-            let message = format!(
-                "Events are named {:?}, which is no part of Chat Completions.",
-                text::preview(seen.event, 40)
-            );
-            out.raise_once(rule!("unknown-event-type"), seen.place(), message);
+            if !out.again(rule!("unknown-event-type")) {
+                let message = format!(
+                    "Events are named \"{}\", which is no part of Chat Completions.",
+                    text::preview(seen.event, 40)
+                );
+                out.raise(rule!("unknown-event-type"), seen.place(), message);
+            }
         }
         if self.any
             && out.tally.of("choices-missing") == 0
@@ -380,8 +382,10 @@ impl Chat {
             self.choices.resize(index + 1, Choice::default());
         }
         if index < self.last {
-            let message = format!("Choice {index} goes on after choice {}.", self.last);
-            out.raise_once(rule!("choices-interleaved"), seen.place(), message);
+            if !out.again(rule!("choices-interleaved")) {
+                let message = format!("Choice {index} goes on after choice {}.", self.last);
+                out.raise(rule!("choices-interleaved"), seen.place(), message);
+            }
         }
         self.last = index;
         self.choices[index].seen = true;
@@ -484,19 +488,25 @@ impl Chat {
             }
             match state.field {
                 Some(first) if first != name => {
-                    let message = format!(
-                        "Reasoning came in delta.{first}, and from frame {} on in delta.{name}.",
-                        seen.index
-                    );
-                    out.raise_once(rule!("reasoning-field-renamed"), seen.place(), message);
+                    if !out.again(rule!("reasoning-field-renamed")) {
+                        let message = format!(
+                            "Reasoning came in delta.{first}, and from frame {} on in delta.{name}.",
+                            seen.index
+                        );
+                        out.raise(rule!("reasoning-field-renamed"), seen.place(), message);
+                    }
                 }
                 _ => state.field = Some(name),
             }
         }
         if state.finished && text && !failed {
-            let message =
-                format!("Frame {} has text for choice {index}, which had finished.", seen.index);
-            out.raise_once(rule!("content-after-finish"), seen.place(), message);
+            if !out.again(rule!("content-after-finish")) {
+                let message = format!(
+                    "Frame {} has text for choice {index}, which had finished.",
+                    seen.index
+                );
+                out.raise(rule!("content-after-finish"), seen.place(), message);
+            }
         }
     }
 
@@ -520,8 +530,10 @@ impl Chat {
             return;
         }
         if std::mem::replace(&mut state.finished, true) {
-            let message = format!("Choice {index} finishes again ({shown:?}).");
-            out.raise_once(rule!("finish-repeated"), seen.place(), message);
+            if !out.again(rule!("finish-repeated")) {
+                let message = format!("Choice {index} finishes again (\"{shown}\").");
+                out.raise(rule!("finish-repeated"), seen.place(), message);
+            }
         }
         if reason == "error" {
             if now.answer().errors.is_empty() {
@@ -531,7 +543,7 @@ impl Chat {
         } else if !failed
             && !now.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
         {
-            let message = format!("The finish reason {shown:?} is none of Chat Completions.");
+            let message = format!("The finish reason \"{shown}\" is none of Chat Completions.");
             out.raise_once(rule!("finish-unknown"), seen.place(), message);
         }
     }

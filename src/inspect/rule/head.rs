@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{Family, Out, Phase, Place, Rule, Severity, ours, refused, rule, unless_healthy};
 use crate::dialect::error_text;
-use crate::frame::Framing;
+use crate::frame::sse::Block;
+use crate::frame::{Frame, Framing};
 use crate::inspect::Inspection;
 use crate::json::{Kind, Tape};
 use crate::text;
@@ -323,6 +324,18 @@ pub(super) fn is_swallowed(text: &str) -> bool {
     text.contains("NoneType") && text.contains("__aiter__")
 }
 
+/// What to do about a swallowed 422.
+pub(super) const WHAT_TO_DO: &str = "Ask the provider directly with this very body and look at tool_choice and stream_options; switch drop_params off.";
+
+/// What a swallowed 422 is, around Python's own words: the first line of a traceback.
+pub(super) fn swallowed(words: &str) -> String {
+    let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
+    format!(
+        "A 422 was swallowed: LiteLLM got None after the provider had answered 422 twice (\"{}\")",
+        text::preview(line.trim(), 120)
+    )
+}
+
 /// A status of 300 or more: one finding that names it, and the provider's own words.
 fn refusal(now: &Inspection, out: &mut Out<'_>) {
     let status = now.status().unwrap_or_default();
@@ -333,13 +346,11 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
         _ if html => " with a web page".to_owned(),
         Some("") | None if body.is_empty() => " without a body".to_owned(),
         Some("") | None => String::new(),
-        Some(words) => format!(": {:?}", text::preview(words, 200)),
+        Some(words) => format!(": \"{}\"", text::preview(words, 200)),
     };
     let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
-    if words.as_deref().is_some_and(is_swallowed) {
-        let message = format!(
-            "A 422 was swallowed: LiteLLM's proxy got None after the provider had answered 422 twice, and answers {status}{quoted}. Ask the provider directly with this body and look at tool_choice and stream_options; switch drop_params off."
-        );
+    if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
+        let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
         return out.raise(rule!("swallowed-422"), place, message);
     }
     let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
@@ -357,11 +368,23 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
         400 => {
             (rule!("http-400-param"), Severity::Error, said("it refuses the request as it stands."))
         }
-        422 => (
-            rule!("http-422-param"),
-            Severity::Error,
-            said("its validation refuses the request. This is no stream."),
-        ),
+        422 => {
+            let why = match words.as_deref() {
+                Some(words) if !html && !words.is_empty() => {
+                    format!(" ({})", text::preview(words, 200))
+                }
+                _ => String::new(),
+            };
+            let with = if body.is_empty() {
+                "no body"
+            } else if html {
+                "a web page"
+            } else {
+                "an error"
+            };
+            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
+            (rule!("http-422-param"), Severity::Error, message)
+        }
         413 => (
             rule!("http-413"),
             Severity::Error,
@@ -471,7 +494,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
         return;
     }
     if now.framing() != Some(Framing::Whole) {
-        return;
+        return unframed(now, &name, out);
     }
     let place = Place { frame: Some(0), offset: Some(0) };
     if is_html(body) {
@@ -490,12 +513,10 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
             let error = &now.answer().errors[0];
             let words = text::preview(&error.message, 200);
             if is_swallowed(&error.message) {
-                let message = format!(
-                    "A 422 was swallowed: LiteLLM's proxy got None after two 422s: {words:?}. Ask the provider directly; switch drop_params off."
-                );
+                let message = format!("{}. {WHAT_TO_DO}", swallowed(&error.message));
                 return out.raise(rule!("swallowed-422"), place, message);
             }
-            let message = format!("{name} with a JSON error instead of a stream: {words:?}.");
+            let message = format!("{name} with a JSON error instead of a stream: \"{words}\".");
             out.raise(rule!("json-error-200"), place, message);
         }
         Some(json) if json.is_null() => {
@@ -517,8 +538,23 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
             let kind =
                 now.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));
             let begins = text::preview(source.trim(), 80);
-            let message = format!("{name} with {kind} and no stream: {begins:?}.");
+            let message = format!("{name} with {kind} and no stream: `{begins}`.");
             out.raise(rule!("wrong-content-type"), place, message);
         }
     }
+}
+
+/// Text under text/event-stream: no line of it is a field or a comment.
+fn unframed(now: &Inspection, name: &str, out: &mut Out<'_>) {
+    let body = now.body();
+    let fields = |f: &Frame| {
+        let known = [&b""[..], b"data", b"event", b"id", b"retry"];
+        Block::of(f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
+    };
+    if now.framing() != Some(Framing::Sse) || now.frames().iter().any(fields) {
+        return;
+    }
+    let begins = text::preview(String::from_utf8_lossy(&body[..body.len().min(400)]).trim(), 80);
+    let message = format!("{name} with a body that is no event stream: `{begins}`.");
+    out.raise(rule!("wrong-content-type"), Place { frame: Some(0), offset: Some(0) }, message);
 }

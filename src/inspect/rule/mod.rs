@@ -13,6 +13,7 @@ mod error;
 mod head;
 mod identity;
 mod json;
+mod raw;
 mod semantic;
 mod session;
 mod sse;
@@ -279,11 +280,19 @@ impl Out<'_> {
         place: Place,
         message: impl Into<String>,
     ) {
-        if self.tally.of(rule.code) == 0 {
+        if !self.again(rule) {
             self.raise(rule, place, message);
-        } else {
+        }
+    }
+
+    /// Whether the rule was raised before, counting this time too: for what repeats and whose
+    /// message is not to be made each time.
+    pub(super) fn again(&mut self, rule: &'static Rule) -> bool {
+        let again = self.tally.of(rule.code) > 0;
+        if again {
             self.tally.count(rule.code);
         }
+        again
     }
 }
 
@@ -292,6 +301,7 @@ const TABLES: &[&[Rule]] = &[
     connect::RULES,
     head::RULES,
     body::RULES,
+    raw::RULES,
     sse::RULES,
     json::RULES,
     error::RULES,
@@ -311,6 +321,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<connect::Connect>::default(),
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
+        Box::<raw::Raw>::default(),
         Box::<sse::Sse>::default(),
         Box::<json::Json>::default(),
         Box::<error::Error>::default(),

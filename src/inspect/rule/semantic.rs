@@ -111,6 +111,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Frames longer than this are not kept for comparison.
+const MAX_COMPARED: usize = 64 << 10;
+
 /// One channel's last delta: whose, and where its text stands.
 #[derive(Default, Clone)]
 struct Last {
@@ -146,11 +149,13 @@ impl Family for Semantic {
             }
             let said = now.answer().text_of(delta);
             if said.contains('\u{fffd}') && std::str::from_utf8(seen.bytes).is_ok() {
-                let message = format!(
-                    "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
-                    seen.index
-                );
-                out.raise_once(rule!("replacement-char-upstream"), seen.place(), message);
+                if !out.again(rule!("replacement-char-upstream")) {
+                    let message = format!(
+                        "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
+                        seen.index
+                    );
+                    out.raise(rule!("replacement-char-upstream"), seen.place(), message);
+                }
             }
             if delta.duplicate {
                 fields.repeated = true;
@@ -164,18 +169,25 @@ impl Family for Semantic {
             } else {
                 fields.add(delta);
                 if self.spoke.is_some_and(|f| f < seen.index) {
-                    let message =
-                        format!("Reasoning goes on in frame {}, after content.", seen.index);
-                    out.raise_once(rule!("reasoning-after-content"), seen.place(), message);
+                    if !out.again(rule!("reasoning-after-content")) {
+                        let message =
+                            format!("Reasoning goes on in frame {}, after content.", seen.index);
+                        out.raise(rule!("reasoning-after-content"), seen.place(), message);
+                    }
                 }
             }
             same |= self.compare(now, seen, delta, said, out);
         }
         if fields.differ {
             // They differ, so both are shown; a client that reads one of them misses the other.
-            let message =
-                format!("Frame {} has two texts of reasoning, in {}.", seen.index, fields.names());
-            out.raise_once(rule!("reasoning-two-channels"), seen.place(), message);
+            if !out.again(rule!("reasoning-two-channels")) {
+                let message = format!(
+                    "Frame {} has two texts of reasoning, in {}.",
+                    seen.index,
+                    fields.names()
+                );
+                out.raise(rule!("reasoning-two-channels"), seen.place(), message);
+            }
         } else if fields.repeated && out.tally.of("reasoning-two-channels") == 0 {
             let message = "The same reasoning comes in two fields of each frame; it counts once.";
             out.raise_as(rule!("reasoning-two-channels"), Severity::Info, seen.place(), message);
@@ -188,7 +200,9 @@ impl Family for Semantic {
                 out.raise_once(rule!("chunk-duplicate"), seen.place(), message);
             }
             self.data.clear();
-            self.data.push_str(data);
+            if data.len() <= MAX_COMPARED {
+                self.data.push_str(data);
+            }
         }
     }
 
@@ -200,7 +214,7 @@ impl Family for Semantic {
             leak(now, choice, content, out);
             if let Some((piece, times)) = looped(content) {
                 let message = format!(
-                    "The content ends in {:?} over and over, {times} times in its last 2 KB.",
+                    "The content ends in \"{}\" over and over, {times} times in its last 2 KB.",
                     text::preview(piece, 40)
                 );
                 out.raise(rule!("repetition-loop"), at(now, choice, content.len() - 1), message);
@@ -338,7 +352,7 @@ fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
             continue;
         };
         let severity = unless_healthy(now, Severity::Warn);
-        let message = format!("{mark:?} stands in the content.");
+        let message = format!("\"{mark}\" stands in the content.");
         return out.raise_as(rule!("special-token-leak"), severity, at(now, choice, byte), message);
     }
 }
