@@ -1,6 +1,5 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::chat::SPOKEN;
 use super::{
     Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
 };
@@ -339,8 +338,9 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         None => !content.trim().is_empty(),
     };
     let called = answer.tools().iter().any(|t| t.choice == choice);
-    let spoke =
-        said || called || SPOKEN.iter().skip(1).any(|c| !answer.text(*c, choice).is_empty());
+    let spoke = said
+        || called
+        || [Channel::Refusal, Channel::Other].iter().any(|c| !answer.text(*c, choice).is_empty());
     let reasoning = answer.text(Channel::Reasoning, choice).chars().count() as u64;
     let thought = reasoning > 0 || inline.is_some_and(|t| t.any());
     let tokens = answer.usage.reasoning.unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Rules about errors inside a stream whose status said that all is well.
 
-use super::head::{self, is_swallowed};
+use super::status::{self, is_swallowed};
 use super::{Family, Out, Phase, Rule, Seen, Severity, lookup, refused, rule};
 use crate::dialect::ErrorShape;
 use crate::frame::Kind;
@@ -144,8 +144,8 @@ fn raise(seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
         None => String::new(),
     };
     if is_swallowed(&error.message) {
-        let message = format!("{}. {}", head::swallowed(&error.message), head::WHAT_TO_DO);
-        let rule = const { lookup(head::RULES, "swallowed-422") };
+        let message = format!("{}. {}", status::swallowed(&error.message), status::WHAT_TO_DO);
+        let rule = const { lookup(status::RULES, "swallowed-422") };
         return out.raise(rule, seen.place(), message);
     }
     let (rule, how) = match error.shape {

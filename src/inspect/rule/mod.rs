@@ -10,6 +10,7 @@ mod chat;
 mod connect;
 mod end;
 mod error;
+mod finish;
 mod head;
 mod identity;
 mod json;
@@ -17,6 +18,7 @@ mod raw;
 mod semantic;
 mod session;
 mod sse;
+mod status;
 mod timing;
 mod tool;
 mod usage;
@@ -299,6 +301,7 @@ impl Out<'_> {
 /// Every family's rules.
 const TABLES: &[&[Rule]] = &[
     connect::RULES,
+    status::RULES,
     head::RULES,
     body::RULES,
     raw::RULES,
@@ -307,6 +310,7 @@ const TABLES: &[&[Rule]] = &[
     error::RULES,
     identity::RULES,
     chat::RULES,
+    finish::RULES,
     tool::RULES,
     usage::RULES,
     semantic::RULES,
@@ -319,6 +323,7 @@ const TABLES: &[&[Rule]] = &[
 pub(super) fn families() -> Vec<Box<dyn Family>> {
     vec![
         Box::<connect::Connect>::default(),
+        Box::<status::Status>::default(),
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
         Box::<raw::Raw>::default(),
@@ -327,6 +332,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<error::Error>::default(),
         Box::<identity::Identity>::default(),
         Box::<chat::Chat>::default(),
+        Box::<finish::Finish>::default(),
         Box::<tool::Tool>::default(),
         Box::<usage::Usage>::default(),
         Box::<semantic::Semantic>::default(),
