@@ -18,7 +18,7 @@ const CORE: usize = 6;
 
 /// What the core must not name.
 const IMPURE: &[&str] =
-    &["tokio", "reqwest", "ratatui", "crossterm", "std::time", "std::fs", "std::net", "std::env", "std::thread"];
+    &["tokio::", "reqwest::", "ratatui::", "crossterm::", "std::time", "std::fs", "std::net", "std::env", "std::thread"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -87,10 +87,10 @@ impl Family for Identity {
             return;
         }
         for (key, value) in json.entries() {
-            match key.source() {
-                "\"id\"" => self.id(seen, value, json, out),
-                "\"model\"" => self.model(seen, value, out),
-                "\"created\"" => self.created(seen, value, out),
+            match key.raw() {
+                b"\"id\"" => self.id(seen, value, json, out),
+                b"\"model\"" => self.model(seen, value, out),
+                b"\"created\"" => self.created(seen, value, out),
                 _ => {}
             }
         }
