@@ -1,5 +1,7 @@
 //! sselens: see every byte of an LLM stream, and who broke it.
 
+pub mod action;
+pub mod config;
 pub mod dialect;
 pub mod frame;
 pub mod inspect;

@@ -1,0 +1,4 @@
+//! The configuration.
+
+pub mod keys;
+pub mod theme;
