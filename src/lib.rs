@@ -10,3 +10,4 @@ pub mod json;
 pub mod lab;
 pub mod source;
 pub mod text;
+pub mod tui;

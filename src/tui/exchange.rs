@@ -140,9 +140,10 @@ impl Exchange {
     /// Where the selected frame's text stands in a channel.
     pub fn selected_range(&self, channel: Channel) -> Option<std::ops::Range<usize>> {
         let answer = self.seen.answer();
-        let mut of = answer.deltas_of(self.frame?).iter().filter(|d| {
-            d.channel == channel && d.choice == self.choice && !d.duplicate
-        });
+        let mut of = answer
+            .deltas_of(self.frame?)
+            .iter()
+            .filter(|d| d.channel == channel && d.choice == self.choice && !d.duplicate);
         let first = answer.range_of(of.next()?);
         let end = of.next_back().map_or(first.end, |d| answer.range_of(d).end);
         Some(first.start..end)

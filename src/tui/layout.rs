@@ -84,8 +84,7 @@ pub fn areas(screen: Rect, view: View) -> Areas {
     }
     let timeline = (screen.height / 5).clamp(6, 14);
     rest.height -= timeline;
-    areas.panes[PaneId::Timeline as usize] =
-        Rect { y: rest.bottom(), height: timeline, ..rest };
+    areas.panes[PaneId::Timeline as usize] = Rect { y: rest.bottom(), height: timeline, ..rest };
     let left = (screen.width / 4).clamp(30, 44);
     areas.panes[PaneId::Request as usize] = Rect { width: left, ..rest };
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
@@ -112,7 +111,8 @@ mod tests {
                     for focus in PaneId::ALL {
                         let a = areas(screen, View { focus, zoom });
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
-                        let mut all = vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];
+                        let mut all =
+                            vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];
                         all.extend(a.panes);
                         let sum: u32 = all.iter().map(|r| r.area()).sum();
                         if a.too_small {

@@ -17,7 +17,7 @@ mod verbs;
 mod widget;
 
 pub use app::{App, Event};
-pub use run::{Deeds, Ended, Screen, Signal, run};
+pub use run::{Deeds, Ended, Run, Screen, Signal, run};
 pub use theme::{Role, Theme};
 
 use std::sync::Arc;

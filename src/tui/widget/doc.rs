@@ -65,7 +65,14 @@ impl Doc {
     }
 
     /// Draws it from line `top` on, with marks laid over.
-    pub fn draw_over(&self, theme: &Theme, top: usize, over: &[Mark], area: Rect, buf: &mut Buffer) {
+    pub fn draw_over(
+        &self,
+        theme: &Theme,
+        top: usize,
+        over: &[Mark],
+        area: Rect,
+        buf: &mut Buffer,
+    ) {
         let mut wrap = self.wrap.borrow_mut();
         wrap.update(&self.text, usize::from(area.width));
         let text =

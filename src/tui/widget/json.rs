@@ -29,7 +29,11 @@ fn tokens(text: &str) -> impl Iterator<Item = (Token, Range<usize>)> {
                 b'"' => {
                     i += 1;
                     while i < bytes.len() && bytes[i] != b'"' && bytes[i] != b'\n' {
-                        i += if bytes[i] == b'\\' && bytes.get(i + 1) != Some(&b'\n') { 2 } else { 1 };
+                        i += if bytes[i] == b'\\' && bytes.get(i + 1) != Some(&b'\n') {
+                            2
+                        } else {
+                            1
+                        };
                     }
                     i = (i + 1).min(bytes.len());
                     if bytes[from..i].ends_with(b"\n") {
@@ -45,7 +49,10 @@ fn tokens(text: &str) -> impl Iterator<Item = (Token, Range<usize>)> {
                     return Some((Token::Sign(b), from..i));
                 }
                 b'-' | b'0'..=b'9' => {
-                    while matches!(bytes.get(i), Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
+                    while matches!(
+                        bytes.get(i),
+                        Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+                    ) {
                         i += 1;
                     }
                     return Some((Token::Number, from..i));
@@ -167,7 +174,8 @@ mod tests {
     #[test]
     fn layout_keeps_every_token() {
         let text = r#"{"a":[1,2.50,{}],"b":{"c":[]}}"#;
-        let expected = "{\n  \"a\": [\n    1,\n    2.50,\n    {}\n  ],\n  \"b\": {\n    \"c\": []\n  }\n}";
+        let expected =
+            "{\n  \"a\": [\n    1,\n    2.50,\n    {}\n  ],\n  \"b\": {\n    \"c\": []\n  }\n}";
         assert_eq!(pretty(text), expected);
         assert_eq!(pretty(expected), expected);
         assert_eq!(pretty("[1, oops é \"x"), "[\n  1,\n  oopsé\"x");

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn growing_gives_the_same_lines_as_at_once() {
-        let text = "Let me think about  this: 日本 a-very-long-word-indeed\n\nand\x1b[31m more é text ";
+        let text =
+            "Let me think about  this: 日本 a-very-long-word-indeed\n\nand\x1b[31m more é text ";
         for width in 1..20 {
             let mut grown = Wrap::default();
             for (i, _) in text.char_indices() {
