@@ -34,7 +34,7 @@ pub enum Event {
 
 /// A line at the bottom of the screen, until the next key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub(super) struct Message {
     /// It is about something that failed.
     pub bad: bool,
     /// What it says; made visible.

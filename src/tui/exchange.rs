@@ -8,7 +8,7 @@ use crate::journal::{Entry, ExchangeId, Micros};
 
 /// One exchange, and the one selection in it.
 #[derive(Debug)]
-pub struct Exchange {
+pub(super) struct Exchange {
     /// Its number in the session.
     pub id: ExchangeId,
     /// All that is known about it.
@@ -30,7 +30,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// A new exchange.
-    pub fn new(id: ExchangeId, seen: Inspection, live: bool) -> Self {
+    pub(super) fn new(id: ExchangeId, seen: Inspection, live: bool) -> Self {
         Self {
             id,
             seen,
@@ -45,7 +45,7 @@ impl Exchange {
     }
 
     /// Takes in what happened.
-    pub fn push(&mut self, entry: &Entry) {
+    pub(super) fn push(&mut self, entry: &Entry) {
         self.seen.push(entry);
         self.last = entry.at.or(self.last);
         if self.follow {
@@ -54,12 +54,12 @@ impl Exchange {
     }
 
     /// Whether more can come.
-    pub fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         self.live && !self.seen.is_over()
     }
 
     /// Selects a frame; following ends unless it is the newest and `follow` says so.
-    pub fn select(&mut self, frame: usize) {
+    pub(super) fn select(&mut self, frame: usize) {
         let len = self.seen.frames().len();
         if len == 0 {
             return;
@@ -75,7 +75,7 @@ impl Exchange {
     }
 
     /// Selects a finding, and the frame that it points at.
-    pub fn select_finding(&mut self, index: usize) {
+    pub(super) fn select_finding(&mut self, index: usize) {
         self.finding = Some(index);
         let Some(finding) = self.seen.findings().get(index) else { return };
         // What is only told at the end, or of the head, has no frame: the selection stays.
@@ -86,13 +86,13 @@ impl Exchange {
     }
 
     /// Goes with the newest frame.
-    pub fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         self.follow = true;
         self.frame = self.seen.frames().len().checked_sub(1).map(|i| i as u32);
     }
 
     /// The findings in the order of the list: the gravest first, then by time.
-    pub fn ordered(&self) -> Vec<usize> {
+    pub(super) fn ordered(&self) -> Vec<usize> {
         let findings = self.seen.findings();
         let mut order = self.order.borrow_mut();
         if order.len() != findings.len() {
@@ -103,7 +103,7 @@ impl Exchange {
     }
 
     /// The next (or previous) finding of `warn` or worse in the order of the list.
-    pub fn next_problem(&self, forward: bool) -> Option<usize> {
+    pub(super) fn next_problem(&self, forward: bool) -> Option<usize> {
         let order = self.ordered();
         let grave = |i: &usize| self.seen.findings()[*i].severity >= Severity::Warn;
         let graves: Vec<usize> = order.into_iter().filter(grave).collect();
@@ -119,7 +119,7 @@ impl Exchange {
     }
 
     /// The gravest finding at each frame of a range.
-    pub fn marks(&self, frames: std::ops::Range<usize>) -> Vec<Option<Severity>> {
+    pub(super) fn marks(&self, frames: std::ops::Range<usize>) -> Vec<Option<Severity>> {
         let mut marks = vec![None; frames.len()];
         for finding in self.seen.findings() {
             if let Some(frame) = finding.frame.map(|f| f as usize)
@@ -133,12 +133,12 @@ impl Exchange {
     }
 
     /// A channel's text for the shown choice.
-    pub fn text(&self, channel: Channel) -> &str {
+    pub(super) fn text(&self, channel: Channel) -> &str {
         self.seen.answer().text(channel, self.choice)
     }
 
     /// Where the selected frame's text stands in a channel.
-    pub fn selected_range(&self, channel: Channel) -> Option<std::ops::Range<usize>> {
+    pub(super) fn selected_range(&self, channel: Channel) -> Option<std::ops::Range<usize>> {
         let answer = self.seen.answer();
         let mut of = answer
             .deltas_of(self.frame?)
@@ -150,7 +150,7 @@ impl Exchange {
     }
 
     /// The name for titles: the model or else the address.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let shown = |t: &str| crate::text::preview(t, 60);
         match (&self.seen.request, &self.seen.answer().model) {
             (Some(r), _) if !r.model.is_empty() => shown(&r.model),

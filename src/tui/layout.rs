@@ -6,13 +6,13 @@ use ratatui::layout::Rect;
 use super::pane::PaneId;
 
 /// The smallest screen that is drawn.
-pub const MIN: (u16, u16) = (40, 10);
+pub(super) const MIN: (u16, u16) = (40, 10);
 /// From this size on all panes are shown at once.
-pub const FULL: (u16, u16) = (100, 26);
+pub(super) const FULL: (u16, u16) = (100, 26);
 
 /// What the arrangement depends on beside the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
+pub(super) struct View {
     /// The pane in focus.
     pub focus: PaneId,
     /// It has the screen to itself.
@@ -21,7 +21,7 @@ pub struct View {
 
 /// The places; what is not shown is empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Areas {
+pub(super) struct Areas {
     /// The title line.
     pub title: Rect,
     /// The verdict, or what the stream waits for.
@@ -42,7 +42,7 @@ pub struct Areas {
 
 impl Areas {
     /// A pane's place.
-    pub fn pane(&self, pane: PaneId) -> Rect {
+    pub(super) fn pane(&self, pane: PaneId) -> Rect {
         self.panes[pane as usize]
     }
 }
@@ -57,7 +57,7 @@ fn take(rest: &mut Rect, height: u16) -> Rect {
 }
 
 /// Arranges the screen.
-pub fn areas(screen: Rect, view: View) -> Areas {
+pub(super) fn areas(screen: Rect, view: View) -> Areas {
     let mut areas = Areas::default();
     if screen.width < MIN.0 || screen.height < MIN.1 {
         areas.too_small = true;

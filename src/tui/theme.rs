@@ -48,7 +48,6 @@ roles! {
     JsonNumber "json-number"
     JsonWord "json-word"
     Control "control"
-    Found "found"
     Delta "delta"
     Ok "ok"
     Info "info"

@@ -13,8 +13,7 @@ use crate::tui::widget::{Scroll, line};
 
 /// What a list is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the list of its name")]
-pub enum Picks {
+pub(crate) enum Picks {
     Provider,
     Model,
     Exchange,
@@ -24,7 +23,7 @@ pub enum Picks {
 
 /// One row.
 #[derive(Debug, Clone, Default)]
-pub struct Item {
+pub(super) struct Item {
     /// What stands at its left, and is searched.
     label: String,
     /// What stands beside it.
@@ -35,7 +34,7 @@ pub struct Item {
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// From which list.
     pub of: Picks,
     /// Which row, as the list was made.
@@ -46,7 +45,7 @@ pub struct Choice {
 
 /// A list over the panes.
 #[derive(Debug)]
-pub struct List {
+pub(crate) struct List {
     of: Picks,
     title: String,
     items: Vec<Item>,
@@ -61,7 +60,7 @@ pub struct List {
 
 impl List {
     /// An empty list.
-    pub fn new(of: Picks, title: &str) -> Self {
+    pub(crate) fn new(of: Picks, title: &str) -> Self {
         Self {
             of,
             title: title.to_owned(),
@@ -75,32 +74,32 @@ impl List {
     }
 
     /// Lets what is typed be chosen, too.
-    pub fn or_typed(mut self) -> Self {
+    pub(crate) fn or_typed(mut self) -> Self {
         self.free = true;
         self
     }
 
     /// Adds a row.
-    pub fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
+    pub(crate) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
         self.shown.push(self.items.len());
         self.items.push(Item { label: label.into(), note: note.into(), sign: None });
     }
 
     /// Gives the last row a sign.
-    pub fn sign(&mut self, sign: (&'static str, Role)) {
+    pub(crate) fn sign(&mut self, sign: (&'static str, Role)) {
         if let Some(item) = self.items.last_mut() {
             item.sign = Some(sign);
         }
     }
 
     /// Begins at a row.
-    pub fn start_at(mut self, row: usize) -> Self {
+    pub(crate) fn start_at(mut self, row: usize) -> Self {
         self.at = row.min(self.items.len().saturating_sub(1));
         self
     }
 
     /// What is chosen now.
-    pub fn choice(&self) -> Option<Choice> {
+    pub(crate) fn choice(&self) -> Option<Choice> {
         let row = self.shown.get(self.at).copied();
         let typed = self.filter.text();
         let typed_only = self.free && row.is_none() && !typed.is_empty();
@@ -108,7 +107,7 @@ impl List {
     }
 
     /// A key that types.
-    pub fn key(&mut self, key: KeyEvent) {
+    pub(crate) fn key(&mut self, key: KeyEvent) {
         let own = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Enter | KeyCode::Tab);
         if !own && self.filter.key(key) {
             self.narrow();
@@ -116,7 +115,7 @@ impl List {
     }
 
     /// A paste.
-    pub fn paste(&mut self, text: &str) {
+    pub(crate) fn paste(&mut self, text: &str) {
         self.filter.paste(text);
         self.narrow();
     }
@@ -140,14 +139,14 @@ impl List {
     }
 
     /// Moves the choice.
-    pub fn step(&mut self, by: isize, screen: Rect) {
+    pub(crate) fn step(&mut self, by: isize, screen: Rect) {
         self.at = self.at.saturating_add_signed(by).min(self.shown.len().saturating_sub(1));
         let height = usize::from(self.rows(screen).height);
         self.scroll.reveal(self.at, height, self.shown.len());
     }
 
     /// Moves the choice, if that is what the action means.
-    pub fn act(&mut self, action: Action, screen: Rect) -> bool {
+    pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
         let page = (self.rows(screen).height as isize).max(1);
         let by = match action {
             Action::Up => -1,
@@ -163,7 +162,7 @@ impl List {
     }
 
     /// Where it stands.
-    pub fn area(&self, screen: Rect) -> Rect {
+    pub(crate) fn area(&self, screen: Rect) -> Rect {
         // The height is that of the whole list, so that typing does not make it jump.
         centred(screen, 90, (self.items.len() as u16).clamp(3, 24) + 4)
     }
@@ -179,7 +178,7 @@ impl List {
     }
 
     /// A click: the first chooses the row, on a chosen row it accepts.
-    pub fn click(&mut self, at: Position, screen: Rect) -> Option<Choice> {
+    pub(crate) fn click(&mut self, at: Position, screen: Rect) -> Option<Choice> {
         let rows = self.rows(screen);
         if !rows.contains(at) {
             return None;
@@ -193,7 +192,7 @@ impl List {
     }
 
     /// Draws it.
-    pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         let area = self.area(screen);
         let inner = boxed(theme, area, &self.title, buf);
         if inner.is_empty() {

@@ -3,8 +3,8 @@
 mod list;
 mod reading;
 
-pub use list::{Choice, List, Picks};
-pub use reading::Reading;
+pub(super) use list::{Choice, List, Picks};
+pub(super) use reading::Reading;
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -19,7 +19,7 @@ use crate::action::Action;
 
 /// Something over the panes.
 #[derive(Debug)]
-pub enum Overlay {
+pub(super) enum Overlay {
     /// A list to choose from.
     List(List),
     /// A text to read.
@@ -32,7 +32,7 @@ pub enum Overlay {
 
 /// A line to type.
 #[derive(Debug)]
-pub struct Prompt {
+pub(super) struct Prompt {
     /// What becomes of it.
     pub purpose: Purpose,
     /// What is asked for.
@@ -43,8 +43,7 @@ pub struct Prompt {
 
 /// What a typed line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the action of its name")]
-pub enum Purpose {
+pub(super) enum Purpose {
     Url,
     Method,
     Header(Option<usize>),

@@ -11,7 +11,7 @@ use crate::tui::widget::{Doc, Scroll, line};
 
 /// A text over the panes.
 #[derive(Debug)]
-pub struct Reading {
+pub(crate) struct Reading {
     title: String,
     doc: Doc,
     scroll: Scroll,
@@ -20,22 +20,22 @@ pub struct Reading {
 
 impl Reading {
     /// A text with its title.
-    pub fn new(title: impl Into<String>, doc: Doc) -> Self {
+    pub(crate) fn new(title: impl Into<String>, doc: Doc) -> Self {
         Self { title: title.into(), doc, scroll: Scroll::default(), help: false }
     }
 
     /// The help, which its own key closes.
-    pub fn help(doc: Doc) -> Self {
+    pub(crate) fn help(doc: Doc) -> Self {
         Self { help: true, ..Self::new("Keys", doc) }
     }
 
     /// Whether it is the help.
-    pub fn is_help(&self) -> bool {
+    pub(crate) fn is_help(&self) -> bool {
         self.help
     }
 
     /// Where it stands.
-    pub fn area(&self, screen: Rect) -> Rect {
+    pub(crate) fn area(&self, screen: Rect) -> Rect {
         let width = 84.min(screen.width.saturating_sub(2));
         let lines = self.doc.lines(width.saturating_sub(4)) as u16;
         centred(screen, width, lines.saturating_add(2))
@@ -52,14 +52,14 @@ impl Reading {
     }
 
     /// Scrolls.
-    pub fn by(&mut self, rows: isize, screen: Rect) {
+    pub(crate) fn by(&mut self, rows: isize, screen: Rect) {
         let area = self.text(screen);
         let len = self.doc.lines(area.width);
         self.scroll.by(rows, usize::from(area.height), len);
     }
 
     /// Scrolls, if that is what the action means.
-    pub fn act(&mut self, action: Action, screen: Rect) -> bool {
+    pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
         let page = (self.text(screen).height as isize).max(1);
         let rows = match action {
             Action::Up => -1,
@@ -77,7 +77,7 @@ impl Reading {
     }
 
     /// Draws it.
-    pub fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         let area = self.area(screen);
         boxed(theme, area, &self.title, buf);
         let text = self.text(screen);

@@ -15,7 +15,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, Scroll, json, line};
 
 /// The pane's row in the table.
-pub const PANE: Pane = Pane {
+pub(crate) const PANE: Pane = Pane {
     title: "Bytes",
     context: Context::Detail,
     footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],
@@ -36,7 +36,7 @@ const READS: usize = 2;
 
 /// Tab, place and cache.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     tab: usize,
     hex: bool,
     scroll: Scroll,
@@ -50,7 +50,7 @@ type Key = (usize, u32, usize, u64);
 
 impl State {
     /// Another exchange is shown.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.scroll = Scroll::default();
         *self.cache.borrow_mut() = None;
     }
@@ -360,6 +360,6 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
 }
 
 /// Which tab is shown, for what is copied first.
-pub fn shows_json(app: &App) -> bool {
+pub(crate) fn shows_json(app: &App) -> bool {
     app.detail.tab == JSON && app.detail.tab != READS
 }

@@ -17,7 +17,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::{Scroll, line};
 
 /// The pane's row in the table.
-pub const PANE: Pane = Pane {
+pub(crate) const PANE: Pane = Pane {
     title: "Frames",
     context: Context::Frames,
     footer: &[Action::NextProblem, Action::Search, Action::Copy, Action::Bottom],
@@ -33,7 +33,7 @@ const MAX_PARSED: u64 = 64 << 10;
 
 /// Which rows are on the screen.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     scroll: Scroll,
 }
 
@@ -251,7 +251,7 @@ fn empty(app: &App, area: Rect, buf: &mut Buffer) {
 }
 
 /// The sign of a severity in gutters and lists, with its role.
-pub fn severity_sign(severity: Option<Severity>) -> (&'static str, Role) {
+pub(crate) fn severity_sign(severity: Option<Severity>) -> (&'static str, Role) {
     match severity {
         None => (" ", Role::Text),
         Some(Severity::Info) => ("·", Role::Info),
@@ -262,7 +262,7 @@ pub fn severity_sign(severity: Option<Severity>) -> (&'static str, Role) {
 }
 
 /// A channel's letter.
-pub fn letter(channel: Channel) -> (&'static str, Role) {
+pub(crate) fn letter(channel: Channel) -> (&'static str, Role) {
     match channel {
         Channel::Content => ("C", Role::Content),
         Channel::Reasoning => ("R", Role::Reasoning),
@@ -273,7 +273,7 @@ pub fn letter(channel: Channel) -> (&'static str, Role) {
 }
 
 /// What a frame says, in a line.
-pub fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
+pub(crate) fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
     let answer = seen.answer();
     let number = index as u32;
     let mut told = Vec::new();

@@ -1,11 +1,11 @@
 //! The panes: one file each, with its state, its verbs and its drawing; one table.
 
-pub mod answer;
-pub mod detail;
-pub mod frames;
-pub mod request;
-pub mod timeline;
-pub mod timeline_bar;
+pub(super) mod answer;
+pub(super) mod detail;
+pub(super) mod frames;
+pub(super) mod request;
+pub(super) mod timeline;
+pub(super) mod timeline_bar;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -17,8 +17,7 @@ use crate::action::{Action, Context};
 
 /// A pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the module of its name")]
-pub enum PaneId {
+pub(super) enum PaneId {
     Request,
     Frames,
     Detail,
@@ -28,22 +27,22 @@ pub enum PaneId {
 
 impl PaneId {
     /// All, in the order of the table.
-    pub const ALL: [PaneId; 5] =
+    pub(super) const ALL: [PaneId; 5] =
         [PaneId::Request, PaneId::Frames, PaneId::Detail, PaneId::Answer, PaneId::Timeline];
 
     /// Its row in the table.
-    pub fn pane(self) -> &'static Pane {
+    pub(super) fn pane(self) -> &'static Pane {
         PANES[self as usize]
     }
 
     /// The pane some steps on, round the table.
-    pub fn step(self, by: usize) -> PaneId {
+    pub(super) fn step(self, by: usize) -> PaneId {
         Self::ALL[(self as usize + by) % Self::ALL.len()]
     }
 }
 
 /// What the screen knows about a pane.
-pub struct Pane {
+pub(super) struct Pane {
     /// Its name in its header and in the tab bar.
     pub title: &'static str,
     /// Where its own keys are listed.
@@ -63,16 +62,22 @@ pub struct Pane {
 }
 
 /// Every pane, by [`PaneId`].
-pub static PANES: [&Pane; 5] =
+pub(super) static PANES: [&Pane; 5] =
     [&request::PANE, &frames::PANE, &detail::PANE, &answer::PANE, &timeline::PANE];
 
 /// The part of a pane below its header.
-pub fn inner(area: Rect) -> Rect {
+pub(super) fn inner(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
 }
 
 /// Draws a pane's header: a rule with its name, heavy where the keys go, and a note at its right.
-pub fn header(app: &App, pane: PaneId, note: &[(&str, Role)], area: Rect, buf: &mut Buffer) -> u16 {
+pub(super) fn header(
+    app: &App,
+    pane: PaneId,
+    note: &[(&str, Role)],
+    area: Rect,
+    buf: &mut Buffer,
+) -> u16 {
     let area = Rect { height: area.height.min(1), ..area };
     if area.is_empty() {
         return area.x;
@@ -90,7 +95,7 @@ pub fn header(app: &App, pane: PaneId, note: &[(&str, Role)], area: Rect, buf: &
     let name = format!("{} ", pane.pane().title);
     let x = line::put(buf, inner, &[(&number, theme.of(Role::Label)), (&name, title)]);
     let room = Rect { x, width: inner.right().saturating_sub(x + 1), ..area };
-    if !note.is_empty() {
+    if note.iter().any(|(text, _)| !text.is_empty()) {
         let mut pieces: Vec<_> = vec![(" ", theme.of(Role::Text))];
         pieces.extend(note.iter().map(|(text, role)| (*text, theme.of(*role))));
         pieces.push((" ", theme.of(Role::Text)));
@@ -100,7 +105,14 @@ pub fn header(app: &App, pane: PaneId, note: &[(&str, Role)], area: Rect, buf: &
 }
 
 /// Draws tabs into a header from column `x` on; gives where each stands.
-pub fn tabs(app: &App, names: &[String], chosen: usize, x: u16, area: Rect, buf: &mut Buffer) {
+pub(super) fn tabs(
+    app: &App,
+    names: &[String],
+    chosen: usize,
+    x: u16,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     for (i, (from, to)) in tab_places(names, x, area).into_iter().enumerate() {
         let role = if i == chosen { Role::Tab } else { Role::Dim };
         let room = Rect { x: from, width: to - from, height: 1, ..area };
@@ -111,7 +123,7 @@ pub fn tabs(app: &App, names: &[String], chosen: usize, x: u16, area: Rect, buf:
 }
 
 /// Where the tabs of a header stand: columns from and to.
-pub fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)> {
+pub(super) fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)> {
     let mut places = Vec::new();
     let mut x = x + 1;
     for name in names {
@@ -126,6 +138,6 @@ pub fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)> {
 }
 
 /// The column after a pane's name in its header.
-pub fn after_title(pane: PaneId, area: Rect) -> u16 {
+pub(super) fn after_title(pane: PaneId, area: Rect) -> u16 {
     area.x + 1 + 3 + pane.pane().title.len() as u16 + 1
 }

@@ -16,7 +16,7 @@ use crate::tui::widget::{json, line};
 use crate::tui::{App, ProviderInfo, Tools};
 
 /// The pane's row in the table.
-pub const PANE: Pane = Pane {
+pub(crate) const PANE: Pane = Pane {
     title: "Request",
     context: Context::Request,
     footer: &[
@@ -38,7 +38,7 @@ const PROMPT: &str = "Say hello in one short sentence.";
 
 /// The request being edited.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     /// All but the body.
     pub draft: Draft,
     editor: Editor,
@@ -66,7 +66,7 @@ enum Field {
 
 impl State {
     /// The editor's beginning: what the command line said, or a minimal request.
-    pub fn new(mut draft: Draft, providers: &[ProviderInfo], tools: &Tools) -> Self {
+    pub(crate) fn new(mut draft: Draft, providers: &[ProviderInfo], tools: &Tools) -> Self {
         let body = std::mem::take(&mut draft.body);
         let mut state = Self {
             draft,
@@ -86,7 +86,7 @@ impl State {
     }
 
     /// Takes a body.
-    pub fn load(&mut self, body: Vec<u8>) {
+    pub(crate) fn load(&mut self, body: Vec<u8>) {
         match String::from_utf8(body) {
             Ok(text) => {
                 self.raw = None;
@@ -98,7 +98,7 @@ impl State {
     }
 
     /// Makes the provider's minimal request.
-    pub fn reset(&mut self, providers: &[ProviderInfo], tools: &Tools) {
+    pub(crate) fn reset(&mut self, providers: &[ProviderInfo], tools: &Tools) {
         let Some(provider) = providers.iter().find(|p| p.name == self.draft.provider) else {
             self.changed();
             return;
@@ -115,13 +115,13 @@ impl State {
     }
 
     /// What would be sent now.
-    pub fn to_send(&self) -> Draft {
+    pub(crate) fn to_send(&self) -> Draft {
         let body = self.raw.clone().unwrap_or_else(|| self.editor.text().into_bytes());
         Draft { body, ..self.draft.clone() }
     }
 
     /// Replaces all of it.
-    pub fn take(&mut self, draft: Draft) {
+    pub(crate) fn take(&mut self, draft: Draft) {
         let body = draft.body.clone();
         self.draft = Draft { body: Vec::new(), ..draft };
         self.template.clear();
@@ -129,12 +129,12 @@ impl State {
     }
 
     /// Whether the body is as it was generated.
-    pub fn is_untouched(&self) -> bool {
+    pub(crate) fn is_untouched(&self) -> bool {
         self.raw.is_none() && self.editor.text() == self.template
     }
 
     /// Chooses the model, in the body too.
-    pub fn set_model(&mut self, model: &str) {
+    pub(crate) fn set_model(&mut self, model: &str) {
         let text = self.editor.text();
         let untouched = self.is_untouched();
         self.draft.model = model.to_owned();
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Letters go into the body from now on.
-    pub fn start_typing(&mut self) {
+    pub(crate) fn start_typing(&mut self) {
         if self.raw.is_none() {
             self.typing = true;
             self.editor.focus(true);
@@ -177,20 +177,20 @@ impl State {
     }
 
     /// Keys are for the panes again.
-    pub fn stop_typing(&mut self) {
+    pub(crate) fn stop_typing(&mut self) {
         self.typing = false;
         self.editor.focus(false);
     }
 
     /// A key while typing.
-    pub fn key(&mut self, key: KeyEvent) {
+    pub(crate) fn key(&mut self, key: KeyEvent) {
         if self.editor.key(key) {
             self.changed();
         }
     }
 
     /// A paste while typing.
-    pub fn paste(&mut self, text: &str) {
+    pub(crate) fn paste(&mut self, text: &str) {
         self.editor.paste(text);
         self.changed();
     }
@@ -209,13 +209,13 @@ impl State {
 }
 
 /// Whether a paste is a curl command line.
-pub fn is_curl(text: &str) -> bool {
+pub(crate) fn is_curl(text: &str) -> bool {
     let text = text.trim_start().trim_start_matches("$ ");
     text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
 }
 
 /// A header's value as it may be shown: what a listed header holds is a secret.
-pub fn shown_value(name: &str, value: &str) -> String {
+pub(crate) fn shown_value(name: &str, value: &str) -> String {
     let listed = crate::journal::HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
     if listed && !value.is_empty() && !value.starts_with('$') {
         return "********".to_owned();
@@ -224,7 +224,7 @@ pub fn shown_value(name: &str, value: &str) -> String {
 }
 
 /// An address as it may be shown: listed parameters hold secrets.
-pub fn shown_url(url: &str) -> String {
+pub(crate) fn shown_url(url: &str) -> String {
     let shown = visible(url, Newlines::Show);
     let Some((base, query)) = shown.split_once('?') else { return shown.into_owned() };
     let secret = |k: &str| crate::journal::PARAMETERS.iter().any(|p| p.eq_ignore_ascii_case(k));

@@ -15,7 +15,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::{Scroll, line};
 
 /// The pane's row in the table.
-pub const PANE: Pane = Pane {
+pub(crate) const PANE: Pane = Pane {
     title: "Timeline",
     context: Context::Timeline,
     footer: &[Action::Explain, Action::NextProblem, Action::PreviousProblem, Action::Zoom],
@@ -28,14 +28,14 @@ pub const PANE: Pane = Pane {
 
 /// Which findings are on the screen.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     scroll: Scroll,
     seen: Option<usize>,
 }
 
 impl State {
     /// Another exchange is shown.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
 }

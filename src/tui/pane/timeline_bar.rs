@@ -113,18 +113,18 @@ fn cell(seen: &Inspection, scale: Scale, column: u16) -> (&'static str, Role) {
 }
 
 /// A channel's glyph in the bar.
-pub fn glyph(channel: Channel) -> (&'static str, Role) {
+pub(crate) fn glyph(channel: Channel) -> (&'static str, Role) {
     match channel {
-        Channel::Content => ("█", Role::BarContent),
+        Channel::Content => ("▓", Role::BarContent),
         Channel::Reasoning => ("░", Role::BarReasoning),
         Channel::Tool => ("▒", Role::BarTool),
-        Channel::Refusal => ("▓", Role::Refusal),
+        Channel::Refusal => ("▚", Role::Refusal),
         Channel::Other => ("▪", Role::Dim),
     }
 }
 
 /// Draws the bar into one line, findings of `warn` and worse upon it.
-pub fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
     let seen = &exchange.seen;
     let theme = &app.theme;
@@ -156,7 +156,7 @@ pub fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
 }
 
 /// Draws the scale below the bar: the moments that have room.
-pub fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+pub(crate) fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
     let dim = app.theme.of(Role::Dim);
     if !scale.timed {
@@ -171,13 +171,14 @@ pub fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) 
     let mut taken: Vec<(u16, u16)> = Vec::new();
     let mut place = |at: u64, name: &str, buf: &mut Buffer| {
         let text = format!("{name} {}", line::seconds(at.saturating_sub(scale.from)));
-        let wide = text.chars().count() as u16 + 2;
-        if wide > area.width {
+        // The tick, the label, and a blank to keep labels apart.
+        let wide = text.chars().count() as u16 + 1;
+        if wide + 1 > area.width {
             return;
         }
         // The label begins under its moment, and is pushed left where the line ends.
-        let x = scale.column(at).min(area.width - wide + 2);
-        let free = taken.iter().all(|(from, to)| x + wide <= *from || x >= *to);
+        let x = scale.column(at).min(area.width - wide);
+        let free = taken.iter().all(|(from, to)| x + wide < *from || x > *to);
         if free {
             taken.push((x, x + wide));
             let room = Rect { x: area.x + x, width: area.width - x, ..area };

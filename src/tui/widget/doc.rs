@@ -11,7 +11,7 @@ use crate::tui::theme::{Role, Theme};
 
 /// A text with marks.
 #[derive(Debug, Default)]
-pub struct Doc {
+pub(crate) struct Doc {
     /// The text.
     pub text: String,
     /// What looks like what, ascending.
@@ -22,12 +22,12 @@ pub struct Doc {
 
 impl Doc {
     /// An empty text.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Appends text in a role.
-    pub fn push(&mut self, role: Role, text: &str) -> &mut Self {
+    pub(crate) fn push(&mut self, role: Role, text: &str) -> &mut Self {
         let from = self.text.len();
         self.text.push_str(text);
         if role != Role::Text && !text.is_empty() {
@@ -37,35 +37,35 @@ impl Doc {
     }
 
     /// Appends plain text.
-    pub fn plain(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn plain(&mut self, text: &str) -> &mut Self {
         self.push(Role::Text, text)
     }
 
     /// Ends the line.
-    pub fn line(&mut self) -> &mut Self {
+    pub(crate) fn line(&mut self) -> &mut Self {
         self.text.push('\n');
         self
     }
 
     /// A line of a label, filled up to `width`, and a value.
-    pub fn row(&mut self, width: usize, label: &str, value: &str) -> &mut Self {
+    pub(crate) fn row(&mut self, width: usize, label: &str, value: &str) -> &mut Self {
         self.push(Role::Label, &format!("{label:<width$}")).plain(value).line()
     }
 
     /// How many lines it has at a width.
-    pub fn lines(&self, width: u16) -> usize {
+    pub(crate) fn lines(&self, width: u16) -> usize {
         let mut wrap = self.wrap.borrow_mut();
         wrap.update(&self.text, usize::from(width));
         wrap.len() - usize::from(self.text.ends_with('\n'))
     }
 
     /// Draws it from line `top` on.
-    pub fn draw(&self, theme: &Theme, top: usize, area: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, theme: &Theme, top: usize, area: Rect, buf: &mut Buffer) {
         self.draw_over(theme, top, &[], area, buf);
     }
 
     /// Draws it from line `top` on, with marks laid over.
-    pub fn draw_over(
+    pub(crate) fn draw_over(
         &self,
         theme: &Theme,
         top: usize,

@@ -12,26 +12,26 @@ use tui_textarea::{CursorMove, TextArea, WrapMode};
 
 use super::json;
 use crate::json::{Tape, line_column};
-use crate::tui::theme::{Role, Theme};
+use crate::tui::theme::Theme;
 
 /// A line longer than this is not coloured.
 const MAX_COLOURED: usize = 64 << 10;
 
 /// A text being edited.
 #[derive(Debug, Clone)]
-pub struct Editor {
+pub(crate) struct Editor {
     area: TextArea<'static>,
     one_line: bool,
 }
 
 impl Editor {
     /// An editor for many lines.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self { area: fresh(text), one_line: false }
     }
 
     /// An editor for one line, with the cursor at its end.
-    pub fn line(text: &str) -> Self {
+    pub(crate) fn line(text: &str) -> Self {
         let mut area = fresh(&text.replace('\n', " "));
         area.move_cursor(CursorMove::End);
         let mut editor = Self { area, one_line: true };
@@ -40,12 +40,12 @@ impl Editor {
     }
 
     /// The text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.area.lines().join("\n")
     }
 
     /// Replaces the text; the old one comes back with undo.
-    pub fn set(&mut self, text: &str) {
+    pub(crate) fn set(&mut self, text: &str) {
         if self.text() == text {
             return;
         }
@@ -57,13 +57,13 @@ impl Editor {
     }
 
     /// Inserts pasted text at the cursor.
-    pub fn paste(&mut self, text: &str) {
+    pub(crate) fn paste(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         self.area.insert_str(if self.one_line { text.replace('\n', " ") } else { text });
     }
 
     /// Takes a key; tells whether it meant anything.
-    pub fn key(&mut self, key: KeyEvent) -> bool {
+    pub(crate) fn key(&mut self, key: KeyEvent) -> bool {
         let word = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let step = match (key.code, word) {
             (KeyCode::Left, true) => CursorMove::WordBack,
@@ -99,35 +99,30 @@ impl Editor {
     }
 
     /// Undoes the last edit.
-    pub fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         self.area.undo();
     }
 
     /// Does the undone edit again.
-    pub fn redo(&mut self) {
+    pub(crate) fn redo(&mut self) {
         self.area.redo();
     }
 
     /// Scrolls by lines.
-    pub fn scroll(&mut self, rows: isize) {
+    pub(crate) fn scroll(&mut self, rows: isize) {
         self.area.scroll((rows.clamp(-1000, 1000) as i16, 0));
     }
 
     /// Puts the cursor where was clicked, in rows and columns of the drawn area.
-    pub fn click(&mut self, row: u16, column: u16) {
+    pub(crate) fn click(&mut self, row: u16, column: u16) {
         let (top, left) = self.area.scroll_offset();
         let to = self.area.screen_to_data(usize::from(top + row), usize::from(left + column));
         let clamp = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         self.area.move_cursor(CursorMove::Jump(clamp(to.0), clamp(to.1)));
     }
 
-    /// Whether the cursor is on the first line.
-    pub fn cursor_line(&self) -> usize {
-        self.area.cursor().0
-    }
-
     /// Where and why the text is not JSON: line, column, reason.
-    pub fn json_error(&self) -> Option<(usize, usize, String)> {
+    pub(crate) fn json_error(&self) -> Option<(usize, usize, String)> {
         let text = self.text();
         let error = Tape::new().parse(&text).err()?;
         let (line, column) = line_column(&text, error.offset);
@@ -135,13 +130,13 @@ impl Editor {
     }
 
     /// Shows a cursor, because keys go here now, or none.
-    pub fn focus(&mut self, typing: bool) {
+    pub(crate) fn focus(&mut self, typing: bool) {
         let style = if typing { Style::new().reversed() } else { Style::new() };
         self.area.set_cursor_style(style);
     }
 
     /// Draws the text, with colours if it is JSON.
-    pub fn draw(&self, theme: &Theme, coloured: bool, area: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, theme: &Theme, coloured: bool, area: Rect, buf: &mut Buffer) {
         if area.is_empty() {
             return;
         }

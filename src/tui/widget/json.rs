@@ -71,7 +71,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (Token, Range<usize>)> {
 }
 
 /// The marks of JSON text that begins at byte `base` of a larger one.
-pub fn marks(text: &str, base: usize, out: &mut Vec<Mark>) {
+pub(crate) fn marks(text: &str, base: usize, out: &mut Vec<Mark>) {
     let mut string: Option<Range<usize>> = None;
     for (token, range) in tokens(text) {
         // Whether a string is a key shows with the token after it.
@@ -93,7 +93,7 @@ pub fn marks(text: &str, base: usize, out: &mut Vec<Mark>) {
 
 /// JSON laid out with one member a line. Every token stays as it is spelled; only white space
 /// between tokens changes.
-pub fn pretty(text: &str) -> String {
+pub(crate) fn pretty(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0usize;
     let mut at = 0;

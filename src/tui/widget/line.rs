@@ -7,20 +7,22 @@ use unicode_width::UnicodeWidthStr;
 
 /// Writes pieces of text from the left and gives the column after them. What does not fit is left
 /// out. Callers pass text that was made visible.
-pub fn put(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
+pub(crate) fn put(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
     let mut x = area.x;
     for (text, style) in pieces {
         if x >= area.right() || area.height == 0 {
             break;
         }
-        x = buf.set_stringn(x, area.y, text, usize::from(area.right() - x), *style).0;
+        // What stood there before, a rule for one, lends the text no colour.
+        let style = Style::reset().patch(*style);
+        x = buf.set_stringn(x, area.y, text, usize::from(area.right() - x), style).0;
     }
     x
 }
 
 /// Writes pieces so that they end at the right edge; gives the column where they begin. Nothing is
 /// written if they do not fit.
-pub fn put_right(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
+pub(crate) fn put_right(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
     let wide: usize = pieces.iter().map(|p| p.0.width()).sum();
     if wide > usize::from(area.width) || area.height == 0 {
         return area.right();
@@ -31,7 +33,7 @@ pub fn put_right(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 
 }
 
 /// `text` cut to `width` columns, with `…` where something is missing.
-pub fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -52,7 +54,7 @@ pub fn fit(text: &str, width: usize) -> String {
 }
 
 /// `text` cut to `width` columns in its middle, where paths and addresses are least telling.
-pub fn fit_middle(text: &str, width: usize) -> String {
+pub(crate) fn fit_middle(text: &str, width: usize) -> String {
     let chars: Vec<char> = text.chars().collect();
     if text.width() <= width || width < 5 || text.width() != chars.len() {
         return fit(text, width);
@@ -64,7 +66,7 @@ pub fn fit_middle(text: &str, width: usize) -> String {
 }
 
 /// Seconds with the precision that a reader can use: `0.031`, `12.4`.
-pub fn seconds(micros: u64) -> String {
+pub(crate) fn seconds(micros: u64) -> String {
     let s = micros as f64 / 1e6;
     match micros {
         0..10_000_000 => format!("{s:.3}"),
@@ -74,7 +76,7 @@ pub fn seconds(micros: u64) -> String {
 }
 
 /// A wait: `+850µs`, `+21ms`, `+3.2s`.
-pub fn wait(micros: u64) -> String {
+pub(crate) fn wait(micros: u64) -> String {
     match micros {
         0..1000 => format!("+{micros}µs"),
         1000..10_000 => format!("+{:.1}ms", micros as f64 / 1e3),

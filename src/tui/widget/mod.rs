@@ -1,12 +1,12 @@
 //! Pieces that panes are made of.
 
-pub mod doc;
-pub mod editor;
-pub mod json;
-pub mod line;
-pub mod scroll;
-pub mod text;
-pub mod wrap;
+pub(super) mod doc;
+pub(super) mod editor;
+pub(super) mod json;
+pub(super) mod line;
+pub(super) mod scroll;
+pub(super) mod text;
+pub(super) mod wrap;
 
-pub use doc::Doc;
-pub use scroll::Scroll;
+pub(super) use doc::Doc;
+pub(super) use scroll::Scroll;

@@ -2,19 +2,19 @@
 
 /// The first row shown of a list of any length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scroll {
+pub(crate) struct Scroll {
     /// Index of the row at the top.
     pub top: usize,
 }
 
 impl Scroll {
     /// Keeps the window inside the list.
-    pub fn clamp(&mut self, height: usize, len: usize) {
+    pub(crate) fn clamp(&mut self, height: usize, len: usize) {
         self.top = self.top.min(len.saturating_sub(height.max(1)));
     }
 
     /// Moves the window as little as needed to show `row`.
-    pub fn reveal(&mut self, row: usize, height: usize, len: usize) {
+    pub(crate) fn reveal(&mut self, row: usize, height: usize, len: usize) {
         let height = height.max(1);
         if row < self.top {
             self.top = row;
@@ -25,13 +25,13 @@ impl Scroll {
     }
 
     /// Moves the window by some rows.
-    pub fn by(&mut self, rows: isize, height: usize, len: usize) {
+    pub(crate) fn by(&mut self, rows: isize, height: usize, len: usize) {
         self.top = self.top.saturating_add_signed(rows);
         self.clamp(height, len);
     }
 
     /// Shows the end of the list.
-    pub fn bottom(&mut self, height: usize, len: usize) {
+    pub(crate) fn bottom(&mut self, height: usize, len: usize) {
         self.top = len.saturating_sub(height.max(1));
     }
 }

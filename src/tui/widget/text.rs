@@ -11,10 +11,10 @@ use crate::text::{Newlines, visible};
 use crate::tui::theme::{Role, Theme};
 
 /// A stretch of text that looks like something.
-pub type Mark = (Range<usize>, Role);
+pub(crate) type Mark = (Range<usize>, Role);
 
 /// What is drawn, and how.
-pub struct Text<'a> {
+pub(crate) struct Text<'a> {
     /// The text; anything from the wire may be in it.
     pub text: &'a str,
     /// Its lines.
@@ -29,7 +29,7 @@ pub struct Text<'a> {
 
 impl Text<'_> {
     /// Draws the lines from `top` on.
-    pub fn draw(&self, theme: &Theme, top: usize, area: Rect, buf: &mut Buffer) {
+    pub(crate) fn draw(&self, theme: &Theme, top: usize, area: Rect, buf: &mut Buffer) {
         for row in 0..usize::from(area.height) {
             if top + row >= self.wrap.len() {
                 return;

@@ -12,7 +12,7 @@ use crate::text::{Newlines, is_hazard, visible};
 
 /// The lines of one text at one width.
 #[derive(Debug, Clone, Default)]
-pub struct Wrap {
+pub(crate) struct Wrap {
     width: usize,
     /// Where each line begins; never empty once updated.
     starts: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct Wrap {
 impl Wrap {
     /// Takes in `text`, which must begin with the text of the last call (or be known to be
     /// another, after [`Wrap::reset`]).
-    pub fn update(&mut self, text: &str, width: usize) {
+    pub(crate) fn update(&mut self, text: &str, width: usize) {
         let width = width.max(1);
         if width != self.width || text.len() < self.done || self.starts.is_empty() {
             self.reset();
@@ -39,7 +39,7 @@ impl Wrap {
     }
 
     /// Forgets everything.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.starts.clear();
         self.starts.push(0);
         self.done = 0;
@@ -86,24 +86,24 @@ impl Wrap {
     }
 
     /// How many lines there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.starts.len().max(1)
     }
 
     /// The bytes of a line, its line feed included, in a text of `len` bytes.
-    pub fn line(&self, index: usize, len: usize) -> Range<usize> {
+    pub(crate) fn line(&self, index: usize, len: usize) -> Range<usize> {
         let from = self.starts.get(index).copied().unwrap_or(len).min(len);
         let to = self.starts.get(index + 1).copied().unwrap_or(len).min(len);
         from..to
     }
 
     /// The line on which byte `at` stands.
-    pub fn line_of(&self, at: usize) -> usize {
+    pub(crate) fn line_of(&self, at: usize) -> usize {
         self.starts.partition_point(|s| *s <= at).saturating_sub(1)
     }
 
     /// The byte at a column of a line; the line's last character where it is shorter.
-    pub fn offset_at(&self, text: &str, line: usize, column: usize) -> usize {
+    pub(crate) fn offset_at(&self, text: &str, line: usize, column: usize) -> usize {
         let range = self.line(line, text.len());
         let (mut x, mut last) = (0, range.start);
         for (i, c) in text.get(range.clone()).unwrap_or_default().char_indices() {
@@ -121,7 +121,7 @@ impl Wrap {
 }
 
 /// How many columns a character takes once it is made visible.
-pub fn char_width(c: char) -> usize {
+pub(crate) fn char_width(c: char) -> usize {
     if is_hazard(c) {
         let mut buffer = [0; 4];
         let shown = visible(c.encode_utf8(&mut buffer), Newlines::Show);

@@ -21,7 +21,7 @@ use crate::tui::widget::wrap::Wrap;
 use crate::tui::widget::{Doc, Scroll, line};
 
 /// The pane's row in the table.
-pub const PANE: Pane = Pane {
+pub(crate) const PANE: Pane = Pane {
     title: "Answer",
     context: Context::Answer,
     footer: &[Action::NextTab, Action::Left, Action::Right, Action::Copy, Action::NextProblem],
@@ -47,7 +47,7 @@ const TABS: [Tab; 5] = [Tab::Channels, Tab::Tools, Tab::Usage, Tab::Shape, Tab::
 
 /// Tab, places and caches.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     tab: Tab,
     /// The channel under the cursor.
     channel: Channel,
@@ -85,13 +85,13 @@ impl Default for State {
 
 impl State {
     /// Another exchange is shown.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let (tab, channel) = (self.tab, self.channel);
         *self = Self { tab, channel, ..Self::default() };
     }
 
     /// Whether the text tabs are shown, for what is copied first.
-    pub fn channel(&self) -> Option<Channel> {
+    pub(crate) fn channel(&self) -> Option<Channel> {
         (self.tab == Tab::Channels).then_some(self.channel)
     }
 }
