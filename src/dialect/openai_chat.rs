@@ -93,17 +93,45 @@ impl Decoder for Chat {
             }
             return;
         };
-        error(json, payload, tell);
-        if let Some(model) = json.str("model").filter(|m| !m.is_empty()) {
+        let chunk = Chunk::of(json);
+        error(&chunk, json, payload, tell);
+        if let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty()) {
             tell(Fact::Model(model));
         }
-        for (path, at) in [("usage", &["usage"][..]), ("x_groq.usage", &["x_groq", "usage"])] {
-            usage(json.at(at), Path::new(path, 0), tell);
-        }
-        let choices = json.get("choices").into_iter().flat_map(Value::items);
+        usage(chunk.usage, Path::new("usage", 0), tell);
+        usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), tell);
+        let choices = chunk.choices.into_iter().flat_map(Value::items);
         for (position, choice) in choices.enumerate() {
             read_choice(choice, position, payload.kind == frame::Kind::Body, tell);
         }
+    }
+}
+
+/// The members of a chunk that are read. Found in one pass, because a look-up is a pass as well,
+/// and a stream has a million chunks.
+#[derive(Default)]
+struct Chunk<'a> {
+    choices: Option<Value<'a>>,
+    model: Option<Value<'a>>,
+    usage: Option<Value<'a>>,
+    error: Option<Value<'a>>,
+    x_groq: Option<Value<'a>>,
+}
+
+impl<'a> Chunk<'a> {
+    fn of(json: Value<'a>) -> Self {
+        let mut chunk = Self::default();
+        for (key, value) in json.entries() {
+            match key.source() {
+                "\"choices\"" => chunk.choices = Some(value),
+                "\"model\"" => chunk.model = Some(value),
+                "\"usage\"" => chunk.usage = Some(value),
+                "\"error\"" => chunk.error = Some(value),
+                "\"x_groq\"" => chunk.x_groq = Some(value),
+                _ => {}
+            }
+        }
+        chunk
     }
 }
 
@@ -114,31 +142,30 @@ fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
 }
 
 /// Every shape of error that such a body has been seen to carry.
-fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn error(
+    chunk: &Chunk<'_>,
+    json: Value<'_>,
+    payload: &Payload<'_>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
     let truthy = |v: &Value<'_>| !matches!(v.source(), "null" | "false" | "0" | "\"\"" | "{}");
-    let has_choices = json.get("choices").is_some_and(|c| !c.is_empty());
     let word = |v: Option<Value<'_>>| {
         v.filter(|v| !v.is_null())
             .map(|v| v.as_str().unwrap_or(Cow::Borrowed(v.source())).into_owned())
             .filter(|s| !s.is_empty() && s != "None")
     };
-    let found = if let Some(error) = json.get("error").filter(truthy) {
+    let groq = || chunk.x_groq.and_then(|x| x.get("error")).filter(truthy);
+    let found = if let Some(error) = chunk.error.filter(truthy) {
         let shape = match error.kind() {
-            _ if has_choices => ErrorShape::WithChoices,
+            _ if chunk.choices.is_some_and(|c| !c.is_empty()) => ErrorShape::WithChoices,
             Kind::String => ErrorShape::Text,
             _ => ErrorShape::Object,
         };
         let kind = word(error.get("type")).or_else(|| word(error.get("code")));
         Some((error_text(error), kind.or_else(|| word(json.get("code"))), shape))
-    } else if let Some(error) = json.at(&["x_groq", "error"]).filter(truthy) {
+    } else if let Some(error) = groq() {
         Some((error_text(error), None, ErrorShape::Text))
-    } else if json.get("choices").is_none()
-        && (json.str("object").is_some_and(|o| o == "error")
-            || json.str("type").is_some_and(|t| t == "error")
-            || json.get("detail").is_some()
-            || (json.get("message").is_some() && json.get("code").is_some())
-            || payload.event == "error")
-    {
+    } else if chunk.choices.is_none() && is_flat_error(json, payload) {
         let kind = word(json.get("type")).or_else(|| word(json.get("code")));
         Some((error_text(json), kind, ErrorShape::Flat))
     } else {
@@ -149,19 +176,38 @@ fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>))
     }
 }
 
+/// An error that has no `error` member: vLLM's, FastAPI's, Cerebras'.
+fn is_flat_error(json: Value<'_>, payload: &Payload<'_>) -> bool {
+    json.str("object").is_some_and(|o| o == "error")
+        || json.str("type").is_some_and(|t| t == "error")
+        || json.get("detail").is_some()
+        || (json.get("message").is_some() && json.get("code").is_some())
+        || payload.event == "error"
+}
+
 fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn FnMut(Fact<'_>)) {
-    let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+    let (mut index, mut delta, mut message, mut finish, mut used) = (0, None, None, None, None);
+    for (key, value) in choice.entries() {
+        match key.source() {
+            "\"index\"" => index = value.as_u64().unwrap_or(0) as u32,
+            "\"delta\"" => delta = Some(value).filter(|d| d.kind() == Kind::Object),
+            "\"message\"" => message = Some(value).filter(|_| whole),
+            "\"finish_reason\"" => finish = value.as_str(),
+            "\"usage\"" => used = Some(value),
+            _ => {}
+        }
+    }
     // A `message` beside deltas repeats the answer (Perplexity, MiniMax): it is the answer only
     // where there is nothing else, in a body that is no stream.
-    if let Some(delta) = choice.get("delta").filter(|d| d.kind() == Kind::Object) {
+    if let Some(delta) = delta {
         read_delta(delta, index, position, &IN_DELTA, tell);
-    } else if let Some(message) = choice.get("message").filter(|_| whole) {
+    } else if let Some(message) = message {
         read_delta(message, index, position, &IN_MESSAGE, tell);
     }
-    if let Some(reason) = choice.str("finish_reason") {
+    if let Some(reason) = finish {
         tell(Fact::Finish { choice: index, reason });
     }
-    usage(choice.get("usage"), Path::new("choices[#].usage", position), tell);
+    usage(used, Path::new("choices[#].usage", position), tell);
 }
 
 /// The paths of the fields that are read, under `delta` and under `message`.

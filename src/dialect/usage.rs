@@ -32,17 +32,20 @@ impl Usage {
         *self != Self::default()
     }
 
-    /// Reads OpenAI's `usage` object and what its imitators make of it.
+    /// Reads OpenAI's `usage` object. Of what imitators put beside its counts, only `reasoning_tokens`
+    /// at the top is read, and only where there are no details; the rest (`cached_tokens`,
+    /// `prompt_cache_hit_tokens`) means other things with each of them and stays in the JSON, where
+    /// the shape table shows it.
     pub fn openai(usage: Value<'_>) -> Self {
         let count = |path: &[&str]| usage.at(path).and_then(Value::as_u64);
         Self {
             input: count(&["prompt_tokens"]),
             output: count(&["completion_tokens"]),
-            reasoning: count(&["completion_tokens_details", "reasoning_tokens"])
-                .or_else(|| count(&["reasoning_tokens"])),
-            cached: count(&["prompt_tokens_details", "cached_tokens"])
-                .or_else(|| count(&["prompt_cache_hit_tokens"]))
-                .or_else(|| count(&["cached_tokens"])),
+            reasoning: match usage.get("completion_tokens_details").filter(|d| !d.is_null()) {
+                Some(details) => details.get("reasoning_tokens").and_then(Value::as_u64),
+                None => count(&["reasoning_tokens"]),
+            },
+            cached: count(&["prompt_tokens_details", "cached_tokens"]),
             total: count(&["total_tokens"]),
         }
     }

@@ -110,11 +110,11 @@ impl Frame {
     /// Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
-            return Some(String::from_utf8_lossy(&body[span]));
+            return Some(crate::text::lossy(&body[span]));
         }
         match self.kind {
             Kind::Event => Some(sse::Block::of(self, body).data().into()),
-            Kind::Line | Kind::Body => Some(String::from_utf8_lossy(self.bytes(body))),
+            Kind::Line | Kind::Body => Some(crate::text::lossy(self.bytes(body))),
             Kind::Comment | Kind::Block | Kind::Incomplete => None,
         }
     }

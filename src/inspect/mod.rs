@@ -64,6 +64,8 @@ impl Options {
 pub struct Read {
     /// When; `None` for a bare body.
     pub at: Option<Micros>,
+    /// How many bytes it brought over the wire.
+    pub len: u32,
     /// Offset on the wire after it (before any content coding is undone).
     pub end: u64,
     /// Offset in the decoded body after it.
@@ -247,7 +249,7 @@ impl Inspection {
             self.coding_error = Some(why);
         }
         let decoded = self.body().len() as u64;
-        self.reads.push(Read { at, end: self.wire_len, decoded });
+        self.reads.push(Read { at, len, end: self.wire_len, decoded });
         self.advance(at, |framer, body, frames| framer.push(body, frames));
         self.rules(at, |family, now, out| family.read(now, out));
     }

@@ -202,40 +202,58 @@ fn string(bytes: &[u8], i: usize) -> Result<(usize, bool), Error> {
     let mut at = i + 1;
     let mut escaped = false;
     loop {
-        let Some(step) = memchr::memchr2(b'"', b'\\', &bytes[at..]) else {
-            return match control(bytes, at, bytes.len()) {
-                Some(offset) => Err(Error { offset, kind: ErrorKind::Control }),
-                None => Err(Error { offset: bytes.len(), kind: ErrorKind::Eof }),
-            };
-        };
-        let stop = at + step;
-        if let Some(offset) = control(bytes, at, stop) {
-            return Err(Error { offset, kind: ErrorKind::Control });
-        }
-        if bytes[stop] == b'"' {
-            return Ok((stop + 1, escaped));
-        }
-        escaped = true;
-        at = match bytes.get(stop + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => stop + 2,
-            Some(b'u') => {
-                for k in 2..6 {
-                    match bytes.get(stop + k) {
-                        Some(h) if h.is_ascii_hexdigit() => {}
-                        Some(_) => return Err(Error { offset: stop + k, kind: ErrorKind::Escape }),
-                        None => return Err(Error { offset: stop + k, kind: ErrorKind::Eof }),
-                    }
-                }
-                stop + 6
+        let stop = plain(bytes, at);
+        match bytes.get(stop) {
+            None => return Err(Error { offset: bytes.len(), kind: ErrorKind::Eof }),
+            Some(b'"') => return Ok((stop + 1, escaped)),
+            Some(b'\\') => {
+                escaped = true;
+                at = escape(bytes, stop)?;
             }
-            Some(_) => return Err(Error { offset: stop, kind: ErrorKind::Escape }),
-            None => return Err(Error { offset: stop + 1, kind: ErrorKind::Eof }),
-        };
+            Some(_) => return Err(Error { offset: stop, kind: ErrorKind::Control }),
+        }
     }
 }
 
-fn control(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
-    bytes[from..to].iter().position(|b| *b < 0x20).map(|p| from + p)
+/// The first byte from `at` on that ends plain string text: a quote, a backslash or a control
+/// character. Eight bytes at a step: most strings of a stream are shorter than what a vectorised
+/// search needs to get going.
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let zero = |w: u64| w.wrapping_sub(ONES) & !w & HIGHS;
+    while let Some(chunk) = bytes.get(at..at + 8).and_then(|c| <[u8; 8]>::try_from(c).ok()) {
+        let w = u64::from_le_bytes(chunk);
+        let control = w.wrapping_sub(ONES * 0x20) & !w & HIGHS;
+        let hit =
+            control | zero(w ^ (ONES * u64::from(b'"'))) | zero(w ^ (ONES * u64::from(b'\\')));
+        if hit != 0 {
+            // A borrow can mark a later byte falsely, never an earlier one.
+            return at + hit.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|b| *b < 0x20 || matches!(b, b'"' | b'\\')).unwrap_or(rest.len())
+}
+
+/// The byte after the escape at `at`.
+fn escape(bytes: &[u8], at: usize) -> Result<usize, Error> {
+    match bytes.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            for k in 2..6 {
+                match bytes.get(at + k) {
+                    Some(h) if h.is_ascii_hexdigit() => {}
+                    Some(_) => return Err(Error { offset: at + k, kind: ErrorKind::Escape }),
+                    None => return Err(Error { offset: at + k, kind: ErrorKind::Eof }),
+                }
+            }
+            Ok(at + 6)
+        }
+        Some(_) => Err(Error { offset: at, kind: ErrorKind::Escape }),
+        None => Err(Error { offset: at + 1, kind: ErrorKind::Eof }),
+    }
 }
 
 fn number(bytes: &[u8], i: usize) -> Result<usize, Error> {

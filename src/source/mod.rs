@@ -1,8 +1,17 @@
 //! Sources of entries: the network, a file, a pipe; and the one clock.
 
+mod client;
 mod clock;
+pub mod curl;
+mod engine;
+pub mod file;
+mod recorder;
+pub mod request;
+mod tls;
 
 pub use clock::Clock;
+pub use engine::Engine;
+pub use recorder::Recorder;
 
 use crate::journal::{Entry, ExchangeId};
 

@@ -31,6 +31,15 @@ pub fn is_hazard(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}' | '\u{ad}')
 }
 
+/// Bytes as text, those that are not UTF-8 replaced as the Encoding Standard does. The standard
+/// library's own is slower by far where nothing needs replacing, which is nearly always.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
 /// `text` with every hazard replaced by something visible: a tab by `→`, C0 by its control
 /// picture, C1 by `\x9b`, the rest by `⟨U+202E⟩`.
 pub fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {

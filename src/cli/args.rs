@@ -1,0 +1,385 @@
+//! What can be typed.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::inspect::Severity;
+use crate::report::Palette;
+
+/// See every byte of an LLM stream, and who broke it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sselens",
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    max_term_width = 100,
+    after_long_help = EXAMPLES
+)]
+pub(super) struct Program {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(flatten)]
+    pub(super) ui: Ui,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sselens                                    the screen, with the embedded lab selected: F5 sends
+  sselens -p openai -m gpt-4.1-mini          the screen, with a provider of yours
+  curl -iN … | sselens -                     watch a stream that somebody else asked for
+  sselens send -p openai 'Say hello'         one request, a report on standard output
+  sselens send -p lab -m lab/empty-stream    see what a fault looks like
+  sselens send --curl @cmd.sh --save s.jsonl replay a failing call to the byte, and keep it
+  sselens show body.sse -o ndjson            every frame, delta and finding of a recording
+  sselens explain empty-stream               what a finding means, and who breaks on it
+
+Exit status: 0 nothing found, 1 a finding of --fail-on or graver, 2 usage or input, 130 interrupted.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct Global {
+    /// The configuration file, instead of the usual place
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Read keys from this file too, instead of `.env` in the working directory
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) env_file: Option<PathBuf>,
+    /// Keep no session of the screen in the data directory
+    #[arg(long, global = true)]
+    pub(super) no_autosave: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub(super) color: Color,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Global {
+    /// Tells something on standard error, unless asked to be quiet.
+    pub(super) fn say(&self, what: &str) {
+        if !self.quiet {
+            let what = crate::text::visible(what, crate::text::Newlines::Keep);
+            // Nobody may be listening; that is no failure.
+            let _ = writeln!(std::io::stderr(), "sselens: {what}");
+        }
+    }
+
+    /// Whether standard output gets colours: <https://no-color.org>, then the terminal.
+    pub(super) fn palette(&self) -> Palette {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let colour = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => !no_color && !dumb && std::io::stdout().is_terminal(),
+        };
+        Palette { colour: colour && !no_color }
+    }
+}
+
+/// The screen.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Ui {
+    /// A saved session, a raw body (.sse, .ndjson, .json) or a `curl -i` capture; `-` reads it live
+    /// from standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) request: Request,
+    #[command(flatten)]
+    pub(super) lab: LabOptions,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once")]
+pub(super) enum Command {
+    /// Send one request, without the screen
+    Send(Send),
+    /// Analyse a recording, without the screen
+    Show(Show),
+    /// Give a recording in another form
+    Export(Export),
+    /// Run the embedded provider for your own clients
+    Lab(Lab),
+    /// What a finding means, who breaks on it, and what to do
+    Explain(Explain),
+    /// The providers, and which of their keys are set
+    Providers(Providers),
+    /// The configuration
+    Config(Config),
+    /// A completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, as troff
+    Man,
+}
+
+/// What is sent, and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Request")]
+pub(super) struct Request {
+    /// A configured or built-in provider (see `sselens providers`)
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) provider: Option<String>,
+    /// The exact endpoint, instead of the provider's base URL and path
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// How the endpoint speaks; `auto` recognises it from the bytes
+    #[arg(long, value_name = "NAME")]
+    pub(super) dialect: Option<String>,
+    /// The model
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) model: Option<String>,
+    /// The request body, sent byte for byte; `-` reads standard input
+    #[arg(short, long, value_name = "FILE", conflicts_with = "curl")]
+    pub(super) body: Option<PathBuf>,
+    /// Take URL, method, headers and body from a curl command line, or from a file with one (`@FILE`)
+    #[arg(long, value_name = "COMMAND", conflicts_with = "url")]
+    pub(super) curl: Option<String>,
+    /// A system prompt
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl"])]
+    pub(super) system: Option<String>,
+    /// A further header, `Name: value`; replaces one of the same name
+    #[arg(short = 'H', long = "header", value_name = "K: V")]
+    pub(super) headers: Vec<String>,
+    /// The HTTP method (POST)
+    #[arg(long, value_name = "M")]
+    pub(super) method: Option<String>,
+    /// Seconds until the connection must stand; 0 for ever
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(super) connect_timeout: Option<f64>,
+    /// Seconds that may pass without a byte; 0 for ever
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(super) idle_timeout: Option<f64>,
+    /// Seconds for the whole exchange; 0 for ever
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(super) total_timeout: Option<f64>,
+    /// Bytes of body after which the exchange is stopped; 0 for no bound
+    #[arg(long, value_name = "BYTES")]
+    pub(super) max_body: Option<u64>,
+    /// Do not verify TLS certificates: anybody on the way can read and change everything
+    #[arg(long)]
+    pub(super) insecure: bool,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+    /// Go through this proxy
+    #[arg(long, value_name = "URL")]
+    pub(super) proxy: Option<String>,
+    /// Speak HTTP/1.1 only
+    #[arg(long, conflicts_with = "http2")]
+    pub(super) http1: bool,
+    /// Speak HTTP/2 only, without TLS too
+    #[arg(long)]
+    pub(super) http2: bool,
+    /// Follow redirects; credentials go to the same origin only
+    #[arg(long)]
+    pub(super) location: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s.is_finite() && s >= 0.0 => Ok(s),
+        _ => Err("a number of seconds, 0 or more".into()),
+    }
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Lab")]
+pub(super) struct LabOptions {
+    /// The lab's speed: 2 is half as fast, 0 is at once
+    #[arg(long, value_name = "FACTOR", value_parser = seconds)]
+    pub(super) pace: Option<f64>,
+    /// The lab's randomness: the same number, the same bytes
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+impl LabOptions {
+    pub(super) fn options(&self) -> crate::lab::Options {
+        let default = crate::lab::Options::default();
+        crate::lab::Options { pace: self.pace.unwrap_or(default.pace), seed: self.seed }
+    }
+}
+
+/// What comes out.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// text: a report; ndjson: a line for each thing that happens; json: one summary; raw: the body
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+    /// Write raw bytes to a terminal all the same
+    #[arg(long)]
+    pub(super) force: bool,
+    /// The severity from which the exit status is 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub(super) fail_on: FailOn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Ndjson,
+    Json,
+    Raw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl FailOn {
+    pub(super) fn severity(self) -> Severity {
+        match self {
+            FailOn::Info => Severity::Info,
+            FailOn::Warn => Severity::Warn,
+            FailOn::Error => Severity::Error,
+            FailOn::Fatal => Severity::Fatal,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "With -b or --curl the body goes out byte for byte; -m and PROMPT change only their own spans."
+)]
+pub(super) struct Send {
+    /// The user's message; `-` reads standard input
+    #[arg(value_name = "PROMPT")]
+    pub(super) prompt: Option<String>,
+    #[command(flatten)]
+    pub(super) request: Request,
+    #[command(flatten)]
+    pub(super) lab: LabOptions,
+    /// Write the session to FILE while it happens
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// A saved session, a raw body or a `curl -i` capture; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) told: Told,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// What is known about a bare body.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Bare bodies")]
+pub(super) struct Told {
+    /// How it speaks; `auto` recognises it from the bytes
+    #[arg(long, value_name = "NAME")]
+    pub(super) dialect: Option<String>,
+    /// The response status
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..1000))]
+    pub(super) status: Option<u16>,
+    /// The response's content type
+    #[arg(long, value_name = "T")]
+    pub(super) content_type: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// A saved session, a raw body or a `curl -i` capture; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// raw: the body as received; curl: a command that sends the request again; sse: the event stream after
+    /// its content coding; ndjson: a line for each thing that happened
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) to: ExportFormat,
+    /// Which exchange, by its number; needed where there are several
+    #[arg(long, value_name = "N")]
+    pub(super) exchange: Option<u32>,
+    /// Write raw bytes to a terminal all the same
+    #[arg(long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) told: Told,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    Raw,
+    Curl,
+    Ndjson,
+    Sse,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Point any client at the address it prints, with a model name such as lab/reasoning-delta."
+)]
+pub(super) struct Lab {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9100")]
+    pub(super) listen: SocketAddr,
+    /// List the scenarios, and which finding each one shows
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Write JSON lines instead of a table
+    #[arg(long, requires = "list")]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) options: LabOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The finding's code; without it, the list of all
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Providers {
+    /// Write JSON lines instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Config {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Where your configuration file is looked for
+    Path,
+    /// Check it, and tell what is wrong with file and line
+    Check,
+    /// Its JSON Schema, for editors
+    Schema,
+    /// Write a commented one, unless there is one already
+    Init,
+}

@@ -1,0 +1,49 @@
+//! `sselens config`: where it is, whether it is right, and a start.
+
+use std::io::Write as _;
+
+use super::args::{Config, ConfigCommand, Global};
+use super::{Exit, Failure};
+use crate::config::{Environment, path, schema, starter};
+
+pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout();
+    let file = path(global.config.as_deref(), &Environment::of_process()).ok_or_else(|| {
+        "this system has no place for configurations; give one with --config".to_owned()
+    });
+    match args.command {
+        ConfigCommand::Path => writeln!(out, "{}", file?.display())?,
+        ConfigCommand::Check => {
+            let config = super::load(global)?;
+            let file = file?;
+            let what = if file.exists() {
+                "is right"
+            } else {
+                "does not exist; the built-in configuration holds"
+            };
+            writeln!(out, "{} {what}: {} providers", file.display(), config.providers.len())?;
+        }
+        ConfigCommand::Schema => {
+            let schema = serde_json::to_string_pretty(&schema()).unwrap_or_default();
+            writeln!(out, "{schema}")?;
+        }
+        ConfigCommand::Init => {
+            let file = file?;
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|e| format!("{}: {e}", folder.display()))?;
+            }
+            let new = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
+            new.and_then(|mut f| f.write_all(starter().as_bytes())).map_err(|e| {
+                match e.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        format!("{} is there already; it was left as it is", file.display())
+                    }
+                    _ => format!("{}: {e}", file.display()),
+                }
+            })?;
+            writeln!(out, "wrote {}", file.display())?;
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,55 @@
+//! `sselens explain`: what a finding means.
+
+use std::io::Write as _;
+
+use super::args::{Explain, Global};
+use super::{Exit, Failure};
+use crate::inspect::rule::{self, find, rules};
+use crate::report;
+
+pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let Some(code) = &args.code else {
+        let width = rules().map(|r| r.code.len()).max().unwrap_or(0);
+        for r in rules() {
+            let means = r.means.split(['.', ';']).next().unwrap_or_default();
+            writeln!(
+                out,
+                "{:<width$}  {:<5}  {:<8}  {means}",
+                r.code,
+                r.severity.name(),
+                r.phase.name()
+            )?;
+        }
+        out.flush()?;
+        return Ok(Exit::Ok);
+    };
+    let Some(rule) = find(code) else {
+        let near = near(code);
+        let hint = if near.is_empty() {
+            "`sselens explain` lists all".to_owned()
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
+        return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
+    };
+    let shows = |s: &&crate::lab::Scenario| s.findings.iter().any(|f| f == rule.code);
+    let mut scenarios: Vec<&str> =
+        crate::lab::scenarios().iter().filter(shows).map(|s| s.name.as_str()).collect();
+    // The scenario of the code's own name shows it best.
+    scenarios.sort_by_key(|s| *s != rule.code);
+    scenarios.truncate(1);
+    report::explain(rule, global.palette(), &scenarios, &mut out)?;
+    out.flush()?;
+    Ok(Exit::Ok)
+}
+
+/// Codes that resemble `code`.
+fn near(code: &str) -> Vec<&'static str> {
+    let mut all: Vec<_> = rule::rules()
+        .map(|r| (similar::TextDiff::from_chars(code, r.code).ratio(), r.code))
+        .filter(|(ratio, _)| *ratio > 0.7)
+        .collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().take(3).map(|(_, c)| c).collect()
+}

@@ -1,0 +1,84 @@
+//! `sselens export`: a recording in another form.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write as _};
+use std::sync::Arc;
+
+use super::args::{Export, ExportFormat, Global};
+use super::{Exit, Failure, input, output};
+use crate::inspect::Inspection;
+use crate::journal::ExchangeId;
+use crate::report::{self, Ndjson};
+
+pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
+    let config = super::load(global)?;
+    let recording = input::open(global, &args.file, &args.told)?;
+    let options = Arc::new(config.options.clone());
+    let mut out = BufWriter::new(std::io::stdout());
+    let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
+    let mut lines = BTreeMap::<ExchangeId, Ndjson>::new();
+    for entry in &recording.entries {
+        if args.exchange.is_some_and(|x| x != entry.x) {
+            continue;
+        }
+        let now = exchanges.entry(entry.x).or_insert_with(|| Inspection::new(Arc::clone(&options)));
+        now.push(entry);
+        if args.to == ExportFormat::Ndjson {
+            lines.entry(entry.x).or_default().follow(entry, now, &mut out)?;
+        }
+    }
+    if args.to == ExportFormat::Ndjson && (args.exchange.is_none() || !exchanges.is_empty()) {
+        out.flush()?;
+        return Ok(Exit::Ok);
+    }
+    let (_, one) = single(&exchanges, args)?;
+    match args.to {
+        ExportFormat::Raw => {
+            output::refuse_terminal(args.force)?;
+            out.write_all(one.wire())?;
+        }
+        ExportFormat::Sse => {
+            let bytes = report::sse(one).map_err(|e| e.to_string())?;
+            output::refuse_terminal(args.force)?;
+            out.write_all(bytes)?;
+        }
+        ExportFormat::Curl => {
+            let request = one
+                .request
+                .as_ref()
+                .ok_or("a bare body has no request that curl could send again".to_owned())?;
+            let key = config.providers.get(&request.provider).and_then(|p| p.key_env.as_deref());
+            let command = report::curl(request, key);
+            writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
+        }
+        ExportFormat::Ndjson => {}
+    }
+    out.flush()?;
+    Ok(Exit::Ok)
+}
+
+/// The one exchange that is meant.
+fn single<'a>(
+    exchanges: &'a BTreeMap<ExchangeId, Inspection>,
+    args: &Export,
+) -> Result<(ExchangeId, &'a Inspection), Failure> {
+    match (args.exchange, exchanges.len()) {
+        (_, 1) => exchanges.iter().next().map(|(x, i)| (*x, i)).ok_or(Failure::Closed),
+        (Some(x), _) => {
+            Err(Failure::Usage(format!("there is no exchange {x} in {}", args.file.display())))
+        }
+        (None, 0) => Err(Failure::Usage(format!("{} holds no exchange", args.file.display()))),
+        (None, _) => {
+            let mut why = format!(
+                "{} holds {} exchanges; say which with --exchange:",
+                args.file.display(),
+                exchanges.len()
+            );
+            for (x, i) in exchanges {
+                let model = i.request.as_ref().map_or("", |r| r.model.as_str());
+                why.push_str(&format!("\n  {x}  {model}  {}", i.verdict()));
+            }
+            Err(Failure::Usage(why))
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Opens the recordings that commands are given.
+
+use std::path::Path;
+
+use super::args::{Global, Told};
+use super::{Failure, request};
+use crate::source::file::{self, Recording};
+
+/// Opens a recording, and tells on standard error what is odd about the file.
+pub(super) fn open(global: &Global, path: &Path, told: &Told) -> Result<Recording, Failure> {
+    request::dialect(told.dialect.as_deref())?;
+    let told = file::Told {
+        status: told.status,
+        content_type: told.content_type.clone(),
+        dialect: told.dialect.clone().filter(|d| d != "auto"),
+    };
+    let recording = file::open(path, &told)?;
+    for warning in &recording.warnings {
+        global.say(&format!("{}: {warning}", path.display()));
+    }
+    Ok(recording)
+}

@@ -1,0 +1,63 @@
+//! `sselens lab`: the embedded provider, for any client.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use super::args::Lab;
+use super::{Exit, Failure, signals};
+use crate::lab::{scenarios, serve};
+use crate::text::to_json;
+
+pub(super) fn run(args: &Lab) -> Result<Exit, Failure> {
+    if args.list {
+        return list(args.json);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen)
+            .await
+            .map_err(|e| format!("--listen {}: {e}", args.listen))?;
+        let at = listener.local_addr().map_err(|e| e.to_string())?;
+        let mut out = std::io::stdout();
+        writeln!(
+            out,
+            "the lab speaks OpenAI Chat at http://{at}/v1 (any key; model lab/NAME; Ctrl-C ends it)"
+        )?;
+        out.flush()?;
+        let cancel = tokio_util::sync::CancellationToken::new();
+        tokio::select! {
+            () = serve(listener, args.options.options(), cancel.clone()) => Ok(Exit::Ok),
+            exit = signals::wait() => {
+                cancel.cancel();
+                Ok(exit)
+            }
+        }
+    })
+}
+
+fn list(json: bool) -> Result<Exit, Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let width = scenarios().iter().map(|s| s.name.len()).max().unwrap_or(0) + 4;
+    for s in scenarios() {
+        let name = format!("lab/{}", s.name);
+        if json {
+            let line =
+                json!({"model": name, "about": s.about, "findings": s.findings, "needs": s.needs});
+            writeln!(out, "{}", to_json(&line))?;
+            continue;
+        }
+        let shows = if s.findings.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", s.findings.join(", "))
+        };
+        let needs = s.needs.as_ref().map_or(String::new(), |n| format!("  (with {n})"));
+        writeln!(out, "{name:<width$}  {}{needs}{shows}", s.about)?;
+    }
+    out.flush()?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,133 @@
+//! The command line: arguments, one file a subcommand, and exit statuses.
+
+mod args;
+mod config;
+mod explain;
+mod export;
+mod input;
+mod lab;
+mod output;
+mod providers;
+mod request;
+mod send;
+mod show;
+mod signals;
+mod ui;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::config::{Config, Environment, Sources};
+use args::{Command, Global, Program};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Nothing at or above `--fail-on`.
+    Ok,
+    /// A finding at or above it, or a save that failed.
+    Found,
+    /// Usage, configuration, unreadable input: nothing was sent.
+    Usage,
+    /// A signal, by its number.
+    Signal(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Ok => 0,
+            Exit::Found => 1,
+            Exit::Usage => 2,
+            Exit::Signal(n) => 128 + n,
+        })
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+enum Failure {
+    /// Status 2, with a sentence.
+    Usage(String),
+    /// Nobody reads standard output any more: end quietly.
+    Closed,
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Failure::Usage(why)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::Closed,
+            _ => Failure::Usage(format!("standard output: {e}")),
+        }
+    }
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let program =
+        match Program::command().try_get_matches().and_then(|m| Program::from_arg_matches(&m)) {
+            Ok(program) => program,
+            Err(e) => {
+                // clap knows which stream it belongs to; a closed one is no concern of ours.
+                let _ = e.print();
+                return ExitCode::from(e.exit_code() as u8);
+            }
+        };
+    match run(program) {
+        Ok(exit) => exit.into(),
+        Err(Failure::Closed) => Exit::Ok.into(),
+        Err(Failure::Usage(why)) => {
+            let why = crate::text::visible(&why, crate::text::Newlines::Keep);
+            let _ = writeln!(std::io::stderr(), "sselens: {why}");
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn run(program: Program) -> Result<Exit, Failure> {
+    let global = &program.global;
+    match &program.command {
+        None => ui::run(global, &program.ui),
+        Some(Command::Send(args)) => send::run(global, args),
+        Some(Command::Show(args)) => show::run(global, args),
+        Some(Command::Export(args)) => export::run(global, args),
+        Some(Command::Lab(args)) => lab::run(args),
+        Some(Command::Explain(args)) => explain::run(global, args),
+        Some(Command::Providers(args)) => providers::run(global, args),
+        Some(Command::Config(args)) => config::run(global, args),
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(*shell, &mut Program::command(), "sselens", &mut out);
+            std::io::stdout().write_all(&out)?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Program::command()).render(&mut out)?;
+            std::io::stdout().write_all(&out)?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Reads the configuration, and tells on standard error where keys came from.
+fn load(global: &Global) -> Result<Config, Failure> {
+    let sources = Sources {
+        config: global.config.clone(),
+        env_file: global.env_file.clone(),
+        environment: Environment::of_process(),
+    };
+    let config = Config::load(sources).map_err(|e| Failure::Usage(e.to_string()))?;
+    for note in &config.notes {
+        global.say(note);
+    }
+    Ok(config)
+}

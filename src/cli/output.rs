@@ -1,0 +1,107 @@
+//! Writes exchanges to standard output in the format asked for, as they happen or afterwards.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+
+use super::args::{Format, Global, Output};
+use super::{Exit, Failure};
+use crate::config::Config;
+use crate::inspect::{Inspection, Options, Severity};
+use crate::journal::{Entry, ExchangeId, What};
+use crate::report::{self, Findings, Ndjson, Palette};
+use crate::text::write_json;
+
+/// Follows a session and writes it out.
+pub(super) struct Printer {
+    format: Format,
+    palette: Palette,
+    fail_on: Severity,
+    options: Arc<Options>,
+    exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
+    printed: usize,
+    worst: Option<Severity>,
+    out: io::Stdout,
+}
+
+/// Refuses bytes that nobody made safe, where a terminal would obey them.
+pub(super) fn refuse_terminal(force: bool) -> Result<(), Failure> {
+    if !force && io::stdout().is_terminal() {
+        let why = "raw bytes go to a file or a pipe; --force writes them to the terminal";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok(())
+}
+
+impl Printer {
+    pub(super) fn new(global: &Global, output: &Output, config: &Config) -> Result<Self, Failure> {
+        if output.output == Format::Raw {
+            refuse_terminal(output.force)?;
+        }
+        Ok(Self {
+            format: output.output,
+            palette: global.palette(),
+            fail_on: output.fail_on.severity(),
+            options: Arc::new(config.options.clone()),
+            exchanges: BTreeMap::new(),
+            printed: 0,
+            worst: None,
+            out: io::stdout(),
+        })
+    }
+
+    /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
+    pub(super) fn take(&mut self, entry: &Entry) -> io::Result<bool> {
+        let options = &self.options;
+        let (now, lines) = self
+            .exchanges
+            .entry(entry.x)
+            .or_insert_with(|| (Inspection::new(Arc::clone(options)), Ndjson::default()));
+        now.push(entry);
+        let over = matches!(entry.what, What::End { .. });
+        match self.format {
+            Format::Ndjson => lines.follow(entry, now, &mut self.out)?,
+            Format::Raw => {
+                if let What::Body { bytes, .. } = &entry.what {
+                    self.out.write_all(bytes)?;
+                    self.out.flush()?;
+                }
+            }
+            Format::Json if over => {
+                write_json(&mut self.out, &report::summary(entry.x, now, Findings::Listed))?;
+                self.out.write_all(b"\n")?;
+            }
+            Format::Text if over => {
+                if self.printed > 0 {
+                    writeln!(self.out, "\n{}\n", "─".repeat(72))?;
+                }
+                // Written at once: a report is long, and each line a system call otherwise.
+                let mut page = Vec::new();
+                report::text(now, self.palette, &mut page)?;
+                self.out.write_all(&page)?;
+            }
+            Format::Json | Format::Text => {}
+        }
+        if over {
+            self.printed += 1;
+            self.out.flush()?;
+            self.worst = self.worst.max(now.worst());
+            // Nothing asks for it again; many exchanges must not pile up.
+            self.exchanges.remove(&entry.x);
+        }
+        Ok(over)
+    }
+
+    /// The exchange `x`, while it runs.
+    pub(super) fn running(&self, x: ExchangeId) -> Option<&Inspection> {
+        self.exchanges.get(&x).map(|e| &e.0)
+    }
+
+    /// The exit status for what was found.
+    pub(super) fn exit(&self) -> Exit {
+        match self.worst {
+            Some(worst) if worst >= self.fail_on => Exit::Found,
+            _ => Exit::Ok,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! From the arguments to drafts and bounds.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::Failure;
+use super::args;
+use crate::config::Config;
+use crate::journal::file::micros;
+use crate::source::request::{HttpVersion, Transport, compose, set_model, set_prompt};
+use crate::source::{Draft, curl};
+
+/// What is asked when nothing is.
+pub(super) const PROMPT: &str = "In two sentences: what is a server-sent event?";
+
+/// The draft that the arguments describe, and the configuration with their bounds.
+pub(super) fn draft(
+    args: &args::Request,
+    prompt: Option<&str>,
+    config: &mut Config,
+) -> Result<Draft, Failure> {
+    bounds(args, config);
+    dialect(args.dialect.as_deref())?;
+    let prompt = match prompt {
+        Some("-") => Some(stdin()?),
+        other => other.map(Into::into),
+    };
+    let mut draft = Draft {
+        provider: args.provider.clone().unwrap_or_default(),
+        model: args.model.clone().unwrap_or_default(),
+        url: args.url.clone(),
+        dialect: args.dialect.clone(),
+        method: args.method.clone().unwrap_or_default(),
+        ..Draft::default()
+    };
+    let verbatim = match (&args.body, &args.curl) {
+        (Some(file), _) => {
+            draft.body = if file == Path::new("-") {
+                let mut bytes = Vec::new();
+                std::io::stdin()
+                    .lock()
+                    .read_to_end(&mut bytes)
+                    .map_err(|e| format!("standard input: {e}"))?;
+                bytes
+            } else {
+                std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?
+            };
+            true
+        }
+        (None, Some(command)) => {
+            let command = match command.strip_prefix('@') {
+                Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
+                None => command.clone(),
+            };
+            let taken = curl::parse(&command).map_err(|why| format!("--curl: {why}"))?;
+            draft.url = taken.url;
+            draft.headers = taken.headers;
+            draft.body = taken.body;
+            if draft.method.is_empty() {
+                draft.method = taken.method;
+            }
+            true
+        }
+        (None, None) => false,
+    };
+    for header in &args.headers {
+        let (k, v) = header
+            .split_once(':')
+            .ok_or_else(|| format!("-H {header:?}: a header is `Name: value`"))?;
+        let (k, v) = (k.trim().to_owned(), v.trim().to_owned());
+        draft.headers.retain(|(old, _)| !old.eq_ignore_ascii_case(&k));
+        draft.headers.push((k, v));
+    }
+    if !verbatim {
+        return Ok(compose(
+            config,
+            draft,
+            prompt.as_deref().unwrap_or(PROMPT),
+            args.system.as_deref(),
+        )?);
+    }
+    if !draft.model.is_empty() {
+        draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
+    }
+    if let Some(prompt) = prompt {
+        draft.body = set_prompt(&draft.body, &prompt).map_err(|why| format!("PROMPT: {why}"))?;
+    }
+    Ok(draft)
+}
+
+/// Checks a dialect's name.
+pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = name else { return Ok(()) };
+    if name == "auto" || crate::dialect::find(name).is_some() {
+        return Ok(());
+    }
+    let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
+    Err(Failure::Usage(format!(
+        "--dialect {name:?} is unknown; known are auto, {}",
+        known.join(", ")
+    )))
+}
+
+fn stdin() -> Result<String, String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|e| format!("standard input: {e}"))?;
+    Ok(text.trim_end_matches('\n').to_owned())
+}
+
+fn bounds(args: &args::Request, config: &mut Config) {
+    let limits = &mut config.limits;
+    for (slot, value) in [
+        (&mut limits.connect_timeout, args.connect_timeout),
+        (&mut limits.idle_timeout, args.idle_timeout),
+        (&mut limits.total_timeout, args.total_timeout),
+    ] {
+        if let Some(seconds) = value {
+            *slot = Some(micros(seconds)).filter(|m| *m > 0);
+        }
+    }
+    if let Some(bytes) = args.max_body {
+        limits.max_body = Some(bytes).filter(|b| *b > 0);
+    }
+}
+
+/// How the request travels.
+pub(super) fn transport(args: &args::Request) -> Transport {
+    Transport {
+        insecure: args.insecure,
+        ca_cert: args.ca_cert.clone(),
+        proxy: args.proxy.clone(),
+        version: match (args.http1, args.http2) {
+            (true, _) => Some(HttpVersion::Http1),
+            (_, true) => Some(HttpVersion::Http2),
+            _ => None,
+        },
+        location: args.location,
+    }
+}
+
+/// Whether a draft goes to the embedded provider.
+pub(super) fn wants_lab(draft: &Draft, config: &Config) -> bool {
+    let name = if draft.provider.is_empty() { &config.provider } else { &draft.provider };
+    draft.url.is_none() && config.providers.get(name).is_some_and(|p| p.is_lab())
+}

@@ -1,0 +1,183 @@
+//! `sselens send`: one request without the screen.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::args::{Format, Global, Send};
+use super::output::Printer;
+use super::{Exit, Failure, request, signals};
+use crate::inspect::Inspection;
+use crate::journal::{Entry, What};
+use crate::source::request::resolve;
+use crate::source::{Clock, Engine, News, Recorder};
+use crate::{lab, text};
+
+/// The code of the finding for a session file that could not be written.
+const SAVE_FAILED: &str = "save-failed";
+
+pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
+    let mut config = super::load(global)?;
+    let draft = request::draft(&args.request, args.prompt.as_deref(), &mut config)?;
+    let mut printer = Printer::new(global, &args.output, &config)?;
+    let lab = if request::wants_lab(&draft, &config) {
+        Some(lab::start(args.lab.options()).map_err(|e| format!("the lab: {e}"))?)
+    } else {
+        None
+    };
+    let transport = request::transport(&args.request);
+    let outgoing = resolve(&draft, &config, &transport, lab.as_ref().map(|l| l.addr))?;
+    if transport.insecure {
+        global.say("!! TLS certificates are NOT verified (--insecure): anybody on the way can read and change everything");
+    }
+    let clock = Clock::start();
+    let (news, mut heard) = mpsc::unbounded_channel();
+    let trouble = {
+        let news = news.clone();
+        move |text: String| {
+            let _ = news.send(News::Trouble { x: None, text });
+        }
+    };
+    let recorder = match &args.save {
+        Some(file) => Some(
+            Recorder::start(file, &clock.created(), &[], trouble)
+                .map_err(|e| format!("--save {}: {e}", file.display()))?,
+        ),
+        None => None,
+    };
+    let write: Box<dyn Fn(&Entry) + core::marker::Send + Sync> = match &recorder {
+        Some(recorder) => Box::new(recorder.writer()),
+        None => Box::new(|_| {}),
+    };
+    let write = Arc::new(write);
+    let record = Arc::clone(&write);
+    let engine = Engine::start(clock, 0, news, move |e| record(e)).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let mut progress = Progress::new(global, args.output.output);
+    let result = runtime.block_on(async {
+        let mut stopped = signals_first();
+        let mut signal = None;
+        let mut open = 1;
+        let mut save_failed = false;
+        engine.send(outgoing);
+        while open > 0 {
+            let news = tokio::select! {
+                biased;
+                exit = &mut stopped, if signal.is_none() => {
+                    signal = Some(exit);
+                    engine.cancel_all();
+                    continue;
+                }
+                news = heard.recv() => news,
+            };
+            let entry = match news {
+                Some(News::Entry(entry)) => entry,
+                Some(News::Trouble { x, text }) => {
+                    global.say(&text);
+                    save_failed = true;
+                    let what = What::Note { code: SAVE_FAILED.into(), text };
+                    Entry { x: x.unwrap_or(0), at: Some(clock.now()), what }
+                }
+                None => break,
+            };
+            // A redirect that is followed opens the next exchange before the loop could end.
+            if matches!(entry.what, What::Request(_)) && entry.x > 0 {
+                open += 1;
+            }
+            let redirects = args.request.location && is_redirect(printer.running(entry.x));
+            match printer.take(&entry) {
+                Ok(true) => {
+                    open -= 1;
+                    if redirects && signal.is_none() {
+                        // The next request follows at once, if there is one.
+                        tokio::task::yield_now().await;
+                        if let Ok(Some(News::Entry(next))) = tokio::time::timeout(
+                            std::time::Duration::from_millis(200),
+                            heard.recv(),
+                        )
+                        .await
+                        {
+                            open += usize::from(matches!(next.what, What::Request(_)));
+                            printer.take(&next)?;
+                        }
+                    }
+                }
+                Ok(false) => progress.show(printer.running(entry.x)),
+                Err(e) => {
+                    engine.cancel_all();
+                    return Err(Failure::from(e));
+                }
+            }
+        }
+        progress.clear();
+        Ok((signal, save_failed))
+    });
+    progress.clear();
+    if let Some(recorder) = recorder {
+        recorder.close();
+    }
+    let (signal, mut save_failed) = result?;
+    // The recorder may have failed on the very last bytes.
+    while let Ok(news) = heard.try_recv() {
+        if let News::Trouble { text, .. } = news {
+            global.say(&text);
+            save_failed = true;
+        }
+    }
+    Ok(match signal {
+        Some(exit) => exit,
+        None if save_failed => Exit::Found,
+        None => printer.exit(),
+    })
+}
+
+fn signals_first() -> std::pin::Pin<Box<dyn Future<Output = Exit>>> {
+    Box::pin(signals::wait())
+}
+
+fn is_redirect(i: Option<&Inspection>) -> bool {
+    i.and_then(|i| i.head.as_ref())
+        .is_some_and(|h| (300..400).contains(&h.status) && h.header("location").is_some())
+}
+
+/// A line on a terminal that says how far it is.
+struct Progress {
+    on: bool,
+    shown: bool,
+    frames: usize,
+}
+
+impl Progress {
+    fn new(global: &Global, format: Format) -> Self {
+        let elsewhere =
+            !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
+        let on = !global.quiet && std::io::stderr().is_terminal() && elsewhere;
+        Self { on, shown: false, frames: 0 }
+    }
+
+    fn show(&mut self, now: Option<&Inspection>) {
+        let Some(now) = now.filter(|_| self.on) else { return };
+        if self.shown && now.frames().len() == self.frames {
+            return;
+        }
+        self.frames = now.frames().len();
+        self.shown = true;
+        let line = format!(
+            "{}, {}",
+            text::count(self.frames as u64, "frame"),
+            text::count(now.wire_len(), "byte")
+        );
+        let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+    }
+
+    fn clear(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            self.shown = false;
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading the layers, and laying them over each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::theme::Themes;
+use super::{Autosave, Config, Environment, Limits, Provider, keys, severity};
+use crate::inspect::{Options, rule};
+use crate::journal::Micros;
+use crate::journal::file::micros;
+
+const DEFAULT: &str = include_str!("../../assets/default-config.toml");
+
+/// The built-in configuration, as text.
+pub fn default_text() -> &'static str {
+    DEFAULT
+}
+
+/// What `config init` writes: every built-in line as a comment.
+pub fn starter() -> String {
+    let mut out = String::from(
+        "# sselens: your configuration. Take the comment sign from what you want to change.\n\n",
+    );
+    for line in DEFAULT.lines().skip_while(|l| !l.is_empty()).skip(1) {
+        let comment = if line.is_empty() || line.starts_with('#') { "" } else { "# " };
+        out.push_str(&format!("{comment}{line}\n"));
+    }
+    out
+}
+
+/// Where the user's file is: `--config`, else `SSELENS_CONFIG`, else the platform's place.
+pub fn path(flag: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    flag.map(Path::to_owned)
+        .or_else(|| environment.get("SSELENS_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from))
+        .or_else(|| {
+            directories::ProjectDirs::from("", "", "sselens")
+                .map(|d| d.config_dir().join("config.toml"))
+        })
+}
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(File).to_value()
+}
+
+/// Where the layers come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config FILE`: it must exist.
+    pub config: Option<PathBuf>,
+    /// `--env-file FILE`: it must exist. Without it `.env` in the working directory is read.
+    pub env_file: Option<PathBuf>,
+    /// The process's environment.
+    pub environment: Environment,
+}
+
+/// A configuration that cannot be used; the text names file, line and remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+/// One layer: everything may be missing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Name of the provider that is selected first.
+    provider: Option<String>,
+    /// Providers by name.
+    #[serde(default)]
+    providers: BTreeMap<String, ProviderFile>,
+    #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
+    autosave: AutosaveFile,
+    #[serde(default)]
+    findings: FindingsFile,
+    /// Key bindings: for each place where keys count, keys and the actions that they ask for.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read again by `keys::read`, which knows the lines")]
+    keys: BTreeMap<String, BTreeMap<String, String>>,
+    /// The theme's name, and themes: for each role a style in words.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read again by `Themes::read`, which knows the lines")]
+    theme: BTreeMap<String, ThemeFile>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the schema")]
+enum ThemeFile {
+    /// The name of the theme to use.
+    Name(String),
+    /// Styles by role.
+    Styles(BTreeMap<String, String>),
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ProviderFile {
+    /// One line for the list.
+    about: Option<String>,
+    /// How it speaks; `auto` recognises it from the bytes.
+    dialect: Option<String>,
+    /// Everything before the dialect's path.
+    base_url: Option<String>,
+    /// An environment variable that wins over `base_url` where it is set.
+    base_url_env: Option<String>,
+    /// Another path than the dialect's.
+    path: Option<String>,
+    /// The environment variable that holds the key.
+    key_env: Option<String>,
+    /// The model of a new request.
+    model: Option<String>,
+    /// Further headers; a value `$NAME` is taken from the environment.
+    headers: Option<BTreeMap<String, String>>,
+    /// Further members of a new request's body.
+    body: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    /// Seconds until the connection stands; 0 is no limit.
+    connect_timeout: Option<f64>,
+    /// Seconds between two reads; 0 is no limit.
+    idle_timeout: Option<f64>,
+    /// Seconds for the whole exchange; 0 is no limit.
+    total_timeout: Option<f64>,
+    /// Bytes of body; 0 is no limit.
+    max_body: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AutosaveFile {
+    /// Whether sessions of the user interface are kept.
+    enabled: Option<bool>,
+    /// How many files are kept.
+    keep_files: Option<usize>,
+    /// How many bytes are kept.
+    keep_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FindingsFile {
+    /// A frame longer than this, in bytes, is a finding.
+    giant_frame: Option<u64>,
+    /// A wait longer than this, in seconds, is a finding.
+    stall: Option<f64>,
+    /// A first byte later than this, in seconds, is a finding.
+    slow_first_byte: Option<f64>,
+    /// Another severity for a code: `info`, `warn`, `error`, `fatal`, or `off`.
+    #[serde(default)]
+    severity: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// When a file that was named is missing, or one cannot be used.
+    pub fn load(sources: Sources) -> Result<Self, Error> {
+        let Sources { config, env_file, mut environment } = sources;
+        let mut notes = Vec::new();
+        let dot_env = Path::new(".env");
+        match &env_file {
+            Some(file) => drop(environment.add_file(file).map_err(Error)?),
+            None if dot_env.is_file() => match environment.add_file(dot_env) {
+                Ok(names) if names.is_empty() => {}
+                Ok(names) => notes.push(format!("read .env here: {}", names.join(", "))),
+                // Not ours to refuse: it is another program's file until we are told to use it.
+                Err(why) => notes.push(format!("did not read {why}")),
+            },
+            None => {}
+        }
+        let mut keys = Vec::new();
+        let mut themes = Themes::default();
+        let mut screen = |text: &str, name: &str| {
+            keys.extend(keys::read(name, text).map_err(|e| Error(e.to_string()))?);
+            themes.read(name, text).map_err(|e| Error(e.to_string()))
+        };
+        let mut layers = vec![parse(DEFAULT, "the built-in configuration")?];
+        screen(DEFAULT, "the built-in configuration")?;
+        if let Some(file) = path(config.as_deref(), &environment) {
+            match std::fs::read_to_string(&file) {
+                Ok(text) => {
+                    let name = file.display().to_string();
+                    layers.push(parse(&text, &name)?);
+                    screen(&text, &name)?;
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
+                Err(e) => return Err(Error(format!("{}: {e}", file.display()))),
+            }
+        }
+        let mut built = Self {
+            provider: String::new(),
+            providers: BTreeMap::new(),
+            limits: Limits {
+                connect_timeout: None,
+                idle_timeout: None,
+                total_timeout: None,
+                max_body: None,
+            },
+            autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
+            options: Options::default(),
+            environment,
+            notes,
+            keys,
+            themes,
+        };
+        for (layer, name) in layers {
+            built.lay(layer).map_err(|why| Error(format!("{name}: {why}")))?;
+        }
+        built.provider(&built.provider).map_err(|why| Error(format!("provider = …: {why}")))?;
+        Ok(built)
+    }
+
+    fn lay(&mut self, layer: File) -> Result<(), String> {
+        if let Some(provider) = layer.provider {
+            self.provider = provider;
+        }
+        for (name, file) in layer.providers {
+            self.lay_provider(name, file)?;
+        }
+        let LimitsFile { connect_timeout, idle_timeout, total_timeout, max_body } = layer.limits;
+        let limits = &mut self.limits;
+        for (slot, value) in [
+            (&mut limits.connect_timeout, connect_timeout),
+            (&mut limits.idle_timeout, idle_timeout),
+            (&mut limits.total_timeout, total_timeout),
+        ] {
+            if let Some(seconds) = value {
+                *slot = limit(seconds);
+            }
+        }
+        if let Some(bytes) = max_body {
+            limits.max_body = (bytes > 0).then_some(bytes);
+        }
+        let AutosaveFile { enabled, keep_files, keep_bytes } = layer.autosave;
+        let autosave = &mut self.autosave;
+        autosave.enabled = enabled.unwrap_or(autosave.enabled);
+        autosave.keep_files = keep_files.unwrap_or(autosave.keep_files);
+        autosave.keep_bytes = keep_bytes.unwrap_or(autosave.keep_bytes);
+        let findings = layer.findings;
+        let options = &mut self.options;
+        options.giant_frame = findings.giant_frame.unwrap_or(options.giant_frame);
+        options.stall = findings.stall.map_or(options.stall, micros);
+        options.slow_first_byte = findings.slow_first_byte.map_or(options.slow_first_byte, micros);
+        for (code, value) in findings.severity {
+            if rule::find(&code).is_none() {
+                return Err(format!(
+                    "findings.severity: no finding has the code {code:?}; `sselens explain` lists them"
+                ));
+            }
+            let Some(severity) = severity(&value) else {
+                return Err(format!(
+                    "findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off"
+                ));
+            };
+            options.severities.insert(code, severity);
+        }
+        Ok(())
+    }
+
+    fn lay_provider(&mut self, name: String, file: ProviderFile) -> Result<(), String> {
+        let environment = self.environment.clone();
+        let entry = self.providers.entry(name.clone());
+        let provider = entry.or_insert_with(|| Provider {
+            name: name.clone(),
+            dialect: "auto".into(),
+            ..Provider::default()
+        });
+        let set = |slot: &mut String, value: Option<String>| {
+            if let Some(value) = value {
+                *slot = value;
+            }
+        };
+        set(&mut provider.about, file.about);
+        set(&mut provider.dialect, file.dialect);
+        set(&mut provider.base_url, file.base_url);
+        set(
+            &mut provider.base_url,
+            file.base_url_env.and_then(|v| environment.get(&v)).filter(|v| !v.is_empty()),
+        );
+        set(&mut provider.model, file.model);
+        provider.path = file.path.or(provider.path.take());
+        provider.key_env = file.key_env.or(provider.key_env.take());
+        for (key, value) in file.headers.into_iter().flatten() {
+            let value = match value.strip_prefix('$') {
+                Some(variable) => environment.get(variable).unwrap_or_default(),
+                None => value,
+            };
+            provider.headers.retain(|(k, _)| !k.eq_ignore_ascii_case(&key));
+            provider.headers.push((key, value));
+        }
+        provider.body.extend(file.body.into_iter().flatten());
+        if provider.base_url.is_empty() {
+            return Err(format!("providers.{name}: no base_url"));
+        }
+        if provider.dialect != "auto" && crate::dialect::find(&provider.dialect).is_none() {
+            let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
+            return Err(format!(
+                "providers.{name}: unknown dialect {:?}; known are auto, {}",
+                provider.dialect,
+                known.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A limit in seconds; 0 and below is none.
+fn limit(seconds: f64) -> Option<Micros> {
+    Some(micros(seconds)).filter(|m| *m > 0)
+}
+
+/// Reads one layer; the error has the place, and what stands there.
+fn parse(text: &str, name: &str) -> Result<(File, String), Error> {
+    toml::from_str(text).map(|f| (f, name.to_owned())).map_err(|e| {
+        let place = e.span().map_or(String::new(), |s| {
+            let (line, column) = crate::json::line_column(text, s.start);
+            format!(":{line}:{column}")
+        });
+        Error(format!("{name}{place}: {}", e.message()))
+    })
+}

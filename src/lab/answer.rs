@@ -1,0 +1,118 @@
+//! Which answer a request gets: a scenario, a page of the lab's own, or a
+//! refusal.
+
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use super::Lab;
+use super::ask::Ask;
+use super::page::{self, Page};
+use super::play::{After, Stage, play};
+use super::random::Random;
+use super::request::Request;
+use super::scenario::{UsageMode, find, scenarios};
+use super::script::{self, Script};
+use super::speaker::{self, Manner, Row};
+use super::wire::{Gone, Wire};
+
+/// 2026-01-01: the time of every answer of a lab with a seed.
+pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
+
+/// Answers one request.
+pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Result<After, Gone> {
+    let path = request.path.as_str();
+    let read = matches!(request.method.as_str(), "GET" | "HEAD");
+    let endpoint = speaker::at(path);
+    if let Some(row) = endpoint.filter(|_| request.method == "POST") {
+        return chat(wire, lab, request, row).await;
+    }
+    let one = path.split_once("/models/").and_then(|(_, name)| find(name));
+    let page = match (path, one) {
+        _ if endpoint.is_some() => Page::not_allowed(path, "POST"),
+        ("/", _) if read => Page::index(),
+        ("/", _) => Page::not_allowed(path, "GET"),
+        (_, Some(scenario)) if read => Page::json(200, &page::model(scenario)),
+        _ if path.ends_with("/models") && read => Page::models(),
+        _ => Page::unknown_path(&request.method, path),
+    };
+    page.send(wire, request).await
+}
+
+async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Result<After, Gone> {
+    let refuse = |status, message: &str, param, code| {
+        let error = (row.refusal)(message, "invalid_request_error", param, code);
+        Page::json(status, &error)
+    };
+    let Some(ask) = Ask::parse(&request.path, &request.body) else {
+        let page = refuse(400, "The request's body is not a JSON object.", None, None);
+        return page.send(wire, request).await;
+    };
+    let Some(name) = ask.model() else {
+        let page = refuse(400, "The request names no model.", Some("model"), None);
+        return page.send(wire, request).await;
+    };
+    let Some(scenario) = find(&name) else {
+        let code = Some("model_not_found");
+        let page = refuse(404, &unknown(&name), Some("model"), code);
+        return page.send(wire, request).await;
+    };
+    let number = lab.played.fetch_add(1, Ordering::Relaxed);
+    let mut random = Random::of_exchange(lab.seed, number);
+    let Some(answer) = ask.choose(scenario, &mut random) else {
+        // The parser has seen to it that the last answer always holds.
+        return Ok(After::Close);
+    };
+    let _open = lab.open();
+    let request_id = format!("req_lab{:016x}", random.next());
+    let manner = Manner {
+        id: format!("chatcmpl-lab{:016x}", random.next()),
+        model: format!("lab/{}", scenario.name),
+        created: lab.now(),
+        input_tokens: ask.input_tokens(),
+        include_usage: ask.include_usage(),
+        usage_every: answer.usage == UsageMode::Every,
+    };
+    if !ask.stream()
+        && let Some(mut spoken) = script::plain(answer, random.clone())
+    {
+        let whole = (row.new)(manner).whole(&mut spoken);
+        return Page::json(200, &whole).send(wire, request).await;
+    }
+    let stage = Stage {
+        answer,
+        content_type: (row.new)(manner.clone()).content_type(),
+        request_id: &request_id,
+        close: request.close,
+        http10: request.http10,
+        pace: lab.pace,
+    };
+    let script = || Script::new(answer, row, manner.clone(), random.clone());
+    play(wire, &stage, script).await
+}
+
+/// What to say about a model that is no scenario.
+fn unknown(name: &str) -> String {
+    let names: Vec<&str> = scenarios().iter().map(|it| it.name.as_str()).collect();
+    // Nobody means a name of a thousand letters, and comparing costs.
+    let short: String = name.rsplit('/').next().unwrap_or(name).chars().take(64).collect();
+    let near = similar::get_close_matches(short.as_str(), &names, 4, 0.5);
+    let near: Vec<String> = near.into_iter().map(|name| format!("lab/{name}")).collect();
+    match near.is_empty() {
+        true => {
+            format!("The model lab/{short} does not exist. GET /v1/models lists the scenarios.")
+        }
+        false => format!("The model lab/{short} does not exist. Near it: {}.", near.join(", ")),
+    }
+}
+
+impl Lab {
+    /// Unix time for `created`; with a seed, always the same, so that the same
+    /// seed gives the same bytes.
+    fn now(&self) -> u64 {
+        if self.seeded {
+            return SEEDED_TIME;
+        }
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(SEEDED_TIME, |time| time.as_secs())
+    }
+}

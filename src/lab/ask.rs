@@ -1,0 +1,114 @@
+//! What a request asks of the lab.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::random::Random;
+use super::scenario::{Answer, Scenario, When};
+
+/// The part of a request's body that the lab looks at.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// The top-level members, unparsed: a body may be megabytes of messages.
+    members: HashMap<String, Box<RawValue>>,
+    path: String,
+    body_len: usize,
+}
+
+impl Ask {
+    /// `None` if the body isn't a JSON object.
+    pub(super) fn parse(path: &str, body: &[u8]) -> Option<Self> {
+        Some(Self {
+            members: serde_json::from_slice(body).ok()?,
+            path: path.to_owned(),
+            body_len: body.len(),
+        })
+    }
+
+    /// The model's name, if that is given.
+    pub(super) fn model(&self) -> Option<String> {
+        self.string("model")
+    }
+
+    /// Whether a stream is wanted.
+    pub(super) fn stream(&self) -> bool {
+        self.text("stream") == Some("true")
+    }
+
+    /// Whether OpenAI's usage chunk is wanted.
+    pub(super) fn include_usage(&self) -> bool {
+        let options = self.text("stream_options").unwrap_or("null");
+        let options: Option<HashMap<String, serde_json::Value>> =
+            serde_json::from_str(options).ok();
+        options.is_some_and(|it| it.get("include_usage") == Some(&true.into()))
+    }
+
+    /// Roughly how many tokens the prompt has; the lab has no tokenizer.
+    pub(super) fn input_tokens(&self) -> u64 {
+        let len = self.text("messages").map_or(0, str::len);
+        u64::try_from(len / 4).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// The answer of a scenario that this request gets.
+    pub(super) fn choose<'a>(
+        &self,
+        scenario: &'a Scenario,
+        random: &mut Random,
+    ) -> Option<&'a Answer> {
+        let mut answers = scenario.answers.iter();
+        answers.find(|answer| self.meets(&answer.when, random))
+    }
+
+    fn meets(&self, when: &When, random: &mut Random) -> bool {
+        if let Some(key) = &when.key {
+            let there = match &when.is {
+                Some(value) => self.string(key).as_ref() == Some(value),
+                None => self.text(key).is_some_and(|text| text != "null"),
+            };
+            if !there {
+                return false;
+            }
+        }
+        if when.path.as_ref().is_some_and(|part| !self.path.contains(part)) {
+            return false;
+        }
+        if when.body_over.is_some_and(|bytes| self.body_len <= bytes) {
+            return false;
+        }
+        when.chance.is_none_or(|chance| random.unit() < chance)
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.members.get(key).map(|value| value.get())
+    }
+
+    fn string(&self, key: &str) -> Option<String> {
+        serde_json::from_str(self.text(key)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_matters_and_ignores_the_rest() {
+        let body = br#"{"model":"lab/x","stream":true,"messages":[1,2],"tool_choice":"auto",
+                        "stream_options":{"include_usage":true},"other":{"deep":[[]]}}"#;
+        let ask = Ask::parse("/", body).unwrap();
+        assert_eq!(ask.model().unwrap(), "lab/x");
+        assert!(ask.stream() && ask.include_usage());
+        let mut random = Random::of_exchange(0, 0);
+        let when = |is: &str| When {
+            key: Some("tool_choice".to_owned()),
+            is: Some(is.to_owned()),
+            ..When::default()
+        };
+        assert!(ask.meets(&when("auto"), &mut random));
+        assert!(!ask.meets(&when("none"), &mut random));
+        assert!(Ask::parse("/", b"[]").is_none());
+        assert!(Ask::parse("/", b"{").is_none());
+        assert!(!Ask::parse("/", b"{}").unwrap().stream());
+    }
+}

@@ -1,0 +1,114 @@
+//! What the lab says in its own name: pages, lists and refusals.
+
+use serde_json::{Value, json};
+
+use super::answer::SEEDED_TIME;
+use super::play::After;
+use super::request::Request;
+use super::scenario::{Scenario, scenarios};
+use super::speaker::SPEAKERS;
+use super::wire::{Gone, Wire};
+use super::{head, reason};
+
+/// A whole answer with a length.
+#[derive(Debug)]
+pub(super) struct Page {
+    status: u16,
+    content_type: &'static str,
+    body: String,
+    /// The method that would have been right.
+    allow: Option<&'static str>,
+}
+
+impl Page {
+    pub(super) fn json(status: u16, value: &Value) -> Self {
+        Self { status, content_type: "application/json", body: value.to_string(), allow: None }
+    }
+
+    /// An error before any dialect is known, in the form that most clients
+    /// know.
+    pub(super) fn error(status: u16, message: &str, code: Option<&str>) -> Self {
+        let error = json!({ "error": {
+            "message": message, "type": "invalid_request_error", "param": null, "code": code,
+        } });
+        Self::json(status, &error)
+    }
+
+    pub(super) fn not_allowed(path: &str, allow: &'static str) -> Self {
+        let message = format!("{path} is for {allow}.");
+        Self { allow: Some(allow), ..Self::error(405, &message, Some("method_not_allowed")) }
+    }
+
+    pub(super) fn unknown_path(method: &str, path: &str) -> Self {
+        let message = format!(
+            "The lab has no {method} {path}. \
+             It answers POST …/chat/completions, GET …/models and GET /."
+        );
+        Self::error(404, &message, Some("unknown_url"))
+    }
+
+    /// The list of scenarios, as models.
+    pub(super) fn models() -> Self {
+        let data: Vec<Value> = scenarios().iter().map(model).collect();
+        Self::json(200, &json!({ "object": "list", "data": data }))
+    }
+
+    /// What this is, for people.
+    pub(super) fn index() -> Self {
+        let mut page = String::from(
+            "This is the lab of sselens: a provider that plays scenarios, broken ones too.\n\
+         POST /v1/chat/completions with a model below and \"stream\": true.\n\
+         GET /v1/models has the list as JSON. No key is needed.\n\n",
+        );
+        let dialects: Vec<&str> = SPEAKERS.iter().map(|row| row.dialect).collect();
+        page += &format!("It speaks: {}.\n\n", dialects.join(", "));
+        let width = scenarios().iter().map(|it| it.name.len()).max().unwrap_or(0);
+        for scenario in scenarios() {
+            page += &format!("lab/{:width$}  {}\n", scenario.name, scenario.about);
+        }
+        Self { status: 200, content_type: "text/plain; charset=utf-8", body: page, allow: None }
+    }
+
+    /// Sends the page as the answer to this request.
+    pub(super) async fn send(&self, wire: &mut Wire, request: &Request) -> Result<After, Gone> {
+        self.write(wire, request.close, request.method != "HEAD").await?;
+        Ok(match request.close {
+            true => After::Close,
+            false => After::Keep,
+        })
+    }
+
+    /// Sends the page to a client whose request could not be read.
+    pub(super) async fn send_last(&self, wire: &mut Wire) {
+        // Whether the client still listens makes no difference.
+        drop(self.write(wire, true, true).await);
+    }
+
+    async fn write(&self, wire: &mut Wire, close: bool, with_body: bool) -> Result<(), Gone> {
+        let connection = if close { "close" } else { "keep-alive" };
+        let mut headers = vec![
+            ("server", "sselens-lab".to_owned()),
+            ("content-type", self.content_type.to_owned()),
+            ("content-length", self.body.len().to_string()),
+            ("connection", connection.to_owned()),
+        ];
+        headers.extend(self.allow.map(|method| ("allow", method.to_owned())));
+        let mut bytes = head(self.status, reason(self.status), &headers);
+        if with_body {
+            bytes.extend_from_slice(self.body.as_bytes());
+        }
+        wire.write(&bytes).await
+    }
+}
+
+/// A scenario as a model.
+pub(super) fn model(scenario: &Scenario) -> Value {
+    json!({
+        "id": format!("lab/{}", scenario.name),
+        "object": "model",
+        "created": SEEDED_TIME,
+        "owned_by": "sselens-lab",
+        "description": scenario.about,
+        "findings": scenario.findings,
+    })
+}

@@ -1,0 +1,357 @@
+//! From the steps of an answer to what happens on the connection, one act at a
+//! time. Pure: nothing here waits or writes, so that a long answer can be
+//! measured first and played afterwards.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value};
+
+use super::random::Random;
+use super::scenario::{Answer, Content, Gap};
+use super::speaker::{Data, Frame, Manner, Row, Speaker, Speech};
+use super::step::{Step, Verb};
+use super::text;
+
+/// One thing that happens on the connection.
+#[derive(Debug)]
+pub(super) enum Act {
+    /// ms
+    Wait(f64),
+    /// Bytes of the body: one frame.
+    Body(Vec<u8>),
+    /// Bytes past the transfer coding.
+    Wire(Vec<u8>),
+    Cut,
+    Reset,
+    /// Until the client leaves; with bytes, these every so many ms.
+    Stall(Option<(Vec<u8>, f64)>),
+}
+
+/// The acts of one answer.
+pub(super) struct Script<'a> {
+    answer: &'a Answer,
+    manner: Manner,
+    speaker: Box<dyn Speaker>,
+    random: Random,
+    steps: std::slice::Iter<'a, Step>,
+    current: Option<(&'a Step, Said<'a>)>,
+    queue: VecDeque<Act>,
+    /// Frames so far.
+    seq: u64,
+}
+
+type Said<'a> = Box<dyn Iterator<Item = Speech> + Send + 'a>;
+
+impl<'a> Script<'a> {
+    pub(super) fn new(answer: &'a Answer, row: &Row, manner: Manner, random: Random) -> Self {
+        let mut queue = VecDeque::new();
+        let steps = match &answer.content {
+            Content::Steps(steps) => steps.as_slice(),
+            Content::Body(body) => {
+                queue.push_back(Act::Body(fill(body, &manner, 0)));
+                &[]
+            }
+        };
+        Self {
+            answer,
+            speaker: (row.new)(manner.clone()),
+            manner,
+            random,
+            steps: steps.iter(),
+            current: None,
+            queue,
+            seq: 0,
+        }
+    }
+
+    /// Begins a step: what speaks is said piece by piece, the rest is done.
+    fn begin(&mut self, step: &'a Step) {
+        if let Some(said) = speeches(&step.verb, &mut self.random) {
+            self.current = Some((step, said));
+            return;
+        }
+        let fill = |text: &str| fill(text, &self.manner, self.seq);
+        let act = match &step.verb {
+            Verb::Data(text) => {
+                let frame = self.wrap(step, None, &fill(text));
+                return self.frame(step, frame);
+            }
+            Verb::Comment(text) => {
+                let frame = self.comment(step, text);
+                return self.frame(step, frame);
+            }
+            Verb::Raw(text) => {
+                let bytes = fill(text);
+                return self.frame(step, bytes);
+            }
+            Verb::Wire(text) => Act::Wire(fill(text)),
+            Verb::Wait(ms) => Act::Wait(*ms),
+            Verb::Cut => Act::Cut,
+            Verb::Reset => Act::Reset,
+            Verb::Stall(None) => Act::Stall(None),
+            Verb::Stall(Some(drip)) => {
+                Act::Stall(Some((self.comment(step, &drip.comment), drip.every)))
+            }
+            // All of these speak, and were taken above.
+            Verb::Role(_)
+            | Verb::Content(_)
+            | Verb::Reasoning(..)
+            | Verb::Refusal(_)
+            | Verb::Generate { .. }
+            | Verb::ToolCall(_)
+            | Verb::Finish(_)
+            | Verb::Usage(_)
+            | Verb::Error(_)
+            | Verb::Done
+            | Verb::Delta(_) => return,
+        };
+        self.queue.push_back(act);
+    }
+
+    fn say(&mut self, step: &Step, speech: &Speech) {
+        if let Some(Frame { event, data }) = self.speaker.frame(step.choice, speech) {
+            let data = match data {
+                Data::Text(text) => text,
+                Data::Json(mut object) => {
+                    for set in [&self.answer.set, &step.set].into_iter().flatten() {
+                        self.set(&mut object, set);
+                    }
+                    Value::Object(object).to_string()
+                }
+            };
+            let frame = self.wrap(step, event, data.as_bytes());
+            // What ends a stream comes at once, as providers do it.
+            let at_once = matches!(speech, Speech::Done | Speech::Usage(_));
+            if at_once && step.gap.is_none() {
+                self.seq += 1;
+                self.queue.push_back(Act::Body(frame));
+            } else {
+                self.frame(step, frame);
+            }
+        }
+    }
+
+    fn set(&self, object: &mut Map<String, Value>, members: &str) {
+        let members = fill(members, &self.manner, self.seq);
+        if let Ok(Value::Object(members)) = serde_json::from_slice(&members) {
+            object.extend(members);
+        }
+    }
+
+    /// Puts data into the envelope of a frame.
+    fn wrap(&self, step: &Step, event: Option<&str>, data: &[u8]) -> Vec<u8> {
+        let own = self.speaker.envelope();
+        let prefix = [&step.prefix, &self.answer.prefix].into_iter().flatten().next();
+        let prefix = prefix.map_or(own.prefix, String::as_str);
+        let end = self.end(step);
+        let mut frame = Vec::with_capacity(data.len() + 64);
+        if let Some(event) = event {
+            frame.extend_from_slice(b"event: ");
+            frame.extend_from_slice(event.as_bytes());
+            frame.extend_from_slice(newline(end).as_bytes());
+        }
+        frame.extend_from_slice(prefix.as_bytes());
+        frame.extend_from_slice(data);
+        frame.extend_from_slice(end.as_bytes());
+        frame
+    }
+
+    fn comment(&self, step: &Step, text: &str) -> Vec<u8> {
+        let mut frame = b":".to_vec();
+        frame.extend(fill(text, &self.manner, self.seq));
+        frame.extend_from_slice(self.end(step).as_bytes());
+        frame
+    }
+
+    fn end<'s>(&'s self, step: &'s Step) -> &'s str {
+        let given = [&step.end, &self.answer.end].into_iter().flatten().next();
+        given.map_or(self.speaker.envelope().end, String::as_str)
+    }
+
+    /// Queues a frame, and the time before it.
+    fn frame(&mut self, step: &Step, bytes: Vec<u8>) {
+        self.seq += 1;
+        let wait = match step.gap.unwrap_or(self.answer.gap) {
+            Gap::Fixed(ms) => ms,
+            Gap::Range([low, high]) => low + (high - low) * self.random.unit(),
+        };
+        if wait > 0.0 {
+            self.queue.push_back(Act::Wait(wait));
+        }
+        self.queue.push_back(Act::Body(bytes));
+    }
+}
+
+impl Iterator for Script<'_> {
+    type Item = Act;
+
+    fn next(&mut self) -> Option<Act> {
+        loop {
+            if let Some(act) = self.queue.pop_front() {
+                return Some(act);
+            }
+            if let Some((step, mut said)) = self.current.take() {
+                if let Some(speech) = said.next() {
+                    self.current = Some((step, said));
+                    self.say(step, &speech);
+                }
+                continue;
+            }
+            let step = self.steps.next()?;
+            self.begin(step);
+        }
+    }
+}
+
+/// What an answer says, if it says something in plain words: speech, and
+/// comments and waits between. `None` for everything that only a stream can
+/// show.
+pub(super) fn plain<'a>(
+    answer: &'a Answer,
+    mut random: Random,
+) -> Option<impl Iterator<Item = (u32, Speech)> + 'a> {
+    let Content::Steps(steps) = &answer.content else {
+        return None;
+    };
+    let plain = |step: &Step| {
+        use Verb::{Comment, Content, Done, Finish, Generate, Reasoning};
+        use Verb::{Refusal, Role, ToolCall, Usage, Wait};
+        let speech = matches!(
+            step.verb,
+            Role(_)
+                | Content(_)
+                | Reasoning(..)
+                | Refusal(_)
+                | Generate { .. }
+                | ToolCall(_)
+                | Finish(_)
+                | Usage(_)
+                | Done
+        );
+        speech || matches!(step.verb, Comment(_) | Wait(_))
+    };
+    if answer.status != 200 || answer.head.is_some() || steps.is_empty() || !steps.iter().all(plain)
+    {
+        return None;
+    }
+    Some(steps.iter().flat_map(move |step| {
+        let said =
+            speeches(&step.verb, &mut random).unwrap_or_else(|| Box::new(std::iter::empty()));
+        said.map(|speech| (step.choice, speech))
+    }))
+}
+
+/// What a verb says, piece by piece; `None` if it does something else.
+fn speeches<'a>(verb: &'a Verb, random: &mut Random) -> Option<Said<'a>> {
+    let one = |speech| -> Said<'a> { Box::new(std::iter::once(speech)) };
+    Some(match verb {
+        Verb::Role(role) => one(Speech::Role(role.clone())),
+        Verb::Finish(reason) => one(Speech::Finish(reason.clone())),
+        Verb::Usage(counts) => one(Speech::Usage(*counts)),
+        Verb::Error(body) => one(Speech::Error(body.clone())),
+        Verb::Done => one(Speech::Done),
+        // The parser has seen that it is an object.
+        Verb::Delta(json) => one(Speech::Delta(serde_json::from_str(json).ok()?)),
+        Verb::Content(pieces) => Box::new(pieces.list().into_iter().map(Speech::Content)),
+        Verb::Refusal(pieces) => Box::new(pieces.list().into_iter().map(Speech::Refusal)),
+        Verb::Reasoning(pieces, field) => {
+            let list = pieces.list().into_iter();
+            Box::new(list.map(|text| Speech::Reasoning(text, *field)))
+        }
+        Verb::Generate { pieces, whole } => {
+            // A generator of its own, so that the jitter between the pieces
+            // doesn't change the text.
+            let own = Random::of_exchange(random.next(), 0);
+            let said = text::generated(own, *pieces);
+            if *whole {
+                return Some(one(Speech::Content(said.collect())));
+            }
+            Box::new(said.map(Speech::Content))
+        }
+        Verb::ToolCall(call) => {
+            let index = call.index;
+            let start = Speech::ToolStart { index, id: call.id.clone(), name: call.name.clone() };
+            let arguments = call.arguments.list().into_iter();
+            let rest = arguments.map(move |text| Speech::ToolArguments { index, text });
+            Box::new(std::iter::once(start).chain(rest))
+        }
+        Verb::Data(_)
+        | Verb::Comment(_)
+        | Verb::Raw(_)
+        | Verb::Wire(_)
+        | Verb::Wait(_)
+        | Verb::Cut
+        | Verb::Reset
+        | Verb::Stall(_) => return None,
+    })
+}
+
+/// The line end that goes with the end of a frame: half of it.
+fn newline(end: &str) -> &str {
+    match end.len() {
+        0 | 1 => "\n",
+        len => end.get(..len / 2).unwrap_or("\n"),
+    }
+}
+
+/// Fills the placeholders in, and makes bytes of `\xHH`.
+fn fill(text: &str, manner: &Manner, seq: u64) -> Vec<u8> {
+    let mut text = std::borrow::Cow::Borrowed(text);
+    let created = manner.created.to_string();
+    let seq = seq.to_string();
+    let names = [
+        ("$ID", manner.id.as_str()),
+        ("$MODEL", manner.model.as_str()),
+        ("$CREATED", created.as_str()),
+        ("$SEQ", seq.as_str()),
+    ];
+    for (name, value) in names {
+        if text.contains(name) {
+            text = text.replace(name, value).into();
+        }
+    }
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok());
+        match digits {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(part.as_bytes().get(2..).unwrap_or_default());
+            }
+            None => {
+                bytes.extend_from_slice(b"\\x");
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_and_bytes_are_filled_in() {
+        let manner = Manner {
+            id: "chatcmpl-1".to_owned(),
+            model: "lab/x".to_owned(),
+            created: 7,
+            input_tokens: 1,
+            include_usage: false,
+            usage_every: false,
+        };
+        let filled = |text| fill(text, &manner, 3);
+        assert_eq!(filled("$ID $MODEL $CREATED $SEQ"), b"chatcmpl-1 lab/x 7 3");
+        assert_eq!(filled(r"a\xff\xFEb"), b"a\xff\xfeb");
+        assert_eq!(filled(r"\x \xg \xé"), r"\x \xg \xé".as_bytes());
+    }
+
+    #[test]
+    fn the_line_end_of_a_frame_is_half_of_its_end() {
+        assert_eq!(newline("\r\n\r\n"), "\r\n");
+        assert_eq!(newline("\r\r"), "\r");
+        assert_eq!(newline("\n"), "\n");
+    }
+}

@@ -1,0 +1,118 @@
+//! One connection: every write is a write, and a client that leaves is
+//! noticed whatever is going on.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+use tokio::time::{sleep, timeout};
+
+/// How long a client may refuse to read before it counts as gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(300);
+/// How long a closed connection is still read, so that the client gets our
+/// last bytes rather than a reset.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much of the requests after this one is read ahead.
+const READ_AHEAD: usize = 256 * 1024;
+
+/// The client has left, or the connection broke.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// A connection and what was read from it but not yet used.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: TcpStream,
+    pub(super) inbox: BytesMut,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        // Without this, small writes wait for each other in the kernel.
+        // A socket that refuses is closed already, which the first read tells.
+        drop(stream.set_nodelay(true));
+        let inbox = BytesMut::new();
+        Self { stream, inbox }
+    }
+
+    /// Reads once, behind what is there. 0: the client has closed its side.
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        self.inbox.reserve(16 * 1024);
+        self.stream.read_buf(&mut self.inbox).await
+    }
+
+    /// Writes these bytes in one write, as far as the socket takes them at once.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        let (mut reader, mut writer) = self.stream.split();
+        tokio::select! {
+            // What can be written at once is, without asking who is there.
+            biased;
+            written = timeout(WRITE_LIMIT, writer.write_all(bytes)) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(Gone),
+            },
+            () = hang_up(&mut reader, &mut self.inbox) => Err(Gone),
+        }
+    }
+
+    /// Waits, unless the client leaves.
+    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        let (mut reader, _) = self.stream.split();
+        tokio::select! {
+            () = sleep(time) => Ok(()),
+            () = hang_up(&mut reader, &mut self.inbox) => Err(Gone),
+        }
+    }
+
+    /// Ends the connection in order: FIN, then reads what the client still has
+    /// to say. Closing with unread bytes would be a reset, which can overtake
+    /// the answer.
+    pub(super) async fn close(mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let drain = async {
+            loop {
+                self.inbox.clear();
+                match self.fill().await {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {}
+                }
+            }
+        };
+        // Either is fine: it is over.
+        drop(timeout(LINGER, drain).await);
+    }
+
+    /// Ends the connection with RST, after what was written has had the time
+    /// to reach the client's program: on arrival, an RST may take unread bytes
+    /// with it.
+    pub(super) async fn reset(mut self) {
+        if self.pause(Duration::from_millis(50)).await.is_ok() {
+            // A lingering time of zero makes the close below an RST.
+            drop(self.stream.set_zero_linger());
+        }
+        drop(self.stream);
+    }
+}
+
+/// Completes when the client has gone. A client that only closes its sending
+/// side counts as gone too: nothing tells the two apart.
+async fn hang_up(reader: &mut ReadHalf<'_>, inbox: &mut BytesMut) {
+    while inbox.len() < READ_AHEAD {
+        inbox.reserve(4096);
+        match reader.read_buf(inbox).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    // A client that sends this much ahead is still there, or will be noticed
+    // by the next write.
+    std::future::pending().await
+}

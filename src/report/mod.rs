@@ -1,0 +1,16 @@
+//! Reports: what is known about exchanges, written for scripts, for people, and for other tools.
+//!
+//! Everything here reads inspections and writes to a writer. Text from the wire is made visible or
+//! escaped on the way out, without exception.
+
+mod curl;
+mod ndjson;
+mod raw;
+mod summary;
+mod text;
+
+pub use curl::curl;
+pub use ndjson::Ndjson;
+pub use raw::{RawError, sse};
+pub use summary::{Findings, summary};
+pub use text::{Palette, explain, text};

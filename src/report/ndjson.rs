@@ -1,0 +1,151 @@
+//! `-o ndjson`: one JSON object a line, in order of arrival.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::summary::{Findings, at, finding, summary};
+use crate::frame::Kind;
+use crate::frame::sse::Block;
+use crate::inspect::{Finding, Inspection, Phase};
+use crate::journal::{Entry, What};
+use crate::text::write_json;
+
+/// Follows one exchange and writes a line for each thing that happens, once.
+#[derive(Debug, Default)]
+pub struct Ndjson {
+    wire: u64,
+    frames: usize,
+    findings: usize,
+    trailers: Option<serde_json::Value>,
+}
+
+/// A `retry` value as a JSON number; there may be more digits than any number type has.
+pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
+    let digits = retry?;
+    digits.parse::<u64>().map(Into::into).ok().or_else(|| {
+        digits
+            .parse::<f64>()
+            .ok()
+            .filter(|f| f.is_finite())
+            .map(|_| serde_json::Value::from(u64::MAX))
+    })
+}
+
+impl Ndjson {
+    /// Writes what `entry` brought; `now` has taken it in already.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn follow(
+        &mut self,
+        entry: &Entry,
+        now: &Inspection,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let (x, time) = (entry.x, at(entry.at));
+        match &entry.what {
+            What::Request(r) => {
+                self.line(
+                    out,
+                    &json!({"type": "request", "x": x, "at": time, "method": r.method,
+                    "url": r.url, "headers": r.headers, "body_len": r.body.len()}),
+                )?;
+            }
+            What::Head(h) => {
+                let mut line = json!({"type": "head", "x": x, "at": time, "status": h.status,
+                    "version": h.version, "headers": h.headers});
+                if h.interim {
+                    line["interim"] = true.into();
+                }
+                self.line(out, &line)?;
+            }
+            What::Body { len, .. } => {
+                if *len > 0 && now.told.is_none() {
+                    self.line(
+                        out,
+                        &json!({"type": "chunk", "x": x, "at": time,
+                        "offset": self.wire, "len": len}),
+                    )?;
+                }
+                self.wire += u64::from(*len);
+            }
+            What::Trailers(headers) => {
+                self.trailers =
+                    Some(json!({"type": "trailers", "x": x, "at": time, "headers": headers}));
+            }
+            What::End { .. } => {
+                self.frames(x, now, out)?;
+                if let Some(trailers) = self.trailers.take() {
+                    self.line(out, &trailers)?;
+                }
+                let reason = now.reason().map(|r| r.name());
+                self.line(out, &json!({"type": "end", "x": x, "at": time, "reason": reason}))?;
+                self.findings(x, now, out, |_| true)?;
+                return self.line(out, &summary(x, now, Findings::Counted));
+            }
+            What::Bare { .. }
+            | What::Resolved { .. }
+            | What::Connected { .. }
+            | What::Tls { .. }
+            | What::Note { .. } => {}
+        }
+        self.frames(x, now, out)?;
+        self.findings(x, now, out, |_| true)
+    }
+
+    /// The frames that are new, each with its deltas and findings.
+    fn frames(&mut self, x: u32, now: &Inspection, out: &mut impl Write) -> io::Result<()> {
+        while let Some(frame) = now.frames().get(self.frames) {
+            let index = self.frames;
+            self.frames += 1;
+            let time = at(now.frame_at(index).or_else(|| now.reads().last().and_then(|r| r.at)));
+            let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
+                "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
+                "data": frame.data(now.body()), "id": null, "retry": null});
+            if frame.kind == Kind::Event {
+                let block = Block::of(frame, now.body());
+                line["event"] = block.event().into();
+                line["id"] = now.sse().map_or("", |s| s.id(frame)).into();
+                line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
+            }
+            self.line(out, &line)?;
+            for delta in now.answer().deltas_of(index as u32) {
+                let mut line = json!({"type": "delta", "x": x, "at": time, "frame": index,
+                    "choice": delta.choice, "channel": delta.channel.name(),
+                    "path": delta.path.to_string(), "text": now.answer().text_of(delta)});
+                if let Some(tool) = now.answer().tool_of(delta) {
+                    line["tool"] = json!({"index": tool.index, "id": tool.id, "name": tool.name});
+                }
+                if delta.duplicate {
+                    line["duplicate"] = true.into();
+                }
+                self.line(out, &line)?;
+            }
+            let own = |f: &Finding| f.frame == Some(index as u32) && f.rule.phase != Phase::End;
+            self.findings(x, now, out, own)?;
+        }
+        Ok(())
+    }
+
+    /// The findings that are new, as long as they are `wanted`: they come in order.
+    fn findings(
+        &mut self,
+        x: u32,
+        now: &Inspection,
+        out: &mut impl Write,
+        wanted: impl Fn(&Finding) -> bool,
+    ) -> io::Result<()> {
+        while let Some(f) = now.findings().get(self.findings).filter(|f| wanted(f)) {
+            self.findings += 1;
+            self.line(out, &finding(x, f))?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+        write_json(&mut *out, value)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
+}

@@ -1,0 +1,321 @@
+//! `-o text`: what one would paste into a bug report.
+
+use std::io::{self, Write};
+
+use crate::dialect::Channel;
+use crate::frame::Kind;
+use crate::inspect::rule::Rule;
+use crate::inspect::{Inspection, Severity, Think, Transport};
+use crate::text::{self, Newlines, group, visible};
+
+/// Colours, or none: the same words either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Palette {
+    /// Whether to write colours.
+    pub colour: bool,
+}
+
+impl Palette {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn severity(self, severity: Severity, text: &str) -> String {
+        let code = match severity {
+            Severity::Info => "36",
+            Severity::Warn => "33",
+            Severity::Error => "31",
+            Severity::Fatal => "1;31",
+        };
+        self.paint(code, text)
+    }
+}
+
+/// How much of a body that is no stream is shown, in characters.
+const BODY: usize = 2_000;
+
+/// Writes the report on one exchange.
+///
+/// # Errors
+/// Those of the writer.
+pub fn text(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    title(i, palette, out)?;
+    channels(i, palette, out)?;
+    whole_body(i, palette, out)?;
+    findings(i, palette, out)?;
+    facts(i, palette, out)?;
+    let verdict = i.verdict();
+    let verdict = match i.worst() {
+        Some(severity) if severity > Severity::Info => palette.severity(severity, &verdict),
+        _ => palette.bold(&verdict),
+    };
+    writeln!(out, "{} {verdict}", palette.bold("verdict "))
+}
+
+fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let dialect = i.dialect().map_or("unknown dialect", |d| d.name());
+    let guessed =
+        if i.dialect_is_guessed() && i.dialect().is_some() { " (recognised)" } else { "" };
+    if let Some(r) = &i.request {
+        let who = format!("{} · {} · {dialect}{guessed}", r.provider, r.model);
+        writeln!(out, "{}", palette.bold(&visible(&who, Newlines::Show)))?;
+        writeln!(
+            out,
+            "{} {} · {} bytes of body",
+            r.method,
+            visible(&r.url, Newlines::Show),
+            group(r.body.len() as u64)
+        )?;
+        for warning in &r.warnings {
+            writeln!(out, "{}", palette.severity(Severity::Warn, &format!("!! {warning}")))?;
+        }
+    } else {
+        writeln!(out, "{}", palette.bold(&format!("recorded body · {dialect}{guessed}")))?;
+    }
+    let mut head = Vec::new();
+    if let Some(h) = &i.head {
+        head.push(visible(&h.version, Newlines::Show).into_owned());
+    }
+    head.extend(i.status().map(|s| status_line(s)));
+    head.extend(i.content_type().map(|t| visible(t, Newlines::Show).into_owned()));
+    if !head.is_empty() {
+        writeln!(out, "{}", head.join(" · "))?;
+    }
+    Ok(())
+}
+
+fn status_line(status: u16) -> String {
+    let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    reason.map_or_else(|| status.to_string(), |r| format!("{status} {r}"))
+}
+
+fn channels(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let answer = i.answer();
+    for channel in [Channel::Reasoning, Channel::Content, Channel::Refusal, Channel::Other] {
+        let choices: Vec<_> = answer.texts(channel).collect();
+        for (choice, said) in &choices {
+            let which =
+                if choices.len() > 1 { format!(" of choice {choice}") } else { String::new() };
+            let via: Vec<_> =
+                answer.paths(channel).map(|(path, n)| format!("via {path} ×{n}")).collect();
+            let head = format!("{}{which}", channel.name());
+            writeln!(
+                out,
+                "\n{} {}",
+                palette.bold(&head),
+                palette.dim(&format!(
+                    "{} · {}",
+                    text::count(said.chars().count() as u64, "character"),
+                    via.join(", ")
+                ))
+            )?;
+            let think = answer.think(*choice).filter(|t| channel == Channel::Content && t.any());
+            match think {
+                Some(think) => thinking(said, think, palette, out)?,
+                None => indented(said, out)?,
+            }
+        }
+    }
+    if !answer.tools().is_empty() {
+        writeln!(out, "\n{}", palette.bold("tool calls"))?;
+        for t in answer.tools() {
+            let name = t.name.as_deref().unwrap_or("(no name)");
+            let id = t.id.as_deref().map_or(String::new(), |id| format!("  id {id}"));
+            let line = format!("#{} {name}({}){id}", t.index, t.arguments);
+            writeln!(out, "  {}", visible(&line, Newlines::Show))?;
+        }
+    }
+    Ok(())
+}
+
+/// Content with its thought parts marked off.
+fn thinking(said: &str, think: &Think, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    for (thought, range) in think.stretches(said) {
+        if thought {
+            writeln!(out, "  {}", palette.dim("[thought, inline in content]"))?;
+        }
+        indented(said[range].trim_matches('\n'), out)?;
+    }
+    Ok(())
+}
+
+fn indented(said: &str, out: &mut impl Write) -> io::Result<()> {
+    for line in visible(said, Newlines::Keep).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// A body that is no stream, or an error that came as one frame: its text tells most.
+fn whole_body(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let Some(frame) = i.frames().first().filter(|f| f.kind == Kind::Body) else { return Ok(()) };
+    if i.answer().has(Channel::Content) {
+        return Ok(());
+    }
+    let said = frame.data(i.body()).unwrap_or_default();
+    writeln!(out, "\n{} {}", palette.bold("body"), palette.dim(&text::count(frame.len, "byte")))?;
+    let end = said.char_indices().nth(BODY).map_or(said.len(), |(at, _)| at);
+    indented(&said[..end], out)?;
+    if end < said.len() {
+        writeln!(out, "  {}", palette.dim("… the rest: sselens export FILE --to raw"))?;
+    }
+    Ok(())
+}
+
+fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    if i.findings().is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", palette.bold("findings"))?;
+    let mut sorted: Vec<_> = i.findings().iter().collect();
+    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    for f in sorted {
+        let mark = match f.severity {
+            Severity::Fatal | Severity::Error => "✖",
+            Severity::Warn => "▲",
+            Severity::Info => "·",
+        };
+        let mut place = Vec::new();
+        place.extend(f.frame.map(|n| format!("frame {n}")));
+        place.extend(f.offset.map(|n| format!("byte {n}")));
+        place.extend(f.at.map(|at| format!("{:.3} s", crate::journal::file::seconds(at))));
+        let label = format!("{mark} {:<5} {}", f.severity.name(), f.code());
+        writeln!(
+            out,
+            "  {}  {}",
+            palette.severity(f.severity, &label),
+            palette.dim(&place.join(" · "))
+        )?;
+        writeln!(out, "          {}", visible(&f.message, Newlines::Show))?;
+    }
+    Ok(())
+}
+
+fn facts(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let mut row = |name: &str, value: String| {
+        writeln!(out, "{} {value}", palette.bold(&format!("{name:<8}")))
+    };
+    let answer = i.answer();
+    row("\nend", ending(i))?;
+    let t = &i.timing;
+    let moments = [
+        ("connect", t.connected),
+        ("TLS", t.tls),
+        ("head", t.head),
+        ("first byte", t.first_byte),
+        ("first reasoning", t.first_reasoning),
+        ("first content", t.first_content),
+        ("end", t.end),
+    ];
+    let times: Vec<_> = moments
+        .into_iter()
+        .filter_map(|(name, at)| t.since_request(at).map(|s| format!("{name} {s:.3}")))
+        .collect();
+    if !times.is_empty() {
+        let gaps = t.gap_summary().map_or(String::new(), |g| {
+            let ms = |us: u64| us as f64 / 1e3;
+            format!(" · gaps p50 {:.1} p99 {:.1} max {:.1} ms", ms(g.p50), ms(g.p99), ms(g.max))
+        });
+        row("timing", format!("{} s{gaps}", times.join(" · ")))?;
+    }
+    let mut counts = vec![text::count(i.wire_len(), "byte")];
+    if let Some(coding) = i.coding() {
+        counts.push(format!(
+            "{} after {}",
+            group(i.body().len() as u64),
+            visible(coding.name(), Newlines::Show)
+        ));
+    }
+    if i.told.is_none() {
+        counts.push(text::count(i.reads().len() as u64, "read"));
+    }
+    counts.push(text::count(i.frames().len() as u64, "frame"));
+    counts.extend(
+        i.sse().map(|s| s.comments.total()).filter(|n| *n > 0).map(|n| text::count(n, "comment")),
+    );
+    row("counts", counts.join(" · "))?;
+    let u = answer.usage;
+    let usage: Vec<_> = [
+        ("input", u.input),
+        ("output", u.output),
+        ("reasoning", u.reasoning),
+        ("cached", u.cached),
+        ("total", u.total),
+    ]
+    .into_iter()
+    .filter_map(|(name, n)| n.map(|n| format!("{name} {}", group(n))))
+    .collect();
+    if !usage.is_empty() {
+        row("usage", usage.join(" · "))?;
+    }
+    Ok(())
+}
+
+fn ending(i: &Inspection) -> String {
+    let e = i.ending();
+    let mut parts = vec![i.reason().map_or("running", |r| r.name()).to_owned()];
+    parts.push(match e.transport {
+        Transport::Undecidable => "transport undecidable".to_owned(),
+        other => format!("transport {}", other.name()),
+    });
+    if i.dialect().is_some_and(|d| d.ending().sentinel) {
+        parts.push(if e.sentinel { "[DONE] seen" } else { "no [DONE]" }.to_owned());
+    }
+    if let Some(terminal) = e.terminal {
+        parts.push(if terminal { "terminal event seen" } else { "no terminal event" }.to_owned());
+    }
+    let finish: Vec<_> = i.answer().finish().map(|(_, r)| r.to_owned()).collect();
+    parts.push(if finish.is_empty() {
+        "no finish".into()
+    } else {
+        format!("finish {}", finish.join(", "))
+    });
+    if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty()) {
+        parts.push(detail.clone());
+    }
+    visible(&parts.join(" · "), Newlines::Show).into_owned()
+}
+
+/// Writes what `explain` tells of one rule.
+///
+/// # Errors
+/// Those of the writer.
+pub fn explain(
+    rule: &Rule,
+    palette: Palette,
+    scenarios: &[&str],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
+    writeln!(out, "{}", palette.severity(rule.severity, &label))?;
+    for (name, said) in [
+        ("means", rule.means),
+        ("example", rule.example),
+        ("breaks", rule.breaks),
+        ("remedy", rule.remedy),
+        ("evidence", rule.evidence),
+    ] {
+        writeln!(out, "\n{}", palette.bold(name))?;
+        for line in said.lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if rule.reads {
+        writeln!(
+            out,
+            "\n  It is about reads or times: the same bytes cut differently may not show it."
+        )?;
+    }
+    for scenario in scenarios {
+        writeln!(out, "\n{}\n  sselens send -p lab -m lab/{scenario}", palette.bold("see it"))?;
+    }
+    Ok(())
+}

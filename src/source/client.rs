@@ -1,0 +1,557 @@
+//! The HTTP client: one exchange, as entries.
+//!
+//! Time is stamped right after each await that brings something; whatever is done with an entry is
+//! done by others. One fresh connection for each exchange, so that its phases are its own. What
+//! `reqwest` cannot show is out of sight: header case and order as sent, chunk extensions, interim
+//! heads, bytes after the body's end.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
+use tower::{Layer, Service};
+
+use super::request::{HttpVersion, Outgoing};
+use super::{Clock, tls};
+use crate::journal::{
+    EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, Timeout, What,
+};
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 10;
+
+/// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
+/// exchange of its own: `next_id` numbers it.
+pub(super) async fn run(
+    x: ExchangeId,
+    outgoing: Outgoing,
+    clock: Clock,
+    cancel: CancellationToken,
+    next_id: impl Fn() -> ExchangeId,
+    tell: impl Fn(Entry),
+) {
+    let mut hop = (x, outgoing);
+    for _ in 0..=MAX_REDIRECTS {
+        let (x, outgoing) = hop;
+        let exchange = Exchange { x, clock, tell: &tell };
+        let Some(location) = exchange.run(&outgoing, &cancel).await else { return };
+        match redirected(&outgoing, &location) {
+            Some(next) => hop = (next_id(), next),
+            None => return,
+        }
+    }
+}
+
+/// The request that follows a redirect. Credentials go to the same origin only.
+fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option<Outgoing> {
+    let url =
+        outgoing.url.join(location).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
+    let mut next = outgoing.clone();
+    if url.origin() != outgoing.url.origin() {
+        let names = crate::journal::HEADERS;
+        for name in names {
+            next.headers.remove(*name);
+        }
+        // A header that was taken from the configuration's `$NAME` may be a credential as well:
+        // only what every client sends crosses over.
+        let plain = ["content-type", "accept", "accept-encoding", "user-agent"];
+        let others: Vec<_> =
+            next.headers.keys().filter(|k| !plain.contains(&k.as_str())).cloned().collect();
+        for name in others {
+            next.headers.remove(name);
+        }
+        next.request.headers.retain(|(k, _)| next.headers.contains_key(k.as_str()));
+    }
+    if matches!(status, 301..=303) {
+        next.method = http::Method::GET;
+        next.body = bytes::Bytes::new();
+        next.request.method = "GET".into();
+        next.request.body = bytes::Bytes::new();
+        next.request.masked.clear();
+    }
+    next.request.url = next.secrets.mask(url.as_str());
+    next.url = url;
+    Some(next)
+}
+
+struct Exchange<'a, T> {
+    x: ExchangeId,
+    clock: Clock,
+    tell: &'a T,
+}
+
+/// Why an exchange stopped before its body's own end.
+struct Stop {
+    cause: EndCause,
+    detail: String,
+}
+
+impl Stop {
+    fn new(cause: EndCause, detail: impl Into<String>) -> Self {
+        Self { cause, detail: detail.into() }
+    }
+}
+
+impl<T: Fn(Entry)> Exchange<'_, T> {
+    fn tell(&self, at: Micros, what: What) {
+        (self.tell)(Entry { x: self.x, at: Some(at), what });
+    }
+
+    /// Runs it; gives status and location of a redirect that is to be followed.
+    async fn run(&self, outgoing: &Outgoing, cancel: &CancellationToken) -> Option<(u16, String)> {
+        self.tell(self.clock.now(), What::Request(Box::new(outgoing.request.clone())));
+        let mut masker = Masker::new(outgoing.secrets.clone());
+        let total = outgoing.limits.total_timeout;
+        let mut follow = None;
+        let stop = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Stop::new(EndCause::Cancelled, ""),
+            () = sleep(total) => Stop::new(EndCause::Timeout(Timeout::Total), ""),
+            stop = self.exchange(outgoing, &mut masker, &mut follow) => stop,
+        };
+        let at = self.clock.now();
+        let (bytes, masked) = masker.finish();
+        if !bytes.is_empty() {
+            self.tell(at, What::Body { len: 0, bytes, masked });
+        }
+        let detail = outgoing.secrets.mask(&stop.detail);
+        self.tell(at, What::End { cause: stop.cause, detail });
+        follow.filter(|_| outgoing.transport.location && stop.cause != EndCause::Cancelled)
+    }
+
+    async fn exchange(
+        &self,
+        outgoing: &Outgoing,
+        masker: &mut Masker,
+        follow: &mut Option<(u16, String)>,
+    ) -> Stop {
+        let marks = Marks::default();
+        let client = match client(outgoing, self.clock, &marks) {
+            Ok(client) => client,
+            Err(stop) => return stop,
+        };
+        let request = client
+            .request(outgoing.method.clone(), outgoing.url.clone())
+            .headers(outgoing.headers.clone())
+            .body(outgoing.body.clone());
+        let idle = outgoing.limits.idle_timeout;
+        let sent = tokio::select! {
+            biased;
+            sent = request.send() => sent,
+            () = sleep(idle) => {
+                self.tell_marks(&marks, None);
+                return Stop::new(EndCause::Timeout(Timeout::Idle), "no response head");
+            }
+        };
+        let at = self.clock.now();
+        let response = match sent {
+            Ok(response) => response,
+            Err(e) => {
+                self.tell_marks(&marks, None);
+                return before_head(&e, marks.connected());
+            }
+        };
+        self.tell_marks(
+            &marks,
+            response
+                .extensions()
+                .get::<hyper_util::client::legacy::connect::HttpInfo>()
+                .map(|i| i.remote_addr()),
+        );
+        let head = Head {
+            interim: false,
+            status: response.status().as_u16(),
+            version: format!("{:?}", response.version()),
+            headers: headers(response.headers(), &outgoing.secrets),
+        };
+        if (300..400).contains(&head.status)
+            && let Some(location) = response.headers().get("location").and_then(|l| l.to_str().ok())
+        {
+            *follow = Some((head.status, location.to_owned()));
+        }
+        let announced = head.header("content-length").is_some()
+            || head.header("transfer-encoding").is_some_and(|t| t.contains("chunked"))
+            || response.version() >= http::Version::HTTP_2
+            || matches!(head.status, 204 | 304)
+            || outgoing.method == http::Method::HEAD;
+        self.tell(at, What::Head(head));
+        self.body(http::Response::from(response).into_body(), outgoing, masker, announced).await
+    }
+
+    async fn body(
+        &self,
+        mut body: reqwest::Body,
+        outgoing: &Outgoing,
+        masker: &mut Masker,
+        announced: bool,
+    ) -> Stop {
+        let mut room = outgoing.limits.max_body.unwrap_or(u64::MAX);
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = sleep(outgoing.limits.idle_timeout) => {
+                    return Stop::new(EndCause::Timeout(Timeout::Idle), "");
+                }
+            };
+            let at = self.clock.now();
+            let frame = match frame {
+                None if announced => return Stop::new(EndCause::Complete, ""),
+                None => return Stop::new(EndCause::Closed, ""),
+                Some(Err(e)) => return in_body(&e),
+                Some(Ok(frame)) => frame,
+            };
+            match frame.into_data() {
+                // HTTP/2 ends some bodies with an empty frame.
+                Ok(data) if data.is_empty() => {}
+                Ok(mut data) => {
+                    let over = data.len() as u64 >= room && data.len() as u64 > room;
+                    if over {
+                        data.truncate(room as usize);
+                    }
+                    room -= data.len() as u64;
+                    let len = data.len() as u32;
+                    let (bytes, masked) = masker.feed(data);
+                    self.tell(at, What::Body { len, bytes, masked });
+                    if over {
+                        return Stop::new(EndCause::Limit(Limit::Body), "");
+                    }
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        let trailers = headers(&trailers, &outgoing.secrets);
+                        self.tell(at, What::Trailers(trailers));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The phases before the head, told when they are known to be over.
+    fn tell_marks(&self, marks: &Marks, peer: Option<SocketAddr>) {
+        let Ok(marks) = marks.0.lock() else { return };
+        if let Some((at, addresses)) = &marks.resolved {
+            let addresses = addresses.iter().map(|a| a.ip().to_string()).collect();
+            self.tell(*at, What::Resolved { addresses });
+        }
+        let tcp = marks.hello.or(marks.connected);
+        if let Some(at) = tcp {
+            self.tell(at, What::Connected { peer: peer.map(|p| p.to_string()) });
+        }
+        if let (Some(_), Some(at)) = (marks.hello, marks.connected) {
+            self.tell(at, What::Tls { detail: "TLS handshake done".into() });
+        }
+    }
+}
+
+/// Sleeps so long; for ever without a limit.
+async fn sleep(limit: Option<Micros>) {
+    match limit {
+        Some(micros) => tokio::time::sleep(Duration::from_micros(micros)).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn headers(map: &http::HeaderMap, secrets: &crate::journal::Secrets) -> Headers {
+    map.iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), super::request::mask_header(name.as_str(), &value, secrets))
+        })
+        .collect()
+}
+
+/// Moments before the head, noted by the hooks below.
+#[derive(Debug, Clone, Default)]
+struct Marks(Arc<Mutex<MarksInner>>);
+
+#[derive(Debug, Default)]
+struct MarksInner {
+    resolved: Option<(Micros, Vec<SocketAddr>)>,
+    /// The TLS ClientHello is being made: the TCP connection stands.
+    hello: Option<Micros>,
+    /// The connector is done: TCP, and TLS where there is any.
+    connected: Option<Micros>,
+}
+
+impl Marks {
+    fn note(&self, note: impl FnOnce(&mut MarksInner)) {
+        if let Ok(mut inner) = self.0.lock() {
+            note(&mut inner);
+        }
+    }
+
+    fn connected(&self) -> bool {
+        self.0.lock().is_ok_and(|m| m.connected.is_some())
+    }
+}
+
+fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::Client, Stop> {
+    let transport = &outgoing.transport;
+    let bad = |why: String| Stop::new(EndCause::Tls, why);
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .pool_max_idle_per_host(0)
+        .tcp_nodelay(true)
+        .dns_resolver(Arc::new(Resolver { clock, marks: marks.clone() }))
+        .connector_layer(MarkLayer { clock, marks: marks.clone() });
+    if let Some(micros) = outgoing.limits.connect_timeout {
+        builder = builder.connect_timeout(Duration::from_micros(micros));
+    }
+    builder = match transport.version {
+        Some(HttpVersion::Http1) => builder.http1_only(),
+        Some(HttpVersion::Http2) => builder.http2_prior_knowledge(),
+        None => builder,
+    };
+    if let Some(proxy) = &transport.proxy {
+        let proxy = reqwest::Proxy::all(proxy.as_str());
+        builder = builder
+            .proxy(proxy.map_err(|e| Stop::new(EndCause::Refused, format!("--proxy: {e}")))?);
+    } else if is_loopback(&outgoing.url) {
+        // A proxy of the environment is no way to this machine itself.
+        builder = builder.no_proxy();
+    }
+    let mut tls = if outgoing.url.scheme() == "https" || transport.proxy.is_some() {
+        tls::config(transport).map_err(bad)?
+    } else {
+        // Without this, reqwest would load the trust store, which may not be there, for http://.
+        tls::config(&super::request::Transport { insecure: true, ..transport.clone() })
+            .map_err(bad)?
+    };
+    tls.resumption =
+        rustls::client::Resumption::store(Arc::new(HelloMark { clock, marks: marks.clone() }));
+    builder
+        .tls_backend_preconfigured(tls)
+        .build()
+        .map_err(|e| Stop::new(EndCause::Refused, chain(&e)))
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// The system's resolver, with a mark when it has answered.
+struct Resolver {
+    clock: Clock,
+    marks: Marks,
+}
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let (clock, marks) = (self.clock, self.marks.clone());
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(|e| Box::new(DnsError(e)) as Box<dyn StdError + Send + Sync>)?
+                .collect();
+            let at = clock.now();
+            marks.note(|m| m.resolved = Some((at, addresses.clone())));
+            Ok(Box::new(addresses.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+/// The name could not be resolved; a type of its own, to tell it from other refusals.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct DnsError(io::Error);
+
+/// Marks when a connection stands.
+#[derive(Clone)]
+struct MarkLayer {
+    clock: Clock,
+    marks: Marks,
+}
+
+#[derive(Clone)]
+struct MarkService<S> {
+    inner: S,
+    layer: MarkLayer,
+}
+
+impl<S> Layer<S> for MarkLayer {
+    type Service = MarkService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        MarkService { inner, layer: self.clone() }
+    }
+}
+
+impl<S, R> Service<R> for MarkService<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+    S::Response: 'static,
+    S::Error: 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let MarkLayer { clock, marks } = self.layer.clone();
+        let connecting = self.inner.call(request);
+        Box::pin(async move {
+            let connected = connecting.await;
+            if connected.is_ok() {
+                let at = clock.now();
+                marks.note(|m| m.connected = Some(at));
+            }
+            connected
+        })
+    }
+}
+
+/// A session store that keeps nothing: it is asked when the ClientHello is made, which is the
+/// moment between TCP and TLS.
+#[derive(Debug)]
+struct HelloMark {
+    clock: Clock,
+    marks: Marks,
+}
+
+impl rustls::client::ClientSessionStore for HelloMark {
+    fn set_kx_hint(&self, _: rustls::pki_types::ServerName<'static>, _: rustls::NamedGroup) {}
+
+    fn kx_hint(&self, _: &rustls::pki_types::ServerName<'_>) -> Option<rustls::NamedGroup> {
+        let at = self.clock.now();
+        self.marks.note(|m| m.hello = Some(at));
+        None
+    }
+
+    fn set_tls12_session(
+        &self,
+        _: rustls::pki_types::ServerName<'static>,
+        _: rustls::client::Tls12ClientSessionValue,
+    ) {
+    }
+
+    fn tls12_session(
+        &self,
+        _: &rustls::pki_types::ServerName<'_>,
+    ) -> Option<rustls::client::Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &rustls::pki_types::ServerName<'static>) {}
+
+    fn insert_tls13_ticket(
+        &self,
+        _: rustls::pki_types::ServerName<'static>,
+        _: rustls::client::Tls13ClientSessionValue,
+    ) {
+    }
+
+    fn take_tls13_ticket(
+        &self,
+        _: &rustls::pki_types::ServerName<'static>,
+    ) -> Option<rustls::client::Tls13ClientSessionValue> {
+        None
+    }
+}
+
+/// An error and its causes, outermost first.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+/// An error with its causes as text, repetitions left out. The address is left out too: it may
+/// hold a secret, and the request has it.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
+        let text = text.split(" for url (").next().unwrap_or(&text).to_owned();
+        if !text.is_empty() && !parts.iter().any(|p| p.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    causes(error).filter_map(|e| e.downcast_ref::<io::Error>()).last().map(io::Error::kind)
+}
+
+/// Names an error that came before the head.
+fn before_head(error: &reqwest::Error, connected: bool) -> Stop {
+    let detail = chain(error);
+    let has = |needle: &str| detail.contains(needle);
+    let is_tls = causes(error).any(|e| e.is::<rustls::Error>())
+        || has("invalid peer certificate")
+        || (error.is_connect() && has("tls handshake eof"));
+    let cause = if causes(error).any(|e| e.is::<DnsError>()) || has("dns error") {
+        EndCause::Dns
+    } else if is_tls {
+        EndCause::Tls
+    } else if error.is_timeout() {
+        EndCause::Timeout(if connected { Timeout::Total } else { Timeout::Connect })
+    } else if error.is_connect() && !connected {
+        EndCause::Refused
+    } else if matches!(
+        io_kind(error),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    ) {
+        EndCause::Reset
+    } else if has("connection closed before message completed") {
+        // The library says the same for no byte at all and for half a head.
+        EndCause::ClosedBeforeHead
+    } else if has("invalid HTTP")
+        || has("http2 error")
+        || has("parse")
+        || has("message head is too large")
+    {
+        EndCause::Protocol
+    } else {
+        EndCause::ClosedBeforeHead
+    };
+    Stop { cause, detail }
+}
+
+/// Names an error that came inside the body.
+fn in_body(error: &reqwest::Error) -> Stop {
+    let detail = chain(error);
+    let has = |needle: &str| detail.contains(needle);
+    let cause = if error.is_timeout() {
+        EndCause::Timeout(Timeout::Idle)
+    } else if matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset))
+        || has("stream error received")
+        || has("Connection reset")
+    {
+        EndCause::Reset
+    } else if has("Invalid chunk size")
+        || has("Invalid chunk")
+        || has("invalid chunk")
+        || has("protocol error")
+    {
+        EndCause::Protocol
+    } else {
+        // `unexpected EOF during chunk size line`, `end of file before message length reached`,
+        // `peer closed connection without sending TLS close_notify`
+        EndCause::Truncated
+    };
+    Stop { cause, detail }
+}

@@ -1,0 +1,285 @@
+//! curl command lines, as people paste them from documents and browsers: read, and written.
+
+use super::Draft;
+
+/// Options of curl's that take a value and mean nothing for the bytes that are sent.
+const IGNORED_WITH_VALUE: &[&str] = &[
+    "-o",
+    "--output",
+    "-w",
+    "--write-out",
+    "-m",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "--retry-max-time",
+    "-c",
+    "--cookie-jar",
+    "-D",
+    "--dump-header",
+    "--resolve",
+    "--interface",
+    "-x",
+    "--proxy",
+    "--cacert",
+    "--cert",
+    "--key",
+    "--limit-rate",
+    "-y",
+    "-Y",
+    "--speed-time",
+    "--speed-limit",
+    "--trace",
+    "--trace-ascii",
+    "--stderr",
+    "--max-redirs",
+];
+
+/// Reads a curl command line. The draft's headers are the command's; `content-type` is what curl
+/// would send where the command names none.
+///
+/// # Errors
+/// A sentence about what could not be understood.
+pub fn parse(command: &str) -> Result<Draft, String> {
+    let words = words(command)?;
+    let mut args = words.into_iter();
+    if args.next().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
+        return Err("not a curl command: it does not begin with `curl`".into());
+    }
+    let mut draft = Draft::default();
+    let mut data: Vec<Vec<u8>> = Vec::new();
+    let (mut json, mut get) = (false, false);
+    while let Some(arg) = args.next() {
+        let (name, mut attached) = split(&arg);
+        let mut value = || {
+            attached
+                .take()
+                .or_else(|| args.next())
+                .ok_or_else(|| format!("{name}: its value is missing"))
+        };
+        match name.as_str() {
+            "-H" | "--header" => {
+                let header = value()?;
+                let (k, v) = header
+                    .split_once(':')
+                    .ok_or_else(|| format!("{header:?}: a header is `name: value`"))?;
+                draft.headers.push((k.trim().to_owned(), v.trim().to_owned()));
+            }
+            "-X" | "--request" => draft.method = value()?,
+            "--url" => draft.url = Some(value()?),
+            "-d" | "--data" | "--data-ascii" => data.push(read(&value()?, true)?),
+            "--data-raw" => data.push(value()?.into_bytes()),
+            "--data-binary" => data.push(read(&value()?, false)?),
+            "--json" => {
+                json = true;
+                data.push(read(&value()?, false)?);
+            }
+            "-u" | "--user" => {
+                use base64::Engine as _;
+                let user = base64::engine::general_purpose::STANDARD.encode(value()?);
+                draft.headers.push(("authorization".into(), format!("Basic {user}")));
+            }
+            "--oauth2-bearer" => {
+                let token = value()?;
+                draft.headers.push(("authorization".into(), format!("Bearer {token}")));
+            }
+            "-A" | "--user-agent" => draft.headers.push(("user-agent".into(), value()?)),
+            "-e" | "--referer" => draft.headers.push(("referer".into(), value()?)),
+            "-b" | "--cookie" => draft.headers.push(("cookie".into(), value()?)),
+            "-G" | "--get" => get = true,
+            "-I" | "--head" => draft.method = "HEAD".into(),
+            "-F" | "--form" => {
+                return Err("-F: multipart forms are not read; no LLM stream takes one".into());
+            }
+            name if IGNORED_WITH_VALUE.contains(&name) => drop(value()?),
+            name if name.starts_with('-') && name.len() > 1 => {}
+            _ => draft.url = Some(arg),
+        }
+    }
+    let url = draft.url.take().ok_or("the curl command has no address")?;
+    draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
+    let has =
+        |draft: &Draft, name: &str| draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
+    draft.body = data.join(&b'&');
+    if json {
+        for (name, value) in [("content-type", "application/json"), ("accept", "application/json")]
+        {
+            if !has(&draft, name) {
+                draft.headers.push((name.into(), value.into()));
+            }
+        }
+    } else if !draft.body.is_empty() && !has(&draft, "content-type") {
+        draft.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
+    }
+    if get {
+        return Err(
+            "-G: a stream is asked for with a body; write the parameters into the address".into()
+        );
+    }
+    if draft.method.is_empty() {
+        draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
+    }
+    Ok(draft)
+}
+
+/// `--name=value` and `-Nvalue` taken apart. A cluster of flags (`-sSN`) stays one name.
+fn split(arg: &str) -> (String, Option<String>) {
+    if arg.starts_with("--") {
+        return match arg.split_once('=') {
+            Some((name, value)) if name.len() > 2 => (name.to_owned(), Some(value.to_owned())),
+            _ => (arg.to_owned(), None),
+        };
+    }
+    let mut chars = arg.chars();
+    if let (Some('-'), Some(letter)) = (chars.next(), chars.next())
+        && "HXduAebomwcDxFyY".contains(letter)
+        && !chars.as_str().is_empty()
+    {
+        return (format!("-{letter}"), Some(chars.as_str().to_owned()));
+    }
+    // In a cluster only the last letter can take a value: `-sSX POST`.
+    if !arg.starts_with("--")
+        && arg.len() > 2
+        && arg.starts_with('-')
+        && let Some(last) = arg.chars().last()
+        && "HXdu".contains(last)
+    {
+        return (format!("-{last}"), None);
+    }
+    (arg.to_owned(), None)
+}
+
+/// `@file` is read; with `-d`, curl takes the line ends out.
+fn read(value: &str, strip: bool) -> Result<Vec<u8>, String> {
+    let Some(file) = value.strip_prefix('@') else { return Ok(value.as_bytes().to_vec()) };
+    let mut bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+    if strip {
+        bytes.retain(|b| !matches!(b, b'\r' | b'\n'));
+    }
+    Ok(bytes)
+}
+
+/// The words of a shell command: POSIX quoting, `\` at line ends, and bash's `$'…'`, which
+/// browsers write.
+fn words(command: &str) -> Result<Vec<String>, String> {
+    let plain = ansi_c(command.trim().trim_start_matches("$ "));
+    // A prompt's `^` at line ends is cmd.exe's.
+    let plain = plain.replace("^\r\n", " ").replace("^\n", " ");
+    shlex::split(&plain).ok_or_else(|| "a quote in the curl command is not closed".into())
+}
+
+/// Replaces `$'…'` by a POSIX-quoted word of the same meaning.
+fn ansi_c(command: &str) -> String {
+    let mut out = String::with_capacity(command.len());
+    let mut chars = command.chars().peekable();
+    let mut quote = None;
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('$', None) if chars.peek() == Some(&'\'') => {
+                chars.next();
+                let mut text = String::new();
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\'' => break,
+                        '\\' => text.extend(escape(&mut chars)),
+                        c => text.push(c),
+                    }
+                }
+                out.push_str(&quoted(&text));
+            }
+            // A line that goes on; the pasted text may have either kind of line end.
+            ('\\', None | Some('"')) if matches!(chars.peek(), Some('\n' | '\r')) => {
+                if chars.next() == Some('\r') {
+                    chars.next_if_eq(&'\n');
+                }
+            }
+            ('\\', None | Some('"')) => {
+                out.push(c);
+                out.extend(chars.next());
+            }
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                out.push(c);
+            }
+            (c, Some(q)) => {
+                if c == q {
+                    quote = None;
+                }
+                out.push(c);
+            }
+            (c, None) => out.push(c),
+        }
+    }
+    out
+}
+
+fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
+    match chars.next()? {
+        'n' => Some('\n'),
+        't' => Some('\t'),
+        'r' => Some('\r'),
+        'u' => hex(chars, 4),
+        'x' => hex(chars, 2),
+        c => Some(c),
+    }
+}
+
+fn hex(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, max: usize) -> Option<char> {
+    let mut code = String::new();
+    while code.len() < max
+        && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
+    {
+        code.push(h);
+    }
+    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
+}
+
+/// One word of a POSIX shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_browsers_are_understood() {
+        let draft = parse(
+            "$ curl -sSN https://api.example/v1/chat/completions \\\n  -H 'Content-Type: application/json' \\\n  \
+             -H \"Authorization: Bearer $KEY\" --max-time 3 -d '{\"model\": \"m\",\n\"x\":\"it'\\''s\"}'",
+        )
+        .unwrap();
+        assert_eq!(draft.url.as_deref(), Some("https://api.example/v1/chat/completions"));
+        assert_eq!(draft.method, "POST");
+        assert_eq!(draft.headers[1], ("Authorization".into(), "Bearer $KEY".into()));
+        assert_eq!(draft.body, b"{\"model\": \"m\",\n\"x\":\"it's\"}");
+        let draft = parse("curl 'h/p' -XPUT --json '{}' -u a:b --compressed").unwrap();
+        assert_eq!((draft.url.as_deref(), draft.method.as_str()), (Some("http://h/p"), "PUT"));
+        assert!(draft.headers.contains(&("authorization".into(), "Basic YTpi".into())));
+        let draft = parse("curl h --data-raw $'{\"a\":\"\\u00e9\\'\\n\"}'").unwrap();
+        assert_eq!(draft.body, "{\"a\":\"é'\n\"}".as_bytes());
+        assert_eq!(draft.headers[0].1, "application/x-www-form-urlencoded");
+    }
+
+    #[test]
+    fn what_is_no_command_is_said() {
+        assert!(parse("wget x").unwrap_err().contains("curl"));
+        assert!(parse("curl -H 'a: b'").unwrap_err().contains("address"));
+        assert!(parse("curl 'x").unwrap_err().contains("quote"));
+        assert!(parse("curl x -H").unwrap_err().contains("missing"));
+        assert!(parse("curl x -d @/nowhere/at/all").unwrap_err().contains("/nowhere"));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("a-b"), "a-b");
+        assert_eq!(quoted("it's $x"), "'it'\\''s $x'");
+        assert_eq!(shlex::split(&quoted("it's \"x\"\n")).unwrap(), ["it's \"x\"\n"]);
+    }
+}

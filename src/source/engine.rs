@@ -1,0 +1,109 @@
+//! The engine: a thread of its own that reads, and nothing else.
+//!
+//! Drawing on the reader's thread makes time stamps late by hundreds of microseconds, so the
+//! exchanges live on a runtime here. Each entry goes two ways at once: to the recorder, which
+//! writes it to disk, and to whoever listens.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::request::Outgoing;
+use super::{Clock, News, client};
+use crate::journal::{Entry, ExchangeId};
+
+/// Runs exchanges. Dropping it cancels them.
+#[derive(Debug)]
+pub struct Engine {
+    jobs: mpsc::UnboundedSender<Job>,
+    next: Arc<AtomicU32>,
+    running: Arc<Mutex<HashMap<ExchangeId, CancellationToken>>>,
+    all: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Job {
+    x: ExchangeId,
+    outgoing: Outgoing,
+    cancel: CancellationToken,
+}
+
+impl Engine {
+    /// Starts the reader thread. `first` is the number of the first exchange; `record` gets each
+    /// entry before `news` does and must not block.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn start(
+        clock: Clock,
+        first: ExchangeId,
+        news: mpsc::UnboundedSender<News>,
+        record: impl Fn(&Entry) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
+        let next = Arc::new(AtomicU32::new(first));
+        let running = Arc::<Mutex<HashMap<ExchangeId, CancellationToken>>>::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (ids, over) = (Arc::clone(&next), Arc::clone(&running));
+        let record = Arc::new(record);
+        std::thread::Builder::new().name("reader".into()).spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                while let Some(Job { x, outgoing, cancel }) = queue.recv().await {
+                    let (ids, over) = (Arc::clone(&ids), Arc::clone(&over));
+                    let (news, record) = (news.clone(), Arc::clone(&record));
+                    tokio::task::spawn_local(async move {
+                        let tell = |entry: Entry| {
+                            record(&entry);
+                            // Nobody listens any more when the program is about to end.
+                            let _ = news.send(News::Entry(entry));
+                        };
+                        let next_id = || ids.fetch_add(1, Ordering::Relaxed);
+                        client::run(x, outgoing, clock, cancel, next_id, tell).await;
+                        if let Ok(mut over) = over.lock() {
+                            over.remove(&x);
+                        }
+                    });
+                }
+            });
+        })?;
+        Ok(Self { jobs, next, running, all: CancellationToken::new() })
+    }
+
+    /// Sends a request; its entries follow as news. Gives the exchange's number.
+    pub fn send(&self, outgoing: Outgoing) -> ExchangeId {
+        let x = self.next.fetch_add(1, Ordering::Relaxed);
+        let cancel = self.all.child_token();
+        if let Ok(mut running) = self.running.lock() {
+            running.insert(x, cancel.clone());
+        }
+        // The thread lives as long as this sender.
+        let _ = self.jobs.send(Job { x, outgoing, cancel });
+        x
+    }
+
+    /// Stops an exchange: its connection is dropped at once, and its end is told.
+    pub fn cancel(&self, x: ExchangeId) {
+        if let Ok(running) = self.running.lock()
+            && let Some(token) = running.get(&x)
+        {
+            token.cancel();
+        }
+    }
+
+    /// Stops all exchanges.
+    pub fn cancel_all(&self) {
+        if let Ok(running) = self.running.lock() {
+            running.values().for_each(CancellationToken::cancel);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.all.cancel();
+    }
+}

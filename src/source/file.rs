@@ -1,0 +1,279 @@
+//! Recordings: a saved session, a `curl -i` capture, or a bare body, from a file or a pipe.
+
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::journal::{EndCause, Entry, Head, Micros, What, file};
+
+/// What the user tells about a bare body.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// `--status N`.
+    pub status: Option<u16>,
+    /// `--content-type T`.
+    pub content_type: Option<String>,
+    /// `--dialect NAME`: of a saved session it replaces what the requests say.
+    pub dialect: Option<String>,
+}
+
+/// A recording that was opened.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// Its entries.
+    pub entries: Vec<Entry>,
+    /// What the user ought to know about the file.
+    pub warnings: Vec<String>,
+    /// It was saved by this program, and has times.
+    pub is_session: bool,
+}
+
+/// The most bytes of a bare body that are taken at once as an entry.
+const PIECE: usize = 1 << 20;
+
+/// Opens `path`, or standard input for `-`.
+///
+/// # Errors
+/// A sentence that names the file, and the line where it is damaged.
+pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
+    let shown =
+        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let bad = |e: &dyn std::fmt::Display| format!("{shown}: {e}");
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| bad(&e))?;
+    } else {
+        let file = std::fs::File::open(path).map_err(|e| bad(&e))?;
+        if file.metadata().is_ok_and(|m| m.is_dir()) {
+            return Err(bad(&"is a folder, not a recording"));
+        }
+        BufReader::new(file).read_to_end(&mut bytes).map_err(|e| bad(&e))?;
+    }
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    read(&bytes, name, told).map_err(|e| bad(&e))
+}
+
+/// Reads a recording's bytes; `name` is the file's, for its ending.
+///
+/// # Errors
+/// A sentence, when it is a session of ours that is damaged or newer.
+pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> {
+    let first_line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    if file::is_session(first_line) {
+        let session = file::read(bytes).map_err(|e| e.to_string())?;
+        let mut recording =
+            Recording { is_session: true, entries: session.entries, ..Recording::default() };
+        if let Some(torn) = session.torn {
+            recording
+                .warnings
+                .push(format!("{torn}; the program that wrote it was interrupted there"));
+        }
+        for entry in &mut recording.entries {
+            if let (What::Request(r), Some(dialect)) = (&mut entry.what, &told.dialect) {
+                r.dialect.clone_from(dialect);
+            }
+        }
+        close(&mut recording.entries);
+        return Ok(recording);
+    }
+    let mut bare = Bare::new(name, told);
+    let mut recording = Recording::default();
+    for piece in bytes.chunks(PIECE) {
+        recording.entries.extend(bare.feed(piece, None));
+    }
+    recording.entries.extend(bare.finish(None));
+    Ok(recording)
+}
+
+/// An exchange without an end was interrupted together with the program: it gets one that says
+/// that nobody knows.
+fn close(entries: &mut Vec<Entry>) {
+    let mut open = std::collections::BTreeMap::new();
+    for e in entries.iter() {
+        match e.what {
+            What::End { .. } => drop(open.remove(&e.x)),
+            _ => drop(open.insert(e.x, e.at)),
+        }
+    }
+    for (x, at) in open {
+        let detail = "the recording stops here".to_owned();
+        entries.push(Entry { x, at, what: What::End { cause: EndCause::Unknown, detail } });
+    }
+}
+
+/// Makes entries of a body that comes without a record of its exchange: a raw body, or what
+/// `curl -i` prints. Works on pieces, so a pipe can be watched.
+#[derive(Debug)]
+pub struct Bare {
+    told: Told,
+    named_sse: bool,
+    /// Bytes that may yet turn out to be a head; `None` once that is settled.
+    head: Option<Vec<u8>>,
+}
+
+/// No head is longer.
+const MAX_HEAD: usize = 1 << 20;
+
+impl Bare {
+    /// A body of which this is known.
+    pub fn new(name: &str, told: &Told) -> Self {
+        let named_sse = name.to_ascii_lowercase().ends_with(".sse");
+        Self { told: told.clone(), named_sse, head: Some(Vec::new()) }
+    }
+
+    /// The next bytes, read at `at`.
+    pub fn feed(&mut self, bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
+        let Some(mut head) = self.head.take() else { return body(bytes, at) };
+        head.extend_from_slice(bytes);
+        let mut out = Vec::new();
+        loop {
+            let is_head = head.starts_with(b"HTTP/");
+            if !is_head && b"HTTP/".starts_with(&head[..head.len().min(5)]) && head.len() < 5 {
+                break;
+            }
+            let end = if is_head { end_of_head(&head) } else { None };
+            let (Some(end), true) = (end, is_head) else {
+                if is_head && head.len() < MAX_HEAD {
+                    break;
+                }
+                out.extend(self.begin(at, None));
+                out.extend(body(&head, at));
+                return out;
+            };
+            let rest = head.split_off(end);
+            let parsed = parse_head(&head);
+            // `curl -L` and interim answers put one head after the other.
+            let more = rest.starts_with(b"HTTP/");
+            let interim = parsed.as_ref().is_some_and(|h| h.status < 200) || more;
+            if !interim {
+                out.extend(self.begin(at, parsed));
+                out.extend(body(&rest, at));
+                return out;
+            }
+            head = rest;
+        }
+        self.head = Some(head);
+        out
+    }
+
+    /// The body is over.
+    pub fn finish(&mut self, at: Option<Micros>) -> Vec<Entry> {
+        let mut out = Vec::new();
+        if let Some(head) = self.head.take() {
+            out.extend(self.begin(at, None));
+            out.extend(body(&head, at));
+        }
+        let cause = EndCause::Unknown;
+        out.push(Entry { x: 0, at, what: What::End { cause, detail: String::new() } });
+        out
+    }
+
+    fn begin(&self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
+        let Told { status, content_type, dialect } = self.told.clone();
+        let named_sse = self.named_sse;
+        let mut out =
+            vec![Entry { x: 0, at, what: What::Bare { status, content_type, dialect, named_sse } }];
+        out.extend(head.map(|head| Entry { x: 0, at, what: What::Head(head) }));
+        out
+    }
+}
+
+fn body(bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
+    let entry = |piece: &[u8]| {
+        let (len, bytes) = (piece.len() as u32, Bytes::copy_from_slice(piece));
+        Entry { x: 0, at, what: What::Body { len, bytes, masked: Vec::new() } }
+    };
+    bytes.chunks(PIECE).map(entry).collect()
+}
+
+/// Where the body begins: after the first blank line.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let crlf = memchr::memmem::find(bytes, b"\r\n\r\n").map(|i| i + 4);
+    let lf = memchr::memmem::find(bytes, b"\n\n").map(|i| i + 2);
+    crlf.into_iter().chain(lf).min()
+}
+
+/// Reads what curl prints of a head. The secrets in it are masked.
+fn parse_head(bytes: &[u8]) -> Option<Head> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let mut status = lines.next()?.split_ascii_whitespace();
+    let version = status.next()?.to_owned();
+    let status = status.next()?.parse().ok()?;
+    let secrets = crate::journal::Secrets::default();
+    let headers = lines
+        .filter_map(|l| l.split_once(':'))
+        .map(|(k, v)| {
+            (
+                k.trim().to_ascii_lowercase(),
+                super::request::mask_header(k.trim(), v.trim(), &secrets),
+            )
+        })
+        .collect();
+    Some(Head { interim: false, status, version, headers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(entries: &[Entry]) -> Vec<&'static str> {
+        let kind = |e: &Entry| match &e.what {
+            What::Bare { .. } => "bare",
+            What::Head(_) => "head",
+            What::Body { .. } => "body",
+            What::End { .. } => "end",
+            _ => "?",
+        };
+        entries.iter().map(kind).collect()
+    }
+
+    #[test]
+    fn a_curl_capture_has_a_head() {
+        let capture = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2 200 \r\nContent-Type: text/event-stream\r\nset-cookie: s=1\r\n\r\ndata: x\n\n";
+        for step in 1..capture.len() {
+            let mut bare = Bare::new("x", &Told::default());
+            let mut entries = Vec::new();
+            for piece in capture.chunks(step) {
+                entries.extend(bare.feed(piece, Some(1)));
+            }
+            entries.extend(bare.finish(Some(2)));
+            let What::Head(head) = &entries[1].what else { panic!("{entries:?}") };
+            assert_eq!(
+                (head.status, head.header("content-type")),
+                (200, Some("text/event-stream"))
+            );
+            assert_eq!(head.header("set-cookie"), Some("***"));
+            let all: Vec<u8> = entries
+                .iter()
+                .flat_map(|e| match &e.what {
+                    What::Body { bytes, .. } => bytes.to_vec(),
+                    _ => vec![],
+                })
+                .collect();
+            assert_eq!(all, b"data: x\n\n");
+        }
+    }
+
+    #[test]
+    fn a_bare_body_has_no_times_and_no_head() {
+        let told = Told { status: Some(422), ..Told::default() };
+        let r = read(b"{\"a\":1}", "x.json", &told).unwrap();
+        assert_eq!(kinds(&r.entries), ["bare", "body", "end"]);
+        assert!(r.entries.iter().all(|e| e.at.is_none()));
+        assert_eq!(kinds(&read(b"", "x", &told).unwrap().entries), ["bare", "end"]);
+        assert_eq!(kinds(&read(b"HTT", "x", &told).unwrap().entries), ["bare", "body", "end"]);
+    }
+
+    #[test]
+    fn a_session_without_an_end_gets_one() {
+        let mut bytes = file::header("0", "").into_bytes();
+        let head = Head { status: 200, ..Head::default() };
+        file::encode(&Entry { x: 4, at: Some(9), what: What::Head(head) }, &mut bytes);
+        let r = read(&bytes, "x", &Told::default()).unwrap();
+        assert!(r.is_session);
+        assert_eq!(kinds(&r.entries), ["head", "end"]);
+        assert_eq!((r.entries[1].x, r.entries[1].at), (4, Some(9)));
+    }
+}

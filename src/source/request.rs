@@ -1,0 +1,368 @@
+//! From a draft to what goes over the wire, and to what the journal may know of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::Draft;
+use crate::config::{Config, LAB_URL, Limits, Provider};
+use crate::dialect::{self, Dialect};
+use crate::journal::{BODY_KEYS, HEADERS, PARAMETERS, Request, Secrets, Span};
+use crate::json::{Kind, Tape, Value};
+
+/// How requests travel.
+#[derive(Debug, Clone, Default)]
+pub struct Transport {
+    /// Do not verify certificates.
+    pub insecure: bool,
+    /// Further trusted roots, PEM.
+    pub ca_cert: Option<PathBuf>,
+    /// A proxy's address.
+    pub proxy: Option<String>,
+    /// Only this HTTP version.
+    pub version: Option<HttpVersion>,
+    /// Follow redirects.
+    pub location: bool,
+}
+
+/// A forced HTTP version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, without TLS too.
+    Http2,
+}
+
+/// A request that is ready to be sent. Holds credentials; `Debug` shows none.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Method.
+    pub method: http::Method,
+    /// Address.
+    pub url: url::Url,
+    /// All headers, credentials in clear.
+    pub headers: http::HeaderMap,
+    /// The body, secrets in clear.
+    pub body: Bytes,
+    /// What is masked wherever it shows up.
+    pub secrets: Secrets,
+    /// The request as the journal has it.
+    pub request: Request,
+    /// How it travels.
+    pub transport: Transport,
+    /// Its bounds.
+    pub limits: Limits,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Outgoing({} {})", self.request.method, self.request.url)
+    }
+}
+
+/// Makes a request of a draft. `lab` is the embedded provider's address, once it runs.
+///
+/// # Errors
+/// A sentence that says what is wrong with the draft.
+pub fn resolve(
+    draft: &Draft,
+    config: &Config,
+    transport: &Transport,
+    lab: Option<SocketAddr>,
+) -> Result<Outgoing, String> {
+    let provider = provider_of(draft, config)?;
+    let speaks = dialect_of(draft, &provider);
+    let url = address(draft, &provider, speaks, lab)?;
+    let method = if draft.method.is_empty() { "POST" } else { &draft.method };
+    let method = http::Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| format!("{method:?} is no HTTP method"))?;
+    let mut headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("accept".into(), "text/event-stream, application/json".into()),
+        ("accept-encoding".into(), "identity".into()),
+        ("user-agent".into(), concat!("sselens/", env!("CARGO_PKG_VERSION")).into()),
+    ];
+    if let Some(key) = config.key(&provider) {
+        let (name, before) =
+            speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
+        set(&mut headers, name, &format!("{before}{key}"));
+    }
+    for (name, value) in provider.headers.iter().chain(&draft.headers) {
+        set(&mut headers, name, value);
+    }
+    let mut secrets = Secrets::default();
+    for (name, value) in &headers {
+        if HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            secrets.add(credential(value));
+        }
+    }
+    for (name, value) in url.query_pairs() {
+        if PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
+            secrets.add(&value);
+        }
+    }
+    secrets.add(url.password().unwrap_or_default());
+    let (body, masked) = mask_body(&draft.body, &mut secrets);
+    let mut sent = http::HeaderMap::new();
+    for (name, value) in &headers {
+        let bad = |_| {
+            format!("the header {name:?} cannot be sent: its name or value is not allowed in HTTP")
+        };
+        let key = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.to_string()))?;
+        let mut val = http::HeaderValue::from_str(value).map_err(|e| bad(e.to_string()))?;
+        val.set_sensitive(HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+        sent.insert(key, val);
+    }
+    let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
+    let mut warnings = Vec::new();
+    if transport.insecure {
+        warnings.push("TLS certificates are not verified (--insecure)".to_owned());
+    }
+    let request = Request {
+        method: method.to_string(),
+        url: mask_url(&url, &secrets),
+        headers: headers
+            .iter()
+            .map(|(k, v)| (k.to_ascii_lowercase(), mask_header(k, v, &secrets)))
+            .collect(),
+        body,
+        provider: provider.name.clone(),
+        dialect: draft.dialect.clone().unwrap_or_else(|| provider.dialect.clone()),
+        model: secrets.mask(&model),
+        masked,
+        warnings,
+    };
+    Ok(Outgoing {
+        method,
+        url,
+        headers: sent,
+        body: Bytes::copy_from_slice(&draft.body),
+        secrets,
+        request,
+        transport: transport.clone(),
+        limits: config.limits,
+    })
+}
+
+/// A draft for a provider with a fresh body: its model, prompt and extra members.
+///
+/// # Errors
+/// When the provider is unknown.
+pub fn compose(
+    config: &Config,
+    draft: Draft,
+    prompt: &str,
+    system: Option<&str>,
+) -> Result<Draft, String> {
+    let provider = provider_of(&draft, config)?;
+    let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
+    let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
+    let parts = dialect::RequestParts { model: &model, prompt, system };
+    let mut body = (speaks.request().body)(&parts);
+    if !provider.body.is_empty()
+        && let Ok(serde_json::Value::Object(mut members)) = serde_json::from_str(&body)
+    {
+        members.extend(provider.body.clone());
+        body = serde_json::to_string_pretty(&members).unwrap_or(body);
+    }
+    Ok(Draft { model, body: body.into_bytes(), ..draft })
+}
+
+/// The draft's provider; with a URL of its own and no name, one that is only that URL.
+fn provider_of(draft: &Draft, config: &Config) -> Result<Provider, String> {
+    match (&draft.url, draft.provider.as_str()) {
+        (Some(url), "") => Ok(Provider {
+            name: "url".into(),
+            dialect: "auto".into(),
+            base_url: url.clone(),
+            ..Provider::default()
+        }),
+        (None, "") => config.provider(&config.provider).cloned(),
+        (_, name) => config.provider(name).cloned(),
+    }
+}
+
+fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect> {
+    dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
+}
+
+fn address(
+    draft: &Draft,
+    provider: &Provider,
+    speaks: Option<&'static dyn Dialect>,
+    lab: Option<SocketAddr>,
+) -> Result<url::Url, String> {
+    let text = match &draft.url {
+        Some(url) => url.clone(),
+        None => {
+            let base = match (provider.base_url.strip_prefix(LAB_URL), lab) {
+                (Some(rest), Some(lab)) => format!("http://{lab}/v1{rest}"),
+                (Some(_), None) => return Err("the lab is not running".into()),
+                (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
+            };
+            let path = provider.path.as_deref();
+            let path =
+                path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
+            format!("{base}{path}")
+        }
+    };
+    let url = url::Url::parse(&text).map_err(|e| format!("{text:?} is no address: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{text:?}: only http:// and https:// can be sent to"));
+    }
+    Ok(url)
+}
+
+fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+    match headers.iter_mut().find(|(k, _)| k.eq_ignore_ascii_case(name)) {
+        Some(header) => header.1 = value.to_owned(),
+        None => headers.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+/// The part of a header's value that is secret: what follows the scheme (`Bearer`, `Basic`).
+fn credential(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
+            rest.trim()
+        }
+        _ => value,
+    }
+}
+
+/// A header's value as it may be shown: of a listed one only the scheme is left.
+pub(crate) fn mask_header(name: &str, value: &str, secrets: &Secrets) -> String {
+    if !HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        return secrets.mask(value);
+    }
+    let secret = credential(value);
+    value.replacen(secret, &"*".repeat(secret.chars().count()), usize::from(!secret.is_empty()))
+}
+
+fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
+    let mut shown = url.clone();
+    if let Some(password) = url.password() {
+        let _ = shown.set_password(Some(&"*".repeat(password.len())));
+    }
+    let Some(query) = url.query() else { return secrets.mask(shown.as_str()) };
+    let query: Vec<_> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((k, v)) if PARAMETERS.contains(&k.to_ascii_lowercase().as_str()) => {
+                format!("{k}={}", "*".repeat(v.len()))
+            }
+            _ => pair.to_owned(),
+        })
+        .collect();
+    shown.set_query(Some(&query.join("&")));
+    secrets.mask(shown.as_str())
+}
+
+/// The body with its secrets masked, and where. The values of listed keys become secrets.
+fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
+    let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+    if let Ok(text) = std::str::from_utf8(body) {
+        let mut tape = Tape::new();
+        if tape.parse(text).is_ok()
+            && let Some(root) = tape.root(text)
+        {
+            listed(root, &mut |value| {
+                let span = value.span();
+                spans.push(span.start + 1..span.end - 1);
+                secrets.add(&value.as_str().unwrap_or_default());
+            });
+        }
+    }
+    spans.extend(secrets.find(body));
+    let mut masked = body.to_vec();
+    for span in &spans {
+        masked[span.clone()].fill(b'*');
+    }
+    spans.sort_by_key(|s| s.start);
+    let spans =
+        spans.into_iter().filter(|s| !s.is_empty()).map(|s| (s.start as u64, s.len() as u64));
+    (masked.into(), spans.collect())
+}
+
+/// Every string under a listed key, however deep (the depth of a request is the user's own).
+fn listed<'a>(root: Value<'a>, found: &mut impl FnMut(Value<'a>)) {
+    let mut todo = vec![root];
+    while let Some(value) = todo.pop() {
+        todo.extend(value.items());
+        for (key, member) in value.entries() {
+            let name = key.as_str().unwrap_or_default().to_ascii_lowercase();
+            if member.kind() == Kind::String && BODY_KEYS.contains(&name.as_str()) {
+                found(member);
+            } else {
+                todo.push(member);
+            }
+        }
+    }
+}
+
+/// The `model` member of a JSON body.
+pub(crate) fn model_of(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut tape = Tape::new();
+    tape.parse(text).ok()?;
+    tape.root(text)?.str("model").map(Into::into)
+}
+
+/// Sets the model of a body that is sent byte for byte: only the value's own span changes; where
+/// there is none, a member is put in front.
+///
+/// # Errors
+/// When the body is not a JSON object.
+pub fn set_model(body: &[u8], model: &str) -> Result<Vec<u8>, String> {
+    let value = serde_json::to_string(model).unwrap_or_default();
+    edit(body, |root| {
+        if let Some(old) = root.get("model") {
+            return Ok((old.span(), value));
+        }
+        let at = root.span().start + 1;
+        let comma = if root.is_empty() { "" } else { "," };
+        Ok((at..at, format!("\"model\":{value}{comma}")))
+    })
+}
+
+/// Sets the text of the last user message of a body: only its own span changes.
+///
+/// # Errors
+/// When the body is not a JSON object with a user message whose content is text.
+pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, String> {
+    let value = serde_json::to_string(prompt).unwrap_or_default();
+    edit(body, |root| {
+        let messages = root.get("messages").into_iter().flat_map(Value::items);
+        let user = messages.filter(|m| m.str("role").is_some_and(|r| r == "user")).last();
+        let content = user.and_then(|m| m.get("content"));
+        let text = content.and_then(|c| match c.kind() {
+            Kind::String => Some(c),
+            _ => c.items().filter_map(|p| p.get("text")).last(),
+        });
+        match text {
+            Some(text) => Ok((text.span(), value)),
+            None => Err("the body has no user message whose text PROMPT could replace".into()),
+        }
+    })
+}
+
+fn edit(
+    body: &[u8],
+    change: impl FnOnce(Value<'_>) -> Result<(std::ops::Range<usize>, String), String>,
+) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(body).map_err(|e| format!("the body is not UTF-8: {e}"))?;
+    let mut tape = Tape::new();
+    tape.parse(text).map_err(|e| {
+        let (line, column) = crate::json::line_column(text, e.offset);
+        format!("the body is not JSON: line {line}, column {column}: {}", e.kind)
+    })?;
+    let root = tape.root(text).filter(|r| r.kind() == Kind::Object);
+    let (span, new) = change(root.ok_or("the body is not a JSON object")?)?;
+    Ok(format!("{}{new}{}", &text[..span.start], &text[span.end..]).into_bytes())
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+use super::*;
+use crate::config::{Environment, Sources};
+
+fn config(env: &[(&str, &str)]) -> Config {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = Some(file.path().to_owned());
+    let sources =
+        Sources { config: path.clone(), env_file: path, environment: Environment::of(env) };
+    Config::load(sources).unwrap()
+}
+
+fn outgoing(draft: &Draft, env: &[(&str, &str)]) -> Result<Outgoing, String> {
+    resolve(draft, &config(env), &Transport::default(), Some(([127, 0, 0, 1], 9).into()))
+}
+
+#[test]
+fn keys_are_sent_and_never_shown() {
+    let key = "sk-0123456789abcdef";
+    let draft = Draft {
+        provider: "openai".into(),
+        body: format!("{{\"model\":\"m\",\"x\":\"{key}\",\"api_key\":\"pw\"}}").into_bytes(),
+        headers: vec![("Cookie".into(), "id=1".into())],
+        url: Some(format!("http://u:passw0rd@h/p?key=abc&a=1&x={key}")),
+        ..Draft::default()
+    };
+    let out = outgoing(&draft, &[("OPENAI_API_KEY", key)]).unwrap();
+    assert_eq!(out.headers["authorization"], format!("Bearer {key}"));
+    let r = &out.request;
+    assert!(r.headers.contains(&("authorization".into(), "Bearer *******************".into())));
+    assert!(r.headers.contains(&("cookie".into(), "****".into())));
+    assert_eq!(r.url, "http://u:********@h/p?key=***&a=1&x=*******************");
+    assert_eq!(&r.body[..], b"{\"model\":\"m\",\"x\":\"*******************\",\"api_key\":\"**\"}");
+    assert_eq!(r.masked, [(18, 19), (50, 2)]);
+    let debug = format!("{out:?} {r:?}");
+    assert!(!debug.contains("sk-") && !debug.contains("passw0rd"));
+    assert_eq!(r.model, "m");
+}
+
+#[test]
+fn the_lab_is_addressed_where_it_runs() {
+    let out = outgoing(&Draft { provider: "lab".into(), ..Draft::default() }, &[]).unwrap();
+    assert_eq!(out.url.as_str(), "http://127.0.0.1:9/v1/chat/completions");
+    let url = Draft { url: Some("ftp://x".into()), ..Draft::default() };
+    assert!(outgoing(&url, &[]).unwrap_err().contains("http://"));
+    let nope = Draft { provider: "nope".into(), ..Draft::default() };
+    assert!(outgoing(&nope, &[]).unwrap_err().contains("lab"));
+}
+
+#[test]
+fn only_the_spans_of_model_and_prompt_change() {
+    let body = b"{ \"model\" : \"a\",\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}] }\n";
+    let new = set_prompt(&set_model(body, "b\"").unwrap(), "hi").unwrap();
+    assert_eq!(
+        String::from_utf8(new).unwrap(),
+        "{ \"model\" : \"b\\\"\",\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hi\"}]}] }\n"
+    );
+    assert_eq!(set_model(b"{}", "m").unwrap(), b"{\"model\":\"m\"}");
+    assert_eq!(set_model(b"{\"a\":1}", "m").unwrap(), b"{\"model\":\"m\",\"a\":1}");
+    assert!(set_model(b"{\n \"a\": x}", "m").unwrap_err().contains("line 2, column 7"));
+    assert!(set_prompt(b"{}", "m").unwrap_err().contains("user message"));
+}
+
+#[test]
+fn a_fresh_body_has_model_prompt_and_extras() {
+    let mut config = config(&[]);
+    let lab = config.providers.get_mut("lab").unwrap();
+    lab.body.insert("temperature".into(), 0.into());
+    let draft = compose(
+        &config,
+        Draft { provider: "lab".into(), ..Draft::default() },
+        "hi",
+        Some("be brief"),
+    )
+    .unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&draft.body).unwrap();
+    assert_eq!(body["model"], draft.model);
+    assert_eq!(body["messages"][0]["content"], "be brief");
+    assert_eq!(body["messages"][1]["content"], "hi");
+    assert_eq!((&body["stream"], &body["temperature"]), (&true.into(), &0.into()));
+}

@@ -1,0 +1,134 @@
+//! TLS: certificates are verified by the platform's own rules, unless the user says otherwise.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::request::{HttpVersion, Transport};
+
+/// The TLS configuration for one exchange.
+///
+/// # Errors
+/// A sentence, when `--ca-cert` cannot be read, or the crypto provider has no usable version.
+pub(super) fn config(transport: &Transport) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?;
+    let verifier: Arc<dyn ServerCertVerifier> = if transport.insecure {
+        Arc::new(Anything(provider))
+    } else {
+        let roots = transport.ca_cert.as_deref().map_or(Ok(Vec::new()), read_roots)?;
+        match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
+        {
+            Ok(verifier) => Arc::new(verifier),
+            // A machine without a certificate store can still speak http://; https:// gets a hint.
+            Err(why) => Arc::new(Nothing { provider, why: why.to_string() }),
+        }
+    };
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    // reqwest leaves the protocols of a configuration that it is given alone.
+    config.alpn_protocols = match transport.version {
+        Some(HttpVersion::Http1) => vec![b"http/1.1".to_vec()],
+        Some(HttpVersion::Http2) => vec![b"h2".to_vec()],
+        None => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    };
+    Ok(config)
+}
+
+fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bad = |e: &dyn std::fmt::Display| format!("--ca-cert {}: {e}", file.display());
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| bad(&e))?;
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|e| bad(&e))?;
+    if certificates.is_empty() {
+        return Err(bad(&"no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+/// `--insecure`: takes any certificate. Signatures are still checked.
+#[derive(Debug)]
+struct Anything(Arc<CryptoProvider>);
+
+/// No trust store: takes no certificate, and says why.
+#[derive(Debug)]
+struct Nothing {
+    provider: Arc<CryptoProvider>,
+    why: String,
+}
+
+macro_rules! signatures {
+    ($provider:ident) => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.$provider().signature_verification_algorithms;
+            rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.$provider().signature_verification_algorithms;
+            rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.$provider().signature_verification_algorithms.supported_schemes()
+        }
+    };
+}
+
+impl Anything {
+    fn crypto(&self) -> &CryptoProvider {
+        &self.0
+    }
+}
+
+impl Nothing {
+    fn crypto(&self) -> &CryptoProvider {
+        &self.provider
+    }
+}
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    signatures!(crypto);
+}
+
+impl ServerCertVerifier for Nothing {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Err(Error::General(format!("{}; install ca-certificates or give --ca-cert", self.why)))
+    }
+
+    signatures!(crypto);
+}
