@@ -1,30 +1,269 @@
-//! Rules about payloads as JSON.
+//! Rules about payloads as JSON, and about `[DONE]`, which is none.
 
-use super::{Family, Out, Phase, Rule, Seen, Severity, rule};
+use super::{Family, Out, Phase, Place, Rule, Seen, Severity, cut, refused, rule};
+use crate::frame::Kind;
 use crate::inspect::Inspection;
+use crate::json::{self, ErrorKind};
+use crate::text;
 
-pub(super) const RULES: &[Rule] = &[Rule {
-    code: "json-malformed",
-    severity: Severity::Error,
-    phase: Phase::Json,
-    means: "A frame's data is not JSON: it is cut, or was never JSON.",
-    example: "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"x\"⏎⏎",
-    breaks: "openai-python, openai-node, LiteLLM and langchain-openai abort the stream at this frame; \
-             the AI SDK reports it and goes on, one token short.",
-    remedy: "Look at the frame's bytes: a frame cut in the middle points at the gateway, text at the server.",
-    evidence: "replayed against the clients",
-    ..Rule::DEFAULT
-}];
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "json-malformed",
+        severity: Severity::Error,
+        phase: Phase::Json,
+        means: "A frame's data is not JSON: it is cut, or was never JSON.",
+        example: "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"x\"⏎⏎",
+        breaks: "openai-python, openai-node, LiteLLM and langchain-openai abort the stream at this frame; the AI SDK reports it and goes on, one token short.",
+        remedy: "Look at the frame's bytes: a frame cut in the middle points at the gateway, text at the server.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-concatenated",
+        severity: Severity::Error,
+        phase: Phase::Json,
+        means: "Two JSON values in one frame.",
+        example: "data: {\"a\":1}{\"b\":2}⏎⏎",
+        breaks: "All replayed clients abort; the text of both is lost.",
+        remedy: "Somebody joined two upstream chunks: look for a buffer that is flushed without framing.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-null",
+        severity: Severity::Error,
+        phase: Phase::Json,
+        means: "A frame's data is `null`.",
+        example: "data: null⏎⏎",
+        breaks: "User code crashes: 'NoneType' object has no attribute 'choices'; LiteLLM skips it.",
+        remedy: "The server serialised a missing chunk; skip it in the client, fix it there.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-not-object",
+        severity: Severity::Error,
+        phase: Phase::Json,
+        means: "A frame's data is JSON, but no object.",
+        example: "data: \"hello\"⏎⏎",
+        breaks: "Python clients: AttributeError on str or list; gateways for Gemini see arrays.",
+        remedy: "Look which layer wraps or unwraps one time too often.",
+        evidence: "replayed against the clients, maximhq/bifrost#5188",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-duplicate-keys",
+        phase: Phase::Json,
+        means: "One object has a key twice; which value counts is the parser's choice.",
+        example: "{\"a\":1,\"a\":2}",
+        breaks: "Parsers differ: most take the last, some the first, some refuse.",
+        remedy: "Somebody builds JSON by joining text.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-nan",
+        severity: Severity::Warn,
+        phase: Phase::Json,
+        means: "NaN or Infinity, which JSON does not have and Python writes.",
+        example: "{\"logprob\":NaN}",
+        breaks: "JavaScript, Go and Rust parsers abort the frame.",
+        remedy: "Have the server write null (json.dumps(…, allow_nan=False) finds the place).",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "done-early",
+        severity: Severity::Fatal,
+        phase: Phase::End,
+        means: "[DONE] came before the end of the answer.",
+        example: "data: {a}⏎⏎data: [DONE]⏎⏎data: {b}⏎⏎",
+        breaks: "openai-python, openai-node and LiteLLM stop there and lose the rest; the AI SDK reads on.",
+        remedy: "A gateway joined two upstream streams, or restarted one: look for a fail-over.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "done-duplicated",
+        means: "[DONE] came more than once.",
+        example: "data: [DONE]⏎⏎data: [DONE]⏎⏎",
+        breaks: "Nobody among the replayed clients.",
+        remedy: "A gateway adds its own to the upstream's.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "done-trailing-bytes",
+        severity: Severity::Warn,
+        means: "Something follows [DONE] in the same data.",
+        example: "data: [DONE] ⏎⏎",
+        breaks: "The AI SDK and async-openai compare for equality and fail a finished stream; the OpenAI SDKs compare the beginning.",
+        remedy: "Have the server send exactly \"data: [DONE]\".",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "done-variant",
+        severity: Severity::Error,
+        means: "Something that means [DONE] and is not written so.",
+        example: "data: [done]⏎⏎",
+        breaks: "A JSON or attribute error after a complete answer, in every client.",
+        remedy: "Have the server send exactly \"data: [DONE]\".",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+];
 
 #[derive(Default)]
 pub(super) struct Json;
 
 impl Family for Json {
-    fn frame(&mut self, _now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let (Some(data), Some(error)) = (seen.data, seen.json_error) else { return };
-        if data.starts_with("[DONE]") {
+    fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let Some(data) = seen.data else { return };
+        if refused(now) {
             return;
         }
-        out.raise(rule!("json-malformed"), seen.place_in_data(error.offset), format!("{error}"));
+        // The first byte settles the normal case.
+        if seen.json_error.is_none() && data.starts_with('{') {
+            return odd_object(seen, out);
+        }
+        if data.starts_with("[DONE]") {
+            return sentinel(now, seen, data, out);
+        }
+        if is_variant(data) {
+            let message = format!(
+                "{:?} was meant as [DONE], and no client reads it so.",
+                text::preview(data, 20)
+            );
+            return out.raise(rule!("done-variant"), seen.place(), message);
+        }
+        match seen.json_error {
+            Some(error) => no_json(now, seen, data, error, out),
+            None => not_object(now, seen, out),
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let answer = now.answer();
+        let Some(done) = answer.sentinel else { return };
+        let deltas = answer.deltas();
+        let after = deltas.len() - deltas.partition_point(|d| d.frame <= done);
+        let finish = answer.finish().filter_map(|f| answer.finish_frame(f.0)).any(|f| f > done);
+        if after == 0 && !finish {
+            return;
+        }
+        let what = match after {
+            0 => "the finish".to_owned(),
+            n => text::count(n as u64, "delta"),
+        };
+        let place =
+            Place { frame: Some(done), offset: now.frames().get(done as usize).map(|f| f.offset) };
+        let message = format!("[DONE] came in frame {done}, and {what} of the answer after it.");
+        out.raise(rule!("done-early"), place, message);
+    }
+}
+
+fn odd_object(seen: &Seen<'_>, out: &mut Out<'_>) {
+    if let Some(key) = seen.duplicate_key {
+        let message = format!("An object has the key {:?} twice.", text::preview(key, 40));
+        out.raise_once(rule!("json-duplicate-keys"), seen.place(), message);
+    }
+    if seen.tape.has_nonfinite() {
+        let message = "A number is NaN or infinite, which JSON does not have.";
+        out.raise_once(rule!("json-nan"), seen.place(), message);
+    }
+}
+
+fn sentinel(now: &Inspection, seen: &Seen<'_>, data: &str, out: &mut Out<'_>) {
+    if data != "[DONE]" {
+        let rest = text::preview(&data[6..], 40);
+        let message = format!("{rest:?} follows [DONE] in the same data.");
+        out.raise_once(rule!("done-trailing-bytes"), seen.place(), message);
+    }
+    if now.answer().sentinel.is_some_and(|first| first < seen.index) {
+        out.raise_once(rule!("done-duplicated"), seen.place(), "[DONE] came again.");
+    }
+}
+
+/// Whether data can only have been meant as `[DONE]`. With leading spaces it has a rule of its own.
+fn is_variant(data: &str) -> bool {
+    let word =
+        data.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '[' | ']'));
+    data.len() <= 16
+        && !data.starts_with(' ')
+        && word.eq_ignore_ascii_case("done")
+        && (data.contains('[') || !data.contains('"'))
+}
+
+fn no_json(now: &Inspection, seen: &Seen<'_>, data: &str, error: json::Error, out: &mut Out<'_>) {
+    // What has a name of its own in another family.
+    let two_spaces = data.starts_with(' ') && data.trim_start().starts_with("[DONE]");
+    if data.trim().is_empty() || two_spaces || seen.event == "error" {
+        return;
+    }
+    if seen.frame.kind == Kind::Body
+        && (cut(now) || !matches!(data.trim_start().as_bytes().first(), Some(b'{' | b'[')))
+    {
+        return;
+    }
+    if error.kind == ErrorKind::Trailing {
+        let rest = &data[error.offset..];
+        let joined = seen.frame.data_span().is_none() && data[..error.offset].ends_with('\n');
+        if joined && (rest.starts_with('{') || rest.starts_with("[DONE]")) {
+            return;
+        }
+        if rest.starts_with('{') {
+            let message =
+                format!("Frame {} holds two JSON values, one right after the other.", seen.index);
+            return out.raise(
+                rule!("json-concatenated"),
+                seen.place_in_data(error.offset),
+                message,
+            );
+        }
+    }
+    let mut from = error.offset.saturating_sub(12);
+    while !data.is_char_boundary(from) {
+        from -= 1;
+    }
+    let near = text::preview(&data[from..], 32);
+    let message = format!("Frame {} is not JSON: {error}, near {near:?}.", seen.index);
+    out.raise(rule!("json-malformed"), seen.place_in_data(error.offset), message);
+}
+
+fn not_object(now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+    let Some(json) = seen.json else { return };
+    match json.kind() {
+        json::Kind::Object => odd_object(seen, out),
+        // A whole body that is null, or a Gemini array, is judged with the head.
+        _ if seen.frame.kind == Kind::Body && now.status().is_some() => {}
+        json::Kind::Array if seen.frame.kind == Kind::Body => {}
+        json::Kind::Null => {
+            let message = format!("The data of frame {} is null.", seen.index);
+            out.raise(rule!("json-null"), seen.place(), message);
+        }
+        kind => {
+            let message = format!(
+                "The data of frame {} is {} {}, not an object: {:?}.",
+                seen.index,
+                if kind == json::Kind::Array { "an" } else { "a" },
+                kind.name(),
+                text::preview(json.source(), 40)
+            );
+            out.raise(rule!("json-not-object"), seen.place(), message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_variant;
+
+    #[test]
+    fn done_in_other_words_is_known() {
+        for data in ["[done]", "\"[DONE]\"", "DONE", "[ DONE ]", "[Done]"] {
+            assert!(is_variant(data), "{data}");
+        }
+        for data in [" [DONE]", "{}", "\"done\"", "done and dusted", "[1]"] {
+            assert!(!is_variant(data), "{data}");
+        }
     }
 }

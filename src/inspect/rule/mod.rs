@@ -7,17 +7,24 @@
 
 mod body;
 mod chat;
+mod connect;
 mod end;
+mod error;
 mod head;
+mod identity;
 mod json;
 mod semantic;
+mod session;
 mod sse;
+mod timing;
+mod tool;
+mod usage;
 
 use serde::Serialize;
 
 use super::{Inspection, Options};
 use crate::frame::Frame;
-use crate::journal::Micros;
+use crate::journal::{EndCause, Micros};
 use crate::json::{Error, Tape, Value};
 
 /// How bad it is, for the wire and not for one weak client; ordered.
@@ -281,20 +288,81 @@ impl Out<'_> {
 }
 
 /// Every family's rules.
-const TABLES: &[&[Rule]] =
-    &[head::RULES, body::RULES, sse::RULES, json::RULES, chat::RULES, semantic::RULES, end::RULES];
+const TABLES: &[&[Rule]] = &[
+    connect::RULES,
+    head::RULES,
+    body::RULES,
+    sse::RULES,
+    json::RULES,
+    error::RULES,
+    identity::RULES,
+    chat::RULES,
+    tool::RULES,
+    usage::RULES,
+    semantic::RULES,
+    timing::RULES,
+    session::RULES,
+    end::RULES,
+];
 
 /// A fresh fold of every family.
 pub(super) fn families() -> Vec<Box<dyn Family>> {
     vec![
+        Box::<connect::Connect>::default(),
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
         Box::<sse::Sse>::default(),
         Box::<json::Json>::default(),
+        Box::<error::Error>::default(),
+        Box::<identity::Identity>::default(),
         Box::<chat::Chat>::default(),
+        Box::<tool::Tool>::default(),
+        Box::<usage::Usage>::default(),
         Box::<semantic::Semantic>::default(),
+        Box::<timing::Timing>::default(),
+        Box::<session::Session>::default(),
         Box::<end::End>::default(),
     ]
+}
+
+/// Whether the server refused the request: then its error is the finding, and nothing about how a
+/// stream should have gone on.
+fn refused(now: &Inspection) -> bool {
+    now.status().is_some_and(|s| s >= 300)
+}
+
+/// Whether this side ended the exchange: what is missing then is nobody's fault.
+fn ours(now: &Inspection) -> bool {
+    matches!(now.end, Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _)))
+}
+
+/// Whether the transport was cut: what is missing then is a consequence.
+fn cut(now: &Inspection) -> bool {
+    use EndCause::*;
+    matches!(
+        now.end,
+        Some((
+            Truncated
+                | Reset
+                | Protocol
+                | Tls
+                | ClosedBeforeHead
+                | ClosedInsideHead
+                | Dns
+                | Refused,
+            _
+        ))
+    )
+}
+
+/// What is odd about a sound stream is worth no more than `info`.
+fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
+    if now.is_healthy() { Severity::Info } else { severity }
+}
+
+/// Whether the payloads are read as OpenAI Chat Completions.
+fn is_chat(now: &Inspection) -> bool {
+    now.dialect().is_some_and(|d| d.name() == "openai-chat")
 }
 
 /// Every rule, family by family.

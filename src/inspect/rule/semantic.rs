@@ -1,10 +1,384 @@
-//! Rules of the family `semantic`.
+//! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
+//! damage that happened before the wire.
 
-use super::{Family, Rule};
+use super::{Family, Out, Phase, Place, Rule, Seen, Severity, refused, rule, unless_healthy};
+use crate::dialect::Channel;
+use crate::frame::Kind;
+use crate::inspect::{Delta, Inspection};
+use crate::text;
 
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "cumulative-deltas",
+        severity: Severity::Fatal,
+        phase: Phase::Semantic,
+        means: "Each delta repeats all text so far instead of adding to it.",
+        example: "\"Hel\", \"Hello\", \"Hello wor\"",
+        breaks: "Every client that joins deltas: \"HelHelloHello wor\".",
+        remedy: "Ask for increments (DashScope: incremental_output), or take the last instead of the sum.",
+        evidence: "MiniMax-AI/MiniMax-M2#95, archestra-ai/archestra#6834",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "chunk-duplicate",
+        severity: Severity::Warn,
+        phase: Phase::Schema,
+        means: "Two chunks in a row are the same, byte for byte, with more text than a repeated token has.",
+        example: "{\"content\":\" the same words\"} {\"content\":\" the same words\"}",
+        breaks: "The text is doubled, unless the model did repeat itself.",
+        remedy: "Look for a gateway that sends again after a retry.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "replacement-char-upstream",
+        severity: Severity::Warn,
+        phase: Phase::Semantic,
+        means: "U+FFFD inside sound UTF-8: the text was damaged before it was sent.",
+        example: "{\"content\":\"na\u{fffd}ve\"}",
+        breaks: "Nobody can repair it.",
+        remedy: "The server or a gateway decoded tokens or reads by themselves: look for it there.",
+        evidence: "ggml-org/llama.cpp#28926",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "think-in-content",
+        phase: Phase::Semantic,
+        means: "The model's thoughts are in the content, between tags.",
+        example: "{\"content\":\"<think>hmm</think>hi\"}",
+        breaks: "Every SDK passes it through: users read the thoughts.",
+        remedy: "Have the server split it (a reasoning parser), or strip it in the client.",
+        evidence: "BerriAI/litellm#15233, replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "think-close-only",
+        phase: Phase::Semantic,
+        means: "A closing think tag without an opening one: the prompt's template had opened it, and all before it is thought.",
+        example: "{\"content\":\"hmm⏎</think>⏎⏎Answer\"}",
+        breaks: "Parsers that look for the opening tag show the thoughts as the answer.",
+        remedy: "Treat what is before a lone closing tag as thought; or have the server's reasoning parser do so.",
+        evidence: "deepseek-ai/DeepSeek-R1#352, vllm-project/vllm#13125, open-webui/open-webui#9808",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "think-tag-split",
+        phase: Phase::Semantic,
+        means: "A think tag is spread over several deltas.",
+        example: "\"<\", \"thi\", \"nk>\"",
+        breaks: "Clients that look for the tag in each delta by itself.",
+        remedy: "Look in the joined text.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "reasoning-two-channels",
+        severity: Severity::Warn,
+        phase: Phase::Semantic,
+        means: "Reasoning comes by more than one way: two fields, or a field and tags in the content.",
+        example: "{\"content\":\"<think>hm</think>\",\"reasoning_content\":\"hm\"}",
+        breaks: "Clients that know both show it twice.",
+        remedy: "Choose one way. OpenRouter sends reasoning and reasoning_details by design.",
+        evidence: "vellum-ai/vellum-assistant#34556, can1357/oh-my-pi#2434",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "reasoning-after-content",
+        phase: Phase::Semantic,
+        means: "Reasoning goes on after the answer had begun.",
+        example: "{\"content\":\"a\"} {\"reasoning\":\"b\"}",
+        breaks: "Screens that close the thoughts at the first content.",
+        remedy: "Keep both channels open until the finish.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "special-token-leak",
+        severity: Severity::Warn,
+        phase: Phase::Semantic,
+        means: "Marks that are no text stand in the content: the model's control tokens, or what a program makes of an object.",
+        example: "{\"content\":\"done<|im_end|>\"}",
+        breaks: "Users read them; tool calls as text are never run.",
+        remedy: "Wrong chat template or stop tokens on the server; [object Object] is a gateway's JavaScript.",
+        evidence: "can1357/oh-my-pi#1779",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "repetition-loop",
+        phase: Phase::Semantic,
+        means: "The answer ends in more than 2 KB of one short piece over and over.",
+        example: "the the the the …",
+        breaks: "Nobody but the reader and the bill.",
+        remedy: "Raise the temperature or a repetition penalty; small quantised models do this.",
+        ..Rule::DEFAULT
+    },
+];
+
+/// One channel's last delta: whose, and where its text stands.
+#[derive(Default, Clone)]
+struct Last {
+    choice: u32,
+    range: std::ops::Range<usize>,
+    /// How many deltas in a row began with all of the one before.
+    grown: u32,
+}
 
 #[derive(Default)]
-pub(super) struct Semantic;
+pub(super) struct Semantic {
+    content: Option<Last>,
+    reasoning: Option<Last>,
+    /// The data of the last frame with text, for comparison; its memory is used again.
+    data: String,
+    /// The first frame that had content to read.
+    spoke: Option<u32>,
+    think_told: bool,
+}
 
-impl Family for Semantic {}
+impl Family for Semantic {
+    fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        if refused(now) || seen.frame.kind == Kind::Body {
+            return;
+        }
+        let deltas = now.answer().deltas();
+        let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == seen.index).count();
+        let (mut same, mut fields) = (false, Fields::default());
+        for delta in &deltas[here..] {
+            let content = delta.channel == Channel::Content;
+            if !content && delta.channel != Channel::Reasoning {
+                continue;
+            }
+            let said = now.answer().text_of(delta);
+            if said.contains('\u{fffd}') && std::str::from_utf8(seen.bytes).is_ok() {
+                let message = format!(
+                    "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
+                    seen.index
+                );
+                out.raise_once(rule!("replacement-char-upstream"), seen.place(), message);
+            }
+            if delta.duplicate {
+                fields.repeated = true;
+                continue;
+            }
+            if content {
+                self.think(now, seen, delta, out);
+                if self.spoke.is_none() && !said.trim().is_empty() && !self.think_told {
+                    self.spoke = Some(seen.index);
+                }
+            } else {
+                fields.add(delta);
+                if self.spoke.is_some_and(|f| f < seen.index) {
+                    let message =
+                        format!("Reasoning goes on in frame {}, after content.", seen.index);
+                    out.raise_once(rule!("reasoning-after-content"), seen.place(), message);
+                }
+            }
+            same |= self.compare(now, seen, delta, said, out);
+        }
+        if fields.differ {
+            // They differ, so both are shown; a client that reads one of them misses the other.
+            let message =
+                format!("Frame {} has two texts of reasoning, in {}.", seen.index, fields.names());
+            out.raise_once(rule!("reasoning-two-channels"), seen.place(), message);
+        } else if fields.repeated && out.tally.of("reasoning-two-channels") == 0 {
+            let message = "The same reasoning comes in two fields of each frame; it counts once.";
+            out.raise_as(rule!("reasoning-two-channels"), Severity::Info, seen.place(), message);
+        }
+        if deltas.len() > here {
+            let data = seen.data.unwrap_or_default();
+            if same && self.data == data {
+                let message =
+                    format!("Frame {} repeats the one before it, byte for byte.", seen.index);
+                out.raise_once(rule!("chunk-duplicate"), seen.place(), message);
+            }
+            self.data.clear();
+            self.data.push_str(data);
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        for (choice, content) in now.answer().texts(Channel::Content) {
+            leak(now, choice, content, out);
+            if let Some((piece, times)) = looped(content) {
+                let message = format!(
+                    "The content ends in {:?} over and over, {times} times in its last 2 KB.",
+                    text::preview(piece, 40)
+                );
+                out.raise(rule!("repetition-loop"), at(now, choice, content.len() - 1), message);
+            }
+            let Some(think) = now.answer().think(choice) else { continue };
+            let reasoning = now.answer().text(Channel::Reasoning, choice).trim();
+            let twice = !reasoning.is_empty()
+                && out.tally.of("reasoning-two-channels") == 0
+                && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
+            if twice {
+                let severity = unless_healthy(now, Severity::Warn);
+                let message = "The same reasoning comes in a field of its own and between tags in the content.";
+                out.raise_as(rule!("reasoning-two-channels"), severity, Place::default(), message);
+            }
+        }
+    }
+}
+
+/// The reasoning fields of one frame.
+#[derive(Default)]
+struct Fields {
+    first: Option<&'static str>,
+    second: Option<&'static str>,
+    differ: bool,
+    repeated: bool,
+}
+
+impl Fields {
+    fn add(&mut self, delta: &Delta) {
+        // Parts of one list are one field.
+        let field = delta.path.template().split("[#].").take(2).last().unwrap_or_default();
+        match self.first {
+            None => self.first = Some(field),
+            Some(first) if first != field => {
+                self.second = Some(field);
+                self.differ = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn names(&self) -> String {
+        format!("{} and {}", self.first.unwrap_or_default(), self.second.unwrap_or_default())
+    }
+}
+
+impl Semantic {
+    /// Tags in the content: told once, at the first.
+    fn think(&mut self, now: &Inspection, seen: &Seen<'_>, delta: &Delta, out: &mut Out<'_>) {
+        if self.think_told {
+            return;
+        }
+        let Some(think) = now.answer().think(delta.choice).filter(|t| t.any()) else { return };
+        self.think_told = true;
+        let start = now.answer().range_of(delta).start;
+        if think.close_only {
+            let message =
+                "A closing think tag without an opening one: all content before it is thought.";
+            out.raise(rule!("think-close-only"), seen.place(), message);
+            return;
+        }
+        let message =
+            format!("From frame {} on the content holds thoughts between tags.", seen.index);
+        out.raise(rule!("think-in-content"), seen.place(), message);
+        let tag = think.spans.first().map(|s| s.start).or(think.open);
+        if tag.is_some_and(|tag| tag < start) {
+            let message = "The opening think tag is spread over several deltas.";
+            out.raise(rule!("think-tag-split"), seen.place(), message);
+        }
+    }
+
+    /// Compares a delta with the one before it in its channel. Gives whether their texts are the
+    /// same and too long for a repeated token.
+    fn compare(
+        &mut self,
+        now: &Inspection,
+        seen: &Seen<'_>,
+        delta: &Delta,
+        said: &str,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let last =
+            if delta.channel == Channel::Content { &mut self.content } else { &mut self.reasoning };
+        let range = now.answer().range_of(delta);
+        let Some(last) = last.as_mut().filter(|l| l.choice == delta.choice) else {
+            *last = Some(Last { choice: delta.choice, range, grown: 0 });
+            return false;
+        };
+        let before = now
+            .answer()
+            .text(delta.channel, delta.choice)
+            .get(last.range.clone())
+            .unwrap_or_default();
+        // Two steps of growth do not happen by chance, unless it is white space or one letter.
+        let grows = said.len() > before.len()
+            && before.trim().len() >= 3
+            && said.as_bytes().starts_with(before.as_bytes());
+        last.grown = if grows { last.grown + 1 } else { 0 };
+        if last.grown == 2 {
+            let message = format!(
+                "Deltas repeat all text so far: frame {} begins with all of the one before.",
+                seen.index
+            );
+            out.raise_once(rule!("cumulative-deltas"), seen.place(), message);
+        }
+        let same = said.len() >= 12 && said == before && said.trim().contains(char::is_whitespace);
+        last.range = range;
+        same
+    }
+}
+
+/// Where a byte of the content came.
+fn at(now: &Inspection, choice: u32, byte: usize) -> Place {
+    let frame = now.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
+    Place { frame, offset: frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset) }
+}
+
+fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
+    const MARKS: &[&str] = &[
+        "<|im_end|>",
+        "<|im_start|>",
+        "<|endoftext|>",
+        "<|eot_id|>",
+        "<|end|>",
+        "<|channel|>",
+        "<｜end▁of▁sentence｜>",
+        "</s>",
+        "<end_of_turn>",
+        "[object Object]",
+        "<tool_call>",
+        "[TOOL_CALLS]",
+    ];
+    for mark in MARKS {
+        let Some(byte) = memchr::memmem::find(content.as_bytes(), mark.as_bytes()) else {
+            continue;
+        };
+        let severity = unless_healthy(now, Severity::Warn);
+        let message = format!("{mark:?} stands in the content.");
+        return out.raise_as(rule!("special-token-leak"), severity, at(now, choice, byte), message);
+    }
+}
+
+/// The piece that a text's last stretch repeats, and how often. Linear in the stretch.
+fn looped(content: &str) -> Option<(&str, usize)> {
+    const STRETCH: usize = 2 << 10;
+    const PIECE: usize = 256;
+    let mut from = content.len().checked_sub(STRETCH)?;
+    while !content.is_char_boundary(from) {
+        from -= 1;
+    }
+    let tail = &content.as_bytes()[from..];
+    // The shortest period, by the failure function of Knuth, Morris and Pratt.
+    let mut border = vec![0usize; tail.len()];
+    let mut k = 0;
+    for i in 1..tail.len() {
+        while k > 0 && tail[i] != tail[k] {
+            k = border[k - 1];
+        }
+        k += usize::from(tail[i] == tail[k]);
+        border[i] = k;
+    }
+    let period = tail.len() - border.last()?;
+    let piece = content.get(from..from + period)?;
+    (period <= PIECE && !piece.trim().is_empty()).then_some((piece, tail.len() / period))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looped;
+
+    #[test]
+    fn a_loop_is_found_by_its_period() {
+        let text = format!("An answer. {}", "again and ".repeat(300));
+        let (piece, times) = looped(&text).unwrap();
+        assert_eq!((piece.len(), times), (10, 204));
+        assert!(looped(&"again and ".repeat(100)).is_none());
+        assert!(looped(&" ".repeat(5000)).is_none());
+        let prose: String = (0..2000).map(|i| format!("{} ", i * 7919 % 1013)).collect();
+        assert!(looped(&prose).is_none());
+    }
+}

@@ -1,0 +1,238 @@
+//! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
+//! OpenAI's schema does not have.
+
+use super::{Family, Out, Phase, Place, Rule, Seen, is_chat, refused, rule};
+use crate::frame::Kind;
+use crate::inspect::Inspection;
+use crate::json::{self, Value};
+use crate::text;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "id-changes",
+        phase: Phase::Schema,
+        means: "Chunks of one answer carry different ids.",
+        example: "{\"id\":\"c1\",…} {\"id\":\"c2\",…}",
+        breaks: "Clients that merge by id split one answer into many messages; Go's accumulator fails.",
+        remedy: "Merge by choice index, never by id. Gateways that make an id per chunk do this.",
+        evidence: "BerriAI/litellm#38098, BerriAI/litellm#32607, microsoft/foundry-local#144, microsoft/foundry-local#221, ggml-org/llama.cpp#5876",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "id-empty",
+        phase: Phase::Schema,
+        means: "A chunk's id is the empty string.",
+        example: "{\"id\":\"\",…}",
+        breaks: "Clients that key messages by id.",
+        remedy: "Do not rely on the id.",
+        evidence: "huggingface/text-generation-inference#1782",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "model-changes",
+        phase: Phase::Schema,
+        means: "Chunks of one answer name different models.",
+        example: "{\"model\":\"gpt-x\",…} {\"model\":\"gpt-y\",…}",
+        breaks: "The wrong model is billed or displayed; a fail-over inside a gateway shows here.",
+        remedy: "Ask the gateway which model answered; the first and last name are in the message.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "created-changes",
+        phase: Phase::Schema,
+        means: "`created` differs between chunks of one answer.",
+        example: "{\"created\":1770770846,…} {\"created\":1770770849,…}",
+        breaks: "Nobody known. Groq, xAI and Perplexity do this.",
+        remedy: "Take the first.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "json-number-overflow",
+        phase: Phase::Json,
+        means: "A number that is not a whole number of at most 53 bits stands where an integer belongs.",
+        example: "{\"created\":1.77e9}",
+        breaks: "JavaScript rounds ids above 2^53; strict decoders refuse a float for an integer.",
+        remedy: "Have the server write a plain integer, or a string.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "unknown-field",
+        phase: Phase::Schema,
+        means: "Fields that OpenAI's schema does not have; nearly every provider adds some.",
+        example: "{\"x_groq\":{…},\"choices\":[{\"matched_stop\":1}]}",
+        breaks: "Decoders that deny unknown fields.",
+        remedy: "Ignore what you do not know.",
+        ..Rule::DEFAULT
+    },
+];
+
+/// How many strange fields are named.
+const MAX_NAMED: usize = 12;
+
+#[derive(Default)]
+pub(super) struct Identity {
+    id: Option<String>,
+    model: Option<String>,
+    created: Option<String>,
+    /// Size of the shape table when fields were last compared: a new field makes it grow.
+    paths: usize,
+    strange: Vec<String>,
+    first_strange: Place,
+}
+
+impl Family for Identity {
+    fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        if refused(now) || seen.frame.kind == Kind::Body || !is_chat(now) {
+            return;
+        }
+        for (key, value) in json.entries() {
+            match key.source() {
+                "\"id\"" => self.id(seen, value, json, out),
+                "\"model\"" => self.model(seen, value, out),
+                "\"created\"" => self.created(seen, value, out),
+                _ => {}
+            }
+        }
+        if now.shape().len() != self.paths {
+            self.paths = now.shape().len();
+            if json.get("choices").is_some() {
+                self.fields(seen, json);
+            }
+        }
+    }
+
+    fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
+        if !self.strange.is_empty() {
+            let message = format!("Fields outside OpenAI's schema: {}.", self.strange.join(", "));
+            out.raise(rule!("unknown-field"), self.first_strange, message);
+        }
+    }
+}
+
+impl Identity {
+    fn id(&mut self, seen: &Seen<'_>, value: Value<'_>, json: Value<'_>, out: &mut Out<'_>) {
+        let source = value.source();
+        match &self.id {
+            Some(id) if id == source => {}
+            _ if source == "\"\"" => {
+                // Azure's first chunk, about the prompt, has no identity at all.
+                let about_prompt = json.get("choices").is_some_and(Value::is_empty);
+                if !about_prompt {
+                    out.raise_once(rule!("id-empty"), seen.place(), "A chunk's id is empty.");
+                }
+            }
+            _ if value.kind() != json::Kind::String => overflow(seen, "id", value, out),
+            None => self.id = Some(source.to_owned()),
+            Some(first) => differs(rule!("id-changes"), "id", first, source, seen, out),
+        }
+    }
+
+    fn model(&mut self, seen: &Seen<'_>, value: Value<'_>, out: &mut Out<'_>) {
+        let source = value.source();
+        match &self.model {
+            Some(model) if model == source => {}
+            // Empty first, then the name: Azure's model router.
+            _ if matches!(source, "\"\"" | "null") => {}
+            None => self.model = Some(source.to_owned()),
+            Some(first) => differs(rule!("model-changes"), "model", first, source, seen, out),
+        }
+    }
+
+    fn created(&mut self, seen: &Seen<'_>, value: Value<'_>, out: &mut Out<'_>) {
+        let source = value.source();
+        match &self.created {
+            Some(created) if created == source => {}
+            _ if matches!(source, "0" | "null") => {}
+            None => {
+                overflow(seen, "created", value, out);
+                self.created = Some(source.to_owned());
+            }
+            Some(first) => differs(rule!("created-changes"), "created", first, source, seen, out),
+        }
+    }
+
+    /// Names the fields that a frame has and OpenAI's schema has not.
+    fn fields(&mut self, seen: &Seen<'_>, json: Value<'_>) {
+        const TOP: &[&str] = &[
+            "id",
+            "object",
+            "created",
+            "model",
+            "choices",
+            "usage",
+            "service_tier",
+            "system_fingerprint",
+            "obfuscation",
+            "error",
+        ];
+        const CHOICE: &[&str] = &["index", "delta", "finish_reason", "logprobs", "message"];
+        const DELTA: &[&str] = &[
+            "content",
+            "role",
+            "refusal",
+            "tool_calls",
+            "function_call",
+            "reasoning",
+            "reasoning_content",
+            "reasoning_details",
+            "audio",
+        ];
+        let mut compare = |value: Value<'_>, known: &[&str], under: &str| {
+            for (key, _) in value.entries() {
+                let name = key.as_str().unwrap_or_default();
+                if known.contains(&name.as_ref()) || self.strange.len() >= MAX_NAMED {
+                    continue;
+                }
+                let path = format!("{under}{}", text::preview(&name, 40));
+                if !self.strange.contains(&path) {
+                    if self.strange.is_empty() {
+                        self.first_strange = seen.place();
+                    }
+                    self.strange.push(path);
+                }
+            }
+        };
+        compare(json, TOP, "");
+        for choice in json.get("choices").into_iter().flat_map(Value::items) {
+            compare(choice, CHOICE, "choices[].");
+            if let Some(delta) = choice.get("delta") {
+                compare(delta, DELTA, "choices[].delta.");
+            }
+        }
+    }
+}
+
+/// The first difference is told; that there are more, the shape table and the frames show.
+fn differs(
+    rule: &'static Rule,
+    what: &str,
+    first: &str,
+    here: &str,
+    seen: &Seen<'_>,
+    out: &mut Out<'_>,
+) {
+    if out.tally.of(rule.code) > 0 {
+        out.raise_once(rule, seen.place(), String::new());
+        return;
+    }
+    let plain = |s: &str| text::preview(s.trim_matches('"'), 60);
+    let message = format!(
+        "The {what} changes: first {}, in frame {} {}.",
+        plain(first),
+        seen.index,
+        plain(here)
+    );
+    out.raise_once(rule, seen.place(), message);
+}
+
+fn overflow(seen: &Seen<'_>, what: &str, value: Value<'_>, out: &mut Out<'_>) {
+    let whole = value.as_u64().is_some_and(|n| n <= 1 << 53);
+    if value.kind() == json::Kind::Number && !whole {
+        let message = format!(
+            "{what} is {}, which is no integer of 53 bits.",
+            text::preview(value.source(), 40)
+        );
+        out.raise_once(rule!("json-number-overflow"), seen.place(), message);
+    }
+}

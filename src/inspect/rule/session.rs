@@ -1,0 +1,188 @@
+//! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
+//! here can read.
+
+use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule, rules};
+use crate::frame::Framing;
+use crate::inspect::Inspection;
+use crate::journal::{EndCause, Limit, Timeout};
+use crate::text;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "save-failed",
+        severity: Severity::Error,
+        phase: Phase::Session,
+        means: "The session file could not be written any more; the stream went on and is in memory only.",
+        example: "No space left on device",
+        breaks: "Nobody on the wire. The file ends before the stream does.",
+        remedy: "Make room and save again from the running program.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "journal-behind",
+        severity: Severity::Warn,
+        phase: Phase::Session,
+        means: "The disk takes the session file more slowly than the stream comes.",
+        example: "a network drive, a full cache",
+        breaks: "Nobody on the wire. After a crash the last seconds would be missing.",
+        remedy: "Save to a local disk.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "session-torn",
+        severity: Severity::Warn,
+        phase: Phase::Session,
+        means: "The session file's last line is cut: the program that wrote it was killed there.",
+        example: "{\"type\":\"body\",\"x\":0,\"at\":3.2",
+        breaks: "Nobody: the entries before that line are whole.",
+        remedy: "What is missing came within the last 100 ms.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "limit-body",
+        severity: Severity::Warn,
+        phase: Phase::Session,
+        means: "The body reached --max-body, and this program stopped reading.",
+        example: "--max-body 1048576",
+        breaks: "Nobody on the wire: the rest was not looked at.",
+        remedy: "Raise --max-body, or find out why an answer is that long.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "timeout-idle",
+        severity: Severity::Error,
+        phase: Phase::Session,
+        means: "Nothing came for as long as --idle-timeout allows, and this program gave up.",
+        example: "--idle-timeout 30",
+        breaks: "Clients without such a bound hang for ever.",
+        remedy: "Raise the bound if the model thinks that long; else the server or a proxy hangs.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "timeout-total",
+        severity: Severity::Error,
+        phase: Phase::Session,
+        means: "The exchange took longer than --total-timeout allows, and this program gave up.",
+        example: "--total-timeout 60",
+        breaks: "Nobody on the wire.",
+        remedy: "Raise the bound, or ask for less.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "cancelled",
+        phase: Phase::Session,
+        means: "You stopped it; what is missing is nobody's fault.",
+        example: "Esc, Ctrl-C",
+        breaks: "Nobody.",
+        remedy: "Send it again.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tls-unverified",
+        phase: Phase::Session,
+        means: "Certificates are not verified: anybody on the way can read the key and forge the answer.",
+        example: "--insecure",
+        breaks: "Nobody, which is the danger.",
+        remedy: "Give the missing root with --ca-cert instead.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "dialect-mismatch",
+        phase: Phase::Session,
+        means: "The payloads are JSON, but not of the dialect that they are read as: only JSON and shape are shown.",
+        example: "--dialect openai-chat for data: {\"type\":\"content_block_delta\",…}",
+        breaks: "Nobody: it is a setting of this program.",
+        remedy: "Set --dialect auto or the right name; the shape table shows what came.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "dialect-unknown",
+        phase: Phase::Session,
+        means: "The payloads are JSON of no dialect that this program knows: only JSON and shape are shown.",
+        example: "data: {\"token\":\"Hel\"}⏎⏎",
+        breaks: "Clients of the OpenAI kind find no choices in it.",
+        remedy: "Is it the right endpoint? Set --dialect if you know what it speaks.",
+        ..Rule::DEFAULT
+    },
+];
+
+#[derive(Default)]
+pub(super) struct Session;
+
+impl Family for Session {
+    fn request(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        for warning in now.request.iter().flat_map(|r| &r.warnings) {
+            if warning.to_ascii_lowercase().contains("certificate") {
+                out.raise(rule!("tls-unverified"), Place::default(), text::preview(warning, 160));
+            }
+        }
+    }
+
+    fn note(&mut self, _now: &Inspection, code: &str, text: &str, out: &mut Out<'_>) {
+        // A code that a newer program wrote is not known here, and not made up either.
+        if let Some(rule) = rules().find(|r| r.code == code && r.phase == Phase::Session) {
+            out.raise(rule, Place::default(), text::preview(text, 300));
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let Some((cause, detail)) = &now.end else { return };
+        let bytes = text::count(now.wire_len(), "byte");
+        let words = super::connect::said(detail);
+        let ended = match cause {
+            EndCause::Limit(Limit::Body) => {
+                Some((rule!("limit-body"), format!("Stopped at --max-body, after {bytes}{words}.")))
+            }
+            EndCause::Timeout(Timeout::Idle) => Some((
+                rule!("timeout-idle"),
+                format!("Gave up: nothing came within --idle-timeout, after {bytes}{words}."),
+            )),
+            EndCause::Timeout(Timeout::Total) => Some((
+                rule!("timeout-total"),
+                format!("Gave up at --total-timeout, after {bytes}{words}."),
+            )),
+            EndCause::Cancelled => {
+                Some((rule!("cancelled"), format!("You stopped it after {bytes}.")))
+            }
+            _ => None,
+        };
+        if let Some((rule, message)) = ended {
+            out.raise(rule, Place::default(), message);
+        }
+        dialect(now, out);
+    }
+}
+
+fn dialect(now: &Inspection, out: &mut Out<'_>) {
+    let stream = matches!(now.framing(), Some(Framing::Sse | Framing::Ndjson));
+    if refused(now) || !stream || now.shape().is_empty() {
+        return;
+    }
+    let names = || {
+        let rows = now.shape().rows();
+        let top: Vec<_> = rows.iter().filter(|r| !r.path.contains(['.', '['])).take(6).collect();
+        top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
+    };
+    match now.dialect() {
+        None => {
+            let message = format!("JSON of no known dialect; its fields are {}.", names());
+            out.raise(rule!("dialect-unknown"), Place::default(), message);
+        }
+        Some(dialect) if is_silent(now) => {
+            let name = dialect.name();
+            let message = format!("Nothing of this is {name}; the fields are {}.", names());
+            out.raise(rule!("dialect-mismatch"), Place::default(), message);
+        }
+        Some(_) => {}
+    }
+}
+
+/// Whether the dialect found nothing at all in payloads that are JSON.
+fn is_silent(now: &Inspection) -> bool {
+    let answer = now.answer();
+    answer.deltas().is_empty()
+        && answer.finish().next().is_none()
+        && answer.errors.is_empty()
+        && answer.usage_seen.is_empty()
+        && !now.shape().rows().iter().any(|r| r.path == "choices")
+}

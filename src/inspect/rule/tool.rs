@@ -1,0 +1,346 @@
+//! Rules about tool calls.
+
+use super::{
+    Family, Out, Phase, Place, Rule, Seen, Severity, cut, is_chat, ours, refused, rule,
+    unless_healthy,
+};
+use crate::dialect::Channel;
+use crate::frame::Kind;
+use crate::inspect::{Inspection, ToolCall};
+use crate::json::{self, ErrorKind, Tape, Value};
+use crate::text;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "tool-index-missing",
+        severity: Severity::Fatal,
+        phase: Phase::Schema,
+        means: "Tool calls without `index`: nothing says which piece belongs to which call.",
+        example: "{\"tool_calls\":[{\"id\":\"a\",\"function\":{…}}]}",
+        breaks: "Accumulators merge or drop calls.",
+        remedy: "Have the server number its calls; take the id where there is one.",
+        evidence: "AstrBotDevs/AstrBot#6692, noho/dayu-agent#82",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-index-collision",
+        severity: Severity::Fatal,
+        phase: Phase::Schema,
+        means: "Several calls share one index and differ in their ids.",
+        example: "{\"index\":0,\"id\":\"a\",…} {\"index\":0,\"id\":\"b\",…}",
+        breaks: "Clients that merge by index run {\"city\":\"A\"}{\"city\":\"B\"} as one call; the broken history makes the next turn empty.",
+        remedy: "Split at a new id; have the server or gateway count.",
+        evidence: "su-kaka/gcli2api#406, ollama/ollama#15457, sgl-project/sglang#38198, mcowger/plexus#691, LibreChat-AI/agents#260",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-index-gap",
+        phase: Phase::Schema,
+        means: "The calls are not numbered from 0 on without a gap.",
+        example: "the first call has \"index\":1",
+        breaks: "Accumulators with a list go out of range.",
+        remedy: "Use a map by index.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-id-missing",
+        severity: Severity::Warn,
+        phase: Phase::Schema,
+        means: "A call begins without an id.",
+        example: "{\"index\":0,\"function\":{\"name\":\"f\"}}",
+        breaks: "The result cannot be matched to the call: the AI SDK makes an id up, the OpenAI SDKs pass None.",
+        remedy: "Make one up and use it on both sides.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-name-missing",
+        severity: Severity::Error,
+        phase: Phase::Schema,
+        means: "A call begins without a function name.",
+        example: "{\"index\":0,\"id\":\"a\",\"function\":{\"arguments\":\"{\"}}",
+        breaks: "The AI SDK throws: Expected 'function.name' to be a string.",
+        remedy: "Look whether the first piece of the call was lost before it.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-id-or-name-empty-repeat",
+        phase: Phase::Schema,
+        means: "A later piece of a call repeats id or name as an empty string.",
+        example: "{\"index\":0,\"id\":\"\",\"function\":{\"name\":\"\",\"arguments\":\"}\"}}",
+        breaks: "Accumulators that overwrite lose the name.",
+        remedy: "Keep the first that is not empty.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-type-null",
+        phase: Phase::Schema,
+        means: "A call's `type` is null.",
+        example: "{\"index\":0,\"type\":null}",
+        breaks: "Decoders with an enum for it.",
+        remedy: "Take null for \"function\".",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-args-null",
+        phase: Phase::Schema,
+        means: "A piece's arguments are null.",
+        example: "{\"function\":{\"name\":\"f\",\"arguments\":null}}",
+        breaks: "Python clients that join: \"None{…\".",
+        remedy: "Treat null as no text.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-args-object",
+        severity: Severity::Error,
+        phase: Phase::Schema,
+        means: "The arguments are an object where a string with JSON belongs.",
+        example: "{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}",
+        breaks: "JavaScript: \"[object Object]\"; langchain-openai: ValidationError; the AI SDK loses the arguments.",
+        remedy: "Serialise it in the client if it is an object.",
+        evidence: "can1357/oh-my-pi#1779, unslothai/unsloth#10275, replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-args-invalid-at-end",
+        severity: Severity::Error,
+        phase: Phase::End,
+        means: "The joined arguments of a call are not JSON.",
+        example: "{\"city\":\"Par",
+        breaks: "anthropic-sdk-python's helper gives {} in silence; others pass the broken text on.",
+        remedy: "Was the answer cut by length? Otherwise a piece was lost or the model wrote it so.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-args-double-encoded",
+        severity: Severity::Error,
+        phase: Phase::End,
+        means: "The arguments are a JSON string that holds JSON: encoded twice.",
+        example: "\"\\\"{\\\\\\\"a\\\\\\\":1}\\\"\"",
+        breaks: "The tool receives a string instead of an object.",
+        remedy: "Decode twice when the first result is a string.",
+        evidence: "vllm-project/vllm#54964, tailcallhq/forgecode#2764",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-args-complete-too-early",
+        severity: Severity::Fatal,
+        phase: Phase::Schema,
+        means: "The arguments were whole JSON already when more of them came.",
+        example: "\"{}\" then \"{\\\"a\\\":1}\"",
+        breaks: "Clients that run a call as soon as its arguments parse run it twice or with half of them.",
+        remedy: "Run calls at the finish only.",
+        evidence: "unslothai/unsloth#10275",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-finish-stop",
+        severity: Severity::Warn,
+        phase: Phase::End,
+        means: "There is a tool call, and the finish says \"stop\".",
+        example: "{\"tool_calls\":[…]} … \"finish_reason\":\"stop\"",
+        breaks: "Agent loops that look only at the finish end without running the tool.",
+        remedy: "Run calls whenever there are some.",
+        evidence: "brekkylab/ailoy#434, replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "tool-finish-without-call",
+        severity: Severity::Warn,
+        phase: Phase::End,
+        means: "The finish says \"tool_calls\", and no call came.",
+        example: "\"finish_reason\":\"tool_calls\"",
+        breaks: "Agent loops wait for a call.",
+        remedy: "Look whether the call is in the content as text, or was dropped on the way.",
+        ..Rule::DEFAULT
+    },
+];
+
+/// Of how many calls the pieces are counted.
+const MAX_COUNTED: usize = 1000;
+
+#[derive(Default)]
+pub(super) struct Tool {
+    /// How many pieces with arguments each call had.
+    pieces: Vec<u32>,
+}
+
+impl Family for Tool {
+    fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let answer = now.answer();
+        if answer.tools().is_empty()
+            || refused(now)
+            || seen.frame.kind == Kind::Body
+            || !is_chat(now)
+        {
+            return;
+        }
+        let here = || answer.deltas().iter().rev().take_while(|d| d.frame == seen.index);
+        if !here().any(|d| d.channel == Channel::Tool) {
+            return;
+        }
+        let news: Vec<usize> = (0..answer.tools().len())
+            .rev()
+            .take_while(|i| answer.tools()[*i].first == seen.index)
+            .collect();
+        for i in news.iter().rev() {
+            begins(&answer.tools()[..=*i], seen, out);
+        }
+        for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
+        {
+            let slot = answer
+                .tool_of(delta)
+                .and_then(|t| answer.tools().iter().position(|u| std::ptr::eq(t, u)));
+            let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
+            self.pieces.resize(self.pieces.len().max(slot + 1), 0);
+            self.pieces[slot] += 1;
+        }
+        let choices = seen.json.and_then(|j| j.get("choices")).into_iter().flat_map(Value::items);
+        let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
+        for call in calls {
+            piece(call, news.is_empty(), seen, out);
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) || !is_chat(now) {
+            return;
+        }
+        let tools = now.answer().tools();
+        let counted: Vec<_> = tools.iter().filter(|t| t.counted).collect();
+        if let Some(first) = counted.first() {
+            // One call has nothing to be mixed up with.
+            let severity = if tools.len() > 1 { Severity::Fatal } else { Severity::Info };
+            let message = format!("{} of {} tool calls have no index.", counted.len(), tools.len());
+            out.raise_as(rule!("tool-index-missing"), severity, place(now, first), message);
+        }
+        let stopped =
+            cut(now) || ours(now) || !now.answer().finished() || !now.answer().errors.is_empty();
+        for (i, tool) in tools.iter().enumerate() {
+            let pieces = self.pieces.get(i).copied().unwrap_or(0);
+            arguments(now, tool, pieces, stopped, out);
+        }
+        for (choice, reason) in now.answer().finish() {
+            let calls = tools.iter().filter(|t| t.choice == choice).count() as u64;
+            let at = now.answer().finish_frame(choice);
+            let at = Place {
+                frame: at,
+                offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
+            };
+            if reason == "stop" && calls > 0 {
+                let severity = unless_healthy(now, Severity::Warn);
+                let message = format!(
+                    "{} came, and the finish says \"stop\".",
+                    text::count(calls, "tool call")
+                );
+                out.raise_as(rule!("tool-finish-stop"), severity, at, message);
+            } else if matches!(reason, "tool_calls" | "function_call") && calls == 0 {
+                let message = format!("The finish says {reason:?}, and no call came.");
+                out.raise(rule!("tool-finish-without-call"), at, message);
+            }
+        }
+    }
+}
+
+fn place(now: &Inspection, tool: &ToolCall) -> Place {
+    let offset = now.frames().get(tool.first as usize).map(|f| f.offset);
+    Place { frame: Some(tool.first), offset }
+}
+
+/// The last of `tools` begins in this frame.
+fn begins(tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
+    let Some((tool, earlier)) = tools.split_last() else { return };
+    let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
+    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+    if tool.id.is_none() {
+        let message = format!("The call of {name:?} begins without an id.");
+        out.raise(rule!("tool-id-missing"), seen.place(), message);
+    }
+    if tool.name.is_none() {
+        out.raise(
+            rule!("tool-name-missing"),
+            seen.place(),
+            "A tool call begins without a function name.",
+        );
+    }
+    if tool.counted {
+        return;
+    }
+    if let Some(other) = mine().find(|t| t.index == tool.index) {
+        let id = |t: &ToolCall| text::preview(t.id.as_deref().unwrap_or("none"), 40);
+        let message =
+            format!("Index {} has two calls, {:?} and {:?}.", tool.index, id(other), id(tool));
+        out.raise(rule!("tool-index-collision"), seen.place(), message);
+    } else if tool.index > mine().count() as u64 {
+        let message = format!(
+            "The call of {name:?} has index {}, after {} before it.",
+            tool.index,
+            mine().count()
+        );
+        out.raise(rule!("tool-index-gap"), seen.place(), message);
+    }
+}
+
+/// One item of `tool_calls`.
+fn piece(call: Value<'_>, continues: bool, seen: &Seen<'_>, out: &mut Out<'_>) {
+    let function = call.get("function");
+    let is_empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
+    if continues && (is_empty(call.get("id")) || is_empty(function.and_then(|f| f.get("name")))) {
+        let message = "A later piece of a call repeats id or name as an empty string.";
+        out.raise_once(rule!("tool-id-or-name-empty-repeat"), seen.place(), message);
+    }
+    if call.get("type").is_some_and(Value::is_null) {
+        out.raise_once(rule!("tool-type-null"), seen.place(), "A call's type is null.");
+    }
+    match function.and_then(|f| f.get("arguments")).map(Value::kind) {
+        Some(json::Kind::Null) => {
+            out.raise_once(rule!("tool-args-null"), seen.place(), "A piece's arguments are null.");
+        }
+        Some(json::Kind::String) | None => {}
+        Some(kind) => {
+            let message = format!("The arguments are of type {}, not a string.", kind.name());
+            out.raise(rule!("tool-args-object"), seen.place(), message);
+        }
+    }
+}
+
+/// The joined arguments of one call.
+fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out: &mut Out<'_>) {
+    let source = tool.arguments.as_str();
+    if source.trim().is_empty() {
+        return;
+    }
+    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+    let mut tape = Tape::new();
+    match tape.parse(source) {
+        Ok(()) => {
+            let inner = tape.root(source).and_then(|v| v.as_str());
+            if inner.is_some_and(|s| s.starts_with('{') && Tape::new().parse(&s).is_ok()) {
+                let message = format!(
+                    "The arguments of {name:?} are encoded twice: a string with JSON in it."
+                );
+                out.raise(rule!("tool-args-double-encoded"), place(now, tool), message);
+            }
+        }
+        Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
+            let message = format!(
+                "The arguments of {name:?} were complete after {} bytes, and more came.",
+                e.offset
+            );
+            out.raise(rule!("tool-args-complete-too-early"), place(now, tool), message);
+        }
+        Err(e) => {
+            let by_length =
+                now.answer().finish().any(|f| f.0 == tool.choice && super::end::is_length(f.1));
+            // What was cut is told as the cut.
+            let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
+            let message = format!("The arguments of {name:?} are not JSON: {e}.");
+            out.raise_as(rule!("tool-args-invalid-at-end"), severity, place(now, tool), message);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Rules about token counts.
+
+use super::{
+    Family, Out, Phase, Place, Rule, Seen, Severity, cut, is_chat, ours, refused, rule,
+    unless_healthy,
+};
+use crate::inspect::Inspection;
+use crate::json::{Tape, Value};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "usage-missing",
+        severity: Severity::Warn,
+        phase: Phase::End,
+        means: "The request asks for usage, and none came.",
+        example: "\"stream_options\":{\"include_usage\":true} … no usage chunk",
+        breaks: "Cost trackers book 0.",
+        remedy: "Does the provider know stream_options? Did a gateway drop it? Did the stream end early?",
+        evidence: "defilantech/LLMKube#1852",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-every-chunk",
+        phase: Phase::End,
+        means: "Every chunk carries usage, each time the sum so far.",
+        example: "{\"choices\":[…],\"usage\":{\"total_tokens\":12}} {\"choices\":[…],\"usage\":{\"total_tokens\":13}}",
+        breaks: "Clients that add them up: 193 M tokens, 137.97 dollars were booked for one run.",
+        remedy: "Take the last, never the sum. Perplexity, Fireworks and a vLLM option do this.",
+        evidence: "lemma-work/lemma-platform#564, langfuse/langfuse#8808, open-webui/open-webui#29064",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-in-nonempty-choices",
+        phase: Phase::Schema,
+        means: "Usage comes in a chunk that has choices too.",
+        example: "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{…}}",
+        breaks: "Clients that wait for a chunk with `choices: []` miss it.",
+        remedy: "Read usage from any chunk. DeepSeek, Moonshot and Mistral do this.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-nonstandard-place",
+        phase: Phase::Schema,
+        means: "Usage stands where OpenAI does not have it.",
+        example: "{\"x_groq\":{\"usage\":{…}}}",
+        breaks: "Clients that read only `usage` miss it.",
+        remedy: "Read it there too.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-null-fields",
+        phase: Phase::Schema,
+        means: "A usage object whose counts are null.",
+        example: "{\"usage\":{\"prompt_tokens\":null,\"completion_tokens\":null}}",
+        breaks: "NaN in JavaScript sums; the AI SDK shows 0.",
+        remedy: "Treat null as not given.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-inconsistent",
+        severity: Severity::Warn,
+        phase: Phase::End,
+        means: "The counts contradict each other.",
+        example: "{\"prompt_tokens\":12,\"completion_tokens\":1,\"total_tokens\":303}",
+        breaks: "Clients that subtract get negative text tokens.",
+        remedy: "xAI's completion_tokens leave reasoning out; otherwise ask who computed them.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "usage-reasoning-zero",
+        phase: Phase::End,
+        means: "Reasoning text came, and usage counts no reasoning tokens.",
+        example: "213 reasoning deltas, \"reasoning_tokens\":0",
+        breaks: "Cost splits between thought and answer.",
+        remedy: "Count the text if you must; Azure's DeepSeek does this.",
+        ..Rule::DEFAULT
+    },
+];
+
+#[derive(Default)]
+pub(super) struct Usage {
+    /// How many usage facts were seen.
+    facts: u32,
+    /// Frames with usage, and the last of them.
+    frames: u32,
+    last: Place,
+    /// The first frame that had usage beside choices.
+    beside: Option<Place>,
+    /// Frames with JSON.
+    payloads: u32,
+}
+
+impl Family for Usage {
+    fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, _out: &mut Out<'_>) {
+        self.payloads += u32::from(seen.json.is_some());
+        let facts = now.answer().usage_seen.iter().map(|u| u.1).sum();
+        if facts == self.facts {
+            return;
+        }
+        self.facts = facts;
+        self.frames += 1;
+        self.last = seen.place();
+        let choices = seen.json.and_then(|j| j.get("choices"));
+        if self.beside.is_none() && choices.is_some_and(|c| !c.is_empty()) {
+            self.beside = Some(seen.place());
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) || !is_chat(now) {
+            return;
+        }
+        let stream = now.framing() != Some(crate::frame::Framing::Whole);
+        let every = self.frames > 2 && self.frames * 2 > self.payloads;
+        if every {
+            let message = format!(
+                "{} of {} chunks carry usage; the last one counts, not the sum.",
+                self.frames, self.payloads
+            );
+            out.raise(rule!("usage-every-chunk"), self.last, message);
+        } else if let Some(place) = self.beside.filter(|_| stream) {
+            let message = "Usage comes in a chunk that has choices too.";
+            out.raise(rule!("usage-in-nonempty-choices"), place, message);
+        }
+        for (path, n) in &now.answer().usage_seen {
+            if path.template() != "usage" {
+                let message = format!("Usage stands in {} ({n} times).", path.general());
+                out.raise(rule!("usage-nonstandard-place"), self.last, message);
+            }
+        }
+        null_fields(now, out);
+        self.sums(now, out);
+        let dead = cut(now) || ours(now) || !now.answer().errors.is_empty();
+        if self.facts == 0 && stream && !dead && self.payloads > 0 && asked(now) {
+            let severity = unless_healthy(now, Severity::Warn);
+            let message =
+                "The request asks for usage (stream_options.include_usage), and none came.";
+            out.raise_as(rule!("usage-missing"), severity, Place::default(), message);
+        }
+    }
+}
+
+impl Usage {
+    fn sums(&self, now: &Inspection, out: &mut Out<'_>) {
+        let usage = now.answer().usage;
+        let reasoned = !now.answer().text(crate::dialect::Channel::Reasoning, 0).is_empty();
+        if usage.reasoning == Some(0) && reasoned {
+            let chars = now.answer().chars(crate::dialect::Channel::Reasoning);
+            let message = format!(
+                "{chars} characters of reasoning came, and usage counts 0 reasoning tokens."
+            );
+            out.raise(rule!("usage-reasoning-zero"), self.last, message);
+        }
+        let (Some(input), Some(output)) = (usage.input, usage.output) else { return };
+        let reasoning = usage.reasoning.unwrap_or(0);
+        let message = match usage.total {
+            Some(total) if total > 0 && input.saturating_add(output) != total => {
+                if input.saturating_add(output).saturating_add(reasoning) == total {
+                    let message = format!(
+                        "{input} + {output} is not {total}: the output leaves out {reasoning} reasoning tokens."
+                    );
+                    return out.raise_as(
+                        rule!("usage-inconsistent"),
+                        Severity::Info,
+                        self.last,
+                        message,
+                    );
+                }
+                format!(
+                    "Usage contradicts itself: {input} in and {output} out are not {total} in all."
+                )
+            }
+            _ if reasoning > output => {
+                format!("Usage contradicts itself: {reasoning} reasoning tokens of {output} out.")
+            }
+            _ => return,
+        };
+        let severity = unless_healthy(now, Severity::Warn);
+        out.raise_as(rule!("usage-inconsistent"), severity, self.last, message);
+    }
+}
+
+fn null_fields(now: &Inspection, out: &mut Out<'_>) {
+    let counts = ["usage.prompt_tokens", "usage.completion_tokens", "usage.total_tokens"];
+    let rows = now.shape().rows();
+    let null = rows.iter().find(|r| counts.contains(&r.path.as_str()) && r.types.contains(&"null"));
+    if let Some(row) = null {
+        let place = Place { frame: Some(row.first), offset: None };
+        out.raise(rule!("usage-null-fields"), place, format!("{} is null.", row.path));
+    }
+}
+
+/// Whether the request asks for usage.
+fn asked(now: &Inspection) -> bool {
+    let Some(request) = &now.request else { return false };
+    let Ok(body) = std::str::from_utf8(&request.body) else { return false };
+    let mut tape = Tape::new();
+    if tape.parse(body).is_err() {
+        return false;
+    }
+    let asked = tape.root(body).and_then(|j| j.at(&["stream_options", "include_usage"]));
+    asked.and_then(Value::as_bool) == Some(true)
+}
