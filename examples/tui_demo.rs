@@ -1,167 +1,123 @@
-//! Development only: the screen on a recording, played as if it came from the network.
+//! Development only: the screen with the real engine and lab, until `cli::ui` wires it.
 #![allow(missing_docs, clippy::unwrap_used)]
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossterm::event::EventStream;
 use sselens::action::{Done, Effect, Keymap};
-use sselens::config::theme::Themes;
+use sselens::config::{Config, Environment, Sources};
 use sselens::inspect::Options;
-use sselens::journal::{EndCause, Entry, Head, Request, What};
-use sselens::source::{Clock, Draft, News};
+use sselens::journal::Request;
+use sselens::source::request::{Transport, compose, resolve};
+use sselens::source::{Clock, Draft, Engine};
 use sselens::tui::{self, Deeds, ProviderInfo, Run, Startup, Theme, Tools, terminal};
+use sselens::{lab, source};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-struct Play {
-    file: String,
-    news: UnboundedSender<News>,
-    clock: Clock,
-    n: u32,
-    cancel: Arc<std::sync::atomic::AtomicBool>,
-    pace: u64,
+struct Real {
+    config: Arc<Config>,
+    engine: Engine,
+    lab: lab::Running,
 }
 
-impl Deeds for Play {
+impl Deeds for Real {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
-        match effect {
+        let answer = match effect {
             Effect::Send(draft) => {
-                let body = std::fs::read(&self.file).unwrap();
-                let (tx, clock, x) = (self.news.clone(), self.clock, self.n);
-                self.n += 1;
-                let cancel = Arc::clone(&self.cancel);
-                cancel.store(false, std::sync::atomic::Ordering::SeqCst);
-                let pace = self.pace;
-                tokio::spawn(async move {
-                    let say = |what| {
-                        tx.send(News::Entry(Entry { x, at: Some(clock.now()), what })).unwrap()
-                    };
-                    say(What::Request(Box::new(Request {
-                        method: "POST".into(),
-                        url: "http://127.0.0.1:4000/v1/chat/completions".into(),
-                        headers: vec![
-                            ("content-type".into(), "application/json".into()),
-                            ("authorization".into(), "Bearer **********".into()),
-                        ],
-                        body: draft.body.into(),
-                        provider: draft.provider,
-                        dialect: "auto".into(),
-                        model: draft.model,
-                        ..Request::default()
-                    })));
-                    let nap = |ms: u64| tokio::time::sleep(Duration::from_micros(ms * 10 * pace));
-                    nap(20).await;
-                    say(What::Connected { peer: Some("127.0.0.1:4000".into()) });
-                    nap(150).await;
-                    say(What::Head(Head {
-                        status: 200,
-                        version: "HTTP/1.1".into(),
-                        headers: vec![
-                            ("content-type".into(), "text/event-stream; charset=utf-8".into()),
-                            ("server".into(), "demo".into()),
-                        ],
-                        interim: false,
-                    }));
-                    nap(60).await;
-                    let mut at = 0;
-                    let mut i = 0u64;
-                    while at < body.len() {
-                        if cancel.load(std::sync::atomic::Ordering::SeqCst) {
-                            say(What::End { cause: EndCause::Cancelled, detail: String::new() });
-                            return;
-                        }
-                        let end = body[at..]
-                            .windows(2)
-                            .position(|w| w == b"\n\n")
-                            .map_or(body.len(), |p| at + p + 2);
-                        let piece = &body[at..end];
-                        say(What::Body {
-                            len: piece.len() as u32,
-                            bytes: Bytes::copy_from_slice(piece),
-                            masked: vec![],
-                        });
-                        at = end;
-                        i += 1;
-                        nap(if i % 37 == 0 { 120 } else { 5 + i % 7 }).await;
+                let transport = Transport::default();
+                match resolve(&draft, &self.config, &transport, Some(self.lab.addr)) {
+                    Ok(outgoing) => {
+                        self.engine.send(outgoing);
+                        return;
                     }
-                    say(What::End { cause: EndCause::Complete, detail: String::new() });
-                });
+                    Err(why) => Done::Failed(why),
+                }
             }
-            Effect::Cancel(_) => self.cancel.store(true, std::sync::atomic::Ordering::SeqCst),
-            Effect::WriteFile { path, bytes } => {
-                let _ = done.send(match std::fs::write(&path, &bytes) {
-                    Ok(()) => Done::Said(format!("saved to {}", path.display())),
-                    Err(e) => Done::Failed(format!("{}: {e}", path.display())),
-                });
-            }
-            other => {
-                let _ = done.send(Done::Failed(format!("the demo cannot: {other:?}")));
-            }
-        }
+            Effect::Cancel(x) => return self.engine.cancel(x),
+            Effect::WriteFile { path, bytes } => match std::fs::write(&path, &bytes) {
+                Ok(()) => Done::Said(format!("saved to {}", path.display())),
+                Err(e) => Done::Failed(format!("{}: {e}", path.display())),
+            },
+            Effect::LoadRequest(path) => match std::fs::read(&path) {
+                Ok(bytes) => Done::Request(bytes),
+                Err(e) => Done::Failed(format!("{}: {e}", path.display())),
+            },
+            Effect::LoadFile(path) => match source::file::open(&path, &Default::default()) {
+                Ok(r) => Done::Loaded { name: path.display().to_string(), entries: r.entries },
+                Err(e) => Done::Failed(e),
+            },
+            other => Done::Failed(format!("the demo cannot: {other:?}")),
+        };
+        let _ = done.send(answer);
     }
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let file = args[1].clone();
-    let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let clock = Clock::start();
     let (tx, rx) = unbounded_channel();
-    let themes = Themes::built_in();
-    let name = std::env::var("THEME").unwrap_or("dark".into());
-    let theme = Theme::new(&themes.get(&name).unwrap(), std::env::var("NO_COLOR").is_err());
-    let provider = ProviderInfo {
-        name: "lab".into(),
-        dialect: "openai-chat".into(),
-        base_url: "http://127.0.0.1:4000/v1/chat/completions".into(),
-        model: "lab/reasoning-delta".into(),
-        about: "embedded; plays scenarios, no key, no network".into(),
-        models: vec![
-            ("lab/reasoning-delta".into(), "reasoning in delta.reasoning, then nothing".into()),
-            ("lab/empty-stream".into(), "200 and not one byte".into()),
-        ],
-        ..ProviderInfo::default()
-    };
-    let other = ProviderInfo {
-        name: "openai".into(),
-        dialect: "openai-chat".into(),
-        base_url: "https://api.openai.com/v1/chat/completions".into(),
-        model: "gpt-4.1-mini".into(),
-        key_variable: Some("OPENAI_API_KEY".into()),
-        about: "OpenAI".into(),
-        ..ProviderInfo::default()
-    };
+    let environment = Environment::of_process();
+    let config = Arc::new(Config::load(Sources { environment, ..Sources::default() }).unwrap());
+    let name = std::env::var("THEME").ok().or(config.themes.chosen.clone()).unwrap();
+    let theme = Theme::new(&config.themes.get(&name).unwrap(), std::env::var("NO_COLOR").is_err());
+    let pace = std::env::var("PACE").ok().and_then(|p| p.parse().ok()).unwrap_or(1.0);
+    let lab = lab::start(lab::Options { pace, seed: Some(1) }).unwrap();
+    let providers = config
+        .providers
+        .values()
+        .map(|p| ProviderInfo {
+            name: p.name.clone(),
+            dialect: p.dialect.clone(),
+            base_url: if p.name == "lab" {
+                format!("{}/chat/completions", lab.base_url())
+            } else {
+                p.base_url.clone()
+            },
+            model: p.model.clone(),
+            key_variable: p.key_env.clone(),
+            key_is_set: config.key(p).is_some(),
+            about: p.about.clone(),
+            models: match p.name.as_str() {
+                "lab" => lab::scenarios()
+                    .iter()
+                    .map(|s| {
+                        (format!("lab/{}", s.name.trim_start_matches("lab/")), s.about.clone())
+                    })
+                    .collect(),
+                _ => vec![],
+            },
+        })
+        .collect();
+    let session = args.get(1).filter(|a| !a.starts_with("lab/")).map(|f| {
+        let r = source::file::open(f.as_ref(), &Default::default()).unwrap();
+        (f.clone(), r.entries)
+    });
+    let model = args.get(1).filter(|a| a.starts_with("lab/")).cloned().unwrap_or_default();
+    let c = Arc::clone(&config);
     let startup = Startup {
-        providers: vec![provider, other],
-        draft: Draft { provider: "lab".into(), ..Draft::default() },
-        session: None,
+        providers,
+        draft: Draft { provider: "lab".into(), model, ..Draft::default() },
+        session,
         options: Arc::new(Options::default()),
-        keys: Keymap::built_in(),
+        keys: Keymap::new(&config.keys).unwrap(),
         theme,
         messages: vec![],
         tools: Tools {
-            parse_curl: |_| Err("not in the demo".into()),
-            to_curl: |r| format!("curl {}", r.url),
-            body: |p, prompt| {
-                let d = sselens::dialect::find(&p.dialect).unwrap();
-                (d.request().body)(&sselens::dialect::RequestParts {
-                    model: &p.model,
-                    prompt,
-                    system: None,
-                })
-            },
+            parse_curl: Arc::new(source::curl::parse),
+            to_curl: Arc::new(|r: &Request| sselens::report::curl(r, None)),
+            body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
+                let draft =
+                    Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
+                let draft = compose(&c, draft, prompt, None).unwrap_or_default();
+                String::from_utf8(draft.body).unwrap_or_default()
+            }),
         },
     };
     let ended = rt.block_on(async {
         let (mut terminal, mut tty) = terminal::take(true, std::env::var("TMUX").is_ok()).unwrap();
-        let mut deeds = Play {
-            file,
-            news: tx,
-            clock,
-            n: 0,
-            cancel: Arc::default(),
-            pace: args.get(2).and_then(|p| p.parse().ok()).unwrap_or(100),
-        };
+        let engine = Engine::start(clock, 0, tx, |_| {}).unwrap();
+        let mut deeds = Real { config, engine, lab };
         let signals = terminal::signals().unwrap();
         let on = Run { terminal: &mut terminal, screen: &mut tty, deeds: &mut deeds, clock };
         tui::run(on, startup, EventStream::new(), signals, rx).await

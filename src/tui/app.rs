@@ -14,10 +14,13 @@ use super::theme::Theme;
 use super::{ProviderInfo, Startup, Tools};
 use crate::action::{Action, Context, Done, Effect, Keymap};
 use crate::inspect::{Inspection, Options};
-use crate::journal::{Entry, Micros, What};
+use crate::journal::{Entry, ExchangeId, Micros, What};
 use crate::source::News;
 
 use std::sync::Arc;
+
+/// The code of the finding for a journal that could not be written.
+const SAVE_FAILED: &str = "save-failed";
 
 /// Something that happened to the screen.
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl App {
         match event {
             Event::Input(input) => self.input(input),
             Event::News(News::Entry(entry)) => self.entry(&entry, true),
-            Event::News(News::Trouble { text, .. }) => self.complain(&text),
+            Event::News(News::Trouble { x, text }) => self.trouble(x, text),
             Event::Done(done) => self.done(done),
             Event::Tick => {}
         }
@@ -205,6 +208,19 @@ impl App {
             }
         };
         self.exchanges[index].push(entry);
+    }
+
+    /// The journal failed while the stream goes on: a finding of the exchange, and told at once.
+    fn trouble(&mut self, x: Option<ExchangeId>, text: String) {
+        self.complain(&text);
+        let at = Some(self.now);
+        let index = x
+            .and_then(|x| self.exchanges.iter().rposition(|e| e.id == x && e.live))
+            .or_else(|| self.exchanges.iter().rposition(|e| e.live));
+        if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
+            let what = What::Note { code: SAVE_FAILED.to_owned(), text };
+            exchange.push(&Entry { x: exchange.id, at, what });
+        }
     }
 
     /// Shows an exchange.

@@ -124,6 +124,9 @@ impl App {
             (None, _) if !exchange.live => ("▲", "unfinished", Role::Warn),
             (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
             (None, _) => ("●", "streaming", Role::Running),
+            // It came to its own end, and yet: "complete" alone would deny what is wrong.
+            (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
+            (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
             (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
             (Some(reason), Outcome::Ok) => ("✔", reason.name(), Role::Ok),
             (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),

@@ -48,15 +48,28 @@ pub struct ProviderInfo {
     pub models: Vec<(String, String)>,
 }
 
+/// Reads a curl command line.
+pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, String> + Send + Sync>;
+/// Writes a request as a curl command line.
+pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
+/// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
+pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
+
 /// What the screen asks of code that it may not name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Tools {
     /// Reads a curl command line.
-    pub parse_curl: fn(&str) -> Result<Draft, String>,
+    pub parse_curl: ParseCurl,
     /// Writes a request as a curl command line.
-    pub to_curl: fn(&Request) -> String,
-    /// The body of a new request: provider, model, prompt.
-    pub body: fn(&ProviderInfo, &str) -> String,
+    pub to_curl: ToCurl,
+    /// Makes the body of a new request.
+    pub body: Body,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tools")
+    }
 }
 
 /// What the screen begins with.

@@ -182,7 +182,7 @@ impl App {
                 }
                 told.push(binding.action);
                 let keys = self.keys.keys_for(&[context], binding.action);
-                doc.push(Role::Key, &format!("  {keys:<20}"));
+                doc.push(Role::Key, &format!("  {keys:<14}"));
                 doc.plain(" ").plain(binding.action.help()).line();
             }
             doc.line();

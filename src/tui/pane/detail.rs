@@ -241,7 +241,7 @@ fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
 
 /// The bytes as text, line ends visible.
 fn raw(exchange: &Exchange, number: usize) -> Doc {
-    let mut doc = Doc::new();
+    let mut doc = Doc::of_bytes();
     let frame = &exchange.seen.frames()[number];
     let bytes = frame.bytes(exchange.seen.body());
     let shown = &bytes[..bytes.len().min(MAX_LAID_OUT)];
@@ -287,7 +287,7 @@ fn raw_line(doc: &mut Doc, bytes: &[u8]) {
 
 /// The payload laid out as JSON.
 fn pretty(exchange: &Exchange, number: usize) -> Doc {
-    let mut doc = Doc::new();
+    let mut doc = Doc::of_bytes();
     let frame = &exchange.seen.frames()[number];
     let Some(data) = frame.data(exchange.seen.body()) else {
         doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));

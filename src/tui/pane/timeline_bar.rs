@@ -18,6 +18,9 @@ use crate::tui::widget::line;
 /// How many deltas of one column are looked at.
 const SAMPLES: usize = 16;
 
+/// The widest hole that is filled, in columns.
+const HOLE: usize = 3;
+
 /// What the columns stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Scale {
@@ -112,6 +115,28 @@ fn cell(seen: &Inspection, scale: Scale, column: u16) -> (&'static str, Role) {
     }
 }
 
+/// Fills holes of up to [`HOLE`] columns between two pieces of one channel. A token is shorter than
+/// a column of a short stream, and would else look like a comb; a stall stays a hole.
+fn bridge(cells: &mut [(&'static str, Role)]) {
+    let carries = |c: &(&str, Role)| {
+        matches!(c.1, Role::BarContent | Role::BarReasoning | Role::BarTool | Role::Refusal)
+    };
+    let mut last: Option<usize> = None;
+    for i in 0..cells.len() {
+        if !carries(&cells[i]) {
+            continue;
+        }
+        if let Some(before) = last
+            && cells[before] == cells[i]
+            && i - before <= HOLE + 1
+        {
+            let fill = cells[i];
+            cells[before + 1..i].fill(fill);
+        }
+        last = Some(i);
+    }
+}
+
 /// A channel's glyph in the bar.
 pub(crate) fn glyph(channel: Channel) -> (&'static str, Role) {
     match channel {
@@ -128,8 +153,9 @@ pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
     let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
     let seen = &exchange.seen;
     let theme = &app.theme;
-    for column in 0..area.width {
-        let (sign, role) = cell(seen, scale, column);
+    let mut cells: Vec<_> = (0..area.width).map(|c| cell(seen, scale, c)).collect();
+    bridge(&mut cells);
+    for (column, (sign, role)) in (0..area.width).zip(cells) {
         buf.set_string(area.x + column, area.y, sign, theme.of(role));
     }
     for i in exchange.ordered().into_iter().rev() {

@@ -26,6 +26,11 @@ impl Doc {
         Self::default()
     }
 
+    /// An empty text whose lines break where they are full.
+    pub(crate) fn of_bytes() -> Self {
+        Self { wrap: RefCell::new(Wrap::hard()), ..Self::default() }
+    }
+
     /// Appends text in a role.
     pub(crate) fn push(&mut self, role: Role, text: &str) -> &mut Self {
         let from = self.text.len();

@@ -13,6 +13,8 @@ use crate::text::{Newlines, is_hazard, visible};
 /// The lines of one text at one width.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wrap {
+    /// Break where the line is full, not between words: for bytes, whose blanks mean nothing.
+    hard: bool,
     width: usize,
     /// Where each line begins; never empty once updated.
     starts: Vec<usize>,
@@ -21,6 +23,11 @@ pub(crate) struct Wrap {
 }
 
 impl Wrap {
+    /// Lines that are broken where they are full.
+    pub(crate) fn hard() -> Self {
+        Self { hard: true, ..Self::default() }
+    }
+
     /// Takes in `text`, which must begin with the text of the last call (or be known to be
     /// another, after [`Wrap::reset`]).
     pub(crate) fn update(&mut self, text: &str, width: usize) {
@@ -64,14 +71,14 @@ impl Wrap {
                 (char_width(c), c.len_utf8())
             };
             if column + wide > self.width && i > start {
-                if b == b' ' && blank != Some(i) {
+                if b == b' ' && !self.hard {
                     // One blank may hang over the edge: the line ends with it.
                     i += 1;
                     self.starts.push(i);
                     (column, start, blank) = (0, i, None);
                     continue;
                 }
-                let next = blank.filter(|at| *at > start).unwrap_or(i);
+                let next = blank.filter(|at| *at > start && !self.hard).unwrap_or(i);
                 self.starts.push(next);
                 (column, start, blank) = (0, next, None);
                 i = next;

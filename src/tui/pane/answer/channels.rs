@@ -313,11 +313,6 @@ fn draw_head(app: &App, exchange: &Exchange, column: Column, chosen: bool, buf: 
     let answer = exchange.seen.answer();
     let chars = crate::text::count(answer.chars(column.channel) as u64, "char");
     let mark = if chosen { "▸" } else { " " };
-    let paths: Vec<String> = answer
-        .paths(column.channel)
-        .map(|(path, n)| format!("{path} ×{}", crate::text::group(n)))
-        .collect();
-    let via = if paths.is_empty() { String::new() } else { format!("via {}", paths.join(", ")) };
     let name = theme.of(if chosen { Role::Focus } else { Role::Title });
     let head = Rect { width: column.head.width.saturating_sub(1), ..column.head };
     let x = line::put(
@@ -337,7 +332,31 @@ fn draw_head(app: &App, exchange: &Exchange, column: Column, chosen: bool, buf: 
         Rect { x: (x + 2).min(head.right()), width: head.right().saturating_sub(x + 2), ..head }
     };
     if place.width > 12 {
-        let via = line::fit(&via, usize::from(place.width));
+        let via = via(answer, column.channel, usize::from(place.width));
         line::put(buf, place, &[(&via, theme.of(Role::Dim))]);
     }
+}
+
+/// By which paths a channel came, within `room` columns. Where there is none to spare the end of a
+/// path and its count tell more than its beginning.
+fn via(answer: &crate::inspect::Answer, channel: Channel, room: usize) -> String {
+    let mut told = String::new();
+    for (path, n) in answer.paths(channel) {
+        let count = format!(" ×{}", crate::text::group(n));
+        let before = if told.is_empty() { "via " } else { ", " };
+        let taken = told.chars().count() + before.len() + count.chars().count();
+        let left = room.saturating_sub(taken);
+        if left < 8 {
+            return line::fit(&(told + ", …"), room);
+        }
+        let excess = path.chars().count().saturating_sub(left);
+        let path = match excess {
+            0 => path,
+            n => format!("…{}", path.chars().skip(n + 1).collect::<String>()),
+        };
+        told.push_str(before);
+        told.push_str(&path);
+        told.push_str(&count);
+    }
+    told
 }
