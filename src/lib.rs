@@ -1,5 +1,6 @@
 //! sselens: see every byte of an LLM stream, and who broke it.
 
+pub mod action;
 pub mod cli;
 pub mod config;
 pub mod dialect;
@@ -11,3 +12,4 @@ pub mod lab;
 pub mod report;
 pub mod source;
 pub mod text;
+pub mod tui;

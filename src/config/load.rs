@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Autosave, Config, Environment, Limits, Provider, severity};
+use super::theme::Themes;
+use super::{Autosave, Config, Environment, Limits, Provider, keys, severity};
 use crate::inspect::{Options, rule};
 use crate::journal::Micros;
 use crate::journal::file::micros;
@@ -76,6 +77,24 @@ struct File {
     autosave: AutosaveFile,
     #[serde(default)]
     findings: FindingsFile,
+    /// Key bindings: for each place where keys count, keys and the actions that they ask for.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read again by `keys::read`, which knows the lines")]
+    keys: BTreeMap<String, BTreeMap<String, String>>,
+    /// The theme's name, and themes: for each role a style in words.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read again by `Themes::read`, which knows the lines")]
+    theme: BTreeMap<String, ThemeFile>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the schema")]
+enum ThemeFile {
+    /// The name of the theme to use.
+    Name(String),
+    /// Styles by role.
+    Styles(BTreeMap<String, String>),
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -158,10 +177,21 @@ impl Config {
             },
             None => {}
         }
+        let mut keys = Vec::new();
+        let mut themes = Themes::default();
+        let mut screen = |text: &str, name: &str| {
+            keys.extend(keys::read(name, text).map_err(|e| Error(e.to_string()))?);
+            themes.read(name, text).map_err(|e| Error(e.to_string()))
+        };
         let mut layers = vec![parse(DEFAULT, "the built-in configuration")?];
+        screen(DEFAULT, "the built-in configuration")?;
         if let Some(file) = path(config.as_deref(), &environment) {
             match std::fs::read_to_string(&file) {
-                Ok(text) => layers.push(parse(&text, &file.display().to_string())?),
+                Ok(text) => {
+                    let name = file.display().to_string();
+                    layers.push(parse(&text, &name)?);
+                    screen(&text, &name)?;
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
                 Err(e) => return Err(Error(format!("{}: {e}", file.display()))),
             }
@@ -179,6 +209,8 @@ impl Config {
             options: Options::default(),
             environment,
             notes,
+            keys,
+            themes,
         };
         for (layer, name) in layers {
             built.lay(layer).map_err(|why| Error(format!("{name}: {why}")))?;

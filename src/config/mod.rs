@@ -4,7 +4,9 @@
 //! so it documents itself. Unknown names are errors that name file and line.
 
 mod env;
+pub mod keys;
 mod load;
+pub mod theme;
 
 pub use env::Environment;
 pub use load::{Error, Sources, default_text, path, schema, starter};
@@ -31,6 +33,10 @@ pub struct Config {
     pub environment: Environment,
     /// What the user ought to be told about where things came from.
     pub notes: Vec<String>,
+    /// Key bindings, layer by layer.
+    pub keys: Vec<keys::Row>,
+    /// Themes.
+    pub themes: theme::Themes,
 }
 
 /// An endpoint, how it speaks, and what a request to it begins with.

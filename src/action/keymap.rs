@@ -1,0 +1,185 @@
+//! Keys to actions.
+
+use crokey::{KeyCombination, KeyCombinationFormat, OneToThree};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::{Action, Context};
+use crate::config::keys::{Problem, Row};
+
+/// One key in one context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Binding {
+    /// Where it counts.
+    pub context: Context,
+    /// The key.
+    pub key: KeyCombination,
+    /// What it asks for.
+    pub action: Action,
+}
+
+/// Every binding, in the order of the files.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+impl Keymap {
+    /// Makes sense of the rows of the configuration; a later file's row wins over an earlier one's.
+    ///
+    /// # Errors
+    /// The first row with an unknown context, key or action, or a key that its file binds twice in
+    /// one context.
+    pub fn new(rows: &[Row]) -> Result<Self, Problem> {
+        let mut seen: Vec<(&str, Binding)> = Vec::new();
+        let mut keymap = Keymap::default();
+        for row in rows {
+            let problem =
+                |message: String| Problem { file: row.file.clone(), line: row.line, message };
+            let context = Context::find(&row.context).ok_or_else(|| {
+                let names: Vec<_> = Context::ALL.iter().map(|c| c.name()).collect();
+                problem(format!(
+                    "no place for keys is called \"{}\"; there are {}",
+                    row.context,
+                    names.join(", ")
+                ))
+            })?;
+            let key =
+                parse(&row.key).ok_or_else(|| problem(format!("\"{}\" is not a key", row.key)))?;
+            let action = match row.action.as_str() {
+                "" => None,
+                name => Some(Action::find(name).ok_or_else(|| {
+                    problem(format!("no action is called \"{name}\"{}", nearest(name)))
+                })?),
+            };
+            if seen
+                .iter()
+                .any(|(file, b)| *file == row.file && b.context == context && b.key == key)
+            {
+                return Err(problem(format!(
+                    "the key \"{}\" is bound twice in [keys.{}]",
+                    row.key, row.context
+                )));
+            }
+            let binding = Binding { context, key, action: action.unwrap_or(Action::Back) };
+            seen.push((&row.file, binding));
+            keymap.bindings.retain(|b| b.context != context || b.key != key);
+            if action.is_some() {
+                keymap.bindings.push(binding);
+            }
+        }
+        Ok(keymap)
+    }
+
+    /// The bindings that the program comes with.
+    pub fn built_in() -> Self {
+        // A test holds that the rows of the default configuration are sound.
+        crate::config::keys::built_in().and_then(|rows| Self::new(&rows)).unwrap_or_default()
+    }
+
+    /// What a key asks for, in the first of these contexts that knows it.
+    pub fn action(&self, contexts: &[Context], key: KeyEvent) -> Option<Action> {
+        let key = combination(key);
+        contexts.iter().find_map(|c| {
+            self.bindings.iter().find(|b| b.context == *c && b.key == key).map(|b| b.action)
+        })
+    }
+
+    /// The bindings of one context.
+    pub fn of(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(move |b| b.context == context)
+    }
+
+    /// The first key that asks for `action` in one of these contexts, as the footer shows it.
+    pub fn key_for(&self, contexts: &[Context], action: Action) -> Option<String> {
+        contexts.iter().find_map(|c| {
+            let mut of = self.bindings.iter().filter(|b| b.context == *c);
+            of.find(|b| b.action == action).map(|b| show(b.key))
+        })
+    }
+
+    /// The keys that ask for `action` in one of these contexts, separated by blanks.
+    pub fn keys_for(&self, contexts: &[Context], action: Action) -> String {
+        let all = contexts.iter().flat_map(|c| {
+            self.bindings.iter().filter(move |b| b.context == *c && b.action == action)
+        });
+        all.map(|b| show(b.key)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// `; did you mean …?` where a name is near.
+fn nearest(name: &str) -> String {
+    let near = |a: &&Action| {
+        let (a, b) = (a.name(), name);
+        let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
+        same >= 4 || a.contains(b) || b.contains(a)
+    };
+    Action::ALL
+        .iter()
+        .find(near)
+        .map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
+}
+
+/// Reads a key as the configuration spells it: `ctrl-s`, `G`, `f5`, `shift-tab`, `?`.
+fn parse(text: &str) -> Option<KeyCombination> {
+    let last = text.chars().next_back()?;
+    let shift =
+        last.is_ascii_uppercase() && (text.len() == 1 || text.ends_with(&format!("-{last}")));
+    let spelled = match text {
+        "shift-tab" => "backtab".to_owned(),
+        _ if shift => format!("shift-{}", text),
+        _ => text.to_owned(),
+    };
+    // `shift-ctrl-G` and `ctrl-shift-g` are one to crokey.
+    Some(tidy(crokey::parse(&spelled).ok()?.normalized()))
+}
+
+/// The combination that a key event is.
+pub fn combination(event: KeyEvent) -> KeyCombination {
+    tidy(KeyCombination::from(event))
+}
+
+/// Terminals disagree on whether `?` was typed with shift: it is in the character already.
+fn tidy(mut key: KeyCombination) -> KeyCombination {
+    if let OneToThree::One(KeyCode::Char(c)) = key.codes
+        && !c.is_ascii_alphabetic()
+    {
+        key.modifiers.remove(KeyModifiers::SHIFT);
+    }
+    key
+}
+
+/// A key as the screen shows it: `^S`, `G`, `F5`, `S-Tab`.
+pub fn show(key: KeyCombination) -> String {
+    if let OneToThree::One(code) = key.codes {
+        let plain = match code {
+            KeyCode::PageDown => Some("PgDn"),
+            KeyCode::PageUp => Some("PgUp"),
+            KeyCode::BackTab => return "S-Tab".to_owned(),
+            KeyCode::Up => Some("↑"),
+            KeyCode::Down => Some("↓"),
+            KeyCode::Left => Some("←"),
+            KeyCode::Right => Some("→"),
+            _ => None,
+        };
+        if let Some(plain) = plain.filter(|_| key.modifiers.is_empty()) {
+            return plain.to_owned();
+        }
+        if let KeyCode::Char(c) = code
+            && key.modifiers == KeyModifiers::CONTROL
+        {
+            return format!("^{}", c.to_ascii_uppercase());
+        }
+        if let KeyCode::Char(c) = code
+            && c != ' '
+            && (key.modifiers.is_empty() || key.modifiers == KeyModifiers::SHIFT)
+        {
+            return c.to_string();
+        }
+    }
+    KeyCombinationFormat::default()
+        .with_implicit_shift()
+        .with_control("C-")
+        .with_alt("M-")
+        .with_shift("S-")
+        .to_string(key)
+}

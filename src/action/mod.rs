@@ -1,0 +1,205 @@
+//! Wishes and deeds: everything that a user can ask for, and everything that the program does
+//! outside itself, as data.
+//!
+//! An [`Action`] is one row here (its name and help) and its keys are rows in
+//! `assets/default-config.toml`; the help overlay, the footer, the palette and the manual are made
+//! of these two tables. An [`Effect`] is what the screen's state asks of the world; the answer is a
+//! [`Done`].
+
+mod effect;
+mod keymap;
+
+pub use effect::{Done, Effect};
+pub use keymap::{Binding, Keymap, combination, show};
+
+/// Makes the enum, its names and its help from one table.
+macro_rules! actions {
+    ($($variant:ident $name:literal $short:literal $help:literal)*) => {
+        /// One wish of the user.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is explained by its help text, below")]
+        pub enum Action { $($variant),* }
+
+        impl Action {
+            /// Every action, in the order of the help.
+            pub const ALL: &'static [Action] = &[$(Action::$variant),*];
+
+            /// Its name in the configuration.
+            pub fn name(self) -> &'static str {
+                match self { $(Action::$variant => $name),* }
+            }
+
+            /// One or two words for the footer.
+            pub fn short(self) -> &'static str {
+                match self { $(Action::$variant => $short),* }
+            }
+
+            /// What it does, for the help and the palette.
+            pub fn help(self) -> &'static str {
+                match self { $(Action::$variant => $help),* }
+            }
+        }
+    };
+}
+
+actions! {
+    Send "send" "send" "send the request"
+    Stop "stop" "stop" "stop the running stream and keep what came"
+    Interrupt "interrupt" "stop/quit" "stop the running stream; when none runs, quit"
+    Quit "quit" "quit" "quit (asks if a stream is running)"
+    Help "help" "help" "show the keys that count here"
+    Palette "palette" "commands" "find a command by its name"
+    SaveSession "save-session" "save" "save the session to a file"
+    OpenFile "open-file" "open" "open a saved session or a raw body"
+    NextPane "next-pane" "pane" "go to the next pane"
+    PreviousPane "previous-pane" "pane back" "go to the previous pane"
+    PaneRequest "pane-request" "request" "go to the request"
+    PaneFrames "pane-frames" "frames" "go to the frames"
+    PaneDetail "pane-detail" "bytes" "go to the bytes of the selected frame"
+    PaneAnswer "pane-answer" "answer" "go to the answer: channels, tools, usage, shape, head"
+    PaneTimeline "pane-timeline" "findings" "go to the timeline and the findings"
+    Zoom "zoom" "zoom" "give the pane the whole screen, or take it back"
+    NextTab "next-tab" "tab" "show the pane's next tab"
+    PreviousTab "previous-tab" "tab back" "show the pane's previous tab"
+    History "history" "history" "choose among the session's exchanges"
+    NextExchange "next-exchange" "next exchange" "show the next exchange"
+    PreviousExchange "previous-exchange" "previous exchange" "show the previous exchange"
+    NextProblem "next-problem" "next problem" "select the next finding of warn or worse"
+    PreviousProblem "previous-problem" "previous problem" "select the previous finding of warn or worse"
+    Explain "explain" "explain" "explain the selected finding"
+    Search "search" "search" "search the bytes of the frames"
+    SearchNext "search-next" "next hit" "go to the next hit"
+    SearchPrevious "search-previous" "previous hit" "go to the previous hit"
+    Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
+    Hex "hex" "hex" "show the bytes in hexadecimal, or as text again"
+    NextChoice "next-choice" "choice" "show the next choice of the answer"
+    Redraw "redraw" "redraw" "draw the screen anew"
+    Suspend "suspend" "suspend" "go to the background of the shell"
+    Up "up" "up" "one line up"
+    Down "down" "down" "one line down"
+    Left "left" "left" "to the left; in a text to the delta before"
+    Right "right" "right" "to the right; in a text to the delta after"
+    HalfPageUp "half-page-up" "half up" "half a page up"
+    HalfPageDown "half-page-down" "half down" "half a page down"
+    PageUp "page-up" "page up" "a page up"
+    PageDown "page-down" "page down" "a page down"
+    Top "top" "top" "to the beginning"
+    Bottom "bottom" "end" "to the end, and follow what comes"
+    Accept "accept" "choose" "choose, open or confirm"
+    Back "back" "back" "close, leave or go back"
+    EditBody "edit-body" "edit body" "type in the request's body"
+    FormatBody "format-body" "format" "lay the body out as indented JSON"
+    ResetRequest "reset-request" "reset" "make the provider's own minimal request again"
+    PickProvider "pick-provider" "provider" "choose the provider"
+    PickModel "pick-model" "model" "choose or type the model"
+    EditUrl "edit-url" "url" "send to another address than the provider's"
+    EditMethod "edit-method" "method" "change the HTTP method"
+    AddHeader "add-header" "add header" "add a request header"
+    DeleteHeader "delete-header" "delete" "delete the header under the cursor"
+    PasteCurl "paste-curl" "curl" "make the request from a curl command line"
+    TakeRequest "take-request" "take" "put the shown exchange's request into the editor"
+    LoadRequest "load-request" "load body" "load the request's body from a file"
+    SaveRequest "save-request" "save body" "save the request's body to a file"
+    Undo "undo" "undo" "undo the last edit"
+    Redo "redo" "redo" "do the undone edit again"
+    Yes "yes" "yes" "yes"
+    No "no" "no" "no"
+}
+
+impl Action {
+    /// The action of that name.
+    pub fn find(name: &str) -> Option<Action> {
+        Action::ALL.iter().copied().find(|a| a.name() == name)
+    }
+}
+
+/// Where a key counts. The tables of the configuration are named like these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Context {
+    /// In every place, also while typing.
+    Everywhere,
+    /// In every pane, but not while typing.
+    Panes,
+    /// In the request pane.
+    Request,
+    /// In the table of frames.
+    Frames,
+    /// In the bytes of the selected frame.
+    Detail,
+    /// In the answer.
+    Answer,
+    /// In the timeline and the findings.
+    Timeline,
+    /// While typing the body.
+    Editor,
+    /// In a list to choose from.
+    List,
+    /// In a text to read: help, an explanation.
+    Text,
+    /// While typing one line.
+    Prompt,
+    /// In front of a question.
+    Confirm,
+}
+
+impl Context {
+    /// Every context, in the order of the help.
+    pub const ALL: &'static [Context] = &[
+        Context::Everywhere,
+        Context::Panes,
+        Context::Request,
+        Context::Frames,
+        Context::Detail,
+        Context::Answer,
+        Context::Timeline,
+        Context::Editor,
+        Context::List,
+        Context::Text,
+        Context::Prompt,
+        Context::Confirm,
+    ];
+
+    /// Its name in the configuration: `[keys.NAME]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Context::Everywhere => "everywhere",
+            Context::Panes => "panes",
+            Context::Request => "request",
+            Context::Frames => "frames",
+            Context::Detail => "detail",
+            Context::Answer => "answer",
+            Context::Timeline => "timeline",
+            Context::Editor => "editor",
+            Context::List => "list",
+            Context::Text => "text",
+            Context::Prompt => "prompt",
+            Context::Confirm => "confirm",
+        }
+    }
+
+    /// A heading for the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Context::Everywhere => "Everywhere",
+            Context::Panes => "In every pane",
+            Context::Request => "In the request",
+            Context::Frames => "In the frames",
+            Context::Detail => "In the bytes of a frame",
+            Context::Answer => "In the answer",
+            Context::Timeline => "In the timeline and findings",
+            Context::Editor => "While typing the body",
+            Context::List => "In a list",
+            Context::Text => "In a text",
+            Context::Prompt => "While typing a line",
+            Context::Confirm => "At a question",
+        }
+    }
+
+    /// The context of that name.
+    pub fn find(name: &str) -> Option<Context> {
+        Context::ALL.iter().copied().find(|c| c.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

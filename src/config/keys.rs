@@ -1,0 +1,103 @@
+//! Key bindings as they stand in the configuration: rows of text with their place. What they mean
+//! is `action`'s.
+
+use toml::de::{DeTable, DeValue};
+
+/// One binding as written: `"key" = "action"` in `[keys.CONTEXT]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The file, for messages.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// The context's name.
+    pub context: String,
+    /// The key as written.
+    pub key: String,
+    /// The action's name; empty to unbind the key.
+    pub action: String,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The configuration that the program comes with.
+pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
+
+/// The rows that the program comes with.
+///
+/// # Errors
+/// Never, which a test holds.
+pub fn built_in() -> Result<Vec<Row>, Problem> {
+    read("built-in configuration", DEFAULT)
+}
+
+/// Reads the `[keys.*]` tables of a configuration file.
+///
+/// # Errors
+/// The text is not TOML, or a row is not a string.
+pub fn read(file: &str, text: &str) -> Result<Vec<Row>, Problem> {
+    let mut rows = Vec::new();
+    sections(file, text, "keys", |context, key, action, line| {
+        rows.push(Row { file: file.to_owned(), line, context, key, action });
+    })?;
+    // A table is in the order of its keys; people read a file from the top.
+    rows.sort_by_key(|r| r.line);
+    Ok(rows)
+}
+
+/// Tells every string of the tables `[SECTION.NAME]` with its line.
+pub(super) fn sections(
+    file: &str,
+    text: &str,
+    section: &str,
+    mut tell: impl FnMut(String, String, String, usize),
+) -> Result<(), Problem> {
+    let problem = |offset: usize, message: String| Problem {
+        file: file.to_owned(),
+        line: crate::json::line_column(text, offset).0,
+        message,
+    };
+    let whole = DeTable::parse(text)
+        .map_err(|e| problem(e.span().map_or(0, |s| s.start), e.message().to_owned()))?;
+    let Some(tables) = whole.get_ref().get(section) else { return Ok(()) };
+    let DeValue::Table(names) = tables.get_ref() else {
+        return Err(problem(tables.span().start, format!("[{section}] is not a table")));
+    };
+    for (name, table) in names {
+        let DeValue::Table(rows) = table.get_ref() else {
+            let at = name.span().start;
+            // `[theme] name = "dark"`: a value of the section itself.
+            if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
+                let line = crate::json::line_column(text, at).0;
+                tell(String::new(), name.get_ref().to_string(), value.to_owned(), line);
+                continue;
+            }
+            return Err(problem(
+                at,
+                format!("\"{}\" must stand in a table [{section}.NAME]", name.get_ref()),
+            ));
+        };
+        for (key, value) in rows {
+            let at = key.span().start;
+            let Some(value) = value.get_ref().as_str() else {
+                return Err(problem(
+                    at,
+                    format!("the value of \"{}\" must be a string", key.get_ref()),
+                ));
+            };
+            let line = crate::json::line_column(text, at).0;
+            tell(name.get_ref().to_string(), key.get_ref().to_string(), value.to_owned(), line);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,382 @@
+//! The state of the screen, and what events make of it.
+//!
+//! Pure: no IO, no clock, no runtime. Time comes with each event, and what is to happen outside
+//! goes out as effects.
+
+use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::exchange::Exchange;
+use super::layout::{Areas, View, areas};
+use super::overlay::Overlay;
+use super::pane::{PaneId, answer, detail, frames, request, timeline};
+use super::theme::Theme;
+use super::{ProviderInfo, Startup, Tools};
+use crate::action::{Action, Context, Done, Effect, Keymap};
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, ExchangeId, Micros, What};
+use crate::source::News;
+
+use std::sync::Arc;
+
+/// The code of the finding for a journal that could not be written.
+const SAVE_FAILED: &str = "save-failed";
+
+/// Something that happened to the screen.
+#[derive(Debug)]
+pub enum Event {
+    /// A key, the mouse, a paste, another size.
+    Input(Input),
+    /// Entries, or trouble with the journal.
+    News(News),
+    /// What became of an effect.
+    Done(Done),
+    /// Time has passed while a stream runs.
+    Tick,
+}
+
+/// A line at the bottom of the screen, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    /// It is about something that failed.
+    pub bad: bool,
+    /// What it says; made visible.
+    pub text: String,
+}
+
+/// The state of the screen.
+pub struct App {
+    pub(super) size: Rect,
+    pub(super) now: Micros,
+    pub(super) exchanges: Vec<Exchange>,
+    /// Which exchange is shown.
+    pub(super) shown: usize,
+    /// A request was handed out and its first entry has not come.
+    pub(super) sending: bool,
+    /// Name of the file that was opened.
+    pub(super) file: Option<String>,
+    pub(super) focus: PaneId,
+    pub(super) zoom: bool,
+    pub(super) overlays: Vec<Overlay>,
+    pub(super) message: Option<Message>,
+    /// What was last searched.
+    pub(super) needle: String,
+    pub(super) request: request::State,
+    pub(super) frames: frames::State,
+    pub(super) detail: detail::State,
+    pub(super) answer: answer::State,
+    pub(super) timeline: timeline::State,
+    pub(super) providers: Vec<ProviderInfo>,
+    pub(super) keys: Keymap,
+    pub(super) theme: Theme,
+    pub(super) tools: Tools,
+    options: Arc<Options>,
+    pub(super) effects: Vec<Effect>,
+    /// Trouble that is told once the keys that hide it have passed.
+    later: Vec<String>,
+}
+
+impl App {
+    /// The screen at its beginning.
+    pub fn new(startup: Startup) -> Self {
+        let request = request::State::new(startup.draft, &startup.providers, &startup.tools);
+        let mut app = Self {
+            size: Rect::default(),
+            now: 0,
+            exchanges: Vec::new(),
+            shown: 0,
+            sending: false,
+            file: None,
+            focus: PaneId::Request,
+            zoom: false,
+            overlays: Vec::new(),
+            message: None,
+            needle: String::new(),
+            request,
+            frames: frames::State::default(),
+            detail: detail::State::default(),
+            answer: answer::State::default(),
+            timeline: timeline::State::default(),
+            providers: startup.providers,
+            keys: startup.keys,
+            theme: startup.theme,
+            tools: startup.tools,
+            options: startup.options,
+            effects: Vec::new(),
+            later: startup.messages,
+        };
+        if let Some((name, entries)) = startup.session {
+            app.open(name, &entries);
+        }
+        app.next_message();
+        app
+    }
+
+    /// Takes in an event that happened at `now`; gives what is to be done outside.
+    pub fn update(&mut self, now: Micros, event: Event) -> Vec<Effect> {
+        self.now = now;
+        match event {
+            Event::Input(input) => self.input(input),
+            Event::News(News::Entry(entry)) => self.entry(&entry, true),
+            Event::News(News::Trouble { x, text }) => self.trouble(x, text),
+            Event::Done(done) => self.done(done),
+            Event::Tick => {}
+        }
+        self.settle();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The screen has another size.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.size = Rect::new(0, 0, width, height);
+        self.settle();
+    }
+
+    /// Whether a clock on the screen runs.
+    pub fn is_running(&self) -> bool {
+        self.sending || self.exchanges.iter().any(Exchange::is_running)
+    }
+
+    /// The shown exchange.
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        self.exchanges.get(self.shown)
+    }
+
+    pub(super) fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        self.exchanges.get_mut(self.shown)
+    }
+
+    /// Where everything stands.
+    pub(super) fn areas(&self) -> Areas {
+        areas(self.size, View { focus: self.focus, zoom: self.zoom })
+    }
+
+    /// Brings what is selected into view.
+    pub(super) fn settle(&mut self) {
+        let areas = self.areas();
+        for pane in PaneId::ALL {
+            let area = areas.pane(pane);
+            if !area.is_empty() {
+                (pane.pane().settle)(self, area);
+            }
+        }
+    }
+
+    /// Tells something until the next key.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.tell(text.into(), false);
+    }
+
+    /// Tells that something failed.
+    pub(super) fn complain(&mut self, text: &str) {
+        self.tell(text.to_owned(), true);
+    }
+
+    fn tell(&mut self, text: String, bad: bool) {
+        let text = crate::text::preview(&text, 500);
+        // What failed is not hidden by what went well.
+        if self.message.as_ref().is_some_and(|m| m.bad) && !bad {
+            self.later.push(text);
+            return;
+        }
+        self.message = Some(Message { bad, text });
+    }
+
+    fn next_message(&mut self) {
+        self.message = None;
+        if !self.later.is_empty() {
+            let text = self.later.remove(0);
+            self.say(text);
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry, live: bool) {
+        let begins = matches!(entry.what, What::Request(_) | What::Bare { .. });
+        let known = self.exchanges.iter().rposition(|e| e.id == entry.x && e.live == live);
+        let index = match known {
+            // A number that comes again begins another exchange.
+            Some(i) if !(begins && self.exchanges[i].seen.request.is_some()) => i,
+            _ => {
+                let seen = Inspection::new(Arc::clone(&self.options));
+                self.exchanges.push(Exchange::new(entry.x, seen, live));
+                let index = self.exchanges.len() - 1;
+                if live {
+                    self.sending = false;
+                    self.show(index);
+                }
+                index
+            }
+        };
+        self.exchanges[index].push(entry);
+    }
+
+    /// The journal failed while the stream goes on: a finding of the exchange, and told at once.
+    fn trouble(&mut self, x: Option<ExchangeId>, text: String) {
+        self.complain(&text);
+        let at = Some(self.now);
+        let index = x
+            .and_then(|x| self.exchanges.iter().rposition(|e| e.id == x && e.live))
+            .or_else(|| self.exchanges.iter().rposition(|e| e.live));
+        if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
+            let what = What::Note { code: SAVE_FAILED.to_owned(), text };
+            exchange.push(&Entry { x: exchange.id, at, what });
+        }
+    }
+
+    /// Shows an exchange.
+    pub(super) fn show(&mut self, index: usize) {
+        if index < self.exchanges.len() {
+            self.shown = index;
+            self.detail.restart();
+            self.answer.restart();
+            self.timeline.restart();
+        }
+    }
+
+    fn open(&mut self, name: String, entries: &[Entry]) {
+        self.exchanges.clear();
+        for entry in entries {
+            self.entry(entry, false);
+        }
+        for exchange in &mut self.exchanges {
+            exchange.follow = false;
+            exchange.frame = (!exchange.seen.frames().is_empty()).then_some(0);
+        }
+        self.file = Some(name);
+        self.focus = PaneId::Frames;
+        self.show(0);
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Said(text) => self.say(text),
+            Done::Failed(text) => {
+                self.sending = false;
+                self.complain(&text);
+            }
+            Done::Loaded { name, entries } => {
+                if self.is_running() {
+                    self.complain("A stream is running: the file was not opened.");
+                    return;
+                }
+                self.say(format!("opened {name}"));
+                self.open(name, &entries);
+            }
+            Done::Request(bytes) => self.request.load(bytes),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
+            Input::Paste(text) => self.paste(&text),
+            Input::Resize(width, height) => self.resize(width, height),
+            Input::Mouse(mouse) => {
+                let at = Position::new(mouse.column, mouse.row);
+                match mouse.kind {
+                    MouseEventKind::Down(MouseButton::Left) => {
+                        self.next_message();
+                        self.click(at);
+                    }
+                    MouseEventKind::ScrollDown => self.wheel(3, at),
+                    MouseEventKind::ScrollUp => self.wheel(-3, at),
+                    _ => {}
+                }
+            }
+            Input::Key(_) | Input::FocusGained | Input::FocusLost => {}
+        }
+    }
+
+    /// Where keys count now, the nearest first.
+    pub(super) fn contexts(&self) -> Vec<Context> {
+        if let Some(overlay) = self.overlays.last() {
+            return match overlay {
+                Overlay::Confirm(_) => vec![Context::Confirm],
+                Overlay::List(_) => vec![Context::List, Context::Everywhere],
+                Overlay::Reading(_) => vec![Context::Text, Context::Everywhere],
+                Overlay::Prompt(_) => vec![Context::Prompt, Context::Everywhere],
+            };
+        }
+        if self.typing() {
+            return vec![Context::Editor, Context::Everywhere];
+        }
+        vec![self.focus.pane().context, Context::Panes, Context::Everywhere]
+    }
+
+    /// Whether letters go into the request's body.
+    pub(super) fn typing(&self) -> bool {
+        self.overlays.is_empty() && self.focus == PaneId::Request && self.request.typing
+    }
+
+    fn key(&mut self, key: KeyEvent) {
+        self.next_message();
+        match self.keys.action(&self.contexts(), key) {
+            Some(action) => self.act(action),
+            None if !self.overlays.is_empty() => self.overlay_key(key),
+            None if self.typing() => self.request.key(key),
+            None => {}
+        }
+    }
+
+    fn paste(&mut self, text: &str) {
+        self.next_message();
+        if self.overlays.is_empty() && super::pane::request::is_curl(text) {
+            self.take_curl(text);
+        } else if !self.overlays.is_empty() {
+            self.overlay_paste(text);
+        } else if self.typing() {
+            self.request.paste(text);
+        } else {
+            let key = self.keys.key_for(&[Context::Request], Action::EditBody);
+            let key = key.map(|k| format!(" ({k} in the request)")).unwrap_or_default();
+            self.say(format!("A paste goes into the body: begin to edit it first{key}."));
+        }
+    }
+
+    fn click(&mut self, at: Position) {
+        if !self.overlays.is_empty() {
+            self.overlay_click(at);
+            return;
+        }
+        let areas = self.areas();
+        if areas.tabs.contains(at) {
+            if let Some(pane) = super::draw::tab_at(self, areas.tabs, at.x) {
+                self.go(pane);
+            }
+            return;
+        }
+        if areas.strip.contains(at) {
+            self.go(PaneId::Timeline);
+            return;
+        }
+        for pane in PaneId::ALL {
+            let area = areas.pane(pane);
+            if area.contains(at) {
+                self.go(pane);
+                (pane.pane().click)(self, at, area);
+            }
+        }
+    }
+
+    fn wheel(&mut self, rows: isize, at: Position) {
+        if !self.overlays.is_empty() {
+            self.overlay_wheel(rows);
+            return;
+        }
+        let areas = self.areas();
+        for pane in PaneId::ALL {
+            let area = areas.pane(pane);
+            if area.contains(at) {
+                (pane.pane().wheel)(self, rows, at, area);
+            }
+        }
+    }
+
+    /// Puts a pane in focus.
+    pub(super) fn go(&mut self, pane: PaneId) {
+        self.focus = pane;
+        if pane != PaneId::Request {
+            self.request.stop_typing();
+        }
+    }
+}

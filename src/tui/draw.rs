@@ -1,0 +1,375 @@
+//! Drawing the screen: the lines around the panes, and then each pane.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use unicode_width::UnicodeWidthStr;
+
+use super::App;
+use super::exchange::Exchange;
+use super::layout::{Areas, MIN};
+use super::pane::{PaneId, timeline_bar};
+use super::theme::Role;
+use super::widget::line;
+use crate::action::{Action, Context};
+use crate::inspect::{Outcome, Reason};
+use crate::text::count;
+
+impl App {
+    /// Draws everything. Nothing but caches changes: a second drawing is equal.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer) {
+        buf.set_style(area, self.theme.of(Role::Text));
+        let areas = self.areas();
+        if areas.too_small || area != self.size {
+            let said = format!(
+                "terminal too small: {}×{}, need {}×{}",
+                area.width, area.height, MIN.0, MIN.1
+            );
+            // Narrower than the sentence: as much of it as there is room for, line by line.
+            let chars: Vec<char> = said.chars().collect();
+            for (y, piece) in chars.chunks(usize::from(area.width.max(1))).enumerate() {
+                if y < usize::from(area.height) {
+                    let row = Rect { y: area.y + y as u16, height: 1, ..area };
+                    let piece: String = piece.iter().collect();
+                    line::put(buf, row, &[(&piece, self.theme.of(Role::Text))]);
+                }
+            }
+            self.without_colour(area, buf);
+            return;
+        }
+        self.draw_title(areas.title, buf);
+        self.draw_verdict(areas.verdict, buf);
+        self.draw_tabs(areas.tabs, buf);
+        for pane in PaneId::ALL {
+            let place = areas.pane(pane);
+            if !place.is_empty() {
+                (pane.pane().draw)(self, place, buf);
+            }
+        }
+        self.draw_divider(&areas, buf);
+        self.draw_strip(areas.strip, buf);
+        self.draw_footer(areas.footer, buf);
+        self.draw_overlays(buf);
+        self.without_colour(area, buf);
+    }
+
+    /// `NO_COLOR`: attributes stay, colours go.
+    fn without_colour(&self, area: Rect, buf: &mut Buffer) {
+        if self.theme.colour {
+            return;
+        }
+        for y in area.top()..area.bottom() {
+            for x in area.left()..area.right() {
+                if let Some(cell) = buf.cell_mut((x, y)) {
+                    cell.fg = Color::Reset;
+                    cell.bg = Color::Reset;
+                    cell.underline_color = Color::Reset;
+                }
+            }
+        }
+    }
+
+    fn draw_title(&self, area: Rect, buf: &mut Buffer) {
+        let theme = &self.theme;
+        let rule = theme.of(Role::Line);
+        line::put(buf, area, &[(&"─".repeat(usize::from(area.width)), rule)]);
+        let mut right = self.state();
+        if self.exchanges.len() > 1 && area.width >= 70 {
+            let which = format!("{} of {} ", self.shown + 1, self.exchanges.len());
+            right.insert(0, (which, Role::Dim));
+        }
+        let mut pieces: Vec<(&str, _)> = vec![(" ", theme.of(Role::Text))];
+        pieces.extend(right.iter().map(|(t, r)| (t.as_str(), theme.of(*r))));
+        pieces.push((" ", theme.of(Role::Text)));
+        let x = line::put_right(buf, Rect { width: area.width.saturating_sub(1), ..area }, &pieces);
+        let left = Rect { x: area.x + 1, width: x.saturating_sub(area.x + 2), ..area };
+        let name = self.exchange().map(|e| {
+            let dialect = e.seen.dialect().map_or("", |d| d.name());
+            let file = self.file.as_deref().filter(|_| !e.live);
+            let title = match file {
+                Some(file) => crate::text::preview(file, 60),
+                None => e.title(),
+            };
+            (title, dialect)
+        });
+        let (title, dialect) = name.unwrap_or_else(|| (self.request.draft.model.clone(), ""));
+        let title = crate::text::preview(&title, 80);
+        let room = usize::from(left.width).saturating_sub(13);
+        let suffix = if dialect.is_empty() { String::new() } else { format!(" · {dialect}") };
+        let full = title.width() + suffix.width() <= room;
+        let title = line::fit_middle(&title, room);
+        line::put(
+            buf,
+            left,
+            &[
+                (" sselens ", theme.of(Role::Title)),
+                ("── ", rule),
+                (&title, theme.of(Role::Text)),
+                (if full { &suffix } else { "" }, theme.of(Role::Dim)),
+                (" ", theme.of(Role::Text)),
+            ],
+        );
+    }
+
+    /// What the stream does: a sign, a word, how many frames, how long.
+    fn state(&self) -> Vec<(String, Role)> {
+        let Some(exchange) = self.exchange() else {
+            let word = if self.sending { "● sending" } else { "ready" };
+            let role = if self.sending { Role::Running } else { Role::Dim };
+            return vec![(word.to_owned(), role)];
+        };
+        let seen = &exchange.seen;
+        let (sign, word, role) = match (seen.reason(), seen.outcome()) {
+            (None, _) if self.sending => ("●", "sending", Role::Running),
+            (None, _) if !exchange.live => ("▲", "unfinished", Role::Warn),
+            (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
+            (None, _) => ("●", "streaming", Role::Running),
+            // It came to its own end, and yet: "complete" alone would deny what is wrong.
+            (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
+            (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
+            (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
+            (Some(reason), Outcome::Ok) => ("✔", reason.name(), Role::Ok),
+            (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),
+            (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),
+        };
+        let mut told = vec![(format!("{sign} {word}"), role)];
+        told.push((format!("  {}", count(seen.frames().len() as u64, "frame")), Role::Text));
+        if let Some(seconds) = elapsed(exchange, self.now) {
+            told.push((format!(" · {seconds} s"), Role::Text));
+        }
+        told
+    }
+
+    fn draw_verdict(&self, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let (sign, text, role) = self.verdict();
+        let room = usize::from(area.width).saturating_sub(4);
+        let text = line::fit(&text, room);
+        let theme = &self.theme;
+        let text_role = if sign == " " { Role::Dim } else { Role::Text };
+        line::put(
+            buf,
+            area,
+            &[
+                (" ", theme.of(Role::Text)),
+                (sign, theme.of(role)),
+                (" ", theme.of(Role::Text)),
+                (&text, theme.of(text_role)),
+            ],
+        );
+    }
+
+    /// One sentence on how it stands.
+    fn verdict(&self) -> (&'static str, String, Role) {
+        let Some(exchange) = self.exchange() else {
+            let send = self.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
+            let text = format!("A request is ready. {send} sends it.");
+            return (" ", text, Role::Dim);
+        };
+        let seen = &exchange.seen;
+        if exchange.is_running() {
+            let since = exchange.last.map_or(0, |t| self.now.saturating_sub(t));
+            // Below a second a wait is no news.
+            let waits = if since >= 1_000_000 {
+                format!(" Nothing came for {} s.", since / 1_000_000)
+            } else {
+                String::new()
+            };
+            let text = match seen.wire_len() {
+                0 if seen.head.is_none() => format!("Waiting for the head of the answer.{waits}"),
+                0 => format!("The head is there; waiting for the first byte.{waits}"),
+                n => format!("{} of body so far.{waits}", count(n, "byte")),
+            };
+            let role = if since >= 5_000_000 { Role::Warn } else { Role::Running };
+            return ("●", text, role);
+        }
+        let (sign, role) = match seen.outcome() {
+            _ if !seen.is_over() => ("▲", Role::Warn),
+            Outcome::Ok => ("✔", Role::Ok),
+            Outcome::Degraded => ("▲", Role::Warn),
+            Outcome::Failed => ("✖", Role::Error),
+        };
+        if seen.is_over() {
+            (sign, seen.verdict(), role)
+        } else {
+            (sign, "The recording ends before the stream does.".to_owned(), role)
+        }
+    }
+
+    fn draw_tabs(&self, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let theme = &self.theme;
+        for (pane, from, to) in tab_bar(area) {
+            let place = Rect { x: from, width: to - from, ..area };
+            let focused = pane == self.focus;
+            let name = theme.of(if focused { Role::Tab } else { Role::Dim });
+            let number = format!(" {} ", pane as usize + 1);
+            let title = tab_title(pane, area.width);
+            line::put(buf, place, &[(&number, theme.of(Role::Label)), (title, name), (" ", name)]);
+        }
+    }
+
+    /// The line between the request and the rest, joined to the headers that touch it.
+    fn draw_divider(&self, areas: &Areas, buf: &mut Buffer) {
+        let area = areas.divider;
+        let style = self.theme.of(Role::Line);
+        let is_rule = |buf: &Buffer, x: u16, y: u16| {
+            buf.cell((x, y)).is_some_and(|c| matches!(c.symbol(), "─" | "━"))
+        };
+        for y in area.top()..area.bottom() {
+            let left = area.x > 0 && is_rule(buf, area.x - 1, y);
+            let right = is_rule(buf, area.x + 1, y);
+            let sign = match (left, right, y == area.top()) {
+                (true, true, true) => "┬",
+                (true, true, false) => "┼",
+                (true, false, _) => "┤",
+                (false, true, _) => "├",
+                (false, false, _) => "│",
+            };
+            buf.set_string(area.x, y, sign, style);
+        }
+        if !area.is_empty() {
+            let below = (area.x, area.bottom());
+            if is_rule(buf, below.0, below.1)
+                && let Some(cell) = buf.cell_mut(below)
+            {
+                let heavy = cell.symbol() == "━";
+                cell.set_symbol(if heavy { "┷" } else { "┴" });
+            }
+        }
+    }
+
+    fn draw_strip(&self, area: Rect, buf: &mut Buffer) {
+        let Some(exchange) = self.exchange() else { return };
+        if area.is_empty() {
+            return;
+        }
+        let label = " time ";
+        let x = line::put(buf, area, &[(label, self.theme.of(Role::Label))]);
+        let bar = Rect { x, width: area.right().saturating_sub(x + 1), ..area };
+        timeline_bar::draw(self, exchange, bar, buf);
+    }
+
+    fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
+        let theme = &self.theme;
+        if let Some(message) = &self.message {
+            let (sign, role) = if message.bad { ("✖ ", Role::Error) } else { ("", Role::Text) };
+            let text = line::fit(&message.text, usize::from(area.width).saturating_sub(4));
+            line::put(
+                buf,
+                area,
+                &[(" ", theme.of(Role::Text)), (sign, theme.of(role)), (&text, theme.of(role))],
+            );
+            return;
+        }
+        let contexts = self.contexts();
+        let mut x = area.x;
+        for action in self.offered() {
+            let Some(key) = self.keys.key_for(&contexts, action) else { continue };
+            let wide = (key.width() + action.short().width() + 2 + 2) as u16;
+            // What does not fit whole is left out, not cut.
+            if x + wide > area.right() {
+                continue;
+            }
+            let place = Rect { x, width: wide, ..area };
+            line::put(
+                buf,
+                place,
+                &[
+                    (" ", theme.of(Role::Text)),
+                    (&key, theme.of(Role::Key)),
+                    (" ", theme.of(Role::Text)),
+                    (action.short(), theme.of(Role::Dim)),
+                ],
+            );
+            x += wide;
+        }
+    }
+
+    /// The actions that the footer offers now, the most useful first.
+    fn offered(&self) -> Vec<Action> {
+        let contexts = self.contexts();
+        match contexts.first() {
+            Some(Context::List) => {
+                return vec![Action::Accept, Action::Back, Action::Down, Action::Up];
+            }
+            Some(Context::Text) => {
+                return vec![Action::Back, Action::Down, Action::PageDown, Action::NextProblem];
+            }
+            Some(Context::Prompt) => return vec![Action::Accept, Action::Back],
+            Some(Context::Confirm) => return vec![Action::Yes, Action::No],
+            Some(Context::Editor) => {
+                let f =
+                    [Action::Send, Action::Back, Action::FormatBody, Action::Undo, Action::Redo];
+                return f.to_vec();
+            }
+            _ => {}
+        }
+        let mut offered = Vec::new();
+        offered.push(if self.is_running() { Action::Interrupt } else { Action::Send });
+        offered.extend([Action::Help, Action::NextPane]);
+        offered.extend(self.focus.pane().footer);
+        if self.exchanges.len() > 1 {
+            offered.push(Action::History);
+        }
+        offered.extend([Action::Zoom, Action::SaveSession, Action::Palette, Action::Quit]);
+        let mut once = Vec::new();
+        for action in offered {
+            if !once.contains(&action) {
+                once.push(action);
+            }
+        }
+        once
+    }
+}
+
+/// Seconds from the request to the end, or to now.
+fn elapsed(exchange: &Exchange, now: u64) -> Option<String> {
+    let t = &exchange.seen.timing;
+    let from = t.request?;
+    let to = match t.end {
+        Some(end) => end,
+        None if exchange.live => now,
+        None => exchange.last?,
+    };
+    let micros = to.saturating_sub(from);
+    // A running clock in milliseconds is only noise.
+    Some(match exchange.is_running() {
+        true => format!("{:.1}", micros as f64 / 1e6),
+        false => line::seconds(micros),
+    })
+}
+
+/// A pane's name in the tab bar.
+fn tab_title(pane: PaneId, width: u16) -> &'static str {
+    match (pane, width < 60) {
+        (PaneId::Request, true) => "Req",
+        (PaneId::Timeline, true) => "Time",
+        (PaneId::Answer, true) => "Ans",
+        _ => pane.pane().title,
+    }
+}
+
+/// Where the names stand in the tab bar.
+fn tab_bar(area: Rect) -> Vec<(PaneId, u16, u16)> {
+    let mut x = area.x;
+    let mut places = Vec::new();
+    for pane in PaneId::ALL {
+        let wide = tab_title(pane, area.width).width() as u16 + 4;
+        if x + wide > area.right() {
+            break;
+        }
+        places.push((pane, x, x + wide));
+        x += wide;
+    }
+    places
+}
+
+/// The pane whose name stands at a column of the tab bar.
+pub(super) fn tab_at(_: &App, area: Rect, x: u16) -> Option<PaneId> {
+    tab_bar(area).into_iter().find(|(_, from, to)| (*from..*to).contains(&x)).map(|t| t.0)
+}

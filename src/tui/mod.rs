@@ -1,0 +1,94 @@
+//! The terminal UI.
+//!
+//! [`app`] holds the state and turns events into effects: no IO, no clock, no runtime. [`run`] is
+//! the one loop around it, [`terminal`] the real terminal. Panes, overlays and widgets draw from
+//! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
+
+mod app;
+mod draw;
+mod exchange;
+mod layout;
+mod overlay;
+mod pane;
+mod run;
+pub mod terminal;
+mod theme;
+mod verbs;
+mod widget;
+
+pub use app::{App, Event};
+pub use run::{Deeds, Ended, Run, Screen, Signal, run};
+pub use theme::{Role, Theme};
+
+use std::sync::Arc;
+
+use crate::action::Keymap;
+use crate::inspect::Options;
+use crate::journal::{Entry, Request};
+use crate::source::Draft;
+
+/// A provider as the screen needs to know it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProviderInfo {
+    /// Its name.
+    pub name: String,
+    /// How it speaks, or `auto`.
+    pub dialect: String,
+    /// Where requests go, for display.
+    pub base_url: String,
+    /// The model of a new request.
+    pub model: String,
+    /// The environment variable that holds its key.
+    pub key_variable: Option<String>,
+    /// Whether that variable is set.
+    pub key_is_set: bool,
+    /// One line for lists.
+    pub about: String,
+    /// Models to choose from, each with a line about it.
+    pub models: Vec<(String, String)>,
+}
+
+/// Reads a curl command line.
+pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, String> + Send + Sync>;
+/// Writes a request as a curl command line.
+pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
+/// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
+pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
+
+/// What the screen asks of code that it may not name.
+#[derive(Clone)]
+pub struct Tools {
+    /// Reads a curl command line.
+    pub parse_curl: ParseCurl,
+    /// Writes a request as a curl command line.
+    pub to_curl: ToCurl,
+    /// Makes the body of a new request.
+    pub body: Body,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tools")
+    }
+}
+
+/// What the screen begins with.
+#[derive(Debug, Clone)]
+pub struct Startup {
+    /// The providers to choose from.
+    pub providers: Vec<ProviderInfo>,
+    /// What stands in the editor. An empty body is replaced by the provider's minimal request.
+    pub draft: Draft,
+    /// Name and entries of the file that was opened.
+    pub session: Option<(String, Vec<Entry>)>,
+    /// Thresholds and severities.
+    pub options: Arc<Options>,
+    /// Key bindings.
+    pub keys: Keymap,
+    /// Colours.
+    pub theme: Theme,
+    /// What the user ought to be told at once.
+    pub messages: Vec<String>,
+    /// Code that the screen may not name.
+    pub tools: Tools,
+}

@@ -1,0 +1,284 @@
+//! A list to choose from, narrowed by typing.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{boxed, centred};
+use crate::action::Action;
+use crate::tui::Theme;
+use crate::tui::theme::Role;
+use crate::tui::widget::editor::Editor;
+use crate::tui::widget::{Scroll, line};
+
+/// What a list is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Picks {
+    Provider,
+    Model,
+    Exchange,
+    Command,
+    Copy,
+}
+
+/// One row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Item {
+    /// What stands at its left, and is searched.
+    label: String,
+    /// What stands beside it.
+    note: String,
+    /// A sign before it, with its role.
+    sign: Option<(&'static str, Role)>,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// From which list.
+    pub of: Picks,
+    /// Which row, as the list was made.
+    pub row: Option<usize>,
+    /// What was typed.
+    pub typed: String,
+}
+
+/// A list over the panes.
+#[derive(Debug)]
+pub(crate) struct List {
+    of: Picks,
+    title: String,
+    items: Vec<Item>,
+    filter: Editor,
+    /// What is typed can be chosen though no row says it.
+    free: bool,
+    /// The rows that match, the best first.
+    shown: Vec<usize>,
+    at: usize,
+    scroll: Scroll,
+}
+
+impl List {
+    /// An empty list.
+    pub(crate) fn new(of: Picks, title: &str) -> Self {
+        Self {
+            of,
+            title: title.to_owned(),
+            items: Vec::new(),
+            filter: Editor::line(""),
+            free: false,
+            shown: Vec::new(),
+            at: 0,
+            scroll: Scroll::default(),
+        }
+    }
+
+    /// Lets what is typed be chosen, too.
+    pub(crate) fn or_typed(mut self) -> Self {
+        self.free = true;
+        self
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
+        self.shown.push(self.items.len());
+        self.items.push(Item { label: label.into(), note: note.into(), sign: None });
+    }
+
+    /// Gives the last row a sign.
+    pub(crate) fn sign(&mut self, sign: (&'static str, Role)) {
+        if let Some(item) = self.items.last_mut() {
+            item.sign = Some(sign);
+        }
+    }
+
+    /// Begins at a row.
+    pub(crate) fn start_at(mut self, row: usize) -> Self {
+        self.at = row.min(self.items.len().saturating_sub(1));
+        self
+    }
+
+    /// What is chosen now.
+    pub(crate) fn choice(&self) -> Option<Choice> {
+        let row = self.shown.get(self.at).copied();
+        let typed = self.filter.text();
+        let typed_only = self.free && row.is_none() && !typed.is_empty();
+        (row.is_some() || typed_only).then_some(Choice { of: self.of, row, typed })
+    }
+
+    /// A key that types.
+    pub(crate) fn key(&mut self, key: KeyEvent) {
+        let own = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Enter | KeyCode::Tab);
+        if !own && self.filter.key(key) {
+            self.narrow();
+        }
+    }
+
+    /// A paste.
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.filter.paste(text);
+        self.narrow();
+    }
+
+    fn narrow(&mut self) {
+        let needle = self.filter.text().to_lowercase();
+        let mut found: Vec<(i32, usize)> = self
+            .items
+            .iter()
+            .enumerate()
+            .filter_map(|(i, item)| {
+                let label = score(&item.label.to_lowercase(), &needle);
+                let note = score(&item.note.to_lowercase(), &needle).map(|s| s - 50);
+                Some((label.max(note)?, i))
+            })
+            .collect();
+        found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
+        self.shown = found.into_iter().map(|f| f.1).collect();
+        self.at = 0;
+        self.scroll = Scroll::default();
+    }
+
+    /// Moves the choice.
+    pub(crate) fn step(&mut self, by: isize, screen: Rect) {
+        self.at = self.at.saturating_add_signed(by).min(self.shown.len().saturating_sub(1));
+        let height = usize::from(self.rows(screen).height);
+        self.scroll.reveal(self.at, height, self.shown.len());
+    }
+
+    /// Moves the choice, if that is what the action means.
+    pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
+        let page = (self.rows(screen).height as isize).max(1);
+        let by = match action {
+            Action::Up => -1,
+            Action::Down => 1,
+            Action::PageUp => -page,
+            Action::PageDown => page,
+            Action::Top => isize::MIN / 2,
+            Action::Bottom => isize::MAX / 2,
+            _ => return false,
+        };
+        self.step(by, screen);
+        true
+    }
+
+    /// Where it stands.
+    pub(crate) fn area(&self, screen: Rect) -> Rect {
+        // The height is that of the whole list, so that typing does not make it jump.
+        centred(screen, 90, (self.items.len() as u16).clamp(3, 24) + 4)
+    }
+
+    fn rows(&self, screen: Rect) -> Rect {
+        let area = self.area(screen);
+        Rect {
+            x: area.x + 1,
+            y: area.y + 3,
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(4),
+        }
+    }
+
+    /// A click: the first chooses the row, on a chosen row it accepts.
+    pub(crate) fn click(&mut self, at: Position, screen: Rect) -> Option<Choice> {
+        let rows = self.rows(screen);
+        if !rows.contains(at) {
+            return None;
+        }
+        let row = self.scroll.top + usize::from(at.y - rows.y);
+        if row >= self.shown.len() {
+            return None;
+        }
+        self.at = row;
+        self.choice()
+    }
+
+    /// Draws it.
+    pub(crate) fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+        let area = self.area(screen);
+        let inner = boxed(theme, area, &self.title, buf);
+        if inner.is_empty() {
+            return;
+        }
+        let input = Rect { height: 1, ..inner };
+        let x = line::put(buf, input, &[(" ⌕ ", theme.of(Role::Dim))]);
+        let field = Rect { x, width: input.right().saturating_sub(x), ..input };
+        self.filter.draw(theme, false, field, buf);
+        if inner.height < 2 {
+            return;
+        }
+        let rule = Rect { y: inner.y + 1, height: 1, ..inner };
+        line::put(buf, rule, &[(&"─".repeat(usize::from(rule.width)), theme.of(Role::Line))]);
+        let rows = self.rows(screen);
+        if self.shown.is_empty() {
+            let said = match (self.free, self.filter.text().is_empty()) {
+                (true, false) => "Enter takes what is typed.",
+                (true, true) => "Type a name.",
+                (false, _) => "Nothing matches.",
+            };
+            line::put(buf, rows, &[("  ", theme.of(Role::Text)), (said, theme.of(Role::Dim))]);
+            return;
+        }
+        let mut scroll = self.scroll;
+        scroll.reveal(self.at, usize::from(rows.height), self.shown.len());
+        let widest = self.items.iter().map(|i| i.label.chars().count()).max().unwrap_or(0);
+        let label_width = widest.min(usize::from(rows.width) / 2);
+        for row in 0..usize::from(rows.height) {
+            let index = scroll.top + row;
+            let Some(item) = self.shown.get(index).and_then(|i| self.items.get(*i)) else { break };
+            let place = Rect { y: rows.y + row as u16, height: 1, ..rows };
+            let (sign, sign_role) = item.sign.unwrap_or((" ", Role::Text));
+            let label = line::fit(&item.label, label_width);
+            let pad = " ".repeat(label_width.saturating_sub(label.chars().count()) + 2);
+            let room = usize::from(rows.width).saturating_sub(label_width + 7);
+            let note = line::fit(&item.note, room);
+            let chosen = index == self.at;
+            line::put(
+                buf,
+                place,
+                &[
+                    (if chosen { " ▸" } else { "  " }, theme.of(Role::Mark)),
+                    (sign, theme.of(sign_role)),
+                    (" ", theme.of(Role::Text)),
+                    (&label, theme.of(Role::Text)),
+                    (&pad, theme.of(Role::Text)),
+                    (&note, theme.of(Role::Dim)),
+                ],
+            );
+            if chosen {
+                let over = Rect { x: place.x + 3, width: place.width.saturating_sub(4), ..place };
+                buf.set_style(over, theme.of(Role::Selected));
+            }
+        }
+    }
+}
+
+/// How well `needle`'s letters stand in `text`, in their order; `None` if they do not.
+fn score(text: &str, needle: &str) -> Option<i32> {
+    if let Some(at) = text.find(needle) {
+        return Some(if at == 0 { 200 } else { 150 - at.min(100) as i32 });
+    }
+    let mut rest = text.char_indices();
+    let (mut score, mut last) = (100, None);
+    for c in needle.chars().filter(|c| !c.is_whitespace()) {
+        let (at, _) = rest.find(|(_, t)| *t == c)?;
+        if let Some(last) = last
+            && at != last + 1
+        {
+            score -= 5;
+        }
+        last = Some(at);
+    }
+    Some(score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_match_in_order_and_whole_words_first() {
+        assert!(score("save session", "save") > score("send as vexed", "save"));
+        assert!(score("next problem", "nprob").is_some());
+        assert_eq!(score("next", "txen"), None);
+        assert!(score("anything", "").is_some());
+    }
+}

@@ -1,0 +1,238 @@
+//! What lies over the panes: a stack, of which the top gets the keys.
+
+mod list;
+mod reading;
+
+pub(super) use list::{Choice, List, Picks};
+pub(super) use reading::Reading;
+
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::widgets::{Clear, Widget};
+
+use super::App;
+use super::theme::Role;
+use super::widget::editor::Editor;
+use super::widget::line;
+use crate::action::Action;
+
+/// Something over the panes.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    /// A list to choose from.
+    List(List),
+    /// A text to read.
+    Reading(Reading),
+    /// A line to type.
+    Prompt(Prompt),
+    /// A question.
+    Confirm(String),
+}
+
+/// A line to type.
+#[derive(Debug)]
+pub(super) struct Prompt {
+    /// What becomes of it.
+    pub purpose: Purpose,
+    /// What is asked for.
+    pub title: String,
+    /// What is typed.
+    pub input: Editor,
+}
+
+/// What a typed line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Url,
+    Method,
+    Header(Option<usize>),
+    Curl,
+    SaveSession,
+    OpenFile,
+    LoadRequest,
+    SaveRequest,
+    Search,
+}
+
+impl App {
+    /// Asks for a line.
+    pub(super) fn ask(&mut self, purpose: Purpose, title: &str, text: &str) {
+        let prompt = Prompt { purpose, title: title.to_owned(), input: Editor::line(text) };
+        self.overlays.push(Overlay::Prompt(prompt));
+    }
+
+    /// Lays a text over the panes.
+    pub(super) fn read(&mut self, reading: Reading) {
+        self.overlays.push(Overlay::Reading(reading));
+    }
+
+    /// An action while something lies over the panes; tells whether it meant anything there.
+    pub(super) fn overlay_act(&mut self, action: Action) -> bool {
+        let size = self.size;
+        match self.overlays.last_mut() {
+            None => return false,
+            Some(Overlay::Confirm(_)) => match action {
+                Action::Yes => {
+                    self.overlays.pop();
+                    self.effects.push(crate::action::Effect::Quit);
+                }
+                Action::No | Action::Back => {
+                    self.overlays.pop();
+                }
+                _ => {}
+            },
+            Some(Overlay::Prompt(prompt)) => match action {
+                Action::Back => {
+                    self.overlays.pop();
+                }
+                Action::Accept => {
+                    let (purpose, text) = (prompt.purpose, prompt.input.text());
+                    self.overlays.pop();
+                    self.typed(purpose, &text);
+                }
+                _ => return false,
+            },
+            Some(Overlay::Reading(reading)) => match action {
+                Action::Back | Action::Accept => {
+                    self.overlays.pop();
+                }
+                Action::Help if reading.is_help() => {
+                    self.overlays.pop();
+                }
+                Action::NextProblem | Action::PreviousProblem if !reading.is_help() => {
+                    self.overlays.pop();
+                    self.problem(action == Action::NextProblem);
+                    self.explain();
+                }
+                _ => return reading.act(action, size),
+            },
+            Some(Overlay::List(list)) => match action {
+                Action::Back => {
+                    self.overlays.pop();
+                }
+                Action::Accept => {
+                    let choice = list.choice();
+                    self.overlays.pop();
+                    if let Some(choice) = choice {
+                        self.chosen(choice);
+                    }
+                }
+                _ => return list.act(action, size),
+            },
+        }
+        true
+    }
+
+    /// A key that is bound to nothing here: it types.
+    pub(super) fn overlay_key(&mut self, key: KeyEvent) {
+        match self.overlays.last_mut() {
+            Some(Overlay::Prompt(prompt)) => {
+                prompt.input.key(key);
+            }
+            Some(Overlay::List(list)) => list.key(key),
+            Some(Overlay::Reading(_) | Overlay::Confirm(_)) | None => {}
+        }
+    }
+
+    pub(super) fn overlay_paste(&mut self, text: &str) {
+        match self.overlays.last_mut() {
+            Some(Overlay::Prompt(prompt)) => prompt.input.paste(text),
+            Some(Overlay::List(list)) => list.paste(text),
+            Some(Overlay::Reading(_) | Overlay::Confirm(_)) | None => {}
+        }
+    }
+
+    pub(super) fn overlay_click(&mut self, at: Position) {
+        let size = self.size;
+        match self.overlays.last_mut() {
+            Some(Overlay::List(list)) if list.area(size).contains(at) => {
+                if let Some(choice) = list.click(at, size) {
+                    self.overlays.pop();
+                    self.chosen(choice);
+                }
+            }
+            Some(Overlay::Reading(reading)) if reading.area(size).contains(at) => {}
+            Some(Overlay::Prompt(prompt)) if prompt_area(size).contains(at) => {
+                prompt.input.click(0, at.x.saturating_sub(prompt_area(size).x + 2));
+            }
+            Some(Overlay::Confirm(_)) => {}
+            // A click beside it closes it.
+            Some(_) => {
+                self.overlays.pop();
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn overlay_wheel(&mut self, rows: isize) {
+        let size = self.size;
+        match self.overlays.last_mut() {
+            Some(Overlay::List(list)) => list.step(rows, size),
+            Some(Overlay::Reading(reading)) => reading.by(rows, size),
+            Some(Overlay::Prompt(_) | Overlay::Confirm(_)) | None => {}
+        }
+    }
+
+    /// Draws what lies over the panes.
+    pub(super) fn draw_overlays(&self, buf: &mut Buffer) {
+        for overlay in &self.overlays {
+            match overlay {
+                Overlay::List(list) => list.draw(&self.theme, self.size, buf),
+                Overlay::Reading(reading) => reading.draw(&self.theme, self.size, buf),
+                Overlay::Prompt(prompt) => {
+                    let area = frame(self, prompt_area(self.size), &prompt.title, buf);
+                    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+                    prompt.input.draw(&self.theme, false, area, buf);
+                }
+                Overlay::Confirm(question) => {
+                    let area = frame(self, prompt_area(self.size), "", buf);
+                    let text = format!(" {question}");
+                    line::put(
+                        buf,
+                        area,
+                        &[(&line::fit(&text, area.width.into()), self.theme.of(Role::Title))],
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Clears a place and draws a border round it; gives what is inside.
+fn frame(app: &App, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
+    boxed(&app.theme, area, title, buf)
+}
+
+/// The same, for a theme.
+pub(super) fn boxed(theme: &super::Theme, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
+    use ratatui::widgets::Block;
+    Clear.render(area, buf);
+    let block = Block::bordered()
+        .border_type(ratatui::widgets::BorderType::Rounded)
+        .border_style(theme.of(Role::Focus));
+    let inner = block.inner(area);
+    block.render(area, buf);
+    if !title.is_empty() && area.width > 4 {
+        let room = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
+        let title = format!(" {} ", line::fit(title, usize::from(room.width).saturating_sub(2)));
+        line::put(buf, room, &[(&title, theme.of(Role::Title))]);
+    }
+    inner
+}
+
+/// A box of at most that size in the middle of the screen.
+pub(super) fn centred(screen: Rect, width: u16, height: u16) -> Rect {
+    let width = width.min(screen.width.saturating_sub(2));
+    let height = height.min(screen.height.saturating_sub(2));
+    Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+fn prompt_area(screen: Rect) -> Rect {
+    centred(screen, 90, 3)
+}

@@ -1,0 +1,219 @@
+//! The tabs that are one text: tool calls, usage, head.
+
+use crate::inspect::Inspection;
+use crate::journal::Headers;
+use crate::text::{Newlines, count, group, visible};
+use crate::tui::exchange::Exchange;
+use crate::tui::pane::request::{shown_url, shown_value};
+use crate::tui::theme::Role;
+use crate::tui::widget::line::seconds;
+use crate::tui::widget::{Doc, json};
+
+/// Width of the labels.
+const LABEL: usize = 16;
+/// How much of one call's arguments is laid out.
+const MAX_ARGUMENTS: usize = 1 << 20;
+
+fn shown(text: &str) -> String {
+    visible(text, Newlines::Show).into_owned()
+}
+
+/// The tool calls, put together.
+pub(super) fn tools(exchange: &Exchange) -> Doc {
+    let mut doc = Doc::new();
+    let answer = exchange.seen.answer();
+    if answer.tools().is_empty() {
+        doc.push(Role::Dim, "No tool was called.");
+        return doc;
+    }
+    for tool in answer.tools() {
+        let name = tool.name.as_deref().map_or_else(|| "(no name)".to_owned(), shown);
+        let id = tool.id.as_deref().map_or_else(|| "no id".to_owned(), shown);
+        let choice =
+            if tool.choice > 0 { format!(", choice {}", tool.choice) } else { String::new() };
+        doc.push(Role::Tool, &format!("{}  {name}", tool.index));
+        doc.push(Role::Dim, &format!("  {id}{choice}, first in frame {}", tool.first)).line();
+        let mut end = tool.arguments.len().min(MAX_ARGUMENTS);
+        while !tool.arguments.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut tape = crate::json::Tape::new();
+        match tape.parse(&tool.arguments) {
+            Ok(()) => {
+                let laid = json::pretty(&tool.arguments[..end]);
+                let base = doc.text.len();
+                json::marks(&laid, base, &mut doc.marks);
+                doc.plain(&laid).line();
+            }
+            Err(_) if tool.arguments.is_empty() => {
+                doc.push(Role::Dim, "(no arguments)").line();
+            }
+            Err(e) => {
+                doc.plain(&tool.arguments[..end]).line();
+                let state = if exchange.seen.is_over() { "Not JSON" } else { "Not JSON yet" };
+                doc.push(Role::Warn, &format!("{state}: byte {}: {}", e.offset, e.kind)).line();
+            }
+        }
+        if end < tool.arguments.len() {
+            doc.push(
+                Role::Warn,
+                &format!("… {}", count((tool.arguments.len() - end) as u64, "more byte")),
+            );
+            doc.line();
+        }
+        doc.line();
+    }
+    doc
+}
+
+/// Usage, finish, model.
+pub(super) fn usage(exchange: &Exchange) -> Doc {
+    let mut doc = Doc::new();
+    let answer = exchange.seen.answer();
+    let usage = &answer.usage;
+    for (name, value) in [
+        ("input", usage.input),
+        ("output", usage.output),
+        ("reasoning", usage.reasoning),
+        ("cached", usage.cached),
+        ("total", usage.total),
+    ] {
+        match value {
+            Some(n) => doc.row(LABEL, name, &group(n)),
+            None => doc
+                .push(Role::Label, &format!("{name:<LABEL$}"))
+                .push(Role::Dim, "not given")
+                .line(),
+        };
+    }
+    for (path, n) in &answer.usage_seen {
+        doc.push(Role::Dim, &format!("via {} ×{n}", path.general())).line();
+    }
+    doc.line();
+    if let Some(model) = &answer.model {
+        doc.row(LABEL, "model", &shown(model));
+    }
+    for (choice, finish) in answer.finish() {
+        let label = if choice == 0 { "finish".to_owned() } else { format!("finish {choice}") };
+        doc.row(LABEL, &label, &format!("{:?}", shown(finish)));
+    }
+    for error in &answer.errors {
+        doc.push(Role::Error, &format!("{:<LABEL$}", "error")).plain(&shown(&error.message));
+        doc.push(Role::Dim, &format!("  frame {}", error.frame)).line();
+    }
+    doc
+}
+
+fn headers(doc: &mut Doc, headers: &Headers) {
+    for (name, value) in headers {
+        doc.push(Role::JsonKey, &shown(name)).push(Role::Dim, ": ");
+        doc.plain(&shown_value(name, value)).line();
+    }
+}
+
+/// What is known beside the body.
+pub(super) fn head(exchange: &Exchange) -> Doc {
+    let mut doc = Doc::new();
+    let seen = &exchange.seen;
+    if let Some(request) = &seen.request {
+        doc.push(Role::Title, &format!("{} {}", shown(&request.method), shown_url(&request.url)))
+            .line();
+        headers(&mut doc, &request.headers);
+        doc.push(Role::Dim, &count(request.body.len() as u64, "byte of body")).line();
+        for warning in &request.warnings {
+            doc.push(Role::Warn, &format!("▲ {}", shown(warning))).line();
+        }
+        doc.line();
+    }
+    for (_, interim) in &seen.interim {
+        doc.push(Role::Title, &format!("{} {}", shown(&interim.version), interim.status)).line();
+        headers(&mut doc, &interim.headers);
+    }
+    match &seen.head {
+        Some(head) => {
+            doc.push(Role::Title, &format!("{} {}", shown(&head.version), head.status)).line();
+            headers(&mut doc, &head.headers);
+        }
+        None if seen.told.is_some() => {
+            doc.push(Role::Dim, "A bare body: nobody knows the head.").line();
+        }
+        None => {
+            doc.push(Role::Dim, "No response head.").line();
+        }
+    }
+    if let Some(trailers) = &seen.trailers {
+        doc.push(Role::Title, "Trailers").line();
+        headers(&mut doc, trailers);
+    }
+    doc.line();
+    ending(&mut doc, seen);
+    timing(&mut doc, seen);
+    doc
+}
+
+fn ending(doc: &mut Doc, seen: &Inspection) {
+    doc.push(Role::Title, "Connection and end").line();
+    for fact in &seen.connection {
+        doc.plain(&shown(fact)).line();
+    }
+    let dialect = seen.dialect().map_or("not recognised", |d| d.name());
+    let guessed =
+        if seen.dialect_is_guessed() && seen.dialect().is_some() { " (recognised)" } else { "" };
+    doc.row(LABEL, "dialect", &format!("{dialect}{guessed}"));
+    if let Some(framing) = seen.framing() {
+        doc.row(LABEL, "framing", framing.name());
+    }
+    let Some(reason) = seen.reason() else { return };
+    let end = seen.ending();
+    let yes = |b: bool| if b { "yes" } else { "no" };
+    doc.row(LABEL, "reason", reason.name());
+    doc.row(LABEL, "transport", end.transport.name());
+    doc.row(LABEL, "[DONE]", yes(end.sentinel));
+    doc.row(LABEL, "finish", yes(end.finish));
+    if let Some(terminal) = end.terminal {
+        doc.row(LABEL, "terminal event", yes(terminal));
+    }
+    if let Some((_, detail)) = &seen.end
+        && !detail.is_empty()
+    {
+        doc.row(LABEL, "in the client", &shown(detail));
+    }
+    doc.line();
+}
+
+fn timing(doc: &mut Doc, seen: &Inspection) {
+    let t = &seen.timing;
+    doc.push(Role::Title, "Counts and times (seconds since the request)").line();
+    doc.row(LABEL, "bytes", &group(seen.wire_len()));
+    if seen.coding().is_some() {
+        doc.row(LABEL, "decoded bytes", &group(seen.body().len() as u64));
+    }
+    doc.row(LABEL, "reads", &group(seen.reads().len() as u64));
+    doc.row(LABEL, "frames", &group(seen.frames().len() as u64));
+    for (name, moment) in [
+        ("resolved", t.resolved),
+        ("connected", t.connected),
+        ("tls", t.tls),
+        ("head", t.head),
+        ("first byte", t.first_byte),
+        ("first frame", t.first_frame),
+        ("first reasoning", t.first_reasoning),
+        ("first content", t.first_content),
+        ("last content", t.last_content),
+        ("end", t.end),
+    ] {
+        if let (Some(from), Some(moment)) = (t.request, moment) {
+            doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
+        }
+    }
+    // Sorting the waits is work for a stream that is over.
+    if let Some(gaps) = seen.is_over().then(|| t.gap_summary()).flatten() {
+        let told = format!(
+            "median {}, p99 {}, longest {}",
+            seconds(gaps.p50),
+            seconds(gaps.p99),
+            seconds(gaps.max)
+        );
+        doc.row(LABEL, "between deltas", &told);
+    }
+}

@@ -1,0 +1,365 @@
+//! The bytes of the selected frame: as they came, as JSON, and the reads that brought them.
+
+use std::cell::RefCell;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{Pane, PaneId, after_title, header, inner, tab_places, tabs};
+use crate::action::{Action, Context};
+use crate::json::{Tape, line_column};
+use crate::text::{Newlines, group, visible_bytes};
+use crate::tui::App;
+use crate::tui::exchange::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::{Doc, Scroll, json, line};
+
+/// The pane's row in the table.
+pub(crate) const PANE: Pane = Pane {
+    title: "Bytes",
+    context: Context::Detail,
+    footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],
+    draw,
+    act,
+    click,
+    wheel,
+    settle,
+};
+
+/// How much of a frame is laid out as text; the rest is told, and is in the hex view.
+const MAX_LAID_OUT: usize = 1 << 20;
+
+const TABS: [&str; 3] = ["Raw", "JSON", "Reads"];
+const RAW: usize = 0;
+const JSON: usize = 1;
+const READS: usize = 2;
+
+/// Tab, place and cache.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    tab: usize,
+    hex: bool,
+    scroll: Scroll,
+    /// What the scroll position belongs to: exchange, frame, tab, hex.
+    of: Option<(usize, u32, usize, bool)>,
+    cache: RefCell<Option<(Key, Doc)>>,
+}
+
+/// What a laid-out frame depends on.
+type Key = (usize, u32, usize, u64);
+
+impl State {
+    /// Another exchange is shown.
+    pub(crate) fn restart(&mut self) {
+        self.scroll = Scroll::default();
+        *self.cache.borrow_mut() = None;
+    }
+}
+
+fn names() -> Vec<String> {
+    TABS.iter().map(|t| (*t).to_owned()).collect()
+}
+
+/// Hands the laid-out frame to `use_it`.
+fn with_doc<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&Doc) -> T) -> Option<T> {
+    let number = exchange.frame?;
+    let frame = exchange.seen.frames().get(number as usize)?;
+    let key = (app.shown, number, app.detail.tab, frame.len);
+    let mut cache = app.detail.cache.borrow_mut();
+    if cache.as_ref().is_none_or(|c| c.0 != key) {
+        let doc = match app.detail.tab {
+            RAW => raw(exchange, number as usize),
+            JSON => pretty(exchange, number as usize),
+            _ => reads(exchange, number as usize),
+        };
+        *cache = Some((key, doc));
+    }
+    cache.as_ref().map(|c| use_it(&c.1))
+}
+
+fn hex_shown(app: &App) -> bool {
+    app.detail.hex && app.detail.tab == RAW
+}
+
+/// Bytes in a row of the hex view.
+fn per_row(width: u16) -> usize {
+    match width {
+        0..46 => 4,
+        46..78 => 8,
+        78..142 => 16,
+        _ => 32,
+    }
+}
+
+fn len(app: &App, width: u16) -> usize {
+    let Some(exchange) = app.exchange() else { return 0 };
+    if hex_shown(app) {
+        let frame = exchange.frame.and_then(|f| exchange.seen.frames().get(f as usize));
+        return frame.map_or(0, |f| (f.len as usize).div_ceil(per_row(width)));
+    }
+    with_doc(app, exchange, |doc| doc.lines(width)).unwrap_or(0)
+}
+
+fn text_area(area: Rect) -> Rect {
+    let area = inner(area);
+    Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }
+}
+
+fn settle(app: &mut App, area: Rect) {
+    let frame = app.exchange().and_then(|e| e.frame).unwrap_or(u32::MAX);
+    let of = (app.shown, frame, app.detail.tab, app.detail.hex);
+    if app.detail.of != Some(of) {
+        app.detail.of = Some(of);
+        app.detail.scroll = Scroll::default();
+    }
+    // Laying out a frame only to know its length can wait until somebody scrolled.
+    if app.detail.scroll.top > 0 {
+        let area = text_area(area);
+        let len = len(app, area.width);
+        app.detail.scroll.clamp(usize::from(area.height), len);
+    }
+}
+
+fn act(app: &mut App, action: Action) -> bool {
+    let area = text_area(app.areas().pane(PaneId::Detail));
+    let page = isize::try_from(area.height).unwrap_or(1).max(1);
+    let by = match action {
+        Action::Up => -1,
+        Action::Down => 1,
+        Action::HalfPageUp => -page / 2,
+        Action::HalfPageDown => page / 2,
+        Action::PageUp => -page,
+        Action::PageDown => page,
+        Action::Top => isize::MIN / 2,
+        Action::Bottom => isize::MAX / 2,
+        Action::NextTab | Action::PreviousTab => {
+            let step = if action == Action::NextTab { 1 } else { TABS.len() - 1 };
+            app.detail.tab = (app.detail.tab + step) % TABS.len();
+            return true;
+        }
+        Action::Hex => {
+            app.detail.hex = app.detail.tab != RAW || !app.detail.hex;
+            app.detail.tab = RAW;
+            return true;
+        }
+        // Beside its own scrolling, the pane walks through the frames.
+        Action::Left | Action::Right => {
+            if let Some(exchange) = app.exchange_mut() {
+                let at = exchange.frame.map_or(0, |f| f as usize);
+                let to = if action == Action::Left { at.saturating_sub(1) } else { at + 1 };
+                exchange.select(to);
+            }
+            return true;
+        }
+        _ => return false,
+    };
+    scroll(app, by, area);
+    true
+}
+
+fn scroll(app: &mut App, by: isize, area: Rect) {
+    let len = len(app, area.width);
+    app.detail.scroll.by(by, usize::from(area.height), len);
+}
+
+fn click(app: &mut App, at: Position, area: Rect) {
+    if at.y == area.y {
+        let places = tab_places(&names(), after_title(PaneId::Detail, area), area);
+        if let Some(tab) = places.iter().position(|(from, to)| (*from..*to).contains(&at.x)) {
+            app.detail.tab = tab;
+        }
+    }
+}
+
+fn wheel(app: &mut App, rows: isize, _: Position, area: Rect) {
+    scroll(app, rows, text_area(area));
+}
+
+fn draw(app: &App, area: Rect, buf: &mut Buffer) {
+    let exchange = app.exchange();
+    let frame = exchange.and_then(|e| Some((e.frame?, e.seen.frames().get(e.frame? as usize)?)));
+    let note = match frame {
+        Some((number, frame)) => format!(
+            "frame {number} · byte {} · {}",
+            group(frame.offset),
+            crate::text::count(frame.len, "byte")
+        ),
+        None => String::new(),
+    };
+    let x = after_title(PaneId::Detail, area);
+    let tab_end = tab_places(&names(), x, area).last().map_or(x, |p| p.1);
+    let note = if usize::from(area.right().saturating_sub(tab_end)) > note.chars().count() + 5 {
+        note
+    } else {
+        frame.map(|(n, _)| format!("frame {n}")).unwrap_or_default()
+    };
+    header(app, PaneId::Detail, &[(&note, Role::Dim)], area, buf);
+    tabs(app, &names(), app.detail.tab, x, area, buf);
+    let area = text_area(area);
+    let (Some(exchange), Some((_, frame))) = (exchange, frame) else {
+        line::put(buf, area, &[("No frame is selected.", app.theme.of(Role::Dim))]);
+        return;
+    };
+    if hex_shown(app) {
+        hex(app, frame.bytes(exchange.seen.body()), frame.offset, area, buf);
+        return;
+    }
+    with_doc(app, exchange, |doc| doc.draw(&app.theme, app.detail.scroll.top, area, buf));
+}
+
+fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
+    let per = per_row(area.width);
+    for row in 0..usize::from(area.height) {
+        let from = (app.detail.scroll.top + row) * per;
+        let Some(piece) = bytes.get(from..(from + per).min(bytes.len())).filter(|p| !p.is_empty())
+        else {
+            return;
+        };
+        let mut hex = String::new();
+        for (i, b) in piece.iter().enumerate() {
+            hex.push_str(if i > 0 && i % 8 == 0 { "  " } else { " " });
+            hex.push_str(&format!("{b:02x}"));
+        }
+        let wide = per * 3 + (per - 1) / 8;
+        let ascii: String =
+            piece.iter().map(|b| if (0x20..0x7f).contains(b) { *b as char } else { '·' }).collect();
+        let theme = &app.theme;
+        let place = Rect { y: area.y + row as u16, height: 1, ..area };
+        let at = format!("{:>8}", offset + from as u64);
+        line::put(
+            buf,
+            place,
+            &[
+                (&at, theme.of(Role::Dim)),
+                (&format!(" {hex:<wide$}"), theme.of(Role::Number)),
+                ("  ", theme.of(Role::Text)),
+                (&ascii, theme.of(Role::Text)),
+            ],
+        );
+    }
+}
+
+/// The bytes as text, line ends visible.
+fn raw(exchange: &Exchange, number: usize) -> Doc {
+    let mut doc = Doc::of_bytes();
+    let frame = &exchange.seen.frames()[number];
+    let bytes = frame.bytes(exchange.seen.body());
+    let shown = &bytes[..bytes.len().min(MAX_LAID_OUT)];
+    let mut rest = shown;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'\n', b'\r', rest).map_or(rest.len(), |i| i);
+        let (text, after) = rest.split_at(end);
+        let ends = match after {
+            [b'\r', b'\n', ..] => 2,
+            [_, ..] => 1,
+            [] => 0,
+        };
+        raw_line(&mut doc, text);
+        if ends > 0 {
+            doc.push(Role::Control, &visible_bytes(&after[..ends], Newlines::Show)).line();
+        }
+        rest = &after[ends..];
+    }
+    if shown.len() < bytes.len() {
+        let more = crate::text::count((bytes.len() - shown.len()) as u64, "more byte");
+        doc.line().push(Role::Warn, &format!("… {more}: see them in the hex view"));
+    }
+    doc
+}
+
+fn raw_line(doc: &mut Doc, bytes: &[u8]) {
+    let text = visible_bytes(bytes, Newlines::Show);
+    let base = doc.text.len();
+    let field = ["data:", "event:", "id:", "retry:", ":"].iter().find(|f| text.starts_with(**f));
+    if let Some(field) = field {
+        doc.push(if *field == ":" { Role::Comment } else { Role::Key }, field);
+        if *field == ":" {
+            doc.push(Role::Comment, &text[1..]);
+            return;
+        }
+    }
+    let from = field.map_or(0, |f| f.len());
+    doc.plain(&text[from..]);
+    if text[from..].trim_start().starts_with(['{', '[']) {
+        json::marks(&text[from..], base + from, &mut doc.marks);
+    }
+}
+
+/// The payload laid out as JSON.
+fn pretty(exchange: &Exchange, number: usize) -> Doc {
+    let mut doc = Doc::of_bytes();
+    let frame = &exchange.seen.frames()[number];
+    let Some(data) = frame.data(exchange.seen.body()) else {
+        doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));
+        return doc;
+    };
+    if let Err(error) = Tape::new().parse(&data) {
+        let (line, column) = line_column(&data, error.offset);
+        let place = if line > 1 { format!("line {line}, ") } else { String::new() };
+        doc.push(Role::Warn, &format!("Not JSON: {place}column {column}: {}", error.kind)).line();
+        doc.plain(&data);
+        return doc;
+    }
+    let mut end = data.len().min(MAX_LAID_OUT);
+    while !data.is_char_boundary(end) {
+        end -= 1;
+    }
+    let laid = json::pretty(&data[..end]);
+    let base = doc.text.len();
+    json::marks(&laid, base, &mut doc.marks);
+    doc.plain(&laid);
+    if end < data.len() {
+        let more = crate::text::count((data.len() - end) as u64, "more byte");
+        doc.line().push(Role::Warn, &format!("… {more}: see them in the hex view"));
+    }
+    doc
+}
+
+/// The reads that brought the frame.
+fn reads(exchange: &Exchange, number: usize) -> Doc {
+    let mut doc = Doc::new();
+    let seen = &exchange.seen;
+    let frame = &seen.frames()[number];
+    let range = seen.reads_of(frame);
+    let timed = seen.reads().first().is_some_and(|r| r.at.is_some());
+    if !timed {
+        doc.push(Role::Dim, "Nobody measured when these bytes came.").line();
+        return doc;
+    }
+    let of = if range.len() == 1 { "one read" } else { "several reads" };
+    doc.push(Role::Dim, &format!("This frame came with {of}:")).line();
+    doc.push(
+        Role::Label,
+        "    read        at        Δ     bytes   body offsets       of this frame",
+    )
+    .line();
+    let request = seen.timing.request.unwrap_or(0);
+    for i in range {
+        let read = seen.reads()[i];
+        let before = i.checked_sub(1).map(|b| seen.reads()[b]);
+        let from = before.map_or(0, |b| b.decoded);
+        let at = read.at.unwrap_or(0);
+        let wait =
+            before.and_then(|b| b.at).map_or(at.saturating_sub(request), |b| at.saturating_sub(b));
+        let (a, b) = (from.max(frame.offset), read.decoded.min(frame.end()));
+        let offsets = format!("{}..{}", group(from), group(read.decoded));
+        let part = if (a, b) == (frame.offset, frame.end()) {
+            "all of it".to_owned()
+        } else {
+            format!("bytes {}..{}", group(a - frame.offset), group(b.saturating_sub(frame.offset)))
+        };
+        doc.plain(&format!(
+            "{i:>8}  {:>8}  {:>7}  {:>8}   {offsets:<17}  {part}",
+            line::seconds(at.saturating_sub(request)),
+            line::wait(wait),
+            group(read.decoded - from),
+        ));
+        doc.line();
+    }
+    doc
+}
+
+/// Which tab is shown, for what is copied first.
+pub(crate) fn shows_json(app: &App) -> bool {
+    app.detail.tab == JSON && app.detail.tab != READS
+}

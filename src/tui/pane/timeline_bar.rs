@@ -1,0 +1,227 @@
+//! The stream drawn to scale: of time, or of bytes where nobody measured the time.
+//!
+//! Each column asks which deltas came within it, by bisection: the cost is the width, not the
+//! length of the stream.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::frames::severity_sign;
+use crate::dialect::Channel;
+use crate::inspect::{Inspection, Severity};
+use crate::journal::Micros;
+use crate::tui::App;
+use crate::tui::exchange::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::line;
+
+/// How many deltas of one column are looked at.
+const SAMPLES: usize = 16;
+
+/// The widest hole that is filled, in columns.
+const HOLE: usize = 3;
+
+/// What the columns stand for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Scale {
+    timed: bool,
+    from: u64,
+    to: u64,
+    width: u16,
+}
+
+impl Scale {
+    fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
+        let seen = &exchange.seen;
+        let first = seen.timing.request.or_else(|| seen.reads().first()?.at);
+        let scale = match first {
+            Some(from) => {
+                let now = exchange.is_running().then_some(now);
+                let to = seen.timing.end.or(now).or(exchange.last)?;
+                Self { timed: true, from, to: to.max(from + 1), width }
+            }
+            None => {
+                let to = seen.body().len() as u64;
+                (to > 0).then_some(Self { timed: false, from: 0, to, width })?
+            }
+        };
+        (width > 0).then_some(scale)
+    }
+
+    /// The beginning of a column.
+    fn at(self, column: u16) -> u64 {
+        let span = u128::from(self.to - self.from);
+        self.from + (span * u128::from(column) / u128::from(self.width)) as u64
+    }
+
+    fn column(self, at: u64) -> u16 {
+        let at = at.clamp(self.from, self.to) - self.from;
+        let column = u128::from(at) * u128::from(self.width) / u128::from(self.to - self.from);
+        (column as u16).min(self.width - 1)
+    }
+
+    /// The frames that were completed within a column.
+    fn frames(self, seen: &Inspection, column: u16) -> std::ops::Range<usize> {
+        let edge = |column: u16| {
+            let at = self.at(column);
+            if column == self.width {
+                return seen.frames().len();
+            }
+            let offset = if self.timed {
+                let reads = seen.reads();
+                let i = reads.partition_point(|r| r.at.unwrap_or(0) < at);
+                i.checked_sub(1).map_or(0, |i| reads[i].decoded)
+            } else {
+                at
+            };
+            seen.frames().partition_point(|f| f.end() <= offset)
+        };
+        edge(column)..edge(column + 1)
+    }
+}
+
+/// How a column looks.
+fn cell(seen: &Inspection, scale: Scale, column: u16) -> (&'static str, Role) {
+    let frames = scale.frames(seen, column);
+    let deltas = seen.answer().deltas();
+    let from = deltas.partition_point(|d| (d.frame as usize) < frames.start);
+    let to = from + deltas[from..].partition_point(|d| (d.frame as usize) < frames.end);
+    let here = &deltas[from..to];
+    if !here.is_empty() {
+        let step = here.len().div_ceil(SAMPLES);
+        let mut counts = [0usize; 5];
+        for delta in here.iter().step_by(step) {
+            counts[delta.channel as usize] += 1;
+        }
+        let channel = [Channel::Content, Channel::Reasoning, Channel::Tool, Channel::Refusal]
+            .into_iter()
+            .max_by_key(|c| counts[*c as usize]);
+        return glyph(channel.unwrap_or(Channel::Other));
+    }
+    if !frames.is_empty() {
+        return ("╎", Role::Comment);
+    }
+    if !scale.timed {
+        return ("·", Role::Dim);
+    }
+    let (at, t) = (scale.at(column), &seen.timing);
+    let before = |moment: Option<Micros>| moment.is_some_and(|m| at < m);
+    if before(t.resolved) || before(t.connected) || before(t.tls) {
+        ("╍", Role::BarConnect)
+    } else if t.first_byte.is_none_or(|m| at < m) {
+        ("─", Role::BarWait)
+    } else {
+        ("·", Role::Dim)
+    }
+}
+
+/// Fills holes of up to [`HOLE`] columns between two pieces of one channel. A token is shorter than
+/// a column of a short stream, and would else look like a comb; a stall stays a hole.
+fn bridge(cells: &mut [(&'static str, Role)]) {
+    let carries = |c: &(&str, Role)| {
+        matches!(c.1, Role::BarContent | Role::BarReasoning | Role::BarTool | Role::Refusal)
+    };
+    let mut last: Option<usize> = None;
+    for i in 0..cells.len() {
+        if !carries(&cells[i]) {
+            continue;
+        }
+        if let Some(before) = last
+            && cells[before] == cells[i]
+            && i - before <= HOLE + 1
+        {
+            let fill = cells[i];
+            cells[before + 1..i].fill(fill);
+        }
+        last = Some(i);
+    }
+}
+
+/// A channel's glyph in the bar.
+pub(crate) fn glyph(channel: Channel) -> (&'static str, Role) {
+    match channel {
+        Channel::Content => ("▓", Role::BarContent),
+        Channel::Reasoning => ("░", Role::BarReasoning),
+        Channel::Tool => ("▒", Role::BarTool),
+        Channel::Refusal => ("▚", Role::Refusal),
+        Channel::Other => ("▪", Role::Dim),
+    }
+}
+
+/// Draws the bar into one line, findings of `warn` and worse upon it.
+pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
+    let seen = &exchange.seen;
+    let theme = &app.theme;
+    let mut cells: Vec<_> = (0..area.width).map(|c| cell(seen, scale, c)).collect();
+    bridge(&mut cells);
+    for (column, (sign, role)) in (0..area.width).zip(cells) {
+        buf.set_string(area.x + column, area.y, sign, theme.of(role));
+    }
+    for i in exchange.ordered().into_iter().rev() {
+        let finding = &seen.findings()[i];
+        let at = if scale.timed { finding.at } else { finding.offset };
+        if finding.severity >= Severity::Warn
+            && let Some(at) = at
+        {
+            let (sign, role) = severity_sign(Some(finding.severity));
+            buf.set_string(area.x + scale.column(at), area.y, sign, theme.of(role));
+        }
+    }
+    if let Some(frame) = exchange.frame.filter(|_| !exchange.follow) {
+        let at = if scale.timed {
+            seen.frame_at(frame as usize)
+        } else {
+            seen.frames().get(frame as usize).map(|f| f.offset)
+        };
+        if let Some(at) = at {
+            let place = Rect { x: area.x + scale.column(at), width: 1, ..area };
+            buf.set_style(place, theme.of(Role::Selected));
+        }
+    }
+}
+
+/// Draws the scale below the bar: the moments that have room.
+pub(crate) fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
+    let dim = app.theme.of(Role::Dim);
+    if !scale.timed {
+        let text = format!(
+            "to scale of bytes (nobody measured the time): {}",
+            crate::text::group(scale.to)
+        );
+        line::put(buf, area, &[(&line::fit(&text, usize::from(area.width)), dim)]);
+        return;
+    }
+    let t = &exchange.seen.timing;
+    let mut taken: Vec<(u16, u16)> = Vec::new();
+    let mut place = |at: u64, name: &str, buf: &mut Buffer| {
+        let text = format!("{name} {}", line::seconds(at.saturating_sub(scale.from)));
+        // The tick, the label, and a blank to keep labels apart.
+        let wide = text.chars().count() as u16 + 1;
+        if wide + 1 > area.width {
+            return;
+        }
+        // The label begins under its moment, and is pushed left where the line ends.
+        let x = scale.column(at).min(area.width - wide);
+        let free = taken.iter().all(|(from, to)| x + wide < *from || x > *to);
+        if free {
+            taken.push((x, x + wide));
+            let room = Rect { x: area.x + x, width: area.width - x, ..area };
+            line::put(buf, room, &[("╵", app.theme.of(Role::Line)), (&text, dim)]);
+        }
+    };
+    let over = if exchange.is_running() { "now" } else { "end" };
+    place(scale.to, over, buf);
+    for (name, moment) in [
+        ("content", t.first_content),
+        ("reasoning", t.first_reasoning),
+        ("head", t.head),
+        ("first byte", t.first_byte),
+        ("connected", t.connected),
+    ] {
+        if let Some(at) = moment {
+            place(at, name, buf);
+        }
+    }
+}

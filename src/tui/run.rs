@@ -1,0 +1,256 @@
+//! The one loop.
+//!
+//! It waits for input, for news from the sources, for answers to effects and for signals, hands
+//! each to [`App::update`] and draws. It is generic over the backend and over the input, so that
+//! tests drive exactly this loop. When nothing happens and no stream runs, nothing wakes it.
+
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::Event as Input;
+use futures_util::{Stream, StreamExt};
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::Startup;
+use super::app::{App, Event};
+use crate::action::{Done, Effect};
+use crate::source::{Clock, News};
+
+/// The shortest time between two drawings.
+const FRAME: u64 = 16_000;
+/// How often a running clock is redrawn, in microseconds.
+const TICK: u64 = 200_000;
+/// How much news is taken at once, so that a fast stream never keeps a key waiting.
+const BATCH: usize = 256;
+
+/// Who does what the screen asks for. Nothing here may block: long work goes to a task, and its
+/// result to `done`.
+pub trait Deeds {
+    /// Does it, or sees to it that it is done. [`Effect::Copy`], `Redraw`, `Suspend` and `Quit`
+    /// never come here.
+    fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>);
+}
+
+/// The terminal beyond the drawing of cells.
+pub trait Screen {
+    /// A drawing begins.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn begin(&mut self) -> io::Result<()>;
+    /// A drawing is complete.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn end(&mut self) -> io::Result<()>;
+    /// Puts text into the clipboard, and says how.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn copy(&mut self, text: &str) -> io::Result<String>;
+    /// Leaves the screen to the shell, and comes back.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn suspend(&mut self) -> io::Result<()>;
+    /// Takes the screen back after something else may have written to it.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn resume(&mut self) -> io::Result<()>;
+}
+
+/// A signal of the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// End, with this exit status.
+    End(u8),
+    /// The program was stopped and goes on.
+    Continued,
+}
+
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The user quit.
+    Quit,
+    /// A signal, with the exit status that goes with it.
+    Signal(u8),
+    /// The terminal is gone.
+    Vanished,
+}
+
+impl Ended {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
+            Ended::Quit | Ended::Vanished => 0,
+            Ended::Signal(status) => status,
+        }
+    }
+}
+
+/// Everything that the loop works with.
+pub struct Run<'a, B: Backend, S, D> {
+    /// Where to draw.
+    pub terminal: &'a mut Terminal<B>,
+    /// The terminal beyond that.
+    pub screen: &'a mut S,
+    /// Who does what the screen asks for.
+    pub deeds: &'a mut D,
+    /// The one clock.
+    pub clock: Clock,
+}
+
+/// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what
+/// came, and there is nobody to tell.
+pub async fn run<B, S, D, I, G>(
+    mut on: Run<'_, B, S, D>,
+    startup: Startup,
+    mut input: I,
+    mut signals: G,
+    mut news: UnboundedReceiver<News>,
+) -> Ended
+where
+    B: Backend,
+    S: Screen,
+    D: Deeds,
+    I: Stream<Item = io::Result<Input>> + Unpin,
+    G: Stream<Item = Signal> + Unpin,
+{
+    let (done_tx, mut done) = unbounded_channel();
+    let mut app = App::new(startup);
+    let mut batch = Vec::with_capacity(BATCH);
+    let (mut news_open, mut signals_open) = (true, true);
+    let mut dirty = true;
+    let mut drawn: Option<u64> = None;
+    match on.terminal.size() {
+        Ok(size) => app.resize(size.width, size.height),
+        Err(_) => return Ended::Vanished,
+    }
+    loop {
+        let now = on.clock.now();
+        let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
+        if dirty && due == 0 {
+            // While much comes, what was drawn last is not older than one frame.
+            if on.draw(&mut app).is_err() {
+                return Ended::Vanished;
+            }
+            dirty = false;
+            drawn = Some(on.clock.now());
+            continue;
+        }
+        let wake = if dirty {
+            Some(due)
+        } else if app.is_running() {
+            Some(drawn.map_or(0, |at| (at + TICK).saturating_sub(now)))
+        } else {
+            None
+        };
+        let mut effects = Vec::new();
+        // In this order: a signal ends what a key would go on with, and a key is answered before
+        // the news, of which there may be no end.
+        tokio::select! {
+            biased;
+            signal = signals.next(), if signals_open => match signal {
+                Some(Signal::End(status)) => return Ended::Signal(status),
+                Some(Signal::Continued) => effects.push(Effect::Redraw),
+                None => signals_open = false,
+            },
+            event = input.next() => match event {
+                Some(Ok(event)) => effects = app.update(on.clock.now(), Event::Input(event)),
+                Some(Err(_)) | None => {
+                    // Somebody may still look at the last state: tests do.
+                    while let Ok(item) = news.try_recv() {
+                        app.update(on.clock.now(), Event::News(item));
+                    }
+                    let _ = on.draw(&mut app);
+                    return Ended::Vanished;
+                }
+            },
+            answer = done.recv() => {
+                if let Some(answer) = answer {
+                    effects = app.update(on.clock.now(), Event::Done(answer));
+                }
+            }
+            n = news.recv_many(&mut batch, BATCH), if news_open => {
+                news_open = n > 0;
+                for item in batch.drain(..) {
+                    effects.extend(app.update(on.clock.now(), Event::News(item)));
+                }
+            }
+            () = sleep(wake), if wake.is_some() => {
+                if !dirty {
+                    effects = app.update(on.clock.now(), Event::Tick);
+                }
+            }
+        }
+        dirty = true;
+        for effect in effects {
+            match on.perform(effect, &mut app, &done_tx) {
+                Ok(false) => {}
+                Ok(true) => return Ended::Quit,
+                Err(_) => return Ended::Vanished,
+            }
+        }
+    }
+}
+
+async fn sleep(micros: Option<u64>) {
+    tokio::time::sleep(Duration::from_micros(micros.unwrap_or(0))).await;
+}
+
+impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
+    fn draw(&mut self, app: &mut App) -> io::Result<()> {
+        self.screen.begin()?;
+        let area = self.terminal.size().map_err(gone)?;
+        app.resize(area.width, area.height);
+        self.terminal.draw(|frame| app.draw(frame.area(), frame.buffer_mut())).map_err(gone)?;
+        self.screen.end()
+    }
+
+    /// Does an effect; tells whether the program ends.
+    fn perform(
+        &mut self,
+        effect: Effect,
+        app: &mut App,
+        done: &UnboundedSender<Done>,
+    ) -> io::Result<bool> {
+        let said = match effect {
+            Effect::Quit => return Ok(true),
+            Effect::Redraw => {
+                self.screen.resume()?;
+                self.terminal.clear().map_err(gone)?;
+                return Ok(false);
+            }
+            Effect::Suspend => {
+                self.screen.suspend()?;
+                self.terminal.clear().map_err(gone)?;
+                return Ok(false);
+            }
+            Effect::Copy { what, text } => {
+                let how = self.screen.copy(&text)?;
+                let bytes = crate::text::count(text.len() as u64, "byte");
+                Done::Said(format!("copied {what}: {bytes}{how}"))
+            }
+            Effect::Send(_)
+            | Effect::Cancel(_)
+            | Effect::SaveSession(_)
+            | Effect::WriteFile { .. }
+            | Effect::LoadFile(_)
+            | Effect::LoadRequest(_) => {
+                self.deeds.perform(effect, done);
+                return Ok(false);
+            }
+        };
+        app.update(self.clock.now(), Event::Done(said));
+        Ok(false)
+    }
+}
+
+/// Backends have errors of their own; here they all mean that the terminal is gone.
+fn gone<E>(_: E) -> io::Error {
+    io::Error::from(io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,174 @@
+//! The real terminal: taking it, giving it back whatever happens, and its clipboard.
+
+use std::io::{self, Stdout, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
+use futures_util::stream::{self, Stream};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::run::{Screen, Signal};
+
+/// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
+pub struct Tty {
+    held: Arc<AtomicBool>,
+    mouse: bool,
+    in_tmux: bool,
+}
+
+/// Takes the terminal.
+///
+/// # Errors
+/// There is none, or it cannot be set up.
+pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Tty)> {
+    let tty = Tty { held: Arc::new(AtomicBool::new(false)), mouse, in_tmux };
+    let held = Arc::clone(&tty.held);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        give_back(&held);
+        before(panic);
+    }));
+    // Under NO_COLOR crossterm writes a full reset for every colour, which takes the attributes
+    // with it. What has no colour is decided when cells are drawn.
+    crossterm::style::force_color_output(true);
+    tty.enter()?;
+    let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    Ok((terminal, tty))
+}
+
+impl Tty {
+    fn enter(&self) -> io::Result<()> {
+        enable_raw_mode()?;
+        self.held.store(true, Ordering::SeqCst);
+        let mut out = io::stdout();
+        execute!(out, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        if self.mouse {
+            execute!(out, EnableMouseCapture)?;
+        }
+        // Asking whether the terminal knows these takes seconds on one that does not answer;
+        // whoever does not know them ignores them.
+        let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
+        let _ = execute!(out, PushKeyboardEnhancementFlags(flags));
+        Ok(())
+    }
+}
+
+/// Gives the terminal back, once.
+fn give_back(held: &AtomicBool) {
+    if !held.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    // Each for itself: a terminal that refuses one may take the next.
+    let _ = execute!(out, EndSynchronizedUpdate);
+    let _ = execute!(out, PopKeyboardEnhancementFlags);
+    let _ = execute!(out, DisableMouseCapture);
+    let _ = execute!(out, DisableBracketedPaste);
+    let _ = execute!(out, LeaveAlternateScreen);
+    let _ = execute!(out, cursor::Show);
+    let _ = disable_raw_mode();
+    let _ = out.flush();
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        give_back(&self.held);
+    }
+}
+
+impl Screen for Tty {
+    fn begin(&mut self) -> io::Result<()> {
+        // A panic elsewhere gave the terminal back: what is drawn now would go to the shell.
+        if !self.held.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        queue!(io::stdout(), BeginSynchronizedUpdate)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<String> {
+        execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?;
+        // tmux drops the sequence by default, and takes it from its own client.
+        if self.in_tmux && to_tmux(text).is_ok() {
+            return Ok(", through tmux".to_owned());
+        }
+        Ok(", handed to the terminal (OSC 52)".to_owned())
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        give_back(&self.held);
+        // The whole job stops here, as with any program, and goes on here with `fg`.
+        let _ = Command::new("sh").args(["-c", "kill -TSTP 0"]).stdin(Stdio::null()).status();
+        self.enter()
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.held.store(false, Ordering::SeqCst);
+        self.enter()
+    }
+}
+
+fn to_tmux(text: &str) -> io::Result<()> {
+    let mut child = Command::new("tmux")
+        .args(["load-buffer", "-w", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    match child.wait()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("tmux did not take it")),
+    }
+}
+
+/// The signals that end the loop or bring the screen back. Call it inside a runtime.
+///
+/// # Errors
+/// The handlers cannot be set.
+#[cfg(unix)]
+pub fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // SIGCONT has no name in tokio; its number is 18 on Linux and 19 on the BSDs and macOS.
+    let cont = if cfg!(target_os = "linux") { 18 } else { 19 };
+    let kinds = [
+        (SignalKind::terminate(), Signal::End(143)),
+        (SignalKind::hangup(), Signal::End(129)),
+        (SignalKind::interrupt(), Signal::End(130)),
+        (SignalKind::from_raw(cont), Signal::Continued),
+    ];
+    let mut streams = Vec::new();
+    for (kind, means) in kinds {
+        let signal = signal(kind)?;
+        streams.push(Box::pin(stream::unfold(signal, move |mut signal| async move {
+            signal.recv().await.map(|()| (means, signal))
+        })));
+    }
+    Ok(stream::select_all(streams))
+}
+
+/// Where there are no signals, none come.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
+    Ok(stream::pending())
+}

@@ -1,0 +1,497 @@
+//! What the user's wishes do: the ones that are about no single pane.
+
+use std::path::PathBuf;
+
+use super::App;
+use super::overlay::{Choice, List, Overlay, Picks, Purpose, Reading};
+use super::pane::PaneId;
+use super::pane::frames::severity_sign;
+use super::theme::Role;
+use super::widget::Doc;
+use crate::action::{Action, Context, Effect};
+use crate::dialect::Channel;
+use crate::inspect::{Finding, Outcome};
+use crate::text::{Newlines, count, visible};
+
+impl App {
+    /// Does what the user wishes.
+    pub(super) fn act(&mut self, action: Action) {
+        if !self.overlays.is_empty() && self.overlay_act(action) {
+            return;
+        }
+        // Of the rest only what counts everywhere goes past an overlay.
+        let on_top = self.overlays.is_empty();
+        if on_top && (self.focus.pane().act)(self, action) {
+            return;
+        }
+        match action {
+            Action::Send => {
+                self.overlays.clear();
+                self.send();
+            }
+            Action::Stop => self.stop(),
+            Action::Interrupt if self.is_running() => self.stop(),
+            Action::Interrupt => self.effects.push(Effect::Quit),
+            Action::Quit if self.is_running() => {
+                let question = "A stream is running. Quit all the same?  y yes   n no";
+                self.overlays.push(Overlay::Confirm(question.to_owned()));
+            }
+            Action::Quit => self.effects.push(Effect::Quit),
+            Action::Help => self.help(),
+            Action::Palette => self.palette(),
+            Action::SaveSession => {
+                self.ask(Purpose::SaveSession, "Save the session to", "session.sselens");
+            }
+            Action::OpenFile => {
+                self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, HAR)", "")
+            }
+            Action::NextPane => self.go(self.focus.step(1)),
+            Action::PreviousPane => self.go(self.focus.step(PaneId::ALL.len() - 1)),
+            Action::PaneRequest => self.go(PaneId::Request),
+            Action::PaneFrames => self.go(PaneId::Frames),
+            Action::PaneDetail => self.go(PaneId::Detail),
+            Action::PaneAnswer => self.go(PaneId::Answer),
+            Action::PaneTimeline => self.go(PaneId::Timeline),
+            Action::Zoom => self.zoom = !self.zoom,
+            // Tabs and the hex view are reached from the frames, too: that is where one looks.
+            Action::NextTab | Action::PreviousTab | Action::Hex => {
+                (PaneId::Detail.pane().act)(self, action);
+            }
+            Action::NextChoice => {
+                (PaneId::Answer.pane().act)(self, action);
+            }
+            Action::History => self.history(),
+            Action::NextExchange => self.step_exchange(1),
+            Action::PreviousExchange => self.step_exchange(-1),
+            Action::NextProblem => self.problem(true),
+            Action::PreviousProblem => self.problem(false),
+            Action::Explain => self.explain(),
+            Action::Search => {
+                let needle = self.needle.clone();
+                self.ask(Purpose::Search, "Search the bytes", &needle);
+            }
+            Action::SearchNext => self.search(true),
+            Action::SearchPrevious => self.search(false),
+            Action::Copy => self.copy_menu(),
+            Action::Redraw => self.effects.push(Effect::Redraw),
+            Action::Suspend => self.effects.push(Effect::Suspend),
+            Action::Back if self.zoom => self.zoom = false,
+            Action::Back if self.is_running() => self.stop(),
+            Action::EditBody
+            | Action::PickProvider
+            | Action::PickModel
+            | Action::EditUrl
+            | Action::EditMethod
+            | Action::AddHeader
+            | Action::DeleteHeader
+            | Action::FormatBody
+            | Action::ResetRequest
+            | Action::PasteCurl
+            | Action::TakeRequest
+            | Action::LoadRequest
+            | Action::SaveRequest
+                if on_top && self.focus != PaneId::Request =>
+            {
+                self.go(PaneId::Request);
+                (PaneId::Request.pane().act)(self, action);
+            }
+            Action::Up
+            | Action::Down
+            | Action::Left
+            | Action::Right
+            | Action::HalfPageUp
+            | Action::HalfPageDown
+            | Action::PageUp
+            | Action::PageDown
+            | Action::Top
+            | Action::Bottom
+            | Action::Accept
+            | Action::Back
+            | Action::Undo
+            | Action::Redo
+            | Action::Yes
+            | Action::No
+            | Action::EditBody
+            | Action::PickProvider
+            | Action::PickModel
+            | Action::EditUrl
+            | Action::EditMethod
+            | Action::AddHeader
+            | Action::DeleteHeader
+            | Action::FormatBody
+            | Action::ResetRequest
+            | Action::PasteCurl
+            | Action::TakeRequest
+            | Action::LoadRequest
+            | Action::SaveRequest => {}
+        }
+    }
+
+    fn stop(&mut self) {
+        let shown = self.exchange().filter(|e| e.is_running()).map(|e| e.id);
+        let any = || self.exchanges.iter().find(|e| e.is_running()).map(|e| e.id);
+        match shown.or_else(any) {
+            Some(id) => self.effects.push(Effect::Cancel(id)),
+            None => self.say("No stream is running."),
+        }
+    }
+
+    fn step_exchange(&mut self, by: isize) {
+        let to = self.shown.saturating_add_signed(by);
+        if to < self.exchanges.len() && to != self.shown {
+            self.show(to);
+        } else {
+            self.say(format!(
+                "The session has {}.",
+                count(self.exchanges.len() as u64, "exchange")
+            ));
+        }
+    }
+
+    /// Selects the next finding that matters.
+    pub(super) fn problem(&mut self, forward: bool) {
+        let Some(exchange) = self.exchange_mut() else { return };
+        match exchange.next_problem(forward) {
+            Some(finding) => exchange.select_finding(finding),
+            None => self.say("No finding of warn or worse."),
+        }
+    }
+
+    /// Explains the selected finding, or the gravest.
+    pub(super) fn explain(&mut self) {
+        let Some(exchange) = self.exchange_mut() else { return };
+        let index = exchange.finding.or_else(|| exchange.ordered().first().copied());
+        let Some(index) = index else {
+            self.say("There is no finding to explain.");
+            return;
+        };
+        exchange.select_finding(index);
+        let doc = explanation(&exchange.seen.findings()[index]);
+        let title = exchange.seen.findings()[index].code().to_owned();
+        self.read(Reading::new(title, doc));
+    }
+
+    fn help(&mut self) {
+        let mut doc = Doc::new();
+        for context in self.contexts() {
+            doc.push(Role::Title, context.title()).line();
+            let mut told: Vec<Action> = Vec::new();
+            for binding in self.keys.of(context) {
+                if told.contains(&binding.action) {
+                    continue;
+                }
+                told.push(binding.action);
+                let keys = self.keys.keys_for(&[context], binding.action);
+                doc.push(Role::Key, &format!("  {keys:<14}"));
+                doc.plain(" ").plain(binding.action.help()).line();
+            }
+            doc.line();
+        }
+        doc.push(Role::Title, "Mouse").line();
+        doc.plain(
+            "  A click goes to a pane, selects a frame, a finding, a tab, a place in the text;",
+        )
+        .line();
+        doc.plain("  a second click on a finding explains it. The wheel scrolls what it is over.")
+            .line();
+        doc.plain("  Shift and drag selects text as the terminal does.").line();
+        self.read(Reading::help(doc));
+    }
+
+    fn palette(&mut self) {
+        let mut list = List::new(Picks::Command, "Commands");
+        let contexts: Vec<Context> = Context::ALL.to_vec();
+        for action in Action::ALL {
+            let keys = self.keys.keys_for(&contexts, *action);
+            list.add(action.help(), keys);
+        }
+        self.overlays.push(Overlay::List(list));
+    }
+
+    fn history(&mut self) {
+        let mut list = List::new(Picks::Exchange, "Exchanges of this session");
+        for exchange in &self.exchanges {
+            let seen = &exchange.seen;
+            let (word, role) = match (seen.reason(), seen.outcome()) {
+                (None, _) => ("running", Role::Running),
+                (Some(reason), Outcome::Ok) => (reason.name(), Role::Ok),
+                (Some(reason), Outcome::Degraded) => (reason.name(), Role::Warn),
+                (Some(reason), Outcome::Failed) => (reason.name(), Role::Error),
+            };
+            let provider = seen.request.as_ref().map_or("", |r| r.provider.as_str());
+            let label = format!("{}  {}", exchange.id, exchange.title());
+            let frames = count(seen.frames().len() as u64, "frame");
+            list.add(label, format!("{word:<10} {provider} · {frames} · {}", seen.verdict()));
+            let sign = match role {
+                Role::Ok => "✔",
+                Role::Warn => "▲",
+                Role::Running => "●",
+                _ => "✖",
+            };
+            list.sign((sign, role));
+        }
+        self.overlays.push(Overlay::List(list.start_at(self.shown)));
+    }
+
+    pub(super) fn pick_provider(&mut self) {
+        let mut list = List::new(Picks::Provider, "Provider");
+        let mut at = 0;
+        for (i, provider) in self.providers.iter().enumerate() {
+            if provider.name == self.request.draft.provider {
+                at = i;
+            }
+            let key = match (&provider.key_variable, provider.key_is_set) {
+                (None, _) => "no key needed".to_owned(),
+                (Some(name), true) => format!("{name} is set"),
+                (Some(name), false) => format!("{name} is not set"),
+            };
+            list.add(&provider.name, format!("{key} · {} · {}", provider.dialect, provider.about));
+            let missing = provider.key_variable.is_some() && !provider.key_is_set;
+            list.sign(if missing { ("·", Role::Dim) } else { ("✔", Role::Ok) });
+        }
+        self.overlays.push(Overlay::List(list.start_at(at)));
+    }
+
+    pub(super) fn pick_model(&mut self) {
+        let mut list = List::new(Picks::Model, "Model (choose, or type a name)").or_typed();
+        let mut at = 0;
+        let models = self.provider().map(|p| p.models.clone()).unwrap_or_default();
+        for (i, (name, about)) in models.iter().enumerate() {
+            if *name == self.request.draft.model {
+                at = i;
+            }
+            list.add(name, about);
+        }
+        self.overlays.push(Overlay::List(list.start_at(at)));
+    }
+
+    /// A row of a list was chosen.
+    pub(super) fn chosen(&mut self, choice: Choice) {
+        let Choice { of, row, typed } = choice;
+        match (of, row) {
+            (Picks::Provider, Some(row)) => {
+                let name = self.providers.get(row).map(|p| p.name.clone());
+                if let Some(name) = name {
+                    self.set_provider(&name);
+                }
+            }
+            (Picks::Model, row) => {
+                let models = self.provider().map(|p| &p.models);
+                let name = row.and_then(|r| models?.get(r)).map_or(typed, |m| m.0.clone());
+                self.request.set_model(&name);
+            }
+            (Picks::Exchange, Some(row)) => self.show(row),
+            (Picks::Command, Some(row)) => {
+                if let Some(action) = Action::ALL.get(row) {
+                    self.act(*action);
+                }
+            }
+            (Picks::Copy, Some(row)) => self.copy(row),
+            (Picks::Provider | Picks::Exchange | Picks::Command | Picks::Copy, None) => {}
+        }
+    }
+
+    /// A line was typed.
+    pub(super) fn typed(&mut self, purpose: Purpose, text: &str) {
+        let trimmed = text.trim();
+        let path = || PathBuf::from(trimmed);
+        match purpose {
+            Purpose::Url => {
+                let own = self.provider().is_some_and(|p| p.base_url == trimmed);
+                self.request.draft.url = (!trimmed.is_empty() && !own).then(|| trimmed.to_owned());
+            }
+            Purpose::Method => self.request.draft.method = trimmed.to_uppercase(),
+            Purpose::Header(which) => self.set_header(which, trimmed),
+            Purpose::Search => {
+                self.needle = text.to_owned();
+                self.search(true);
+            }
+            _ if trimmed.is_empty() => {}
+            Purpose::Curl => self.take_curl(trimmed),
+            Purpose::SaveSession => self.effects.push(Effect::SaveSession(path())),
+            Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
+            Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),
+            Purpose::SaveRequest => {
+                let bytes = self.request.to_send().body;
+                self.effects.push(Effect::WriteFile { path: path(), bytes });
+            }
+        }
+    }
+
+    fn set_header(&mut self, which: Option<usize>, text: &str) {
+        let headers = &mut self.request.draft.headers;
+        match (text.split_once(':'), which) {
+            (None, Some(i)) if text.is_empty() && i < headers.len() => {
+                headers.remove(i);
+            }
+            (None, _) if text.is_empty() => {}
+            (None, _) => self.complain("A header is written as Name: value."),
+            (Some((name, value)), which) => {
+                let header = (name.trim().to_owned(), value.trim().to_owned());
+                match which.and_then(|i| headers.get_mut(i)) {
+                    Some(old) => *old = header,
+                    None => headers.push(header),
+                }
+            }
+        }
+    }
+
+    /// Selects the next frame whose bytes hold what was searched; capitals count if there are any.
+    fn search(&mut self, forward: bool) {
+        let needle = self.needle.clone();
+        let Some(exchange) = self.exchange_mut() else { return };
+        if needle.is_empty() {
+            return;
+        }
+        let body = exchange.seen.body();
+        let frames = exchange.seen.frames();
+        let frame = exchange.frame.and_then(|f| frames.get(f as usize));
+        let hit = if forward {
+            let from = (frame.map_or(0, |f| f.end()) as usize).min(body.len());
+            find(&body[from..], needle.as_bytes(), true)
+                .map(|i| (i + from, false))
+                .or_else(|| find(body, needle.as_bytes(), true).map(|i| (i, true)))
+        } else {
+            let to = (frame.map_or(0, |f| f.offset) as usize).min(body.len());
+            find(&body[..to], needle.as_bytes(), false)
+                .map(|i| (i, false))
+                .or_else(|| find(body, needle.as_bytes(), false).map(|i| (i, true)))
+        };
+        let Some((at, wrapped)) = hit else {
+            let shown = crate::text::preview(&needle, 60);
+            self.say(format!("Not found in the bytes: {shown}"));
+            return;
+        };
+        let index = frames.partition_point(|f| f.end() <= at as u64);
+        exchange.select(index);
+        if wrapped {
+            self.say("The search went round the end.");
+        }
+    }
+}
+
+/// The first (or last) place of `needle`; capitals count if it has any.
+fn find(text: &[u8], needle: &[u8], first: bool) -> Option<usize> {
+    let exact = needle.iter().any(u8::is_ascii_uppercase);
+    if exact {
+        return if first {
+            memchr::memmem::find(text, needle)
+        } else {
+            memchr::memmem::rfind(text, needle)
+        };
+    }
+    let lead = *needle.first()?;
+    let upper = lead.to_ascii_uppercase();
+    let fits =
+        |i: &usize| text.get(*i..*i + needle.len()).is_some_and(|t| t.eq_ignore_ascii_case(needle));
+    if first {
+        memchr::memchr2_iter(lead, upper, text).find(fits)
+    } else {
+        memchr::memchr2_iter(lead, upper, text).rev().find(fits)
+    }
+}
+
+/// What a finding means.
+fn explanation(finding: &Finding) -> Doc {
+    let mut doc = Doc::new();
+    let rule = finding.rule;
+    let (sign, role) = severity_sign(Some(finding.severity));
+    doc.push(role, &format!("{sign} {}", finding.severity.name()));
+    doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
+    doc.plain(&visible(&finding.message, Newlines::Show)).line();
+    if let Some(frame) = finding.frame {
+        let at =
+            finding.offset.map_or(String::new(), |o| format!(", byte {}", crate::text::group(o)));
+        doc.push(Role::Dim, &format!("frame {frame}{at}")).line();
+    }
+    for (title, text) in [
+        ("What it means", rule.means),
+        ("For example", rule.example),
+        ("Who stumbles", rule.breaks),
+        ("What to do", rule.remedy),
+        ("Evidence", rule.evidence),
+    ] {
+        if !text.is_empty() {
+            doc.line().push(Role::Title, title).line();
+            doc.plain(text).line();
+        }
+    }
+    doc
+}
+
+/// What can be copied.
+const COPIES: &[(&str, &str)] = &[
+    ("frame", "the selected frame's bytes"),
+    ("json", "the selected frame's payload"),
+    ("content", "the content so far"),
+    ("reasoning", "the reasoning so far"),
+    ("finding", "the selected finding"),
+    ("curl", "the shown exchange's request as a curl command, secrets masked"),
+    ("body", "the request's body in the editor"),
+    ("stream", "the whole body of the answer"),
+];
+
+/// The longest text that goes to the clipboard: terminals drop longer escape sequences.
+pub(super) const CLIPBOARD: usize = 74_000;
+
+impl App {
+    fn copy_menu(&mut self) {
+        let mut list = List::new(Picks::Copy, "Copy");
+        for (name, about) in COPIES {
+            list.add(*name, *about);
+        }
+        let first = match self.focus {
+            PaneId::Request => 6,
+            PaneId::Frames => 0,
+            PaneId::Detail => usize::from(super::pane::detail::shows_json(self)),
+            PaneId::Answer => match self.answer.channel() {
+                Some(Channel::Reasoning) => 3,
+                _ => 2,
+            },
+            PaneId::Timeline => 4,
+        };
+        self.overlays.push(Overlay::List(list.start_at(first)));
+    }
+
+    fn copy(&mut self, row: usize) {
+        let Some((name, _)) = COPIES.get(row) else { return };
+        let (mut what, mut text) = ((*name).to_owned(), None);
+        if *name == "body" {
+            text = String::from_utf8(self.request.to_send().body).ok();
+        } else if let Some(exchange) = self.exchange() {
+            let seen = &exchange.seen;
+            let frame = exchange.frame.and_then(|f| Some((f, seen.frames().get(f as usize)?)));
+            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            text = match (*name, frame) {
+                ("frame", Some((number, frame))) => {
+                    what = format!("frame {number}");
+                    Some(lossy(frame.bytes(seen.body())))
+                }
+                ("json", Some((number, frame))) => {
+                    what = format!("payload of frame {number}");
+                    frame.data(seen.body()).map(|d| d.into_owned())
+                }
+                ("content", _) => Some(exchange.text(Channel::Content).to_owned()),
+                ("reasoning", _) => Some(exchange.text(Channel::Reasoning).to_owned()),
+                ("finding", _) => exchange
+                    .finding
+                    .and_then(|i| seen.findings().get(i))
+                    .map(|f| format!("{} {}: {}", f.severity.name(), f.code(), f.message)),
+                ("curl", _) => seen.request.as_ref().map(|r| (self.tools.to_curl)(r)),
+                ("stream", _) => Some(lossy(seen.body())),
+                _ => None,
+            };
+        }
+        match text.filter(|t| !t.is_empty()) {
+            None => self.say(format!("There is nothing to copy: {name}.")),
+            Some(text) if text.len() > CLIPBOARD => {
+                let bytes = count(text.len() as u64, "byte");
+                let cap = count(CLIPBOARD as u64, "byte");
+                self.complain(&format!(
+                    "{what} has {bytes}; terminals take {cap} at most. Nothing was copied."
+                ));
+            }
+            Some(text) => self.effects.push(Effect::Copy { what, text }),
+        }
+    }
+}

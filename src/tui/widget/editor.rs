@@ -1,0 +1,212 @@
+//! The text editor: `tui-textarea`, with keys of ours and JSON colours painted over.
+//!
+//! The widget keeps its scroll position in a cell that drawing moves. That is the one thing that
+//! drawing changes beside caches, and it settles: the second draw of a state changes nothing.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::widgets::Widget;
+use tui_textarea::{CursorMove, TextArea, WrapMode};
+
+use super::json;
+use crate::json::{Tape, line_column};
+use crate::tui::theme::Theme;
+
+/// A line longer than this is not coloured.
+const MAX_COLOURED: usize = 64 << 10;
+
+/// A text being edited.
+#[derive(Debug, Clone)]
+pub(crate) struct Editor {
+    area: TextArea<'static>,
+    one_line: bool,
+}
+
+impl Editor {
+    /// An editor for many lines.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { area: fresh(text), one_line: false }
+    }
+
+    /// An editor for one line, with the cursor at its end.
+    pub(crate) fn line(text: &str) -> Self {
+        let mut area = fresh(&text.replace('\n', " "));
+        area.move_cursor(CursorMove::End);
+        let mut editor = Self { area, one_line: true };
+        editor.focus(true);
+        editor
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// Replaces the text; the old one comes back with undo.
+    pub(crate) fn set(&mut self, text: &str) {
+        if self.text() == text {
+            return;
+        }
+        self.area.select_all();
+        self.area.cut();
+        self.area.insert_str(text);
+        self.area.move_cursor(CursorMove::Top);
+        self.area.move_cursor(CursorMove::Head);
+    }
+
+    /// Inserts pasted text at the cursor.
+    pub(crate) fn paste(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        self.area.insert_str(if self.one_line { text.replace('\n', " ") } else { text });
+    }
+
+    /// Takes a key; tells whether it meant anything.
+    pub(crate) fn key(&mut self, key: KeyEvent) -> bool {
+        let word = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let step = match (key.code, word) {
+            (KeyCode::Left, true) => CursorMove::WordBack,
+            (KeyCode::Right, true) => CursorMove::WordForward,
+            (KeyCode::Left, false) => CursorMove::Back,
+            (KeyCode::Right, false) => CursorMove::Forward,
+            (KeyCode::Up, _) => CursorMove::Up,
+            (KeyCode::Down, _) => CursorMove::Down,
+            (KeyCode::Home, true) => CursorMove::Top,
+            (KeyCode::End, true) => CursorMove::Bottom,
+            (KeyCode::Home, false) => CursorMove::Head,
+            (KeyCode::End, false) => CursorMove::End,
+            (KeyCode::PageUp, _) => {
+                self.area.scroll(tui_textarea::Scrolling::PageUp);
+                return true;
+            }
+            (KeyCode::PageDown, _) => {
+                self.area.scroll(tui_textarea::Scrolling::PageDown);
+                return true;
+            }
+            (KeyCode::Char('w'), true) | (KeyCode::Backspace, true) => {
+                return self.area.delete_word();
+            }
+            (KeyCode::Char('k'), true) => return self.area.delete_line_by_end(),
+            (KeyCode::Char('a'), true) => CursorMove::Head,
+            (KeyCode::Char('e'), true) => CursorMove::End,
+            (KeyCode::Enter, _) if self.one_line => return false,
+            (KeyCode::Tab, _) if self.one_line => return false,
+            _ => return self.area.input_without_shortcuts(key),
+        };
+        self.area.move_cursor(step);
+        true
+    }
+
+    /// Undoes the last edit.
+    pub(crate) fn undo(&mut self) {
+        self.area.undo();
+    }
+
+    /// Does the undone edit again.
+    pub(crate) fn redo(&mut self) {
+        self.area.redo();
+    }
+
+    /// Scrolls by lines.
+    pub(crate) fn scroll(&mut self, rows: isize) {
+        self.area.scroll((rows.clamp(-1000, 1000) as i16, 0));
+    }
+
+    /// Puts the cursor where was clicked, in rows and columns of the drawn area.
+    pub(crate) fn click(&mut self, row: u16, column: u16) {
+        let (top, left) = self.area.scroll_offset();
+        let to = self.area.screen_to_data(usize::from(top + row), usize::from(left + column));
+        let clamp = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        self.area.move_cursor(CursorMove::Jump(clamp(to.0), clamp(to.1)));
+    }
+
+    /// Where and why the text is not JSON: line, column, reason.
+    pub(crate) fn json_error(&self) -> Option<(usize, usize, String)> {
+        let text = self.text();
+        let error = Tape::new().parse(&text).err()?;
+        let (line, column) = line_column(&text, error.offset);
+        Some((line, column, error.kind.to_string()))
+    }
+
+    /// Shows a cursor, because keys go here now, or none.
+    pub(crate) fn focus(&mut self, typing: bool) {
+        let style = if typing { Style::new().reversed() } else { Style::new() };
+        self.area.set_cursor_style(style);
+    }
+
+    /// Draws the text, with colours if it is JSON.
+    pub(crate) fn draw(&self, theme: &Theme, coloured: bool, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        (&self.area).render(area, buf);
+        if coloured {
+            self.colour(theme, area, buf);
+        }
+    }
+
+    fn colour(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        let (top, left) = self.area.scroll_offset();
+        let mut marks = Vec::new();
+        for row in 0..area.height {
+            let Some(line) = self.area.lines().get(usize::from(top + row)) else { break };
+            if line.len() > MAX_COLOURED {
+                continue;
+            }
+            marks.clear();
+            json::marks(line, 0, &mut marks);
+            // Columns of the screen, not bytes: tabs and wide characters take more or less.
+            let mut column = 0;
+            for (i, c) in line.char_indices() {
+                let wide = match c {
+                    '\t' => 4 - column % 4,
+                    c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
+                };
+                let k = marks.partition_point(|m| m.0.end <= i);
+                if let Some((range, role)) = marks.get(k)
+                    && range.start <= i
+                {
+                    paint(buf, area, left, row, column..column + wide, theme.of(*role));
+                }
+                column += wide;
+                if column >= usize::from(left) + usize::from(area.width) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn paint(
+    buf: &mut Buffer,
+    area: Rect,
+    left: u16,
+    row: u16,
+    columns: std::ops::Range<usize>,
+    style: Style,
+) {
+    for column in columns {
+        let Some(x) = column.checked_sub(usize::from(left)) else { continue };
+        if x >= usize::from(area.width) {
+            return;
+        }
+        if let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row)) {
+            // The cursor and a selection keep their own look.
+            if cell.bg == ratatui::style::Color::Reset
+                && !cell.modifier.contains(ratatui::style::Modifier::REVERSED)
+            {
+                cell.set_style(style);
+            }
+        }
+    }
+}
+
+fn fresh(text: &str) -> TextArea<'static> {
+    let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
+    area.set_cursor_line_style(Style::new());
+    area.set_cursor_style(Style::new());
+    area.set_wrap_mode(WrapMode::None);
+    area.set_max_histories(200);
+    area
+}

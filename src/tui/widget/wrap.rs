@@ -1,0 +1,185 @@
+//! Where a long text breaks into lines of a given width.
+//!
+//! A channel grows by a few characters at a time and is looked at all the while, so the breaks are
+//! kept and only what is new is looked at. Dropping them changes nothing but the time of the next
+//! draw.
+
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::text::{Newlines, is_hazard, visible};
+
+/// The lines of one text at one width.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wrap {
+    /// Break where the line is full, not between words: for bytes, whose blanks mean nothing.
+    hard: bool,
+    width: usize,
+    /// Where each line begins; never empty once updated.
+    starts: Vec<usize>,
+    /// How much of the text was looked at.
+    done: usize,
+}
+
+impl Wrap {
+    /// Lines that are broken where they are full.
+    pub(crate) fn hard() -> Self {
+        Self { hard: true, ..Self::default() }
+    }
+
+    /// Takes in `text`, which must begin with the text of the last call (or be known to be
+    /// another, after [`Wrap::reset`]).
+    pub(crate) fn update(&mut self, text: &str, width: usize) {
+        let width = width.max(1);
+        if width != self.width || text.len() < self.done || self.starts.is_empty() {
+            self.reset();
+            self.width = width;
+        } else if text.len() == self.done {
+            return;
+        }
+        // Only the last line can still change.
+        let from = self.starts.pop().unwrap_or(0);
+        self.starts.push(from);
+        self.lay(text, from);
+        self.done = text.len();
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&mut self) {
+        self.starts.clear();
+        self.starts.push(0);
+        self.done = 0;
+    }
+
+    fn lay(&mut self, text: &str, from: usize) {
+        let bytes = text.as_bytes();
+        let (mut column, mut start, mut blank) = (0, from, None);
+        let mut i = from;
+        while i < bytes.len() {
+            let b = bytes[i];
+            if b == b'\n' {
+                i += 1;
+                self.starts.push(i);
+                (column, start, blank) = (0, i, None);
+                continue;
+            }
+            let (wide, len) = if (0x20..0x7f).contains(&b) {
+                (1, 1)
+            } else {
+                let c = text[i..].chars().next().unwrap_or(' ');
+                (char_width(c), c.len_utf8())
+            };
+            if column + wide > self.width && i > start {
+                if b == b' ' && !self.hard {
+                    // One blank may hang over the edge: the line ends with it.
+                    i += 1;
+                    self.starts.push(i);
+                    (column, start, blank) = (0, i, None);
+                    continue;
+                }
+                let next = blank.filter(|at| *at > start && !self.hard).unwrap_or(i);
+                self.starts.push(next);
+                (column, start, blank) = (0, next, None);
+                i = next;
+                continue;
+            }
+            column += wide;
+            i += len;
+            if b == b' ' {
+                blank = Some(i);
+            }
+        }
+    }
+
+    /// How many lines there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len().max(1)
+    }
+
+    /// The bytes of a line, its line feed included, in a text of `len` bytes.
+    pub(crate) fn line(&self, index: usize, len: usize) -> Range<usize> {
+        let from = self.starts.get(index).copied().unwrap_or(len).min(len);
+        let to = self.starts.get(index + 1).copied().unwrap_or(len).min(len);
+        from..to
+    }
+
+    /// The line on which byte `at` stands.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        self.starts.partition_point(|s| *s <= at).saturating_sub(1)
+    }
+
+    /// The byte at a column of a line; the line's last character where it is shorter.
+    pub(crate) fn offset_at(&self, text: &str, line: usize, column: usize) -> usize {
+        let range = self.line(line, text.len());
+        let (mut x, mut last) = (0, range.start);
+        for (i, c) in text.get(range.clone()).unwrap_or_default().char_indices() {
+            if c == '\n' {
+                break;
+            }
+            last = range.start + i;
+            x += char_width(c);
+            if x > column {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// How many columns a character takes once it is made visible.
+pub(crate) fn char_width(c: char) -> usize {
+    if is_hazard(c) {
+        let mut buffer = [0; 4];
+        let shown = visible(c.encode_utf8(&mut buffer), Newlines::Show);
+        return shown.chars().map(|c| c.width().unwrap_or(0)).sum();
+    }
+    c.width().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str, width: usize) -> Vec<&str> {
+        let mut wrap = Wrap::default();
+        wrap.update(text, width);
+        (0..wrap.len()).map(|i| &text[wrap.line(i, text.len())]).collect()
+    }
+
+    #[test]
+    fn breaks_after_blanks_and_in_long_words() {
+        assert_eq!(lines("one two three", 8), ["one two ", "three"]);
+        assert_eq!(lines("one two three", 7), ["one two ", "three"]);
+        assert_eq!(lines("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(lines("a\n\nb\n", 4), ["a\n", "\n", "b\n", ""]);
+        assert_eq!(lines("日本語", 4), ["日本", "語"]);
+        assert_eq!(lines("\x1b\x1b\u{9b}", 2), ["\x1b\x1b", "\u{9b}"]);
+        assert_eq!(lines("", 4), [""]);
+    }
+
+    #[test]
+    fn growing_gives_the_same_lines_as_at_once() {
+        let text =
+            "Let me think about  this: 日本 a-very-long-word-indeed\n\nand\x1b[31m more é text ";
+        for width in 1..20 {
+            let mut grown = Wrap::default();
+            for (i, _) in text.char_indices() {
+                grown.update(&text[..i], width);
+            }
+            grown.update(text, width);
+            let mut whole = Wrap::default();
+            whole.update(text, width);
+            assert_eq!(grown.starts, whole.starts, "width {width}");
+        }
+    }
+
+    #[test]
+    fn places_are_found_again() {
+        let text = "one two three";
+        let mut wrap = Wrap::default();
+        wrap.update(text, 8);
+        assert_eq!((wrap.line_of(4), wrap.line_of(8)), (0, 1));
+        assert_eq!((wrap.offset_at(text, 1, 2), wrap.offset_at(text, 1, 99)), (10, 12));
+    }
+}
