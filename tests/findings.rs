@@ -270,6 +270,47 @@ fn any_cut_gives_the_same_findings() {
     }
 }
 
+/// Damaged bytes do not bring the rules down, and the cut still makes no difference.
+#[test]
+fn damaged_bodies_keep_the_laws() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for folder in folders(&corpus()) {
+        let (case, body) = Case::load(&folder);
+        if body.is_empty() || body.len() > 10_000 {
+            continue;
+        }
+        for _ in 0..12 {
+            let mut body = body.clone();
+            for _ in 0..=random(3) {
+                let at = random(body.len().max(1));
+                match random(3) {
+                    _ if body.len() < 2 => {}
+                    0 => body[at] = b"\n\n{}[]\":, \xff\x80"[random(12)],
+                    1 => drop(body.remove(at)),
+                    _ => body.truncate(at.max(1)),
+                }
+            }
+            let whole = inspect(&case.entries(&body, &[(200, body.len())]));
+            tiles(&whole, &case.ended);
+            let cut = 1 + random(body.len().saturating_sub(1).max(1));
+            let halves = inspect(&case.entries(&body, &[(200, cut), (200, body.len())]));
+            let inside_crlf = body.get(cut) == Some(&b'\n') && body[cut - 1] == b'\r';
+            assert!(
+                inside_crlf || found(&whole, false) == found(&halves, false),
+                "{} cut at {cut}: {:?}",
+                folder.display(),
+                String::from_utf8_lossy(&body)
+            );
+        }
+    }
+}
+
 /// Saved and opened again, the same findings.
 #[test]
 fn a_saved_session_gives_the_same_findings() {
