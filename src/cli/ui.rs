@@ -33,7 +33,10 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     }
     let mut config = super::load(&Global { quiet: true, ..global.clone() })?;
     let mut messages = config.notes.clone();
-    let draft = request::draft(&args.request, None, &mut config)?;
+    let mut draft = request::draft(&args.request, None, &mut config)?;
+    if draft.provider.is_empty() && draft.url.is_none() {
+        draft.provider.clone_from(&config.provider);
+    }
     let transport = request::transport(&args.request);
     if transport.insecure {
         messages.push("!! TLS certificates are NOT verified (--insecure)".into());
