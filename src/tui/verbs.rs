@@ -201,8 +201,8 @@ impl App {
     fn palette(&mut self) {
         let mut list = List::new(Picks::Command, "Commands");
         let contexts: Vec<Context> = Context::ALL.to_vec();
-        for action in Action::ALL {
-            let keys = self.keys.keys_for(&contexts, *action);
+        for action in commands() {
+            let keys = self.keys.keys_for(&contexts, action);
             list.add(action.help(), keys);
         }
         self.overlays.push(Overlay::List(list));
@@ -282,8 +282,8 @@ impl App {
             }
             (Picks::Exchange, Some(row)) => self.show(row),
             (Picks::Command, Some(row)) => {
-                if let Some(action) = Action::ALL.get(row) {
-                    self.act(*action);
+                if let Some(action) = commands().nth(row) {
+                    self.act(action);
                 }
             }
             (Picks::Copy, Some(row)) => self.copy(row),
@@ -368,6 +368,32 @@ impl App {
             self.say("The search went round the end.");
         }
     }
+}
+
+/// What the palette offers: all but the movements and answers, which mean nothing from there.
+fn commands() -> impl Iterator<Item = Action> {
+    let plain = |a: &Action| {
+        !matches!(
+            a,
+            Action::Up
+                | Action::Down
+                | Action::Left
+                | Action::Right
+                | Action::HalfPageUp
+                | Action::HalfPageDown
+                | Action::PageUp
+                | Action::PageDown
+                | Action::Accept
+                | Action::Back
+                | Action::Palette
+                | Action::Interrupt
+                | Action::Undo
+                | Action::Redo
+                | Action::Yes
+                | Action::No
+        )
+    };
+    Action::ALL.iter().copied().filter(plain)
 }
 
 /// The first (or last) place of `needle`; capitals count if it has any.

@@ -12,6 +12,7 @@ use crate::text::{Newlines, visible};
 use crate::tui::overlay::Purpose;
 use crate::tui::theme::Role;
 use crate::tui::widget::editor::Editor;
+use crate::tui::widget::wrap::Wrap;
 use crate::tui::widget::{json, line};
 use crate::tui::{App, ProviderInfo, Tools};
 
@@ -271,11 +272,10 @@ impl App {
         }
     }
 
-    /// Puts the shown exchange's request into the editor.
-    fn take_request(&mut self) {
+    /// Puts the shown exchange's request into the editor; tells whether there was one.
+    pub(in crate::tui) fn take_request(&mut self) -> bool {
         let Some(request) = self.exchange().and_then(|e| e.seen.request.clone()) else {
-            self.say("There is no request to take.");
-            return;
+            return false;
         };
         let known = self.providers.iter().any(|p| p.name == request.provider);
         self.request.take(Draft {
@@ -288,7 +288,7 @@ impl App {
             headers: Vec::new(),
             body: request.body.to_vec(),
         });
-        self.say("The body in the editor is the shown exchange's.");
+        true
     }
 }
 
@@ -350,7 +350,13 @@ fn act(app: &mut App, action: Action) -> bool {
             }
         }
         Action::PasteCurl => app.ask(Purpose::Curl, "Paste a curl command", ""),
-        Action::TakeRequest => app.take_request(),
+        Action::TakeRequest => {
+            let said = match app.take_request() {
+                true => "The body in the editor is the shown exchange's.",
+                false => "There is no request to take.",
+            };
+            app.say(said);
+        }
         Action::LoadRequest => app.ask(Purpose::LoadRequest, "Load the body from", ""),
         Action::SaveRequest => app.ask(Purpose::SaveRequest, "Save the body to", "request.json"),
         Action::Accept => match state.field() {
@@ -396,40 +402,77 @@ impl App {
     }
 }
 
-/// How many lines the fields take, without the body.
-fn field_rows(state: &State, height: u16) -> u16 {
-    let headers = state.draft.headers.len().min(usize::from(height / 3)) as u16;
-    3 + headers
+/// A line above the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Field(Field),
+    /// The chosen provider's key is missing.
+    NoKey,
+}
+
+/// The lines above the body that have room.
+fn lines(app: &App, height: u16) -> Vec<Line> {
+    let state = &app.request;
+    let mut lines = vec![Line::Field(Field::Provider)];
+    if app.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
+        lines.push(Line::NoKey);
+    }
+    lines.extend([Line::Field(Field::Model), Line::Field(Field::Address)]);
+    let headers = state.draft.headers.len();
+    let room = headers.min(usize::from(height / 3));
+    // With more headers than lines, the one under the cursor is shown.
+    let skip = match state.field() {
+        Field::Header(i) => (i + 1).saturating_sub(room),
+        _ => 0,
+    };
+    lines.extend((skip..headers).take(room).map(|i| Line::Field(Field::Header(i))));
+    lines
+}
+
+/// What is said below the body about it, in as many lines as that takes.
+fn remarks(state: &State, width: u16) -> Vec<String> {
+    let Some((line, column, why)) = &state.error else {
+        return if state.raw.is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
+    };
+    let whole = format!("✖ line {line}, column {column}: {why}");
+    if whole.chars().count() <= usize::from(width) {
+        return vec![whole];
+    }
+    let mut said = vec![format!("✖ line {line}, column {column}:")];
+    let mut wrap = Wrap::default();
+    wrap.update(why, usize::from(width.saturating_sub(2)));
+    said.extend((0..wrap.len()).map(|i| format!("  {}", &why[wrap.line(i, why.len())])));
+    said
 }
 
 /// Where the body's text stands.
-fn body_area(state: &State, area: Rect) -> Rect {
+fn body_area(app: &App, area: Rect) -> Rect {
     let area = inner(area);
-    let above = field_rows(state, area.height) + 1;
+    let above = lines(app, area.height).len() as u16 + 1;
+    let below = remarks(&app.request, area.width.saturating_sub(1)).len().max(1) as u16;
     Rect {
         y: area.y + above.min(area.height),
-        height: area.height.saturating_sub(above + 1),
+        height: area.height.saturating_sub(above + below),
         x: area.x + 1,
         width: area.width.saturating_sub(1),
     }
 }
 
 fn click(app: &mut App, at: Position, area: Rect) {
-    let body = body_area(&app.request, area);
+    let body = body_area(app, area);
     if body.contains(at) {
         app.request.start_typing();
         app.request.editor.click(at.y - body.y, at.x - body.x);
         return;
     }
-    let first = inner(area).y;
-    if at.y >= first && at.y < body.y {
-        let rows = field_rows(&app.request, inner(area).height);
-        let row = at.y - first;
-        if row < rows {
-            app.request.stop_typing();
-            app.request.row = usize::from(row);
-            act(app, Action::Accept);
-        }
+    let area = inner(area);
+    let lines = lines(app, area.height);
+    let hit = at.y.checked_sub(area.y).and_then(|row| lines.get(usize::from(row)));
+    if let Some(Line::Field(field)) = hit {
+        app.request.stop_typing();
+        let fields = app.request.fields();
+        app.request.row = fields.iter().position(|f| f == field).unwrap_or(0);
+        act(app, Action::Accept);
     }
 }
 
@@ -441,33 +484,30 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let state = &app.request;
     header(app, PaneId::Request, &[], area, buf);
     let area_in = inner(area);
-    let rows = field_rows(state, area_in.height);
     let focused = app.focus == PaneId::Request && app.overlays.is_empty() && !state.typing;
     let field = state.field();
-    // With more headers than lines, the one under the cursor is shown.
-    let skip = match field {
-        Field::Header(i) => (i + 1).saturating_sub(usize::from(rows - 3)),
-        _ => 0,
-    };
-    for (row, shown) in [Field::Provider, Field::Model, Field::Address]
-        .into_iter()
-        .chain((skip..state.draft.headers.len()).map(Field::Header))
-        .take(usize::from(rows))
-        .enumerate()
-    {
-        let y = area_in.y + row as u16;
-        if y >= area_in.bottom() {
+    let lines = lines(app, area_in.height);
+    let rows = lines.len() as u16;
+    for (row, shown) in (0..).zip(lines) {
+        let place = Rect { y: area_in.y + row, height: 1, ..area_in };
+        if place.y >= area_in.bottom() {
             return;
         }
-        let place = Rect { y, height: 1, ..area_in };
-        draw_field(app, shown, focused && shown == field, place, buf);
+        match shown {
+            Line::Field(shown) => draw_field(app, shown, focused && shown == field, place, buf),
+            Line::NoKey => {
+                let name = app.provider().and_then(|p| p.key_variable.as_deref());
+                let text = format!(" ▲ {} is not set", name.unwrap_or_default());
+                line::put(buf, place, &[(&text, app.theme.of(Role::Warn))]);
+            }
+        }
     }
     let rule = Rect { y: area_in.y + rows, height: 1, ..area_in };
     if rule.y >= area_in.bottom() {
         return;
     }
     draw_body_rule(app, focused && field == Field::Body, rule, buf);
-    let body = body_area(state, area);
+    let body = body_area(app, area);
     match &state.raw {
         Some(bytes) => {
             let text = crate::text::count(bytes.len() as u64, "byte");
@@ -479,22 +519,12 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
         }
         None => state.editor.draw(&app.theme, true, body, buf),
     }
-    let last = Rect { y: body.bottom(), height: 1, ..body };
-    if last.y < area_in.bottom() {
-        let theme = &app.theme;
-        match &state.error {
-            Some((line, column, why)) => {
-                let text = format!("✖ line {line}, column {column}: {why}");
-                line::put(
-                    buf,
-                    last,
-                    &[(&line::fit(&text, usize::from(last.width)), theme.of(Role::Error))],
-                );
-            }
-            None if state.raw.is_none() => {
-                line::put(buf, last, &[("✔ JSON", theme.of(Role::Dim))]);
-            }
-            None => {}
+    let role = if state.error.is_some() { Role::Error } else { Role::Dim };
+    for (row, said) in (0..).zip(remarks(state, body.width)) {
+        let place = Rect { y: body.bottom() + row, height: 1, ..body };
+        if place.y < area_in.bottom() {
+            let said = line::fit(&said, usize::from(place.width));
+            line::put(buf, place, &[(&said, app.theme.of(role))]);
         }
     }
 }
@@ -503,25 +533,20 @@ fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffe
     let state = &app.request;
     let draft = &state.draft;
     let theme = &app.theme;
-    let (label, value, note) = match field {
-        Field::Provider => {
-            let note = match app.provider() {
-                Some(p) if p.key_variable.is_some() && !p.key_is_set => {
-                    format!("✖ {} is not set", p.key_variable.as_deref().unwrap_or_default())
-                }
-                _ => String::new(),
-            };
-            ("provider".to_owned(), draft.provider.clone(), note)
+    let (label, value) = match field {
+        Field::Provider if draft.provider.is_empty() => {
+            ("provider".to_owned(), "none: the address".to_owned())
         }
-        Field::Model => ("model".to_owned(), draft.model.clone(), String::new()),
+        Field::Provider => ("provider".to_owned(), draft.provider.clone()),
+        Field::Model => ("model".to_owned(), draft.model.clone()),
         Field::Address => {
             let method = if draft.method.is_empty() { "POST" } else { &draft.method };
             let own = || app.provider().map(|p| p.base_url.clone()).unwrap_or_default();
-            (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)), String::new())
+            (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)))
         }
         Field::Header(i) => {
             let (name, value) = &draft.headers[i];
-            ("header".to_owned(), format!("{name}: {}", shown_value(name, value)), String::new())
+            ("header".to_owned(), format!("{name}: {}", shown_value(name, value)))
         }
         Field::Body => return,
     };
@@ -534,16 +559,11 @@ fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffe
         _ => line::fit(&value, room),
     };
     let style = theme.of(if chosen { Role::Focus } else { Role::Text });
-    let x = line::put(
+    line::put(
         buf,
         area,
         &[(mark, theme.of(Role::Mark)), (&label, theme.of(Role::Label)), (&value, style)],
     );
-    if !note.is_empty() {
-        let rest = Rect { x: x + 1, width: area.right().saturating_sub(x + 1), ..area };
-        let note = line::fit(&note, usize::from(rest.width));
-        line::put(buf, rest, &[(&note, theme.of(Role::Warn))]);
-    }
 }
 
 fn draw_body_rule(app: &App, chosen: bool, area: Rect, buf: &mut Buffer) {
