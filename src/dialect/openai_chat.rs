@@ -122,12 +122,12 @@ impl<'a> Chunk<'a> {
     fn of(json: Value<'a>) -> Self {
         let mut chunk = Self::default();
         for (key, value) in json.entries() {
-            match key.source() {
-                "\"choices\"" => chunk.choices = Some(value),
-                "\"model\"" => chunk.model = Some(value),
-                "\"usage\"" => chunk.usage = Some(value),
-                "\"error\"" => chunk.error = Some(value),
-                "\"x_groq\"" => chunk.x_groq = Some(value),
+            match key.raw() {
+                b"\"choices\"" => chunk.choices = Some(value),
+                b"\"model\"" => chunk.model = Some(value),
+                b"\"usage\"" => chunk.usage = Some(value),
+                b"\"error\"" => chunk.error = Some(value),
+                b"\"x_groq\"" => chunk.x_groq = Some(value),
                 _ => {}
             }
         }
@@ -136,7 +136,8 @@ impl<'a> Chunk<'a> {
 }
 
 fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(usage) = value.map(Usage::openai).filter(Usage::is_given) {
+    let given = value.filter(|v| v.kind() == Kind::Object);
+    if let Some(usage) = given.map(Usage::openai).filter(Usage::is_given) {
         tell(Fact::Usage { path, usage });
     }
 }
@@ -148,7 +149,7 @@ fn error(
     payload: &Payload<'_>,
     tell: &mut dyn FnMut(Fact<'_>),
 ) {
-    let truthy = |v: &Value<'_>| !matches!(v.source(), "null" | "false" | "0" | "\"\"" | "{}");
+    let truthy = |v: &Value<'_>| !matches!(v.raw(), b"null" | b"false" | b"0" | b"\"\"" | b"{}");
     let word = |v: Option<Value<'_>>| {
         v.filter(|v| !v.is_null())
             .map(|v| v.as_str().unwrap_or(Cow::Borrowed(v.source())).into_owned())
@@ -188,12 +189,12 @@ fn is_flat_error(json: Value<'_>, payload: &Payload<'_>) -> bool {
 fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn FnMut(Fact<'_>)) {
     let (mut index, mut delta, mut message, mut finish, mut used) = (0, None, None, None, None);
     for (key, value) in choice.entries() {
-        match key.source() {
-            "\"index\"" => index = value.as_u64().unwrap_or(0) as u32,
-            "\"delta\"" => delta = Some(value).filter(|d| d.kind() == Kind::Object),
-            "\"message\"" => message = Some(value).filter(|_| whole),
-            "\"finish_reason\"" => finish = value.as_str(),
-            "\"usage\"" => used = Some(value),
+        match key.raw() {
+            b"\"index\"" => index = value.as_u64().unwrap_or(0) as u32,
+            b"\"delta\"" => delta = Some(value).filter(|d| d.kind() == Kind::Object),
+            b"\"message\"" => message = Some(value).filter(|_| whole),
+            b"\"finish_reason\"" => finish = value.as_str(),
+            b"\"usage\"" => used = Some(value),
             _ => {}
         }
     }
@@ -263,18 +264,18 @@ fn read_delta(
     let (mut content_field, mut reasoning_content, mut reasoning) = (None, None, None);
     // One pass over the members: a delta has few, and most streams have a million deltas.
     for (key, value) in delta.entries() {
-        match key.source() {
-            "\"content\"" => content_field = Some(value),
-            "\"reasoning_content\"" => reasoning_content = Some(value),
-            "\"reasoning\"" => reasoning = Some(value),
-            "\"reasoning_details\"" => details = Some(value),
-            "\"refusal\"" => {
+        match key.raw() {
+            b"\"content\"" => content_field = Some(value),
+            b"\"reasoning_content\"" => reasoning_content = Some(value),
+            b"\"reasoning\"" => reasoning = Some(value),
+            b"\"reasoning_details\"" => details = Some(value),
+            b"\"refusal\"" => {
                 let path = Path::new(paths.refusal, position);
                 text(Channel::Refusal, path, value.as_str().unwrap_or_default(), false);
             }
-            "\"tool_calls\"" => tools = Some(value),
-            "\"function_call\"" => function = Some(value),
-            "\"audio\"" => {
+            b"\"tool_calls\"" => tools = Some(value),
+            b"\"function_call\"" => function = Some(value),
+            b"\"audio\"" => {
                 let path = Path::new(paths.transcript, position);
                 text(Channel::Other, path, value.str("transcript").unwrap_or_default(), false);
             }

@@ -74,6 +74,8 @@ pub struct Answer {
     text: BTreeMap<(Channel, u32), Joined>,
     /// The paths that fed each channel, with how many deltas each.
     paths: Vec<(Channel, Path, u64)>,
+    /// How many deltas each channel has, duplicates left out.
+    counts: [u64; 5],
     /// Texts of duplicates, which belong to no channel.
     duplicates: String,
     think: BTreeMap<u32, Think>,
@@ -180,6 +182,7 @@ impl Answer {
             Some(p) => p.2 += 1,
             None => self.paths.push((channel, path, 1)),
         }
+        self.counts[delta.channel as usize] += u64::from(!delta.duplicate);
         self.deltas.push(delta);
     }
 
@@ -279,6 +282,11 @@ impl Answer {
     /// How many characters a channel has over all choices.
     pub fn chars(&self, channel: Channel) -> usize {
         self.text.range((channel, 0)..=(channel, u32::MAX)).map(|(_, joined)| joined.chars).sum()
+    }
+
+    /// How many deltas a channel has, duplicates left out.
+    pub fn count(&self, channel: Channel) -> u64 {
+        self.counts[channel as usize]
     }
 
     /// Whether a channel has any text.

@@ -73,19 +73,26 @@ pub struct Read {
 }
 
 /// How often each code was raised, kept findings or not.
+///
+/// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
+/// frame looks itself up in every frame.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally(BTreeMap<&'static str, u64>);
+pub struct Tally(Vec<(&'static str, u64)>);
 
 impl Tally {
     fn count(&mut self, code: &'static str) -> u64 {
-        let n = self.0.entry(code).or_default();
-        *n += 1;
-        *n
+        if let Some((_, n)) = self.0.iter_mut().find(|(c, _)| *c == code) {
+            *n += 1;
+            return *n;
+        }
+        let at = self.0.partition_point(|(c, _)| *c < code);
+        self.0.insert(at, (code, 1));
+        1
     }
 
     /// How often `code` was raised.
     pub fn of(&self, code: &str) -> u64 {
-        self.0.get(code).copied().unwrap_or(0)
+        self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
     }
 }
 

@@ -22,7 +22,7 @@ const MANY: usize = 16;
 #[derive(Debug)]
 pub struct Shape {
     nodes: Vec<Node>,
-    by_key: HashMap<(u32, Box<str>), u32>,
+    by_key: HashMap<(u32, Box<[u8]>), u32>,
     /// Values under paths that were not kept.
     pub dropped: u64,
     /// Counts objects, to tell a key written twice in one object.
@@ -32,8 +32,9 @@ pub struct Shape {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// The key in the parent; empty for the items of an array.
-    key: Box<str>,
+    /// The key in the parent, UTF-8; empty for the items of an array. As bytes, because comparing
+    /// text by slices of it costs as much again for finding out that no character is cut.
+    key: Box<[u8]>,
     is_item: bool,
     parent: u32,
     children: Vec<u32>,
@@ -96,7 +97,7 @@ impl Shape {
         match kind {
             Kind::Array if depth < MAX_DEPTH => {
                 for item in value.items() {
-                    match self.child(node, "", true) {
+                    match self.child(node, b"", true) {
                         Some(child) => self.value(child, frame, item, depth + 1),
                         None => self.dropped += 1,
                     }
@@ -106,14 +107,14 @@ impl Shape {
                 self.objects += 1;
                 let object = self.objects;
                 for (key, member) in value.entries() {
-                    let name = key.as_str().unwrap_or_default();
+                    let name = key.text_bytes();
                     let Some(child) = self.child(node, &name, false) else {
                         self.dropped += 1;
                         continue;
                     };
                     let c = &mut self.nodes[child as usize];
                     if c.object == object && self.duplicate_key.is_none() {
-                        self.duplicate_key = Some(name.into_owned());
+                        self.duplicate_key = Some(String::from_utf8_lossy(&name).into_owned());
                     }
                     c.object = object;
                     self.value(child, frame, member, depth + 1);
@@ -130,7 +131,7 @@ impl Shape {
         }
     }
 
-    fn child(&mut self, node: u32, key: &str, is_item: bool) -> Option<u32> {
+    fn child(&mut self, node: u32, key: &[u8], is_item: bool) -> Option<u32> {
         let parent = &self.nodes[node as usize];
         let is = |at: usize| {
             let child = *parent.children.get(at)?;
@@ -214,16 +215,17 @@ impl Shape {
                 path.push_str("[]");
                 continue;
             }
-            let plain = !n.key.is_empty()
-                && n.key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '@'));
+            let key = text::lossy(&n.key);
+            let plain = !key.is_empty()
+                && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | '@'));
             if plain {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.push_str(&n.key);
+                path.push_str(&key);
             } else {
                 // A key that is no plain word is quoted, so that paths stay unambiguous.
-                path.push_str(&format!("[{}]", text::to_json(&n.key)));
+                path.push_str(&format!("[{}]", text::to_json(&key)));
             }
         }
         path

@@ -1,44 +1,158 @@
-//! The verdict: one sentence about an exchange.
+//! The verdict: one sentence about an exchange, the cause before what followed from it.
 
-use super::{Inspection, Outcome, Severity};
+use std::cmp::Reverse;
+
+use super::{Finding, Inspection, Phase, Severity};
 use crate::dialect::Channel;
 use crate::text;
+
+/// What follows from something graver or earlier that has a finding of its own, and is the verdict
+/// only where it stands alone.
+const CONSEQUENCES: &[&str] = &[
+    "done-after-error",
+    "no-done-after-error",
+    "error-200-first-frame",
+    "error-body-lost",
+    "missing-done",
+    "sse-giant-frame",
+    "timeout-idle",
+    "timeout-total",
+    "save-failed",
+    "journal-behind",
+    "session-torn",
+];
+
+/// Findings worth no more than `info` that say more about an exchange than its counts.
+const TELLING: &[&str] = &[
+    "cancelled",
+    "dialect-mismatch",
+    "dialect-unknown",
+    "json-completion-200",
+    "length-during-reasoning",
+];
 
 impl Inspection {
     /// One sentence on what became of the exchange, the worst cause first.
     pub fn verdict(&self) -> String {
-        if let Some(worst) = self.worst().filter(|s| *s > Severity::Info)
-            && let Some(finding) = self.findings().iter().find(|f| f.severity == worst)
-        {
-            return text::visible(&finding.message, text::Newlines::Show).into_owned();
+        let sentence = match self.cause() {
+            Some(cause) => self.failed(cause),
+            None if !self.is_over() => self.running(),
+            None => match self.findings().iter().find(|f| TELLING.contains(&f.code())) {
+                Some(finding) => finding.message.clone(),
+                None => self.sound(),
+            },
+        };
+        text::visible(&sentence, text::Newlines::Show).into_owned()
+    }
+
+    /// The finding that the others follow from: of the gravest, the one that lies deepest.
+    fn cause(&self) -> Option<&Finding> {
+        let worst = self.worst().filter(|s| *s > Severity::Info)?;
+        // An error that came and the [DONE] that hides it (fatal) are one story: the error's.
+        let from = worst.min(Severity::Error);
+        self.findings().iter().filter(|f| f.severity >= from).min_by_key(|f| {
+            (CONSEQUENCES.contains(&f.code()), Reverse(f.severity), depth(f.rule.phase))
+        })
+    }
+
+    fn failed(&self, cause: &Finding) -> String {
+        let mut sentence = cause.message.clone();
+        let has = |code: &str| self.findings().iter().any(|f| f.code() == code);
+        match cause.code() {
+            "http-422-param" => {
+                sentence.push_str(" LiteLLM with drop_params turns this into None.")
+            }
+            code if has("done-after-error") && code != "done-after-error" => {
+                sentence.push_str(" [DONE] follows as if all were well.");
+            }
+            // Cut: how much had come is the next question.
+            _ if cause.rule.phase == Phase::Body && !self.answer().deltas().is_empty() => {
+                sentence.push_str(&format!(" Until then: {}.", self.counts()));
+            }
+            _ => {}
         }
-        match (self.is_over(), self.outcome()) {
-            (false, _) => "The stream goes on.".to_owned(),
-            (true, Outcome::Ok) => self.sound(),
-            (true, _) => "The stream is over.".to_owned(),
+        sentence
+    }
+
+    fn running(&self) -> String {
+        if self.head.is_none() && self.frames().is_empty() {
+            return "No answer yet.".to_owned();
         }
+        format!("The stream goes on: {} so far.", self.counts())
     }
 
     fn sound(&self) -> String {
         let answer = self.answer();
+        let mut parts = vec![self.counts()];
+        let mut finishes: Vec<_> = answer.finish().map(|f| f.1).collect();
+        finishes.dedup();
+        if !finishes.is_empty() {
+            let quoted: Vec<_> =
+                finishes.iter().take(3).map(|f| format!("\"{}\"", text::preview(f, 40))).collect();
+            parts.push(format!("finish {}", quoted.join(" and ")));
+        }
+        if let Some(total) = answer.usage.total.filter(|t| *t > 0) {
+            parts.push(text::count(total, "token"));
+        } else if let Some(output) = answer.usage.output {
+            parts.push(text::count(output, "output token"));
+        }
+        let what = parts.join(", ");
+        if answer.finished() {
+            format!("A sound stream: {what}.")
+        } else {
+            format!("Nothing is wrong on the wire: {what}.")
+        }
+    }
+
+    /// What came, in numbers: `213 reasoning and 40 content deltas, 1 tool call`.
+    fn counts(&self) -> String {
+        let answer = self.answer();
+        let named = [
+            (Channel::Reasoning, "reasoning"),
+            (Channel::Content, "content"),
+            (Channel::Refusal, "refusal"),
+            (Channel::Other, "other"),
+        ];
+        let deltas: Vec<_> = named
+            .iter()
+            .map(|(channel, name)| (answer.count(*channel), name))
+            .filter(|(n, _)| *n > 0)
+            .collect();
         let mut parts = Vec::new();
-        for (channel, noun) in [(Channel::Content, "content"), (Channel::Reasoning, "reasoning")] {
-            let chars = answer.chars(channel) as u64;
-            if chars > 0 {
-                parts.push(format!("{} of {noun}", text::count(chars, "character")));
-            }
+        if let Some((last, _)) = deltas.last() {
+            let list: Vec<_> =
+                deltas.iter().map(|(n, name)| format!("{} {name}", text::group(*n))).collect();
+            let one = deltas.len() == 1 && *last == 1;
+            parts.push(format!("{} delta{}", list.join(" and "), if one { "" } else { "s" }));
         }
         if !answer.tools().is_empty() {
             parts.push(text::count(answer.tools().len() as u64, "tool call"));
         }
-        let finish = answer.finish().next().map(|f| f.1.to_owned());
-        let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
-        match finish {
-            Some(finish) => format!(
-                "A sound stream: {what}; finish {:?}.",
-                text::visible(&finish, text::Newlines::Show)
-            ),
-            None => format!("Nothing is wrong on the wire: {what}."),
+        if parts.is_empty() {
+            return text::count(self.frames().len() as u64, "frame");
         }
+        let choices = answer.choices().len() as u64;
+        if choices > 1 {
+            parts.push(text::count(choices, "choice"));
+        }
+        parts.join(", ")
+    }
+}
+
+/// How deep a layer lies: what breaks below shows above.
+fn depth(phase: Phase) -> u8 {
+    match phase {
+        Phase::Connect => 0,
+        Phase::Tls => 1,
+        Phase::Head => 2,
+        Phase::Body => 3,
+        Phase::Frame => 4,
+        Phase::Json => 5,
+        Phase::Schema => 6,
+        Phase::Semantic => 7,
+        Phase::Timing => 8,
+        Phase::End => 9,
+        Phase::Compare => 10,
+        Phase::Session => 11,
     }
 }

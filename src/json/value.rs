@@ -66,6 +66,12 @@ impl<'a> Value<'a> {
         &self.text[self.span()]
     }
 
+    /// Its source as bytes. Cheaper than [`Value::source`], which has to make sure that a span does
+    /// not cut a character: for comparing keys, of which a stream has tens of millions.
+    pub fn raw(self) -> &'a [u8] {
+        &self.text.as_bytes()[self.span()]
+    }
+
     /// A string's text, unescaped; `None` for anything else.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let n = self.node();
@@ -74,6 +80,20 @@ impl<'a> Value<'a> {
         }
         let raw = &self.text[n.start as usize + 1..n.end as usize - 1];
         Some(if n.escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
+    }
+
+    /// A string's text as UTF-8 bytes; empty for anything else.
+    pub fn text_bytes(self) -> Cow<'a, [u8]> {
+        let n = self.node();
+        match n.kind {
+            Kind::String | Kind::Key if n.escaped => {
+                Cow::Owned(self.as_str().unwrap_or_default().into_owned().into_bytes())
+            }
+            Kind::String | Kind::Key => {
+                Cow::Borrowed(&self.text.as_bytes()[n.start as usize + 1..n.end as usize - 1])
+            }
+            _ => Cow::Borrowed(&[]),
+        }
     }
 
     /// A non-negative whole number that fits; `None` for anything else.
@@ -144,7 +164,8 @@ impl<'a> Value<'a> {
             return self.as_str().is_some_and(|s| s == text);
         }
         matches!(n.kind, Kind::String | Kind::Key)
-            && &self.text[n.start as usize + 1..n.end as usize - 1] == text
+            && (n.end - n.start) as usize == text.len() + 2
+            && &self.text.as_bytes()[n.start as usize + 1..n.end as usize - 1] == text.as_bytes()
     }
 
     fn children(self, of: Kind) -> Children<'a> {

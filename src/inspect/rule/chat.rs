@@ -1,7 +1,6 @@
 //! Rules about the chunks of Chat Completions: choices, deltas, their text fields, finishes.
 
 use super::{Family, Out, Phase, Place, Rule, Seen, Severity, is_chat, refused, rule};
-use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
@@ -195,68 +194,6 @@ pub(super) const RULES: &[Rule] = &[
         evidence: "ENTERPILOT/GoModel#1068",
         ..Rule::DEFAULT
     },
-    Rule {
-        code: "finish-unknown",
-        severity: Severity::Warn,
-        phase: Phase::Schema,
-        means: "A finish reason that the dialect does not have.",
-        example: "\"finish_reason\":\"abort\"",
-        breaks: "Mapped to \"other\" or to \"stop\": a failed or rejected answer looks like a normal end.",
-        remedy: "Look the word up at the provider and map it yourself.",
-        evidence: "coder/coder#28470, vllm-project/vllm#57082, replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "finish-error",
-        severity: Severity::Fatal,
-        phase: Phase::Schema,
-        means: "The finish reason is \"error\", and no error says what happened.",
-        example: "\"finish_reason\":\"error\"",
-        breaks: "The OpenAI SDKs pass it on as an end; LiteLLM raises; the AI SDK says \"other\".",
-        remedy: "Look for native_finish_reason and into the provider's log.",
-        evidence: "replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "finish-string-null",
-        severity: Severity::Warn,
-        phase: Phase::Schema,
-        means: "The finish reason is the string \"null\" while the answer goes on.",
-        example: "\"finish_reason\":\"null\"",
-        breaks: "Clients take the stream for finished at the first chunk.",
-        remedy: "Treat it as null. DashScope's native form does this.",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "finish-key-absent",
-        phase: Phase::Schema,
-        means: "Chunks before the last have no `finish_reason` at all.",
-        example: "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}",
-        breaks: "Decoders that require the field.",
-        remedy: "Make it optional. xAI and Perplexity do this.",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "finish-repeated",
-        phase: Phase::Schema,
-        means: "One choice finishes more than once.",
-        example: "\"finish_reason\":\"stop\" … \"finish_reason\":\"stop\"",
-        breaks: "Callbacks for the end run twice.",
-        remedy: "Take the last.",
-        evidence: "replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "content-after-finish",
-        severity: Severity::Warn,
-        phase: Phase::Schema,
-        means: "Text comes for a choice that had finished.",
-        example: "\"finish_reason\":\"stop\" … {\"delta\":{\"content\":\"b\"}}",
-        breaks: "Screens that close at the finish drop it; the replayed SDKs keep it.",
-        remedy: "Read on until [DONE].",
-        evidence: "replayed against the clients",
-        ..Rule::DEFAULT
-    },
 ];
 
 /// How many choices are kept apart; no provider allows as many.
@@ -266,7 +203,6 @@ const MAX_CHOICES: usize = 128;
 struct Choice {
     seen: bool,
     role: bool,
-    finished: bool,
     /// The reasoning field that fed it first.
     field: Option<&'static str>,
 }
@@ -320,12 +256,13 @@ impl Family for Chat {
         }
         if self.any
             && !matches!(seen.event, "message" | "error" | "ping" | "keepalive" | "keep-alive")
+            && !out.again(rule!("unknown-event-type"))
         {
             let message = format!(
-                "Events are named {:?}, which is no part of Chat Completions.",
+                "Events are named \"{}\", which is no part of Chat Completions.",
                 text::preview(seen.event, 40)
             );
-            out.raise_once(rule!("unknown-event-type"), seen.place(), message);
+            out.raise(rule!("unknown-event-type"), seen.place(), message);
         }
         if self.any
             && out.tally.of("choices-missing") == 0
@@ -379,9 +316,9 @@ impl Chat {
         if index >= self.choices.len() {
             self.choices.resize(index + 1, Choice::default());
         }
-        if index < self.last {
+        if index < self.last && !out.again(rule!("choices-interleaved")) {
             let message = format!("Choice {index} goes on after choice {}.", self.last);
-            out.raise_once(rule!("choices-interleaved"), seen.place(), message);
+            out.raise(rule!("choices-interleaved"), seen.place(), message);
         }
         self.last = index;
         self.choices[index].seen = true;
@@ -402,7 +339,7 @@ impl Chat {
                     let text = "A choice has delta and message; the message repeats the text.";
                     out.raise_once(rule!("delta-and-message"), seen.place(), text);
                 }
-                self.delta(index, seen, delta, failed, out);
+                self.delta(index, seen, delta, out);
             }
             _ if failed => {}
             delta => {
@@ -419,33 +356,15 @@ impl Chat {
                 }
             }
         }
-        match finish {
-            None => {
-                let text = "A chunk has no finish_reason, not even null.";
-                out.raise_once(rule!("finish-key-absent"), seen.place(), text);
-            }
-            Some(finish) if finish.kind() == json::Kind::String => {
-                self.finish(now, index, seen, finish, failed, out);
-            }
-            Some(_) => {}
-        }
     }
 
-    fn delta(
-        &mut self,
-        index: usize,
-        seen: &Seen<'_>,
-        delta: Value<'_>,
-        failed: bool,
-        out: &mut Out<'_>,
-    ) {
+    fn delta(&mut self, index: usize, seen: &Seen<'_>, delta: Value<'_>, out: &mut Out<'_>) {
         let state = &mut self.choices[index];
         let mut field = None;
-        let mut text = false;
         for (key, value) in delta.entries() {
             match key.source() {
                 "\"content\"" => match value.kind() {
-                    json::Kind::String => text |= value.source().len() > 2,
+                    json::Kind::String => {}
                     json::Kind::Null => {
                         out.raise_once(
                             rule!("content-null"),
@@ -484,55 +403,16 @@ impl Chat {
             }
             match state.field {
                 Some(first) if first != name => {
-                    let message = format!(
-                        "Reasoning came in delta.{first}, and from frame {} on in delta.{name}.",
-                        seen.index
-                    );
-                    out.raise_once(rule!("reasoning-field-renamed"), seen.place(), message);
+                    if !out.again(rule!("reasoning-field-renamed")) {
+                        let message = format!(
+                            "Reasoning came in delta.{first}, and from frame {} on in delta.{name}.",
+                            seen.index
+                        );
+                        out.raise(rule!("reasoning-field-renamed"), seen.place(), message);
+                    }
                 }
                 _ => state.field = Some(name),
             }
-        }
-        if state.finished && text && !failed {
-            let message =
-                format!("Frame {} has text for choice {index}, which had finished.", seen.index);
-            out.raise_once(rule!("content-after-finish"), seen.place(), message);
-        }
-    }
-
-    fn finish(
-        &mut self,
-        now: &Inspection,
-        index: usize,
-        seen: &Seen<'_>,
-        finish: Value<'_>,
-        failed: bool,
-        out: &mut Out<'_>,
-    ) {
-        let reason = finish.as_str().unwrap_or_default();
-        let shown = text::preview(&reason, 60);
-        let state = &mut self.choices[index];
-        if reason == "null" {
-            let message = "finish_reason is the string \"null\", not null.";
-            return out.raise_once(rule!("finish-string-null"), seen.place(), message);
-        }
-        if reason.is_empty() {
-            return;
-        }
-        if std::mem::replace(&mut state.finished, true) {
-            let message = format!("Choice {index} finishes again ({shown:?}).");
-            out.raise_once(rule!("finish-repeated"), seen.place(), message);
-        }
-        if reason == "error" {
-            if now.answer().errors.is_empty() {
-                let message = "finish_reason is \"error\", and no error says what happened.";
-                out.raise(rule!("finish-error"), seen.place(), message);
-            }
-        } else if !failed
-            && !now.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
-        {
-            let message = format!("The finish reason {shown:?} is none of Chat Completions.");
-            out.raise_once(rule!("finish-unknown"), seen.place(), message);
         }
     }
 }
@@ -574,6 +454,3 @@ fn a(kind: json::Kind) -> &'static str {
         _ => "null",
     }
 }
-
-/// The channels whose text makes an answer.
-pub(super) const SPOKEN: [Channel; 3] = [Channel::Content, Channel::Refusal, Channel::Other];

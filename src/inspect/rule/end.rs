@@ -1,6 +1,5 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::chat::SPOKEN;
 use super::{
     Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
 };
@@ -170,12 +169,12 @@ fn after_error(now: &Inspection, out: &mut Out<'_>) {
     let words = text::preview(&error.message, 80);
     match now.answer().sentinel {
         Some(done) if done > error.frame => {
-            let message = format!("[DONE] follows the error {words:?} as if all were well.");
+            let message = format!("[DONE] follows the error \"{words}\" as if all were well.");
             out.raise(rule!("done-after-error"), frame(now, Some(done)), message);
         }
         Some(_) => {}
         None => {
-            let message = format!("No [DONE] follows the error {words:?}.");
+            let message = format!("No [DONE] follows the error \"{words}\".");
             out.raise(rule!("no-done-after-error"), Place::default(), message);
         }
     }
@@ -194,7 +193,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
     if let (Some((_, reason)), Some(done)) =
         (answer.finish().find(|f| f.1 == "abort"), answer.sentinel)
     {
-        let message = format!("[DONE] follows the finish {reason:?} as if all were well.");
+        let message = format!("[DONE] follows the finish \"{reason}\" as if all were well.");
         out.raise(rule!("done-after-error"), frame(now, Some(done)), message);
     }
     // Whoever lost a frame, or an error, lost the end with it.
@@ -203,6 +202,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "sse-single-newline-frames",
         "sse-raw-json",
         "dialect-mismatch",
+        "wrong-content-type",
         "bad-content-encoding",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
@@ -338,27 +338,28 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         None => !content.trim().is_empty(),
     };
     let called = answer.tools().iter().any(|t| t.choice == choice);
-    let spoke =
-        said || called || SPOKEN.iter().skip(1).any(|c| !answer.text(*c, choice).is_empty());
+    let spoke = said
+        || called
+        || [Channel::Refusal, Channel::Other].iter().any(|c| !answer.text(*c, choice).is_empty());
     let reasoning = answer.text(Channel::Reasoning, choice).chars().count() as u64;
     let thought = reasoning > 0 || inline.is_some_and(|t| t.any());
     let tokens = answer.usage.reasoning.unwrap_or(0);
     if is_length(reason) {
         if !spoke && (thought || tokens > 0) {
             let message = format!(
-                "The token limit was reached while the model was thinking: no answer (finish {shown:?})."
+                "The token limit was reached while the model was thinking: no answer (finish \"{shown}\")."
             );
             // A finish by length is a normal end on the wire, however little came of it.
             let severity = unless_healthy(now, Severity::Error);
             out.raise_as(rule!("length-during-reasoning"), severity, at, message);
         } else {
-            let message = format!("The token limit ended the answer (finish {shown:?}).");
+            let message = format!("The token limit ended the answer (finish \"{shown}\").");
             out.raise(rule!("length-truncated"), at, message);
         }
         return;
     }
     if matches!(reason, "content_filter" | "content-filter" | "sensitive" | "safety" | "SAFETY") {
-        let message = format!("A filter ended the answer (finish {shown:?}).");
+        let message = format!("A filter ended the answer (finish \"{shown}\").");
         return out.raise(rule!("content-filtered"), at, message);
     }
     if !spoke && inline.is_some_and(|t| t.open.is_some()) {
@@ -379,17 +380,15 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
     }
     if thought {
         let how = if reasoning > 0 {
-            text::count(reasoning, "character")
+            format!("{} of reasoning", text::count(reasoning, "character"))
         } else {
-            "inline thought".to_owned()
+            "between tags in the content".to_owned()
         };
-        let message = format!(
-            "The model thought ({how} of reasoning), said nothing, and finished {shown:?}."
-        );
+        let message = format!("The model thought ({how}), said nothing, and finished \"{shown}\".");
         out.raise(rule!("reasoning-only"), at, message);
     } else {
         let message = format!(
-            "The answer is empty: no content, no reasoning, no tool call, and finish {shown:?}."
+            "The answer is empty: no content, no reasoning, no tool call, and finish \"{shown}\"."
         );
         out.raise(rule!("empty-completion"), at, message);
     }

@@ -1,6 +1,6 @@
 //! Rules about errors inside a stream whose status said that all is well.
 
-use super::head::{self, is_swallowed};
+use super::status::{self, is_swallowed};
 use super::{Family, Out, Phase, Rule, Seen, Severity, lookup, refused, rule};
 use crate::dialect::ErrorShape;
 use crate::frame::Kind;
@@ -128,7 +128,7 @@ impl Family for Error {
             } else {
                 rule!("sse-event-error-text")
             };
-            out.raise(rule, seen.place(), format!("An event named error: {text:?}."));
+            out.raise(rule, seen.place(), format!("An event named error: \"{text}\"."));
         }
     }
 }
@@ -144,10 +144,8 @@ fn raise(seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
         None => String::new(),
     };
     if is_swallowed(&error.message) {
-        let message = format!(
-            "A 422 was swallowed: LiteLLM's proxy got None after the provider had answered 422 twice: {words:?}. Ask the provider directly; switch drop_params off."
-        );
-        let rule = const { lookup(head::RULES, "swallowed-422") };
+        let message = format!("{}. {}", status::swallowed(&error.message), status::WHAT_TO_DO);
+        let rule = const { lookup(status::RULES, "swallowed-422") };
         return out.raise(rule, seen.place(), message);
     }
     let (rule, how) = match error.shape {
@@ -160,13 +158,13 @@ fn raise(seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
         ErrorShape::Flat => (rule!("error-flat"), "without an \"error\" member"),
         ErrorShape::WithChoices => (rule!("error-with-choices"), "beside choices"),
     };
-    out.raise(rule, seen.place(), format!("The provider sent an error {how}{kind}: {words:?}."));
+    out.raise(rule, seen.place(), format!("The provider sent an error {how}{kind}: \"{words}\"."));
     if let Some(raw) =
         seen.json.and_then(|j| j.at(&["error", "metadata", "raw"])).filter(|r| !r.is_null())
     {
         let raw = raw.as_str().unwrap_or(std::borrow::Cow::Borrowed(raw.source()));
         let message = format!(
-            "The upstream's own words are in error.metadata.raw: {:?}.",
+            "The upstream's own words are in error.metadata.raw: \"{}\".",
             text::preview(&raw, 200)
         );
         out.raise(rule!("error-raw-hidden"), seen.place(), message);

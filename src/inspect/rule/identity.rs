@@ -87,10 +87,10 @@ impl Family for Identity {
             return;
         }
         for (key, value) in json.entries() {
-            match key.source() {
-                "\"id\"" => self.id(seen, value, json, out),
-                "\"model\"" => self.model(seen, value, out),
-                "\"created\"" => self.created(seen, value, out),
+            match key.raw() {
+                b"\"id\"" => self.id(seen, value, json, out),
+                b"\"model\"" => self.model(seen, value, out),
+                b"\"created\"" => self.created(seen, value, out),
                 _ => {}
             }
         }
@@ -212,8 +212,7 @@ fn differs(
     seen: &Seen<'_>,
     out: &mut Out<'_>,
 ) {
-    if out.tally.of(rule.code) > 0 {
-        out.raise_once(rule, seen.place(), String::new());
+    if out.again(rule) {
         return;
     }
     let plain = |s: &str| text::preview(s.trim_matches('"'), 60);
@@ -223,7 +222,7 @@ fn differs(
         seen.index,
         plain(here)
     );
-    out.raise_once(rule, seen.place(), message);
+    out.raise(rule, seen.place(), message);
 }
 
 fn overflow(seen: &Seen<'_>, what: &str, value: Value<'_>, out: &mut Out<'_>) {

@@ -130,7 +130,7 @@ impl Family for Json {
         }
         if is_variant(data) {
             let message = format!(
-                "{:?} was meant as [DONE], and no client reads it so.",
+                "`{}` was meant as [DONE], and no client reads it so.",
                 text::preview(data, 20)
             );
             return out.raise(rule!("done-variant"), seen.place(), message);
@@ -163,7 +163,7 @@ impl Family for Json {
 
 fn odd_object(seen: &Seen<'_>, out: &mut Out<'_>) {
     if let Some(key) = seen.duplicate_key {
-        let message = format!("An object has the key {:?} twice.", text::preview(key, 40));
+        let message = format!("An object has the key \"{}\" twice.", text::preview(key, 40));
         out.raise_once(rule!("json-duplicate-keys"), seen.place(), message);
     }
     if seen.tape.has_nonfinite() {
@@ -175,7 +175,7 @@ fn odd_object(seen: &Seen<'_>, out: &mut Out<'_>) {
 fn sentinel(now: &Inspection, seen: &Seen<'_>, data: &str, out: &mut Out<'_>) {
     if data != "[DONE]" {
         let rest = text::preview(&data[6..], 40);
-        let message = format!("{rest:?} follows [DONE] in the same data.");
+        let message = format!("\"{rest}\" follows [DONE] in the same data.");
         out.raise_once(rule!("done-trailing-bytes"), seen.place(), message);
     }
     if now.answer().sentinel.is_some_and(|first| first < seen.index) {
@@ -225,7 +225,7 @@ fn no_json(now: &Inspection, seen: &Seen<'_>, data: &str, error: json::Error, ou
         from -= 1;
     }
     let near = text::preview(&data[from..], 32);
-    let message = format!("Frame {} is not JSON: {error}, near {near:?}.", seen.index);
+    let message = format!("Frame {} is not JSON: {error}, near `{near}`.", seen.index);
     out.raise(rule!("json-malformed"), seen.place_in_data(error.offset), message);
 }
 
@@ -242,7 +242,7 @@ fn not_object(now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
         }
         kind => {
             let message = format!(
-                "The data of frame {} is {} {}, not an object: {:?}.",
+                "The data of frame {} is {} {}, not an object: `{}`.",
                 seen.index,
                 if kind == json::Kind::Array { "an" } else { "a" },
                 kind.name(),

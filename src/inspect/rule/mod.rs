@@ -10,12 +10,15 @@ mod chat;
 mod connect;
 mod end;
 mod error;
+mod finish;
 mod head;
 mod identity;
 mod json;
+mod raw;
 mod semantic;
 mod session;
 mod sse;
+mod status;
 mod timing;
 mod tool;
 mod usage;
@@ -279,24 +282,35 @@ impl Out<'_> {
         place: Place,
         message: impl Into<String>,
     ) {
-        if self.tally.of(rule.code) == 0 {
+        if !self.again(rule) {
             self.raise(rule, place, message);
-        } else {
+        }
+    }
+
+    /// Whether the rule was raised before, counting this time too: for what repeats and whose
+    /// message is not to be made each time.
+    pub(super) fn again(&mut self, rule: &'static Rule) -> bool {
+        let again = self.tally.of(rule.code) > 0;
+        if again {
             self.tally.count(rule.code);
         }
+        again
     }
 }
 
 /// Every family's rules.
 const TABLES: &[&[Rule]] = &[
     connect::RULES,
+    status::RULES,
     head::RULES,
     body::RULES,
+    raw::RULES,
     sse::RULES,
     json::RULES,
     error::RULES,
     identity::RULES,
     chat::RULES,
+    finish::RULES,
     tool::RULES,
     usage::RULES,
     semantic::RULES,
@@ -309,13 +323,16 @@ const TABLES: &[&[Rule]] = &[
 pub(super) fn families() -> Vec<Box<dyn Family>> {
     vec![
         Box::<connect::Connect>::default(),
+        Box::<status::Status>::default(),
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
+        Box::<raw::Raw>::default(),
         Box::<sse::Sse>::default(),
         Box::<json::Json>::default(),
         Box::<error::Error>::default(),
         Box::<identity::Identity>::default(),
         Box::<chat::Chat>::default(),
+        Box::<finish::Finish>::default(),
         Box::<tool::Tool>::default(),
         Box::<usage::Usage>::default(),
         Box::<semantic::Semantic>::default(),

@@ -111,6 +111,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Frames longer than this are not kept for comparison.
+const MAX_COMPARED: usize = 64 << 10;
+
 /// One channel's last delta: whose, and where its text stands.
 #[derive(Default, Clone)]
 struct Last {
@@ -129,6 +132,8 @@ pub(super) struct Semantic {
     /// The first frame that had content to read.
     spoke: Option<u32>,
     think_told: bool,
+    /// The first frame that repeats the one before it.
+    twice: Option<u32>,
 }
 
 impl Family for Semantic {
@@ -145,12 +150,15 @@ impl Family for Semantic {
                 continue;
             }
             let said = now.answer().text_of(delta);
-            if said.contains('\u{fffd}') && std::str::from_utf8(seen.bytes).is_ok() {
+            if said.contains('\u{fffd}')
+                && std::str::from_utf8(seen.bytes).is_ok()
+                && !out.again(rule!("replacement-char-upstream"))
+            {
                 let message = format!(
                     "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
                     seen.index
                 );
-                out.raise_once(rule!("replacement-char-upstream"), seen.place(), message);
+                out.raise(rule!("replacement-char-upstream"), seen.place(), message);
             }
             if delta.duplicate {
                 fields.repeated = true;
@@ -163,19 +171,21 @@ impl Family for Semantic {
                 }
             } else {
                 fields.add(delta);
-                if self.spoke.is_some_and(|f| f < seen.index) {
+                if self.spoke.is_some_and(|f| f < seen.index)
+                    && !out.again(rule!("reasoning-after-content"))
+                {
                     let message =
                         format!("Reasoning goes on in frame {}, after content.", seen.index);
-                    out.raise_once(rule!("reasoning-after-content"), seen.place(), message);
+                    out.raise(rule!("reasoning-after-content"), seen.place(), message);
                 }
             }
             same |= self.compare(now, seen, delta, said, out);
         }
-        if fields.differ {
-            // They differ, so both are shown; a client that reads one of them misses the other.
+        // They differ, so both are shown; a client that reads one of them misses the other.
+        if fields.differ && !out.again(rule!("reasoning-two-channels")) {
             let message =
                 format!("Frame {} has two texts of reasoning, in {}.", seen.index, fields.names());
-            out.raise_once(rule!("reasoning-two-channels"), seen.place(), message);
+            out.raise(rule!("reasoning-two-channels"), seen.place(), message);
         } else if fields.repeated && out.tally.of("reasoning-two-channels") == 0 {
             let message = "The same reasoning comes in two fields of each frame; it counts once.";
             out.raise_as(rule!("reasoning-two-channels"), Severity::Info, seen.place(), message);
@@ -183,12 +193,12 @@ impl Family for Semantic {
         if deltas.len() > here {
             let data = seen.data.unwrap_or_default();
             if same && self.data == data {
-                let message =
-                    format!("Frame {} repeats the one before it, byte for byte.", seen.index);
-                out.raise_once(rule!("chunk-duplicate"), seen.place(), message);
+                self.twice.get_or_insert(seen.index);
             }
             self.data.clear();
-            self.data.push_str(data);
+            if data.len() <= MAX_COMPARED {
+                self.data.push_str(data);
+            }
         }
     }
 
@@ -196,11 +206,19 @@ impl Family for Semantic {
         if refused(now) {
             return;
         }
+        if let Some(index) = self.twice {
+            // Models do repeat themselves.
+            let severity = unless_healthy(now, Severity::Warn);
+            let offset = now.frames().get(index as usize).map(|f| f.offset);
+            let message = format!("Frame {index} repeats the one before it, byte for byte.");
+            let place = Place { frame: Some(index), offset };
+            out.raise_as(rule!("chunk-duplicate"), severity, place, message);
+        }
         for (choice, content) in now.answer().texts(Channel::Content) {
             leak(now, choice, content, out);
             if let Some((piece, times)) = looped(content) {
                 let message = format!(
-                    "The content ends in {:?} over and over, {times} times in its last 2 KB.",
+                    "The content ends in \"{}\" over and over, {times} times in its last 2 KB.",
                     text::preview(piece, 40)
                 );
                 out.raise(rule!("repetition-loop"), at(now, choice, content.len() - 1), message);
@@ -338,7 +356,7 @@ fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
             continue;
         };
         let severity = unless_healthy(now, Severity::Warn);
-        let message = format!("{mark:?} stands in the content.");
+        let message = format!("\"{mark}\" stands in the content.");
         return out.raise_as(rule!("special-token-leak"), severity, at(now, choice, byte), message);
     }
 }

@@ -1,12 +1,10 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
-use super::head::media_type;
 use super::{
     Family, Out, Phase, Place, Rule, Seen, Severity, cut, ours, refused, rule, unless_healthy,
 };
-use crate::dialect::error_text;
 use crate::frame::sse::{Block, Line, TrailingKind};
-use crate::frame::{Framing, Kind, MAX_FRAME};
+use crate::frame::{Kind, MAX_FRAME};
 use crate::inspect::Inspection;
 use crate::json::Tape;
 use crate::text;
@@ -139,36 +137,6 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
-        code: "sse-unknown-field",
-        severity: Severity::Fatal,
-        means: "A line with a field that the standard does not know, so every client ignores it. `error:` with an error in it is the grave case.",
-        example: "error: {\"code\":400,\"message\":\"boom\"}⏎⏎",
-        breaks: "The error is invisible to every SDK; LiteLLM makes up a finish \"stop\".",
-        remedy: "Read the line here. llama.cpp before September 2025 does this: update it.",
-        evidence: "ggml-org/llama.cpp#16109, replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "sse-raw-json",
-        severity: Severity::Fatal,
-        means: "JSON without `data:` in an event stream; the standard takes it for an unknown field.",
-        example: "{\"error\":{\"message\":\"boom\"}}",
-        breaks: "openai-python, openai-node and eventsource-stream do not see it; LiteLLM makes up a finish \"stop\". Gemini's normal error form inside a stream.",
-        remedy: "Read it here; a gateway passed a backend's error on without framing it.",
-        evidence: "lemonade-sdk/lemonade#2826, replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "ndjson-in-sse",
-        severity: Severity::Fatal,
-        means: "The label says event stream, the body is one JSON object a line.",
-        example: "Content-Type: text/event-stream⏎⏎{\"a\":1}⏎{\"b\":2}⏎",
-        breaks: "Every client gives no chunks, in silence.",
-        remedy: "Frame each line as \"data: …\" and a blank line, or label it application/x-ndjson.",
-        evidence: "replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
         code: "sse-event-type-mismatch",
         severity: Severity::Warn,
         means: "The event's name and the `type` inside its JSON contradict each other.",
@@ -228,17 +196,15 @@ pub(super) const RULES: &[Rule] = &[
 
 #[derive(Default)]
 pub(super) struct Sse {
-    /// Ignored fields that were found in frames. The framer counts them as it goes; only while its
-    /// count is ahead are a frame's lines looked at again.
-    ignored: u64,
-    /// The same for bytes that are not UTF-8.
+    /// Replacements that were found in frames. The framer counts as it goes; only while its count
+    /// is ahead are a frame's bytes looked at again.
     invalid: u64,
     /// The longest frame over the limit, and how many there are.
     giant: Option<(u32, u64, u64)>,
 }
 
 /// The same block, looked at by its own bytes.
-fn block<'a>(seen: &Seen<'a>) -> Block<'a> {
+pub(super) fn block<'a>(seen: &Seen<'a>) -> Block<'a> {
     let mut frame = *seen.frame;
     frame.offset = 0;
     Block::of(&frame, seen.bytes)
@@ -254,10 +220,6 @@ impl Family for Sse {
             Some(sse) => {
                 if sse.invalid_utf8 > self.invalid {
                     self.invalid_utf8(seen, out);
-                }
-                if sse.ignored_fields.total() > self.ignored || seen.frame.kind == Kind::Incomplete
-                {
-                    self.ignored_fields(seen, out);
                 }
             }
             None => self.invalid_utf8(seen, out),
@@ -276,13 +238,6 @@ impl Family for Sse {
             out.raise_once(rule!("limit-frame"), seen.place(), message);
         }
         if sse.is_none() {
-            if now.framing() == Some(Framing::Ndjson)
-                && seen.index == 0
-                && media_type(now) == "text/event-stream"
-            {
-                let message = "The label says event stream, but the body is one JSON object a line: no client sees an event.";
-                out.raise(rule!("ndjson-in-sse"), seen.place(), message);
-            }
             return;
         }
         if seen.index == 0 && seen.bytes.starts_with(b"\xef\xbb\xbf") {
@@ -294,7 +249,7 @@ impl Family for Sse {
             (Kind::Block, _) if block(seen).lines().any(|l| l.name == b"event") => {
                 let name = block(seen).event().into_owned();
                 let message = format!(
-                    "Event {:?} has no data and is not dispatched.",
+                    "Event \"{}\" has no data and is not dispatched.",
                     text::preview(&name, 40)
                 );
                 out.raise_once(rule!("event-only-frame"), seen.place(), message);
@@ -307,7 +262,6 @@ impl Family for Sse {
         if refused(now) {
             return;
         }
-        raw_document(now, out);
         let Some(sse) = now.sse() else { return };
         let ends = sse.line_endings;
         let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
@@ -335,7 +289,7 @@ impl Family for Sse {
                 match &sse.final_retry {
                     Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
                     None =>
-                        format!("event ids, the last is {:?}", text::preview(sse.final_id(), 40)),
+                        format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
                 }
             );
             out.raise(rule!("sse-id-retry"), nowhere, message);
@@ -345,7 +299,7 @@ impl Family for Sse {
             out.raise(
                 rule!("sse-comment"),
                 nowhere,
-                format!("Comments stand inside events: {first:?}."),
+                format!("Comments stand inside events: \"{first}\"."),
             );
         }
         if let Some((index, len, n)) = self.giant {
@@ -379,116 +333,6 @@ impl Sse {
             format!("Frame {} has bytes that are not UTF-8 ({}…).", seen.index, bytes.join(" "));
         out.raise(rule!("invalid-utf8"), place, message);
     }
-
-    /// Lines that the standard ignores: an error may hide there.
-    fn ignored_fields(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let whole = seen.bytes.ends_with(b"\n") || seen.bytes.ends_with(b"\r");
-        let block = block(seen);
-        let mut raw = false;
-        for line in block.lines() {
-            let last = line.offset + line.raw.len() == seen.bytes.len() && !whole;
-            let known = matches!(line.name, b"" | b"data" | b"event");
-            let ignored = !known && (is_ignored(&line) || !matches!(line.name, b"id" | b"retry"));
-            if !ignored || (last && !line.raw.starts_with(b"{")) {
-                continue;
-            }
-            self.ignored += 1;
-            if matches!(line.name, b"id" | b"retry") || raw {
-                continue;
-            }
-            let place = Place {
-                frame: Some(seen.index),
-                offset: Some(seen.frame.offset + line.offset as u64),
-            };
-            if matches!(line.raw.trim_ascii_start().first(), Some(b'{' | b'[')) {
-                // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
-                raw = true;
-                raw_json(seen, &line, last, place, out);
-            } else {
-                unknown_field(&line, place, out);
-            }
-        }
-    }
-}
-
-/// Whether an `id` or `retry` has no effect.
-fn is_ignored(line: &Line<'_>) -> bool {
-    match line.name {
-        b"id" => line.value.contains(&0),
-        b"retry" => line.value.is_empty() || !line.value.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
-}
-
-fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {
-    let value = String::from_utf8_lossy(line.value);
-    let name = text::preview(&String::from_utf8_lossy(line.name), 60);
-    if line.name.eq_ignore_ascii_case(b"error") {
-        let mut tape = Tape::new();
-        let words = match tape.parse(&value).ok().and_then(|()| tape.root(&value)) {
-            Some(json) => error_text(json).into_owned(),
-            None => value.into_owned(),
-        };
-        let message = format!(
-            "An error in a field that no client reads, \"error:\": {:?}.",
-            text::preview(&words, 160)
-        );
-        return out.raise(rule!("sse-unknown-field"), place, message);
-    }
-    let message = if value.is_empty() {
-        format!("A line that is no field: {name:?}.")
-    } else {
-        format!("A field that no client reads: {name:?} with {:?}.", text::preview(&value, 60))
-    };
-    out.raise_as(rule!("sse-unknown-field"), Severity::Info, place, message);
-}
-
-fn raw_json(seen: &Seen<'_>, line: &Line<'_>, last: bool, place: Place, out: &mut Out<'_>) {
-    let mut tape = Tape::new();
-    let rest = String::from_utf8_lossy(&seen.bytes[line.offset..]);
-    let one = String::from_utf8_lossy(line.raw);
-    let json = if tape.parse(&one).is_ok() {
-        tape.root(&one)
-    } else if tape.parse(&rest).is_ok() {
-        tape.root(&rest)
-    } else {
-        None
-    };
-    if last && json.is_none() {
-        return;
-    }
-    let message = match json.and_then(|j| j.get("error")) {
-        Some(error) => {
-            let words = error_text(error);
-            format!(
-                "An error as JSON without \"data:\", which no client reads: {:?}.",
-                text::preview(&words, 160)
-            )
-        }
-        None => {
-            format!("JSON without \"data:\", which no client reads: {:?}.", text::preview(&one, 60))
-        }
-    };
-    out.raise(rule!("sse-raw-json"), place, message);
-}
-
-/// One JSON document under text/event-stream.
-fn raw_document(now: &Inspection, out: &mut Out<'_>) {
-    if now.framing() != Some(Framing::Whole) || media_type(now) != "text/event-stream" || cut(now) {
-        return;
-    }
-    let source = String::from_utf8_lossy(now.body());
-    let mut tape = Tape::new();
-    let Some(json) = tape.parse(&source).ok().and_then(|()| tape.root(&source)) else { return };
-    let place = Place { frame: Some(0), offset: Some(0) };
-    let words = match now.answer().errors.first() {
-        Some(error) => format!(": {:?}", text::preview(&error.message, 160)),
-        None => format!(" ({:?})", text::preview(json.source(), 60)),
-    };
-    let message = format!(
-        "The label says event stream, but the body is one JSON document that no client reads{words}."
-    );
-    out.raise(rule!("sse-raw-json"), place, message);
 }
 
 fn event(seen: &Seen<'_>, data: &str, out: &mut Out<'_>) {
@@ -529,7 +373,7 @@ fn event(seen: &Seen<'_>, data: &str, out: &mut Out<'_>) {
             let message = format!("Frame {} is an event with empty data.", seen.index);
             out.raise(rule!("sse-empty-data"), seen.place(), message);
         } else {
-            let message = format!("Event {:?} has empty data.", text::preview(seen.event, 40));
+            let message = format!("Event \"{}\" has empty data.", text::preview(seen.event, 40));
             out.raise_as(rule!("sse-empty-data"), Severity::Info, seen.place(), message);
         }
     }
@@ -538,7 +382,7 @@ fn event(seen: &Seen<'_>, data: &str, out: &mut Out<'_>) {
         && kind != seen.event
     {
         let (name, kind) = (text::preview(seen.event, 40), text::preview(&kind, 40));
-        let message = format!("The event is named {name:?}, its JSON says type {kind:?}.");
+        let message = format!("The event is named \"{name}\", its JSON says type \"{kind}\".");
         out.raise_once(rule!("sse-event-type-mismatch"), seen.place(), message);
     }
 }
@@ -549,7 +393,7 @@ fn comment(seen: &Seen<'_>, out: &mut Out<'_>) {
     }
     let first = block(seen).lines().next().map(|l| String::from_utf8_lossy(l.value).into_owned());
     let message = format!(
-        "Comments come between the events: {:?}.",
+        "Comments come between the events: \"{}\".",
         text::preview(&first.unwrap_or_default(), 40)
     );
     out.raise_once(rule!("sse-comment"), seen.place(), message);
@@ -566,6 +410,7 @@ fn tail(now: &Inspection, out: &mut Out<'_>) {
     // After [DONE] it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
     let told = ["sse-raw-json", "sse-unknown-field"];
     let told = now.answer().sentinel.is_some()
+        || out.tally.of("wrong-content-type") > 0
         || out.findings.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code()));
     if told {
         return;
@@ -601,7 +446,7 @@ fn tail(now: &Inspection, out: &mut Out<'_>) {
         let ends =
             text::visible_bytes(&bytes[bytes.len().saturating_sub(24)..], text::Newlines::Show)
                 .into_owned();
-        let message = format!("The body ends inside frame {index}, after {ends:?}.");
+        let message = format!("The body ends inside frame {index}, after `{ends}`.");
         out.raise(rule!("truncated-mid-frame"), place, message);
     }
 }

@@ -240,7 +240,7 @@ impl Family for Tool {
                 );
                 out.raise_as(rule!("tool-finish-stop"), severity, at, message);
             } else if matches!(reason, "tool_calls" | "function_call") && calls == 0 {
-                let message = format!("The finish says {reason:?}, and no call came.");
+                let message = format!("The finish says \"{reason}\", and no call came.");
                 out.raise(rule!("tool-finish-without-call"), at, message);
             }
         }
@@ -258,7 +258,7 @@ fn begins(tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
     let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
     let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
     if tool.id.is_none() {
-        let message = format!("The call of {name:?} begins without an id.");
+        let message = format!("The call of \"{name}\" begins without an id.");
         out.raise(rule!("tool-id-missing"), seen.place(), message);
     }
     if tool.name.is_none() {
@@ -274,11 +274,11 @@ fn begins(tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
     if let Some(other) = mine().find(|t| t.index == tool.index) {
         let id = |t: &ToolCall| text::preview(t.id.as_deref().unwrap_or("none"), 40);
         let message =
-            format!("Index {} has two calls, {:?} and {:?}.", tool.index, id(other), id(tool));
+            format!("Index {} has two calls, \"{}\" and \"{}\".", tool.index, id(other), id(tool));
         out.raise(rule!("tool-index-collision"), seen.place(), message);
     } else if tool.index > mine().count() as u64 {
         let message = format!(
-            "The call of {name:?} has index {}, after {} before it.",
+            "The call of \"{name}\" has index {}, after {} before it.",
             tool.index,
             mine().count()
         );
@@ -322,14 +322,14 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
             let inner = tape.root(source).and_then(|v| v.as_str());
             if inner.is_some_and(|s| s.starts_with('{') && Tape::new().parse(&s).is_ok()) {
                 let message = format!(
-                    "The arguments of {name:?} are encoded twice: a string with JSON in it."
+                    "The arguments of \"{name}\" are encoded twice: a string with JSON in it."
                 );
                 out.raise(rule!("tool-args-double-encoded"), place(now, tool), message);
             }
         }
         Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
             let message = format!(
-                "The arguments of {name:?} were complete after {} bytes, and more came.",
+                "The arguments of \"{name}\" were complete after {} bytes, and more came.",
                 e.offset
             );
             out.raise(rule!("tool-args-complete-too-early"), place(now, tool), message);
@@ -339,7 +339,7 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
                 now.answer().finish().any(|f| f.0 == tool.choice && super::end::is_length(f.1));
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
-            let message = format!("The arguments of {name:?} are not JSON: {e}.");
+            let message = format!("The arguments of \"{name}\" are not JSON: {e}.");
             out.raise_as(rule!("tool-args-invalid-at-end"), severity, place(now, tool), message);
         }
     }

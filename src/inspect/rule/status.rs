@@ -1,0 +1,273 @@
+//! Rules about a status that refuses the request: one finding that names it, with the provider's
+//! own words.
+
+use super::head::{is_html, page_words, parse};
+use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule};
+use crate::dialect::error_text;
+use crate::inspect::Inspection;
+use crate::json::Kind;
+use crate::text;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "redirected",
+        severity: Severity::Warn,
+        phase: Phase::Head,
+        means: "The server sends the request to another address.",
+        example: "HTTP/1.1 301 Moved Permanently⏎Location: https://…",
+        breaks: "Clients that follow turn the POST into a GET, or drop the Authorization header for the other host.",
+        remedy: "Put the final address into the base URL; mind http/https and a trailing slash.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "swallowed-422",
+        severity: Severity::Fatal,
+        phase: Phase::Head,
+        means: "A 422 of the provider got lost inside LiteLLM: with drop_params on it tries twice, and after the second 422 returns None instead of an error. A NoneType error about __aiter__ is what is left of it.",
+        example: "HTTP/1.1 500⏎⏎{\"error\":{\"message\":\"'async for' requires an object with __aiter__ method, got NoneType\",\"type\":\"None\",\"param\":\"None\",\"code\":\"500\"}}",
+        breaks: "LiteLLM with drop_params: acompletion returns None, the proxy answers 500 with a NoneType text, or 200 with null; the provider's own reason is nowhere.",
+        remedy: "Send the very same body to the provider directly and read its 422. Usual suspects: tool_choice as a string, stream_options, an echoed reasoning_content. Switch drop_params off.",
+        evidence: "BerriAI/litellm#32221, BerriAI/litellm#27670, replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-400-param",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "The provider refuses the request as it stands, often for one parameter that it does not know.",
+        example: "HTTP/1.1 400⏎⏎{\"error\":{\"message\":\"property 'stream_options' is unsupported\"}}",
+        breaks: "Clients that always send include_usage, or echo reasoning fields.",
+        remedy: "Read the text, take the named parameter out, send again.",
+        evidence: "vercel/ai#1578, anomalyco/opencode#4698",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-422-param",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "The provider's validation refuses a parameter of the request.",
+        example: "HTTP/1.1 422⏎⏎{\"detail\":[{\"loc\":[\"body\",\"tool_choice\"],\"msg\":\"Input should be a valid dictionary\"}]}",
+        breaks: "The OpenAI agents SDK, llxprt; LiteLLM with drop_params turns it into None.",
+        remedy: "Take the named parameter out of the request, or give it the form that the text asks for.",
+        evidence: "openai/openai-agents-python#442, vybestack/llxprt-code#114",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-413",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "The request is larger than somebody on the way accepts, mostly the edge and not the API (nginx: 1 MB).",
+        example: "HTTP/1.1 413⏎Content-Type: text/html⏎⏎<html>…nginx",
+        breaks: "Every client; those that expect JSON show a parser error instead.",
+        remedy: "See whose page it is; raise client_max_body_size there, or send less.",
+        evidence: "ChronoAIProject/NyxID#957, ggml-org/llama.cpp#4500",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-429",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "Too many requests, or a quota that is used up.",
+        example: "HTTP/1.1 429⏎Retry-After: 20",
+        breaks: "Clients retry by themselves; LiteLLM maps it to RateLimitError.",
+        remedy: "Wait as Retry-After says; if it stays, the text tells whether it is rate or quota.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "retry-after-missing",
+        phase: Phase::Head,
+        means: "A 429 or 503 without a Retry-After header: nobody knows when to try again.",
+        example: "HTTP/1.1 429⏎⏎",
+        breaks: "Clients back off blindly.",
+        remedy: "Back off exponentially; look for x-ratelimit-* headers.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-529",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "The provider is overloaded (Anthropic's own status).",
+        example: "HTTP/1.1 529⏎⏎{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
+        breaks: "openai-python raises InternalServerError, LiteLLM APIError.",
+        remedy: "Try again later or elsewhere.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-5xx-html",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "A web page instead of an answer: a proxy in front of the API failed, not the API.",
+        example: "HTTP/1.1 502⏎Content-Type: text/html⏎⏎<html>bad gateway",
+        breaks: "The page is lost in most messages; openai-python says only \"Error code: 502\".",
+        remedy: "The page names the proxy (nginx, Cloudflare, an ingress): look into its log.",
+        evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "http-error",
+        severity: Severity::Error,
+        phase: Phase::Head,
+        means: "The provider refused the request with a status that has no code of its own here.",
+        example: "HTTP/1.1 401⏎⏎{\"error\":{\"message\":\"Incorrect API key\"}}",
+        breaks: "Every client, with its own name for the status.",
+        remedy: "401/403: the key and where it goes. 404: path or model name. 5xx: the provider's side, try again.",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "error-body-lost",
+        severity: Severity::Warn,
+        phase: Phase::Head,
+        means: "The error's JSON has no `error` member, so SDKs do not find its text.",
+        example: "HTTP/1.1 422⏎⏎{\"detail\":[…]}",
+        breaks: "openai-python says only \"Error code: 422\", openai-node \"422 status code (no body)\".",
+        remedy: "Read the body here; in the client log the raw response.",
+        evidence: "replayed against the clients, QwenLM/qwen-code#11045",
+        ..Rule::DEFAULT
+    },
+];
+
+#[derive(Default)]
+pub(super) struct Status;
+
+impl Family for Status {
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) {
+            refusal(now, out);
+        }
+    }
+}
+
+/// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
+pub(super) fn is_swallowed(text: &str) -> bool {
+    text.contains("NoneType") && text.contains("__aiter__")
+}
+
+/// What to do about a swallowed 422.
+pub(super) const WHAT_TO_DO: &str = "Ask the provider directly with this very body and look at tool_choice and stream_options; switch drop_params off.";
+
+/// What a swallowed 422 is, around Python's own words: the first line of a traceback.
+pub(super) fn swallowed(words: &str) -> String {
+    let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
+    format!(
+        "A 422 was swallowed: LiteLLM got None after the provider had answered 422 twice (\"{}\")",
+        text::preview(line.trim(), 120)
+    )
+}
+
+/// A status of 300 or more: one finding that names it, and the provider's own words.
+fn refusal(now: &Inspection, out: &mut Out<'_>) {
+    let status = now.status().unwrap_or_default();
+    let body = now.body();
+    let html = is_html(body);
+    let words = provider_words(now);
+    let quoted = match words.as_deref() {
+        _ if html => " with a web page".to_owned(),
+        Some("") | None if body.is_empty() => " without a body".to_owned(),
+        Some("") | None => String::new(),
+        Some(words) => format!(": \"{}\"", text::preview(words, 200)),
+    };
+    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
+    if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
+        let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
+        return out.raise(rule!("swallowed-422"), place, message);
+    }
+    let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
+    let (rule, severity, message) = match status {
+        300..400 => {
+            let to = now.head.as_ref().and_then(|h| h.header("location")).unwrap_or("nowhere");
+            let to = text::preview(to, 120);
+            // Not followed, so there is no answer: that is worse than a detour.
+            (
+                rule!("redirected"),
+                Severity::Error,
+                format!("The server answered {status}: go to {to}."),
+            )
+        }
+        400 => {
+            (rule!("http-400-param"), Severity::Error, said("it refuses the request as it stands."))
+        }
+        422 => {
+            let why = match words.as_deref() {
+                Some(words) if !html && !words.is_empty() => {
+                    format!(" ({})", text::preview(words, 200))
+                }
+                _ => String::new(),
+            };
+            let with = if body.is_empty() {
+                "no body"
+            } else if html {
+                "a web page"
+            } else {
+                "an error"
+            };
+            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
+            (rule!("http-422-param"), Severity::Error, message)
+        }
+        413 => (
+            rule!("http-413"),
+            Severity::Error,
+            said("the request is too large for somebody on the way."),
+        ),
+        429 => {
+            let wait = now.head.as_ref().and_then(|h| h.header("retry-after"));
+            let wait =
+                wait.map_or(String::new(), |w| format!(" Retry-After: {}.", text::preview(w, 40)));
+            (
+                rule!("http-429"),
+                Severity::Error,
+                said(&format!("too many requests or no quota.{wait}")),
+            )
+        }
+        529 => (rule!("http-529"), Severity::Error, said("it is overloaded.")),
+        500.. if html => (
+            rule!("http-5xx-html"),
+            Severity::Error,
+            format!(
+                "{status} with a web page: a proxy failed, not the API ({}).",
+                text::preview(&page_words(body), 80)
+            ),
+        ),
+        _ => (
+            rule!("http-error"),
+            Severity::Error,
+            format!("The provider answered {status}{quoted}."),
+        ),
+    };
+    out.raise_as(rule, severity, place, message);
+    if status == 422 {
+        out.raise_as(
+            rule!("swallowed-422"),
+            Severity::Warn,
+            place,
+            "LiteLLM with drop_params turns a 422 that comes twice into None: its caller sees a NoneType error about __aiter__ and never this text.",
+        );
+    }
+    let retry_after = now.head.as_ref().map(|h| h.header("retry-after").is_some());
+    if matches!(status, 429 | 503) && retry_after == Some(false) {
+        let message = format!("The {status} does not say when to try again.");
+        out.raise(rule!("retry-after-missing"), Place::default(), message);
+    }
+    let (tape, source) = parse(body);
+    let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
+    if root.is_some_and(|v| v.get("error").is_none_or(|e| e.is_null())) {
+        out.raise(
+            rule!("error-body-lost"),
+            place,
+            "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.",
+        );
+    }
+}
+
+/// The provider's own words in an error body, as far as there are any.
+fn provider_words(now: &Inspection) -> Option<String> {
+    if let Some(error) = now.answer().errors.first() {
+        return Some(error.message.clone());
+    }
+    let (tape, source) = parse(now.body());
+    match tape.root(&source) {
+        Some(json) => Some(error_text(json).into_owned()),
+        None => (!source.is_empty()).then(|| source.trim().to_owned()),
+    }
+}
