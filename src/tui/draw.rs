@@ -276,7 +276,12 @@ impl App {
         let mut x = area.x;
         for action in self.offered() {
             let Some(key) = self.keys.key_for(&contexts, action) else { continue };
-            let wide = (key.width() + action.short().width() + 2 + 2) as u16;
+            // One key has two meanings; only one of them counts now.
+            let label = match action {
+                Action::Interrupt if self.is_running() => "stop",
+                _ => action.short(),
+            };
+            let wide = (key.width() + label.width() + 2 + 2) as u16;
             // What does not fit whole is left out, not cut.
             if x + wide > area.right() {
                 continue;
@@ -289,7 +294,7 @@ impl App {
                     (" ", theme.of(Role::Text)),
                     (&key, theme.of(Role::Key)),
                     (" ", theme.of(Role::Text)),
-                    (action.short(), theme.of(Role::Dim)),
+                    (label, theme.of(Role::Dim)),
                 ],
             );
             x += wide;

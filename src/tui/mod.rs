@@ -5,12 +5,14 @@
 //! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
 
 mod app;
+mod copy;
 mod draw;
 mod exchange;
 mod layout;
 mod overlay;
 mod pane;
 mod run;
+mod search;
 pub mod terminal;
 mod theme;
 mod verbs;
