@@ -4,6 +4,8 @@
 //! A case is a folder `tests/corpus/CODE` with a body file (if there is a body) and `case.json`,
 //! the fields of [`Case`]. `expected` lists all findings of the case, in any order.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -265,6 +267,47 @@ fn any_cut_gives_the_same_findings() {
             found(i, false).into_iter().map(|f| (f.0, f.1)).collect()
         };
         assert_eq!(codes(&bytewise), codes(&whole), "{} byte by byte", folder.display());
+    }
+}
+
+/// Damaged bytes do not bring the rules down, and the cut still makes no difference.
+#[test]
+fn damaged_bodies_keep_the_laws() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for folder in folders(&corpus()) {
+        let (case, body) = Case::load(&folder);
+        if body.is_empty() || body.len() > 10_000 {
+            continue;
+        }
+        for _ in 0..12 {
+            let mut body = body.clone();
+            for _ in 0..=random(3) {
+                let at = random(body.len().max(1));
+                match random(3) {
+                    _ if body.len() < 2 => {}
+                    0 => body[at] = b"\n\n{}[]\":, \xff\x80"[random(12)],
+                    1 => drop(body.remove(at)),
+                    _ => body.truncate(at.max(1)),
+                }
+            }
+            let whole = inspect(&case.entries(&body, &[(200, body.len())]));
+            tiles(&whole, &case.ended);
+            let cut = 1 + random(body.len().saturating_sub(1).max(1));
+            let halves = inspect(&case.entries(&body, &[(200, cut), (200, body.len())]));
+            let inside_crlf = body.get(cut) == Some(&b'\n') && body[cut - 1] == b'\r';
+            assert!(
+                inside_crlf || found(&whole, false) == found(&halves, false),
+                "{} cut at {cut}: {:?}",
+                folder.display(),
+                String::from_utf8_lossy(&body)
+            );
+        }
     }
 }
 

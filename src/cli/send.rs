@@ -1,7 +1,6 @@
 //! `sselens send`: one request without the screen.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -40,19 +39,20 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
         }
     };
     let recorder = match &args.save {
-        Some(file) => Some(
-            Recorder::start(file, &clock.created(), &[], trouble)
-                .map_err(|e| format!("--save {}: {e}", file.display()))?,
-        ),
+        Some(file) => {
+            let recorder = Recorder::start(clock.created(), None, trouble).map_err(|e| e.to_string())?;
+            recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
+            Some(recorder)
+        }
         None => None,
     };
-    let write: Box<dyn Fn(&Entry) + core::marker::Send + Sync> = match &recorder {
-        Some(recorder) => Box::new(recorder.writer()),
-        None => Box::new(|_| {}),
+    let write = recorder.as_ref().map(Recorder::writer);
+    let record = move |e: &Entry| {
+        if let Some(write) = &write {
+            write(e);
+        }
     };
-    let write = Arc::new(write);
-    let record = Arc::clone(&write);
-    let engine = Engine::start(clock, 0, news, move |e| record(e)).map_err(|e| e.to_string())?;
+    let engine = Engine::start(clock, 0, news, record).map_err(|e| e.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,8 +1,267 @@
-//! The screen.
+//! The screen: what it begins with, and who does what it asks for.
 
-use super::args::{Global, Ui};
-use super::{Exit, Failure};
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-pub(super) fn run(_global: &Global, _args: &Ui) -> Result<Exit, Failure> {
-    Err(Failure::Usage("the screen is not wired up yet; `sselens send` works".into()))
+use crossterm::event::EventStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::args::{Color, Global, LabOptions, Ui};
+use super::{Exit, Failure, request};
+use crate::action::{Done, Effect, Keymap};
+use crate::config::Config;
+use crate::journal::{Entry, Request, file as session_file};
+use crate::source::file::{Bare, Told};
+use crate::source::request::{Transport, compose, resolve};
+use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
+use crate::tui::{self, Deeds, ProviderInfo, Run, Startup, Theme, Tools, terminal};
+use crate::{lab, report};
+
+/// Said when there is no terminal to draw on.
+const NO_TERMINAL: &str = "\
+the screen needs a terminal, and there is none here.
+Without one:
+  sselens send -p lab 'Say hello'     one request, a report on standard output
+  sselens show FILE                   analyse a recording
+  sselens --help                      everything else";
+
+pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::Usage(NO_TERMINAL.into()));
+    }
+    let mut config = super::load(&Global { quiet: true, ..global.clone() })?;
+    let mut messages = config.notes.clone();
+    let draft = request::draft(&args.request, None, &mut config)?;
+    let transport = request::transport(&args.request);
+    if transport.insecure {
+        messages.push("!! TLS certificates are NOT verified (--insecure)".into());
+    }
+    let live = args.file.as_deref() == Some(Path::new("-"));
+    let session = match args.file.as_deref().filter(|_| !live) {
+        Some(path) => Some((path.display().to_string(), open(path, &draft, &mut messages)?)),
+        None => None,
+    };
+    let keys = Keymap::new(&config.keys).map_err(|e| e.to_string())?;
+    let theme = theme(global, &config)?;
+    let config = Arc::new(config);
+    let clock = Clock::start();
+    let (news, heard) = unbounded_channel();
+    let recorder = recorder(global, &config, clock, news.clone())?;
+    let opened = session.as_ref().map(|s| s.1.clone()).unwrap_or_default();
+    let first = next_number(&opened);
+    recorder.begin(opened);
+    if live {
+        pipe(clock, news.clone(), recorder.writer());
+    }
+    let engine = Engine::start(clock, first, news, recorder.writer()).map_err(|e| e.to_string())?;
+    let startup = Startup {
+        providers: providers(&config),
+        draft,
+        session,
+        options: Arc::new(config.options.clone()),
+        keys,
+        theme,
+        messages,
+        tools: tools(&config),
+    };
+    let mut desk = Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let in_tmux = std::env::var_os("TMUX").is_some();
+    let (mut screen, mut tty) =
+        terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
+    let ended = runtime.block_on(async {
+        let signals = terminal::signals()?;
+        let on = Run { terminal: &mut screen, screen: &mut tty, deeds: &mut desk, clock };
+        std::io::Result::Ok(tui::run(on, startup, EventStream::new(), signals, heard).await)
+    });
+    drop(tty);
+    desk.engine.cancel_all();
+    // The ends of what was running are told within a moment; then the file is closed.
+    std::thread::sleep(Duration::from_millis(20));
+    desk.recorder.close();
+    runtime.shutdown_background();
+    let status = ended.map_err(|e| e.to_string())?.status();
+    Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
+}
+
+/// The lowest number that no exchange of `entries` has.
+fn next_number(entries: &[Entry]) -> u32 {
+    entries.iter().map(|e| e.x + 1).max().unwrap_or(0)
+}
+
+fn open(path: &Path, draft: &Draft, messages: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
+    let told = Told { dialect: draft.dialect.clone().filter(|d| d != "auto"), ..Told::default() };
+    let recording = file::open(path, &told)?;
+    messages.extend(recording.warnings);
+    Ok(recording.entries)
+}
+
+fn theme(global: &Global, config: &Config) -> Result<Theme, Failure> {
+    let name = config.themes.chosen.as_deref().unwrap_or("dark");
+    let known = || config.themes.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
+    let styles = config
+        .themes
+        .by_name
+        .get(name)
+        .ok_or_else(|| format!("no theme is called {name:?}; there are {}", known()))?;
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    Ok(Theme::new(styles, !no_color && global.color != Color::Never))
+}
+
+fn recorder(
+    global: &Global,
+    config: &Config,
+    clock: Clock,
+    news: UnboundedSender<News>,
+) -> Result<Recorder, Failure> {
+    let folder = directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
+    let autosave = folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
+        folder,
+        keep_files: config.autosave.keep_files,
+        keep_bytes: config.autosave.keep_bytes,
+    });
+    let trouble = move |text| drop(news.send(News::Trouble { x: None, text }));
+    Ok(Recorder::start(clock.created(), autosave, trouble).map_err(|e| e.to_string())?)
+}
+
+fn providers(config: &Config) -> Vec<ProviderInfo> {
+    let lab = || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
+    config
+        .providers
+        .values()
+        .map(|p| ProviderInfo {
+            name: p.name.clone(),
+            dialect: p.dialect.clone(),
+            base_url: p.base_url.clone(),
+            model: p.model.clone(),
+            key_variable: p.key_env.clone(),
+            key_is_set: config.key(p).is_some(),
+            about: p.about.clone(),
+            models: if p.is_lab() { lab() } else { Vec::new() },
+        })
+        .collect()
+}
+
+fn tools(config: &Arc<Config>) -> Tools {
+    let (for_curl, for_body) = (Arc::clone(config), Arc::clone(config));
+    Tools {
+        parse_curl: Arc::new(curl::parse),
+        to_curl: Arc::new(move |r: &Request| {
+            let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
+            report::curl(r, key)
+        }),
+        body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
+            let draft = Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
+            let draft = compose(&for_body, draft, prompt, None).unwrap_or_default();
+            String::from_utf8(draft.body).unwrap_or_default()
+        }),
+    }
+}
+
+/// Reads standard input to its end, as news. Keys come from the terminal itself.
+fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Send + 'static) {
+    let work = move || {
+        let mut input = std::io::stdin().lock();
+        let tell = |entries: Vec<Entry>| {
+            for entry in entries {
+                record(&entry);
+                let _ = news.send(News::Entry(entry));
+            }
+        };
+        let mut buffer = vec![0; 64 << 10];
+        let mut bare = Bare::new("", &Told::default());
+        let mut first = true;
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    let at = clock.now();
+                    if std::mem::take(&mut first) && buffer[..n].starts_with(b"{\"sselens\"") {
+                        return tell(whole_session(&buffer[..n], &mut input));
+                    }
+                    tell(bare.feed(&buffer[..n], Some(at)));
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    let _ = news.send(News::Trouble { x: None, text: format!("standard input: {e}") });
+                    break;
+                }
+            }
+        }
+        tell(bare.finish(Some(clock.now())));
+    };
+    // Without the thread there is nothing to show, and the screen says that nothing came.
+    let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
+}
+
+/// A saved session that somebody pipes in: no live stream, but no reason to refuse it.
+fn whole_session(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
+    let mut all = begun.to_vec();
+    if input.read_to_end(&mut all).is_err() {
+        return Vec::new();
+    }
+    session_file::read(&all[..]).map(|s| s.entries).unwrap_or_default()
+}
+
+/// Does what the screen asks for.
+struct Desk {
+    config: Arc<Config>,
+    transport: Transport,
+    engine: Engine,
+    recorder: Recorder,
+    /// Runs from the first request to it on.
+    lab: Option<lab::Running>,
+    options: LabOptions,
+}
+
+impl Desk {
+    fn send(&mut self, draft: &Draft) -> Result<(), String> {
+        if self.lab.is_none() && request::wants_lab(draft, &self.config) {
+            self.lab = Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
+        }
+        let lab = self.lab.as_ref().map(|l| l.addr);
+        self.engine.send(resolve(draft, &self.config, &self.transport, lab)?);
+        Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<String, String> {
+        let length = self.recorder.also(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(format!("saved to {}, {} so far", path.display(), crate::text::count(length, "byte")))
+    }
+
+    fn load(&self, path: PathBuf) -> Result<Done, String> {
+        let recording = file::open(&path, &Told::default())?;
+        self.engine.number_from(next_number(&recording.entries));
+        self.recorder.begin(recording.entries.clone());
+        Ok(Done::Loaded { name: path.display().to_string(), entries: recording.entries })
+    }
+}
+
+impl Deeds for Desk {
+    fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
+        let failed = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
+        let result = match effect {
+            Effect::Send(draft) => match self.send(&draft) {
+                Ok(()) => return,
+                Err(why) => Err(why),
+            },
+            Effect::Cancel(x) => return self.engine.cancel(x),
+            Effect::SaveSession(path) => self.save(&path).map(Done::Said),
+            Effect::WriteFile { path, bytes } => std::fs::write(&path, &bytes)
+                .map(|()| Done::Said(format!("wrote {}", path.display())))
+                .map_err(|e| failed(&path, e)),
+            Effect::LoadRequest(path) => {
+                std::fs::read(&path).map(Done::Request).map_err(|e| failed(&path, e))
+            }
+            Effect::LoadFile(path) => self.load(path),
+            // The loop does these itself.
+            Effect::Copy { .. } | Effect::Redraw | Effect::Suspend | Effect::Quit => return,
+        };
+        let _ = done.send(result.unwrap_or_else(Done::Failed));
+    }
 }

@@ -326,13 +326,15 @@ impl Inspection {
         let mut families = std::mem::take(&mut self.families);
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
+        let json = data.as_deref().and_then(|text| tape.root(text));
         let seen = rule::Seen {
             index: number,
             frame: &frame,
             bytes: frame.bytes(&body),
             event: &event,
             data: data.as_deref(),
-            json: data.as_deref().and_then(|text| tape.root(text)),
+            json,
+            chunk: rule::Chunk::of(self, &frame, json),
             json_error,
             tape: &tape,
             duplicate_key: duplicate_key.as_deref(),

@@ -85,6 +85,11 @@ impl Engine {
         x
     }
 
+    /// Numbers the exchanges to come from at least `first` on.
+    pub fn number_from(&self, first: ExchangeId) {
+        self.next.fetch_max(first, Ordering::Relaxed);
+    }
+
     /// Stops an exchange: its connection is dropped at once, and its end is told.
     pub fn cancel(&self, x: ExchangeId) {
         if let Ok(running) = self.running.lock()

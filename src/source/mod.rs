@@ -11,7 +11,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use engine::Engine;
-pub use recorder::Recorder;
+pub use recorder::{Autosave, Recorder};
 
 use crate::journal::{Entry, ExchangeId};
 

@@ -1,8 +1,8 @@
-//! The recorder: writes entries to a file as they happen, on a thread of its own.
+//! The recorder: writes entries to files as they happen, on a thread of its own.
 //!
 //! What arrived is handed to the kernel at once and survives the process; the disk is asked to keep
-//! it at least every 100 ms while bytes arrive. A recorder that cannot write says so once and
-//! stands aside: the stream goes on.
+//! it at least every 100 ms while bytes arrive. A file that cannot be written any more is said so
+//! once and left alone: the stream goes on. Idle, its threads sleep.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -20,89 +20,86 @@ const SYNC: Duration = Duration::from_millis(60);
 /// How many entries are written at once, at most: an entry must not wait for a long batch.
 const BATCH: usize = 1024;
 
+/// Where a session is kept without being asked for.
+#[derive(Debug, Clone)]
+pub struct Autosave {
+    /// The folder; it is made when the first entry comes.
+    pub folder: PathBuf,
+    /// How many files are kept in it.
+    pub keep_files: usize,
+    /// How many bytes are kept in it.
+    pub keep_bytes: u64,
+}
+
+/// Called with a sentence when a file cannot be written any more.
+type Trouble = Arc<dyn Fn(String) + Send + Sync>;
+
 /// A handle on the recorder's thread.
-#[derive(Debug)]
 pub struct Recorder {
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
-    path: PathBuf,
 }
 
-#[derive(Debug)]
 enum Order {
     Write(Entry),
-    /// Write everything so far to another file too, and tell how that went.
-    Copy(PathBuf, Sender<std::io::Result<u64>>),
-    /// Nothing more comes.
+    /// Write everything so far to this file, and all that follows; tell its length so far.
+    Also(PathBuf, Sender<std::io::Result<u64>>),
+    /// These entries are the session from now on; what comes next goes to files anew.
+    Begin(Vec<Entry>),
     Stop,
 }
 
-/// Creates `path` for the owner alone, with the header line and `before` in it.
-///
-/// # Errors
-/// Those of the file system.
-fn create(path: &Path, created: &str, before: &[Entry]) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    // The mode above is for new files only; one that is overwritten keeps its own.
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    let mut bytes = file::header(env!("CARGO_PKG_VERSION"), created).into_bytes();
-    for entry in before {
-        file::encode(entry, &mut bytes);
-    }
-    file.write_all(&bytes)?;
-    Ok(file)
-}
-
 impl Recorder {
-    /// Begins a file. `trouble` is called, once, with a sentence when writing fails later.
+    /// Starts one. `created` is the wall-clock time for the files' headers. With `autosave` a file
+    /// is begun when the first entry comes; without, entries stay in memory until a file is named.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the thread cannot be made.
     pub fn start(
-        path: &Path,
-        created: &str,
-        before: &[Entry],
+        created: String,
+        autosave: Option<Autosave>,
         trouble: impl Fn(String) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let file = create(path, created, before)?;
         let (orders, queue) = channel();
-        let own = path.to_owned();
-        let thread = std::thread::Builder::new()
-            .name("recorder".into())
-            .spawn(move || record(file, &own, &queue, trouble))?;
-        Ok(Self { orders, thread: Some(thread), path: path.to_owned() })
-    }
-
-    /// Where it writes.
-    pub fn path(&self) -> &Path {
-        &self.path
+        let desk = Desk {
+            created,
+            autosave,
+            trouble: Arc::new(trouble),
+            before: Vec::new(),
+            memory: Vec::new(),
+            files: Vec::new(),
+            begun: false,
+        };
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&queue))?;
+        Ok(Self { orders, thread: Some(thread) })
     }
 
     /// A function that hands over entries; it never blocks.
     pub fn writer(&self) -> impl Fn(&Entry) + Send + Sync + Clone + 'static {
-        let orders = std::sync::Arc::new(std::sync::Mutex::new(self.orders.clone()));
+        let orders = Arc::new(std::sync::Mutex::new(self.orders.clone()));
         move |entry| {
             if let Ok(orders) = orders.lock() {
-                // A recorder that has given up does not read any more; it has said so.
+                // A recorder that has stopped does not read any more.
                 let _ = orders.send(Order::Write(entry.clone()));
             }
         }
     }
 
-    /// Copies everything recorded so far to `path`, and gives its length in bytes.
+    /// Writes everything recorded so far to `path`, and whatever follows; gives its length so far.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn copy_to(&self, path: &Path) -> std::io::Result<u64> {
+    pub fn also(&self, path: &Path) -> std::io::Result<u64> {
         let (reply, answer) = channel();
         let gone = || std::io::Error::other("the recorder has stopped");
-        self.orders.send(Order::Copy(path.to_owned(), reply)).map_err(|_| gone())?;
+        self.orders.send(Order::Also(path.to_owned(), reply)).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
+    }
+
+    /// Begins a new session that holds `entries` already: they are written to a file only together
+    /// with the next entry.
+    pub fn begin(&self, entries: Vec<Entry>) {
+        let _ = self.orders.send(Order::Begin(entries));
     }
 
     /// Waits until everything handed over so far is written and the disk was asked to keep it.
@@ -115,68 +112,166 @@ impl Recorder {
     }
 }
 
-fn record(
-    mut file: File,
-    own: &Path,
-    queue: &Receiver<Order>,
-    trouble: impl Fn(String) + Send + Sync + 'static,
-) {
-    let trouble = Arc::new(trouble);
-    let syncer = syncer(&file, own, Arc::clone(&trouble));
-    let mut buffer = Vec::new();
-    while let Ok(first) = queue.recv() {
-        buffer.clear();
-        let (mut copies, mut stop) = (Vec::new(), false);
-        for order in std::iter::once(first).chain(queue.try_iter().take(BATCH)) {
-            match order {
-                Order::Write(entry) => file::encode(&entry, &mut buffer),
-                Order::Copy(path, reply) => copies.push((path, reply)),
-                Order::Stop => stop = true,
+/// What the recorder's thread works with.
+struct Desk {
+    created: String,
+    autosave: Option<Autosave>,
+    trouble: Trouble,
+    /// The entries of an opened session.
+    before: Vec<Entry>,
+    /// The entries since, while no file has them.
+    memory: Vec<Entry>,
+    files: Vec<Target>,
+    /// Something was written or is kept: autosave has had its turn.
+    begun: bool,
+}
+
+impl Desk {
+    fn run(mut self, queue: &Receiver<Order>) {
+        let mut buffer = Vec::new();
+        while let Ok(first) = queue.recv() {
+            buffer.clear();
+            let mut others = Vec::new();
+            for order in std::iter::once(first).chain(queue.try_iter().take(BATCH)) {
+                match order {
+                    Order::Write(entry) => {
+                        self.begin_autosave();
+                        if self.files.is_empty() {
+                            self.memory.push(entry);
+                        } else {
+                            file::encode(&entry, &mut buffer);
+                        }
+                    }
+                    // What stands before it must be written before it.
+                    other => {
+                        self.flush(&mut buffer);
+                        others.push(other);
+                        break;
+                    }
+                }
+            }
+            self.flush(&mut buffer);
+            for order in others {
+                match order {
+                    Order::Also(path, reply) => drop(reply.send(self.also(&path))),
+                    Order::Begin(entries) => {
+                        self.before = entries;
+                        self.memory.clear();
+                        self.files.clear();
+                        self.begun = false;
+                    }
+                    Order::Stop | Order::Write(_) => return,
+                }
             }
         }
-        if let Err(e) = file.write_all(&buffer) {
-            trouble(lost(own, &e));
-            break;
+    }
+
+    fn begin_autosave(&mut self) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
         }
-        if let Some((dirty, _)) = &syncer {
+        let Some(autosave) = &self.autosave else { return };
+        let begun = autosave.prepare(&self.created).and_then(|path| Target::create(&path, self.all(), &self.trouble));
+        match begun {
+            Ok((target, _)) => self.files.push(target),
+            Err(e) => (self.trouble)(format!("{}: {e}; this session is not kept", autosave.folder.display())),
+        }
+    }
+
+    /// The whole session as a file holds it.
+    fn all(&self) -> Vec<u8> {
+        let mut bytes = file::header(env!("CARGO_PKG_VERSION"), &self.created).into_bytes();
+        for entry in self.before.iter().chain(&self.memory) {
+            file::encode(entry, &mut bytes);
+        }
+        bytes
+    }
+
+    fn also(&mut self, path: &Path) -> std::io::Result<u64> {
+        let so_far = match self.files.first() {
+            Some(target) => std::fs::read(&target.path)?,
+            None => self.all(),
+        };
+        let (target, length) = Target::create(path, so_far, &self.trouble)?;
+        self.memory = Vec::new();
+        self.begun = true;
+        self.files.retain(|t| t.path != path);
+        self.files.push(target);
+        Ok(length)
+    }
+
+    fn flush(&mut self, buffer: &mut Vec<u8>) {
+        if buffer.is_empty() {
+            return;
+        }
+        let trouble = Arc::clone(&self.trouble);
+        self.files.retain_mut(|target| target.write(buffer, &trouble));
+        buffer.clear();
+    }
+}
+
+/// One file that is written.
+struct Target {
+    file: File,
+    path: PathBuf,
+    /// Tells the syncing thread that there is something to sync.
+    dirty: Option<SyncSender<()>>,
+    syncer: Option<JoinHandle<()>>,
+}
+
+impl Target {
+    /// Creates the file for the owner alone, with `bytes` in it.
+    fn create(path: &Path, bytes: Vec<u8>, trouble: &Trouble) -> std::io::Result<(Self, u64)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        // The mode above is for new files only; one that is overwritten keeps its own.
+        #[cfg(unix)]
+        if file.metadata()?.is_file() {
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        }
+        file.write_all(&bytes)?;
+        let (dirty, syncer) = syncer(&file, path, Arc::clone(trouble)).unzip();
+        Ok((Self { file, path: path.to_owned(), dirty, syncer }, bytes.len() as u64))
+    }
+
+    /// Hands bytes to the kernel; false when this file is lost.
+    fn write(&mut self, bytes: &[u8], trouble: &Trouble) -> bool {
+        if let Err(e) = self.file.write_all(bytes) {
+            trouble(lost(&self.path, &e));
+            return false;
+        }
+        if let Some(dirty) = &self.dirty {
             // Full means that it is about to sync anyway.
             let _ = dirty.try_send(());
         }
-        for (path, reply) in copies {
-            let _ = reply.send(copy(own, &path));
-        }
-        if stop {
-            break;
-        }
+        true
     }
-    if let Some((dirty, thread)) = syncer {
-        drop(dirty);
-        let _ = thread.join();
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.dirty = None;
+        if let Some(thread) = self.syncer.take() {
+            let _ = thread.join();
+        }
     }
 }
 
 /// A disk can take its time to sync, and writing must not wait for it: that is a thread again.
-/// It sleeps until something was written.
-fn syncer(
-    file: &File,
-    own: &Path,
-    trouble: Arc<impl Fn(String) + Send + Sync + 'static>,
-) -> Option<(SyncSender<()>, JoinHandle<()>)> {
+fn syncer(file: &File, path: &Path, trouble: Trouble) -> Option<(SyncSender<()>, JoinHandle<()>)> {
     let file = file.try_clone().ok()?;
-    let own = own.to_owned();
+    let path = path.to_owned();
     let (dirty, queue) = sync_channel(1);
     let work = move || {
         while queue.recv().is_ok() {
             match file.sync_data() {
                 Ok(()) => {}
                 // Pipes and some file systems cannot; nothing is lost by that.
-                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-                    return;
-                }
-                Err(e) => {
-                    trouble(lost(&own, &e));
-                    return;
-                }
+                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => return,
+                Err(e) => return trouble(lost(&path, &e)),
             }
             std::thread::sleep(SYNC);
         }
@@ -185,18 +280,106 @@ fn syncer(
     Some((dirty, thread))
 }
 
-fn lost(own: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}; what arrives from here on is not saved", own.display())
+fn lost(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}; what arrives from here on is not saved there", path.display())
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<u64> {
-    let mut source = File::open(from)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut target = options.open(to)?;
-    let length = std::io::copy(&mut source, &mut target)?;
-    target.sync_data()?;
-    Ok(length)
+impl Autosave {
+    /// Makes the folder and room in it, and gives the new file's path.
+    fn prepare(&self, created: &str) -> std::io::Result<PathBuf> {
+        std::fs::create_dir_all(&self.folder)?;
+        #[cfg(unix)]
+        std::fs::set_permissions(&self.folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        self.prune();
+        let stamp = created.replace(':', "-");
+        let name = |n: u32| self.folder.join(format!("{stamp}-{}{}.jsonl", std::process::id(), if n == 0 { String::new() } else { format!("-{n}") }));
+        Ok((0..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(0)))
+    }
+
+    /// Removes the oldest sessions until there is room for one more. Names begin with the time.
+    fn prune(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        let mut files: Vec<_> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "jsonl"))
+            .collect();
+        files.sort_unstable_by(|a, b| b.cmp(a));
+        let mut bytes = 0;
+        for (i, path) in files.iter().enumerate() {
+            bytes += path.metadata().map_or(0, |m| m.len());
+            if i + 1 >= self.keep_files.max(1) || bytes > self.keep_bytes {
+                // A file that cannot be removed is no reason to keep this session from being kept.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{EndCause, What};
+
+    fn entry(x: u32) -> Entry {
+        Entry { x, at: Some(1), what: What::End { cause: EndCause::Complete, detail: String::new() } }
+    }
+
+    fn entries(path: &Path) -> Vec<u32> {
+        let session = file::read(&std::fs::read(path).unwrap()[..]).unwrap();
+        session.entries.iter().map(|e| e.x).collect()
+    }
+
+    #[test]
+    fn a_session_in_memory_is_written_when_a_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Recorder::start("t".into(), None, |_| {}).unwrap();
+        let write = recorder.writer();
+        recorder.begin(vec![entry(0)]);
+        write(&entry(1));
+        let path = dir.path().join("s");
+        recorder.also(&path).unwrap();
+        assert_eq!(entries(&path), [0, 1]);
+        write(&entry(2));
+        recorder.close();
+        assert_eq!(entries(&path), [0, 1, 2]);
+    }
+
+    #[test]
+    fn autosave_begins_with_the_first_entry_and_keeps_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("sessions");
+        for round in 0..5 {
+            let autosave = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+            let recorder = Recorder::start(format!("2026-01-0{round}"), Some(autosave), |_| {}).unwrap();
+            assert_eq!(folder.exists(), round > 0);
+            recorder.writer()(&entry(round));
+            recorder.also(&dir.path().join("copy")).unwrap();
+            recorder.close();
+            assert_eq!(entries(&dir.path().join("copy")), [round]);
+        }
+        let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names.len(), 3);
+        assert!(names[0].starts_with("2026-01-02"));
+    }
+
+    #[test]
+    fn a_file_that_fails_is_told_once_and_the_rest_goes_on() {
+        if !Path::new("/dev/full").exists() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = Arc::clone(&told);
+        let recorder = Recorder::start("t".into(), None, move |t| log.lock().unwrap().push(t)).unwrap();
+        let path = dir.path().join("s");
+        recorder.also(&path).unwrap();
+        // A file system that fills up while it is written cannot be had here; a broken pipe can.
+        assert!(recorder.also(Path::new("/dev/full")).is_err());
+        recorder.writer()(&entry(7));
+        recorder.close();
+        assert_eq!(entries(&path), [7]);
+        assert!(told.lock().unwrap().is_empty());
+    }
 }

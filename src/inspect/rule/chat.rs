@@ -1,7 +1,6 @@
 //! Rules about the chunks of Chat Completions: choices, deltas, their text fields, finishes.
 
-use super::{Family, Out, Phase, Place, Rule, Seen, Severity, is_chat, refused, rule};
-use crate::frame::Kind;
+use super::{Chunk, Family, Out, Phase, Place, Rule, Seen, Severity, rule};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -218,12 +217,9 @@ pub(super) struct Chat {
 
 impl Family for Chat {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        if refused(now) || seen.frame.kind == Kind::Body || !is_chat(now) {
-            return;
-        }
+        let Some(Chunk { json, choices }) = seen.chunk else { return };
         let failed = now.answer().errors.last().is_some_and(|e| e.frame == seen.index);
-        match json.get("choices") {
+        match choices {
             Some(choices) if choices.kind() == json::Kind::Array => {
                 self.any = true;
                 let mut some = false;

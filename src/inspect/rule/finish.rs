@@ -1,7 +1,6 @@
 //! Rules about how choices finish, and what comes after.
 
-use super::{Family, Out, Phase, Rule, Seen, Severity, is_chat, refused, rule};
-use crate::frame::Kind;
+use super::{Chunk, Family, Out, Phase, Rule, Seen, Severity, rule};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -79,11 +78,8 @@ pub(super) struct Finish {
 
 impl Family for Finish {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        if refused(now) || seen.frame.kind == Kind::Body || !is_chat(now) {
-            return;
-        }
-        for choice in json.get("choices").into_iter().flat_map(Value::items) {
+        let Some(Chunk { json, choices }) = seen.chunk else { return };
+        for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(now, seen, json, choice, out);
         }
     }

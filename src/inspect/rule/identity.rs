@@ -1,8 +1,7 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{Family, Out, Phase, Place, Rule, Seen, is_chat, refused, rule};
-use crate::frame::Kind;
+use super::{Chunk, Family, Out, Phase, Place, Rule, Seen, rule};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -82,10 +81,7 @@ pub(super) struct Identity {
 
 impl Family for Identity {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        if refused(now) || seen.frame.kind == Kind::Body || !is_chat(now) {
-            return;
-        }
+        let Some(Chunk { json, choices }) = seen.chunk else { return };
         for (key, value) in json.entries() {
             match key.raw() {
                 b"\"id\"" => self.id(seen, value, json, out),
@@ -96,7 +92,7 @@ impl Family for Identity {
         }
         if now.shape().len() != self.paths {
             self.paths = now.shape().len();
-            if json.get("choices").is_some() {
+            if choices.is_some() {
                 self.fields(seen, json);
             }
         }

@@ -209,8 +209,27 @@ pub(super) struct Seen<'a> {
     /// Why the payload is not JSON.
     pub(super) json_error: Option<Error>,
     pub(super) tape: &'a Tape,
+    /// The payload as a chunk of Chat Completions.
+    pub(super) chunk: Option<Chunk<'a>>,
     /// A key that stood twice in one object.
     pub(super) duplicate_key: Option<&'a str>,
+}
+
+/// A frame of a stream that is read as Chat Completions, taken apart once for all families.
+#[derive(Clone, Copy)]
+pub(super) struct Chunk<'a> {
+    /// The object.
+    pub(super) json: Value<'a>,
+    pub(super) choices: Option<Value<'a>>,
+}
+
+impl<'a> Chunk<'a> {
+    /// The payload of a frame, if it is a chunk.
+    pub(super) fn of(now: &Inspection, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
+        let json = json.filter(|j| j.kind() == crate::json::Kind::Object)?;
+        let chunk = frame.kind != crate::frame::Kind::Body && is_chat(now) && !refused(now);
+        chunk.then(|| Self { json, choices: json.get("choices") })
+    }
 }
 
 /// How many findings of one code are kept for each exchange; the rest is counted.

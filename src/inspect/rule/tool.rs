@@ -5,7 +5,6 @@ use super::{
     unless_healthy,
 };
 use crate::dialect::Channel;
-use crate::frame::Kind;
 use crate::inspect::{Inspection, ToolCall};
 use crate::json::{self, ErrorKind, Tape, Value};
 use crate::text;
@@ -173,13 +172,7 @@ pub(super) struct Tool {
 impl Family for Tool {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
         let answer = now.answer();
-        if answer.tools().is_empty()
-            || refused(now)
-            || seen.frame.kind == Kind::Body
-            || !is_chat(now)
-        {
-            return;
-        }
+        let Some(chunk) = seen.chunk.filter(|_| !answer.tools().is_empty()) else { return };
         let here = || answer.deltas().iter().rev().take_while(|d| d.frame == seen.index);
         if !here().any(|d| d.channel == Channel::Tool) {
             return;
@@ -200,7 +193,7 @@ impl Family for Tool {
             self.pieces.resize(self.pieces.len().max(slot + 1), 0);
             self.pieces[slot] += 1;
         }
-        let choices = seen.json.and_then(|j| j.get("choices")).into_iter().flat_map(Value::items);
+        let choices = chunk.choices.into_iter().flat_map(Value::items);
         let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
         for call in calls {
             piece(call, news.is_empty(), seen, out);

@@ -101,7 +101,7 @@ impl Family for Usage {
         self.facts = facts;
         self.frames += 1;
         self.last = seen.place();
-        let choices = seen.json.and_then(|j| j.get("choices"));
+        let choices = seen.chunk.and_then(|c| c.choices);
         if self.beside.is_none() && choices.is_some_and(|c| !c.is_empty()) {
             self.beside = Some(seen.place());
         }
