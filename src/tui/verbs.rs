@@ -296,7 +296,7 @@ impl App {
         let path = || PathBuf::from(trimmed);
         match purpose {
             Purpose::Url => {
-                let own = self.provider().is_some_and(|p| p.base_url == trimmed);
+                let own = self.provider().is_some_and(|p| p.address() == trimmed);
                 self.request.draft.url = (!trimmed.is_empty() && !own).then(|| trimmed.to_owned());
             }
             Purpose::Method => self.request.draft.method = trimmed.to_uppercase(),

@@ -151,7 +151,7 @@ fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffe
         Field::Model => ("model".to_owned(), draft.model.clone()),
         Field::Address => {
             let method = if draft.method.is_empty() { "POST" } else { &draft.method };
-            let own = || app.provider().map(|p| p.base_url.clone()).unwrap_or_default();
+            let own = || app.provider().map(|p| p.address()).unwrap_or_default();
             (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)))
         }
         Field::Header(i) => {

@@ -5,9 +5,9 @@ mod draw;
 use crossterm::event::KeyEvent;
 
 use super::{Pane, PaneId};
+use crate::action::Draft;
 use crate::action::{Action, Context, Effect};
 use crate::json::{Kind, Tape};
-use crate::source::Draft;
 use crate::text::{Newlines, visible};
 use crate::tui::overlay::Purpose;
 use crate::tui::widget::editor::Editor;
@@ -328,7 +328,9 @@ fn act(app: &mut App, action: Action) -> bool {
         Action::PickModel => app.pick_model(),
         Action::EditUrl => {
             let url = app.request.draft.url.clone();
-            let url = url.or_else(|| app.provider().map(|p| p.base_url.clone()));
+            // The lab has no address to begin with.
+            let own = || app.provider().map(ProviderInfo::address).filter(|a| a.contains("://"));
+            let url = url.or_else(own);
             app.ask(
                 Purpose::Url,
                 "Send to (empty: the provider's own address)",
