@@ -1,7 +1,7 @@
-//! The request that the user wishes.
+//! What the user wants to send.
 
 /// What is to be sent, as the editor or the command line has it: text that nobody has
-/// interpreted yet. `Config::resolve` turns it into a request.
+/// interpreted yet. `source::request::resolve` turns it into a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
     /// Name of the provider.

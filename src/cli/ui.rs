@@ -33,7 +33,10 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     }
     let mut config = super::load(&Global { quiet: true, ..global.clone() })?;
     let mut messages = config.notes.clone();
-    let draft = request::draft(&args.request, None, &mut config)?;
+    let mut draft = request::draft(&args.request, None, &mut config)?;
+    if draft.provider.is_empty() && draft.url.is_none() {
+        draft.provider.clone_from(&config.provider);
+    }
     let transport = request::transport(&args.request);
     if transport.insecure {
         messages.push("!! TLS certificates are NOT verified (--insecure)".into());
@@ -66,7 +69,8 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         messages,
         tools: tools(&config),
     };
-    let mut desk = Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
+    let mut desk =
+        Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,18 +123,21 @@ fn recorder(
     clock: Clock,
     news: UnboundedSender<News>,
 ) -> Result<Recorder, Failure> {
-    let folder = directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
-    let autosave = folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
-        folder,
-        keep_files: config.autosave.keep_files,
-        keep_bytes: config.autosave.keep_bytes,
-    });
+    let folder =
+        directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
+    let autosave =
+        folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
+            folder,
+            keep_files: config.autosave.keep_files,
+            keep_bytes: config.autosave.keep_bytes,
+        });
     let trouble = move |text| drop(news.send(News::Trouble { x: None, text }));
     Ok(Recorder::start(clock.created(), autosave, trouble).map_err(|e| e.to_string())?)
 }
 
 fn providers(config: &Config) -> Vec<ProviderInfo> {
-    let lab = || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
+    let lab =
+        || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
     config
         .providers
         .values()
@@ -156,7 +163,8 @@ fn tools(config: &Arc<Config>) -> Tools {
             report::curl(r, key)
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
-            let draft = Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
+            let draft =
+                Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
             let draft = compose(&for_body, draft, prompt, None).unwrap_or_default();
             String::from_utf8(draft.body).unwrap_or_default()
         }),
@@ -188,7 +196,8 @@ fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Sen
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    let _ = news.send(News::Trouble { x: None, text: format!("standard input: {e}") });
+                    let _ =
+                        news.send(News::Trouble { x: None, text: format!("standard input: {e}") });
                     break;
                 }
             }
@@ -222,7 +231,8 @@ struct Desk {
 impl Desk {
     fn send(&mut self, draft: &Draft) -> Result<(), String> {
         if self.lab.is_none() && request::wants_lab(draft, &self.config) {
-            self.lab = Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
+            self.lab =
+                Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
         self.engine.send(resolve(draft, &self.config, &self.transport, lab)?);

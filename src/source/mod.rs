@@ -14,6 +14,7 @@ pub use clock::Clock;
 pub use engine::Engine;
 pub use recorder::{Autosave, Recorder};
 
+pub use crate::action::Draft;
 use crate::journal::{Entry, ExchangeId};
 
 /// What the sources tell whoever listens.
