@@ -9,7 +9,6 @@ mod recorder;
 pub mod request;
 mod tls;
 
-pub use crate::action::Draft;
 pub use clock::Clock;
 pub use engine::Engine;
 pub use recorder::{Autosave, Recorder};

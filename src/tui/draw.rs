@@ -160,7 +160,8 @@ impl App {
         let mut wrap = Wrap::default();
         wrap.update(&text, width);
         let first = if area.height > 1 { wrap.line(0, text.len()) } else { 0..text.len() };
-        line::put(buf, place, &[(&line::fit(&text[first.clone()], width), style)]);
+        let begin = text[first.clone()].trim_end();
+        line::put(buf, place, &[(&line::fit(begin, width), style)]);
         if area.height > 1 {
             let second = Rect { y: place.y + 1, ..place };
             line::put(buf, second, &[(&line::fit(&text[first.end..], width), style)]);

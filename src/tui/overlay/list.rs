@@ -101,7 +101,7 @@ impl List {
     /// What is chosen now.
     pub(crate) fn choice(&self) -> Option<Choice> {
         let row = self.shown.get(self.at).copied();
-        let typed = self.filter.text();
+        let typed = self.filter.text().trim().to_owned();
         let typed_only = self.free && row.is_none() && !typed.is_empty();
         (row.is_some() || typed_only).then_some(Choice { of: self.of, row, typed })
     }
@@ -121,7 +121,7 @@ impl List {
     }
 
     fn narrow(&mut self) {
-        let needle = self.filter.text().to_lowercase();
+        let needle = self.filter.text().trim().to_lowercase();
         let mut found: Vec<(i32, usize)> = self
             .items
             .iter()
