@@ -23,11 +23,23 @@ impl App {
         if on_top && (self.focus.pane().act)(self, action) {
             return;
         }
+        // What opens something over the panes takes the place of what is there.
+        let opens = matches!(
+            action,
+            Action::Send
+                | Action::Help
+                | Action::Palette
+                | Action::SaveSession
+                | Action::OpenFile
+                | Action::History
+                | Action::Search
+                | Action::Copy
+        );
+        if opens {
+            self.overlays.clear();
+        }
         match action {
-            Action::Send => {
-                self.overlays.clear();
-                self.send();
-            }
+            Action::Send => self.send(),
             Action::Stop => self.stop(),
             Action::Interrupt if self.is_running() => self.stop(),
             Action::Interrupt => self.effects.push(Effect::Quit),

@@ -200,3 +200,76 @@ fn a_click_selects_what_it_hits() {
     let x = (0..line.len()).find(|i| line[*i..].starts_with(&['g', 'r', 'e', 'e'])).unwrap();
     at(&format!("<click:{x},{y}>")).shows("frame 4 ");
 }
+
+#[test]
+fn no_walk_of_keys_clicks_sizes_and_entries_panics() {
+    let letters: Vec<char> =
+        "jkhlgGtTxzeEvyq?:/nNHipmuMadfcrowX12345[] {}\"é日\t".chars().collect();
+    let others = [
+        "<tab>",
+        "<s-tab>",
+        "<enter>",
+        "<enter>",
+        "<esc>",
+        "<esc>",
+        "<up>",
+        "<down>",
+        "<pgdn>",
+        "<pgup>",
+        "<home>",
+        "<end>",
+        "<bs>",
+        "<f5>",
+        "<f1>",
+        "<c-p>",
+        "<c-s>",
+        "<c-d>",
+        "<c-u>",
+        "<c-c>",
+        "<c-o>",
+        "<c-f>",
+        "<c-y>",
+        "<paste:{\"a\":\u{1b}[1]}\n日本>",
+        "<paste:curl http://x -d '{}'>",
+    ];
+    for seed in 1..=12u64 {
+        // A walk that is the same in each run.
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut pick = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % n as u64) as usize
+        };
+        let mut app = App::new(if seed % 2 == 0 { opened(hostile_exchange()) } else { startup() });
+        let (mut width, mut height) = (100, 30);
+        app.resize(width, height);
+        let mut coming = hostile_exchange().into_iter();
+        for step in 0..400 {
+            let text = match pick(10) {
+                0..5 => letters[pick(letters.len())].to_string(),
+                5..8 => others[pick(others.len())].to_owned(),
+                8 => format!("<click:{},{}>", pick(width.into()), pick(height.into())),
+                _ => format!("<wheel:{},{}>", pick(width.into()), pick(height.into())),
+            };
+            for event in keys(&text) {
+                app.update(step * 10_000, Event::Input(event));
+            }
+            if pick(20) == 0
+                && let Some(entry) = coming.next()
+            {
+                app.update(step * 10_000, Event::News(sselens::source::News::Entry(entry)));
+            }
+            if pick(30) == 0 {
+                (width, height) =
+                    ([1, 40, 61, 80, 100, 160][pick(6)], [1, 10, 15, 24, 30, 50][pick(6)]);
+                app.resize(width, height);
+            }
+            let buffer = draw(&app, width, height);
+            for cell in &buffer.content {
+                assert!(!cell.symbol().chars().any(is_hazard), "{:?}", cell.symbol());
+            }
+            assert_eq!(buffer, draw(&app, width, height), "seed {seed}, step {step}");
+        }
+    }
+}
