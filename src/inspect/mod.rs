@@ -27,7 +27,7 @@ pub use think::Think;
 use crate::dialect::{self, Dialect, Fact, Payload};
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, Head, Headers, Micros, Request, What};
-use crate::json::{ErrorKind, Tape};
+use crate::json::Tape;
 
 /// What the shell may set about the fold: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -306,17 +306,15 @@ impl Inspection {
         self.timing.first_frame = self.timing.first_frame.or(at);
         let data = frame.data(&body);
         let event = match frame.kind {
-            Kind::Event => crate::frame::sse::Block::of(&frame, &body).event(),
+            Kind::Event if frame.is_named() => crate::frame::sse::Block::of(&frame, &body).event(),
             _ => std::borrow::Cow::Borrowed("message"),
         };
         let mut json_error = None;
         let mut duplicate_key = None;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
-            let whole = json_error.is_none_or(|e| e.kind == ErrorKind::Trailing);
-            if let Some(json) = tape.root(text).filter(|_| whole) {
-                duplicate_key = self.shape.add(number, json);
-            }
+            // After an error the tape is empty, unless a whole value stands before it.
+            duplicate_key = self.shape.add(number, &tape, text);
         }
         if let Some(text) = data.as_deref() {
             let json = tape.root(text);

@@ -45,6 +45,11 @@ impl<'a> Value<'a> {
         self.tape.nodes[self.index as usize]
     }
 
+    /// Its position in document order, keys counted too.
+    pub fn position(self) -> usize {
+        self.index as usize
+    }
+
     /// Its type.
     pub fn kind(self) -> Kind {
         self.node().kind
