@@ -1,7 +1,7 @@
 //! The terminal UI.
 //!
-//! [`app`] holds the state and turns events into effects: no IO, no clock, no runtime. [`run`] is
-//! the one loop around it, [`terminal`] the real terminal. Panes, overlays and widgets draw from
+//! `app.rs` holds the state and turns events into effects: no IO, no clock, no runtime. `run.rs` is
+//! the one loop around it, `terminal.rs` the real terminal. Panes, overlays and widgets draw from
 //! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
 
 mod app;
