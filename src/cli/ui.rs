@@ -108,13 +108,10 @@ fn open(path: &Path, draft: &Draft, messages: &mut Vec<String>) -> Result<Vec<En
 fn theme(global: &Global, config: &Config) -> Result<Theme, Failure> {
     let name = config.themes.chosen.as_deref().unwrap_or("dark");
     let known = || config.themes.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
-    let styles = config
-        .themes
-        .by_name
-        .get(name)
-        .ok_or_else(|| format!("no theme is called {name:?}; there are {}", known()))?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    Ok(Theme::new(styles, !no_color && global.color != Color::Never))
+    let colour = !no_color && global.color != Color::Never;
+    let unknown = || format!("no theme is called {name:?}; there are {}", known());
+    Ok(Theme::choose(&config.themes, name, colour).ok_or_else(unknown)?)
 }
 
 fn recorder(

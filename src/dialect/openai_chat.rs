@@ -56,7 +56,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Chat)
+        Box::<Chat>::default()
     }
 }
 
@@ -75,8 +75,13 @@ fn request_body(parts: &RequestParts<'_>) -> String {
     serde_json::to_string_pretty(&body).unwrap_or_default()
 }
 
-/// The decoder; the dialect's chunks stand for themselves, so it has no state.
-struct Chat;
+/// The decoder. The dialect's chunks stand for themselves: it needs to know nothing of the earlier
+/// ones.
+#[derive(Default)]
+struct Chat {
+    /// The model was told; every chunk repeats it.
+    told_model: bool,
+}
 
 impl Decoder for Chat {
     fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
@@ -95,7 +100,10 @@ impl Decoder for Chat {
         };
         let chunk = Chunk::of(json);
         error(&chunk, json, payload, tell);
-        if let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty()) {
+        if !self.told_model
+            && let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
             tell(Fact::Model(model));
         }
         usage(chunk.usage, Path::new("usage", 0), tell);

@@ -258,7 +258,11 @@ impl Inspection {
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
         self.advance(at, |framer, body, frames| framer.push(body, frames));
-        self.rules(at, |family, now, out| family.read(now, out));
+        self.rules(at, |family, now, out| {
+            if family.reads() {
+                family.read(now, out);
+            }
+        });
     }
 
     fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
@@ -337,9 +341,8 @@ impl Inspection {
             tape: &tape,
             duplicate_key: duplicate_key.as_deref(),
         };
-        let options = Arc::clone(&self.options);
-        let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options: &options, at };
+        let options = &*self.options;
+        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
         for family in &mut families {
             family.frame(self, &seen, &mut out);
         }
@@ -377,9 +380,8 @@ impl Inspection {
         let mut families = std::mem::take(&mut self.families);
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
-        let options = Arc::clone(&self.options);
-        let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options: &options, at };
+        let options = &*self.options;
+        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
         for family in &mut families {
             ask(family.as_mut(), self, &mut out);
         }
