@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, Usage, error_text,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -393,5 +393,5 @@ fn tool(
     });
     let id = call.str("id").filter(|id| !id.is_empty());
     let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
-    tell(Fact::Tool { choice, path, index, id, name, arguments });
+    tell(Fact::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
 }

@@ -364,7 +364,7 @@ impl Inspection {
             if let Fact::Text { channel, .. } = &fact {
                 timing.text(*channel, at);
             }
-            carries |= matches!(fact, Fact::Text { .. } | Fact::Tool { .. });
+            carries |= matches!(fact, Fact::Text { .. } | Fact::Tool(_));
             answer.add(frame, fact);
         });
         if carries {
