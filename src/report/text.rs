@@ -84,7 +84,7 @@ fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<(
     if let Some(h) = &i.head {
         head.push(visible(&h.version, Newlines::Show).into_owned());
     }
-    head.extend(i.status().map(|s| status_line(s)));
+    head.extend(i.status().map(status_line));
     head.extend(i.content_type().map(|t| visible(t, Newlines::Show).into_owned()));
     if !head.is_empty() {
         writeln!(out, "{}", head.join(" · "))?;
