@@ -90,7 +90,10 @@ fn lines_come_in_the_order_of_the_contract() {
     assert_eq!(joined, summary["reasoning"]["0"].as_str().unwrap());
     assert!(of(&lines, "delta").iter().any(|d| d["path"] == "choices[0].delta.reasoning"));
     assert_eq!((&summary["reason"], &summary["outcome"]), (&"complete".into(), &"ok".into()));
-    assert_eq!(summary["ending"], serde_json::json!({"transport": "clean", "sentinel": true, "finish": true, "terminal": null}));
+    assert_eq!(
+        summary["ending"],
+        serde_json::json!({"transport": "clean", "sentinel": true, "finish": true, "terminal": null})
+    );
 }
 
 #[test]
@@ -100,7 +103,20 @@ fn exit_statuses_tell_what_happened() {
         (&["send", "-p", "lab", "-m", "lab/hello", "--pace", "0"][..], 0),
         (&["send", "-p", "lab", "-m", "lab/empty-stream", "--pace", "0"], 1),
         (&["send", "-p", "lab", "-m", "lab/http-422", "--pace", "0"], 1),
-        (&["send", "-p", "lab", "-m", "lab/connection-reset", "--pace", "0", "--fail-on", "fatal"], 1),
+        (
+            &[
+                "send",
+                "-p",
+                "lab",
+                "-m",
+                "lab/connection-reset",
+                "--pace",
+                "0",
+                "--fail-on",
+                "fatal",
+            ],
+            1,
+        ),
         (&["send", "-p", "nobody"], 2),
         (&["send", "--dialect", "klingon"], 2),
         (&["send", "-b", "missing.json"], 2),
@@ -127,7 +143,19 @@ fn exit_statuses_tell_what_happened() {
 #[test]
 fn what_was_saved_opens_to_the_same() {
     let p = Program::new();
-    let sent = p.lines(&["send", "-p", "lab", "-m", "lab/tool-calls", "--pace", "0", "-o", "ndjson", "--save", "s"]);
+    let sent = p.lines(&[
+        "send",
+        "-p",
+        "lab",
+        "-m",
+        "lab/tool-calls",
+        "--pace",
+        "0",
+        "-o",
+        "ndjson",
+        "--save",
+        "s",
+    ]);
     let shown = p.lines(&["show", "s", "-o", "ndjson"]);
     assert_eq!(sent, shown);
     let raw = p.run(&["export", "s", "--to", "raw"]).stdout;
@@ -147,18 +175,34 @@ fn a_bare_body_has_no_times() {
     let s = p.show(b": hi\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", &[]);
     assert_eq!(s["dialect"], "openai-chat");
     assert_eq!(s["content"]["0"], "x");
-    assert_eq!((&s["status"], &s["counts"]["chunks"], &s["timing"]["end"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&s["status"], &s["counts"]["chunks"], &s["timing"]["end"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     assert_eq!(s["ending"]["transport"], "undecidable");
     assert_eq!(s["sse"]["comments"], serde_json::json!([" hi"]));
     let s = p.show(b"", &["--status", "204", "--content-type", "text/plain"]);
-    assert_eq!((&s["status"], &s["content_type"], &s["sse"]), (&204.into(), &"text/plain".into(), &Value::Null));
+    assert_eq!(
+        (&s["status"], &s["content_type"], &s["sse"]),
+        (&204.into(), &"text/plain".into(), &Value::Null)
+    );
 }
 
 #[test]
 fn standard_input_and_curl_captures_are_read() {
     let p = Program::new();
-    let mut child = p.command(&["show", "-", "-o", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"HTTP/1.1 422 X\r\ncontent-type: application/json\r\n\r\n{\"detail\":\"no\"}").unwrap();
+    let mut child = p
+        .command(&["show", "-", "-o", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"HTTP/1.1 422 X\r\ncontent-type: application/json\r\n\r\n{\"detail\":\"no\"}")
+        .unwrap();
     let s: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!((&s["status"], &s["reason"]), (&422.into(), &"http".into()));
 }
@@ -184,7 +228,10 @@ fn a_body_is_sent_byte_for_byte() {
 /// A server that quotes the key that it was sent, whole and in part, cut between two writes.
 fn parrot() -> (String, std::thread::JoinHandle<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1/chat/completions?api_key=queryqueryquery", listener.local_addr().unwrap());
+    let url = format!(
+        "http://{}/v1/chat/completions?api_key=queryqueryquery",
+        listener.local_addr().unwrap()
+    );
     let thread = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
         let mut seen = [0; 4096];
@@ -192,9 +239,19 @@ fn parrot() -> (String, std::thread::JoinHandle<()>) {
         let seen = String::from_utf8_lossy(&seen[..n]).into_owned();
         let key = seen.split("Bearer ").nth(1).unwrap().split("\r\n").next().unwrap().to_owned();
         let (a, b) = key.split_at(9);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: id={key}\r\nconnection: close\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: id={key}\r\nconnection: close\r\n\r\n"
+        );
         peer.write_all(head.as_bytes()).unwrap();
-        for part in ["data: {\"choices\":[{\"delta\":{\"content\":\"your key ", a, b, " is bad\"},\"finish_reason\":\"stop\"}]}\n\n", ": ", &key[4..], "\n\ndata: [DONE]\n\n"] {
+        for part in [
+            "data: {\"choices\":[{\"delta\":{\"content\":\"your key ",
+            a,
+            b,
+            " is bad\"},\"finish_reason\":\"stop\"}]}\n\n",
+            ": ",
+            &key[4..],
+            "\n\ndata: [DONE]\n\n",
+        ] {
             peer.write_all(part.as_bytes()).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(30));
         }
@@ -218,7 +275,11 @@ fn no_secret_comes_out_anywhere() {
         for (what, bytes) in [("stdout", &out.stdout), ("stderr", &out.stderr), ("file", &file)] {
             for secret in [key.as_bytes(), b"queryqueryquery"] {
                 for run in secret.windows(8) {
-                    assert!(!bytes.windows(8).any(|w| w == run), "{format}: {what} holds a run of the key: {}", String::from_utf8_lossy(bytes));
+                    assert!(
+                        !bytes.windows(8).any(|w| w == run),
+                        "{format}: {what} holds a run of the key: {}",
+                        String::from_utf8_lossy(bytes)
+                    );
                 }
             }
         }
@@ -231,9 +292,22 @@ fn no_secret_comes_out_anywhere() {
 fn control_characters_are_never_emitted() {
     let p = Program::new();
     for format in ["text", "ndjson", "json"] {
-        let out = p.run(&["send", "-p", "lab", "-m", "lab/hostile-control-characters", "--pace", "0", "-o", format, "--color", "never"]);
+        let out = p.run(&[
+            "send",
+            "-p",
+            "lab",
+            "-m",
+            "lab/hostile-control-characters",
+            "--pace",
+            "0",
+            "-o",
+            format,
+            "--color",
+            "never",
+        ]);
         let out = text(&out.stdout);
-        let bad: Vec<char> = out.chars().filter(|c| *c != '\n' && sselens::text::is_hazard(*c)).collect();
+        let bad: Vec<char> =
+            out.chars().filter(|c| *c != '\n' && sselens::text::is_hazard(*c)).collect();
         assert!(bad.is_empty(), "{format}: {bad:?}");
         assert!(out.len() > 100);
     }
@@ -294,7 +368,18 @@ fn without_a_terminal_the_screen_says_what_to_use() {
 #[test]
 fn many_exchanges_want_a_number() {
     let p = Program::new();
-    p.run(&["send", "-p", "lab", "-m", "lab/redirected", "--location", "--pace", "0", "--save", "s"]);
+    p.run(&[
+        "send",
+        "-p",
+        "lab",
+        "-m",
+        "lab/redirected",
+        "--location",
+        "--pace",
+        "0",
+        "--save",
+        "s",
+    ]);
     let out = p.run(&["export", "s", "--to", "raw"]);
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("--exchange"));
@@ -328,7 +413,19 @@ fn a_full_disk_is_told_and_the_stream_goes_on() {
     }
     let p = Program::new();
     // The header is written before anything is sent: then it is an error of usage.
-    let out = p.run(&["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "--save", "/dev/full", "-o", "json"]);
+    let out = p.run(&[
+        "send",
+        "-p",
+        "lab",
+        "-m",
+        "lab/hello",
+        "--pace",
+        "0",
+        "--save",
+        "/dev/full",
+        "-o",
+        "json",
+    ]);
     assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
 }
 
@@ -352,20 +449,46 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
         let expect: Value = serde_json::from_str(&expect).unwrap();
         let file = corpus.join(row["file"].as_str().unwrap());
         let status = row["status"].to_string();
-        let mut args = vec!["show", file.to_str().unwrap(), "-o", "json", "--dialect", dialect, "--status", &status];
+        let mut args = vec![
+            "show",
+            file.to_str().unwrap(),
+            "-o",
+            "json",
+            "--dialect",
+            dialect,
+            "--status",
+            &status,
+        ];
         if let Some(t) = row["content_type"].as_str() {
             args.extend(["--content-type", t]);
         }
         let s = &p.lines(&args)[0];
-        let content: serde_json::Map<_, _> = expect["content"].as_object().unwrap().clone().into_iter().filter(|(_, v)| v != "").collect();
+        let content: serde_json::Map<_, _> = expect["content"]
+            .as_object()
+            .unwrap()
+            .clone()
+            .into_iter()
+            .filter(|(_, v)| v != "")
+            .collect();
         assert_eq!(s["content"], Value::Object(content), "{name}");
-        let reasoning: String = s["reasoning"].as_object().unwrap().values().map(|v| v.as_str().unwrap()).collect();
+        let reasoning: String =
+            s["reasoning"].as_object().unwrap().values().map(|v| v.as_str().unwrap()).collect();
         assert_eq!(reasoning, expect["reasoning"].as_str().unwrap(), "{name}");
         let finish: Vec<&Value> = s["finish"].as_object().unwrap().values().collect();
-        assert_eq!(finish, expect["finish"].as_array().unwrap().iter().collect::<Vec<_>>(), "{name}");
+        assert_eq!(
+            finish,
+            expect["finish"].as_array().unwrap().iter().collect::<Vec<_>>(),
+            "{name}"
+        );
         let calls = |v: &Value| -> Vec<(Value, Value, Value)> {
-            let json = |a: &Value| a.as_str().and_then(|t| serde_json::from_str(t).ok()).unwrap_or(a.clone());
-            v.as_array().unwrap().iter().map(|t| (t["id"].clone(), t["name"].clone(), json(&t["arguments"]))).collect()
+            let json = |a: &Value| {
+                a.as_str().and_then(|t| serde_json::from_str(t).ok()).unwrap_or(a.clone())
+            };
+            v.as_array()
+                .unwrap()
+                .iter()
+                .map(|t| (t["id"].clone(), t["name"].clone(), json(&t["arguments"])))
+                .collect()
         };
         assert_eq!(calls(&s["tools"]), calls(&expect["tool_calls"]), "{name}");
         // The SDK stops at OpenRouter's error frame, and so never sees the usage that it carries.

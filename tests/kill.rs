@@ -15,7 +15,18 @@ fn what_is_older_than_100_ms_survives_a_kill() {
     for round in 0..ROUNDS {
         let file = dir.path().join(format!("s{round}"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_sselens"))
-            .args(["send", "-p", "lab", "-m", "lab/answer", "-o", "ndjson", "--pace", "0.4", "--save"])
+            .args([
+                "send",
+                "-p",
+                "lab",
+                "-m",
+                "lab/answer",
+                "-o",
+                "ndjson",
+                "--pace",
+                "0.4",
+                "--save",
+            ])
             .arg(&file)
             .current_dir(dir.path())
             .env_clear()
@@ -44,9 +55,12 @@ fn what_is_older_than_100_ms_survives_a_kill() {
         child.wait().unwrap();
         reader.join().unwrap();
         let heard = heard.lock().unwrap();
-        let old = |at: &Instant| killed.checked_duration_since(*at).is_some_and(|age| age > Duration::from_millis(100));
+        let old = |at: &Instant| {
+            killed.checked_duration_since(*at).is_some_and(|age| age > Duration::from_millis(100))
+        };
         let owed = heard.iter().filter(|(at, _)| old(at)).map(|(_, end)| *end).max().unwrap_or(0);
-        let recording = sselens::source::file::open(&file, &sselens::source::file::Told::default()).unwrap();
+        let recording =
+            sselens::source::file::open(&file, &sselens::source::file::Told::default()).unwrap();
         let kept: u64 = recording
             .entries
             .iter()

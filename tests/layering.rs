@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 /// Every folder of `src`, from the bottom up. One may name only those before it.
 const LAYERS: &[&str] = &[
     // pure core
-    "json", "text", "journal", "frame", "dialect", "inspect",
-    // vocabulary
-    "config", "action",
-    // shell
+    "json", "text", "journal", "frame", "dialect", "inspect", // vocabulary
+    "config", "action", // shell
     "source", "lab", "report", "tui", "cli",
 ];
 
@@ -17,8 +15,17 @@ const LAYERS: &[&str] = &[
 const CORE: usize = 6;
 
 /// What the core must not name.
-const IMPURE: &[&str] =
-    &["tokio::", "reqwest::", "ratatui::", "crossterm::", "std::time", "std::fs", "std::net", "std::env", "std::thread"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "reqwest::",
+    "ratatui::",
+    "crossterm::",
+    "std::time",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -66,9 +73,14 @@ fn layers_only_point_down() {
         for path in all.iter().filter(|p| !is_test(p)) {
             let code = code(path);
             for head in code.split("crate::").skip(1) {
-                let name: String = head.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let name: String =
+                    head.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 if let Some(named) = LAYERS.iter().position(|l| *l == name) {
-                    assert!(named <= level, "{} names crate::{name}, which lies above {layer}", path.display());
+                    assert!(
+                        named <= level,
+                        "{} names crate::{name}, which lies above {layer}",
+                        path.display()
+                    );
                 }
             }
         }
@@ -95,6 +107,10 @@ fn no_file_is_much_over_500_lines() {
     files(&source(), &mut all);
     for path in all {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 650, "{} has {lines} lines: it is more than one thing by now", path.display());
+        assert!(
+            lines <= 650,
+            "{} has {lines} lines: it is more than one thing by now",
+            path.display()
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Draft;
 use crate::journal::{Entry, ExchangeId};
-use crate::source::Draft;
 
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq)]

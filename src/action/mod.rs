@@ -6,9 +6,11 @@
 //! of these two tables. An [`Effect`] is what the screen's state asks of the world; the answer is a
 //! [`Done`].
 
+mod draft;
 mod effect;
 mod keymap;
 
+pub use draft::Draft;
 pub use effect::{Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show};
 

@@ -15,6 +15,7 @@ pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
         ConfigCommand::Path => writeln!(out, "{}", file?.display())?,
         ConfigCommand::Check => {
             let config = super::load(global)?;
+            crate::action::Keymap::new(&config.keys).map_err(|e| e.to_string())?;
             let file = file?;
             let what = if file.exists() {
                 "is right"

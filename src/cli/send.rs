@@ -40,7 +40,8 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     };
     let recorder = match &args.save {
         Some(file) => {
-            let recorder = Recorder::start(clock.created(), None, trouble).map_err(|e| e.to_string())?;
+            let recorder =
+                Recorder::start(clock.created(), None, trouble).map_err(|e| e.to_string())?;
             recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
             Some(recorder)
         }

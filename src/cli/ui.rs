@@ -68,7 +68,8 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         messages,
         tools: tools(&config),
     };
-    let mut desk = Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
+    let mut desk =
+        Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -107,13 +108,10 @@ fn open(path: &Path, draft: &Draft, messages: &mut Vec<String>) -> Result<Vec<En
 fn theme(global: &Global, config: &Config) -> Result<Theme, Failure> {
     let name = config.themes.chosen.as_deref().unwrap_or("dark");
     let known = || config.themes.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
-    let styles = config
-        .themes
-        .by_name
-        .get(name)
-        .ok_or_else(|| format!("no theme is called {name:?}; there are {}", known()))?;
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    Ok(Theme::new(styles, !no_color && global.color != Color::Never))
+    let colour = !no_color && global.color != Color::Never;
+    let unknown = || format!("no theme is called {name:?}; there are {}", known());
+    Ok(Theme::choose(&config.themes, name, colour).ok_or_else(unknown)?)
 }
 
 fn recorder(
@@ -122,18 +120,21 @@ fn recorder(
     clock: Clock,
     news: UnboundedSender<News>,
 ) -> Result<Recorder, Failure> {
-    let folder = directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
-    let autosave = folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
-        folder,
-        keep_files: config.autosave.keep_files,
-        keep_bytes: config.autosave.keep_bytes,
-    });
+    let folder =
+        directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
+    let autosave =
+        folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
+            folder,
+            keep_files: config.autosave.keep_files,
+            keep_bytes: config.autosave.keep_bytes,
+        });
     let trouble = move |text| drop(news.send(News::Trouble { x: None, text }));
     Ok(Recorder::start(clock.created(), autosave, trouble).map_err(|e| e.to_string())?)
 }
 
 fn providers(config: &Config) -> Vec<ProviderInfo> {
-    let lab = || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
+    let lab =
+        || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
     config
         .providers
         .values()
@@ -159,7 +160,8 @@ fn tools(config: &Arc<Config>) -> Tools {
             report::curl(r, key)
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
-            let draft = Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
+            let draft =
+                Draft { provider: p.name.clone(), model: p.model.clone(), ..Draft::default() };
             let draft = compose(&for_body, draft, prompt, None).unwrap_or_default();
             String::from_utf8(draft.body).unwrap_or_default()
         }),
@@ -191,7 +193,8 @@ fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Sen
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    let _ = news.send(News::Trouble { x: None, text: format!("standard input: {e}") });
+                    let _ =
+                        news.send(News::Trouble { x: None, text: format!("standard input: {e}") });
                     break;
                 }
             }
@@ -225,7 +228,8 @@ struct Desk {
 impl Desk {
     fn send(&mut self, draft: &Draft) -> Result<(), String> {
         if self.lab.is_none() && request::wants_lab(draft, &self.config) {
-            self.lab = Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
+            self.lab =
+                Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
         self.engine.send(resolve(draft, &self.config, &self.transport, lab)?);

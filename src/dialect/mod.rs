@@ -136,21 +136,8 @@ pub enum Fact<'a> {
         /// The same text came in another field of the same payload and counts there.
         duplicate: bool,
     },
-    /// A piece of a tool call.
-    Tool {
-        /// Which choice.
-        choice: u32,
-        /// Where it stood.
-        path: Path,
-        /// The provider's index, if it gave one.
-        index: Option<u64>,
-        /// The call's id, if given here.
-        id: Option<Cow<'a, str>>,
-        /// The function's name, if given here.
-        name: Option<Cow<'a, str>>,
-        /// The arguments' next piece; for a JSON object its source.
-        arguments: Option<Cow<'a, str>>,
-    },
+    /// A piece of a tool call. Boxed: it is much larger than the others, and much rarer than text.
+    Tool(Box<ToolPiece<'a>>),
     /// A choice said why it ended.
     Finish {
         /// Which choice.
@@ -173,6 +160,23 @@ pub enum Fact<'a> {
     Sentinel,
     /// The dialect's terminal event.
     Terminal,
+}
+
+/// A piece of a tool call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolPiece<'a> {
+    /// Which choice.
+    pub choice: u32,
+    /// Where it stood.
+    pub path: Path,
+    /// The provider's index, if it gave one.
+    pub index: Option<u64>,
+    /// The call's id, if given here.
+    pub id: Option<Cow<'a, str>>,
+    /// The function's name, if given here.
+    pub name: Option<Cow<'a, str>>,
+    /// The arguments' next piece; for a JSON object its source.
+    pub arguments: Option<Cow<'a, str>>,
 }
 
 /// An error that came as a payload.

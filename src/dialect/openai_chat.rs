@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, Usage, error_text,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -56,7 +56,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Chat)
+        Box::<Chat>::default()
     }
 }
 
@@ -75,8 +75,13 @@ fn request_body(parts: &RequestParts<'_>) -> String {
     serde_json::to_string_pretty(&body).unwrap_or_default()
 }
 
-/// The decoder; the dialect's chunks stand for themselves, so it has no state.
-struct Chat;
+/// The decoder. The dialect's chunks stand for themselves: it needs to know nothing of the earlier
+/// ones.
+#[derive(Default)]
+struct Chat {
+    /// The model was told; every chunk repeats it.
+    told_model: bool,
+}
 
 impl Decoder for Chat {
     fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
@@ -95,7 +100,10 @@ impl Decoder for Chat {
         };
         let chunk = Chunk::of(json);
         error(&chunk, json, payload, tell);
-        if let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty()) {
+        if !self.told_model
+            && let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
             tell(Fact::Model(model));
         }
         usage(chunk.usage, Path::new("usage", 0), tell);
@@ -385,5 +393,5 @@ fn tool(
     });
     let id = call.str("id").filter(|id| !id.is_empty());
     let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
-    tell(Fact::Tool { choice, path, index, id, name, arguments });
+    tell(Fact::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
 }

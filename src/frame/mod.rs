@@ -80,17 +80,24 @@ pub struct Frame {
     data: Option<(u32, u32)>,
     /// Index of its last event id in [`sse::Sse::id`].
     id: u32,
+    /// It has an `event` line.
+    named: bool,
 }
 
 impl Frame {
     fn new(kind: Kind, from: usize, to: usize) -> Self {
-        Self { offset: from as u64, len: (to - from) as u64, kind, data: None, id: 0 }
+        Self { offset: from as u64, len: (to - from) as u64, kind, data: None, id: 0, named: false }
     }
 
     /// Its bytes, out of the whole body.
     pub fn bytes<'a>(&self, body: &'a [u8]) -> &'a [u8] {
         let from = (self.offset as usize).min(body.len());
         &body[from..(from + self.len as usize).min(body.len())]
+    }
+
+    /// Whether it has an `event` line; without one, an event's type is `message`.
+    pub fn is_named(&self) -> bool {
+        self.named
     }
 
     /// The offset after it.

@@ -55,6 +55,7 @@ struct State {
     first_data: (usize, usize),
     data_lines: u32,
     fields: bool,
+    named: bool,
     comments: bool,
     oversized: bool,
 }
@@ -273,7 +274,7 @@ impl Sse {
                 }
                 self.block.data_lines += 1;
             }
-            b"event" => {}
+            b"event" => self.block.named = true,
             b"id" if value.contains(&0) => self.ignore(name, value, Ignored::IdHasNul),
             b"id" => {
                 let value = String::from_utf8_lossy(value);
@@ -307,6 +308,7 @@ impl Sse {
         frames.push(Frame {
             data: (block.data_lines == 1).then(|| ((at - self.frame) as u32, len as u32)),
             id: if kind == Kind::Event { self.final_id } else { 0 },
+            named: block.named,
             ..Frame::new(kind, self.frame, next)
         });
         self.frame = next;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::think::Think;
-use crate::dialect::{Channel, ErrorShape, Fact, Path, Usage};
+use crate::dialect::{Channel, ErrorShape, Fact, Path, ToolPiece, Usage};
 
 /// What one frame added to one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,8 @@ pub struct StreamError {
 struct Joined {
     text: String,
     chars: usize,
+    /// Of content: which parts are thought.
+    think: Think,
 }
 
 /// How many in-band errors are kept.
@@ -78,7 +80,6 @@ pub struct Answer {
     counts: [u64; 5],
     /// Texts of duplicates, which belong to no channel.
     duplicates: String,
-    think: BTreeMap<u32, Think>,
     tools: Vec<ToolCall>,
     finish: BTreeMap<u32, (String, u32)>,
     /// The last usage given, field by field.
@@ -110,36 +111,14 @@ impl Answer {
                     joined.text.push_str(&text);
                     joined.chars += text.chars().count();
                     if channel == Channel::Content {
-                        self.think.entry(choice).or_default().update(&joined.text);
+                        joined.think.update(&joined.text);
                     }
                     start
                 };
                 let (start, len) = (start as u32, text.len() as u32);
                 self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
             }
-            Fact::Tool { choice, path, index, id, name, arguments } => {
-                let slot = self.tool_slot(frame, choice, index, id.as_deref());
-                let tool = &mut self.tools[slot];
-                if tool.id.is_none() {
-                    tool.id = id.map(Into::into);
-                }
-                if tool.name.is_none() {
-                    tool.name = name.map(Into::into);
-                }
-                let start = tool.arguments.len() as u32;
-                tool.arguments.push_str(arguments.as_deref().unwrap_or_default());
-                let len = tool.arguments.len() as u32 - start;
-                self.push(Delta {
-                    frame,
-                    choice,
-                    channel: Channel::Tool,
-                    path,
-                    start,
-                    len,
-                    slot: slot as u32,
-                    duplicate: false,
-                });
-            }
+            Fact::Tool(piece) => self.add_tool(frame, *piece),
             Fact::Finish { choice, reason } => {
                 self.finish.insert(choice, (reason.into_owned(), frame));
             }
@@ -172,6 +151,31 @@ impl Answer {
                 self.terminal.get_or_insert(frame);
             }
         }
+    }
+
+    fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) {
+        let ToolPiece { choice, path, index, id, name, arguments } = piece;
+        let slot = self.tool_slot(frame, choice, index, id.as_deref());
+        let tool = &mut self.tools[slot];
+        if tool.id.is_none() {
+            tool.id = id.map(Into::into);
+        }
+        if tool.name.is_none() {
+            tool.name = name.map(Into::into);
+        }
+        let start = tool.arguments.len() as u32;
+        tool.arguments.push_str(arguments.as_deref().unwrap_or_default());
+        let len = tool.arguments.len() as u32 - start;
+        self.push(Delta {
+            frame,
+            choice,
+            channel: Channel::Tool,
+            path,
+            start,
+            len,
+            slot: slot as u32,
+            duplicate: false,
+        });
     }
 
     fn push(&mut self, delta: Delta) {
@@ -299,7 +303,7 @@ impl Answer {
 
     /// Which parts of a choice's content are thought.
     pub fn think(&self, choice: u32) -> Option<&Think> {
-        self.think.get(&choice)
+        self.text.get(&(Channel::Content, choice)).map(|j| &j.think)
     }
 
     /// The tool calls, in order of first appearance.

@@ -27,7 +27,7 @@ pub use think::Think;
 use crate::dialect::{self, Dialect, Fact, Payload};
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, Head, Headers, Micros, Request, What};
-use crate::json::{ErrorKind, Tape};
+use crate::json::Tape;
 
 /// What the shell may set about the fold: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,7 +258,11 @@ impl Inspection {
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
         self.advance(at, |framer, body, frames| framer.push(body, frames));
-        self.rules(at, |family, now, out| family.read(now, out));
+        self.rules(at, |family, now, out| {
+            if family.reads() {
+                family.read(now, out);
+            }
+        });
     }
 
     fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
@@ -306,17 +310,15 @@ impl Inspection {
         self.timing.first_frame = self.timing.first_frame.or(at);
         let data = frame.data(&body);
         let event = match frame.kind {
-            Kind::Event => crate::frame::sse::Block::of(&frame, &body).event(),
+            Kind::Event if frame.is_named() => crate::frame::sse::Block::of(&frame, &body).event(),
             _ => std::borrow::Cow::Borrowed("message"),
         };
         let mut json_error = None;
         let mut duplicate_key = None;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
-            let whole = json_error.is_none_or(|e| e.kind == ErrorKind::Trailing);
-            if let Some(json) = tape.root(text).filter(|_| whole) {
-                duplicate_key = self.shape.add(number, json);
-            }
+            // After an error the tape is empty, unless a whole value stands before it.
+            duplicate_key = self.shape.add(number, &tape, text);
         }
         if let Some(text) = data.as_deref() {
             let json = tape.root(text);
@@ -339,9 +341,8 @@ impl Inspection {
             tape: &tape,
             duplicate_key: duplicate_key.as_deref(),
         };
-        let options = Arc::clone(&self.options);
-        let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options: &options, at };
+        let options = &*self.options;
+        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
         for family in &mut families {
             family.frame(self, &seen, &mut out);
         }
@@ -363,7 +364,7 @@ impl Inspection {
             if let Fact::Text { channel, .. } = &fact {
                 timing.text(*channel, at);
             }
-            carries |= matches!(fact, Fact::Text { .. } | Fact::Tool { .. });
+            carries |= matches!(fact, Fact::Text { .. } | Fact::Tool(_));
             answer.add(frame, fact);
         });
         if carries {
@@ -379,9 +380,8 @@ impl Inspection {
         let mut families = std::mem::take(&mut self.families);
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
-        let options = Arc::clone(&self.options);
-        let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options: &options, at };
+        let options = &*self.options;
+        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
         for family in &mut families {
             ask(family.as_mut(), self, &mut out);
         }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Tape, Value};
 use crate::text;
 
 /// How many distinct paths are kept. A stream that writes data as keys would else grow the table
@@ -28,7 +28,26 @@ pub struct Shape {
     /// Counts objects, to tell a key written twice in one object.
     objects: u64,
     duplicate_key: Option<String>,
+    template: Template,
 }
+
+/// The last frame whose paths were looked up. Most frames of a stream have the same keys in the
+/// same order: then every path is known by its position, and counting is a walk over a list.
+#[derive(Debug, Default)]
+struct Template {
+    text: String,
+    tape: Tape,
+    /// For each position on the tape the node of the value there; [`NONE`] for keys.
+    nodes: Vec<u32>,
+    duplicate_key: Option<String>,
+    /// Nothing in it was left out of the table.
+    whole: bool,
+}
+
+/// No node.
+const NONE: u32 = u32::MAX;
+/// A longer text is not kept as a template.
+const MAX_TEMPLATE: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -45,6 +64,16 @@ struct Node {
     first: u32,
     sample: String,
     object: u64,
+}
+
+impl Node {
+    /// Keeps the first value that tells something: no container, no empty string.
+    fn take_sample(&mut self, value: Value<'_>) {
+        let container = matches!(value.kind(), Kind::Array | Kind::Object);
+        if !container && value.raw() != b"\"\"" {
+            self.sample = text::preview(value.source(), SAMPLE);
+        }
+    }
 }
 
 /// One row of the table.
@@ -73,21 +102,57 @@ impl Default for Shape {
             dropped: 0,
             objects: 0,
             duplicate_key: None,
+            template: Template::default(),
         }
     }
 }
 
 impl Shape {
-    /// Counts the JSON of one frame. Gives the first key that one object had twice, if any.
-    pub fn add(&mut self, frame: u32, json: Value<'_>) -> Option<String> {
+    /// Counts the JSON of one frame, of which `tape` is the tape and `text` the text. Gives the
+    /// first key that one object had twice, if any.
+    pub fn add(&mut self, frame: u32, tape: &Tape, text: &str) -> Option<String> {
+        let root = tape.root(text)?;
+        let known = &self.template;
+        if known.whole && tape.has_shape_of(text, &known.tape, &known.text) {
+            let template = std::mem::take(&mut self.template);
+            for (at, (kind, node)) in tape.kinds().zip(&template.nodes).enumerate() {
+                if *node == NONE {
+                    continue;
+                }
+                let n = &mut self.nodes[*node as usize];
+                n.count += 1;
+                n.types |= 1 << (kind as u8);
+                if n.sample.is_empty() && kind != Kind::Null {
+                    n.take_sample(tape.value_at(text, at));
+                }
+            }
+            self.template = template;
+            return self.template.duplicate_key.clone();
+        }
         self.duplicate_key = None;
-        self.value(0, frame, json, 0);
+        let dropped = self.dropped;
+        let mut nodes = std::mem::take(&mut self.template.nodes);
+        nodes.clear();
+        nodes.resize(tape.kinds().count(), NONE);
+        self.template.nodes = nodes;
+        self.template.whole = text.len() <= MAX_TEMPLATE;
+        self.value(0, frame, root, 0);
+        if self.dropped > dropped {
+            self.template.whole = false;
+        }
+        if self.template.whole {
+            self.template.text.clear();
+            self.template.text.push_str(text);
+            self.template.tape.clone_from(tape);
+            self.template.duplicate_key.clone_from(&self.duplicate_key);
+        }
         self.duplicate_key.take()
     }
 
     /// Recursion ends at [`MAX_DEPTH`].
     fn value(&mut self, node: u32, frame: u32, value: Value<'_>, depth: usize) {
         let kind = value.kind();
+        self.template.nodes[value.position()] = node;
         let n = &mut self.nodes[node as usize];
         n.count += 1;
         n.types |= 1 << (kind as u8);
@@ -120,14 +185,9 @@ impl Shape {
                     self.value(child, frame, member, depth + 1);
                 }
             }
-            _ => {
-                if n.sample.is_empty() && kind != Kind::Null {
-                    let source = value.source();
-                    if source != "\"\"" {
-                        n.sample = text::preview(source, SAMPLE);
-                    }
-                }
-            }
+            Kind::Null => {}
+            _ if n.sample.is_empty() => n.take_sample(value),
+            _ => {}
         }
     }
 
@@ -235,14 +295,13 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Tape;
 
     fn shape(frames: &[&str]) -> (Shape, Vec<Option<String>>) {
         let mut shape = Shape::default();
         let mut tape = Tape::new();
         let twice = frames.iter().enumerate().map(|(i, f)| {
             tape.parse(f).unwrap();
-            shape.add(i as u32, tape.root(f).unwrap())
+            shape.add(i as u32, &tape, f)
         });
         let twice = twice.collect();
         (shape, twice)
@@ -272,13 +331,33 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_like_the_last_one_counts_the_same() {
+        let frames = [
+            r#"{"a":[{"b":null},{"b":""}],"c":1}"#,
+            r#"{"a":[{"b":"x"},{"b":2}],"c":null}"#,
+            r#"{"a":[{"b":{"d":1}}],"c":1}"#,
+            r#"{"a":[{"b":[3]}],"c":1}"#,
+            r#"{"a":[{"b":[]}],"c":{}}"#,
+        ];
+        let (by_template, _) = shape(&frames);
+        let mut plain = Shape::default();
+        for (i, f) in frames.iter().enumerate() {
+            let mut tape = Tape::new();
+            tape.parse(f).unwrap();
+            plain.template = Template::default();
+            plain.add(i as u32, &tape, f);
+        }
+        assert_eq!(by_template.rows(), plain.rows());
+    }
+
+    #[test]
     fn data_as_keys_does_not_grow_without_bound() {
         let mut shape = Shape::default();
         let mut tape = Tape::new();
         for i in 0..MAX_PATHS + 500 {
             let text = format!("{{\"k{i}\":1}}");
             tape.parse(&text).unwrap();
-            shape.add(0, tape.root(&text).unwrap());
+            shape.add(0, &tape, &text);
         }
         assert_eq!((shape.len(), shape.dropped), (MAX_PATHS, 500));
     }

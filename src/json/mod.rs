@@ -63,6 +63,33 @@ impl Tape {
         (!self.nodes.is_empty()).then_some(Value { tape: self, text, index: 0 })
     }
 
+    /// Whether this tape has the same keys and the same nesting as `other`: then the values of
+    /// both stand at the same positions, whatever they are. `text` and `other_text` must be the
+    /// texts parsed.
+    pub fn has_shape_of(&self, text: &str, other: &Tape, other_text: &str) -> bool {
+        let container = |n: &Node| matches!(n.kind, Kind::Array | Kind::Object);
+        self.nodes.len() == other.nodes.len()
+            && self.nodes.iter().zip(&other.nodes).all(|(a, b)| {
+                if a.kind == Kind::Key || b.kind == Kind::Key {
+                    return a.kind == b.kind
+                        && text.as_bytes()[a.start as usize..a.end as usize]
+                            == other_text.as_bytes()[b.start as usize..b.end as usize];
+                }
+                // Scalars may differ in type; what holds something must hold as much.
+                (a.kind == b.kind || !(container(a) || container(b))) && a.next == b.next
+            })
+    }
+
+    /// The value at a position ([`Value::position`]) of `text`, which must be the text parsed.
+    pub fn value_at<'a>(&'a self, text: &'a str, position: usize) -> Value<'a> {
+        Value { tape: self, text, index: position as u32 }
+    }
+
+    /// The kind of every node in document order, keys too.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.nodes.iter().map(|n| n.kind)
+    }
+
     /// Whether the text holds `NaN`, `Infinity` or `-Infinity`, which are not JSON.
     pub fn has_nonfinite(&self) -> bool {
         self.nonfinite

@@ -45,6 +45,11 @@ impl<'a> Value<'a> {
         self.tape.nodes[self.index as usize]
     }
 
+    /// Its position in document order, keys counted too.
+    pub fn position(self) -> usize {
+        self.index as usize
+    }
+
     /// Its type.
     pub fn kind(self) -> Kind {
         self.node().kind
@@ -98,7 +103,12 @@ impl<'a> Value<'a> {
 
     /// A non-negative whole number that fits; `None` for anything else.
     pub fn as_u64(self) -> Option<u64> {
-        (self.kind() == Kind::Number).then(|| self.source().parse().ok()).flatten()
+        match self.raw() {
+            // An index, nearly always.
+            [digit @ b'0'..=b'9'] => Some(u64::from(digit - b'0')),
+            _ if self.kind() == Kind::Number => self.source().parse().ok(),
+            _ => None,
+        }
     }
 
     /// A number as floating point; `None` for anything else.

@@ -13,27 +13,8 @@ pub use clock::Clock;
 pub use engine::Engine;
 pub use recorder::{Autosave, Recorder};
 
+pub use crate::action::Draft;
 use crate::journal::{Entry, ExchangeId};
-
-/// What is to be sent, as the editor or the command line has it: text that nobody has
-/// interpreted yet. `Config::resolve` turns it into a request.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Draft {
-    /// Name of the provider.
-    pub provider: String,
-    /// The model; empty for the provider's default.
-    pub model: String,
-    /// The exact address, instead of the provider's base URL and path.
-    pub url: Option<String>,
-    /// The dialect, instead of the provider's.
-    pub dialect: Option<String>,
-    /// The method; `POST` where it is empty.
-    pub method: String,
-    /// Headers beside the provider's; one of the same name replaces it.
-    pub headers: Vec<(String, String)>,
-    /// The body, sent byte for byte.
-    pub body: Vec<u8>,
-}
 
 /// What the sources tell whoever listens.
 #[derive(Debug, Clone)]

@@ -70,7 +70,8 @@ impl Recorder {
             files: Vec::new(),
             begun: false,
         };
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&queue))?;
+        let thread =
+            std::thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&queue))?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
@@ -171,10 +172,15 @@ impl Desk {
             return;
         }
         let Some(autosave) = &self.autosave else { return };
-        let begun = autosave.prepare(&self.created).and_then(|path| Target::create(&path, self.all(), &self.trouble));
+        let begun = autosave
+            .prepare(&self.created)
+            .and_then(|path| Target::create(&path, self.all(), &self.trouble));
         match begun {
             Ok((target, _)) => self.files.push(target),
-            Err(e) => (self.trouble)(format!("{}: {e}; this session is not kept", autosave.folder.display())),
+            Err(e) => (self.trouble)(format!(
+                "{}: {e}; this session is not kept",
+                autosave.folder.display()
+            )),
         }
     }
 
@@ -270,7 +276,9 @@ fn syncer(file: &File, path: &Path, trouble: Trouble) -> Option<(SyncSender<()>,
             match file.sync_data() {
                 Ok(()) => {}
                 // Pipes and some file systems cannot; nothing is lost by that.
-                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => return,
+                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+                    return;
+                }
                 Err(e) => return trouble(lost(&path, &e)),
             }
             std::thread::sleep(SYNC);
@@ -289,10 +297,19 @@ impl Autosave {
     fn prepare(&self, created: &str) -> std::io::Result<PathBuf> {
         std::fs::create_dir_all(&self.folder)?;
         #[cfg(unix)]
-        std::fs::set_permissions(&self.folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        std::fs::set_permissions(
+            &self.folder,
+            std::os::unix::fs::PermissionsExt::from_mode(0o700),
+        )?;
         self.prune();
         let stamp = created.replace(':', "-");
-        let name = |n: u32| self.folder.join(format!("{stamp}-{}{}.jsonl", std::process::id(), if n == 0 { String::new() } else { format!("-{n}") }));
+        let name = |n: u32| {
+            self.folder.join(format!(
+                "{stamp}-{}{}.jsonl",
+                std::process::id(),
+                if n == 0 { String::new() } else { format!("-{n}") }
+            ))
+        };
         Ok((0..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(0)))
     }
 
@@ -322,7 +339,11 @@ mod tests {
     use crate::journal::{EndCause, What};
 
     fn entry(x: u32) -> Entry {
-        Entry { x, at: Some(1), what: What::End { cause: EndCause::Complete, detail: String::new() } }
+        Entry {
+            x,
+            at: Some(1),
+            what: What::End { cause: EndCause::Complete, detail: String::new() },
+        }
     }
 
     fn entries(path: &Path) -> Vec<u32> {
@@ -351,14 +372,18 @@ mod tests {
         let folder = dir.path().join("sessions");
         for round in 0..5 {
             let autosave = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
-            let recorder = Recorder::start(format!("2026-01-0{round}"), Some(autosave), |_| {}).unwrap();
+            let recorder =
+                Recorder::start(format!("2026-01-0{round}"), Some(autosave), |_| {}).unwrap();
             assert_eq!(folder.exists(), round > 0);
             recorder.writer()(&entry(round));
             recorder.also(&dir.path().join("copy")).unwrap();
             recorder.close();
             assert_eq!(entries(&dir.path().join("copy")), [round]);
         }
-        let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         assert_eq!(names.len(), 3);
         assert!(names[0].starts_with("2026-01-02"));
@@ -372,7 +397,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
-        let recorder = Recorder::start("t".into(), None, move |t| log.lock().unwrap().push(t)).unwrap();
+        let recorder =
+            Recorder::start("t".into(), None, move |t| log.lock().unwrap().push(t)).unwrap();
         let path = dir.path().join("s");
         recorder.also(&path).unwrap();
         // A file system that fills up while it is written cannot be had here; a broken pipe can.

@@ -137,6 +137,16 @@ impl App {
         self.sending || self.exchanges.iter().any(Exchange::is_running)
     }
 
+    /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
+    pub fn rows_drawn(&self) -> usize {
+        self.frames.rows()
+    }
+
+    /// The selected frame, if there is one.
+    pub fn selected_frame(&self) -> Option<u32> {
+        self.exchange()?.frame
+    }
+
     /// The shown exchange.
     pub(super) fn exchange(&self) -> Option<&Exchange> {
         self.exchanges.get(self.shown)
@@ -148,7 +158,11 @@ impl App {
 
     /// Where everything stands.
     pub(super) fn areas(&self) -> Areas {
-        areas(self.size, View { focus: self.focus, zoom: self.zoom })
+        let room = usize::from(self.size.width).saturating_sub(4);
+        // Only of what is over: while a stream runs nothing shall jump.
+        let over = self.exchange().filter(|e| e.seen.is_over());
+        let long_verdict = over.is_some_and(|e| e.seen.verdict().chars().count() > room);
+        areas(self.size, View { focus: self.focus, zoom: self.zoom, long_verdict })
     }
 
     /// Brings what is selected into view.
@@ -245,6 +259,10 @@ impl App {
         self.file = Some(name);
         self.focus = PaneId::Frames;
         self.show(0);
+        // Beside a recording stands what was sent, unless the user has begun something else.
+        if self.request.is_untouched() {
+            self.take_request();
+        }
     }
 
     fn done(&mut self, done: Done) {

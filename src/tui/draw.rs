@@ -11,6 +11,7 @@ use super::layout::{Areas, MIN};
 use super::pane::{PaneId, timeline_bar};
 use super::theme::Role;
 use super::widget::line;
+use super::widget::wrap::Wrap;
 use crate::action::{Action, Context};
 use crate::inspect::{Outcome, Reason};
 use crate::text::count;
@@ -94,7 +95,9 @@ impl App {
         });
         let (title, dialect) = name.unwrap_or_else(|| (self.request.draft.model.clone(), ""));
         let title = crate::text::preview(&title, 80);
-        let room = usize::from(left.width).saturating_sub(13);
+        // Where room is scarce the name of what is shown matters more than ours.
+        let ours = if area.width < 70 { " " } else { " sselens ── " };
+        let room = usize::from(left.width).saturating_sub(ours.width() + 1);
         let suffix = if dialect.is_empty() { String::new() } else { format!(" · {dialect}") };
         let full = title.width() + suffix.width() <= room;
         let title = line::fit_middle(&title, room);
@@ -102,8 +105,8 @@ impl App {
             buf,
             left,
             &[
-                (" sselens ", theme.of(Role::Title)),
-                ("── ", rule),
+                (ours.trim_end_matches("── "), theme.of(Role::Title)),
+                (if ours.len() > 1 { "── " } else { "" }, rule),
                 (&title, theme.of(Role::Text)),
                 (if full { &suffix } else { "" }, theme.of(Role::Dim)),
                 (" ", theme.of(Role::Text)),
@@ -133,7 +136,11 @@ impl App {
             (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),
         };
         let mut told = vec![(format!("{sign} {word}"), role)];
-        told.push((format!("  {}", count(seen.frames().len() as u64, "frame")), Role::Text));
+        let frames = seen.frames().len() as u64;
+        told.push(match self.size.width {
+            0..60 => (format!(" {}", crate::text::group(frames)), Role::Text),
+            _ => (format!("  {}", count(frames, "frame")), Role::Text),
+        });
         if let Some(seconds) = elapsed(exchange, self.now) {
             told.push((format!(" · {seconds} s"), Role::Text));
         }
@@ -145,20 +152,20 @@ impl App {
             return;
         }
         let (sign, text, role) = self.verdict();
-        let room = usize::from(area.width).saturating_sub(4);
-        let text = line::fit(&text, room);
         let theme = &self.theme;
-        let text_role = if sign == " " { Role::Dim } else { Role::Text };
-        line::put(
-            buf,
-            area,
-            &[
-                (" ", theme.of(Role::Text)),
-                (sign, theme.of(role)),
-                (" ", theme.of(Role::Text)),
-                (&text, theme.of(text_role)),
-            ],
-        );
+        line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
+        let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
+        let width = usize::from(place.width);
+        let style = theme.of(if sign == " " { Role::Dim } else { Role::Text });
+        let mut wrap = Wrap::default();
+        wrap.update(&text, width);
+        let first = if area.height > 1 { wrap.line(0, text.len()) } else { 0..text.len() };
+        let begin = text[first.clone()].trim_end();
+        line::put(buf, place, &[(&line::fit(begin, width), style)]);
+        if area.height > 1 {
+            let second = Rect { y: place.y + 1, ..place };
+            line::put(buf, second, &[(&line::fit(&text[first.end..], width), style)]);
+        }
     }
 
     /// One sentence on how it stands.
@@ -209,7 +216,7 @@ impl App {
             let name = theme.of(if focused { Role::Tab } else { Role::Dim });
             let number = format!(" {} ", pane as usize + 1);
             let title = tab_title(pane, area.width);
-            line::put(buf, place, &[(&number, theme.of(Role::Label)), (title, name), (" ", name)]);
+            line::put(buf, place, &[(&number, theme.of(Role::Label)), (title, name)]);
         }
     }
 
@@ -270,7 +277,12 @@ impl App {
         let mut x = area.x;
         for action in self.offered() {
             let Some(key) = self.keys.key_for(&contexts, action) else { continue };
-            let wide = (key.width() + action.short().width() + 2 + 2) as u16;
+            // One key has two meanings; only one of them counts now.
+            let label = match action {
+                Action::Interrupt if self.is_running() => "stop",
+                _ => action.short(),
+            };
+            let wide = (key.width() + label.width() + 2 + 2) as u16;
             // What does not fit whole is left out, not cut.
             if x + wide > area.right() {
                 continue;
@@ -283,7 +295,7 @@ impl App {
                     (" ", theme.of(Role::Text)),
                     (&key, theme.of(Role::Key)),
                     (" ", theme.of(Role::Text)),
-                    (action.short(), theme.of(Role::Dim)),
+                    (label, theme.of(Role::Dim)),
                 ],
             );
             x += wide;
@@ -359,7 +371,8 @@ fn tab_bar(area: Rect) -> Vec<(PaneId, u16, u16)> {
     let mut x = area.x;
     let mut places = Vec::new();
     for pane in PaneId::ALL {
-        let wide = tab_title(pane, area.width).width() as u16 + 4;
+        let gap = if area.width < 60 { 3 } else { 4 };
+        let wide = tab_title(pane, area.width).width() as u16 + gap;
         if x + wide > area.right() {
             break;
         }

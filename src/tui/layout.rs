@@ -17,6 +17,8 @@ pub(super) struct View {
     pub focus: PaneId,
     /// It has the screen to itself.
     pub zoom: bool,
+    /// The verdict is longer than a line.
+    pub long_verdict: bool,
 }
 
 /// The places; what is not shown is empty.
@@ -69,7 +71,8 @@ pub(super) fn areas(screen: Rect, view: View) -> Areas {
     rest.height -= 1;
     areas.footer = Rect { y: rest.bottom(), height: 1, ..rest };
     if screen.height >= 14 {
-        areas.verdict = take(&mut rest, 1);
+        let rows = 1 + u16::from(view.long_verdict && screen.height >= 18);
+        areas.verdict = take(&mut rest, rows);
     }
     if !full || view.zoom {
         if !full {
@@ -85,7 +88,7 @@ pub(super) fn areas(screen: Rect, view: View) -> Areas {
     let timeline = (screen.height / 5).clamp(6, 14);
     rest.height -= timeline;
     areas.panes[PaneId::Timeline as usize] = Rect { y: rest.bottom(), height: timeline, ..rest };
-    let left = (screen.width / 4).clamp(30, 44);
+    let left = (screen.width / 4).clamp(32, 44);
     areas.panes[PaneId::Request as usize] = Rect { width: left, ..rest };
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
     let mut right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
@@ -106,10 +109,10 @@ mod tests {
     fn every_size_has_places_inside_the_screen_and_apart() {
         for width in 1..=300 {
             for height in 1..=100 {
-                for zoom in [false, true] {
+                for (zoom, long_verdict) in [(false, false), (true, false), (false, true)] {
                     let screen = Rect::new(0, 0, width, height);
                     for focus in PaneId::ALL {
-                        let a = areas(screen, View { focus, zoom });
+                        let a = areas(screen, View { focus, zoom, long_verdict });
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =
                             vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];

@@ -1,16 +1,18 @@
 //! The terminal UI.
 //!
-//! [`app`] holds the state and turns events into effects: no IO, no clock, no runtime. [`run`] is
-//! the one loop around it, [`terminal`] the real terminal. Panes, overlays and widgets draw from
+//! `app.rs` holds the state and turns events into effects: no IO, no clock, no runtime. `run.rs` is
+//! the one loop around it, `terminal.rs` the real terminal. Panes, overlays and widgets draw from
 //! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
 
 mod app;
+mod copy;
 mod draw;
 mod exchange;
 mod layout;
 mod overlay;
 mod pane;
 mod run;
+mod search;
 pub mod terminal;
 mod theme;
 mod verbs;
@@ -22,10 +24,10 @@ pub use theme::{Role, Theme};
 
 use std::sync::Arc;
 
+use crate::action::Draft;
 use crate::action::Keymap;
 use crate::inspect::Options;
 use crate::journal::{Entry, Request};
-use crate::source::Draft;
 
 /// A provider as the screen needs to know it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,7 +36,7 @@ pub struct ProviderInfo {
     pub name: String,
     /// How it speaks, or `auto`.
     pub dialect: String,
-    /// Where requests go, for display.
+    /// Everything before the dialect's path, for display.
     pub base_url: String,
     /// The model of a new request.
     pub model: String,
@@ -46,6 +48,20 @@ pub struct ProviderInfo {
     pub about: String,
     /// Models to choose from, each with a line about it.
     pub models: Vec<(String, String)>,
+}
+
+impl ProviderInfo {
+    /// Where a request goes, as far as it is known before it is sent.
+    fn address(&self) -> String {
+        if self.base_url.starts_with("lab:") {
+            return "the embedded lab".to_owned();
+        }
+        let base = self.base_url.trim_end_matches('/');
+        match crate::dialect::find(&self.dialect).map(|d| d.request().path) {
+            Some(path) if !base.ends_with(path) => format!("{base}{path}"),
+            _ => base.to_owned(),
+        }
+    }
 }
 
 /// Reads a curl command line.

@@ -11,7 +11,9 @@ use crossterm::event::Event as Input;
 use futures_util::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
+use ratatui::buffer::CellDiffOption;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use unicode_width::UnicodeWidthStr;
 
 use super::Startup;
 use super::app::{App, Event};
@@ -126,6 +128,7 @@ where
     let (mut news_open, mut signals_open) = (true, true);
     let mut dirty = true;
     let mut drawn: Option<u64> = None;
+    let mut wide = Vec::new();
     match on.terminal.size() {
         Ok(size) => app.resize(size.width, size.height),
         Err(_) => return Ended::Vanished,
@@ -135,7 +138,7 @@ where
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
         if dirty && due == 0 {
             // While much comes, what was drawn last is not older than one frame.
-            if on.draw(&mut app).is_err() {
+            if on.draw(&mut app, &mut wide).is_err() {
                 return Ended::Vanished;
             }
             dirty = false;
@@ -166,7 +169,7 @@ where
                     while let Ok(item) = news.try_recv() {
                         app.update(on.clock.now(), Event::News(item));
                     }
-                    let _ = on.draw(&mut app);
+                    let _ = on.draw(&mut app, &mut wide);
                     return Ended::Vanished;
                 }
             },
@@ -203,11 +206,29 @@ async fn sleep(micros: Option<u64>) {
 }
 
 impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
-    fn draw(&mut self, app: &mut App) -> io::Result<()> {
+    /// Draws. `wide` has the places of the wide characters that were drawn last: some terminals
+    /// keep the right half of one when its left half is drawn over, so that half is always written.
+    fn draw(&mut self, app: &mut App, wide: &mut Vec<(u16, u16)>) -> io::Result<()> {
         self.screen.begin()?;
         let area = self.terminal.size().map_err(gone)?;
         app.resize(area.width, area.height);
-        self.terminal.draw(|frame| app.draw(frame.area(), frame.buffer_mut())).map_err(gone)?;
+        let drawing = |frame: &mut ratatui::Frame<'_>| {
+            app.draw(frame.area(), frame.buffer_mut());
+            let buf = frame.buffer_mut();
+            for place in wide.drain(..) {
+                if let Some(cell) = buf.cell_mut(place) {
+                    cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+                }
+            }
+            let columns = usize::from(buf.area.width.max(1));
+            for (i, cell) in buf.content.iter().enumerate() {
+                // Most cells are ASCII, whose width needs no table.
+                if cell.symbol().len() > 1 && cell.symbol().width() > 1 {
+                    wide.push(((i % columns) as u16 + 1, (i / columns) as u16));
+                }
+            }
+        };
+        self.terminal.draw(drawing).map_err(gone)?;
         self.screen.end()
     }
 

@@ -123,6 +123,8 @@ impl Screen for Tty {
     }
 
     fn resume(&mut self) -> io::Result<()> {
+        // The keyboard flags are a stack: what is pushed anew must not lie on top of the old.
+        let _ = execute!(io::stdout(), PopKeyboardEnhancementFlags);
         self.held.store(false, Ordering::SeqCst);
         self.enter()
     }

@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use crate::config::theme::Styles;
+use crate::config::theme::{Styles, Themes};
 
 /// Makes the roles and their names from one table.
 macro_rules! roles {
@@ -77,6 +77,16 @@ impl Theme {
         Self { styles: Role::ALL.iter().map(of).collect(), colour }
     }
 
+    /// The theme of that name. Without colour the theme `mono` is taken, whatever the name: the
+    /// others tell too much by colour alone.
+    pub fn choose(themes: &Themes, name: &str, colour: bool) -> Option<Self> {
+        let styles = themes.get(name)?;
+        match colour {
+            true => Some(Self::new(&styles, true)),
+            false => Some(Self::new(&themes.get("mono").unwrap_or(styles), false)),
+        }
+    }
+
     /// The style of a role.
     pub fn of(&self, role: Role) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
@@ -86,7 +96,6 @@ impl Theme {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::theme::Themes;
 
     #[test]
     fn the_configuration_names_every_role() {

@@ -9,7 +9,6 @@ use super::pane::frames::severity_sign;
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect};
-use crate::dialect::Channel;
 use crate::inspect::{Finding, Outcome};
 use crate::text::{Newlines, count, visible};
 
@@ -24,11 +23,23 @@ impl App {
         if on_top && (self.focus.pane().act)(self, action) {
             return;
         }
+        // What opens something over the panes takes the place of what is there.
+        let opens = matches!(
+            action,
+            Action::Send
+                | Action::Help
+                | Action::Palette
+                | Action::SaveSession
+                | Action::OpenFile
+                | Action::History
+                | Action::Search
+                | Action::Copy
+        );
+        if opens {
+            self.overlays.clear();
+        }
         match action {
-            Action::Send => {
-                self.overlays.clear();
-                self.send();
-            }
+            Action::Send => self.send(),
             Action::Stop => self.stop(),
             Action::Interrupt if self.is_running() => self.stop(),
             Action::Interrupt => self.effects.push(Effect::Quit),
@@ -201,8 +212,8 @@ impl App {
     fn palette(&mut self) {
         let mut list = List::new(Picks::Command, "Commands");
         let contexts: Vec<Context> = Context::ALL.to_vec();
-        for action in Action::ALL {
-            let keys = self.keys.keys_for(&contexts, *action);
+        for action in commands() {
+            let keys = self.keys.keys_for(&contexts, action);
             list.add(action.help(), keys);
         }
         self.overlays.push(Overlay::List(list));
@@ -282,8 +293,8 @@ impl App {
             }
             (Picks::Exchange, Some(row)) => self.show(row),
             (Picks::Command, Some(row)) => {
-                if let Some(action) = Action::ALL.get(row) {
-                    self.act(*action);
+                if let Some(action) = commands().nth(row) {
+                    self.act(action);
                 }
             }
             (Picks::Copy, Some(row)) => self.copy(row),
@@ -297,7 +308,7 @@ impl App {
         let path = || PathBuf::from(trimmed);
         match purpose {
             Purpose::Url => {
-                let own = self.provider().is_some_and(|p| p.base_url == trimmed);
+                let own = self.provider().is_some_and(|p| p.address() == trimmed);
                 self.request.draft.url = (!trimmed.is_empty() && !own).then(|| trimmed.to_owned());
             }
             Purpose::Method => self.request.draft.method = trimmed.to_uppercase(),
@@ -335,60 +346,32 @@ impl App {
             }
         }
     }
-
-    /// Selects the next frame whose bytes hold what was searched; capitals count if there are any.
-    fn search(&mut self, forward: bool) {
-        let needle = self.needle.clone();
-        let Some(exchange) = self.exchange_mut() else { return };
-        if needle.is_empty() {
-            return;
-        }
-        let body = exchange.seen.body();
-        let frames = exchange.seen.frames();
-        let frame = exchange.frame.and_then(|f| frames.get(f as usize));
-        let hit = if forward {
-            let from = (frame.map_or(0, |f| f.end()) as usize).min(body.len());
-            find(&body[from..], needle.as_bytes(), true)
-                .map(|i| (i + from, false))
-                .or_else(|| find(body, needle.as_bytes(), true).map(|i| (i, true)))
-        } else {
-            let to = (frame.map_or(0, |f| f.offset) as usize).min(body.len());
-            find(&body[..to], needle.as_bytes(), false)
-                .map(|i| (i, false))
-                .or_else(|| find(body, needle.as_bytes(), false).map(|i| (i, true)))
-        };
-        let Some((at, wrapped)) = hit else {
-            let shown = crate::text::preview(&needle, 60);
-            self.say(format!("Not found in the bytes: {shown}"));
-            return;
-        };
-        let index = frames.partition_point(|f| f.end() <= at as u64);
-        exchange.select(index);
-        if wrapped {
-            self.say("The search went round the end.");
-        }
-    }
 }
 
-/// The first (or last) place of `needle`; capitals count if it has any.
-fn find(text: &[u8], needle: &[u8], first: bool) -> Option<usize> {
-    let exact = needle.iter().any(u8::is_ascii_uppercase);
-    if exact {
-        return if first {
-            memchr::memmem::find(text, needle)
-        } else {
-            memchr::memmem::rfind(text, needle)
-        };
-    }
-    let lead = *needle.first()?;
-    let upper = lead.to_ascii_uppercase();
-    let fits =
-        |i: &usize| text.get(*i..*i + needle.len()).is_some_and(|t| t.eq_ignore_ascii_case(needle));
-    if first {
-        memchr::memchr2_iter(lead, upper, text).find(fits)
-    } else {
-        memchr::memchr2_iter(lead, upper, text).rev().find(fits)
-    }
+/// What the palette offers: all but the movements and answers, which mean nothing from there.
+fn commands() -> impl Iterator<Item = Action> {
+    let plain = |a: &Action| {
+        !matches!(
+            a,
+            Action::Up
+                | Action::Down
+                | Action::Left
+                | Action::Right
+                | Action::HalfPageUp
+                | Action::HalfPageDown
+                | Action::PageUp
+                | Action::PageDown
+                | Action::Accept
+                | Action::Back
+                | Action::Palette
+                | Action::Interrupt
+                | Action::Undo
+                | Action::Redo
+                | Action::Yes
+                | Action::No
+        )
+    };
+    Action::ALL.iter().copied().filter(plain)
 }
 
 /// What a finding means.
@@ -417,81 +400,4 @@ fn explanation(finding: &Finding) -> Doc {
         }
     }
     doc
-}
-
-/// What can be copied.
-const COPIES: &[(&str, &str)] = &[
-    ("frame", "the selected frame's bytes"),
-    ("json", "the selected frame's payload"),
-    ("content", "the content so far"),
-    ("reasoning", "the reasoning so far"),
-    ("finding", "the selected finding"),
-    ("curl", "the shown exchange's request as a curl command, secrets masked"),
-    ("body", "the request's body in the editor"),
-    ("stream", "the whole body of the answer"),
-];
-
-/// The longest text that goes to the clipboard: terminals drop longer escape sequences.
-pub(super) const CLIPBOARD: usize = 74_000;
-
-impl App {
-    fn copy_menu(&mut self) {
-        let mut list = List::new(Picks::Copy, "Copy");
-        for (name, about) in COPIES {
-            list.add(*name, *about);
-        }
-        let first = match self.focus {
-            PaneId::Request => 6,
-            PaneId::Frames => 0,
-            PaneId::Detail => usize::from(super::pane::detail::shows_json(self)),
-            PaneId::Answer => match self.answer.channel() {
-                Some(Channel::Reasoning) => 3,
-                _ => 2,
-            },
-            PaneId::Timeline => 4,
-        };
-        self.overlays.push(Overlay::List(list.start_at(first)));
-    }
-
-    fn copy(&mut self, row: usize) {
-        let Some((name, _)) = COPIES.get(row) else { return };
-        let (mut what, mut text) = ((*name).to_owned(), None);
-        if *name == "body" {
-            text = String::from_utf8(self.request.to_send().body).ok();
-        } else if let Some(exchange) = self.exchange() {
-            let seen = &exchange.seen;
-            let frame = exchange.frame.and_then(|f| Some((f, seen.frames().get(f as usize)?)));
-            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            text = match (*name, frame) {
-                ("frame", Some((number, frame))) => {
-                    what = format!("frame {number}");
-                    Some(lossy(frame.bytes(seen.body())))
-                }
-                ("json", Some((number, frame))) => {
-                    what = format!("payload of frame {number}");
-                    frame.data(seen.body()).map(|d| d.into_owned())
-                }
-                ("content", _) => Some(exchange.text(Channel::Content).to_owned()),
-                ("reasoning", _) => Some(exchange.text(Channel::Reasoning).to_owned()),
-                ("finding", _) => exchange
-                    .finding
-                    .and_then(|i| seen.findings().get(i))
-                    .map(|f| format!("{} {}: {}", f.severity.name(), f.code(), f.message)),
-                ("curl", _) => seen.request.as_ref().map(|r| (self.tools.to_curl)(r)),
-                ("stream", _) => Some(lossy(seen.body())),
-                _ => None,
-            };
-        }
-        match text.filter(|t| !t.is_empty()) {
-            None => self.say(format!("There is nothing to copy: {name}.")),
-            Some(text) if text.len() > CLIPBOARD => {
-                let bytes = count(text.len() as u64, "byte");
-                let cap = count(CLIPBOARD as u64, "byte");
-                self.complain(&format!(
-                    "{what} has {bytes}; terminals take {cap} at most. Nothing was copied."
-                ));
-            }
-            Some(text) => self.effects.push(Effect::Copy { what, text }),
-        }
-    }
 }

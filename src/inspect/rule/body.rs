@@ -157,6 +157,10 @@ pub(super) struct Body {
 }
 
 impl Family for Body {
+    fn reads(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let first = std::mem::replace(&mut self.frames, now.frames().len());
         let [.., before, _] = now.reads() else { return };

@@ -217,7 +217,7 @@ pub(super) struct Chat {
 
 impl Family for Chat {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices }) = seen.chunk else { return };
+        let Some(Chunk { json, choices, .. }) = seen.chunk else { return };
         let failed = now.answer().errors.last().is_some_and(|e| e.frame == seen.index);
         match choices {
             Some(choices) if choices.kind() == json::Kind::Array => {
@@ -300,12 +300,12 @@ impl Chat {
         let (mut index, mut delta, mut message, mut finish) = (0, None, None, None);
         let mut filter = false;
         for (key, value) in choice.entries() {
-            match key.source() {
-                "\"index\"" => index = value.as_u64().unwrap_or(0) as usize,
-                "\"delta\"" => delta = Some(value),
-                "\"message\"" => message = Some(value),
-                "\"finish_reason\"" => finish = Some(value),
-                other => filter |= other.starts_with("\"content_filter"),
+            match key.raw() {
+                b"\"index\"" => index = value.as_u64().unwrap_or(0) as usize,
+                b"\"delta\"" => delta = Some(value),
+                b"\"message\"" => message = Some(value),
+                b"\"finish_reason\"" => finish = Some(value),
+                other => filter |= other.starts_with(b"\"content_filter"),
             }
         }
         let index = index.min(MAX_CHOICES - 1);
@@ -358,8 +358,8 @@ impl Chat {
         let state = &mut self.choices[index];
         let mut field = None;
         for (key, value) in delta.entries() {
-            match key.source() {
-                "\"content\"" => match value.kind() {
+            match key.raw() {
+                b"\"content\"" => match value.kind() {
                     json::Kind::String => {}
                     json::Kind::Null => {
                         out.raise_once(
@@ -370,24 +370,22 @@ impl Chat {
                     }
                     kind => content(seen, value, kind, out),
                 },
-                name @ ("\"reasoning_content\"" | "\"reasoning\"") => match value.kind() {
-                    json::Kind::String if value.source().len() > 2 => {
-                        let name =
-                            if name == "\"reasoning\"" { "reasoning" } else { "reasoning_content" };
-                        // Both at once is reasoning-two-channels.
-                        field = if field.is_some() { state.field } else { Some(name) };
+                name @ (b"\"reasoning_content\"" | b"\"reasoning\"") => {
+                    let short = name.len() == b"\"reasoning\"".len();
+                    let name = if short { "reasoning" } else { "reasoning_content" };
+                    match value.kind() {
+                        json::Kind::String if value.raw().len() > 2 => {
+                            // Both at once is reasoning-two-channels.
+                            field = if field.is_some() { state.field } else { Some(name) };
+                        }
+                        json::Kind::String | json::Kind::Null => {}
+                        kind => {
+                            let message = format!("delta.{name} is {}, not a string.", a(kind));
+                            out.raise_once(rule!("reasoning-not-string"), seen.place(), message);
+                        }
                     }
-                    json::Kind::String | json::Kind::Null => {}
-                    kind => {
-                        let message = format!(
-                            "delta.{} is {}, not a string.",
-                            name.trim_matches('"'),
-                            a(kind)
-                        );
-                        out.raise_once(rule!("reasoning-not-string"), seen.place(), message);
-                    }
-                },
-                "\"role\"" => role(state, seen, value, out),
+                }
+                b"\"role\"" => role(state, seen, value, out),
                 _ => {}
             }
         }

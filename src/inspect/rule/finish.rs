@@ -78,7 +78,7 @@ pub(super) struct Finish {
 
 impl Family for Finish {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices }) = seen.chunk else { return };
+        let Some(Chunk { json, choices, .. }) = seen.chunk else { return };
         for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(now, seen, json, choice, out);
         }
@@ -96,11 +96,11 @@ impl Finish {
     ) {
         let (mut index, mut finish, mut delta, mut message) = (0, None, None, false);
         for (key, value) in choice.entries() {
-            match key.source() {
-                "\"index\"" => index = value.as_u64().unwrap_or(0).min(127),
-                "\"finish_reason\"" => finish = Some(value),
-                "\"delta\"" => delta = Some(value),
-                "\"message\"" => message = true,
+            match key.raw() {
+                b"\"index\"" => index = value.as_u64().unwrap_or(0).min(127),
+                b"\"finish_reason\"" => finish = Some(value),
+                b"\"delta\"" => delta = Some(value),
+                b"\"message\"" => message = true,
                 _ => {}
             }
         }

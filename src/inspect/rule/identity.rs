@@ -81,14 +81,15 @@ pub(super) struct Identity {
 
 impl Family for Identity {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices }) = seen.chunk else { return };
-        for (key, value) in json.entries() {
-            match key.raw() {
-                b"\"id\"" => self.id(seen, value, json, out),
-                b"\"model\"" => self.model(seen, value, out),
-                b"\"created\"" => self.created(seen, value, out),
-                _ => {}
-            }
+        let Some(Chunk { json, choices, id, model, created }) = seen.chunk else { return };
+        if let Some(id) = id {
+            self.id(seen, id, json, out);
+        }
+        if let Some(model) = model {
+            self.model(seen, model, out);
+        }
+        if let Some(created) = created {
+            self.created(seen, created, out);
         }
         if now.shape().len() != self.paths {
             self.paths = now.shape().len();

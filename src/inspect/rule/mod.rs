@@ -179,6 +179,10 @@ impl Finding {
 
 /// One file's rules and the fold that raises them.
 pub(super) trait Family: Send {
+    /// Whether [`Family::read`] does anything: most streams have as many reads as frames.
+    fn reads(&self) -> bool {
+        false
+    }
     /// The request is on its way.
     fn request(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
     /// The head is there.
@@ -221,6 +225,9 @@ pub(super) struct Chunk<'a> {
     /// The object.
     pub(super) json: Value<'a>,
     pub(super) choices: Option<Value<'a>>,
+    pub(super) id: Option<Value<'a>>,
+    pub(super) model: Option<Value<'a>>,
+    pub(super) created: Option<Value<'a>>,
 }
 
 impl<'a> Chunk<'a> {
@@ -228,7 +235,20 @@ impl<'a> Chunk<'a> {
     pub(super) fn of(now: &Inspection, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
         let json = json.filter(|j| j.kind() == crate::json::Kind::Object)?;
         let chunk = frame.kind != crate::frame::Kind::Body && is_chat(now) && !refused(now);
-        chunk.then(|| Self { json, choices: json.get("choices") })
+        if !chunk {
+            return None;
+        }
+        let mut chunk = Self { json, choices: None, id: None, model: None, created: None };
+        for (key, value) in json.entries() {
+            match key.raw() {
+                b"\"choices\"" => chunk.choices = Some(value),
+                b"\"id\"" => chunk.id = Some(value),
+                b"\"model\"" => chunk.model = Some(value),
+                b"\"created\"" => chunk.created = Some(value),
+                _ => {}
+            }
+        }
+        Some(chunk)
     }
 }
 

@@ -111,6 +111,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// A shorter text comes twice by chance.
+const TELLING: usize = 12;
+
 /// Frames longer than this are not kept for comparison.
 const MAX_COMPARED: usize = 64 << 10;
 
@@ -143,7 +146,7 @@ impl Family for Semantic {
         }
         let deltas = now.answer().deltas();
         let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == seen.index).count();
-        let (mut same, mut fields) = (false, Fields::default());
+        let (mut same, mut telling, mut fields) = (false, false, Fields::default());
         for delta in &deltas[here..] {
             let content = delta.channel == Channel::Content;
             if !content && delta.channel != Channel::Reasoning {
@@ -179,6 +182,7 @@ impl Family for Semantic {
                     out.raise(rule!("reasoning-after-content"), seen.place(), message);
                 }
             }
+            telling |= said.len() >= TELLING;
             same |= self.compare(now, seen, delta, said, out);
         }
         // They differ, so both are shown; a client that reads one of them misses the other.
@@ -196,7 +200,7 @@ impl Family for Semantic {
                 self.twice.get_or_insert(seen.index);
             }
             self.data.clear();
-            if data.len() <= MAX_COMPARED {
+            if telling && data.len() <= MAX_COMPARED {
                 self.data.push_str(data);
             }
         }
@@ -324,7 +328,8 @@ impl Semantic {
             );
             out.raise_once(rule!("cumulative-deltas"), seen.place(), message);
         }
-        let same = said.len() >= 12 && said == before && said.trim().contains(char::is_whitespace);
+        let same =
+            said.len() >= TELLING && said == before && said.trim().contains(char::is_whitespace);
         last.range = range;
         same
     }

@@ -154,6 +154,10 @@ impl Family for Timing {
         self.comments = 0;
     }
 
+    fn reads(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let frames = std::mem::take(&mut self.in_read);
         if frames > 0 && out.at.is_some() {

@@ -101,7 +101,7 @@ impl List {
     /// What is chosen now.
     pub(crate) fn choice(&self) -> Option<Choice> {
         let row = self.shown.get(self.at).copied();
-        let typed = self.filter.text();
+        let typed = self.filter.text().trim().to_owned();
         let typed_only = self.free && row.is_none() && !typed.is_empty();
         (row.is_some() || typed_only).then_some(Choice { of: self.of, row, typed })
     }
@@ -121,7 +121,7 @@ impl List {
     }
 
     fn narrow(&mut self) {
-        let needle = self.filter.text().to_lowercase();
+        let needle = self.filter.text().trim().to_lowercase();
         let mut found: Vec<(i32, usize)> = self
             .items
             .iter()
@@ -220,7 +220,10 @@ impl List {
         let mut scroll = self.scroll;
         scroll.reveal(self.at, usize::from(rows.height), self.shown.len());
         let widest = self.items.iter().map(|i| i.label.chars().count()).max().unwrap_or(0);
-        let label_width = widest.min(usize::from(rows.width) / 2);
+        let notes = self.items.iter().map(|i| i.note.chars().count()).max().unwrap_or(0);
+        // Short notes leave the room to the labels.
+        let width = usize::from(rows.width);
+        let label_width = widest.min((width / 2).max(width.saturating_sub(notes + 8)));
         for row in 0..usize::from(rows.height) {
             let index = scroll.top + row;
             let Some(item) = self.shown.get(index).and_then(|i| self.items.get(*i)) else { break };

@@ -293,6 +293,11 @@ fn pretty(exchange: &Exchange, number: usize) -> Doc {
         doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));
         return doc;
     };
+    if exchange.seen.answer().sentinel == Some(number as u32) {
+        doc.push(Role::Dim, "The end of the stream, which is not JSON and need not be:").line();
+        doc.plain(&data);
+        return doc;
+    }
     if let Err(error) = Tape::new().parse(&data) {
         let (line, column) = line_column(&data, error.offset);
         let place = if line > 1 { format!("line {line}, ") } else { String::new() };

@@ -35,6 +35,16 @@ const MAX_PARSED: u64 = 64 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     scroll: Scroll,
+    /// How many rows the last drawing formatted, for the test that this does not grow with the
+    /// stream.
+    rows: std::cell::Cell<usize>,
+}
+
+impl State {
+    /// How many rows the last drawing formatted.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.get()
+    }
 }
 
 /// The rows of frames, below the column heads.
@@ -182,6 +192,7 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let area = inner(area);
     let top = app.frames.scroll.top;
     let shown = top..(top + usize::from(area.height)).min(frames.len());
+    app.frames.rows.set(shown.len());
     let marks = exchange.marks(shown.clone());
     for (row, index) in shown.clone().enumerate() {
         let place = Rect { y: area.y + row as u16, height: 1, ..area };

@@ -18,8 +18,9 @@ use crate::tui::widget::line;
 /// How many deltas of one column are looked at.
 const SAMPLES: usize = 16;
 
-/// The widest hole that is filled, in columns.
-const HOLE: usize = 3;
+/// The widest hole that is filled, in columns; where the stream is sparse up to twice the usual
+/// distance of its deltas, within these bounds.
+const HOLE: (usize, usize) = (3, 8);
 
 /// What the columns stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,12 +116,14 @@ fn cell(seen: &Inspection, scale: Scale, column: u16) -> (&'static str, Role) {
     }
 }
 
-/// Fills holes of up to [`HOLE`] columns between two pieces of one channel. A token is shorter than
+/// Fills holes (see [`HOLE`]) between two pieces of one channel. A token is shorter than
 /// a column of a short stream, and would else look like a comb; a stall stays a hole.
 fn bridge(cells: &mut [(&'static str, Role)]) {
     let carries = |c: &(&str, Role)| {
         matches!(c.1, Role::BarContent | Role::BarReasoning | Role::BarTool | Role::Refusal)
     };
+    let n = cells.iter().filter(|c| carries(c)).count().max(1);
+    let hole = (2 * cells.len() / n).clamp(HOLE.0, HOLE.1);
     let mut last: Option<usize> = None;
     for i in 0..cells.len() {
         if !carries(&cells[i]) {
@@ -128,7 +131,7 @@ fn bridge(cells: &mut [(&'static str, Role)]) {
         }
         if let Some(before) = last
             && cells[before] == cells[i]
-            && i - before <= HOLE + 1
+            && i - before <= hole + 1
         {
             let fill = cells[i];
             cells[before + 1..i].fill(fill);

@@ -279,6 +279,12 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         if text.is_empty() {
             let said = if exchange.seen.is_over() { "Nothing came here." } else { "Nothing yet." };
             line::put(buf, column.text, &[(said, theme.of(Role::Dim))]);
+            let tools = exchange.seen.answer().tools().len() as u64;
+            if column.channel == Channel::Content && tools > 0 && column.text.height > 1 {
+                let below = Rect { y: column.text.y + 1, height: 1, ..column.text };
+                let told = format!("{}: see Tools.", crate::text::count(tools, "tool call"));
+                line::put(buf, below, &[(&told, theme.of(Role::Tool))]);
+            }
             continue;
         }
         let marks: Vec<Mark> = match exchange.seen.answer().think(exchange.choice) {

@@ -119,7 +119,8 @@ pub(super) fn head(exchange: &Exchange) -> Doc {
         doc.push(Role::Title, &format!("{} {}", shown(&request.method), shown_url(&request.url)))
             .line();
         headers(&mut doc, &request.headers);
-        doc.push(Role::Dim, &count(request.body.len() as u64, "byte of body")).line();
+        let body = count(request.body.len() as u64, "byte");
+        doc.push(Role::Dim, &format!("{body} of body")).line();
         for warning in &request.warnings {
             doc.push(Role::Warn, &format!("▲ {}", shown(warning))).line();
         }

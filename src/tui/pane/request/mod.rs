@@ -1,18 +1,17 @@
 //! The request: provider, model, address, headers and body.
 
-use crossterm::event::KeyEvent;
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+mod draw;
 
-use super::{Pane, PaneId, header, inner};
+use crossterm::event::KeyEvent;
+
+use super::{Pane, PaneId};
+use crate::action::Draft;
 use crate::action::{Action, Context, Effect};
 use crate::json::{Kind, Tape};
-use crate::source::Draft;
 use crate::text::{Newlines, visible};
 use crate::tui::overlay::Purpose;
-use crate::tui::theme::Role;
 use crate::tui::widget::editor::Editor;
-use crate::tui::widget::{json, line};
+use crate::tui::widget::json;
 use crate::tui::{App, ProviderInfo, Tools};
 
 /// The pane's row in the table.
@@ -26,10 +25,10 @@ pub(crate) const PANE: Pane = Pane {
         Action::AddHeader,
         Action::PasteCurl,
     ],
-    draw,
+    draw: draw::draw,
     act,
-    click,
-    wheel,
+    click: draw::click,
+    wheel: draw::wheel,
     settle: |_, _| {},
 };
 
@@ -271,11 +270,10 @@ impl App {
         }
     }
 
-    /// Puts the shown exchange's request into the editor.
-    fn take_request(&mut self) {
+    /// Puts the shown exchange's request into the editor; tells whether there was one.
+    pub(in crate::tui) fn take_request(&mut self) -> bool {
         let Some(request) = self.exchange().and_then(|e| e.seen.request.clone()) else {
-            self.say("There is no request to take.");
-            return;
+            return false;
         };
         let known = self.providers.iter().any(|p| p.name == request.provider);
         self.request.take(Draft {
@@ -288,7 +286,7 @@ impl App {
             headers: Vec::new(),
             body: request.body.to_vec(),
         });
-        self.say("The body in the editor is the shown exchange's.");
+        true
     }
 }
 
@@ -330,7 +328,9 @@ fn act(app: &mut App, action: Action) -> bool {
         Action::PickModel => app.pick_model(),
         Action::EditUrl => {
             let url = app.request.draft.url.clone();
-            let url = url.or_else(|| app.provider().map(|p| p.base_url.clone()));
+            // The lab has no address to begin with.
+            let own = || app.provider().map(ProviderInfo::address).filter(|a| a.contains("://"));
+            let url = url.or_else(own);
             app.ask(
                 Purpose::Url,
                 "Send to (empty: the provider's own address)",
@@ -350,7 +350,13 @@ fn act(app: &mut App, action: Action) -> bool {
             }
         }
         Action::PasteCurl => app.ask(Purpose::Curl, "Paste a curl command", ""),
-        Action::TakeRequest => app.take_request(),
+        Action::TakeRequest => {
+            let said = match app.take_request() {
+                true => "The body in the editor is the shown exchange's.",
+                false => "There is no request to take.",
+            };
+            app.say(said);
+        }
         Action::LoadRequest => app.ask(Purpose::LoadRequest, "Load the body from", ""),
         Action::SaveRequest => app.ask(Purpose::SaveRequest, "Save the body to", "request.json"),
         Action::Accept => match state.field() {
@@ -394,173 +400,4 @@ impl App {
             self.focus = PaneId::Frames;
         }
     }
-}
-
-/// How many lines the fields take, without the body.
-fn field_rows(state: &State, height: u16) -> u16 {
-    let headers = state.draft.headers.len().min(usize::from(height / 3)) as u16;
-    3 + headers
-}
-
-/// Where the body's text stands.
-fn body_area(state: &State, area: Rect) -> Rect {
-    let area = inner(area);
-    let above = field_rows(state, area.height) + 1;
-    Rect {
-        y: area.y + above.min(area.height),
-        height: area.height.saturating_sub(above + 1),
-        x: area.x + 1,
-        width: area.width.saturating_sub(1),
-    }
-}
-
-fn click(app: &mut App, at: Position, area: Rect) {
-    let body = body_area(&app.request, area);
-    if body.contains(at) {
-        app.request.start_typing();
-        app.request.editor.click(at.y - body.y, at.x - body.x);
-        return;
-    }
-    let first = inner(area).y;
-    if at.y >= first && at.y < body.y {
-        let rows = field_rows(&app.request, inner(area).height);
-        let row = at.y - first;
-        if row < rows {
-            app.request.stop_typing();
-            app.request.row = usize::from(row);
-            act(app, Action::Accept);
-        }
-    }
-}
-
-fn wheel(app: &mut App, rows: isize, _: Position, _: Rect) {
-    app.request.editor.scroll(rows);
-}
-
-fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let state = &app.request;
-    header(app, PaneId::Request, &[], area, buf);
-    let area_in = inner(area);
-    let rows = field_rows(state, area_in.height);
-    let focused = app.focus == PaneId::Request && app.overlays.is_empty() && !state.typing;
-    let field = state.field();
-    // With more headers than lines, the one under the cursor is shown.
-    let skip = match field {
-        Field::Header(i) => (i + 1).saturating_sub(usize::from(rows - 3)),
-        _ => 0,
-    };
-    for (row, shown) in [Field::Provider, Field::Model, Field::Address]
-        .into_iter()
-        .chain((skip..state.draft.headers.len()).map(Field::Header))
-        .take(usize::from(rows))
-        .enumerate()
-    {
-        let y = area_in.y + row as u16;
-        if y >= area_in.bottom() {
-            return;
-        }
-        let place = Rect { y, height: 1, ..area_in };
-        draw_field(app, shown, focused && shown == field, place, buf);
-    }
-    let rule = Rect { y: area_in.y + rows, height: 1, ..area_in };
-    if rule.y >= area_in.bottom() {
-        return;
-    }
-    draw_body_rule(app, focused && field == Field::Body, rule, buf);
-    let body = body_area(state, area);
-    match &state.raw {
-        Some(bytes) => {
-            let text = crate::text::count(bytes.len() as u64, "byte");
-            let said = [
-                (text.as_str(), app.theme.of(Role::Text)),
-                (" that are not text, sent as they are", app.theme.of(Role::Dim)),
-            ];
-            line::put(buf, body, &said);
-        }
-        None => state.editor.draw(&app.theme, true, body, buf),
-    }
-    let last = Rect { y: body.bottom(), height: 1, ..body };
-    if last.y < area_in.bottom() {
-        let theme = &app.theme;
-        match &state.error {
-            Some((line, column, why)) => {
-                let text = format!("✖ line {line}, column {column}: {why}");
-                line::put(
-                    buf,
-                    last,
-                    &[(&line::fit(&text, usize::from(last.width)), theme.of(Role::Error))],
-                );
-            }
-            None if state.raw.is_none() => {
-                line::put(buf, last, &[("✔ JSON", theme.of(Role::Dim))]);
-            }
-            None => {}
-        }
-    }
-}
-
-fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffer) {
-    let state = &app.request;
-    let draft = &state.draft;
-    let theme = &app.theme;
-    let (label, value, note) = match field {
-        Field::Provider => {
-            let note = match app.provider() {
-                Some(p) if p.key_variable.is_some() && !p.key_is_set => {
-                    format!("✖ {} is not set", p.key_variable.as_deref().unwrap_or_default())
-                }
-                _ => String::new(),
-            };
-            ("provider".to_owned(), draft.provider.clone(), note)
-        }
-        Field::Model => ("model".to_owned(), draft.model.clone(), String::new()),
-        Field::Address => {
-            let method = if draft.method.is_empty() { "POST" } else { &draft.method };
-            let own = || app.provider().map(|p| p.base_url.clone()).unwrap_or_default();
-            (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)), String::new())
-        }
-        Field::Header(i) => {
-            let (name, value) = &draft.headers[i];
-            ("header".to_owned(), format!("{name}: {}", shown_value(name, value)), String::new())
-        }
-        Field::Body => return,
-    };
-    let mark = if chosen { "▸" } else { " " };
-    let label = format!("{:<9}", line::fit(&visible(&label, Newlines::Show), 8));
-    let room = usize::from(area.width).saturating_sub(11);
-    let value = visible(&value, Newlines::Show);
-    let value = match field {
-        Field::Address => line::fit_middle(&value, room),
-        _ => line::fit(&value, room),
-    };
-    let style = theme.of(if chosen { Role::Focus } else { Role::Text });
-    let x = line::put(
-        buf,
-        area,
-        &[(mark, theme.of(Role::Mark)), (&label, theme.of(Role::Label)), (&value, style)],
-    );
-    if !note.is_empty() {
-        let rest = Rect { x: x + 1, width: area.right().saturating_sub(x + 1), ..area };
-        let note = line::fit(&note, usize::from(rest.width));
-        line::put(buf, rest, &[(&note, theme.of(Role::Warn))]);
-    }
-}
-
-fn draw_body_rule(app: &App, chosen: bool, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
-    let state = &app.request;
-    let rule = "─".repeat(usize::from(area.width));
-    line::put(buf, area, &[(&rule, theme.of(Role::Line))]);
-    let bytes = state.to_send().body.len() as u64;
-    let name = if state.typing { " body · typing " } else { " body " };
-    let role = if chosen || state.typing { Role::Focus } else { Role::Dim };
-    let mark = if chosen { "▸" } else { "─" };
-    line::put(
-        buf,
-        area,
-        &[(mark, theme.of(if chosen { Role::Mark } else { Role::Line })), (name, theme.of(role))],
-    );
-    let size = format!(" {} ", crate::text::count(bytes, "byte"));
-    let rest = Rect { width: area.width.saturating_sub(1), ..area };
-    line::put_right(buf, rest, &[(&size, theme.of(Role::Dim))]);
 }

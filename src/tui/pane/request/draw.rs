@@ -1,0 +1,196 @@
+//! The request's fields and body on the screen, and the mouse upon them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::super::{PaneId, header, inner};
+use super::{Field, State, act, shown_url, shown_value};
+use crate::action::Action;
+use crate::text::{Newlines, visible};
+use crate::tui::App;
+use crate::tui::theme::Role;
+use crate::tui::widget::line;
+use crate::tui::widget::wrap::Wrap;
+
+/// A line above the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Field(Field),
+    /// The chosen provider's key is missing.
+    NoKey,
+}
+
+/// The lines above the body that have room.
+fn lines(app: &App, height: u16) -> Vec<Line> {
+    let state = &app.request;
+    let mut lines = vec![Line::Field(Field::Provider)];
+    if app.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
+        lines.push(Line::NoKey);
+    }
+    lines.extend([Line::Field(Field::Model), Line::Field(Field::Address)]);
+    let headers = state.draft.headers.len();
+    let room = headers.min(usize::from(height / 3));
+    // With more headers than lines, the one under the cursor is shown.
+    let skip = match state.field() {
+        Field::Header(i) => (i + 1).saturating_sub(room),
+        _ => 0,
+    };
+    lines.extend((skip..headers).take(room).map(|i| Line::Field(Field::Header(i))));
+    lines
+}
+
+/// What is said below the body about it, in as many lines as that takes.
+fn remarks(state: &State, width: u16) -> Vec<String> {
+    let Some((line, column, why)) = &state.error else {
+        return if state.raw.is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
+    };
+    let whole = format!("✖ line {line}, column {column}: {why}");
+    if whole.chars().count() <= usize::from(width) {
+        return vec![whole];
+    }
+    let mut said = vec![format!("✖ line {line}, column {column}:")];
+    let mut wrap = Wrap::default();
+    wrap.update(why, usize::from(width.saturating_sub(2)));
+    said.extend((0..wrap.len()).map(|i| format!("  {}", &why[wrap.line(i, why.len())])));
+    said
+}
+
+/// Where the body's text stands.
+fn body_area(app: &App, area: Rect) -> Rect {
+    let area = inner(area);
+    let above = lines(app, area.height).len() as u16 + 1;
+    let below = remarks(&app.request, area.width.saturating_sub(1)).len().max(1) as u16;
+    Rect {
+        y: area.y + above.min(area.height),
+        height: area.height.saturating_sub(above + below),
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+    }
+}
+
+pub(super) fn click(app: &mut App, at: Position, area: Rect) {
+    let body = body_area(app, area);
+    if body.contains(at) {
+        app.request.start_typing();
+        app.request.editor.click(at.y - body.y, at.x - body.x);
+        return;
+    }
+    let area = inner(area);
+    let lines = lines(app, area.height);
+    let hit = at.y.checked_sub(area.y).and_then(|row| lines.get(usize::from(row)));
+    if let Some(Line::Field(field)) = hit {
+        app.request.stop_typing();
+        let fields = app.request.fields();
+        app.request.row = fields.iter().position(|f| f == field).unwrap_or(0);
+        act(app, Action::Accept);
+    }
+}
+
+pub(super) fn wheel(app: &mut App, rows: isize, _: Position, _: Rect) {
+    app.request.editor.scroll(rows);
+}
+
+pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
+    let state = &app.request;
+    header(app, PaneId::Request, &[], area, buf);
+    let area_in = inner(area);
+    let focused = app.focus == PaneId::Request && app.overlays.is_empty() && !state.typing;
+    let field = state.field();
+    let lines = lines(app, area_in.height);
+    let rows = lines.len() as u16;
+    for (row, shown) in (0..).zip(lines) {
+        let place = Rect { y: area_in.y + row, height: 1, ..area_in };
+        if place.y >= area_in.bottom() {
+            return;
+        }
+        match shown {
+            Line::Field(shown) => draw_field(app, shown, focused && shown == field, place, buf),
+            Line::NoKey => {
+                let name = app.provider().and_then(|p| p.key_variable.as_deref());
+                let text = format!(" ▲ {} is not set", name.unwrap_or_default());
+                line::put(buf, place, &[(&text, app.theme.of(Role::Warn))]);
+            }
+        }
+    }
+    let rule = Rect { y: area_in.y + rows, height: 1, ..area_in };
+    if rule.y >= area_in.bottom() {
+        return;
+    }
+    draw_body_rule(app, focused && field == Field::Body, rule, buf);
+    let body = body_area(app, area);
+    match &state.raw {
+        Some(bytes) => {
+            let text = crate::text::count(bytes.len() as u64, "byte");
+            let said = [
+                (text.as_str(), app.theme.of(Role::Text)),
+                (" that are not text, sent as they are", app.theme.of(Role::Dim)),
+            ];
+            line::put(buf, body, &said);
+        }
+        None => state.editor.draw(&app.theme, true, body, buf),
+    }
+    let role = if state.error.is_some() { Role::Error } else { Role::Dim };
+    for (row, said) in (0..).zip(remarks(state, body.width)) {
+        let place = Rect { y: body.bottom() + row, height: 1, ..body };
+        if place.y < area_in.bottom() {
+            let said = line::fit(&said, usize::from(place.width));
+            line::put(buf, place, &[(&said, app.theme.of(role))]);
+        }
+    }
+}
+
+fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffer) {
+    let state = &app.request;
+    let draft = &state.draft;
+    let theme = &app.theme;
+    let (label, value) = match field {
+        Field::Provider if draft.provider.is_empty() => {
+            ("provider".to_owned(), "none: the address".to_owned())
+        }
+        Field::Provider => ("provider".to_owned(), draft.provider.clone()),
+        Field::Model => ("model".to_owned(), draft.model.clone()),
+        Field::Address => {
+            let method = if draft.method.is_empty() { "POST" } else { &draft.method };
+            let own = || app.provider().map(|p| p.address()).unwrap_or_default();
+            (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)))
+        }
+        Field::Header(i) => {
+            let (name, value) = &draft.headers[i];
+            ("header".to_owned(), format!("{name}: {}", shown_value(name, value)))
+        }
+        Field::Body => return,
+    };
+    let mark = if chosen { "▸" } else { " " };
+    let label = format!("{:<9}", line::fit(&visible(&label, Newlines::Show), 8));
+    let room = usize::from(area.width).saturating_sub(11);
+    let value = visible(&value, Newlines::Show);
+    let value = match field {
+        Field::Address => line::fit_middle(&value, room),
+        _ => line::fit(&value, room),
+    };
+    let style = theme.of(if chosen { Role::Focus } else { Role::Text });
+    line::put(
+        buf,
+        area,
+        &[(mark, theme.of(Role::Mark)), (&label, theme.of(Role::Label)), (&value, style)],
+    );
+}
+
+fn draw_body_rule(app: &App, chosen: bool, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let state = &app.request;
+    let rule = "─".repeat(usize::from(area.width));
+    line::put(buf, area, &[(&rule, theme.of(Role::Line))]);
+    let bytes = state.to_send().body.len() as u64;
+    let name = if state.typing { " body · typing " } else { " body " };
+    let role = if chosen || state.typing { Role::Focus } else { Role::Dim };
+    let mark = if chosen { "▸" } else { "─" };
+    line::put(
+        buf,
+        area,
+        &[(mark, theme.of(if chosen { Role::Mark } else { Role::Line })), (name, theme.of(role))],
+    );
+    let size = format!(" {} ", crate::text::count(bytes, "byte"));
+    let rest = Rect { width: area.width.saturating_sub(1), ..area };
+    line::put_right(buf, rest, &[(&size, theme.of(Role::Dim))]);
+}

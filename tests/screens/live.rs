@@ -1,0 +1,197 @@
+//! The loop: streams, stopping, signals, silence.
+
+use std::cell::RefCell;
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::Event;
+use futures_util::stream;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use sselens::action::Effect;
+use sselens::journal::{Entry, What};
+use sselens::source::{Clock, News};
+use sselens::tui::{self, Ended, Run, Signal};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::play::{
+    Outside, TestDeeds, TestScreen, exchange, keys, opened, play, reasoning_only, startup,
+};
+
+/// A stream without its end.
+fn running() -> Vec<Entry> {
+    let mut entries = exchange(0, &reasoning_only()[..6]);
+    entries.pop();
+    entries
+}
+
+#[test]
+fn a_request_is_sent_and_its_stream_followed() {
+    let answers = exchange(0, &reasoning_only());
+    let played = play(startup(), (100, 30), "<f5>", answers);
+    assert!(
+        matches!(&played.outside.effects[..], [Effect::Send(draft)] if draft.provider == "lab")
+    );
+    played.shows("follows");
+    played.shows("[DONE]");
+}
+
+#[test]
+fn interrupt_stops_a_stream_and_quits_when_none_runs() {
+    let played = play(startup(), (100, 30), "<f5><c-c>", running());
+    assert_eq!(played.outside.effects.last(), Some(&Effect::Cancel(0)));
+    assert_eq!(played.ended, Ended::Vanished, "the input ended first");
+    played.shows("streaming");
+    let played = play(startup(), (100, 30), "<c-c>jj", Vec::new());
+    assert_eq!(played.ended, Ended::Quit);
+}
+
+#[test]
+fn quitting_asks_only_while_a_stream_runs() {
+    assert_eq!(play(startup(), (100, 30), "q", Vec::new()).ended, Ended::Quit);
+    let played = play(startup(), (100, 30), "<f5>q", running());
+    played.shows("Quit all the same?");
+    assert_eq!(play(startup(), (100, 30), "<f5>qy", running()).ended, Ended::Quit);
+    play(startup(), (100, 30), "<f5>qn", running()).hides("Quit all the same?");
+}
+
+#[test]
+fn scrolling_ends_following_and_the_end_brings_it_back() {
+    play(startup(), (100, 30), "<f5>k", running()).hides("follows");
+    play(startup(), (100, 30), "<f5>kG", running()).shows("follows");
+    play(startup(), (100, 30), "<f5><wheel:50,8>", running()).hides("follows");
+}
+
+#[test]
+fn exchanges_of_a_session_are_a_key_apart() {
+    let mut entries = exchange(0, &reasoning_only());
+    entries.extend(exchange(1, &reasoning_only()[..3]));
+    let at = |text: &str| play(opened(entries.clone()), (100, 30), text, Vec::new());
+    at("").shows("1 of 2");
+    at("]").shows("2 of 2");
+    at("][").shows("1 of 2");
+    at("H").shows("Exchanges of this session");
+    at("H<down><enter>").shows("2 of 2");
+}
+
+#[test]
+fn a_session_is_saved_where_the_user_says() {
+    let entries = exchange(0, &reasoning_only());
+    let played = play(opened(entries), (100, 30), "<c-s><enter>", Vec::new());
+    assert!(
+        matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("session.sselens"))
+    );
+    played.shows("saved to session.sselens");
+}
+
+#[test]
+fn copies_go_to_the_terminal_and_are_bounded() {
+    let entries = exchange(0, &reasoning_only());
+    let played = play(opened(entries), (100, 30), "y<enter>", Vec::new());
+    assert!(played.outside.copies[0].starts_with("data: {\"id\":\"c1\""));
+    played.shows("copied frame 0");
+    let long = exchange(0, &[format!(": {}\n\n", "x".repeat(80_000))]);
+    let played = play(opened(long), (100, 30), "y<enter>", Vec::new());
+    assert!(played.outside.copies.is_empty());
+    played.shows("80 004 bytes; terminals take 74 000 bytes at most");
+}
+
+#[test]
+fn trouble_with_the_journal_is_told_and_becomes_a_finding() {
+    let (news, heard) = unbounded_channel();
+    for entry in running() {
+        news.send(News::Entry(entry)).unwrap();
+    }
+    news.send(News::Trouble { x: Some(0), text: "disk full".into() }).unwrap();
+    let (ended, outside, shown) = silent(heard, stream::pending::<Signal>(), 100);
+    assert!(ended.is_none() && outside.draws > 0);
+    assert!(shown.contains("✖ disk full"), "{shown}");
+    assert!(shown.contains("save-failed"), "{shown}");
+}
+
+/// Runs the loop without any key for a while.
+fn silent(
+    heard: tokio::sync::mpsc::UnboundedReceiver<News>,
+    signals: impl futures_util::Stream<Item = Signal> + Unpin,
+    millis: u64,
+) -> (Option<Ended>, Outside, String) {
+    let outside = RefCell::new(Outside::default());
+    let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ended = runtime.block_on(async {
+        let on = Run {
+            terminal: &mut terminal,
+            screen: &mut TestScreen(&outside),
+            deeds: &mut TestDeeds(&outside),
+            clock: Clock::start(),
+        };
+        let input = stream::pending::<io::Result<Event>>();
+        let run = tui::run(on, startup(), input, signals, heard);
+        tokio::time::timeout(Duration::from_millis(millis), run).await.ok()
+    });
+    let text = super::play::text_of(terminal.backend().buffer());
+    (ended, outside.into_inner(), text)
+}
+
+#[test]
+fn silence_draws_once_and_never_again() {
+    let (_news, heard) = unbounded_channel();
+    let (ended, outside, _) = silent(heard, stream::pending::<Signal>(), 400);
+    assert_eq!((ended, outside.draws), (None, 1));
+    // Nor does an engine that is gone wake it.
+    let (_, heard) = unbounded_channel();
+    let (_, outside, _) = silent(heard, stream::empty::<Signal>(), 400);
+    assert!(outside.draws <= 2, "{} draws", outside.draws);
+}
+
+#[test]
+fn a_running_clock_is_drawn_a_few_times_a_second() {
+    let (news, heard) = unbounded_channel();
+    for entry in running() {
+        news.send(News::Entry(entry)).unwrap();
+    }
+    let (_, outside, _) = silent(heard, stream::pending::<Signal>(), 900);
+    assert!((3..=8).contains(&outside.draws), "{} draws", outside.draws);
+}
+
+#[test]
+fn a_flood_of_news_is_drawn_at_the_frame_rate_and_no_key_waits_for_it() {
+    let (news, heard) = unbounded_channel();
+    let pieces: Vec<String> = (0..20_000).map(|i| format!("data: {i}\n\n")).collect();
+    for entry in exchange(0, &pieces) {
+        news.send(News::Entry(entry)).unwrap();
+    }
+    let outside = RefCell::new(Outside::default());
+    let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let on = Run {
+            terminal: &mut terminal,
+            screen: &mut TestScreen(&outside),
+            deeds: &mut TestDeeds(&outside),
+            clock: Clock::start(),
+        };
+        // Ready at once: the flood must not come first.
+        let input = stream::iter(keys("q").into_iter().map(Ok));
+        tui::run(on, startup(), input, stream::pending::<Signal>(), heard).await
+    });
+    assert!(news.is_closed(), "the loop ended with the flood still waiting");
+    assert!(outside.into_inner().draws <= 2);
+}
+
+#[test]
+fn signals_and_a_vanished_terminal_end_it_quietly() {
+    let (_news, heard) = unbounded_channel();
+    let signals = stream::iter([Signal::End(143)]);
+    assert_eq!(silent(heard, signals, 400).0, Some(Ended::Signal(143)));
+    assert_eq!(Ended::Signal(143).status(), 143);
+    assert_eq!(play(startup(), (100, 30), "", Vec::new()).ended, Ended::Vanished);
+}
+
+#[test]
+fn an_unfinished_recording_is_not_a_running_stream() {
+    let played = play(opened(running()), (100, 30), "", Vec::new());
+    played.shows("unfinished");
+    played.shows("The recording ends before the stream does.");
+    assert!(!running().iter().any(|e| matches!(e.what, What::End { .. })));
+}

@@ -1,0 +1,143 @@
+//! What is on the screen.
+
+use super::play::{Played, chunk, exchange, opened, play, reasoning_only, screen, startup};
+
+fn snapshot(name: &str, played: &Played) {
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, played.text());
+    });
+}
+
+#[test]
+fn the_first_screen_has_a_request_and_says_how_to_send_it() {
+    let played = play(startup(), (100, 30), "", Vec::new());
+    played.shows("F5 send");
+    played.shows("lab/reasoning-only");
+    snapshot("first-100x30", &played);
+}
+
+#[test]
+fn a_recording_at_every_common_size() {
+    for (width, height) in [(160, 45), (100, 30), (80, 24), (60, 15), (40, 10)] {
+        snapshot(&format!("frames-{width}x{height}"), &screen(width, height, "e"));
+    }
+}
+
+#[test]
+fn every_pane_where_only_one_has_room() {
+    for (pane, text) in [("request", "1"), ("bytes", "3"), ("answer", "4"), ("timeline", "5")] {
+        snapshot(&format!("{pane}-80x24"), &screen(80, 24, text));
+    }
+}
+
+#[test]
+fn every_tab_of_the_answer() {
+    for (tab, text) in [("usage", "4tt"), ("shape", "4ttt"), ("head", "4tttt")] {
+        snapshot(&format!("{tab}-80x24"), &screen(80, 24, text));
+    }
+}
+
+#[test]
+fn overlays() {
+    snapshot("help-80x24", &screen(80, 24, "?"));
+    snapshot("explain-80x24", &screen(80, 24, "ev"));
+    snapshot("providers-80x24", &screen(80, 24, "1p"));
+    snapshot("palette-60x15", &screen(60, 15, ":json"));
+    screen(80, 24, "?<esc>").hides("In every pane");
+    screen(80, 24, "??").hides("In every pane");
+}
+
+#[test]
+fn too_small_a_screen_says_so() {
+    screen(38, 9, "").shows("terminal too small: 38×9, need 40×10");
+    screen(40, 9, "").shows("terminal too small: 40×9, need 40×10");
+}
+
+#[test]
+fn a_mistake_in_the_body_is_told_with_its_place_while_typing() {
+    let played = play(startup(), (100, 30), "i<down><down><end><bs>", Vec::new());
+    played.shows("✖ line 5, column 3:");
+    played.shows("expected ',' or the closing");
+    played.shows("typing");
+    let played = play(startup(), (100, 30), "i<down><down><end><bs>[", Vec::new());
+    played.shows("✔ JSON");
+}
+
+#[test]
+fn letters_type_in_the_editor_and_command_outside() {
+    let played = play(startup(), (100, 30), "iq?12<esc>", Vec::new());
+    played.shows("q?12{");
+    played.shows("unexpected character");
+    played.shows("F5 send");
+}
+
+#[test]
+fn a_model_that_is_chosen_stands_in_the_body() {
+    let played = play(startup(), (100, 30), "mempty<enter>", Vec::new());
+    played.shows("\"model\": \"lab/empty-stream\"");
+    // A name of one's own, too.
+    let played = play(startup(), (100, 30), "mmy-own<enter>", Vec::new());
+    played.shows("\"model\": \"my-own\"");
+}
+
+#[test]
+fn another_provider_brings_its_own_request_and_tells_what_is_missing() {
+    let played = play(startup(), (100, 30), "popenai<enter>", Vec::new());
+    played.shows("gpt-4.1-mini\"");
+    played.shows("OPENAI_API_KEY");
+}
+
+#[test]
+fn a_curl_command_that_is_pasted_becomes_the_request_and_its_key_stays_hidden() {
+    let curl = "curl https://api.example.com/v1/chat -H 'Authorization: Bearer sk-secret123' \
+                -H 'X-Trace: 7' -d '{\"model\":\"m1\"}'";
+    let played = play(startup(), (140, 40), &format!("<paste:{curl}>"), Vec::new());
+    played.shows("X-Trace: 7");
+    played.shows("{\"model\":\"m1\"}");
+    played.shows("Authorization: ********");
+    played.hides("sk-secret");
+}
+
+#[test]
+fn a_finding_selects_its_frame_and_its_text() {
+    // The only grave finding points at the finish, the next to last frame.
+    let last = reasoning_only().len() - 2;
+    let played = screen(120, 40, "e");
+    played.shows(&format!("frame {last}"));
+    played.shows("\"stop\"");
+    // A frame that is selected highlights its words; its neighbours in the text are one key away.
+    let played = screen(120, 40, "e4hh");
+    played.shows(&format!("frame {}", last - 2));
+}
+
+#[test]
+fn a_search_goes_to_the_frame_and_round_the_end() {
+    let played = screen(120, 40, "/greets<enter>");
+    played.shows("frame 4 ");
+    let played = screen(120, 40, "/greets<enter>n");
+    played.shows("The search went round the end.");
+    screen(120, 40, "/nowhere<enter>").shows("Not found in the bytes: nowhere");
+}
+
+#[test]
+fn thoughts_inside_the_content_are_shown_apart() {
+    let frames = [chunk(r#"{"content":"<think>hm</think>Hi"}"#)];
+    let played = play(opened(exchange(0, &frames)), (100, 30), "", Vec::new());
+    let at = |what: &str| {
+        let text: Vec<String> = played.text().lines().map(str::to_owned).collect();
+        let y = text.iter().rposition(|l| l.contains(what)).unwrap();
+        let x = text[y].chars().collect::<Vec<_>>();
+        let x = (0..x.len()).find(|i| x[*i..].iter().collect::<String>().starts_with(what));
+        played.buffer[(x.unwrap() as u16, y as u16)].clone()
+    };
+    assert_ne!(at("hm</think>").modifier, at("Hi").modifier);
+}
+
+#[test]
+fn bytes_are_shown_with_their_line_ends_and_in_hexadecimal() {
+    let frames = ["data: {\"a\":\"\t\"}\r\n\r\n"];
+    let played = play(opened(exchange(0, &frames)), (120, 40), "", Vec::new());
+    played.shows("data: {\"a\":\"→\"}␍␊");
+    let played = play(opened(exchange(0, &frames)), (120, 40), "x", Vec::new());
+    played.shows("64 61 74 61 3a 20 7b 22");
+}
