@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::args::{Color, Global, LabOptions, Ui};
@@ -80,8 +79,9 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
     let ended = runtime.block_on(async {
         let signals = terminal::signals()?;
+        let input = terminal::input()?;
         let on = Run { terminal: &mut screen, screen: &mut tty, deeds: &mut desk, clock };
-        std::io::Result::Ok(tui::run(on, startup, EventStream::new(), signals, heard).await)
+        std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
     });
     drop(tty);
     desk.engine.cancel_all();

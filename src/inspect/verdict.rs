@@ -50,9 +50,15 @@ impl Inspection {
         let worst = self.worst().filter(|s| *s > Severity::Info)?;
         // An error that came and the [DONE] that hides it (fatal) are one story: the error's.
         let from = worst.min(Severity::Error);
-        self.findings().iter().filter(|f| f.severity >= from).min_by_key(|f| {
-            (CONSEQUENCES.contains(&f.code()), Reverse(f.severity), depth(f.rule.phase))
-        })
+        let has = |code: &str| self.findings().iter().any(|f| f.code() == code);
+        // A 422 that is seen itself is the cause; what LiteLLM makes of it follows.
+        let follows = |code: &str| {
+            CONSEQUENCES.contains(&code) || code == "swallowed-422" && has("http-422-param")
+        };
+        self.findings()
+            .iter()
+            .filter(|f| f.severity >= from)
+            .min_by_key(|f| (follows(f.code()), Reverse(f.severity), depth(f.rule.phase)))
     }
 
     fn failed(&self, cause: &Finding) -> String {

@@ -1,13 +1,14 @@
 //! The real terminal: taking it, giving it back whatever happens, and its clipboard.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
 use crossterm::terminal::{
@@ -28,11 +29,15 @@ pub struct Tty {
     in_tmux: bool,
 }
 
+/// Where the cells go. ratatui's own drop shows the cursor, and complains on standard error where
+/// it cannot: a panic if that has vanished, too. The cursor is [`Tty`]'s to show, so no drop.
+pub type Cells = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
+
 /// Takes the terminal.
 ///
 /// # Errors
 /// There is none, or it cannot be set up.
-pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Tty)> {
+pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
     let tty = Tty { held: Arc::new(AtomicBool::new(false)), mouse, in_tmux };
     let held = Arc::clone(&tty.held);
     let before = std::panic::take_hook();
@@ -45,7 +50,7 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Terminal<CrosstermBackend
     crossterm::style::force_color_output(true);
     tty.enter()?;
     let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-    Ok((terminal, tty))
+    Ok((ManuallyDrop::new(terminal), tty))
 }
 
 impl Tty {
@@ -139,6 +144,28 @@ fn to_tmux(text: &str) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::other("tmux did not take it")),
     }
+}
+
+/// What the user does, read by a thread of its own.
+///
+/// crossterm 0.29 never returns from reading a terminal that has vanished (its own `EventStream`
+/// takes whoever polls it along). Whatever it does, the loop must go on: SIGHUP ends it then.
+///
+/// # Errors
+/// The thread cannot be made.
+pub fn input() -> io::Result<impl Stream<Item = io::Result<Event>> + Unpin> {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let read = move || {
+        loop {
+            let event = crossterm::event::read();
+            let broken = event.is_err();
+            if tell.send(event).is_err() || broken {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("keys".into()).spawn(read)?;
+    Ok(stream::poll_fn(move |cx| told.poll_recv(cx)))
 }
 
 /// The signals that end the loop or bring the screen back. Call it inside a runtime.

@@ -72,7 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "closed-before-head",
         severity: Severity::Error,
         phase: Phase::Head,
-        means: "The server took the request and closed the connection without one byte of answer.",
+        means: "The server took the request and closed the connection without an answer: no byte of one, or only a piece of its head, which the HTTP library does not tell apart.",
         example: "POST … → FIN",
         breaks: "openai-python, openai-node and LiteLLM report a generic connection error and retry: the request may be billed twice.",
         remedy: "Look into the server's or gateway's log for a crash at that moment; a kept-alive connection that had just been closed looks the same once.",
@@ -83,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "closed-inside-head",
         severity: Severity::Error,
         phase: Phase::Head,
-        means: "The connection was closed before the response head was complete.",
+        means: "The connection was closed before the response head was complete. The HTTP library of this program cannot tell it from no answer at all, so a live request shows closed-before-head; recordings of other makers can show this.",
         example: "HTTP/1.1 200 OK⏎Content-Type: text/ev",
         breaks: "openai-python, openai-node and LiteLLM report a generic connection error and retry.",
         remedy: "The server or a proxy died while answering; its log knows.",
@@ -125,7 +125,7 @@ impl Family for Connect {
             EndCause::ClosedBeforeHead => (
                 rule!("closed-before-head"),
                 format!(
-                    "The server closed the connection before the first byte of an answer{words}."
+                    "The server closed the connection before the head of an answer was complete{words}."
                 ),
             ),
             EndCause::ClosedInsideHead => (

@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "swallowed-422",
         severity: Severity::Fatal,
         phase: Phase::Head,
-        means: "A 422 of the provider got lost inside LiteLLM: with drop_params on it tries twice, and after the second 422 returns None instead of an error. A NoneType error about __aiter__ is what is left of it.",
+        means: "A 422 that LiteLLM swallows: with drop_params on it tries twice, and after the second 422 returns None instead of an error. Seen directly it is the 422; behind LiteLLM a NoneType error about __aiter__ is what is left of it.",
         example: "HTTP/1.1 500⏎⏎{\"error\":{\"message\":\"'async for' requires an object with __aiter__ method, got NoneType\",\"type\":\"None\",\"param\":\"None\",\"code\":\"500\"}}",
         breaks: "LiteLLM with drop_params: acompletion returns None, the proxy answers 500 with a NoneType text, or 200 with null; the provider's own reason is nowhere.",
         remedy: "Send the very same body to the provider directly and read its 422. Usual suspects: tool_choice as a string, stream_options, an echoed reasoning_content. Switch drop_params off.",
@@ -237,12 +237,10 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
     };
     out.raise_as(rule, severity, place, message);
     if status == 422 {
-        out.raise_as(
-            rule!("swallowed-422"),
-            Severity::Warn,
-            place,
-            "LiteLLM with drop_params turns a 422 that comes twice into None: its caller sees a NoneType error about __aiter__ and never this text.",
+        let message = format!(
+            "The provider answered 422{quoted}; LiteLLM with drop_params returns None to its caller for this: after a second 422 there is no error any more, only a NoneType error about __aiter__."
         );
+        out.raise(rule!("swallowed-422"), place, message);
     }
     let retry_after = now.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {

@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         ..row("headers-late", Severity::Warn)
     },
     Rule {
-        means: "Nearly all frames came in one read: somebody collected the stream.",
+        means: "Nearly all frames came together, many in each read: somebody collected the stream, or made it in one go (a cache).",
         example: "40 frames at 16.5 s, none before",
         breaks: "Users wait for the whole answer: 0.5 s became 16.5 s behind a gateway that flushes every 16 KB.",
         remedy: "Switch buffering off on the way (X-Accel-Buffering: no, no compression); compare a direct call.",
@@ -79,18 +79,35 @@ const WORTH: Micros = 2_000_000;
 const TOGETHER: Micros = 20_000;
 /// Fewer frames than this are no burst.
 const FEW: u64 = 10;
+/// Reads this close hold one delivery: what is written at once comes in several reads where it is
+/// larger than the reader's buffer.
+const DELIVERY: Micros = 10_000;
+/// A delivery with fewer frames than this in each read is no burst: a quick model writes that fast.
+const DENSE: u64 = 4;
+/// A burst earlier than this may be a quick answer, or one from a cache.
+const LATE: Micros = 500_000;
 
 #[derive(Default)]
 pub(super) struct Timing {
-    /// Frames with data: all, in the current read, most in one read.
+    /// Frames with data: all, in the current read.
     data: u64,
     in_read: u64,
-    burst: (u64, Option<Micros>),
+    /// The delivery that goes on, and the largest.
+    delivery: Delivery,
+    burst: Delivery,
     /// When data last came, and how many comments since.
     last_data: Option<Micros>,
     first_data: Option<Micros>,
     comments: u64,
     first_comment: Option<Micros>,
+}
+
+/// Reads that came together.
+#[derive(Clone, Copy, Default)]
+struct Delivery {
+    at: Option<Micros>,
+    reads: u64,
+    frames: u64,
 }
 
 fn secs(micros: Micros) -> String {
@@ -143,8 +160,22 @@ impl Family for Timing {
 
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let frames = std::mem::take(&mut self.in_read);
-        if frames > self.burst.0 {
-            self.burst = (frames, out.at);
+        if frames > 0 && out.at.is_some() {
+            let one = Delivery { at: out.at, reads: 1, frames };
+            self.delivery = match self.delivery {
+                Delivery { at: Some(at), reads, frames: before }
+                    if wait(Some(at), out.at) <= DELIVERY =>
+                {
+                    Delivery { at: Some(at), reads: reads + 1, frames: before + frames }
+                }
+                _ => one,
+            };
+            for seen in [one, self.delivery] {
+                let dense = seen.frames >= DENSE * seen.reads;
+                if dense && seen.frames > self.burst.frames {
+                    self.burst = seen;
+                }
+            }
         }
         let [.., before, last] = now.reads() else { return };
         let silence = wait(before.at, last.at);
@@ -182,14 +213,7 @@ impl Family for Timing {
                 format!("The head came after {}, together with the first frame.", secs(first));
             out.raise_as(rule!("headers-late"), severity, nowhere, message);
         }
-        let (most, at) = self.burst;
-        let late = wait(timing.request.or(timing.head), at);
-        if self.data >= FEW && most * 10 >= self.data * 9 && late >= WORTH / 4 {
-            let severity = unless_healthy(now, Severity::Warn);
-            let message =
-                format!("{most} of {} frames came in one read, after {}.", self.data, secs(late));
-            out.raise_as(rule!("burst-delivery"), severity, nowhere, message);
-        }
+        self.collected(now, out);
         let token = match (timing.first_reasoning, timing.first_content) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -209,6 +233,30 @@ impl Family for Timing {
 }
 
 impl Timing {
+    /// Whether somebody collected the frames.
+    fn collected(&self, now: &Inspection, out: &mut Out<'_>) {
+        let Delivery { at, reads, frames } = self.burst;
+        if self.data < FEW || frames * 10 < self.data * 9 {
+            return;
+        }
+        let late = wait(now.timing.request.or(now.timing.head), at);
+        // Nobody waited for an answer that was there at once.
+        let severity = match late >= LATE {
+            true => unless_healthy(now, Severity::Warn),
+            false => Severity::Info,
+        };
+        let when = match late >= LATE {
+            true => format!("after {}", secs(late)),
+            false => format!("after {} ms: a cache, or a quick answer in one go", late / 1000),
+        };
+        let together = match reads {
+            1 => "in one read".to_owned(),
+            n => format!("together, in {n} reads"),
+        };
+        let message = format!("{frames} of {} frames came {together}, {when}.", self.data);
+        out.raise_as(rule!("burst-delivery"), severity, Place::default(), message);
+    }
+
     /// Whether it ended in a stall.
     fn stalled(&self, now: &Inspection, out: &mut Out<'_>) {
         let timing = &now.timing;

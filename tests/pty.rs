@@ -1,0 +1,264 @@
+//! The real program in a real terminal: what it shows first, what keys do, and that it gives the
+//! terminal back however it ends.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod terminal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sselens::action::{Done, Effect, Keymap};
+use sselens::config::{Config, Sources};
+use sselens::source::{Clock, Draft};
+use sselens::tui::{Deeds, Run, Startup, Theme, Tools, run};
+use terminal::{Home, Terminal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+const F5: &str = "\x1b[15~";
+const CTRL_C: &str = "\x03";
+
+/// What the footer of the first screen has, the last thing that is drawn.
+const READY: &str = "F5 send";
+
+/// A stream that is long enough to be interrupted: some 130 frames in 8 s.
+const LONG: &[&str] = &["-p", "lab", "-m", "lab/answer", "--pace", "2", "--seed", "1"];
+/// One that is over at once.
+const SHORT: &[&str] = &["-p", "lab", "-m", "lab/hello", "--pace", "0", "--seed", "1"];
+
+/// The program with a stream that runs and has a few frames.
+fn streaming(home: &Home) -> Terminal {
+    let mut t = home.run(LONG);
+    t.until(READY);
+    t.press(F5);
+    t.until("streaming");
+    t.until_frames(5);
+    t
+}
+
+#[test]
+fn the_first_screen_appears_and_a_request_streams() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    assert!(t.text().contains("sselens"), "{}", t.text());
+    assert!(home.sessions().is_empty(), "nothing happened, nothing is kept");
+    t.press(F5);
+    t.until("complete");
+    let frames = t.until_frames(3);
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    let kept = home.kept();
+    assert_eq!((&kept["reason"], &kept["counts"]["frames"]), (&"complete".into(), &frames.into()));
+}
+
+#[test]
+fn ctrl_c_quits_when_nothing_runs() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press(CTRL_C);
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+}
+
+#[test]
+fn ctrl_c_stops_the_stream_first_and_then_quits() {
+    let home = Home::new();
+    let mut t = streaming(&home);
+    t.press(CTRL_C);
+    t.until("cancelled");
+    let frames = t.until_frames(5);
+    t.press(CTRL_C);
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    let kept = home.kept();
+    assert_eq!(kept["reason"], "cancelled");
+    assert_eq!(kept["counts"]["frames"], frames, "what was on the screen is in the file");
+}
+
+#[test]
+fn quitting_in_a_stream_asks_first() {
+    let home = Home::new();
+    let mut t = streaming(&home);
+    t.press("q");
+    t.until("Quit all the same?");
+    let frames = t.until_frames(5);
+    t.press("y");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    let kept = home.kept();
+    assert_eq!(kept["reason"], "cancelled");
+    assert!(kept["counts"]["frames"].as_u64().unwrap() >= frames);
+}
+
+#[test]
+fn signals_give_the_terminal_back_and_close_the_file() {
+    for (signal, status) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
+        let home = Home::new();
+        let mut t = streaming(&home);
+        let frames = t.until_frames(8);
+        t.signal(signal);
+        assert_eq!(t.ended(), status, "{signal}");
+        t.assert_clean();
+        let kept = home.kept();
+        assert_eq!(kept["reason"], "cancelled", "{signal}");
+        assert!(kept["counts"]["frames"].as_u64().unwrap() >= frames, "{signal}");
+    }
+}
+
+#[test]
+fn a_vanished_terminal_ends_it_and_loses_nothing() {
+    let home = Home::new();
+    let mut t = streaming(&home);
+    let frames = t.until_frames(8);
+    t.vanish();
+    let status = t.ended();
+    assert!([0, 129].contains(&status), "{status}");
+    let kept = home.kept();
+    assert_eq!(kept["reason"], "cancelled");
+    assert!(kept["counts"]["frames"].as_u64().unwrap() >= frames);
+}
+
+#[test]
+fn any_size_is_drawn_or_said_to_be_too_small() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press(F5);
+    t.until("complete");
+    for size in [(100, 30), (80, 24), (60, 20), (40, 10)] {
+        t.resize(size);
+        t.until_so(&format!("a screen of {size:?}"), |s| {
+            let wide = s.lines().map(|l| l.chars().count()).max().unwrap_or(0);
+            !s.contains("too small") && s.contains("Req") && wide > usize::from(size.0) - 4
+        });
+    }
+    t.resize((38, 9));
+    t.until("terminal too small: 38×9");
+    t.resize(terminal::SIZE);
+    t.until_so("all again", |s| s.contains("complete") && !s.contains("too small"));
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+}
+
+#[test]
+fn a_piped_body_is_shown_and_keys_still_work() {
+    let home = Home::new();
+    let body = r#"data: {"choices":[{"index":0,"delta":{"content":"piped"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n"#;
+    let program = env!("CARGO_BIN_EXE_sselens");
+    let line = format!("printf '{body}' | '{program}' -");
+    let mut t = home.start("/bin/sh".as_ref(), &["-c", &line]);
+    t.until("piped");
+    t.until_frames(2);
+    t.press("?");
+    t.until("In the request");
+    t.press("\x1b");
+    t.until_so("the help to close", |s| !s.contains("In the request"));
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    assert_eq!(home.kept()["content"]["0"], "piped");
+}
+
+#[test]
+fn without_autosave_nothing_is_written() {
+    let home = Home::new();
+    let mut t = home.run(&[SHORT, &["--no-autosave"]].concat());
+    t.until(READY);
+    t.press(F5);
+    t.until("complete");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    let left: Vec<_> =
+        std::fs::read_dir(home.path(".")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The loop and the terminal of the program, with deeds that panic. The program itself has no way
+/// to be made to panic, and gets none for a test: this runs as a child of the next test.
+#[test]
+#[ignore = "a child of what_a_panic_says_is_readable"]
+fn panics_in_the_loop() {
+    if std::env::var_os(terminal::CHILD).is_none() {
+        return;
+    }
+    struct Panics;
+    impl Deeds for Panics {
+        fn perform(&mut self, _: Effect, _: &UnboundedSender<Done>) {
+            panic!("a deed went wrong");
+        }
+    }
+    let config = Config::load(Sources::default()).unwrap();
+    let startup = Startup {
+        providers: Vec::new(),
+        draft: Draft { body: b"{}".to_vec(), ..Draft::default() },
+        session: None,
+        options: Arc::default(),
+        keys: Keymap::new(&config.keys).unwrap(),
+        theme: Theme::new(&config.themes.by_name["dark"], true),
+        messages: Vec::new(),
+        tools: Tools {
+            parse_curl: Arc::new(|_| Err(String::new())),
+            to_curl: Arc::new(|_| String::new()),
+            body: Arc::new(|_, _| String::new()),
+        },
+    };
+    let (_, news) = unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (mut cells, mut tty) = sselens::tui::terminal::take(true, false).unwrap();
+    runtime.block_on(async {
+        let (input, signals) = (sselens::tui::terminal::input(), sselens::tui::terminal::signals());
+        let clock = Clock::start();
+        let on = Run { terminal: &mut cells, screen: &mut tty, deeds: &mut Panics, clock };
+        run(on, startup, input.unwrap(), signals.unwrap(), news).await
+    });
+}
+
+#[test]
+fn what_a_panic_says_is_readable() {
+    let home = Home::new();
+    let this = std::env::current_exe().unwrap();
+    let mut t = home.start(&this, &["--ignored", "--exact", "--nocapture", "panics_in_the_loop"]);
+    t.until(READY);
+    t.press(F5);
+    assert_eq!(t.ended(), 101);
+    t.assert_clean();
+    let after = t.after("\x1b[?1049l");
+    assert!(after.contains("a deed went wrong"), "{after}");
+    assert!(t.text().contains("a deed went wrong"), "{}", t.text());
+}
+
+/// How often the threads of a process went to sleep of their own accord.
+#[cfg(target_os = "linux")]
+fn wakes(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of = |status: String| -> u64 {
+        let line = status.lines().find(|l| l.starts_with("voluntary_ctxt_switches")).unwrap();
+        line.split_whitespace().next_back().unwrap().parse().unwrap()
+    };
+    tasks.map(|t| of(std::fs::read_to_string(t.unwrap().path().join("status")).unwrap())).sum()
+}
+
+#[test]
+fn idle_it_sleeps() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press(F5);
+    t.until("complete");
+    t.until_quiet(Duration::from_millis(500));
+    let written = t.written();
+    #[cfg(target_os = "linux")]
+    let woken = wakes(t.pid());
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(t.written(), written, "something is drawn though nothing happens");
+    #[cfg(target_os = "linux")]
+    assert_eq!(wakes(t.pid()), woken, "something wakes up though nothing happens");
+    #[cfg(not(target_os = "linux"))]
+    eprintln!("skipped: threads that wake up can be counted on Linux only");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+}

@@ -1,0 +1,136 @@
+//! Every scenario of the lab, end to end over a socket: the program sends, the lab plays, and what
+//! is found must be what the scenario's file promises.
+//!
+//! The promise is exact above `info`: nothing grave that is not listed, nothing listed that does
+//! not come. What is only `info` may come on top; a lab that is quick, local and bare shows a few
+//! of those everywhere, and listing them in each file would say nothing.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use sselens::lab::Scenario;
+
+/// How a scenario is sent where it differs from the rest.
+struct Special {
+    name: &'static str,
+    /// What it needs, and why.
+    pace: &'static str,
+    flags: &'static [&'static str],
+    /// A configuration file.
+    config: &'static str,
+}
+
+/// Scenarios that are about time play at the speed of life: at pace 0 there is no time to be about.
+/// A threshold of half a minute is lowered, so that nobody waits that long here.
+const SPECIAL: &[Special] = &[
+    Special {
+        name: "slow-first-byte",
+        pace: "0.2",
+        flags: &["--idle-timeout", "5"],
+        config: "[findings]\nslow_first_byte = 1.5\n",
+    },
+    Special { name: "headers-late", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "burst-delivery", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+];
+
+/// How many are on their way at once.
+const LANES: usize = 5;
+
+#[test]
+fn each_scenario_shows_what_its_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = Mutex::new(sselens::lab::scenarios().iter());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                loop {
+                    let Some(scenario) = queue.lock().unwrap().next() else { return };
+                    if let Err(why) = holds(dir.path(), scenario) {
+                        wrong.lock().unwrap().push(why);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} scenarios differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_is_special_is_still_there() {
+    for special in SPECIAL {
+        assert!(sselens::lab::find(special.name).is_some(), "{}", special.name);
+    }
+}
+
+/// The same seed gives the same bytes: what was found is found again.
+fn holds(dir: &std::path::Path, scenario: &Scenario) -> Result<(), String> {
+    let summary = play(dir, scenario);
+    let found: Vec<(&str, &str, &str)> = summary["findings"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{}: {summary}", scenario.name))
+        .iter()
+        .map(|f| {
+            let text = |key: &str| f[key].as_str().unwrap();
+            (text("code"), text("severity"), text("message"))
+        })
+        .collect();
+    let listed: BTreeSet<&str> = scenario.findings.iter().map(String::as_str).collect();
+    let all: BTreeSet<&str> = found.iter().map(|f| f.0).collect();
+    let grave: BTreeSet<&str> = found.iter().filter(|f| f.1 != "info").map(|f| f.0).collect();
+    let missing: Vec<_> = listed.difference(&all).collect();
+    let more: Vec<_> = grave.difference(&listed).collect();
+    if missing.is_empty() && more.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<_> = found.iter().map(|f| format!("    {:5} {}: {}", f.1, f.0, f.2)).collect();
+    Err(format!(
+        "{}: missing {missing:?}, not listed {more:?} (reason {})\n{}",
+        scenario.name,
+        summary["reason"],
+        found.join("\n")
+    ))
+}
+
+/// The summary of one run of the program.
+fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
+    let name = &scenario.name;
+    let special = SPECIAL.iter().find(|s| s.name == name);
+    // No `stream_options`: the scenarios send usage where they want it.
+    let mut body = json!({
+        "model": format!("lab/{name}"),
+        "messages": [{"role": "user", "content": "Say hello"}],
+        "stream": true,
+    });
+    if let Some(needs) = &scenario.needs {
+        let needs: Value = serde_json::from_str(needs).unwrap();
+        for (key, value) in needs.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+    }
+    let (body_file, config_file) =
+        (dir.join(format!("{name}.json")), dir.join(format!("{name}.toml")));
+    std::fs::write(&body_file, body.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
+    command.args(["send", "-p", "lab", "-o", "json", "--seed", "1", "--fail-on", "info", "-b"]);
+    command.arg(&body_file).args(["--pace", special.map_or("0", |s| s.pace)]);
+    let flags = special.map_or(&["--idle-timeout", "1.5", "--total-timeout", "5"][..], |s| s.flags);
+    command.args(flags);
+    if let Some(special) = special.filter(|s| !s.config.is_empty()) {
+        std::fs::write(&config_file, special.config).unwrap();
+        command.arg("--config").arg(&config_file);
+    }
+    command.env_clear().env("HOME", dir).current_dir(dir).stdin(Stdio::null());
+    let out = command.output().unwrap();
+    let told = String::from_utf8_lossy(&out.stderr);
+    let summary: Value = serde_json::from_slice(&out.stdout)
+        .unwrap_or_else(|e| panic!("{name}: {e}: {:?} {told}", out.status));
+    let clean = summary["findings"].as_array().is_some_and(Vec::is_empty);
+    assert_eq!(out.status.code(), Some(i32::from(!clean)), "{name}: {told}");
+    summary
+}
