@@ -121,7 +121,11 @@ impl Frame {
         }
         match self.kind {
             Kind::Event => Some(sse::Block::of(self, body).data().into()),
-            Kind::Line | Kind::Body => Some(crate::text::lossy(self.bytes(body))),
+            Kind::Line | Kind::Body => {
+                // A byte order mark is no part of the text that it marks.
+                let bytes = self.bytes(body);
+                Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
+            }
             Kind::Comment | Kind::Block | Kind::Incomplete => None,
         }
     }

@@ -163,6 +163,15 @@ fn the_bytes_decide_the_framing() {
 }
 
 #[test]
+fn a_byte_order_mark_is_told_and_not_read() {
+    let (_, framer) = frames(sse_hint(), "\u{feff}data: x".as_bytes(), &[1, 2]);
+    assert!(framer.sse().unwrap().bom);
+    let body = "\u{feff}{\"a\":1}".as_bytes();
+    let (frames, _) = frames(Hint::default(), body, &[]);
+    assert_eq!(frames[0].data(body).unwrap(), "{\"a\":1}");
+}
+
+#[test]
 fn ndjson_lines_end_at_their_line_end() {
     let hint = Hint { content_type: Some("application/x-ndjson".into()), named_sse: false };
     assert_eq!(
