@@ -186,6 +186,13 @@ impl Framer {
         }
     }
 
+    /// The body of which nothing could be decoded, as one `incomplete` frame.
+    pub fn give_up(body: &[u8], frames: &mut Vec<Frame>) {
+        if !body.is_empty() {
+            frames.push(Frame::new(Kind::Incomplete, 0, body.len()));
+        }
+    }
+
     fn choose(&mut self, framing: Framing) {
         self.state = match framing {
             Framing::Sse => State::Sse(Box::default()),

@@ -48,7 +48,7 @@ impl Default for Options {
             severities: BTreeMap::new(),
             giant_frame: 64 << 10,
             stall: 10_000_000,
-            slow_first_byte: 30_000_000,
+            slow_first_byte: 10_000_000,
         }
     }
 }
@@ -192,6 +192,8 @@ impl Inspection {
                 self.rules(at, |family, now, out| family.request(now, out));
             }
             What::Bare { status, content_type, dialect, named_sse } => {
+                // A pipe that is watched has times: they count from its beginning.
+                self.timing.request = at;
                 self.configure(dialect.as_deref().unwrap_or("auto"));
                 self.told = Some((*status, content_type.clone()));
                 self.framer =
@@ -274,13 +276,20 @@ impl Inspection {
         {
             self.coding_error = Some(why);
         }
+        // Of a coding that could not be undone at all, the bytes are shown as they came.
+        let undecoded = self.coding_error.is_some() && self.decoded.is_empty();
+        if undecoded {
+            self.decoded.clone_from(&self.wire);
+        }
         let decoded = self.body().len() as u64;
         if let Some(last) = self.reads.last_mut() {
             last.decoded = decoded;
         }
         self.timing.end = at;
         self.end = Some((cause, detail.to_owned()));
-        self.advance(at, |framer, body, frames| framer.finish(body, frames));
+        self.advance(at, |framer, body, frames| {
+            if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
+        });
         self.rules(at, |family, now, out| family.end(now, out));
     }
 
