@@ -285,10 +285,9 @@ fn transport(now: &Inspection, out: &mut Out<'_>) {
             rule!("connection-reset"),
             format!("The connection was reset after {got} of body{after}{words}."),
         ),
-        EndCause::Truncated if http2 => (
-            rule!("http2-reset"),
-            format!("The HTTP/2 stream was cut after {got}{after}{words}."),
-        ),
+        EndCause::Truncated if http2 => {
+            (rule!("http2-reset"), format!("The HTTP/2 stream was cut after {got}{after}{words}."))
+        }
         EndCause::Truncated => match header("content-length") {
             Some(length) => (
                 rule!("content-length-short"),

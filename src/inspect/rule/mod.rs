@@ -392,7 +392,10 @@ fn ours(now: &Inspection) -> bool {
     // A recording that stops where its writer was interrupted has no request to blame either.
     let interrupted = now.told.is_none() && matches!(now.end, Some((EndCause::Unknown, _)));
     interrupted
-        || matches!(now.end, Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _)))
+        || matches!(
+            now.end,
+            Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _))
+        )
 }
 
 /// Whether the transport was cut: what is missing then is a consequence.

@@ -50,6 +50,13 @@ impl Editor {
         self.area.lines().join("\n")
     }
 
+    /// Whether the text is that.
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        let mut lines = self.area.lines().iter();
+        text.split(|b| *b == b'\n').all(|t| lines.next().is_some_and(|l| l.as_bytes() == t))
+            && lines.next().is_none()
+    }
+
     /// Begins with a text: no undo goes behind it.
     pub(crate) fn fill(&mut self, text: &str) {
         self.before.clear();

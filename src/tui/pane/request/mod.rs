@@ -128,6 +128,14 @@ impl State {
         Draft { body, ..self.draft.clone() }
     }
 
+    /// Whether that is the body, byte for byte.
+    fn holds(&self, body: &[u8]) -> bool {
+        match &self.raw {
+            Some(raw) => raw == body,
+            None => self.editor.is(body),
+        }
+    }
+
     /// Replaces all of it.
     pub(crate) fn take(&mut self, draft: Draft) {
         let body = draft.body.clone();
@@ -255,6 +263,15 @@ impl App {
     /// The provider that is chosen.
     pub(in crate::tui) fn provider(&self) -> Option<&ProviderInfo> {
         self.providers.iter().find(|p| p.name == self.request.draft.provider)
+    }
+
+    /// Whether what stands in the editor is the next request and not that of the shown exchange.
+    pub(in crate::tui) fn holds_next(&self) -> bool {
+        let Some(exchange) = self.exchange() else { return self.file.is_some() };
+        match &exchange.seen.request {
+            None => true,
+            Some(request) => !self.request.holds(&request.body),
+        }
     }
 
     /// Chooses a provider. An untouched body makes room for the new provider's own.
