@@ -215,7 +215,11 @@ impl App {
                 self.exchanges.push(Exchange::new(entry.x, seen, live));
                 let index = self.exchanges.len() - 1;
                 if live {
-                    self.sending = false;
+                    // What nobody sent from here was piped in: it is there to be looked at.
+                    let ours = std::mem::take(&mut self.sending);
+                    if !ours && index == 0 && !self.request.typing && self.request.is_untouched() {
+                        self.focus = PaneId::Frames;
+                    }
                     self.show(index);
                 }
                 index

@@ -13,7 +13,6 @@ use super::theme::Role;
 use super::widget::line;
 use super::widget::wrap::Wrap;
 use crate::action::{Action, Context};
-use crate::inspect::{Outcome, Reason};
 use crate::text::count;
 
 impl App {
@@ -93,7 +92,10 @@ impl App {
             };
             (title, dialect)
         });
-        let (title, dialect) = name.unwrap_or_else(|| (self.request.draft.model.clone(), ""));
+        let (title, dialect) = name.unwrap_or_else(|| {
+            let waits = self.file.as_deref().map(|f| crate::text::preview(f, 60));
+            (waits.unwrap_or_else(|| self.request.draft.model.clone()), "")
+        });
         let title = crate::text::preview(&title, 80);
         // Where room is scarce the name of what is shown matters more than ours.
         let ours = if area.width < 70 { " " } else { " sselens ── " };
@@ -122,18 +124,9 @@ impl App {
             return vec![(word.to_owned(), role)];
         };
         let seen = &exchange.seen;
-        let (sign, word, role) = match (seen.reason(), seen.outcome()) {
-            (None, _) if self.sending => ("●", "sending", Role::Running),
-            (None, _) if !exchange.live => ("▲", "unfinished", Role::Warn),
-            (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
-            (None, _) => ("●", "streaming", Role::Running),
-            // It came to its own end, and yet: "complete" alone would deny what is wrong.
-            (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
-            (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
-            (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
-            (Some(reason), Outcome::Ok) => ("✔", reason.name(), Role::Ok),
-            (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),
-            (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),
+        let (sign, word, role) = match exchange.mark() {
+            _ if self.sending && !seen.is_over() => ("●", "sending", Role::Running),
+            mark => mark,
         };
         let mut told = vec![(format!("{sign} {word}"), role)];
         let frames = seen.frames().len() as u64;
@@ -172,7 +165,10 @@ impl App {
     fn verdict(&self) -> (&'static str, String, Role) {
         let Some(exchange) = self.exchange() else {
             let send = self.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
-            let text = format!("A request is ready. {send} sends it.");
+            let text = match self.file {
+                Some(_) => "Nothing has come yet.".to_owned(),
+                None => format!("A request is ready. {send} sends it."),
+            };
             return (" ", text, Role::Dim);
         };
         let seen = &exchange.seen;
@@ -192,12 +188,7 @@ impl App {
             let role = if since >= 5_000_000 { Role::Warn } else { Role::Running };
             return ("●", text, role);
         }
-        let (sign, role) = match seen.outcome() {
-            _ if !seen.is_over() => ("▲", Role::Warn),
-            Outcome::Ok => ("✔", Role::Ok),
-            Outcome::Degraded => ("▲", Role::Warn),
-            Outcome::Failed => ("✖", Role::Error),
-        };
+        let (sign, _, role) = exchange.mark();
         if seen.is_over() {
             (sign, seen.verdict(), role)
         } else {
@@ -341,9 +332,8 @@ impl App {
 
 /// Seconds from the request to the end, or to now.
 fn elapsed(exchange: &Exchange, now: u64) -> Option<String> {
-    let t = &exchange.seen.timing;
-    let from = t.request?;
-    let to = match t.end {
+    let from = exchange.origin()?;
+    let to = match exchange.seen.timing.end {
         Some(end) => end,
         None if exchange.live => now,
         None => exchange.last?,

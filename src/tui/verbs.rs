@@ -9,7 +9,7 @@ use super::pane::frames::severity_sign;
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect};
-use crate::inspect::{Finding, Outcome};
+use crate::inspect::Finding;
 use crate::text::{Newlines, count, visible};
 
 impl App {
@@ -223,22 +223,11 @@ impl App {
         let mut list = List::new(Picks::Exchange, "Exchanges of this session");
         for exchange in &self.exchanges {
             let seen = &exchange.seen;
-            let (word, role) = match (seen.reason(), seen.outcome()) {
-                (None, _) => ("running", Role::Running),
-                (Some(reason), Outcome::Ok) => (reason.name(), Role::Ok),
-                (Some(reason), Outcome::Degraded) => (reason.name(), Role::Warn),
-                (Some(reason), Outcome::Failed) => (reason.name(), Role::Error),
-            };
+            let (sign, word, role) = exchange.mark();
             let provider = seen.request.as_ref().map_or("", |r| r.provider.as_str());
             let label = format!("{}  {}", exchange.id, exchange.title());
             let frames = count(seen.frames().len() as u64, "frame");
             list.add(label, format!("{word:<10} {provider} · {frames} · {}", seen.verdict()));
-            let sign = match role {
-                Role::Ok => "✔",
-                Role::Warn => "▲",
-                Role::Running => "●",
-                _ => "✖",
-            };
             list.sign((sign, role));
         }
         self.overlays.push(Overlay::List(list.start_at(self.shown)));

@@ -64,6 +64,24 @@ fn a_mistake_in_the_body_is_told_with_its_place_while_typing() {
 }
 
 #[test]
+fn undo_never_empties_a_body_that_was_filled_in() {
+    let played = play(startup(), (100, 30), "iab<c-u><c-u><c-u><c-u>", Vec::new());
+    played.shows("Say hello in one short");
+    played.shows("✔ JSON");
+    let played = play(opened(exchange(0, &reasoning_only())), (100, 30), "1ia<c-u><c-u>", vec![]);
+    played.shows("lab/reasoning-only");
+}
+
+#[test]
+fn an_empty_body_is_not_sent_without_a_word() {
+    let curl = "<paste:curl https://api.example.com/v1/chat -X POST>";
+    let played = play(startup(), (100, 30), curl, Vec::new());
+    played.shows("the body is empty");
+    let played = play(startup(), (100, 30), &format!("{curl}<f5>"), Vec::new());
+    played.shows("✖ The body is empty");
+}
+
+#[test]
 fn letters_type_in_the_editor_and_command_outside() {
     let played = play(startup(), (100, 30), "iq?12<esc>", Vec::new());
     played.shows("q?12{");

@@ -338,7 +338,7 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
         "    read        at        Δ     bytes   body offsets       of this frame",
     )
     .line();
-    let request = seen.timing.request.unwrap_or(0);
+    let request = exchange.origin().unwrap_or(0);
     for i in range {
         let read = seen.reads()[i];
         let before = i.checked_sub(1).map(|b| seen.reads()[b]);

@@ -212,9 +212,9 @@ fn draw_row(
     let theme = &app.theme;
     let seen = &exchange.seen;
     let frame = &seen.frames()[index];
-    let request = seen.timing.request.unwrap_or(0);
+    let request = exchange.origin().unwrap_or(0);
     let at = seen.frame_at(index);
-    let before = if index == 0 { seen.timing.request } else { seen.frame_at(index - 1) };
+    let before = if index == 0 { exchange.origin() } else { seen.frame_at(index - 1) };
     let at_text = at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
     let wait = match (at, before) {
         (Some(at), Some(before)) => line::wait(at.saturating_sub(before)),
@@ -252,6 +252,7 @@ fn empty(app: &App, area: Rect, buf: &mut Buffer) {
     let send = app.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
     let text = match app.exchange() {
         _ if app.sending => "Sending …".to_owned(),
+        None if app.file.is_some() => "Nothing has come yet.".to_owned(),
         None => format!("Nothing was sent yet. {send} sends the request."),
         Some(e) if e.is_running() => "Waiting for the first frame …".to_owned(),
         Some(e) if e.seen.wire_len() == 0 => "Not one byte of a body came.".to_owned(),

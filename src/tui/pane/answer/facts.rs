@@ -148,7 +148,7 @@ pub(super) fn head(exchange: &Exchange) -> Doc {
     }
     doc.line();
     ending(&mut doc, seen);
-    timing(&mut doc, seen);
+    timing(&mut doc, exchange);
     doc
 }
 
@@ -182,7 +182,8 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
     doc.line();
 }
 
-fn timing(doc: &mut Doc, seen: &Inspection) {
+fn timing(doc: &mut Doc, exchange: &Exchange) {
+    let seen = &exchange.seen;
     let t = &seen.timing;
     doc.push(Role::Title, "Counts and times (seconds since the request)").line();
     doc.row(LABEL, "bytes", &group(seen.wire_len()));
@@ -203,7 +204,7 @@ fn timing(doc: &mut Doc, seen: &Inspection) {
         ("last content", t.last_content),
         ("end", t.end),
     ] {
-        if let (Some(from), Some(moment)) = (t.request, moment) {
+        if let (Some(from), Some(moment)) = (exchange.origin(), moment) {
             doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
         }
     }

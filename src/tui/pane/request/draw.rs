@@ -44,6 +44,9 @@ fn remarks(state: &State, width: u16) -> Vec<String> {
     let Some((line, column, why)) = &state.error else {
         return if state.raw.is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
     };
+    if state.editor.text().is_empty() {
+        return vec!["✖ the body is empty".to_owned()];
+    }
     let whole = format!("✖ line {line}, column {column}: {why}");
     if whole.chars().count() <= usize::from(width) {
         return vec![whole];
