@@ -113,7 +113,7 @@ fn certificates_are_verified_unless_the_user_says_otherwise() {
             ["connect", "tls", "head", "end"].iter().map(|k| timing[k].as_f64().unwrap()).collect();
         assert!(order.is_sorted(), "{timing}");
         if more == ["--insecure"] {
-            assert!(stderr.contains("NOT verified"), "it must shout: {stderr:?}");
+            assert!(stderr.contains("NOT VERIFIED"), "it must shout: {stderr:?}");
             assert!(codes(&lines).contains(&"tls-unverified"));
         }
     }

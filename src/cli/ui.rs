@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         draft.provider.clone_from(&config.provider);
     }
     if transport.insecure {
-        messages.push("!! TLS certificates are NOT verified (--insecure)".into());
+        messages.push("!! TLS certificates are NOT VERIFIED (--insecure)".into());
     }
     let live = args.file.as_deref() == Some(Path::new("-"));
     let session = match args.file.as_deref().filter(|_| !live) {

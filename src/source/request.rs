@@ -139,7 +139,7 @@ pub fn resolve(
         warnings.push("no model was given (-m NAME): the request names none".to_owned());
     }
     if transport.insecure {
-        warnings.push("TLS certificates are not verified (--insecure)".to_owned());
+        warnings.push("TLS certificates are NOT VERIFIED (--insecure): anybody on the way can read and change everything".to_owned());
     }
     let request = Request {
         method: method.to_string(),
