@@ -144,7 +144,7 @@ fn recorder(
 
 fn providers(config: &Config) -> Vec<ProviderInfo> {
     let lab =
-        || lab::scenarios().iter().map(|s| (format!("lab/{}", s.name), s.about.clone())).collect();
+        || lab::abouts().map(|(name, about)| (format!("lab/{name}"), about.to_owned())).collect();
     config
         .providers
         .values()
