@@ -52,7 +52,6 @@ impl Dialect for OpenAiChat {
                             || (c.get("text").is_none() && c.get("finish_reason").is_some())
                     })
             })
-            || json.get("error").is_some()
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
