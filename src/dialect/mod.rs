@@ -4,7 +4,9 @@
 //! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod ollama;
 mod openai_chat;
+mod openai_completions;
 mod openai_responses;
 mod path;
 mod usage;
@@ -18,8 +20,12 @@ use crate::frame;
 use crate::json::Value;
 
 /// Every dialect, in the order in which `auto` asks them.
-pub const DIALECTS: &[&dyn Dialect] =
-    &[&openai_chat::OpenAiChat, &openai_responses::OpenAiResponses];
+pub const DIALECTS: &[&dyn Dialect] = &[
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &openai_completions::OpenAiCompletions,
+    &ollama::Ollama,
+];
 
 /// How one family of providers speaks.
 pub trait Dialect: Sync {
