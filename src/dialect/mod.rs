@@ -4,6 +4,7 @@
 //! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod gemini;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -25,6 +26,8 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &openai_responses::OpenAiResponses,
     &openai_completions::OpenAiCompletions,
     &ollama::Ollama,
+    &gemini::Gemini { array: false },
+    &gemini::Gemini { array: true },
 ];
 
 /// How one family of providers speaks.
@@ -70,7 +73,7 @@ pub struct Payload<'a> {
 /// How a dialect's requests are made.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSide {
-    /// Path after the provider's base URL.
+    /// Path after the provider's base URL; `{model}` in it stands for the model.
     pub path: &'static str,
     /// The header that carries the key, and what stands before the key in it.
     pub key_header: (&'static str, &'static str),
