@@ -135,6 +135,8 @@ pub struct Inspection {
     dialect: Option<&'static dyn Dialect>,
     configured: Option<&'static dyn Dialect>,
     decoder: Option<Box<dyn dialect::Decoder>>,
+    /// The dialect is a guess by an error, until something better comes.
+    provisional: bool,
     answer: Answer,
     shape: Shape,
 
@@ -175,6 +177,7 @@ impl Inspection {
             dialect: None,
             configured: None,
             decoder: None,
+            provisional: false,
             answer: Answer::default(),
             shape: Shape::default(),
             families: rule::families(),
@@ -234,6 +237,22 @@ impl Inspection {
     fn speak(&mut self, dialect: Option<&'static dyn Dialect>) {
         self.dialect = dialect;
         self.decoder = dialect.map(|d| d.decoder());
+    }
+
+    /// Finds the dialect by a payload. An error decides none for good: it is read, and the next
+    /// payload is asked again.
+    fn recognise(&mut self, payload: &Payload<'_>) {
+        if let Some(dialect) = dialect::recognise(payload) {
+            self.provisional = false;
+            self.speak(Some(dialect));
+        } else if self.decoder.is_none()
+            && let Some(dialect) = dialect::fallback(payload)
+        {
+            self.provisional = true;
+            self.decoder = Some(dialect.decoder());
+            // Of a stream the guess is as good as any; a lone error body is everybody's.
+            self.dialect = (payload.kind == Kind::Event).then_some(dialect);
+        }
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
@@ -365,8 +384,8 @@ impl Inspection {
     }
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if self.decoder.is_none() {
-            self.speak(dialect::recognise(payload));
+        if self.decoder.is_none() || self.provisional {
+            self.recognise(payload);
         }
         let Some(decoder) = &mut self.decoder else { return };
         let (answer, timing) = (&mut self.answer, &mut self.timing);
