@@ -11,6 +11,7 @@ use super::layout::{Areas, View, areas};
 use super::overlay::Overlay;
 use super::pane::{PaneId, answer, detail, frames, request, timeline};
 use super::theme::Theme;
+use super::widget::wrap::Wrap;
 use super::{ProviderInfo, Startup, Tools};
 use crate::action::{Action, Context, Done, Effect, Keymap};
 use crate::inspect::{Inspection, Options};
@@ -159,10 +160,14 @@ impl App {
     /// Where everything stands.
     pub(super) fn areas(&self) -> Areas {
         let room = usize::from(self.size.width).saturating_sub(4);
+        let lines = |e: &Exchange| {
+            let mut wrap = Wrap::default();
+            wrap.update(&e.seen.verdict(), room);
+            wrap.len() as u16
+        };
         // Only of what is over: while a stream runs nothing shall jump.
-        let over = self.exchange().filter(|e| e.seen.is_over());
-        let long_verdict = over.is_some_and(|e| e.seen.verdict().chars().count() > room);
-        areas(self.size, View { focus: self.focus, zoom: self.zoom, long_verdict })
+        let verdict = self.exchange().filter(|e| e.seen.is_over()).map_or(1, lines);
+        areas(self.size, View { focus: self.focus, zoom: self.zoom, verdict })
     }
 
     /// Brings what is selected into view.

@@ -10,7 +10,7 @@ use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect};
 use crate::inspect::Finding;
-use crate::text::{Newlines, count, visible};
+use crate::text::{Newlines, count, group, visible};
 
 impl App {
     /// Does what the user wishes.
@@ -372,8 +372,8 @@ fn explanation(finding: &Finding) -> Doc {
     doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
     doc.plain(&visible(&finding.message, Newlines::Show)).line();
     if let Some(frame) = finding.frame {
-        let at =
-            finding.offset.map_or(String::new(), |o| format!(", byte {}", crate::text::group(o)));
+        let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
+        let frame = group(u64::from(frame));
         doc.push(Role::Dim, &format!("frame {frame}{at}")).line();
     }
     for (title, text) in [

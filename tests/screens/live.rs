@@ -98,7 +98,7 @@ fn only_what_is_complete_gets_the_good_mark() {
         (head, row)
     };
     for cause in [EndCause::Cancelled, EndCause::Closed, EndCause::Dns] {
-        let (head, row) = told(cause.clone());
+        let (head, row) = told(cause);
         assert!(!head.contains('✔'), "{cause:?}: {head}");
         assert!(!row.contains('✔'), "{cause:?}: {row}");
         if cause == EndCause::Cancelled {
