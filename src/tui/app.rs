@@ -18,6 +18,7 @@ use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId, Micros, What};
 use crate::source::News;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The code of the finding for a journal that could not be written.
@@ -73,6 +74,8 @@ pub struct App {
     pub(super) tools: Tools,
     options: Arc<Options>,
     pub(super) effects: Vec<Effect>,
+    /// Names of files that were asked for, which are proposed no second time.
+    pub(super) proposed: BTreeSet<String>,
     /// Trouble that is told once the keys that hide it have passed.
     later: Vec<String>,
 }
@@ -104,6 +107,7 @@ impl App {
             tools: startup.tools,
             options: startup.options,
             effects: Vec::new(),
+            proposed: BTreeSet::new(),
             later: startup.messages,
         };
         if let Some((name, entries)) = startup.session {

@@ -92,6 +92,29 @@ fn a_long_verdict_takes_the_rows_it_needs() {
 }
 
 #[test]
+fn a_key_that_is_typed_into_a_prompt_is_not_shown() {
+    let played = play(startup(), (100, 30), "1aAuthorization: Bearer sk-1", Vec::new());
+    played.shows("Authorization: •••••••••••");
+    let curl = "<paste:curl https://h/v1 -H 'x-api-key: sk-2' -d '{}'>";
+    let played = play(startup(), (100, 30), &format!("1c{curl}"), Vec::new());
+    played.shows("-H 'x-api-key: ••••' -d '{}'");
+    // The text itself stays.
+    let played = play(startup(), (100, 30), &format!("1c{curl}<enter>"), Vec::new());
+    played.shows("x-api-key: ********");
+}
+
+#[test]
+fn no_problem_is_said_and_nothing_is_selected() {
+    let mut sound = reasoning_only();
+    let at = sound.len() - 2;
+    sound.insert(at, chunk(r#"{"content":"Hello."}"#));
+    let played = play(opened(exchange(0, &sound)), (100, 30), "e", Vec::new());
+    played.shows("Nothing is worse than info.");
+    played.shows("frame 0 ");
+    played.hides("▸·");
+}
+
+#[test]
 fn undo_never_empties_a_body_that_was_filled_in() {
     let played = play(startup(), (100, 30), "iab<c-u><c-u><c-u><c-u>", Vec::new());
     played.shows("Say hello in one short");
