@@ -152,12 +152,13 @@ impl App {
         let style = theme.of(if sign == " " { Role::Dim } else { Role::Text });
         let mut wrap = Wrap::default();
         wrap.update(&text, width);
-        let first = if area.height > 1 { wrap.line(0, text.len()) } else { 0..text.len() };
-        let begin = text[first.clone()].trim_end();
-        line::put(buf, place, &[(&line::fit(begin, width), style)]);
-        if area.height > 1 {
-            let second = Rect { y: place.y + 1, ..place };
-            line::put(buf, second, &[(&line::fit(&text[first.end..], width), style)]);
+        for row in 0..area.height {
+            let mut range = wrap.line(usize::from(row), text.len());
+            if row + 1 == area.height {
+                range.end = text.len();
+            }
+            let place = Rect { y: place.y + row, ..place };
+            line::put(buf, place, &[(&line::fit(text[range].trim_end(), width), style)]);
         }
     }
 
@@ -201,7 +202,7 @@ impl App {
             return;
         }
         let theme = &self.theme;
-        for (pane, from, to) in tab_bar(area) {
+        for (pane, from, to) in tab_bar(area, self.focus) {
             let place = Rect { x: from, width: to - from, ..area };
             let focused = pane == self.focus;
             let name = theme.of(if focused { Role::Tab } else { Role::Dim });
@@ -256,7 +257,20 @@ impl App {
         let theme = &self.theme;
         if let Some(message) = &self.message {
             let (sign, role) = if message.bad { ("✖ ", Role::Error) } else { ("", Role::Text) };
-            let text = line::fit(&message.text, usize::from(area.width).saturating_sub(4));
+            // The way to every other key stays in sight.
+            let help = self.keys.key_for(&self.contexts(), Action::Help).unwrap_or_default();
+            let keys = [
+                ("  ", theme.of(Role::Text)),
+                (&*help, theme.of(Role::Key)),
+                (" ", theme.of(Role::Text)),
+                (Action::Help.short(), theme.of(Role::Dim)),
+                (" ", theme.of(Role::Text)),
+            ];
+            let edge =
+                if help.is_empty() { area.right() } else { line::put_right(buf, area, &keys) };
+            let area = Rect { width: edge - area.x, ..area };
+            let taken = if message.bad { 3 } else { 1 };
+            let text = line::fit(&message.text, usize::from(area.width).saturating_sub(taken));
             line::put(
                 buf,
                 area,
@@ -356,23 +370,33 @@ fn tab_title(pane: PaneId, width: u16) -> &'static str {
     }
 }
 
-/// Where the names stand in the tab bar.
-fn tab_bar(area: Rect) -> Vec<(PaneId, u16, u16)> {
+/// Where the names stand in the tab bar; the one in focus always does.
+fn tab_bar(area: Rect, focus: PaneId) -> Vec<(PaneId, u16, u16)> {
+    let gap = if area.width < 60 { 3 } else { 4 };
+    let wide = |pane: PaneId| tab_title(pane, area.width).width() as u16 + gap;
+    let mut first = 0;
+    let upto = |first: usize| PaneId::ALL[first..=focus as usize].iter().map(|p| wide(*p)).sum();
+    while first < focus as usize && area.width < upto(first) {
+        first += 1;
+    }
     let mut x = area.x;
     let mut places = Vec::new();
-    for pane in PaneId::ALL {
-        let gap = if area.width < 60 { 3 } else { 4 };
-        let wide = tab_title(pane, area.width).width() as u16 + gap;
-        if x + wide > area.right() {
+    for pane in &PaneId::ALL[first..] {
+        let to = x + wide(*pane);
+        // The blank after the last name may be missing.
+        if to > area.right() + 1 {
             break;
         }
-        places.push((pane, x, x + wide));
-        x += wide;
+        places.push((*pane, x, to.min(area.right())));
+        x = to;
     }
     places
 }
 
 /// The pane whose name stands at a column of the tab bar.
-pub(super) fn tab_at(_: &App, area: Rect, x: u16) -> Option<PaneId> {
-    tab_bar(area).into_iter().find(|(_, from, to)| (*from..*to).contains(&x)).map(|t| t.0)
+pub(super) fn tab_at(app: &App, area: Rect, x: u16) -> Option<PaneId> {
+    tab_bar(area, app.focus)
+        .into_iter()
+        .find(|(_, from, to)| (*from..*to).contains(&x))
+        .map(|t| t.0)
 }

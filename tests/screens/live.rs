@@ -76,12 +76,18 @@ fn exchanges_of_a_session_are_a_key_apart() {
 
 #[test]
 fn a_session_is_saved_where_the_user_says() {
-    let entries = exchange(0, &reasoning_only());
-    let played = play(opened(entries), (100, 30), "<c-s><enter>", Vec::new());
+    let at = |text: &str| {
+        let entries = exchange(0, &reasoning_only());
+        play(opened(entries), (100, 30), text, Vec::new())
+    };
+    let played = at("<c-s><enter>");
     assert!(
-        matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("session.sselens"))
+        matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("lab-reasoning-only-1.jsonl"))
     );
-    played.shows("saved to session.sselens");
+    played.shows("saved to lab-reasoning-only-1.jsonl");
+    // What was asked for once is not proposed again: it is there, or could not be written.
+    at("<c-s><enter><c-s><enter>").shows("saved to lab-reasoning-only-1-2.jsonl");
+    at("1w").shows("lab-reasoning-only-2-request.json");
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn only_what_is_complete_gets_the_good_mark() {
         (head, row)
     };
     for cause in [EndCause::Cancelled, EndCause::Closed, EndCause::Dns] {
-        let (head, row) = told(cause.clone());
+        let (head, row) = told(cause);
         assert!(!head.contains('✔'), "{cause:?}: {head}");
         assert!(!row.contains('✔'), "{cause:?}: {row}");
         if cause == EndCause::Cancelled {

@@ -133,7 +133,7 @@ struct Columns {
 
 impl Columns {
     fn new(width: u16, frames: usize, timed: bool) -> Self {
-        let number = frames.max(10).ilog10() as usize + 1;
+        let number = crate::text::group(frames as u64).chars().count().max(2);
         let timed = usize::from(timed);
         match width {
             0..60 => Self { number, at: 7 * timed, wait: 0, len: 0, kind: 0 },
@@ -221,7 +221,8 @@ fn draw_row(
         _ => String::new(),
     };
     let len = crate::text::group(frame.len);
-    let cells = columns.cells(&index.to_string(), &at_text, &wait, &len, frame.kind.name());
+    let number = crate::text::group(index as u64);
+    let cells = columns.cells(&number, &at_text, &wait, &len, frame.kind.name());
     let chosen = exchange.frame == Some(index as u32);
     let (sign, role) = severity_sign(mark);
     let dim = theme.of(Role::Dim);

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 
-use super::json;
+use super::{json, secrets};
 use crate::json::{Tape, line_column};
 use crate::tui::theme::Theme;
 
@@ -193,6 +193,31 @@ impl Editor {
         }
     }
 
+    /// Draws a line, with dots over what is a secret in it; the text itself stays.
+    pub(crate) fn draw_guarded(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        self.draw(theme, false, area, buf);
+        let (top, left) = self.area.scroll_offset();
+        for row in 0..area.height {
+            let Some(line) = self.area.lines().get(usize::from(top + row)) else { return };
+            let secret = secrets::of(line);
+            let mut column = 0;
+            for (i, c) in line.char_indices() {
+                let wide = width_at(c, column);
+                if secret.iter().any(|s| s.contains(&i)) {
+                    for x in column..column + wide {
+                        let Some(x) = x.checked_sub(usize::from(left)) else { continue };
+                        if x < usize::from(area.width)
+                            && let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row))
+                        {
+                            cell.set_symbol("•");
+                        }
+                    }
+                }
+                column += wide;
+            }
+        }
+    }
+
     fn colour(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let (top, left) = self.area.scroll_offset();
         let mut marks = Vec::new();
@@ -206,10 +231,7 @@ impl Editor {
             // Columns of the screen, not bytes: tabs and wide characters take more or less.
             let mut column = 0;
             for (i, c) in line.char_indices() {
-                let wide = match c {
-                    '\t' => 4 - column % 4,
-                    c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
-                };
+                let wide = width_at(c, column);
                 let k = marks.partition_point(|m| m.0.end <= i);
                 if let Some((range, role)) = marks.get(k)
                     && range.start <= i
@@ -222,6 +244,14 @@ impl Editor {
                 }
             }
         }
+    }
+}
+
+/// How many columns the area gives a character that begins at `column`.
+fn width_at(c: char, column: usize) -> usize {
+    match c {
+        '\t' => 4 - column % 4,
+        c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
     }
 }
 

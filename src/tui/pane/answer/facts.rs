@@ -32,7 +32,11 @@ pub(super) fn tools(exchange: &Exchange) -> Doc {
         let choice =
             if tool.choice > 0 { format!(", choice {}", tool.choice) } else { String::new() };
         doc.push(Role::Tool, &format!("{}  {name}", tool.index));
-        doc.push(Role::Dim, &format!("  {id}{choice}, first in frame {}", tool.first)).line();
+        doc.push(
+            Role::Dim,
+            &format!("  {id}{choice}, first in frame {}", group(tool.first.into())),
+        )
+        .line();
         let mut end = tool.arguments.len().min(MAX_ARGUMENTS);
         while !tool.arguments.is_char_boundary(end) {
             end -= 1;
@@ -99,7 +103,7 @@ pub(super) fn usage(exchange: &Exchange) -> Doc {
     }
     for error in &answer.errors {
         doc.push(Role::Error, &format!("{:<LABEL$}", "error")).plain(&shown(&error.message));
-        doc.push(Role::Dim, &format!("  frame {}", error.frame)).line();
+        doc.push(Role::Dim, &format!("  frame {}", group(error.frame.into()))).line();
     }
     doc
 }

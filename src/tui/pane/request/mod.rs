@@ -389,7 +389,10 @@ fn act(app: &mut App, action: Action) -> bool {
             app.say(said);
         }
         Action::LoadRequest => app.ask(Purpose::LoadRequest, "Load the body from", ""),
-        Action::SaveRequest => app.ask(Purpose::SaveRequest, "Save the body to", "request.json"),
+        Action::SaveRequest => {
+            let name = app.free_name("-request");
+            app.ask(Purpose::SaveRequest, "Save the body to", &name);
+        }
         Action::Accept => match state.field() {
             Field::Provider => app.pick_provider(),
             Field::Model => app.pick_model(),
