@@ -5,6 +5,7 @@
 //! understand the next payload. Each fact knows the JSON path it came by.
 
 mod gemini;
+mod gemini_interactions;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -28,6 +29,7 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &ollama::Ollama,
     &gemini::Gemini { array: false },
     &gemini::Gemini { array: true },
+    &gemini_interactions::GeminiInteractions,
 ];
 
 /// How one family of providers speaks.

@@ -479,6 +479,11 @@ impl Inspection {
         self.framer.framing()
     }
 
+    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    pub fn array_is_closed(&self) -> Option<bool> {
+        self.framer.array_is_closed()
+    }
+
     /// What the SSE framer counted; `None` for a body that is not SSE.
     pub fn sse(&self) -> Option<&crate::frame::sse::Sse> {
         self.framer.sse()

@@ -229,11 +229,52 @@ fn address(
             format!("{base}{path}")
         }
     };
+    let text = place_model(text, draft, provider, speaks)?;
     let url = url::Url::parse(&text).map_err(|e| format!("{text:?} is no address: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{text:?}: only http:// and https:// can be sent to"));
     }
     Ok(url)
+}
+
+/// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in
+/// a given address in place of the one that stands between `/models/` and the method's colon.
+fn place_model(
+    text: String,
+    draft: &Draft,
+    provider: &Provider,
+    speaks: Option<&'static dyn Dialect>,
+) -> Result<String, String> {
+    const SLOT: &str = "{model}";
+    let encoded = |model: &str| -> String {
+        url::form_urlencoded::byte_serialize(model.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20")
+    };
+    if text.contains(SLOT) {
+        let model = if draft.model.is_empty() { &provider.model } else { &draft.model };
+        if model.is_empty() {
+            return Err("this dialect has the model in its address: name one (--model)".into());
+        }
+        return Ok(text.replace(SLOT, &encoded(model)));
+    }
+    if draft.url.is_some()
+        && !draft.model.is_empty()
+        && speaks.is_some_and(|d| d.request().path.contains(SLOT))
+        && let Some((before, rest)) = text.split_once("/models/")
+        && let Some((_, method)) = rest.split_once(':')
+    {
+        return Ok(format!("{before}/models/{}:{method}", encoded(&draft.model)));
+    }
+    Ok(text)
+}
+
+/// Whether the draft's dialect has the model in the address and not in the body.
+pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
+    provider_of(draft, config)
+        .ok()
+        .and_then(|provider| dialect_of(draft, &provider))
+        .is_some_and(|d| d.request().path.contains("{model}"))
 }
 
 fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
@@ -381,19 +422,36 @@ pub fn set_model(body: &[u8], model: &str) -> Result<Vec<u8>, String> {
 /// When the body is not a JSON object with a user message whose content is text.
 pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, String> {
     let value = serde_json::to_string(prompt).unwrap_or_default();
-    edit(body, |root| {
-        let messages = root.get("messages").into_iter().flat_map(Value::items);
-        let user = messages.filter(|m| m.str("role").is_some_and(|r| r == "user")).last();
-        let content = user.and_then(|m| m.get("content"));
-        let text = content.and_then(|c| match c.kind() {
-            Kind::String => Some(c),
-            _ => c.items().filter_map(|p| p.get("text")).last(),
-        });
-        match text {
-            Some(text) => Ok((text.span(), value)),
-            None => Err("the body has no user message whose text PROMPT could replace".into()),
-        }
+    edit(body, |root| match prompt_in(root) {
+        Some(text) => Ok((text.span(), value)),
+        None => Err("the body has no user message whose text PROMPT could replace".into()),
     })
+}
+
+/// A message's text; of a list of parts the last one.
+fn text_of(content: Value<'_>) -> Option<Value<'_>> {
+    match content.kind() {
+        Kind::String => Some(content),
+        _ => content.items().filter_map(|p| p.get("text")).last(),
+    }
+}
+
+/// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
+/// Responses and Interactions, or a `prompt`.
+fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
+    let list = ["messages", "contents", "input"].iter().find_map(|key| root.get(key));
+    let Some(list) = list else {
+        return root.get("prompt").filter(|p| p.kind() == Kind::String);
+    };
+    if list.kind() == Kind::String {
+        return Some(list);
+    }
+    let is_user = |message: &Value<'_>| {
+        message.str("role").is_some_and(|r| r == "user")
+            || message.str("type").is_some_and(|t| t == "user_input")
+    };
+    let message = list.items().filter(is_user).last()?;
+    message.get("content").or_else(|| message.get("parts")).and_then(text_of)
 }
 
 fn edit(
