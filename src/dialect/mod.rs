@@ -4,6 +4,9 @@
 //! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod anthropic;
+mod cohere;
+mod mistral;
 mod openai_chat;
 mod path;
 mod usage;
@@ -17,7 +20,8 @@ use crate::frame;
 use crate::json::Value;
 
 /// Every dialect, in the order in which `auto` asks them.
-pub const DIALECTS: &[&dyn Dialect] = &[&openai_chat::OpenAiChat];
+pub const DIALECTS: &[&dyn Dialect] =
+    &[&openai_chat::OpenAiChat, &anthropic::Anthropic, &mistral::Mistral, &cohere::Cohere];
 
 /// How one family of providers speaks.
 pub trait Dialect: Sync {
@@ -62,10 +66,12 @@ pub struct Payload<'a> {
 /// How a dialect's requests are made.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSide {
-    /// Path after the provider's base URL.
+    /// Path after the provider's base URL; `{model}` in it stands for the model.
     pub path: &'static str,
     /// The header that carries the key, and what stands before the key in it.
     pub key_header: (&'static str, &'static str),
+    /// Headers that every request has, name and value.
+    pub headers: &'static [(&'static str, &'static str)],
     /// A request for one model and prompt, as JSON text.
     pub body: fn(&RequestParts<'_>) -> String,
 }

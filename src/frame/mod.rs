@@ -5,6 +5,7 @@
 //! body has is decided by its bytes; the header only settles what the bytes leave open
 //! ([`sniff`]). All of it is linear in the body's length for any cutting into reads.
 
+pub mod eventstream;
 mod lines;
 mod sniff;
 pub mod sse;
@@ -21,6 +22,8 @@ pub enum Framing {
     Sse,
     /// One JSON value a line.
     Ndjson,
+    /// AWS's binary messages, `application/vnd.amazon.eventstream`.
+    EventStream,
     /// Not divided: one JSON document, a web page, plain text.
     Whole,
 }
@@ -31,6 +34,7 @@ impl Framing {
         match self {
             Framing::Sse => "sse",
             Framing::Ndjson => "ndjson",
+            Framing::EventStream => "eventstream",
             Framing::Whole => "whole",
         }
     }
@@ -49,6 +53,8 @@ pub enum Kind {
     Incomplete,
     /// One NDJSON line.
     Line,
+    /// One AWS eventstream message.
+    Message,
     /// A body that is no stream, whole.
     Body,
 }
@@ -62,6 +68,7 @@ impl Kind {
             Kind::Block => "block",
             Kind::Incomplete => "incomplete",
             Kind::Line => "line",
+            Kind::Message => "message",
             Kind::Body => "body",
         }
     }
@@ -112,8 +119,8 @@ impl Frame {
         Some(from..from + len as usize)
     }
 
-    /// The payload: an event's data as the standard joins it, a line without its line end, a whole
-    /// body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
+    /// The payload: an event's data as the standard joins it, a line without its line end, a
+    /// message's payload, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
     /// Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
@@ -122,7 +129,7 @@ impl Frame {
         match self.kind {
             Kind::Event => Some(sse::Block::of(self, body).data().into()),
             Kind::Line | Kind::Body => Some(crate::text::lossy(self.bytes(body))),
-            Kind::Comment | Kind::Block | Kind::Incomplete => None,
+            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Message => None,
         }
     }
 }
@@ -138,6 +145,7 @@ enum State {
     Undecided(sniff::Sniffer),
     Sse(Box<sse::Sse>),
     Lines(lines::Lines),
+    EventStream(eventstream::EventStream),
     Whole,
 }
 
@@ -159,6 +167,7 @@ impl Framer {
         match &mut self.state {
             State::Sse(sse) => sse.push(body, frames),
             State::Lines(lines) => lines.push(body, frames),
+            State::EventStream(messages) => messages.push(body, frames),
             State::Undecided(_) | State::Whole => {}
         }
     }
@@ -174,6 +183,7 @@ impl Framer {
         match &mut self.state {
             State::Sse(sse) => sse.finish(body, frames),
             State::Lines(lines) => lines.finish(body, frames),
+            State::EventStream(messages) => messages.finish(body, frames),
             State::Undecided(_) | State::Whole => {
                 if !body.is_empty() {
                     frames.push(Frame::new(Kind::Body, 0, body.len()));
@@ -186,6 +196,7 @@ impl Framer {
         self.state = match framing {
             Framing::Sse => State::Sse(Box::default()),
             Framing::Ndjson => State::Lines(lines::Lines::default()),
+            Framing::EventStream => State::EventStream(eventstream::EventStream::default()),
             Framing::Whole => State::Whole,
         };
     }
@@ -196,6 +207,7 @@ impl Framer {
             State::Undecided(_) => None,
             State::Sse(_) => Some(Framing::Sse),
             State::Lines(_) => Some(Framing::Ndjson),
+            State::EventStream(_) => Some(Framing::EventStream),
             State::Whole => Some(Framing::Whole),
         }
     }

@@ -84,6 +84,9 @@ pub fn resolve(
         ("accept-encoding".into(), "identity".into()),
         ("user-agent".into(), concat!("sselens/", env!("CARGO_PKG_VERSION")).into()),
     ];
+    for (name, value) in speaks.map_or(&[][..], |d| d.request().headers) {
+        set(&mut headers, name, value);
+    }
     if let Some(key) = config.key(&provider) {
         let (name, before) =
             speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);

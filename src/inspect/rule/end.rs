@@ -1,8 +1,6 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::{
-    Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
-};
+use super::{Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -29,6 +27,17 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Nobody among the replayed SDKs; but without a length it was the only sign that nothing is missing.",
         remedy: "Nothing, where the finish is there.",
         evidence: "replayed against the clients",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "terminal-event-missing",
+        severity: Severity::Error,
+        phase: Phase::End,
+        means: "The stream ends without the event that ends such a stream: message_stop, response.completed, message-end.",
+        example: "event: message_delta⏎data: {…\"stop_reason\":\"end_turn\"}⏎⏎ EOF",
+        breaks: "Clients that wait for it report a lost connection: Codex says \"stream closed before response.completed\".",
+        remedy: "Look who closed: a gateway's time limit, a crashed worker.",
+        evidence: "openai/codex#37652, router-for-me/CLIProxyAPI#3153, Wei-Shaw/sub2api#1511",
         ..Rule::DEFAULT
     },
     Rule {
@@ -144,12 +153,19 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Where reasoning stands that only the provider can read.
+const ENCRYPTED: &[&str] = &[
+    "choices[].delta.reasoning_details[].data",
+    "content_block.data",
+    "delta.reasoningContent.redactedContent",
+];
+
 #[derive(Default)]
 pub(super) struct End;
 
 impl Family for End {
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || !is_chat(now) || ours(now) || now.frames().is_empty() {
+        if refused(now) || now.dialect().is_none() || ours(now) || now.frames().is_empty() {
             return;
         }
         came_to(now, out);
@@ -173,6 +189,7 @@ fn after_error(now: &Inspection, out: &mut Out<'_>) {
             out.raise(rule!("done-after-error"), frame(now, Some(done)), message);
         }
         Some(_) => {}
+        None if !wants_done(now) => {}
         None => {
             let message = format!("No [DONE] follows the error \"{words}\".");
             out.raise(rule!("no-done-after-error"), Place::default(), message);
@@ -227,8 +244,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "sse-missing-blank",
         "ndjson-in-sse",
     ];
-    let wants = now.dialect().is_some_and(|d| d.ending().sentinel);
-    if wants && answer.sentinel.is_none() && !hidden.iter().any(|c| out.tally.of(c) > 0) {
+    if wants_done(now) && answer.sentinel.is_none() && !hidden.iter().any(|c| out.tally.of(c) > 0) {
         let severity = unless_healthy(now, Severity::Warn);
         out.raise_as(
             rule!("missing-done"),
@@ -237,6 +253,16 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
             "The answer finished, and no [DONE] came.",
         );
     }
+    if now.ending().terminal == Some(false) {
+        let severity = unless_healthy(now, Severity::Error);
+        let message = "The answer finished, and the event that ends such a stream did not come.";
+        out.raise_as(rule!("terminal-event-missing"), severity, Place::default(), message);
+    }
+}
+
+/// Whether the dialect's streams end in `[DONE]`.
+fn wants_done(now: &Inspection) -> bool {
+    now.dialect().is_some_and(|d| d.ending().sentinel)
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
@@ -252,10 +278,16 @@ fn finish_in_tail(now: &Inspection) -> bool {
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let answer = now.answer();
-    let done = if answer.sentinel.is_some() { "[DONE] came" } else { "there is no [DONE] either" };
-    let payloads =
-        now.frames().iter().filter(|f| matches!(f.kind, Kind::Event | Kind::Line)).count() as u64
-            - u64::from(answer.sentinel.is_some());
+    let done = match (answer.sentinel, now.ending().terminal) {
+        (Some(_), _) => "[DONE] came",
+        (None, Some(true)) => "the event that ends such a stream came",
+        (None, Some(false)) => "the event that ends such a stream did not come either",
+        (None, None) if wants_done(now) => "there is no [DONE] either",
+        (None, None) => "nothing else says that it is whole",
+    };
+    let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Message);
+    let payloads = now.frames().iter().filter(|f| carries(f.kind)).count() as u64
+        - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
         let frames = text::count(now.frames().len() as u64, "frame");
@@ -275,14 +307,37 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
-    let said = another && answer.sentinel.is_some();
+    let said = another && (answer.sentinel.is_some() || answer.terminal.is_some());
     let severity = if said { Severity::Info } else { Severity::Error };
     out.raise_as(rule!("finish-missing"), severity, frame(now, answer.sentinel), message);
 }
 
 /// Whether a finish reason means that the token limit was reached.
 pub(super) fn is_length(reason: &str) -> bool {
-    matches!(reason, "length" | "max_tokens" | "MAX_TOKENS" | "model_length")
+    matches!(
+        reason,
+        "length"
+            | "LENGTH"
+            | "max_tokens"
+            | "MAX_TOKENS"
+            | "model_length"
+            | "model_context_window_exceeded"
+    )
+}
+
+/// Whether a finish reason means that a filter or guardrail stepped in.
+fn is_filter(reason: &str) -> bool {
+    matches!(
+        reason,
+        "content_filter"
+            | "content-filter"
+            | "content_filtered"
+            | "CONTENT_FILTERED"
+            | "guardrail_intervened"
+            | "sensitive"
+            | "safety"
+            | "SAFETY"
+    )
 }
 
 /// What the answer came to: said, thought, refused, nothing.
@@ -295,8 +350,7 @@ fn came_to(now: &Inspection, out: &mut Out<'_>) {
     }
     let thought = answer.has(Channel::Reasoning);
     if !thought {
-        let encrypted =
-            now.shape().rows().iter().any(|r| r.path == "choices[].delta.reasoning_details[].data");
+        let encrypted = now.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
         let tokens = usage.reasoning.unwrap_or(0);
         if encrypted {
             let message = "Reasoning comes encrypted, without text.";
@@ -363,7 +417,11 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         }
         return;
     }
-    if matches!(reason, "content_filter" | "content-filter" | "sensitive" | "safety" | "SAFETY") {
+    if reason == "refusal" {
+        let message = format!("The model refused (finish \"{shown}\").");
+        return out.raise_once(rule!("refusal"), at, message);
+    }
+    if is_filter(reason) {
         let message = format!("A filter ended the answer (finish \"{shown}\").");
         return out.raise(rule!("content-filtered"), at, message);
     }
@@ -375,7 +433,10 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
     if spoke
         || cut(now)
         || !answer.errors.is_empty()
-        || matches!(reason, "tool_calls" | "function_call" | "error")
+        || matches!(
+            reason,
+            "tool_calls" | "function_call" | "error" | "tool_use" | "pause_turn" | "TOOL_CALL"
+        )
     {
         return;
     }

@@ -416,9 +416,9 @@ fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
     if now.is_healthy() { Severity::Info } else { severity }
 }
 
-/// Whether the payloads are read as OpenAI Chat Completions.
+/// Whether the payloads are read as OpenAI Chat Completions, which Mistral's are too.
 fn is_chat(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| d.name() == "openai-chat")
+    now.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "mistral"))
 }
 
 /// Every rule, family by family.

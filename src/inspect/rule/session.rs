@@ -184,5 +184,6 @@ fn is_silent(now: &Inspection) -> bool {
         && answer.finish().next().is_none()
         && answer.errors.is_empty()
         && answer.usage_seen.is_empty()
+        && answer.terminal.is_none()
         && !now.shape().rows().iter().any(|r| r.path == "choices")
 }
