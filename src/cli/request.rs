@@ -7,7 +7,9 @@ use super::Failure;
 use super::args;
 use crate::config::Config;
 use crate::journal::file::micros;
-use crate::source::request::{HttpVersion, Transport, compose, set_model, set_prompt};
+use crate::source::request::{
+    HttpVersion, Transport, compose, model_in_path, set_model, set_prompt,
+};
 use crate::source::{Draft, curl};
 
 /// What is asked when nothing is.
@@ -79,7 +81,7 @@ pub(super) fn draft(
             args.system.as_deref(),
         )?);
     }
-    if !draft.model.is_empty() {
+    if !draft.model.is_empty() && !model_in_path(&draft, config) {
         draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
     }
     if let Some(prompt) = prompt {

@@ -5,6 +5,8 @@
 //! understand the next payload. Each fact knows the JSON path it came by.
 
 mod anthropic;
+mod bedrock;
+mod bedrock_invoke;
 mod cohere;
 mod mistral;
 mod openai_chat;
@@ -20,8 +22,14 @@ use crate::frame;
 use crate::json::Value;
 
 /// Every dialect, in the order in which `auto` asks them.
-pub const DIALECTS: &[&dyn Dialect] =
-    &[&openai_chat::OpenAiChat, &anthropic::Anthropic, &mistral::Mistral, &cohere::Cohere];
+pub const DIALECTS: &[&dyn Dialect] = &[
+    &openai_chat::OpenAiChat,
+    &anthropic::Anthropic,
+    &mistral::Mistral,
+    &cohere::Cohere,
+    &bedrock::Converse,
+    &bedrock_invoke::Invoke,
+];
 
 /// How one family of providers speaks.
 pub trait Dialect: Sync {
@@ -74,6 +82,24 @@ pub struct RequestSide {
     pub headers: &'static [(&'static str, &'static str)],
     /// A request for one model and prompt, as JSON text.
     pub body: fn(&RequestParts<'_>) -> String,
+}
+
+impl RequestSide {
+    /// The path for a model, which is percent-encoded where it stands in the path.
+    pub fn path_for(&self, model: &str) -> String {
+        if !self.path.contains("{model}") {
+            return self.path.to_owned();
+        }
+        let mut encoded = String::new();
+        for byte in model.bytes() {
+            match byte {
+                b'-' | b'.' | b'_' | b'~' | b':' => encoded.push(char::from(byte)),
+                _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+                _ => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        self.path.replace("{model}", &encoded)
+    }
 }
 
 /// What a minimal request is made of.
@@ -199,7 +225,7 @@ pub struct InBandError<'a> {
 /// The shapes of in-band errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorShape {
-    /// `{"error":{…}}`.
+    /// `{"error":{…}}`, or a binary message that is declared an exception.
     Object,
     /// `{"error":"…"}`.
     Text,

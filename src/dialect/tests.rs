@@ -70,6 +70,14 @@ fn a_payload_is_of_one_dialect_at_most() {
             "message-start",
             r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
         ),
+        ("bedrock-converse", Kind::Message, "messageStart", r#"{"role":"assistant"}"#),
+        // {"type":"message_stop"}
+        (
+            "bedrock-invoke",
+            Kind::Message,
+            "chunk",
+            r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#,
+        ),
         ("anthropic", Kind::Event, "x", r#"{"type":"message_stop"}"#),
     ];
     for (name, kind, event, data) in cases {

@@ -187,6 +187,12 @@ fn provider_of(draft: &Draft, config: &Config) -> Result<Provider, String> {
     }
 }
 
+/// Whether the draft's dialect has the model in its path and not in its body.
+pub(crate) fn model_in_path(draft: &Draft, config: &Config) -> bool {
+    let speaks = provider_of(draft, config).ok().and_then(|p| dialect_of(draft, &p));
+    speaks.is_some_and(|d| d.request().path.contains("{model}"))
+}
+
 fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect> {
     dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
 }
@@ -205,9 +211,9 @@ fn address(
                 (Some(_), None) => return Err("the lab is not running".into()),
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
-            let path = provider.path.as_deref();
-            let path =
-                path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
+            let side = speaks.unwrap_or(dialect::DIALECTS[0]).request();
+            let model = if draft.model.is_empty() { &provider.model } else { &draft.model };
+            let path = provider.path.clone().unwrap_or_else(|| side.path_for(model));
             format!("{base}{path}")
         }
     };

@@ -221,6 +221,8 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "dialect-mismatch",
         "wrong-content-type",
         "bad-content-encoding",
+        "eventstream-crc",
+        "eventstream-incomplete",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out

@@ -10,6 +10,7 @@ mod chat;
 mod connect;
 mod end;
 mod error;
+mod eventstream;
 mod finish;
 mod head;
 mod identity;
@@ -344,6 +345,7 @@ const TABLES: &[&[Rule]] = &[
     head::RULES,
     body::RULES,
     raw::RULES,
+    eventstream::RULES,
     sse::RULES,
     json::RULES,
     error::RULES,
@@ -366,6 +368,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
         Box::<raw::Raw>::default(),
+        Box::<eventstream::EventStream>::default(),
         Box::<sse::Sse>::default(),
         Box::<json::Json>::default(),
         Box::<error::Error>::default(),
