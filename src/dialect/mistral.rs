@@ -33,7 +33,7 @@ impl Dialect for Mistral {
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.is_some_and(is_mistral)
+        payload.json.is_some_and(|j| is_mistral(j) || is_refusal(j))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -62,6 +62,11 @@ pub(super) fn is_mistral(chunk: Value<'_>) -> bool {
             let dated = version.len() == 4 && version.bytes().all(|b| b.is_ascii_digit());
             (dated || version == "latest") && FAMILIES.iter().any(|f| model.starts_with(f))
         })
+}
+
+/// Whether a body is one of Mistral's errors: flat, with the status once more.
+fn is_refusal(body: Value<'_>) -> bool {
+    body.get("object").is_some_and(|o| o.is("error")) && body.get("raw_status_code").is_some()
 }
 
 /// As OpenAI's, but for `stream_options`, which Mistral answers with 422: it sends usage anyway.
