@@ -41,6 +41,7 @@ impl Dialect for Gemini {
                 "/models/{model}:streamGenerateContent?alt=sse"
             },
             key_header: ("x-goog-api-key", ""),
+            headers: &[],
             body: request_body,
         }
     }

@@ -26,6 +26,7 @@ impl Dialect for GeminiInteractions {
         RequestSide {
             path: "/interactions",
             key_header: ("x-goog-api-key", ""),
+            headers: &[],
             body: request_body,
         }
     }

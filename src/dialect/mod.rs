@@ -4,8 +4,13 @@
 //! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod anthropic;
+mod bedrock;
+mod bedrock_invoke;
+mod cohere;
 mod gemini;
 mod gemini_interactions;
+mod mistral;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -30,6 +35,11 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &gemini::Gemini { array: false },
     &gemini::Gemini { array: true },
     &gemini_interactions::GeminiInteractions,
+    &anthropic::Anthropic,
+    &mistral::Mistral,
+    &cohere::Cohere,
+    &bedrock::Converse,
+    &bedrock_invoke::Invoke,
 ];
 
 /// How one family of providers speaks.
@@ -79,8 +89,24 @@ pub struct RequestSide {
     pub path: &'static str,
     /// The header that carries the key, and what stands before the key in it.
     pub key_header: (&'static str, &'static str),
+    /// Headers that every request has, name and value.
+    pub headers: &'static [(&'static str, &'static str)],
     /// A request for one model and prompt, as JSON text.
     pub body: fn(&RequestParts<'_>) -> String,
+}
+
+/// A model's name as it stands in an address: percent-encoded, but for the colons that Bedrock's
+/// and Gemini's own documents leave as they are.
+pub fn in_address(model: &str) -> String {
+    let mut encoded = String::new();
+    for byte in model.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b':' => encoded.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// What a minimal request is made of.
@@ -206,7 +232,7 @@ pub struct InBandError<'a> {
 /// The shapes of in-band errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorShape {
-    /// `{"error":{…}}`.
+    /// `{"error":{…}}`, or a binary message that is declared an exception.
     Object,
     /// `{"error":"…"}`.
     Text,
@@ -268,5 +294,7 @@ fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
     Some(if place.is_empty() { msg } else { Cow::Owned(format!("{}: {msg}", place.join("."))) })
 }
 
+#[cfg(test)]
+mod fact_tests;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ impl Dialect for Ollama {
         RequestSide {
             path: "/api/chat",
             key_header: ("authorization", "Bearer "),
+            headers: &[],
             body: request_body,
         }
     }

@@ -29,6 +29,7 @@ impl Dialect for OpenAiChat {
         RequestSide {
             path: "/chat/completions",
             key_header: ("authorization", "Bearer "),
+            headers: &[],
             body: request_body,
         }
     }
@@ -42,7 +43,9 @@ impl Dialect for OpenAiChat {
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+        let Some(json) = payload.json.filter(|j| !super::mistral::is_mistral(*j)) else {
+            return false;
+        };
         match json.str("object") {
             Some(object) if object.starts_with("chat.completion") => return true,
             Some(object) if object == "text_completion" => return false,

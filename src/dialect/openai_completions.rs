@@ -25,6 +25,7 @@ impl Dialect for OpenAiCompletions {
         RequestSide {
             path: "/completions",
             key_header: ("authorization", "Bearer "),
+            headers: &[],
             body: request_body,
         }
     }

@@ -31,6 +31,7 @@ impl Dialect for OpenAiResponses {
         RequestSide {
             path: "/responses",
             key_header: ("authorization", "Bearer "),
+            headers: &[],
             body: request_body,
         }
     }

@@ -6,6 +6,7 @@
 //! ([`sniff`]). All of it is linear in the body's length for any cutting into reads.
 
 mod array;
+pub mod eventstream;
 mod lines;
 mod sniff;
 pub mod sse;
@@ -24,6 +25,8 @@ pub enum Framing {
     Ndjson,
     /// One JSON array, streamed element by element.
     Array,
+    /// AWS's binary messages, `application/vnd.amazon.eventstream`.
+    EventStream,
     /// Not divided: one JSON document, a web page, plain text.
     Whole,
 }
@@ -35,6 +38,7 @@ impl Framing {
             Framing::Sse => "sse",
             Framing::Ndjson => "ndjson",
             Framing::Array => "array",
+            Framing::EventStream => "eventstream",
             Framing::Whole => "whole",
         }
     }
@@ -55,6 +59,8 @@ pub enum Kind {
     Line,
     /// One element of a streamed JSON array, with what stands before it.
     Element,
+    /// One AWS eventstream message.
+    Message,
     /// A body that is no stream, whole.
     Body,
 }
@@ -69,6 +75,7 @@ impl Kind {
             Kind::Incomplete => "incomplete",
             Kind::Line => "line",
             Kind::Element => "element",
+            Kind::Message => "message",
             Kind::Body => "body",
         }
     }
@@ -121,6 +128,8 @@ impl Frame {
 
     /// The payload: an event's data as the standard joins it, a line without its line end, an
     /// element's value, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
+    /// The payload: an event's data as the standard joins it, a line without its line end, a
+    /// message's payload, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
     /// Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
@@ -133,7 +142,7 @@ impl Frame {
                 let bytes = self.bytes(body);
                 Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
             }
-            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Element => None,
+            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Element | Kind::Message => None,
         }
     }
 }
@@ -150,6 +159,7 @@ enum State {
     Sse(Box<sse::Sse>),
     Lines(lines::Lines),
     Array(array::Array),
+    EventStream(eventstream::EventStream),
     Whole,
 }
 
@@ -172,6 +182,7 @@ impl Framer {
             State::Sse(sse) => sse.push(body, frames),
             State::Lines(lines) => lines.push(body, frames),
             State::Array(array) => array.push(body, frames),
+            State::EventStream(messages) => messages.push(body, frames),
             State::Undecided(_) | State::Whole => {}
         }
     }
@@ -188,6 +199,7 @@ impl Framer {
             State::Sse(sse) => sse.finish(body, frames),
             State::Lines(lines) => lines.finish(body, frames),
             State::Array(array) => array.finish(body, frames),
+            State::EventStream(messages) => messages.finish(body, frames),
             State::Undecided(_) | State::Whole => {
                 if !body.is_empty() {
                     frames.push(Frame::new(Kind::Body, 0, body.len()));
@@ -208,6 +220,7 @@ impl Framer {
             Framing::Sse => State::Sse(Box::default()),
             Framing::Ndjson => State::Lines(lines::Lines::default()),
             Framing::Array => State::Array(array::Array::default()),
+            Framing::EventStream => State::EventStream(eventstream::EventStream::default()),
             Framing::Whole => State::Whole,
         };
     }
@@ -219,6 +232,7 @@ impl Framer {
             State::Sse(_) => Some(Framing::Sse),
             State::Lines(_) => Some(Framing::Ndjson),
             State::Array(_) => Some(Framing::Array),
+            State::EventStream(_) => Some(Framing::EventStream),
             State::Whole => Some(Framing::Whole),
         }
     }

@@ -4,7 +4,7 @@
 //! stream as `text/plain`), and a client that believes the label shows nothing. The decision is a
 //! function of the bytes and the hint alone, not of how the bytes were cut into reads.
 
-use super::Framing;
+use super::{Framing, eventstream};
 use crate::json::Tape;
 
 /// What is known about a body before its first byte.
@@ -34,6 +34,8 @@ pub(super) struct Sniffer {
     sse: bool,
     /// The header says one JSON value a line.
     ndjson: bool,
+    /// The header says AWS's binary messages.
+    eventstream: bool,
     /// Start of the line that is looked at.
     line: usize,
     /// Up to here that line has no end.
@@ -49,6 +51,7 @@ impl Sniffer {
         Self {
             sse: media == "text/event-stream" || (media.is_empty() && hint.named_sse),
             ndjson: ndjson.iter().any(|n| media.ends_with(n)),
+            eventstream: media == "application/vnd.amazon.eventstream",
             line: 0,
             scan: 0,
             first_line_is_json: None,
@@ -57,6 +60,15 @@ impl Sniffer {
 
     /// The framing of `body`, as soon as it is certain; at the `end` of the body it always is.
     pub(super) fn decide(&mut self, body: &[u8], end: bool) -> Option<Framing> {
+        // A message's length makes its first byte one that no text begins with.
+        if body.first().is_some_and(|b| *b <= 1) {
+            if eventstream::prelude(body).is_some() || self.eventstream {
+                return Some(Framing::EventStream);
+            }
+            if body.len() < eventstream::PRELUDE && !end {
+                return None;
+            }
+        }
         let bom: &[u8] = b"\xef\xbb\xbf";
         let content = body.strip_prefix(bom).unwrap_or(body);
         let blank = content.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));

@@ -341,6 +341,9 @@ impl Inspection {
         let data = frame.data(&body);
         let event = match frame.kind {
             Kind::Event if frame.is_named() => crate::frame::sse::Block::of(&frame, &body).event(),
+            Kind::Message => {
+                crate::frame::eventstream::Message::of(frame.bytes(&body)).event().into()
+            }
             _ => std::borrow::Cow::Borrowed("message"),
         };
         let mut json_error = None;

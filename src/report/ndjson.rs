@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use base64::Engine as _;
 use serde_json::json;
 
 use super::summary::{Findings, at, finding, summary};
@@ -103,6 +104,16 @@ impl Ndjson {
             let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
                 "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
                 "data": frame.data(now.body()), "id": null, "retry": null});
+            if let (Kind::Message, Some(span)) = (frame.kind, frame.data_span())
+                && let Some(bytes) = now.body().get(span)
+                && std::str::from_utf8(bytes).is_err()
+            {
+                let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+                if let Some(members) = line.as_object_mut() {
+                    members.shift_remove("data");
+                    members.insert("data_base64".into(), text.into());
+                }
+            }
             if frame.kind == Kind::Event {
                 let block = Block::of(frame, now.body());
                 line["event"] = block.event().into();

@@ -100,6 +100,9 @@ pub fn resolve(
         ("accept-encoding".into(), "identity".into()),
         ("user-agent".into(), concat!("sselens/", env!("CARGO_PKG_VERSION")).into()),
     ];
+    for (name, value) in speaks.map_or(&[][..], |d| d.request().headers) {
+        set(&mut headers, name, value);
+    }
     if let Some(key) = config.key(&provider) {
         let (name, before) =
             speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
@@ -205,6 +208,12 @@ fn provider_of(draft: &Draft, config: &Config) -> Result<Provider, String> {
     }
 }
 
+/// Whether the draft's dialect has the model in its path and not in its body.
+pub(crate) fn model_in_path(draft: &Draft, config: &Config) -> bool {
+    let speaks = provider_of(draft, config).ok().and_then(|p| dialect_of(draft, &p));
+    speaks.is_some_and(|d| d.request().path.contains("{model}"))
+}
+
 fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect> {
     dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
 }
@@ -223,9 +232,8 @@ fn address(
                 (Some(_), None) => return Err("the lab is not running".into()),
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
-            let path = provider.path.as_deref();
-            let path =
-                path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
+            let side = speaks.unwrap_or(dialect::DIALECTS[0]).request();
+            let path = provider.path.as_deref().unwrap_or(side.path);
             format!("{base}{path}")
         }
     };
@@ -246,17 +254,12 @@ fn place_model(
     speaks: Option<&'static dyn Dialect>,
 ) -> Result<String, String> {
     const SLOT: &str = "{model}";
-    let encoded = |model: &str| -> String {
-        url::form_urlencoded::byte_serialize(model.as_bytes())
-            .collect::<String>()
-            .replace('+', "%20")
-    };
     if text.contains(SLOT) {
         let model = if draft.model.is_empty() { &provider.model } else { &draft.model };
         if model.is_empty() {
             return Err("this dialect has the model in its address: name one (--model)".into());
         }
-        return Ok(text.replace(SLOT, &encoded(model)));
+        return Ok(text.replace(SLOT, &dialect::in_address(model)));
     }
     if draft.url.is_some()
         && !draft.model.is_empty()
@@ -264,17 +267,9 @@ fn place_model(
         && let Some((before, rest)) = text.split_once("/models/")
         && let Some((_, method)) = rest.split_once(':')
     {
-        return Ok(format!("{before}/models/{}:{method}", encoded(&draft.model)));
+        return Ok(format!("{before}/models/{}:{method}", dialect::in_address(&draft.model)));
     }
     Ok(text)
-}
-
-/// Whether the draft's dialect has the model in the address and not in the body.
-pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
-    provider_of(draft, config)
-        .ok()
-        .and_then(|provider| dialect_of(draft, &provider))
-        .is_some_and(|d| d.request().path.contains("{model}"))
 }
 
 fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {

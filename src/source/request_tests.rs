@@ -88,7 +88,7 @@ fn geminis_model_stands_in_the_address() {
         ..Draft::default()
     };
     let out = outgoing(&draft, &[]).unwrap();
-    let tail = "/v1/models/tuned%20models%2Fa%3Ab:streamGenerateContent?alt=sse";
+    let tail = "/v1/models/tuned%20models%2Fa:b:streamGenerateContent?alt=sse";
     assert_eq!(out.url.as_str(), format!("http://127.0.0.1:9{tail}"));
     let draft = Draft {
         url: Some("http://h/v1beta/models/old:streamGenerateContent?alt=sse".into()),
@@ -116,4 +116,30 @@ fn the_prompt_is_found_in_every_dialects_body() {
     ] {
         assert_eq!(set_prompt(body.as_bytes(), "hi").unwrap(), new.as_bytes());
     }
+}
+
+#[test]
+fn a_dialect_brings_its_headers_and_its_path() {
+    let speaking = |dialect: &str, model: &str| Draft {
+        provider: "openai".into(),
+        dialect: Some(dialect.into()),
+        model: model.into(),
+        ..Draft::default()
+    };
+    let env = [("OPENAI_API_KEY", "sk-0123456789abcdef")];
+    let out = outgoing(&speaking("anthropic", "m"), &env).unwrap();
+    assert!(out.url.path().ends_with("/messages"));
+    assert_eq!(out.headers["x-api-key"], "sk-0123456789abcdef");
+    assert_eq!(out.headers["anthropic-version"], "2023-06-01");
+    assert!(out.headers.get("authorization").is_none());
+    let draft = Draft {
+        headers: vec![("Anthropic-Version".into(), "2099-01-01".into())],
+        ..speaking("anthropic", "m")
+    };
+    assert_eq!(outgoing(&draft, &env).unwrap().headers["anthropic-version"], "2099-01-01");
+    let out = outgoing(&speaking("bedrock-converse", "arn:aws:x/y v1:0"), &env).unwrap();
+    assert!(out.url.path().ends_with("/model/arn:aws:x%2Fy%20v1:0/converse-stream"));
+    assert!(out.headers["accept"].to_str().unwrap().contains("eventstream"));
+    assert!(model_in_path(&speaking("bedrock-invoke", "m"), &config(&[])));
+    assert!(!model_in_path(&speaking("anthropic", "m"), &config(&[])));
 }

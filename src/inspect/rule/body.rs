@@ -2,7 +2,7 @@
 
 use super::connect::said;
 use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule};
-use crate::frame::Kind;
+use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
 use crate::journal::EndCause;
 use crate::text;
@@ -179,7 +179,8 @@ impl Family for Body {
             );
         }
         let (head, tail) = now.body().split_at((cut as usize).min(now.body().len()));
-        if splits_character(head, tail) {
+        // Between the texts of binary messages any byte may look like part of a character.
+        if now.framing() != Some(Framing::EventStream) && splits_character(head, tail) {
             let place = Place { frame: Some(first as u32), offset: Some(cut) };
             let place =
                 if first < now.frames().len() { place } else { Place { frame: None, ..place } };

@@ -145,6 +145,13 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Where reasoning stands that only the provider can read.
+const ENCRYPTED: &[&str] = &[
+    "choices[].delta.reasoning_details[].data",
+    "content_block.data",
+    "delta.reasoningContent.redactedContent",
+];
+
 #[derive(Default)]
 pub(super) struct End;
 
@@ -178,6 +185,7 @@ fn after_error(now: &Inspection, out: &mut Out<'_>) {
             out.raise(rule!("done-after-error"), frame(now, Some(done)), message);
         }
         Some(_) => {}
+        None if !wants_done(now) => {}
         None => {
             let message = format!("No [DONE] follows the error \"{words}\".");
             out.raise(rule!("no-done-after-error"), Place::default(), message);
@@ -210,6 +218,8 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "wrong-content-type",
         "bad-content-encoding",
         "truncated-json-array",
+        "eventstream-crc",
+        "eventstream-incomplete",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out
@@ -257,16 +267,15 @@ fn finish_in_tail(now: &Inspection) -> bool {
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let answer = now.answer();
-    let done = match answer.sentinel {
-        Some(_) => "; [DONE] came",
-        None if wants_done(now) => "; there is no [DONE] either",
-        None => "",
+    let done = match (answer.sentinel, now.ending().terminal) {
+        (Some(_), _) => "[DONE] came",
+        (None, Some(true)) => "the event that ends such a stream came",
+        (None, Some(false)) => "the event that ends such a stream did not come either",
+        (None, None) if wants_done(now) => "there is no [DONE] either",
+        (None, None) => "nothing else says that it is whole",
     };
-    let payloads = now
-        .frames()
-        .iter()
-        .filter(|f| matches!(f.kind, Kind::Event | Kind::Line | Kind::Element))
-        .count() as u64
+    let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message);
+    let payloads = now.frames().iter().filter(|f| carries(f.kind)).count() as u64
         - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
@@ -287,22 +296,33 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
-    let said = another && answer.sentinel.is_some();
+    let said = another && (answer.sentinel.is_some() || answer.terminal.is_some());
     let severity = if said { Severity::Info } else { Severity::Error };
     out.raise_as(rule!("finish-missing"), severity, frame(now, answer.sentinel), message);
 }
 
 /// Whether a finish reason means that the token limit was reached.
 pub(super) fn is_length(reason: &str) -> bool {
-    matches!(reason, "length" | "max_tokens" | "MAX_TOKENS" | "model_length")
+    matches!(
+        reason,
+        "length"
+            | "LENGTH"
+            | "max_tokens"
+            | "MAX_TOKENS"
+            | "model_length"
+            | "model_context_window_exceeded"
+    )
 }
 
-/// Whether a finish reason means that a filter ended the answer.
+/// Whether a finish reason means that a filter or guardrail stepped in.
 fn is_filter(reason: &str) -> bool {
     matches!(
         reason,
         "content_filter"
             | "content-filter"
+            | "content_filtered"
+            | "CONTENT_FILTERED"
+            | "guardrail_intervened"
             | "sensitive"
             | "safety"
             | "SAFETY"
@@ -326,8 +346,7 @@ fn came_to(now: &Inspection, out: &mut Out<'_>) {
     }
     let thought = answer.has(Channel::Reasoning);
     if !thought {
-        let encrypted =
-            now.shape().rows().iter().any(|r| r.path == "choices[].delta.reasoning_details[].data");
+        let encrypted = now.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
         let tokens = usage.reasoning.unwrap_or(0);
         if encrypted {
             let message = "Reasoning comes encrypted, without text.";
@@ -394,6 +413,10 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         }
         return;
     }
+    if reason == "refusal" {
+        let message = format!("The model refused (finish \"{shown}\").");
+        return out.raise_once(rule!("refusal"), at, message);
+    }
     if is_filter(reason) {
         let message = format!("A filter ended the answer (finish \"{shown}\").");
         return out.raise(rule!("content-filtered"), at, message);
@@ -408,7 +431,10 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         || !is_chat(now)
         || cut(now)
         || !answer.errors.is_empty()
-        || matches!(reason, "tool_calls" | "function_call" | "error")
+        || matches!(
+            reason,
+            "tool_calls" | "function_call" | "error" | "tool_use" | "pause_turn" | "TOOL_CALL"
+        )
     {
         return;
     }

@@ -121,14 +121,20 @@ impl Family for Error {
             }
         }
         // Without a dialect nobody read the event; it is an error all the same.
-        if new.is_empty() && seen.event == "error" && now.dialect().is_none() {
+        let failed = seen.event == "error"
+            || (seen.frame.kind == Kind::Message && seen.event.ends_with("Exception"));
+        if new.is_empty() && failed && now.dialect().is_none() {
             let text = text::preview(seen.data.unwrap_or_default(), 160);
             let rule = if seen.json.is_some() {
                 rule!("sse-event-error")
             } else {
                 rule!("sse-event-error-text")
             };
-            out.raise(rule, seen.place(), format!("An event named error: \"{text}\"."));
+            out.raise(
+                rule,
+                seen.place(),
+                format!("An event named {}: \"{text}\".", text::preview(seen.event, 60)),
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rules about how choices finish, and what comes after.
 
-use super::{Chunk, Family, Out, Phase, Rule, Seen, Severity, rule};
+use super::{Chunk, Family, Out, Phase, Place, Rule, Seen, Severity, is_chat, refused, rule};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -81,6 +81,22 @@ impl Family for Finish {
         let Some(Chunk { json, choices, .. }) = seen.chunk else { return };
         for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(now, seen, json, choice, out);
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let Some(dialect) = now.dialect().filter(|_| !is_chat(now) && !refused(now)) else {
+            return;
+        };
+        for (choice, reason) in now.answer().finish() {
+            if dialect.ending().finishes.contains(&reason) || !now.answer().errors.is_empty() {
+                continue;
+            }
+            let frame = now.answer().finish_frame(choice);
+            let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
+            let shown = text::preview(reason, 60);
+            let message = format!("The finish reason \"{shown}\" is none of {}.", dialect.name());
+            out.raise_once(rule!("finish-unknown"), Place { frame, offset }, message);
         }
     }
 }

@@ -10,6 +10,7 @@ mod chat;
 mod connect;
 mod end;
 mod error;
+mod eventstream;
 mod finish;
 mod head;
 mod identity;
@@ -345,6 +346,7 @@ const TABLES: &[&[Rule]] = &[
     head::RULES,
     body::RULES,
     raw::RULES,
+    eventstream::RULES,
     sse::RULES,
     json::RULES,
     error::RULES,
@@ -368,6 +370,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<head::Head>::default(),
         Box::<body::Body>::default(),
         Box::<raw::Raw>::default(),
+        Box::<eventstream::EventStream>::default(),
         Box::<sse::Sse>::default(),
         Box::<json::Json>::default(),
         Box::<error::Error>::default(),
@@ -425,9 +428,9 @@ fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
     if now.is_healthy() { Severity::Info } else { severity }
 }
 
-/// Whether the payloads are read as OpenAI Chat Completions.
+/// Whether the payloads are read as OpenAI Chat Completions, which Mistral's are too.
 fn is_chat(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| d.name() == "openai-chat")
+    now.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "mistral"))
 }
 
 /// Whether the dialect's streams end with `[DONE]`.

@@ -154,7 +154,10 @@ impl Family for Session {
 }
 
 fn dialect(now: &Inspection, out: &mut Out<'_>) {
-    let stream = matches!(now.framing(), Some(Framing::Sse | Framing::Ndjson | Framing::Array));
+    let stream = matches!(
+        now.framing(),
+        Some(Framing::Sse | Framing::Ndjson | Framing::Array | Framing::EventStream)
+    );
     if refused(now) || !stream || now.shape().is_empty() {
         return;
     }
@@ -184,5 +187,6 @@ fn is_silent(now: &Inspection) -> bool {
         && answer.finish().next().is_none()
         && answer.errors.is_empty()
         && answer.usage_seen.is_empty()
+        && answer.terminal.is_none()
         && !now.shape().rows().iter().any(|r| r.path == "choices")
 }

@@ -4,7 +4,7 @@ use super::{
     Family, Out, Phase, Place, Rule, Seen, Severity, cut, ours, refused, rule, unless_healthy,
 };
 use crate::frame::sse::{Block, Line, TrailingKind};
-use crate::frame::{Kind, MAX_FRAME};
+use crate::frame::{Framing, Kind, MAX_FRAME};
 use crate::inspect::Inspection;
 use crate::json::Tape;
 use crate::text;
@@ -219,10 +219,10 @@ impl Family for Sse {
         match sse {
             Some(sse) => {
                 if sse.invalid_utf8 > self.invalid {
-                    self.invalid_utf8(seen, out);
+                    self.invalid_utf8(now, seen, out);
                 }
             }
-            None => self.invalid_utf8(seen, out),
+            None => self.invalid_utf8(now, seen, out),
         }
         if seen.frame.len > out.options.giant_frame && sse.is_some() {
             let (_, len, n) = self.giant.unwrap_or_default();
@@ -318,11 +318,20 @@ impl Family for Sse {
 }
 
 impl Sse {
-    fn invalid_utf8(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Err(error) = std::str::from_utf8(seen.bytes) else { return };
-        let here = seen.bytes.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
+    fn invalid_utf8(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        // Of binary messages only the payload is text.
+        let (from, text) = match seen.frame.data_span() {
+            _ if now.framing() != Some(Framing::EventStream) => (0, seen.bytes),
+            Some(span) => {
+                let from = span.start - seen.frame.offset as usize;
+                (from, seen.bytes.get(from..from + span.len()).unwrap_or_default())
+            }
+            None => return,
+        };
+        let Err(error) = std::str::from_utf8(text) else { return };
+        let here = text.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
         self.invalid += here;
-        let at = error.valid_up_to();
+        let at = from + error.valid_up_to();
         // A cut at the very end of the body is the cut's fault.
         if seen.frame.kind == Kind::Incomplete && error.error_len().is_none() {
             return;

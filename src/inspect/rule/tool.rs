@@ -201,11 +201,11 @@ impl Family for Tool {
     }
 
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || !is_chat(now) {
+        if refused(now) {
             return;
         }
         let tools = now.answer().tools();
-        let counted: Vec<_> = tools.iter().filter(|t| t.counted).collect();
+        let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(now)).collect();
         if let Some(first) = counted.first() {
             // One call has nothing to be mixed up with.
             let severity = if tools.len() > 1 { Severity::Fatal } else { Severity::Info };
@@ -217,6 +217,10 @@ impl Family for Tool {
         for (i, tool) in tools.iter().enumerate() {
             let pieces = self.pieces.get(i).copied().unwrap_or(0);
             arguments(now, tool, pieces, stopped, out);
+        }
+        // What a finish must say about calls, only Chat Completions lays down.
+        if !is_chat(now) {
+            return;
         }
         for (choice, reason) in now.answer().finish() {
             let calls = tools.iter().filter(|t| t.choice == choice).count() as u64;

@@ -323,7 +323,9 @@ pub(crate) fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
         members(seen, index, &mut say);
     }
     if told.is_empty() {
-        let bytes = frame.bytes(body);
+        // Of a binary message only the payload can be read.
+        let payload = frame.data_span().filter(|_| frame.kind == Kind::Message);
+        let bytes = payload.and_then(|s| body.get(s)).unwrap_or_else(|| frame.bytes(body));
         let bytes = &bytes[..bytes.len().min(400)];
         let text = visible_bytes(bytes.trim_ascii_end(), Newlines::Show);
         let role = if frame.kind == Kind::Comment { Role::Comment } else { Role::Text };

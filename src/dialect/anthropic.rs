@@ -1,0 +1,323 @@
+//! Anthropic Messages: typed events about numbered content blocks.
+//!
+//! The JSON says in `type` what the SSE `event` line says too; this decoder reads `type`, because
+//! gateways drop the lines. A call's index is its block's, so calls are seldom numbered from 0.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `anthropic`.
+pub(super) struct Anthropic;
+
+impl Dialect for Anthropic {
+    fn name(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn about(&self) -> &'static str {
+        "Anthropic Messages, also on Vertex and Azure"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/messages",
+            key_header: ("x-api-key", ""),
+            headers: &[("anthropic-version", "2023-06-01")],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: false,
+            terminal: true,
+            finishes: &[
+                "end_turn",
+                "max_tokens",
+                "stop_sequence",
+                "tool_use",
+                "pause_turn",
+                "refusal",
+                "model_context_window_exceeded",
+            ],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        let Some(kind) = json.str("type") else { return false };
+        let object = |key: &str| json.get(key).is_some_and(|v| v.kind() == Kind::Object);
+        match kind.as_ref() {
+            "message_start" => object("message"),
+            "content_block_start" => object("content_block"),
+            "content_block_delta" => object("delta") && json.get("index").is_some(),
+            "content_block_stop" => json.get("index").is_some(),
+            "message_delta" => object("delta"),
+            "message_stop" => true,
+            // A message that was not streamed.
+            "message" => {
+                json.get("content").is_some_and(|c| c.kind() == Kind::Array)
+                    && json.get("stop_reason").is_some()
+            }
+            // OpenAI's errors have `code` and `param`, and its events a sequence number.
+            "error" => {
+                json.get("sequence_number").is_none()
+                    && json.get("error").is_some_and(|e| {
+                        e.str("type").is_some()
+                            && e.str("message").is_some()
+                            && e.get("code").is_none()
+                            && e.get("param").is_none()
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Messages)
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body = serde_json::json!({
+        "model": parts.model,
+        "max_tokens": 1024,
+        "messages": [{"role": "user", "content": parts.prompt}],
+        "stream": true,
+    });
+    if let Some(system) = parts.system {
+        body["system"] = system.into();
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+/// The decoder. Every event names its block, so nothing has to be remembered.
+pub(super) struct Messages;
+
+impl Decoder for Messages {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        // No part of the dialect; gateways that speak OpenAI's send it all the same.
+        if payload.data.starts_with("[DONE]") {
+            return tell(Fact::Sentinel);
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
+            if payload.event == "error" && !payload.data.is_empty() {
+                let message = Cow::Borrowed(payload.data);
+                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+            }
+            return;
+        };
+        let kind = json.str("type").unwrap_or_default();
+        match kind.as_ref() {
+            "content_block_delta" => delta(json, tell),
+            "content_block_start" => {
+                if let Some(block) = json.get("content_block") {
+                    started(block, index(json), tell);
+                }
+            }
+            "message_start" => {
+                if let Some(message) = json.get("message") {
+                    model(message, tell);
+                    usage(message.get("usage"), "message.usage", tell);
+                }
+            }
+            "message_delta" => {
+                finish(json.at(&["delta", "stop_reason"]), tell);
+                usage(json.get("usage"), "usage", tell);
+            }
+            "message_stop" => tell(Fact::Terminal),
+            "message" => whole(json, tell),
+            _ => error(json, payload, tell),
+        }
+    }
+}
+
+fn index(json: Value<'_>) -> Option<u64> {
+    json.get("index").and_then(Value::as_u64)
+}
+
+fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(text) = text.filter(|t| !t.is_empty()) {
+        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+    }
+}
+
+fn call<'a>(
+    index: Option<u64>,
+    path: Path,
+    block: Option<Value<'a>>,
+    arguments: Option<Cow<'a, str>>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    let named = |key| block.and_then(|b| b.str(key)).filter(|s| !s.is_empty());
+    let (id, name) = (named("id"), named("name"));
+    tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+}
+
+fn delta(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let Some(delta) = json.get("delta") else { return };
+    // Read by member and not by `type`: a signature or a citation has none of these.
+    say(Channel::Content, Path::new("delta.text", 0), delta.str("text"), tell);
+    say(Channel::Reasoning, Path::new("delta.thinking", 0), delta.str("thinking"), tell);
+    if let Some(piece) = delta.str("partial_json") {
+        call(index(json), Path::new("delta.partial_json", 0), None, Some(piece), tell);
+    }
+}
+
+/// A block begins; what it holds already counts as its first delta.
+fn started(block: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let at = |template| Path::new(template, 0);
+    match block.str("type").unwrap_or_default().as_ref() {
+        "thinking" => {
+            say(Channel::Reasoning, at("content_block.thinking"), block.str("thinking"), tell);
+        }
+        kind if is_call(kind) => call(index, at("content_block"), Some(block), input(block), tell),
+        "text" => say(Channel::Content, at("content_block.text"), block.str("text"), tell),
+        _ => {}
+    }
+}
+
+/// `tool_use`, and the calls that the provider runs itself.
+fn is_call(kind: &str) -> bool {
+    matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
+}
+
+/// The input that a block brings along. The empty object is only the place where the pieces go.
+fn input(block: Value<'_>) -> Option<Cow<'_, str>> {
+    let input = block.get("input").filter(|i| i.kind() == Kind::Object && !i.is_empty())?;
+    Some(Cow::Borrowed(input.source()))
+}
+
+/// A message that was not streamed: all of it at once.
+fn whole(message: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    model(message, tell);
+    for (i, block) in message.get("content").into_iter().flat_map(Value::items).enumerate() {
+        let at = |template| Path::new(template, i);
+        match block.str("type").unwrap_or_default().as_ref() {
+            "text" => say(Channel::Content, at("content[#].text"), block.str("text"), tell),
+            "thinking" => {
+                let text = block.str("thinking");
+                say(Channel::Reasoning, at("content[#].thinking"), text, tell);
+            }
+            kind if is_call(kind) => {
+                let source = block.get("input").map(|i| Cow::Borrowed(i.source()));
+                call(Some(i as u64), at("content[#]"), Some(block), source, tell);
+            }
+            _ => {}
+        }
+    }
+    finish(message.get("stop_reason"), tell);
+    usage(message.get("usage"), "usage", tell);
+}
+
+fn model(message: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(model) = message.str("model").filter(|m| !m.is_empty()) {
+        tell(Fact::Model(model));
+    }
+}
+
+fn finish(reason: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(reason) = reason.and_then(Value::as_str).filter(|r| !r.is_empty()) {
+        tell(Fact::Finish { choice: 0, reason });
+    }
+}
+
+/// `input_tokens` leaves out what was read from or written to the cache, and stays as it is: a sum
+/// would be a number that nobody sent.
+fn usage(given: Option<Value<'_>>, at: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+    let Some(given) = given.filter(|u| u.kind() == Kind::Object) else { return };
+    let count = |path: &[&str]| given.at(path).and_then(Value::as_u64);
+    let usage = Usage {
+        input: count(&["input_tokens"]),
+        output: count(&["output_tokens"]),
+        reasoning: count(&["output_tokens_details", "thinking_tokens"]),
+        cached: count(&["cache_read_input_tokens"]),
+        total: None,
+    };
+    if usage.is_given() {
+        tell(Fact::Usage { path: Path::new(at, 0), usage });
+    }
+}
+
+fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let word = |v: Option<Value<'_>>| v.and_then(Value::as_str).map(|s| Cow::Owned(s.into_owned()));
+    let given = json.get("error").filter(|e| !e.is_null());
+    let (message, kind, shape) = match given {
+        Some(error) if error.kind() == Kind::String => (error_text(error), None, ErrorShape::Text),
+        Some(error) => (error_text(error), word(error.get("type")), ErrorShape::Object),
+        None if payload.event == "error" || json.get("type").is_some_and(|t| t.is("error")) => {
+            (error_text(json), word(json.get("code")), ErrorShape::Flat)
+        }
+        None => return,
+    };
+    tell(Fact::Error(InBandError { message, kind, shape }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::fact_tests::facts;
+
+    #[test]
+    fn blocks_become_channels_and_calls() {
+        let told = facts(
+            &mut Messages,
+            &[
+                r#"{"type":"message_start","message":{"model":"m","usage":{"input_tokens":3}}}"#,
+                r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"x"}}"#,
+                r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
+                r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
+                r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":7}}"#,
+                r#"{"type":"message_stop"}"#,
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "model m",
+                "usage message.usage Some(3) None",
+                "Reasoning delta.thinking: hm",
+                "tool content_block Some(1) Some(\"t\") Some(\"f\") None",
+                "tool delta.partial_json Some(1) None None Some(\"{}\")",
+                "finish tool_use",
+                "usage usage None Some(7)",
+                "terminal",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_type() {
+        let told = facts(
+            &mut Messages,
+            &[r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#],
+        );
+        assert_eq!(told, ["error Object Some(\"overloaded_error\"): Overloaded"]);
+    }
+
+    #[test]
+    fn a_message_that_was_not_streamed_is_read_whole() {
+        let told = facts(
+            &mut Messages,
+            &[
+                r#"{"type":"message","model":"m","stop_reason":"end_turn","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{"x":1}}]}"#,
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "model m",
+                "Content content[0].text: a",
+                "tool content[1] Some(1) Some(\"t\") Some(\"f\") Some(\"{\\\"x\\\":1}\")",
+                "finish end_turn",
+            ]
+        );
+    }
+}

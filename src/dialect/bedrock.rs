@@ -1,0 +1,304 @@
+//! AWS Bedrock ConverseStream: one event a message, its type in the message's headers.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+};
+use crate::frame;
+use crate::json::{Kind, Value};
+
+/// The dialect `bedrock-converse`.
+pub(super) struct Converse;
+
+/// What is asked for; only an error comes as JSON.
+pub(super) const ACCEPT: &[(&str, &str)] =
+    &[("accept", "application/vnd.amazon.eventstream, application/json")];
+
+/// The stop reasons of Converse.
+pub(super) const FINISHES: &[&str] = &[
+    "end_turn",
+    "tool_use",
+    "max_tokens",
+    "stop_sequence",
+    "guardrail_intervened",
+    "content_filtered",
+    "malformed_model_output",
+    "malformed_tool_use",
+    "model_context_window_exceeded",
+];
+
+impl Dialect for Converse {
+    fn name(&self) -> &'static str {
+        "bedrock-converse"
+    }
+
+    fn about(&self) -> &'static str {
+        "AWS Bedrock ConverseStream, with a Bedrock API key"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/model/{model}/converse-stream",
+            key_header: ("authorization", "Bearer "),
+            headers: ACCEPT,
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules { sentinel: false, terminal: true, finishes: FINISHES }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        match payload.kind {
+            frame::Kind::Message => member(payload.event).is_some_and(|m| json.get(m).is_some()),
+            frame::Kind::Body => {
+                json.at(&["output", "message", "content"]).is_some()
+                    && json.get("stopReason").is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Events)
+    }
+}
+
+/// The member that an event of this name always has.
+pub(super) fn member(event: &str) -> Option<&'static str> {
+    Some(match event {
+        "messageStart" => "role",
+        "contentBlockStart" => "start",
+        "contentBlockDelta" => "delta",
+        "contentBlockStop" => "contentBlockIndex",
+        "messageStop" => "stopReason",
+        "metadata" => "usage",
+        _ => return None,
+    })
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body = serde_json::json!({
+        "messages": [{"role": "user", "content": [{"text": parts.prompt}]}],
+    });
+    if let Some(system) = parts.system {
+        body["system"] = serde_json::json!([{"text": system}]);
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+struct Events;
+
+impl Decoder for Events {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if exception(payload, tell) {
+            return;
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        match payload.kind {
+            frame::Kind::Message => event(payload.event, json, false, tell),
+            frame::Kind::Body => whole(json, tell),
+            _ => {}
+        }
+    }
+}
+
+/// Tells the error that a message is, if it is one: its exception type says so in its name. Gives
+/// whether it is.
+pub(super) fn exception(payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) -> bool {
+    let failed = payload.event.ends_with("Exception") || payload.event == "error";
+    if payload.kind != frame::Kind::Message || !failed {
+        return false;
+    }
+    let said = payload.json.filter(|j| j.kind() == Kind::Object && !j.is_empty());
+    let message = match said {
+        Some(json) => json
+            .str("originalMessage")
+            .or_else(|| json.str("Message"))
+            .unwrap_or_else(|| error_text(json)),
+        None if payload.data.is_empty() => Cow::Borrowed(payload.event),
+        None => Cow::Borrowed(payload.data),
+    };
+    let kind = Some(Cow::Borrowed(payload.event));
+    // No client can take it for part of the answer, so it is no flat error.
+    tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Object }));
+    true
+}
+
+/// One event. `nested`: it stood under its own name in a larger object, as Nova sends it through
+/// InvokeModel, and so did its paths.
+pub(super) fn event(name: &str, json: Value<'_>, nested: bool, tell: &mut dyn FnMut(Fact<'_>)) {
+    let at = |plain, under| Path::new(if nested { under } else { plain }, 0);
+    let index = json.get("contentBlockIndex").and_then(Value::as_u64);
+    match name {
+        "contentBlockDelta" => {
+            let Some(delta) = json.get("delta") else { return };
+            let path = at("delta.text", "contentBlockDelta.delta.text");
+            say(Channel::Content, path, delta.str("text"), tell);
+            let thought = delta.get("reasoningContent").and_then(|r| r.str("text"));
+            let path =
+                at("delta.reasoningContent.text", "contentBlockDelta.delta.reasoningContent.text");
+            say(Channel::Reasoning, path, thought, tell);
+            if let Some(input) = delta.at(&["toolUse", "input"]) {
+                let path = at("delta.toolUse.input", "contentBlockDelta.delta.toolUse.input");
+                call(index, path, None, Some(input), tell);
+            }
+        }
+        "contentBlockStart" => {
+            if let Some(tool) = json.at(&["start", "toolUse"]) {
+                let path = at("start.toolUse", "contentBlockStart.start.toolUse");
+                call(index, path, Some(tool), None, tell);
+            }
+        }
+        "messageStop" => finish(json, tell),
+        "metadata" => {
+            usage(json.get("usage"), at("usage", "metadata.usage"), tell);
+            tell(Fact::Terminal);
+        }
+        _ => {}
+    }
+}
+
+fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(text) = text.filter(|t| !t.is_empty()) {
+        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+    }
+}
+
+fn call<'a>(
+    index: Option<u64>,
+    path: Path,
+    tool: Option<Value<'a>>,
+    input: Option<Value<'a>>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    let named = |key| tool.and_then(|t| t.str(key)).filter(|s| !s.is_empty());
+    let (id, name) = (named("toolUseId"), named("name"));
+    let arguments = input.map(|i| i.as_str().unwrap_or(Cow::Borrowed(i.source())));
+    tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+}
+
+fn finish(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(reason) = json.str("stopReason").filter(|r| !r.is_empty()) {
+        tell(Fact::Finish { choice: 0, reason });
+    }
+}
+
+fn usage(given: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+    let count = |key: &str| given.and_then(|u| u.get(key)).and_then(Value::as_u64);
+    let usage = Usage {
+        input: count("inputTokens"),
+        output: count("outputTokens"),
+        reasoning: None,
+        // Nova's own name has a `Count` at the end.
+        cached: count("cacheReadInputTokens").or_else(|| count("cacheReadInputTokenCount")),
+        total: count("totalTokens"),
+    };
+    if usage.is_given() {
+        tell(Fact::Usage { path, usage });
+    }
+}
+
+/// A body that is no stream: Converse's answer, or an error.
+fn whole(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let content = json.at(&["output", "message", "content"]);
+    for (i, block) in content.into_iter().flat_map(Value::items).enumerate() {
+        let at = |template| Path::new(template, i);
+        let text = at("output.message.content[#].text");
+        say(Channel::Content, text, block.str("text"), tell);
+        let thought = block.at(&["reasoningContent", "reasoningText", "text"]);
+        let path = at("output.message.content[#].reasoningContent.reasoningText.text");
+        say(Channel::Reasoning, path, thought.and_then(Value::as_str), tell);
+        if let Some(tool) = block.get("toolUse") {
+            let path = at("output.message.content[#].toolUse");
+            call(Some(i as u64), path, Some(tool), tool.get("input"), tell);
+        }
+    }
+    finish(json, tell);
+    usage(json.get("usage"), Path::new("usage", 0), tell);
+    refusal(json, tell);
+}
+
+/// `{"message":"…"}`, in either case, is all that AWS says when it refuses.
+pub(super) fn refusal(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(message) = json.str("message").or_else(|| json.str("Message")) {
+        let kind = json.str("__type");
+        tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::fact_tests::facts_of;
+
+    #[test]
+    fn events_by_the_names_in_their_headers() {
+        let told = facts_of(
+            &mut Events,
+            frame::Kind::Message,
+            &[
+                ("messageStart", r#"{"role":"assistant","p":"ab"}"#),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"hm"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"x"}}}"#,
+                ),
+                ("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"a"}}"#),
+                (
+                    "contentBlockStart",
+                    r#"{"contentBlockIndex":2,"start":{"toolUse":{"toolUseId":"t","name":"f"}}}"#,
+                ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{}"}}}"#,
+                ),
+                ("messageStop", r#"{"stopReason":"tool_use"}"#),
+                ("metadata", r#"{"usage":{"inputTokens":3,"outputTokens":7,"totalTokens":10}}"#),
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "Reasoning delta.reasoningContent.text: hm",
+                "Content delta.text: a",
+                "tool start.toolUse Some(2) Some(\"t\") Some(\"f\") None",
+                "tool delta.toolUse.input Some(2) None None Some(\"{}\")",
+                "finish tool_use",
+                "usage usage Some(3) Some(7)",
+                "terminal",
+            ]
+        );
+    }
+
+    #[test]
+    fn exceptions_are_errors_with_their_type() {
+        let told = facts_of(
+            &mut Events,
+            frame::Kind::Message,
+            &[
+                ("throttlingException", r#"{"message":"Too many tokens"}"#),
+                (
+                    "modelStreamErrorException",
+                    r#"{"message":"m","originalStatusCode":500,"originalMessage":"cause"}"#,
+                ),
+                ("error", ""),
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "error Object Some(\"throttlingException\"): Too many tokens",
+                "error Object Some(\"modelStreamErrorException\"): cause",
+                "error Object Some(\"error\"): error",
+            ]
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Cohere v2 chat: typed events about one message.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `cohere-v2`.
+pub(super) struct Cohere;
+
+impl Dialect for Cohere {
+    fn name(&self) -> &'static str {
+        "cohere-v2"
+    }
+
+    fn about(&self) -> &'static str {
+        "Cohere v2 chat"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/chat",
+            key_header: ("authorization", "Bearer "),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: false,
+            terminal: true,
+            finishes: &["COMPLETE", "STOP_SEQUENCE", "MAX_TOKENS", "TOOL_CALL", "ERROR", "TIMEOUT"],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        match json.str("type").unwrap_or_default().as_ref() {
+            "message-start" | "content-start" | "content-delta" | "tool-plan-delta"
+            | "tool-call-start" | "tool-call-delta" | "citation-start" => {
+                json.at(&["delta", "message"]).is_some()
+            }
+            "message-end" => json.at(&["delta", "finish_reason"]).is_some(),
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Chat)
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut messages = Vec::new();
+    if let Some(system) = parts.system {
+        messages.push(serde_json::json!({"role": "system", "content": system}));
+    }
+    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
+    let body = serde_json::json!({"model": parts.model, "messages": messages, "stream": true});
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+/// The decoder.
+struct Chat;
+
+impl Decoder for Chat {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        // Not in the documents, and at the end of most recorded streams.
+        if payload.data.starts_with("[DONE]") {
+            return tell(Fact::Sentinel);
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
+            if payload.event == "error" && !payload.data.is_empty() {
+                let message = Cow::Borrowed(payload.data);
+                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+            }
+            return;
+        };
+        let message = json.at(&["delta", "message"]);
+        match json.str("type").unwrap_or_default().as_ref() {
+            "content-start" | "content-delta" => {
+                if let Some(content) = message.and_then(|m| m.get("content")) {
+                    let text = Path::new("delta.message.content.text", 0);
+                    let thinking = Path::new("delta.message.content.thinking", 0);
+                    say(Channel::Content, text, content.str("text"), tell);
+                    say(Channel::Reasoning, thinking, content.str("thinking"), tell);
+                }
+            }
+            // What it says it will do with its tools: for the user, but not the answer.
+            "tool-plan-delta" => {
+                let path = Path::new("delta.message.tool_plan", 0);
+                say(Channel::Other, path, message.and_then(|m| m.str("tool_plan")), tell);
+            }
+            "tool-call-start" | "tool-call-delta" => {
+                if let Some(calls) = message.and_then(|m| m.get("tool_calls")) {
+                    call(calls, json.get("index").and_then(Value::as_u64), tell);
+                }
+            }
+            "message-end" => end(json, tell),
+            "message-start" | "content-end" | "tool-call-end" | "citation-start"
+            | "citation-end" | "debug" => {}
+            _ => error(json, payload, tell),
+        }
+    }
+}
+
+fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(text) = text.filter(|t| !t.is_empty()) {
+        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+    }
+}
+
+/// One call: the documents have an object under `tool_calls`, in spite of the name.
+fn call(calls: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let call = if calls.kind() == Kind::Array { calls.items().next() } else { Some(calls) };
+    let Some(call) = call.filter(|c| c.kind() == Kind::Object) else { return };
+    let function = |key: &str| call.at(&["function", key]).and_then(Value::as_str);
+    tell(Fact::Tool(Box::new(ToolPiece {
+        choice: 0,
+        path: Path::new("delta.message.tool_calls", 0),
+        index,
+        id: call.str("id").filter(|id| !id.is_empty()),
+        name: function("name").filter(|n| !n.is_empty()),
+        arguments: function("arguments"),
+    })));
+}
+
+/// The last event has the finish, the usage, and what went wrong.
+fn end(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(delta) = json.get("delta") {
+        let reason = delta.str("finish_reason").filter(|r| !r.is_empty());
+        let said = delta.get("error").filter(|e| !matches!(e.raw(), b"null" | b"\"\""));
+        let failed = reason.as_deref().is_some_and(|r| matches!(r, "ERROR" | "TIMEOUT"));
+        if said.is_some() || failed {
+            let message = match said {
+                Some(error) => error_text(error),
+                None => format!("finish_reason {}", reason.as_deref().unwrap_or_default()).into(),
+            };
+            let kind = reason.clone();
+            tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+        }
+        if let Some(reason) = reason {
+            tell(Fact::Finish { choice: 0, reason });
+        }
+        usage(delta.get("usage"), tell);
+    }
+    tell(Fact::Terminal);
+}
+
+/// `tokens` is what the model saw; `billed_units` leaves out what Cohere itself puts around the
+/// prompt. Both may be written as floats.
+fn usage(given: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let count = |path: &[&str]| given.and_then(|u| u.at(path)).and_then(whole);
+    let usage = Usage {
+        input: count(&["tokens", "input_tokens"]),
+        output: count(&["tokens", "output_tokens"]),
+        reasoning: None,
+        cached: count(&["cached_tokens"]),
+        total: None,
+    };
+    if usage.is_given() {
+        tell(Fact::Usage { path: Path::new("delta.usage", 0), usage });
+    }
+}
+
+fn whole(value: Value<'_>) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let n = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n))?;
+        Some(n as u64)
+    })
+}
+
+fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    let (error, shape) = match json.get("error").filter(|e| !e.is_null()) {
+        Some(error) if error.kind() == Kind::String => (error, ErrorShape::Text),
+        Some(error) => (error, ErrorShape::Object),
+        // `{"id":…,"message":"invalid api token"}`
+        None if payload.event == "error" || json.get("message").is_some() => {
+            (json, ErrorShape::Flat)
+        }
+        None => return,
+    };
+    tell(Fact::Error(InBandError { message: error_text(error), kind: None, shape }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::fact_tests::facts;
+
+    #[test]
+    fn thoughts_plans_calls_and_text_stay_apart() {
+        let told = facts(
+            &mut Chat,
+            &[
+                r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
+                r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":""}}}}"#,
+                r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"thinking":"hm"}}}}"#,
+                r#"{"type":"content-delta","index":1,"delta":{"message":{"content":{"text":"a"}}}}"#,
+                r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"p"}}}"#,
+                r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"t","function":{"name":"f","arguments":""}}}}}"#,
+                r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{}"}}}}}"#,
+                r#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL","usage":{"tokens":{"input_tokens":3.0,"output_tokens":7}}}}"#,
+                "[DONE]",
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "Reasoning delta.message.content.thinking: hm",
+                "Content delta.message.content.text: a",
+                "Other delta.message.tool_plan: p",
+                "tool delta.message.tool_calls Some(0) Some(\"t\") Some(\"f\") Some(\"\")",
+                "tool delta.message.tool_calls Some(0) None None Some(\"{}\")",
+                "finish TOOL_CALL",
+                "usage delta.usage Some(3) Some(7)",
+                "terminal",
+                "sentinel",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_finish_that_is_an_error_is_one() {
+        let told = facts(
+            &mut Chat,
+            &[
+                r#"{"type":"message-end","delta":{"error":"out of memory","finish_reason":"ERROR"}}"#,
+                r#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}"#,
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "error Flat Some(\"ERROR\"): out of memory",
+                "finish ERROR",
+                "terminal",
+                "error Flat Some(\"TIMEOUT\"): finish_reason TIMEOUT",
+                "finish TIMEOUT",
+                "terminal",
+            ]
+        );
+    }
+}
