@@ -113,23 +113,39 @@ fn certificates_are_verified_unless_the_user_says_otherwise() {
             ["connect", "tls", "head", "end"].iter().map(|k| timing[k].as_f64().unwrap()).collect();
         assert!(order.is_sorted(), "{timing}");
         if more == ["--insecure"] {
-            assert!(stderr.contains("NOT verified"), "it must shout: {stderr:?}");
+            assert!(stderr.contains("NOT VERIFIED"), "it must shout: {stderr:?}");
             assert!(codes(&lines).contains(&"tls-unverified"));
         }
     }
 }
 
 #[test]
-fn a_certificate_file_that_is_none_is_said() {
+fn a_certificate_file_that_is_none_is_said_before_anything_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("ca.pem"), "nothing").unwrap();
-    let (status, lines, stderr) =
-        send(dir.path(), &["--url", "https://localhost:1/", "--ca-cert", "ca.pem"]);
-    assert!(
-        status != 0
-            && (stderr.contains("ca.pem")
-                || lines.iter().any(|l| l.to_string().contains("ca.pem")))
-    );
+    for file in ["ca.pem", "missing.pem"] {
+        let (status, lines, stderr) =
+            send(dir.path(), &["--url", "https://localhost:1/", "--ca-cert", file]);
+        assert_eq!((status, lines.len()), (2, 0), "{stderr}");
+        assert!(stderr.contains(file), "{stderr}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_redirect_is_masked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (there, second) = once(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec());
+    let (here, first) = once(|_| {
+        format!("HTTP/1.1 307 X\r\nlocation: http://{there}/good?a=1&key=sk-from-redirect-1234\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    });
+    let (_, lines, stderr) =
+        send(dir.path(), &["--url", &format!("http://{here}/"), "--location", "--save", "s"]);
+    first.join().unwrap();
+    assert!(second.join().unwrap().contains("sk-from-redirect-1234"), "it is sent, and not shown");
+    let file = std::fs::read_to_string(dir.path().join("s")).unwrap();
+    for (what, text) in [("lines", format!("{lines:?}")), ("stderr", stderr), ("file", file)] {
+        assert!(!text.contains("from-redirect"), "{what}: {text}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod answer;
 mod coding;
 mod ending;
 mod metrics;
+mod near;
 pub mod rule;
 mod shape;
 mod think;
@@ -20,6 +21,7 @@ pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use coding::Coding;
 pub use ending::{Ending, Outcome, Reason, Transport};
 pub use metrics::{Gaps, Timing};
+pub use near::partition_near;
 pub use rule::{Finding, Phase, Rule, Severity};
 pub use shape::{Row, Shape};
 pub use think::Think;
@@ -133,6 +135,8 @@ pub struct Inspection {
     dialect: Option<&'static dyn Dialect>,
     configured: Option<&'static dyn Dialect>,
     decoder: Option<Box<dyn dialect::Decoder>>,
+    /// The dialect is a guess by an error, until something better comes.
+    provisional: bool,
     answer: Answer,
     shape: Shape,
 
@@ -173,6 +177,7 @@ impl Inspection {
             dialect: None,
             configured: None,
             decoder: None,
+            provisional: false,
             answer: Answer::default(),
             shape: Shape::default(),
             families: rule::families(),
@@ -232,6 +237,22 @@ impl Inspection {
     fn speak(&mut self, dialect: Option<&'static dyn Dialect>) {
         self.dialect = dialect;
         self.decoder = dialect.map(|d| d.decoder());
+    }
+
+    /// Finds the dialect by a payload. An error decides none for good: it is read, and the next
+    /// payload is asked again.
+    fn recognise(&mut self, payload: &Payload<'_>) {
+        if let Some(dialect) = dialect::recognise(payload) {
+            self.provisional = false;
+            self.speak(Some(dialect));
+        } else if self.decoder.is_none()
+            && let Some(dialect) = dialect::fallback(payload)
+        {
+            self.provisional = true;
+            self.decoder = Some(dialect.decoder());
+            // Of a stream the guess is as good as any; a lone error body is everybody's.
+            self.dialect = (payload.kind == Kind::Event).then_some(dialect);
+        }
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
@@ -363,8 +384,8 @@ impl Inspection {
     }
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if self.decoder.is_none() {
-            self.speak(dialect::recognise(payload));
+        if self.decoder.is_none() || self.provisional {
+            self.recognise(payload);
         }
         let Some(decoder) = &mut self.decoder else { return };
         let (answer, timing) = (&mut self.answer, &mut self.timing);
@@ -456,6 +477,11 @@ impl Inspection {
     /// The framing, once it is certain.
     pub fn framing(&self) -> Option<Framing> {
         self.framer.framing()
+    }
+
+    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    pub fn array_is_closed(&self) -> Option<bool> {
+        self.framer.array_is_closed()
     }
 
     /// What the SSE framer counted; `None` for a body that is not SSE.

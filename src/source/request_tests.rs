@@ -78,3 +78,42 @@ fn a_fresh_body_has_model_prompt_and_extras() {
     assert_eq!(body["messages"][1]["content"], "hi");
     assert_eq!((&body["stream"], &body["temperature"]), (&true.into(), &0.into()));
 }
+
+#[test]
+fn geminis_model_stands_in_the_address() {
+    let draft = Draft {
+        provider: "lab".into(),
+        dialect: Some("gemini".into()),
+        model: "tuned models/a:b".into(),
+        ..Draft::default()
+    };
+    let out = outgoing(&draft, &[]).unwrap();
+    let tail = "/v1/models/tuned%20models%2Fa%3Ab:streamGenerateContent?alt=sse";
+    assert_eq!(out.url.as_str(), format!("http://127.0.0.1:9{tail}"));
+    let draft = Draft {
+        url: Some("http://h/v1beta/models/old:streamGenerateContent?alt=sse".into()),
+        model: "new".into(),
+        dialect: Some("gemini".into()),
+        ..Draft::default()
+    };
+    let out = outgoing(&draft, &[]).unwrap();
+    assert_eq!(out.url.as_str(), "http://h/v1beta/models/new:streamGenerateContent?alt=sse");
+}
+
+#[test]
+fn the_prompt_is_found_in_every_dialects_body() {
+    for (body, new) in [
+        (
+            r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#,
+            r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
+        ),
+        (r#"{"input":"a"}"#, r#"{"input":"hi"}"#),
+        (
+            r#"{"input":[{"role":"user","content":"a"}]}"#,
+            r#"{"input":[{"role":"user","content":"hi"}]}"#,
+        ),
+        (r#"{"prompt":"a"}"#, r#"{"prompt":"hi"}"#),
+    ] {
+        assert_eq!(set_prompt(body.as_bytes(), "hi").unwrap(), new.as_bytes());
+    }
+}

@@ -58,7 +58,9 @@ impl ProviderInfo {
         }
         let base = self.base_url.trim_end_matches('/');
         match crate::dialect::find(&self.dialect).map(|d| d.request().path) {
-            Some(path) if !base.ends_with(path) => format!("{base}{path}"),
+            Some(path) if !base.ends_with(path) => {
+                format!("{base}{}", path.replace("{model}", &self.model))
+            }
             _ => base.to_owned(),
         }
     }

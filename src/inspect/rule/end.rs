@@ -2,6 +2,7 @@
 
 use super::{
     Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
+    wants_done,
 };
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
@@ -149,17 +150,21 @@ pub(super) struct End;
 
 impl Family for End {
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || !is_chat(now) || ours(now) || now.frames().is_empty() {
+        let Some(dialect) = now.dialect() else { return };
+        if refused(now) || ours(now) || now.frames().is_empty() {
             return;
         }
         came_to(now, out);
         if now.framing() == Some(Framing::Whole) || cut(now) {
             return;
         }
-        if now.answer().errors.is_empty() {
+        if !now.answer().errors.is_empty() {
+            if wants_done(now) {
+                after_error(now, out);
+            }
+        } else if !dialect.ending().terminal {
+            // A terminal event of its own is another family's matter.
             finished(now, out);
-        } else {
-            after_error(now, out);
         }
     }
 }
@@ -204,6 +209,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "dialect-mismatch",
         "wrong-content-type",
         "bad-content-encoding",
+        "truncated-json-array",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out
@@ -227,8 +233,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "sse-missing-blank",
         "ndjson-in-sse",
     ];
-    let wants = now.dialect().is_some_and(|d| d.ending().sentinel);
-    if wants && answer.sentinel.is_none() && !hidden.iter().any(|c| out.tally.of(c) > 0) {
+    if wants_done(now) && answer.sentinel.is_none() && !hidden.iter().any(|c| out.tally.of(c) > 0) {
         let severity = unless_healthy(now, Severity::Warn);
         out.raise_as(
             rule!("missing-done"),
@@ -252,14 +257,21 @@ fn finish_in_tail(now: &Inspection) -> bool {
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let answer = now.answer();
-    let done = if answer.sentinel.is_some() { "[DONE] came" } else { "there is no [DONE] either" };
-    let payloads =
-        now.frames().iter().filter(|f| matches!(f.kind, Kind::Event | Kind::Line)).count() as u64
-            - u64::from(answer.sentinel.is_some());
+    let done = match answer.sentinel {
+        Some(_) => "; [DONE] came",
+        None if wants_done(now) => "; there is no [DONE] either",
+        None => "",
+    };
+    let payloads = now
+        .frames()
+        .iter()
+        .filter(|f| matches!(f.kind, Kind::Event | Kind::Line | Kind::Element))
+        .count() as u64
+        - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
         let frames = text::count(now.frames().len() as u64, "frame");
-        format!("Nothing of an answer came ({frames} without any payload), and no finish; {done}.")
+        format!("Nothing of an answer came ({frames} without any payload), and no finish{done}.")
     } else if another {
         let open: Vec<_> = answer
             .choices()
@@ -267,11 +279,11 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
             .filter(|c| answer.finish_frame(*c).is_none())
             .map(|c| c.to_string())
             .collect();
-        format!("No finish reason came for choice {}; {done}.", open.join(", "))
+        format!("No finish reason came for choice {}{done}.", open.join(", "))
     } else {
         let chars = answer.chars(Channel::Content) as u64;
         let content = text::count(chars, "character");
-        format!("The stream ends after {content} of content without a finish reason; {done}.")
+        format!("The stream ends after {content} of content without a finish reason{done}.")
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
@@ -283,6 +295,25 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
 /// Whether a finish reason means that the token limit was reached.
 pub(super) fn is_length(reason: &str) -> bool {
     matches!(reason, "length" | "max_tokens" | "MAX_TOKENS" | "model_length")
+}
+
+/// Whether a finish reason means that a filter ended the answer.
+fn is_filter(reason: &str) -> bool {
+    matches!(
+        reason,
+        "content_filter"
+            | "content-filter"
+            | "sensitive"
+            | "safety"
+            | "SAFETY"
+            | "RECITATION"
+            | "BLOCKLIST"
+            | "PROHIBITED_CONTENT"
+            | "SPII"
+            | "IMAGE_SAFETY"
+            | "IMAGE_PROHIBITED_CONTENT"
+            | "IMAGE_RECITATION"
+    )
 }
 
 /// What the answer came to: said, thought, refused, nothing.
@@ -363,7 +394,7 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         }
         return;
     }
-    if matches!(reason, "content_filter" | "content-filter" | "sensitive" | "safety" | "SAFETY") {
+    if is_filter(reason) {
         let message = format!("A filter ended the answer (finish \"{shown}\").");
         return out.raise(rule!("content-filtered"), at, message);
     }
@@ -371,8 +402,10 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         return unclosed(now, choice, out);
     }
     unclosed(now, choice, out);
-    // What an error or a cut left empty is told as that.
+    // What an error or a cut left empty is told as that. The other dialects answer with more than
+    // text (images, searches, files), and finish some streams that are to be empty.
     if spoke
+        || !is_chat(now)
         || cut(now)
         || !answer.errors.is_empty()
         || matches!(reason, "tool_calls" | "function_call" | "error")

@@ -19,6 +19,7 @@ mod semantic;
 mod session;
 mod sse;
 mod status;
+mod terminal;
 mod timing;
 mod tool;
 mod usage;
@@ -355,6 +356,7 @@ const TABLES: &[&[Rule]] = &[
     semantic::RULES,
     timing::RULES,
     session::RULES,
+    terminal::RULES,
     end::RULES,
 ];
 
@@ -377,6 +379,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<semantic::Semantic>::default(),
         Box::<timing::Timing>::default(),
         Box::<session::Session>::default(),
+        Box::<terminal::Terminal>::default(),
         Box::<end::End>::default(),
     ]
 }
@@ -425,6 +428,11 @@ fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
 /// Whether the payloads are read as OpenAI Chat Completions.
 fn is_chat(now: &Inspection) -> bool {
     now.dialect().is_some_and(|d| d.name() == "openai-chat")
+}
+
+/// Whether the dialect's streams end with `[DONE]`.
+fn wants_done(now: &Inspection) -> bool {
+    now.dialect().is_some_and(|d| d.ending().sentinel)
 }
 
 /// Every rule, family by family.
