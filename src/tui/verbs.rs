@@ -145,7 +145,7 @@ impl App {
     }
 
     /// What runs is nothing that could be stopped from here: another program writes it.
-    fn only_piped(&self) -> bool {
+    pub(super) fn only_piped(&self) -> bool {
         let mut running = self.exchanges.iter().filter(|e| e.is_running()).peekable();
         !self.sending && running.peek().is_some() && running.all(|e| e.seen.request.is_none())
     }
