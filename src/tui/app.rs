@@ -226,7 +226,7 @@ impl App {
                 if live {
                     // What nobody sent from here was piped in: it is there to be looked at.
                     let ours = std::mem::take(&mut self.sending);
-                    if !ours && index == 0 && !self.request.typing && self.request.is_untouched() {
+                    if !ours && index == 0 && !self.request.typing {
                         self.focus = PaneId::Frames;
                     }
                     self.show(index);

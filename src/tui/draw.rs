@@ -284,6 +284,7 @@ impl App {
             let Some(key) = self.keys.key_for(&contexts, action) else { continue };
             // One key has two meanings; only one of them counts now.
             let label = match action {
+                Action::Interrupt if self.only_piped() => "quit",
                 Action::Interrupt if self.is_running() => "stop",
                 _ => action.short(),
             };

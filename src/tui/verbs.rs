@@ -41,6 +41,7 @@ impl App {
         match action {
             Action::Send => self.send(),
             Action::Stop => self.stop(),
+            Action::Interrupt if self.only_piped() => self.act(Action::Quit),
             Action::Interrupt if self.is_running() => self.stop(),
             Action::Interrupt => self.effects.push(Effect::Quit),
             Action::Quit if self.is_running() => {
@@ -92,7 +93,7 @@ impl App {
             Action::Redraw => self.effects.push(Effect::Redraw),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Back if self.zoom => self.zoom = false,
-            Action::Back if self.is_running() => self.stop(),
+            Action::Back if self.is_running() && !self.only_piped() => self.stop(),
             Action::EditBody
             | Action::PickProvider
             | Action::PickModel
@@ -143,7 +144,17 @@ impl App {
         }
     }
 
+    /// What runs is nothing that could be stopped from here: another program writes it.
+    pub(super) fn only_piped(&self) -> bool {
+        let mut running = self.exchanges.iter().filter(|e| e.is_running()).peekable();
+        !self.sending && running.peek().is_some() && running.all(|e| e.seen.request.is_none())
+    }
+
     fn stop(&mut self) {
+        if self.only_piped() {
+            self.say("What is piped in ends with the program that writes it.");
+            return;
+        }
         let shown = self.exchange().filter(|e| e.is_running()).map(|e| e.id);
         let any = || self.exchanges.iter().find(|e| e.is_running()).map(|e| e.id);
         match shown.or_else(any) {

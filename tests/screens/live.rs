@@ -132,6 +132,17 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     assert!(shown.contains("─ sselens ── standard input"), "{shown}");
     assert!(shown.contains("━ 2 Frames"), "{shown}");
     assert!(shown.contains("1 Request · next"), "{shown}");
+    // While it goes on, what is not ours is not stopped; the way out is to quit.
+    let mut app = sselens::tui::App::new(startup());
+    app.resize(100, 30);
+    for entry in &entries[..3] {
+        app.update(0, sselens::tui::Event::News(News::Entry(entry.clone())));
+    }
+    let mut told = Vec::new();
+    for event in keys("<c-c>y") {
+        told.extend(app.update(0, sselens::tui::Event::Input(event)));
+    }
+    assert_eq!(told, [Effect::Quit]);
     let played = play(opened(entries), (100, 30), "", Vec::new());
     played.shows("── recording.sselens");
     played.shows("1 Request · next");

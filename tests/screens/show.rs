@@ -115,6 +115,30 @@ fn no_problem_is_said_and_nothing_is_selected() {
 }
 
 #[test]
+fn a_generated_body_of_the_command_line_makes_room_for_the_recorded_request() {
+    let with = |body: &str| {
+        let mut begin = opened(exchange(0, &reasoning_only()));
+        begin.draft.model = "m".into();
+        begin.draft.body = body.into();
+        play(begin, (100, 30), "", Vec::new())
+    };
+    let told = r#"{"model":"m","messages":[{"role":"user","content":"Q"}],"stream":true}"#;
+    with(told).shows("· next");
+    let mut begin = opened(exchange(0, &reasoning_only()));
+    begin.tools.body = std::sync::Arc::new(|p, prompt| {
+        format!(
+            r#"{{"model":"{}","messages":[{{"role":"user","content":"{prompt}"}}],"stream":true}}"#,
+            p.model
+        )
+    });
+    begin.draft.model = "m".into();
+    begin.draft.body = told.into();
+    let played = play(begin, (100, 30), "", Vec::new());
+    played.hides("· next");
+    played.shows("lab/reasoning-only");
+}
+
+#[test]
 fn undo_never_empties_a_body_that_was_filled_in() {
     let played = play(startup(), (100, 30), "iab<c-u><c-u><c-u><c-u>", Vec::new());
     played.shows("Say hello in one short");

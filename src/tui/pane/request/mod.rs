@@ -80,11 +80,34 @@ impl State {
             state.reset(providers, tools);
         } else {
             state.load(body);
+            let text = state.editor.text();
+            if state.raw.is_none() && state.generates(&text, providers, tools) {
+                state.template = text;
+            }
         }
         // What the user finds is where undo ends.
         let text = state.editor.text();
         state.editor.fill(&text);
         state
+    }
+
+    /// Whether a body is what would be generated for its own prompt: nobody has written it.
+    fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> bool {
+        let mut tape = Tape::new();
+        let Some(provider) = providers.iter().find(|p| p.name == self.draft.provider) else {
+            return false;
+        };
+        if tape.parse(text).is_err() {
+            return false;
+        }
+        let prompt = tape.root(text).and_then(|root| {
+            let message = root.get("messages").and_then(|m| m.items().last());
+            message.and_then(|m| m.get("content")).or_else(|| root.get("input"))?.as_str()
+        });
+        let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
+        prompt.is_some_and(|prompt| {
+            json::pretty(&(tools.body)(&asked, &prompt)) == json::pretty(text)
+        })
     }
 
     /// Takes a body.
