@@ -154,9 +154,9 @@ fn a_piped_body_is_shown_and_keys_still_work() {
     t.until("piped");
     t.until_frames(2);
     t.press("?");
-    t.until("In the request");
+    t.until("In the frames");
     t.press("\x1b");
-    t.until_so("the help to close", |s| !s.contains("In the request"));
+    t.until_so("the help to close", |s| !s.contains("In the frames"));
     t.press("q");
     assert_eq!(t.ended(), 0);
     t.assert_clean();

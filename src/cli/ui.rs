@@ -43,6 +43,8 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     let live = args.file.as_deref() == Some(Path::new("-"));
     let session = match args.file.as_deref().filter(|_| !live) {
         Some(path) => Some((path.display().to_string(), open(path, &draft, &mut messages)?)),
+        // What is piped in comes as news.
+        None if live => Some(("standard input".to_owned(), Vec::new())),
         None => None,
     };
     let keys = Keymap::new(&config.keys).map_err(|e| e.to_string())?;
