@@ -210,6 +210,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "wrong-content-type",
         "bad-content-encoding",
         "truncated-json-array",
+        "empty-stream",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out
