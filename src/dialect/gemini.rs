@@ -56,9 +56,12 @@ impl Dialect for Gemini {
         }
         let Some(json) = payload.json else { return false };
         let has = |key, kind| json.get(key).is_some_and(|v| v.kind() == kind);
-        has("candidates", Kind::Array)
-            || has("usageMetadata", Kind::Object)
-            || has("promptFeedback", Kind::Object)
+        // Gateways put Google's usage beside events of another kind.
+        let other = ["type", "event_type", "choices"].iter().any(|key| json.get(key).is_some());
+        !other
+            && (has("candidates", Kind::Array)
+                || has("usageMetadata", Kind::Object)
+                || has("promptFeedback", Kind::Object))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

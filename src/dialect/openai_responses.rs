@@ -113,7 +113,8 @@ impl Decoder for Responses {
             "response.reasoning_summary_text.delta" => {
                 self.delta(json, Part::Summary, "summary_index", tell);
             }
-            "response.reasoning_text.delta" => {
+            // The second name is what servers of open models used before OpenAI had one.
+            "response.reasoning_text.delta" | "response.reasoning.delta" => {
                 self.delta(json, Part::Reasoning, "content_index", tell);
             }
             "response.refusal.delta" => self.delta(json, Part::Refusal, "content_index", tell),
@@ -128,7 +129,9 @@ impl Decoder for Responses {
             "response.reasoning_summary_text.done" => {
                 self.done(json, Part::Summary, "text", tell);
             }
-            "response.reasoning_text.done" => self.done(json, Part::Reasoning, "text", tell),
+            "response.reasoning_text.done" | "response.reasoning.done" => {
+                self.done(json, Part::Reasoning, "text", tell)
+            }
             "response.refusal.done" => self.done(json, Part::Refusal, "refusal", tell),
             "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
                 if self.is_new(json, Part::Arguments) =>

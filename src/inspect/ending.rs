@@ -146,7 +146,12 @@ impl Inspection {
                 Reason::Truncated
             }
             _ if self.status().is_some_and(|s| s >= 300) => Reason::Http,
-            _ if self.saw_own_end() && self.coding_error.is_none() => Reason::Complete,
+            _ if self.saw_own_end()
+                && self.coding_error.is_none()
+                && self.array_is_closed() != Some(false) =>
+            {
+                Reason::Complete
+            }
             _ => Reason::Closed,
         })
     }

@@ -220,6 +220,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "truncated-json-array",
         "eventstream-crc",
         "eventstream-incomplete",
+        "empty-stream",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out
@@ -261,8 +262,10 @@ fn finish_in_tail(now: &Inspection) -> bool {
         return false;
     };
     let bytes = last.bytes(now.body());
-    memchr::memmem::find(bytes, b"\"finish_reason\":")
-        .is_some_and(|at| bytes[at + 16..].trim_ascii_start().starts_with(b"\""))
+    [&b"\"finish_reason\":"[..], b"\"finishReason\":"].iter().any(|key| {
+        memchr::memmem::find(bytes, key)
+            .is_some_and(|at| bytes[at + key.len()..].trim_ascii_start().starts_with(b"\""))
+    })
 }
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {

@@ -84,6 +84,17 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
+        code: "ollama-error-line",
+        severity: Severity::Error,
+        phase: Phase::Schema,
+        means: "Ollama ends its stream with a line that is an error; the status is 200 all the same.",
+        example: "{\"message\":{\"content\":\"a\"},\"done\":false}⏎{\"error\":\"model runner has stopped\"}⏎",
+        breaks: "Clients that read each line as an answer drop it, and end in silence.",
+        remedy: "Look for `error` in every line. The server's log says why the model stopped.",
+        evidence: "pepperoni21/ollama-rs#357",
+        ..Rule::DEFAULT
+    },
+    Rule {
         code: "error-raw-hidden",
         phase: Phase::Schema,
         means: "The error's message says little; the upstream's own text is deeper, in error.metadata.raw.",
@@ -114,7 +125,7 @@ impl Family for Error {
             return;
         }
         for error in new {
-            raise(seen, error, out);
+            raise(now, seen, error, out);
             if first && seen.frame.kind != Kind::Body {
                 let message = "The first frame is an error: nothing of an answer came.";
                 out.raise(rule!("error-200-first-frame"), seen.place(), message);
@@ -143,7 +154,8 @@ fn judged_with_head(now: &Inspection) -> bool {
     now.status().is_some() || now.content_type().is_some()
 }
 
-fn raise(seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
+fn raise(now: &Inspection, seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
+    let is_ollama = now.dialect().is_some_and(|d| d.name() == "ollama");
     let words = text::preview(&error.message, 200);
     let kind = match &error.kind {
         Some(kind) => format!(" ({})", text::preview(kind, 40)),
@@ -159,6 +171,7 @@ fn raise(seen: &Seen<'_>, error: &StreamError, out: &mut Out<'_>) {
             (rule!("sse-event-error-text"), "as an event with plain text")
         }
         _ if seen.event == "error" => (rule!("sse-event-error"), "as an event"),
+        ErrorShape::Text if is_ollama => (rule!("ollama-error-line"), "as a line of the stream"),
         ErrorShape::Object => (rule!("error-object"), "in the stream"),
         ErrorShape::Text => (rule!("error-string"), "as a string"),
         ErrorShape::Flat => (rule!("error-flat"), "without an \"error\" member"),

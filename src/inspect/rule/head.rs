@@ -7,7 +7,7 @@ use super::{
     Family, Out, Phase, Place, Rule, Severity, lookup, ours, refused, rule, unless_healthy,
 };
 use crate::frame::sse::Block;
-use crate::frame::{Frame, Framing};
+use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::Inspection;
 use crate::json::Tape;
 use crate::text;
@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "empty-stream",
         severity: Severity::Fatal,
         phase: Phase::End,
-        means: "A success status, and not one byte of body.",
+        means: "A success status, and not one byte of body, or an array with nothing in it.",
         example: "HTTP/1.1 200 OK⏎Content-Type: text/event-stream⏎Content-Length: 0",
         breaks: "openai-python and openai-node give no chunks and no error; LiteLLM and its proxy make up a finish \"stop\".",
         remedy: "The upstream failed after the head was sent: look into the gateway's log, ask the provider directly.",
@@ -247,6 +247,10 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
             out.raise(rule!("empty-stream"), Place::default(), message);
         }
         return;
+    }
+    if now.array_is_closed() == Some(true) && now.frames().iter().all(|f| f.kind == Kind::Body) {
+        let message = format!("{name} and an empty array: not one element came.");
+        return out.raise(rule!("empty-stream"), Place::default(), message);
     }
     if now.framing() != Some(Framing::Whole) {
         return unframed(now, &name, out);

@@ -167,6 +167,9 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
         top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
     };
     match now.dialect() {
+        // An array of nothing is of no dialect; an error says what it is, and nothing of the dialect.
+        _ if names().is_empty() => {}
+        None if !now.answer().errors.is_empty() => {}
         None => {
             let message = format!("JSON of no known dialect; its fields are {}.", names());
             out.raise(rule!("dialect-unknown"), Place::default(), message);

@@ -2,7 +2,7 @@
 
 use super::{Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy};
 use crate::dialect::Channel;
-use crate::frame::Framing;
+use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
 use crate::text;
 
@@ -58,6 +58,7 @@ impl Family for Terminal {
         if now.framing() == Some(Framing::Whole)
             || now.ending().terminal != Some(false)
             || !now.answer().errors.is_empty()
+            || in_tail(now)
             || [
                 "dialect-mismatch",
                 "truncated-mid-frame",
@@ -86,6 +87,18 @@ impl Family for Terminal {
             out.raise_as(rule!("terminal-event-missing"), severity, Place::default(), message);
         }
     }
+}
+
+/// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
+/// told as that.
+fn in_tail(now: &Inspection) -> bool {
+    let Some(last) = now.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
+        return false;
+    };
+    let bytes = last.bytes(now.body());
+    ["response.completed", "response.incomplete", "response.failed", "interaction.completed"]
+        .iter()
+        .any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
 }
 
 /// After how much of an answer that was.
