@@ -274,8 +274,10 @@ fn finish_in_tail(now: &Inspection) -> bool {
         return false;
     };
     let bytes = last.bytes(now.body());
-    memchr::memmem::find(bytes, b"\"finish_reason\":")
-        .is_some_and(|at| bytes[at + 16..].trim_ascii_start().starts_with(b"\""))
+    ["\"finish_reason\":", "\"stop_reason\":"].iter().any(|key| {
+        memchr::memmem::find(bytes, key.as_bytes())
+            .is_some_and(|at| bytes[at + key.len()..].trim_ascii_start().starts_with(b"\""))
+    })
 }
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
