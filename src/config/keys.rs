@@ -1,6 +1,7 @@
 //! Key bindings as they stand in the configuration: rows of text with their place. What they mean
 //! is `action`'s.
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// One binding as written: `"key" = "action"` in `[keys.CONTEXT]`.
@@ -46,58 +47,79 @@ pub fn built_in() -> Result<Vec<Row>, Problem> {
 /// # Errors
 /// The text is not TOML, or a row is not a string.
 pub fn read(file: &str, text: &str) -> Result<Vec<Row>, Problem> {
+    rows(&Document::parse(file, text)?)
+}
+
+pub(super) fn rows(document: &Document<'_>) -> Result<Vec<Row>, Problem> {
     let mut rows = Vec::new();
-    sections(file, text, "keys", |context, key, action, line| {
-        rows.push(Row { file: file.to_owned(), line, context, key, action });
+    document.sections("keys", |context, key, action, line| {
+        rows.push(Row { file: document.file.to_owned(), line, context, key, action });
     })?;
     // A table is in the order of its keys; people read a file from the top.
     rows.sort_by_key(|r| r.line);
     Ok(rows)
 }
 
-/// Tells every string of the tables `[SECTION.NAME]` with its line.
-pub(super) fn sections(
-    file: &str,
-    text: &str,
-    section: &str,
-    mut tell: impl FnMut(String, String, String, usize),
-) -> Result<(), Problem> {
-    let problem = |offset: usize, message: String| Problem {
-        file: file.to_owned(),
-        line: crate::json::line_column(text, offset).0,
-        message,
-    };
-    let whole = DeTable::parse(text)
-        .map_err(|e| problem(e.span().map_or(0, |s| s.start), e.message().to_owned()))?;
-    let Some(tables) = whole.get_ref().get(section) else { return Ok(()) };
-    let DeValue::Table(names) = tables.get_ref() else {
-        return Err(problem(tables.span().start, format!("[{section}] is not a table")));
-    };
-    for (name, table) in names {
-        let DeValue::Table(rows) = table.get_ref() else {
-            let at = name.span().start;
-            // `[theme] name = "dark"`: a value of the section itself.
-            if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
-                let line = crate::json::line_column(text, at).0;
-                tell(String::new(), name.get_ref().to_string(), value.to_owned(), line);
-                continue;
-            }
-            return Err(problem(
-                at,
-                format!("\"{}\" must stand in a table [{section}.NAME]", name.get_ref()),
-            ));
+/// A configuration file, taken apart once for all who read it: the program begins with this, and
+/// somebody waits.
+pub(super) struct Document<'a> {
+    pub(super) file: &'a str,
+    pub(super) text: &'a str,
+    pub(super) table: Spanned<DeTable<'a>>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn parse(file: &'a str, text: &'a str) -> Result<Self, Problem> {
+        let table = DeTable::parse(text).map_err(|e| Problem {
+            file: file.to_owned(),
+            line: crate::json::line_column(text, e.span().map_or(0, |s| s.start)).0,
+            message: e.message().to_owned(),
+        })?;
+        Ok(Self { file, text, table })
+    }
+
+    /// Tells every string of the tables `[SECTION.NAME]` with its line.
+    pub(super) fn sections(
+        &self,
+        section: &str,
+        mut tell: impl FnMut(String, String, String, usize),
+    ) -> Result<(), Problem> {
+        let text = self.text;
+        let problem = |offset: usize, message: String| Problem {
+            file: self.file.to_owned(),
+            line: crate::json::line_column(text, offset).0,
+            message,
         };
-        for (key, value) in rows {
-            let at = key.span().start;
-            let Some(value) = value.get_ref().as_str() else {
+        let Some(tables) = self.table.get_ref().get(section) else { return Ok(()) };
+        let DeValue::Table(names) = tables.get_ref() else {
+            return Err(problem(tables.span().start, format!("[{section}] is not a table")));
+        };
+        for (name, table) in names {
+            let DeValue::Table(rows) = table.get_ref() else {
+                let at = name.span().start;
+                // `[theme] name = "dark"`: a value of the section itself.
+                if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
+                    let line = crate::json::line_column(text, at).0;
+                    tell(String::new(), name.get_ref().to_string(), value.to_owned(), line);
+                    continue;
+                }
                 return Err(problem(
                     at,
-                    format!("the value of \"{}\" must be a string", key.get_ref()),
+                    format!("\"{}\" must stand in a table [{section}.NAME]", name.get_ref()),
                 ));
             };
-            let line = crate::json::line_column(text, at).0;
-            tell(name.get_ref().to_string(), key.get_ref().to_string(), value.to_owned(), line);
+            for (key, value) in rows {
+                let at = key.span().start;
+                let Some(value) = value.get_ref().as_str() else {
+                    return Err(problem(
+                        at,
+                        format!("the value of \"{}\" must be a string", key.get_ref()),
+                    ));
+                };
+                let line = crate::json::line_column(text, at).0;
+                tell(name.get_ref().to_string(), key.get_ref().to_string(), value.to_owned(), line);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

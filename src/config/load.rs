@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::de::DeTable;
 
+use super::keys::Document;
 use super::theme::Themes;
 use super::{Autosave, Config, Environment, Limits, Provider, keys, severity};
 use crate::inspect::{Options, rule};
@@ -79,11 +81,11 @@ struct File {
     findings: FindingsFile,
     /// Key bindings: for each place where keys count, keys and the actions that they ask for.
     #[serde(default)]
-    #[expect(dead_code, reason = "read again by `keys::read`, which knows the lines")]
+    #[expect(dead_code, reason = "read by `keys::rows`, which knows the lines")]
     keys: BTreeMap<String, BTreeMap<String, String>>,
     /// The theme's name, and themes: for each role a style in words.
     #[serde(default)]
-    #[expect(dead_code, reason = "read again by `Themes::read`, which knows the lines")]
+    #[expect(dead_code, reason = "read by `Themes::take`, which knows the lines")]
     theme: BTreeMap<String, ThemeFile>,
 }
 
@@ -179,18 +181,20 @@ impl Config {
         }
         let mut keys = Vec::new();
         let mut themes = Themes::default();
-        let mut screen = |text: &str, name: &str| {
-            keys.extend(keys::read(name, text).map_err(|e| Error(e.to_string()))?);
-            themes.read(name, text).map_err(|e| Error(e.to_string()))
+        let mut layer = |text: &str, name: &str| {
+            let table = DeTable::parse(text).map_err(|e| misread(text, name, &e))?;
+            let document = Document { file: name, text, table };
+            keys.extend(keys::rows(&document).map_err(|e| Error(e.to_string()))?);
+            themes.take(&document).map_err(|e| Error(e.to_string()))?;
+            let file = File::deserialize(toml::Deserializer::from(document.table));
+            file.map(|f| (f, name.to_owned())).map_err(|e| misread(text, name, &e))
         };
-        let mut layers = vec![parse(DEFAULT, "the built-in configuration")?];
-        screen(DEFAULT, "the built-in configuration")?;
+        let mut layers = vec![layer(DEFAULT, "the built-in configuration")?];
         if let Some(file) = path(config.as_deref(), &environment) {
             match std::fs::read_to_string(&file) {
                 Ok(text) => {
                     let name = file.display().to_string();
-                    layers.push(parse(&text, &name)?);
-                    screen(&text, &name)?;
+                    layers.push(layer(&text, &name)?);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
                 Err(e) => return Err(Error(format!("{}: {e}", file.display()))),
@@ -298,6 +302,12 @@ impl Config {
             provider.headers.push((key, value));
         }
         provider.body.extend(file.body.into_iter().flatten());
+        if !provider.base_url.is_empty() && !provider.base_url.contains("://") {
+            return Err(format!(
+                "providers.{name}: base_url {0:?} has no scheme; http://{0} perhaps?",
+                provider.base_url
+            ));
+        }
         if provider.base_url.is_empty() {
             return Err(format!("providers.{name}: no base_url"));
         }
@@ -318,13 +328,11 @@ fn limit(seconds: f64) -> Option<Micros> {
     Some(micros(seconds)).filter(|m| *m > 0)
 }
 
-/// Reads one layer; the error has the place, and what stands there.
-fn parse(text: &str, name: &str) -> Result<(File, String), Error> {
-    toml::from_str(text).map(|f| (f, name.to_owned())).map_err(|e| {
-        let place = e.span().map_or(String::new(), |s| {
-            let (line, column) = crate::json::line_column(text, s.start);
-            format!(":{line}:{column}")
-        });
-        Error(format!("{name}{place}: {}", e.message()))
-    })
+/// Why a layer cannot be used: the place, and what stands there.
+fn misread(text: &str, name: &str, e: &toml::de::Error) -> Error {
+    let place = e.span().map_or(String::new(), |s| {
+        let (line, column) = crate::json::line_column(text, s.start);
+        format!(":{line}:{column}")
+    });
+    Error(format!("{name}{place}: {}", e.message()))
 }

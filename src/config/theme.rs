@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::keys::{DEFAULT, Problem, sections};
+use super::keys::{DEFAULT, Document, Problem};
 
 /// The styles of one theme, by role.
 pub type Styles = BTreeMap<String, Style>;
@@ -33,13 +33,17 @@ impl Themes {
     /// # Errors
     /// The text is not TOML, a style is not one, or a role or the chosen theme does not exist.
     pub fn read(&mut self, file: &str, text: &str) -> Result<(), Problem> {
+        self.take(&Document::parse(file, text)?)
+    }
+
+    pub(super) fn take(&mut self, document: &Document<'_>) -> Result<(), Problem> {
         let known: Vec<String> =
             self.by_name.get("dark").map(|t| t.keys().cloned().collect()).unwrap_or_default();
         let mut wrong = None;
         let mut fail = |line, message| {
-            wrong.get_or_insert(Problem { file: file.to_owned(), line, message });
+            wrong.get_or_insert(Problem { file: document.file.to_owned(), line, message });
         };
-        sections(file, text, "theme", |theme, role, words, line| {
+        document.sections("theme", |theme, role, words, line| {
             if theme.is_empty() {
                 match role.as_str() {
                     "name" => self.chosen = Some(words),

@@ -261,7 +261,7 @@ fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>))
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::tests::facts;
+    use crate::dialect::decoder_tests::facts;
 
     #[test]
     fn blocks_become_channels_and_calls() {

@@ -234,7 +234,7 @@ pub(super) fn refusal(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::tests::facts_of;
+    use crate::dialect::decoder_tests::facts_of;
 
     #[test]
     fn events_by_the_names_in_their_headers() {

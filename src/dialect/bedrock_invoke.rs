@@ -189,7 +189,7 @@ fn usage(metrics: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::tests::facts_of;
+    use crate::dialect::decoder_tests::facts_of;
 
     fn told(pieces: &[&str]) -> Vec<String> {
         let wrapped: Vec<_> = pieces

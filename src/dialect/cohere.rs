@@ -190,7 +190,7 @@ fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>))
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::tests::facts;
+    use crate::dialect::decoder_tests::facts;
 
     #[test]
     fn thoughts_plans_calls_and_text_stay_apart() {

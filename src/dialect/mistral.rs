@@ -83,7 +83,7 @@ fn request_body(parts: &RequestParts<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::tests::facts;
+    use crate::dialect::decoder_tests::facts;
 
     #[test]
     fn typed_parts_become_reasoning_and_content() {

@@ -8,8 +8,13 @@ mod anthropic;
 mod bedrock;
 mod bedrock_invoke;
 mod cohere;
+mod gemini;
+mod gemini_interactions;
 mod mistral;
+mod ollama;
 mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 mod path;
 mod usage;
 
@@ -29,6 +34,12 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &cohere::Cohere,
     &bedrock::Converse,
     &bedrock_invoke::Invoke,
+    &openai_responses::OpenAiResponses,
+    &openai_completions::OpenAiCompletions,
+    &ollama::Ollama,
+    &gemini::Gemini { array: false },
+    &gemini::Gemini { array: true },
+    &gemini_interactions::GeminiInteractions,
 ];
 
 /// How one family of providers speaks.
@@ -82,24 +93,6 @@ pub struct RequestSide {
     pub headers: &'static [(&'static str, &'static str)],
     /// A request for one model and prompt, as JSON text.
     pub body: fn(&RequestParts<'_>) -> String,
-}
-
-impl RequestSide {
-    /// The path for a model, which is percent-encoded where it stands in the path.
-    pub fn path_for(&self, model: &str) -> String {
-        if !self.path.contains("{model}") {
-            return self.path.to_owned();
-        }
-        let mut encoded = String::new();
-        for byte in model.bytes() {
-            match byte {
-                b'-' | b'.' | b'_' | b'~' | b':' => encoded.push(char::from(byte)),
-                _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-                _ => encoded.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        self.path.replace("{model}", &encoded)
-    }
 }
 
 /// What a minimal request is made of.
@@ -245,6 +238,13 @@ pub fn recognise(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.recognises(payload)).copied()
 }
 
+/// The dialect in which to read a payload that none can be told by: an error, or `[DONE]`. Most
+/// dialects write errors alike, so an error decides nothing: what comes after it may.
+pub fn fallback(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
+    let error = payload.json.is_some_and(|j| j.get("error").is_some());
+    (error || payload.data.starts_with("[DONE]")).then_some(DIALECTS[0])
+}
+
 /// The most telling text of a provider's error value: its `message`, or what stands for one.
 /// FastAPI puts a list of complaints under `detail`, Mistral an object under `message`.
 pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
@@ -280,5 +280,7 @@ fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
     Some(if place.is_empty() { msg } else { Cow::Owned(format!("{}: {msg}", place.join("."))) })
 }
 
+#[cfg(test)]
+mod decoder_tests;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! body has is decided by its bytes; the header only settles what the bytes leave open
 //! ([`sniff`]). All of it is linear in the body's length for any cutting into reads.
 
+mod array;
 pub mod eventstream;
 mod lines;
 mod sniff;
@@ -24,6 +25,8 @@ pub enum Framing {
     Ndjson,
     /// AWS's binary messages, `application/vnd.amazon.eventstream`.
     EventStream,
+    /// One JSON array, streamed element by element.
+    Array,
     /// Not divided: one JSON document, a web page, plain text.
     Whole,
 }
@@ -35,6 +38,7 @@ impl Framing {
             Framing::Sse => "sse",
             Framing::Ndjson => "ndjson",
             Framing::EventStream => "eventstream",
+            Framing::Array => "array",
             Framing::Whole => "whole",
         }
     }
@@ -55,6 +59,8 @@ pub enum Kind {
     Line,
     /// One AWS eventstream message.
     Message,
+    /// One element of a streamed JSON array, with what stands before it.
+    Element,
     /// A body that is no stream, whole.
     Body,
 }
@@ -69,6 +75,7 @@ impl Kind {
             Kind::Incomplete => "incomplete",
             Kind::Line => "line",
             Kind::Message => "message",
+            Kind::Element => "element",
             Kind::Body => "body",
         }
     }
@@ -119,8 +126,9 @@ impl Frame {
         Some(from..from + len as usize)
     }
 
-    /// The payload: an event's data as the standard joins it, a line without its line end, a
-    /// message's payload, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
+    /// The payload: an event's data as the standard joins it, a line without its line end, an
+    /// element's value, a message's payload, a whole body. `None` for the other kinds. Bytes that
+    /// are not UTF-8 are replaced as the Encoding
     /// Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
@@ -128,8 +136,12 @@ impl Frame {
         }
         match self.kind {
             Kind::Event => Some(sse::Block::of(self, body).data().into()),
-            Kind::Line | Kind::Body => Some(crate::text::lossy(self.bytes(body))),
-            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Message => None,
+            Kind::Line | Kind::Body => {
+                // A byte order mark is no part of the text that it marks.
+                let bytes = self.bytes(body);
+                Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
+            }
+            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Element | Kind::Message => None,
         }
     }
 }
@@ -146,6 +158,7 @@ enum State {
     Sse(Box<sse::Sse>),
     Lines(lines::Lines),
     EventStream(eventstream::EventStream),
+    Array(array::Array),
     Whole,
 }
 
@@ -168,6 +181,7 @@ impl Framer {
             State::Sse(sse) => sse.push(body, frames),
             State::Lines(lines) => lines.push(body, frames),
             State::EventStream(messages) => messages.push(body, frames),
+            State::Array(array) => array.push(body, frames),
             State::Undecided(_) | State::Whole => {}
         }
     }
@@ -184,6 +198,7 @@ impl Framer {
             State::Sse(sse) => sse.finish(body, frames),
             State::Lines(lines) => lines.finish(body, frames),
             State::EventStream(messages) => messages.finish(body, frames),
+            State::Array(array) => array.finish(body, frames),
             State::Undecided(_) | State::Whole => {
                 if !body.is_empty() {
                     frames.push(Frame::new(Kind::Body, 0, body.len()));
@@ -192,11 +207,19 @@ impl Framer {
         }
     }
 
+    /// The body of which nothing could be decoded, as one `incomplete` frame.
+    pub fn give_up(body: &[u8], frames: &mut Vec<Frame>) {
+        if !body.is_empty() {
+            frames.push(Frame::new(Kind::Incomplete, 0, body.len()));
+        }
+    }
+
     fn choose(&mut self, framing: Framing) {
         self.state = match framing {
             Framing::Sse => State::Sse(Box::default()),
             Framing::Ndjson => State::Lines(lines::Lines::default()),
             Framing::EventStream => State::EventStream(eventstream::EventStream::default()),
+            Framing::Array => State::Array(array::Array::default()),
             Framing::Whole => State::Whole,
         };
     }
@@ -208,7 +231,16 @@ impl Framer {
             State::Sse(_) => Some(Framing::Sse),
             State::Lines(_) => Some(Framing::Ndjson),
             State::EventStream(_) => Some(Framing::EventStream),
+            State::Array(_) => Some(Framing::Array),
             State::Whole => Some(Framing::Whole),
+        }
+    }
+
+    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    pub fn array_is_closed(&self) -> Option<bool> {
+        match &self.state {
+            State::Array(array) => Some(array.is_closed()),
+            _ => None,
         }
     }
 

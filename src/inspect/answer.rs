@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::near::partition_near;
 use super::think::Think;
 use crate::dialect::{Channel, ErrorShape, Fact, Path, ToolPiece, Usage};
 
@@ -233,8 +234,9 @@ impl Answer {
 
     /// The deltas of one frame.
     pub fn deltas_of(&self, frame: u32) -> &[Delta] {
-        let from = self.deltas.partition_point(|d| d.frame < frame);
-        let to = from + self.deltas[from..].partition_point(|d| d.frame == frame);
+        // Nearly every frame has one delta, so the place can nearly be told from the number.
+        let from = partition_near(&self.deltas, frame as usize, |d| d.frame < frame);
+        let to = partition_near(&self.deltas, from, |d| d.frame <= frame);
         &self.deltas[from..to]
     }
 

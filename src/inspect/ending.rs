@@ -171,7 +171,10 @@ impl Inspection {
                         | crate::frame::sse::TrailingKind::PartialLine
                 )
             }),
-            _ => self.frames().last().is_some_and(|f| f.kind == Kind::Incomplete),
+            _ => {
+                self.frames().last().is_some_and(|f| f.kind == Kind::Incomplete)
+                    || self.array_is_closed() == Some(false)
+            }
         };
         let cut = matches!(self.ending().transport, Transport::Truncated | Transport::Reset);
         !left_over && !cut && self.coding_error.is_none()

@@ -103,7 +103,7 @@ pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
         at -= 1;
     }
     let before = &text[..at];
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
     (line, column)
 }

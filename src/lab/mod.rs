@@ -37,7 +37,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use scenario::{Scenario, find, scenarios};
+pub use scenario::{Scenario, abouts, find, scenarios};
 
 use page::Page;
 use play::After;

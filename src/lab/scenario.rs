@@ -72,6 +72,20 @@ pub fn scenarios() -> &'static [Scenario] {
     &ALL
 }
 
+/// Name and `about` of all scenarios, sorted by name. A list is wanted at every start of the
+/// screen, and reading all files to the end would take longer than all the rest of it.
+pub fn abouts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().map(|(name, text)| (*name, about(text)))
+}
+
+/// What a file says of itself, without reading the rest; its quotes are no part of it.
+fn about(text: &str) -> &str {
+    let line = text.lines().find(|it| it.starts_with("about = ")).unwrap_or_default();
+    let quoted = line.strip_prefix("about = ").unwrap_or_default();
+    let plain = |q| quoted.strip_prefix(q).and_then(|it| it.strip_suffix(q));
+    plain('"').or_else(|| plain('\'')).unwrap_or_default()
+}
+
 /// The scenario of a model's name: `hello`, `lab/hello` or
 /// `any/prefix/lab/hello`.
 pub fn find(model: &str) -> Option<&'static Scenario> {
@@ -370,6 +384,13 @@ mod tests {
         assert_eq!(find("openai/lab/hello").unwrap().name, "hello");
         assert_eq!(find("hello").unwrap().name, "hello");
         assert!(find("lab/").is_none());
+    }
+
+    #[test]
+    fn every_file_begins_with_what_it_is_about() {
+        for ((name, about), scenario) in abouts().zip(scenarios()) {
+            assert_eq!((name, about), (scenario.name.as_str(), scenario.about.as_str()));
+        }
     }
 
     #[test]

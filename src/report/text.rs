@@ -186,7 +186,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
         let mut place = Vec::new();
         place.extend(f.frame.map(|n| format!("frame {n}")));
         place.extend(f.offset.map(|n| format!("byte {n}")));
-        place.extend(f.at.map(|at| format!("{:.3} s", crate::journal::file::seconds(at))));
+        place.extend(i.timing.since_request(f.at).map(|s| format!("{s:.3} s")));
         let label = format!("{mark} {:<5} {}", f.severity.name(), f.code());
         writeln!(
             out,

@@ -26,6 +26,22 @@ pub struct Transport {
     pub location: bool,
 }
 
+impl Transport {
+    /// Finds out whether it can be used, before anything is sent.
+    ///
+    /// # Errors
+    /// A sentence that names the file or address that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        super::tls::config(self)?;
+        match &self.proxy {
+            Some(proxy) => reqwest::Proxy::all(proxy.as_str())
+                .map(drop)
+                .map_err(|e| format!("--proxy {proxy:?}: {e}")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A forced HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
@@ -92,21 +108,19 @@ pub fn resolve(
             speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
         set(&mut headers, name, &format!("{before}{key}"));
     }
-    for (name, value) in provider.headers.iter().chain(&draft.headers) {
+    for (name, value) in &provider.headers {
         set(&mut headers, name, value);
     }
+    // The user's own take the place of all others of their name; one without a value only that.
+    headers.retain(|(k, _)| !draft.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(k)));
+    headers.extend(draft.headers.iter().filter(|(_, v)| !v.is_empty()).cloned());
     let mut secrets = Secrets::default();
     for (name, value) in &headers {
         if HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             secrets.add(credential(value));
         }
     }
-    for (name, value) in url.query_pairs() {
-        if PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
-            secrets.add(&value);
-        }
-    }
-    secrets.add(url.password().unwrap_or_default());
+    url_secrets(&url, &mut secrets);
     let (body, masked) = mask_body(&draft.body, &mut secrets);
     let mut sent = http::HeaderMap::new();
     for (name, value) in &headers {
@@ -116,12 +130,19 @@ pub fn resolve(
         let key = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.to_string()))?;
         let mut val = http::HeaderValue::from_str(value).map_err(|e| bad(e.to_string()))?;
         val.set_sensitive(HEADERS.contains(&name.to_ascii_lowercase().as_str()));
-        sent.insert(key, val);
+        sent.append(key, val);
     }
     let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
     let mut warnings = Vec::new();
+    let key_header = speaks.map_or("authorization", |d| d.request().key_header.0);
+    if let Some(variable) = provider.key_env.as_deref().filter(|_| !sent.contains_key(key_header)) {
+        warnings.push(format!("{variable} is not set: the request goes out without a key"));
+    }
+    if model.is_empty() && draft.url.is_some() {
+        warnings.push("no model was given (-m NAME): the request names none".to_owned());
+    }
     if transport.insecure {
-        warnings.push("TLS certificates are not verified (--insecure)".to_owned());
+        warnings.push("TLS certificates are NOT VERIFIED (--insecure): anybody on the way can read and change everything".to_owned());
     }
     let request = Request {
         method: method.to_string(),
@@ -187,12 +208,6 @@ fn provider_of(draft: &Draft, config: &Config) -> Result<Provider, String> {
     }
 }
 
-/// Whether the draft's dialect has the model in its path and not in its body.
-pub(crate) fn model_in_path(draft: &Draft, config: &Config) -> bool {
-    let speaks = provider_of(draft, config).ok().and_then(|p| dialect_of(draft, &p));
-    speaks.is_some_and(|d| d.request().path.contains("{model}"))
-}
-
 fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect> {
     dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
 }
@@ -211,17 +226,58 @@ fn address(
                 (Some(_), None) => return Err("the lab is not running".into()),
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
-            let side = speaks.unwrap_or(dialect::DIALECTS[0]).request();
-            let model = if draft.model.is_empty() { &provider.model } else { &draft.model };
-            let path = provider.path.clone().unwrap_or_else(|| side.path_for(model));
+            let path = provider.path.as_deref();
+            let path =
+                path.unwrap_or_else(|| speaks.unwrap_or(dialect::DIALECTS[0]).request().path);
             format!("{base}{path}")
         }
     };
+    let text = place_model(text, draft, provider, speaks)?;
     let url = url::Url::parse(&text).map_err(|e| format!("{text:?} is no address: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{text:?}: only http:// and https:// can be sent to"));
     }
     Ok(url)
+}
+
+/// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in
+/// a given address in place of the one that stands between `/models/` and the method's colon.
+fn place_model(
+    text: String,
+    draft: &Draft,
+    provider: &Provider,
+    speaks: Option<&'static dyn Dialect>,
+) -> Result<String, String> {
+    const SLOT: &str = "{model}";
+    let encoded = |model: &str| -> String {
+        url::form_urlencoded::byte_serialize(model.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20")
+    };
+    if text.contains(SLOT) {
+        let model = if draft.model.is_empty() { &provider.model } else { &draft.model };
+        if model.is_empty() {
+            return Err("this dialect has the model in its address: name one (--model)".into());
+        }
+        return Ok(text.replace(SLOT, &encoded(model)));
+    }
+    if draft.url.is_some()
+        && !draft.model.is_empty()
+        && speaks.is_some_and(|d| d.request().path.contains(SLOT))
+        && let Some((before, rest)) = text.split_once("/models/")
+        && let Some((_, method)) = rest.split_once(':')
+    {
+        return Ok(format!("{before}/models/{}:{method}", encoded(&draft.model)));
+    }
+    Ok(text)
+}
+
+/// Whether the draft's dialect has the model in the address and not in the body.
+pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
+    provider_of(draft, config)
+        .ok()
+        .and_then(|provider| dialect_of(draft, &provider))
+        .is_some_and(|d| d.request().path.contains("{model}"))
 }
 
 fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
@@ -243,7 +299,11 @@ fn credential(value: &str) -> &str {
 
 /// A header's value as it may be shown: of a listed one only the scheme is left.
 pub(crate) fn mask_header(name: &str, value: &str, secrets: &Secrets) -> String {
-    if !HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+    let name = name.to_ascii_lowercase();
+    if matches!(name.as_str(), "location" | "content-location" | "link" | "refresh") {
+        return mask_query(value, secrets);
+    }
+    if !HEADERS.contains(&name.as_str()) {
         return secrets.mask(value);
     }
     let secret = credential(value);
@@ -255,7 +315,12 @@ fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
     if let Some(password) = url.password() {
         let _ = shown.set_password(Some(&"*".repeat(password.len())));
     }
-    let Some(query) = url.query() else { return secrets.mask(shown.as_str()) };
+    mask_query(shown.as_str(), secrets)
+}
+
+/// An address (a relative one too) with the values of its secret parameters masked.
+fn mask_query(address: &str, secrets: &Secrets) -> String {
+    let Some((path, query)) = address.split_once('?') else { return secrets.mask(address) };
     let query: Vec<_> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -265,8 +330,26 @@ fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
             _ => pair.to_owned(),
         })
         .collect();
-    shown.set_query(Some(&query.join("&")));
-    secrets.mask(shown.as_str())
+    secrets.mask(&format!("{path}?{}", query.join("&")))
+}
+
+/// Adds what an address holds of secrets.
+fn url_secrets(url: &url::Url, secrets: &mut Secrets) {
+    for (name, value) in url.query_pairs() {
+        if PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
+            secrets.add(&value);
+        }
+    }
+    secrets.add(url.password().unwrap_or_default());
+}
+
+impl Outgoing {
+    /// Sends it elsewhere: what the new address holds of secrets is masked from now on.
+    pub(super) fn go_to(&mut self, url: url::Url) {
+        url_secrets(&url, &mut self.secrets);
+        self.request.url = mask_url(&url, &self.secrets);
+        self.url = url;
+    }
 }
 
 /// The body with its secrets masked, and where. The values of listed keys become secrets.
@@ -342,19 +425,36 @@ pub fn set_model(body: &[u8], model: &str) -> Result<Vec<u8>, String> {
 /// When the body is not a JSON object with a user message whose content is text.
 pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, String> {
     let value = serde_json::to_string(prompt).unwrap_or_default();
-    edit(body, |root| {
-        let messages = root.get("messages").into_iter().flat_map(Value::items);
-        let user = messages.filter(|m| m.str("role").is_some_and(|r| r == "user")).last();
-        let content = user.and_then(|m| m.get("content"));
-        let text = content.and_then(|c| match c.kind() {
-            Kind::String => Some(c),
-            _ => c.items().filter_map(|p| p.get("text")).last(),
-        });
-        match text {
-            Some(text) => Ok((text.span(), value)),
-            None => Err("the body has no user message whose text PROMPT could replace".into()),
-        }
+    edit(body, |root| match prompt_in(root) {
+        Some(text) => Ok((text.span(), value)),
+        None => Err("the body has no user message whose text PROMPT could replace".into()),
     })
+}
+
+/// A message's text; of a list of parts the last one.
+fn text_of(content: Value<'_>) -> Option<Value<'_>> {
+    match content.kind() {
+        Kind::String => Some(content),
+        _ => content.items().filter_map(|p| p.get("text")).last(),
+    }
+}
+
+/// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
+/// Responses and Interactions, or a `prompt`.
+fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
+    let list = ["messages", "contents", "input"].iter().find_map(|key| root.get(key));
+    let Some(list) = list else {
+        return root.get("prompt").filter(|p| p.kind() == Kind::String);
+    };
+    if list.kind() == Kind::String {
+        return Some(list);
+    }
+    let is_user = |message: &Value<'_>| {
+        message.str("role").is_some_and(|r| r == "user")
+            || message.str("type").is_some_and(|t| t == "user_input")
+    };
+    let message = list.items().filter(is_user).last()?;
+    message.get("content").or_else(|| message.get("parts")).and_then(text_of)
 }
 
 fn edit(

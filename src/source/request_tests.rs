@@ -99,8 +99,47 @@ fn a_dialect_brings_its_headers_and_its_path() {
     };
     assert_eq!(outgoing(&draft, &env).unwrap().headers["anthropic-version"], "2099-01-01");
     let out = outgoing(&speaking("bedrock-converse", "arn:aws:x/y v1:0"), &env).unwrap();
-    assert!(out.url.path().ends_with("/model/arn:aws:x%2Fy%20v1:0/converse-stream"));
+    assert!(out.url.path().ends_with("/model/arn%3Aaws%3Ax%2Fy%20v1%3A0/converse-stream"));
     assert!(out.headers["accept"].to_str().unwrap().contains("eventstream"));
-    assert!(model_in_path(&speaking("bedrock-invoke", "m"), &config(&[])));
-    assert!(!model_in_path(&speaking("anthropic", "m"), &config(&[])));
+    assert!(has_model_in_address(&speaking("bedrock-invoke", "m"), &config(&[])));
+    assert!(!has_model_in_address(&speaking("anthropic", "m"), &config(&[])));
+}
+
+#[test]
+fn geminis_model_stands_in_the_address() {
+    let draft = Draft {
+        provider: "lab".into(),
+        dialect: Some("gemini".into()),
+        model: "tuned models/a:b".into(),
+        ..Draft::default()
+    };
+    let out = outgoing(&draft, &[]).unwrap();
+    let tail = "/v1/models/tuned%20models%2Fa%3Ab:streamGenerateContent?alt=sse";
+    assert_eq!(out.url.as_str(), format!("http://127.0.0.1:9{tail}"));
+    let draft = Draft {
+        url: Some("http://h/v1beta/models/old:streamGenerateContent?alt=sse".into()),
+        model: "new".into(),
+        dialect: Some("gemini".into()),
+        ..Draft::default()
+    };
+    let out = outgoing(&draft, &[]).unwrap();
+    assert_eq!(out.url.as_str(), "http://h/v1beta/models/new:streamGenerateContent?alt=sse");
+}
+
+#[test]
+fn the_prompt_is_found_in_every_dialects_body() {
+    for (body, new) in [
+        (
+            r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#,
+            r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
+        ),
+        (r#"{"input":"a"}"#, r#"{"input":"hi"}"#),
+        (
+            r#"{"input":[{"role":"user","content":"a"}]}"#,
+            r#"{"input":[{"role":"user","content":"hi"}]}"#,
+        ),
+        (r#"{"prompt":"a"}"#, r#"{"prompt":"hi"}"#),
+    ] {
+        assert_eq!(set_prompt(body.as_bytes(), "hi").unwrap(), new.as_bytes());
+    }
 }

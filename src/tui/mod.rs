@@ -57,8 +57,10 @@ impl ProviderInfo {
             return "the embedded lab".to_owned();
         }
         let base = self.base_url.trim_end_matches('/');
-        match crate::dialect::find(&self.dialect).map(|d| d.request().path_for(&self.model)) {
-            Some(path) if !base.ends_with(&path) => format!("{base}{path}"),
+        match crate::dialect::find(&self.dialect).map(|d| d.request().path) {
+            Some(path) if !base.ends_with(path) => {
+                format!("{base}{}", path.replace("{model}", &self.model))
+            }
             _ => base.to_owned(),
         }
     }

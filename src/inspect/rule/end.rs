@@ -1,6 +1,9 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::{Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy};
+use super::{
+    Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
+    wants_done,
+};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -27,17 +30,6 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Nobody among the replayed SDKs; but without a length it was the only sign that nothing is missing.",
         remedy: "Nothing, where the finish is there.",
         evidence: "replayed against the clients",
-        ..Rule::DEFAULT
-    },
-    Rule {
-        code: "terminal-event-missing",
-        severity: Severity::Error,
-        phase: Phase::End,
-        means: "The stream ends without the event that ends such a stream: message_stop, response.completed, message-end.",
-        example: "event: message_delta⏎data: {…\"stop_reason\":\"end_turn\"}⏎⏎ EOF",
-        breaks: "Clients that wait for it report a lost connection: Codex says \"stream closed before response.completed\".",
-        remedy: "Look who closed: a gateway's time limit, a crashed worker.",
-        evidence: "openai/codex#37652, router-for-me/CLIProxyAPI#3153, Wei-Shaw/sub2api#1511",
         ..Rule::DEFAULT
     },
     Rule {
@@ -165,17 +157,21 @@ pub(super) struct End;
 
 impl Family for End {
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || now.dialect().is_none() || ours(now) || now.frames().is_empty() {
+        let Some(dialect) = now.dialect() else { return };
+        if refused(now) || ours(now) || now.frames().is_empty() {
             return;
         }
         came_to(now, out);
         if now.framing() == Some(Framing::Whole) || cut(now) {
             return;
         }
-        if now.answer().errors.is_empty() {
+        if !now.answer().errors.is_empty() {
+            if wants_done(now) {
+                after_error(now, out);
+            }
+        } else if !dialect.ending().terminal {
+            // A terminal event of its own is another family's matter.
             finished(now, out);
-        } else {
-            after_error(now, out);
         }
     }
 }
@@ -223,6 +219,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "bad-content-encoding",
         "eventstream-crc",
         "eventstream-incomplete",
+        "truncated-json-array",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out
@@ -255,16 +252,6 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
             "The answer finished, and no [DONE] came.",
         );
     }
-    if now.ending().terminal == Some(false) {
-        let severity = unless_healthy(now, Severity::Error);
-        let message = "The answer finished, and the event that ends such a stream did not come.";
-        out.raise_as(rule!("terminal-event-missing"), severity, Place::default(), message);
-    }
-}
-
-/// Whether the dialect's streams end in `[DONE]`.
-fn wants_done(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| d.ending().sentinel)
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
@@ -282,20 +269,21 @@ fn finish_in_tail(now: &Inspection) -> bool {
 
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let answer = now.answer();
-    let done = match (answer.sentinel, now.ending().terminal) {
-        (Some(_), _) => "[DONE] came",
-        (None, Some(true)) => "the event that ends such a stream came",
-        (None, Some(false)) => "the event that ends such a stream did not come either",
-        (None, None) if wants_done(now) => "there is no [DONE] either",
-        (None, None) => "nothing else says that it is whole",
+    let done = match answer.sentinel {
+        Some(_) => "; [DONE] came",
+        None if wants_done(now) => "; there is no [DONE] either",
+        None => "",
     };
-    let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Message);
-    let payloads = now.frames().iter().filter(|f| carries(f.kind)).count() as u64
+    let payloads = now
+        .frames()
+        .iter()
+        .filter(|f| matches!(f.kind, Kind::Event | Kind::Line | Kind::Element | Kind::Message))
+        .count() as u64
         - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
         let frames = text::count(now.frames().len() as u64, "frame");
-        format!("Nothing of an answer came ({frames} without any payload), and no finish; {done}.")
+        format!("Nothing of an answer came ({frames} without any payload), and no finish{done}.")
     } else if another {
         let open: Vec<_> = answer
             .choices()
@@ -303,11 +291,11 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
             .filter(|c| answer.finish_frame(*c).is_none())
             .map(|c| c.to_string())
             .collect();
-        format!("No finish reason came for choice {}; {done}.", open.join(", "))
+        format!("No finish reason came for choice {}{done}.", open.join(", "))
     } else {
         let chars = answer.chars(Channel::Content) as u64;
         let content = text::count(chars, "character");
-        format!("The stream ends after {content} of content without a finish reason; {done}.")
+        format!("The stream ends after {content} of content without a finish reason{done}.")
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
@@ -329,7 +317,7 @@ pub(super) fn is_length(reason: &str) -> bool {
     )
 }
 
-/// Whether a finish reason means that a filter or guardrail stepped in.
+/// Whether a finish reason means that a filter ended the answer.
 fn is_filter(reason: &str) -> bool {
     matches!(
         reason,
@@ -341,6 +329,13 @@ fn is_filter(reason: &str) -> bool {
             | "sensitive"
             | "safety"
             | "SAFETY"
+            | "RECITATION"
+            | "BLOCKLIST"
+            | "PROHIBITED_CONTENT"
+            | "SPII"
+            | "IMAGE_SAFETY"
+            | "IMAGE_PROHIBITED_CONTENT"
+            | "IMAGE_RECITATION"
     )
 }
 
@@ -433,8 +428,10 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         return unclosed(now, choice, out);
     }
     unclosed(now, choice, out);
-    // What an error or a cut left empty is told as that.
+    // What an error or a cut left empty is told as that. The other dialects answer with more than
+    // text (images, searches, files), and finish some streams that are to be empty.
     if spoke
+        || !is_chat(now)
         || cut(now)
         || !answer.errors.is_empty()
         || matches!(

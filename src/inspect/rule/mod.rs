@@ -20,6 +20,7 @@ mod semantic;
 mod session;
 mod sse;
 mod status;
+mod terminal;
 mod timing;
 mod tool;
 mod usage;
@@ -357,6 +358,7 @@ const TABLES: &[&[Rule]] = &[
     semantic::RULES,
     timing::RULES,
     session::RULES,
+    terminal::RULES,
     end::RULES,
 ];
 
@@ -380,6 +382,7 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<semantic::Semantic>::default(),
         Box::<timing::Timing>::default(),
         Box::<session::Session>::default(),
+        Box::<terminal::Terminal>::default(),
         Box::<end::End>::default(),
     ]
 }
@@ -392,7 +395,13 @@ fn refused(now: &Inspection) -> bool {
 
 /// Whether this side ended the exchange: what is missing then is nobody's fault.
 fn ours(now: &Inspection) -> bool {
-    matches!(now.end, Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _)))
+    // A recording that stops where its writer was interrupted has no request to blame either.
+    let interrupted = now.told.is_none() && matches!(now.end, Some((EndCause::Unknown, _)));
+    interrupted
+        || matches!(
+            now.end,
+            Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _))
+        )
 }
 
 /// Whether the transport was cut: what is missing then is a consequence.
@@ -422,6 +431,11 @@ fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
 /// Whether the payloads are read as OpenAI Chat Completions, which Mistral's are too.
 fn is_chat(now: &Inspection) -> bool {
     now.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "mistral"))
+}
+
+/// Whether the dialect's streams end with `[DONE]`.
+fn wants_done(now: &Inspection) -> bool {
+    now.dialect().is_some_and(|d| d.ending().sentinel)
 }
 
 /// Every rule, family by family.

@@ -154,8 +154,10 @@ impl Family for Session {
 }
 
 fn dialect(now: &Inspection, out: &mut Out<'_>) {
-    let stream =
-        matches!(now.framing(), Some(Framing::Sse | Framing::Ndjson | Framing::EventStream));
+    let stream = matches!(
+        now.framing(),
+        Some(Framing::Sse | Framing::Ndjson | Framing::Array | Framing::EventStream)
+    );
     if refused(now) || !stream || now.shape().is_empty() {
         return;
     }

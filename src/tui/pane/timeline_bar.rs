@@ -1,22 +1,24 @@
 //! The stream drawn to scale: of time, or of bytes where nobody measured the time.
 //!
-//! Each column asks which deltas came within it, by bisection: the cost is the width, not the
-//! length of the stream.
+//! Each column asks which deltas came within it, by a search that begins where an even pace would
+//! have it: the cost is the width, not the length of the stream.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::frames::severity_sign;
 use crate::dialect::Channel;
-use crate::inspect::{Inspection, Severity};
+use crate::inspect::{Inspection, Severity, partition_near};
 use crate::journal::Micros;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
-/// How many deltas of one column are looked at.
-const SAMPLES: usize = 16;
+/// How many places of one column are looked at, and how many deltas at each: neighbours come from
+/// memory together.
+const SAMPLES: usize = 4;
+const NEIGHBOURS: usize = 4;
 
 /// The widest hole that is filled, in columns; where the stream is sparse up to twice the usual
 /// distance of its deltas, within these bounds.
@@ -34,8 +36,7 @@ struct Scale {
 impl Scale {
     fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
         let seen = &exchange.seen;
-        let first = seen.timing.request.or_else(|| seen.reads().first()?.at);
-        let scale = match first {
+        let scale = match exchange.origin() {
             Some(from) => {
                 let now = exchange.is_running().then_some(now);
                 let to = seen.timing.end.or(now).or(exchange.last)?;
@@ -61,45 +62,75 @@ impl Scale {
         (column as u16).min(self.width - 1)
     }
 
-    /// The frames that were completed within a column.
-    fn frames(self, seen: &Inspection, column: u16) -> std::ops::Range<usize> {
-        let edge = |column: u16| {
-            let at = self.at(column);
-            if column == self.width {
-                return seen.frames().len();
-            }
-            let offset = if self.timed {
-                let reads = seen.reads();
-                let i = reads.partition_point(|r| r.at.unwrap_or(0) < at);
-                i.checked_sub(1).map_or(0, |i| reads[i].decoded)
-            } else {
-                at
-            };
-            seen.frames().partition_point(|f| f.end() <= offset)
+    /// What was complete at the beginning of a column. `before` and `last` are the edges of the
+    /// two columns before: what comes at an even pace is as far from `last` as that from `before`.
+    fn edge(self, seen: &Inspection, column: u16, before: Edge, last: Edge) -> Edge {
+        let (reads, frames, deltas) = (seen.reads(), seen.frames(), seen.answer().deltas());
+        if column == self.width {
+            return Edge { read: reads.len(), frame: frames.len(), delta: deltas.len() };
+        }
+        let guess = |last: usize, before: usize| last + last.saturating_sub(before);
+        let at = self.at(column);
+        let (read, offset) = if self.timed {
+            let guess = guess(last.read, before.read);
+            let i = partition_near(reads, guess, |r| r.at.unwrap_or(0) < at);
+            (i, i.checked_sub(1).map_or(0, |i| reads[i].decoded))
+        } else {
+            (0, at)
         };
-        edge(column)..edge(column + 1)
+        let near = guess(last.frame, before.frame);
+        let frame = partition_near(frames, near, |f| f.end() <= offset);
+        let near = guess(last.delta, before.delta);
+        let delta = partition_near(deltas, near, |d| (d.frame as usize) < frame);
+        // Times that run backwards, in a file that somebody made, must not cross edges.
+        let (frame, delta) = (frame.max(last.frame), delta.max(last.delta));
+        Edge { read, frame, delta }
+    }
+
+    /// What every column looks like.
+    fn cells(self, seen: &Inspection) -> Vec<(&'static str, Role)> {
+        let (mut before, mut from) = (Edge::default(), Edge::default());
+        let mut cells = Vec::with_capacity(usize::from(self.width));
+        for column in 0..self.width {
+            let to = self.edge(seen, column + 1, before, from);
+            cells.push(cell(seen, self, column, from, to));
+            (before, from) = (from, to);
+        }
+        cells
     }
 }
 
+/// How many of each were complete at a moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Edge {
+    read: usize,
+    frame: usize,
+    delta: usize,
+}
+
 /// How a column looks.
-fn cell(seen: &Inspection, scale: Scale, column: u16) -> (&'static str, Role) {
-    let frames = scale.frames(seen, column);
-    let deltas = seen.answer().deltas();
-    let from = deltas.partition_point(|d| (d.frame as usize) < frames.start);
-    let to = from + deltas[from..].partition_point(|d| (d.frame as usize) < frames.end);
-    let here = &deltas[from..to];
+fn cell(
+    seen: &Inspection,
+    scale: Scale,
+    column: u16,
+    from: Edge,
+    to: Edge,
+) -> (&'static str, Role) {
+    let here = &seen.answer().deltas()[from.delta..to.delta];
     if !here.is_empty() {
-        let step = here.len().div_ceil(SAMPLES);
         let mut counts = [0usize; 5];
-        for delta in here.iter().step_by(step) {
-            counts[delta.channel as usize] += 1;
+        let step = here.len().div_ceil(SAMPLES).max(NEIGHBOURS);
+        for some in here.chunks(step) {
+            for delta in some.iter().take(NEIGHBOURS) {
+                counts[delta.channel as usize] += 1;
+            }
         }
         let channel = [Channel::Content, Channel::Reasoning, Channel::Tool, Channel::Refusal]
             .into_iter()
             .max_by_key(|c| counts[*c as usize]);
         return glyph(channel.unwrap_or(Channel::Other));
     }
-    if !frames.is_empty() {
+    if from.frame < to.frame {
         return ("╎", Role::Comment);
     }
     if !scale.timed {
@@ -156,7 +187,7 @@ pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
     let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
     let seen = &exchange.seen;
     let theme = &app.theme;
-    let mut cells: Vec<_> = (0..area.width).map(|c| cell(seen, scale, c)).collect();
+    let mut cells = scale.cells(seen);
     bridge(&mut cells);
     for (column, (sign, role)) in (0..area.width).zip(cells) {
         buf.set_string(area.x + column, area.y, sign, theme.of(role));

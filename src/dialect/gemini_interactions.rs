@@ -1,0 +1,280 @@
+//! Google's Interactions: typed events about the steps of one interaction; the type stands in
+//! `event_type`, inside the JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
+    ToolPiece, Usage, openai_chat,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `gemini-interactions`.
+pub(super) struct GeminiInteractions;
+
+impl Dialect for GeminiInteractions {
+    fn name(&self) -> &'static str {
+        "gemini-interactions"
+    }
+
+    fn about(&self) -> &'static str {
+        "Google Gemini Interactions"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/interactions",
+            key_header: ("x-goog-api-key", ""),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        // [DONE] comes too, as an event named done; the interaction's end comes before it.
+        EndingRules {
+            sentinel: false,
+            terminal: true,
+            finishes: &["completed", "requires_action", "incomplete", "failed", "cancelled"],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        payload.json.and_then(|j| j.str("event_type")).is_some_and(|t| {
+            ["interaction.", "step.", "content."].iter().any(|family| t.starts_with(family))
+        })
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Interaction>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body = serde_json::json!({"model": parts.model, "input": parts.prompt, "stream": true});
+    if let (Some(system), Some(members)) = (parts.system, body.as_object_mut()) {
+        members.insert("system_instruction".into(), system.into());
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Interaction {
+    told_model: bool,
+    /// Calls whose arguments have not come yet, by the step's index, with what the beginning of
+    /// the step gave for them: an empty object, which stands only if nothing else comes.
+    empty: BTreeMap<u64, String>,
+}
+
+impl Decoder for Interaction {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if payload.data.starts_with("[DONE]") {
+            tell(Fact::Sentinel);
+            return;
+        }
+        if let Some(error) = openai_chat::error_in(payload) {
+            tell(Fact::Error(error));
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        let index = json.get("index").and_then(Value::as_u64).unwrap_or(0);
+        let kind = json.str("event_type").unwrap_or(Cow::Borrowed(payload.event));
+        match kind.as_ref() {
+            "step.start" | "content.start" => {
+                if let Some(step) = json.get("step").or_else(|| json.get("content")) {
+                    self.begin(step, index, tell);
+                }
+            }
+            "step.delta" | "content.delta" => {
+                if let Some(delta) = json.get("delta") {
+                    self.delta(delta, index, tell);
+                }
+            }
+            "step.stop" | "content.stop" => {
+                if let Some(arguments) = self.empty.remove(&index) {
+                    call(None, index, Path::new("step", 0), Some(Cow::Owned(arguments)), tell);
+                }
+            }
+            _ => self.interaction(json, tell),
+        }
+    }
+}
+
+impl Interaction {
+    /// A step begins; it may already hold text.
+    fn begin(&mut self, step: Value<'_>, index: u64, tell: &mut dyn FnMut(Fact<'_>)) {
+        if is_call(step) {
+            let given = step.get("arguments").filter(|a| !a.is_null());
+            let arguments = match given {
+                Some(object) if object.kind() == Kind::Object && object.is_empty() => {
+                    self.empty.insert(index, object.source().to_owned());
+                    None
+                }
+                _ => given.map(text_of),
+            };
+            return call(Some(step), index, Path::new("step", 0), arguments, tell);
+        }
+        for (i, part) in step.get("summary").into_iter().flat_map(Value::items).enumerate() {
+            say(Channel::Reasoning, Path::new("step.summary[#].text", i), part.str("text"), tell);
+        }
+        let thought = step.get("type").is_some_and(|t| t.is("thought"));
+        let channel = if thought { Channel::Reasoning } else { Channel::Content };
+        for (i, part) in step.get("content").into_iter().flat_map(Value::items).enumerate() {
+            say(channel, Path::new("step.content[#].text", i), part.str("text"), tell);
+        }
+    }
+
+    fn delta(&mut self, delta: Value<'_>, index: u64, tell: &mut dyn FnMut(Fact<'_>)) {
+        let kind = delta.str("type").unwrap_or_default();
+        match kind.as_ref() {
+            "text" => say(Channel::Content, Path::new("delta.text", 0), delta.str("text"), tell),
+            "thought_summary" | "thought" => {
+                let (path, text) = match delta.get("content") {
+                    Some(content) => ("delta.content.text", content.str("text")),
+                    None => ("delta.text", delta.str("text")),
+                };
+                say(Channel::Reasoning, Path::new(path, 0), text, tell);
+            }
+            "arguments_delta" => {
+                self.empty.remove(&index);
+                let arguments = delta.get("arguments").map(text_of);
+                call(None, index, Path::new("delta.arguments", 0), arguments, tell);
+            }
+            _ if is_call(delta) => {
+                let arguments = delta.get("arguments").filter(|a| !a.is_null()).map(text_of);
+                if arguments.is_some() {
+                    self.empty.remove(&index);
+                }
+                call(Some(delta), index, Path::new("delta", 0), arguments, tell);
+            }
+            _ => {}
+        }
+    }
+
+    /// An event about the interaction itself: its model, and at its end status and usage.
+    fn interaction(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let Some(interaction) = json.get("interaction").filter(|i| i.kind() == Kind::Object) else {
+            return;
+        };
+        if !self.told_model
+            && let Some(model) = interaction.str("model").filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
+            tell(Fact::Model(model));
+        }
+        if let Some(usage) = interaction.get("usage").map(usage_of).filter(Usage::is_given) {
+            tell(Fact::Usage { path: Path::new("interaction.usage", 0), usage });
+        }
+        let over =
+            |s: &Cow<'_, str>| !s.is_empty() && !matches!(s.as_ref(), "in_progress" | "queued");
+        if let Some(reason) = interaction.str("status").filter(over) {
+            tell(Fact::Finish { choice: 0, reason });
+            tell(Fact::Terminal);
+        }
+    }
+}
+
+/// Whether a step is a tool call: the client's, or one that the server runs itself
+/// (`google_search_call`), whose name is its type.
+fn is_call(step: Value<'_>) -> bool {
+    step.str("type").is_some_and(|t| t.ends_with("_call"))
+}
+
+fn call(
+    step: Option<Value<'_>>,
+    index: u64,
+    path: Path,
+    arguments: Option<Cow<'_, str>>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    let given = |key| step.and_then(|s| s.str(key)).filter(|t| !t.is_empty());
+    tell(Fact::Tool(Box::new(ToolPiece {
+        choice: 0,
+        path,
+        index: Some(index),
+        id: given("id"),
+        name: given("name").or_else(|| given("type")),
+        arguments,
+    })));
+}
+
+/// Text as a string, or a value's source.
+fn text_of(value: Value<'_>) -> Cow<'_, str> {
+    value.as_str().unwrap_or(Cow::Borrowed(value.source()))
+}
+
+fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(text) = text.filter(|t| !t.is_empty()) {
+        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+    }
+}
+
+fn usage_of(usage: Value<'_>) -> Usage {
+    let count = |key| usage.get(key).and_then(Value::as_u64);
+    Usage {
+        input: count("total_input_tokens"),
+        output: count("total_output_tokens"),
+        reasoning: count("total_thought_tokens"),
+        cached: count("total_cached_tokens"),
+        total: count("total_tokens"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::script;
+
+    #[test]
+    fn thought_text_and_the_end() {
+        let s = script(
+            "auto",
+            &[
+                r#"{"interaction":{"model":"m","status":"in_progress"},"event_type":"interaction.created"}"#,
+                r#"{"index":0,"step":{"type":"thought","summary":[{"text":"h","type":"text"}]},"event_type":"step.start"}"#,
+                r#"{"index":0,"delta":{"type":"thought_summary","content":{"type":"text","text":"m"}},"event_type":"step.delta"}"#,
+                r#"{"index":0,"delta":{"type":"thought_signature","signature":"x"},"event_type":"step.delta"}"#,
+                r#"{"index":1,"delta":{"type":"text","text":"Hi"},"event_type":"step.delta"}"#,
+                r#"{"interaction":{"status":"completed","usage":{"total_input_tokens":1,"total_output_tokens":2,"total_thought_tokens":3,"total_cached_tokens":4,"total_tokens":5}},"event_type":"interaction.completed"}"#,
+                "[DONE]",
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "model m",
+                "reasoning 0 step.summary[0].text: h",
+                "reasoning 0 delta.content.text: m",
+                "content 0 delta.text: Hi",
+                "usage interaction.usage 1 2 3 4 5",
+                "finish 0 completed",
+                "terminal",
+                "sentinel"
+            ]
+        );
+    }
+
+    #[test]
+    fn arguments_come_after_an_empty_object_or_not_at_all() {
+        let s = script(
+            "auto",
+            &[
+                r#"{"index":1,"step":{"id":"a","type":"function_call","name":"f","arguments":{}},"event_type":"step.start"}"#,
+                r#"{"index":1,"delta":{"arguments":"{\"x\":1}","type":"arguments_delta"},"event_type":"step.delta"}"#,
+                r#"{"index":1,"event_type":"step.stop"}"#,
+                r#"{"index":2,"step":{"id":"b","type":"function_call","name":"g","arguments":{}},"event_type":"step.start"}"#,
+                r#"{"index":2,"event_type":"step.stop"}"#,
+                r#"{"event_type":"error","error":{"message":"boom","code":"c"}}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "tool Some(1) step a f ",
+                "tool Some(1) delta.arguments - - {\"x\":1}",
+                "tool Some(2) step b g ",
+                "tool Some(2) step - - {}",
+                "error c: boom"
+            ]
+        );
+    }
+}

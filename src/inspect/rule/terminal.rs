@@ -1,0 +1,94 @@
+//! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
+
+use super::{Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy};
+use crate::dialect::Channel;
+use crate::frame::Framing;
+use crate::inspect::Inspection;
+use crate::text;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "truncated-json-array",
+        severity: Severity::Fatal,
+        phase: Phase::End,
+        means: "The body is a streamed JSON array, and its closing bracket never came.",
+        example: "[{\"candidates\":[…]},⏎{\"candidates\":[…]} EOF",
+        breaks: "Clients that split the array accept part of the text; clients that parse it whole show nothing.",
+        remedy: "Take the answer for cut. Ask for alt=sse, where each event stands for itself.",
+        evidence: "symfony/ai#1988",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "terminal-event-missing",
+        severity: Severity::Error,
+        phase: Phase::End,
+        means: "The stream ends without the event that ends such streams.",
+        example: "event: response.output_text.delta⏎data: {…}⏎⏎ EOF, and no response.completed",
+        breaks: "Codex: \"stream closed before response.completed\"; others take the answer for whole, without usage.",
+        remedy: "Take the answer for cut. Look who closed: a gateway's time limit, or a translation that forgets the last event.",
+        evidence: "openai/codex#37652, router-for-me/CLIProxyAPI#3153",
+        ..Rule::DEFAULT
+    },
+    Rule {
+        code: "ollama-no-done",
+        severity: Severity::Warn,
+        phase: Phase::End,
+        means: "The last line does not say \"done\": true.",
+        example: "{\"message\":{\"content\":\"a\"},\"done\":false}⏎ EOF",
+        breaks: "Ollama's JavaScript client: \"Did not receive done or success response in stream\".",
+        remedy: "With a done_reason the answer is whole; without one take it for cut.",
+        evidence: "ollama/ollama-vscode#61",
+        ..Rule::DEFAULT
+    },
+];
+
+#[derive(Default)]
+pub(super) struct Terminal;
+
+impl Family for Terminal {
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) || ours(now) || cut(now) || now.frames().is_empty() {
+            return;
+        }
+        if now.array_is_closed() == Some(false) {
+            let message = format!("The array ends without its \"]\", {}.", after(now));
+            return out.raise(rule!("truncated-json-array"), Place::default(), message);
+        }
+        let told = [
+            "dialect-mismatch",
+            "truncated-mid-frame",
+            "eventstream-crc",
+            "eventstream-incomplete",
+        ];
+        // An error ends a stream too; what is no stream has no last event.
+        if now.framing() == Some(Framing::Whole)
+            || now.ending().terminal != Some(false)
+            || !now.answer().errors.is_empty()
+            || told.iter().any(|code| out.tally.of(code) > 0)
+        {
+            return;
+        }
+        let Some(dialect) = now.dialect() else { return };
+        if dialect.name() == "ollama" {
+            let reason = now.answer().finish().next();
+            let said = match reason {
+                Some((_, reason)) => format!("only done_reason \"{}\"", text::preview(reason, 40)),
+                None => "and no done_reason".to_owned(),
+            };
+            let message = format!("No line says \"done\": true, {said}, {}.", after(now));
+            let severity = unless_healthy(now, Severity::Warn);
+            out.raise_as(rule!("ollama-no-done"), severity, Place::default(), message);
+        } else {
+            let message = format!("The stream ends without its terminal event, {}.", after(now));
+            // Where the finish comes before it (Anthropic, Cohere), it alone may be lost.
+            let severity = unless_healthy(now, Severity::Error);
+            out.raise_as(rule!("terminal-event-missing"), severity, Place::default(), message);
+        }
+    }
+}
+
+/// After how much of an answer that was.
+fn after(now: &Inspection) -> String {
+    let chars = now.answer().chars(Channel::Content) as u64;
+    format!("after {} of content", text::count(chars, "character"))
+}
