@@ -208,12 +208,6 @@ fn provider_of(draft: &Draft, config: &Config) -> Result<Provider, String> {
     }
 }
 
-/// Whether the draft's dialect has the model in its path and not in its body.
-pub(crate) fn model_in_path(draft: &Draft, config: &Config) -> bool {
-    let speaks = provider_of(draft, config).ok().and_then(|p| dialect_of(draft, &p));
-    speaks.is_some_and(|d| d.request().path.contains("{model}"))
-}
-
 fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect> {
     dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
 }

@@ -317,7 +317,7 @@ pub(super) fn is_length(reason: &str) -> bool {
     )
 }
 
-/// Whether a finish reason means that a filter or guardrail stepped in.
+/// Whether a finish reason means that a filter ended the answer.
 fn is_filter(reason: &str) -> bool {
     matches!(
         reason,

@@ -54,6 +54,12 @@ impl Family for Terminal {
             let message = format!("The array ends without its \"]\", {}.", after(now));
             return out.raise(rule!("truncated-json-array"), Place::default(), message);
         }
+        let told = [
+            "dialect-mismatch",
+            "truncated-mid-frame",
+            "eventstream-crc",
+            "eventstream-incomplete",
+        ];
         // An error ends a stream too; what is no stream has no last event.
         if now.framing() == Some(Framing::Whole)
             || now.ending().terminal != Some(false)
