@@ -8,7 +8,7 @@ use super::args;
 use crate::config::Config;
 use crate::journal::file::micros;
 use crate::source::request::{
-    HttpVersion, Transport, compose, model_in_path, set_model, set_prompt,
+    HttpVersion, Transport, compose, has_model_in_address, set_model, set_prompt,
 };
 use crate::source::{Draft, curl};
 
@@ -90,7 +90,7 @@ pub(super) fn draft(
         let prompt = prompt.as_deref().unwrap_or(PROMPT);
         return Ok((compose(config, draft, prompt, args.system.as_deref())?, transport));
     }
-    if !draft.model.is_empty() && !model_in_path(&draft, config) {
+    if !draft.model.is_empty() && !has_model_in_address(&draft, config) {
         draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
     }
     if let Some(prompt) = prompt {

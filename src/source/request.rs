@@ -239,6 +239,13 @@ fn address(
     Ok(url)
 }
 
+/// Whether the draft's dialect has the model in the address and not in the body.
+pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
+    let provider = provider_of(draft, config).ok();
+    let speaks = provider.and_then(|provider| dialect_of(draft, &provider));
+    speaks.is_some_and(|d| d.request().path.contains("{model}"))
+}
+
 /// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in
 /// a given address in place of the one that stands between `/models/` and the method's colon.
 fn place_model(

@@ -140,6 +140,6 @@ fn a_dialect_brings_its_headers_and_its_path() {
     let out = outgoing(&speaking("bedrock-converse", "arn:aws:x/y v1:0"), &env).unwrap();
     assert!(out.url.path().ends_with("/model/arn:aws:x%2Fy%20v1:0/converse-stream"));
     assert!(out.headers["accept"].to_str().unwrap().contains("eventstream"));
-    assert!(model_in_path(&speaking("bedrock-invoke", "m"), &config(&[])));
-    assert!(!model_in_path(&speaking("anthropic", "m"), &config(&[])));
+    assert!(has_model_in_address(&speaking("bedrock-invoke", "m"), &config(&[])));
+    assert!(!has_model_in_address(&speaking("anthropic", "m"), &config(&[])));
 }
