@@ -3,6 +3,8 @@
 //! at rest and while something changes between two drawings. How long a million frames take to
 //! arrive is told, too.
 
+#![expect(clippy::expect_used, reason = "a bench has nobody to tell")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,6 +4,8 @@
 //!
 //! The bare program is this very binary, called with `bare`.
 
+#![expect(clippy::expect_used, reason = "a bench has nobody to tell")]
+
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,7 +33,8 @@ fn main() {
     let bare = || start(&this, &["bare"], "the end of the bare screen");
     let ours = || start(Path::new(env!("CARGO_BIN_EXE_sselens")), &[], "F5 send");
     // The first of each comes from the disk.
-    (bare(), ours());
+    bare();
+    ours();
     let (mut bares, mut all) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         bares.push(bare());
