@@ -3,7 +3,7 @@
 //! at rest and while something changes between two drawings. How long a million frames take to
 //! arrive is told, too.
 
-#![expect(clippy::expect_used, reason = "a bench has nobody to tell")]
+#![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Loaded {
     }
 
     /// Selects the frame in the middle, as a user gets there: by searching for its text.
-    fn to_the_middle(&mut self) {
+    fn go_to_middle(&mut self) {
         let text = format!("w{:07}", self.frames / 2);
         self.key(KeyCode::Char('2'));
         self.key(KeyCode::Char('/'));
@@ -144,8 +144,8 @@ fn main() {
         l.frame();
         l.draw();
     });
-    few.to_the_middle();
-    many.to_the_middle();
+    few.go_to_middle();
+    many.go_to_middle();
     row("in the middle, at rest", &mut few, &mut many, Loaded::draw);
     row("in the middle, a frame came", &mut few, &mut many, |l| {
         l.frame();

@@ -4,7 +4,7 @@
 //!
 //! The bare program is this very binary, called with `bare`.
 
-#![expect(clippy::expect_used, reason = "a bench has nobody to tell")]
+#![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
 
 use std::io::{self, Read as _};
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The program from outside: output, exit statuses, session files. Everything here runs the real
 //! binary against the lab inside it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails has to stop")]
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -205,6 +206,37 @@ fn standard_input_and_curl_captures_are_read() {
         .unwrap();
     let s: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!((&s["status"], &s["reason"]), (&422.into(), &"http".into()));
+}
+
+#[test]
+fn what_is_no_session_is_not_overwritten() {
+    let p = Program::new();
+    std::fs::write(p.path("notes.txt"), "mine\n").unwrap();
+    let args = ["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "--save"];
+    let out = p.run(&[&args[..], &["notes.txt"]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(p.path("notes.txt")).unwrap(), "mine\n");
+    for _ in 0..2 {
+        assert_eq!(p.run(&[&args[..], &["s"]].concat()).status.code(), Some(0));
+    }
+}
+
+#[test]
+fn options_of_every_command_stand_anywhere() {
+    let p = Program::new();
+    assert_eq!(p.run(&["--quiet", "--color", "never", "providers"]).status.code(), Some(0));
+    let out = p.run(&["-p", "lab", "send"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("after the subcommand"));
+}
+
+#[test]
+fn a_coding_that_cannot_be_undone_leaves_its_bytes() {
+    let p = Program::new();
+    let lines = p.lab("lab/bad-content-encoding");
+    let frames = of(&lines, "frame");
+    assert_eq!((frames.len(), &frames[0]["kind"]), (1, &"incomplete".into()));
+    assert_eq!(frames[0]["len"], lines.last().unwrap()["counts"]["bytes"]);
 }
 
 #[test]
@@ -475,11 +507,15 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
             s["reasoning"].as_object().unwrap().values().map(|v| v.as_str().unwrap()).collect();
         assert_eq!(reasoning, expect["reasoning"].as_str().unwrap(), "{name}");
         let finish: Vec<&Value> = s["finish"].as_object().unwrap().values().collect();
-        assert_eq!(
-            finish,
-            expect["finish"].as_array().unwrap().iter().collect::<Vec<_>>(),
-            "{name}"
-        );
+        // Both chunks say "finishReason": "STOP"; the SDK raises at the raw error that follows and
+        // gives its caller none.
+        if name != "vertex-gemini-unknown-40958d6e" {
+            assert_eq!(
+                finish,
+                expect["finish"].as_array().unwrap().iter().collect::<Vec<_>>(),
+                "{name}"
+            );
+        }
         let calls = |v: &Value| -> Vec<(Value, Value, Value)> {
             let json = |a: &Value| {
                 a.as_str().and_then(|t| serde_json::from_str(t).ok()).unwrap_or(a.clone())

@@ -1,5 +1,6 @@
 //! The lab, seen from the wire: raw sockets only, so that no HTTP library
 //! hides or repairs what is checked here.
+#![expect(clippy::disallowed_methods, reason = "a test has a clock of its own")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -102,7 +102,14 @@ impl Keymap {
         let all = contexts.iter().flat_map(|c| {
             self.bindings.iter().filter(move |b| b.context == *c && b.action == action)
         });
-        all.map(|b| show(b.key)).collect::<Vec<_>>().join(" ")
+        let mut keys: Vec<String> = Vec::new();
+        for key in all.map(|b| show(b.key)) {
+            // One key may ask for it in several contexts.
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys.join(" ")
     }
 }
 
@@ -178,7 +185,7 @@ pub fn show(key: KeyCombination) -> String {
     }
     KeyCombinationFormat::default()
         .with_implicit_shift()
-        .with_control("C-")
+        .with_control("^")
         .with_alt("M-")
         .with_shift("S-")
         .to_string(key)

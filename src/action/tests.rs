@@ -57,14 +57,21 @@ fn mistakes_are_told_with_file_and_line() {
 }
 
 #[test]
+fn a_key_of_several_contexts_is_told_once() {
+    let keymap = Keymap::built_in();
+    assert_eq!(keymap.keys_for(Context::ALL, Action::NextProblem), "e");
+    assert_eq!(keymap.keys_for(Context::ALL, Action::Send), "F5 ^R ^Enter");
+}
+
+#[test]
 fn keys_are_shown_short_and_shift_is_in_the_letter() {
     let map = Keymap::new(&rows(
         "f",
-        "[keys.panes]\n\"G\" = \"bottom\"\n\"ctrl-s\" = \"save-session\"\n\"shift-tab\" = \"previous-pane\"\n\"?\" = \"help\"\n\"f5\" = \"send\"\n\"pagedown\" = \"page-down\"\n",
+        "[keys.panes]\n\"G\" = \"bottom\"\n\"ctrl-s\" = \"save-session\"\n\"shift-tab\" = \"previous-pane\"\n\"?\" = \"help\"\n\"f5\" = \"send\"\n\"pagedown\" = \"page-down\"\n\"ctrl-enter\" = \"send\"\n",
     ))
     .unwrap();
     let shown: Vec<_> = map.of(Context::Panes).map(|b| show(b.key)).collect();
-    assert_eq!(shown, ["G", "^S", "S-Tab", "?", "F5", "PgDn"]);
+    assert_eq!(shown, ["G", "^S", "S-Tab", "?", "F5", "PgDn", "^Enter"]);
     let event = |code, mods| map.action(&[Context::Panes], KeyEvent::new(code, mods));
     assert_eq!(event(KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Action::Bottom));
     assert_eq!(event(KeyCode::Char('G'), KeyModifiers::NONE), Some(Action::Bottom));

@@ -15,8 +15,6 @@ use crate::report::Palette;
     name = "sselens",
     version,
     propagate_version = true,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
     max_term_width = 100,
     after_long_help = EXAMPLES
 )]
@@ -139,7 +137,7 @@ pub(super) struct Request {
     /// A configured or built-in provider (see `sselens providers`)
     #[arg(short, long, value_name = "NAME")]
     pub(super) provider: Option<String>,
-    /// The exact endpoint, instead of the provider's base URL and path
+    /// The exact endpoint, instead of the provider's base URL and path (or the curl command's)
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
     /// How the endpoint speaks; `auto` recognises it from the bytes
@@ -152,7 +150,7 @@ pub(super) struct Request {
     #[arg(short, long, value_name = "FILE", conflicts_with = "curl")]
     pub(super) body: Option<PathBuf>,
     /// Take URL, method, headers and body from a curl command line, or from a file with one (`@FILE`)
-    #[arg(long, value_name = "COMMAND", conflicts_with = "url")]
+    #[arg(long, value_name = "COMMAND")]
     pub(super) curl: Option<String>,
     /// A system prompt
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl"])]
@@ -181,7 +179,7 @@ pub(super) struct Request {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,
-    /// Go through this proxy
+    /// Go through this proxy; without it HTTPS_PROXY and its like hold, but never for this machine
     #[arg(long, value_name = "URL")]
     pub(super) proxy: Option<String>,
     /// Speak HTTP/1.1 only

@@ -70,17 +70,36 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Reads the arguments. Options of the screen before a subcommand would be lost: that is an error.
+fn parse() -> Result<Program, clap::Error> {
+    let mut command = Program::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let given = |id: &&clap::Id| {
+        matches.value_source(id.as_str()) == Some(clap::parser::ValueSource::CommandLine)
+    };
+    let of_screen = |id: &&clap::Id| {
+        let argument = command.get_arguments().find(|a| a.get_id() == *id);
+        argument.is_some_and(|a| !a.is_global_set())
+    };
+    if let Some((name, _)) = matches.subcommand()
+        && let Some(id) = matches.ids().filter(given).find(of_screen)
+    {
+        let why = format!("--{id} belongs after the subcommand: sselens {name} --{id} …");
+        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, why));
+    }
+    Program::from_arg_matches(&matches)
+}
+
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let program =
-        match Program::command().try_get_matches().and_then(|m| Program::from_arg_matches(&m)) {
-            Ok(program) => program,
-            Err(e) => {
-                // clap knows which stream it belongs to; a closed one is no concern of ours.
-                let _ = e.print();
-                return ExitCode::from(e.exit_code() as u8);
-            }
-        };
+    let program = match parse() {
+        Ok(program) => program,
+        Err(e) => {
+            // clap knows which stream it belongs to; a closed one is no concern of ours.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code() as u8);
+        }
+    };
     match run(program) {
         Ok(exit) => exit.into(),
         Err(Failure::Closed) => Exit::Ok.into(),

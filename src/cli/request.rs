@@ -13,12 +13,14 @@ use crate::source::{Draft, curl};
 /// What is asked when nothing is.
 pub(super) const PROMPT: &str = "In two sentences: what is a server-sent event?";
 
-/// The draft that the arguments describe, and the configuration with their bounds.
+/// The draft that the arguments describe and how it travels; the bounds go into the configuration.
 pub(super) fn draft(
+    global: &args::Global,
     args: &args::Request,
     prompt: Option<&str>,
     config: &mut Config,
-) -> Result<Draft, Failure> {
+) -> Result<(Draft, Transport), Failure> {
+    let mut transport = transport(args);
     bounds(args, config);
     dialect(args.dialect.as_deref())?;
     let prompt = match prompt {
@@ -52,8 +54,17 @@ pub(super) fn draft(
                 Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
                 None => command.clone(),
             };
-            let taken = curl::parse(&command).map_err(|why| format!("--curl: {why}"))?;
-            draft.url = taken.url;
+            let variable = |name: &str| config.environment.get(name);
+            let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
+            for option in &curl.ignored {
+                global.say(&format!("--curl: {option} is not taken over"));
+            }
+            transport.insecure |= curl.insecure;
+            transport.location |= curl.location;
+            transport.proxy = transport.proxy.or(curl.proxy);
+            let taken = curl.draft;
+            // The very same call, but to somewhere else: that is a question of its own.
+            draft.url = draft.url.or(taken.url);
             draft.headers = taken.headers;
             draft.body = taken.body;
             if draft.method.is_empty() {
@@ -63,21 +74,19 @@ pub(super) fn draft(
         }
         (None, None) => false,
     };
+    let mut own = Vec::new();
     for header in &args.headers {
         let (k, v) = header
             .split_once(':')
             .ok_or_else(|| format!("-H {header:?}: a header is `Name: value`"))?;
-        let (k, v) = (k.trim().to_owned(), v.trim().to_owned());
-        draft.headers.retain(|(old, _)| !old.eq_ignore_ascii_case(&k));
-        draft.headers.push((k, v));
+        own.push((k.trim().to_owned(), v.trim().to_owned()));
     }
+    draft.headers.retain(|(old, _)| !own.iter().any(|(k, _)| old.eq_ignore_ascii_case(k)));
+    draft.headers.extend(own);
+    transport.check()?;
     if !verbatim {
-        return Ok(compose(
-            config,
-            draft,
-            prompt.as_deref().unwrap_or(PROMPT),
-            args.system.as_deref(),
-        )?);
+        let prompt = prompt.as_deref().unwrap_or(PROMPT);
+        return Ok((compose(config, draft, prompt, args.system.as_deref())?, transport));
     }
     if !draft.model.is_empty() {
         draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
@@ -85,7 +94,7 @@ pub(super) fn draft(
     if let Some(prompt) = prompt {
         draft.body = set_prompt(&draft.body, &prompt).map_err(|why| format!("PROMPT: {why}"))?;
     }
-    Ok(draft)
+    Ok((draft, transport))
 }
 
 /// Checks a dialect's name.
@@ -127,7 +136,7 @@ fn bounds(args: &args::Request, config: &mut Config) {
 }
 
 /// How the request travels.
-pub(super) fn transport(args: &args::Request) -> Transport {
+fn transport(args: &args::Request) -> Transport {
     Transport {
         insecure: args.insecure,
         ca_cert: args.ca_cert.clone(),

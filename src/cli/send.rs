@@ -18,17 +18,17 @@ const SAVE_FAILED: &str = "save-failed";
 
 pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let mut config = super::load(global)?;
-    let draft = request::draft(&args.request, args.prompt.as_deref(), &mut config)?;
+    let (draft, transport) =
+        request::draft(global, &args.request, args.prompt.as_deref(), &mut config)?;
     let mut printer = Printer::new(global, &args.output, &config)?;
     let lab = if request::wants_lab(&draft, &config) {
         Some(lab::start(args.lab.options()).map_err(|e| format!("the lab: {e}"))?)
     } else {
         None
     };
-    let transport = request::transport(&args.request);
     let outgoing = resolve(&draft, &config, &transport, lab.as_ref().map(|l| l.addr))?;
-    if transport.insecure {
-        global.say("!! TLS certificates are NOT verified (--insecure): anybody on the way can read and change everything");
+    for warning in &outgoing.request.warnings {
+        global.say(&format!("!! {warning}"));
     }
     let clock = Clock::start();
     let (news, mut heard) = mpsc::unbounded_channel();
@@ -89,7 +89,7 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
             if matches!(entry.what, What::Request(_)) && entry.x > 0 {
                 open += 1;
             }
-            let redirects = args.request.location && is_redirect(printer.running(entry.x));
+            let redirects = transport.location && is_redirect(printer.running(entry.x));
             match printer.take(&entry) {
                 Ok(true) => {
                     open -= 1;

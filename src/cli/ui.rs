@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -11,7 +12,7 @@ use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap};
 use crate::config::Config;
-use crate::journal::{Entry, Request, file as session_file};
+use crate::journal::{EndCause, Entry, Request, What, file as session_file};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Transport, compose, resolve};
 use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
@@ -32,13 +33,12 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     }
     let mut config = super::load(&Global { quiet: true, ..global.clone() })?;
     let mut messages = config.notes.clone();
-    let mut draft = request::draft(&args.request, None, &mut config)?;
+    let (mut draft, transport) = request::draft(global, &args.request, None, &mut config)?;
     if draft.provider.is_empty() && draft.url.is_none() {
         draft.provider.clone_from(&config.provider);
     }
-    let transport = request::transport(&args.request);
     if transport.insecure {
-        messages.push("!! TLS certificates are NOT verified (--insecure)".into());
+        messages.push("!! TLS certificates are NOT VERIFIED (--insecure)".into());
     }
     let live = args.file.as_deref() == Some(Path::new("-"));
     let session = match args.file.as_deref().filter(|_| !live) {
@@ -52,10 +52,19 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
     let opened = session.as_ref().map(|s| s.1.clone()).unwrap_or_default();
-    let first = next_number(&opened);
+    // A pipe is exchange 0.
+    let first = next_number(&opened).max(u32::from(live));
     recorder.begin(opened);
+    let piped = Arc::new(AtomicBool::new(live));
+    let tell = {
+        let (news, record) = (news.clone(), recorder.writer());
+        move |entry: Entry| {
+            record(&entry);
+            let _ = news.send(News::Entry(entry));
+        }
+    };
     if live {
-        pipe(clock, news.clone(), recorder.writer());
+        pipe(clock, news.clone(), recorder.writer(), Arc::clone(&piped));
     }
     let engine = Engine::start(clock, first, news, recorder.writer()).map_err(|e| e.to_string())?;
     let startup = Startup {
@@ -68,8 +77,9 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         messages,
         tools: tools(&config),
     };
-    let mut desk =
-        Desk { config, transport, engine, recorder, lab: None, options: args.lab.clone() };
+    let pipe = Pipe { open: piped, clock, tell: Box::new(tell) };
+    let options = args.lab.clone();
+    let mut desk = Desk { config, transport, engine, recorder, pipe, lab: None, options };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -153,8 +163,11 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
 
 fn tools(config: &Arc<Config>) -> Tools {
     let (for_curl, for_body) = (Arc::clone(config), Arc::clone(config));
+    let for_parse = Arc::clone(config);
     Tools {
-        parse_curl: Arc::new(curl::parse),
+        parse_curl: Arc::new(move |command: &str| {
+            curl::parse(command, &|name| for_parse.environment.get(name)).map(|curl| curl.draft)
+        }),
         to_curl: Arc::new(move |r: &Request| {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
@@ -168,8 +181,19 @@ fn tools(config: &Arc<Config>) -> Tools {
     }
 }
 
+/// Writes a file, unless there is one.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
 /// Reads standard input to its end, as news. Keys come from the terminal itself.
-fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Send + 'static) {
+fn pipe(
+    clock: Clock,
+    news: UnboundedSender<News>,
+    record: impl Fn(&Entry) + Send + 'static,
+    open: Arc<AtomicBool>,
+) {
     let work = move || {
         let mut input = std::io::stdin().lock();
         let tell = |entries: Vec<Entry>| {
@@ -184,6 +208,8 @@ fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Sen
         loop {
             match input.read(&mut buffer) {
                 Ok(0) => break,
+                // The user stopped it; its end was told then.
+                Ok(_) if !open.load(Ordering::SeqCst) => return,
                 Ok(n) => {
                     let at = clock.now();
                     if std::mem::take(&mut first) && buffer[..n].starts_with(b"{\"sselens\"") {
@@ -199,7 +225,9 @@ fn pipe(clock: Clock, news: UnboundedSender<News>, record: impl Fn(&Entry) + Sen
                 }
             }
         }
-        tell(bare.finish(Some(clock.now())));
+        if open.swap(false, Ordering::SeqCst) {
+            tell(bare.finish(Some(clock.now())));
+        }
     };
     // Without the thread there is nothing to show, and the screen says that nothing came.
     let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
@@ -214,12 +242,30 @@ fn whole_session(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
     session_file::read(&all[..]).map(|s| s.entries).unwrap_or_default()
 }
 
+/// Standard input as an exchange, number 0.
+struct Pipe {
+    open: Arc<AtomicBool>,
+    clock: Clock,
+    tell: Box<dyn Fn(Entry)>,
+}
+
+impl Pipe {
+    /// Ends it, if it still runs: what comes from now on is not looked at.
+    fn cancel(&self) {
+        if self.open.swap(false, Ordering::SeqCst) {
+            let what = What::End { cause: EndCause::Cancelled, detail: String::new() };
+            (self.tell)(Entry { x: 0, at: Some(self.clock.now()), what });
+        }
+    }
+}
+
 /// Does what the screen asks for.
 struct Desk {
     config: Arc<Config>,
     transport: Transport,
     engine: Engine,
     recorder: Recorder,
+    pipe: Pipe,
     /// Runs from the first request to it on.
     lab: Option<lab::Running>,
     options: LabOptions,
@@ -237,6 +283,9 @@ impl Desk {
     }
 
     fn save(&self, path: &Path) -> Result<String, String> {
+        if path.exists() {
+            return Err(format!("{} exists already; it was left as it is", path.display()));
+        }
         let length = self.recorder.also(path).map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(format!("saved to {}, {} so far", path.display(), crate::text::count(length, "byte")))
     }
@@ -257,9 +306,14 @@ impl Deeds for Desk {
                 Ok(()) => return,
                 Err(why) => Err(why),
             },
-            Effect::Cancel(x) => return self.engine.cancel(x),
+            Effect::Cancel(x) => {
+                if x == 0 {
+                    self.pipe.cancel();
+                }
+                return self.engine.cancel(x);
+            }
             Effect::SaveSession(path) => self.save(&path).map(Done::Said),
-            Effect::WriteFile { path, bytes } => std::fs::write(&path, &bytes)
+            Effect::WriteFile { path, bytes } => write_new(&path, &bytes)
                 .map(|()| Done::Said(format!("wrote {}", path.display())))
                 .map_err(|e| failed(&path, e)),
             Effect::LoadRequest(path) => {

@@ -302,6 +302,12 @@ impl Config {
             provider.headers.push((key, value));
         }
         provider.body.extend(file.body.into_iter().flatten());
+        if !provider.base_url.is_empty() && !provider.base_url.contains("://") {
+            return Err(format!(
+                "providers.{name}: base_url {0:?} has no scheme; http://{0} perhaps?",
+                provider.base_url
+            ));
+        }
         if provider.base_url.is_empty() {
             return Err(format!("providers.{name}: no base_url"));
         }

@@ -4,7 +4,11 @@
 //! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod gemini;
+mod ollama;
 mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 mod path;
 mod usage;
 
@@ -17,7 +21,14 @@ use crate::frame;
 use crate::json::Value;
 
 /// Every dialect, in the order in which `auto` asks them.
-pub const DIALECTS: &[&dyn Dialect] = &[&openai_chat::OpenAiChat];
+pub const DIALECTS: &[&dyn Dialect] = &[
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &openai_completions::OpenAiCompletions,
+    &ollama::Ollama,
+    &gemini::Gemini { array: false },
+    &gemini::Gemini { array: true },
+];
 
 /// How one family of providers speaks.
 pub trait Dialect: Sync {
@@ -62,7 +73,7 @@ pub struct Payload<'a> {
 /// How a dialect's requests are made.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSide {
-    /// Path after the provider's base URL.
+    /// Path after the provider's base URL; `{model}` in it stands for the model.
     pub path: &'static str,
     /// The header that carries the key, and what stands before the key in it.
     pub key_header: (&'static str, &'static str),
@@ -211,6 +222,13 @@ pub fn find(name: &str) -> Option<&'static dyn Dialect> {
 /// The dialect that a payload can only be of.
 pub fn recognise(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.recognises(payload)).copied()
+}
+
+/// The dialect in which to read a payload that none can be told by: an error, or `[DONE]`. Most
+/// dialects write errors alike, so an error decides nothing: what comes after it may.
+pub fn fallback(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
+    let error = payload.json.is_some_and(|j| j.get("error").is_some());
+    (error || payload.data.starts_with("[DONE]")).then_some(DIALECTS[0])
 }
 
 /// The most telling text of a provider's error value: its `message`, or what stands for one.

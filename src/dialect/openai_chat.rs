@@ -43,16 +43,19 @@ impl Dialect for OpenAiChat {
 
     fn recognises(&self, payload: &Payload<'_>) -> bool {
         let Some(json) = payload.json else { return false };
-        json.str("object").is_some_and(|o| o.starts_with("chat.completion"))
-            || json.get("choices").is_some_and(|c| {
-                c.kind() == Kind::Array
-                    && c.items().next().is_none_or(|c| {
-                        c.get("delta").is_some()
-                            || c.get("message").is_some()
-                            || (c.get("text").is_none() && c.get("finish_reason").is_some())
-                    })
-            })
-            || json.get("error").is_some()
+        match json.str("object") {
+            Some(object) if object.starts_with("chat.completion") => return true,
+            Some(object) if object == "text_completion" => return false,
+            _ => {}
+        }
+        json.get("choices").is_some_and(|c| {
+            c.kind() == Kind::Array
+                && c.items().next().is_none_or(|c| {
+                    c.get("delta").is_some()
+                        || c.get("message").is_some()
+                        || (c.get("text").is_none() && c.get("finish_reason").is_some())
+                })
+        })
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -91,15 +94,15 @@ impl Decoder for Chat {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
-            // `event: error` with plain text: the text is the error.
-            if payload.event == "error" && !payload.data.is_empty() {
-                let message = Cow::Borrowed(payload.data);
-                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+            if let Some(error) = text_error(payload) {
+                tell(Fact::Error(error));
             }
             return;
         };
         let chunk = Chunk::of(json);
-        error(&chunk, json, payload, tell);
+        if let Some(error) = error(&chunk, json, payload) {
+            tell(Fact::Error(error));
+        }
         if !self.told_model
             && let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty())
         {
@@ -150,13 +153,23 @@ fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
     }
 }
 
+/// The error that a payload is, for dialects that write theirs as this one does.
+pub(super) fn error_in<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
+    match payload.json.filter(|j| j.kind() == Kind::Object) {
+        Some(json) => error(&Chunk::of(json), json, payload),
+        None => text_error(payload),
+    }
+}
+
+/// `event: error` with plain text: the text is the error.
+fn text_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
+    let said = payload.event == "error" && !payload.data.is_empty();
+    let message = Cow::Borrowed(payload.data);
+    said.then_some(InBandError { message, kind: None, shape: ErrorShape::Text })
+}
+
 /// Every shape of error that such a body has been seen to carry.
-fn error(
-    chunk: &Chunk<'_>,
-    json: Value<'_>,
-    payload: &Payload<'_>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
+fn error<'a>(chunk: &Chunk<'a>, json: Value<'a>, payload: &Payload<'a>) -> Option<InBandError<'a>> {
     let truthy = |v: &Value<'_>| !matches!(v.raw(), b"null" | b"false" | b"0" | b"\"\"" | b"{}");
     let word = |v: Option<Value<'_>>| {
         v.filter(|v| !v.is_null())
@@ -180,9 +193,7 @@ fn error(
     } else {
         None
     };
-    if let Some((message, kind, shape)) = found {
-        tell(Fact::Error(InBandError { message, kind: kind.map(Cow::Owned), shape }));
-    }
+    found.map(|(message, kind, shape)| InBandError { message, kind: kind.map(Cow::Owned), shape })
 }
 
 /// An error that has no `error` member: vLLM's, FastAPI's, Cerebras'.

@@ -5,6 +5,7 @@
 //! body has is decided by its bytes; the header only settles what the bytes leave open
 //! ([`sniff`]). All of it is linear in the body's length for any cutting into reads.
 
+mod array;
 mod lines;
 mod sniff;
 pub mod sse;
@@ -21,6 +22,8 @@ pub enum Framing {
     Sse,
     /// One JSON value a line.
     Ndjson,
+    /// One JSON array, streamed element by element.
+    Array,
     /// Not divided: one JSON document, a web page, plain text.
     Whole,
 }
@@ -31,6 +34,7 @@ impl Framing {
         match self {
             Framing::Sse => "sse",
             Framing::Ndjson => "ndjson",
+            Framing::Array => "array",
             Framing::Whole => "whole",
         }
     }
@@ -49,6 +53,8 @@ pub enum Kind {
     Incomplete,
     /// One NDJSON line.
     Line,
+    /// One element of a streamed JSON array, with what stands before it.
+    Element,
     /// A body that is no stream, whole.
     Body,
 }
@@ -62,6 +68,7 @@ impl Kind {
             Kind::Block => "block",
             Kind::Incomplete => "incomplete",
             Kind::Line => "line",
+            Kind::Element => "element",
             Kind::Body => "body",
         }
     }
@@ -112,8 +119,8 @@ impl Frame {
         Some(from..from + len as usize)
     }
 
-    /// The payload: an event's data as the standard joins it, a line without its line end, a whole
-    /// body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
+    /// The payload: an event's data as the standard joins it, a line without its line end, an
+    /// element's value, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
     /// Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
@@ -121,8 +128,12 @@ impl Frame {
         }
         match self.kind {
             Kind::Event => Some(sse::Block::of(self, body).data().into()),
-            Kind::Line | Kind::Body => Some(crate::text::lossy(self.bytes(body))),
-            Kind::Comment | Kind::Block | Kind::Incomplete => None,
+            Kind::Line | Kind::Body => {
+                // A byte order mark is no part of the text that it marks.
+                let bytes = self.bytes(body);
+                Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
+            }
+            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Element => None,
         }
     }
 }
@@ -138,6 +149,7 @@ enum State {
     Undecided(sniff::Sniffer),
     Sse(Box<sse::Sse>),
     Lines(lines::Lines),
+    Array(array::Array),
     Whole,
 }
 
@@ -159,6 +171,7 @@ impl Framer {
         match &mut self.state {
             State::Sse(sse) => sse.push(body, frames),
             State::Lines(lines) => lines.push(body, frames),
+            State::Array(array) => array.push(body, frames),
             State::Undecided(_) | State::Whole => {}
         }
     }
@@ -174,6 +187,7 @@ impl Framer {
         match &mut self.state {
             State::Sse(sse) => sse.finish(body, frames),
             State::Lines(lines) => lines.finish(body, frames),
+            State::Array(array) => array.finish(body, frames),
             State::Undecided(_) | State::Whole => {
                 if !body.is_empty() {
                     frames.push(Frame::new(Kind::Body, 0, body.len()));
@@ -182,10 +196,18 @@ impl Framer {
         }
     }
 
+    /// The body of which nothing could be decoded, as one `incomplete` frame.
+    pub fn give_up(body: &[u8], frames: &mut Vec<Frame>) {
+        if !body.is_empty() {
+            frames.push(Frame::new(Kind::Incomplete, 0, body.len()));
+        }
+    }
+
     fn choose(&mut self, framing: Framing) {
         self.state = match framing {
             Framing::Sse => State::Sse(Box::default()),
             Framing::Ndjson => State::Lines(lines::Lines::default()),
+            Framing::Array => State::Array(array::Array::default()),
             Framing::Whole => State::Whole,
         };
     }
@@ -196,7 +218,16 @@ impl Framer {
             State::Undecided(_) => None,
             State::Sse(_) => Some(Framing::Sse),
             State::Lines(_) => Some(Framing::Ndjson),
+            State::Array(_) => Some(Framing::Array),
             State::Whole => Some(Framing::Whole),
+        }
+    }
+
+    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    pub fn array_is_closed(&self) -> Option<bool> {
+        match &self.state {
+            State::Array(array) => Some(array.is_closed()),
+            _ => None,
         }
     }
 

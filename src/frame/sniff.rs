@@ -69,6 +69,7 @@ impl Sniffer {
             return None;
         }
         match first {
+            b'[' if !self.sse && !self.ndjson => array(&body[start + 1..], end),
             b'<' | b'[' => Some(Framing::Whole),
             b'{' if self.ndjson => Some(Framing::Ndjson),
             b'{' => self.second_line(body, start, end),
@@ -137,6 +138,15 @@ impl Sniffer {
             return Some(framing);
         }
         end.then_some(Framing::Whole)
+    }
+}
+
+/// A body that begins with `[`, given what follows: an array of objects is a stream of them.
+fn array(rest: &[u8], end: bool) -> Option<Framing> {
+    match rest.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+        Some(b'{' | b']') => Some(Framing::Array),
+        Some(_) => Some(Framing::Whole),
+        None => end.then_some(Framing::Array),
     }
 }
 

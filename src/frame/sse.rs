@@ -212,7 +212,11 @@ impl Sse {
         if self.frame == body.len() {
             return;
         }
-        let partial = &body[self.line..];
+        let mut partial = &body[self.line..];
+        if self.line == 0 && partial.starts_with(b"\xef\xbb\xbf") {
+            self.bom = true;
+            partial = &partial[3..];
+        }
         self.count_invalid(partial);
         // An LF that came a read after its CR stands alone here, and belongs to the blank line.
         let begun = self.block.fields || self.block.comments || self.block.oversized;

@@ -149,6 +149,10 @@ fn the_bytes_decide_the_framing() {
         (json("text/plain"), ": hi\n\n", Framing::Sse),
         (Hint::default(), "{\"a\":1}\n{\"b\":1}\n", Framing::Ndjson),
         (Hint::default(), "{\"a\":1}\n", Framing::Whole),
+        (Hint::default(), " [\r\n{\"a\":1}]", Framing::Array),
+        (Hint::default(), "[ ]", Framing::Array),
+        (Hint::default(), "[1]", Framing::Whole),
+        (sse_hint(), "[{}]", Framing::Whole),
         (Hint::default(), "\u{feff}data: x\n\n", Framing::Sse),
         (Hint::default(), "upstream overloaded", Framing::Whole),
         (Hint { named_sse: true, ..Hint::default() }, "foo\n\n", Framing::Sse),
@@ -160,6 +164,15 @@ fn the_bytes_decide_the_framing() {
             assert!(tiles(&frames, body.as_bytes()));
         }
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_told_and_not_read() {
+    let (_, framer) = frames(sse_hint(), "\u{feff}data: x".as_bytes(), &[1, 2]);
+    assert!(framer.sse().unwrap().bom);
+    let body = "\u{feff}{\"a\":1}".as_bytes();
+    let (frames, _) = frames(Hint::default(), body, &[]);
+    assert_eq!(frames[0].data(body).unwrap(), "{\"a\":1}");
 }
 
 #[test]
@@ -177,6 +190,39 @@ fn ndjson_lines_end_at_their_line_end() {
 }
 
 #[test]
+fn elements_take_what_stands_before_them() {
+    let of = |body: &str| -> Vec<(Kind, String)> { kinds(Hint::default(), body) };
+    let element = |s: &str| (Kind::Element, s.to_owned());
+    assert_eq!(
+        of("[{\"a\":\"]},\\\"\"}\r\n,\n{\"b\":[{}]}, 7 ,\"x,]\"\n]\n"),
+        [
+            element("[{\"a\":\"]},\\\"\"}"),
+            element("\r\n,\n{\"b\":[{}]}"),
+            element(", 7"),
+            element(" ,\"x,]\"\n]\n"),
+        ]
+    );
+    // A rest that is no element, and a second element without its comma.
+    assert_eq!(
+        of("[{}\n{},{\"b\""),
+        [element("[{}"), element("\n{}"), (Kind::Incomplete, ",{\"b\"".into())]
+    );
+    assert_eq!(of("[{},"), [element("[{}"), (Kind::Incomplete, ",".into())]);
+    assert_eq!(of("[{}\n"), [element("[{}\n")]);
+    assert_eq!(of("[]\n"), [(Kind::Body, "[]\n".into())]);
+    assert_eq!(of("[{\"a"), [(Kind::Incomplete, "[{\"a".into())]);
+}
+
+#[test]
+fn an_elements_data_is_its_value() {
+    let body = b"[ {\"a\":1}\n,{\"b\":2} ]";
+    let (frames, framer) = frames(Hint::default(), body, &[]);
+    let data: Vec<_> = frames.iter().map(|f| f.data(body).unwrap().into_owned()).collect();
+    assert_eq!(data, ["{\"a\":1}", "{\"b\":2}"]);
+    assert_eq!(framer.array_is_closed(), Some(true));
+}
+
+#[test]
 fn one_long_line_in_single_bytes_is_linear() {
     // A quadratic scan of 8 MB would take the better part of an hour.
     let mut body = b"data: ".to_vec();
@@ -191,6 +237,30 @@ fn one_long_line_in_single_bytes_is_linear() {
         framer.finish(&body, &mut out);
         assert_eq!(out.len(), 1);
     }
+}
+
+#[test]
+fn one_long_element_in_single_bytes_is_linear() {
+    let mut body = b"[{\"a\":\"".to_vec();
+    body.resize(8 << 20, b'x');
+    body.extend_from_slice(b"\"}]");
+    let mut framer = Framer::new(Hint::default());
+    let mut out = Vec::new();
+    for end in 0..body.len() {
+        framer.push(&body[..end], &mut out);
+    }
+    framer.finish(&body, &mut out);
+    assert_eq!(out.len(), 1);
+}
+
+/// Streamed arrays, whole and broken.
+fn array() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        3 => Just("{"), 3 => Just("}"), 2 => Just("["), 2 => Just("]"), 3 => Just(","),
+        3 => Just("\""), 1 => Just("\\"), 1 => Just("7"), 1 => Just("\r\n"), 1 => Just(" "),
+        2 => Just("{\"a\":[1,\"}\"]}"), 1 => Just("é"),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|p| format!("[{{{}", p.concat()).into_bytes())
 }
 
 /// Streams made of what matters to the standard's parser.
@@ -234,5 +304,14 @@ proptest! {
         prop_assert_eq!(a.framing(), b.framing());
         prop_assert_eq!(a.sse().map(|s| (s.line_endings, s.trailing, s.invalid_utf8, s.blocks_without_data)),
                         b.sse().map(|s| (s.line_endings, s.trailing, s.invalid_utf8, s.blocks_without_data)));
+    }
+
+    #[test]
+    fn cuts_change_no_element(body in array(), cuts in prop::collection::vec(any::<usize>(), 0..8)) {
+        let (whole, a) = frames(Hint::default(), &body, &[]);
+        let (cut, b) = frames(Hint::default(), &body, &cuts);
+        prop_assert_eq!(&whole, &cut);
+        prop_assert!(tiles(&whole, &body));
+        prop_assert_eq!(a.array_is_closed(), b.array_is_closed());
     }
 }

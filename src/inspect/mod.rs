@@ -50,7 +50,7 @@ impl Default for Options {
             severities: BTreeMap::new(),
             giant_frame: 64 << 10,
             stall: 10_000_000,
-            slow_first_byte: 30_000_000,
+            slow_first_byte: 10_000_000,
         }
     }
 }
@@ -135,6 +135,8 @@ pub struct Inspection {
     dialect: Option<&'static dyn Dialect>,
     configured: Option<&'static dyn Dialect>,
     decoder: Option<Box<dyn dialect::Decoder>>,
+    /// The dialect is a guess by an error, until something better comes.
+    provisional: bool,
     answer: Answer,
     shape: Shape,
 
@@ -175,6 +177,7 @@ impl Inspection {
             dialect: None,
             configured: None,
             decoder: None,
+            provisional: false,
             answer: Answer::default(),
             shape: Shape::default(),
             families: rule::families(),
@@ -194,6 +197,8 @@ impl Inspection {
                 self.rules(at, |family, now, out| family.request(now, out));
             }
             What::Bare { status, content_type, dialect, named_sse } => {
+                // A pipe that is watched has times: they count from its beginning.
+                self.timing.request = at;
                 self.configure(dialect.as_deref().unwrap_or("auto"));
                 self.told = Some((*status, content_type.clone()));
                 self.framer =
@@ -232,6 +237,22 @@ impl Inspection {
     fn speak(&mut self, dialect: Option<&'static dyn Dialect>) {
         self.dialect = dialect;
         self.decoder = dialect.map(|d| d.decoder());
+    }
+
+    /// Finds the dialect by a payload. An error decides none for good: it is read, and the next
+    /// payload is asked again.
+    fn recognise(&mut self, payload: &Payload<'_>) {
+        if let Some(dialect) = dialect::recognise(payload) {
+            self.provisional = false;
+            self.speak(Some(dialect));
+        } else if self.decoder.is_none()
+            && let Some(dialect) = dialect::fallback(payload)
+        {
+            self.provisional = true;
+            self.decoder = Some(dialect.decoder());
+            // Of a stream the guess is as good as any; a lone error body is everybody's.
+            self.dialect = (payload.kind == Kind::Event).then_some(dialect);
+        }
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
@@ -276,13 +297,20 @@ impl Inspection {
         {
             self.coding_error = Some(why);
         }
+        // Of a coding that could not be undone at all, the bytes are shown as they came.
+        let undecoded = self.coding_error.is_some() && self.decoded.is_empty();
+        if undecoded {
+            self.decoded.clone_from(&self.wire);
+        }
         let decoded = self.body().len() as u64;
         if let Some(last) = self.reads.last_mut() {
             last.decoded = decoded;
         }
         self.timing.end = at;
         self.end = Some((cause, detail.to_owned()));
-        self.advance(at, |framer, body, frames| framer.finish(body, frames));
+        self.advance(at, |framer, body, frames| {
+            if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
+        });
         self.rules(at, |family, now, out| family.end(now, out));
     }
 
@@ -356,8 +384,8 @@ impl Inspection {
     }
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if self.decoder.is_none() {
-            self.speak(dialect::recognise(payload));
+        if self.decoder.is_none() || self.provisional {
+            self.recognise(payload);
         }
         let Some(decoder) = &mut self.decoder else { return };
         let (answer, timing) = (&mut self.answer, &mut self.timing);

@@ -103,10 +103,13 @@ impl Inspection {
             parts.push(text::count(output, "output token"));
         }
         let what = parts.join(", ");
-        if answer.finished() {
-            format!("A sound stream: {what}.")
-        } else {
-            format!("Nothing is wrong on the wire: {what}.")
+        let wants_sentinel = self.dialect().is_some_and(|d| d.ending().sentinel);
+        let unmarked = wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1;
+        match (answer.finished(), what.is_empty() || answer.deltas().is_empty()) {
+            (true, _) if unmarked => format!("A sound stream but for its end: {what}; no [DONE]."),
+            (true, _) => format!("A sound stream: {what}."),
+            (false, true) => "Nothing of an answer came.".to_owned(),
+            (false, false) => format!("Nothing is wrong on the wire: {what}."),
         }
     }
 

@@ -56,6 +56,11 @@ struct Line<'a> {
     /// Of `body` and `request`: spans that were replaced by `*`, as [offset in the body, length].
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     masked: Vec<Span>,
+    /// Of `request` and `head`: where the address or a header's value was masked, as [member,
+    /// offset in its value, length]: `["headers.authorization", 7, 24]`. For readers of the file;
+    /// this program does not read it back.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    masked_in: Vec<(String, u64, u64)>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -123,6 +128,8 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
         What::Request(r) => {
             bytes_into(&mut line, &r.body);
             line.masked.clone_from(&r.masked);
+            stars("url", &r.url, &mut line.masked_in);
+            masked_headers(&r.headers, &mut line.masked_in);
             line.method = Some(r.method.clone());
             line.url = Some(r.url.clone());
             line.headers = Some(r.headers.clone());
@@ -152,6 +159,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             "tls"
         }
         What::Head(h) => {
+            masked_headers(&h.headers, &mut line.masked_in);
             line.interim = h.interim;
             line.status = Some(h.status);
             line.version = Some(h.version.clone());
@@ -183,6 +191,27 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     let _ = text::write_json(&mut *out, &line);
     out.push(b'\n');
+}
+
+/// Where the values of headers were masked.
+fn masked_headers(headers: &Headers, found: &mut Vec<(String, u64, u64)>) {
+    for (name, value) in headers {
+        stars(&format!("headers.{name}"), value, found);
+    }
+}
+
+/// The runs of stars in a member's value, each of which stands for a secret.
+fn stars(member: &str, value: &str, found: &mut Vec<(String, u64, u64)>) {
+    let mut at = 0;
+    while let Some(i) = memchr::memchr(b'*', &value.as_bytes()[at..]) {
+        let from = at + i;
+        let len = value.as_bytes()[from..].iter().take_while(|b| **b == b'*').count();
+        // `*/*` is what any client accepts.
+        if len > 1 {
+            found.push((member.to_owned(), from as u64, len as u64));
+        }
+        at = from + len;
+    }
 }
 
 /// A time as the file and all output show it: seconds. Microseconds survive the way there and back

@@ -2,7 +2,6 @@
 //! refusal.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use super::Lab;
 use super::ask::Ask;
@@ -14,6 +13,7 @@ use super::scenario::{UsageMode, find, scenarios};
 use super::script::{self, Script};
 use super::speaker::{self, Manner, Row};
 use super::wire::{Gone, Wire};
+use crate::source::Clock;
 
 /// 2026-01-01: the time of every answer of a lab with a seed.
 pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
@@ -112,7 +112,6 @@ impl Lab {
         if self.seeded {
             return SEEDED_TIME;
         }
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(SEEDED_TIME, |time| time.as_secs())
+        Clock::start().unix_seconds()
     }
 }

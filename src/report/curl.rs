@@ -43,7 +43,8 @@ mod tests {
         };
         let command = curl(&request, Some("KEY"));
         assert!(command.contains("\"authorization: Bearer $KEY\""));
-        let draft = crate::source::curl::parse(&command).unwrap();
+        let key = |name: &str| (name == "KEY").then(|| "k".to_owned());
+        let draft = crate::source::curl::parse(&command, &key).unwrap().draft;
         assert_eq!(draft.url.as_deref(), Some("http://h/p?x=1&y"));
         assert_eq!(draft.body, request.body);
         assert_eq!(draft.headers[1], ("x-a".to_owned(), "it's".to_owned()));

@@ -84,7 +84,7 @@ fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<(
     if let Some(h) = &i.head {
         head.push(visible(&h.version, Newlines::Show).into_owned());
     }
-    head.extend(i.status().map(|s| status_line(s)));
+    head.extend(i.status().map(status_line));
     head.extend(i.content_type().map(|t| visible(t, Newlines::Show).into_owned()));
     if !head.is_empty() {
         writeln!(out, "{}", head.join(" · "))?;
@@ -186,7 +186,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
         let mut place = Vec::new();
         place.extend(f.frame.map(|n| format!("frame {n}")));
         place.extend(f.offset.map(|n| format!("byte {n}")));
-        place.extend(f.at.map(|at| format!("{:.3} s", crate::journal::file::seconds(at))));
+        place.extend(i.timing.since_request(f.at).map(|s| format!("{s:.3} s")));
         let label = format!("{mark} {:<5} {}", f.severity.name(), f.code());
         writeln!(
             out,

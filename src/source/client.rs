@@ -74,8 +74,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
         next.request.body = bytes::Bytes::new();
         next.request.masked.clear();
     }
-    next.request.url = next.secrets.mask(url.as_str());
-    next.url = url;
+    next.go_to(url);
     Some(next)
 }
 
@@ -107,14 +106,17 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         self.tell(self.clock.now(), What::Request(Box::new(outgoing.request.clone())));
         let mut masker = Masker::new(outgoing.secrets.clone());
         let total = outgoing.limits.total_timeout;
+        let marks = Marks::default();
         let mut follow = None;
         let stop = tokio::select! {
             biased;
             () = cancel.cancelled() => Stop::new(EndCause::Cancelled, ""),
             () = sleep(total) => Stop::new(EndCause::Timeout(Timeout::Total), ""),
-            stop = self.exchange(outgoing, &mut masker, &mut follow) => stop,
+            stop = self.exchange(outgoing, &marks, &mut masker, &mut follow) => stop,
         };
         let at = self.clock.now();
+        // Stopped before the head: how far it had come.
+        self.tell_marks(&marks, None);
         let (bytes, masked) = masker.finish();
         if !bytes.is_empty() {
             self.tell(at, What::Body { len: 0, bytes, masked });
@@ -127,11 +129,11 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     async fn exchange(
         &self,
         outgoing: &Outgoing,
+        marks: &Marks,
         masker: &mut Masker,
         follow: &mut Option<(u16, String)>,
     ) -> Stop {
-        let marks = Marks::default();
-        let client = match client(outgoing, self.clock, &marks) {
+        let client = match client(outgoing, self.clock, marks) {
             Ok(client) => client,
             Err(stop) => return stop,
         };
@@ -144,20 +146,16 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             biased;
             sent = request.send() => sent,
             () = sleep(idle) => {
-                self.tell_marks(&marks, None);
                 return Stop::new(EndCause::Timeout(Timeout::Idle), "no response head");
             }
         };
         let at = self.clock.now();
         let response = match sent {
             Ok(response) => response,
-            Err(e) => {
-                self.tell_marks(&marks, None);
-                return before_head(&e, marks.connected());
-            }
+            Err(e) => return before_head(&e, marks.connected()),
         };
         self.tell_marks(
-            &marks,
+            marks,
             response
                 .extensions()
                 .get::<hyper_util::client::legacy::connect::HttpInfo>()
@@ -234,7 +232,10 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
 
     /// The phases before the head, told when they are known to be over.
     fn tell_marks(&self, marks: &Marks, peer: Option<SocketAddr>) {
-        let Ok(marks) = marks.0.lock() else { return };
+        let Ok(mut marks) = marks.0.lock() else { return };
+        if std::mem::replace(&mut marks.told, true) {
+            return;
+        }
         if let Some((at, addresses)) = &marks.resolved {
             let addresses = addresses.iter().map(|a| a.ip().to_string()).collect();
             self.tell(*at, What::Resolved { addresses });
@@ -277,6 +278,8 @@ struct MarksInner {
     hello: Option<Micros>,
     /// The connector is done: TCP, and TLS where there is any.
     connected: Option<Micros>,
+    /// All of this was told.
+    told: bool,
 }
 
 impl Marks {

@@ -1,6 +1,6 @@
 //! The one clock. Nothing else in the program asks what time it is.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -34,8 +34,8 @@ impl Clock {
         whole.ok().and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
     }
 
-    /// The moment on the runtime's clock at which `micros` after the epoch will have passed.
-    pub fn instant(&self, micros: Micros) -> Instant {
-        self.epoch + Duration::from_micros(micros)
+    /// The wall-clock time of the epoch, in seconds since 1970.
+    pub fn unix_seconds(&self) -> u64 {
+        self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }

@@ -2,6 +2,21 @@
 
 use super::Draft;
 
+/// What a curl command asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Curl {
+    /// The request.
+    pub draft: Draft,
+    /// `-k`: certificates are not to be verified.
+    pub insecure: bool,
+    /// `-L`: redirects are to be followed.
+    pub location: bool,
+    /// `-x`: the proxy.
+    pub proxy: Option<String>,
+    /// Options that are not taken over.
+    pub ignored: Vec<String>,
+}
+
 /// Options of curl's that take a value and mean nothing for the bytes that are sent.
 const IGNORED_WITH_VALUE: &[&str] = &[
     "-o",
@@ -20,8 +35,6 @@ const IGNORED_WITH_VALUE: &[&str] = &[
     "--dump-header",
     "--resolve",
     "--interface",
-    "-x",
-    "--proxy",
     "--cacert",
     "--cert",
     "--key",
@@ -36,17 +49,39 @@ const IGNORED_WITH_VALUE: &[&str] = &[
     "--max-redirs",
 ];
 
-/// Reads a curl command line. The draft's headers are the command's; `content-type` is what curl
+/// Options of curl's that say how its output looks: nothing is lost without them.
+const HARMLESS: &[&str] = &[
+    "-s",
+    "-S",
+    "-N",
+    "-i",
+    "-v",
+    "-f",
+    "-sS",
+    "-sSN",
+    "-sN",
+    "-iN",
+    "-siN",
+    "--silent",
+    "--show-error",
+    "--no-buffer",
+    "--include",
+    "--verbose",
+    "--fail",
+];
+
+/// Reads a curl command line; a variable in it (`$NAME`) is what `variable` says. The draft's headers are the command's; `content-type` is what curl
 /// would send where the command names none.
 ///
 /// # Errors
 /// A sentence about what could not be understood.
-pub fn parse(command: &str) -> Result<Draft, String> {
-    let words = words(command)?;
+pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Curl, String> {
+    let words = words(command, variable)?;
     let mut args = words.into_iter();
     if args.next().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
         return Err("not a curl command: it does not begin with `curl`".into());
     }
+    let mut curl = Curl::default();
     let mut draft = Draft::default();
     let mut data: Vec<Vec<u8>> = Vec::new();
     let (mut json, mut get) = (false, false);
@@ -92,8 +127,14 @@ pub fn parse(command: &str) -> Result<Draft, String> {
             "-F" | "--form" => {
                 return Err("-F: multipart forms are not read; no LLM stream takes one".into());
             }
-            name if IGNORED_WITH_VALUE.contains(&name) => drop(value()?),
-            name if name.starts_with('-') && name.len() > 1 => {}
+            "-k" | "--insecure" => curl.insecure = true,
+            "-L" | "--location" => curl.location = true,
+            "-x" | "--proxy" => curl.proxy = Some(value()?),
+            name if IGNORED_WITH_VALUE.contains(&name) => {
+                curl.ignored.push(format!("{name} {}", value()?));
+            }
+            name if HARMLESS.contains(&name) => {}
+            name if name.starts_with('-') && name.len() > 1 => curl.ignored.push(name.to_owned()),
             _ => draft.url = Some(arg),
         }
     }
@@ -120,7 +161,7 @@ pub fn parse(command: &str) -> Result<Draft, String> {
     if draft.method.is_empty() {
         draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
     }
-    Ok(draft)
+    Ok(Curl { draft, ..curl })
 }
 
 /// `--name=value` and `-Nvalue` taken apart. A cluster of flags (`-sSN`) stays one name.
@@ -162,15 +203,16 @@ fn read(value: &str, strip: bool) -> Result<Vec<u8>, String> {
 
 /// The words of a shell command: POSIX quoting, `\` at line ends, and bash's `$'…'`, which
 /// browsers write.
-fn words(command: &str) -> Result<Vec<String>, String> {
-    let plain = ansi_c(command.trim().trim_start_matches("$ "));
+fn words(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
+    let plain = expand(command.trim().trim_start_matches("$ "), variable)?;
     // A prompt's `^` at line ends is cmd.exe's.
     let plain = plain.replace("^\r\n", " ").replace("^\n", " ");
     shlex::split(&plain).ok_or_else(|| "a quote in the curl command is not closed".into())
 }
 
-/// Replaces `$'…'` by a POSIX-quoted word of the same meaning.
-fn ansi_c(command: &str) -> String {
+/// Replaces `$'…'` by a POSIX-quoted word of the same meaning, and `$NAME` by its value, as the shell
+/// would that the command was written for.
+fn expand(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(command.len());
     let mut chars = command.chars().peekable();
     let mut quote = None;
@@ -188,6 +230,21 @@ fn ansi_c(command: &str) -> String {
                 }
                 out.push_str(&quoted(&text));
             }
+            ('$', None | Some('"')) => match name(&mut chars) {
+                Some(name) => {
+                    let value = variable(&name).ok_or_else(|| format!("${name} is not set"))?;
+                    // Inside double quotes these four keep a meaning; outside, a word has to stay one.
+                    let keep =
+                        |c: char| quote.is_none() && !c.is_alphanumeric() || "\"\\$`".contains(c);
+                    for c in value.chars() {
+                        if keep(c) {
+                            out.push('\\');
+                        }
+                        out.push(c);
+                    }
+                }
+                None => out.push('$'),
+            },
             // A line that goes on; the pasted text may have either kind of line end.
             ('\\', None | Some('"')) if matches!(chars.peek(), Some('\n' | '\r')) => {
                 if chars.next() == Some('\r') {
@@ -211,7 +268,20 @@ fn ansi_c(command: &str) -> String {
             (c, None) => out.push(c),
         }
     }
-    out
+    Ok(out)
+}
+
+/// The name after a `$`: `NAME` or `{NAME}`.
+fn name(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
+    let braces = chars.next_if_eq(&'{').is_some();
+    let mut name = String::new();
+    while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+        name.push(c);
+    }
+    if braces {
+        chars.next_if_eq(&'}');
+    }
+    (!name.is_empty()).then_some(name)
 }
 
 fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
@@ -248,6 +318,23 @@ pub fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn parse(command: &str) -> Result<Draft, String> {
+        let variable = |name: &str| (name == "KEY").then(|| "sk \"$1\"".to_owned());
+        super::parse(command, &variable).map(|c| c.draft)
+    }
+
+    #[test]
+    fn what_is_not_taken_over_is_told() {
+        let curl =
+            super::parse("curl -sS h -k -L -x http://p:1 -m 3 --frobnicate", &|_| None).unwrap();
+        assert!(curl.insecure && curl.location);
+        assert_eq!(curl.proxy.as_deref(), Some("http://p:1"));
+        assert_eq!(curl.ignored, ["-m 3", "--frobnicate"]);
+        assert!(super::parse("curl h -H \"a: $NOPE\"", &|_| None).unwrap_err().contains("$NOPE"));
+        let single = super::parse("curl h -H 'a: $NOPE'", &|_| None).unwrap();
+        assert_eq!(single.draft.headers[0].1, "$NOPE");
+    }
+
     #[test]
     fn documents_and_browsers_are_understood() {
         let draft = parse(
@@ -257,7 +344,7 @@ mod tests {
         .unwrap();
         assert_eq!(draft.url.as_deref(), Some("https://api.example/v1/chat/completions"));
         assert_eq!(draft.method, "POST");
-        assert_eq!(draft.headers[1], ("Authorization".into(), "Bearer $KEY".into()));
+        assert_eq!(draft.headers[1], ("Authorization".into(), "Bearer sk \"$1\"".into()));
         assert_eq!(draft.body, b"{\"model\": \"m\",\n\"x\":\"it's\"}");
         let draft = parse("curl 'h/p' -XPUT --json '{}' -u a:b --compressed").unwrap();
         assert_eq!((draft.url.as_deref(), draft.method.as_str()), (Some("http://h/p"), "PUT"));

@@ -74,8 +74,11 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
                 r.dialect.clone_from(dialect);
             }
         }
-        close(&mut recording.entries);
+        close(&mut recording.entries, recording.warnings.first());
         return Ok(recording);
+    }
+    if is_har(bytes) {
+        return Err("is a HAR file; this version does not read those yet".into());
     }
     let mut bare = Bare::new(name, told);
     let mut recording = Recording::default();
@@ -86,9 +89,20 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
     Ok(recording)
 }
 
+/// Whether this is an HTTP archive: a JSON object with `log.entries`.
+fn is_har(bytes: &[u8]) -> bool {
+    let begins = bytes.trim_ascii_start().starts_with(b"{");
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|t| begins && t.contains("\"log\""))
+    else {
+        return false;
+    };
+    let mut tape = crate::json::Tape::new();
+    tape.parse(text).is_ok() && tape.root(text).is_some_and(|j| j.at(&["log", "entries"]).is_some())
+}
+
 /// An exchange without an end was interrupted together with the program: it gets one that says
 /// that nobody knows.
-fn close(entries: &mut Vec<Entry>) {
+fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
     let mut open = std::collections::BTreeMap::new();
     for e in entries.iter() {
         match e.what {
@@ -97,6 +111,10 @@ fn close(entries: &mut Vec<Entry>) {
         }
     }
     for (x, at) in open {
+        if let Some(why) = torn {
+            let what = What::Note { code: "session-torn".into(), text: why.clone() };
+            entries.push(Entry { x, at, what });
+        }
         let detail = "the recording stops here".to_owned();
         entries.push(Entry { x, at, what: What::End { cause: EndCause::Unknown, detail } });
     }

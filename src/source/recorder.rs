@@ -5,7 +5,7 @@
 //! once and left alone: the stream goes on. Idle, its threads sleep.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -228,6 +228,10 @@ struct Target {
 impl Target {
     /// Creates the file for the owner alone, with `bytes` in it.
     fn create(path: &Path, bytes: Vec<u8>, trouble: &Trouble) -> std::io::Result<(Self, u64)> {
+        if is_foreign(path) {
+            let why = "is no session of this program's; it was left as it is";
+            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
+        }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
@@ -264,6 +268,16 @@ impl Drop for Target {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether a file holds something that this program did not write.
+fn is_foreign(path: &Path) -> bool {
+    if !path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
+        return false;
+    }
+    let mut line = Vec::new();
+    let read = File::open(path).and_then(|f| BufReader::new(f).read_until(b'\n', &mut line));
+    read.is_err() || !file::is_session(&line)
 }
 
 /// A disk can take its time to sync, and writing must not wait for it: that is a thread again.

@@ -26,6 +26,22 @@ pub struct Transport {
     pub location: bool,
 }
 
+impl Transport {
+    /// Finds out whether it can be used, before anything is sent.
+    ///
+    /// # Errors
+    /// A sentence that names the file or address that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        super::tls::config(self)?;
+        match &self.proxy {
+            Some(proxy) => reqwest::Proxy::all(proxy.as_str())
+                .map(drop)
+                .map_err(|e| format!("--proxy {proxy:?}: {e}")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A forced HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
@@ -89,21 +105,19 @@ pub fn resolve(
             speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
         set(&mut headers, name, &format!("{before}{key}"));
     }
-    for (name, value) in provider.headers.iter().chain(&draft.headers) {
+    for (name, value) in &provider.headers {
         set(&mut headers, name, value);
     }
+    // The user's own take the place of all others of their name; one without a value only that.
+    headers.retain(|(k, _)| !draft.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(k)));
+    headers.extend(draft.headers.iter().filter(|(_, v)| !v.is_empty()).cloned());
     let mut secrets = Secrets::default();
     for (name, value) in &headers {
         if HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             secrets.add(credential(value));
         }
     }
-    for (name, value) in url.query_pairs() {
-        if PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
-            secrets.add(&value);
-        }
-    }
-    secrets.add(url.password().unwrap_or_default());
+    url_secrets(&url, &mut secrets);
     let (body, masked) = mask_body(&draft.body, &mut secrets);
     let mut sent = http::HeaderMap::new();
     for (name, value) in &headers {
@@ -113,12 +127,19 @@ pub fn resolve(
         let key = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.to_string()))?;
         let mut val = http::HeaderValue::from_str(value).map_err(|e| bad(e.to_string()))?;
         val.set_sensitive(HEADERS.contains(&name.to_ascii_lowercase().as_str()));
-        sent.insert(key, val);
+        sent.append(key, val);
     }
     let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
     let mut warnings = Vec::new();
+    let key_header = speaks.map_or("authorization", |d| d.request().key_header.0);
+    if let Some(variable) = provider.key_env.as_deref().filter(|_| !sent.contains_key(key_header)) {
+        warnings.push(format!("{variable} is not set: the request goes out without a key"));
+    }
+    if model.is_empty() && draft.url.is_some() {
+        warnings.push("no model was given (-m NAME): the request names none".to_owned());
+    }
     if transport.insecure {
-        warnings.push("TLS certificates are not verified (--insecure)".to_owned());
+        warnings.push("TLS certificates are NOT VERIFIED (--insecure): anybody on the way can read and change everything".to_owned());
     }
     let request = Request {
         method: method.to_string(),
@@ -234,7 +255,11 @@ fn credential(value: &str) -> &str {
 
 /// A header's value as it may be shown: of a listed one only the scheme is left.
 pub(crate) fn mask_header(name: &str, value: &str, secrets: &Secrets) -> String {
-    if !HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+    let name = name.to_ascii_lowercase();
+    if matches!(name.as_str(), "location" | "content-location" | "link" | "refresh") {
+        return mask_query(value, secrets);
+    }
+    if !HEADERS.contains(&name.as_str()) {
         return secrets.mask(value);
     }
     let secret = credential(value);
@@ -246,7 +271,12 @@ fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
     if let Some(password) = url.password() {
         let _ = shown.set_password(Some(&"*".repeat(password.len())));
     }
-    let Some(query) = url.query() else { return secrets.mask(shown.as_str()) };
+    mask_query(shown.as_str(), secrets)
+}
+
+/// An address (a relative one too) with the values of its secret parameters masked.
+fn mask_query(address: &str, secrets: &Secrets) -> String {
+    let Some((path, query)) = address.split_once('?') else { return secrets.mask(address) };
     let query: Vec<_> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -256,8 +286,26 @@ fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
             _ => pair.to_owned(),
         })
         .collect();
-    shown.set_query(Some(&query.join("&")));
-    secrets.mask(shown.as_str())
+    secrets.mask(&format!("{path}?{}", query.join("&")))
+}
+
+/// Adds what an address holds of secrets.
+fn url_secrets(url: &url::Url, secrets: &mut Secrets) {
+    for (name, value) in url.query_pairs() {
+        if PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
+            secrets.add(&value);
+        }
+    }
+    secrets.add(url.password().unwrap_or_default());
+}
+
+impl Outgoing {
+    /// Sends it elsewhere: what the new address holds of secrets is masked from now on.
+    pub(super) fn go_to(&mut self, url: url::Url) {
+        url_secrets(&url, &mut self.secrets);
+        self.request.url = mask_url(&url, &self.secrets);
+        self.url = url;
+    }
 }
 
 /// The body with its secrets masked, and where. The values of listed keys become secrets.

@@ -11,12 +11,14 @@ use super::layout::{Areas, View, areas};
 use super::overlay::Overlay;
 use super::pane::{PaneId, answer, detail, frames, request, timeline};
 use super::theme::Theme;
+use super::widget::wrap::Wrap;
 use super::{ProviderInfo, Startup, Tools};
 use crate::action::{Action, Context, Done, Effect, Keymap};
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId, Micros, What};
 use crate::source::News;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The code of the finding for a journal that could not be written.
@@ -72,6 +74,8 @@ pub struct App {
     pub(super) tools: Tools,
     options: Arc<Options>,
     pub(super) effects: Vec<Effect>,
+    /// Names of files that were asked for, which are proposed no second time.
+    pub(super) proposed: BTreeSet<String>,
     /// Trouble that is told once the keys that hide it have passed.
     later: Vec<String>,
 }
@@ -103,6 +107,7 @@ impl App {
             tools: startup.tools,
             options: startup.options,
             effects: Vec::new(),
+            proposed: BTreeSet::new(),
             later: startup.messages,
         };
         if let Some((name, entries)) = startup.session {
@@ -159,10 +164,14 @@ impl App {
     /// Where everything stands.
     pub(super) fn areas(&self) -> Areas {
         let room = usize::from(self.size.width).saturating_sub(4);
+        let lines = |e: &Exchange| {
+            let mut wrap = Wrap::default();
+            wrap.update(&e.seen.verdict(), room);
+            wrap.len() as u16
+        };
         // Only of what is over: while a stream runs nothing shall jump.
-        let over = self.exchange().filter(|e| e.seen.is_over());
-        let long_verdict = over.is_some_and(|e| e.seen.verdict().chars().count() > room);
-        areas(self.size, View { focus: self.focus, zoom: self.zoom, long_verdict })
+        let verdict = self.exchange().filter(|e| e.seen.is_over()).map_or(1, lines);
+        areas(self.size, View { focus: self.focus, zoom: self.zoom, verdict })
     }
 
     /// Brings what is selected into view.
@@ -215,7 +224,11 @@ impl App {
                 self.exchanges.push(Exchange::new(entry.x, seen, live));
                 let index = self.exchanges.len() - 1;
                 if live {
-                    self.sending = false;
+                    // What nobody sent from here was piped in: it is there to be looked at.
+                    let ours = std::mem::take(&mut self.sending);
+                    if !ours && index == 0 && !self.request.typing && self.request.is_untouched() {
+                        self.focus = PaneId::Frames;
+                    }
                     self.show(index);
                 }
                 index

@@ -5,7 +5,7 @@ use super::overlay::{List, Overlay, Picks};
 use super::pane::PaneId;
 use crate::action::Effect;
 use crate::dialect::Channel;
-use crate::text::count;
+use crate::text::{count, group};
 
 /// What can be copied.
 const COPIES: &[(&str, &str)] = &[
@@ -52,11 +52,11 @@ impl App {
             let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             text = match (*name, frame) {
                 ("frame", Some((number, frame))) => {
-                    what = format!("frame {number}");
+                    what = format!("frame {}", group(u64::from(number)));
                     Some(lossy(frame.bytes(seen.body())))
                 }
                 ("json", Some((number, frame))) => {
-                    what = format!("payload of frame {number}");
+                    what = format!("payload of frame {}", group(u64::from(number)));
                     frame.data(seen.body()).map(|d| d.into_owned())
                 }
                 ("content", _) => Some(exchange.text(Channel::Content).to_owned()),

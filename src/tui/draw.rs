@@ -13,7 +13,6 @@ use super::theme::Role;
 use super::widget::line;
 use super::widget::wrap::Wrap;
 use crate::action::{Action, Context};
-use crate::inspect::{Outcome, Reason};
 use crate::text::count;
 
 impl App {
@@ -93,7 +92,10 @@ impl App {
             };
             (title, dialect)
         });
-        let (title, dialect) = name.unwrap_or_else(|| (self.request.draft.model.clone(), ""));
+        let (title, dialect) = name.unwrap_or_else(|| {
+            let waits = self.file.as_deref().map(|f| crate::text::preview(f, 60));
+            (waits.unwrap_or_else(|| self.request.draft.model.clone()), "")
+        });
         let title = crate::text::preview(&title, 80);
         // Where room is scarce the name of what is shown matters more than ours.
         let ours = if area.width < 70 { " " } else { " sselens ── " };
@@ -122,18 +124,9 @@ impl App {
             return vec![(word.to_owned(), role)];
         };
         let seen = &exchange.seen;
-        let (sign, word, role) = match (seen.reason(), seen.outcome()) {
-            (None, _) if self.sending => ("●", "sending", Role::Running),
-            (None, _) if !exchange.live => ("▲", "unfinished", Role::Warn),
-            (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
-            (None, _) => ("●", "streaming", Role::Running),
-            // It came to its own end, and yet: "complete" alone would deny what is wrong.
-            (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
-            (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
-            (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
-            (Some(reason), Outcome::Ok) => ("✔", reason.name(), Role::Ok),
-            (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),
-            (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),
+        let (sign, word, role) = match exchange.mark() {
+            _ if self.sending && !seen.is_over() => ("●", "sending", Role::Running),
+            mark => mark,
         };
         let mut told = vec![(format!("{sign} {word}"), role)];
         let frames = seen.frames().len() as u64;
@@ -159,12 +152,13 @@ impl App {
         let style = theme.of(if sign == " " { Role::Dim } else { Role::Text });
         let mut wrap = Wrap::default();
         wrap.update(&text, width);
-        let first = if area.height > 1 { wrap.line(0, text.len()) } else { 0..text.len() };
-        let begin = text[first.clone()].trim_end();
-        line::put(buf, place, &[(&line::fit(begin, width), style)]);
-        if area.height > 1 {
-            let second = Rect { y: place.y + 1, ..place };
-            line::put(buf, second, &[(&line::fit(&text[first.end..], width), style)]);
+        for row in 0..area.height {
+            let mut range = wrap.line(usize::from(row), text.len());
+            if row + 1 == area.height {
+                range.end = text.len();
+            }
+            let place = Rect { y: place.y + row, ..place };
+            line::put(buf, place, &[(&line::fit(text[range].trim_end(), width), style)]);
         }
     }
 
@@ -172,7 +166,10 @@ impl App {
     fn verdict(&self) -> (&'static str, String, Role) {
         let Some(exchange) = self.exchange() else {
             let send = self.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
-            let text = format!("A request is ready. {send} sends it.");
+            let text = match self.file {
+                Some(_) => "Nothing has come yet.".to_owned(),
+                None => format!("A request is ready. {send} sends it."),
+            };
             return (" ", text, Role::Dim);
         };
         let seen = &exchange.seen;
@@ -192,12 +189,7 @@ impl App {
             let role = if since >= 5_000_000 { Role::Warn } else { Role::Running };
             return ("●", text, role);
         }
-        let (sign, role) = match seen.outcome() {
-            _ if !seen.is_over() => ("▲", Role::Warn),
-            Outcome::Ok => ("✔", Role::Ok),
-            Outcome::Degraded => ("▲", Role::Warn),
-            Outcome::Failed => ("✖", Role::Error),
-        };
+        let (sign, _, role) = exchange.mark();
         if seen.is_over() {
             (sign, seen.verdict(), role)
         } else {
@@ -210,7 +202,7 @@ impl App {
             return;
         }
         let theme = &self.theme;
-        for (pane, from, to) in tab_bar(area) {
+        for (pane, from, to) in tab_bar(area, self.focus) {
             let place = Rect { x: from, width: to - from, ..area };
             let focused = pane == self.focus;
             let name = theme.of(if focused { Role::Tab } else { Role::Dim });
@@ -265,7 +257,20 @@ impl App {
         let theme = &self.theme;
         if let Some(message) = &self.message {
             let (sign, role) = if message.bad { ("✖ ", Role::Error) } else { ("", Role::Text) };
-            let text = line::fit(&message.text, usize::from(area.width).saturating_sub(4));
+            // The way to every other key stays in sight.
+            let help = self.keys.key_for(&self.contexts(), Action::Help).unwrap_or_default();
+            let keys = [
+                ("  ", theme.of(Role::Text)),
+                (&*help, theme.of(Role::Key)),
+                (" ", theme.of(Role::Text)),
+                (Action::Help.short(), theme.of(Role::Dim)),
+                (" ", theme.of(Role::Text)),
+            ];
+            let edge =
+                if help.is_empty() { area.right() } else { line::put_right(buf, area, &keys) };
+            let area = Rect { width: edge - area.x, ..area };
+            let taken = if message.bad { 3 } else { 1 };
+            let text = line::fit(&message.text, usize::from(area.width).saturating_sub(taken));
             line::put(
                 buf,
                 area,
@@ -341,9 +346,8 @@ impl App {
 
 /// Seconds from the request to the end, or to now.
 fn elapsed(exchange: &Exchange, now: u64) -> Option<String> {
-    let t = &exchange.seen.timing;
-    let from = t.request?;
-    let to = match t.end {
+    let from = exchange.origin()?;
+    let to = match exchange.seen.timing.end {
         Some(end) => end,
         None if exchange.live => now,
         None => exchange.last?,
@@ -366,23 +370,33 @@ fn tab_title(pane: PaneId, width: u16) -> &'static str {
     }
 }
 
-/// Where the names stand in the tab bar.
-fn tab_bar(area: Rect) -> Vec<(PaneId, u16, u16)> {
+/// Where the names stand in the tab bar; the one in focus always does.
+fn tab_bar(area: Rect, focus: PaneId) -> Vec<(PaneId, u16, u16)> {
+    let gap = if area.width < 60 { 3 } else { 4 };
+    let wide = |pane: PaneId| tab_title(pane, area.width).width() as u16 + gap;
+    let mut first = 0;
+    let upto = |first: usize| PaneId::ALL[first..=focus as usize].iter().map(|p| wide(*p)).sum();
+    while first < focus as usize && area.width < upto(first) {
+        first += 1;
+    }
     let mut x = area.x;
     let mut places = Vec::new();
-    for pane in PaneId::ALL {
-        let gap = if area.width < 60 { 3 } else { 4 };
-        let wide = tab_title(pane, area.width).width() as u16 + gap;
-        if x + wide > area.right() {
+    for pane in &PaneId::ALL[first..] {
+        let to = x + wide(*pane);
+        // The blank after the last name may be missing.
+        if to > area.right() + 1 {
             break;
         }
-        places.push((pane, x, x + wide));
-        x += wide;
+        places.push((*pane, x, to.min(area.right())));
+        x = to;
     }
     places
 }
 
 /// The pane whose name stands at a column of the tab bar.
-pub(super) fn tab_at(_: &App, area: Rect, x: u16) -> Option<PaneId> {
-    tab_bar(area).into_iter().find(|(_, from, to)| (*from..*to).contains(&x)).map(|t| t.0)
+pub(super) fn tab_at(app: &App, area: Rect, x: u16) -> Option<PaneId> {
+    tab_bar(area, app.focus)
+        .into_iter()
+        .find(|(_, from, to)| (*from..*to).contains(&x))
+        .map(|t| t.0)
 }

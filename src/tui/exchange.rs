@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
+use super::theme::Role;
 use crate::dialect::Channel;
-use crate::inspect::{Finding, Inspection, Severity};
+use crate::inspect::{Finding, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
 
 /// One exchange, and the one selection in it.
@@ -149,14 +150,39 @@ impl Exchange {
         Some(first.start..end)
     }
 
-    /// The name for titles: the model or else the address.
+    /// The moment from which every time on the screen counts: the request's.
+    pub(super) fn origin(&self) -> Option<Micros> {
+        self.seen.timing.request.or_else(|| self.seen.reads().first()?.at)
+    }
+
+    /// The sign of what became of it, and a word. `✔` is only for what came to its end whole.
+    pub(super) fn mark(&self) -> (&'static str, &'static str, Role) {
+        let seen = &self.seen;
+        match (seen.reason(), seen.outcome()) {
+            (None, _) if !self.live => ("▲", "unfinished", Role::Warn),
+            (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
+            (None, _) => ("●", "streaming", Role::Running),
+            (Some(Reason::Complete), Outcome::Ok) => ("✔", Reason::Complete.name(), Role::Ok),
+            // It came to its own end, and yet: "complete" alone would deny what is wrong.
+            (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
+            (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
+            // Somebody stopped it: neither well nor ill.
+            (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
+            (Some(reason), Outcome::Ok) => ("■", reason.name(), Role::Warn),
+            (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),
+            (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),
+        }
+    }
+
+    /// The name for titles: the model or else the address; of what was not requested here, whence
+    /// it came.
     pub(super) fn title(&self) -> String {
         let shown = |t: &str| crate::text::preview(t, 60);
-        match (&self.seen.request, &self.seen.answer().model) {
-            (Some(r), _) if !r.model.is_empty() => shown(&r.model),
-            (_, Some(model)) => shown(model),
-            (Some(r), None) => shown(&r.url),
-            (None, None) => "a bare body".to_owned(),
+        match &self.seen.request {
+            Some(r) if !r.model.is_empty() => shown(&r.model),
+            Some(r) => self.seen.answer().model.as_deref().map_or_else(|| shown(&r.url), shown),
+            None if self.live => "standard input".to_owned(),
+            None => "recorded body".to_owned(),
         }
     }
 }

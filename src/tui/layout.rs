@@ -17,8 +17,8 @@ pub(super) struct View {
     pub focus: PaneId,
     /// It has the screen to itself.
     pub zoom: bool,
-    /// The verdict is longer than a line.
-    pub long_verdict: bool,
+    /// How many lines the verdict takes.
+    pub verdict: u16,
 }
 
 /// The places; what is not shown is empty.
@@ -70,10 +70,12 @@ pub(super) fn areas(screen: Rect, view: View) -> Areas {
     areas.title = take(&mut rest, 1);
     rest.height -= 1;
     areas.footer = Rect { y: rest.bottom(), height: 1, ..rest };
-    if screen.height >= 14 {
-        let rows = 1 + u16::from(view.long_verdict && screen.height >= 18);
-        areas.verdict = take(&mut rest, rows);
-    }
+    let room = match screen.height {
+        0..18 => 1,
+        18..24 => 2,
+        _ => 3,
+    };
+    areas.verdict = take(&mut rest, view.verdict.clamp(1, room));
     if !full || view.zoom {
         if !full {
             areas.tabs = take(&mut rest, 1);
@@ -109,10 +111,10 @@ mod tests {
     fn every_size_has_places_inside_the_screen_and_apart() {
         for width in 1..=300 {
             for height in 1..=100 {
-                for (zoom, long_verdict) in [(false, false), (true, false), (false, true)] {
+                for (zoom, verdict) in [(false, 1), (true, 1), (false, 2), (true, 9)] {
                     let screen = Rect::new(0, 0, width, height);
                     for focus in PaneId::ALL {
-                        let a = areas(screen, View { focus, zoom, long_verdict });
+                        let a = areas(screen, View { focus, zoom, verdict });
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =
                             vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];

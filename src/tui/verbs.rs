@@ -9,8 +9,8 @@ use super::pane::frames::severity_sign;
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect};
-use crate::inspect::{Finding, Outcome};
-use crate::text::{Newlines, count, visible};
+use crate::inspect::Finding;
+use crate::text::{Newlines, count, group, visible};
 
 impl App {
     /// Does what the user wishes.
@@ -51,10 +51,11 @@ impl App {
             Action::Help => self.help(),
             Action::Palette => self.palette(),
             Action::SaveSession => {
-                self.ask(Purpose::SaveSession, "Save the session to", "session.sselens");
+                let name = self.free_name("");
+                self.ask(Purpose::SaveSession, "Save the session to", &name);
             }
             Action::OpenFile => {
-                self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, HAR)", "")
+                self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, curl -i)", "")
             }
             Action::NextPane => self.go(self.focus.step(1)),
             Action::PreviousPane => self.go(self.focus.step(PaneId::ALL.len() - 1)),
@@ -74,8 +75,12 @@ impl App {
             Action::History => self.history(),
             Action::NextExchange => self.step_exchange(1),
             Action::PreviousExchange => self.step_exchange(-1),
-            Action::NextProblem => self.problem(true),
-            Action::PreviousProblem => self.problem(false),
+            Action::NextProblem => {
+                self.problem(true);
+            }
+            Action::PreviousProblem => {
+                self.problem(false);
+            }
             Action::Explain => self.explain(),
             Action::Search => {
                 let needle = self.needle.clone();
@@ -159,13 +164,18 @@ impl App {
         }
     }
 
-    /// Selects the next finding that matters.
-    pub(super) fn problem(&mut self, forward: bool) {
-        let Some(exchange) = self.exchange_mut() else { return };
+    /// Selects the next finding that matters; tells whether there is one.
+    pub(super) fn problem(&mut self, forward: bool) -> bool {
+        let Some(exchange) = self.exchange_mut() else { return false };
         match exchange.next_problem(forward) {
-            Some(finding) => exchange.select_finding(finding),
-            None => self.say("No finding of warn or worse."),
+            Some(finding) => {
+                exchange.select_finding(finding);
+                return true;
+            }
+            None if exchange.seen.findings().is_empty() => self.say("There are no findings."),
+            None => self.say("Nothing is worse than info."),
         }
+        false
     }
 
     /// Explains the selected finding, or the gravest.
@@ -223,22 +233,11 @@ impl App {
         let mut list = List::new(Picks::Exchange, "Exchanges of this session");
         for exchange in &self.exchanges {
             let seen = &exchange.seen;
-            let (word, role) = match (seen.reason(), seen.outcome()) {
-                (None, _) => ("running", Role::Running),
-                (Some(reason), Outcome::Ok) => (reason.name(), Role::Ok),
-                (Some(reason), Outcome::Degraded) => (reason.name(), Role::Warn),
-                (Some(reason), Outcome::Failed) => (reason.name(), Role::Error),
-            };
+            let (sign, word, role) = exchange.mark();
             let provider = seen.request.as_ref().map_or("", |r| r.provider.as_str());
             let label = format!("{}  {}", exchange.id, exchange.title());
             let frames = count(seen.frames().len() as u64, "frame");
             list.add(label, format!("{word:<10} {provider} · {frames} · {}", seen.verdict()));
-            let sign = match role {
-                Role::Ok => "✔",
-                Role::Warn => "▲",
-                Role::Running => "●",
-                _ => "✖",
-            };
             list.sign((sign, role));
         }
         self.overlays.push(Overlay::List(list.start_at(self.shown)));
@@ -302,6 +301,33 @@ impl App {
         }
     }
 
+    /// A file name after what is shown that this run has not written: `lab-stall-1.jsonl`. Nothing
+    /// here may ask whether there is a file of that name.
+    pub(super) fn free_name(&self, part: &str) -> String {
+        let model = match self.exchange() {
+            Some(e) if part.is_empty() => match (&e.seen.request, &e.seen.answer().model) {
+                (Some(r), _) if !r.model.is_empty() => r.model.clone(),
+                (_, Some(model)) => model.clone(),
+                _ => "session".to_owned(),
+            },
+            _ => self.request.draft.model.clone(),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let base: String = model.chars().take(60).map(|c| if plain(c) { c } else { '-' }).collect();
+        // No hidden file, no option of a command.
+        let base = match base.trim_start_matches(['.', '-']) {
+            "" => "session",
+            base => base,
+        };
+        let end = if part.is_empty() { "jsonl" } else { "json" };
+        let number = if part.is_empty() { self.shown + 1 } else { self.exchanges.len() + 1 };
+        let name = |again: usize| match again {
+            1 => format!("{base}-{number}{part}.{end}"),
+            n => format!("{base}-{number}-{n}{part}.{end}"),
+        };
+        (1..).map(name).find(|n| !self.proposed.contains(n)).unwrap_or_else(|| name(1))
+    }
+
     /// A line was typed.
     pub(super) fn typed(&mut self, purpose: Purpose, text: &str) {
         let trimmed = text.trim();
@@ -319,10 +345,14 @@ impl App {
             }
             _ if trimmed.is_empty() => {}
             Purpose::Curl => self.take_curl(trimmed),
-            Purpose::SaveSession => self.effects.push(Effect::SaveSession(path())),
+            Purpose::SaveSession => {
+                self.proposed.insert(trimmed.to_owned());
+                self.effects.push(Effect::SaveSession(path()));
+            }
             Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
             Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),
             Purpose::SaveRequest => {
+                self.proposed.insert(trimmed.to_owned());
                 let bytes = self.request.to_send().body;
                 self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
@@ -383,8 +413,8 @@ fn explanation(finding: &Finding) -> Doc {
     doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
     doc.plain(&visible(&finding.message, Newlines::Show)).line();
     if let Some(frame) = finding.frame {
-        let at =
-            finding.offset.map_or(String::new(), |o| format!(", byte {}", crate::text::group(o)));
+        let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
+        let frame = group(u64::from(frame));
         doc.push(Role::Dim, &format!("frame {frame}{at}")).line();
     }
     for (title, text) in [

@@ -9,9 +9,9 @@ use futures_util::stream;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::Effect;
-use sselens::journal::{Entry, What};
+use sselens::journal::{EndCause, Entry, What};
 use sselens::source::{Clock, News};
-use sselens::tui::{self, Ended, Run, Signal};
+use sselens::tui::{self, Ended, Run, Signal, Startup};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::play::{
@@ -76,12 +76,72 @@ fn exchanges_of_a_session_are_a_key_apart() {
 
 #[test]
 fn a_session_is_saved_where_the_user_says() {
-    let entries = exchange(0, &reasoning_only());
-    let played = play(opened(entries), (100, 30), "<c-s><enter>", Vec::new());
+    let at = |text: &str| {
+        let entries = exchange(0, &reasoning_only());
+        play(opened(entries), (100, 30), text, Vec::new())
+    };
+    let played = at("<c-s><enter>");
     assert!(
-        matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("session.sselens"))
+        matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("lab-reasoning-only-1.jsonl"))
     );
-    played.shows("saved to session.sselens");
+    played.shows("saved to lab-reasoning-only-1.jsonl");
+    // What was asked for once is not proposed again: it is there, or could not be written.
+    at("<c-s><enter><c-s><enter>").shows("saved to lab-reasoning-only-1-2.jsonl");
+    at("1w").shows("lab-reasoning-only-2-request.json");
+}
+
+#[test]
+fn only_what_is_complete_gets_the_good_mark() {
+    let told = |cause: EndCause| {
+        let mut entries = exchange(0, &reasoning_only()[..6]);
+        if let Some(Entry { what: What::End { cause: end, .. }, .. }) = entries.last_mut() {
+            *end = cause;
+        }
+        let shown = play(opened(entries.clone()), (100, 30), "1", Vec::new()).text();
+        let list = play(opened(entries), (100, 30), "H", Vec::new()).text();
+        let head: String = shown.lines().take(2).collect();
+        let row = list.lines().find(|l| l.contains("0  lab/")).unwrap_or_default().to_owned();
+        (head, row)
+    };
+    for cause in [EndCause::Cancelled, EndCause::Closed, EndCause::Dns] {
+        let (head, row) = told(cause);
+        assert!(!head.contains('✔'), "{cause:?}: {head}");
+        assert!(!row.contains('✔'), "{cause:?}: {row}");
+        if cause == EndCause::Cancelled {
+            assert_eq!(head.matches('■').count(), 2, "{head}");
+            assert!(row.contains('■'), "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
+    let bare = What::Bare { status: None, content_type: None, dialect: None, named_sse: false };
+    let mut entries = exchange(0, &reasoning_only());
+    entries.retain(|e| matches!(e.what, What::Body { .. } | What::End { .. }));
+    entries.insert(0, Entry { x: 0, at: Some(0), what: bare });
+    let mut app = sselens::tui::App::new(startup());
+    app.resize(100, 30);
+    for entry in entries.clone() {
+        app.update(0, sselens::tui::Event::News(News::Entry(entry)));
+    }
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    app.draw(area, &mut buffer);
+    let shown = super::play::text_of(&buffer);
+    assert!(shown.contains("─ sselens ── standard input"), "{shown}");
+    assert!(shown.contains("━ 2 Frames"), "{shown}");
+    assert!(shown.contains("1 Request · next"), "{shown}");
+    let played = play(opened(entries), (100, 30), "", Vec::new());
+    played.shows("── recording.sselens");
+    played.shows("1 Request · next");
+    // A recording that tells its request holds that one.
+    play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("· next");
+    // Nothing has come through the pipe.
+    let waits = Startup { session: Some(("standard input".into(), Vec::new())), ..startup() };
+    let played = play(waits, (100, 30), "", Vec::new());
+    played.shows("── standard input");
+    played.shows("Nothing has come yet.");
 }
 
 #[test]

@@ -167,7 +167,9 @@ pub(crate) fn startup() -> Startup {
         theme: Theme::new(&themes.get("dark").unwrap(), true),
         messages: Vec::new(),
         tools: Tools {
-            parse_curl: Arc::new(sselens::source::curl::parse),
+            parse_curl: Arc::new(|command: &str| {
+                sselens::source::curl::parse(command, &|_| None).map(|curl| curl.draft)
+            }),
             to_curl: Arc::new(|r| format!("curl {}", r.url)),
             body: Arc::new(|p, prompt| {
                 format!("{{\"model\":\"{}\",\"messages\":[\"{prompt}\"],\"stream\":true}}", p.model)

@@ -64,6 +64,75 @@ fn a_mistake_in_the_body_is_told_with_its_place_while_typing() {
 }
 
 #[test]
+fn on_the_smallest_screen_the_body_has_room_while_it_is_typed() {
+    let played = play(startup(), (40, 10), "i<down>x", Vec::new());
+    played.shows("x  \"model\"");
+    played.shows("✖ line 2, column 1:");
+    screen(40, 10, "5").shows("5 Time");
+    screen(40, 10, "3").shows("━ Reads ━");
+    screen(40, 10, "e").shows("✖ The model thought");
+}
+
+#[test]
+fn the_end_marker_is_no_broken_json() {
+    screen(100, 30, "2Gt").shows("[DONE] is no JSON; it ends the stream.");
+}
+
+#[test]
+fn a_message_leaves_the_way_to_the_keys_in_sight() {
+    let played = screen(40, 10, "/nowhere<enter>");
+    played.shows("Not found in the bytes: no");
+    played.shows("? help");
+}
+
+#[test]
+fn a_long_verdict_takes_the_rows_it_needs() {
+    let played = screen(44, 30, "");
+    assert!(!played.text().lines().skip(1).take(3).any(|l| l.contains('…')), "{}", played.text());
+}
+
+#[test]
+fn a_key_that_is_typed_into_a_prompt_is_not_shown() {
+    let played = play(startup(), (100, 30), "1aAuthorization: Bearer sk-1", Vec::new());
+    played.shows("Authorization: •••••••••••");
+    let curl = "<paste:curl https://h/v1 -H 'x-api-key: sk-2' -d '{}'>";
+    let played = play(startup(), (100, 30), &format!("1c{curl}"), Vec::new());
+    played.shows("-H 'x-api-key: ••••' -d '{}'");
+    // The text itself stays.
+    let played = play(startup(), (100, 30), &format!("1c{curl}<enter>"), Vec::new());
+    played.shows("x-api-key: ********");
+}
+
+#[test]
+fn no_problem_is_said_and_nothing_is_selected() {
+    let mut sound = reasoning_only();
+    let at = sound.len() - 2;
+    sound.insert(at, chunk(r#"{"content":"Hello."}"#));
+    let played = play(opened(exchange(0, &sound)), (100, 30), "e", Vec::new());
+    played.shows("Nothing is worse than info.");
+    played.shows("frame 0 ");
+    played.hides("▸·");
+}
+
+#[test]
+fn undo_never_empties_a_body_that_was_filled_in() {
+    let played = play(startup(), (100, 30), "iab<c-u><c-u><c-u><c-u>", Vec::new());
+    played.shows("Say hello in one short");
+    played.shows("✔ JSON");
+    let played = play(opened(exchange(0, &reasoning_only())), (100, 30), "1ia<c-u><c-u>", vec![]);
+    played.shows("lab/reasoning-only");
+}
+
+#[test]
+fn an_empty_body_is_not_sent_without_a_word() {
+    let curl = "<paste:curl https://api.example.com/v1/chat -X POST>";
+    let played = play(startup(), (100, 30), curl, Vec::new());
+    played.shows("the body is empty");
+    let played = play(startup(), (100, 30), &format!("{curl}<f5>"), Vec::new());
+    played.shows("✖ The body is empty");
+}
+
+#[test]
 fn letters_type_in_the_editor_and_command_outside() {
     let played = play(startup(), (100, 30), "iq?12<esc>", Vec::new());
     played.shows("q?12{");

@@ -163,6 +163,10 @@ impl Family for Body {
 
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let first = std::mem::replace(&mut self.frames, now.frames().len());
+        // The pieces of a bare body are this program's own.
+        if now.told.is_some() {
+            return;
+        }
         let [.., before, _] = now.reads() else { return };
         let cut = before.decoded;
         if let Some(frame) = now.frames().get(first).filter(|f| f.offset < cut) {
@@ -196,7 +200,8 @@ impl Family for Body {
                 rule!("bad-content-encoding"),
                 Place::default(),
                 format!(
-                    "The head says Content-Encoding: {name}, but the body is not: {}.",
+                    "Content-Encoding: {} could not be undone: {}.",
+                    text::preview(name, 40),
                     text::preview(why, 120)
                 ),
             );
@@ -280,6 +285,9 @@ fn transport(now: &Inspection, out: &mut Out<'_>) {
             rule!("connection-reset"),
             format!("The connection was reset after {got} of body{after}{words}."),
         ),
+        EndCause::Truncated if http2 => {
+            (rule!("http2-reset"), format!("The HTTP/2 stream was cut after {got}{after}{words}."))
+        }
         EndCause::Truncated => match header("content-length") {
             Some(length) => (
                 rule!("content-length-short"),

@@ -233,14 +233,17 @@ pub(super) fn parse(body: &[u8]) -> (Tape, Cow<'_, str>) {
 fn no_stream(now: &Inspection, out: &mut Out<'_>) {
     let status = now.status();
     let body = now.body();
-    let name = status.map_or_else(|| "A success status".to_owned(), |s| s.to_string());
+    // Of a bare body nobody told the status, and none is assumed.
+    let name = status.map_or_else(|| "The answer is:".to_owned(), |s| format!("{s} and"));
     if matches!(status, Some(204 | 205)) {
-        let message = format!("{name} to a stream request: no content.");
+        let code = status.unwrap_or_default();
+        let message = format!("{code} to a stream request: no content.");
         return out.raise(rule!("no-content-204"), Place::default(), message);
     }
     if body.trim_ascii().is_empty() {
         if now.framing() != Some(Framing::Sse) && now.coding_error.is_none() {
-            let message = format!("{name} and an empty body: not one event came.");
+            let what = if body.is_empty() { "an empty body" } else { "a body of white space" };
+            let message = format!("{name} {what}: not one event came.");
             out.raise(rule!("empty-stream"), Place::default(), message);
         }
         return;
@@ -251,7 +254,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
     let place = Place { frame: Some(0), offset: Some(0) };
     if is_html(body) {
         let page = text::preview(&page_words(body), 80);
-        let message = format!("{name} with a web page ({page}) instead of a stream.");
+        let message = format!("{name} a web page ({page}) instead of a stream.");
         return out.raise(rule!("html-200"), place, message);
     }
     let (tape, source) = parse(body);
@@ -268,18 +271,18 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
                 let message = format!("{}. {WHAT_TO_DO}", swallowed(&error.message));
                 return out.raise(const { lookup(status::RULES, "swallowed-422") }, place, message);
             }
-            let message = format!("{name} with a JSON error instead of a stream: \"{words}\".");
+            let message = format!("{name} a JSON error instead of a stream: \"{words}\".");
             out.raise(rule!("json-error-200"), place, message);
         }
         Some(json) if json.is_null() => {
             let message =
-                format!("{name} with the body null: LiteLLM's proxy does this after two 422s.");
+                format!("{name} the body null: LiteLLM's proxy does this after two 422s.");
             out.raise(rule!("json-null-200"), place, message);
         }
         Some(json) if json.get("choices").is_some() || !now.answer().deltas().is_empty() => {
             let severity = if unlabelled { Severity::Info } else { Severity::Fatal };
             let message = format!(
-                "{name} with one whole JSON completion and no stream: \"stream\": true was ignored."
+                "{name} one whole JSON completion and no stream: \"stream\": true was ignored."
             );
             out.raise_as(rule!("json-completion-200"), severity, place, message);
         }
@@ -290,7 +293,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
             let kind =
                 now.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));
             let begins = text::preview(source.trim(), 80);
-            let message = format!("{name} with {kind} and no stream: `{begins}`.");
+            let message = format!("{name} {kind}, no stream: `{begins}`.");
             out.raise(rule!("wrong-content-type"), place, message);
         }
     }

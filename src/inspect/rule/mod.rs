@@ -389,7 +389,13 @@ fn refused(now: &Inspection) -> bool {
 
 /// Whether this side ended the exchange: what is missing then is nobody's fault.
 fn ours(now: &Inspection) -> bool {
-    matches!(now.end, Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _)))
+    // A recording that stops where its writer was interrupted has no request to blame either.
+    let interrupted = now.told.is_none() && matches!(now.end, Some((EndCause::Unknown, _)));
+    interrupted
+        || matches!(
+            now.end,
+            Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _))
+        )
 }
 
 /// Whether the transport was cut: what is missing then is a consequence.

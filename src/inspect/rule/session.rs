@@ -154,7 +154,7 @@ impl Family for Session {
 }
 
 fn dialect(now: &Inspection, out: &mut Out<'_>) {
-    let stream = matches!(now.framing(), Some(Framing::Sse | Framing::Ndjson));
+    let stream = matches!(now.framing(), Some(Framing::Sse | Framing::Ndjson | Framing::Array));
     if refused(now) || !stream || now.shape().is_empty() {
         return;
     }

@@ -151,7 +151,7 @@ pub(super) const WHAT_TO_DO: &str = "Ask the provider directly with this very bo
 pub(super) fn swallowed(words: &str) -> String {
     let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
     format!(
-        "A 422 was swallowed: LiteLLM got None after the provider had answered 422 twice (\"{}\")",
+        "Most likely a 422 was swallowed: LiteLLM got None, as it does after two 422s of the provider (\"{}\")",
         text::preview(line.trim(), 120)
     )
 }

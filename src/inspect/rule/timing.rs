@@ -277,11 +277,12 @@ impl Timing {
             );
             out.raise(rule!("keepalive-warm-stall"), place, message);
         } else if silence >= out.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
-            let message = format!(
-                "The stream fell silent after frame {} and stayed so for {}.",
-                now.frames().len(),
-                secs(silence)
-            );
+            let after = match now.frames().len() {
+                0 => "before the first frame".to_owned(),
+                n => format!("after frame {}", n - 1),
+            };
+            let message =
+                format!("The stream fell silent {after} and stayed so for {}.", secs(silence));
             out.raise(rule!("idle-stall"), place, message);
         }
     }

@@ -164,7 +164,12 @@ impl List {
     /// Where it stands.
     pub(crate) fn area(&self, screen: Rect) -> Rect {
         // The height is that of the whole list, so that typing does not make it jump.
-        centred(screen, 90, (self.items.len() as u16).clamp(3, 24) + 4)
+        let widest = |of: fn(&Item) -> &String| {
+            self.items.iter().map(|i| of(i).chars().count()).max().unwrap_or(0)
+        };
+        let wide = widest(|i| &i.label) + widest(|i| &i.note) + 10;
+        let wide = wide.clamp(90, 150) as u16;
+        centred(screen, wide, (self.items.len() as u16).clamp(3, 24) + 4)
     }
 
     fn rows(&self, screen: Rect) -> Rect {

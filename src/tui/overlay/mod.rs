@@ -101,9 +101,10 @@ impl App {
                     self.overlays.pop();
                 }
                 Action::NextProblem | Action::PreviousProblem if !reading.is_help() => {
-                    self.overlays.pop();
-                    self.problem(action == Action::NextProblem);
-                    self.explain();
+                    if self.problem(action == Action::NextProblem) {
+                        self.overlays.pop();
+                        self.explain();
+                    }
                 }
                 _ => return reading.act(action, size),
             },
@@ -183,7 +184,7 @@ impl App {
                 Overlay::Prompt(prompt) => {
                     let area = frame(self, prompt_area(self.size), &prompt.title, buf);
                     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-                    prompt.input.draw(&self.theme, false, area, buf);
+                    prompt.input.draw_guarded(&self.theme, area, buf);
                 }
                 Overlay::Confirm(question) => {
                     let area = frame(self, prompt_area(self.size), "", buf);

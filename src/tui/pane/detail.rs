@@ -178,21 +178,17 @@ fn wheel(app: &mut App, rows: isize, _: Position, area: Rect) {
 fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let exchange = app.exchange();
     let frame = exchange.and_then(|e| Some((e.frame?, e.seen.frames().get(e.frame? as usize)?)));
-    let note = match frame {
-        Some((number, frame)) => format!(
-            "frame {number} · byte {} · {}",
-            group(frame.offset),
-            crate::text::count(frame.len, "byte")
-        ),
-        None => String::new(),
-    };
     let x = after_title(PaneId::Detail, area);
     let tab_end = tab_places(&names(), x, area).last().map_or(x, |p| p.1);
-    let note = if usize::from(area.right().saturating_sub(tab_end)) > note.chars().count() + 5 {
-        note
-    } else {
-        frame.map(|(n, _)| format!("frame {n}")).unwrap_or_default()
-    };
+    let room = usize::from(area.right().saturating_sub(tab_end + 5));
+    // As much as has room beside the tabs.
+    let note = frame.map_or(String::new(), |(number, frame)| {
+        let number = group(u64::from(number));
+        let bytes = crate::text::count(frame.len, "byte");
+        let whole = format!("frame {number} · byte {} · {bytes}", group(frame.offset));
+        let short = [whole, format!("frame {number}"), number];
+        short.into_iter().find(|n| n.chars().count() <= room).unwrap_or_default()
+    });
     header(app, PaneId::Detail, &[(&note, Role::Dim)], area, buf);
     tabs(app, &names(), app.detail.tab, x, area, buf);
     let area = text_area(area);
@@ -293,9 +289,8 @@ fn pretty(exchange: &Exchange, number: usize) -> Doc {
         doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));
         return doc;
     };
-    if exchange.seen.answer().sentinel == Some(number as u32) {
-        doc.push(Role::Dim, "The end of the stream, which is not JSON and need not be:").line();
-        doc.plain(&data);
+    if data.trim() == "[DONE]" || exchange.seen.answer().sentinel == Some(number as u32) {
+        doc.plain(data.trim()).push(Role::Dim, " is no JSON; it ends the stream.").line();
         return doc;
     }
     if let Err(error) = Tape::new().parse(&data) {
@@ -338,7 +333,7 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
         "    read        at        Δ     bytes   body offsets       of this frame",
     )
     .line();
-    let request = seen.timing.request.unwrap_or(0);
+    let request = exchange.origin().unwrap_or(0);
     for i in range {
         let read = seen.reads()[i];
         let before = i.checked_sub(1).map(|b| seen.reads()[b]);
@@ -354,7 +349,8 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
             format!("bytes {}..{}", group(a - frame.offset), group(b.saturating_sub(frame.offset)))
         };
         doc.plain(&format!(
-            "{i:>8}  {:>8}  {:>7}  {:>8}   {offsets:<17}  {part}",
+            "{:>8}  {:>8}  {:>7}  {:>8}   {offsets:<17}  {part}",
+            group(i as u64),
             line::seconds(at.saturating_sub(request)),
             line::wait(wait),
             group(read.decoded - from),

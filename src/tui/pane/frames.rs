@@ -133,7 +133,7 @@ struct Columns {
 
 impl Columns {
     fn new(width: u16, frames: usize, timed: bool) -> Self {
-        let number = frames.max(10).ilog10() as usize + 1;
+        let number = crate::text::group(frames as u64).chars().count().max(2);
         let timed = usize::from(timed);
         match width {
             0..60 => Self { number, at: 7 * timed, wait: 0, len: 0, kind: 0 },
@@ -212,16 +212,17 @@ fn draw_row(
     let theme = &app.theme;
     let seen = &exchange.seen;
     let frame = &seen.frames()[index];
-    let request = seen.timing.request.unwrap_or(0);
+    let request = exchange.origin().unwrap_or(0);
     let at = seen.frame_at(index);
-    let before = if index == 0 { seen.timing.request } else { seen.frame_at(index - 1) };
+    let before = if index == 0 { exchange.origin() } else { seen.frame_at(index - 1) };
     let at_text = at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
     let wait = match (at, before) {
         (Some(at), Some(before)) => line::wait(at.saturating_sub(before)),
         _ => String::new(),
     };
     let len = crate::text::group(frame.len);
-    let cells = columns.cells(&index.to_string(), &at_text, &wait, &len, frame.kind.name());
+    let number = crate::text::group(index as u64);
+    let cells = columns.cells(&number, &at_text, &wait, &len, frame.kind.name());
     let chosen = exchange.frame == Some(index as u32);
     let (sign, role) = severity_sign(mark);
     let dim = theme.of(Role::Dim);
@@ -252,6 +253,7 @@ fn empty(app: &App, area: Rect, buf: &mut Buffer) {
     let send = app.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
     let text = match app.exchange() {
         _ if app.sending => "Sending …".to_owned(),
+        None if app.file.is_some() => "Nothing has come yet.".to_owned(),
         None => format!("Nothing was sent yet. {send} sends the request."),
         Some(e) if e.is_running() => "Waiting for the first frame …".to_owned(),
         Some(e) if e.seen.wire_len() == 0 => "Not one byte of a body came.".to_owned(),

@@ -92,7 +92,8 @@ pub(super) fn header(
     let number = format!(" {} ", pane as usize + 1);
     let title = theme.of(if focused { Role::Focus } else { Role::Title });
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let name = format!("{} ", pane.pane().title);
+    let next = if pane == PaneId::Request && app.holds_next() { "· next " } else { "" };
+    let name = format!("{} {next}", pane.pane().title);
     let x = line::put(buf, inner, &[(&number, theme.of(Role::Label)), (&name, title)]);
     let room = Rect { x, width: inner.right().saturating_sub(x + 1), ..area };
     if note.iter().any(|(text, _)| !text.is_empty()) {

@@ -181,7 +181,7 @@ fn draw_list(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     }
     let wide = area.width >= 76;
     let codes = order.iter().map(|i| seen.findings()[*i].code().len()).max().unwrap_or(0).min(28);
-    let request = seen.timing.request.unwrap_or(0);
+    let request = exchange.origin().unwrap_or(0);
     let focused = app.focus == PaneId::Timeline && app.overlays.is_empty();
     for row in 0..area.height {
         let Some(i) = order.get(app.timeline.scroll.top + usize::from(row)) else { return };

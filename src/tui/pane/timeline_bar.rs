@@ -36,8 +36,7 @@ struct Scale {
 impl Scale {
     fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
         let seen = &exchange.seen;
-        let first = seen.timing.request.or_else(|| seen.reads().first()?.at);
-        let scale = match first {
+        let scale = match exchange.origin() {
             Some(from) => {
                 let now = exchange.is_running().then_some(now);
                 let to = seen.timing.end.or(now).or(exchange.last)?;

@@ -10,31 +10,37 @@ use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 
-use super::json;
+use super::{json, secrets};
 use crate::json::{Tape, line_column};
 use crate::tui::theme::Theme;
 
 /// A line longer than this is not coloured.
 const MAX_COLOURED: usize = 64 << 10;
 
+/// How many replaced texts are kept for undo.
+const MAX_REPLACED: usize = 20;
+
 /// A text being edited.
 #[derive(Debug, Clone)]
 pub(crate) struct Editor {
     area: TextArea<'static>,
     one_line: bool,
+    /// The texts that were replaced as a whole, each with its own history; undo goes back to them.
+    before: Vec<TextArea<'static>>,
+    /// Those that undo went back from.
+    after: Vec<TextArea<'static>>,
 }
 
 impl Editor {
     /// An editor for many lines.
     pub(crate) fn new(text: &str) -> Self {
-        Self { area: fresh(text), one_line: false }
+        Self { area: fresh(text), one_line: false, before: Vec::new(), after: Vec::new() }
     }
 
     /// An editor for one line, with the cursor at its end.
     pub(crate) fn line(text: &str) -> Self {
-        let mut area = fresh(&text.replace('\n', " "));
-        area.move_cursor(CursorMove::End);
-        let mut editor = Self { area, one_line: true };
+        let mut editor = Self { one_line: true, ..Self::new(&text.replace('\n', " ")) };
+        editor.area.move_cursor(CursorMove::End);
         editor.focus(true);
         editor
     }
@@ -44,26 +50,57 @@ impl Editor {
         self.area.lines().join("\n")
     }
 
-    /// Replaces the text; the old one comes back with undo.
+    /// Whether the text is that.
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        let mut lines = self.area.lines().iter();
+        text.split(|b| *b == b'\n').all(|t| lines.next().is_some_and(|l| l.as_bytes() == t))
+            && lines.next().is_none()
+    }
+
+    /// Begins with a text: no undo goes behind it.
+    pub(crate) fn fill(&mut self, text: &str) {
+        self.before.clear();
+        self.after.clear();
+        self.put(fresh(text));
+    }
+
+    /// Replaces the text; the old one comes back with one undo.
     pub(crate) fn set(&mut self, text: &str) {
         if self.text() == text {
             return;
         }
-        self.area.select_all();
-        self.area.cut();
-        self.area.insert_str(text);
-        self.area.move_cursor(CursorMove::Top);
-        self.area.move_cursor(CursorMove::Head);
+        self.after.clear();
+        let old = self.put(fresh(text));
+        if self.before.len() == MAX_REPLACED {
+            self.before.remove(0);
+        }
+        self.before.push(old);
+    }
+
+    /// Another text in the place of this one, with the cursor as visible as it was.
+    fn put(&mut self, mut area: TextArea<'static>) -> TextArea<'static> {
+        area.set_cursor_style(self.area.cursor_style());
+        std::mem::replace(&mut self.area, area)
     }
 
     /// Inserts pasted text at the cursor.
     pub(crate) fn paste(&mut self, text: &str) {
+        self.after.clear();
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         self.area.insert_str(if self.one_line { text.replace('\n', " ") } else { text });
     }
 
     /// Takes a key; tells whether it meant anything.
     pub(crate) fn key(&mut self, key: KeyEvent) -> bool {
+        let changed = self.key_in_area(key);
+        // The area's own redo ends with an edit; so does that of replaced texts.
+        if changed && !is_step(key.code) {
+            self.after.clear();
+        }
+        changed
+    }
+
+    fn key_in_area(&mut self, key: KeyEvent) -> bool {
         let word = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let step = match (key.code, word) {
             (KeyCode::Left, true) => CursorMove::WordBack,
@@ -100,12 +137,22 @@ impl Editor {
 
     /// Undoes the last edit.
     pub(crate) fn undo(&mut self) {
-        self.area.undo();
+        if !self.area.undo()
+            && let Some(area) = self.before.pop()
+        {
+            let newer = self.put(area);
+            self.after.push(newer);
+        }
     }
 
     /// Does the undone edit again.
     pub(crate) fn redo(&mut self) {
-        self.area.redo();
+        if !self.area.redo()
+            && let Some(area) = self.after.pop()
+        {
+            let older = self.put(area);
+            self.before.push(older);
+        }
     }
 
     /// Scrolls by lines.
@@ -146,6 +193,31 @@ impl Editor {
         }
     }
 
+    /// Draws a line, with dots over what is a secret in it; the text itself stays.
+    pub(crate) fn draw_guarded(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        self.draw(theme, false, area, buf);
+        let (top, left) = self.area.scroll_offset();
+        for row in 0..area.height {
+            let Some(line) = self.area.lines().get(usize::from(top + row)) else { return };
+            let secret = secrets::of(line);
+            let mut column = 0;
+            for (i, c) in line.char_indices() {
+                let wide = width_at(c, column);
+                if secret.iter().any(|s| s.contains(&i)) {
+                    for x in column..column + wide {
+                        let Some(x) = x.checked_sub(usize::from(left)) else { continue };
+                        if x < usize::from(area.width)
+                            && let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row))
+                        {
+                            cell.set_symbol("•");
+                        }
+                    }
+                }
+                column += wide;
+            }
+        }
+    }
+
     fn colour(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let (top, left) = self.area.scroll_offset();
         let mut marks = Vec::new();
@@ -159,10 +231,7 @@ impl Editor {
             // Columns of the screen, not bytes: tabs and wide characters take more or less.
             let mut column = 0;
             for (i, c) in line.char_indices() {
-                let wide = match c {
-                    '\t' => 4 - column % 4,
-                    c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
-                };
+                let wide = width_at(c, column);
                 let k = marks.partition_point(|m| m.0.end <= i);
                 if let Some((range, role)) = marks.get(k)
                     && range.start <= i
@@ -176,6 +245,20 @@ impl Editor {
             }
         }
     }
+}
+
+/// How many columns the area gives a character that begins at `column`.
+fn width_at(c: char, column: usize) -> usize {
+    match c {
+        '\t' => 4 - column % 4,
+        c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
+    }
+}
+
+/// Whether a key only moves.
+fn is_step(code: KeyCode) -> bool {
+    use KeyCode::{Down, End, Home, Left, PageDown, PageUp, Right, Up};
+    matches!(code, Left | Right | Up | Down | Home | End | PageUp | PageDown)
 }
 
 fn paint(
@@ -209,4 +292,47 @@ fn fresh(text: &str) -> TextArea<'static> {
     area.set_wrap_mode(WrapMode::None);
     area.set_max_histories(200);
     area
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(editor: &mut Editor, c: char) {
+        editor.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    }
+
+    #[test]
+    fn undo_ends_at_the_text_that_was_filled_in() {
+        let mut editor = Editor::new("");
+        editor.fill("{\n}");
+        typed(&mut editor, 'a');
+        for _ in 0..5 {
+            editor.undo();
+        }
+        assert_eq!(editor.text(), "{\n}");
+    }
+
+    #[test]
+    fn a_replaced_text_comes_back_whole_and_goes_again() {
+        let mut editor = Editor::new("one");
+        typed(&mut editor, 'a');
+        editor.set("two");
+        typed(&mut editor, 'b');
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            told.push(editor.text());
+            editor.undo();
+        }
+        assert_eq!(told, ["btwo", "two", "aone", "one"]);
+        for _ in 0..4 {
+            editor.redo();
+        }
+        assert_eq!(editor.text(), "btwo");
+        editor.undo();
+        editor.undo();
+        typed(&mut editor, 'c');
+        editor.redo();
+        assert_eq!(editor.text(), "acone");
+    }
 }

@@ -5,6 +5,7 @@ pub(super) mod editor;
 pub(super) mod json;
 pub(super) mod line;
 pub(super) mod scroll;
+pub(super) mod secrets;
 pub(super) mod text;
 pub(super) mod wrap;
 

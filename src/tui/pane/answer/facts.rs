@@ -32,7 +32,11 @@ pub(super) fn tools(exchange: &Exchange) -> Doc {
         let choice =
             if tool.choice > 0 { format!(", choice {}", tool.choice) } else { String::new() };
         doc.push(Role::Tool, &format!("{}  {name}", tool.index));
-        doc.push(Role::Dim, &format!("  {id}{choice}, first in frame {}", tool.first)).line();
+        doc.push(
+            Role::Dim,
+            &format!("  {id}{choice}, first in frame {}", group(tool.first.into())),
+        )
+        .line();
         let mut end = tool.arguments.len().min(MAX_ARGUMENTS);
         while !tool.arguments.is_char_boundary(end) {
             end -= 1;
@@ -99,7 +103,7 @@ pub(super) fn usage(exchange: &Exchange) -> Doc {
     }
     for error in &answer.errors {
         doc.push(Role::Error, &format!("{:<LABEL$}", "error")).plain(&shown(&error.message));
-        doc.push(Role::Dim, &format!("  frame {}", error.frame)).line();
+        doc.push(Role::Dim, &format!("  frame {}", group(error.frame.into()))).line();
     }
     doc
 }
@@ -148,7 +152,7 @@ pub(super) fn head(exchange: &Exchange) -> Doc {
     }
     doc.line();
     ending(&mut doc, seen);
-    timing(&mut doc, seen);
+    timing(&mut doc, exchange);
     doc
 }
 
@@ -182,7 +186,8 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
     doc.line();
 }
 
-fn timing(doc: &mut Doc, seen: &Inspection) {
+fn timing(doc: &mut Doc, exchange: &Exchange) {
+    let seen = &exchange.seen;
     let t = &seen.timing;
     doc.push(Role::Title, "Counts and times (seconds since the request)").line();
     doc.row(LABEL, "bytes", &group(seen.wire_len()));
@@ -203,7 +208,7 @@ fn timing(doc: &mut Doc, seen: &Inspection) {
         ("last content", t.last_content),
         ("end", t.end),
     ] {
-        if let (Some(from), Some(moment)) = (t.request, moment) {
+        if let (Some(from), Some(moment)) = (exchange.origin(), moment) {
             doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
             let Some(row) = rows.get(index) else { break };
             let place = Rect { y: area.y + y, height: 1, ..area };
             let (p, t, n) =
-                cells(&row.path, &row.types.join("|"), &group(row.count), &row.first.to_string());
+                cells(&row.path, &row.types.join("|"), &group(row.count), &group(row.first.into()));
             line::put(
                 buf,
                 place,

@@ -23,6 +23,10 @@ enum Line {
 /// The lines above the body that have room.
 fn lines(app: &App, height: u16) -> Vec<Line> {
     let state = &app.request;
+    // Where there is hardly room for the text, typing needs it all.
+    if state.typing && height < 10 {
+        return Vec::new();
+    }
     let mut lines = vec![Line::Field(Field::Provider)];
     if app.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
         lines.push(Line::NoKey);
@@ -44,6 +48,9 @@ fn remarks(state: &State, width: u16) -> Vec<String> {
     let Some((line, column, why)) = &state.error else {
         return if state.raw.is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
     };
+    if state.editor.text().is_empty() {
+        return vec!["✖ the body is empty".to_owned()];
+    }
     let whole = format!("✖ line {line}, column {column}: {why}");
     if whole.chars().count() <= usize::from(width) {
         return vec![whole];
@@ -55,11 +62,12 @@ fn remarks(state: &State, width: u16) -> Vec<String> {
     said
 }
 
-/// Where the body's text stands.
+/// Where the body's text stands: at least half of what the fields leave, the rest is for remarks.
 fn body_area(app: &App, area: Rect) -> Rect {
     let area = inner(area);
     let above = lines(app, area.height).len() as u16 + 1;
     let below = remarks(&app.request, area.width.saturating_sub(1)).len().max(1) as u16;
+    let below = below.min(area.height.saturating_sub(above) / 2);
     Rect {
         y: area.y + above.min(area.height),
         height: area.height.saturating_sub(above + below),

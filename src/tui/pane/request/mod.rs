@@ -81,6 +81,9 @@ impl State {
         } else {
             state.load(body);
         }
+        // What the user finds is where undo ends.
+        let text = state.editor.text();
+        state.editor.fill(&text);
         state
     }
 
@@ -106,10 +109,16 @@ impl State {
             self.draft.model.clone_from(&provider.model);
         }
         let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
-        self.template = json::pretty(&(tools.body)(&asked, PROMPT));
+        let untouched = self.is_untouched();
+        let text = json::pretty(&(tools.body)(&asked, PROMPT));
         self.raw = None;
-        let text = self.template.clone();
-        self.editor.set(&text);
+        // Nobody wants back what nobody wrote.
+        if untouched {
+            self.editor.fill(&text)
+        } else {
+            self.editor.set(&text)
+        }
+        self.template = text;
         self.changed();
     }
 
@@ -119,12 +128,25 @@ impl State {
         Draft { body, ..self.draft.clone() }
     }
 
+    /// Whether that is the body, byte for byte.
+    fn holds(&self, body: &[u8]) -> bool {
+        match &self.raw {
+            Some(raw) => raw == body,
+            None => self.editor.is(body),
+        }
+    }
+
     /// Replaces all of it.
     pub(crate) fn take(&mut self, draft: Draft) {
         let body = draft.body.clone();
+        let untouched = self.is_untouched();
         self.draft = Draft { body: Vec::new(), ..draft };
         self.template.clear();
         self.load(body);
+        if untouched {
+            let text = self.editor.text();
+            self.editor.fill(&text);
+        }
     }
 
     /// Whether the body is as it was generated.
@@ -243,6 +265,15 @@ impl App {
         self.providers.iter().find(|p| p.name == self.request.draft.provider)
     }
 
+    /// Whether what stands in the editor is the next request and not that of the shown exchange.
+    pub(in crate::tui) fn holds_next(&self) -> bool {
+        let Some(exchange) = self.exchange() else { return self.file.is_some() };
+        match &exchange.seen.request {
+            None => true,
+            Some(request) => !self.request.holds(&request.body),
+        }
+    }
+
     /// Chooses a provider. An untouched body makes room for the new provider's own.
     pub(in crate::tui) fn set_provider(&mut self, name: &str) {
         let untouched = self.request.is_untouched();
@@ -358,7 +389,10 @@ fn act(app: &mut App, action: Action) -> bool {
             app.say(said);
         }
         Action::LoadRequest => app.ask(Purpose::LoadRequest, "Load the body from", ""),
-        Action::SaveRequest => app.ask(Purpose::SaveRequest, "Save the body to", "request.json"),
+        Action::SaveRequest => {
+            let name = app.free_name("-request");
+            app.ask(Purpose::SaveRequest, "Save the body to", &name);
+        }
         Action::Accept => match state.field() {
             Field::Provider => app.pick_provider(),
             Field::Model => app.pick_model(),
@@ -387,14 +421,17 @@ impl App {
             self.say("A stream is running: stop it first.");
             return;
         }
-        if let Some((line, column, why)) = &self.request.error
-            && !self.request.editor.text().is_empty()
-        {
+        let draft = self.request.to_send();
+        if draft.body.is_empty() {
+            if !matches!(draft.method.as_str(), "GET" | "HEAD") {
+                self.complain("The body is empty, and is sent so.");
+            }
+        } else if let Some((line, column, why)) = &self.request.error {
             let text = format!("The body is sent as it is: line {line}, column {column}: {why}.");
             self.say(text);
         }
         self.sending = true;
-        self.effects.push(Effect::Send(Box::new(self.request.to_send())));
+        self.effects.push(Effect::Send(Box::new(draft)));
         self.request.stop_typing();
         if self.focus == PaneId::Request {
             self.focus = PaneId::Frames;

@@ -1,0 +1,173 @@
+//! OpenAI's older Completions: text goes on where the prompt ends. vLLM, llama.cpp and Fireworks
+//! still serve it, with `reasoning_content` beside the text here and there.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
+    openai_chat,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `openai-completions`.
+pub(super) struct OpenAiCompletions;
+
+impl Dialect for OpenAiCompletions {
+    fn name(&self) -> &'static str {
+        "openai-completions"
+    }
+
+    fn about(&self) -> &'static str {
+        "OpenAI Completions (text), as vLLM and llama.cpp serve it too"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/completions",
+            key_header: ("authorization", "Bearer "),
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: true,
+            terminal: false,
+            finishes: &["stop", "length", "content_filter"],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        match json.str("object") {
+            Some(object) => object == "text_completion",
+            None => {
+                let first = json.get("choices").and_then(|c| c.items().next());
+                first.is_some_and(|c| {
+                    c.get("text").is_some_and(|t| t.kind() == Kind::String)
+                        && c.get("delta").is_none()
+                        && c.get("message").is_none()
+                })
+            }
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Completions>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    // There are no roles: a system prompt can only stand before the rest.
+    let prompt = match parts.system {
+        Some(system) => format!("{system}\n\n{}", parts.prompt),
+        None => parts.prompt.to_owned(),
+    };
+    let body = serde_json::json!({
+        "model": parts.model,
+        "prompt": prompt,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Completions {
+    told_model: bool,
+}
+
+impl Decoder for Completions {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if payload.data.starts_with("[DONE]") {
+            tell(Fact::Sentinel);
+            return;
+        }
+        if let Some(error) = openai_chat::error_in(payload) {
+            tell(Fact::Error(error));
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        if !self.told_model
+            && let Some(model) = json.str("model").filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
+            tell(Fact::Model(model));
+        }
+        let usage = json.get("usage").filter(|u| u.kind() == Kind::Object).map(Usage::openai);
+        if let Some(usage) = usage.filter(Usage::is_given) {
+            tell(Fact::Usage { path: Path::new("usage", 0), usage });
+        }
+        let choices = json.get("choices").into_iter().flat_map(Value::items);
+        for (position, choice) in choices.enumerate() {
+            read_choice(choice, position, tell);
+        }
+    }
+}
+
+fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+    let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+    let fields = [
+        (Channel::Reasoning, "reasoning_content", "choices[#].reasoning_content"),
+        (Channel::Reasoning, "reasoning", "choices[#].reasoning"),
+        (Channel::Content, "text", "choices[#].text"),
+    ];
+    let mut thought: Option<Cow<'_, str>> = None;
+    for (channel, member, path) in fields {
+        let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { continue };
+        let duplicate = channel == Channel::Reasoning && thought.as_ref() == Some(&text);
+        if channel == Channel::Reasoning {
+            thought = Some(text.clone());
+        }
+        tell(Fact::Text { choice, channel, path: Path::new(path, position), text, duplicate });
+    }
+    if let Some(reason) = json.str("finish_reason").filter(|r| !r.is_empty()) {
+        tell(Fact::Finish { choice, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::script;
+
+    #[test]
+    fn text_of_several_choices_and_usage() {
+        let s = script(
+            "auto",
+            &[
+                r#"{"object":"text_completion","model":"m","choices":[{"text":"a","index":0,"finish_reason":null},{"text":"b","index":1,"finish_reason":""}]}"#,
+                r#"{"object":"text_completion","model":"m","choices":[{"text":"","index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#,
+                "[DONE]",
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "model m",
+                "content 0 choices[0].text: a",
+                "content 1 choices[1].text: b",
+                "usage usage 1 2 - - 3",
+                "finish 0 stop",
+                "sentinel"
+            ]
+        );
+    }
+
+    #[test]
+    fn thought_beside_the_text_and_errors() {
+        let s = script(
+            "openai-completions",
+            &[
+                r#"{"choices":[{"text":"","reasoning_content":"hm","reasoning":"hm"}]}"#,
+                r#"{"error":{"message":"boom","type":"t"}}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "reasoning 0 choices[0].reasoning_content: hm",
+                "reasoning 0 choices[0].reasoning (again): hm",
+                "error t: boom"
+            ]
+        );
+    }
+}

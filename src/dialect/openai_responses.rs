@@ -1,0 +1,425 @@
+//! OpenAI Responses: a stream of typed events about one response and its output items.
+//!
+//! Every piece of text comes twice or more: in deltas, in the `.done` of its part, in the item's
+//! `.done` and in the last event's whole response. Deltas are the answer; what comes whole is read
+//! only where no delta of it came, because there are servers that send nothing else. Items are told
+//! apart by `output_index`: GitHub Copilot gives every event other ids.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+};
+use crate::frame;
+use crate::json::{Kind, Value};
+
+/// The dialect `openai-responses`.
+pub(super) struct OpenAiResponses;
+
+impl Dialect for OpenAiResponses {
+    fn name(&self) -> &'static str {
+        "openai-responses"
+    }
+
+    fn about(&self) -> &'static str {
+        "OpenAI Responses and compatible servers"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/responses",
+            key_header: ("authorization", "Bearer "),
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: false,
+            terminal: true,
+            finishes: &["completed", "incomplete", "failed", "cancelled"],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        match json.str("type") {
+            Some(t) if t.starts_with("response.") => true,
+            // A keep-alive or an error: only this dialect numbers its events.
+            Some(t) if t == "error" || t == "keepalive" => json.get("sequence_number").is_some(),
+            _ => json.str("object").is_some_and(|o| o == "response"),
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Responses>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body = serde_json::json!({
+        "model": parts.model,
+        "input": [{"role": "user", "content": parts.prompt}],
+        "stream": true,
+    });
+    if let (Some(system), Some(members)) = (parts.system, body.as_object_mut()) {
+        members.insert("instructions".into(), system.into());
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+/// The parts of an answer that come in deltas and again whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Text,
+    Refusal,
+    Reasoning,
+    Summary,
+    Call,
+    Arguments,
+}
+
+#[derive(Default)]
+struct Responses {
+    told_model: bool,
+    /// What was told already: (which kind, the item, the part of it).
+    told: BTreeSet<(Part, u64, u64)>,
+    /// An error was told; the failed response that follows it repeats it.
+    failed: bool,
+}
+
+impl Decoder for Responses {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if payload.data.starts_with("[DONE]") {
+            tell(Fact::Sentinel);
+            return;
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
+            if payload.event == "error" && !payload.data.is_empty() {
+                let message = Cow::Borrowed(payload.data);
+                self.error(InBandError { message, kind: None, shape: ErrorShape::Text }, tell);
+            }
+            return;
+        };
+        // Gateways that drop the `type` leave the event's name, and the other way round.
+        let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
+        match kind.as_ref() {
+            "response.output_text.delta" => {
+                self.delta(json, Part::Text, "content_index", tell);
+            }
+            "response.reasoning_summary_text.delta" => {
+                self.delta(json, Part::Summary, "summary_index", tell);
+            }
+            "response.reasoning_text.delta" => {
+                self.delta(json, Part::Reasoning, "content_index", tell);
+            }
+            "response.refusal.delta" => self.delta(json, Part::Refusal, "content_index", tell),
+            "response.function_call_arguments.delta"
+            | "response.custom_tool_call_input.delta"
+            | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", tell),
+            "response.audio.transcript.delta" => {
+                let text = json.str("delta").unwrap_or_default();
+                say(Channel::Other, Path::new("delta", 0), text, tell);
+            }
+            "response.output_text.done" => self.done(json, Part::Text, "text", tell),
+            "response.reasoning_summary_text.done" => {
+                self.done(json, Part::Summary, "text", tell);
+            }
+            "response.reasoning_text.done" => self.done(json, Part::Reasoning, "text", tell),
+            "response.refusal.done" => self.done(json, Part::Refusal, "refusal", tell),
+            "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
+                if self.is_new(json, Part::Arguments) =>
+            {
+                self.arguments(json, "arguments", tell);
+            }
+            "response.custom_tool_call_input.done" if self.is_new(json, Part::Arguments) => {
+                self.arguments(json, "input", tell);
+            }
+            "response.output_item.added" => self.begin_call(json, tell),
+            "response.output_item.done" => {
+                if let Some(item) = json.get("item") {
+                    self.item(item, output_index(json), &IN_EVENT, tell);
+                }
+            }
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
+            | "response.done"
+            | "response.cancelled" => {
+                self.response(json.get("response"), &IN_RESPONSE, tell);
+                tell(Fact::Terminal);
+            }
+            "error" => self.error(error_of(json), tell),
+            _ if payload.kind == frame::Kind::Body && json.get("output").is_some() => {
+                self.response(Some(json), &IN_BODY, tell);
+                tell(Fact::Terminal);
+            }
+            _ => self.other(json, payload, tell),
+        }
+    }
+}
+
+/// The paths of an item's parts: in its own event, in the whole response, in a body of its own.
+struct Paths {
+    text: &'static str,
+    summary: &'static str,
+    call: &'static str,
+    usage: &'static str,
+}
+
+static IN_EVENT: Paths = Paths {
+    text: "item.content[#].text",
+    summary: "item.summary[#].text",
+    call: "item",
+    usage: "response.usage",
+};
+
+static IN_RESPONSE: Paths = Paths {
+    text: "response.output[#].content[#].text",
+    summary: "response.output[#].summary[#].text",
+    call: "response.output[#]",
+    usage: "response.usage",
+};
+
+static IN_BODY: Paths = Paths {
+    text: "output[#].content[#].text",
+    summary: "output[#].summary[#].text",
+    call: "output[#]",
+    usage: "usage",
+};
+
+impl Paths {
+    /// A path of part `part` of item `item`.
+    fn of(&self, template: &'static str, item: u64, part: usize) -> Path {
+        if self.call == "item" {
+            Path::new(template, part)
+        } else {
+            Path::new(template, item as usize).second(part)
+        }
+    }
+}
+
+impl Responses {
+    fn is_new(&self, json: Value<'_>, part: Part) -> bool {
+        !self.told.contains(&(part, output_index(json), 0))
+    }
+
+    fn delta(&mut self, json: Value<'_>, part: Part, index: &str, tell: &mut dyn FnMut(Fact<'_>)) {
+        self.told.insert((part, output_index(json), count(json, index)));
+        say(part.channel(), Path::new("delta", 0), json.str("delta").unwrap_or_default(), tell);
+    }
+
+    /// A part that is whole.
+    fn done(
+        &mut self,
+        json: Value<'_>,
+        part: Part,
+        member: &'static str,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let index = if part == Part::Summary { "summary_index" } else { "content_index" };
+        if self.told.insert((part, output_index(json), count(json, index))) {
+            say(part.channel(), Path::new(member, 0), json.str(member).unwrap_or_default(), tell);
+        }
+    }
+
+    fn arguments(&mut self, json: Value<'_>, member: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+        let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
+        let index = output_index(json);
+        self.told.insert((Part::Arguments, index, 0));
+        tell(Fact::Tool(Box::new(ToolPiece {
+            choice: 0,
+            path: Path::new(member, 0),
+            index: Some(index),
+            id: None,
+            name: json.str("name").filter(|n| !n.is_empty()),
+            arguments: Some(text),
+        })));
+    }
+
+    /// An item begins: of a call, the name and id stand here and nowhere else until its end.
+    fn begin_call(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
+        self.call(item, output_index(json), Path::new(IN_EVENT.call, 0), tell);
+    }
+
+    fn call(&mut self, item: Value<'_>, index: u64, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+        let member = if item.get("input").is_some() { "input" } else { "arguments" };
+        let arguments = item
+            .str(member)
+            .filter(|a| !a.is_empty() && self.told.insert((Part::Arguments, index, 0)));
+        if !self.told.insert((Part::Call, index, 0)) && arguments.is_none() {
+            return;
+        }
+        let given = |key| item.str(key).filter(|t| !t.is_empty());
+        let id = given("call_id").or_else(|| given("id"));
+        tell(Fact::Tool(Box::new(ToolPiece {
+            choice: 0,
+            path,
+            index: Some(index),
+            id,
+            name: given("name").or_else(|| given("type")),
+            arguments,
+        })));
+    }
+
+    /// An item that is whole: what of it was not told before.
+    fn item(
+        &mut self,
+        item: Value<'_>,
+        index: u64,
+        paths: &'static Paths,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        if is_call(item) {
+            return self.call(item, index, Path::new(paths.call, index as usize), tell);
+        }
+        let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
+        for (i, summary) in parts("summary") {
+            if self.told.insert((Part::Summary, index, i as u64)) {
+                let text = summary.str("text").unwrap_or_default();
+                say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
+            }
+        }
+        for (i, content) in parts("content") {
+            let (part, member) = match content.str("type").as_deref() {
+                Some("refusal") => (Part::Refusal, "refusal"),
+                Some("reasoning_text") => (Part::Reasoning, "text"),
+                _ => (Part::Text, "text"),
+            };
+            if self.told.insert((part, index, i as u64)) {
+                let text = content.str(member).unwrap_or_default();
+                say(part.channel(), paths.of(paths.text, index, i), text, tell);
+            }
+        }
+    }
+
+    /// A whole response, at its end.
+    fn response(
+        &mut self,
+        response: Option<Value<'_>>,
+        paths: &'static Paths,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let Some(response) = response else { return };
+        self.model(response, tell);
+        // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
+        // output indices: it is read only where nothing came before it.
+        if self.told.is_empty() {
+            let output = response.get("output").into_iter().flat_map(Value::items);
+            for (index, item) in output.enumerate() {
+                self.item(item, index as u64, paths, tell);
+            }
+        }
+        if let Some(usage) = response.get("usage").map(usage_of).filter(Usage::is_given) {
+            tell(Fact::Usage { path: Path::new(paths.usage, 0), usage });
+        }
+        let repeated = self.failed;
+        if let Some(error) = response.get("error").filter(|e| e.kind() == Kind::Object)
+            && !repeated
+        {
+            let kind = word(error, "code").or_else(|| word(error, "type"));
+            let message = error_text(error);
+            self.error(InBandError { message, kind, shape: ErrorShape::Object }, tell);
+        }
+        // After an error, the status only says again that there was one.
+        if let Some(reason) = response.str("status").filter(|_| !repeated) {
+            tell(Fact::Finish { choice: 0, reason });
+        }
+    }
+
+    fn error(&mut self, error: InBandError<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        self.failed = true;
+        tell(Fact::Error(error));
+    }
+
+    fn model(&mut self, response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if !self.told_model
+            && let Some(model) = response.str("model").filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
+            tell(Fact::Model(model));
+        }
+    }
+
+    /// An event that adds no text: it may name the model, or be an error without saying so.
+    fn other(&mut self, json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if let Some(response) = json.get("response") {
+            return self.model(response, tell);
+        }
+        let is_error = json.get("error").is_some_and(|e| !e.is_null())
+            || payload.event == "error"
+            || (json.get("type").is_none()
+                && (json.get("detail").is_some() || json.get("message").is_some()));
+        if is_error {
+            self.error(error_of(json), tell);
+        }
+    }
+}
+
+impl Part {
+    fn channel(self) -> Channel {
+        match self {
+            Part::Text => Channel::Content,
+            Part::Refusal => Channel::Refusal,
+            Part::Reasoning | Part::Summary => Channel::Reasoning,
+            Part::Call | Part::Arguments => Channel::Tool,
+        }
+    }
+}
+
+fn say(channel: Channel, path: Path, text: Cow<'_, str>, tell: &mut dyn FnMut(Fact<'_>)) {
+    if !text.is_empty() {
+        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+    }
+}
+
+fn count(json: Value<'_>, key: &str) -> u64 {
+    json.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn output_index(json: Value<'_>) -> u64 {
+    count(json, "output_index")
+}
+
+/// Whether an item is a tool call: one that the client has to answer, or one that the server runs
+/// itself (`web_search_call`), whose name is its type.
+fn is_call(item: Value<'_>) -> bool {
+    item.str("type").is_some_and(|t| t.ends_with("_call"))
+}
+
+fn word<'a>(json: Value<'a>, key: &str) -> Option<Cow<'a, str>> {
+    let value = json.get(key).filter(|v| !v.is_null())?;
+    Some(value.as_str().unwrap_or(Cow::Borrowed(value.source()))).filter(|w| !w.is_empty())
+}
+
+/// An error event: flat as the schema has it, or nested as OpenAI sends it.
+fn error_of(json: Value<'_>) -> InBandError<'_> {
+    let nested = json.get("error").filter(|e| !e.is_null());
+    let error = nested.unwrap_or(json);
+    let shape = match nested.map(Value::kind) {
+        None => ErrorShape::Flat,
+        Some(Kind::String) => ErrorShape::Text,
+        Some(_) => ErrorShape::Object,
+    };
+    let kind = word(error, "code");
+    let kind = kind.or_else(|| nested.and_then(|e| word(e, "type")));
+    InBandError { message: error_text(error), kind, shape }
+}
+
+fn usage_of(usage: Value<'_>) -> Usage {
+    let count = |path: &[&str]| usage.at(path).and_then(Value::as_u64);
+    Usage {
+        input: count(&["input_tokens"]),
+        output: count(&["output_tokens"]),
+        reasoning: count(&["output_tokens_details", "reasoning_tokens"]),
+        cached: count(&["input_tokens_details", "cached_tokens"]),
+        total: count(&["total_tokens"]),
+    }
+}
+
+#[cfg(test)]
+#[path = "openai_responses_tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+//! A JSON array that is streamed element by element (Gemini without `alt=sse`).
+//!
+//! A frame is an element with the brackets, commas and white space before it; the last one takes
+//! what follows. Which is the last, only what comes after it tells: an element is held back until
+//! its comma, or the next element, or the end.
+
+use super::{Frame, Kind, MAX_FRAME};
+
+#[derive(Debug, Default)]
+pub(super) struct Array {
+    /// Start of the frame that is being collected.
+    from: usize,
+    /// Up to here the bytes have been looked at.
+    scan: usize,
+    /// Where the scan is.
+    place: Place,
+    /// Start of the current element's value.
+    value: usize,
+    /// An element that is whole and may be the last: where its value ends.
+    held: Option<usize>,
+    /// Whether the current frame lost its beginning to [`MAX_FRAME`].
+    cut: bool,
+}
+
+/// Where in the array the scan is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the opening bracket.
+    #[default]
+    Start,
+    /// Between elements.
+    Between,
+    /// In an object or array, so deep.
+    Deep(u32),
+    /// In a string, so deep.
+    Text(u32),
+    /// After a backslash in a string, so deep.
+    Escape(u32),
+    /// In an element that is a number or a word.
+    Word,
+    /// After the closing bracket.
+    Closed,
+}
+
+impl Array {
+    /// Whether the closing bracket came.
+    pub(super) fn is_closed(&self) -> bool {
+        self.place == Place::Closed
+    }
+
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        while let Some(&byte) = body.get(self.scan) {
+            let at = self.scan;
+            self.scan += 1;
+            match self.place {
+                Place::Start if byte == b'[' => self.place = Place::Between,
+                Place::Start => {}
+                Place::Between => self.between(byte, at, frames),
+                Place::Deep(depth) => match byte {
+                    b'"' => self.place = Place::Text(depth),
+                    b'{' | b'[' => self.place = Place::Deep(depth.saturating_add(1)),
+                    b'}' | b']' if depth <= 1 => self.hold(at + 1),
+                    b'}' | b']' => self.place = Place::Deep(depth - 1),
+                    _ => {}
+                },
+                Place::Text(depth) => {
+                    // Most of a stream is text: it is skipped, not looked at byte by byte.
+                    match memchr::memchr2(b'"', b'\\', &body[at..]) {
+                        Some(i) => {
+                            self.scan = at + i + 1;
+                            self.place = match (body[at + i], depth) {
+                                (b'\\', _) => Place::Escape(depth),
+                                (_, 0) => {
+                                    self.hold(at + i + 1);
+                                    continue;
+                                }
+                                _ => Place::Deep(depth),
+                            };
+                        }
+                        None => self.scan = body.len(),
+                    }
+                }
+                Place::Escape(depth) => self.place = Place::Text(depth),
+                Place::Word => {
+                    if matches!(byte, b',' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
+                        self.hold(at);
+                        self.between(byte, at, frames);
+                    }
+                }
+                Place::Closed => self.scan = body.len(),
+            }
+        }
+        if self.held.is_none() {
+            self.bound(body.len(), frames);
+        }
+    }
+
+    /// A byte between elements.
+    fn between(&mut self, byte: u8, at: usize, frames: &mut Vec<Frame>) {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            b',' => self.release(frames),
+            b']' => self.place = Place::Closed,
+            _ => {
+                self.release(frames);
+                self.value = at;
+                self.place = match byte {
+                    b'{' | b'[' => Place::Deep(1),
+                    b'"' => Place::Text(0),
+                    _ => Place::Word,
+                };
+            }
+        }
+    }
+
+    /// An element is whole; whether it is the last is not known yet.
+    fn hold(&mut self, end: usize) {
+        self.held = Some(end);
+        self.place = Place::Between;
+    }
+
+    /// The held element is not the last.
+    fn release(&mut self, frames: &mut Vec<Frame>) {
+        if let Some(end) = self.held.take() {
+            self.element(end, end, frames);
+        }
+    }
+
+    /// Tells an element whose value ends at `value_end` as a frame that ends at `end`.
+    fn element(&mut self, value_end: usize, end: usize, frames: &mut Vec<Frame>) {
+        self.bound(end, frames);
+        let mut frame =
+            Frame::new(if self.cut { Kind::Incomplete } else { Kind::Element }, self.from, end);
+        if !self.cut {
+            frame.data = Some(((self.value - self.from) as u32, (value_end - self.value) as u32));
+        }
+        frames.push(frame);
+        self.from = end;
+        self.cut = false;
+    }
+
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+        if self.place == Place::Word {
+            // Nothing says that a number is whole but what follows it.
+            self.place = Place::Deep(1);
+        }
+        let whole = matches!(self.place, Place::Between | Place::Closed);
+        match self.held.take() {
+            Some(value_end) if whole => self.element(value_end, body.len(), frames),
+            Some(value_end) => self.element(value_end, value_end, frames),
+            None => {}
+        }
+        if self.from == body.len() {
+            return;
+        }
+        self.bound(body.len(), frames);
+        // Of an array without elements all is told as one: there is nothing to divide.
+        let empty = self.place == Place::Closed && frames.is_empty();
+        let kind = if empty { Kind::Body } else { Kind::Incomplete };
+        frames.push(Frame::new(kind, self.from, body.len()));
+        self.from = body.len();
+    }
+
+    fn bound(&mut self, end: usize, frames: &mut Vec<Frame>) {
+        while end - self.from > MAX_FRAME {
+            frames.push(Frame::new(Kind::Incomplete, self.from, self.from + MAX_FRAME));
+            self.from += MAX_FRAME;
+            self.cut = true;
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The transport, against small servers that do one thing each: TLS, redirects, trailers, codings.
+#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+
+const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+/// Runs `send` and gives its exit status and its lines.
+fn send(dir: &Path, args: &[&str]) -> (i32, Vec<Value>, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_sselens"))
+        .args(["send", "-o", "ndjson", "--idle-timeout", "5"])
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .env("OPENAI_API_KEY", "sk-0123456789abcdef")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(out.stdout).unwrap();
+    let lines = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    (out.status.code().unwrap(), lines, String::from_utf8(out.stderr).unwrap())
+}
+
+fn codes(lines: &[Value]) -> Vec<&str> {
+    lines.iter().filter(|l| l["type"] == "finding").map(|l| l["code"].as_str().unwrap()).collect()
+}
+
+/// Reads one request: its head, and as much body as it announces.
+fn request(peer: &mut TcpStream) -> String {
+    let mut reader = BufReader::new(peer.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+    let length = head.lines().find_map(|l| {
+        l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+/// A server that answers one connection with these bytes, and gives what it was asked.
+fn once(answer: impl FnOnce(SocketAddr) -> Vec<u8>) -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let answer = answer(at);
+    let thread = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let asked = request(&mut peer);
+        peer.write_all(&answer).unwrap();
+        asked
+    });
+    (at, thread)
+}
+
+/// A TLS server for `localhost` with a certificate of its own, which is written to `dir`.
+fn tls(dir: &Path) -> (u16, JoinHandle<()>) {
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    std::fs::write(dir.join("ca.pem"), key.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![key.cert.der().clone()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()).into(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut tls = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::Stream::new(&mut tls, &mut peer);
+        let mut seen = [0; 4096];
+        // A client that refuses the certificate ends here.
+        if stream.read(&mut seen).is_ok() {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+            let _ = write!(stream, "{head}content-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+            let _ = stream.flush();
+        }
+    });
+    (port, thread)
+}
+
+#[test]
+fn certificates_are_verified_unless_the_user_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    for (more, trusted) in
+        [(&[][..], false), (&["--ca-cert", "ca.pem"], true), (&["--insecure"], true)]
+    {
+        let (port, server) = tls(dir.path());
+        let url = format!("https://localhost:{port}/v1/chat/completions");
+        let (status, lines, stderr) = send(dir.path(), &[&["--url", &url], more].concat());
+        server.join().unwrap();
+        let summary = lines.last().unwrap();
+        if !trusted {
+            assert_eq!((status, &summary["reason"]), (1, &"tls".into()));
+            assert!(codes(&lines).contains(&"tls-untrusted"), "{:?}", codes(&lines));
+            continue;
+        }
+        assert_eq!((status, &summary["reason"]), (0, &"complete".into()), "{more:?}: {summary}");
+        let timing = &summary["timing"];
+        let order: Vec<f64> =
+            ["connect", "tls", "head", "end"].iter().map(|k| timing[k].as_f64().unwrap()).collect();
+        assert!(order.is_sorted(), "{timing}");
+        if more == ["--insecure"] {
+            assert!(stderr.contains("NOT VERIFIED"), "it must shout: {stderr:?}");
+            assert!(codes(&lines).contains(&"tls-unverified"));
+        }
+    }
+}
+
+#[test]
+fn a_certificate_file_that_is_none_is_said_before_anything_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("ca.pem"), "nothing").unwrap();
+    for file in ["ca.pem", "missing.pem"] {
+        let (status, lines, stderr) =
+            send(dir.path(), &["--url", "https://localhost:1/", "--ca-cert", file]);
+        assert_eq!((status, lines.len()), (2, 0), "{stderr}");
+        assert!(stderr.contains(file), "{stderr}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_redirect_is_masked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (there, second) = once(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec());
+    let (here, first) = once(|_| {
+        format!("HTTP/1.1 307 X\r\nlocation: http://{there}/good?a=1&key=sk-from-redirect-1234\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    });
+    let (_, lines, stderr) =
+        send(dir.path(), &["--url", &format!("http://{here}/"), "--location", "--save", "s"]);
+    first.join().unwrap();
+    assert!(second.join().unwrap().contains("sk-from-redirect-1234"), "it is sent, and not shown");
+    let file = std::fs::read_to_string(dir.path().join("s")).unwrap();
+    for (what, text) in [("lines", format!("{lines:?}")), ("stderr", stderr), ("file", file)] {
+        assert!(!text.contains("from-redirect"), "{what}: {text}");
+    }
+}
+
+#[test]
+fn credentials_stay_with_their_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{ANSWER}",
+        ANSWER.len()
+    );
+    for same in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let (there, second) = once(|_| answer.clone().into_bytes());
+        let target = if same { here } else { there };
+        let redirect = format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{target}/moved\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let again = answer.clone();
+        let first = std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            request(&mut peer);
+            peer.write_all(redirect.as_bytes()).unwrap();
+            drop(peer);
+            if !same {
+                return String::new();
+            }
+            let (mut peer, _) = listener.accept().unwrap();
+            let asked = request(&mut peer);
+            peer.write_all(again.as_bytes()).unwrap();
+            asked
+        });
+        let url = format!("http://{here}/v1/chat/completions");
+        let (_, lines, _) = send(
+            dir.path(),
+            &[
+                "-p",
+                "openai",
+                "--url",
+                &url,
+                "--location",
+                "-H",
+                "x-api-key: other-secret-1234",
+                "-H",
+                "X-Custom: carries-a-secret",
+            ],
+        );
+        let asked = if same {
+            // Nobody asked the second server: let it go.
+            drop(TcpStream::connect(there));
+            let asked = first.join().unwrap();
+            let _ = second.join();
+            asked
+        } else {
+            first.join().unwrap();
+            second.join().unwrap()
+        };
+        assert!(asked.starts_with("POST /moved"), "{asked}");
+        let carries = ["sk-0123456789abcdef", "other-secret-1234", "carries-a-secret"]
+            .map(|s| asked.contains(s));
+        assert_eq!(carries, [same; 3], "{asked}");
+        let xs: Vec<_> = lines
+            .iter()
+            .filter(|l| l["type"] == "summary")
+            .map(|l| l["x"].as_u64().unwrap())
+            .collect();
+        assert_eq!(xs, [0, 1]);
+        assert_eq!(lines.last().unwrap()["reason"], "complete");
+    }
+}
+
+#[test]
+fn trailers_are_told_before_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, server) = once(|_| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\ntrailer: x-tokens\r\n\r\n";
+        format!("{head}{:x}\r\n{ANSWER}\r\n0\r\nx-tokens: 7\r\n\r\n", ANSWER.len()).into_bytes()
+    });
+    let (_, lines, _) =
+        send(dir.path(), &["--url", &format!("http://{at}/"), "-H", "te: trailers"]);
+    server.join().unwrap();
+    let kinds: Vec<_> = lines.iter().map(|l| l["type"].as_str().unwrap()).collect();
+    let at = kinds.iter().position(|k| *k == "trailers").unwrap();
+    assert_eq!(kinds[at + 1], "end");
+    assert_eq!(lines[at]["headers"][0], serde_json::json!(["x-tokens", "7"]));
+}
+
+#[test]
+fn a_name_without_an_address_is_told_from_a_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (status, lines, _) =
+        send(dir.path(), &["--url", "http://no-such-host.invalid/", "--connect-timeout", "20"]);
+    assert_eq!(status, 1);
+    assert_eq!(codes(&lines), ["dns-failure"]);
+    let (_, lines, _) = send(dir.path(), &["--url", "http://127.0.0.1:1/"]);
+    assert_eq!(codes(&lines), ["connect-refused"]);
+    assert_eq!(lines.last().unwrap()["reason"], "refused");
+}
