@@ -31,6 +31,8 @@ enum Exit {
     Found,
     /// Usage, configuration, unreadable input: nothing was sent.
     Usage,
+    /// A defect of this program; its message was printed.
+    Panicked,
     /// A signal, by its number.
     Signal(u8),
 }
@@ -41,6 +43,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Found => 1,
             Exit::Usage => 2,
+            Exit::Panicked => 101,
             Exit::Signal(n) => 128 + n,
         })
     }

@@ -12,6 +12,7 @@ pub(super) fn run(global: &Global, args: &Providers) -> Result<Exit, Failure> {
     let config = super::load(global)?;
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let width = config.providers.keys().map(String::len).max().unwrap_or(0);
+    let urls = config.providers.values().map(|p| p.base_url.len()).max().unwrap_or(0);
     let dialects = config.providers.values().map(|p| p.dialect.len()).max().unwrap_or(0);
     for (name, p) in &config.providers {
         let set = config.key(p).is_some();
@@ -29,7 +30,7 @@ pub(super) fn run(global: &Global, args: &Providers) -> Result<Exit, Failure> {
         let mark = if *name == config.provider { "*" } else { " " };
         writeln!(
             out,
-            "{mark} {name:<width$}  {:<dialects$}  {:<36}  {key}",
+            "{mark} {name:<width$}  {:<dialects$}  {:<urls$}  {key}",
             p.dialect, p.base_url
         )?;
         if !p.about.is_empty() {

@@ -95,6 +95,7 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
         let on = Run { terminal: &mut screen, screen: &mut tty, deeds: &mut desk, clock };
         std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
     });
+    let panicked = tty.panicked();
     drop(tty);
     desk.engine.cancel_all();
     // The ends of what was running are told within a moment; then the file is closed.
@@ -102,6 +103,9 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     desk.recorder.close();
     runtime.shutdown_background();
     let status = ended.map_err(|e| e.to_string())?.status();
+    if panicked {
+        return Ok(Exit::Panicked);
+    }
     Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
 }
 

@@ -25,6 +25,8 @@ use super::run::{Screen, Signal};
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
 pub struct Tty {
     held: Arc<AtomicBool>,
+    /// Some thread of the program panicked.
+    panicked: Arc<AtomicBool>,
     mouse: bool,
     in_tmux: bool,
 }
@@ -38,10 +40,11 @@ pub type Cells = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
 /// # Errors
 /// There is none, or it cannot be set up.
 pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
-    let tty = Tty { held: Arc::new(AtomicBool::new(false)), mouse, in_tmux };
-    let held = Arc::clone(&tty.held);
+    let (held, panicked) = (Arc::default(), Arc::default());
+    let tty = Tty { held: Arc::clone(&held), panicked: Arc::clone(&panicked), mouse, in_tmux };
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        panicked.store(true, Ordering::SeqCst);
         give_back(&held);
         before(panic);
     }));
@@ -54,6 +57,12 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
 }
 
 impl Tty {
+    /// Whether some thread of the program panicked since the terminal was taken: then it was given
+    /// back, and the end of the loop is no vanished terminal.
+    pub fn panicked(&self) -> bool {
+        self.panicked.load(Ordering::SeqCst)
+    }
+
     fn enter(&self) -> io::Result<()> {
         enable_raw_mode()?;
         self.held.store(true, Ordering::SeqCst);
