@@ -18,7 +18,9 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue};
 use futures_util::stream::{self, Stream};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::buffer::Cell;
+use ratatui::layout::{Position, Size};
 
 use super::run::{Screen, Signal};
 
@@ -33,7 +35,59 @@ pub struct Tty {
 
 /// Where the cells go. ratatui's own drop shows the cursor, and complains on standard error where
 /// it cannot: a panic if that has vanished, too. The cursor is [`Tty`]'s to show, so no drop.
-pub type Cells = ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>;
+pub type Cells = ManuallyDrop<Terminal<Quiet>>;
+
+/// The terminal's cells, never asking it anything. ratatui asks for the cursor's place whenever it
+/// clears the screen; a terminal that does not answer holds that up for two seconds, and one that
+/// has vanished for ever. On the alternate screen the answer is of no use.
+pub struct Quiet(CrosstermBackend<Stdout>);
+
+impl Backend for Quiet {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        self.0.draw(content)
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        self.0.hide_cursor()
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        self.0.show_cursor()
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        Ok(Position::ORIGIN)
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        self.0.set_cursor_position(position)
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.0.clear()
+    }
+
+    fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        self.0.clear_region(clear_type)
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        self.0.size()
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        self.0.window_size()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Backend::flush(&mut self.0)
+    }
+}
 
 /// Takes the terminal.
 ///
@@ -52,7 +106,7 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
     // with it. What has no colour is decided when cells are drawn.
     crossterm::style::force_color_output(true);
     tty.enter()?;
-    let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    let terminal = Terminal::new(Quiet(CrosstermBackend::new(io::stdout())))?;
     Ok((ManuallyDrop::new(terminal), tty))
 }
 
