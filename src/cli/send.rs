@@ -62,10 +62,9 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         let mut stopped = signals_first();
         let mut signal = None;
-        let mut open = 1;
         let mut save_failed = false;
         engine.send(outgoing);
-        while open > 0 {
+        loop {
             let news = tokio::select! {
                 biased;
                 exit = &mut stopped, if signal.is_none() => {
@@ -77,47 +76,25 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
             };
             let entry = match news {
                 Some(News::Entry(entry)) => entry,
+                Some(News::Over { .. }) | None => break,
                 Some(News::Trouble { x, text }) => {
                     global.say(&text);
                     save_failed = true;
                     let what = What::Note { code: SAVE_FAILED.into(), text };
                     Entry { x: x.unwrap_or(0), at: Some(clock.now()), what }
                 }
-                None => break,
             };
-            // A redirect that is followed opens the next exchange before the loop could end.
-            if matches!(entry.what, What::Request(_)) && entry.x > 0 {
-                open += 1;
-            }
-            let redirects = transport.location && is_redirect(printer.running(entry.x));
             match printer.take(&entry) {
-                Ok(true) => {
-                    open -= 1;
-                    if redirects && signal.is_none() {
-                        // The next request follows at once, if there is one.
-                        tokio::task::yield_now().await;
-                        if let Ok(Some(News::Entry(next))) = tokio::time::timeout(
-                            std::time::Duration::from_millis(200),
-                            heard.recv(),
-                        )
-                        .await
-                        {
-                            open += usize::from(matches!(next.what, What::Request(_)));
-                            printer.take(&next)?;
-                        }
-                    }
-                }
+                Ok(true) => progress.clear(),
                 Ok(false) => progress.show(printer.running(entry.x)),
-                Err(e) => {
-                    engine.cancel_all();
-                    return Err(Failure::from(e));
-                }
+                Err(e) => return Err(Failure::from(e)),
             }
         }
         progress.clear();
         Ok((signal, save_failed))
     });
     progress.clear();
+    engine.close();
     if let Some(recorder) = recorder {
         recorder.close();
     }
@@ -138,11 +115,6 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
 
 fn signals_first() -> std::pin::Pin<Box<dyn Future<Output = Exit>>> {
     Box::pin(signals::wait())
-}
-
-fn is_redirect(i: Option<&Inspection>) -> bool {
-    i.and_then(|i| i.head.as_ref())
-        .is_some_and(|h| (300..400).contains(&h.status) && h.header("location").is_some())
 }
 
 /// A line on a terminal that says how far it is.

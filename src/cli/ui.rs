@@ -4,7 +4,6 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -97,9 +96,7 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     });
     let panicked = tty.panicked();
     drop(tty);
-    desk.engine.cancel_all();
-    // The ends of what was running are told within a moment; then the file is closed.
-    std::thread::sleep(Duration::from_millis(20));
+    desk.engine.close();
     desk.recorder.close();
     runtime.shutdown_background();
     let status = ended.map_err(|e| e.to_string())?.status();

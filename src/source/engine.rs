@@ -15,13 +15,14 @@ use super::request::Outgoing;
 use super::{Clock, News, client};
 use crate::journal::{Entry, ExchangeId};
 
-/// Runs exchanges. Dropping it cancels them.
+/// Runs exchanges. [`Engine::close`] cancels them and waits for their ends.
 #[derive(Debug)]
 pub struct Engine {
     jobs: mpsc::UnboundedSender<Job>,
     next: Arc<AtomicU32>,
     running: Arc<Mutex<HashMap<ExchangeId, CancellationToken>>>,
     all: CancellationToken,
+    thread: std::thread::JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -49,13 +50,19 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ids, over) = (Arc::clone(&next), Arc::clone(&running));
         let record = Arc::new(record);
-        std::thread::Builder::new().name("reader".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("reader".into()).spawn(move || {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
-                while let Some(Job { x, outgoing, cancel }) = queue.recv().await {
+                let mut tasks = tokio::task::JoinSet::new();
+                loop {
+                    let job = tokio::select! {
+                        job = queue.recv() => job,
+                        Some(_) = tasks.join_next() => continue,
+                    };
+                    let Some(Job { x, outgoing, cancel }) = job else { break };
                     let (ids, over) = (Arc::clone(&ids), Arc::clone(&over));
                     let (news, record) = (news.clone(), Arc::clone(&record));
-                    tokio::task::spawn_local(async move {
+                    tasks.spawn_local(async move {
                         let tell = |entry: Entry| {
                             record(&entry);
                             // Nobody listens any more when the program is about to end.
@@ -66,14 +73,20 @@ impl Engine {
                         if let Ok(mut over) = over.lock() {
                             over.remove(&x);
                         }
+                        let _ = news.send(News::Over { x });
                     });
                 }
+                // No more requests: what still runs was cancelled, and tells its end.
+                while tasks.join_next().await.is_some() {}
             });
+            // A look-up of a name cannot be stopped, and nobody waits for its answer any more.
+            runtime.shutdown_background();
         })?;
-        Ok(Self { jobs, next, running, all: CancellationToken::new() })
+        Ok(Self { jobs, next, running, all: CancellationToken::new(), thread })
     }
 
-    /// Sends a request; its entries follow as news. Gives the exchange's number.
+    /// Sends a request; its entries follow as news, and [`News::Over`] when it is dealt with.
+    /// Gives the exchange's number.
     pub fn send(&self, outgoing: Outgoing) -> ExchangeId {
         let x = self.next.fetch_add(1, Ordering::Relaxed);
         let cancel = self.all.child_token();
@@ -105,10 +118,13 @@ impl Engine {
             running.values().for_each(CancellationToken::cancel);
         }
     }
-}
 
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.all.cancel();
+    /// Stops all exchanges, and returns when the ends of all have been told.
+    pub fn close(self) {
+        let Self { jobs, all, thread, .. } = self;
+        all.cancel();
+        drop(jobs);
+        // A panic of the thread was told by the panic hook.
+        let _ = thread.join();
     }
 }

@@ -29,4 +29,10 @@ pub enum News {
         /// What happened.
         text: String,
     },
+    /// A request that was sent is dealt with: its exchange is over, and so are those of the
+    /// redirects that were followed from it.
+    Over {
+        /// The number of its first exchange.
+        x: ExchangeId,
+    },
 }

@@ -124,6 +124,8 @@ impl App {
             Event::Input(input) => self.input(input),
             Event::News(News::Entry(entry)) => self.entry(&entry, true),
             Event::News(News::Trouble { x, text }) => self.trouble(x, text),
+            // The screen goes by the entries.
+            Event::News(News::Over { .. }) => {}
             Event::Done(done) => self.done(done),
             Event::Tick => {}
         }
