@@ -5,9 +5,11 @@
 //! understand the next payload. Each fact knows the JSON path it came by.
 
 mod anthropic;
+mod azure;
 mod bedrock;
 mod bedrock_invoke;
 mod cohere;
+mod cohere_v1;
 mod gemini;
 mod gemini_interactions;
 mod mistral;
@@ -37,7 +39,9 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &gemini_interactions::GeminiInteractions,
     &anthropic::Anthropic,
     &mistral::Mistral,
+    &azure::Azure,
     &cohere::Cohere,
+    &cohere_v1::CohereV1,
     &bedrock::Converse,
     &bedrock_invoke::Invoke,
 ];
@@ -61,6 +65,11 @@ pub trait Dialect: Sync {
 
     /// A decoder for one stream.
     fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// Whether its payloads are chunks of Chat Completions, so that what is said of those holds.
+    fn speaks_chat(&self) -> bool {
+        false
+    }
 }
 
 /// Reads the payloads of one stream, in order.

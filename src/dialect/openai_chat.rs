@@ -64,6 +64,10 @@ impl Dialect for OpenAiChat {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::<Chat>::default()
     }
+
+    fn speaks_chat(&self) -> bool {
+        true
+    }
 }
 
 fn request_body(parts: &RequestParts<'_>) -> String {

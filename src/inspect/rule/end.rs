@@ -314,6 +314,7 @@ pub(super) fn is_length(reason: &str) -> bool {
             | "MAX_TOKENS"
             | "model_length"
             | "model_context_window_exceeded"
+            | "ERROR_LIMIT"
     )
 }
 
@@ -336,6 +337,7 @@ fn is_filter(reason: &str) -> bool {
             | "IMAGE_SAFETY"
             | "IMAGE_PROHIBITED_CONTENT"
             | "IMAGE_RECITATION"
+            | "ERROR_TOXIC"
     )
 }
 
