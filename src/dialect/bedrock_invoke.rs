@@ -92,7 +92,7 @@ fn request_body(parts: &RequestParts<'_>) -> String {
 }
 
 /// What the payload's `bytes` decode to.
-fn inner(json: Value<'_>) -> Option<String> {
+pub(super) fn inner(json: Value<'_>) -> Option<String> {
     let bytes = STANDARD.decode(json.str("bytes")?.as_bytes()).ok()?;
     Some(crate::text::lossy(&bytes).into_owned())
 }

@@ -7,11 +7,15 @@
 mod anthropic;
 mod azure;
 mod bedrock;
+mod bedrock_agent;
 mod bedrock_invoke;
 mod cohere;
 mod cohere_v1;
+mod dashscope;
 mod gemini;
 mod gemini_interactions;
+mod llamacpp;
+mod lmstudio;
 mod mistral;
 mod ollama;
 mod openai_chat;
@@ -19,6 +23,7 @@ mod openai_completions;
 mod openai_responses;
 mod path;
 mod usage;
+mod writer_completions;
 
 pub use path::Path;
 pub use usage::Usage;
@@ -44,6 +49,11 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &cohere_v1::CohereV1,
     &bedrock::Converse,
     &bedrock_invoke::Invoke,
+    &bedrock_agent::Agent,
+    &dashscope::DashScope,
+    &lmstudio::LmStudio,
+    &llamacpp::LlamaCpp,
+    &writer_completions::WriterCompletions,
 ];
 
 /// How one family of providers speaks.
@@ -136,7 +146,7 @@ pub struct EndingRules {
     pub sentinel: bool,
     /// It has a terminal event of its own.
     pub terminal: bool,
-    /// The finish reasons of its documents.
+    /// The finish reasons of its documents; none where its streams never say why they end.
     pub finishes: &'static [&'static str],
 }
 

@@ -395,7 +395,8 @@ fn content_list(
     }
 }
 
-fn tool(
+/// A call, or a piece of one, as Chat Completions and its relatives write it.
+pub(super) fn tool(
     call: Value<'_>,
     function: Option<Value<'_>>,
     choice: u32,

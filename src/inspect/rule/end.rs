@@ -231,7 +231,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         return;
     }
     if !answer.finished() {
-        if !finish_in_tail(now) {
+        if !finish_in_tail(now) && !now.needs_no_finish() {
             unfinished(now, out);
         }
         return;
@@ -313,6 +313,7 @@ pub(super) fn is_length(reason: &str) -> bool {
             | "max_tokens"
             | "MAX_TOKENS"
             | "model_length"
+            | "limit"
             | "model_context_window_exceeded"
             | "ERROR_LIMIT"
     )
