@@ -42,6 +42,7 @@ impl Dialect for Anthropic {
                 "stop_sequence",
                 "tool_use",
                 "pause_turn",
+                "compaction",
                 "refusal",
                 "model_context_window_exceeded",
             ],
@@ -59,6 +60,7 @@ impl Dialect for Anthropic {
             "content_block_stop" => json.get("index").is_some(),
             "message_delta" => object("delta"),
             "message_stop" => true,
+            "completion" => json.get("completion").is_some() && json.get("stop_reason").is_some(),
             // A message that was not streamed.
             "message" => {
                 json.get("content").is_some_and(|c| c.kind() == Kind::Array)
@@ -112,7 +114,8 @@ impl Decoder for Messages {
             }
             return;
         };
-        let kind = json.str("type").unwrap_or_default();
+        // Gateways that drop the `type` leave the event's name, and the other way round.
+        let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match kind.as_ref() {
             "content_block_delta" => delta(json, tell),
             "content_block_start" => {
@@ -131,6 +134,16 @@ impl Decoder for Messages {
                 usage(json.get("usage"), "usage", tell);
             }
             "message_stop" => tell(Fact::Terminal),
+            // The API before Messages: the next piece of one text, and its end.
+            "completion" => {
+                model(json, tell);
+                let text = json.str("completion");
+                say(Channel::Content, Path::new("completion", 0), text, tell);
+                finish(json.get("stop_reason"), tell);
+                if json.get("stop_reason").is_some_and(|r| !r.is_null()) {
+                    tell(Fact::Terminal);
+                }
+            }
             "message" => whole(json, tell),
             _ => error(json, payload, tell),
         }
@@ -164,6 +177,10 @@ fn delta(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
     // Read by member and not by `type`: a signature or a citation has none of these.
     say(Channel::Content, Path::new("delta.text", 0), delta.str("text"), tell);
     say(Channel::Reasoning, Path::new("delta.thinking", 0), delta.str("thinking"), tell);
+    // What is left of a conversation that was made shorter: not said by the model to anybody.
+    if delta.get("type").is_some_and(|t| t.is("compaction_delta")) {
+        say(Channel::Other, Path::new("delta.content", 0), delta.str("content"), tell);
+    }
     if let Some(piece) = delta.str("partial_json") {
         call(index(json), Path::new("delta.partial_json", 0), None, Some(piece), tell);
     }
@@ -289,6 +306,29 @@ mod tests {
                 "finish tool_use",
                 "usage usage None Some(7)",
                 "terminal",
+            ]
+        );
+    }
+
+    #[test]
+    fn older_completions_and_compaction() {
+        let told = facts(
+            &mut Messages,
+            &[
+                r#"{"type":"completion","completion":" a","stop_reason":null,"model":"m"}"#,
+                r#"{"type":"completion","completion":"","stop_reason":"stop_sequence","model":"m"}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"compaction_delta","content":"short"}}"#,
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "model m",
+                "Content completion:  a",
+                "model m",
+                "finish stop_sequence",
+                "terminal",
+                "Other delta.content: short",
             ]
         );
     }

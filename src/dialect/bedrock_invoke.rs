@@ -1,15 +1,19 @@
 //! AWS Bedrock InvokeModelWithResponseStream: the model's own stream, piece by piece in base64.
 //!
 //! Each message's payload is `{"bytes":"…"}`, and what that decodes to is a payload as the model's
-//! maker has it: Anthropic's, Nova's, Titan's, Llama's, or a chunk of Chat Completions. Paths are
-//! those of the inner JSON. The last piece has AWS's own counts beside the model's.
+//! maker has it: Anthropic's, Nova's, Titan's, Llama's, Cohere's, Mistral's, or a chunk of Chat
+//! Completions. Paths are those of the inner JSON. The last piece has AWS's own counts beside the model's.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    anthropic, bedrock, openai_chat::OpenAiChat,
+    anthropic, bedrock,
+    cohere_v1::CohereV1,
+    openai_chat::{self, OpenAiChat},
 };
 use crate::frame;
 use crate::json::{Kind, Tape, Value};
@@ -59,6 +63,12 @@ impl Dialect for Invoke {
                 "length",
                 "tool_calls",
                 "content_filter",
+                // Cohere's
+                "COMPLETE",
+                "MAX_TOKENS",
+                "ERROR_LIMIT",
+                "ERROR_TOXIC",
+                "ERROR",
             ],
         }
     }
@@ -75,7 +85,12 @@ impl Dialect for Invoke {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Pieces { chat: OpenAiChat.decoder(), tape: Tape::new(), counted: false })
+        Box::new(Pieces {
+            chat: OpenAiChat.decoder(),
+            cohere: CohereV1.decoder(),
+            tape: Tape::new(),
+            counted: false,
+        })
     }
 }
 
@@ -92,7 +107,7 @@ fn request_body(parts: &RequestParts<'_>) -> String {
 }
 
 /// What the payload's `bytes` decode to.
-fn inner(json: Value<'_>) -> Option<String> {
+pub(super) fn inner(json: Value<'_>) -> Option<String> {
     let bytes = STANDARD.decode(json.str("bytes")?.as_bytes()).ok()?;
     Some(crate::text::lossy(&bytes).into_owned())
 }
@@ -100,6 +115,8 @@ fn inner(json: Value<'_>) -> Option<String> {
 struct Pieces {
     /// Reads chunks of Chat Completions.
     chat: Box<dyn Decoder>,
+    /// Reads Cohere's lines.
+    cohere: Box<dyn Decoder>,
     /// For the inner JSON, used again for each piece.
     tape: Tape,
     /// The model gave counts of its own, which go before AWS's.
@@ -136,12 +153,28 @@ impl Pieces {
         };
         if json.get("type").is_some_and(|t| t.kind() == Kind::String) {
             anthropic::Messages.decode(piece, &mut told);
-        } else if json.get("choices").is_some() {
+        } else if let Some(choices) = json.get("choices") {
             self.chat.decode(piece, &mut told);
-        } else if json.get("generation").is_some() {
-            text(json, "generation", "stop_reason", &mut told);
-        } else if json.get("outputText").is_some() {
-            text(json, "outputText", "completionReason", &mut told);
+            for (i, choice) in choices.items().enumerate().filter(|(_, c)| c.get("delta").is_none())
+            {
+                whole_choice(choice, i, &mut told);
+            }
+        } else if json.get("event_type").is_some() {
+            self.cohere.decode(piece, &mut told);
+        } else if let Some((list, [path, text, reason])) =
+            LISTS.iter().find_map(|(key, of)| Some((json.get(key)?, *of)))
+        {
+            for (i, item) in list.items().enumerate() {
+                say(Channel::Content, 0, Path::new(path, i), item.str(text), &mut told);
+                finish(item.str(reason), 0, &mut told);
+            }
+        } else if let Some((key, reason)) = TEXTS
+            .iter()
+            .find(|(key, _)| json.get(key).is_some())
+            .or_else(|| TEXTS.iter().find(|(_, reason)| json.get(reason).is_some()))
+        {
+            say(Channel::Content, 0, Path::new(key, 0), json.str(key), &mut told);
+            finish(json.str(reason), 0, &mut told);
         } else {
             for (key, value) in json.entries() {
                 let name = key.as_str().unwrap_or_default();
@@ -160,15 +193,54 @@ impl Pieces {
     }
 }
 
-/// Llama's and Titan's pieces: a text, and in the last one why it ended.
-fn text(json: Value<'_>, key: &'static str, reason: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = json.str(key).filter(|t| !t.is_empty()) {
-        let path = Path::new(key, 0);
-        let (choice, channel, duplicate) = (0, Channel::Content, false);
-        tell(Fact::Text { choice, channel, path, text, duplicate });
+/// Pieces that are a text, and in the last one why it ended: Llama's, Titan's, Anthropic's older
+/// completions, Cohere's Command.
+const TEXTS: &[(&str, &str)] = &[
+    ("generation", "stop_reason"),
+    ("outputText", "completionReason"),
+    ("completion", "stop_reason"),
+    ("text", "finish_reason"),
+];
+
+/// The same in a list: Mistral's, and Command's when it does not stream. The list's name, the path
+/// of a text in it, and the members of its items.
+const LISTS: &[(&str, [&str; 3])] = &[
+    ("outputs", ["outputs[#].text", "text", "stop_reason"]),
+    ("generations", ["generations[#].text", "text", "finish_reason"]),
+];
+
+/// A choice that is no delta: DeepSeek's text, the messages of Mistral's larger models. Their
+/// reason has another name than Chat Completions'.
+fn whole_choice(choice: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+    let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+    let path = |template| Path::new(template, position);
+    say(Channel::Content, index, path("choices[#].text"), choice.str("text"), tell);
+    if let Some(message) = choice.get("message") {
+        let text = message.str("content");
+        say(Channel::Content, index, path("choices[#].message.content"), text, tell);
+        for (i, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
+            let path = path("choices[#].message.tool_calls[#]").second(i);
+            openai_chat::tool(call, call.get("function"), index, Some(i as u64), path, tell);
+        }
     }
-    if let Some(reason) = json.str(reason).filter(|r| !r.is_empty()) {
-        tell(Fact::Finish { choice: 0, reason });
+    finish(choice.str("stop_reason"), index, tell);
+}
+
+fn say(
+    channel: Channel,
+    choice: u32,
+    path: Path,
+    text: Option<Cow<'_, str>>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
+    if let Some(text) = text.filter(|t| !t.is_empty()) {
+        tell(Fact::Text { choice, channel, path, text, duplicate: false });
+    }
+}
+
+fn finish(reason: Option<Cow<'_, str>>, choice: u32, tell: &mut dyn FnMut(Fact<'_>)) {
+    if let Some(reason) = reason.filter(|r| !r.is_empty()) {
+        tell(Fact::Finish { choice, reason });
     }
 }
 
@@ -221,6 +293,41 @@ mod tests {
         assert_eq!(claude, ["Content delta.text: a"]);
         let gpt = told(&[r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
         assert_eq!(gpt, ["Content choices[0].delta.content: a"]);
+    }
+
+    #[test]
+    fn texts_of_other_makers() {
+        let command = told(&[
+            r#"{"index":0,"is_finished":false,"text":" a"}"#,
+            r#"{"finish_reason":"COMPLETE","index":0,"is_finished":true,"amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}"#,
+        ]);
+        let metrics = "usage amazon-bedrock-invocationMetrics Some(3) Some(2)";
+        assert_eq!(command, ["Content text:  a", "finish COMPLETE", metrics, "terminal"]);
+        let command_r =
+            told(&[r#"{"event_type":"text-generation","is_finished":false,"text":"a"}"#]);
+        assert_eq!(command_r, ["Content text: a"]);
+        let mistral = told(&[
+            r#"{"outputs":[{"text":"a","stop_reason":null}]}"#,
+            r#"{"outputs":[{"text":"","stop_reason":"stop"}]}"#,
+        ]);
+        assert_eq!(mistral, ["Content outputs[0].text: a", "finish stop"]);
+        let large = told(&[
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"stop_reason":null}]}"#,
+            r#"{"choices":[{"index":0,"message":{"content":"","tool_calls":[{"id":"i","function":{"name":"f","arguments":"{}"}}]},"stop_reason":"tool_calls"}]}"#,
+        ]);
+        let call =
+            r#"tool choices[0].message.tool_calls[0] Some(0) Some("i") Some("f") Some("{}")"#;
+        assert_eq!(large, ["Content choices[0].message.content: a", call, "finish tool_calls"]);
+        let deepseek = told(&[r#"{"choices":[{"text":"a","stop_reason":"length"}]}"#]);
+        assert_eq!(deepseek, ["Content choices[0].text: a", "finish length"]);
+        let completion = [
+            r#"{"type":"completion","completion":" a","stop_reason":null,"stop":null}"#,
+            r#"{"completion":" b","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
+        ];
+        assert_eq!(
+            told(&completion),
+            ["Content completion:  a", "Content completion:  b", "finish stop_sequence"]
+        );
     }
 
     #[test]

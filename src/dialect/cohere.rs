@@ -108,7 +108,12 @@ impl Decoder for Chat {
     }
 }
 
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+pub(super) fn say(
+    channel: Channel,
+    path: Path,
+    text: Option<Cow<'_, str>>,
+    tell: &mut dyn FnMut(Fact<'_>),
+) {
     if let Some(text) = text.filter(|t| !t.is_empty()) {
         tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
     }
@@ -167,14 +172,16 @@ fn usage(given: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
     }
 }
 
-fn whole(value: Value<'_>) -> Option<u64> {
+/// A count, which may be written as a float.
+pub(super) fn whole(value: Value<'_>) -> Option<u64> {
     value.as_u64().or_else(|| {
         let n = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n))?;
         Some(n as u64)
     })
 }
 
-fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+/// An error, for both versions.
+pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
     let (error, shape) = match json.get("error").filter(|e| !e.is_null()) {
         Some(error) if error.kind() == Kind::String => (error, ErrorShape::Text),
         Some(error) => (error, ErrorShape::Object),

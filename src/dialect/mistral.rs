@@ -39,6 +39,10 @@ impl Dialect for Mistral {
     fn decoder(&self) -> Box<dyn Decoder> {
         OpenAiChat.decoder()
     }
+
+    fn speaks_chat(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a chunk of Chat Completions comes from Mistral itself: one of its models under the name

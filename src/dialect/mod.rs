@@ -5,11 +5,17 @@
 //! understand the next payload. Each fact knows the JSON path it came by.
 
 mod anthropic;
+mod azure;
 mod bedrock;
+mod bedrock_agent;
 mod bedrock_invoke;
 mod cohere;
+mod cohere_v1;
+mod dashscope;
 mod gemini;
 mod gemini_interactions;
+mod llamacpp;
+mod lmstudio;
 mod mistral;
 mod ollama;
 mod openai_chat;
@@ -17,6 +23,7 @@ mod openai_completions;
 mod openai_responses;
 mod path;
 mod usage;
+mod writer_completions;
 
 pub use path::Path;
 pub use usage::Usage;
@@ -37,9 +44,16 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &gemini_interactions::GeminiInteractions,
     &anthropic::Anthropic,
     &mistral::Mistral,
+    &azure::Azure,
     &cohere::Cohere,
+    &cohere_v1::CohereV1,
     &bedrock::Converse,
     &bedrock_invoke::Invoke,
+    &bedrock_agent::Agent,
+    &dashscope::DashScope,
+    &lmstudio::LmStudio,
+    &llamacpp::LlamaCpp,
+    &writer_completions::WriterCompletions,
 ];
 
 /// How one family of providers speaks.
@@ -61,6 +75,11 @@ pub trait Dialect: Sync {
 
     /// A decoder for one stream.
     fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// Whether its payloads are chunks of Chat Completions, so that what is said of those holds.
+    fn speaks_chat(&self) -> bool {
+        false
+    }
 }
 
 /// Reads the payloads of one stream, in order.
@@ -127,7 +146,7 @@ pub struct EndingRules {
     pub sentinel: bool,
     /// It has a terminal event of its own.
     pub terminal: bool,
-    /// The finish reasons of its documents.
+    /// The finish reasons of its documents; none where its streams never say why they end.
     pub finishes: &'static [&'static str],
 }
 

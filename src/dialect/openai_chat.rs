@@ -64,6 +64,10 @@ impl Dialect for OpenAiChat {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::<Chat>::default()
     }
+
+    fn speaks_chat(&self) -> bool {
+        true
+    }
 }
 
 fn request_body(parts: &RequestParts<'_>) -> String {
@@ -391,7 +395,8 @@ fn content_list(
     }
 }
 
-fn tool(
+/// A call, or a piece of one, as Chat Completions and its relatives write it.
+pub(super) fn tool(
     call: Value<'_>,
     function: Option<Value<'_>>,
     choice: u32,

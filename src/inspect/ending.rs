@@ -121,12 +121,13 @@ impl Inspection {
     }
 
     /// Whether the dialect's own end was seen: its sentinel or terminal event; where it has
-    /// neither, a finish.
+    /// neither, a finish; where it has nothing at all, the transport's end.
     pub fn saw_own_end(&self) -> bool {
         let ending = self.ending();
         match self.dialect().map(|d| d.ending()) {
             Some(rules) if rules.sentinel => ending.sentinel,
             Some(rules) if rules.terminal => ending.terminal == Some(true),
+            Some(rules) if rules.finishes.is_empty() => ending.transport == Transport::Clean,
             _ => ending.finish,
         }
     }
@@ -185,6 +186,12 @@ impl Inspection {
         !left_over && !cut && self.coding_error.is_none()
     }
 
+    /// Whether the dialect's streams never say why they end, and this one lacks nothing else.
+    pub(super) fn needs_no_finish(&self) -> bool {
+        self.dialect().is_some_and(|d| d.ending().finishes.is_empty())
+            && self.ending().terminal != Some(false)
+    }
+
     /// Whether the stream is sound: accepted, without an error inside, finished and intact. What
     /// is odd about such a stream is worth no more than `info`, where it touches no text. One
     /// choice that finished is a finish: gateways drop the finish of the others (`finish-missing`
@@ -192,7 +199,7 @@ impl Inspection {
     pub fn is_healthy(&self) -> bool {
         self.status().is_none_or(|s| s < 300)
             && self.answer().errors.is_empty()
-            && self.answer().finish().next().is_some()
+            && (self.answer().finish().next().is_some() || self.needs_no_finish())
             && self.tail_is_intact()
     }
 }

@@ -231,7 +231,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         return;
     }
     if !answer.finished() {
-        if !finish_in_tail(now) {
+        if !finish_in_tail(now) && !now.needs_no_finish() {
             unfinished(now, out);
         }
         return;
@@ -313,7 +313,9 @@ pub(super) fn is_length(reason: &str) -> bool {
             | "max_tokens"
             | "MAX_TOKENS"
             | "model_length"
+            | "limit"
             | "model_context_window_exceeded"
+            | "ERROR_LIMIT"
     )
 }
 
@@ -336,6 +338,7 @@ fn is_filter(reason: &str) -> bool {
             | "IMAGE_SAFETY"
             | "IMAGE_PROHIBITED_CONTENT"
             | "IMAGE_RECITATION"
+            | "ERROR_TOXIC"
     )
 }
 

@@ -28,6 +28,7 @@ mod usage;
 use serde::Serialize;
 
 use super::{Inspection, Options};
+use crate::dialect::Dialect;
 use crate::frame::Frame;
 use crate::journal::{EndCause, Micros};
 use crate::json::{Error, Tape, Value};
@@ -428,9 +429,9 @@ fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
     if now.is_healthy() { Severity::Info } else { severity }
 }
 
-/// Whether the payloads are read as OpenAI Chat Completions, which Mistral's are too.
+/// Whether the payloads are read as chunks of OpenAI Chat Completions.
 fn is_chat(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "mistral"))
+    now.dialect().is_some_and(Dialect::speaks_chat)
 }
 
 /// Whether the dialect's streams end with `[DONE]`.

@@ -1,0 +1,96 @@
+//! Azure OpenAI by deployment: Chat Completions behind another address and another key header.
+//!
+//! What comes back is a chunk of Chat Completions and is told by nothing that every chunk has, so
+//! `auto` takes it for `openai-chat`; only the request is Azure's own.
+
+use super::{
+    Decoder, Dialect, EndingRules, Payload, RequestParts, RequestSide, openai_chat::OpenAiChat,
+};
+
+/// The dialect `azure`.
+pub(super) struct Azure;
+
+impl Dialect for Azure {
+    fn name(&self) -> &'static str {
+        "azure"
+    }
+
+    fn about(&self) -> &'static str {
+        "Azure OpenAI: Chat Completions of a deployment"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/openai/deployments/{model}/chat/completions?api-version=2024-10-21",
+            key_header: ("api-key", ""),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        OpenAiChat.ending()
+    }
+
+    fn recognises(&self, _payload: &Payload<'_>) -> bool {
+        false
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        OpenAiChat.decoder()
+    }
+
+    fn speaks_chat(&self) -> bool {
+        true
+    }
+}
+
+/// As OpenAI's, but for the model: the deployment in the address stands for it.
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut messages = Vec::new();
+    if let Some(system) = parts.system {
+        messages.push(serde_json::json!({"role": "system", "content": system}));
+    }
+    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
+    let body = serde_json::json!({
+        "messages": messages,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{fact_tests::facts, find};
+
+    #[test]
+    fn the_deployment_stands_in_the_address_only() {
+        let side = Azure.request();
+        let parts = RequestParts { model: "my-gpt", prompt: "Hi", system: Some("Be kind.") };
+        let body: serde_json::Value = serde_json::from_str(&(side.body)(&parts)).unwrap();
+        assert!(
+            side.path.starts_with("/openai/deployments/{model}/") && body.get("model").is_none()
+        );
+        assert_eq!(body["messages"][1]["content"], "Hi");
+        assert_eq!((side.key_header, &body["stream"]), (("api-key", ""), &true.into()));
+    }
+
+    #[test]
+    fn its_answer_is_read_as_chat() {
+        let told = facts(
+            &mut *Azure.decoder(),
+            &[
+                r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#,
+                r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"content_filter_results":{}}],"model":"gpt-x"}"#,
+                "[DONE]",
+            ],
+        );
+        assert_eq!(told, ["model gpt-x", "Content choices[0].delta.content: Hi", "sentinel"]);
+        let chat: Vec<_> = ["azure", "mistral", "openai-chat", "ollama"]
+            .map(|name| find(name).is_some_and(Dialect::speaks_chat))
+            .to_vec();
+        assert_eq!(chat, [true, true, true, false]);
+    }
+}

@@ -1,0 +1,180 @@
+//! AWS Bedrock InvokeAgent: the answer's text in base64, with the agent's traces around it.
+//!
+//! Traces repeat what the models behind the agent were asked and said; they are no part of the
+//! answer and stay in the JSON. Nothing says that the answer is over, or why.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
+    ToolPiece, bedrock, bedrock_invoke::inner,
+};
+use crate::frame;
+use crate::json::{Kind, Tape, Value};
+
+/// The dialect `bedrock-agent`.
+pub(super) struct Agent;
+
+impl Dialect for Agent {
+    fn name(&self) -> &'static str {
+        "bedrock-agent"
+    }
+
+    fn about(&self) -> &'static str {
+        "AWS Bedrock agents (InvokeAgent); the model is the agent's id"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            // The alias that every agent has, for its working draft.
+            path: "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
+            key_header: ("authorization", "Bearer "),
+            headers: bedrock::ACCEPT,
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules { sentinel: false, terminal: false, finishes: &[] }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json.filter(|_| payload.kind == frame::Kind::Message) else {
+            return false;
+        };
+        match payload.event {
+            "trace" => json.get("trace").is_some(),
+            "returnControl" => json.get("invocationInputs").is_some(),
+            // Models send their own JSON in such chunks, agents plain text.
+            "chunk" => inner(json).is_some_and(|text| {
+                let mut tape = Tape::new();
+                tape.parse(&text).is_err()
+                    || tape.root(&text).is_none_or(|j| j.kind() != Kind::Object)
+            }),
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Events>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    // An agent brings its own system prompt; another can only stand before the rest.
+    let text = match parts.system {
+        Some(system) => format!("{system}\n\n{}", parts.prompt),
+        None => parts.prompt.to_owned(),
+    };
+    let body = serde_json::json!({
+        "inputText": text,
+        "enableTrace": true,
+        "streamingConfigurations": {"streamFinalResponse": true},
+    });
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Events {
+    /// How many calls came; they carry no index.
+    calls: u64,
+}
+
+impl Decoder for Events {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if bedrock::exception(payload, tell) {
+            return;
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        if payload.kind != frame::Kind::Message {
+            return bedrock::refusal(json, tell);
+        }
+        match payload.event {
+            "chunk" => {
+                if let Some(text) = inner(json).filter(|t| !t.is_empty()) {
+                    let path = Path::new("bytes", 0);
+                    let (choice, channel, text) = (0, Channel::Content, Cow::Owned(text));
+                    tell(Fact::Text { choice, channel, path, text, duplicate: false });
+                }
+            }
+            // The agent leaves its calls to the client.
+            "returnControl" => {
+                let calls = json.get("invocationInputs").into_iter().flat_map(Value::items);
+                for (i, call) in calls.enumerate() {
+                    self.call(call, json.str("invocationId"), i, tell);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Events {
+    fn call(
+        &mut self,
+        call: Value<'_>,
+        id: Option<Cow<'_, str>>,
+        position: usize,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let (input, name, arguments) = match call.get("functionInvocationInput") {
+            Some(input) => (input, "function", "parameters"),
+            None => (call.get("apiInvocationInput").unwrap_or(call), "apiPath", "parameters"),
+        };
+        let arguments = input.get(arguments).filter(|a| !a.is_null());
+        let index = Some(self.calls);
+        self.calls += 1;
+        tell(Fact::Tool(Box::new(ToolPiece {
+            choice: 0,
+            path: Path::new("invocationInputs[#]", position),
+            index,
+            id,
+            name: input.str(name).filter(|n| !n.is_empty()),
+            arguments: arguments.map(|a| Cow::Borrowed(a.source())),
+        })));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::fact_tests::facts_of;
+
+    #[test]
+    fn text_comes_in_chunks_and_calls_are_handed_back() {
+        let told = facts_of(
+            &mut *Agent.decoder(),
+            frame::Kind::Message,
+            &[
+                ("trace", r#"{"trace":{"orchestrationTrace":{"rationale":{"text":"hm"}}}}"#),
+                ("chunk", r#"{"bytes":"SGkg"}"#),
+                (
+                    "returnControl",
+                    r#"{"invocationId":"i","invocationInputs":[{"functionInvocationInput":{"function":"f","parameters":[{"name":"a","value":"1"}]}},{"apiInvocationInput":{"apiPath":"/g"}}]}"#,
+                ),
+                ("dependencyFailedException", r#"{"message":"no lambda"}"#),
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                "Content bytes: Hi ",
+                "tool invocationInputs[0] Some(0) Some(\"i\") Some(\"f\") Some(\"[{\\\"name\\\":\\\"a\\\",\\\"value\\\":\\\"1\\\"}]\")",
+                "tool invocationInputs[1] Some(1) Some(\"i\") Some(\"/g\") None",
+                "error Object Some(\"dependencyFailedException\"): no lambda",
+            ]
+        );
+    }
+
+    #[test]
+    fn chunks_of_plain_text_are_an_agents() {
+        for (bytes, is) in [("SGkg", true), ("eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0=", false)] {
+            let data = format!(r#"{{"bytes":"{bytes}"}}"#);
+            let mut tape = Tape::new();
+            tape.parse(&data).unwrap();
+            let (kind, json) = (frame::Kind::Message, tape.root(&data));
+            let payload = Payload { kind, event: "chunk", data: &data, json };
+            assert_eq!(Agent.recognises(&payload), is);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Cohere's first API, `/v1/chat` and `/v1/generate`: one object a line, told apart by
+//! `event_type`. Its last line repeats the whole answer.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
+    RequestParts, RequestSide, ToolPiece, Usage,
+    cohere::{error, say, whole},
+    error_text,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `cohere-v1`.
+pub(super) struct CohereV1;
+
+impl Dialect for CohereV1 {
+    fn name(&self) -> &'static str {
+        "cohere-v1"
+    }
+
+    fn about(&self) -> &'static str {
+        "Cohere v1 chat (NDJSON)"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/chat",
+            key_header: ("authorization", "Bearer "),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules {
+            sentinel: false,
+            terminal: true,
+            finishes: &[
+                "COMPLETE",
+                "STOP_SEQUENCE",
+                "MAX_TOKENS",
+                "ERROR_LIMIT",
+                "ERROR_TOXIC",
+                "ERROR",
+                "USER_CANCEL",
+                "TIMEOUT",
+            ],
+        }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        match json.str("event_type").unwrap_or_default().as_ref() {
+            "stream-start" => json.get("generation_id").is_some(),
+            "text-generation" => json.get("text").is_some(),
+            "search-queries-generation"
+            | "search-results"
+            | "citation-generation"
+            | "tool-calls-chunk"
+            | "tool-calls-generation"
+            | "stream-end"
+            | "stream-error" => true,
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Lines>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body =
+        serde_json::json!({"model": parts.model, "message": parts.prompt, "stream": true});
+    if let Some(system) = parts.system {
+        body["preamble"] = system.into();
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+/// What came in pieces, so that it is not told again where it comes whole.
+#[derive(Default)]
+struct Lines {
+    text: bool,
+    plan: bool,
+    calls: bool,
+}
+
+impl Decoder for Lines {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        match json.str("event_type").unwrap_or_default().as_ref() {
+            "text-generation" => {
+                self.text = true;
+                say(Channel::Content, Path::new("text", 0), json.str("text"), tell);
+            }
+            "tool-calls-chunk" => self.piece(json, tell),
+            "tool-calls-generation" => {
+                if !std::mem::replace(&mut self.plan, true) {
+                    say(Channel::Other, Path::new("text", 0), json.str("text"), tell);
+                }
+                self.calls(json, "tool_calls[#]", tell);
+            }
+            "stream-end" => self.end(json, tell),
+            "stream-error" => {
+                let message = json.str("err").unwrap_or_else(|| error_text(json));
+                let kind = json.str("finish_reason");
+                tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+                tell(Fact::Terminal);
+            }
+            "" => error(json, payload, tell),
+            _ => {}
+        }
+    }
+}
+
+impl Lines {
+    /// The next piece of a call, or of what the model says it will do with its tools: for the
+    /// user, but not the answer.
+    fn piece(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let delta = json.get("tool_call_delta").filter(|d| d.kind() == Kind::Object);
+        let plan = [
+            ("text", json.str("text")),
+            ("tool_call_delta.text", delta.and_then(|d| d.str("text"))),
+        ];
+        for (path, text) in plan {
+            self.plan |= text.as_ref().is_some_and(|t| !t.is_empty());
+            say(Channel::Other, Path::new(path, 0), text, tell);
+        }
+        let Some(delta) = delta else { return };
+        let name = delta.str("name").filter(|n| !n.is_empty());
+        let arguments = delta.str("parameters");
+        if name.is_none() && arguments.is_none() {
+            return;
+        }
+        self.calls = true;
+        tell(Fact::Tool(Box::new(ToolPiece {
+            choice: 0,
+            path: Path::new("tool_call_delta", 0),
+            index: delta.get("index").and_then(whole),
+            id: None,
+            name,
+            arguments,
+        })));
+    }
+
+    /// Calls that are whole; they have no ids.
+    fn calls(&mut self, json: Value<'_>, path: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+        let calls = json.get("tool_calls").filter(|c| c.kind() == Kind::Array && !c.is_empty());
+        let Some(calls) = calls.filter(|_| !std::mem::replace(&mut self.calls, true)) else {
+            return;
+        };
+        for (i, call) in calls.items().enumerate() {
+            let parameters = call.get("parameters").filter(|p| !p.is_null());
+            tell(Fact::Tool(Box::new(ToolPiece {
+                choice: 0,
+                path: Path::new(path, i),
+                index: Some(i as u64),
+                id: None,
+                name: call.str("name").filter(|n| !n.is_empty()),
+                arguments: parameters.map(|p| p.as_str().unwrap_or(Cow::Borrowed(p.source()))),
+            })));
+        }
+    }
+
+    fn end(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let reason = json.str("finish_reason").filter(|r| !r.is_empty());
+        if let Some(response) = json.get("response") {
+            if !self.text {
+                let generated = response.get("generations").and_then(|g| g.items().next());
+                let path = if generated.is_some() {
+                    "response.generations[0].text"
+                } else {
+                    "response.text"
+                };
+                let text = generated.unwrap_or(response).str("text");
+                say(Channel::Content, Path::new(path, 0), text, tell);
+            }
+            self.calls(response, "response.tool_calls[#]", tell);
+            usage(response, tell);
+        }
+        if let Some(reason) = reason.clone().filter(|r| matches!(r.as_ref(), "ERROR" | "TIMEOUT")) {
+            let said = json.str("error").filter(|e| !e.is_empty());
+            let message = said.unwrap_or_else(|| format!("finish_reason {reason}").into());
+            let kind = Some(reason);
+            tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+        }
+        if let Some(reason) = reason {
+            tell(Fact::Finish { choice: 0, reason });
+        }
+        tell(Fact::Terminal);
+    }
+}
+
+/// `tokens` is what the model saw, `billed_units` what older servers give instead, `token_count`
+/// what the oldest do.
+fn usage(response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    const PLACES: &[(&[&str], &str, [&str; 2])] = &[
+        (&["meta", "tokens"], "response.meta.tokens", ["input_tokens", "output_tokens"]),
+        (
+            &["meta", "billed_units"],
+            "response.meta.billed_units",
+            ["input_tokens", "output_tokens"],
+        ),
+        (&["token_count"], "response.token_count", ["prompt_tokens", "response_tokens"]),
+    ];
+    for (place, path, [input, output]) in PLACES {
+        let Some(given) = response.at(place) else { continue };
+        let count = |key: &str| given.get(key).and_then(whole);
+        let usage = Usage {
+            input: count(input),
+            output: count(output),
+            reasoning: None,
+            cached: response.at(&["meta", "cached_tokens"]).and_then(whole),
+            total: count("total_tokens"),
+        };
+        if usage.is_given() {
+            return tell(Fact::Usage { path: Path::new(path, 0), usage });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::script_of;
+    use crate::frame::Kind;
+
+    #[test]
+    fn the_last_line_repeats_what_came() {
+        let s = script_of(
+            Kind::Line,
+            "auto",
+            &[
+                r#"{"is_finished":false,"event_type":"stream-start","generation_id":"g"}"#,
+                r#"{"is_finished":false,"event_type":"text-generation","text":"Hi"}"#,
+                r#"{"is_finished":false,"event_type":"citation-generation","citations":[{"text":"Hi"}]}"#,
+                r#"{"is_finished":true,"event_type":"stream-end","response":{"text":"Hi","meta":{"billed_units":{"input_tokens":3,"output_tokens":2},"tokens":{"input_tokens":70.0,"output_tokens":2.0},"cached_tokens":4}},"finish_reason":"COMPLETE"}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "content 0 text: Hi",
+                "usage response.meta.tokens 70 2 - 4 -",
+                "finish 0 COMPLETE",
+                "terminal"
+            ]
+        );
+    }
+
+    #[test]
+    fn calls_come_in_pieces_and_again_whole() {
+        let s = script_of(
+            Kind::Line,
+            "auto",
+            &[
+                r#"{"event_type":"tool-calls-chunk","text":"I will look."}"#,
+                r#"{"event_type":"tool-calls-chunk","tool_call_delta":{"index":0.0,"name":"f"}}"#,
+                r#"{"event_type":"tool-calls-chunk","tool_call_delta":{"index":0,"parameters":"{\"a\": 1}"}}"#,
+                r#"{"event_type":"tool-calls-generation","text":"I will look.","tool_calls":[{"name":"f","parameters":{"a":1}}]}"#,
+                r#"{"event_type":"stream-end","finish_reason":"COMPLETE","response":{"text":"","tool_calls":[{"name":"f","parameters":{"a":1}}]}}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "other 0 text: I will look.",
+                "tool Some(0) tool_call_delta - f ",
+                "tool Some(0) tool_call_delta - - {\"a\": 1}",
+                "finish 0 COMPLETE",
+                "terminal"
+            ]
+        );
+        let whole = r#"{"event_type":"tool-calls-generation","tool_calls":[{"name":"f","parameters":{"a":1}}]}"#;
+        let s = script_of(Kind::Line, "auto", &[whole]);
+        assert_eq!(s, ["tool Some(0) tool_calls[0] - f {\"a\":1}"]);
+    }
+
+    #[test]
+    fn what_came_only_at_the_end_and_errors() {
+        let s = script_of(
+            Kind::Line,
+            "auto",
+            &[
+                r#"{"event_type":"stream-end","finish_reason":"ERROR","response":{"generations":[{"text":"a"}],"token_count":{"prompt_tokens":3,"response_tokens":1,"total_tokens":4}}}"#,
+                r#"{"event_type":"stream-error","finish_reason":"ERROR","err":"boom"}"#,
+                r#"{"message":"invalid api token"}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "content 0 response.generations[0].text: a",
+                "usage response.token_count 3 1 - - 4",
+                "error ERROR: finish_reason ERROR",
+                "finish 0 ERROR",
+                "terminal",
+                "error ERROR: boom",
+                "terminal",
+                "error -: invalid api token"
+            ]
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! llama.cpp's own `/completion`: objects with the next piece of text, and one with `stop: true`
+//! that says why it ended and how long it took.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
+    openai_chat,
+};
+use crate::json::{Kind, Value};
+
+/// The dialect `llamacpp`.
+pub(super) struct LlamaCpp;
+
+impl Dialect for LlamaCpp {
+    fn name(&self) -> &'static str {
+        "llamacpp"
+    }
+
+    fn about(&self) -> &'static str {
+        "llama.cpp's native completion"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/completion",
+            key_header: ("authorization", "Bearer "),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules { sentinel: false, terminal: true, finishes: &["none", "eos", "limit", "word"] }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        payload.json.is_some_and(|json| {
+            json.get("content").is_some_and(|c| c.kind() == Kind::String)
+                && json.get("stop").is_some_and(|s| s.kind() == Kind::Bool)
+                && json.get("choices").is_none()
+        })
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Completion>::default()
+    }
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    // There are no roles and no model: the server has one, and the text goes on where this ends.
+    let prompt = match parts.system {
+        Some(system) => format!("{system}\n\n{}", parts.prompt),
+        None => parts.prompt.to_owned(),
+    };
+    let body = serde_json::json!({"prompt": prompt, "n_predict": 1024, "stream": true});
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Completion {
+    told_model: bool,
+}
+
+impl Decoder for Completion {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if payload.data.starts_with("[DONE]") {
+            return tell(Fact::Sentinel);
+        }
+        if let Some(error) = openai_chat::error_in(payload) {
+            return tell(Fact::Error(error));
+        }
+        let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
+        // Several prompts in one request are told apart by it.
+        let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+        if !self.told_model
+            && let Some(model) = json.str("model").filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
+            tell(Fact::Model(model));
+        }
+        if let Some(text) = json.str("content").filter(|t| !t.is_empty()) {
+            let (channel, path) = (Channel::Content, Path::new("content", 0));
+            tell(Fact::Text { choice, channel, path, text, duplicate: false });
+        }
+        // Counts come with every piece, of what there is so far; the last ones are the usage.
+        if json.get("stop").and_then(Value::as_bool) != Some(true) {
+            return;
+        }
+        let count = |path: &[&str]| json.at(path).and_then(Value::as_u64);
+        let usage = Usage {
+            input: count(&["tokens_evaluated"]),
+            output: count(&["tokens_predicted"]),
+            reasoning: None,
+            cached: count(&["timings", "cache_n"]),
+            total: None,
+        };
+        if usage.is_given() {
+            tell(Fact::Usage { path: Path::new("tokens_predicted", 0), usage });
+        }
+        if let Some(reason) = stop(json) {
+            tell(Fact::Finish { choice, reason });
+        }
+        tell(Fact::Terminal);
+    }
+}
+
+/// Why it stopped; older servers have a flag for each reason.
+fn stop(json: Value<'_>) -> Option<Cow<'_, str>> {
+    let flags = [("stopped_eos", "eos"), ("stopped_limit", "limit"), ("stopped_word", "word")];
+    let flagged = |key| json.get(key).and_then(Value::as_bool) == Some(true);
+    json.str("stop_type").filter(|r| !r.is_empty()).or_else(|| {
+        flags.iter().find(|(flag, _)| flagged(flag)).map(|(_, reason)| Cow::Borrowed(*reason))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::script;
+
+    #[test]
+    fn pieces_and_the_last_object() {
+        let s = script(
+            "auto",
+            &[
+                r#"{"index":1,"content":"Hi","tokens":[1],"stop":false,"tokens_predicted":1,"tokens_evaluated":14}"#,
+                r#"{"index":1,"content":"","stop":true,"model":"m","tokens_predicted":8,"tokens_evaluated":14,"stop_type":"limit","timings":{"cache_n":13}}"#,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "content 1 content: Hi",
+                "model m",
+                "usage tokens_predicted 14 8 - 13 -",
+                "finish 1 limit",
+                "terminal"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_flags_of_older_servers_and_an_error() {
+        let s = script(
+            "llamacpp",
+            &[
+                r#"{"content":"","stop":true,"stopped_eos":false,"stopped_limit":false,"stopped_word":true}"#,
+                r#"{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}"#,
+            ],
+        );
+        assert_eq!(s, ["finish 0 word", "terminal", "error exceed_context_size_error: too long"]);
+    }
+}

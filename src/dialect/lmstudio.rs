@@ -1,0 +1,311 @@
+//! LM Studio's own chat, `/api/v1/chat`: named events about loading, reading, thinking, tools and
+//! the message. After an error, too, `chat.end` follows, with what there is of the answer.
+//!
+//! Tools are the server's: it calls them and goes on. No event says why the model stopped.
+
+use std::borrow::Cow;
+
+use super::{
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
+    ToolPiece, Usage, openai_chat,
+};
+use crate::frame;
+use crate::json::{Kind, Value};
+
+/// The dialect `lmstudio`.
+pub(super) struct LmStudio;
+
+impl Dialect for LmStudio {
+    fn name(&self) -> &'static str {
+        "lmstudio"
+    }
+
+    fn about(&self) -> &'static str {
+        "LM Studio's native chat"
+    }
+
+    fn request(&self) -> RequestSide {
+        RequestSide {
+            path: "/api/v1/chat",
+            key_header: ("authorization", "Bearer "),
+            headers: &[],
+            body: request_body,
+        }
+    }
+
+    fn ending(&self) -> EndingRules {
+        EndingRules { sentinel: false, terminal: true, finishes: &[] }
+    }
+
+    fn recognises(&self, payload: &Payload<'_>) -> bool {
+        let Some(json) = payload.json else { return false };
+        if payload.kind == frame::Kind::Body {
+            return is_result(json);
+        }
+        let Some((subject, what)) = payload.json.and_then(|j| j.str("type")).and_then(|t| {
+            let (subject, what) = t.split_once('.')?;
+            Some((subject.to_owned(), what.to_owned()))
+        }) else {
+            return false;
+        };
+        match subject.as_str() {
+            "chat" => matches!(what.as_str(), "start" | "end"),
+            "message" | "reasoning" => matches!(what.as_str(), "start" | "delta" | "end"),
+            "model_load" | "prompt_processing" => {
+                matches!(what.as_str(), "start" | "progress" | "end")
+            }
+            "tool_call" => matches!(what.as_str(), "start" | "arguments" | "success" | "failure"),
+            _ => false,
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::<Chat>::default()
+    }
+}
+
+/// The answer as it comes where nothing is streamed.
+fn is_result(json: Value<'_>) -> bool {
+    json.get("output").is_some_and(|o| o.kind() == Kind::Array)
+        && json.get("stats").is_some_and(|s| s.kind() == Kind::Object)
+}
+
+fn request_body(parts: &RequestParts<'_>) -> String {
+    let mut body = serde_json::json!({"model": parts.model, "input": parts.prompt, "stream": true});
+    if let Some(system) = parts.system {
+        body["system_prompt"] = system.into();
+    }
+    serde_json::to_string_pretty(&body).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Chat {
+    told_model: bool,
+    /// Something of the answer came; the end repeats all of it.
+    told: bool,
+    /// How many calls have begun; they carry neither index nor id.
+    calls: u64,
+    /// The last call has no arguments yet.
+    open: bool,
+}
+
+impl Decoder for Chat {
+    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        let json = payload.json.filter(|j| j.kind() == Kind::Object);
+        let kind = json.and_then(|j| j.str("type")).unwrap_or(Cow::Borrowed(payload.event));
+        if let Some(json) = json {
+            self.model(json, tell);
+            let said = json.str("content");
+            match kind.as_ref() {
+                "message.delta" => {
+                    return self.say(Channel::Content, Path::new("content", 0), said, tell);
+                }
+                "reasoning.delta" => {
+                    return self.say(Channel::Reasoning, Path::new("content", 0), said, tell);
+                }
+                "tool_call.start" => return self.begin(json.str("tool"), tell),
+                "tool_call.arguments" | "tool_call.success" => {
+                    return self.arguments(json, json.str("tool"), "arguments", tell);
+                }
+                "tool_call.failure" => {
+                    if let Some(call) = json.get("metadata") {
+                        self.arguments(call, call.str("tool_name"), "metadata.arguments", tell);
+                    }
+                    return;
+                }
+                "chat.end" => {
+                    if let Some(result) = json.get("result") {
+                        self.result(result, &IN_END, tell);
+                    }
+                    return tell(Fact::Terminal);
+                }
+                _ if payload.kind == frame::Kind::Body && is_result(json) => {
+                    self.result(json, &IN_BODY, tell);
+                    return tell(Fact::Terminal);
+                }
+                _ => {}
+            }
+        }
+        if let Some(error) = openai_chat::error_in(payload) {
+            tell(Fact::Error(error));
+        }
+    }
+}
+
+/// Where the parts of a whole answer stand: in the last event, and in a body of its own.
+struct Paths {
+    content: &'static str,
+    call: &'static str,
+    stats: &'static str,
+}
+
+static IN_END: Paths =
+    Paths { content: "result.output[#].content", call: "result.output[#]", stats: "result.stats" };
+
+static IN_BODY: Paths = Paths { content: "output[#].content", call: "output[#]", stats: "stats" };
+
+impl Chat {
+    fn model(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+        if !self.told_model
+            && let Some(model) = json.str("model_instance_id").filter(|m| !m.is_empty())
+        {
+            self.told_model = true;
+            tell(Fact::Model(model));
+        }
+    }
+
+    fn say(
+        &mut self,
+        channel: Channel,
+        path: Path,
+        text: Option<Cow<'_, str>>,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        if let Some(text) = text.filter(|t| !t.is_empty()) {
+            self.told = true;
+            tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+        }
+    }
+
+    fn begin(&mut self, name: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+        (self.told, self.open) = (true, true);
+        self.calls += 1;
+        self.call(name, Path::new("tool", 0), None, tell);
+    }
+
+    /// A call's arguments, whole. They come once as such and again with the call's outcome.
+    fn arguments(
+        &mut self,
+        json: Value<'_>,
+        name: Option<Cow<'_, str>>,
+        path: &'static str,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        if self.calls == 0 {
+            self.begin(name, tell);
+        }
+        let given = json.get("arguments").filter(|a| !a.is_null());
+        if let Some(arguments) = given.filter(|_| std::mem::take(&mut self.open)) {
+            let arguments = Cow::Borrowed(arguments.source());
+            self.call(None, Path::new(path, 0), Some(arguments), tell);
+        }
+    }
+
+    fn call(
+        &self,
+        name: Option<Cow<'_, str>>,
+        path: Path,
+        arguments: Option<Cow<'_, str>>,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let index = Some(self.calls.saturating_sub(1));
+        let name = name.filter(|n| !n.is_empty());
+        tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id: None, name, arguments })));
+    }
+
+    /// The whole answer: its counts, and of its text and calls what never came in pieces.
+    fn result(&mut self, result: Value<'_>, paths: &Paths, tell: &mut dyn FnMut(Fact<'_>)) {
+        self.model(result, tell);
+        let output = result.get("output").filter(|_| !self.told);
+        for (i, item) in output.into_iter().flat_map(Value::items).enumerate() {
+            let content = item.str("content");
+            match item.str("type").unwrap_or_default().as_ref() {
+                "message" => self.say(Channel::Content, Path::new(paths.content, i), content, tell),
+                "reasoning" => {
+                    self.say(Channel::Reasoning, Path::new(paths.content, i), content, tell);
+                }
+                "tool_call" => {
+                    self.calls += 1;
+                    let arguments = item.get("arguments").map(|a| Cow::Borrowed(a.source()));
+                    self.call(item.str("tool"), Path::new(paths.call, i), arguments, tell);
+                }
+                _ => {}
+            }
+        }
+        let count = |key| result.at(&["stats", key]).and_then(Value::as_u64);
+        let usage = Usage {
+            input: count("input_tokens"),
+            output: count("total_output_tokens"),
+            reasoning: count("reasoning_output_tokens"),
+            cached: None,
+            total: None,
+        };
+        if usage.is_given() {
+            tell(Fact::Usage { path: Path::new(paths.stats, 0), usage });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{script, script_of};
+    use crate::frame::Kind;
+
+    const END: &str = r#"{"type":"chat.end","result":{"model_instance_id":"m","output":[{"type":"reasoning","content":"hm"},{"type":"tool_call","tool":"f","arguments":{"a":1},"output":"x"},{"type":"message","content":"Hi"}],"stats":{"input_tokens":3,"total_output_tokens":7,"reasoning_output_tokens":2}}}"#;
+
+    #[test]
+    fn thought_tool_and_message() {
+        let s = script(
+            "auto",
+            &[
+                r#"{"type":"chat.start","model_instance_id":"m"}"#,
+                r#"{"type":"model_load.progress","model_instance_id":"m","progress":0.5}"#,
+                r#"{"type":"reasoning.delta","content":"hm"}"#,
+                r#"{"type":"tool_call.start","tool":"f"}"#,
+                r#"{"type":"tool_call.arguments","tool":"f","arguments":{"a": 1}}"#,
+                r#"{"type":"tool_call.success","tool":"f","arguments":{"a": 1},"output":"x"}"#,
+                r#"{"type":"tool_call.start","tool":"g"}"#,
+                r#"{"type":"tool_call.failure","reason":"bad","metadata":{"type":"invalid_arguments","tool_name":"g","arguments":{}}}"#,
+                r#"{"type":"message.delta","content":"Hi"}"#,
+                END,
+            ],
+        );
+        assert_eq!(
+            s,
+            [
+                "model m",
+                "reasoning 0 content: hm",
+                "tool Some(0) tool - f ",
+                "tool Some(0) arguments - - {\"a\": 1}",
+                "tool Some(1) tool - g ",
+                "tool Some(1) metadata.arguments - - {}",
+                "content 0 content: Hi",
+                "usage result.stats 3 7 2 - -",
+                "terminal"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_is_followed_by_the_end() {
+        let s = script(
+            "lmstudio",
+            &[
+                r#"{"type":"error","error":{"type":"internal_error","message":"boom"}}"#,
+                r#"{"type":"chat.end","result":{"output":[],"stats":{}}}"#,
+            ],
+        );
+        assert_eq!(s, ["error internal_error: boom", "terminal"]);
+    }
+
+    #[test]
+    fn what_came_only_at_the_end_is_read_there() {
+        let whole = END.strip_prefix(r#"{"type":"chat.end","result":"#).unwrap();
+        let whole = whole.strip_suffix('}').unwrap();
+        for (s, at) in
+            [(script("auto", &[END]), "result."), (script_of(Kind::Body, "auto", &[whole]), "")]
+        {
+            assert_eq!(
+                s,
+                [
+                    "model m".to_owned(),
+                    format!("reasoning 0 {at}output[0].content: hm"),
+                    format!("tool Some(0) {at}output[1] - f {{\"a\":1}}"),
+                    format!("content 0 {at}output[2].content: Hi"),
+                    format!("usage {at}stats 3 7 2 - -"),
+                    "terminal".to_owned()
+                ]
+            );
+        }
+    }
+}
