@@ -25,7 +25,8 @@ pub(super) fn run(args: &Lab) -> Result<Exit, Failure> {
         let mut out = std::io::stdout();
         writeln!(
             out,
-            "the lab speaks OpenAI Chat at http://{at}/v1 (any key; model lab/NAME; Ctrl-C ends it)"
+            "the lab listens at http://{at}/v1 (any key; model lab/NAME; GET / lists its endpoints; \
+             Ctrl-C ends it)"
         )?;
         out.flush()?;
         let cancel = tokio_util::sync::CancellationToken::new();

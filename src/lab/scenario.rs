@@ -7,6 +7,8 @@
 //! findings = ["code", "code"]     # what sselens reports (see Scenario::findings)
 //! needs = '{"tool_choice":"auto"}' # optional: body members without which the fault doesn't show
 //!
+//! dialects = ["anthropic"]        # optional; without, what the steps allow (see `plays`)
+//!
 //! [[answer]]                      # one or more; the first whose `when` holds is played
 //! when = { key = "tool_choice", is = "auto", body_over = 50000, chance = 0.3 }
 //!                                 # optional; all that are given must hold: a member of the request
@@ -58,6 +60,8 @@ pub struct Scenario {
     /// Members that the request's body must have for the fault to show, as the
     /// text of a JSON object.
     pub needs: Option<String>,
+    /// The dialects that it was written for; empty: whatever its steps allow.
+    pub(super) only: Vec<String>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -213,6 +217,8 @@ struct RawScenario {
     about: String,
     findings: Vec<String>,
     needs: Option<String>,
+    #[serde(default)]
+    dialects: Vec<String>,
     answer: Vec<Spanned<RawAnswer>>,
 }
 
@@ -264,6 +270,10 @@ impl Scenario {
         if raw.needs.as_deref().is_some_and(|it| !is_object(it)) {
             return Err(fault(0, "`needs` must be a JSON object".to_owned()));
         }
+        let known = super::speaker::dialects();
+        if let Some(name) = raw.dialects.iter().find(|it| !known.contains(&it.as_str())) {
+            return Err(fault(0, format!("the lab speaks no dialect {name:?}")));
+        }
         let mut answers = Vec::new();
         for answer in raw.answer {
             let at = answer.span().start;
@@ -278,6 +288,7 @@ impl Scenario {
             about: raw.about,
             findings: raw.findings,
             needs: raw.needs,
+            only: raw.dialects,
             answers,
         })
     }
