@@ -2,7 +2,8 @@
 //!
 //! Speech goes into every dialect. What is written in the words of Chat, or as bytes of the body,
 //! plays in Chat; what is about the lines of server-sent events (comments too) in every dialect
-//! that has them; several choices where a stream can hold several. A file may say `dialects`
+//! that has them; several choices where a stream can hold several; and in Completions nothing but
+//! text. A file may say `dialects`
 //! instead, if it is written for these.
 
 use super::envelope::Envelope;
@@ -41,7 +42,8 @@ impl Scenario {
             Need::Chat => row.dialect == "openai-chat",
         };
         let mut steps = self.answers.iter().flat_map(Answer::steps);
-        met && (row.choices || steps.all(|step| step.choice == 0))
+        let text_only = row.dialect == "openai-completions";
+        met && steps.all(|step| (row.choices || step.choice == 0) && (!text_only || step.is_text()))
     }
 }
 
@@ -76,6 +78,11 @@ impl Answer {
 }
 
 impl Step {
+    /// Whether it says nothing that is more than text.
+    fn is_text(&self) -> bool {
+        !matches!(self.verb, Verb::Reasoning(..) | Verb::Refusal(_) | Verb::ToolCall(_))
+    }
+
     fn need(&self) -> Need {
         match &self.verb {
             Verb::Delta(_) | Verb::Data(_) | Verb::Raw(_) => Need::Chat,

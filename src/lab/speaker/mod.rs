@@ -2,11 +2,16 @@
 //!
 //! To add a dialect, write a file beside this one and a row in [`SPEAKERS`].
 
+mod anthropic;
 mod gathered;
+mod mistral;
 mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 
 use serde_json::{Map, Value};
 
+use self::gathered::Tally;
 use super::envelope::Envelope;
 use super::step::{Counts, ErrorBody, ReasoningField};
 
@@ -77,7 +82,7 @@ impl From<Value> for Data {
 }
 
 /// Who answers, and how: all that differs from exchange to exchange.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Manner {
     pub(super) id: String,
     pub(super) model: String,
@@ -91,6 +96,17 @@ pub(super) struct Manner {
     /// The answer has a `usage` step, before or after what is being said. Dialects that tell usage
     /// together with the finish reason have to know beforehand.
     pub(super) usage: Option<UsageStep>,
+}
+
+impl Manner {
+    /// The counts of a dialect that tells them without being asked: those that the scenario
+    /// gives, or else the true ones so far.
+    fn counts(&self, tally: Tally) -> Counts {
+        match self.usage {
+            Some(UsageStep::Given(counts)) => counts,
+            Some(UsageStep::True) | None => tally.counts(self.input_tokens),
+        }
+    }
 }
 
 /// A `usage` step.
@@ -154,7 +170,13 @@ pub(super) struct Refusal<'a> {
 
 /// The dialects that the lab speaks. Of two that share a path, the first answers, and the other
 /// one where the path begins with its name (`/mistral/v1/chat/completions`).
-pub(super) const SPEAKERS: &[Row] = &[openai_chat::ROW];
+pub(super) const SPEAKERS: &[Row] = &[
+    openai_chat::ROW,
+    openai_completions::ROW,
+    openai_responses::ROW,
+    anthropic::ROW,
+    mistral::ROW,
+];
 
 /// The names of all dialects that the lab speaks, without repetition.
 pub(super) fn dialects() -> Vec<&'static str> {
