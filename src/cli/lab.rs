@@ -46,8 +46,10 @@ fn list(json: bool) -> Result<Exit, Failure> {
     for s in scenarios() {
         let name = format!("lab/{}", s.name);
         if json {
-            let line =
-                json!({"model": name, "about": s.about, "findings": s.findings, "needs": s.needs});
+            let line = json!({
+                "model": name, "about": s.about, "findings": s.findings, "needs": s.needs,
+                "dialects": s.dialects(),
+            });
             writeln!(out, "{}", to_json(&line))?;
             continue;
         }
