@@ -58,8 +58,12 @@ fn list(json: bool) -> Result<Exit, Failure> {
         } else {
             format!("  [{}]", s.findings.join(", "))
         };
+        let only = match s.dialects().as_slice() {
+            [one] => format!("  (only in {one})"),
+            _ => String::new(),
+        };
         let needs = s.needs.as_ref().map_or(String::new(), |n| format!("  (with {n})"));
-        writeln!(out, "{name:<width$}  {}{needs}{shows}", s.about)?;
+        writeln!(out, "{name:<width$}  {}{needs}{only}{shows}", s.about)?;
     }
     out.flush()?;
     Ok(Exit::Ok)

@@ -47,7 +47,7 @@ async fn chat(
     model: Option<String>,
 ) -> Result<After, Gone> {
     let refuse = |status, message: &str, param, code| {
-        let error = (row.refusal)(&Refusal { status, message, param, code });
+        let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
         Page::json(status, &error)
     };
     let Some(ask) = Ask::parse(&request.path, model, &request.body) else {

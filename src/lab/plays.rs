@@ -51,7 +51,7 @@ impl Answer {
     fn steps(&self) -> &[Step] {
         match &self.content {
             Content::Steps(steps) => steps,
-            Content::Body(_) => &[],
+            Content::Body(_) | Content::Error(_) => &[],
         }
     }
 

@@ -29,7 +29,9 @@
 //! end = "\n\n"
 //! set = '{"id":"other"}'          # top-level members to set in every JSON frame
 //! usage = "every"                 # running usage in every frame
-//! body = '{"error":…}'            # a whole answer instead of steps (JSON with a length, by default)
+//! error = { message = "…" }       # a whole answer instead of steps: an error as the dialect has it (members: see
+//!                                 # the step of this name)
+//! body = '{"error":…}'            # a whole answer, as it is (JSON with a length, by default)
 //! steps = [ … ]
 //! ```
 //!
@@ -44,7 +46,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::step::{RawStep, Step};
+use super::step::{ErrorBody, RawStep, Step};
 
 /// One thing that the lab can play.
 #[derive(Debug)]
@@ -138,6 +140,8 @@ pub(super) struct Answer {
 pub(super) enum Content {
     /// One whole body.
     Body(String),
+    /// One whole body: this error.
+    Error(ErrorBody),
     /// A stream.
     Steps(Vec<Step>),
 }
@@ -248,6 +252,7 @@ struct RawAnswer {
     #[serde(default)]
     usage: UsageMode,
     body: Option<String>,
+    error: Option<ErrorBody>,
     #[serde(default)]
     steps: Vec<Spanned<RawStep>>,
 }
@@ -312,15 +317,16 @@ impl Answer {
         if raw.when.is.is_some() && raw.when.key.is_none() {
             return wrong("`when.is` needs a `when.key`");
         }
-        if raw.body.is_some() && !raw.steps.is_empty() {
-            return wrong("`body` and `steps` exclude each other");
+        let contents = [raw.body.is_some(), raw.error.is_some(), !raw.steps.is_empty()];
+        if contents.into_iter().filter(|given| *given).count() > 1 {
+            return wrong("`body`, `error` and `steps` exclude each other");
         }
         if raw.set.as_deref().is_some_and(|set| !is_object(set)) {
             return wrong("`set` must be a JSON object");
         }
-        let usual = match raw.body {
-            Some(_) => Framing::Length,
-            None => Framing::Chunked,
+        let usual = match raw.body.is_some() || raw.error.is_some() {
+            true => Framing::Length,
+            false => Framing::Chunked,
         };
         let framing = raw.framing.unwrap_or(usual);
         if raw.length.is_some() && framing != Framing::Length {
@@ -332,9 +338,10 @@ impl Answer {
         if raw.head.is_some() && framing != Framing::Eof {
             return wrong("`head` goes with `framing = \"eof\"`");
         }
-        let content = match raw.body {
-            Some(body) => Content::Body(body),
-            None => Content::Steps(
+        let content = match (raw.body, raw.error) {
+            (Some(body), _) => Content::Body(body),
+            (None, Some(error)) => Content::Error(error),
+            (None, None) => Content::Steps(
                 raw.steps
                     .into_iter()
                     .map(|step| {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::envelope::{self, Envelope};
 use super::random::Random;
 use super::scenario::{Answer, Content, Gap};
-use super::speaker::{Data, Frame, Manner, Row, Speaker, Speech};
+use super::speaker::{Data, Frame, Manner, Refusal, Row, Speaker, Speech};
 use super::step::{Step, Verb};
 use super::text;
 
@@ -51,6 +51,18 @@ impl<'a> Script<'a> {
             Content::Steps(steps) => steps.as_slice(),
             Content::Body(body) => {
                 queue.push_back(Act::Body(fill(body, &manner, 0)));
+                &[]
+            }
+            Content::Error(error) => {
+                let refusal = Refusal {
+                    status: answer.status,
+                    message: &error.message,
+                    kind: Some(&error.kind),
+                    param: error.param.as_deref(),
+                    code: error.code.as_deref(),
+                };
+                let body = (row.refusal)(&refusal).to_string();
+                queue.push_back(Act::Body(body.into_bytes()));
                 &[]
             }
         };

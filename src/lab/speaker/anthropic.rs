@@ -220,7 +220,13 @@ fn in_stream(body: &ErrorBody) -> Value {
 
 fn refusal(refusal: &Refusal<'_>) -> Value {
     let kind = match refusal.status {
+        401 => "authentication_error",
+        403 => "permission_error",
         404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
         _ => "invalid_request_error",
     };
     json!({ "type": "error", "error": { "type": kind, "message": refusal.message } })

@@ -19,7 +19,7 @@ pub(super) const ROW: Row = Row {
     // Its ids are 32 hexadecimal digits.
     id: "1ab01ab01ab01ab0",
     new: |manner| Box::new(Mistral { manner, tally: Tally::default() }),
-    refusal: |it| error(it.message, "invalid_request_error", it),
+    refusal,
 };
 
 /// What this dialect looks like on the wire.
@@ -63,13 +63,14 @@ impl Speaker for Mistral {
                 return out.push(Frame::json(chunk));
             }
             Speech::Error(body) => {
-                let refusal = Refusal {
+                let error = refusal(&Refusal {
                     status: 500,
                     message: &body.message,
-                    param: None,
+                    kind: Some(&body.kind),
+                    param: body.param.as_deref(),
                     code: body.code.as_deref(),
-                };
-                return out.push(Frame::json(error(&body.message, &body.kind, &refusal)));
+                });
+                return out.push(Frame::json(error));
             }
             Speech::Done => return out.push(done()),
             // Usage went out with the finish reason; a delta is Chat's.
@@ -117,9 +118,10 @@ fn usage(counts: &Counts) -> Value {
     })
 }
 
-fn error(message: &str, kind: &str, refusal: &Refusal<'_>) -> Value {
+fn refusal(refusal: &Refusal<'_>) -> Value {
+    let kind = refusal.kind.unwrap_or("invalid_request_error");
     json!({
-        "object": "error", "message": message, "type": kind,
+        "object": "error", "message": refusal.message, "type": kind,
         "param": refusal.param, "code": refusal.code, "raw_status_code": refusal.status,
     })
 }

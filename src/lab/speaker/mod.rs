@@ -158,10 +158,12 @@ pub(super) enum Streams {
     Never,
 }
 
-/// Why the lab doesn't play.
+/// An error instead of an answer: why the lab doesn't play, or what a scenario plays.
 pub(super) struct Refusal<'a> {
     pub(super) status: u16,
     pub(super) message: &'a str,
+    /// OpenAI's word for what kind it is, if the scenario has one.
+    pub(super) kind: Option<&'a str>,
     /// The member of the request that is wrong.
     pub(super) param: Option<&'a str>,
     /// OpenAI's word for it.

@@ -167,10 +167,11 @@ fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> 
 
 /// OpenAI's refusal, whichever of its endpoints it is.
 pub(super) fn refusal(refusal: &Refusal<'_>) -> Value {
-    error(refusal.message, "invalid_request_error", refusal.param, refusal.code)
+    let kind = refusal.kind.unwrap_or("invalid_request_error");
+    error(refusal.message, kind, refusal.param, refusal.code)
 }
 
 /// An error within a stream.
 pub(super) fn error_frame(body: &ErrorBody) -> Frame {
-    Frame::json(error(&body.message, &body.kind, None, body.code.as_deref()))
+    Frame::json(error(&body.message, &body.kind, body.param.as_deref(), body.code.as_deref()))
 }
