@@ -34,12 +34,14 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
     let shows = |s: &&crate::lab::Scenario| s.findings.iter().any(|f| f == rule.code);
-    let mut scenarios: Vec<&str> =
-        crate::lab::scenarios().iter().filter(shows).map(|s| s.name.as_str()).collect();
+    let mut scenarios: Vec<_> = crate::lab::scenarios().iter().filter(shows).collect();
     // The scenario of the code's own name shows it best.
-    scenarios.sort_by_key(|s| *s != rule.code);
-    scenarios.truncate(1);
-    report::explain(rule, global.palette(), &scenarios, &mut out)?;
+    scenarios.sort_by_key(|s| s.name != rule.code);
+    let see = scenarios.first().map(|s| match s.dialects().first() {
+        Some(&dialect) if dialect != "openai-chat" => format!("{} --dialect {dialect}", s.name),
+        _ => s.name.clone(),
+    });
+    report::explain(rule, global.palette(), see.as_deref(), &mut out)?;
     out.flush()?;
     Ok(Exit::Ok)
 }

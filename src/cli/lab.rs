@@ -25,7 +25,8 @@ pub(super) fn run(args: &Lab) -> Result<Exit, Failure> {
         let mut out = std::io::stdout();
         writeln!(
             out,
-            "the lab speaks OpenAI Chat at http://{at}/v1 (any key; model lab/NAME; Ctrl-C ends it)"
+            "the lab listens at http://{at}/v1 (any key; model lab/NAME; GET / lists its endpoints; \
+             Ctrl-C ends it)"
         )?;
         out.flush()?;
         let cancel = tokio_util::sync::CancellationToken::new();
@@ -45,8 +46,10 @@ fn list(json: bool) -> Result<Exit, Failure> {
     for s in scenarios() {
         let name = format!("lab/{}", s.name);
         if json {
-            let line =
-                json!({"model": name, "about": s.about, "findings": s.findings, "needs": s.needs});
+            let line = json!({
+                "model": name, "about": s.about, "findings": s.findings, "needs": s.needs,
+                "dialects": s.dialects(),
+            });
             writeln!(out, "{}", to_json(&line))?;
             continue;
         }
@@ -55,8 +58,12 @@ fn list(json: bool) -> Result<Exit, Failure> {
         } else {
             format!("  [{}]", s.findings.join(", "))
         };
+        let only = match s.dialects().as_slice() {
+            [one] => format!("  (only in {one})"),
+            _ => String::new(),
+        };
         let needs = s.needs.as_ref().map_or(String::new(), |n| format!("  (with {n})"));
-        writeln!(out, "{name:<width$}  {}{needs}{shows}", s.about)?;
+        writeln!(out, "{name:<width$}  {}{needs}{only}{shows}", s.about)?;
     }
     out.flush()?;
     Ok(Exit::Ok)

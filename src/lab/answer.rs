@@ -11,7 +11,7 @@ use super::random::Random;
 use super::request::Request;
 use super::scenario::{UsageMode, find, scenarios};
 use super::script::{self, Script};
-use super::speaker::{self, Manner, Row};
+use super::speaker::{self, Manner, Refusal, Row};
 use super::wire::{Gone, Wire};
 use crate::source::Clock;
 
@@ -22,13 +22,14 @@ pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
 pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Result<After, Gone> {
     let path = request.path.as_str();
     let read = matches!(request.method.as_str(), "GET" | "HEAD");
-    let endpoint = speaker::at(path);
-    if let Some(row) = endpoint.filter(|_| request.method == "POST") {
-        return chat(wire, lab, request, row).await;
+    let endpoint = speaker::at(path, &request.query);
+    let is_endpoint = endpoint.is_some();
+    if let Some((row, model)) = endpoint.filter(|_| request.method == "POST") {
+        return chat(wire, lab, request, row, model).await;
     }
     let one = path.split_once("/models/").and_then(|(_, name)| find(name));
     let page = match (path, one) {
-        _ if endpoint.is_some() => Page::not_allowed(path, "POST"),
+        _ if is_endpoint => Page::not_allowed(path, "POST"),
         ("/", _) if read => Page::index(),
         ("/", _) => Page::not_allowed(path, "GET"),
         (_, Some(scenario)) if read => Page::json(200, &page::model(scenario)),
@@ -38,12 +39,18 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
     page.send(wire, request).await
 }
 
-async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Result<After, Gone> {
+async fn chat(
+    wire: &mut Wire,
+    lab: &Lab,
+    request: &Request,
+    row: &Row,
+    model: Option<String>,
+) -> Result<After, Gone> {
     let refuse = |status, message: &str, param, code| {
-        let error = (row.refusal)(message, "invalid_request_error", param, code);
+        let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
         Page::json(status, &error)
     };
-    let Some(ask) = Ask::parse(&request.path, &request.body) else {
+    let Some(ask) = Ask::parse(&request.path, model, &request.body) else {
         let page = refuse(400, "The request's body is not a JSON object.", None, None);
         return page.send(wire, request).await;
     };
@@ -56,6 +63,16 @@ async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Resul
         let page = refuse(404, &unknown(&name), Some("model"), code);
         return page.send(wire, request).await;
     };
+    if !scenario.plays(row) {
+        let message = format!(
+            "The scenario lab/{} has no form in {}; it plays in: {}.",
+            scenario.name,
+            row.dialect,
+            scenario.dialects().join(", ")
+        );
+        let page = refuse(400, &message, Some("model"), Some("unsupported_dialect"));
+        return page.send(wire, request).await;
+    }
     let number = lab.played.fetch_add(1, Ordering::Relaxed);
     let mut random = Random::of_exchange(lab.seed, number);
     let Some(answer) = ask.choose(scenario, &mut random) else {
@@ -65,14 +82,15 @@ async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Resul
     let _open = lab.open();
     let request_id = format!("req_lab{:016x}", random.next());
     let manner = Manner {
-        id: format!("chatcmpl-lab{:016x}", random.next()),
+        id: format!("{}{:016x}", row.id, random.next()),
         model: format!("lab/{}", scenario.name),
         created: lab.now(),
         input_tokens: ask.input_tokens(),
         include_usage: ask.include_usage(),
         usage_every: answer.usage == UsageMode::Every,
+        usage: answer.usage_step(),
     };
-    if !ask.stream()
+    if !ask.stream(row.streams)
         && let Some(mut spoken) = script::plain(answer, random.clone())
     {
         let whole = (row.new)(manner).whole(&mut spoken);
@@ -80,7 +98,7 @@ async fn chat(wire: &mut Wire, lab: &Lab, request: &Request, row: &Row) -> Resul
     }
     let stage = Stage {
         answer,
-        content_type: (row.new)(manner.clone()).content_type(),
+        content_type: row.envelope.content_type(),
         request_id: &request_id,
         close: request.close,
         http10: request.http10,

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::random::Random;
 use super::scenario::{Answer, Scenario, When};
+use super::speaker::Streams;
 
 /// The part of a request's body that the lab looks at.
 #[derive(Debug)]
@@ -13,27 +14,35 @@ pub(super) struct Ask {
     /// The top-level members, unparsed: a body may be megabytes of messages.
     members: HashMap<String, Box<RawValue>>,
     path: String,
+    /// The model that stands in the path.
+    named: Option<String>,
     body_len: usize,
 }
 
 impl Ask {
-    /// `None` if the body isn't a JSON object.
-    pub(super) fn parse(path: &str, body: &[u8]) -> Option<Self> {
+    /// `None` if the body isn't a JSON object. `named` is the model that stands in the path.
+    pub(super) fn parse(path: &str, named: Option<String>, body: &[u8]) -> Option<Self> {
         Some(Self {
             members: serde_json::from_slice(body).ok()?,
             path: path.to_owned(),
+            named,
             body_len: body.len(),
         })
     }
 
     /// The model's name, if that is given.
     pub(super) fn model(&self) -> Option<String> {
-        self.string("model")
+        self.named.clone().or_else(|| self.string("model"))
     }
 
     /// Whether a stream is wanted.
-    pub(super) fn stream(&self) -> bool {
-        self.text("stream") == Some("true")
+    pub(super) fn stream(&self, streams: Streams) -> bool {
+        match streams {
+            Streams::IfAsked => self.text("stream") == Some("true"),
+            Streams::Unless => self.text("stream") != Some("false"),
+            Streams::Always => true,
+            Streams::Never => false,
+        }
     }
 
     /// Whether OpenAI's usage chunk is wanted.
@@ -46,7 +55,8 @@ impl Ask {
 
     /// Roughly how many tokens the prompt has; the lab has no tokenizer.
     pub(super) fn input_tokens(&self) -> u64 {
-        let len = self.text("messages").map_or(0, str::len);
+        let prompts = ["messages", "contents", "input", "prompt"];
+        let len: usize = prompts.into_iter().filter_map(|key| self.text(key)).map(str::len).sum();
         u64::try_from(len / 4).unwrap_or(u64::MAX).max(1)
     }
 
@@ -96,9 +106,9 @@ mod tests {
     fn reads_what_matters_and_ignores_the_rest() {
         let body = br#"{"model":"lab/x","stream":true,"messages":[1,2],"tool_choice":"auto",
                         "stream_options":{"include_usage":true},"other":{"deep":[[]]}}"#;
-        let ask = Ask::parse("/", body).unwrap();
+        let ask = Ask::parse("/", None, body).unwrap();
         assert_eq!(ask.model().unwrap(), "lab/x");
-        assert!(ask.stream() && ask.include_usage());
+        assert!(ask.stream(Streams::IfAsked) && ask.include_usage());
         let mut random = Random::of_exchange(0, 0);
         let when = |is: &str| When {
             key: Some("tool_choice".to_owned()),
@@ -107,8 +117,10 @@ mod tests {
         };
         assert!(ask.meets(&when("auto"), &mut random));
         assert!(!ask.meets(&when("none"), &mut random));
-        assert!(Ask::parse("/", b"[]").is_none());
-        assert!(Ask::parse("/", b"{").is_none());
-        assert!(!Ask::parse("/", b"{}").unwrap().stream());
+        assert!(Ask::parse("/", None, b"[]").is_none());
+        assert!(Ask::parse("/", None, b"{").is_none());
+        let bare = Ask::parse("/", Some("lab/y".to_owned()), b"{}").unwrap();
+        assert!(!bare.stream(Streams::IfAsked) && bare.stream(Streams::Unless));
+        assert_eq!(bare.model().unwrap(), "lab/y");
     }
 }

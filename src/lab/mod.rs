@@ -15,8 +15,10 @@
 
 mod answer;
 mod ask;
+mod envelope;
 mod page;
 mod play;
+mod plays;
 mod random;
 mod request;
 mod scenario;

@@ -1,5 +1,7 @@
 //! What the lab says in its own name: pages, lists and refusals.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::answer::SEEDED_TIME;
@@ -40,9 +42,10 @@ impl Page {
     }
 
     pub(super) fn unknown_path(method: &str, path: &str) -> Self {
+        let posts: Vec<String> = endpoints().map(|it| format!("POST …{it}")).collect();
         let message = format!(
-            "The lab has no {method} {path}. \
-             It answers POST …/chat/completions, GET …/models and GET /."
+            "The lab has no {method} {path}. It answers {}, GET …/models and GET /.",
+            posts.join(", ")
         );
         Self::error(404, &message, Some("unknown_url"))
     }
@@ -57,11 +60,21 @@ impl Page {
     pub(super) fn index() -> Self {
         let mut page = String::from(
             "This is the lab of sselens: a provider that plays scenarios, broken ones too.\n\
-         POST /v1/chat/completions with a model below and \"stream\": true.\n\
+         POST to one of these with a model below, and ask for a stream.\n\
          GET /v1/models has the list as JSON. No key is needed.\n\n",
         );
-        let dialects: Vec<&str> = SPEAKERS.iter().map(|row| row.dialect).collect();
-        page += &format!("It speaks: {}.\n\n", dialects.join(", "));
+        for row in SPEAKERS {
+            // Chat's is the address that everybody knows; the others are told by their names, as
+            // some of them share a path.
+            let before = match row.dialect {
+                "openai-chat" => String::new(),
+                name => format!("/{name}"),
+            };
+            let query = if row.query.is_empty() { "" } else { "?" };
+            let path = format!("{before}/v1{}{query}{}", row.path, row.query);
+            page += &format!("{:20}  POST {path}\n", row.dialect);
+        }
+        page += "\n";
         let width = scenarios().iter().map(|it| it.name.len()).max().unwrap_or(0);
         for scenario in scenarios() {
             page += &format!("lab/{:width$}  {}\n", scenario.name, scenario.about);
@@ -101,6 +114,12 @@ impl Page {
     }
 }
 
+/// The paths of all endpoints, without repetition.
+fn endpoints() -> impl Iterator<Item = &'static str> {
+    let paths: BTreeSet<&str> = SPEAKERS.iter().map(|row| row.path).collect();
+    paths.into_iter()
+}
+
 /// A scenario as a model.
 pub(super) fn model(scenario: &Scenario) -> Value {
     json!({
@@ -110,5 +129,6 @@ pub(super) fn model(scenario: &Scenario) -> Value {
         "owned_by": "sselens-lab",
         "description": scenario.about,
         "findings": scenario.findings,
+        "dialects": scenario.dialects(),
     })
 }

@@ -111,7 +111,7 @@ fn head(stage: &Stage<'_>, framing: Framing, length: Option<u64>) -> Vec<u8> {
     }
     let content_type = match answer.content {
         Content::Steps(_) => stage.content_type,
-        Content::Body(_) => "application/json",
+        Content::Body(_) | Content::Error(_) => "application/json",
     };
     let mut headers: Vec<(&str, String)> = vec![
         ("server", "sselens-lab".to_owned()),

@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) method: String,
     /// Without the query, and without scheme and host.
     pub(super) path: String,
+    /// What follows the question mark.
+    pub(super) query: String,
     pub(super) body: Vec<u8>,
     /// The client wants the connection closed afterwards.
     pub(super) close: bool,
@@ -156,6 +158,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
     let request = Request {
         method: method.to_owned(),
         path: path_of(target),
+        query: query_of(target),
         body: Vec::new(),
         close,
         http10: version == 0,
@@ -171,6 +174,11 @@ fn path_of(target: &str) -> String {
         None => target,
     };
     path.split(['?', '#']).next().unwrap_or(path).to_owned()
+}
+
+fn query_of(target: &str) -> String {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('#').next().unwrap_or(query).to_owned()
 }
 
 async fn read_fixed(wire: &mut Wire, len: usize) -> Result<Vec<u8>, Trouble> {
@@ -260,7 +268,7 @@ mod tests {
             "POST /v1/x?y=1 HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello";
         let (head, len) = head(text).unwrap().unwrap();
         assert_eq!(&text[len..], "hello");
-        assert_eq!(head.request.path, "/v1/x");
+        assert_eq!((head.request.path.as_str(), head.request.query.as_str()), ("/v1/x", "y=1"));
         assert!(head.body == Length::Fixed(5) && head.expects_continue && !head.request.close);
     }
 

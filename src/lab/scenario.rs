@@ -7,6 +7,8 @@
 //! findings = ["code", "code"]     # what sselens reports (see Scenario::findings)
 //! needs = '{"tool_choice":"auto"}' # optional: body members without which the fault doesn't show
 //!
+//! dialects = ["anthropic"]        # optional; without, what the steps allow (see `plays`)
+//!
 //! [[answer]]                      # one or more; the first whose `when` holds is played
 //! when = { key = "tool_choice", is = "auto", body_over = 50000, chance = 0.3 }
 //!                                 # optional; all that are given must hold: a member of the request
@@ -27,7 +29,9 @@
 //! end = "\n\n"
 //! set = '{"id":"other"}'          # top-level members to set in every JSON frame
 //! usage = "every"                 # running usage in every frame
-//! body = '{"error":…}'            # a whole answer instead of steps (JSON with a length, by default)
+//! error = { message = "…" }       # a whole answer instead of steps: an error as the dialect has it (members: see
+//!                                 # the step of this name)
+//! body = '{"error":…}'            # a whole answer, as it is (JSON with a length, by default)
 //! steps = [ … ]
 //! ```
 //!
@@ -42,7 +46,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::step::{RawStep, Step};
+use super::step::{ErrorBody, RawStep, Step};
 
 /// One thing that the lab can play.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub struct Scenario {
     /// Members that the request's body must have for the fault to show, as the
     /// text of a JSON object.
     pub needs: Option<String>,
+    /// The dialects that it was written for; empty: whatever its steps allow.
+    pub(super) only: Vec<String>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -134,6 +140,8 @@ pub(super) struct Answer {
 pub(super) enum Content {
     /// One whole body.
     Body(String),
+    /// One whole body: this error.
+    Error(ErrorBody),
     /// A stream.
     Steps(Vec<Step>),
 }
@@ -213,6 +221,8 @@ struct RawScenario {
     about: String,
     findings: Vec<String>,
     needs: Option<String>,
+    #[serde(default)]
+    dialects: Vec<String>,
     answer: Vec<Spanned<RawAnswer>>,
 }
 
@@ -242,6 +252,7 @@ struct RawAnswer {
     #[serde(default)]
     usage: UsageMode,
     body: Option<String>,
+    error: Option<ErrorBody>,
     #[serde(default)]
     steps: Vec<Spanned<RawStep>>,
 }
@@ -264,6 +275,10 @@ impl Scenario {
         if raw.needs.as_deref().is_some_and(|it| !is_object(it)) {
             return Err(fault(0, "`needs` must be a JSON object".to_owned()));
         }
+        let known = super::speaker::dialects();
+        if let Some(name) = raw.dialects.iter().find(|it| !known.contains(&it.as_str())) {
+            return Err(fault(0, format!("the lab speaks no dialect {name:?}")));
+        }
         let mut answers = Vec::new();
         for answer in raw.answer {
             let at = answer.span().start;
@@ -278,6 +293,7 @@ impl Scenario {
             about: raw.about,
             findings: raw.findings,
             needs: raw.needs,
+            only: raw.dialects,
             answers,
         })
     }
@@ -301,15 +317,16 @@ impl Answer {
         if raw.when.is.is_some() && raw.when.key.is_none() {
             return wrong("`when.is` needs a `when.key`");
         }
-        if raw.body.is_some() && !raw.steps.is_empty() {
-            return wrong("`body` and `steps` exclude each other");
+        let contents = [raw.body.is_some(), raw.error.is_some(), !raw.steps.is_empty()];
+        if contents.into_iter().filter(|given| *given).count() > 1 {
+            return wrong("`body`, `error` and `steps` exclude each other");
         }
         if raw.set.as_deref().is_some_and(|set| !is_object(set)) {
             return wrong("`set` must be a JSON object");
         }
-        let usual = match raw.body {
-            Some(_) => Framing::Length,
-            None => Framing::Chunked,
+        let usual = match raw.body.is_some() || raw.error.is_some() {
+            true => Framing::Length,
+            false => Framing::Chunked,
         };
         let framing = raw.framing.unwrap_or(usual);
         if raw.length.is_some() && framing != Framing::Length {
@@ -321,9 +338,10 @@ impl Answer {
         if raw.head.is_some() && framing != Framing::Eof {
             return wrong("`head` goes with `framing = \"eof\"`");
         }
-        let content = match raw.body {
-            Some(body) => Content::Body(body),
-            None => Content::Steps(
+        let content = match (raw.body, raw.error) {
+            (Some(body), _) => Content::Body(body),
+            (None, Some(error)) => Content::Error(error),
+            (None, None) => Content::Steps(
                 raw.steps
                     .into_iter()
                     .map(|step| {

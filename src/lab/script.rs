@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
+use super::envelope::{self, Envelope};
 use super::random::Random;
 use super::scenario::{Answer, Content, Gap};
-use super::speaker::{Data, Frame, Manner, Row, Speaker, Speech};
+use super::speaker::{Data, Frame, Manner, Refusal, Row, Speaker, Speech};
 use super::step::{Step, Verb};
 use super::text;
 
@@ -32,6 +33,7 @@ pub(super) struct Script<'a> {
     answer: &'a Answer,
     manner: Manner,
     speaker: Box<dyn Speaker>,
+    envelope: Envelope,
     random: Random,
     steps: std::slice::Iter<'a, Step>,
     current: Option<(&'a Step, Said<'a>)>,
@@ -51,10 +53,23 @@ impl<'a> Script<'a> {
                 queue.push_back(Act::Body(fill(body, &manner, 0)));
                 &[]
             }
+            Content::Error(error) => {
+                let refusal = Refusal {
+                    status: answer.status,
+                    message: &error.message,
+                    kind: Some(&error.kind),
+                    param: error.param.as_deref(),
+                    code: error.code.as_deref(),
+                };
+                let body = (row.refusal)(&refusal).to_string();
+                queue.push_back(Act::Body(body.into_bytes()));
+                &[]
+            }
         };
         Self {
             answer,
             speaker: (row.new)(manner.clone()),
+            envelope: row.envelope,
             manner,
             random,
             steps: steps.iter(),
@@ -109,25 +124,29 @@ impl<'a> Script<'a> {
     }
 
     fn say(&mut self, step: &Step, speech: &Speech) {
-        if let Some(Frame { event, data }) = self.speaker.frame(step.choice, speech) {
-            let data = match data {
-                Data::Text(text) => text,
+        let mut frames = Vec::new();
+        self.speaker.say(step.choice, speech, &mut frames);
+        // What ends a stream comes at once, as providers do it.
+        let mut at_once = step.gap.is_none() && matches!(speech, Speech::Done | Speech::Usage(_));
+        for Frame { event, data } in frames {
+            let bytes = match data {
+                Data::Bare(text) => text.as_bytes().to_vec(),
+                Data::Text(text) => self.wrap(step, event, text.as_bytes()),
                 Data::Json(mut object) => {
                     for set in [&self.answer.set, &step.set].into_iter().flatten() {
                         self.set(&mut object, set);
                     }
-                    Value::Object(object).to_string()
+                    self.wrap(step, event, Value::Object(object).to_string().as_bytes())
                 }
             };
-            let frame = self.wrap(step, event, data.as_bytes());
-            // What ends a stream comes at once, as providers do it.
-            let at_once = matches!(speech, Speech::Done | Speech::Usage(_));
-            if at_once && step.gap.is_none() {
+            if at_once {
                 self.seq += 1;
-                self.queue.push_back(Act::Body(frame));
+                self.queue.push_back(Act::Body(bytes));
             } else {
-                self.frame(step, frame);
+                self.frame(step, bytes);
             }
+            // What else it takes to say the same comes with it.
+            at_once = true;
         }
     }
 
@@ -140,12 +159,14 @@ impl<'a> Script<'a> {
 
     /// Puts data into the envelope of a frame.
     fn wrap(&self, step: &Step, event: Option<&str>, data: &[u8]) -> Vec<u8> {
-        let own = self.speaker.envelope();
+        if self.envelope == Envelope::Messages {
+            return envelope::message(event.unwrap_or_default(), data);
+        }
         let prefix = [&step.prefix, &self.answer.prefix].into_iter().flatten().next();
-        let prefix = prefix.map_or(own.prefix, String::as_str);
+        let prefix = prefix.map_or(self.envelope.prefix(self.seq == 0), String::as_str);
         let end = self.end(step);
         let mut frame = Vec::with_capacity(data.len() + 64);
-        if let Some(event) = event {
+        if let Some(event) = event.filter(|_| self.envelope == Envelope::Sse) {
             frame.extend_from_slice(b"event: ");
             frame.extend_from_slice(event.as_bytes());
             frame.extend_from_slice(newline(end).as_bytes());
@@ -165,7 +186,7 @@ impl<'a> Script<'a> {
 
     fn end<'s>(&'s self, step: &'s Step) -> &'s str {
         let given = [&step.end, &self.answer.end].into_iter().flatten().next();
-        given.map_or(self.speaker.envelope().end, String::as_str)
+        given.map_or(self.envelope.end(), String::as_str)
     }
 
     /// Queues a frame, and the time before it.
@@ -341,6 +362,7 @@ mod tests {
             input_tokens: 1,
             include_usage: false,
             usage_every: false,
+            usage: None,
         };
         let filled = |text| fill(text, &manner, 3);
         assert_eq!(filled("$ID $MODEL $CREATED $SEQ"), b"chatcmpl-1 lab/x 7 3");

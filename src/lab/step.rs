@@ -41,7 +41,7 @@ pub(super) enum Verb {
     /// `usage = true`: the true counts, if the request asked for them;
     /// `usage = { input = 1, … }`: these, always
     Usage(Option<Counts>),
-    /// `error = { message = "…", type = "…", code = "…" }`
+    /// `error = { message = "…", type = "…", code = "…", param = "…" }`
     Error(ErrorBody),
     /// `done = true`: the dialect's sentinel
     Done,
@@ -128,6 +128,7 @@ pub(super) struct ErrorBody {
     #[serde(rename = "type", default = "server_error")]
     pub(super) kind: String,
     pub(super) code: Option<String>,
+    pub(super) param: Option<String>,
 }
 
 fn server_error() -> String {

@@ -291,7 +291,7 @@ fn ending(i: &Inspection) -> String {
 pub fn explain(
     rule: &Rule,
     palette: Palette,
-    scenarios: &[&str],
+    scenario: Option<&str>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
@@ -314,7 +314,7 @@ pub fn explain(
             "\n  It is about reads or times: the same bytes cut differently may not show it."
         )?;
     }
-    for scenario in scenarios {
+    if let Some(scenario) = scenario {
         writeln!(out, "\n{}\n  sselens send -p lab -m lab/{scenario}", palette.bold("see it"))?;
     }
     Ok(())

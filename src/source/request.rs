@@ -226,7 +226,11 @@ fn address(
         Some(url) => url.clone(),
         None => {
             let base = match (provider.base_url.strip_prefix(LAB_URL), lab) {
-                (Some(rest), Some(lab)) => format!("http://{lab}/v1{rest}"),
+                (Some(rest), Some(lab)) => match speaks.map(|d| d.name()) {
+                    None | Some("openai-chat") => format!("http://{lab}/v1{rest}"),
+                    // Dialects may share a path. The lab knows them by their names in front.
+                    Some(name) => format!("http://{lab}/{name}/v1{rest}"),
+                },
                 (Some(_), None) => return Err("the lab is not running".into()),
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };

@@ -2,10 +2,17 @@
 //!
 //! To add a dialect, write a file beside this one and a row in [`SPEAKERS`].
 
+mod anthropic;
+mod gathered;
+mod mistral;
 mod openai_chat;
+mod openai_completions;
+mod openai_responses;
 
 use serde_json::{Map, Value};
 
+use self::gathered::Tally;
+use super::envelope::Envelope;
 use super::step::{Counts, ErrorBody, ReasoningField};
 
 /// One thing to say, in no dialect.
@@ -36,31 +43,46 @@ pub(super) enum Speech {
 }
 
 /// One frame, before it is put into its envelope.
+#[derive(Debug)]
 pub(super) struct Frame {
-    /// The SSE event's name, where the dialect has names.
+    /// The event's name, where the dialect has names: of SSE's `event:`, of AWS's `:event-type`
+    /// (or `:exception-type`, if it ends in `Exception`).
     pub(super) event: Option<&'static str>,
     pub(super) data: Data,
 }
 
 /// What a frame carries.
+#[derive(Debug)]
 pub(super) enum Data {
     Json(Map<String, Value>),
     Text(String),
+    /// Bytes without any envelope, such as the end of an array.
+    Bare(&'static str),
 }
 
-/// What stands around the data of a frame.
-#[derive(Clone, Copy)]
-pub(super) struct Envelope {
-    pub(super) prefix: &'static str,
-    pub(super) end: &'static str,
+impl Frame {
+    /// A frame without a name. What is no object goes out as its text.
+    pub(super) fn json(value: Value) -> Self {
+        Self { event: None, data: Data::from(value) }
+    }
+
+    /// A frame with a name.
+    pub(super) fn event(name: &'static str, value: Value) -> Self {
+        Self { event: Some(name), data: Data::from(value) }
+    }
 }
 
-impl Envelope {
-    pub(super) const SSE: Self = Self { prefix: "data: ", end: "\n\n" };
+impl From<Value> for Data {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(map) => Self::Json(map),
+            other => Self::Text(other.to_string()),
+        }
+    }
 }
 
 /// Who answers, and how: all that differs from exchange to exchange.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Manner {
     pub(super) id: String,
     pub(super) model: String,
@@ -71,42 +93,118 @@ pub(super) struct Manner {
     pub(super) include_usage: bool,
     /// The scenario puts running usage into every frame.
     pub(super) usage_every: bool,
+    /// The answer has a `usage` step, before or after what is being said. Dialects that tell usage
+    /// together with the finish reason have to know beforehand.
+    pub(super) usage: Option<UsageStep>,
+}
+
+impl Manner {
+    /// The counts of a dialect that tells them without being asked: those that the scenario
+    /// gives, or else the true ones so far.
+    fn counts(&self, tally: Tally) -> Counts {
+        match self.usage {
+            Some(UsageStep::Given(counts)) => counts,
+            Some(UsageStep::True) | None => tally.counts(self.input_tokens),
+        }
+    }
+}
+
+/// A `usage` step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum UsageStep {
+    /// The true counts.
+    True,
+    /// These.
+    Given(Counts),
 }
 
 /// Turns speech into the frames of one dialect, for one answer.
 pub(super) trait Speaker: Send {
-    /// The frame that says this; `None` if the dialect has no word for it.
-    fn frame(&mut self, choice: u32, speech: &Speech) -> Option<Frame>;
+    /// Adds the frames that say this to `out`; none if the dialect has no word for it. The first
+    /// of them takes the scenario's time, the others come with it.
+    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>);
 
     /// The answer to a request that wants no stream.
     fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value;
-
-    /// What its frames are wrapped in.
-    fn envelope(&self) -> Envelope {
-        Envelope::SSE
-    }
-
-    /// The content type of its streams.
-    fn content_type(&self) -> &'static str {
-        "text/event-stream; charset=utf-8"
-    }
 }
 
-/// One dialect.
+/// One endpoint of a dialect. A dialect may have several.
 pub(super) struct Row {
     /// Its name, as in `--dialect`.
     pub(super) dialect: &'static str,
-    /// How its endpoint's path ends, whatever stands before.
-    pub(super) path_end: &'static str,
+    /// How its path ends, whatever stands before; `{model}` in it stands for the model.
+    pub(super) path: &'static str,
+    /// A parameter that must be in the query, such as `alt=sse`; empty: none.
+    pub(super) query: &'static str,
+    pub(super) streams: Streams,
+    pub(super) envelope: Envelope,
+    /// Whether one stream can hold several answers.
+    pub(super) choices: bool,
+    /// How the id of an answer begins.
+    pub(super) id: &'static str,
     pub(super) new: fn(Manner) -> Box<dyn Speaker>,
-    /// The body of a refusal: message, type, param, code.
-    pub(super) refusal: fn(&str, &str, Option<&str>, Option<&str>) -> Value,
+    /// The body of a refusal.
+    pub(super) refusal: fn(&Refusal<'_>) -> Value,
 }
 
-/// The dialects that the lab speaks.
-pub(super) const SPEAKERS: &[Row] = &[openai_chat::ROW];
+/// When an endpoint streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Streams {
+    /// If the body has `"stream": true`.
+    IfAsked,
+    /// Unless the body has `"stream": false`.
+    Unless,
+    Always,
+    Never,
+}
 
-/// The dialect of a path, if it is an endpoint at all.
-pub(super) fn at(path: &str) -> Option<&'static Row> {
-    SPEAKERS.iter().find(|row| path.ends_with(row.path_end))
+/// An error instead of an answer: why the lab doesn't play, or what a scenario plays.
+pub(super) struct Refusal<'a> {
+    pub(super) status: u16,
+    pub(super) message: &'a str,
+    /// OpenAI's word for what kind it is, if the scenario has one.
+    pub(super) kind: Option<&'a str>,
+    /// The member of the request that is wrong.
+    pub(super) param: Option<&'a str>,
+    /// OpenAI's word for it.
+    pub(super) code: Option<&'a str>,
+}
+
+/// The dialects that the lab speaks. Of two that share a path, the first answers, and the other
+/// one where the path begins with its name (`/mistral/v1/chat/completions`).
+pub(super) const SPEAKERS: &[Row] = &[
+    openai_chat::ROW,
+    openai_completions::ROW,
+    openai_responses::ROW,
+    anthropic::ROW,
+    mistral::ROW,
+];
+
+/// The names of all dialects that the lab speaks, without repetition.
+pub(super) fn dialects() -> Vec<&'static str> {
+    let mut names: Vec<&str> = SPEAKERS.iter().map(|row| row.dialect).collect();
+    names.dedup();
+    names
+}
+
+/// The endpoint of a path and query, and the model that stands in the path, percent-decoded.
+pub(super) fn at(path: &str, query: &str) -> Option<(&'static Row, Option<String>)> {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let named = SPEAKERS.iter().any(|row| row.dialect == first);
+    SPEAKERS.iter().filter(|row| !named || row.dialect == first).find_map(|row| {
+        let asked = row.query.is_empty() || query.split('&').any(|it| it == row.query);
+        let Some((before, after)) = row.path.split_once("{model}") else {
+            return (asked && path.ends_with(row.path)).then_some((row, None));
+        };
+        let (_, rest) = path.split_once(before)?;
+        let model = rest.strip_suffix(after).filter(|it| asked && !it.is_empty())?;
+        let model = percent_encoding::percent_decode_str(model).decode_utf8_lossy();
+        Some((row, Some(model.into_owned())))
+    })
+}
+
+/// A scenario's finish reason, which is one of Chat's, in a dialect's word. Any other goes out as
+/// it is.
+pub(super) fn finish_word<'a>(reason: &'a str, words: &[(&str, &'a str)]) -> &'a str {
+    words.iter().find(|(chat, _)| *chat == reason).map_or(reason, |(_, own)| own)
 }

@@ -1,49 +1,33 @@
 //! OpenAI Chat Completions, with the reasoning fields of its imitators.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::{Data, Frame, Manner, Row, Speaker, Speech};
+use super::gathered::{Choice, Gathered, Tally, Tool};
+use super::{Data, Frame, Manner, Refusal, Row, Speaker, Speech, Streams};
+use crate::lab::envelope::Envelope;
 use crate::lab::step::{Counts, ErrorBody, ReasoningField};
 
 pub(super) const ROW: Row = Row {
     dialect: "openai-chat",
-    path_end: "/chat/completions",
-    new: |manner| Box::new(OpenAiChat::new(manner)),
-    refusal: error,
+    path: "/chat/completions",
+    query: "",
+    streams: Streams::IfAsked,
+    envelope: Envelope::Sse,
+    choices: true,
+    id: "chatcmpl-lab",
+    new: |manner| Box::new(OpenAiChat { manner, tally: Tally::default() }),
+    refusal,
 };
 
 /// What this dialect looks like on the wire.
 struct OpenAiChat {
     manner: Manner,
-    output: u64,
-    reasoning: u64,
+    tally: Tally,
 }
 
 impl OpenAiChat {
-    fn new(manner: Manner) -> Self {
-        Self { manner, output: 0, reasoning: 0 }
-    }
-
-    /// A piece is a token here, and reasoning is a part of the output.
-    fn count(&mut self, speech: &Speech) {
-        let reasoning = matches!(speech, Speech::Reasoning(..));
-        let output = matches!(
-            speech,
-            Speech::Content(_) | Speech::Refusal(_) | Speech::ToolArguments { .. }
-        );
-        self.reasoning += u64::from(reasoning);
-        self.output += u64::from(reasoning || output);
-    }
-
     fn counts(&self) -> Counts {
-        Counts {
-            input: self.manner.input_tokens,
-            output: self.output,
-            reasoning: self.reasoning,
-            total: None,
-        }
+        self.tally.counts(self.manner.input_tokens)
     }
 
     fn object(&self, kind: &str) -> Map<String, Value> {
@@ -68,7 +52,7 @@ impl OpenAiChat {
             // OpenAI names it in every chunk once it was asked for.
             chunk.insert("usage".to_owned(), Value::Null);
         }
-        data(Data::Json(chunk))
+        Frame { event: None, data: Data::Json(chunk) }
     }
 
     fn delta(&self, choice: u32, delta: Value, finish: Option<&str>) -> Frame {
@@ -80,8 +64,8 @@ impl OpenAiChat {
 }
 
 impl Speaker for OpenAiChat {
-    fn frame(&mut self, choice: u32, speech: &Speech) -> Option<Frame> {
-        self.count(speech);
+    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        self.tally.count(speech);
         let delta = match speech {
             Speech::Role(role) => json!({ "role": role, "content": "", "refusal": null }),
             Speech::Content(text) => json!({ "content": text }),
@@ -95,97 +79,60 @@ impl Speaker for OpenAiChat {
                 "index": index, "function": { "arguments": text },
             }] }),
             Speech::Delta(delta) => Value::Object(delta.clone()),
-            Speech::Finish(reason) => return Some(self.delta(choice, json!({}), Some(reason))),
-            Speech::Usage(Some(counts)) => return Some(self.chunk(json!([]), Some(counts))),
-            Speech::Usage(None) if self.manner.include_usage => {
-                return Some(self.chunk(json!([]), Some(&self.counts())));
+            Speech::Finish(reason) => {
+                return out.push(self.delta(choice, json!({}), Some(reason)));
             }
-            Speech::Usage(None) => return None,
-            Speech::Error(body) => return Some(error_frame(body)),
-            Speech::Done => return Some(data(Data::Text("[DONE]".to_owned()))),
+            Speech::Usage(Some(counts)) => return out.push(self.chunk(json!([]), Some(counts))),
+            Speech::Usage(None) if self.manner.include_usage => {
+                return out.push(self.chunk(json!([]), Some(&self.counts())));
+            }
+            Speech::Usage(None) => return,
+            Speech::Error(body) => return out.push(error_frame(body)),
+            Speech::Done => return out.push(done()),
         };
-        Some(self.delta(choice, delta, None))
+        out.push(self.delta(choice, delta, None));
     }
 
     fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
-        let mut choices: BTreeMap<u32, Choice> = BTreeMap::new();
-        let mut given = None;
-        for (index, speech) in spoken {
-            self.count(&speech);
-            match speech {
-                Speech::Usage(counts) => given = counts.or(given),
-                Speech::Error(_) | Speech::Done | Speech::Role(_) | Speech::Delta(_) => {}
-                speech => choices.entry(index).or_default().take(speech),
-            }
-        }
+        let all = Gathered::new(spoken);
+        let counts = all.counts(self.manner.input_tokens);
         let choices: Vec<Value> =
-            choices.into_iter().map(|(index, choice)| choice.value(index)).collect();
+            all.choices.into_iter().map(|(index, it)| choice(index, it)).collect();
         let mut whole = self.object("chat.completion");
         whole.insert("choices".to_owned(), choices.into());
-        let counts = given.unwrap_or_else(|| self.counts());
         whole.insert("usage".to_owned(), usage(&counts));
         Value::Object(whole)
     }
 }
 
 /// One choice of an answer that is no stream.
-#[derive(Default)]
-struct Choice {
-    content: String,
-    reasoning: Option<(ReasoningField, String)>,
-    refusal: Option<String>,
-    /// By index: id, name, arguments.
-    tools: BTreeMap<u32, (String, String, String)>,
-    finish: Option<String>,
-}
-
-impl Choice {
-    fn take(&mut self, speech: Speech) {
-        match speech {
-            Speech::Content(text) => self.content += &text,
-            Speech::Refusal(text) => *self.refusal.get_or_insert_default() += &text,
-            Speech::Reasoning(text, field) => {
-                self.reasoning.get_or_insert((field, String::new())).1 += &text;
-            }
-            Speech::ToolStart { index, id, name } => {
-                self.tools.insert(index, (id, name, String::new()));
-            }
-            Speech::ToolArguments { index, text } => {
-                self.tools.entry(index).or_default().2 += &text;
-            }
-            Speech::Finish(reason) => self.finish = Some(reason),
-            Speech::Role(_)
-            | Speech::Usage(_)
-            | Speech::Error(_)
-            | Speech::Done
-            | Speech::Delta(_) => {}
-        }
-    }
-
-    fn value(self, index: u32) -> Value {
-        let content = match (self.content.is_empty(), self.tools.is_empty()) {
-            (true, false) => Value::Null,
-            _ => self.content.into(),
+fn choice(index: u32, choice: Choice) -> Value {
+    let content = match (choice.content.is_empty(), choice.tools.is_empty()) {
+        (true, false) => Value::Null,
+        _ => choice.content.into(),
+    };
+    let mut message = json!({ "role": "assistant", "content": content });
+    if let Some((field, text)) = choice.reasoning {
+        let key = match field {
+            ReasoningField::ReasoningContent => "reasoning_content",
+            _ => "reasoning",
         };
-        let mut message = json!({ "role": "assistant", "content": content });
-        if let Some((field, text)) = self.reasoning {
-            let key = match field {
-                ReasoningField::ReasoningContent => "reasoning_content",
-                _ => "reasoning",
-            };
-            message[key] = text.into();
-        }
-        message["refusal"] = self.refusal.into();
-        if !self.tools.is_empty() {
-            let call = |(_, (id, name, arguments))| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
-            message["tool_calls"] = self.tools.into_iter().map(call).collect();
-        }
-        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": self.finish })
+        message[key] = text.into();
     }
+    message["refusal"] = choice.refusal.into();
+    if !choice.tools.is_empty() {
+        let call = |tool: Tool| {
+            let function = json!({ "name": tool.name, "arguments": tool.arguments });
+            json!({ "id": tool.id, "type": "function", "function": function })
+        };
+        message["tool_calls"] = choice.tools.into_values().map(call).collect();
+    }
+    json!({ "index": index, "message": message, "logprobs": null, "finish_reason": choice.finish })
 }
 
-fn data(data: Data) -> Frame {
-    Frame { event: None, data }
+/// The sentinel of OpenAI and its imitators.
+pub(super) fn done() -> Frame {
+    Frame { event: None, data: Data::Text("[DONE]".to_owned()) }
 }
 
 fn reasoning(text: &str, field: ReasoningField) -> Value {
@@ -204,7 +151,7 @@ fn reasoning(text: &str, field: ReasoningField) -> Value {
     }
 }
 
-fn usage(counts: &Counts) -> Value {
+pub(super) fn usage(counts: &Counts) -> Value {
     let total = counts.total.unwrap_or(counts.input + counts.output);
     json!({
         "prompt_tokens": counts.input,
@@ -218,10 +165,13 @@ fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> 
     json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
 }
 
-fn error_frame(body: &ErrorBody) -> Frame {
-    let value = error(&body.message, &body.kind, None, body.code.as_deref());
-    match value {
-        Value::Object(map) => data(Data::Json(map)),
-        other => data(Data::Text(other.to_string())),
-    }
+/// OpenAI's refusal, whichever of its endpoints it is.
+pub(super) fn refusal(refusal: &Refusal<'_>) -> Value {
+    let kind = refusal.kind.unwrap_or("invalid_request_error");
+    error(refusal.message, kind, refusal.param, refusal.code)
+}
+
+/// An error within a stream.
+pub(super) fn error_frame(body: &ErrorBody) -> Frame {
+    Frame::json(error(&body.message, &body.kind, body.param.as_deref(), body.code.as_deref()))
 }

@@ -1,0 +1,233 @@
+//! Anthropic Messages: blocks that open and close, and a name for every event.
+
+use serde_json::{Value, json};
+
+use super::gathered::{Choice, Gathered, Tally};
+use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use crate::lab::envelope::Envelope;
+use crate::lab::step::{Counts, ErrorBody};
+
+pub(super) const ROW: Row = Row {
+    dialect: "anthropic",
+    path: "/messages",
+    query: "",
+    streams: Streams::IfAsked,
+    envelope: Envelope::Sse,
+    choices: false,
+    id: "msg_lab",
+    new: |manner| Box::new(Anthropic { manner, ..Anthropic::default() }),
+    refusal,
+};
+
+/// Chat's finish reasons in its words.
+const WORDS: &[(&str, &str)] = &[
+    ("stop", "end_turn"),
+    ("length", "max_tokens"),
+    ("tool_calls", "tool_use"),
+    ("content_filter", "refusal"),
+];
+
+/// What stands for the signature of a thought; a real one is of use only to its maker.
+const SIGNATURE: &str = "bGFi";
+
+/// What this dialect looks like on the wire.
+#[derive(Default)]
+struct Anthropic {
+    manner: Manner,
+    tally: Tally,
+    started: bool,
+    /// The block that is open.
+    open: Option<Block>,
+    /// Blocks so far.
+    blocks: u32,
+    /// It has refused.
+    refused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Text,
+    Thinking,
+    Tool,
+}
+
+impl Anthropic {
+    /// The message's own beginning, before whatever is said first.
+    fn start(&mut self, role: &str, out: &mut Vec<Frame>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        let mut message = self.message(role);
+        let counts = Counts { output: 1, ..self.counts() };
+        message["usage"] = usage(&Counts { reasoning: 0, ..counts });
+        out.push(event("message_start", json!({ "message": message })));
+        out.push(event("ping", json!({})));
+    }
+
+    fn message(&self, role: &str) -> Value {
+        json!({
+            "id": self.manner.id, "type": "message", "role": role, "model": self.manner.model,
+            "content": [], "stop_reason": null, "stop_sequence": null,
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        self.manner.counts(self.tally)
+    }
+
+    /// Opens a block, and closes the one before. Text goes on in a block of its kind.
+    fn block(&mut self, block: Block, start: Value, out: &mut Vec<Frame>) {
+        if self.open == Some(block) && block != Block::Tool {
+            return;
+        }
+        self.start("assistant", out);
+        self.close(out);
+        let begun = json!({ "index": self.blocks, "content_block": start });
+        out.push(event("content_block_start", begun));
+        self.open = Some(block);
+    }
+
+    fn delta(&self, delta: Value) -> Frame {
+        event("content_block_delta", json!({ "index": self.blocks, "delta": delta }))
+    }
+
+    fn close(&mut self, out: &mut Vec<Frame>) {
+        let Some(block) = self.open.take() else { return };
+        if block == Block::Thinking {
+            out.push(self.delta(json!({ "type": "signature_delta", "signature": SIGNATURE })));
+        }
+        out.push(event("content_block_stop", json!({ "index": self.blocks })));
+        self.blocks += 1;
+    }
+
+    fn text(&mut self, text: &str, out: &mut Vec<Frame>) {
+        self.block(Block::Text, json!({ "type": "text", "text": "" }), out);
+        out.push(self.delta(json!({ "type": "text_delta", "text": text })));
+    }
+}
+
+impl Speaker for Anthropic {
+    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        self.tally.count(speech);
+        match speech {
+            Speech::Role(role) => self.start(role, out),
+            Speech::Content(text) => self.text(text, out),
+            // Its refusals are text; only the stop reason tells.
+            Speech::Refusal(text) => {
+                self.refused = true;
+                self.text(text, out);
+            }
+            Speech::Reasoning(text, _) => {
+                let start = json!({ "type": "thinking", "thinking": "", "signature": "" });
+                self.block(Block::Thinking, start, out);
+                out.push(self.delta(json!({ "type": "thinking_delta", "thinking": text })));
+            }
+            Speech::ToolStart { id, name, .. } => {
+                let start = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
+                self.block(Block::Tool, start, out);
+                // It always begins with nothing.
+                out.push(self.delta(json!({ "type": "input_json_delta", "partial_json": "" })));
+            }
+            Speech::ToolArguments { text, .. } => {
+                out.push(self.delta(json!({ "type": "input_json_delta", "partial_json": text })));
+            }
+            Speech::Finish(reason) => {
+                self.start("assistant", out);
+                self.close(out);
+                let delta = json!({
+                    "stop_reason": stop_reason(reason, self.refused), "stop_sequence": null,
+                });
+                let usage = usage(&self.counts());
+                out.push(event("message_delta", json!({ "delta": delta, "usage": usage })));
+            }
+            Speech::Error(body) => out.push(event("error", json!({ "error": in_stream(body) }))),
+            Speech::Done => out.push(event("message_stop", json!({}))),
+            // Usage went out with the finish reason; a delta is Chat's.
+            Speech::Usage(_) | Speech::Delta(_) => {}
+        }
+    }
+
+    fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
+        let mut all = Gathered::new(spoken);
+        let counts = all.counts(self.manner.input_tokens);
+        let choice = all.only();
+        let mut message = self.message("assistant");
+        let finish = choice.finish.as_deref();
+        message["stop_reason"] =
+            finish.map(|reason| stop_reason(reason, choice.refusal.is_some())).into();
+        message["content"] = blocks(choice);
+        message["usage"] = usage(&counts);
+        message
+    }
+}
+
+/// The blocks of a whole message.
+fn blocks(choice: Choice) -> Value {
+    let mut blocks = Vec::new();
+    if let Some((_, text)) = choice.reasoning {
+        blocks.push(json!({ "type": "thinking", "thinking": text, "signature": SIGNATURE }));
+    }
+    let texts = [Some(choice.content).filter(|it| !it.is_empty()), choice.refusal];
+    for text in texts.into_iter().flatten() {
+        blocks.push(json!({ "type": "text", "text": text }));
+    }
+    for tool in choice.tools.into_values() {
+        let input = tool.input();
+        blocks.push(json!({
+            "type": "tool_use", "id": tool.id, "name": tool.name, "input": input,
+        }));
+    }
+    blocks.into()
+}
+
+fn stop_reason(reason: &str, refused: bool) -> &str {
+    match finish_word(reason, WORDS) {
+        "end_turn" if refused => "refusal",
+        word => word,
+    }
+}
+
+/// An event, whose name stands in its data too.
+fn event(name: &'static str, members: Value) -> Frame {
+    let mut data = json!({ "type": name });
+    if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {
+        data.extend(members);
+    }
+    Frame::event(name, data)
+}
+
+fn usage(counts: &Counts) -> Value {
+    let mut usage = json!({
+        "input_tokens": counts.input,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": counts.output,
+    });
+    if counts.reasoning > 0 {
+        usage["output_tokens_details"] = json!({ "thinking_tokens": counts.reasoning });
+    }
+    usage
+}
+
+fn in_stream(body: &ErrorBody) -> Value {
+    let kind = match body.kind.as_str() {
+        "server_error" => "api_error",
+        other => other,
+    };
+    json!({ "type": kind, "message": body.message })
+}
+
+fn refusal(refusal: &Refusal<'_>) -> Value {
+    let kind = match refusal.status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    };
+    json!({ "type": "error", "error": { "type": kind, "message": refusal.message } })
+}

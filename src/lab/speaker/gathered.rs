@@ -1,0 +1,120 @@
+//! What a speaker remembers of what it has said: counts, and whole answers.
+
+use std::collections::BTreeMap;
+
+use super::Speech;
+use crate::lab::step::{Counts, ReasoningField};
+
+/// Tokens so far. A piece is a token here, and reasoning is a part of the output.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    output: u64,
+    reasoning: u64,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, speech: &Speech) {
+        let reasoning = matches!(speech, Speech::Reasoning(..));
+        let output = matches!(
+            speech,
+            Speech::Content(_) | Speech::Refusal(_) | Speech::ToolArguments { .. }
+        );
+        self.reasoning += u64::from(reasoning);
+        self.output += u64::from(reasoning || output);
+    }
+
+    pub(super) fn counts(&self, input: u64) -> Counts {
+        Counts { input, output: self.output, reasoning: self.reasoning, total: None }
+    }
+}
+
+/// An answer that is no stream.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) choices: BTreeMap<u32, Choice>,
+    /// The counts that the scenario gives.
+    given: Option<Counts>,
+    tally: Tally,
+}
+
+impl Gathered {
+    pub(super) fn new(spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Self {
+        let mut all = Self::default();
+        for (index, speech) in spoken {
+            all.tally.count(&speech);
+            match speech {
+                Speech::Usage(counts) => all.given = counts.or(all.given),
+                Speech::Error(_) | Speech::Done | Speech::Role(_) | Speech::Delta(_) => {}
+                speech => all.choices.entry(index).or_default().take(&speech),
+            }
+        }
+        all
+    }
+
+    /// The counts that the scenario gives, or else the true ones.
+    pub(super) fn counts(&self, input: u64) -> Counts {
+        self.given.unwrap_or_else(|| self.tally.counts(input))
+    }
+
+    /// The answer, in dialects that give but one.
+    pub(super) fn only(&mut self) -> Choice {
+        self.choices.remove(&0).unwrap_or_default()
+    }
+}
+
+/// One choice of an answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choice {
+    pub(super) content: String,
+    pub(super) reasoning: Option<(ReasoningField, String)>,
+    pub(super) refusal: Option<String>,
+    /// By index.
+    pub(super) tools: BTreeMap<u32, Tool>,
+    pub(super) finish: Option<String>,
+}
+
+/// One call of a tool.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tool {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// JSON, if the scenario wants it to be.
+    pub(super) arguments: String,
+}
+
+impl Tool {
+    /// The arguments as JSON; as a string where they are none.
+    pub(super) fn input(&self) -> serde_json::Value {
+        let text = self.arguments.as_str();
+        if text.is_empty() {
+            return serde_json::json!({});
+        }
+        serde_json::from_str(text).unwrap_or_else(|_| text.into())
+    }
+}
+
+impl Choice {
+    /// Adds one piece.
+    pub(super) fn take(&mut self, speech: &Speech) {
+        match speech {
+            Speech::Content(text) => self.content += text,
+            Speech::Refusal(text) => *self.refusal.get_or_insert_default() += text,
+            Speech::Reasoning(text, field) => {
+                self.reasoning.get_or_insert((*field, String::new())).1 += text;
+            }
+            Speech::ToolStart { index, id, name } => {
+                let (id, name) = (id.clone(), name.clone());
+                self.tools.insert(*index, Tool { id, name, arguments: String::new() });
+            }
+            Speech::ToolArguments { index, text } => {
+                self.tools.entry(*index).or_default().arguments += text;
+            }
+            Speech::Finish(reason) => self.finish = Some(reason.clone()),
+            Speech::Role(_)
+            | Speech::Usage(_)
+            | Speech::Error(_)
+            | Speech::Done
+            | Speech::Delta(_) => {}
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Mistral's Chat Completions: thoughts are parts of a content that is a list, and usage comes
+//! with the finish reason.
+
+use serde_json::{Value, json};
+
+use super::gathered::{Choice, Gathered, Tally};
+use super::openai_chat::done;
+use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams};
+use crate::lab::envelope::Envelope;
+use crate::lab::step::Counts;
+
+pub(super) const ROW: Row = Row {
+    dialect: "mistral",
+    path: "/chat/completions",
+    query: "",
+    streams: Streams::IfAsked,
+    envelope: Envelope::Sse,
+    choices: true,
+    // Its ids are 32 hexadecimal digits.
+    id: "1ab01ab01ab01ab0",
+    new: |manner| Box::new(Mistral { manner, tally: Tally::default() }),
+    refusal,
+};
+
+/// What this dialect looks like on the wire.
+struct Mistral {
+    manner: Manner,
+    tally: Tally,
+}
+
+impl Mistral {
+    fn object(&self, kind: &str, choices: Value) -> Value {
+        json!({
+            "id": self.manner.id, "object": kind, "created": self.manner.created,
+            "model": self.manner.model, "choices": choices,
+        })
+    }
+
+    fn chunk(&self, choice: u32, delta: Value, finish: Option<&str>) -> Value {
+        let choice = json!({ "index": choice, "delta": delta, "finish_reason": finish });
+        self.object("chat.completion.chunk", json!([choice]))
+    }
+}
+
+impl Speaker for Mistral {
+    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        self.tally.count(speech);
+        let delta = match speech {
+            Speech::Role(role) => json!({ "role": role, "content": "" }),
+            Speech::Content(text) | Speech::Refusal(text) => json!({ "content": text }),
+            Speech::Reasoning(text, _) => json!({ "content": [thought(text)] }),
+            Speech::ToolStart { index, id, name } => json!({ "tool_calls": [{
+                "id": id, "function": { "name": name, "arguments": "" }, "index": index,
+            }] }),
+            Speech::ToolArguments { index, text } => json!({ "tool_calls": [{
+                "function": { "name": "", "arguments": text }, "index": index,
+            }] }),
+            Speech::Finish(reason) => {
+                let mut chunk = self.chunk(choice, json!({ "content": "" }), Some(reason));
+                if self.manner.usage.is_some() {
+                    chunk["usage"] = usage(&self.manner.counts(self.tally));
+                }
+                return out.push(Frame::json(chunk));
+            }
+            Speech::Error(body) => {
+                let error = refusal(&Refusal {
+                    status: 500,
+                    message: &body.message,
+                    kind: Some(&body.kind),
+                    param: body.param.as_deref(),
+                    code: body.code.as_deref(),
+                });
+                return out.push(Frame::json(error));
+            }
+            Speech::Done => return out.push(done()),
+            // Usage went out with the finish reason; a delta is Chat's.
+            Speech::Usage(_) | Speech::Delta(_) => return,
+        };
+        out.push(Frame::json(self.chunk(choice, delta, None)));
+    }
+
+    fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
+        let all = Gathered::new(spoken);
+        let counts = all.counts(self.manner.input_tokens);
+        let choices = all.choices.into_iter().map(|(index, choice)| message(index, choice));
+        let mut whole = self.object("chat.completion", choices.collect());
+        whole["usage"] = usage(&counts);
+        whole
+    }
+}
+
+fn thought(text: &str) -> Value {
+    json!({ "type": "thinking", "thinking": [{ "type": "text", "text": text }] })
+}
+
+/// One choice of an answer that is no stream.
+fn message(index: u32, choice: Choice) -> Value {
+    let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
+    let content = match choice.reasoning {
+        Some((_, thinking)) => json!([thought(&thinking), { "type": "text", "text": text }]),
+        None => text.into(),
+    };
+    let mut message = json!({ "role": "assistant", "content": content, "tool_calls": null });
+    if !choice.tools.is_empty() {
+        let calls = choice.tools.into_iter().map(|(index, tool)| {
+            let function = json!({ "name": tool.name, "arguments": tool.arguments });
+            json!({ "id": tool.id, "function": function, "index": index })
+        });
+        message["tool_calls"] = calls.collect();
+    }
+    json!({ "index": index, "message": message, "finish_reason": choice.finish })
+}
+
+fn usage(counts: &Counts) -> Value {
+    let total = counts.total.unwrap_or(counts.input + counts.output);
+    json!({
+        "prompt_tokens": counts.input, "total_tokens": total, "completion_tokens": counts.output,
+    })
+}
+
+fn refusal(refusal: &Refusal<'_>) -> Value {
+    let kind = refusal.kind.unwrap_or("invalid_request_error");
+    json!({
+        "object": "error", "message": refusal.message, "type": kind,
+        "param": refusal.param, "code": refusal.code, "raw_status_code": refusal.status,
+    })
+}

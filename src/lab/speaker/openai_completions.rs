@@ -1,0 +1,83 @@
+//! OpenAI Completions: text and nothing else.
+
+use serde_json::{Value, json};
+
+use super::gathered::{Gathered, Tally};
+use super::openai_chat::{done, error_frame, refusal, usage};
+use super::{Frame, Manner, Row, Speaker, Speech, Streams};
+use crate::lab::envelope::Envelope;
+
+pub(super) const ROW: Row = Row {
+    dialect: "openai-completions",
+    path: "/completions",
+    query: "",
+    streams: Streams::IfAsked,
+    envelope: Envelope::Sse,
+    choices: true,
+    id: "cmpl-lab",
+    new: |manner| Box::new(OpenAiCompletions { manner, tally: Tally::default() }),
+    refusal,
+};
+
+/// What this dialect looks like on the wire.
+struct OpenAiCompletions {
+    manner: Manner,
+    tally: Tally,
+}
+
+impl OpenAiCompletions {
+    fn object(&self, choices: Value) -> Value {
+        json!({
+            "id": self.manner.id, "object": "text_completion", "created": self.manner.created,
+            "model": self.manner.model, "choices": choices,
+        })
+    }
+
+    fn chunk(&self, choice: u32, text: &str, finish: Option<&str>) -> Frame {
+        let mut chunk = self.object(json!([one(choice, text, finish)]));
+        if self.manner.include_usage {
+            chunk["usage"] = Value::Null;
+        }
+        Frame::json(chunk)
+    }
+}
+
+fn one(index: u32, text: &str, finish: Option<&str>) -> Value {
+    json!({ "text": text, "index": index, "logprobs": null, "finish_reason": finish })
+}
+
+impl Speaker for OpenAiCompletions {
+    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        self.tally.count(speech);
+        match speech {
+            Speech::Content(text) => out.push(self.chunk(choice, text, None)),
+            Speech::Finish(reason) => out.push(self.chunk(choice, "", Some(reason))),
+            // Like Chat: only if asked for, unless the scenario has counts of its own.
+            Speech::Usage(given) if given.is_some() || self.manner.include_usage => {
+                let mut chunk = self.object(json!([]));
+                chunk["usage"] = usage(&self.manner.counts(self.tally));
+                out.push(Frame::json(chunk));
+            }
+            Speech::Error(body) => out.push(error_frame(body)),
+            Speech::Done => out.push(done()),
+            // There are no roles; a scenario with the rest of these doesn't play here.
+            Speech::Role(_)
+            | Speech::Usage(_)
+            | Speech::Reasoning(..)
+            | Speech::Refusal(_)
+            | Speech::ToolStart { .. }
+            | Speech::ToolArguments { .. }
+            | Speech::Delta(_) => {}
+        }
+    }
+
+    fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
+        let all = Gathered::new(spoken);
+        let choices = all.choices.iter();
+        let choices: Value =
+            choices.map(|(index, it)| one(*index, &it.content, it.finish.as_deref())).collect();
+        let mut whole = self.object(choices);
+        whole["usage"] = usage(&all.counts(self.manner.input_tokens));
+        whole
+    }
+}

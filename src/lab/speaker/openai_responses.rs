@@ -1,0 +1,334 @@
+//! OpenAI Responses: numbered events about items and their parts, and the whole response at the
+//! end.
+
+use serde_json::{Value, json};
+
+use super::gathered::{Choice, Gathered, Tally, Tool};
+use super::openai_chat::refusal;
+use super::{Frame, Manner, Row, Speaker, Speech, Streams};
+use crate::lab::envelope::Envelope;
+use crate::lab::step::{Counts, ErrorBody, ReasoningField};
+
+pub(super) const ROW: Row = Row {
+    dialect: "openai-responses",
+    path: "/responses",
+    query: "",
+    streams: Streams::IfAsked,
+    envelope: Envelope::Sse,
+    choices: false,
+    id: "resp_lab",
+    new: |manner| Box::new(OpenAiResponses { manner, ..OpenAiResponses::default() }),
+    refusal,
+};
+
+/// What this dialect looks like on the wire.
+#[derive(Default)]
+struct OpenAiResponses {
+    manner: Manner,
+    tally: Tally,
+    /// Events so far.
+    sequence: u64,
+    started: bool,
+    /// Items that are complete.
+    items: Vec<Value>,
+    /// The item that is open, its text so far in it.
+    open: Option<Item>,
+    finish: Option<String>,
+    failed: bool,
+}
+
+/// One item of the output.
+enum Item {
+    Message(String),
+    Refusal(String),
+    Reasoning(String),
+    Call(Tool),
+}
+
+impl Item {
+    /// How the ids of such items begin.
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Message(_) | Self::Refusal(_) => "msg_lab",
+            Self::Reasoning(_) => "rs_lab",
+            Self::Call(_) => "fc_lab",
+        }
+    }
+
+    /// Its one part, with this text; a call has none.
+    fn part(&self, text: &str) -> Value {
+        match self {
+            Self::Message(_) => {
+                json!({ "type": "output_text", "annotations": [], "logprobs": [], "text": text })
+            }
+            Self::Refusal(_) => json!({ "type": "refusal", "refusal": text }),
+            Self::Reasoning(_) => json!({ "type": "summary_text", "text": text }),
+            Self::Call(_) => Value::Null,
+        }
+    }
+
+    /// It as it stands in the output, before or after it was said.
+    fn value(&self, id: &str, done: bool) -> Value {
+        let status = if done { "completed" } else { "in_progress" };
+        match self {
+            Self::Message(text) | Self::Refusal(text) => {
+                let content = if done { json!([self.part(text)]) } else { json!([]) };
+                json!({
+                    "id": id, "type": "message", "status": status, "content": content,
+                    "role": "assistant",
+                })
+            }
+            Self::Reasoning(text) => {
+                let summary = if done { json!([self.part(text)]) } else { json!([]) };
+                json!({ "id": id, "type": "reasoning", "summary": summary })
+            }
+            Self::Call(tool) => json!({
+                "id": id, "type": "function_call", "status": status,
+                "arguments": tool.arguments, "call_id": tool.id, "name": tool.name,
+            }),
+        }
+    }
+}
+
+impl OpenAiResponses {
+    fn event(&mut self, name: &'static str, members: Value) -> Frame {
+        let mut data = json!({ "type": name, "sequence_number": self.sequence });
+        self.sequence += 1;
+        if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {
+            data.extend(members);
+        }
+        Frame::event(name, data)
+    }
+
+    /// An event about the open item; parts of it are numbered where there can be several.
+    fn about(&mut self, name: &'static str, item: &Item, mut members: Value) -> Frame {
+        members["item_id"] = self.item_id(item).into();
+        members["output_index"] = self.items.len().into();
+        match item {
+            Item::Message(_) | Item::Refusal(_) => members["content_index"] = 0.into(),
+            Item::Reasoning(_) => members["summary_index"] = 0.into(),
+            Item::Call(_) => {}
+        }
+        self.event(name, members)
+    }
+
+    /// Unlike in every answer and item: made of the answer's own id.
+    fn item_id(&self, item: &Item) -> String {
+        let own = self.manner.id.strip_prefix(ROW.id).unwrap_or_default();
+        format!("{}{own}{:02}", item.id(), self.items.len())
+    }
+
+    fn response(&self, status: &str) -> Value {
+        json!({
+            "id": self.manner.id, "object": "response", "created_at": self.manner.created,
+            "status": status, "error": null, "incomplete_details": null, "instructions": null,
+            "metadata": {}, "model": self.manner.model, "output": self.items,
+            "parallel_tool_calls": true, "temperature": 1.0, "tool_choice": "auto", "tools": [],
+            "top_p": 1.0, "usage": null,
+        })
+    }
+
+    fn start(&mut self, out: &mut Vec<Frame>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        let response = json!({ "response": self.response("in_progress") });
+        for name in ["response.created", "response.in_progress"] {
+            out.push(self.event(name, response.clone()));
+        }
+    }
+
+    /// Opens an item, and closes the one before.
+    fn open(&mut self, item: Item, out: &mut Vec<Frame>) {
+        self.start(out);
+        self.close(out);
+        let value = item.value(&self.item_id(&item), false);
+        let added = json!({ "output_index": self.items.len(), "item": value });
+        out.push(self.event("response.output_item.added", added));
+        let part = json!({ "part": item.part("") });
+        match item {
+            Item::Message(_) | Item::Refusal(_) => {
+                out.push(self.about("response.content_part.added", &item, part));
+            }
+            Item::Reasoning(_) => {
+                out.push(self.about("response.reasoning_summary_part.added", &item, part));
+            }
+            Item::Call(_) => {}
+        }
+        self.open = Some(item);
+    }
+
+    /// Closes the open item: its text again, its part, and itself.
+    fn close(&mut self, out: &mut Vec<Frame>) {
+        let Some(item) = self.open.take() else { return };
+        let part = |text: &str| json!({ "part": item.part(text) });
+        match &item {
+            Item::Message(text) => {
+                let done = json!({ "text": text, "logprobs": [] });
+                out.push(self.about("response.output_text.done", &item, done));
+                out.push(self.about("response.content_part.done", &item, part(text)));
+            }
+            Item::Refusal(text) => {
+                let done = json!({ "refusal": text });
+                out.push(self.about("response.refusal.done", &item, done));
+                out.push(self.about("response.content_part.done", &item, part(text)));
+            }
+            Item::Reasoning(text) => {
+                let done = json!({ "text": text });
+                out.push(self.about("response.reasoning_summary_text.done", &item, done));
+                out.push(self.about("response.reasoning_summary_part.done", &item, part(text)));
+            }
+            Item::Call(tool) => {
+                let done = json!({ "name": tool.name, "arguments": tool.arguments });
+                out.push(self.about("response.function_call_arguments.done", &item, done));
+            }
+        }
+        let value = item.value(&self.item_id(&item), true);
+        let done = json!({ "output_index": self.items.len(), "item": value });
+        out.push(self.event("response.output_item.done", done));
+        self.items.push(value);
+    }
+
+    /// A piece of text for an item of this kind.
+    fn piece(&mut self, name: &'static str, fresh: Item, piece: &str, out: &mut Vec<Frame>) {
+        let goes_on = match (&self.open, &fresh) {
+            (Some(open), fresh) => std::mem::discriminant(open) == std::mem::discriminant(fresh),
+            (None, _) => false,
+        };
+        if !goes_on {
+            self.open(fresh, out);
+        }
+        let Some(mut item) = self.open.take() else { return };
+        let mut members = json!({ "delta": piece });
+        match &mut item {
+            Item::Message(text) => {
+                members["logprobs"] = json!([]);
+                *text += piece;
+            }
+            Item::Refusal(text) | Item::Reasoning(text) => *text += piece,
+            Item::Call(tool) => tool.arguments += piece,
+        }
+        out.push(self.about(name, &item, members));
+        self.open = Some(item);
+    }
+
+    /// The event that ends the stream, with all of the response.
+    fn end(&mut self, error: Option<&ErrorBody>, out: &mut Vec<Frame>) {
+        self.start(out);
+        self.close(out);
+        let counts = self.manner.counts(self.tally);
+        let finish = self.finish.clone();
+        let (name, response) = match error {
+            Some(error) => {
+                let mut response = self.response("failed");
+                let code = error.code.as_ref().unwrap_or(&error.kind);
+                response["error"] = json!({ "code": code, "message": error.message });
+                ("response.failed", response)
+            }
+            None => {
+                let response = self.ended(finish.as_deref(), &counts);
+                let name = match response["status"].as_str() {
+                    Some("incomplete") => "response.incomplete",
+                    Some("failed") => "response.failed",
+                    _ => "response.completed",
+                };
+                (name, response)
+            }
+        };
+        out.push(self.event(name, json!({ "response": response })));
+    }
+
+    /// A response that has come to an end for this reason.
+    fn ended(&self, finish: Option<&str>, counts: &Counts) -> Value {
+        let (status, reason) = match finish {
+            None | Some("stop" | "tool_calls") => ("completed", None),
+            Some("error") => ("failed", None),
+            Some("length") => ("incomplete", Some("max_output_tokens")),
+            // `content_filter` is a reason here too; what is none goes out as it is.
+            other => ("incomplete", other),
+        };
+        let mut response = self.response(status);
+        if let Some(reason) = reason {
+            response["incomplete_details"] = json!({ "reason": reason });
+        }
+        response["usage"] = usage(counts);
+        response
+    }
+}
+
+impl Speaker for OpenAiResponses {
+    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        self.tally.count(speech);
+        match speech {
+            Speech::Role(_) => self.start(out),
+            Speech::Content(text) => {
+                let fresh = Item::Message(String::new());
+                self.piece("response.output_text.delta", fresh, text, out);
+            }
+            Speech::Refusal(text) => {
+                let fresh = Item::Refusal(String::new());
+                self.piece("response.refusal.delta", fresh, text, out);
+            }
+            Speech::Reasoning(text, _) => {
+                let fresh = Item::Reasoning(String::new());
+                self.piece("response.reasoning_summary_text.delta", fresh, text, out);
+            }
+            Speech::ToolStart { id, name, .. } => {
+                let (id, name) = (id.clone(), name.clone());
+                self.open(Item::Call(Tool { id, name, arguments: String::new() }), out);
+            }
+            Speech::ToolArguments { text, .. } => {
+                let fresh = Item::Call(Tool::default());
+                self.piece("response.function_call_arguments.delta", fresh, text, out);
+            }
+            // The reason is told at the very end.
+            Speech::Finish(reason) => {
+                self.close(out);
+                self.finish = Some(reason.clone());
+            }
+            Speech::Error(body) => {
+                self.failed = true;
+                let members = json!({ "code": body.code, "message": body.message, "param": null });
+                out.push(self.event("error", members));
+                self.end(Some(body), out);
+            }
+            // A failure has been the end already.
+            Speech::Done if self.failed => {}
+            Speech::Done => self.end(None, out),
+            // Usage goes out with the whole response; a delta is Chat's.
+            Speech::Usage(_) | Speech::Delta(_) => {}
+        }
+    }
+
+    fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
+        let mut all = Gathered::new(spoken);
+        let counts = all.counts(self.manner.input_tokens);
+        let choice = all.only();
+        let finish = choice.finish.clone();
+        for item in items(choice) {
+            let value = item.value(&self.item_id(&item), true);
+            self.items.push(value);
+        }
+        self.ended(finish.as_deref(), &counts)
+    }
+}
+
+/// The items of a whole answer.
+fn items(choice: Choice) -> Vec<Item> {
+    let reasoning = choice.reasoning.map(|(_, text): (ReasoningField, _)| Item::Reasoning(text));
+    let content = Some(choice.content).filter(|it| !it.is_empty()).map(Item::Message);
+    let refusal = choice.refusal.map(Item::Refusal);
+    let calls = choice.tools.into_values().map(Item::Call);
+    [reasoning, content, refusal].into_iter().flatten().chain(calls).collect()
+}
+
+fn usage(counts: &Counts) -> Value {
+    json!({
+        "input_tokens": counts.input,
+        "input_tokens_details": { "cached_tokens": 0 },
+        "output_tokens": counts.output,
+        "output_tokens_details": { "reasoning_tokens": counts.reasoning },
+        "total_tokens": counts.total.unwrap_or(counts.input + counts.output),
+    })
+}
