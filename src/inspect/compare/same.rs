@@ -22,7 +22,7 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (left, right) = (head(a), head(b));
     let known = left.0.is_some() && right.0.is_some();
-    if known && left != right && !a.seen.status().is_some_and(|s| s >= 300) {
+    if known && left != right && a.seen.status().is_none_or(|s| s < 300) {
         let word = |(status, kind): (Option<u16>, Option<String>)| {
             format!("{} {}", status.unwrap_or(0), kind.unwrap_or_else(|| "no content type".into()))
         };
