@@ -105,10 +105,11 @@ pub(super) struct Ui {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub(super) enum Command {
     /// Send one request, without the screen
     Send(Send),
+    /// Send one request to two providers at once, or take two recordings, and tell what differs
+    Compare(Compare),
     /// Analyse a recording, without the screen
     Show(Show),
     /// Give a recording in another form
@@ -268,6 +269,42 @@ pub(super) struct Send {
     /// The user's message; `-` reads standard input
     #[arg(value_name = "PROMPT")]
     pub(super) prompt: Option<String>,
+    #[command(flatten)]
+    pub(super) request: Request,
+    #[command(flatten)]
+    pub(super) lab: LabOptions,
+    /// Write the session to FILE while it happens
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A and B are tried in this order: an address (with ://), a provider's name, NAME:MODEL, a recording
+(FILE, or FILE#N for one of its exchanges). A is the call that is nearer to the model, B the one
+that goes through the gateway.
+
+  sselens compare openai litellm 'Say hello'
+  sselens compare lab:lab/reasoning-delta http://localhost:4000/v1/chat/completions -m m
+  sselens compare direct.jsonl gateway.jsonl")]
+pub(super) struct Compare {
+    /// The direct call
+    #[arg(value_name = "A")]
+    pub(super) a: String,
+    /// The call through the gateway
+    #[arg(value_name = "B")]
+    pub(super) b: String,
+    /// The user's message; `-` reads standard input
+    #[arg(value_name = "PROMPT")]
+    pub(super) prompt: Option<String>,
+    /// Both should be the same stream: whatever differs is told
+    #[arg(long, conflicts_with = "different")]
+    pub(super) same: bool,
+    /// Two models of their own: differing text is normal
+    #[arg(long)]
+    pub(super) different: bool,
     #[command(flatten)]
     pub(super) request: Request,
     #[command(flatten)]

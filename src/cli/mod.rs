@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a subcommand, and exit statuses.
 
 mod args;
+mod compare;
 mod config;
 mod explain;
 mod export;
@@ -21,6 +22,9 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::config::{Config, Environment, Sources};
 use args::{Command, Global, Program};
+
+/// The code of the finding for a session file that could not be written.
+const SAVE_FAILED: &str = "save-failed";
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,7 @@ fn run(program: Program) -> Result<Exit, Failure> {
     match &program.command {
         None => ui::run(global, &program.ui),
         Some(Command::Send(args)) => send::run(global, args),
+        Some(Command::Compare(args)) => compare::run(global, args),
         Some(Command::Show(args)) => show::run(global, args),
         Some(Command::Export(args)) => export::run(global, args),
         Some(Command::Lab(args)) => lab::run(args),

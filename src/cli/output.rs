@@ -21,6 +21,8 @@ pub(super) struct Printer {
     exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
     printed: usize,
     worst: Option<Severity>,
+    /// Inspections that are over stay here, and have no report of their own in text.
+    kept: Option<BTreeMap<ExchangeId, Inspection>>,
     out: io::Stdout,
 }
 
@@ -46,8 +48,19 @@ impl Printer {
             exchanges: BTreeMap::new(),
             printed: 0,
             worst: None,
+            kept: None,
             out: io::stdout(),
         })
+    }
+
+    /// The same, but what is over can be asked for with [`Printer::kept`].
+    pub(super) fn keeping(self) -> Self {
+        Self { kept: Some(BTreeMap::new()), ..self }
+    }
+
+    /// An exchange that is over.
+    pub(super) fn kept(&self, x: ExchangeId) -> Option<&Inspection> {
+        self.kept.as_ref()?.get(&x)
     }
 
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
@@ -71,7 +84,7 @@ impl Printer {
                 write_json(&mut self.out, &report::summary(entry.x, now, Findings::Listed))?;
                 self.out.write_all(b"\n")?;
             }
-            Format::Text if over => {
+            Format::Text if over && self.kept.is_none() => {
                 if self.printed > 0 {
                     writeln!(self.out, "\n{}\n", "─".repeat(72))?;
                 }
@@ -86,8 +99,11 @@ impl Printer {
             self.printed += 1;
             self.out.flush()?;
             self.worst = self.worst.max(now.worst());
-            // Nothing asks for it again; many exchanges must not pile up.
-            self.exchanges.remove(&entry.x);
+            // Where nothing asks for it again many exchanges must not pile up.
+            let done = self.exchanges.remove(&entry.x);
+            if let (Some(kept), Some((done, _))) = (&mut self.kept, done) {
+                kept.insert(entry.x, done);
+            }
         }
         Ok(over)
     }

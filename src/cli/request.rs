@@ -26,7 +26,10 @@ pub(super) fn draft(
     bounds(args, config);
     dialect(args.dialect.as_deref())?;
     let prompt = match prompt {
-        Some("-") => Some(stdin()?),
+        Some("-") => {
+            let text = str::from_utf8(stdin()?).map_err(|e| format!("standard input: {e}"))?;
+            Some(text.trim_end_matches('\n').to_owned())
+        }
         other => other.map(Into::into),
     };
     let mut draft = Draft {
@@ -40,12 +43,7 @@ pub(super) fn draft(
     let verbatim = match (&args.body, &args.curl) {
         (Some(file), _) => {
             draft.body = if file == Path::new("-") {
-                let mut bytes = Vec::new();
-                std::io::stdin()
-                    .lock()
-                    .read_to_end(&mut bytes)
-                    .map_err(|e| format!("standard input: {e}"))?;
-                bytes
+                stdin()?.to_vec()
             } else {
                 std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?
             };
@@ -112,13 +110,15 @@ pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
-fn stdin() -> Result<String, String> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|e| format!("standard input: {e}"))?;
-    Ok(text.trim_end_matches('\n').to_owned())
+/// All of standard input. It can be read once only, and a comparison wants it twice.
+fn stdin() -> Result<&'static [u8], String> {
+    static READ: std::sync::OnceLock<Result<Vec<u8>, String>> = std::sync::OnceLock::new();
+    let read = || {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|e| format!("standard input: {e}"))
+    };
+    READ.get_or_init(read).as_deref().map_err(Clone::clone)
 }
 
 fn bounds(args: &args::Request, config: &mut Config) {

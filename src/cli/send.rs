@@ -6,15 +6,12 @@ use tokio::sync::mpsc;
 
 use super::args::{Format, Global, Send};
 use super::output::Printer;
-use super::{Exit, Failure, request, signals};
+use super::{Exit, Failure, SAVE_FAILED, request, signals};
 use crate::inspect::Inspection;
 use crate::journal::{Entry, What};
 use crate::source::request::resolve;
 use crate::source::{Clock, Engine, News, Recorder};
 use crate::{lab, text};
-
-/// The code of the finding for a session file that could not be written.
-const SAVE_FAILED: &str = "save-failed";
 
 pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let mut config = super::load(global)?;

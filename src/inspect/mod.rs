@@ -6,6 +6,7 @@
 
 mod answer;
 mod coding;
+pub mod compare;
 mod ending;
 mod metrics;
 mod near;

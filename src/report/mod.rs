@@ -3,12 +3,14 @@
 //! Everything here reads inspections and writes to a writer. Text from the wire is made visible or
 //! escaped on the way out, without exception.
 
+mod compare;
 mod curl;
 mod ndjson;
 mod raw;
 mod summary;
 mod text;
 
+pub use compare::{cell, compare, comparison, difference};
 pub use curl::curl;
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};

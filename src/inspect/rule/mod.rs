@@ -361,6 +361,7 @@ const TABLES: &[&[Rule]] = &[
     session::RULES,
     terminal::RULES,
     end::RULES,
+    super::compare::RULES,
 ];
 
 /// A fresh fold of every family.
@@ -452,7 +453,7 @@ pub fn find(code: &str) -> Option<&'static Rule> {
 /// The rule of that code in a family's own table; the table's first where there is none, which a
 /// test excludes. Usable in `const`.
 #[expect(clippy::panic, reason = "evaluated by the compiler only: a wrong code does not build")]
-const fn lookup(table: &'static [Rule], code: &str) -> &'static Rule {
+pub(in crate::inspect) const fn lookup(table: &'static [Rule], code: &str) -> &'static Rule {
     let mut i = 0;
     while i < table.len() {
         if same(table[i].code, code) {
@@ -484,7 +485,7 @@ macro_rules! rule {
         const { crate::inspect::rule::lookup(RULES, $code) }
     };
 }
-use rule;
+pub(in crate::inspect) use rule;
 
 #[cfg(test)]
 mod tests;

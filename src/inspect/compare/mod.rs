@@ -1,0 +1,202 @@
+//! Two inspections side by side: what differs, and who lost it.
+//!
+//! A is the call that is nearer to the model (direct), B the one that went through something (a
+//! gateway). Where both are expected to be the same stream, every difference is told, the gravest
+//! first; where they are not (two models), differing text is normal and only what became of the
+//! two calls is compared. Pure, like the fold that it builds upon.
+
+mod gateway;
+mod rules;
+mod same;
+mod side;
+
+pub(super) use rules::RULES;
+
+use std::cmp::Reverse;
+
+use super::rule::Rule;
+use super::{Inspection, Severity};
+use crate::journal::Micros;
+use side::Side;
+
+/// Whether the two are expected to be one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// One model answered, and what differs happened on the way.
+    Same,
+    /// Two answers of their own: differing text is normal.
+    Different,
+}
+
+impl Expect {
+    /// Guesses from the models asked for: those of one name (whatever stands before its last `/`)
+    /// are one. Without names the two are taken for one.
+    pub fn guess(a: &Inspection, b: &Inspection) -> Self {
+        let model = |i: &Inspection| {
+            let asked = i.request.as_ref().map(|r| r.model.clone()).filter(|m| !m.is_empty());
+            asked.or_else(|| i.answer().model.clone())
+        };
+        let last = |m: String| m.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        match (model(a).map(last), model(b).map(last)) {
+            (Some(a), Some(b)) if a != b => Expect::Different,
+            _ => Expect::Same,
+        }
+    }
+}
+
+/// One thing that differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The rule that tells it.
+    pub rule: &'static Rule,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// What A has, in a few words.
+    pub a: String,
+    /// What B has.
+    pub b: String,
+    /// A sentence.
+    pub message: String,
+    /// The frames of A and B that show it.
+    pub frames: (Option<u32>, Option<u32>),
+}
+
+/// One line of the row of figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// What is counted or measured.
+    pub name: &'static str,
+    /// Of A and of B.
+    pub values: [Amount; 2],
+}
+
+/// A figure's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Amount {
+    /// There is none.
+    None,
+    /// Microseconds.
+    Time(Micros),
+    /// A number.
+    Count(u64),
+    /// A word.
+    Word(String),
+}
+
+/// A JSON path with how often it stood in A and in B.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathCount {
+    /// The path, array items as `[]`.
+    pub path: String,
+    /// How many values in A and B.
+    pub counts: [u64; 2],
+}
+
+/// What two exchanges have in common and what not.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// What was expected of them.
+    pub expect: Expect,
+    /// One sentence: who lost what.
+    pub verdict: String,
+    /// The differences, gravest first.
+    pub differences: Vec<Difference>,
+    /// The row of figures.
+    pub figures: Vec<Figure>,
+    /// The shape tables merged, in A's order, then what only B has.
+    pub paths: Vec<PathCount>,
+}
+
+impl Comparison {
+    /// The gravest severity among the differences.
+    pub fn worst(&self) -> Option<Severity> {
+        self.differences.iter().map(|d| d.severity).max()
+    }
+}
+
+/// Where the checks put what they find.
+struct Found {
+    options: std::sync::Arc<super::Options>,
+    differences: Vec<Difference>,
+}
+
+/// What a difference shows of both sides.
+struct Both {
+    a: String,
+    b: String,
+    frames: (Option<u32>, Option<u32>),
+}
+
+/// Makes a [`Both`] of what A and B have.
+fn both(a: impl Into<String>, b: impl Into<String>) -> Both {
+    Both { a: a.into(), b: b.into(), frames: (None, None) }
+}
+
+impl Both {
+    fn at(self, a: Option<u32>, b: Option<u32>) -> Self {
+        Self { frames: (a, b), ..self }
+    }
+}
+
+impl Found {
+    fn add(&mut self, rule: &'static Rule, both: Both, message: impl Into<String>) {
+        let Some(severity) = self.options.severity(rule.code, rule.severity) else { return };
+        let Both { a, b, frames } = both;
+        self.differences.push(Difference { rule, severity, a, b, message: message.into(), frames });
+    }
+
+    fn has(&self, code: &str) -> bool {
+        self.differences.iter().any(|d| d.rule.code == code)
+    }
+}
+
+/// A look at both sides that may find something.
+type Check = fn(&Side<'_>, &Side<'_>, &mut Found);
+
+/// Compares two exchanges that are over (or as far as they have come).
+pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
+    let options = std::sync::Arc::clone(&a.options);
+    let mut found = Found { options, differences: Vec::new() };
+    let (left, right) = (Side::of(a), Side::of(b));
+    let checks = match expect {
+        Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
+        Expect::Different => same::FATE.to_vec(),
+    };
+    for check in checks {
+        check(&left, &right, &mut found);
+    }
+    let mut differences = found.differences;
+    differences.sort_by_key(|d| Reverse(d.severity));
+    Comparison {
+        expect,
+        verdict: verdict(expect, &differences, &left, &right),
+        differences,
+        figures: side::figures(a, b),
+        paths: side::paths(a, b),
+    }
+}
+
+fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let sentence = match (differences.first(), expect) {
+        (Some(worst), _) if worst.severity > Severity::Info => worst.message.clone(),
+        (Some(_), Expect::Same) => {
+            let codes: Vec<_> = differences.iter().take(3).map(|d| d.rule.code).collect();
+            let more = differences.len().saturating_sub(codes.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("The same answer in other words: {}{more}.", codes.join(", "))
+        }
+        (None, Expect::Same) if a.seen.body() == b.seen.body() => {
+            "No difference: the bodies are equal, byte for byte.".to_owned()
+        }
+        (None, Expect::Same) => "No difference that matters.".to_owned(),
+        (_, Expect::Different) => format!(
+            "Both came to the same kind of end: A {}, B {}.",
+            side::fate(a.seen),
+            side::fate(b.seen)
+        ),
+    };
+    crate::text::visible(&sentence, crate::text::Newlines::Show).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

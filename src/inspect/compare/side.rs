@@ -1,0 +1,193 @@
+//! One side of a comparison: what has to be gathered from its frames, once.
+
+use super::super::{Inspection, Timing};
+use super::{Amount, Figure, PathCount};
+use crate::dialect::Channel;
+use crate::frame::Kind;
+use crate::inspect::Reason;
+use crate::journal::Micros;
+use crate::json::{self, Tape, Value};
+use crate::text::preview;
+
+/// How many distinct ids are told apart.
+const MAX_IDS: usize = 1000;
+
+/// What the checks look at.
+pub(super) struct Side<'a> {
+    pub(super) seen: &'a Inspection,
+    /// Distinct `id` members of the payloads, in order, bounded.
+    pub(super) ids: Vec<String>,
+    /// Frames with an `event` line.
+    pub(super) named: u64,
+    /// Comment lines, also inside events.
+    pub(super) comments: u64,
+    /// Of the frame with the last usage: whether `choices` was there and empty.
+    pub(super) usage_alone: Option<bool>,
+    /// The keys of the first frame that carried text, in order, with those of its first choice.
+    pub(super) keys: Vec<String>,
+    /// Frames that carried something of the answer.
+    pub(super) carriers: u64,
+}
+
+impl<'a> Side<'a> {
+    pub(super) fn of(seen: &'a Inspection) -> Self {
+        let mut side = Self {
+            seen,
+            ids: Vec::new(),
+            named: 0,
+            comments: seen.sse().map_or(0, |s| s.comments.total()),
+            usage_alone: None,
+            keys: Vec::new(),
+            carriers: 0,
+        };
+        let mut tape = Tape::new();
+        for (index, frame) in seen.frames().iter().enumerate() {
+            side.named += u64::from(frame.kind == Kind::Event && frame.is_named());
+            let carries = !seen.answer().deltas_of(index as u32).is_empty();
+            side.carriers += u64::from(carries);
+            let Some(data) = frame.data(seen.body()) else { continue };
+            if tape.parse(&data).is_err() {
+                continue;
+            }
+            if let Some(root) = tape.root(&data) {
+                side.payload(root, carries);
+            }
+        }
+        side
+    }
+
+    fn payload(&mut self, root: Value<'_>, carries: bool) {
+        if let Some(id) = root.str("id")
+            && self.ids.len() < MAX_IDS
+            && self.ids.last().is_none_or(|last| *last != id)
+            && !self.ids.iter().any(|old| *old == id)
+        {
+            self.ids.push(id.into_owned());
+        }
+        let choices = root.get("choices").filter(|c| c.kind() == json::Kind::Array);
+        if root.get("usage").is_some_and(|u| u.kind() == json::Kind::Object) {
+            self.usage_alone = choices.map(Value::is_empty);
+        }
+        if carries && self.keys.is_empty() {
+            let keys = |v: Value<'_>| -> Vec<String> {
+                v.entries().filter_map(|(k, _)| k.as_str().map(Into::into)).collect()
+            };
+            self.keys = keys(root);
+            if let Some(choice) = choices.and_then(|c| c.items().next()) {
+                self.keys.extend(keys(choice));
+            }
+        }
+    }
+
+    /// A channel's text over all choices, choice by choice.
+    pub(super) fn text(&self, channel: Channel) -> String {
+        self.seen.answer().texts(channel).map(|(_, t)| t).collect()
+    }
+
+    /// The first frame that carried text of a channel.
+    pub(super) fn first(&self, channel: Channel) -> Option<u32> {
+        self.seen.answer().deltas().iter().find(|d| d.channel == channel).map(|d| d.frame)
+    }
+
+    /// Whether the call failed and says so: an error status, or an error inside the stream.
+    pub(super) fn error(&self) -> Option<String> {
+        if let Some(first) = self.seen.answer().errors.first() {
+            let kind = first.kind.as_deref().map_or(String::new(), |k| format!(" ({k})"));
+            let status = self.seen.status().filter(|s| *s >= 300);
+            let status = status.map_or(String::new(), |s| format!("{s} "));
+            return Some(format!("{status}{:?}{kind}", preview(&first.message, 80)));
+        }
+        self.seen.status().filter(|s| *s >= 300).map(|s| format!("status {s}"))
+    }
+
+    /// A response header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.seen.head.as_ref()?.header(name)
+    }
+
+    /// Whether one of these findings was made.
+    pub(super) fn found(&self, codes: &[&str]) -> bool {
+        self.seen.findings().iter().any(|f| codes.contains(&f.code()))
+    }
+
+    /// The pieces of the answer as they came: channel and text of each delta.
+    pub(super) fn pieces(&self) -> Vec<(Channel, &str)> {
+        let answer = self.seen.answer();
+        let own = answer.deltas().iter().filter(|d| !d.duplicate);
+        own.map(|d| (d.channel, answer.text_of(d))).filter(|(_, t)| !t.is_empty()).collect()
+    }
+}
+
+/// What became of a call, in a few words.
+pub(super) fn fate(seen: &Inspection) -> String {
+    let reason = seen.reason().map_or("still runs", Reason::name);
+    match (seen.status(), seen.answer().finish().next()) {
+        (Some(status), _) if status >= 300 => format!("status {status}"),
+        (_, Some((_, finish))) => format!("{reason}, finish {:?}", preview(finish, 40)),
+        _ => format!("{reason}, no finish"),
+    }
+}
+
+/// The row of figures, for both.
+pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
+    let sides = [a, b];
+    let word = |of: fn(&Inspection) -> Option<String>| {
+        sides.map(|s| of(s).map_or(Amount::None, Amount::Word))
+    };
+    let count = |of: fn(&Inspection) -> Option<u64>| {
+        sides.map(|s| of(s).map_or(Amount::None, Amount::Count))
+    };
+    let since = |of: fn(&Timing) -> Option<Micros>| {
+        sides.map(|s| {
+            let wait =
+                s.timing.request.zip(of(&s.timing)).map(|(from, to)| to.saturating_sub(from));
+            wait.map_or(Amount::None, Amount::Time)
+        })
+    };
+    let gap = |of: fn(super::super::Gaps) -> Micros| {
+        sides.map(|s| s.timing.gap_summary().map_or(Amount::None, |g| Amount::Time(of(g))))
+    };
+    let row = |name, values| Figure { name, values };
+    vec![
+        row("status", count(|s| s.status().map(u64::from))),
+        row("content type", word(|s| s.content_type().map(Into::into))),
+        row("protocol", word(|s| s.head.as_ref().map(|h| h.version.clone()))),
+        row("reason", word(|s| s.reason().map(|r| r.name().to_owned()))),
+        row("connected", since(|t| t.connected)),
+        row("TLS", since(|t| t.tls)),
+        row("head", since(|t| t.head)),
+        row("first byte", since(|t| t.first_byte)),
+        row("first frame", since(|t| t.first_frame)),
+        row("first reasoning", since(|t| t.first_reasoning)),
+        row("first content", since(|t| t.first_content)),
+        row("end", since(|t| t.end)),
+        row("gap p50", gap(|g| g.p50)),
+        row("gap p99", gap(|g| g.p99)),
+        row("gap max", gap(|g| g.max)),
+        row("bytes", count(|s| Some(s.wire_len()))),
+        row("reads", count(|s| s.timing.request.map(|_| s.reads().len() as u64))),
+        row("frames", count(|s| Some(s.frames().len() as u64))),
+        row("content deltas", count(|s| Some(s.answer().count(Channel::Content)))),
+        row("reasoning deltas", count(|s| Some(s.answer().count(Channel::Reasoning)))),
+        row("tool calls", count(|s| Some(s.answer().tools().len() as u64))),
+        row("content chars", count(|s| Some(s.answer().chars(Channel::Content) as u64))),
+        row("reasoning chars", count(|s| Some(s.answer().chars(Channel::Reasoning) as u64))),
+        row("input tokens", count(|s| s.answer().usage.input)),
+        row("output tokens", count(|s| s.answer().usage.output)),
+        row("total tokens", count(|s| s.answer().usage.total)),
+    ]
+}
+
+/// The shape tables, merged.
+pub(super) fn paths(a: &Inspection, b: &Inspection) -> Vec<PathCount> {
+    let (left, right) = (a.shape().rows(), b.shape().rows());
+    let of_right: std::collections::HashMap<&str, u64> =
+        right.iter().map(|r| (r.path.as_str(), r.count)).collect();
+    let known: std::collections::HashSet<&str> = left.iter().map(|r| r.path.as_str()).collect();
+    let first = left.iter().map(|r| PathCount {
+        path: r.path.clone(),
+        counts: [r.count, of_right.get(r.path.as_str()).copied().unwrap_or(0)],
+    });
+    let rest = right.iter().filter(|r| !known.contains(r.path.as_str()));
+    first.chain(rest.map(|r| PathCount { path: r.path.clone(), counts: [0, r.count] })).collect()
+}

@@ -1,0 +1,184 @@
+//! A comparison: as the contract's object, and for people.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::text::Palette;
+use crate::inspect::compare::{Amount, Comparison, Expect, PathCount};
+use crate::inspect::{Inspection, Severity};
+use crate::journal::ExchangeId;
+use crate::text::{self, Newlines, group, visible};
+
+/// The most paths that the report lists, those that differ most first.
+const MAX_PATHS: usize = 12;
+
+/// The last line of `-o json` and `-o ndjson`.
+pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
+    let difference = |d: &crate::inspect::compare::Difference| {
+        json!({
+            "code": d.rule.code,
+            "severity": d.severity,
+            "a": visible(&d.a, Newlines::Show),
+            "b": visible(&d.b, Newlines::Show),
+            "frame_a": d.frames.0,
+            "frame_b": d.frames.1,
+            "message": visible(&d.message, Newlines::Show),
+        })
+    };
+    let amount = |amount: &Amount| match amount {
+        Amount::None => Value::Null,
+        Amount::Time(t) => crate::journal::file::seconds(*t).into(),
+        Amount::Count(n) => (*n).into(),
+        Amount::Word(w) => visible(w, Newlines::Show).into(),
+    };
+    let figures: serde_json::Map<_, _> = c
+        .figures
+        .iter()
+        .map(|f| {
+            let name = f.name.to_lowercase().replace(' ', "_");
+            (name, json!([amount(&f.values[0]), amount(&f.values[1])]))
+        })
+        .collect();
+    json!({
+        "type": "comparison",
+        "a": a,
+        "b": b,
+        "same": c.expect == Expect::Same,
+        "verdict": c.verdict,
+        "differences": c.differences.iter().map(difference).collect::<Vec<_>>(),
+        "figures": figures,
+    })
+}
+
+/// Writes the comparison for people.
+///
+/// # Errors
+/// Those of the writer.
+pub fn compare(
+    sides: [&Inspection; 2],
+    c: &Comparison,
+    palette: Palette,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (name, seen) in ["A", "B"].into_iter().zip(sides) {
+        let who = match &seen.request {
+            Some(r) => format!("{} · {} · {}", r.provider, r.model, r.url),
+            None => "recorded body".to_owned(),
+        };
+        let dialect = seen.dialect().map_or("unknown dialect", |d| d.name());
+        let line = format!("{name}  {} · {dialect}", visible(&who, Newlines::Show));
+        writeln!(out, "{}", palette.bold(&line))?;
+        writeln!(out, "   {}", seen.verdict())?;
+    }
+    let expected = match c.expect {
+        Expect::Same => "expected to be one stream (--different says that they are not)",
+        Expect::Different => "two streams of their own (--same says that they are one)",
+    };
+    writeln!(out, "   {}", palette.dim(expected))?;
+    figures(c, palette, out)?;
+    paths(c, palette, out)?;
+    if !c.differences.is_empty() {
+        writeln!(out, "\n{}", palette.bold("differences"))?;
+    }
+    for d in &c.differences {
+        let head = format!("{} {:<5} {}", mark(d.severity), d.severity.name(), d.rule.code);
+        writeln!(out, "  {}", palette.severity(d.severity, &head))?;
+        writeln!(out, "      {}", visible(&d.message, Newlines::Show))?;
+    }
+    let verdict = match c.worst() {
+        Some(severity) if severity > Severity::Info => palette.severity(severity, &c.verdict),
+        _ => palette.bold(&c.verdict),
+    };
+    writeln!(out, "\n{} {verdict}", palette.bold("verdict "))
+}
+
+fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Fatal | Severity::Error => "✖",
+        Severity::Warn => "▲",
+        Severity::Info => "·",
+    }
+}
+
+fn figures(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let head = format!("{:<18} {:>18} {:>18} {:>12}", "", "A", "B", "difference");
+    writeln!(out, "\n{}", palette.bold(&head))?;
+    for figure in &c.figures {
+        let [a, b] = &figure.values;
+        if *a == Amount::None && *b == Amount::None {
+            continue;
+        }
+        let (x, y) = (cell(a), cell(b));
+        let line = format!("{:<18} {x:>18} {y:>18} {:>12}", figure.name, difference(a, b));
+        writeln!(out, "{}", if a == b { palette.dim(&line) } else { line })?;
+    }
+    Ok(())
+}
+
+/// A figure as text, cut to its column.
+pub fn cell(amount: &Amount) -> String {
+    match amount {
+        Amount::None => "–".to_owned(),
+        Amount::Time(t) => time(*t as f64, ""),
+        Amount::Count(n) => group(*n),
+        Amount::Word(w) => {
+            let word = visible(w, Newlines::Show).into_owned();
+            match word.chars().count() {
+                0..=18 => word,
+                _ => word.chars().take(17).chain(['…']).collect(),
+            }
+        }
+    }
+}
+
+/// A time of so many microseconds, in the unit that shows three figures of it.
+fn time(micros: f64, sign: &str) -> String {
+    if micros < 1e6 {
+        format!("{sign}{:.2} ms", micros / 1e3)
+    } else {
+        format!("{sign}{:.3} s", micros / 1e6)
+    }
+}
+
+/// How far B is from A.
+pub fn difference(a: &Amount, b: &Amount) -> String {
+    match (a, b) {
+        (Amount::Time(a), Amount::Time(b)) if a != b => {
+            let sign = if b > a { "+" } else { "-" };
+            time(a.abs_diff(*b) as f64, sign)
+        }
+        (Amount::Count(a), Amount::Count(b)) if a != b => {
+            let sign = if b > a { "+" } else { "-" };
+            format!("{sign}{}", group(a.abs_diff(*b)))
+        }
+        (Amount::Word(a), Amount::Word(b)) if a != b => "≠".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn paths(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let mut differ: Vec<&PathCount> =
+        c.paths.iter().filter(|p| p.counts[0] != p.counts[1]).collect();
+    if differ.is_empty() {
+        return Ok(());
+    }
+    // What only one side has comes first; the sort keeps the order of the shape otherwise.
+    differ.sort_by_key(|p| p.counts[0] > 0 && p.counts[1] > 0);
+    writeln!(out, "\n{}", palette.bold("paths that differ"))?;
+    for path in differ.iter().take(MAX_PATHS) {
+        let name = visible(&path.path, Newlines::Show);
+        let [a, b] = path.counts;
+        let told = match (a, b) {
+            (a, 0) => format!("{name} ×{} only in A", group(a)),
+            (0, b) => format!("{name} ×{} only in B", group(b)),
+            (a, b) => format!("{name} ×{} in A, ×{} in B", group(a), group(b)),
+        };
+        writeln!(out, "  {told}")?;
+    }
+    let more = differ.len().saturating_sub(MAX_PATHS) as u64;
+    if more > 0 {
+        writeln!(out, "  {}", palette.dim(&format!("and {}", text::count(more, "path"))))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `sselens compare`, as a user or a script runs it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sselens"))
+        .args(["--no-autosave", "--env-file", "/dev/null"])
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn codes(comparison: &Value) -> Vec<&str> {
+    let list = comparison["differences"].as_array().unwrap();
+    list.iter().map(|d| d["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn two_scenarios_are_sent_at_once_and_compared_in_the_last_line() {
+    let output = run(&[
+        "compare",
+        "lab:lab/reasoning-delta",
+        "lab:lab/reasoning-content",
+        "--same",
+        "--pace",
+        "0",
+        "-o",
+        "json",
+    ]);
+    let lines = lines(&output);
+    assert_eq!(output.status.code(), Some(0), "{lines:?}");
+    let kinds: Vec<_> = lines.iter().map(|l| l["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["summary", "summary", "comparison"]);
+    let last = &lines[2];
+    assert!(codes(last).contains(&"gw-reasoning-renamed"), "{last}");
+    assert_eq!((last["a"].as_u64(), last["b"].as_u64()), (Some(0), Some(1)));
+    assert!(last["verdict"].as_str().unwrap().starts_with("The same answer"), "{last}");
+}
+
+#[test]
+fn two_models_differ_without_being_at_fault() {
+    let output =
+        run(&["compare", "lab:lab/hello", "lab:lab/reasoning-delta", "--pace", "0", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let last = lines(&output).pop().unwrap();
+    assert_eq!(last["same"], false);
+    assert_eq!(codes(&last), [] as [&str; 0]);
+}
+
+#[test]
+fn a_lost_end_fails_with_status_1_and_says_so() {
+    let output =
+        run(&["compare", "lab:lab/truncated-chunked", "lab:lab/hello", "--same", "--pace", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("verdict  B made an end up"), "{text}");
+}
+
+#[test]
+fn recordings_are_compared_and_sessions_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = folder.path().join("both.jsonl");
+    let session = session.to_str().unwrap();
+    let output = run(&[
+        "compare",
+        "lab:lab/hello",
+        "lab:lab/hello",
+        "--pace",
+        "0",
+        "--save",
+        session,
+        "-o",
+        "json",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    // Two exchanges in one file: which is meant must be said.
+    let output = run(&["compare", session, session]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("#N"));
+    let (a, b) = (format!("{session}#0"), format!("{session}#1"));
+    let last = lines(&run(&["compare", &a, &b, "-o", "json"])).pop().unwrap();
+    assert_eq!(codes(&last), ["gw-id-rewritten"]);
+    let last = lines(&run(&["compare", &a, &a, "-o", "json"])).pop().unwrap();
+    assert_eq!(codes(&last), [] as [&str; 0]);
+    assert_eq!(last["verdict"], "No difference: the bodies are equal, byte for byte.");
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.sse");
+    std::fs::write(&file, "data: [DONE]\n\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, why) in [
+        (vec!["compare", file, "lab"], "a recording is compared with a recording"),
+        (vec!["compare", "nobody", "lab"], "is no address, no provider"),
+        (vec!["compare", "lab", "lab", "-p", "lab"], "A and B say where"),
+        (vec!["compare", "lab", "lab", "-o", "raw"], "two bodies"),
+        (vec!["compare", &format!("{file}#7"), file], "has no exchange 7"),
+    ] {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
+}
