@@ -3,8 +3,12 @@
 //! What comes back is a chunk of Chat Completions and is told by nothing that every chunk has, so
 //! `auto` takes it for `openai-chat`; only the request is Azure's own.
 
+use serde_json::{Map, Value as Json};
+
+use super::request::{Ask, Node, Notes};
 use super::{
-    Decoder, Dialect, EndingRules, Payload, RequestParts, RequestSide, openai_chat::OpenAiChat,
+    Decoder, Dialect, EndingRules, Payload, RequestSide,
+    openai_chat::{self, OpenAiChat},
 };
 
 /// The dialect `azure`.
@@ -24,7 +28,8 @@ impl Dialect for Azure {
             path: "/openai/deployments/{model}/chat/completions?api-version=2024-10-21",
             key_header: ("api-key", ""),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -45,19 +50,20 @@ impl Dialect for Azure {
     }
 }
 
+fn read(body: Node<'_>) -> Ask {
+    openai_chat::read(body)
+}
+
 /// As OpenAI's, but for the model: the deployment in the address stands for it.
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut named = ask.clone();
+    let model = named.model.replace(String::new().into());
+    if let Some(model) = model {
+        notes.elsewhere(&model.at, "the address names the deployment");
     }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({
-        "messages": messages,
-        "stream": true,
-        "stream_options": {"include_usage": true},
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    let mut body = openai_chat::write(&named, notes);
+    body.remove("model");
+    body
 }
 
 #[cfg(test)]
@@ -68,8 +74,8 @@ mod tests {
     #[test]
     fn the_deployment_stands_in_the_address_only() {
         let side = Azure.request();
-        let parts = RequestParts { model: "my-gpt", prompt: "Hi", system: Some("Be kind.") };
-        let body: serde_json::Value = serde_json::from_str(&(side.body)(&parts)).unwrap();
+        let mut notes = Notes::default();
+        let body = (side.write)(&Ask::minimal("my-gpt", "Hi", Some("Be kind.")), &mut notes);
         assert!(
             side.path.starts_with("/openai/deployments/{model}/") && body.get("model").is_none()
         );

@@ -2,9 +2,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, arguments_object, chat,
+    in_address, put, read_common, read_stop, usage_always, write_numbers, write_stop,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -43,7 +49,8 @@ impl Dialect for Converse {
             path: "/model/{model}/converse-stream",
             key_header: ("authorization", "Bearer "),
             headers: ACCEPT,
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -81,14 +88,156 @@ pub(super) fn member(event: &str) -> Option<&'static str> {
     })
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({
-        "messages": [{"role": "user", "content": [{"text": parts.prompt}]}],
-    });
-    if let Some(system) = parts.system {
-        body["system"] = serde_json::json!([{"text": system}]);
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["inferenceConfig", "maxTokens"]),
+    (Param::Temperature, &["inferenceConfig", "temperature"]),
+    (Param::TopP, &["inferenceConfig", "topP"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("system").into_iter().flat_map(chat::texts));
+    for message in body.get("messages").into_iter().flat_map(Node::items) {
+        let role = match message.look_str("role") {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            _ => continue,
+        };
+        message.tag("role");
+        let blocks = message.get("content").into_iter().flat_map(Node::items);
+        let parts: Vec<_> = blocks.filter_map(read_block).collect();
+        if !parts.is_empty() {
+            ask.turns.push(Turn { role, parts });
+        }
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    for tool in body.at(&["toolConfig", "tools"]).into_iter().flat_map(Node::items) {
+        let Some(tool) = tool.get("toolSpec") else { continue };
+        let Some(name) = tool.get("name").and_then(Node::text) else { continue };
+        ask.tools.push(Tool {
+            at: tool.path(),
+            name,
+            description: tool.get("description").and_then(Node::text),
+            schema: tool.at(&["inputSchema", "json"]).map(|s| s.take().clone()),
+        });
+    }
+    if let Some(choice) = body.at(&["toolConfig", "toolChoice"]) {
+        let what = if let Some(auto) = choice.get("auto") {
+            auto.take();
+            Some(Choice::Auto)
+        } else if let Some(any) = choice.get("any") {
+            any.take();
+            Some(Choice::Required)
+        } else {
+            choice.at(&["tool", "name"]).and_then(Node::text).map(Choice::Tool)
+        };
+        ask.choice = what.map(|what| choice.said(what));
+    }
+    read_stop(body.at(&["inferenceConfig", "stopSequences"]), &mut ask);
+    ask.stream = Some(true.into());
+    ask.usage = Some(true.into());
+    ask
+}
+
+fn read_block(node: Node<'_>) -> Option<Said<Part>> {
+    let what = if let Some(text) = node.get("text") {
+        Part::Text(text.text()?)
+    } else if let Some(image) = node.get("image") {
+        let (format, data) = (image.get("format")?, image.at(&["source", "bytes"])?);
+        let data = data.text()?;
+        Part::Image { media: format!("image/{}", format.text()?), data }
+    } else if let Some(call) = node.get("toolUse") {
+        Part::Call {
+            id: call.get("toolUseId")?.said_text()?,
+            name: call.get("name")?.text()?,
+            arguments: call.get("input").map_or(json!({}), |i| i.take().clone()),
+        }
+    } else {
+        let result = node.get("toolResult")?;
+        let id = result.get("toolUseId")?.said_text()?;
+        let pieces = result.get("content").into_iter().flat_map(Node::items).filter_map(|piece| {
+            let json = || piece.get("json").map(|j| j.take().to_string());
+            piece.get("text").and_then(Node::text).or_else(json)
+        });
+        let text = pieces.collect::<Vec<_>>().join("\n");
+        Part::Result { id, name: String::new().into(), text }
+    };
+    Some(node.said(what))
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    in_address(ask, notes);
+    if !ask.system.is_empty() {
+        let blocks = ask.system.iter().map(|s| json!({"text": s.what})).collect();
+        body.insert("system".into(), blocks);
+    }
+    body.insert("messages".into(), messages(ask, notes));
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["inferenceConfig", "stopSequences"], &mut body);
+    let tool = |tool: &Tool| {
+        let mut spec = chat::function(tool, "inputSchema");
+        let schema = spec.get_mut("inputSchema").map(Json::take);
+        let schema = schema.unwrap_or_else(|| json!({"type": "object"}));
+        spec.insert("inputSchema".into(), json!({"json": schema}));
+        json!({"toolSpec": spec})
+    };
+    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        put(&mut body, &["toolConfig", "tools"], tools.into());
+    }
+    if let Some(choice) = &ask.choice {
+        let at = ["toolConfig", "toolChoice"];
+        match &choice.what {
+            Choice::Auto => put(&mut body, &at, json!({"auto": {}})),
+            Choice::Required => put(&mut body, &at, json!({"any": {}})),
+            Choice::Tool(name) => put(&mut body, &at, json!({"tool": {"name": name}})),
+            Choice::None => notes.lost(&choice.at, "only to give no tools keeps from calling any"),
+        }
+    }
+    if let Some(effort) = &ask.effort {
+        notes.lost(
+            &effort.at,
+            "each model has its own word for it, in additionalModelRequestFields",
+        );
+    }
+    usage_always(ask, notes);
+    body
+}
+
+/// The sides have to take turns.
+fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+    let mut messages = Vec::new();
+    for turn in ask.alternating() {
+        let mut blocks = Vec::new();
+        for part in &turn.parts {
+            blocks.push(match &part.what {
+                Part::Text(text) => json!({"text": text}),
+                Part::Image { media, data } => {
+                    let format = media.strip_prefix("image/").unwrap_or(media);
+                    json!({"image": {"format": format, "source": {"bytes": data}}})
+                }
+                Part::ImageUrl(_) => {
+                    notes.lost(&part.at, "images are only taken in base64");
+                    continue;
+                }
+                Part::Call { id, name, arguments } => {
+                    chat::note_id(id, notes);
+                    let input = arguments_object(arguments, &part.at, notes);
+                    json!({"toolUse": {"toolUseId": id.what, "name": name, "input": input}})
+                }
+                Part::Result { id, text, .. } => {
+                    chat::note_id(id, notes);
+                    json!({"toolResult": {"toolUseId": id.what, "content": [{"text": text}]}})
+                }
+            });
+        }
+        if !blocks.is_empty() {
+            let role = if turn.role == Role::User { "user" } else { "assistant" };
+            messages.push(json!({"role": role, "content": blocks}));
+        }
+    }
+    messages.into()
 }
 
 struct Events;

@@ -5,9 +5,14 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Node, Notes, Part, Role, Said, joined_prompt, lose_tools, write_numbers,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
-    ToolPiece, bedrock, bedrock_invoke::inner,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, bedrock,
+    bedrock_invoke::inner,
 };
 use crate::frame;
 use crate::json::{Kind, Tape, Value};
@@ -30,7 +35,8 @@ impl Dialect for Agent {
             path: "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
             key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -60,18 +66,40 @@ impl Dialect for Agent {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    // An agent brings its own system prompt; another can only stand before the rest.
-    let text = match parts.system {
-        Some(system) => format!("{system}\n\n{}", parts.prompt),
-        None => parts.prompt.to_owned(),
-    };
-    let body = serde_json::json!({
-        "inputText": text,
-        "enableTrace": true,
-        "streamingConfigurations": {"streamFinalResponse": true},
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    if let Some(text) = body.get("inputText").and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+    }
+    let streams = body.at(&["streamingConfigurations", "streamFinalResponse"]);
+    ask.stream = streams.and_then(Node::said_bool);
+    ask
+}
+
+/// An agent brings its own system prompt, tools and parameters; another system prompt can only
+/// stand before the rest.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    if let Some(model) = &ask.model {
+        notes.elsewhere(&model.at, "the address names the agent");
+    }
+    body.insert("inputText".into(), json!(joined_prompt(ask, notes)));
+    lose_tools(ask, notes);
+    write_numbers(ask, &[], &mut body, notes);
+    for stop in &ask.stop {
+        notes.lost(&stop.at, "the agent has parameters of its own");
+    }
+    if let Some(effort) = &ask.effort {
+        notes.lost(&effort.at, "the agent has parameters of its own");
+    }
+    if let Some(usage) = &ask.usage {
+        notes.lost(&usage.at, "its traces tell the usage");
+    }
+    notes.added("enableTrace", "traces tell what the agent does");
+    body.insert("enableTrace".into(), json!(true));
+    let stream = ask.stream.as_ref().is_none_or(|s| s.what);
+    body.insert("streamingConfigurations".into(), json!({"streamFinalResponse": stream}));
+    body
 }
 
 #[derive(Default)]

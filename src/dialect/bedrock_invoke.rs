@@ -9,9 +9,12 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{Ask, Node, Notes, in_address};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    anthropic, bedrock,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, anthropic,
+    bedrock,
     cohere_v1::CohereV1,
     openai_chat::{self, OpenAiChat},
 };
@@ -35,7 +38,8 @@ impl Dialect for Invoke {
             path: "/model/{model}/invoke-with-response-stream",
             key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -94,16 +98,19 @@ impl Dialect for Invoke {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({
-        "anthropic_version": "bedrock-2023-05-31",
-        "max_tokens": 1024,
-        "messages": [{"role": "user", "content": parts.prompt}],
-    });
-    if let Some(system) = parts.system {
-        body["system"] = system.into();
-    }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+/// Anthropic's, but for the version in the body, and the model and the streaming in the address.
+fn read(body: Node<'_>) -> Ask {
+    body.tag("anthropic_version");
+    Ask { stream: Some(true.into()), ..anthropic::read(body) }
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    body.insert("anthropic_version".into(), json!("bedrock-2023-05-31"));
+    notes.added("anthropic_version", "it must be there");
+    in_address(ask, notes);
+    anthropic::write_rest(ask, &mut body, notes);
+    body
 }
 
 /// What the payload's `bytes` decode to.

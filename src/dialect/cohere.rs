@@ -2,9 +2,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_stop,
+    usage_always, write_model, write_numbers, write_stop, write_stream,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -25,7 +31,8 @@ impl Dialect for Cohere {
             path: "/chat",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -54,14 +61,76 @@ impl Dialect for Cohere {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["p"]),
+    (Param::TopK, &["k"]),
+    (Param::Seed, &["seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    chat::read_messages(body.get("messages"), &mut ask);
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    chat::read_choice(body.get("tool_choice"), &mut ask);
+    read_stop(body.get("stop_sequences"), &mut ask);
+    if let Some(thinking) = body.get("thinking") {
+        let budget = thinking.get("token_budget").filter(|b| b.look().is_i64());
+        let effort = match (thinking.look_str("type"), budget) {
+            ("disabled", _) => Some(thinking.said(Effort::Off)),
+            ("enabled", Some(budget)) => {
+                budget.take().as_i64().map(|tokens| budget.said(Effort::of_tokens(tokens)))
+            }
+            ("enabled", None) => Some(thinking.said(Effort::Auto)),
+            _ => None,
+        };
+        if effort.is_some() {
+            thinking.tag("type");
+        }
+        ask.effort = effort;
     }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({"model": parts.model, "messages": messages, "stream": true});
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(ask, notes));
+    chat::write_tools(ask, &mut body);
+    match ask.choice.as_ref().map(|c| (&c.what, &c.at)) {
+        None => {}
+        Some((Choice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
+        Some((Choice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
+        Some((Choice::Auto, at)) => notes.elsewhere(at, "the model chooses unless told otherwise"),
+        Some((Choice::Tool(_), at)) => {
+            notes.changed(at, "no certain function can be asked for: \"REQUIRED\"");
+            put(&mut body, &["tool_choice"], json!("REQUIRED"));
+        }
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["stop_sequences"], &mut body);
+    if let Some(effort) = &ask.effort {
+        let thinking = match effort.what.tokens() {
+            Some(0) => json!({"type": "disabled"}),
+            None => json!({"type": "enabled"}),
+            Some(budget) => {
+                if effort.what != Effort::Tokens(budget) {
+                    notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+                }
+                json!({"type": "enabled", "token_budget": budget})
+            }
+        };
+        body.insert("thinking".into(), thinking);
+    }
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
 }
 
 /// The decoder.

@@ -3,9 +3,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Node, Notes, Numbers, Param, Part, Role, Said, only_text, read_common, read_stop,
+    usage_always, write_model, write_numbers, write_stop, write_stream,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage,
+    RequestSide, ToolPiece, Usage,
     cohere::{error, say, whole},
     error_text,
 };
@@ -28,7 +34,8 @@ impl Dialect for CohereV1 {
             path: "/chat",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -70,13 +77,79 @@ impl Dialect for CohereV1 {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body =
-        serde_json::json!({"model": parts.model, "message": parts.prompt, "stream": true});
-    if let Some(system) = parts.system {
-        body["preamble"] = system.into();
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["p"]),
+    (Param::TopK, &["k"]),
+    (Param::Seed, &["seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("preamble").and_then(Node::said_text));
+    for turn in body.get("chat_history").into_iter().flat_map(Node::items) {
+        let role = match turn.look_str("role") {
+            "USER" => Role::User,
+            "CHATBOT" => Role::Assistant,
+            "SYSTEM" => {
+                ask.system.extend(turn.get("message").and_then(Node::said_text));
+                turn.tag("role");
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(text) = turn.get("message").and_then(Node::said_text) {
+            turn.tag("role");
+            ask.push(role, Said { what: Part::Text(text.what), at: text.at });
+        }
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    if let Some(text) = body.get("message").and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+    }
+    read_stop(body.get("stop_sequences"), &mut ask);
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// What the user says last stands apart from what was said before.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    let mut turns = ask.alternating();
+    let last = turns.pop_if(|turn| turn.role == Role::User);
+    let mut history = Vec::new();
+    for turn in &turns {
+        let role = if turn.role == Role::User { "USER" } else { "CHATBOT" };
+        history.push(json!({"role": role, "message": only_text(turn, notes)}));
+    }
+    let message = last.map(|turn| only_text(&turn, notes)).unwrap_or_default();
+    body.insert("message".into(), json!(message));
+    if !ask.system.is_empty() {
+        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+        body.insert("preamble".into(), json!(texts.join("\n\n")));
+    }
+    if !history.is_empty() {
+        body.insert("chat_history".into(), history.into());
+    }
+    for tool in &ask.tools {
+        notes.lost(&tool.at, "tools have no JSON schema here");
+    }
+    if let Some(choice) = &ask.choice {
+        notes.lost(&choice.at, "tools have no JSON schema here");
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["stop_sequences"], &mut body);
+    if let Some(effort) = &ask.effort {
+        notes.lost(&effort.at, "there is no thinking");
+    }
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
 }
 
 /// What came in pieces, so that it is not told again where it comes whole.

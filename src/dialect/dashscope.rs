@@ -6,9 +6,14 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, chat, put, read_common, read_stop,
+    usage_always, write_model, write_numbers, write_stop,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -29,7 +34,8 @@ impl Dialect for DashScope {
             path: "/services/aigc/text-generation/generation",
             key_header: ("authorization", "Bearer "),
             headers: &[("x-dashscope-sse", "enable")],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -62,18 +68,72 @@ fn is_error(json: Value<'_>) -> bool {
         && json.get("error").is_none()
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["parameters", "max_tokens"]),
+    (Param::Temperature, &["parameters", "temperature"]),
+    (Param::TopP, &["parameters", "top_p"]),
+    (Param::TopK, &["parameters", "top_k"]),
+    (Param::Seed, &["parameters", "seed"]),
+    (Param::PresencePenalty, &["parameters", "presence_penalty"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    chat::read_messages(body.at(&["input", "messages"]), &mut ask);
+    if let Some(text) = body.at(&["input", "prompt"]).and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
     }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({
-        "model": parts.model,
-        "input": {"messages": messages},
-        "parameters": {"result_format": "message", "incremental_output": true},
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    chat::read_tools(body.at(&["parameters", "tools"]), "parameters", &mut ask);
+    chat::read_choice(body.at(&["parameters", "tool_choice"]), &mut ask);
+    read_stop(body.at(&["parameters", "stop"]), &mut ask);
+    let budget = body.at(&["parameters", "thinking_budget"]).and_then(Node::said_number);
+    let thinks = body.at(&["parameters", "enable_thinking"]).and_then(Node::said_bool);
+    ask.effort = match (thinks, budget) {
+        (Some(thinks), _) if !thinks.what => Some(Said { what: Effort::Off, at: thinks.at }),
+        (_, Some(budget)) => budget
+            .what
+            .as_i64()
+            .map(|tokens| Said { what: Effort::of_tokens(tokens), at: budget.at }),
+        (Some(thinks), None) => Some(Said { what: Effort::Auto, at: thinks.at }),
+        (None, None) => None,
+    };
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// A header asks for the stream; `incremental_output` for pieces instead of all so far.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    put(&mut body, &["input", "messages"], chat::write_messages(ask, notes));
+    let mut parameters = Map::new();
+    chat::write_tools(ask, &mut parameters);
+    chat::write_choice(ask, "required", &mut parameters);
+    for (key, value) in [("result_format", json!("message")), ("incremental_output", json!(true))] {
+        notes.added(&format!("parameters.{key}"), "else every event repeats what was there");
+        parameters.insert(key.into(), value);
+    }
+    body.insert("parameters".into(), parameters.into());
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["parameters", "stop"], &mut body);
+    if let Some(effort) = &ask.effort {
+        let thinks = effort.what != Effort::Off;
+        put(&mut body, &["parameters", "enable_thinking"], json!(thinks));
+        if let (true, Some(budget)) = (thinks, effort.what.tokens()) {
+            if effort.what != Effort::Tokens(budget) {
+                notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+            }
+            put(&mut body, &["parameters", "thinking_budget"], json!(budget));
+        }
+    }
+    match &ask.stream {
+        Some(stream) if stream.what => notes.elsewhere(&stream.at, "a header asks for the stream"),
+        Some(stream) => notes.changed(&stream.at, "a header asks for a stream"),
+        None => notes.added("stream", "a header asks for it"),
+    }
+    usage_always(ask, notes);
+    body
 }
 
 struct Responses;

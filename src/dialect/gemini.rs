@@ -7,9 +7,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
+    arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
+    write_stop,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage, error_text, openai_chat,
+    RequestSide, ToolPiece, Usage, error_text, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -42,7 +49,8 @@ impl Dialect for Gemini {
             },
             key_header: ("x-goog-api-key", ""),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -89,15 +97,211 @@ const FINISHES: &[&str] = &[
     "IMAGE_OTHER",
 ];
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({
-        "contents": [{"role": "user", "parts": [{"text": parts.prompt}]}],
-    });
-    if let (Some(system), Some(members)) = (parts.system, body.as_object_mut()) {
-        let system = serde_json::json!({"parts": [{"text": system}]});
-        members.insert("systemInstruction".into(), system);
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["generationConfig", "maxOutputTokens"]),
+    (Param::Temperature, &["generationConfig", "temperature"]),
+    (Param::TopP, &["generationConfig", "topP"]),
+    (Param::TopK, &["generationConfig", "topK"]),
+    (Param::Seed, &["generationConfig", "seed"]),
+    (Param::PresencePenalty, &["generationConfig", "presencePenalty"]),
+    (Param::FrequencyPenalty, &["generationConfig", "frequencyPenalty"]),
+];
+
+/// Where a declaration has its JSON schema. `parameters` is OpenAPI's, which has fewer words.
+const SCHEMA: &str = "parametersJsonSchema";
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    if let Some(system) = body.any(&["systemInstruction", "system_instruction"]) {
+        system.tag("role");
+        ask.system.extend(system.get("parts").into_iter().flat_map(chat::texts));
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    for content in body.get("contents").into_iter().flat_map(Node::items) {
+        let role = match content.look_str("role") {
+            "user" | "function" | "" => Role::User,
+            "model" => Role::Assistant,
+            _ => continue,
+        };
+        content.tag("role");
+        let parts = content.get("parts").into_iter().flat_map(Node::items);
+        let parts: Vec<_> = parts.filter_map(read_part).collect();
+        if !parts.is_empty() {
+            ask.turns.push(Turn { role, parts });
+        }
+    }
+    for tools in body.get("tools").into_iter().flat_map(Node::items) {
+        let declared = tools.any(&["functionDeclarations", "function_declarations"]);
+        for node in declared.into_iter().flat_map(Node::items) {
+            let Some(name) = node.get("name").and_then(Node::text) else { continue };
+            let schema = node.get(SCHEMA).map(|s| s.take().clone());
+            let schema = schema.or_else(|| {
+                let mut schema = node.get("parameters")?.take().clone();
+                lower_types(&mut schema);
+                Some(schema)
+            });
+            let description = node.get("description").and_then(Node::text);
+            ask.tools.push(Tool { at: node.path(), name, description, schema });
+        }
+    }
+    let config = body.at(&["toolConfig", "functionCallingConfig"]);
+    ask.choice = config.and_then(read_choice);
+    read_stop(body.at(&["generationConfig", "stopSequences"]), &mut ask);
+    ask.effort = body.at(&["generationConfig", "thinkingConfig"]).and_then(|config| {
+        if let Some(budget) = config.get("thinkingBudget") {
+            let tokens = budget.look().as_i64()?;
+            budget.take();
+            return Some(budget.said(Effort::of_tokens(tokens)));
+        }
+        let level = config.get("thinkingLevel")?.said_text()?;
+        Some(Said { what: Effort::of_word(&level.what.to_ascii_lowercase()), at: level.at })
+    });
+    ask.stream = Some(true.into());
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// Google spells a schema's types in capitals.
+fn lower_types(schema: &mut Json) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(lower_types),
+        Json::Object(members) => {
+            for (key, member) in members {
+                match member {
+                    Json::String(word) if key == "type" => word.make_ascii_lowercase(),
+                    other => lower_types(other),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn read_choice(config: Node<'_>) -> Option<Said<Choice>> {
+    let mode = config.get("mode")?;
+    let allowed: Vec<_> =
+        config.get("allowedFunctionNames").into_iter().flat_map(Node::items).collect();
+    let what = match (mode.look().as_str()?.to_ascii_uppercase().as_str(), allowed.as_slice()) {
+        ("AUTO", _) => Choice::Auto,
+        ("NONE", _) => Choice::None,
+        ("ANY", [one]) => Choice::Tool(one.text()?),
+        ("ANY", _) => Choice::Required,
+        _ => return None,
+    };
+    mode.take();
+    Some(config.said(what))
+}
+
+fn read_part(node: Node<'_>) -> Option<Said<Part>> {
+    let id = |node: Node<'_>| {
+        node.get("id").and_then(Node::said_text).unwrap_or_else(|| String::new().into())
+    };
+    if let Some(text) = node.get("text").filter(|_| node.look().get("thought").is_none()) {
+        return Some(node.said(Part::Text(text.text()?)));
+    }
+    if let Some(inline) = node.any(&["inlineData", "inline_data"]) {
+        let media = inline.any(&["mimeType", "mime_type"])?;
+        if !media.look().as_str()?.starts_with("image/") {
+            return None;
+        }
+        let (media, data) = (media.text()?, inline.get("data")?.text()?);
+        return Some(node.said(Part::Image { media, data }));
+    }
+    if let Some(file) = node.any(&["fileData", "file_data"]) {
+        return Some(node.said(Part::ImageUrl(file.any(&["fileUri", "file_uri"])?.text()?)));
+    }
+    if let Some(call) = node.get("functionCall") {
+        let name = call.get("name")?.text()?;
+        let arguments = call.get("args").map_or(json!({}), |a| a.take().clone());
+        return Some(node.said(Part::Call { id: id(call), name, arguments }));
+    }
+    let result = node.get("functionResponse")?;
+    let name = result.get("name")?.said_text()?;
+    // A result is an object; `output` in it is what a function gave that gave none.
+    let text = result.get("response").map_or(String::new(), |response| {
+        let alone = response.look().as_object().is_some_and(|o| o.len() == 1);
+        match response.get("output").filter(|_| alone).and_then(Node::text) {
+            Some(text) => text,
+            None => response.take().to_string(),
+        }
+    });
+    Some(node.said(Part::Result { id: id(result), name, text }))
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    in_address(ask, notes);
+    if !ask.system.is_empty() {
+        let parts = ask.system.iter().map(|s| json!({"text": s.what})).collect();
+        put(&mut body, &["systemInstruction", "parts"], parts);
+    }
+    body.insert("contents".into(), contents(ask, notes));
+    let declare = |t| Json::Object(chat::function(t, SCHEMA));
+    let tools: Vec<_> = ask.tools.iter().map(declare).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), json!([{"functionDeclarations": tools}]));
+    }
+    if let Some(choice) = &ask.choice {
+        let config = match &choice.what {
+            Choice::Auto => json!({"mode": "AUTO"}),
+            Choice::None => json!({"mode": "NONE"}),
+            Choice::Required => json!({"mode": "ANY"}),
+            Choice::Tool(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
+        };
+        put(&mut body, &["toolConfig", "functionCallingConfig"], config);
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["generationConfig", "stopSequences"], &mut body);
+    if let Some(effort) = &ask.effort {
+        // -1 leaves it to the model.
+        let budget = effort.what.tokens().map_or(-1, |tokens| tokens as i64);
+        if Effort::of_tokens(budget) != effort.what {
+            notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+        }
+        let path = ["generationConfig", "thinkingConfig", "thinkingBudget"];
+        put(&mut body, &path, json!(budget));
+    }
+    usage_always(ask, notes);
+    body
+}
+
+fn contents(ask: &Ask, notes: &mut Notes) -> Json {
+    let mut contents = Vec::new();
+    for turn in ask.alternating() {
+        let mut parts = Vec::new();
+        for part in &turn.parts {
+            parts.push(match &part.what {
+                Part::Text(text) => json!({"text": text}),
+                Part::Image { media, data } => {
+                    json!({"inlineData": {"mimeType": media, "data": data}})
+                }
+                Part::ImageUrl(url) => json!({"fileData": {"fileUri": url}}),
+                Part::Call { id, name, arguments } => {
+                    let args = arguments_object(arguments, &part.at, notes);
+                    let mut call = json!({"name": name, "args": args});
+                    own_id(&mut call, id);
+                    json!({"functionCall": call})
+                }
+                Part::Result { id, name, text } => {
+                    let response = serde_json::from_str::<Map<_, _>>(text);
+                    let response = response.map_or_else(|_| json!({"output": text}), Into::into);
+                    let mut result = json!({"name": name.what, "response": response});
+                    own_id(&mut result, id);
+                    json!({"functionResponse": result})
+                }
+            });
+        }
+        let role = if turn.role == Role::User { "user" } else { "model" };
+        contents.push(json!({"role": role, "parts": parts}));
+    }
+    contents.into()
+}
+
+/// An id may be there; one that was made up need not.
+fn own_id(call: &mut Json, id: &Said<String>) {
+    if !id.at.is_empty() {
+        call["id"] = json!(id.what);
+    }
 }
 
 #[derive(Default)]

@@ -4,9 +4,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
+    arguments_object, chat, media_of, put, read_common, read_stop, usage_always, write_effort_word,
+    write_model, write_numbers, write_stop, write_stream,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
-    ToolPiece, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
+    openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -27,7 +34,8 @@ impl Dialect for GeminiInteractions {
             path: "/interactions",
             key_header: ("x-goog-api-key", ""),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -51,12 +59,190 @@ impl Dialect for GeminiInteractions {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({"model": parts.model, "input": parts.prompt, "stream": true});
-    if let (Some(system), Some(members)) = (parts.system, body.as_object_mut()) {
-        members.insert("system_instruction".into(), system.into());
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["generation_config", "max_output_tokens"]),
+    (Param::Temperature, &["generation_config", "temperature"]),
+    (Param::TopP, &["generation_config", "top_p"]),
+    (Param::Seed, &["generation_config", "seed"]),
+];
+
+const EFFORTS: &[&str] = &["minimal", "low", "medium", "high", "xhigh"];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("system_instruction").and_then(Node::said_text));
+    if let Some(input) = body.get("input") {
+        let list = input.look().is_array();
+        if let Some(text) = input.said_text() {
+            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+        } else if list {
+            input.items().for_each(|item| read_item(item, &mut ask));
+        } else {
+            read_item(input, &mut ask);
+        }
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    if let Some(choice) = body.at(&["generation_config", "tool_choice"]) {
+        match choice.get("allowed_tools") {
+            None => chat::read_choice(Some(choice), &mut ask),
+            Some(allowed) => {
+                let tools: Vec<_> =
+                    allowed.get("tools").into_iter().flat_map(Node::items).collect();
+                if let ("any", [one]) = (allowed.look_str("mode"), tools.as_slice()) {
+                    allowed.tag("mode");
+                    ask.choice = one.text().map(|name| choice.said(Choice::Tool(name)));
+                }
+            }
+        }
+    }
+    read_stop(body.at(&["generation_config", "stop_sequences"]), &mut ask);
+    let level = body.at(&["generation_config", "thinking_level"]).and_then(Node::said_text);
+    ask.effort = level.map(|l| Said { what: Effort::of_word(&l.what), at: l.at });
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// A step, or a content by itself: then it is the user's.
+fn read_item(item: Node<'_>, ask: &mut Ask) {
+    let text = |key| item.get(key).and_then(Node::said_text);
+    let none = || String::new().into();
+    let role = match item.look_str("type") {
+        "user_input" => Role::User,
+        "model_output" => Role::Assistant,
+        "function_call" => {
+            let Some(name) = text("name") else { return };
+            item.tag("type");
+            let id = text("id").unwrap_or_else(none);
+            let arguments = item.get("arguments").map_or(json!({}), |a| a.take().clone());
+            ask.push(Role::Assistant, item.said(Part::Call { id, name: name.what, arguments }));
+            return;
+        }
+        "function_result" => {
+            item.tag("type");
+            let id = text("call_id").unwrap_or_else(none);
+            let name = text("name").unwrap_or_else(none);
+            let text = item.get("result").map_or(String::new(), |result| match result.look() {
+                Json::Object(_) => result.take().to_string(),
+                _ => chat::joined(result),
+            });
+            ask.push(Role::User, item.said(Part::Result { id, name, text }));
+            return;
+        }
+        _ => {
+            if let Some(part) = read_part(item) {
+                ask.push(Role::User, part);
+            }
+            return;
+        }
+    };
+    item.tag("type");
+    let parts: Vec<_> =
+        item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
+    if !parts.is_empty() {
+        ask.turns.push(Turn { role, parts });
+    }
+}
+
+fn read_part(node: Node<'_>) -> Option<Said<Part>> {
+    let what = match node.look_str("type") {
+        "text" => Part::Text(node.get("text")?.text()?),
+        "image" => match node.get("uri") {
+            Some(uri) => Part::ImageUrl(uri.text()?),
+            None => {
+                let data = node.get("data")?.text()?;
+                let media = node.get("mime_type").and_then(Node::text);
+                let media = media.unwrap_or_else(|| media_of(&data).to_owned());
+                Part::Image { media, data }
+            }
+        },
+        _ => return None,
+    };
+    node.tag("type");
+    Some(node.said(what))
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    if !ask.system.is_empty() {
+        let all: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+        body.insert("system_instruction".into(), json!(all.join("\n\n")));
+    }
+    body.insert("input".into(), input(ask, notes));
+    let tool = |tool: &Tool| {
+        let mut flat = Map::new();
+        flat.insert("type".into(), json!("function"));
+        flat.append(&mut chat::function(tool, "parameters"));
+        flat.into()
+    };
+    let tools: Vec<Json> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), tools.into());
+    }
+    if let Some(choice) = &ask.choice {
+        let choice = match &choice.what {
+            Choice::Tool(name) => json!({"allowed_tools": {"mode": "any", "tools": [name]}}),
+            other => json!(chat::choice_word(other, "any")),
+        };
+        put(&mut body, &["generation_config", "tool_choice"], choice);
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["generation_config", "stop_sequences"], &mut body);
+    let path = ["generation_config", "thinking_level"];
+    write_effort_word(ask, EFFORTS, &path, &mut body, notes);
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
+}
+
+/// One text alone is the input; all else are steps.
+fn input(ask: &Ask, notes: &mut Notes) -> Json {
+    if let [Turn { role: Role::User, parts }] = ask.turns.as_slice()
+        && let [Said { what: Part::Text(text), .. }] = parts.as_slice()
+    {
+        return json!(text);
+    }
+    let mut steps = Vec::new();
+    for turn in &ask.turns {
+        let kind = if turn.role == Role::User { "user_input" } else { "model_output" };
+        let mut said = Vec::new();
+        let mut calls = Vec::new();
+        for part in &turn.parts {
+            match &part.what {
+                Part::Text(text) => said.push(json!({"type": "text", "text": text})),
+                Part::Image { media, data } => {
+                    said.push(json!({"type": "image", "data": data, "mime_type": media}));
+                }
+                Part::ImageUrl(url) => said.push(json!({"type": "image", "uri": url})),
+                Part::Call { id, name, arguments } => {
+                    chat::note_id(id, notes);
+                    let arguments = arguments_object(arguments, &part.at, notes);
+                    calls.push(json!({
+                        "type": "function_call",
+                        "id": id.what,
+                        "name": name,
+                        "arguments": arguments,
+                    }));
+                }
+                Part::Result { id, name, text } => {
+                    chat::note_id(id, notes);
+                    steps.push(json!({
+                        "type": "function_result",
+                        "call_id": id.what,
+                        "name": name.what,
+                        "result": text,
+                    }));
+                }
+            }
+        }
+        if !said.is_empty() {
+            steps.push(json!({"type": kind, "content": said}));
+        }
+        steps.append(&mut calls);
+    }
+    steps.into()
 }
 
 #[derive(Default)]

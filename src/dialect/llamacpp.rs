@@ -3,9 +3,14 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Node, Notes, Numbers, Param, Part, Role, Said, joined_prompt, lose_tools, read_common,
+    read_stop, usage_always, write_numbers, write_stop, write_stream,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -26,7 +31,8 @@ impl Dialect for LlamaCpp {
             path: "/completion",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -47,14 +53,48 @@ impl Dialect for LlamaCpp {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    // There are no roles and no model: the server has one, and the text goes on where this ends.
-    let prompt = match parts.system {
-        Some(system) => format!("{system}\n\n{}", parts.prompt),
-        None => parts.prompt.to_owned(),
-    };
-    let body = serde_json::json!({"prompt": prompt, "n_predict": 1024, "stream": true});
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["n_predict"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::TopK, &["top_k"]),
+    (Param::Seed, &["seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    if let Some(text) = body.get("prompt").and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+    }
+    read_stop(body.get("stop"), &mut ask);
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// There are no roles and no model: the server has one, and the text goes on where this ends.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    if let Some(model) = &ask.model {
+        notes.elsewhere(&model.at, "the server has one model");
+    }
+    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
+    lose_tools(ask, notes);
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    if !ask.numbers.contains_key(&Param::MaxTokens) {
+        notes.added("n_predict", "it would write without end");
+        body.insert("n_predict".into(), json!(1024));
+    }
+    write_stop(ask, &["stop"], &mut body);
+    if let Some(effort) = &ask.effort {
+        notes.lost(&effort.at, "there is no thinking");
+    }
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
 }
 
 #[derive(Default)]

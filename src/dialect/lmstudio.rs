@@ -5,9 +5,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
+    usage_always, write_model, write_numbers, write_stream,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
-    ToolPiece, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
+    openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -29,7 +35,8 @@ impl Dialect for LmStudio {
             path: "/api/v1/chat",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -70,12 +77,84 @@ fn is_result(json: Value<'_>) -> bool {
         && json.get("stats").is_some_and(|s| s.kind() == Kind::Object)
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({"model": parts.model, "input": parts.prompt, "stream": true});
-    if let Some(system) = parts.system {
-        body["system_prompt"] = system.into();
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_output_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::TopK, &["top_k"]),
+];
+
+const EFFORTS: &[&str] = &["low", "medium", "high"];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("system_prompt").and_then(Node::said_text));
+    if let Some(input) = body.get("input") {
+        if let Some(text) = input.said_text() {
+            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+        }
+        for item in input.items() {
+            let (key, part): (_, fn(String) -> Part) = match item.look_str("type") {
+                "text" | "message" => ("content", Part::Text),
+                "image" => ("data_url", |url| image(&url)),
+                _ => continue,
+            };
+            if let Some(text) = item.get(key).and_then(Node::said_text) {
+                item.tag("type");
+                ask.push(Role::User, Said { what: part(text.what), at: text.at });
+            }
+        }
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    ask.effort = body.get("reasoning").and_then(Node::said_text).map(|e| {
+        let what = match e.what.as_str() {
+            "off" => Effort::Off,
+            "on" => Effort::Auto,
+            word => Effort::of_word(word),
+        };
+        Said { what, at: e.at }
+    });
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// The server keeps conversations by itself: earlier turns can only stand in the prompt.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    let told = Ask { system: Vec::new(), ..ask.clone() };
+    body.insert("input".into(), json!(joined_prompt(&told, notes)));
+    if !ask.system.is_empty() {
+        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+        body.insert("system_prompt".into(), json!(texts.join("\n\n")));
+    }
+    for tool in &ask.tools {
+        notes.lost(&tool.at, "tools are the server's own");
+    }
+    if let Some(choice) = &ask.choice {
+        notes.lost(&choice.at, "tools are the server's own");
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    for stop in &ask.stop {
+        notes.lost(&stop.at, "there are no stop texts");
+    }
+    if let Some(effort) = &ask.effort {
+        let word = match &effort.what {
+            Effort::Off => "off",
+            Effort::Auto => "on",
+            other => other.word(EFFORTS),
+        };
+        if !matches!(effort.what, Effort::Off | Effort::Auto)
+            && Effort::of_word(word) != effort.what
+        {
+            notes.changed(&effort.at, format!("{word:?} is the nearest there is"));
+        }
+        body.insert("reasoning".into(), json!(word));
+    }
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
 }
 
 #[derive(Default)]

@@ -3,9 +3,13 @@
 //! The chunks are Chat Completions' and are read by its decoder, lists of parts included; what is
 //! Mistral's own is the name, the request, and a finish `error`.
 
-use super::{
-    Decoder, Dialect, EndingRules, Payload, RequestParts, RequestSide, openai_chat::OpenAiChat,
+use serde_json::{Map, Value as Json};
+
+use super::request::{
+    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_stop, usage_always,
+    write_effort_word, write_model, write_numbers, write_stop, write_stream,
 };
+use super::{Decoder, Dialect, EndingRules, Payload, RequestSide, openai_chat::OpenAiChat};
 use crate::json::Value;
 
 /// The dialect `mistral`.
@@ -21,7 +25,7 @@ impl Dialect for Mistral {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide { body: request_body, ..OpenAiChat.request() }
+        RequestSide { read, write, ..OpenAiChat.request() }
     }
 
     fn ending(&self) -> EndingRules {
@@ -74,14 +78,45 @@ fn is_refusal(body: Value<'_>) -> bool {
 }
 
 /// As OpenAI's, but for `stream_options`, which Mistral answers with 422: it sends usage anyway.
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
-    }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({"model": parts.model, "messages": messages, "stream": true});
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::TopK, &["top_k"]),
+    (Param::Seed, &["random_seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    chat::read_messages(body.get("messages"), &mut ask);
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    chat::read_choice(body.get("tool_choice"), &mut ask);
+    read_stop(body.get("stop"), &mut ask);
+    let effort = body.get("reasoning_effort").and_then(Node::said_text);
+    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+/// `stream_options` is an error here (422): usage comes without.
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(ask, notes));
+    chat::write_tools(ask, &mut body);
+    chat::write_choice(ask, "any", &mut body);
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["stop"], &mut body);
+    write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
 }
 
 #[cfg(test)]

@@ -22,10 +22,12 @@ mod openai_chat;
 mod openai_completions;
 mod openai_responses;
 mod path;
+pub mod request;
 mod usage;
 mod writer_completions;
 
 pub use path::Path;
+pub use request::RequestSide;
 pub use usage::Usage;
 
 use std::borrow::Cow;
@@ -101,19 +103,6 @@ pub struct Payload<'a> {
     pub json: Option<Value<'a>>,
 }
 
-/// How a dialect's requests are made.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestSide {
-    /// Path after the provider's base URL; `{model}` in it stands for the model.
-    pub path: &'static str,
-    /// The header that carries the key, and what stands before the key in it.
-    pub key_header: (&'static str, &'static str),
-    /// Headers that every request has, name and value.
-    pub headers: &'static [(&'static str, &'static str)],
-    /// A request for one model and prompt, as JSON text.
-    pub body: fn(&RequestParts<'_>) -> String,
-}
-
 /// A model's name as it stands in an address: percent-encoded, but for the colons that Bedrock's
 /// and Gemini's own documents leave as they are.
 pub fn in_address(model: &str) -> String {
@@ -126,17 +115,6 @@ pub fn in_address(model: &str) -> String {
         }
     }
     encoded
-}
-
-/// What a minimal request is made of.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestParts<'a> {
-    /// The model.
-    pub model: &'a str,
-    /// The user's message.
-    pub prompt: &'a str,
-    /// The system prompt.
-    pub system: Option<&'a str>,
 }
 
 /// How a dialect's streams end.

@@ -3,9 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat, media_of,
+    read_common, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
-    ToolPiece, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
+    openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -26,7 +32,8 @@ impl Dialect for Ollama {
             path: "/api/chat",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -51,14 +58,117 @@ impl Dialect for Ollama {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["options", "num_predict"]),
+    (Param::Temperature, &["options", "temperature"]),
+    (Param::TopP, &["options", "top_p"]),
+    (Param::TopK, &["options", "top_k"]),
+    (Param::Seed, &["options", "seed"]),
+    (Param::PresencePenalty, &["options", "presence_penalty"]),
+    (Param::FrequencyPenalty, &["options", "frequency_penalty"]),
+];
+
+/// The words of models that do not take `true` and `false`.
+const EFFORTS: &[&str] = &["low", "medium", "high"];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    chat::read_messages(body.get("messages"), &mut ask);
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    read_stop(body.at(&["options", "stop"]), &mut ask);
+    ask.effort = body.get("think").and_then(|think| {
+        let effort = match (think.bool(), think.text()) {
+            (Some(true), _) => Effort::Auto,
+            (Some(false), _) => Effort::Off,
+            (_, Some(word)) => Effort::of_word(&word),
+            _ => return None,
+        };
+        Some(think.said(effort))
+    });
+    // It streams unless told otherwise.
+    ask.stream = Some(body.get("stream").and_then(Node::said_bool).unwrap_or(true.into()));
+    ask.usage = Some(true.into());
+    ask
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("messages".into(), messages(ask, notes));
+    chat::write_tools(ask, &mut body);
+    match ask.choice.as_ref().map(|c| (&c.what, &c.at)) {
+        None => {}
+        Some((Choice::Auto, at)) => notes.elsewhere(at, "the model always chooses"),
+        Some((_, at)) => notes.lost(at, "the model always chooses"),
     }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({"model": parts.model, "messages": messages, "stream": true});
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    if let Some(effort) = &ask.effort {
+        let think = match &effort.what {
+            Effort::Off => json!(false),
+            Effort::Auto => json!(true),
+            other => {
+                let word = other.word(EFFORTS);
+                if *other != Effort::of_word(word) {
+                    notes.changed(&effort.at, format!("{word:?} is the nearest there is"));
+                }
+                json!(word)
+            }
+        };
+        body.insert("think".into(), think);
+    }
+    if ask.stream.is_some() {
+        write_stream(ask, &mut body, notes);
+    } else {
+        notes.added("stream", "it would stream unless told otherwise");
+        body.insert("stream".into(), json!(false));
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["options", "stop"], &mut body);
+    usage_always(ask, notes);
+    body
+}
+
+/// Contents are text, images stand beside them in base64, and calls have no ids.
+fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+    let mut messages: Vec<_> =
+        ask.system.iter().map(|s| json!({"role": "system", "content": s.what})).collect();
+    for turn in &ask.turns {
+        let (mut texts, mut images, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+        for part in &turn.parts {
+            match &part.what {
+                Part::Text(text) => texts.push(text.as_str()),
+                Part::Image { media, data } => {
+                    if media != media_of(data) {
+                        notes.changed(&part.at, "its media type is left to its bytes");
+                    }
+                    images.push(json!(data));
+                }
+                Part::ImageUrl(_) => notes.lost(&part.at, "images are only taken in base64"),
+                Part::Call { id, name, arguments } => {
+                    notes.elsewhere(&id.at, "calls are known by their order");
+                    let arguments = arguments_object(arguments, &part.at, notes);
+                    calls.push(json!({"function": {"name": name, "arguments": arguments}}));
+                }
+                Part::Result { id, name, text } => {
+                    notes.elsewhere(&id.at, "results are known by the function's name");
+                    let name = &name.what;
+                    messages.push(json!({"role": "tool", "tool_name": name, "content": text}));
+                }
+            }
+        }
+        if texts.is_empty() && images.is_empty() && calls.is_empty() {
+            continue;
+        }
+        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        let mut message = json!({"role": role, "content": texts.join("\n")});
+        for (key, list) in [("images", images), ("tool_calls", calls)] {
+            if !list.is_empty() {
+                message[key] = list.into();
+            }
+        }
+        messages.push(message);
+    }
+    messages.into()
 }
 
 #[derive(Default)]

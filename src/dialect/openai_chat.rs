@@ -6,9 +6,15 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json};
+
+use super::request::{
+    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_stop,
+    write_effort_word, write_model, write_numbers, write_stop,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -30,7 +36,8 @@ impl Dialect for OpenAiChat {
             path: "/chat/completions",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -70,19 +77,46 @@ impl Dialect for OpenAiChat {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut messages = Vec::new();
-    if let Some(system) = parts.system {
-        messages.push(serde_json::json!({"role": "system", "content": system}));
-    }
-    messages.push(serde_json::json!({"role": "user", "content": parts.prompt}));
-    let body = serde_json::json!({
-        "model": parts.model,
-        "messages": messages,
-        "stream": true,
-        "stream_options": {"include_usage": true},
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+/// Where the numbers are. Reasoning models take only `max_completion_tokens`; the imitators all
+/// take `max_tokens`.
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::MaxTokens, &["max_completion_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::Seed, &["seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
+
+pub(super) fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    chat::read_messages(body.get("messages"), &mut ask);
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    chat::read_choice(body.get("tool_choice"), &mut ask);
+    read_stop(body.get("stop"), &mut ask);
+    let effort = body.get("reasoning_effort").and_then(Node::said_text);
+    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    chat::read_stream(body, &mut ask);
+    ask
+}
+
+pub(super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(ask, notes));
+    chat::write_tools(ask, &mut body);
+    chat::write_choice(ask, "required", &mut body);
+    // What thinks is a reasoning model.
+    let numbers = if ask.effort.is_some() { &NUMBERS[1..] } else { NUMBERS };
+    write_numbers(ask, numbers, &mut body, notes);
+    write_stop(ask, &["stop"], &mut body);
+    write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
+    chat::write_stream(ask, &mut body, notes);
+    body
 }
 
 /// The decoder. The dialect's chunks stand for themselves: it needs to know nothing of the earlier

@@ -3,9 +3,14 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Node, Notes, Numbers, Param, Part, Role, Said, chat, joined_prompt, lose_tools,
+    read_common, read_stop, write_model, write_numbers, write_stop,
+};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -26,7 +31,8 @@ impl Dialect for OpenAiCompletions {
             path: "/completions",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -58,19 +64,38 @@ impl Dialect for OpenAiCompletions {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    // There are no roles: a system prompt can only stand before the rest.
-    let prompt = match parts.system {
-        Some(system) => format!("{system}\n\n{}", parts.prompt),
-        None => parts.prompt.to_owned(),
-    };
-    let body = serde_json::json!({
-        "model": parts.model,
-        "prompt": prompt,
-        "stream": true,
-        "stream_options": {"include_usage": true},
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::Seed, &["seed"]),
+    (Param::PresencePenalty, &["presence_penalty"]),
+    (Param::FrequencyPenalty, &["frequency_penalty"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    if let Some(prompt) = body.get("prompt").and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(prompt.what), at: prompt.at });
+    }
+    read_stop(body.get("stop"), &mut ask);
+    chat::read_stream(body, &mut ask);
+    ask
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
+    lose_tools(ask, notes);
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["stop"], &mut body);
+    if let Some(effort) = &ask.effort {
+        notes.lost(&effort.at, "there is no thinking");
+    }
+    chat::write_stream(ask, &mut body, notes);
+    body
 }
 
 #[derive(Default)]

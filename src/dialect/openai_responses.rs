@@ -8,9 +8,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, chat, image,
+    image_url, read_common, usage_always, write_effort_word, write_model, write_numbers,
+    write_stream,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -32,7 +39,8 @@ impl Dialect for OpenAiResponses {
             path: "/responses",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -59,21 +67,165 @@ impl Dialect for OpenAiResponses {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    let mut body = serde_json::json!({
-        "model": parts.model,
-        "input": [{"role": "user", "content": parts.prompt}],
-        "stream": true,
-    });
-    if let (Some(system), Some(members)) = (parts.system, body.as_object_mut()) {
-        members.insert("instructions".into(), system.into());
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_output_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+];
+
+const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("instructions").and_then(Node::said_text));
+    if let Some(input) = body.get("input") {
+        if let Some(text) = input.said_text() {
+            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+        }
+        input.items().for_each(|item| read_item(item, &mut ask));
     }
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    chat::read_choice(body.get("tool_choice"), &mut ask);
+    let effort = body.at(&["reasoning", "effort"]).and_then(Node::said_text);
+    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+fn read_item(item: Node<'_>, ask: &mut Ask) {
+    let text = |key| item.get(key).and_then(Node::said_text);
+    let role = match (item.look_str("type"), item.look_str("role")) {
+        ("function_call", _) => {
+            let Some(name) = text("name") else { return };
+            item.tag("type");
+            let id = text("call_id").unwrap_or_else(|| String::new().into());
+            let arguments = item.get("arguments").map_or(json!({}), chat::arguments);
+            ask.push(Role::Assistant, item.said(Part::Call { id, name: name.what, arguments }));
+            return;
+        }
+        ("function_call_output", _) => {
+            item.tag("type");
+            let id = text("call_id").unwrap_or_else(|| String::new().into());
+            let text = item.get("output").map(chat::joined).unwrap_or_default();
+            let name = String::new().into();
+            ask.push(Role::User, item.said(Part::Result { id, name, text }));
+            return;
+        }
+        ("" | "message", "system" | "developer") => {
+            item.tag("type");
+            item.tag("role");
+            if !ask.turns.is_empty() {
+                item.changed("a system prompt between turns stands before them now");
+            }
+            ask.system.extend(item.get("content").into_iter().flat_map(chat::texts));
+            return;
+        }
+        ("" | "message", "user") => Role::User,
+        ("" | "message", "assistant") => Role::Assistant,
+        _ => return,
+    };
+    item.tag("type");
+    item.tag("role");
+    let parts: Vec<_> =
+        item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
+    if !parts.is_empty() {
+        ask.turns.push(Turn { role, parts });
+    }
+}
+
+fn read_part(node: Node<'_>) -> Option<Said<Part>> {
+    let what = match node.look_str("type") {
+        "input_text" | "output_text" => Part::Text(node.get("text")?.text()?),
+        "input_image" => image(&node.get("image_url")?.text()?),
+        _ => return None,
+    };
+    node.tag("type");
+    Some(node.said(what))
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    if !ask.system.is_empty() {
+        let all: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+        body.insert("instructions".into(), json!(all.join("\n\n")));
+    }
+    body.insert("input".into(), input(ask, notes));
+    let tool = |tool: &Tool| {
+        let mut flat = Map::new();
+        flat.insert("type".into(), json!("function"));
+        flat.append(&mut chat::function(tool, "parameters"));
+        flat.into()
+    };
+    let tools: Vec<Json> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), tools.into());
+    }
+    if let Some(choice) = &ask.choice {
+        let choice = match &choice.what {
+            Choice::Tool(name) => json!({"type": "function", "name": name}),
+            other => json!(chat::choice_word(other, "required")),
+        };
+        body.insert("tool_choice".into(), choice);
+    }
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    for stop in &ask.stop {
+        notes.lost(&stop.at, "there are no texts to stop at");
+    }
+    write_effort_word(ask, EFFORTS, &["reasoning", "effort"], &mut body, notes);
+    write_stream(ask, &mut body, notes);
+    usage_always(ask, notes);
+    body
+}
+
+/// Calls and results are items beside the messages; so a turn may be several.
+fn input(ask: &Ask, notes: &mut Notes) -> Json {
+    let mut items = Vec::new();
+    for turn in &ask.turns {
+        let (role, kind) = match turn.role {
+            Role::User => ("user", "input_text"),
+            Role::Assistant => ("assistant", "output_text"),
+        };
+        let mut said = Vec::new();
+        let mut others = Vec::new();
+        for part in &turn.parts {
+            match &part.what {
+                Part::Text(text) => said.push(json!({"type": kind, "text": text})),
+                Part::Call { id, name, arguments } => {
+                    chat::note_id(id, notes);
+                    others.push(json!({
+                        "type": "function_call",
+                        "call_id": id.what,
+                        "name": name,
+                        "arguments": chat::arguments_text(arguments),
+                    }));
+                }
+                Part::Result { id, text, .. } => {
+                    chat::note_id(id, notes);
+                    items.push(json!({
+                        "type": "function_call_output",
+                        "call_id": id.what,
+                        "output": text,
+                    }));
+                }
+                image => {
+                    said.push(json!({"type": "input_image", "image_url": image_url(image)}));
+                }
+            }
+        }
+        if !said.is_empty() {
+            items.push(json!({"role": role, "content": chat::plain(said)}));
+        }
+        items.append(&mut others);
+    }
+    items.into()
 }
 
 /// The parts of an answer that come in deltas and again whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum PartKind {
     Text,
     Refusal,
     Reasoning,
@@ -86,7 +238,7 @@ enum Part {
 struct Responses {
     told_model: bool,
     /// What was told already: (which kind, the item, the part of it).
-    told: BTreeSet<(Part, u64, u64)>,
+    told: BTreeSet<(PartKind, u64, u64)>,
     /// An error was told; the failed response that follows it repeats it.
     failed: bool,
 }
@@ -108,16 +260,16 @@ impl Decoder for Responses {
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match kind.as_ref() {
             "response.output_text.delta" => {
-                self.delta(json, Part::Text, "content_index", tell);
+                self.delta(json, PartKind::Text, "content_index", tell);
             }
             "response.reasoning_summary_text.delta" => {
-                self.delta(json, Part::Summary, "summary_index", tell);
+                self.delta(json, PartKind::Summary, "summary_index", tell);
             }
             // The second name is what servers of open models used before OpenAI had one.
             "response.reasoning_text.delta" | "response.reasoning.delta" => {
-                self.delta(json, Part::Reasoning, "content_index", tell);
+                self.delta(json, PartKind::Reasoning, "content_index", tell);
             }
-            "response.refusal.delta" => self.delta(json, Part::Refusal, "content_index", tell),
+            "response.refusal.delta" => self.delta(json, PartKind::Refusal, "content_index", tell),
             "response.function_call_arguments.delta"
             | "response.custom_tool_call_input.delta"
             | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", tell),
@@ -125,20 +277,20 @@ impl Decoder for Responses {
                 let text = json.str("delta").unwrap_or_default();
                 say(Channel::Other, Path::new("delta", 0), text, tell);
             }
-            "response.output_text.done" => self.done(json, Part::Text, "text", tell),
+            "response.output_text.done" => self.done(json, PartKind::Text, "text", tell),
             "response.reasoning_summary_text.done" => {
-                self.done(json, Part::Summary, "text", tell);
+                self.done(json, PartKind::Summary, "text", tell);
             }
             "response.reasoning_text.done" | "response.reasoning.done" => {
-                self.done(json, Part::Reasoning, "text", tell)
+                self.done(json, PartKind::Reasoning, "text", tell)
             }
-            "response.refusal.done" => self.done(json, Part::Refusal, "refusal", tell),
+            "response.refusal.done" => self.done(json, PartKind::Refusal, "refusal", tell),
             "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
-                if self.is_new(json, Part::Arguments) =>
+                if self.is_new(json, PartKind::Arguments) =>
             {
                 self.arguments(json, "arguments", tell);
             }
-            "response.custom_tool_call_input.done" if self.is_new(json, Part::Arguments) => {
+            "response.custom_tool_call_input.done" if self.is_new(json, PartKind::Arguments) => {
                 self.arguments(json, "input", tell);
             }
             "response.output_item.added" => self.begin_call(json, tell),
@@ -206,11 +358,17 @@ impl Paths {
 }
 
 impl Responses {
-    fn is_new(&self, json: Value<'_>, part: Part) -> bool {
+    fn is_new(&self, json: Value<'_>, part: PartKind) -> bool {
         !self.told.contains(&(part, output_index(json), 0))
     }
 
-    fn delta(&mut self, json: Value<'_>, part: Part, index: &str, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn delta(
+        &mut self,
+        json: Value<'_>,
+        part: PartKind,
+        index: &str,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
         self.told.insert((part, output_index(json), count(json, index)));
         say(part.channel(), Path::new("delta", 0), json.str("delta").unwrap_or_default(), tell);
     }
@@ -219,11 +377,11 @@ impl Responses {
     fn done(
         &mut self,
         json: Value<'_>,
-        part: Part,
+        part: PartKind,
         member: &'static str,
         tell: &mut dyn FnMut(Fact<'_>),
     ) {
-        let index = if part == Part::Summary { "summary_index" } else { "content_index" };
+        let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         if self.told.insert((part, output_index(json), count(json, index))) {
             say(part.channel(), Path::new(member, 0), json.str(member).unwrap_or_default(), tell);
         }
@@ -232,7 +390,7 @@ impl Responses {
     fn arguments(&mut self, json: Value<'_>, member: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
-        self.told.insert((Part::Arguments, index, 0));
+        self.told.insert((PartKind::Arguments, index, 0));
         tell(Fact::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new(member, 0),
@@ -253,8 +411,8 @@ impl Responses {
         let member = if item.get("input").is_some() { "input" } else { "arguments" };
         let arguments = item
             .str(member)
-            .filter(|a| !a.is_empty() && self.told.insert((Part::Arguments, index, 0)));
-        if !self.told.insert((Part::Call, index, 0)) && arguments.is_none() {
+            .filter(|a| !a.is_empty() && self.told.insert((PartKind::Arguments, index, 0)));
+        if !self.told.insert((PartKind::Call, index, 0)) && arguments.is_none() {
             return;
         }
         let given = |key| item.str(key).filter(|t| !t.is_empty());
@@ -282,16 +440,16 @@ impl Responses {
         }
         let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
         for (i, summary) in parts("summary") {
-            if self.told.insert((Part::Summary, index, i as u64)) {
+            if self.told.insert((PartKind::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
                 say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
             }
         }
         for (i, content) in parts("content") {
             let (part, member) = match content.str("type").as_deref() {
-                Some("refusal") => (Part::Refusal, "refusal"),
-                Some("reasoning_text") => (Part::Reasoning, "text"),
-                _ => (Part::Text, "text"),
+                Some("refusal") => (PartKind::Refusal, "refusal"),
+                Some("reasoning_text") => (PartKind::Reasoning, "text"),
+                _ => (PartKind::Text, "text"),
             };
             if self.told.insert((part, index, i as u64)) {
                 let text = content.str(member).unwrap_or_default();
@@ -363,13 +521,13 @@ impl Responses {
     }
 }
 
-impl Part {
+impl PartKind {
     fn channel(self) -> Channel {
         match self {
-            Part::Text => Channel::Content,
-            Part::Refusal => Channel::Refusal,
-            Part::Reasoning | Part::Summary => Channel::Reasoning,
-            Part::Call | Part::Arguments => Channel::Tool,
+            PartKind::Text => Channel::Content,
+            PartKind::Refusal => Channel::Refusal,
+            PartKind::Reasoning | PartKind::Summary => Channel::Reasoning,
+            PartKind::Call | PartKind::Arguments => Channel::Tool,
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Writer's text completions: events of one member, the next piece of text. Nothing says that the
 //! text is over, or why.
 
+use serde_json::{Map, Value as Json, json};
+
+use super::request::{
+    Ask, Node, Notes, Numbers, Param, Part, Role, Said, joined_prompt, lose_tools, read_common,
+    read_stop, write_model, write_numbers, write_stop, write_stream,
+};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestParts, RequestSide, openai_chat,
+    RequestSide, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -25,7 +31,8 @@ impl Dialect for WriterCompletions {
             path: "/completions",
             key_header: ("authorization", "Bearer "),
             headers: &[],
-            body: request_body,
+            read,
+            write,
         }
     }
 
@@ -46,14 +53,39 @@ impl Dialect for WriterCompletions {
     }
 }
 
-fn request_body(parts: &RequestParts<'_>) -> String {
-    // There are no roles: a system prompt can only stand before the rest.
-    let prompt = match parts.system {
-        Some(system) => format!("{system}\n\n{}", parts.prompt),
-        None => parts.prompt.to_owned(),
-    };
-    let body = serde_json::json!({"model": parts.model, "prompt": prompt, "stream": true});
-    serde_json::to_string_pretty(&body).unwrap_or_default()
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::Seed, &["random_seed"]),
+];
+
+fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    if let Some(text) = body.get("prompt").and_then(Node::said_text) {
+        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+    }
+    read_stop(body.get("stop"), &mut ask);
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask
+}
+
+fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
+    lose_tools(ask, notes);
+    write_numbers(ask, NUMBERS, &mut body, notes);
+    write_stop(ask, &["stop"], &mut body);
+    if let Some(effort) = &ask.effort {
+        notes.lost(&effort.at, "there is no thinking");
+    }
+    if let Some(usage) = &ask.usage {
+        notes.lost(&usage.at, "it never tells its usage");
+    }
+    write_stream(ask, &mut body, notes);
+    body
 }
 
 struct Pieces;

@@ -187,14 +187,10 @@ pub fn compose(
     let provider = provider_of(&draft, config)?;
     let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
     let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
-    let parts = dialect::RequestParts { model: &model, prompt, system };
-    let mut body = (speaks.request().body)(&parts);
-    if !provider.body.is_empty()
-        && let Ok(serde_json::Value::Object(mut members)) = serde_json::from_str(&body)
-    {
-        members.extend(provider.body.clone());
-        body = serde_json::to_string_pretty(&members).unwrap_or(body);
-    }
+    let ask = dialect::request::Ask::minimal(&model, prompt, system);
+    let mut members = (speaks.request().write)(&ask, &mut dialect::request::Notes::default());
+    members.extend(provider.body.clone());
+    let body = serde_json::to_string_pretty(&members).unwrap_or_default();
     Ok(Draft { model, body: body.into_bytes(), ..draft })
 }
 

@@ -1,0 +1,291 @@
+//! What the many dialects share that have OpenAI's list of messages.
+
+use serde_json::{Map, Value, json};
+
+use super::{Ask, Choice, Node, Notes, Part, Role, Said, Tool, Turn, image, image_url};
+
+/// Reads a list of messages: system prompts, turns, calls and their results.
+pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut Ask) {
+    for message in messages.into_iter().flat_map(Node::items) {
+        let role = match message.look_str("role") {
+            "system" | "developer" => {
+                message.tag("role");
+                if !ask.turns.is_empty() {
+                    message.changed("a system prompt between turns stands before them now");
+                }
+                ask.system.extend(message.get("content").into_iter().flat_map(texts));
+                continue;
+            }
+            "tool" => {
+                message.tag("role");
+                let text = message.get("content").map(joined).unwrap_or_default();
+                let text_of = |key| message.get(key).and_then(Node::said_text);
+                let id = text_of("tool_call_id").unwrap_or_else(|| String::new().into());
+                // Ollama has only a name.
+                let name = text_of("tool_name").or_else(|| text_of("name"));
+                let name = name.unwrap_or_else(|| String::new().into());
+                let part = message.said(Part::Result { id, name, text });
+                ask.turns.push(Turn { role: Role::User, parts: vec![part] });
+                continue;
+            }
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            _ => continue,
+        };
+        message.tag("role");
+        let mut parts: Vec<_> =
+            message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
+        // Ollama's, in base64.
+        for image in message.get("images").into_iter().flat_map(Node::items) {
+            if let Some(data) = image.text() {
+                let media = super::media_of(&data).to_owned();
+                parts.push(image.said(Part::Image { media, data }));
+            }
+        }
+        let calls = message.get("tool_calls").into_iter().flat_map(Node::items);
+        parts.extend(calls.filter_map(call));
+        if !parts.is_empty() {
+            ask.turns.push(Turn { role, parts });
+        }
+    }
+}
+
+/// The parts of a content that is a text or a list.
+pub(in crate::dialect) fn content<'a>(
+    content: Node<'a>,
+    part: fn(Node<'a>) -> Option<Said<Part>>,
+) -> Vec<Said<Part>> {
+    match content.said_text() {
+        Some(text) => vec![Said { what: Part::Text(text.what), at: text.at }],
+        None => content.items().filter_map(part).collect(),
+    }
+}
+
+fn part(node: Node<'_>) -> Option<Said<Part>> {
+    let what = match node.look_str("type") {
+        "text" => Part::Text(node.get("text")?.text()?),
+        "image_url" => {
+            let url = node.get("image_url")?;
+            // Mistral takes the address without an object around it.
+            image(&url.text().or_else(|| url.get("url")?.text())?)
+        }
+        _ => return None,
+    };
+    node.tag("type");
+    Some(node.said(what))
+}
+
+/// The texts of a content that is a text or a list, each with its place.
+pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Said<String>> {
+    if let Some(text) = node.said_text() {
+        return vec![text];
+    }
+    let text = |item: Node<'_>| {
+        let text = item.said_text().or_else(|| item.get("text")?.said_text())?;
+        item.tag("type");
+        Some(text)
+    };
+    node.items().filter_map(text).collect()
+}
+
+/// The same as one text.
+pub(in crate::dialect) fn joined(node: Node<'_>) -> String {
+    let texts: Vec<_> = texts(node).into_iter().map(|t| t.what).collect();
+    texts.join("\n")
+}
+
+fn call(node: Node<'_>) -> Option<Said<Part>> {
+    let function = node.get("function")?;
+    let name = function.get("name")?.text()?;
+    node.tag("type");
+    let id = node.get("id").and_then(Node::said_text).unwrap_or_else(|| String::new().into());
+    let arguments = function.get("arguments").map_or(json!({}), arguments);
+    Some(node.said(Part::Call { id, name, arguments }))
+}
+
+/// Arguments, which are JSON in a string, or JSON.
+pub(in crate::dialect) fn arguments(node: Node<'_>) -> Value {
+    match node.take() {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        other => other.clone(),
+    }
+}
+
+/// Arguments as JSON in a string.
+pub(in crate::dialect) fn arguments_text(arguments: &Value) -> String {
+    match arguments {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Writes the list of messages.
+pub(in crate::dialect) fn write_messages(ask: &Ask, notes: &mut Notes) -> Value {
+    let mut messages: Vec<Value> =
+        ask.system.iter().map(|s| json!({"role": "system", "content": s.what})).collect();
+    for turn in &ask.turns {
+        let mut said = Vec::new();
+        let mut calls = Vec::new();
+        for part in &turn.parts {
+            match &part.what {
+                Part::Result { id, text, .. } => {
+                    note_id(id, notes);
+                    messages
+                        .push(json!({"role": "tool", "tool_call_id": id.what, "content": text}));
+                }
+                Part::Call { id, name, arguments } => {
+                    note_id(id, notes);
+                    let arguments = arguments_text(arguments);
+                    calls.push(json!({
+                        "id": id.what,
+                        "type": "function",
+                        "function": {"name": name, "arguments": arguments},
+                    }));
+                }
+                Part::Text(text) => said.push(json!({"type": "text", "text": text})),
+                image => {
+                    let url = image_url(image);
+                    said.push(json!({"type": "image_url", "image_url": {"url": url}}));
+                }
+            }
+        }
+        if said.is_empty() && calls.is_empty() {
+            continue;
+        }
+        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        let mut message = Map::new();
+        message.insert("role".into(), json!(role));
+        message.insert("content".into(), plain(said));
+        if !calls.is_empty() {
+            message.insert("tool_calls".into(), Value::Array(calls));
+        }
+        messages.push(Value::Object(message));
+    }
+    Value::Array(messages)
+}
+
+/// A list of parts; one text alone stands without a list, and nothing is `null`.
+pub(in crate::dialect) fn plain(mut parts: Vec<Value>) -> Value {
+    match parts.as_mut_slice() {
+        [] => Value::Null,
+        [one] if one.get("text").is_some() => one["text"].take(),
+        _ => Value::Array(parts),
+    }
+}
+
+/// Notes an id that was made up, because there was none and there has to be one.
+pub(in crate::dialect) fn note_id(id: &Said<String>, notes: &mut Notes) {
+    if id.at.is_empty() {
+        notes.added(&id.what, "calls and results have ids here");
+    }
+}
+
+/// Reads functions, in an object of their own (`function`) or not.
+pub(in crate::dialect) fn read_tools(tools: Option<Node<'_>>, schema: &str, ask: &mut Ask) {
+    for node in tools.into_iter().flat_map(Node::items) {
+        let function = node.get("function").unwrap_or(node);
+        // Another `type` is one of the provider's own tools. Anthropic says `custom` of a function.
+        let kind = node.look_str("type");
+        if !matches!(kind, "" | "function") && (kind, schema) != ("custom", "input_schema") {
+            continue;
+        }
+        let Some(name) = function.get("name").and_then(Node::text) else { continue };
+        node.tag("type");
+        ask.tools.push(Tool {
+            at: node.path(),
+            name,
+            description: function.get("description").and_then(Node::text),
+            schema: function.get(schema).map(|s| s.take().clone()),
+        });
+    }
+}
+
+/// A function: name, description and schema, the latter under that name.
+pub(in crate::dialect) fn function(tool: &Tool, schema: &str) -> Map<String, Value> {
+    let mut function = Map::new();
+    function.insert("name".into(), json!(tool.name));
+    if let Some(description) = &tool.description {
+        function.insert("description".into(), json!(description));
+    }
+    if let Some(parameters) = &tool.schema {
+        function.insert(schema.into(), parameters.clone());
+    }
+    function
+}
+
+/// Writes functions, each in an object of its own.
+pub(in crate::dialect) fn write_tools(ask: &Ask, body: &mut Map<String, Value>) {
+    let tool = |t| json!({"type": "function", "function": function(t, "parameters")});
+    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), Value::Array(tools));
+    }
+}
+
+/// Reads `tool_choice`: a word, or an object with a function's name.
+pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, ask: &mut Ask) {
+    let Some(choice) = choice else { return };
+    let what = match choice.look() {
+        Value::String(word) => match word.to_ascii_lowercase().as_str() {
+            "auto" => Choice::Auto,
+            "none" => Choice::None,
+            "required" | "any" => Choice::Required,
+            _ => return,
+        },
+        _ => {
+            let name = choice.at(&["function", "name"]).or_else(|| choice.get("name"));
+            let Some(name) = name.and_then(Node::text) else { return };
+            choice.tag("type");
+            Choice::Tool(name)
+        }
+    };
+    if choice.look().is_string() {
+        choice.take();
+    }
+    ask.choice = Some(choice.said(what));
+}
+
+/// The word for a choice that is none of a certain function; `required` as the dialect has it.
+pub(in crate::dialect) fn choice_word(choice: &Choice, required: &'static str) -> &'static str {
+    match choice {
+        Choice::Auto => "auto",
+        Choice::None => "none",
+        Choice::Required | Choice::Tool(_) => required,
+    }
+}
+
+/// Writes `tool_choice`, with a function's name in an object of its own.
+pub(in crate::dialect) fn write_choice(
+    ask: &Ask,
+    required: &'static str,
+    body: &mut Map<String, Value>,
+) {
+    let Some(choice) = &ask.choice else { return };
+    let value = match &choice.what {
+        Choice::Tool(name) => json!({"type": "function", "function": {"name": name}}),
+        other => json!(choice_word(other, required)),
+    };
+    body.insert("tool_choice".into(), value);
+}
+
+/// Reads `stream` and, where it is, `stream_options.include_usage`.
+pub(in crate::dialect) fn read_stream(body: Node<'_>, ask: &mut Ask) {
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = body.at(&["stream_options", "include_usage"]).and_then(Node::said_bool);
+}
+
+/// Writes both.
+pub(in crate::dialect) fn write_stream(
+    ask: &Ask,
+    body: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
+    super::write_stream(ask, body, notes);
+    if let Some(usage) = &ask.usage {
+        if usage.at.is_empty() {
+            let why = "otherwise no usage comes";
+            notes.added("stream_options.include_usage", why);
+        }
+        body.insert("stream_options".into(), json!({"include_usage": usage.what}));
+    }
+}

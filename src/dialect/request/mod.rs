@@ -1,0 +1,608 @@
+//! Requests: one neutral form between all dialects, and what each can and cannot say of it.
+//!
+//! A dialect reads its own body into an [`Ask`] and writes an [`Ask`] as its own body. Whatever of a
+//! body no reader took is known by that alone ([`Sheet`]), so a dialect need not list what it
+//! ignores, and nothing can be forgotten silently.
+
+pub(super) mod chat;
+mod sheet;
+
+pub use sheet::{Node, Sheet};
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+/// How a dialect's requests are made.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSide {
+    /// Path after the provider's base URL; `{model}` in it stands for the model.
+    pub path: &'static str,
+    /// The header that carries the key, and what stands before the key in it.
+    pub key_header: (&'static str, &'static str),
+    /// Headers that every request has, name and value.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Takes from a body what an [`Ask`] can hold.
+    pub read: fn(Node<'_>) -> Ask,
+    /// Writes a body, members in the order of the dialect's documents, and notes what it cannot
+    /// say or says otherwise.
+    pub write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+}
+
+/// Something said, and the JSON path it was read from: empty when no body says it in so many words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said<T> {
+    /// What.
+    pub what: T,
+    /// Where.
+    pub at: String,
+}
+
+impl<T> From<T> for Said<T> {
+    fn from(what: T) -> Self {
+        Self { what, at: String::new() }
+    }
+}
+
+/// A request without a dialect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ask {
+    /// The model.
+    pub model: Option<Said<String>>,
+    /// System prompts, in order.
+    pub system: Vec<Said<String>>,
+    /// The conversation.
+    pub turns: Vec<Turn>,
+    /// The functions that may be called.
+    pub tools: Vec<Tool>,
+    /// Whether they must be.
+    pub choice: Option<Said<Choice>>,
+    /// Parameters that are one number each.
+    pub numbers: BTreeMap<Param, Said<serde_json::Number>>,
+    /// Texts at which to stop.
+    pub stop: Vec<Said<String>>,
+    /// How much to think.
+    pub effort: Option<Said<Effort>>,
+    /// Whether the answer comes as a stream.
+    pub stream: Option<Said<bool>>,
+    /// Whether a stream tells its usage.
+    pub usage: Option<Said<bool>>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The user, and the tools' results.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// What one side says at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// Which side.
+    pub role: Role,
+    /// What, in order.
+    pub parts: Vec<Said<Part>>,
+}
+
+/// A piece of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// An image by its address.
+    ImageUrl(String),
+    /// An image itself.
+    Image {
+        /// Its media type.
+        media: String,
+        /// Its bytes in base64.
+        data: String,
+    },
+    /// The model calls a function.
+    Call {
+        /// The call's id.
+        id: Said<String>,
+        /// The function.
+        name: String,
+        /// Its arguments; a string when they are not JSON.
+        arguments: Value,
+    },
+    /// What the function gave.
+    Result {
+        /// The call's id.
+        id: Said<String>,
+        /// The function.
+        name: Said<String>,
+        /// The result as text.
+        text: String,
+    },
+}
+
+/// A function that may be called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    /// Where it was declared.
+    pub at: String,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// Its arguments' JSON schema.
+    pub schema: Option<Value>,
+}
+
+/// Whether functions are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// As the model likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Required,
+    /// This one.
+    Tool(String),
+}
+
+/// A parameter that is a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Param {
+    /// The longest answer, in tokens.
+    MaxTokens,
+    /// Sampling's temperature.
+    Temperature,
+    /// Nucleus sampling.
+    TopP,
+    /// Sampling among so many tokens.
+    TopK,
+    /// Sampling's seed.
+    Seed,
+    /// A penalty for what was there.
+    PresencePenalty,
+    /// A penalty for what was there often.
+    FrequencyPenalty,
+}
+
+/// Where a dialect has its numbers: the first row of a parameter is where it is written, the others
+/// are read too.
+pub type Numbers = &'static [(Param, &'static [&'static str])];
+
+/// How much to think.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effort {
+    /// Not at all.
+    Off,
+    /// As the model likes.
+    Auto,
+    /// By a word: `low`, `medium`, `high` and what else there is.
+    Word(String),
+    /// So many tokens.
+    Tokens(u64),
+}
+
+/// Words as budgets, as Google documents them for its OpenAI endpoint; beyond `high` by doubling.
+const BUDGETS: &[(&str, u64)] = &[
+    ("low", 1024),
+    ("medium", 8192),
+    ("high", 24576),
+    // Only ever read, never chosen for a budget.
+    ("minimal", 1024),
+    ("xhigh", 49152),
+    ("max", 49152),
+];
+
+impl Effort {
+    /// An effort given as a word.
+    pub fn of_word(word: &str) -> Self {
+        match word {
+            "none" => Effort::Off,
+            "auto" | "dynamic" => Effort::Auto,
+            word => Effort::Word(word.to_owned()),
+        }
+    }
+
+    /// An effort given as a budget: 0 is none, a negative one the model's choice (Google's words).
+    pub fn of_tokens(tokens: i64) -> Self {
+        match u64::try_from(tokens) {
+            Ok(0) => Effort::Off,
+            Ok(tokens) => Effort::Tokens(tokens),
+            Err(_) => Effort::Auto,
+        }
+    }
+
+    /// As one of the words that a dialect knows, the nearest there is.
+    pub fn word(&self, known: &[&'static str]) -> &'static str {
+        let of = |word: &str| known.iter().find(|k| **k == word).copied();
+        let least = || of("none").or_else(|| of("minimal")).or_else(|| of("low"));
+        let word = match self {
+            Effort::Off => least(),
+            Effort::Auto => of("medium"),
+            Effort::Word(word) => of(word).or_else(|| match word.as_str() {
+                "minimal" | "low" => of("low"),
+                "medium" => of("medium"),
+                _ => of("high"),
+            }),
+            Effort::Tokens(n) => {
+                let near = BUDGETS[..3].iter().min_by_key(|(_, tokens)| tokens.abs_diff(*n));
+                near.and_then(|(word, _)| of(word))
+            }
+        };
+        word.or_else(|| known.last().copied()).unwrap_or("high")
+    }
+
+    /// As a budget of tokens; 0 is none. `None` when the model chooses.
+    pub fn tokens(&self) -> Option<u64> {
+        match self {
+            Effort::Off => Some(0),
+            Effort::Auto => None,
+            Effort::Tokens(tokens) => Some(*tokens),
+            Effort::Word(word) => {
+                let row = BUDGETS.iter().find(|(known, _)| known == word);
+                Some(row.map_or(8192, |(_, tokens)| *tokens))
+            }
+        }
+    }
+}
+
+impl Ask {
+    /// The smallest request there is: a model, a prompt, and a stream that counts its tokens.
+    pub fn minimal(model: &str, prompt: &str, system: Option<&str>) -> Self {
+        let text = Part::Text(prompt.to_owned());
+        Self {
+            model: Some(model.to_owned().into()),
+            system: system.map(|s| s.to_owned().into()).into_iter().collect(),
+            turns: vec![Turn { role: Role::User, parts: vec![text.into()] }],
+            stream: Some(true.into()),
+            usage: Some(true.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a part to the turn of its side that is going on, or begins one.
+    pub fn push(&mut self, role: Role, part: Said<Part>) {
+        match self.turns.last_mut() {
+            Some(turn) if turn.role == role => turn.parts.push(part),
+            _ => self.turns.push(Turn { role, parts: vec![part] }),
+        }
+    }
+
+    /// The turns such that the sides take turns.
+    pub fn alternating(&self) -> Vec<Turn> {
+        let mut merged = Self::default();
+        for turn in &self.turns {
+            for part in &turn.parts {
+                merged.push(turn.role, part.clone());
+            }
+        }
+        merged.turns
+    }
+
+    /// Gives calls without an id one, and results the id or the name of the call that they lack.
+    pub fn complete(&mut self) {
+        let mut calls: Vec<(String, String, bool)> = Vec::new();
+        for part in self.turns.iter_mut().flat_map(|t| &mut t.parts) {
+            match &mut part.what {
+                Part::Call { id, name, .. } => {
+                    if id.what.is_empty() {
+                        id.what = format!("call_{}", calls.len() + 1);
+                    }
+                    calls.push((id.what.clone(), name.clone(), false));
+                }
+                Part::Result { id, name, .. } => {
+                    // A result without an id is that of the first call of its name without one.
+                    let call = calls.iter_mut().find(|(known, called, answered)| match () {
+                        () if !id.what.is_empty() => *known == id.what,
+                        () => !*answered && (name.what.is_empty() || *called == name.what),
+                    });
+                    let Some((known, called, answered)) = call else { continue };
+                    *answered = true;
+                    if id.what.is_empty() {
+                        id.what.clone_from(known);
+                    }
+                    if name.what.is_empty() {
+                        name.what.clone_from(called);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What became of something that a body says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// The other dialect cannot say it: it is gone.
+    Lost,
+    /// It is said otherwise, and not quite the same.
+    Changed,
+    /// It was not said, and is now.
+    Added,
+    /// It need not be said in the body: it is in the address, or goes without saying.
+    Elsewhere,
+}
+
+impl Fate {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Lost => "lost",
+            Fate::Changed => "changed",
+            Fate::Added => "added",
+            Fate::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+/// A word about one place of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What became of it.
+    pub fate: Fate,
+    /// Its JSON path: in the source, and of something added in the target.
+    pub path: String,
+    /// The value there as JSON; cut after 200 bytes.
+    pub value: String,
+    /// Why, or what it is now.
+    pub why: String,
+}
+
+/// Notes being taken.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    list: Vec<Note>,
+}
+
+impl Notes {
+    /// It is gone.
+    pub fn lost(&mut self, at: &str, why: impl Into<String>) {
+        self.note(Fate::Lost, at, why);
+    }
+
+    /// It is not quite the same.
+    pub fn changed(&mut self, at: &str, why: impl Into<String>) {
+        self.note(Fate::Changed, at, why);
+    }
+
+    /// It goes without saying.
+    pub fn elsewhere(&mut self, at: &str, why: impl Into<String>) {
+        self.note(Fate::Elsewhere, at, why);
+    }
+
+    /// It is new; `at` is its path in the target.
+    pub fn added(&mut self, at: &str, why: impl Into<String>) {
+        self.note(Fate::Added, at, why);
+    }
+
+    /// Nothing is said of what was never said.
+    fn note(&mut self, fate: Fate, at: &str, why: impl Into<String>) {
+        if !at.is_empty() {
+            let path = at.to_owned();
+            self.list.push(Note { fate, path, value: String::new(), why: why.into() });
+        }
+    }
+
+    /// All of them, in the order taken.
+    pub fn into_list(self) -> Vec<Note> {
+        self.list
+    }
+}
+
+/// Puts a value at a path of members.
+pub(super) fn put(body: &mut Map<String, Value>, path: &[&str], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            body.insert((*key).to_owned(), value);
+        }
+        [key, rest @ ..] => {
+            let inner = body.entry(*key).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Reads the model, and the numbers where a dialect has them.
+pub(super) fn read_common(body: Node<'_>, numbers: Numbers, ask: &mut Ask) {
+    ask.model = body.get("model").and_then(Node::said_text);
+    for (param, path) in numbers {
+        if !ask.numbers.contains_key(param)
+            && let Some(number) = body.at(path).and_then(Node::said_number)
+        {
+            ask.numbers.insert(*param, number);
+        }
+    }
+}
+
+/// Writes the numbers where a dialect has them.
+pub(super) fn write_numbers(
+    ask: &Ask,
+    numbers: Numbers,
+    body: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
+    for (param, number) in &ask.numbers {
+        match numbers.iter().find(|(known, _)| known == param) {
+            Some((_, path)) => put(body, path, Value::Number(number.what.clone())),
+            None => notes.lost(&number.at, "there is no such parameter"),
+        }
+    }
+}
+
+/// Reads the texts at which to stop: one, or a list.
+pub(super) fn read_stop(stop: Option<Node<'_>>, ask: &mut Ask) {
+    let Some(stop) = stop else { return };
+    ask.stop.extend(stop.said_text());
+    ask.stop.extend(stop.items().filter_map(Node::said_text));
+}
+
+/// Writes them as a list.
+pub(super) fn write_stop(ask: &Ask, path: &[&str], body: &mut Map<String, Value>) {
+    if !ask.stop.is_empty() {
+        let list = ask.stop.iter().map(|s| json!(s.what)).collect();
+        put(body, path, Value::Array(list));
+    }
+}
+
+/// Writes the model into the body.
+pub(super) fn write_model(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
+    if let Some(model) = &ask.model {
+        body.insert("model".into(), json!(model.what));
+    } else {
+        notes.added("model", "the body names none yet");
+        body.insert("model".into(), json!(""));
+    }
+}
+
+/// Writes `stream` into the body.
+pub(super) fn write_stream(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
+    if let Some(stream) = &ask.stream {
+        if stream.at.is_empty() {
+            notes.added("stream", "it went without saying before");
+        }
+        body.insert("stream".into(), json!(stream.what));
+    }
+}
+
+/// Notes for a dialect whose address names the model and says that it streams.
+pub(super) fn in_address(ask: &Ask, notes: &mut Notes) {
+    if let Some(model) = &ask.model {
+        notes.elsewhere(&model.at, "the address names the model");
+    }
+    match &ask.stream {
+        Some(stream) if stream.what => {
+            notes.elsewhere(&stream.at, "the address says that it streams");
+        }
+        Some(stream) => notes.changed(&stream.at, "its address always streams"),
+        None => notes.added("stream", "its address always streams"),
+    }
+}
+
+/// Notes for a dialect whose streams always tell their usage.
+pub(super) fn usage_always(ask: &Ask, notes: &mut Notes) {
+    match &ask.usage {
+        Some(usage) if usage.what => notes.elsewhere(&usage.at, "usage always comes"),
+        Some(usage) => notes.changed(&usage.at, "usage always comes"),
+        None => {}
+    }
+}
+
+/// Writes an effort as one of the words that a dialect knows.
+pub(super) fn write_effort_word(
+    ask: &Ask,
+    known: &[&'static str],
+    path: &[&str],
+    body: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
+    let Some(effort) = &ask.effort else { return };
+    let word = effort.what.word(known);
+    if Effort::of_word(word) != effort.what {
+        notes.changed(&effort.at, format!("{word:?} is the nearest there is"));
+    }
+    put(body, path, json!(word));
+}
+
+/// The whole conversation as one text, where there are no roles: a system prompt can only stand before the rest, and who says what is told
+/// by a word before it, once more than the user has spoken.
+pub(super) fn joined_prompt(ask: &Ask, notes: &mut Notes) -> String {
+    let mut pieces = Vec::new();
+    for system in &ask.system {
+        notes.changed(&system.at, "stands before the prompt");
+        pieces.push(system.what.clone());
+    }
+    let alone = ask.turns.len() == 1;
+    for turn in &ask.turns {
+        let who = if turn.role == Role::User { "User" } else { "Assistant" };
+        let mut texts = Vec::new();
+        for part in &turn.parts {
+            match &part.what {
+                Part::Text(text) => {
+                    if !alone {
+                        notes.changed(&part.at, format!("a paragraph of the prompt, \"{who}: …\""));
+                    }
+                    texts.push(text.as_str());
+                }
+                Part::Call { .. } | Part::Result { .. } => {
+                    notes.lost(&part.at, "there are no functions to call");
+                }
+                _ => notes.lost(&part.at, "a prompt is only text"),
+            }
+        }
+        let text = texts.join("\n");
+        match (alone, text.is_empty()) {
+            (_, true) => {}
+            (true, _) => pieces.push(text),
+            (false, _) => pieces.push(format!("{who}: {text}")),
+        }
+    }
+    pieces.join("\n\n")
+}
+
+/// A turn's text, where nothing else can be said.
+pub(super) fn only_text(turn: &Turn, notes: &mut Notes) -> String {
+    let mut texts = Vec::new();
+    for part in &turn.parts {
+        match &part.what {
+            Part::Text(text) => texts.push(text.as_str()),
+            Part::Call { .. } | Part::Result { .. } => {
+                notes.lost(&part.at, "there are no functions to call");
+            }
+            _ => notes.lost(&part.at, "a message is only text"),
+        }
+    }
+    texts.join("\n")
+}
+
+/// Notes that there are no functions.
+pub(super) fn lose_tools(ask: &Ask, notes: &mut Notes) {
+    for tool in &ask.tools {
+        notes.lost(&tool.at, "there are no functions to call");
+    }
+    if let Some(choice) = &ask.choice {
+        notes.lost(&choice.at, "there are no functions to call");
+    }
+}
+
+/// Arguments as a JSON object; those that are none are put in one.
+pub(super) fn arguments_object(arguments: &Value, at: &str, notes: &mut Notes) -> Value {
+    match arguments {
+        Value::Object(_) => arguments.clone(),
+        Value::String(text) if text.is_empty() => json!({}),
+        other => {
+            notes.changed(at, "arguments must be an object here: they are its member \"value\"");
+            json!({"value": other})
+        }
+    }
+}
+
+/// The media type that the first characters of base64 tell; PNG when they tell none.
+pub(super) fn media_of(data: &str) -> &'static str {
+    const BEGINNINGS: &[(&str, &str)] =
+        &[("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("UklG", "image/webp")];
+    let known = BEGINNINGS.iter().find(|(beginning, _)| data.starts_with(beginning));
+    known.map_or("image/png", |(_, media)| media)
+}
+
+/// An image as its address or, in a `data:` address, itself.
+pub(super) fn image(url: &str) -> Part {
+    let inside = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    match inside {
+        Some((media, data)) => Part::Image { media: media.to_owned(), data: data.to_owned() },
+        None => Part::ImageUrl(url.to_owned()),
+    }
+}
+
+/// An image's address, a `data:` one for the image itself.
+pub(super) fn image_url(part: &Part) -> Option<String> {
+    match part {
+        Part::ImageUrl(url) => Some(url.clone()),
+        Part::Image { media, data } => Some(format!("data:{media};base64,{data}")),
+        _ => None,
+    }
+}
