@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Usage,
-    anthropic, bedrock, openai_chat::OpenAiChat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Sign,
+    Usage, anthropic, bedrock, openai_chat::OpenAiChat,
 };
 use crate::frame;
 use crate::json::{Kind, Tape, Value};
@@ -63,15 +63,14 @@ impl Dialect for Invoke {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
         let is_chunk = payload.kind == frame::Kind::Message && payload.event == "chunk";
         // Bedrock's agents send such chunks too, with plain text in them.
-        is_chunk
-            && payload.json.and_then(inner).is_some_and(|text| {
-                let mut tape = Tape::new();
-                tape.parse(&text).is_ok()
-                    && tape.root(&text).is_some_and(|j| j.kind() == Kind::Object)
-            })
+        let text = payload.json.filter(|_| is_chunk).and_then(inner)?;
+        let mut tape = Tape::new();
+        tape.parse(&text).ok()?;
+        let object = tape.root(&text).is_some_and(|j| j.kind() == Kind::Object);
+        object.then(|| Sign::certain("event \"chunk\" with JSON in bytes"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

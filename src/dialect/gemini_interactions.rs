@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Sign,
     ToolPiece, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
@@ -40,10 +40,10 @@ impl Dialect for GeminiInteractions {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.and_then(|j| j.str("event_type")).is_some_and(|t| {
-            ["interaction.", "step.", "content."].iter().any(|family| t.starts_with(family))
-        })
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let event = payload.json.and_then(|j| j.str("event_type"))?;
+        let known = ["interaction.", "step.", "content."].iter().any(|f| event.starts_with(f));
+        known.then(|| Sign::member("event_type", event))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -4,7 +4,8 @@
 //! Mistral's own is the name, the request, and a finish `error`.
 
 use super::{
-    Decoder, Dialect, EndingRules, Payload, RequestParts, RequestSide, openai_chat::OpenAiChat,
+    Decoder, Dialect, EndingRules, Payload, RequestParts, RequestSide, Sign,
+    openai_chat::OpenAiChat,
 };
 use crate::json::Value;
 
@@ -32,8 +33,18 @@ impl Dialect for Mistral {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.is_some_and(|j| is_mistral(j) || is_refusal(j))
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        if is_mistral(json) {
+            // Who else serves the model under this very name would have to leave that out, too.
+            let model = crate::text::preview(&json.str("model")?, 40);
+            return Some(Sign::likely(format!("model \"{model}\" and no fingerprint")));
+        }
+        is_refusal(json).then(|| Sign::likely("a flat error with raw_status_code"))
+    }
+
+    fn family(&self) -> &'static str {
+        OpenAiChat.name()
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestParts, RequestSide, Sign,
     ToolPiece, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
@@ -38,12 +38,20 @@ impl Dialect for Ollama {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
-        json.get("done").is_some_and(|d| d.kind() == Kind::Bool)
-            && json.get("choices").is_none()
-            && (json.get("message").is_some_and(|m| m.kind() == Kind::Object)
-                || json.get("response").is_some_and(|r| r.kind() == Kind::String))
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        if json.get("done")?.kind() != Kind::Bool || json.get("choices").is_some() {
+            return None;
+        }
+        let by = if json.get("message").is_some_and(|m| m.kind() == Kind::Object) {
+            "message beside done"
+        } else if json.get("response").is_some_and(|r| r.kind() == Kind::String) {
+            "response beside done"
+        } else {
+            return None;
+        };
+        let dated = json.get("created_at").is_some();
+        Some(if dated { Sign::certain(by) } else { Sign::likely(by) })
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
