@@ -14,7 +14,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, Sign, ToolPiece, Usage, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -57,11 +57,11 @@ impl Dialect for Anthropic {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
-        let Some(kind) = json.str("type") else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        let kind = json.str("type")?;
         let object = |key: &str| json.get(key).is_some_and(|v| v.kind() == Kind::Object);
-        match kind.as_ref() {
+        let known = match kind.as_ref() {
             "message_start" => object("message"),
             "content_block_start" => object("content_block"),
             "content_block_delta" => object("delta") && json.get("index").is_some(),
@@ -76,16 +76,18 @@ impl Dialect for Anthropic {
             }
             // OpenAI's errors have `code` and `param`, and its events a sequence number.
             "error" => {
-                json.get("sequence_number").is_none()
+                let ours = json.get("sequence_number").is_none()
                     && json.get("error").is_some_and(|e| {
                         e.str("type").is_some()
                             && e.str("message").is_some()
                             && e.get("code").is_none()
                             && e.get("param").is_none()
-                    })
+                    });
+                return ours.then(|| Sign::guess("an error with type \"error\""));
             }
             _ => false,
-        }
+        };
+        known.then(|| Sign::member("type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::request::{Ask, Node, Notes};
 use super::{
-    Decoder, Dialect, EndingRules, Payload, RequestSide,
+    Decoder, Dialect, EndingRules, Payload, RequestSide, Sign,
     openai_chat::{self, OpenAiChat},
 };
 
@@ -37,8 +37,8 @@ impl Dialect for Azure {
         OpenAiChat.ending()
     }
 
-    fn recognises(&self, _payload: &Payload<'_>) -> bool {
-        false
+    fn recognises(&self, _payload: &Payload<'_>) -> Option<Sign> {
+        None
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -10,7 +10,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, Sign, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -58,15 +58,18 @@ impl Dialect for Converse {
         EndingRules { sentinel: false, terminal: true, finishes: FINISHES }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
         match payload.kind {
-            frame::Kind::Message => member(payload.event).is_some_and(|m| json.get(m).is_some()),
-            frame::Kind::Body => {
-                json.at(&["output", "message", "content"]).is_some()
-                    && json.get("stopReason").is_some()
+            frame::Kind::Message => {
+                json.get(member(payload.event)?)?;
+                Some(Sign::member("event", payload.event))
             }
-            _ => false,
+            frame::Kind::Body => {
+                json.at(&["output", "message", "content"])?;
+                json.get("stopReason").map(|_| Sign::certain("output.message beside stopReason"))
+            }
+            _ => None,
         }
     }
 

@@ -11,8 +11,8 @@ use super::request::{
     Ask, Node, Notes, Part, Role, Said, joined_prompt, lose_tools, write_numbers,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, bedrock,
-    bedrock_invoke::inner,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
+    bedrock, bedrock_invoke::inner,
 };
 use crate::frame;
 use crate::json::{Kind, Tape, Value};
@@ -44,21 +44,22 @@ impl Dialect for Agent {
         EndingRules { sentinel: false, terminal: false, finishes: &[] }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json.filter(|_| payload.kind == frame::Kind::Message) else {
-            return false;
-        };
-        match payload.event {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json.filter(|_| payload.kind == frame::Kind::Message)?;
+        let certain = match payload.event {
             "trace" => json.get("trace").is_some(),
             "returnControl" => json.get("invocationInputs").is_some(),
-            // Models send their own JSON in such chunks, agents plain text.
-            "chunk" => inner(json).is_some_and(|text| {
-                let mut tape = Tape::new();
-                tape.parse(&text).is_err()
-                    || tape.root(&text).is_none_or(|j| j.kind() != Kind::Object)
-            }),
             _ => false,
+        };
+        if certain {
+            return Some(Sign::certain(format!("event type {}", payload.event)));
         }
+        // Models send their own JSON in such chunks, agents plain text.
+        let text = inner(json).filter(|_| payload.event == "chunk")?;
+        let mut tape = Tape::new();
+        let plain =
+            tape.parse(&text).is_err() || tape.root(&text).is_none_or(|j| j.kind() != Kind::Object);
+        plain.then(|| Sign::likely("plain text in a chunk"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -202,7 +203,7 @@ mod tests {
             tape.parse(&data).unwrap();
             let (kind, json) = (frame::Kind::Message, tape.root(&data));
             let payload = Payload { kind, event: "chunk", data: &data, json };
-            assert_eq!(Agent.recognises(&payload), is);
+            assert_eq!(Agent.recognises(&payload).is_some(), is);
         }
     }
 }

@@ -13,8 +13,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{Ask, Node, Notes, in_address};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, anthropic,
-    bedrock,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
+    anthropic, bedrock,
     cohere_v1::CohereV1,
     openai_chat::{self, OpenAiChat},
 };
@@ -77,15 +77,14 @@ impl Dialect for Invoke {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
         let is_chunk = payload.kind == frame::Kind::Message && payload.event == "chunk";
         // Bedrock's agents send such chunks too, with plain text in them.
-        is_chunk
-            && payload.json.and_then(inner).is_some_and(|text| {
-                let mut tape = Tape::new();
-                tape.parse(&text).is_ok()
-                    && tape.root(&text).is_some_and(|j| j.kind() == Kind::Object)
-            })
+        let text = payload.json.filter(|_| is_chunk).and_then(inner)?;
+        let mut tape = Tape::new();
+        tape.parse(&text).ok()?;
+        let object = tape.root(&text).is_some_and(|j| j.kind() == Kind::Object);
+        object.then(|| Sign::certain("event \"chunk\" with JSON in bytes"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

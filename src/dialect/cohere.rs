@@ -10,7 +10,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, Sign, ToolPiece, Usage, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -44,16 +44,18 @@ impl Dialect for Cohere {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
-        match json.str("type").unwrap_or_default().as_ref() {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        let kind = json.str("type")?;
+        let known = match kind.as_ref() {
             "message-start" | "content-start" | "content-delta" | "tool-plan-delta"
             | "tool-call-start" | "tool-call-delta" | "citation-start" => {
                 json.at(&["delta", "message"]).is_some()
             }
             "message-end" => json.at(&["delta", "finish_reason"]).is_some(),
             _ => false,
-        }
+        };
+        known.then(|| Sign::member("type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

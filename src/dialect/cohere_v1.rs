@@ -11,7 +11,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage,
+    RequestSide, Sign, ToolPiece, Usage,
     cohere::{error, say, whole},
     error_text,
 };
@@ -56,9 +56,10 @@ impl Dialect for CohereV1 {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
-        match json.str("event_type").unwrap_or_default().as_ref() {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        let kind = json.str("event_type")?;
+        let known = match kind.as_ref() {
             "stream-start" => json.get("generation_id").is_some(),
             "text-generation" => json.get("text").is_some(),
             "search-queries-generation"
@@ -69,7 +70,8 @@ impl Dialect for CohereV1 {
             | "stream-end"
             | "stream-error" => true,
             _ => false,
-        }
+        };
+        known.then(|| Sign::member("event_type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

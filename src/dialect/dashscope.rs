@@ -13,7 +13,8 @@ use super::request::{
     usage_always, write_model, write_numbers, write_stop,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
+    openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -47,14 +48,17 @@ impl Dialect for DashScope {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
         let Some(output) = json.get("output").filter(|o| o.kind() == Kind::Object) else {
-            return is_error(json);
+            return is_error(json).then(|| Sign::likely("code, message and request_id"));
         };
         let message = output.get("choices").and_then(|c| c.items().next());
-        message.is_some_and(|c| c.get("message").is_some())
-            || (output.get("text").is_some() && json.get("request_id").is_some())
+        if message.is_some_and(|c| c.get("message").is_some()) {
+            return Some(Sign::certain("output.choices[].message"));
+        }
+        let text = output.get("text").is_some() && json.get("request_id").is_some();
+        text.then(|| Sign::certain("output.text and request_id"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -16,7 +16,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text, openai_chat,
+    RequestSide, Sign, ToolPiece, Usage, error_text, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -58,18 +58,27 @@ impl Dialect for Gemini {
         EndingRules { sentinel: false, terminal: false, finishes: FINISHES }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
         if (payload.kind == frame::Kind::Element) != self.array {
-            return false;
+            return None;
         }
-        let Some(json) = payload.json else { return false };
+        let json = payload.json?;
         let has = |key, kind| json.get(key).is_some_and(|v| v.kind() == kind);
         // Gateways put Google's usage beside events of another kind.
         let other = ["type", "event_type", "choices"].iter().any(|key| json.get(key).is_some());
-        !other
-            && (has("candidates", Kind::Array)
-                || has("usageMetadata", Kind::Object)
-                || has("promptFeedback", Kind::Object))
+        if other {
+            None
+        } else if has("candidates", Kind::Array) {
+            Some(Sign::certain("candidates"))
+        } else if has("usageMetadata", Kind::Object) {
+            Some(Sign::likely("usageMetadata"))
+        } else {
+            has("promptFeedback", Kind::Object).then(|| Sign::likely("promptFeedback"))
+        }
+    }
+
+    fn family(&self) -> &'static str {
+        "gemini"
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -12,8 +12,8 @@ use super::request::{
     write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
+    Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -48,10 +48,10 @@ impl Dialect for GeminiInteractions {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.and_then(|j| j.str("event_type")).is_some_and(|t| {
-            ["interaction.", "step.", "content."].iter().any(|family| t.starts_with(family))
-        })
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let event = payload.json.and_then(|j| j.str("event_type"))?;
+        let known = ["interaction.", "step.", "content."].iter().any(|f| event.starts_with(f));
+        known.then(|| Sign::member("event_type", event))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

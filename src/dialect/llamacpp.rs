@@ -10,7 +10,8 @@ use super::request::{
     read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
+    openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -40,12 +41,12 @@ impl Dialect for LlamaCpp {
         EndingRules { sentinel: false, terminal: true, finishes: &["none", "eos", "limit", "word"] }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.is_some_and(|json| {
-            json.get("content").is_some_and(|c| c.kind() == Kind::String)
-                && json.get("stop").is_some_and(|s| s.kind() == Kind::Bool)
-                && json.get("choices").is_none()
-        })
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        let is = json.get("content").is_some_and(|c| c.kind() == Kind::String)
+            && json.get("stop").is_some_and(|s| s.kind() == Kind::Bool)
+            && json.get("choices").is_none();
+        is.then(|| Sign::certain("content and stop, no choices"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

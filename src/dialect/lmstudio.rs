@@ -12,8 +12,8 @@ use super::request::{
     usage_always, write_model, write_numbers, write_stream,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
+    Usage, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -44,26 +44,21 @@ impl Dialect for LmStudio {
         EndingRules { sentinel: false, terminal: true, finishes: &[] }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
         if payload.kind == frame::Kind::Body {
-            return is_result(json);
+            return is_result(json).then(|| Sign::likely("output and stats"));
         }
-        let Some((subject, what)) = payload.json.and_then(|j| j.str("type")).and_then(|t| {
-            let (subject, what) = t.split_once('.')?;
-            Some((subject.to_owned(), what.to_owned()))
-        }) else {
-            return false;
-        };
-        match subject.as_str() {
-            "chat" => matches!(what.as_str(), "start" | "end"),
-            "message" | "reasoning" => matches!(what.as_str(), "start" | "delta" | "end"),
-            "model_load" | "prompt_processing" => {
-                matches!(what.as_str(), "start" | "progress" | "end")
-            }
-            "tool_call" => matches!(what.as_str(), "start" | "arguments" | "success" | "failure"),
+        let kind = json.str("type")?;
+        let (subject, what) = kind.split_once('.')?;
+        let known = match subject {
+            "chat" => matches!(what, "start" | "end"),
+            "message" | "reasoning" => matches!(what, "start" | "delta" | "end"),
+            "model_load" | "prompt_processing" => matches!(what, "start" | "progress" | "end"),
+            "tool_call" => matches!(what, "start" | "arguments" | "success" | "failure"),
             _ => false,
-        }
+        };
+        known.then(|| Sign::member("type", &kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -9,7 +9,7 @@ use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_stop, usage_always,
     write_effort_word, write_model, write_numbers, write_stop, write_stream,
 };
-use super::{Decoder, Dialect, EndingRules, Payload, RequestSide, openai_chat::OpenAiChat};
+use super::{Decoder, Dialect, EndingRules, Payload, RequestSide, Sign, openai_chat::OpenAiChat};
 use crate::json::Value;
 
 /// The dialect `mistral`.
@@ -36,8 +36,18 @@ impl Dialect for Mistral {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.json.is_some_and(|j| is_mistral(j) || is_refusal(j))
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        if is_mistral(json) {
+            // Who else serves the model under this very name would have to leave that out, too.
+            let model = crate::text::preview(&json.str("model")?, 40);
+            return Some(Sign::likely(format!("model \"{model}\" and no fingerprint")));
+        }
+        is_refusal(json).then(|| Sign::likely("a flat error with raw_status_code"))
+    }
+
+    fn family(&self) -> &'static str {
+        OpenAiChat.name()
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -23,12 +23,16 @@ mod openai_completions;
 mod openai_responses;
 mod path;
 pub mod request;
+mod sign;
 mod usage;
+mod variant;
 mod writer_completions;
 
 pub use path::Path;
 pub use request::RequestSide;
+pub use sign::{Confidence, Sign};
 pub use usage::Usage;
+pub use variant::{UsageAt, VARIANTS, Variant};
 
 use std::borrow::Cow;
 
@@ -72,8 +76,13 @@ pub trait Dialect: Sync {
     /// How its streams end.
     fn ending(&self) -> EndingRules;
 
-    /// Whether a payload can only be of this dialect.
-    fn recognises(&self, payload: &Payload<'_>) -> bool;
+    /// Whether a payload is of this dialect, how sure that is, and by what.
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign>;
+
+    /// The dialect whose payloads these are too: dialects of one family read each other's.
+    fn family(&self) -> &'static str {
+        self.name()
+    }
 
     /// A decoder for one stream.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -244,16 +253,32 @@ pub fn find(name: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.name() == name).copied()
 }
 
-/// The dialect that a payload can only be of.
-pub fn recognise(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
-    DIALECTS.iter().find(|d| d.recognises(payload)).copied()
+/// The dialect that is surest of a payload. Where two are equally sure, that is worth no more than
+/// a guess, and says so: the order of [`DIALECTS`] decides nothing.
+pub fn recognise(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Sign)> {
+    let mut best: Option<(&'static dyn Dialect, Sign)> = None;
+    for dialect in DIALECTS {
+        let Some(sign) = dialect.recognises(payload) else { continue };
+        match &mut best {
+            Some((_, held)) if held.confidence == sign.confidence => {
+                *held = Sign::guess(format!("{}, which {} has too", held.by, dialect.name()));
+            }
+            Some((_, held)) if held.confidence > sign.confidence => {}
+            best => *best = Some((*dialect, sign)),
+        }
+    }
+    best
 }
 
 /// The dialect in which to read a payload that none can be told by: an error, or `[DONE]`. Most
 /// dialects write errors alike, so an error decides nothing: what comes after it may.
-pub fn fallback(payload: &Payload<'_>) -> Option<&'static dyn Dialect> {
-    let error = payload.json.is_some_and(|j| j.get("error").is_some());
-    (error || payload.data.starts_with("[DONE]")).then_some(DIALECTS[0])
+pub fn fallback(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Sign)> {
+    let by = match payload.json {
+        Some(json) if json.get("error").is_some() => "an error, which most write alike",
+        _ if payload.data.starts_with("[DONE]") => "[DONE], which several have",
+        _ => return None,
+    };
+    Some((DIALECTS[0], Sign::guess(by)))
 }
 
 /// The most telling text of a provider's error value: its `message`, or what stands for one.

@@ -10,8 +10,8 @@ use super::request::{
     read_common, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, ToolPiece, Usage,
-    openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
+    Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -45,12 +45,20 @@ impl Dialect for Ollama {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
-        json.get("done").is_some_and(|d| d.kind() == Kind::Bool)
-            && json.get("choices").is_none()
-            && (json.get("message").is_some_and(|m| m.kind() == Kind::Object)
-                || json.get("response").is_some_and(|r| r.kind() == Kind::String))
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
+        if json.get("done")?.kind() != Kind::Bool || json.get("choices").is_some() {
+            return None;
+        }
+        let by = if json.get("message").is_some_and(|m| m.kind() == Kind::Object) {
+            "message beside done"
+        } else if json.get("response").is_some_and(|r| r.kind() == Kind::String) {
+            "response beside done"
+        } else {
+            return None;
+        };
+        let dated = json.get("created_at").is_some();
+        Some(if dated { Sign::certain(by) } else { Sign::likely(by) })
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

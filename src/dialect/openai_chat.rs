@@ -14,7 +14,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, Sign, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -49,23 +49,23 @@ impl Dialect for OpenAiChat {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json.filter(|j| !super::mistral::is_mistral(*j)) else {
-            return false;
-        };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json.filter(|j| !super::mistral::is_mistral(*j))?;
         match json.str("object") {
-            Some(object) if object.starts_with("chat.completion") => return true,
-            Some(object) if object == "text_completion" => return false,
+            Some(o) if o.starts_with("chat.completion") => return Some(Sign::member("object", o)),
+            Some(o) if o == "text_completion" => return None,
             _ => {}
         }
-        json.get("choices").is_some_and(|c| {
-            c.kind() == Kind::Array
-                && c.items().next().is_none_or(|c| {
-                    c.get("delta").is_some()
-                        || c.get("message").is_some()
-                        || (c.get("text").is_none() && c.get("finish_reason").is_some())
-                })
-        })
+        match json.get("choices").filter(|c| c.kind() == Kind::Array)?.items().next() {
+            // Azure's first chunk, of both its dialects.
+            None => Some(Sign::guess("empty choices")),
+            Some(c) if c.get("delta").is_some() => Some(Sign::certain("choices[].delta")),
+            Some(c) if c.get("message").is_some() => Some(Sign::likely("choices[].message")),
+            Some(c) if c.get("text").is_none() => {
+                c.get("finish_reason").map(|_| Sign::likely("choices[].finish_reason"))
+            }
+            Some(_) => None,
+        }
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

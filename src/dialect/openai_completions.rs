@@ -10,7 +10,8 @@ use super::request::{
     read_common, read_stop, write_model, write_numbers, write_stop,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Usage, openai_chat,
+    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
+    openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -44,17 +45,17 @@ impl Dialect for OpenAiCompletions {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
         match json.str("object") {
-            Some(object) => object == "text_completion",
+            Some(o) if o == "text_completion" => Some(Sign::member("object", o)),
+            Some(_) => None,
             None => {
-                let first = json.get("choices").and_then(|c| c.items().next());
-                first.is_some_and(|c| {
-                    c.get("text").is_some_and(|t| t.kind() == Kind::String)
-                        && c.get("delta").is_none()
-                        && c.get("message").is_none()
-                })
+                let first = json.get("choices").and_then(|c| c.items().next())?;
+                let text = first.get("text").is_some_and(|t| t.kind() == Kind::String)
+                    && first.get("delta").is_none()
+                    && first.get("message").is_none();
+                text.then(|| Sign::likely("choices[].text"))
             }
         }
     }

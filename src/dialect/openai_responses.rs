@@ -17,7 +17,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, ToolPiece, Usage, error_text,
+    RequestSide, Sign, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -52,13 +52,15 @@ impl Dialect for OpenAiResponses {
         }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        let Some(json) = payload.json else { return false };
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json?;
         match json.str("type") {
-            Some(t) if t.starts_with("response.") => true,
+            Some(t) if t.starts_with("response.") => Some(Sign::member("type", t)),
             // A keep-alive or an error: only this dialect numbers its events.
-            Some(t) if t == "error" || t == "keepalive" => json.get("sequence_number").is_some(),
-            _ => json.str("object").is_some_and(|o| o == "response"),
+            Some(t) if t == "error" || t == "keepalive" => {
+                json.get("sequence_number").map(|_| Sign::likely("sequence_number"))
+            }
+            _ => json.str("object").filter(|o| o == "response").map(|o| Sign::member("object", o)),
         }
     }
 

@@ -17,11 +17,14 @@ pub(super) fn script_of(kind: frame::Kind, dialect: &str, payloads: &[&str]) -> 
         let mut tape = Tape::new();
         let _ = tape.parse(data);
         let payload = Payload { kind, event: "message", data, json: tape.root(data) };
-        let known: Vec<_> =
-            DIALECTS.iter().filter(|d| d.recognises(&payload)).map(|d| d.name()).collect();
+        let known: Vec<_> = DIALECTS
+            .iter()
+            .filter(|d| d.recognises(&payload).is_some())
+            .map(|d| d.name())
+            .collect();
         assert!(known.len() <= 1, "{data}: {known:?}");
         if decoder.is_none() {
-            decoder = recognise(&payload).map(Dialect::decoder);
+            decoder = recognise(&payload).map(|(d, _)| d.decoder());
         }
         let Some(decoder) = &mut decoder else { continue };
         decoder.decode(&payload, &mut |fact| lines.push(line(&fact)));

@@ -9,7 +9,7 @@ use super::request::{
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, openai_chat,
+    RequestSide, Sign, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -40,12 +40,10 @@ impl Dialect for WriterCompletions {
         EndingRules { sentinel: false, terminal: false, finishes: &[] }
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> bool {
-        payload.kind == frame::Kind::Event
-            && payload.json.is_some_and(|json| {
-                let value = json.get("value").is_some_and(|v| v.kind() == Kind::String);
-                value && json.entries().count() == 1
-            })
+    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        let json = payload.json.filter(|_| payload.kind == frame::Kind::Event)?;
+        let value = json.get("value").is_some_and(|v| v.kind() == Kind::String);
+        (value && json.entries().count() == 1).then(|| Sign::likely("value and nothing else"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

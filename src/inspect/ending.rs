@@ -195,11 +195,14 @@ impl Inspection {
     /// Whether the stream is sound: accepted, without an error inside, finished and intact. What
     /// is odd about such a stream is worth no more than `info`, where it touches no text. One
     /// choice that finished is a finish: gateways drop the finish of the others (`finish-missing`
-    /// tells), and a dropped word does not make all the rest suspect.
+    /// tells), and a dropped word does not make all the rest suspect. Where the user has it read as
+    /// a dialect that it is not, nobody knows whether it finished: that is held against nobody.
     pub fn is_healthy(&self) -> bool {
         self.status().is_none_or(|s| s < 300)
             && self.answer().errors.is_empty()
-            && (self.answer().finish().next().is_some() || self.needs_no_finish())
+            && (self.answer().finish().next().is_some()
+                || self.needs_no_finish()
+                || self.misread().is_some())
             && self.tail_is_intact()
     }
 }

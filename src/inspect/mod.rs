@@ -8,6 +8,7 @@ mod answer;
 mod coding;
 pub mod compare;
 mod ending;
+mod known;
 mod metrics;
 mod near;
 pub mod rule;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use coding::Coding;
 pub use ending::{Ending, Outcome, Reason, Transport};
+pub use known::Recognised;
 pub use metrics::{Gaps, Timing};
 pub use near::partition_near;
 pub use rule::{Finding, Phase, Rule, Severity};
 pub use shape::{Row, Shape};
 pub use think::Think;
 
-use crate::dialect::{self, Dialect, Fact, Payload};
+use crate::dialect::{self, Fact, Payload};
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, Head, Headers, Micros, Request, What};
 use crate::json::Tape;
@@ -133,11 +135,8 @@ pub struct Inspection {
     frames: Vec<Frame>,
     /// Where the bytes end that could be decoded, if decoding failed.
     tape: Tape,
-    dialect: Option<&'static dyn Dialect>,
-    configured: Option<&'static dyn Dialect>,
+    known: known::Known,
     decoder: Option<Box<dyn dialect::Decoder>>,
-    /// The dialect is a guess by an error, until something better comes.
-    provisional: bool,
     answer: Answer,
     shape: Shape,
 
@@ -175,10 +174,8 @@ impl Inspection {
             framer: Framer::new(Hint::default()),
             frames: Vec::new(),
             tape: Tape::new(),
-            dialect: None,
-            configured: None,
+            known: known::Known::default(),
             decoder: None,
-            provisional: false,
             answer: Answer::default(),
             shape: Shape::default(),
             families: rule::families(),
@@ -194,6 +191,7 @@ impl Inspection {
             What::Request(request) => {
                 self.timing.request = at;
                 self.configure(&request.dialect);
+                self.known.request(request);
                 self.request = Some(request.clone());
                 self.rules(at, |family, now, out| family.request(now, out));
             }
@@ -231,33 +229,12 @@ impl Inspection {
     }
 
     fn configure(&mut self, name: &str) {
-        self.configured = dialect::find(name);
-        self.speak(self.configured);
-    }
-
-    fn speak(&mut self, dialect: Option<&'static dyn Dialect>) {
-        self.dialect = dialect;
-        self.decoder = dialect.map(|d| d.decoder());
-    }
-
-    /// Finds the dialect by a payload. An error decides none for good: it is read, and the next
-    /// payload is asked again.
-    fn recognise(&mut self, payload: &Payload<'_>) {
-        if let Some(dialect) = dialect::recognise(payload) {
-            self.provisional = false;
-            self.speak(Some(dialect));
-        } else if self.decoder.is_none()
-            && let Some(dialect) = dialect::fallback(payload)
-        {
-            self.provisional = true;
-            self.decoder = Some(dialect.decoder());
-            // Of a stream the guess is as good as any; a lone error body is everybody's.
-            self.dialect = (payload.kind == Kind::Event).then_some(dialect);
-        }
+        self.decoder = self.known.configure(name).map(|d| d.decoder());
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
         self.timing.head = at;
+        self.known.head(head, self.request.as_deref());
         self.coding = head.header("content-encoding").and_then(Coding::of);
         self.framer = Framer::new(Hint {
             content_type: head.header("content-type").map(Into::into),
@@ -376,7 +353,9 @@ impl Inspection {
             duplicate_key: duplicate_key.as_deref(),
         };
         let options = &*self.options;
-        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
+        let context = self.known.context();
+        let mut out =
+            rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
         for family in &mut families {
             family.frame(self, &seen, &mut out);
         }
@@ -388,15 +367,19 @@ impl Inspection {
     }
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if self.decoder.is_none() || self.provisional {
-            self.recognise(payload);
+        if let Some(dialect) = self.known.ask(frame, payload) {
+            self.decoder = Some(dialect.decoder());
         }
+        self.known.ask_variant(payload, self.shape.len());
         let Some(decoder) = &mut self.decoder else { return };
-        let (answer, timing) = (&mut self.answer, &mut self.timing);
+        let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.known);
         let mut carries = false;
         decoder.decode(payload, &mut |fact| {
             if let Fact::Text { channel, .. } = &fact {
                 timing.text(*channel, at);
+            }
+            if known.makes_up(&fact, payload) {
+                return;
             }
             carries |= matches!(fact, Fact::Text { .. } | Fact::Tool(_));
             answer.add(frame, fact);
@@ -415,7 +398,9 @@ impl Inspection {
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
         let options = &*self.options;
-        let mut out = rule::Out { findings: &mut findings, tally: &mut tally, options, at };
+        let context = self.known.context();
+        let mut out =
+            rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
         for family in &mut families {
             ask(family.as_mut(), self, &mut out);
         }
@@ -491,16 +476,6 @@ impl Inspection {
     /// What the SSE framer counted; `None` for a body that is not SSE.
     pub fn sse(&self) -> Option<&crate::frame::sse::Sse> {
         self.framer.sse()
-    }
-
-    /// The dialect that is read: the configured one, or the one recognised.
-    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
-        self.dialect
-    }
-
-    /// Whether the dialect was recognised and not told.
-    pub fn dialect_is_guessed(&self) -> bool {
-        self.configured.is_none()
     }
 
     /// The answer as far as it has come.

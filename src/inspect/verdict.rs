@@ -34,9 +34,18 @@ const TELLING: &[&str] = &[
 impl Inspection {
     /// One sentence on what became of the exchange, the worst cause first.
     pub fn verdict(&self) -> String {
+        let mismatch = self.findings().iter().find(|f| f.code() == "dialect-mismatch");
         let sentence = match self.cause() {
+            // What the decoder missed was made mild: what is left is true of any dialect.
+            Some(cause) if cause.code() != "dialect-mismatch" && self.misread().is_some() => {
+                let first = mismatch.map_or(String::new(), |f| format!("{} ", f.message));
+                format!("{first}{}", self.failed(cause))
+            }
             Some(cause) => self.failed(cause),
-            None if !self.is_over() => self.running(),
+            None if !self.is_over() => match mismatch {
+                Some(finding) => finding.message.clone(),
+                None => self.running(),
+            },
             None => match self.findings().iter().find(|f| TELLING.contains(&f.code())) {
                 Some(finding) => finding.message.clone(),
                 None => self.sound(),

@@ -26,6 +26,8 @@ const MAX_LIST: usize = 1000;
 pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     let answer = i.answer();
     let asked = i.request.as_ref().map(|r| r.model.as_str()).filter(|m| !m.is_empty());
+    // Of a dialect that was set nobody asks how sure it is.
+    let found = i.recognised().filter(|_| i.dialect_is_guessed());
     let finish: Map<_, _> = answer.finish().map(|(c, why)| (c.to_string(), why.into())).collect();
     let mut out = json!({
         "type": "summary",
@@ -35,6 +37,9 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
         "reason": i.reason().map(|r| r.name()),
         "provider": i.request.as_ref().map(|r| &r.provider),
         "dialect": i.dialect().map(|d| d.name()),
+        "dialect_confidence": found.map(|f| f.sign.confidence.name()),
+        "dialect_by": found.map(|f| visible(&f.sign.by, Newlines::Show)),
+        "variant": i.variant().map(|v| v.0.name),
         "model": answer.model.as_deref().or(asked),
         "status": i.status(),
         "content_type": i.content_type(),

@@ -61,9 +61,8 @@ pub fn text(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
 }
 
 fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
-    let dialect = i.dialect().map_or("unknown dialect", |d| d.name());
-    let guessed =
-        if i.dialect_is_guessed() && i.dialect().is_some() { " (recognised)" } else { "" };
+    let dialect = i.spoken().unwrap_or_else(|| "unknown dialect".to_owned());
+    let guessed = i.how_recognised().map_or(String::new(), |how| format!(" (recognised: {how})"));
     if let Some(r) = &i.request {
         let who = format!("{} · {} · {dialect}{guessed}", r.provider, r.model);
         writeln!(out, "{}", palette.bold(&visible(&who, Newlines::Show)))?;
@@ -78,7 +77,8 @@ fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<(
             writeln!(out, "{}", palette.severity(Severity::Warn, &format!("!! {warning}")))?;
         }
     } else {
-        writeln!(out, "{}", palette.bold(&format!("recorded body · {dialect}{guessed}")))?;
+        let what = format!("recorded body · {dialect}{guessed}");
+        writeln!(out, "{}", palette.bold(&visible(&what, Newlines::Show)))?;
     }
     let mut head = Vec::new();
     if let Some(h) = &i.head {

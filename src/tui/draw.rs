@@ -84,7 +84,7 @@ impl App {
         let x = line::put_right(buf, Rect { width: area.width.saturating_sub(1), ..area }, &pieces);
         let left = Rect { x: area.x + 1, width: x.saturating_sub(area.x + 2), ..area };
         let name = self.exchange().map(|e| {
-            let dialect = e.seen.dialect().map_or("", |d| d.name());
+            let dialect = e.seen.spoken().unwrap_or_default();
             let file = self.file.as_deref().filter(|_| !e.live);
             let title = match file {
                 Some(file) => crate::text::preview(file, 60),
@@ -94,7 +94,7 @@ impl App {
         });
         let (title, dialect) = name.unwrap_or_else(|| {
             let waits = self.file.as_deref().map(|f| crate::text::preview(f, 60));
-            (waits.unwrap_or_else(|| self.request.draft.model.clone()), "")
+            (waits.unwrap_or_else(|| self.request.draft.model.clone()), String::new())
         });
         let title = crate::text::preview(&title, 80);
         // Where room is scarce the name of what is shown matters more than ours.

@@ -298,14 +298,13 @@ impl Chat {
         out: &mut Out<'_>,
     ) {
         let (mut index, mut delta, mut message, mut finish) = (0, None, None, None);
-        let mut filter = false;
         for (key, value) in choice.entries() {
             match key.raw() {
                 b"\"index\"" => index = value.as_u64().unwrap_or(0) as usize,
                 b"\"delta\"" => delta = Some(value),
                 b"\"message\"" => message = Some(value),
                 b"\"finish_reason\"" => finish = Some(value),
-                other => filter |= other.starts_with(b"\"content_filter"),
+                _ => {}
             }
         }
         let index = index.min(MAX_CHOICES - 1);
@@ -343,8 +342,8 @@ impl Chat {
                     Some(_) => (rule!("delta-null"), "a delta that is null"),
                     None => (rule!("delta-missing"), "no delta"),
                 };
-                // Azure's filter, and an end that says no more than that, miss nothing.
-                let normal = filter || has_text(finish);
+                // An end that says no more than that misses nothing.
+                let normal = has_text(finish);
                 let severity = if normal { Severity::Info } else { rule.severity };
                 let text = format!("Choice {index} of frame {} has {what}.", seen.index);
                 if !normal || out.tally.of(rule.code) == 0 {

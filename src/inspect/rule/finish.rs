@@ -181,6 +181,7 @@ fn reason(
         }
     } else if !failed
         && !now.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
+        && !out.context.variant.is_some_and(|v| v.finishes.contains(&reason.as_ref()))
     {
         let message = format!("The finish reason \"{shown}\" is none of Chat Completions.");
         out.raise_once(rule!("finish-unknown"), seen.place(), message);

@@ -28,7 +28,7 @@ mod usage;
 use serde::Serialize;
 
 use super::{Inspection, Options};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Variant};
 use crate::frame::Frame;
 use crate::journal::{EndCause, Micros};
 use crate::json::{Error, Tape, Value};
@@ -258,11 +258,39 @@ impl<'a> Chunk<'a> {
 /// How many findings of one code are kept for each exchange; the rest is counted.
 pub const MAX_PER_CODE: u64 = 100;
 
+/// What findings are judged by beside their rule.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Context {
+    /// Whose variant of Chat Completions this is.
+    pub(super) variant: Option<&'static Variant>,
+    /// The user has it read as a dialect that it is not: what the decoder missed is no news.
+    pub(super) misread: bool,
+}
+
+/// Rules of the upper layers that go by bytes, whatever the decoder made of them.
+const BY_BYTES: &[&str] = &["truncated-json-array", "empty-stream"];
+
+impl Context {
+    /// How bad a finding is here, and where it is normal.
+    fn judge(self, rule: &Rule, severity: Severity) -> (Severity, Option<&'static str>) {
+        let decoded = matches!(rule.phase, Phase::Schema | Phase::Semantic | Phase::End);
+        if self.misread && decoded && !BY_BYTES.contains(&rule.code) {
+            return (Severity::Info, None);
+        }
+        // What is lost is lost, however often.
+        match self.variant.filter(|v| severity < Severity::Fatal && v.is_normal(rule.code)) {
+            Some(variant) => (Severity::Info, Some(variant.name)),
+            None => (severity, None),
+        }
+    }
+}
+
 /// Where a family puts its findings.
 pub(super) struct Out<'a> {
     pub(super) findings: &'a mut Vec<Finding>,
     pub(super) tally: &'a mut super::Tally,
     pub(super) options: &'a Options,
+    pub(super) context: Context,
     /// When what is looked at came.
     pub(super) at: Option<Micros>,
 }
@@ -301,10 +329,15 @@ impl Out<'_> {
         place: Place,
         message: impl Into<String>,
     ) {
+        let (severity, normal) = self.context.judge(rule, severity);
         let Some(severity) = self.options.severity(rule.code, severity) else { return };
         let n = self.tally.count(rule.code);
         if n > MAX_PER_CODE {
             return;
+        }
+        let mut message = message.into();
+        if let Some(name) = normal {
+            message.push_str(&format!(" This is normal at {name}."));
         }
         self.findings.push(Finding {
             rule,
@@ -312,7 +345,7 @@ impl Out<'_> {
             frame: place.frame,
             offset: place.offset,
             at: self.at,
-            message: message.into(),
+            message,
         });
     }
 

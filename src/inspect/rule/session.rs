@@ -1,7 +1,8 @@
 //! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
 //! here can read.
 
-use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule, rules};
+use super::{Family, Out, Phase, Place, Rule, Seen, Severity, refused, rule, rules};
+use crate::dialect::Confidence;
 use crate::frame::Framing;
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Limit, Timeout};
@@ -89,10 +90,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "dialect-mismatch",
         phase: Phase::Session,
-        means: "The payloads are JSON, but not of the dialect that they are read as: only JSON and shape are shown.",
+        means: "The payloads are not of the dialect that they are read as, which was set: they are read as told, so little or nothing of the answer is found.",
         example: "--dialect openai-chat for data: {\"type\":\"content_block_delta\",…}",
-        breaks: "Nobody: it is a setting of this program.",
-        remedy: "Set --dialect auto or the right name; the shape table shows what came.",
+        breaks: "Nobody: it is a setting of this program. What the decoder misses is worth no more than info beside it.",
+        remedy: "The message names the right dialect where the bytes tell it: set that, or auto.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -115,6 +116,15 @@ impl Family for Session {
             if warning.to_ascii_lowercase().contains("certificate") {
                 out.raise(rule!("tls-unverified"), Place::default(), text::preview(warning, 160));
             }
+        }
+    }
+
+    fn frame(&mut self, now: &Inspection, _seen: &Seen<'_>, out: &mut Out<'_>) {
+        // Surely another: what is less sure may still be settled, and is told at the end.
+        if out.context.misread
+            && now.misread().is_some_and(|found| found.sign.confidence == Confidence::Certain)
+        {
+            misread(now, out);
         }
     }
 
@@ -149,8 +159,31 @@ impl Family for Session {
         if let Some((rule, message)) = ended {
             out.raise(rule, Place::default(), message);
         }
+        misread(now, out);
         dialect(now, out);
     }
+}
+
+/// Names the dialect that the bytes are of, and how to set it.
+fn misread(now: &Inspection, out: &mut Out<'_>) {
+    let (Some(found), Some(set)) = (now.misread(), now.dialect()) else { return };
+    if refused(now) || out.tally.of("dialect-mismatch") > 0 {
+        return;
+    }
+    let name = found.dialect.name();
+    let provider = now.request.as_ref().map(|r| r.provider.as_str()).filter(|p| !p.is_empty());
+    let setting = match provider {
+        Some(p) => format!(", or dialect = \"{name}\" of provider {}", text::preview(p, 40)),
+        None => String::new(),
+    };
+    let offset = now.frames().get(found.frame as usize).map(|f| f.offset);
+    let message = format!(
+        "This is {name} ({}, by {}), and read as {}, as was set: use --dialect {name}{setting}.",
+        found.sign.confidence.name(),
+        found.sign.by,
+        set.name()
+    );
+    out.raise(rule!("dialect-mismatch"), Place { frame: Some(found.frame), offset }, message);
 }
 
 fn dialect(now: &Inspection, out: &mut Out<'_>) {
@@ -166,7 +199,10 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
         let top: Vec<_> = rows.iter().filter(|r| !r.path.contains(['.', '['])).take(6).collect();
         top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
     };
-    match now.dialect() {
+    // A guess by [DONE] alone is none, where nothing else was found.
+    let guessed = now.dialect_is_guessed()
+        && now.recognised().is_some_and(|f| f.sign.confidence == Confidence::Guess);
+    match now.dialect().filter(|_| !(guessed && is_silent(now))) {
         // An array of nothing is of no dialect; an error says what it is, and nothing of the dialect.
         _ if names().is_empty() => {}
         None if !now.answer().errors.is_empty() => {}
@@ -174,6 +210,7 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
             let message = format!("JSON of no known dialect; its fields are {}.", names());
             out.raise(rule!("dialect-unknown"), Place::default(), message);
         }
+        Some(_) if out.tally.of("dialect-mismatch") > 0 => {}
         Some(dialect) if is_silent(now) => {
             let name = dialect.name();
             let message = format!("Nothing of this is {name}; the fields are {}.", names());

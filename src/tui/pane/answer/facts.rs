@@ -161,10 +161,7 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
     for fact in &seen.connection {
         doc.plain(&shown(fact)).line();
     }
-    let dialect = seen.dialect().map_or("not recognised", |d| d.name());
-    let guessed =
-        if seen.dialect_is_guessed() && seen.dialect().is_some() { " (recognised)" } else { "" };
-    doc.row(LABEL, "dialect", &format!("{dialect}{guessed}"));
+    spoken(doc, seen);
     if let Some(framing) = seen.framing() {
         doc.row(LABEL, "framing", framing.name());
     }
@@ -184,6 +181,34 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
         doc.row(LABEL, "in the client", &shown(detail));
     }
     doc.line();
+}
+
+/// The dialect, by what it was recognised, and what is normal for who speaks it.
+fn spoken(doc: &mut Doc, seen: &Inspection) {
+    let dialect = seen.spoken().unwrap_or_else(|| "not recognised".to_owned());
+    doc.row(LABEL, "dialect", &dialect);
+    if let Some(how) = seen.how_recognised() {
+        doc.row(LABEL, "recognised", &shown(&how));
+    }
+    if let Some(found) = seen.misread() {
+        let what = format!("the bytes are {}, by {}", found.dialect.name(), found.sign.by);
+        doc.push(Role::Warn, &format!("{:<LABEL$}", "▲ but")).plain(&shown(&what)).line();
+    }
+    let Some((variant, by)) = seen.variant() else { return };
+    doc.row(LABEL, "variant", &format!("{}, by {}", variant.name, shown(by)));
+    let mut normal = Vec::new();
+    if !variant.reasoning.is_empty() {
+        normal.push(format!("reasoning in delta.{}", variant.reasoning.join(", delta.")));
+    }
+    let usage: Vec<_> = variant.usage.iter().map(|u| u.place()).collect();
+    normal.push(format!("usage in {}", usage.join(", ")));
+    if !variant.finishes.is_empty() {
+        normal.push(format!("finish {}", variant.finishes.join(", ")));
+    }
+    if let Some(done) = variant.done_after_error {
+        normal.push(format!("{} after an error", if done { "[DONE]" } else { "no [DONE]" }));
+    }
+    doc.row(LABEL, "normal there", &normal.join("; "));
 }
 
 fn timing(doc: &mut Doc, exchange: &Exchange) {

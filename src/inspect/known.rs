@@ -1,0 +1,179 @@
+//! What is spoken: the dialect, how sure that is and by what, and whose variant of it.
+
+use std::borrow::Cow;
+
+use super::Inspection;
+use super::rule::Context;
+use crate::dialect::{self, Confidence, Dialect, ErrorShape, Fact, Payload, Sign, Variant};
+use crate::frame::Kind;
+use crate::journal::{Head, Request};
+
+/// How many payloads are asked for their dialect until one is certain.
+const MAX_ASKED: u16 = 256;
+
+/// The dialect of Chat Completions' family, which alone has variants.
+const CHAT: &str = "openai-chat";
+
+/// A dialect that was recognised.
+pub struct Recognised {
+    /// Which.
+    pub dialect: &'static dyn Dialect,
+    /// How sure it is, and by what.
+    pub sign: Sign,
+    /// The frame that told.
+    pub frame: u32,
+}
+
+/// What is known of what is spoken.
+#[derive(Default)]
+pub(super) struct Known {
+    configured: Option<&'static dyn Dialect>,
+    found: Option<Recognised>,
+    asked: u16,
+    variant: Option<(&'static Variant, Cow<'static, str>)>,
+    /// Size of the shape table when a chunk was last asked for its variant.
+    paths: usize,
+}
+
+impl Known {
+    /// Takes in the dialect that the user told, and gives it.
+    pub(super) fn configure(&mut self, name: &str) -> Option<&'static dyn Dialect> {
+        self.configured = dialect::find(name);
+        self.configured
+    }
+
+    /// Takes in where the request goes.
+    pub(super) fn request(&mut self, request: &Request) {
+        self.variant = Variant::of_address(&request.url)
+            .map(|(variant, host)| (variant, format!("the host {host}").into()));
+    }
+
+    /// Takes in the response head; only then the provider's name counts, which is the user's.
+    pub(super) fn head(&mut self, head: &Head, request: Option<&Request>) {
+        if self.variant.is_none() {
+            let header = head.headers.iter().find_map(|(name, _)| Variant::of_header(name));
+            let by_name = || {
+                let named = Variant::of_provider(&request?.provider)?;
+                Some((named, "the provider's name".into()))
+            };
+            self.variant =
+                header.map(|(v, by)| (v, format!("a header {by}…").into())).or_else(by_name);
+        }
+    }
+
+    /// Asks a payload for its dialect, until one is certain, and gives the one to read from here
+    /// on where that is another than before. What was read is kept, and nothing is read twice.
+    pub(super) fn ask(
+        &mut self,
+        frame: u32,
+        payload: &Payload<'_>,
+    ) -> Option<&'static dyn Dialect> {
+        let held = self.found.as_ref().map(|f| f.sign.confidence);
+        if held == Some(Confidence::Certain) || self.asked == MAX_ASKED {
+            return None;
+        }
+        self.asked += u16::from(payload.json.is_some());
+        let told = dialect::recognise(payload);
+        let (dialect, sign) = told.or_else(|| dialect::fallback(payload))?;
+        if held.is_some_and(|held| held >= sign.confidence) {
+            return None;
+        }
+        let fresh = self.found.as_ref().is_none_or(|f| f.dialect.name() != dialect.name());
+        // Of a stream a guess is as good as any; a lone error body is everybody's.
+        let lone = payload.kind == Kind::Body && dialect::recognise(payload).is_none();
+        if !lone {
+            self.found = Some(Recognised { dialect, sign, frame });
+        }
+        (fresh && self.configured.is_none()).then_some(dialect)
+    }
+
+    /// Asks a chunk for its variant, where the shape table has grown by it to `paths`.
+    pub(super) fn ask_variant(&mut self, payload: &Payload<'_>, paths: usize) {
+        if std::mem::replace(&mut self.paths, paths) == paths || self.variant.is_some() {
+            return;
+        }
+        let chunk = payload.json.filter(|_| self.is_chat());
+        self.variant = chunk
+            .and_then(Variant::of_chunk)
+            .map(|(variant, by)| (variant, format!("the member {by}").into()));
+    }
+
+    fn dialect(&self) -> Option<&'static dyn Dialect> {
+        self.configured.or(self.found.as_ref().map(|f| f.dialect))
+    }
+
+    fn is_chat(&self) -> bool {
+        self.dialect().is_some_and(|d| d.family() == CHAT)
+    }
+
+    fn variant(&self) -> Option<(&'static Variant, &str)> {
+        let (variant, by) = self.variant.as_ref().filter(|_| self.is_chat())?;
+        Some((variant, by))
+    }
+
+    fn misread(&self) -> Option<&Recognised> {
+        let configured = self.configured?;
+        self.found.as_ref().filter(|f| {
+            f.sign.confidence >= Confidence::Likely && f.dialect.family() != configured.family()
+        })
+    }
+
+    /// Whether a fact is only what a decoder of the wrong dialect takes for an error: a payload
+    /// without an `error` member, which is one of the right dialect's.
+    pub(super) fn makes_up(&self, fact: &Fact<'_>, payload: &Payload<'_>) -> bool {
+        matches!(fact, Fact::Error(e) if e.shape == ErrorShape::Flat)
+            && self.misread().is_some_and(|found| {
+                let told = dialect::recognise(payload);
+                told.is_some_and(|(d, _)| d.family() == found.dialect.family())
+            })
+    }
+
+    /// By what findings are judged.
+    pub(super) fn context(&self) -> Context {
+        let misread = self.misread().is_some();
+        Context { variant: self.variant().map(|v| v.0).filter(|_| !misread), misread }
+    }
+}
+
+impl Inspection {
+    /// The dialect that is read: the configured one, or the one recognised.
+    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
+        self.known.dialect()
+    }
+
+    /// Whether the dialect was recognised and not told.
+    pub fn dialect_is_guessed(&self) -> bool {
+        self.known.configured.is_none()
+    }
+
+    /// The dialect that the bytes tell, whatever is configured.
+    pub fn recognised(&self) -> Option<&Recognised> {
+        self.known.found.as_ref()
+    }
+
+    /// The dialect that the bytes are of, where they are read as another because the user said so.
+    pub fn misread(&self) -> Option<&Recognised> {
+        self.known.misread()
+    }
+
+    /// Whose variant of Chat Completions this is, and by what that is told.
+    pub fn variant(&self) -> Option<(&'static Variant, &str)> {
+        self.known.variant().filter(|_| self.misread().is_none())
+    }
+
+    /// Dialect and variant, for titles: `openai-chat · groq`.
+    pub fn spoken(&self) -> Option<String> {
+        let name = self.dialect()?.name();
+        Some(match self.variant() {
+            Some((variant, _)) => format!("{name} · {}", variant.name),
+            None => name.to_owned(),
+        })
+    }
+
+    /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
+    /// where it was told, or is not known.
+    pub fn how_recognised(&self) -> Option<String> {
+        let found = self.recognised().filter(|_| self.dialect_is_guessed())?;
+        Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))
+    }
+}

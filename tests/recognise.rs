@@ -1,0 +1,321 @@
+//! Recognition, held against recordings: which dialect a body is of, how sure that is, what happens
+//! where another was set, and whose variant of Chat Completions it is.
+#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sselens::dialect::{Confidence, DIALECTS, VARIANTS};
+use sselens::inspect::{Inspection, Options, Severity, rule};
+use sselens::journal::{EndCause, Entry, Head, Request, What};
+
+fn push(i: &mut Inspection, what: What) {
+    i.push(&Entry { x: 0, at: None, what });
+}
+
+/// A bare body, read as `dialect`.
+fn read(body: &[u8], dialect: &str) -> Inspection {
+    let mut i = Inspection::new(Arc::new(Options::default()));
+    let bare = What::Bare {
+        status: None,
+        content_type: None,
+        dialect: Some(dialect.to_owned()),
+        named_sse: false,
+    };
+    push(&mut i, bare);
+    let bytes = Bytes::copy_from_slice(body);
+    push(&mut i, What::Body { len: body.len() as u32, bytes, masked: Vec::new() });
+    push(&mut i, What::End { cause: EndCause::Unknown, detail: String::new() });
+    i
+}
+
+fn events(payloads: &[&str]) -> Vec<u8> {
+    payloads.iter().map(|p| format!("data: {p}\n\n")).collect::<String>().into_bytes()
+}
+
+fn findings(i: &Inspection) -> Vec<(&str, Severity)> {
+    i.findings().iter().map(|f| (f.code(), f.severity)).collect()
+}
+
+#[derive(Deserialize)]
+struct Index {
+    streams: Vec<Stream>,
+}
+
+#[derive(Deserialize)]
+struct Stream {
+    name: String,
+    file: String,
+    provider: String,
+    dialect: String,
+    status: u16,
+}
+
+/// The recorded streams of answers, where they lie beside this repository.
+fn corpus() -> Vec<(Stream, Vec<u8>)> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let Ok(text) = std::fs::read_to_string(folder.join("index.json")) else {
+        eprintln!("skipped: no ../shared/corpus");
+        return Vec::new();
+    };
+    let index: Index = serde_json::from_str(&text).unwrap();
+    let answers = index.streams.into_iter().filter(|s| s.status < 300);
+    answers
+        .map(|s| (std::fs::read(folder.join(&s.file)).unwrap(), s))
+        .map(|(b, s)| (s, b))
+        .collect()
+}
+
+/// Recordings that tell no dialect, and why.
+const TELL_NONE: &[(&str, &str)] = &[
+    ("groq-openai-chat-llama-4-scout-17b-16e-instru-6e8fe00d", "an error is all that came"),
+    ("vertex-gemini-unknown-1b7f3efa", "its only event has no blank line: no payload"),
+    ("bedrock-bedrock-agent-unknown-ef3f1f9d", "a dialect that is not read"),
+    ("writer-writer-completions-palmyra-x4-c1c0631c", "a dialect that is not read"),
+];
+
+fn tells_none(stream: &Stream) -> bool {
+    TELL_NONE.iter().any(|(name, _)| *name == stream.name)
+}
+
+#[test]
+fn every_recording_tells_its_dialect() {
+    for (stream, body) in corpus().into_iter().filter(|(s, _)| !tells_none(s)) {
+        let i = read(&body, "auto");
+        let found = i.recognised().unwrap();
+        assert_eq!(found.dialect.name(), stream.dialect, "{}", stream.name);
+        // Mistral's chunks are anybody's but for the model's name, and a blocked prompt has no
+        // candidates: that is as sure as it gets.
+        let likely = ["mistral", "gemini"].contains(&stream.dialect.as_str());
+        let least = if likely { Confidence::Likely } else { Confidence::Certain };
+        assert!(found.sign.confidence >= least, "{}: {:?}", stream.name, found.sign);
+    }
+}
+
+#[test]
+fn where_another_dialect_is_set_the_right_one_is_named() {
+    let family = |name: &str| -> &'static str { sselens::dialect::find(name).unwrap().family() };
+    let (mut named, mut kin) = (0, 0);
+    for (stream, body) in corpus().into_iter().filter(|(s, _)| !tells_none(s)) {
+        let right = read(&body, &stream.dialect);
+        for wrong in DIALECTS.iter().filter(|d| d.name() != stream.dialect) {
+            let about = format!("{} as {}", stream.name, wrong.name());
+            let i = read(&body, wrong.name());
+            let found = i.findings().iter().find(|f| f.code() == "dialect-mismatch");
+            // The dialects of one family read each other's payloads whole.
+            if wrong.family() == family(&stream.dialect) {
+                assert!(found.is_none(), "{about}");
+                assert_eq!(i.answer().deltas().len(), right.answer().deltas().len(), "{about}");
+                kin += 1;
+                continue;
+            }
+            named += 1;
+            let message = &found.unwrap_or_else(|| panic!("{about}")).message;
+            assert!(message.starts_with(&format!("This is {} (", stream.dialect)), "{about}");
+            assert!(message.contains(&format!("use --dialect {}", stream.dialect)), "{about}");
+            assert!(i.verdict().starts_with("This is "), "{about}: {}", i.verdict());
+            // No alarm but those that the right dialect raises as well.
+            for finding in i.findings().iter().filter(|f| f.severity > Severity::Info) {
+                let known = right
+                    .findings()
+                    .iter()
+                    .any(|f| f.code() == finding.code() && f.severity >= finding.severity);
+                assert!(known, "{about}: {finding:?}");
+            }
+        }
+    }
+    eprintln!("{named} mismatches named, {kin} times a dialect of the same family");
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_small_bodies_too() {
+    let chat = events(&[
+        r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+        "[DONE]",
+    ]);
+    let anthropic = events(&[
+        r#"{"type":"message_start","message":{"model":"m","usage":{"input_tokens":1}}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#,
+    ]);
+    let ollama = br#"{"model":"m","created_at":"t","message":{"content":"a"},"done":false}
+"#;
+    for (body, right) in
+        [(&chat[..], "openai-chat"), (&anthropic[..], "anthropic"), (&ollama[..], "ollama")]
+    {
+        for wrong in DIALECTS.iter().map(|d| d.name()).filter(|d| *d != right) {
+            let i = read(body, wrong);
+            if (right, wrong) == ("openai-chat", "mistral") {
+                assert_eq!(findings(&i), []);
+                continue;
+            }
+            assert!(i.verdict().starts_with(&format!("This is {right} (certain, by ")), "{wrong}");
+            assert!(i.worst() <= Some(Severity::Info), "{wrong}: {:?}", findings(&i));
+            assert_eq!(i.dialect().unwrap().name(), wrong, "read as the user said");
+        }
+    }
+}
+
+#[test]
+fn the_provider_is_named_whose_setting_is_wrong() {
+    let mut i = Inspection::new(Arc::new(Options::default()));
+    let request =
+        Request { provider: "mine".into(), dialect: "anthropic".into(), ..Request::default() };
+    push(&mut i, What::Request(Box::new(request)));
+    let body = events(&[r#"{"choices":[{"delta":{"content":"a"}}]}"#]);
+    push(&mut i, What::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() });
+    // While it runs, too.
+    assert_eq!(
+        i.verdict(),
+        "This is openai-chat (certain, by choices[].delta), and read as anthropic, as was set: \
+         use --dialect openai-chat, or dialect = \"openai-chat\" of provider mine."
+    );
+}
+
+#[test]
+fn a_guess_is_corrected_and_no_fact_is_lost_or_doubled() {
+    let error = r#"{"error":{"message":"boom"}}"#;
+    let delta =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#;
+    let i = read(&events(&[error]), "auto");
+    let found = i.recognised().unwrap();
+    assert_eq!((found.dialect.name(), found.sign.confidence), ("openai-chat", Confidence::Guess));
+
+    let i = read(&events(&[error, delta, delta]), "auto");
+    let found = i.recognised().unwrap();
+    assert_eq!((found.dialect.name(), found.sign.confidence), ("anthropic", Confidence::Certain));
+    assert_eq!(found.frame, 1);
+    assert_eq!(i.answer().errors.len(), 1);
+    assert_eq!(i.answer().deltas().len(), 2);
+
+    // Surer of the same dialect: the decoder goes on as it is.
+    let i = read(
+        &events(&[
+            r#"{"choices":[],"usage":{"prompt_tokens":3}}"#,
+            r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+        ]),
+        "auto",
+    );
+    let found = i.recognised().unwrap();
+    assert_eq!((found.sign.confidence, found.frame), (Confidence::Certain, 1));
+    assert_eq!(i.answer().usage.input, Some(3));
+    assert_eq!(i.answer().usage_seen.len(), 1);
+}
+
+#[test]
+fn a_long_stream_of_nobody_is_asked_no_more_after_a_while() {
+    let chunk = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let mut payloads = vec![r#"{"tick":1}"#; 255];
+    payloads.push(chunk);
+    assert!(read(&events(&payloads), "auto").recognised().is_some());
+    payloads.insert(0, r#"{"tick":1}"#);
+    assert!(read(&events(&payloads), "auto").recognised().is_none());
+}
+
+/// Providers whose bytes are another's, and why.
+const PASSED_ON: &[(&str, &str, &str)] =
+    &[("huggingface", "groq", "its router passes on what Groq sends, x_groq included")];
+
+#[test]
+fn no_recording_is_taken_for_anothers_variant() {
+    let mut told: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (stream, body) in corpus() {
+        let i = read(&body, "auto");
+        let variant = i.variant().map(|(v, _)| v.name);
+        if let Some(name) = variant {
+            assert_eq!(stream.dialect, "openai-chat", "{}", stream.name);
+            let passed = PASSED_ON.iter().any(|p| (p.0, p.1) == (&stream.provider[..], name));
+            assert!(name == stream.provider || passed, "{} is no {name}", stream.name);
+        }
+        if stream.dialect == "openai-chat" {
+            let row = told.entry(stream.provider).or_default();
+            *row = (row.0 + usize::from(variant.is_some()), row.1 + 1);
+        }
+    }
+    let all: usize = told.values().map(|r| r.0).sum();
+    eprintln!("{all} recognised: {told:?}");
+}
+
+#[test]
+fn what_a_variant_says_of_reasoning_and_usage_is_what_was_recorded() {
+    for (stream, body) in corpus() {
+        let i = read(&body, "auto");
+        let Some((variant, _)) = i.variant() else { continue };
+        for (path, _) in i.answer().paths(sselens::dialect::Channel::Reasoning) {
+            let fits = variant.reasoning.iter().any(|f| {
+                let member = format!("delta.{f}");
+                path.to_string().contains(&member)
+            });
+            assert!(fits, "{}: {path} is not in the table", stream.name);
+        }
+        for code in ["usage-every-chunk", "usage-in-nonempty-choices", "usage-nonstandard-place"] {
+            let raised = i.findings().iter().any(|f| f.code() == code);
+            assert!(!raised || variant.is_normal(code), "{}: {code}", stream.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_of_variants_names_findings_that_there_are() {
+    for variant in VARIANTS {
+        for code in variant.normal {
+            assert!(rule::find(code).is_some(), "{}: {code}", variant.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_normal_is_mild_and_says_where() {
+    let chunks = [
+        r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#,
+        r#"{"choices":[{"index":0,"finish_reason":null,"content_filter_offsets":{"check_offset":1}}]}"#,
+    ];
+    let i = read(&events(&chunks), "auto");
+    let missing = i.findings().iter().find(|f| f.code() == "delta-missing").unwrap();
+    assert_eq!(missing.severity, Severity::Info);
+    assert!(missing.message.ends_with("This is normal at azure."), "{}", missing.message);
+
+    // A finish that only one provider has, and the same word from nobody known.
+    let finish = r#"{"id":"20260101","model":"glm-5","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"sensitive"}]}"#;
+    assert_eq!(read(&events(&[finish, "[DONE]"]), "auto").worst(), Some(Severity::Info));
+    let finish = finish.replace("glm-5", "x-5");
+    let i = read(&events(&[&finish, "[DONE]"]), "auto");
+    assert!(findings(&i).contains(&("finish-unknown", Severity::Warn)));
+
+    // What is lost is lost wherever it is the custom.
+    let lost = [
+        r#"{"object":"chat.completion","base_resp":{},"input_sensitive":false,"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}"#,
+        "[DONE]",
+    ];
+    let i = read(&events(&lost), "auto");
+    assert_eq!(i.variant().unwrap().0.name, "minimax");
+    assert!(findings(&i).contains(&("full-object-in-stream", Severity::Fatal)));
+}
+
+#[test]
+fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
+    let told = |url: &str, header: Option<&str>, provider: &str| {
+        let mut i = Inspection::new(Arc::new(Options::default()));
+        let request = Request {
+            provider: provider.into(),
+            dialect: "openai-chat".into(),
+            url: url.into(),
+            ..Request::default()
+        };
+        push(&mut i, What::Request(Box::new(request)));
+        let headers = header.map(|h| (h.to_owned(), "1".to_owned())).into_iter().collect();
+        let head = Head { interim: false, status: 200, version: "HTTP/1.1".into(), headers };
+        push(&mut i, What::Head(head));
+        let body = events(&[r#"{"x_groq":{},"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
+        push(&mut i, What::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() });
+        i.variant().map(|(v, by)| format!("{}, by {by}", v.name)).unwrap()
+    };
+    let litellm = Some("X-LiteLLM-Call-Id");
+    let (router, local) = ("https://openrouter.ai/api/v1", "http://127.0.0.1:4000/v1");
+    assert_eq!(told(router, litellm, "vllm"), "openrouter, by the host openrouter.ai");
+    assert_eq!(told(local, litellm, "vllm"), "litellm-proxy, by a header x-litellm-…");
+    assert_eq!(told(local, None, "vllm"), "vllm, by the provider's name");
+    assert_eq!(told(local, None, "mine"), "groq, by the member x_groq");
+}
