@@ -125,3 +125,34 @@ fn refusal(refusal: &Refusal<'_>) -> Value {
         "param": refusal.param, "code": refusal.code, "raw_status_code": refusal.status,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{boom, everything, frames, whole};
+    use super::*;
+
+    #[test]
+    fn thoughts_are_parts_and_usage_comes_with_the_finish_reason() {
+        let frames = frames(&ROW, &everything());
+        let thought = "\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"hm\"}]}]";
+        assert!(frames[1].contains(thought), "{}", frames[1]);
+        assert!(frames[2].contains("\"delta\":{\"content\":\"Hel\"}"), "{}", frames[2]);
+        let end = "\"finish_reason\":\"tool_calls\"}],\
+                   \"usage\":{\"prompt_tokens\":5,\"total_tokens\":10,\"completion_tokens\":5}}";
+        assert!(frames[7].ends_with(end), "{}", frames[7]);
+        assert_eq!(&frames[8..], [" [DONE]"]);
+        assert!(frames.iter().all(|it| !it.contains("system_fingerprint")));
+        let message = &whole(&ROW, &everything())["choices"][0]["message"];
+        assert_eq!(message["content"][1]["text"], "Hello");
+        assert_eq!(message["tool_calls"][0]["function"]["arguments"], "{\"a\":1}");
+    }
+
+    #[test]
+    fn errors_are_flat() {
+        let frames = frames(&ROW, &[boom()]);
+        assert!(
+            frames[0].starts_with(" {\"object\":\"error\",\"message\":\"boom\","),
+            "{frames:?}"
+        );
+    }
+}
