@@ -291,7 +291,10 @@ impl Speaker for OpenAiResponses {
                 self.failed = true;
                 let members = json!({ "code": body.code, "message": body.message, "param": null });
                 out.push(self.event("error", members));
-                self.end(Some(body), out);
+                // There is no response yet that could have failed.
+                if self.started {
+                    self.end(Some(body), out);
+                }
             }
             // A failure has been the end already.
             Speech::Done if self.failed => {}
