@@ -1,6 +1,6 @@
 //! Which dialects a scenario plays in.
 //!
-//! Speech goes into every dialect. What is written in the words of Chat, or as bytes of the body,
+//! Speech goes into every dialect. What is written in the words of Chat (its JSON, its sentinel)
 //! plays in Chat; what is about the lines of server-sent events (comments too) in every dialect
 //! that has them; several choices where a stream can hold several; and in Completions nothing but
 //! text. A file may say `dialects`
@@ -85,7 +85,10 @@ impl Step {
 
     fn need(&self) -> Need {
         match &self.verb {
-            Verb::Delta(_) | Verb::Data(_) | Verb::Raw(_) => Need::Chat,
+            Verb::Delta(_) => Need::Chat,
+            // Chat's are its JSON and its sentinel; what has neither is a line of an event stream.
+            Verb::Data(text) | Verb::Raw(text) if text.contains(['{', '[']) => Need::Chat,
+            Verb::Data(_) | Verb::Raw(_) => Need::Sse,
             _ if self.set.is_some() => Need::Chat,
             Verb::Comment(_) | Verb::Stall(Some(_)) => Need::Sse,
             _ if self.prefix.is_some() || self.end.is_some() => Need::Sse,

@@ -231,3 +231,71 @@ fn refusal(refusal: &Refusal<'_>) -> Value {
     };
     json!({ "type": "error", "error": { "type": kind, "message": refusal.message } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{boom, everything, frames, whole};
+    use super::*;
+
+    #[test]
+    fn blocks_open_and_close_around_what_is_said() {
+        let frames = frames(&ROW, &everything());
+        let names: Vec<_> = frames.iter().filter_map(|it| it.split(' ').next()).collect();
+        let block = |deltas: usize| {
+            let mut names = vec!["content_block_start"];
+            names.extend(vec!["content_block_delta"; deltas]);
+            names.push("content_block_stop");
+            names
+        };
+        // The thought has its signature, the call its empty beginning.
+        let blocks = [block(2), block(2), block(3)].concat();
+        let all = [&["message_start", "ping"], &*blocks, &["message_delta", "message_stop"]];
+        assert_eq!(names, all.concat());
+        assert_eq!(
+            frames[0],
+            "message_start {\"type\":\"message_start\",\"message\":{\"id\":\"msg_lab1\",\
+             \"type\":\"message\",\"role\":\"assistant\",\"model\":\"lab/x\",\"content\":[],\
+             \"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":5,\
+             \"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1}}}"
+        );
+        assert_eq!(
+            frames[12],
+            "content_block_delta {\"type\":\"content_block_delta\",\"index\":2,\
+             \"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\"\"}}"
+        );
+        let end = &frames[frames.len() - 2];
+        assert!(
+            end.contains("\"stop_reason\":\"tool_use\"") && end.contains("_tokens\":5"),
+            "{end}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_text_with_a_reason_of_its_own() {
+        let spoken = [Speech::Refusal("No.".to_owned()), Speech::Finish("stop".to_owned())];
+        let frames = frames(&ROW, &spoken);
+        assert!(frames[3].contains("\"text\":\"No.\""), "{frames:?}");
+        assert!(frames[5].contains("\"stop_reason\":\"refusal\""), "{frames:?}");
+        assert_eq!(whole(&ROW, &spoken)["stop_reason"], "refusal");
+    }
+
+    #[test]
+    fn errors_are_events() {
+        let error =
+            "error {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"boom\"}}";
+        assert_eq!(frames(&ROW, &[boom()]), [error]);
+    }
+
+    #[test]
+    fn a_whole_answer_has_its_blocks_in_order() {
+        let whole = whole(&ROW, &everything());
+        let blocks = whole["content"].as_array().unwrap();
+        assert_eq!(blocks[0]["thinking"], "hm");
+        assert_eq!(blocks[1]["text"], "Hello");
+        assert_eq!(blocks[2]["input"], json!({ "a": 1 }));
+        assert_eq!(
+            (&whole["stop_reason"], &whole["usage"]["output_tokens"]),
+            (&json!("tool_use"), &json!(5))
+        );
+    }
+}

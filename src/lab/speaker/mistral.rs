@@ -1,9 +1,9 @@
-//! Mistral's Chat Completions: thoughts are parts of a content that is a list, and usage comes
-//! with the finish reason.
+//! Mistral's Chat Completions: thoughts are parts of a content that is a list, calls come in one
+//! piece, and usage with the finish reason.
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally};
+use super::gathered::{Choice, Gathered, Tally, Tool};
 use super::openai_chat::done;
 use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams};
 use crate::lab::envelope::Envelope;
@@ -18,7 +18,7 @@ pub(super) const ROW: Row = Row {
     choices: true,
     // Its ids are 32 hexadecimal digits.
     id: "1ab01ab01ab01ab0",
-    new: |manner| Box::new(Mistral { manner, tally: Tally::default() }),
+    new: |manner| Box::new(Mistral { manner, tally: Tally::default(), call: None }),
     refusal,
 };
 
@@ -26,6 +26,8 @@ pub(super) const ROW: Row = Row {
 struct Mistral {
     manner: Manner,
     tally: Tally,
+    /// A call whose arguments are still being said: it goes out in one piece.
+    call: Option<(u32, Tool)>,
 }
 
 impl Mistral {
@@ -45,16 +47,30 @@ impl Mistral {
 impl Speaker for Mistral {
     fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
+        if !matches!(speech, Speech::ToolArguments { .. })
+            && let Some(call) = self.call.take()
+        {
+            out.push(Frame::json(self.chunk(
+                choice,
+                json!({ "tool_calls": [tool_call(call)] }),
+                None,
+            )));
+        }
         let delta = match speech {
             Speech::Role(role) => json!({ "role": role, "content": "" }),
             Speech::Content(text) | Speech::Refusal(text) => json!({ "content": text }),
             Speech::Reasoning(text, _) => json!({ "content": [thought(text)] }),
-            Speech::ToolStart { index, id, name } => json!({ "tool_calls": [{
-                "id": id, "function": { "name": name, "arguments": "" }, "index": index,
-            }] }),
-            Speech::ToolArguments { index, text } => json!({ "tool_calls": [{
-                "function": { "name": "", "arguments": text }, "index": index,
-            }] }),
+            Speech::ToolStart { index, id, name } => {
+                let (id, name) = (id.clone(), name.clone());
+                self.call = Some((*index, Tool { id, name, arguments: String::new() }));
+                return;
+            }
+            Speech::ToolArguments { text, .. } => {
+                if let Some((_, tool)) = &mut self.call {
+                    tool.arguments += text;
+                }
+                return;
+            }
             Speech::Finish(reason) => {
                 let mut chunk = self.chunk(choice, json!({ "content": "" }), Some(reason));
                 if self.manner.usage.is_some() {
@@ -93,6 +109,11 @@ fn thought(text: &str) -> Value {
     json!({ "type": "thinking", "thinking": [{ "type": "text", "text": text }] })
 }
 
+fn tool_call((index, tool): (u32, Tool)) -> Value {
+    let function = json!({ "name": tool.name, "arguments": tool.arguments });
+    json!({ "id": tool.id, "function": function, "index": index })
+}
+
 /// One choice of an answer that is no stream.
 fn message(index: u32, choice: Choice) -> Value {
     let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
@@ -102,11 +123,7 @@ fn message(index: u32, choice: Choice) -> Value {
     };
     let mut message = json!({ "role": "assistant", "content": content, "tool_calls": null });
     if !choice.tools.is_empty() {
-        let calls = choice.tools.into_iter().map(|(index, tool)| {
-            let function = json!({ "name": tool.name, "arguments": tool.arguments });
-            json!({ "id": tool.id, "function": function, "index": index })
-        });
-        message["tool_calls"] = calls.collect();
+        message["tool_calls"] = choice.tools.into_iter().map(tool_call).collect();
     }
     json!({ "index": index, "message": message, "finish_reason": choice.finish })
 }
@@ -124,4 +141,40 @@ fn refusal(refusal: &Refusal<'_>) -> Value {
         "object": "error", "message": refusal.message, "type": kind,
         "param": refusal.param, "code": refusal.code, "raw_status_code": refusal.status,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{boom, everything, frames, whole};
+    use super::*;
+
+    #[test]
+    fn thoughts_are_parts_and_usage_comes_with_the_finish_reason() {
+        let frames = frames(&ROW, &everything());
+        let thought = "\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"hm\"}]}]";
+        assert!(frames[1].contains(thought), "{}", frames[1]);
+        assert!(frames[2].contains("\"delta\":{\"content\":\"Hel\"}"), "{}", frames[2]);
+        let end = "\"finish_reason\":\"tool_calls\"}],\
+                   \"usage\":{\"prompt_tokens\":5,\"total_tokens\":10,\"completion_tokens\":5}}";
+        assert!(
+            frames[4].contains("\"arguments\":\"{\\\"a\\\":1}\"},\"index\":0}]}"),
+            "{}",
+            frames[4]
+        );
+        assert!(frames[5].ends_with(end), "{}", frames[5]);
+        assert_eq!(&frames[6..], [" [DONE]"]);
+        assert!(frames.iter().all(|it| !it.contains("system_fingerprint")));
+        let message = &whole(&ROW, &everything())["choices"][0]["message"];
+        assert_eq!(message["content"][1]["text"], "Hello");
+        assert_eq!(message["tool_calls"][0]["function"]["arguments"], "{\"a\":1}");
+    }
+
+    #[test]
+    fn errors_are_flat() {
+        let frames = frames(&ROW, &[boom()]);
+        assert!(
+            frames[0].starts_with(" {\"object\":\"error\",\"message\":\"boom\","),
+            "{frames:?}"
+        );
+    }
 }

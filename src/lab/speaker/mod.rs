@@ -208,3 +208,6 @@ pub(super) fn at(path: &str, query: &str) -> Option<(&'static Row, Option<String
 pub(super) fn finish_word<'a>(reason: &'a str, words: &[(&str, &'a str)]) -> &'a str {
     words.iter().find(|(chat, _)| *chat == reason).map_or(reason, |(_, own)| own)
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,35 @@ impl Speaker for OpenAiCompletions {
         whole
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{frames, whole};
+    use super::*;
+
+    #[test]
+    fn text_and_nothing_else() {
+        let spoken = [
+            Speech::Role("assistant".to_owned()),
+            Speech::Content("Hi".to_owned()),
+            Speech::Finish("length".to_owned()),
+            Speech::Usage(None),
+            Speech::Done,
+        ];
+        let chunk = |text: &str, finish: &str| {
+            format!(
+                " {{\"id\":\"cmpl-lab1\",\"object\":\"text_completion\",\"created\":7,\
+                 \"model\":\"lab/x\",\"choices\":[{{\"text\":\"{text}\",\"index\":0,\
+                 \"logprobs\":null,\"finish_reason\":{finish}}}]}}"
+            )
+        };
+        // Nobody asked for usage.
+        let all = [chunk("Hi", "null"), chunk("", "\"length\""), " [DONE]".to_owned()];
+        assert_eq!(frames(&ROW, &spoken), all);
+        let whole = whole(&ROW, &spoken);
+        assert_eq!(
+            (&whole["choices"][0]["text"], &whole["usage"]["total_tokens"]),
+            (&json!("Hi"), &json!(6))
+        );
+    }
+}

@@ -291,7 +291,10 @@ impl Speaker for OpenAiResponses {
                 self.failed = true;
                 let members = json!({ "code": body.code, "message": body.message, "param": null });
                 out.push(self.event("error", members));
-                self.end(Some(body), out);
+                // There is no response yet that could have failed.
+                if self.started {
+                    self.end(Some(body), out);
+                }
             }
             // A failure has been the end already.
             Speech::Done if self.failed => {}
@@ -331,4 +334,96 @@ fn usage(counts: &Counts) -> Value {
         "output_tokens_details": { "reasoning_tokens": counts.reasoning },
         "total_tokens": counts.total.unwrap_or(counts.input + counts.output),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{boom, everything, frames, whole};
+    use super::*;
+
+    fn names(frames: &[String]) -> Vec<&str> {
+        frames.iter().filter_map(|it| it.split(' ').next()).collect()
+    }
+
+    fn json_of(frame: &str) -> Value {
+        serde_json::from_str(frame.split_once(' ').unwrap().1).unwrap()
+    }
+
+    #[test]
+    fn every_item_is_added_filled_and_done() {
+        let frames = frames(&ROW, &everything());
+        assert_eq!(
+            names(&frames),
+            [
+                "response.created",
+                "response.in_progress",
+                "response.output_item.added",
+                "response.reasoning_summary_part.added",
+                "response.reasoning_summary_text.delta",
+                "response.reasoning_summary_text.done",
+                "response.reasoning_summary_part.done",
+                "response.output_item.done",
+                "response.output_item.added",
+                "response.content_part.added",
+                "response.output_text.delta",
+                "response.output_text.delta",
+                "response.output_text.done",
+                "response.content_part.done",
+                "response.output_item.done",
+                "response.output_item.added",
+                "response.function_call_arguments.delta",
+                "response.function_call_arguments.delta",
+                "response.function_call_arguments.done",
+                "response.output_item.done",
+                "response.completed",
+            ]
+        );
+        for (number, frame) in frames.iter().enumerate() {
+            let json = json_of(frame);
+            assert_eq!(json["sequence_number"], number);
+            assert!(frame.starts_with(json["type"].as_str().unwrap()));
+        }
+        let (text, done) = (json_of(&frames[11]), json_of(&frames[12]));
+        assert_eq!((&text["item_id"], &text["output_index"]), (&json!("msg_lab101"), &json!(1)));
+        assert_eq!((&text["delta"], &done["text"]), (&json!("lo"), &json!("Hello")));
+        // The last event has all that the others had, as a whole answer has it.
+        let last = json_of(&frames[20]);
+        assert_eq!(last["response"], whole(&ROW, &everything()));
+        assert_eq!(last["response"]["output"][2]["arguments"], "{\"a\":1}");
+        assert_eq!(last["response"]["usage"]["total_tokens"], 10);
+    }
+
+    #[test]
+    fn the_last_event_says_how_it_ended() {
+        let end = |reason: &str| {
+            let spoken = [Speech::Finish(reason.to_owned()), Speech::Done];
+            let frames = frames(&ROW, &spoken);
+            let details = json_of(&frames[2])["response"]["incomplete_details"]["reason"].clone();
+            (names(&frames)[2].to_owned(), details)
+        };
+        assert_eq!(end("stop"), ("response.completed".to_owned(), Value::Null));
+        assert_eq!(end("length"), ("response.incomplete".to_owned(), json!("max_output_tokens")));
+        assert_eq!(end("odd"), ("response.incomplete".to_owned(), json!("odd")));
+        assert_eq!(end("error"), ("response.failed".to_owned(), Value::Null));
+    }
+
+    #[test]
+    fn an_error_is_the_end() {
+        let spoken = [Speech::Role("assistant".to_owned()), boom(), Speech::Done];
+        let frames = frames(&ROW, &spoken);
+        assert_eq!(names(&frames)[2..], ["error", "response.failed"]);
+        assert_eq!(json_of(&frames[2])["message"], "boom");
+        assert_eq!(json_of(&frames[3])["response"]["error"]["code"], "500");
+    }
+
+    #[test]
+    fn refusals_are_parts_of_their_own() {
+        let spoken = [Speech::Content("a".to_owned()), Speech::Refusal("No.".to_owned())];
+        let frames = frames(&ROW, &spoken);
+        let last = json_of(frames.last().unwrap());
+        assert_eq!(
+            (&last["type"], &last["output_index"]),
+            (&json!("response.refusal.delta"), &json!(1))
+        );
+    }
 }

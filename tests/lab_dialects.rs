@@ -1,0 +1,154 @@
+//! The lab in every dialect that it speaks: the requests are those that the program itself makes,
+//! over raw sockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use sselens::dialect::{self, RequestParts};
+use sselens::lab::{self, Options, Running, scenarios};
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+fn start() -> Outcome<Running> {
+    Ok(lab::start(Options { pace: 0.0, seed: Some(1) })?)
+}
+
+/// The path and body of a request in this dialect.
+fn request(dialect: &str, model: &str) -> Outcome<(String, String)> {
+    let side = dialect::find(dialect).ok_or("no such dialect")?.request();
+    let path = side.path.replace("{model}", &dialect::in_address(model));
+    let body = (side.body)(&RequestParts { model, prompt: "hi", system: None });
+    Ok((format!("/{dialect}/v1{path}"), body))
+}
+
+/// Status, head and body of the answer to one request, however it ends.
+fn post(addr: SocketAddr, path: &str, body: &str) -> Outcome<(String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut bytes = Vec::new();
+    // A reset is an end too.
+    drop(stream.read_to_end(&mut bytes));
+    let at = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap_or(bytes.len());
+    let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
+    Ok((head, bytes.split_off((at + 4).min(bytes.len()))))
+}
+
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}
+
+#[test]
+fn every_scenario_comes_to_an_end_in_every_dialect_that_it_plays_in() -> Outcome {
+    let lab = start()?;
+    for scenario in scenarios().iter().filter(|it| !it.name.ends_with("-stall")) {
+        let dialects = scenario.dialects();
+        assert!(!dialects.is_empty(), "{}", scenario.name);
+        for dialect in dialects {
+            let (path, body) = request(dialect, &format!("lab/{}", scenario.name))?;
+            let (head, body) = post(lab.addr, &path, &body)?;
+            let body = text(&body);
+            let name = &scenario.name;
+            assert!(!body.contains("has no form in"), "{name} in {dialect}: {body}");
+            assert!(
+                !head.contains(" 404 ") && !head.contains(" 405 "),
+                "{name} in {dialect}: {head}"
+            );
+        }
+    }
+    assert_eq!(lab.active(), 0);
+    Ok(())
+}
+
+#[test]
+fn hello_begins_and_ends_in_the_words_of_the_dialect() -> Outcome {
+    let lab = start()?;
+    for (dialect, first, last) in [
+        ("openai-chat", "data: {\"id\":\"chatcmpl-lab", "data: [DONE]\n\n"),
+        ("openai-completions", "data: {\"id\":\"cmpl-lab", "data: [DONE]\n\n"),
+        (
+            "openai-responses",
+            "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,",
+            "}}}\n\n",
+        ),
+        (
+            "anthropic",
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_lab",
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ),
+        ("mistral", "data: {\"id\":\"1ab01ab01ab01ab0", "data: [DONE]\n\n"),
+    ] {
+        let (path, body) = request(dialect, "lab/hello")?;
+        let (head, body) = post(lab.addr, &path, &body)?;
+        assert!(head.contains("content-type: text/event-stream; charset=utf-8"), "{head}");
+        let body = text(&body);
+        let frame = body.split_once("\r\n").ok_or("no chunk")?.1;
+        assert!(frame.starts_with(first), "{dialect}: {frame}");
+        assert!(body.ends_with(&format!("{last}\r\n0\r\n\r\n")), "{dialect}: {body}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_scenario_without_a_form_in_the_dialect_says_where_it_has_one() -> Outcome {
+    let lab = start()?;
+    let sentence =
+        "The scenario lab/delta-null has no form in anthropic; it plays in: openai-chat.";
+    let (path, body) = request("anthropic", "lab/delta-null")?;
+    let (head, body) = post(lab.addr, &path, &body)?;
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    let error: serde_json::Value = serde_json::from_slice(&body)?;
+    let expected = serde_json::json!({
+        "type": "error", "error": { "type": "invalid_request_error", "message": sentence },
+    });
+    assert_eq!(error, expected);
+    // Several choices, and more than text.
+    for (dialect, name) in [("anthropic", "choices-two"), ("openai-completions", "tool-calls")] {
+        let (path, body) = request(dialect, &format!("lab/{name}"))?;
+        assert!(post(lab.addr, &path, &body)?.0.starts_with("HTTP/1.1 400 "), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn refusals_and_errors_have_the_form_of_the_dialect() -> Outcome {
+    let lab = start()?;
+    let get = |dialect: &str, model: &str| -> Outcome<(String, serde_json::Value)> {
+        let (path, body) = request(dialect, model)?;
+        let (head, body) = post(lab.addr, &path, &body)?;
+        Ok((head, serde_json::from_slice(&body)?))
+    };
+    let (head, error) = get("anthropic", "lab/helo")?;
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+    assert_eq!(error["error"]["type"], "not_found_error");
+    let (head, error) = get("anthropic", "lab/http-429")?;
+    assert!(head.starts_with("HTTP/1.1 429 ") && head.contains("retry-after: 20"), "{head}");
+    assert_eq!(error["error"]["type"], "rate_limit_error");
+    let (_, error) = get("openai-responses", "lab/http-429")?;
+    assert_eq!(error["error"]["code"], "rate_limit_exceeded");
+    let (_, error) = get("mistral", "lab/http-429")?;
+    assert_eq!(error["object"], "error");
+    let (head, body) = post(lab.addr, "/anthropic/v1/messages", "[]")?;
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    assert!(text(&body).starts_with("{\"type\":\"error\""), "{}", text(&body));
+    Ok(())
+}
+
+#[test]
+fn the_front_page_lists_every_endpoint() -> Outcome {
+    let lab = start()?;
+    let mut stream = TcpStream::connect(lab.addr)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    for path in ["POST /v1/chat/completions\n", "POST /anthropic/v1/messages\n", "/mistral/v1/chat"]
+    {
+        assert!(page.contains(path), "{page}");
+    }
+    Ok(())
+}
