@@ -47,6 +47,8 @@ impl Dialect for OpenAiResponses {
     fn recognises(&self, payload: &Payload<'_>) -> bool {
         let Some(json) = payload.json else { return false };
         match json.str("type") {
+            // Gateways that drop the `type` leave the event's name.
+            None if payload.event.starts_with("response.") => true,
             Some(t) if t.starts_with("response.") => true,
             // A keep-alive or an error: only this dialect numbers its events.
             Some(t) if t == "error" || t == "keepalive" => json.get("sequence_number").is_some(),
@@ -121,7 +123,10 @@ impl Decoder for Responses {
             "response.function_call_arguments.delta"
             | "response.custom_tool_call_input.delta"
             | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", tell),
-            "response.audio.transcript.delta" => {
+            // What is spoken, and what the server itself runs.
+            "response.audio.transcript.delta"
+            | "response.code_interpreter_call_code.delta"
+            | "response.shell_call_command.delta" => {
                 let text = json.str("delta").unwrap_or_default();
                 say(Channel::Other, Path::new("delta", 0), text, tell);
             }
@@ -246,14 +251,20 @@ impl Responses {
     /// An item begins: of a call, the name and id stand here and nowhere else until its end.
     fn begin_call(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
         let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
-        self.call(item, output_index(json), Path::new(IN_EVENT.call, 0), tell);
+        // Arguments that are here already come again, in deltas or at the item's end.
+        self.call(item, None, output_index(json), Path::new(IN_EVENT.call, 0), tell);
     }
 
-    fn call(&mut self, item: Value<'_>, index: u64, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
-        let member = if item.get("input").is_some() { "input" } else { "arguments" };
-        let arguments = item
-            .str(member)
-            .filter(|a| !a.is_empty() && self.told.insert((Part::Arguments, index, 0)));
+    fn call<'a>(
+        &mut self,
+        item: Value<'a>,
+        arguments: Option<Cow<'a, str>>,
+        index: u64,
+        path: Path,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let arguments =
+            arguments.filter(|a| !a.is_empty() && self.told.insert((Part::Arguments, index, 0)));
         if !self.told.insert((Part::Call, index, 0)) && arguments.is_none() {
             return;
         }
@@ -278,7 +289,13 @@ impl Responses {
         tell: &mut dyn FnMut(Fact<'_>),
     ) {
         if is_call(item) {
-            return self.call(item, index, Path::new(paths.call, index as usize), tell);
+            let given = item.get("input").or_else(|| item.get("arguments"));
+            let arguments = given.and_then(|a| match a.kind() {
+                Kind::Object => Some(Cow::Borrowed(a.source())),
+                _ => a.as_str(),
+            });
+            let path = Path::new(paths.call, index as usize);
+            return self.call(item, arguments, index, path, tell);
         }
         let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
         for (i, summary) in parts("summary") {
@@ -310,10 +327,22 @@ impl Responses {
         let Some(response) = response else { return };
         self.model(response, tell);
         // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
-        // output indices: it is read only where nothing came before it.
-        if self.told.is_empty() {
-            let output = response.get("output").into_iter().flat_map(Value::items);
-            for (index, item) in output.enumerate() {
+        // output indices: it is read only for kinds of which nothing came before it.
+        let came = |parts: &[Part]| self.told.iter().any(|(part, ..)| parts.contains(part));
+        let said = came(&[Part::Text, Part::Refusal]);
+        let thought = came(&[Part::Reasoning, Part::Summary]);
+        let called = came(&[Part::Call, Part::Arguments]);
+        let output = response.get("output").into_iter().flat_map(Value::items);
+        for (index, item) in output.enumerate() {
+            let reasoning = item.get("type").is_some_and(|t| t.is("reasoning"));
+            let came = if is_call(item) {
+                called
+            } else if reasoning {
+                thought
+            } else {
+                said
+            };
+            if !came {
                 self.item(item, index as u64, paths, tell);
             }
         }
