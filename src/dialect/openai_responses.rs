@@ -297,10 +297,17 @@ impl Responses {
             let path = Path::new(paths.call, index as usize);
             return self.call(item, arguments, index, path, tell);
         }
+        // A thought that came in pieces is not told again under its other name.
+        let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
+        if thinks && [Part::Summary, Part::Reasoning].iter().any(|p| self.came(*p, index)) {
+            return;
+        }
         let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
+        let mut summed_up = String::new();
         for (i, summary) in parts("summary") {
             if self.told.insert((Part::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
+                summed_up.push_str(&text);
                 say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
             }
         }
@@ -312,9 +319,18 @@ impl Responses {
             };
             if self.told.insert((part, index, i as u64)) {
                 let text = content.str(member).unwrap_or_default();
-                say(part.channel(), paths.of(paths.text, index, i), text, tell);
+                let (channel, path) = (part.channel(), paths.of(paths.text, index, i));
+                let duplicate = thinks && text == summed_up;
+                if !text.is_empty() {
+                    tell(Fact::Text { choice: 0, channel, path, text, duplicate });
+                }
             }
         }
+    }
+
+    /// Whether anything of that kind was told of an item.
+    fn came(&self, part: Part, index: u64) -> bool {
+        self.told.range((part, index, 0)..=(part, index, u64::MAX)).next().is_some()
     }
 
     /// A whole response, at its end.

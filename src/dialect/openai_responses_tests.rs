@@ -140,3 +140,14 @@ fn what_the_server_runs_is_not_the_answer() {
         ]
     );
 }
+
+#[test]
+fn a_thought_under_two_names_counts_once() {
+    let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"content":[{"type":"reasoning_text","text":"hm"}]}}"#;
+    let delta = r#"{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"}"#;
+    assert_eq!(script(AUTO, &[delta, item]), ["reasoning 0 delta: hm"]);
+    assert_eq!(
+        script(AUTO, &[item]),
+        ["reasoning 0 item.summary[0].text: hm", "reasoning 0 item.content[0].text (again): hm"]
+    );
+}
