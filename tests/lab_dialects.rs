@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use sselens::dialect::{self, RequestParts};
+use sselens::dialect;
+use sselens::dialect::request::{Ask, Notes};
 use sselens::lab::{self, Options, Running, scenarios};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -18,8 +19,8 @@ fn start() -> Outcome<Running> {
 fn request(dialect: &str, model: &str) -> Outcome<(String, String)> {
     let side = dialect::find(dialect).ok_or("no such dialect")?.request();
     let path = side.path.replace("{model}", &dialect::in_address(model));
-    let body = (side.body)(&RequestParts { model, prompt: "hi", system: None });
-    Ok((format!("/{dialect}/v1{path}"), body))
+    let body = (side.write)(&Ask::minimal(model, "hi", None), &mut Notes::default());
+    Ok((format!("/{dialect}/v1{path}"), serde_json::to_string_pretty(&body)?))
 }
 
 /// Status, head and body of the answer to one request, however it ends.

@@ -434,9 +434,9 @@ fn started(block: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>))
     }
 }
 
-/// `tool_use`, and the calls that the provider runs itself.
+/// `tool_use`, and the calls that the provider runs itself: `server_tool_use`, `mcp_tool_use`.
 fn is_call(kind: &str) -> bool {
-    matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
+    kind.ends_with("tool_use")
 }
 
 /// The input that a block brings along. The empty object is only the place where the pieces go.

@@ -62,7 +62,7 @@ impl Dialect for Gemini {
         if (payload.kind == frame::Kind::Element) != self.array {
             return None;
         }
-        let json = payload.json?;
+        let json = payload.json.map(unwrapped)?;
         let has = |key, kind| json.get(key).is_some_and(|v| v.kind() == kind);
         // Gateways put Google's usage beside events of another kind.
         let other = ["type", "event_type", "choices"].iter().any(|key| json.get(key).is_some());
@@ -104,6 +104,11 @@ const FINISHES: &[&str] = &[
     "NO_IMAGE",
     "IMAGE_RECITATION",
     "IMAGE_OTHER",
+    "MISSING_THOUGHT_SIGNATURE",
+    "MALFORMED_RESPONSE",
+    "MODEL_ARMOR",
+    "ESCALATION",
+    "CONTINUATION",
 ];
 
 const NUMBERS: Numbers = &[
@@ -313,6 +318,12 @@ fn own_id(call: &mut Json, id: &Said<String>) {
     }
 }
 
+/// Google's Code Assist puts each response under `response`. Paths are those inside of it.
+fn unwrapped(json: Value<'_>) -> Value<'_> {
+    let inner = json.get("response").filter(|r| r.kind() == Kind::Object);
+    inner.filter(|_| json.get("type").is_none()).unwrap_or(json)
+}
+
 #[derive(Default)]
 struct Responses {
     told_model: bool,
@@ -326,7 +337,7 @@ impl Decoder for Responses {
             tell(Fact::Sentinel);
             return;
         }
-        let json = payload.json.filter(|j| j.kind() == Kind::Object);
+        let json = payload.json.filter(|j| j.kind() == Kind::Object).map(unwrapped);
         // An array that is no stream is an error's wrapping.
         let json = json.or_else(|| {
             let list = payload.json.filter(|j| j.kind() == Kind::Array)?;

@@ -249,8 +249,8 @@ fn input(ask: &Ask, notes: &mut Notes) -> Json {
 struct Interaction {
     told_model: bool,
     /// Calls whose arguments have not come yet, by the step's index, with what the beginning of
-    /// the step gave for them: an empty object, which stands only if nothing else comes.
-    empty: BTreeMap<u64, String>,
+    /// the step gave for them: an object, mostly empty, which stands only if nothing else comes.
+    held: BTreeMap<u64, String>,
 }
 
 impl Decoder for Interaction {
@@ -277,7 +277,7 @@ impl Decoder for Interaction {
                 }
             }
             "step.stop" | "content.stop" => {
-                if let Some(arguments) = self.empty.remove(&index) {
+                if let Some(arguments) = self.held.remove(&index) {
                     call(None, index, Path::new("step", 0), Some(Cow::Owned(arguments)), tell);
                 }
             }
@@ -292,8 +292,8 @@ impl Interaction {
         if is_call(step) {
             let given = step.get("arguments").filter(|a| !a.is_null());
             let arguments = match given {
-                Some(object) if object.kind() == Kind::Object && object.is_empty() => {
-                    self.empty.insert(index, object.source().to_owned());
+                Some(object) if object.kind() == Kind::Object => {
+                    self.held.insert(index, object.source().to_owned());
                     None
                 }
                 _ => given.map(text_of),
@@ -322,14 +322,18 @@ impl Interaction {
                 say(Channel::Reasoning, Path::new(path, 0), text, tell);
             }
             "arguments_delta" => {
-                self.empty.remove(&index);
+                self.held.remove(&index);
                 let arguments = delta.get("arguments").map(text_of);
                 call(None, index, Path::new("delta.arguments", 0), arguments, tell);
+            }
+            // What came of code that the server ran.
+            "code_execution_result" => {
+                say(Channel::Other, Path::new("delta.result", 0), delta.str("result"), tell);
             }
             _ if is_call(delta) => {
                 let arguments = delta.get("arguments").filter(|a| !a.is_null()).map(text_of);
                 if arguments.is_some() {
-                    self.empty.remove(&index);
+                    self.held.remove(&index);
                 }
                 call(Some(delta), index, Path::new("delta", 0), arguments, tell);
             }
@@ -449,6 +453,10 @@ mod tests {
                 r#"{"index":1,"event_type":"step.stop"}"#,
                 r#"{"index":2,"step":{"id":"b","type":"function_call","name":"g","arguments":{}},"event_type":"step.start"}"#,
                 r#"{"index":2,"event_type":"step.stop"}"#,
+                r#"{"index":3,"step":{"id":"c","type":"code_execution_call","arguments":{"code":"1"}},"event_type":"step.start"}"#,
+                r#"{"index":3,"delta":{"type":"code_execution_call","arguments":{"code":"1"}},"event_type":"step.delta"}"#,
+                r#"{"index":3,"event_type":"step.stop"}"#,
+                r#"{"index":4,"delta":{"type":"code_execution_result","result":"1\n"},"event_type":"step.delta"}"#,
                 r#"{"event_type":"error","error":{"message":"boom","code":"c"}}"#,
             ],
         );
@@ -459,6 +467,9 @@ mod tests {
                 "tool Some(1) delta.arguments - - {\"x\":1}",
                 "tool Some(2) step b g ",
                 "tool Some(2) step - - {}",
+                "tool Some(3) step c code_execution_call ",
+                "tool Some(3) delta - code_execution_call {\"code\":\"1\"}",
+                "other 0 delta.result: 1\n",
                 "error c: boom"
             ]
         );

@@ -70,3 +70,11 @@ fn errors_and_a_blocked_prompt() {
         ]
     );
 }
+
+#[test]
+fn code_assist_wraps_its_responses() {
+    let wrapped: Vec<_> =
+        STREAM.iter().map(|r| format!(r#"{{"response":{r},"traceId":"t"}}"#)).collect();
+    let wrapped: Vec<&str> = wrapped.iter().map(String::as_str).collect();
+    assert_eq!(script("auto", &wrapped), TOLD);
+}

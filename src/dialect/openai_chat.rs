@@ -52,7 +52,9 @@ impl Dialect for OpenAiChat {
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
         let json = payload.json.filter(|j| !super::mistral::is_mistral(*j))?;
         match json.str("object") {
-            Some(o) if o.starts_with("chat.completion") => return Some(Sign::member("object", o)),
+            Some(o) if o.starts_with("chat.completion") || o.starts_with("chat.reasoning") => {
+                return Some(Sign::member("object", o));
+            }
             Some(o) if o == "text_completion" => return None,
             _ => {}
         }
@@ -135,7 +137,7 @@ impl Decoder for Chat {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
-            if let Some(error) = text_error(payload) {
+            if let Some(error) = error_in(payload) {
                 tell(Fact::Error(error));
             }
             return;
@@ -196,7 +198,14 @@ fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
 
 /// The error that a payload is, for dialects that write theirs as this one does.
 pub(super) fn error_in<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
-    match payload.json.filter(|j| j.kind() == Kind::Object) {
+    let object = match payload.json {
+        // Google wraps its errors in a list, also where it speaks this dialect.
+        Some(list) if list.kind() == Kind::Array => {
+            list.items().next().filter(|i| i.get("error").is_some())
+        }
+        json => json.filter(|j| j.kind() == Kind::Object),
+    };
+    match object {
         Some(json) => error(&Chunk::of(json), json, payload),
         None => text_error(payload),
     }
@@ -278,7 +287,11 @@ struct Paths {
     content_thinking: &'static str,
     reasoning_content: &'static str,
     reasoning: &'static str,
-    reasoning_details: [&'static str; 2],
+    reasoning_text: &'static str,
+    /// Lists of thoughts: the member of an item that is text, and its path.
+    reasoning_details: [(&'static str, &'static str); 2],
+    thinking_blocks: [(&'static str, &'static str); 1],
+    reasoning_steps: [(&'static str, &'static str); 1],
     refusal: &'static str,
     tool_calls: &'static str,
     function_call: &'static str,
@@ -293,10 +306,19 @@ macro_rules! paths {
             content_thinking: concat!("choices[#].", $under, ".content[#].thinking[#].text"),
             reasoning_content: concat!("choices[#].", $under, ".reasoning_content"),
             reasoning: concat!("choices[#].", $under, ".reasoning"),
+            reasoning_text: concat!("choices[#].", $under, ".reasoning_text"),
             reasoning_details: [
-                concat!("choices[#].", $under, ".reasoning_details[#].text"),
-                concat!("choices[#].", $under, ".reasoning_details[#].summary"),
+                ("text", concat!("choices[#].", $under, ".reasoning_details[#].text")),
+                ("summary", concat!("choices[#].", $under, ".reasoning_details[#].summary")),
             ],
+            thinking_blocks: [(
+                "thinking",
+                concat!("choices[#].", $under, ".thinking_blocks[#].thinking"),
+            )],
+            reasoning_steps: [(
+                "thought",
+                concat!("choices[#].", $under, ".reasoning_steps[#].thought"),
+            )],
             refusal: concat!("choices[#].", $under, ".refusal"),
             tool_calls: concat!("choices[#].", $under, ".tool_calls[#]"),
             function_call: concat!("choices[#].", $under, ".function_call"),
@@ -320,15 +342,22 @@ fn read_delta(
             tell(Fact::Text { choice, channel, path, text, duplicate });
         }
     };
-    let (mut tools, mut function, mut details) = (None, None, None);
-    let (mut content_field, mut reasoning_content, mut reasoning) = (None, None, None);
+    let (mut tools, mut function, mut content_field) = (None, None, None);
+    let (mut reasoning_content, mut reasoning, mut reasoning_text) = (None, None, None);
+    let (mut details, mut blocks, mut steps) = (None, None, None);
     // One pass over the members: a delta has few, and most streams have a million deltas.
     for (key, value) in delta.entries() {
         match key.raw() {
             b"\"content\"" => content_field = Some(value),
             b"\"reasoning_content\"" => reasoning_content = Some(value),
             b"\"reasoning\"" => reasoning = Some(value),
+            // GitHub Copilot's.
+            b"\"reasoning_text\"" => reasoning_text = Some(value),
             b"\"reasoning_details\"" => details = Some(value),
+            // LiteLLM's, beside `reasoning_content`.
+            b"\"thinking_blocks\"" => blocks = Some(value),
+            // Perplexity's, where it streams concisely.
+            b"\"reasoning_steps\"" => steps = Some(value),
             b"\"refusal\"" => {
                 let path = Path::new(paths.refusal, position);
                 text(Channel::Refusal, path, value.as_str().unwrap_or_default(), false);
@@ -343,22 +372,30 @@ fn read_delta(
         }
     }
     let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for (value, path) in
-        [(reasoning_content, paths.reasoning_content), (reasoning, paths.reasoning)]
-    {
+    for (value, path) in [
+        (reasoning_content, paths.reasoning_content),
+        (reasoning, paths.reasoning),
+        (reasoning_text, paths.reasoning_text),
+    ] {
         let Some(said) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
         let duplicate = seen.contains(&said);
         text(Channel::Reasoning, Path::new(path, position), said.clone(), duplicate);
         seen.push(said);
     }
-    if let Some(details) = details {
-        let parts: Vec<_> = details.items().enumerate().filter_map(detail).collect();
+    let lists = [
+        (details, &paths.reasoning_details[..]),
+        (blocks, &paths.thinking_blocks),
+        (steps, &paths.reasoning_steps),
+    ];
+    for (list, members) in lists.iter().filter_map(|(list, members)| Some(((*list)?, *members))) {
+        let parts: Vec<_> =
+            list.items().enumerate().filter_map(|(i, item)| thought(i, item, members)).collect();
         let joined: String = parts.iter().map(|p| p.2.as_ref()).collect();
         let duplicate = seen.iter().any(|s| *s == joined);
-        for (i, member, said) in parts {
-            let path = Path::new(paths.reasoning_details[member], position).second(i);
-            text(Channel::Reasoning, path, said, duplicate);
+        for (i, template, said) in parts {
+            text(Channel::Reasoning, Path::new(template, position).second(i), said, duplicate);
         }
+        seen.push(joined.into());
     }
     match content_field {
         Some(v) if v.kind() == Kind::Array => content_list(v, position, paths, &mut text),
@@ -371,7 +408,9 @@ fn read_delta(
     for (i, call) in tools.into_iter().flat_map(Value::items).enumerate() {
         let path = Path::new(paths.tool_calls, position).second(i);
         let index = call.get("index").and_then(Value::as_u64);
-        tool(call, call.get("function"), choice, index, path, tell);
+        // A custom tool takes text of any kind instead of arguments.
+        let function = call.get("function").or_else(|| call.get("custom"));
+        tool(call, function, choice, index, path, tell);
     }
     if let Some(call) = function.filter(|f| f.kind() == Kind::Object) {
         tool(call, Some(call), choice, Some(0), Path::new(paths.function_call, position), tell);
@@ -393,12 +432,16 @@ fn loose_text(value: Value<'_>) -> Cow<'_, str> {
     }
 }
 
-/// An item of `reasoning_details`, as (position, which member: `text` or `summary`, the text).
-/// Encrypted items have `data`, which is no text.
-fn detail<'a>((i, item): (usize, Value<'a>)) -> Option<(usize, usize, Cow<'a, str>)> {
-    ["text", "summary"].iter().enumerate().find_map(|(m, key)| {
-        let text = item.str(key).filter(|t| !t.is_empty())?;
-        Some((i, m, text))
+/// An item of a list of thoughts, as (position, path, the text). Encrypted items have `data`, which
+/// is no text.
+fn thought<'a>(
+    position: usize,
+    item: Value<'a>,
+    members: &[(&str, &'static str)],
+) -> Option<(usize, &'static str, Cow<'a, str>)> {
+    members.iter().find_map(|(member, path)| {
+        let text = item.str(member).filter(|t| !t.is_empty())?;
+        Some((position, *path, text))
     })
 }
 
@@ -439,7 +482,7 @@ pub(super) fn tool(
     tell: &mut dyn FnMut(Fact<'_>),
 ) {
     let member = |key: &str| function.and_then(|f| f.get(key));
-    let arguments = member("arguments").and_then(|a| match a.kind() {
+    let arguments = member("arguments").or_else(|| member("input")).and_then(|a| match a.kind() {
         Kind::String => a.as_str(),
         Kind::Null => None,
         _ => Some(Cow::Borrowed(a.source())),
@@ -448,3 +491,7 @@ pub(super) fn tool(
     let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
     tell(Fact::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
 }
+
+#[cfg(test)]
+#[path = "openai_chat_tests.rs"]
+mod tests;

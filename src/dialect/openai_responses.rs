@@ -55,6 +55,10 @@ impl Dialect for OpenAiResponses {
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
         let json = payload.json?;
         match json.str("type") {
+            // Gateways that drop the `type` leave the event's name.
+            None if payload.event.starts_with("response.") => {
+                Some(Sign::certain(format!("event {}", crate::text::preview(payload.event, 40))))
+            }
             Some(t) if t.starts_with("response.") => Some(Sign::member("type", t)),
             // A keep-alive or an error: only this dialect numbers its events.
             Some(t) if t == "error" || t == "keepalive" => {
@@ -275,7 +279,10 @@ impl Decoder for Responses {
             "response.function_call_arguments.delta"
             | "response.custom_tool_call_input.delta"
             | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", tell),
-            "response.audio.transcript.delta" => {
+            // What is spoken, and what the server itself runs.
+            "response.audio.transcript.delta"
+            | "response.code_interpreter_call_code.delta"
+            | "response.shell_call_command.delta" => {
                 let text = json.str("delta").unwrap_or_default();
                 say(Channel::Other, Path::new("delta", 0), text, tell);
             }
@@ -406,13 +413,19 @@ impl Responses {
     /// An item begins: of a call, the name and id stand here and nowhere else until its end.
     fn begin_call(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
         let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
-        self.call(item, output_index(json), Path::new(IN_EVENT.call, 0), tell);
+        // Arguments that are here already come again, in deltas or at the item's end.
+        self.call(item, None, output_index(json), Path::new(IN_EVENT.call, 0), tell);
     }
 
-    fn call(&mut self, item: Value<'_>, index: u64, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
-        let member = if item.get("input").is_some() { "input" } else { "arguments" };
-        let arguments = item
-            .str(member)
+    fn call<'a>(
+        &mut self,
+        item: Value<'a>,
+        arguments: Option<Cow<'a, str>>,
+        index: u64,
+        path: Path,
+        tell: &mut dyn FnMut(Fact<'_>),
+    ) {
+        let arguments = arguments
             .filter(|a| !a.is_empty() && self.told.insert((PartKind::Arguments, index, 0)));
         if !self.told.insert((PartKind::Call, index, 0)) && arguments.is_none() {
             return;
@@ -438,12 +451,25 @@ impl Responses {
         tell: &mut dyn FnMut(Fact<'_>),
     ) {
         if is_call(item) {
-            return self.call(item, index, Path::new(paths.call, index as usize), tell);
+            let given = item.get("input").or_else(|| item.get("arguments"));
+            let arguments = given.and_then(|a| match a.kind() {
+                Kind::Object => Some(Cow::Borrowed(a.source())),
+                _ => a.as_str(),
+            });
+            let path = Path::new(paths.call, index as usize);
+            return self.call(item, arguments, index, path, tell);
+        }
+        // A thought that came in pieces is not told again under its other name.
+        let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
+        if thinks && [PartKind::Summary, PartKind::Reasoning].iter().any(|p| self.came(*p, index)) {
+            return;
         }
         let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
+        let mut summed_up = String::new();
         for (i, summary) in parts("summary") {
             if self.told.insert((PartKind::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
+                summed_up.push_str(&text);
                 say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
             }
         }
@@ -455,9 +481,18 @@ impl Responses {
             };
             if self.told.insert((part, index, i as u64)) {
                 let text = content.str(member).unwrap_or_default();
-                say(part.channel(), paths.of(paths.text, index, i), text, tell);
+                let (channel, path) = (part.channel(), paths.of(paths.text, index, i));
+                let duplicate = thinks && text == summed_up;
+                if !text.is_empty() {
+                    tell(Fact::Text { choice: 0, channel, path, text, duplicate });
+                }
             }
         }
+    }
+
+    /// Whether anything of that kind was told of an item.
+    fn came(&self, part: PartKind, index: u64) -> bool {
+        self.told.range((part, index, 0)..=(part, index, u64::MAX)).next().is_some()
     }
 
     /// A whole response, at its end.
@@ -470,10 +505,22 @@ impl Responses {
         let Some(response) = response else { return };
         self.model(response, tell);
         // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
-        // output indices: it is read only where nothing came before it.
-        if self.told.is_empty() {
-            let output = response.get("output").into_iter().flat_map(Value::items);
-            for (index, item) in output.enumerate() {
+        // output indices: it is read only for kinds of which nothing came before it.
+        let came = |parts: &[PartKind]| self.told.iter().any(|(part, ..)| parts.contains(part));
+        let said = came(&[PartKind::Text, PartKind::Refusal]);
+        let thought = came(&[PartKind::Reasoning, PartKind::Summary]);
+        let called = came(&[PartKind::Call, PartKind::Arguments]);
+        let output = response.get("output").into_iter().flat_map(Value::items);
+        for (index, item) in output.enumerate() {
+            let reasoning = item.get("type").is_some_and(|t| t.is("reasoning"));
+            let came = if is_call(item) {
+                called
+            } else if reasoning {
+                thought
+            } else {
+                said
+            };
+            if !came {
                 self.item(item, index as u64, paths, tell);
             }
         }

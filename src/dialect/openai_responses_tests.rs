@@ -81,3 +81,73 @@ fn errors_come_flat_and_nested_and_are_told_once() {
         assert_eq!(script(AUTO, &[failed]), ["error c: boom", "finish 0 failed", "terminal"]);
     }
 }
+
+#[test]
+fn arguments_that_stand_at_the_beginning_too_count_once() {
+    let added = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#;
+    let delta =
+        r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#;
+    let done = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#;
+    assert_eq!(
+        script(AUTO, &[added, delta, done]),
+        ["tool Some(0) item c f ", "tool Some(0) delta - - {}"]
+    );
+    assert_eq!(
+        script(AUTO, &[added, done]),
+        ["tool Some(0) item c f ", "tool Some(0) item c f {}"]
+    );
+}
+
+#[test]
+fn the_last_event_has_what_of_its_kind_never_came() {
+    let s = script(
+        AUTO,
+        &[
+            r#"{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"}"#,
+            r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"reasoning","content":[{"type":"reasoning_text","text":"hm"}]},{"type":"message","content":[{"type":"output_text","text":"Hi"}]},{"type":"tool_search_call","call_id":"c","arguments":{"q":1}}]}}"#,
+        ],
+    );
+    assert_eq!(
+        s,
+        [
+            "reasoning 0 delta: hm",
+            "content 0 response.output[1].content[0].text: Hi",
+            "tool Some(2) response.output[2] c tool_search_call {\"q\":1}",
+            "finish 0 completed",
+            "terminal"
+        ]
+    );
+}
+
+#[test]
+fn what_the_server_runs_is_not_the_answer() {
+    let s = script(
+        AUTO,
+        &[
+            r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"code_interpreter_call","id":"ci","code":""}}"#,
+            r#"{"type":"response.code_interpreter_call_code.delta","output_index":0,"delta":"print(1)"}"#,
+            r#"{"type":"response.shell_call_command.delta","output_index":1,"delta":"ls"}"#,
+            r#"{"type":"response.custom_tool_call_input.delta","output_index":2,"delta":"x"}"#,
+        ],
+    );
+    assert_eq!(
+        s,
+        [
+            "tool Some(0) item ci code_interpreter_call ",
+            "other 0 delta: print(1)",
+            "other 0 delta: ls",
+            "tool Some(2) delta - - x"
+        ]
+    );
+}
+
+#[test]
+fn a_thought_under_two_names_counts_once() {
+    let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"content":[{"type":"reasoning_text","text":"hm"}]}}"#;
+    let delta = r#"{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"}"#;
+    assert_eq!(script(AUTO, &[delta, item]), ["reasoning 0 delta: hm"]);
+    assert_eq!(
+        script(AUTO, &[item]),
+        ["reasoning 0 item.summary[0].text: hm", "reasoning 0 item.content[0].text (again): hm"]
+    );
+}

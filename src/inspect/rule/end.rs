@@ -338,6 +338,7 @@ fn is_filter(reason: &str) -> bool {
             | "IMAGE_SAFETY"
             | "IMAGE_PROHIBITED_CONTENT"
             | "IMAGE_RECITATION"
+            | "MODEL_ARMOR"
             | "ERROR_TOXIC"
     )
 }

@@ -95,9 +95,16 @@ fn in_tail(now: &Inspection) -> bool {
         return false;
     };
     let bytes = last.bytes(now.body());
-    ["response.completed", "response.incomplete", "response.failed", "interaction.completed"]
-        .iter()
-        .any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
+    const LAST: &[&str] = &[
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "interaction.completed",
+        "message_stop",
+        "message-end",
+        "chat.end",
+    ];
+    LAST.iter().any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
 }
 
 /// After how much of an answer that was.
