@@ -42,9 +42,10 @@ impl Dialect for DashScope {
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> bool {
+        // Its errors are written alike where it speaks Chat Completions: they decide nothing.
         let Some(json) = payload.json else { return false };
         let Some(output) = json.get("output").filter(|o| o.kind() == Kind::Object) else {
-            return is_error(json);
+            return false;
         };
         let message = output.get("choices").and_then(|c| c.items().next());
         message.is_some_and(|c| c.get("message").is_some())
@@ -54,12 +55,6 @@ impl Dialect for DashScope {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(Responses)
     }
-}
-
-/// `{"code":"…","message":"…","request_id":"…"}`
-fn is_error(json: Value<'_>) -> bool {
-    ["code", "message", "request_id"].iter().all(|key| json.str(key).is_some())
-        && json.get("error").is_none()
 }
 
 fn request_body(parts: &RequestParts<'_>) -> String {
