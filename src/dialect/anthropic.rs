@@ -4,6 +4,7 @@
 //! gateways drop the lines. A call's index is its block's, so calls are seldom numbered from 0.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -91,7 +92,7 @@ impl Dialect for Anthropic {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Messages)
+        Box::<Messages>::default()
     }
 }
 
@@ -333,8 +334,13 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
     messages.into()
 }
 
-/// The decoder. Every event names its block, so nothing has to be remembered.
-pub(super) struct Messages;
+/// The decoder. Every event names its block, so little has to be remembered.
+#[derive(Default)]
+pub(super) struct Messages {
+    /// What the beginnings of blocks gave as a call's input, by the block: it stands only if no
+    /// pieces of it come, as clients have it too.
+    held: BTreeMap<u64, String>,
+}
 
 impl Decoder for Messages {
     fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
@@ -352,10 +358,24 @@ impl Decoder for Messages {
         // Gateways that drop the `type` leave the event's name, and the other way round.
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match kind.as_ref() {
-            "content_block_delta" => delta(json, tell),
+            "content_block_delta" => {
+                if json.at(&["delta", "partial_json"]).is_some() {
+                    self.held.remove(&index(json).unwrap_or_default());
+                }
+                delta(json, tell);
+            }
             "content_block_start" => {
                 if let Some(block) = json.get("content_block") {
                     started(block, index(json), tell);
+                    if let Some(input) = input(block) {
+                        self.held.insert(index(json).unwrap_or_default(), input.to_owned());
+                    }
+                }
+            }
+            "content_block_stop" => {
+                if let Some(input) = self.held.remove(&index(json).unwrap_or_default()) {
+                    let path = Path::new("content_block.input", 0);
+                    call(index(json), path, None, Some(input.into()), tell);
                 }
             }
             "message_start" => {
@@ -428,7 +448,7 @@ fn started(block: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>))
         "thinking" => {
             say(Channel::Reasoning, at("content_block.thinking"), block.str("thinking"), tell);
         }
-        kind if is_call(kind) => call(index, at("content_block"), Some(block), input(block), tell),
+        kind if is_call(kind) => call(index, at("content_block"), Some(block), None, tell),
         "text" => say(Channel::Content, at("content_block.text"), block.str("text"), tell),
         _ => {}
     }
@@ -440,9 +460,9 @@ fn is_call(kind: &str) -> bool {
 }
 
 /// The input that a block brings along. The empty object is only the place where the pieces go.
-fn input(block: Value<'_>) -> Option<Cow<'_, str>> {
+fn input(block: Value<'_>) -> Option<&str> {
     let input = block.get("input").filter(|i| i.kind() == Kind::Object && !i.is_empty())?;
-    Some(Cow::Borrowed(input.source()))
+    Some(input.source())
 }
 
 /// A message that was not streamed: all of it at once.
@@ -518,7 +538,7 @@ mod tests {
     #[test]
     fn blocks_become_channels_and_calls() {
         let told = facts(
-            &mut Messages,
+            &mut Messages::default(),
             &[
                 r#"{"type":"message_start","message":{"model":"m","usage":{"input_tokens":3}}}"#,
                 r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
@@ -546,9 +566,37 @@ mod tests {
     }
 
     #[test]
+    fn input_that_stands_at_the_beginning_counts_where_no_pieces_come() {
+        let start = |index: u64| {
+            format!(
+                r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"server_tool_use","id":"t","name":"f","input":{{"a":1}}}}}}"#
+            )
+        };
+        let told = facts(
+            &mut Messages::default(),
+            &[
+                &start(0),
+                r#"{"type":"content_block_stop","index":0}"#,
+                &start(1),
+                r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}"#,
+                r#"{"type":"content_block_stop","index":1}"#,
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                r#"tool content_block Some(0) Some("t") Some("f") None"#,
+                r#"tool content_block.input Some(0) None None Some("{\"a\":1}")"#,
+                r#"tool content_block Some(1) Some("t") Some("f") None"#,
+                r#"tool delta.partial_json Some(1) None None Some("{\"a\":1}")"#,
+            ]
+        );
+    }
+
+    #[test]
     fn older_completions_and_compaction() {
         let told = facts(
-            &mut Messages,
+            &mut Messages::default(),
             &[
                 r#"{"type":"completion","completion":" a","stop_reason":null,"model":"m"}"#,
                 r#"{"type":"completion","completion":"","stop_reason":"stop_sequence","model":"m"}"#,
@@ -571,7 +619,7 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_type() {
         let told = facts(
-            &mut Messages,
+            &mut Messages::default(),
             &[r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#],
         );
         assert_eq!(told, ["error Object Some(\"overloaded_error\"): Overloaded"]);
@@ -580,7 +628,7 @@ mod tests {
     #[test]
     fn a_message_that_was_not_streamed_is_read_whole() {
         let told = facts(
-            &mut Messages,
+            &mut Messages::default(),
             &[
                 r#"{"type":"message","model":"m","stop_reason":"end_turn","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{"x":1}}]}"#,
             ],

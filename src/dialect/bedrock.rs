@@ -295,6 +295,14 @@ pub(super) fn event(name: &str, json: Value<'_>, nested: bool, tell: &mut dyn Fn
             let path =
                 at("delta.reasoningContent.text", "contentBlockDelta.delta.reasoningContent.text");
             say(Channel::Reasoning, path, thought, tell);
+            // What came of a tool that AWS itself ran.
+            let results = delta.get("toolResult").into_iter().flat_map(Value::items);
+            for (i, result) in results.enumerate() {
+                let (plain, under) =
+                    ("delta.toolResult[#].text", "contentBlockDelta.delta.toolResult[#].text");
+                let path = Path::new(if nested { under } else { plain }, i);
+                say(Channel::Other, path, result.str("text"), tell);
+            }
             if let Some(input) = delta.at(&["toolUse", "input"]) {
                 let path = at("delta.toolUse.input", "contentBlockDelta.delta.toolUse.input");
                 call(index, path, None, Some(input), tell);
@@ -412,6 +420,10 @@ mod tests {
                     "contentBlockDelta",
                     r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{}"}}}"#,
                 ),
+                (
+                    "contentBlockDelta",
+                    r#"{"contentBlockIndex":3,"delta":{"toolResult":[{"json":{}},{"text":"42"}]}}"#,
+                ),
                 ("messageStop", r#"{"stopReason":"tool_use"}"#),
                 ("metadata", r#"{"usage":{"inputTokens":3,"outputTokens":7,"totalTokens":10}}"#),
             ],
@@ -423,6 +435,7 @@ mod tests {
                 "Content delta.text: a",
                 "tool start.toolUse Some(2) Some(\"t\") Some(\"f\") None",
                 "tool delta.toolUse.input Some(2) None None Some(\"{}\")",
+                "Other delta.toolResult[1].text: 42",
                 "finish tool_use",
                 "usage usage Some(3) Some(7)",
                 "terminal",

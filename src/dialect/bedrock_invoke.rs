@@ -89,6 +89,7 @@ impl Dialect for Invoke {
 
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(Pieces {
+            anthropic: anthropic::Messages::default(),
             chat: OpenAiChat.decoder(),
             cohere: CohereV1.decoder(),
             tape: Tape::new(),
@@ -119,6 +120,8 @@ pub(super) fn inner(json: Value<'_>) -> Option<String> {
 }
 
 struct Pieces {
+    /// Reads Anthropic's events.
+    anthropic: anthropic::Messages,
     /// Reads chunks of Chat Completions.
     chat: Box<dyn Decoder>,
     /// Reads Cohere's lines.
@@ -158,7 +161,7 @@ impl Pieces {
             tell(fact);
         };
         if json.get("type").is_some_and(|t| t.kind() == Kind::String) {
-            anthropic::Messages.decode(piece, &mut told);
+            self.anthropic.decode(piece, &mut told);
         } else if let Some(choices) = json.get("choices") {
             self.chat.decode(piece, &mut told);
             for (i, choice) in choices.items().enumerate().filter(|(_, c)| c.get("delta").is_none())

@@ -49,10 +49,9 @@ impl Dialect for DashScope {
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+        // Its errors are written alike where it speaks Chat Completions: they decide nothing.
         let json = payload.json?;
-        let Some(output) = json.get("output").filter(|o| o.kind() == Kind::Object) else {
-            return is_error(json).then(|| Sign::likely("code, message and request_id"));
-        };
+        let output = json.get("output").filter(|o| o.kind() == Kind::Object)?;
         let message = output.get("choices").and_then(|c| c.items().next());
         if message.is_some_and(|c| c.get("message").is_some()) {
             return Some(Sign::certain("output.choices[].message"));
@@ -64,12 +63,6 @@ impl Dialect for DashScope {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(Responses)
     }
-}
-
-/// `{"code":"…","message":"…","request_id":"…"}`
-fn is_error(json: Value<'_>) -> bool {
-    ["code", "message", "request_id"].iter().all(|key| json.str(key).is_some())
-        && json.get("error").is_none()
 }
 
 const NUMBERS: Numbers = &[

@@ -170,6 +170,7 @@ struct Chunk<'a> {
     usage: Option<Value<'a>>,
     error: Option<Value<'a>>,
     x_groq: Option<Value<'a>>,
+    base_resp: Option<Value<'a>>,
 }
 
 impl<'a> Chunk<'a> {
@@ -182,6 +183,7 @@ impl<'a> Chunk<'a> {
                 b"\"usage\"" => chunk.usage = Some(value),
                 b"\"error\"" => chunk.error = Some(value),
                 b"\"x_groq\"" => chunk.x_groq = Some(value),
+                b"\"base_resp\"" => chunk.base_resp = Some(value),
                 _ => {}
             }
         }
@@ -227,6 +229,8 @@ fn error<'a>(chunk: &Chunk<'a>, json: Value<'a>, payload: &Payload<'a>) -> Optio
             .filter(|s| !s.is_empty() && s != "None")
     };
     let groq = || chunk.x_groq.and_then(|x| x.get("error")).filter(truthy);
+    // MiniMax says in every answer how it went; 0 is well.
+    let minimax = || chunk.base_resp.filter(|r| r.get("status_code").is_some_and(|c| truthy(&c)));
     let found = if let Some(error) = chunk.error.filter(truthy) {
         let shape = match error.kind() {
             _ if chunk.choices.is_some_and(|c| !c.is_empty()) => ErrorShape::WithChoices,
@@ -237,6 +241,11 @@ fn error<'a>(chunk: &Chunk<'a>, json: Value<'a>, payload: &Payload<'a>) -> Optio
         Some((error_text(error), kind.or_else(|| word(json.get("code"))), shape))
     } else if let Some(error) = groq() {
         Some((error_text(error), None, ErrorShape::Text))
+    } else if let Some(answer) = minimax() {
+        let message = answer.str("status_msg").unwrap_or(Cow::Borrowed(answer.source()));
+        let spoke = chunk.choices.is_some_and(|c| !c.is_empty());
+        let shape = if spoke { ErrorShape::WithChoices } else { ErrorShape::Flat };
+        Some((message, word(answer.get("status_code")), shape))
     } else if chunk.choices.is_none() && is_flat_error(json, payload) {
         let kind = word(json.get("type")).or_else(|| word(json.get("code")));
         Some((error_text(json), kind, ErrorShape::Flat))
@@ -257,6 +266,7 @@ fn is_flat_error(json: Value<'_>, payload: &Payload<'_>) -> bool {
 
 fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn FnMut(Fact<'_>)) {
     let (mut index, mut delta, mut message, mut finish, mut used) = (0, None, None, None, None);
+    let mut failed = None;
     for (key, value) in choice.entries() {
         match key.raw() {
             b"\"index\"" => index = value.as_u64().unwrap_or(0) as u32,
@@ -264,8 +274,16 @@ fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn F
             b"\"message\"" => message = Some(value).filter(|_| whole),
             b"\"finish_reason\"" => finish = value.as_str(),
             b"\"usage\"" => used = Some(value),
+            b"\"error\"" => failed = Some(value).filter(|e| e.kind() == Kind::Object),
             _ => {}
         }
+    }
+    // OpenRouter tells what befell one choice inside of it.
+    if let Some(error) = failed {
+        let code = error.get("code").filter(|c| !c.is_null());
+        let kind = code.map(|c| c.as_str().unwrap_or(Cow::Borrowed(c.source())));
+        let shape = ErrorShape::WithChoices;
+        tell(Fact::Error(InBandError { message: error_text(error), kind, shape }));
     }
     // A `message` beside deltas repeats the answer (Perplexity, MiniMax): it is the answer only
     // where there is nothing else, in a body that is no stream.

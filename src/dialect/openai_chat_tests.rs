@@ -110,6 +110,15 @@ fn errors_in_a_list_and_beside_it() {
         ],
     );
     assert_eq!(s, ["error 400: bad", "error t: boom", "error wrong: no"]);
+    let s = script(
+        "openai-chat",
+        &[
+            r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error","error":{"code":502,"message":"upstream"}}]}"#,
+            r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+            r#"{"choices":[],"base_resp":{"status_code":0,"status_msg":""}}"#,
+        ],
+    );
+    assert_eq!(s, ["error 502: upstream", "finish 0 error", "error 1008: insufficient balance"]);
     let whole = r#"{"choices":[{"index":0,"message":{"content":"Hi","reasoning_text":"hm"},"finish_reason":"stop"}]}"#;
     assert_eq!(
         script_of(Kind::Body, "openai-chat", &[whole]),

@@ -316,7 +316,7 @@ impl Decoder for Responses {
                 self.response(json.get("response"), &IN_RESPONSE, tell);
                 tell(Fact::Terminal);
             }
-            "error" => self.error(error_of(json), tell),
+            "error" | "response.error" => self.error(error_of(json), tell),
             _ if payload.kind == frame::Kind::Body && json.get("output").is_some() => {
                 self.response(Some(json), &IN_BODY, tell);
                 tell(Fact::Terminal);

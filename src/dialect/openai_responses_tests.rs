@@ -75,6 +75,7 @@ fn errors_come_flat_and_nested_and_are_told_once() {
     for error in [
         r#"{"type":"error","sequence_number":2,"code":"c","message":"boom"}"#,
         r#"{"type":"error","sequence_number":2,"error":{"code":"c","message":"boom"}}"#,
+        r#"{"type":"response.error","code":"c","message":"boom"}"#,
     ] {
         let failed = r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"c","message":"boom"}}}"#;
         assert_eq!(script(AUTO, &[error, failed]), ["error c: boom", "terminal"]);
