@@ -74,13 +74,13 @@ impl Known {
         }
         self.asked += u16::from(payload.json.is_some());
         let told = dialect::recognise(payload);
+        // Of a stream a guess is as good as any; a lone error body is everybody's.
+        let lone = payload.kind == Kind::Body && told.is_none();
         let (dialect, sign) = told.or_else(|| dialect::fallback(payload))?;
         if held.is_some_and(|held| held >= sign.confidence) {
             return None;
         }
         let fresh = self.found.as_ref().is_none_or(|f| f.dialect.name() != dialect.name());
-        // Of a stream a guess is as good as any; a lone error body is everybody's.
-        let lone = payload.kind == Kind::Body && dialect::recognise(payload).is_none();
         if !lone {
             self.found = Some(Recognised { dialect, sign, frame });
         }
@@ -165,8 +165,8 @@ impl Inspection {
     pub fn spoken(&self) -> Option<String> {
         let name = self.dialect()?.name();
         Some(match self.variant() {
-            Some((variant, _)) => format!("{name} · {}", variant.name),
-            None => name.to_owned(),
+            Some((variant, _)) if variant.name != name => format!("{name} · {}", variant.name),
+            _ => name.to_owned(),
         })
     }
 
