@@ -138,8 +138,10 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
             match &part.what {
                 Part::Text(text) => texts.push(text.as_str()),
                 Part::Image { media, data } => {
-                    if media != media_of(data) {
-                        notes.changed(&part.at, "its media type is left to its bytes");
+                    let why = format!("{media} is left to the image's bytes");
+                    match media == media_of(data) {
+                        true => notes.elsewhere(&part.at, why),
+                        false => notes.changed(&part.at, why),
                     }
                     images.push(json!(data));
                 }

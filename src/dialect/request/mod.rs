@@ -6,10 +6,12 @@
 
 pub(super) mod chat;
 mod sheet;
+mod translate;
 
 pub use sheet::{Node, Sheet};
+pub use translate::{Translation, translate};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Map, Value, json};
 
@@ -280,29 +282,30 @@ impl Ask {
         merged.turns
     }
 
-    /// Gives calls without an id one, and results the id or the name of the call that they lack.
+    /// Gives calls without an id one, and results the id or the name of the call that they lack: a
+    /// result without an id is that of the first call of its name that has none yet.
     pub fn complete(&mut self) {
-        let mut calls: Vec<(String, String, bool)> = Vec::new();
+        let mut names: HashMap<String, String> = HashMap::new();
+        let mut waiting: HashMap<String, VecDeque<String>> = HashMap::new();
         for part in self.turns.iter_mut().flat_map(|t| &mut t.parts) {
             match &mut part.what {
                 Part::Call { id, name, .. } => {
                     if id.what.is_empty() {
-                        id.what = format!("call_{}", calls.len() + 1);
+                        id.what = format!("call_{}", names.len() + 1);
                     }
-                    calls.push((id.what.clone(), name.clone(), false));
+                    names.insert(id.what.clone(), name.clone());
+                    waiting.entry(name.clone()).or_default().push_back(id.what.clone());
                 }
                 Part::Result { id, name, .. } => {
-                    // A result without an id is that of the first call of its name without one.
-                    let call = calls.iter_mut().find(|(known, called, answered)| match () {
-                        () if !id.what.is_empty() => *known == id.what,
-                        () => !*answered && (name.what.is_empty() || *called == name.what),
-                    });
-                    let Some((known, called, answered)) = call else { continue };
-                    *answered = true;
-                    if id.what.is_empty() {
-                        id.what.clone_from(known);
+                    if id.what.is_empty()
+                        && let Some(call) =
+                            waiting.get_mut(&name.what).and_then(VecDeque::pop_front)
+                    {
+                        id.what = call;
                     }
-                    if name.what.is_empty() {
+                    if name.what.is_empty()
+                        && let Some(called) = names.get(&id.what)
+                    {
                         name.what.clone_from(called);
                     }
                 }
@@ -451,12 +454,11 @@ pub(super) fn write_stop(ask: &Ask, path: &[&str], body: &mut Map<String, Value>
 
 /// Writes the model into the body.
 pub(super) fn write_model(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
-    if let Some(model) = &ask.model {
-        body.insert("model".into(), json!(model.what));
-    } else {
-        notes.added("model", "the body names none yet");
-        body.insert("model".into(), json!(""));
+    let model = ask.model.as_ref();
+    if model.is_none_or(|m| m.at.is_empty()) {
+        notes.added("model", "the body named none");
     }
+    body.insert("model".into(), json!(model.map_or("", |m| &m.what)));
 }
 
 /// Writes `stream` into the body.
@@ -555,3 +557,7 @@ pub(super) fn image_url(part: &Part) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
