@@ -5,3 +5,4 @@ mod law;
 mod live;
 mod play;
 mod show;
+mod translate;

@@ -28,6 +28,12 @@ impl Translation {
     }
 }
 
+/// Whether two dialects write their bodies alike: then there is nothing to translate.
+pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
+    let (ours, theirs) = (from.request(), to.request());
+    std::ptr::fn_addr_eq(ours.read, theirs.read) && std::ptr::fn_addr_eq(ours.write, theirs.write)
+}
+
 /// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
 ///
 /// Every value of the body is in the result or in its notes. Bodies of dialects that write them
@@ -46,8 +52,7 @@ pub fn translate(
         return Err("a request is a JSON object".to_owned());
     }
     let (ours, theirs) = (from.request(), to.request());
-    let alike = std::ptr::fn_addr_eq(ours.read, theirs.read)
-        && std::ptr::fn_addr_eq(ours.write, theirs.write);
+    let alike = are_alike(from, to);
     let sheet = Sheet::new(&source);
     let mut ask = (ours.read)(sheet.root());
     let other = match (&ask.model, model) {
