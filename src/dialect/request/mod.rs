@@ -69,6 +69,8 @@ pub struct Ask {
     pub stream: Option<Said<bool>>,
     /// Whether a stream tells its usage.
     pub usage: Option<Said<bool>>,
+    /// Members that some dialects have by the same name and in the same shape.
+    pub same: Vec<(&'static str, Said<Value>)>,
 }
 
 /// Who speaks.
@@ -434,6 +436,22 @@ pub(super) fn write_numbers(
             Some((_, path)) => put(body, path, Value::Number(number.what.clone())),
             None => notes.lost(&number.at, "there is no such parameter"),
         }
+    }
+}
+
+/// Takes members that other dialects have by the same name and in the same shape.
+pub(super) fn read_same(body: Node<'_>, keys: &'static [&'static str], ask: &mut Ask) {
+    for key in keys {
+        if let Some(node) = body.get(key).filter(|n| !n.look().is_null()) {
+            ask.same.push((key, node.said(node.take().clone())));
+        }
+    }
+}
+
+/// Writes those of them that this dialect has; the others are noted by whoever asked to write.
+pub(super) fn write_same(ask: &Ask, keys: &[&str], body: &mut Map<String, Value>) {
+    for (key, value) in ask.same.iter().filter(|(key, _)| keys.contains(key)) {
+        body.insert((*key).to_owned(), value.what.clone());
     }
 }
 

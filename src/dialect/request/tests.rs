@@ -346,12 +346,12 @@ fn notes(from: &str, to: &str, body: &str, model: Option<&str>) -> Vec<String> {
 #[test]
 fn what_anthropic_needs_is_added_and_told() {
     let chat = r#"{"model":"a","messages":[{"role":"user","content":"hi"}],"stream":true,
-        "reasoning_effort":"low","max_tokens":100,"temperature":0.5,"n":2,"n":3}"#;
+        "reasoning_effort":"low","max_tokens":100,"temperature":0.5,"n":2}"#;
     assert_eq!(
         notes("openai-chat", "anthropic", chat, Some("b")),
         [
-            "lost n 3: it has no counterpart there",
             "lost temperature 0.5: none may be set beside thinking",
+            "lost n 2: it has no counterpart there",
             "changed model \"a\": \"b\": the new provider's",
             "changed reasoning_effort \"low\": a budget of 1024 tokens stands for it",
             "changed max_tokens 100: 1124: it must be more than thinking's budget",
@@ -373,6 +373,17 @@ fn mistral_gets_no_stream_options() {
     assert!(!done.body.contains("stream_options"), "{}", done.body);
     assert_eq!(done.count(Fate::Lost), 0);
     assert_eq!(done.count(Fate::Elsewhere), 1);
+}
+
+#[test]
+fn what_a_relative_has_alike_is_carried_over() {
+    let chat = r#"{"model":"a","messages":[{"role":"user","content":"hi"}],"stream":true,
+        "response_format":{"type":"json_object"},"logit_bias":{"1":2}}"#;
+    let told = notes("openai-chat", "mistral", chat, None);
+    assert_eq!(told, [r#"lost logit_bias {"1":2}: it has no counterpart there"#]);
+    let body = said(find("openai-chat").unwrap(), find("mistral").unwrap(), chat);
+    assert_eq!(body["response_format"], json!({"type": "json_object"}));
+    assert_eq!(notes("openai-chat", "anthropic", chat, None).len(), 3);
 }
 
 #[test]

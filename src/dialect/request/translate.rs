@@ -9,6 +9,9 @@ use super::{Fate, Note, Said, Sheet};
 use crate::dialect::Dialect;
 use crate::json::{Kind, Tape};
 
+/// Said of what is lost for want of a place.
+const NONE: &str = "it has no counterpart there";
+
 /// How much of a value a note shows, in bytes.
 const SHOWN: usize = 200;
 
@@ -75,6 +78,9 @@ pub fn translate(
         ask.model = Some(Said { what: model.to_owned(), at });
     }
     ask.complete();
+    for path in written_twice(body) {
+        notes.lost(&path, "written twice: the last one counts");
+    }
     let target = match source {
         Value::Object(ref members) if alike => {
             let mut members = members.clone();
@@ -83,12 +89,13 @@ pub fn translate(
         }
         _ => {
             for path in &unread {
-                notes.lost(path, "it has no counterpart there");
+                notes.lost(path, NONE);
             }
-            for path in written_twice(body) {
-                notes.lost(&path, "written twice: the last one counts");
+            let target = (theirs.write)(&ask, &mut notes);
+            for (_, said) in ask.same.iter().filter(|(key, _)| !target.contains_key(*key)) {
+                notes.lost(&said.at, NONE);
             }
-            (theirs.write)(&ask, &mut notes)
+            target
         }
     };
     Ok(finish(&source, target, notes.into_list()))
@@ -144,7 +151,8 @@ fn shown(value: &Value) -> String {
     let _ = crate::text::write_json(&mut cut, value);
     let mut text = crate::text::lossy(&cut.0).into_owned();
     if text.len() > SHOWN {
-        text.truncate(text.floor_char_boundary(SHOWN));
+        let end = (0..=SHOWN).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
         text.push('…');
     }
     text
