@@ -104,6 +104,8 @@ actions! {
     SaveRequest "save-request" "save body" "save the request's body to a file"
     Undo "undo" "undo" "undo the last edit"
     Redo "redo" "redo" "do the undone edit again"
+    Translate "translate" "translate" "say the request in the chosen provider's dialect"
+    KeepBody "keep-body" "keep my text" "choose the provider and leave the body as it is"
     Yes "yes" "yes" "yes"
     No "no" "no" "no"
 }
@@ -138,6 +140,8 @@ pub enum Context {
     List,
     /// In a text to read: help, an explanation.
     Text,
+    /// Before the body is translated for another provider.
+    Translation,
     /// While typing one line.
     Prompt,
     /// In front of a question.
@@ -157,6 +161,7 @@ impl Context {
         Context::Editor,
         Context::List,
         Context::Text,
+        Context::Translation,
         Context::Prompt,
         Context::Confirm,
     ];
@@ -174,6 +179,7 @@ impl Context {
             Context::Editor => "editor",
             Context::List => "list",
             Context::Text => "text",
+            Context::Translation => "translation",
             Context::Prompt => "prompt",
             Context::Confirm => "confirm",
         }
@@ -192,6 +198,7 @@ impl Context {
             Context::Editor => "While typing the body",
             Context::List => "In a list",
             Context::Text => "In a text",
+            Context::Translation => "Before the body is translated",
             Context::Prompt => "While typing a line",
             Context::Confirm => "At a question",
         }

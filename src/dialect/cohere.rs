@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_stop,
-    usage_always, write_model, write_numbers, write_stop, write_stream,
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same, read_stop,
+    usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -73,6 +73,9 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
+/// Members as Chat Completions has them, too.
+const SAME: &[&str] = &["logprobs"];
+
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -97,6 +100,7 @@ fn read(body: Node<'_>) -> Ask {
     }
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -132,6 +136,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     }
     write_stream(ask, &mut body, notes);
     usage_always(ask, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 

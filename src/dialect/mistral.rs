@@ -6,8 +6,9 @@
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_stop, usage_always,
-    write_effort_word, write_model, write_numbers, write_stop, write_stream,
+    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
+    write_stream,
 };
 use super::{Decoder, Dialect, EndingRules, Payload, RequestSide, Sign, openai_chat::OpenAiChat};
 use crate::json::Value;
@@ -100,6 +101,18 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
+/// Members as Chat Completions has them, too.
+const SAME: &[&str] = &[
+    "n",
+    "response_format",
+    "parallel_tool_calls",
+    "logprobs",
+    "top_logprobs",
+    "prediction",
+    "metadata",
+    "prompt_cache_key",
+];
+
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -111,6 +124,7 @@ fn read(body: Node<'_>) -> Ask {
     ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -126,6 +140,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
     write_stream(ask, &mut body, notes);
     usage_always(ask, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 

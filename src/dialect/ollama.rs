@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat, media_of,
-    read_common, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
+    read_common, read_same, read_stop, usage_always, write_model, write_numbers, write_same,
+    write_stop, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
@@ -79,6 +80,9 @@ const NUMBERS: Numbers = &[
 /// The words of models that do not take `true` and `false`.
 const EFFORTS: &[&str] = &["low", "medium", "high"];
 
+/// Members as Chat Completions has them, too.
+const SAME: &[&str] = &["logprobs", "top_logprobs"];
+
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -97,6 +101,7 @@ fn read(body: Node<'_>) -> Ask {
     // It streams unless told otherwise.
     ask.stream = Some(body.get("stream").and_then(Node::said_bool).unwrap_or(true.into()));
     ask.usage = Some(true.into());
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -133,6 +138,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_numbers(ask, NUMBERS, &mut body, notes);
     write_stop(ask, &["options", "stop"], &mut body);
     usage_always(ask, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 
@@ -146,8 +152,10 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
             match &part.what {
                 Part::Text(text) => texts.push(text.as_str()),
                 Part::Image { media, data } => {
-                    if media != media_of(data) {
-                        notes.changed(&part.at, "its media type is left to its bytes");
+                    let why = format!("{media} is left to the image's bytes");
+                    match media == media_of(data) {
+                        true => notes.elsewhere(&part.at, why),
+                        false => notes.changed(&part.at, why),
                     }
                     images.push(json!(data));
                 }

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_stop,
-    write_effort_word, write_model, write_numbers, write_stop,
+    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -93,6 +93,22 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
 
+/// Members that others have from here.
+const SAME: &[&str] = &[
+    "n",
+    "response_format",
+    "parallel_tool_calls",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "prediction",
+    "metadata",
+    "store",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+];
+
 pub(super) fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -103,6 +119,7 @@ pub(super) fn read(body: Node<'_>) -> Ask {
     let effort = body.get("reasoning_effort").and_then(Node::said_text);
     ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
     chat::read_stream(body, &mut ask);
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -118,6 +135,7 @@ pub(super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_stop(ask, &["stop"], &mut body);
     write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
     chat::write_stream(ask, &mut body, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 

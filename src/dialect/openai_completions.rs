@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Node, Notes, Numbers, Param, Part, Role, Said, chat, joined_prompt, lose_tools,
-    read_common, read_stop, write_model, write_numbers, write_stop,
+    read_common, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
@@ -74,6 +74,9 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
+/// Members as Chat Completions has them, too.
+const SAME: &[&str] = &["n", "logit_bias", "user"];
+
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -82,6 +85,7 @@ fn read(body: Node<'_>) -> Ask {
     }
     read_stop(body.get("stop"), &mut ask);
     chat::read_stream(body, &mut ask);
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -96,6 +100,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         notes.lost(&effort.at, "there is no thinking");
     }
     chat::write_stream(ask, &mut body, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 

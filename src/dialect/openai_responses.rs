@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, chat, image,
-    image_url, read_common, usage_always, write_effort_word, write_model, write_numbers,
-    write_stream,
+    image_url, read_common, read_same, usage_always, write_effort_word, write_model, write_numbers,
+    write_same, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -81,6 +81,10 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
 
+/// Members as Chat Completions has them, too.
+const SAME: &[&str] =
+    &["parallel_tool_calls", "metadata", "store", "user", "safety_identifier", "prompt_cache_key"];
+
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
@@ -97,6 +101,7 @@ fn read(body: Node<'_>) -> Ask {
     ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
+    read_same(body, SAME, &mut ask);
     ask
 }
 
@@ -183,6 +188,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_effort_word(ask, EFFORTS, &["reasoning", "effort"], &mut body, notes);
     write_stream(ask, &mut body, notes);
     usage_always(ask, notes);
+    write_same(ask, SAME, &mut body);
     body
 }
 

@@ -327,6 +327,7 @@ impl App {
                 Overlay::Confirm(_) => vec![Context::Confirm],
                 Overlay::List(_) => vec![Context::List, Context::Everywhere],
                 Overlay::Reading(_) => vec![Context::Text, Context::Everywhere],
+                Overlay::Translating(_) => vec![Context::Translation, Context::Everywhere],
                 Overlay::Prompt(_) => vec![Context::Prompt, Context::Everywhere],
             };
         }

@@ -318,6 +318,9 @@ impl App {
             Some(Context::Text) => {
                 return vec![Action::Back, Action::Down, Action::PageDown, Action::NextProblem];
             }
+            Some(Context::Translation) => {
+                return vec![Action::Translate, Action::KeepBody, Action::Back, Action::Down];
+            }
             Some(Context::Prompt) => return vec![Action::Accept, Action::Back],
             Some(Context::Confirm) => return vec![Action::Yes, Action::No],
             Some(Context::Editor) => {

@@ -127,6 +127,8 @@ impl App {
             | Action::Undo
             | Action::Redo
             | Action::Yes
+            | Action::Translate
+            | Action::KeepBody
             | Action::No
             | Action::EditBody
             | Action::PickProvider
@@ -408,6 +410,8 @@ fn commands() -> impl Iterator<Item = Action> {
                 | Action::Interrupt
                 | Action::Undo
                 | Action::Redo
+                | Action::Translate
+                | Action::KeepBody
                 | Action::Yes
                 | Action::No
         )

@@ -6,3 +6,4 @@ mod law;
 mod live;
 mod play;
 mod show;
+mod translate;

@@ -6,10 +6,12 @@
 
 pub(super) mod chat;
 mod sheet;
+mod translate;
 
 pub use sheet::{Node, Sheet};
+pub use translate::{Translation, are_alike, translate};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Map, Value, json};
 
@@ -67,6 +69,8 @@ pub struct Ask {
     pub stream: Option<Said<bool>>,
     /// Whether a stream tells its usage.
     pub usage: Option<Said<bool>>,
+    /// Members that some dialects have by the same name and in the same shape.
+    pub same: Vec<(&'static str, Said<Value>)>,
 }
 
 /// Who speaks.
@@ -280,29 +284,30 @@ impl Ask {
         merged.turns
     }
 
-    /// Gives calls without an id one, and results the id or the name of the call that they lack.
+    /// Gives calls without an id one, and results the id or the name of the call that they lack: a
+    /// result without an id is that of the first call of its name that has none yet.
     pub fn complete(&mut self) {
-        let mut calls: Vec<(String, String, bool)> = Vec::new();
+        let mut names: HashMap<String, String> = HashMap::new();
+        let mut waiting: HashMap<String, VecDeque<String>> = HashMap::new();
         for part in self.turns.iter_mut().flat_map(|t| &mut t.parts) {
             match &mut part.what {
                 Part::Call { id, name, .. } => {
                     if id.what.is_empty() {
-                        id.what = format!("call_{}", calls.len() + 1);
+                        id.what = format!("call_{}", names.len() + 1);
                     }
-                    calls.push((id.what.clone(), name.clone(), false));
+                    names.insert(id.what.clone(), name.clone());
+                    waiting.entry(name.clone()).or_default().push_back(id.what.clone());
                 }
                 Part::Result { id, name, .. } => {
-                    // A result without an id is that of the first call of its name without one.
-                    let call = calls.iter_mut().find(|(known, called, answered)| match () {
-                        () if !id.what.is_empty() => *known == id.what,
-                        () => !*answered && (name.what.is_empty() || *called == name.what),
-                    });
-                    let Some((known, called, answered)) = call else { continue };
-                    *answered = true;
-                    if id.what.is_empty() {
-                        id.what.clone_from(known);
+                    if id.what.is_empty()
+                        && let Some(call) =
+                            waiting.get_mut(&name.what).and_then(VecDeque::pop_front)
+                    {
+                        id.what = call;
                     }
-                    if name.what.is_empty() {
+                    if name.what.is_empty()
+                        && let Some(called) = names.get(&id.what)
+                    {
                         name.what.clone_from(called);
                     }
                 }
@@ -434,6 +439,22 @@ pub(super) fn write_numbers(
     }
 }
 
+/// Takes members that other dialects have by the same name and in the same shape.
+pub(super) fn read_same(body: Node<'_>, keys: &'static [&'static str], ask: &mut Ask) {
+    for key in keys {
+        if let Some(node) = body.get(key).filter(|n| !n.look().is_null()) {
+            ask.same.push((key, node.said(node.take().clone())));
+        }
+    }
+}
+
+/// Writes those of them that this dialect has; the others are noted by whoever asked to write.
+pub(super) fn write_same(ask: &Ask, keys: &[&str], body: &mut Map<String, Value>) {
+    for (key, value) in ask.same.iter().filter(|(key, _)| keys.contains(key)) {
+        body.insert((*key).to_owned(), value.what.clone());
+    }
+}
+
 /// Reads the texts at which to stop: one, or a list.
 pub(super) fn read_stop(stop: Option<Node<'_>>, ask: &mut Ask) {
     let Some(stop) = stop else { return };
@@ -451,12 +472,11 @@ pub(super) fn write_stop(ask: &Ask, path: &[&str], body: &mut Map<String, Value>
 
 /// Writes the model into the body.
 pub(super) fn write_model(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
-    if let Some(model) = &ask.model {
-        body.insert("model".into(), json!(model.what));
-    } else {
-        notes.added("model", "the body names none yet");
-        body.insert("model".into(), json!(""));
+    let model = ask.model.as_ref();
+    if model.is_none_or(|m| m.at.is_empty()) {
+        notes.added("model", "the body named none");
     }
+    body.insert("model".into(), json!(model.map_or("", |m| &m.what)));
 }
 
 /// Writes `stream` into the body.
@@ -606,3 +626,7 @@ pub(super) fn image_url(part: &Part) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -10,17 +10,25 @@ use super::{Notes, Said};
 /// A request's body being read: each value has a path, and is known to have been read or not.
 pub struct Sheet<'a> {
     root: &'a Value,
-    paths: HashMap<*const Value, String>,
+    /// What each value stands in, and how it is called there.
+    places: HashMap<*const Value, (&'a Value, Step<'a>)>,
     read: RefCell<HashSet<*const Value>>,
     notes: RefCell<Notes>,
+}
+
+/// What a value is called in what it stands in.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
 }
 
 impl<'a> Sheet<'a> {
     /// Nothing of it is read yet.
     pub fn new(root: &'a Value) -> Self {
-        let mut paths = HashMap::new();
-        name(root, String::new(), &mut paths);
-        Self { root, paths, read: RefCell::default(), notes: RefCell::default() }
+        let mut places = HashMap::new();
+        place(root, &mut places);
+        Self { root, places, read: RefCell::default(), notes: RefCell::default() }
     }
 
     /// The whole body.
@@ -28,19 +36,12 @@ impl<'a> Sheet<'a> {
         Node { value: self.root, sheet: self }
     }
 
-    /// The value at a path.
-    pub fn value(&self, path: &str) -> Option<&'a Value> {
-        find(self.root, &|value| self.path(value) == path)
-    }
-
     /// Where nobody read: the paths of whole values of which nothing was, in order. A `null` says
     /// nothing and is none.
     pub fn unread(&self) -> Vec<String> {
         let mut list = Vec::new();
-        if !self.collect(self.root, &mut list) {
-            list = vec![self.path(self.root).to_owned()];
-        }
-        list
+        self.collect(self.root, &mut list);
+        list.into_iter().map(|value| self.path(value)).collect()
     }
 
     /// Notes that were taken while reading.
@@ -48,67 +49,104 @@ impl<'a> Sheet<'a> {
         self.notes.into_inner()
     }
 
-    fn path(&self, value: &Value) -> &str {
-        self.paths.get(&std::ptr::from_ref(value)).map_or("", String::as_str)
+    fn path(&self, value: &Value) -> String {
+        match self.places.get(&std::ptr::from_ref(value)) {
+            None => String::new(),
+            Some((outer, Step::Item(i))) => format!("{}[{i}]", self.path(outer)),
+            Some((outer, Step::Member(key))) => member(&self.path(outer), key),
+        }
     }
 
     /// Adds what of a value nobody read; `false` when nobody read any of it.
-    fn collect(&self, value: &Value, list: &mut Vec<String>) -> bool {
+    fn collect(&self, value: &'a Value, list: &mut Vec<&'a Value>) -> bool {
         if self.read.borrow().contains(&std::ptr::from_ref(value)) {
             return true;
         }
-        let inner: Vec<&Value> = match value {
-            Value::Array(items) => items.iter().collect(),
-            Value::Object(members) => members.values().collect(),
-            _ => return false,
-        };
         let mut any = false;
-        let mut here = Vec::new();
-        for value in inner.into_iter().filter(|v| !v.is_null()) {
-            let mut below = Vec::new();
-            if self.collect(value, &mut below) {
-                any = true;
-                here.append(&mut below);
-            } else {
-                here.push(self.path(value).to_owned());
+        let start = list.len();
+        let mut look = |inner: &'a Value| {
+            let before = list.len();
+            if inner.is_null() {
+                return;
             }
+            if self.collect(inner, list) {
+                any = true;
+            } else {
+                list.truncate(before);
+                list.push(inner);
+            }
+        };
+        match value {
+            Value::Array(items) => items.iter().for_each(&mut look),
+            Value::Object(members) => members.values().for_each(&mut look),
+            _ => {}
         }
-        list.append(&mut here);
+        if !any {
+            list.truncate(start);
+        }
         any
     }
 }
 
-fn name(value: &Value, path: String, paths: &mut HashMap<*const Value, String>) {
+fn place<'a>(value: &'a Value, places: &mut HashMap<*const Value, (&'a Value, Step<'a>)>) {
+    let mut put = |inner: &'a Value, step| {
+        places.insert(std::ptr::from_ref(inner), (value, step));
+        place(inner, places);
+    };
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| put(item, Step::Item(i)));
+        }
+        Value::Object(members) => members.iter().for_each(|(k, v)| put(v, Step::Member(k))),
+        _ => {}
+    }
+}
+
+/// The path of a member.
+pub(super) fn member(outer: &str, key: &str) -> String {
+    let mut path = outer.to_owned();
+    push_member(&mut path, key);
+    path
+}
+
+fn push_member(path: &mut String, key: &str) {
+    let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if !plain || key.is_empty() {
+        path.push_str(&format!("[{}]", crate::text::to_json(&key)));
+    } else {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+    }
+}
+
+/// Shows every value with its path; goes into those for which `see` is true.
+pub(super) fn walk<'a>(
+    value: &'a Value,
+    path: &mut String,
+    see: &mut dyn FnMut(&str, &'a Value) -> bool,
+) {
+    if !see(path, value) {
+        return;
+    }
+    let length = path.len();
     match value {
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
-                name(item, format!("{path}[{i}]"), paths);
+                path.push_str(&format!("[{i}]"));
+                walk(item, path, see);
+                path.truncate(length);
             }
         }
         Value::Object(members) => {
             for (key, member) in members {
-                let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-                let path = match (plain && !key.is_empty(), path.is_empty()) {
-                    (true, true) => key.clone(),
-                    (true, false) => format!("{path}.{key}"),
-                    (false, _) => format!("{path}[{}]", crate::text::to_json(key)),
-                };
-                name(member, path, paths);
+                push_member(path, key);
+                walk(member, path, see);
+                path.truncate(length);
             }
         }
         _ => {}
-    }
-    paths.insert(std::ptr::from_ref(value), path);
-}
-
-fn find<'a>(value: &'a Value, is: &dyn Fn(&Value) -> bool) -> Option<&'a Value> {
-    if is(value) {
-        return Some(value);
-    }
-    match value {
-        Value::Array(items) => items.iter().find_map(|v| find(v, is)),
-        Value::Object(members) => members.values().find_map(|v| find(v, is)),
-        _ => None,
     }
 }
 
@@ -205,7 +243,7 @@ impl<'a> Node<'a> {
 
     /// Its path.
     pub fn path(self) -> String {
-        self.sheet.path(self.value).to_owned()
+        self.sheet.path(self.value)
     }
 
     /// Notes that what stands here was not read as quite what it says.

@@ -2,9 +2,11 @@
 
 mod list;
 mod reading;
+mod translating;
 
 pub(super) use list::{Choice, List, Picks};
 pub(super) use reading::Reading;
+pub(super) use translating::Translating;
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -24,6 +26,8 @@ pub(super) enum Overlay {
     List(List),
     /// A text to read.
     Reading(Reading),
+    /// A translation of the body that waits for the user's word.
+    Translating(Box<Translating>),
     /// A line to type.
     Prompt(Prompt),
     /// A question.
@@ -108,6 +112,18 @@ impl App {
                 }
                 _ => return reading.act(action, size),
             },
+            Some(Overlay::Translating(translating)) => match action {
+                Action::Translate | Action::KeepBody => {
+                    if let Some(Overlay::Translating(translating)) = self.overlays.pop() {
+                        self.translated(*translating, action == Action::Translate);
+                    }
+                }
+                Action::Back => {
+                    self.overlays.pop();
+                    self.say("The provider stays as it was.");
+                }
+                _ => return translating.reading.act(action, size),
+            },
             Some(Overlay::List(list)) => match action {
                 Action::Back => {
                     self.overlays.pop();
@@ -132,7 +148,7 @@ impl App {
                 prompt.input.key(key);
             }
             Some(Overlay::List(list)) => list.key(key),
-            Some(Overlay::Reading(_) | Overlay::Confirm(_)) | None => {}
+            Some(Overlay::Reading(_) | Overlay::Translating(_) | Overlay::Confirm(_)) | None => {}
         }
     }
 
@@ -140,7 +156,7 @@ impl App {
         match self.overlays.last_mut() {
             Some(Overlay::Prompt(prompt)) => prompt.input.paste(text),
             Some(Overlay::List(list)) => list.paste(text),
-            Some(Overlay::Reading(_) | Overlay::Confirm(_)) | None => {}
+            Some(Overlay::Reading(_) | Overlay::Translating(_) | Overlay::Confirm(_)) | None => {}
         }
     }
 
@@ -154,6 +170,7 @@ impl App {
                 }
             }
             Some(Overlay::Reading(reading)) if reading.area(size).contains(at) => {}
+            Some(Overlay::Translating(t)) if t.reading.area(size).contains(at) => {}
             Some(Overlay::Prompt(prompt)) if prompt_area(size).contains(at) => {
                 prompt.input.click(0, at.x.saturating_sub(prompt_area(size).x + 2));
             }
@@ -171,6 +188,7 @@ impl App {
         match self.overlays.last_mut() {
             Some(Overlay::List(list)) => list.step(rows, size),
             Some(Overlay::Reading(reading)) => reading.by(rows, size),
+            Some(Overlay::Translating(translating)) => translating.reading.by(rows, size),
             Some(Overlay::Prompt(_) | Overlay::Confirm(_)) | None => {}
         }
     }
@@ -181,6 +199,7 @@ impl App {
             match overlay {
                 Overlay::List(list) => list.draw(&self.theme, self.size, buf),
                 Overlay::Reading(reading) => reading.draw(&self.theme, self.size, buf),
+                Overlay::Translating(t) => t.reading.draw(&self.theme, self.size, buf),
                 Overlay::Prompt(prompt) => {
                     let area = frame(self, prompt_area(self.size), &prompt.title, buf);
                     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };

@@ -7,9 +7,10 @@ use crossterm::event::KeyEvent;
 use super::{Pane, PaneId};
 use crate::action::Draft;
 use crate::action::{Action, Context, Effect};
+use crate::dialect::{self, request};
 use crate::json::{Kind, Tape};
 use crate::text::{Newlines, visible};
-use crate::tui::overlay::Purpose;
+use crate::tui::overlay::{Overlay, Purpose, Translating};
 use crate::tui::widget::editor::Editor;
 use crate::tui::widget::json;
 use crate::tui::{App, ProviderInfo, Tools};
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub typing: bool,
     /// The field under the cursor.
     row: usize,
+    /// What a generated body asks.
+    prompt: String,
     /// The body that was generated; as long as it stands, another provider brings its own.
     template: String,
     /// Where the body is not JSON.
@@ -73,6 +76,7 @@ impl State {
             raw: None,
             typing: false,
             row: 0,
+            prompt: PROMPT.to_owned(),
             template: String::new(),
             error: None,
         };
@@ -81,7 +85,8 @@ impl State {
         } else {
             state.load(body);
             let text = state.editor.text();
-            if state.raw.is_none() && state.generates(&text, providers, tools) {
+            if let Some(prompt) = state.generates(&text, providers, tools) {
+                state.prompt = prompt;
                 state.template = text;
             }
         }
@@ -91,23 +96,13 @@ impl State {
         state
     }
 
-    /// Whether a body is what would be generated for its own prompt: nobody has written it.
-    fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> bool {
-        let mut tape = Tape::new();
-        let Some(provider) = providers.iter().find(|p| p.name == self.draft.provider) else {
-            return false;
-        };
-        if tape.parse(text).is_err() {
-            return false;
-        }
-        let prompt = tape.root(text).and_then(|root| {
-            let message = root.get("messages").and_then(|m| m.items().last());
-            message.and_then(|m| m.get("content")).or_else(|| root.get("input"))?.as_str()
-        });
+    /// What a body asks, if it is what would be generated for that: then nobody has written it.
+    fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> Option<String> {
+        let provider = providers.iter().find(|p| p.name == self.draft.provider)?;
+        let prompt = prompt_of(&provider.dialect, text)?;
         let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
-        prompt.is_some_and(|prompt| {
-            json::pretty(&(tools.body)(&asked, &prompt)) == json::pretty(text)
-        })
+        let generated = (tools.body)(&asked, &prompt);
+        (json::pretty(&generated) == json::pretty(text)).then_some(prompt)
     }
 
     /// Takes a body.
@@ -133,7 +128,7 @@ impl State {
         }
         let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
         let untouched = self.is_untouched();
-        let text = json::pretty(&(tools.body)(&asked, PROMPT));
+        let text = json::pretty(&(tools.body)(&asked, &self.prompt));
         self.raw = None;
         // Nobody wants back what nobody wrote.
         if untouched {
@@ -252,6 +247,17 @@ impl State {
     }
 }
 
+/// The first text that a body of a dialect asks.
+fn prompt_of(dialect: &str, body: &str) -> Option<String> {
+    let body = serde_json::from_str(body).ok()?;
+    let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request();
+    let ask = (side.read)(request::Sheet::new(&body).root());
+    match &ask.turns.first()?.parts.first()?.what {
+        request::Part::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
 /// Whether a paste is a curl command line.
 pub(crate) fn is_curl(text: &str) -> bool {
     let text = text.trim_start().trim_start_matches("$ ");
@@ -297,12 +303,20 @@ impl App {
         }
     }
 
-    /// Chooses a provider. An untouched body makes room for the new provider's own.
+    /// Chooses a provider. An untouched body makes room for the new provider's own; another one is
+    /// offered to be translated where the new provider speaks otherwise.
     pub(in crate::tui) fn set_provider(&mut self, name: &str) {
         let untouched = self.request.is_untouched();
-        self.request.draft.provider = name.to_owned();
-        self.request.draft.url = None;
-        self.request.draft.dialect = None;
+        let said = if untouched { None } else { self.translation(name) };
+        match said {
+            Some(Ok(translating)) => {
+                self.overlays.push(Overlay::Translating(Box::new(translating)));
+                return;
+            }
+            Some(Err(why)) => self.complain(&format!("The body stays as it is: {why}.")),
+            None => {}
+        }
+        self.switch_provider(name);
         let model = self.provider().map(|p| p.model.clone()).unwrap_or_default();
         if untouched {
             self.request.draft.model = model;
@@ -310,6 +324,48 @@ impl App {
         } else if !model.is_empty() {
             self.request.set_model(&model);
         }
+    }
+
+    fn switch_provider(&mut self, name: &str) {
+        self.request.draft.provider = name.to_owned();
+        self.request.draft.url = None;
+        self.request.draft.dialect = None;
+    }
+
+    /// The body as the provider of that name would have it said, if that is otherwise; or why that
+    /// cannot be told.
+    fn translation(&self, name: &str) -> Option<Result<Translating, String>> {
+        let state = &self.request;
+        let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
+        let own = self.provider().map(|p| p.dialect.as_str());
+        let from = speaks(state.draft.dialect.as_deref().or(own).unwrap_or_default());
+        let provider = self.providers.iter().find(|p| p.name == name)?;
+        let to = speaks(&provider.dialect);
+        if request::are_alike(from, to) {
+            return None;
+        }
+        if state.raw.is_some() {
+            return Some(Err("it is not text".to_owned()));
+        }
+        let text = state.editor.text();
+        let model = [&provider.model, &state.draft.model].into_iter().find(|m| !m.is_empty());
+        let done = request::translate(from, to, &text, model.map(String::as_str));
+        Some(done.map(|done| Translating::new(name, from, to, &text, &done)))
+    }
+
+    /// The user's word on a translation: the new provider comes, with the new body or the old one.
+    pub(in crate::tui) fn translated(&mut self, translating: Translating, wanted: bool) {
+        self.switch_provider(&translating.provider);
+        if !wanted {
+            self.say("The body is as you wrote it.");
+            return;
+        }
+        if let Some(model) = self.provider().map(|p| p.model.clone()).filter(|m| !m.is_empty()) {
+            self.request.draft.model = model;
+        }
+        self.request.load(translating.body.into_bytes());
+        let key = self.keys.key_for(&[Context::Editor], Action::Undo).unwrap_or_default();
+        self.say(format!("The body is translated; {key} while typing takes it back."));
     }
 
     /// Makes the request of a curl command line.

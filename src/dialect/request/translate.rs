@@ -1,0 +1,192 @@
+//! A body of one dialect as a body of another.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::{Fate, Note, Said, Sheet};
+use crate::dialect::Dialect;
+use crate::json::{Kind, Tape};
+
+/// Said of what is lost for want of a place.
+const NONE: &str = "it has no counterpart there";
+
+/// How much of a value a note shows, in bytes.
+const SHOWN: usize = 200;
+
+/// A translated body, and what became of what it could not hold as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// The body as indented JSON.
+    pub body: String,
+    /// One note a place, the worst first.
+    pub notes: Vec<Note>,
+}
+
+impl Translation {
+    /// How many places met that fate.
+    pub fn count(&self, fate: Fate) -> usize {
+        self.notes.iter().filter(|n| n.fate == fate).count()
+    }
+}
+
+/// Whether two dialects write their bodies alike: then there is nothing to translate.
+pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
+    let (ours, theirs) = (from.request(), to.request());
+    std::ptr::fn_addr_eq(ours.read, theirs.read) && std::ptr::fn_addr_eq(ours.write, theirs.write)
+}
+
+/// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
+///
+/// Every value of the body is in the result or in its notes. Bodies of dialects that write them
+/// alike stay as they are, but for the model.
+///
+/// # Errors
+/// When the body is no JSON object, or nothing in it is a message of `from`.
+pub fn translate(
+    from: &dyn Dialect,
+    to: &dyn Dialect,
+    body: &str,
+    model: Option<&str>,
+) -> Result<Translation, String> {
+    let source: Value = serde_json::from_str(body).map_err(|e| format!("it is not JSON: {e}"))?;
+    if !source.is_object() {
+        return Err("a request is a JSON object".to_owned());
+    }
+    let (ours, theirs) = (from.request(), to.request());
+    let alike = are_alike(from, to);
+    let sheet = Sheet::new(&source);
+    let mut ask = (ours.read)(sheet.root());
+    let other = match (&ask.model, model) {
+        (Some(said), Some(model)) => said.what != model,
+        _ => false,
+    };
+    if alike && !other {
+        return Ok(Translation { body: body.to_owned(), notes: Vec::new() });
+    }
+    if ask.turns.is_empty() {
+        return Err(format!("there is no message in it as {} has them", from.name()));
+    }
+    let unread = sheet.unread();
+    let mut notes = sheet.into_notes();
+    if let Some(model) = model {
+        let at = ask.model.take().map(|m| m.at).unwrap_or_default();
+        if other {
+            notes.changed(&at, format!("{}: the new provider's", crate::text::to_json(&model)));
+        }
+        ask.model = Some(Said { what: model.to_owned(), at });
+    }
+    ask.complete();
+    for path in written_twice(body) {
+        notes.lost(&path, "written twice: the last one counts");
+    }
+    let target = match source {
+        Value::Object(ref members) if alike => {
+            let mut members = members.clone();
+            members.insert("model".to_owned(), model.unwrap_or_default().into());
+            members
+        }
+        _ => {
+            for path in &unread {
+                notes.lost(path, NONE);
+            }
+            let target = (theirs.write)(&ask, &mut notes);
+            for (_, said) in ask.same.iter().filter(|(key, _)| !target.contains_key(*key)) {
+                notes.lost(&said.at, NONE);
+            }
+            target
+        }
+    };
+    Ok(finish(&source, target, notes.into_list()))
+}
+
+/// Gives notes their values, and each place one note.
+fn finish(source: &Value, target: Map<String, Value>, mut notes: Vec<Note>) -> Translation {
+    notes.sort_by_key(|n| n.fate);
+    let mut told = HashSet::new();
+    notes.retain(|n| told.insert((n.fate == Fate::Added, n.path.clone())));
+    let target = Value::Object(target);
+    let paths = |added| notes.iter().filter(move |n| (n.fate == Fate::Added) == added);
+    let before = values(source, paths(false).map(|n| n.path.as_str()).collect());
+    let after = values(&target, paths(true).map(|n| n.path.as_str()).collect());
+    for note in &mut notes {
+        let values = if note.fate == Fate::Added { &after } else { &before };
+        note.value = values.get(&note.path).cloned().unwrap_or_default();
+    }
+    let body = serde_json::to_string_pretty(&target).unwrap_or_default();
+    Translation { body, notes }
+}
+
+/// The values at these paths, as far as they are shown.
+fn values(root: &Value, wanted: HashSet<&str>) -> HashMap<String, String> {
+    let longest = wanted.iter().map(|w| w.len()).max().unwrap_or(0);
+    let mut found = HashMap::new();
+    super::sheet::walk(root, &mut String::new(), &mut |path, value| {
+        if wanted.contains(path) {
+            found.insert(path.to_owned(), shown(value));
+        }
+        path.len() < longest
+    });
+    found
+}
+
+/// A value's JSON, cut.
+fn shown(value: &Value) -> String {
+    /// Takes only so many bytes.
+    struct Cut(Vec<u8>);
+    impl io::Write for Cut {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.len() > SHOWN {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.extend_from_slice(&bytes[..bytes.len().min(SHOWN + 1)]);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut cut = Cut(Vec::new());
+    let _ = crate::text::write_json(&mut cut, value);
+    let mut text = crate::text::lossy(&cut.0).into_owned();
+    if text.len() > SHOWN {
+        let end = (0..=SHOWN).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The paths of members whose key comes again in the same object.
+fn written_twice(body: &str) -> Vec<String> {
+    fn look(value: crate::json::Value<'_>, path: &str, found: &mut Vec<String>) {
+        match value.kind() {
+            Kind::Object => {
+                let mut keys = HashSet::new();
+                for (key, member) in value.entries() {
+                    let key = key.as_str().unwrap_or_default();
+                    let path = super::sheet::member(path, &key);
+                    look(member, &path, found);
+                    if !keys.insert(key) {
+                        found.push(path);
+                    }
+                }
+            }
+            Kind::Array => {
+                for (i, item) in value.items().enumerate() {
+                    look(item, &format!("{path}[{i}]"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut tape = Tape::new();
+    let mut found = Vec::new();
+    if tape.parse(body).is_ok()
+        && let Some(root) = tape.root(body)
+    {
+        look(root, "", &mut found);
+    }
+    found
+}

@@ -1,0 +1,109 @@
+//! The body said in another dialect: what becomes of it, before it is done.
+
+use similar::{ChangeTag, TextDiff};
+
+use super::Reading;
+use crate::dialect::Dialect;
+use crate::dialect::request::{Fate, Translation};
+use crate::text::{Newlines, count, preview, visible};
+use crate::tui::theme::Role;
+use crate::tui::widget::{Doc, json};
+
+/// Beyond so many lines a diff costs more than it tells.
+const DIFFED: usize = 2000;
+
+/// How much of a line of the diff is shown: an image would fill the screen.
+const LINE: usize = 300;
+
+/// A translation that waits for the user's word.
+#[derive(Debug)]
+pub(crate) struct Translating {
+    /// The provider that was chosen.
+    pub provider: String,
+    /// The body in its dialect.
+    pub body: String,
+    /// What becomes of the old one.
+    pub reading: Reading,
+}
+
+impl Translating {
+    /// Shows what a translation makes of a body.
+    pub(crate) fn new(
+        provider: &str,
+        from: &dyn Dialect,
+        to: &dyn Dialect,
+        before: &str,
+        done: &Translation,
+    ) -> Self {
+        let body = json::pretty(&done.body);
+        let mut doc = Doc::new();
+        summary(done, &mut doc);
+        notes(done, &mut doc);
+        doc.line();
+        diff(&json::pretty(before), &body, &mut doc);
+        let title = format!("{} → {}", from.name(), to.name());
+        Self { provider: provider.to_owned(), body, reading: Reading::new(title, doc) }
+    }
+}
+
+fn sign(fate: Fate) -> (&'static str, Role) {
+    match fate {
+        Fate::Lost => ("✖", Role::Error),
+        Fate::Changed => ("≈", Role::Warn),
+        Fate::Added => ("+", Role::Ok),
+        Fate::Elsewhere => ("→", Role::Dim),
+    }
+}
+
+fn summary(done: &Translation, doc: &mut Doc) {
+    let fates = [Fate::Lost, Fate::Changed, Fate::Added];
+    let some: Vec<_> = fates.into_iter().filter(|f| done.count(*f) > 0).collect();
+    if some.is_empty() {
+        doc.plain("Everything in the body can be said in the other dialect.").line();
+        return;
+    }
+    for (i, fate) in some.into_iter().enumerate() {
+        let said = format!("{} {}", done.count(fate), fate.name());
+        doc.plain(if i > 0 { ", " } else { "" }).push(sign(fate).1, &said);
+    }
+    doc.plain(" when translated:").line();
+}
+
+fn notes(done: &Translation, doc: &mut Doc) {
+    for note in &done.notes {
+        let (sign, role) = sign(note.fate);
+        let shown = |text: &str, most| visible(&preview(text, most), Newlines::Show).into_owned();
+        doc.line().push(role, &format!("{sign} {:<9} ", note.fate.name()));
+        doc.push(Role::Label, &shown(&note.path, 120));
+        if !note.value.is_empty() {
+            doc.plain("  ").plain(&shown(&note.value, 120));
+        }
+        doc.line().push(Role::Dim, &format!("            {}", shown(&note.why, 200)));
+    }
+    if !done.notes.is_empty() {
+        doc.line();
+    }
+}
+
+/// The old body and the new one; where they are too long, the new one.
+fn diff(before: &str, after: &str, doc: &mut Doc) {
+    let mut line = |role, sign: &str, text: &str| {
+        let text = preview(text.trim_end_matches('\n'), LINE);
+        doc.push(role, &format!("{sign}{}", visible(&text, Newlines::Show))).line();
+    };
+    let lines = before.lines().count() + after.lines().count();
+    if lines > DIFFED {
+        let said = format!("The new body, {}:", count(after.lines().count() as u64, "line"));
+        line(Role::Label, "", &said);
+        after.lines().take(DIFFED).for_each(|l| line(Role::Text, "  ", l));
+        return;
+    }
+    line(Role::Label, "", "The body, before and after:");
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        match change.tag() {
+            ChangeTag::Equal => line(Role::Dim, "  ", change.value()),
+            ChangeTag::Delete => line(Role::Error, "- ", change.value()),
+            ChangeTag::Insert => line(Role::Ok, "+ ", change.value()),
+        }
+    }
+}
