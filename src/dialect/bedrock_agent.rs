@@ -74,6 +74,7 @@ fn read(body: Node<'_>) -> Ask {
     }
     let streams = body.at(&["streamingConfigurations", "streamFinalResponse"]);
     ask.stream = streams.and_then(Node::said_bool);
+    ask.usage = Some(true.into());
     ask
 }
 
@@ -96,8 +97,6 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     if let Some(usage) = &ask.usage {
         notes.lost(&usage.at, "its traces tell the usage");
     }
-    notes.added("enableTrace", "traces tell what the agent does");
-    body.insert("enableTrace".into(), json!(true));
     let stream = ask.stream.as_ref().is_none_or(|s| s.what);
     body.insert("streamingConfigurations".into(), json!({"streamFinalResponse": stream}));
     body

@@ -86,6 +86,15 @@ fn read(body: Node<'_>) -> Ask {
     read_stop(body.at(&["parameters", "stop"]), &mut ask);
     let budget = body.at(&["parameters", "thinking_budget"]).and_then(Node::said_number);
     let thinks = body.at(&["parameters", "enable_thinking"]).and_then(Node::said_bool);
+    if let (Some(thinks), Some(_)) = (body.at(&["parameters", "enable_thinking"]), &budget) {
+        thinks.elsewhere("the budget says it");
+    }
+    for key in ["result_format", "incremental_output"] {
+        if let Some(node) = body.at(&["parameters", key]) {
+            node.take();
+            node.elsewhere("other dialects stream pieces without being asked");
+        }
+    }
     ask.effort = match (thinks, budget) {
         (Some(thinks), _) if !thinks.what => Some(Said { what: Effort::Off, at: thinks.at }),
         (_, Some(budget)) => budget
@@ -95,6 +104,8 @@ fn read(body: Node<'_>) -> Ask {
         (Some(thinks), None) => Some(Said { what: Effort::Auto, at: thinks.at }),
         (None, None) => None,
     };
+    // A header asks for it.
+    ask.stream = Some(true.into());
     ask.usage = Some(true.into());
     ask
 }

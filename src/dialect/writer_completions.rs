@@ -66,6 +66,7 @@ fn read(body: Node<'_>) -> Ask {
     }
     read_stop(body.get("stop"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
     ask
 }
 

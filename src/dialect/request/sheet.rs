@@ -250,4 +250,9 @@ impl<'a> Node<'a> {
     pub fn changed(self, why: &str) {
         self.sheet.notes.borrow_mut().changed(&self.path(), why);
     }
+
+    /// Notes that this goes without saying in another dialect.
+    pub fn elsewhere(self, why: &str) {
+        self.sheet.notes.borrow_mut().elsewhere(&self.path(), why);
+    }
 }
