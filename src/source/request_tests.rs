@@ -88,7 +88,7 @@ fn geminis_model_stands_in_the_address() {
         ..Draft::default()
     };
     let out = outgoing(&draft, &[]).unwrap();
-    let tail = "/v1/models/tuned%20models%2Fa:b:streamGenerateContent?alt=sse";
+    let tail = "/gemini/v1/models/tuned%20models%2Fa:b:streamGenerateContent?alt=sse";
     assert_eq!(out.url.as_str(), format!("http://127.0.0.1:9{tail}"));
     let draft = Draft {
         url: Some("http://h/v1beta/models/old:streamGenerateContent?alt=sse".into()),

@@ -289,7 +289,12 @@ impl Speaker for OpenAiResponses {
             }
             Speech::Error(body) => {
                 self.failed = true;
-                let members = json!({ "code": body.code, "message": body.message, "param": null });
+                // Nested, as it was recorded; the documents have it flat.
+                let error = json!({
+                    "type": body.kind, "code": body.code, "message": body.message,
+                    "param": body.param,
+                });
+                let members = json!({ "error": error });
                 out.push(self.event("error", members));
                 // There is no response yet that could have failed.
                 if self.started {
@@ -412,7 +417,7 @@ mod tests {
         let spoken = [Speech::Role("assistant".to_owned()), boom(), Speech::Done];
         let frames = frames(&ROW, &spoken);
         assert_eq!(names(&frames)[2..], ["error", "response.failed"]);
-        assert_eq!(json_of(&frames[2])["message"], "boom");
+        assert_eq!(json_of(&frames[2])["error"]["message"], "boom");
         assert_eq!(json_of(&frames[3])["response"]["error"]["code"], "500");
     }
 
