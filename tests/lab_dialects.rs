@@ -153,3 +153,107 @@ fn the_front_page_lists_every_endpoint() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn hello_in_the_other_framings_and_without_a_stream() -> Outcome {
+    let lab = start()?;
+    for (dialect, content_type, first, last) in [
+        (
+            "gemini",
+            "text/event-stream",
+            "data: {\"candidates\":[{\"content\":{\"parts\":[",
+            "}\n\n",
+        ),
+        ("gemini-array", "application/json", "[{\"candidates\":[{\"content\":", "\r\n]"),
+        ("ollama", "application/x-ndjson", "{\"model\":\"lab/hello\",\"created_at\":\"20", "}\n"),
+        (
+            "cohere-v2",
+            "text/event-stream",
+            "event: message-start\ndata: {\"id\":\"lab-",
+            "data: [DONE]\n\n",
+        ),
+    ] {
+        let (path, body) = request(dialect, "lab/hello")?;
+        let (head, body) = post(lab.addr, &path, &body)?;
+        assert!(head.contains(&format!("content-type: {content_type}")), "{dialect}: {head}");
+        let body = text(&body);
+        let frame = body.split_once("\r\n").ok_or("no chunk")?.1;
+        assert!(frame.starts_with(first), "{dialect}: {frame}");
+        assert!(body.ends_with(&format!("{last}\r\n0\r\n\r\n")), "{dialect}: {body}");
+    }
+    for (path, member) in [
+        ("/v1beta/models/lab/hello:generateContent", "/candidates/0/content/parts/0/text"),
+        ("/v1beta/models/lab%2Fhello:generateContent", "/candidates/0/content/parts/0/text"),
+        ("/api/chat", "/message/content"),
+        ("/api/generate", "/response"),
+        ("/cohere-v2/v2/chat", "/message/content/0/text"),
+        ("/model/lab%2Fhello/converse", "/output/message/content/0/text"),
+        ("/model/lab%2Fhello/invoke", "/content/0/text"),
+    ] {
+        let body = r#"{"model":"lab/hello","stream":false}"#;
+        let (head, body) = post(lab.addr, path, body)?;
+        assert!(head.contains("content-type: application/json"), "{path}: {head}");
+        let whole: serde_json::Value = serde_json::from_slice(&body)?;
+        let said = whole.pointer(member).and_then(|it| it.as_str()).unwrap_or_default();
+        assert!(said.starts_with("Hello! This stream"), "{path}: {whole}");
+    }
+    Ok(())
+}
+
+#[test]
+fn messages_of_bedrock_are_sound_and_name_their_errors() -> Outcome {
+    let lab = start()?;
+    for (dialect, name) in [("bedrock-converse", "messageStart"), ("bedrock-invoke", "chunk")] {
+        let (path, body) = request(dialect, "lab/hello")?;
+        let (head, body) = post(lab.addr, &path, &body)?;
+        assert!(head.contains("content-type: application/vnd.amazon.eventstream"), "{head}");
+        assert!(text(&body).contains(&format!(":event-type\u{7}\0{}", named(name))), "{dialect}");
+        let (path, body) = request(dialect, "lab/error-object")?;
+        let (_, body) = post(lab.addr, &path, &body)?;
+        let exception = format!(":exception-type\u{7}\0{}", named("modelStreamErrorException"));
+        assert!(text(&body).contains(&exception), "{dialect}");
+        // Before a stream: the lab's own refusals, and a scenario's.
+        for (model, status, kind) in [
+            ("lab/helo", 404, "ResourceNotFoundException"),
+            ("lab/http-429", 429, "ThrottlingException"),
+        ] {
+            let (path, body) = request(dialect, model)?;
+            let (head, body) = post(lab.addr, &path, &body)?;
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+            assert!(head.contains(&format!("x-amzn-errortype: {kind}")), "{head}");
+            let error: serde_json::Value = serde_json::from_slice(&body)?;
+            assert!(error["message"].is_string(), "{error}");
+        }
+    }
+    Ok(())
+}
+
+/// A header's value of this text: its length, then itself.
+fn named(text: &str) -> String {
+    format!("{}{text}", char::from(u8::try_from(text.len()).unwrap_or(0)))
+}
+
+#[test]
+fn errors_of_the_others_have_their_forms() -> Outcome {
+    let lab = start()?;
+    for (dialect, member, said) in [
+        ("gemini", "/error/status", "RESOURCE_EXHAUSTED"),
+        ("gemini-array", "/error/status", "RESOURCE_EXHAUSTED"),
+        ("ollama", "/error", "Rate limit reached for requests per minute"),
+        ("cohere-v2", "/message", "Rate limit reached for requests per minute"),
+    ] {
+        let (path, body) = request(dialect, "lab/http-429")?;
+        let (head, body) = post(lab.addr, &path, &body)?;
+        assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
+        let error: serde_json::Value = serde_json::from_slice(&body)?;
+        assert_eq!(error.pointer(member).and_then(|it| it.as_str()), Some(said), "{dialect}");
+    }
+    // Gemini's among the events is no event.
+    let (path, body) = request("gemini", "lab/error-object")?;
+    let body = text(&post(lab.addr, &path, &body)?.1);
+    assert!(body.contains("\r\n{\n  \"error\": {\n    \"code\": 500,\n"), "{body}");
+    let (path, body) = request("ollama", "lab/error-object")?;
+    let body = text(&post(lab.addr, &path, &body)?.1);
+    assert!(body.contains("\r\n{\"error\":\"boom\"}\n"), "{body}");
+    Ok(())
+}

@@ -48,7 +48,7 @@ async fn chat(
 ) -> Result<After, Gone> {
     let refuse = |status, message: &str, param, code| {
         let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
-        Page::json(status, &error)
+        Page::json(status, &error).with(row.error_header(status))
     };
     let Some(ask) = Ask::parse(&request.path, model, &request.body) else {
         let page = refuse(400, "The request's body is not a JSON object.", None, None);
@@ -99,6 +99,7 @@ async fn chat(
     let stage = Stage {
         answer,
         content_type: row.envelope.content_type(),
+        error_header: row.error_header(answer.status),
         request_id: &request_id,
         close: request.close,
         http10: request.http10,

@@ -18,13 +18,18 @@ pub(super) struct Page {
     status: u16,
     content_type: &'static str,
     body: String,
-    /// The method that would have been right.
-    allow: Option<&'static str>,
+    /// A further header.
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl Page {
     pub(super) fn json(status: u16, value: &Value) -> Self {
-        Self { status, content_type: "application/json", body: value.to_string(), allow: None }
+        Self { status, content_type: "application/json", body: value.to_string(), header: None }
+    }
+
+    /// The same with a further header.
+    pub(super) fn with(self, header: Option<(&'static str, &'static str)>) -> Self {
+        Self { header, ..self }
     }
 
     /// An error before any dialect is known, in the form that most clients
@@ -38,7 +43,7 @@ impl Page {
 
     pub(super) fn not_allowed(path: &str, allow: &'static str) -> Self {
         let message = format!("{path} is for {allow}.");
-        Self { allow: Some(allow), ..Self::error(405, &message, Some("method_not_allowed")) }
+        Self::error(405, &message, Some("method_not_allowed")).with(Some(("allow", allow)))
     }
 
     pub(super) fn unknown_path(method: &str, path: &str) -> Self {
@@ -79,7 +84,7 @@ impl Page {
         for scenario in scenarios() {
             page += &format!("lab/{:width$}  {}\n", scenario.name, scenario.about);
         }
-        Self { status: 200, content_type: "text/plain; charset=utf-8", body: page, allow: None }
+        Self { status: 200, content_type: "text/plain; charset=utf-8", body: page, header: None }
     }
 
     /// Sends the page as the answer to this request.
@@ -105,7 +110,7 @@ impl Page {
             ("content-length", self.body.len().to_string()),
             ("connection", connection.to_owned()),
         ];
-        headers.extend(self.allow.map(|method| ("allow", method.to_owned())));
+        headers.extend(self.header.map(|(name, value)| (name, value.to_owned())));
         let mut bytes = head(self.status, reason(self.status), &headers);
         if with_body {
             bytes.extend_from_slice(self.body.as_bytes());

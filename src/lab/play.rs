@@ -29,6 +29,8 @@ pub(super) struct Stage<'a> {
     pub(super) answer: &'a Answer,
     /// The content type of the dialect's streams.
     pub(super) content_type: &'static str,
+    /// The header that the dialect's errors have besides.
+    pub(super) error_header: Option<(&'static str, &'static str)>,
     pub(super) request_id: &'a str,
     /// The connection is closed afterwards in any case.
     pub(super) close: bool,
@@ -120,6 +122,9 @@ fn head(stage: &Stage<'_>, framing: Framing, length: Option<u64>) -> Vec<u8> {
         ("x-accel-buffering", "no".to_owned()),
         ("x-request-id", stage.request_id.to_owned()),
     ];
+    if let (Content::Error(_), Some((name, value))) = (&answer.content, stage.error_header) {
+        headers.push((name, value.to_owned()));
+    }
     if answer.coding.is_some() {
         headers.push(("content-encoding", "gzip".to_owned()));
     }

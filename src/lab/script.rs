@@ -130,7 +130,7 @@ impl<'a> Script<'a> {
         let mut at_once = step.gap.is_none() && matches!(speech, Speech::Done | Speech::Usage(_));
         for Frame { event, data } in frames {
             let bytes = match data {
-                Data::Bare(text) => text.as_bytes().to_vec(),
+                Data::Bare(text) => text.into_bytes(),
                 Data::Text(text) => self.wrap(step, event, text.as_bytes()),
                 Data::Json(mut object) => {
                     for set in [&self.answer.set, &step.set].into_iter().flatten() {

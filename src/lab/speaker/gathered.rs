@@ -93,6 +93,27 @@ impl Tool {
     }
 }
 
+/// A call whose arguments are still being said, in dialects that tell calls whole.
+#[derive(Debug, Default)]
+pub(super) struct Pending(Option<(u32, Tool)>);
+
+impl Pending {
+    /// Keeps a piece of a call. Gives the call, with its index, that this speech ends, if it ends
+    /// one.
+    pub(super) fn take(&mut self, speech: &Speech) -> Option<(u32, Tool)> {
+        match (speech, &mut self.0) {
+            (Speech::ToolArguments { text, .. }, Some((_, tool))) => tool.arguments += text,
+            (Speech::ToolArguments { .. }, None) => {}
+            (Speech::ToolStart { index, id, name }, _) => {
+                let (id, name) = (id.clone(), name.clone());
+                return self.0.replace((*index, Tool { id, name, arguments: String::new() }));
+            }
+            _ => return self.0.take(),
+        }
+        None
+    }
+}
+
 impl Choice {
     /// Adds one piece.
     pub(super) fn take(&mut self, speech: &Speech) {

@@ -3,8 +3,13 @@
 //! To add a dialect, write a file beside this one and a row in [`SPEAKERS`].
 
 mod anthropic;
+mod bedrock;
+mod bedrock_invoke;
+mod cohere;
 mod gathered;
+mod gemini;
 mod mistral;
+mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;
@@ -56,8 +61,8 @@ pub(super) struct Frame {
 pub(super) enum Data {
     Json(Map<String, Value>),
     Text(String),
-    /// Bytes without any envelope, such as the end of an array.
-    Bare(&'static str),
+    /// Text without any envelope, such as the end of an array.
+    Bare(String),
 }
 
 impl Frame {
@@ -147,6 +152,14 @@ pub(super) struct Row {
     pub(super) refusal: fn(&Refusal<'_>) -> Value,
 }
 
+impl Row {
+    /// The header that an error with this status has besides, where the body doesn't say enough.
+    pub(super) fn error_header(&self, status: u16) -> Option<(&'static str, &'static str)> {
+        let aws = self.envelope == Envelope::Messages;
+        aws.then(|| ("x-amzn-errortype", bedrock::error_type(status)))
+    }
+}
+
 /// When an endpoint streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Streams {
@@ -178,6 +191,16 @@ pub(super) const SPEAKERS: &[Row] = &[
     openai_responses::ROW,
     anthropic::ROW,
     mistral::ROW,
+    gemini::ROW,
+    gemini::WHOLE,
+    gemini::ARRAY,
+    ollama::ROW,
+    ollama::GENERATE,
+    cohere::ROW,
+    bedrock::ROW,
+    bedrock::WHOLE,
+    bedrock_invoke::ROW,
+    bedrock_invoke::WHOLE,
 ];
 
 /// The names of all dialects that the lab speaks, without repetition.

@@ -25,8 +25,7 @@ pub(super) fn frames(row: &Row, spoken: &[Speech]) -> Vec<String> {
     let line = |Frame { event, data }: Frame| {
         let data = match data {
             Data::Json(map) => Value::Object(map).to_string(),
-            Data::Text(text) => text,
-            Data::Bare(text) => text.to_owned(),
+            Data::Text(text) | Data::Bare(text) => text,
         };
         format!("{} {data}", event.unwrap_or_default())
     };

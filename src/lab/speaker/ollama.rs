@@ -1,0 +1,208 @@
+//! Ollama's own API: one object a line, the last of which has the finish reason and the counts.
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::gathered::{Gathered, Pending, Tally, Tool};
+use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use crate::lab::envelope::Envelope;
+use crate::lab::step::Counts;
+
+pub(super) const ROW: Row = Row {
+    dialect: "ollama",
+    path: "/api/chat",
+    query: "",
+    streams: Streams::Unless,
+    envelope: Envelope::Lines,
+    choices: false,
+    // Its answers have none.
+    id: "",
+    new: |manner| Box::new(Ollama::new(manner, true)),
+    refusal,
+};
+
+/// A prompt instead of messages, and text instead of a message.
+pub(super) const GENERATE: Row =
+    Row { path: "/api/generate", new: |manner| Box::new(Ollama::new(manner, false)), ..ROW };
+
+/// Chat's finish reasons in its words. It has none for calls.
+const WORDS: &[(&str, &str)] = &[("tool_calls", "stop")];
+
+/// What this dialect looks like on the wire.
+struct Ollama {
+    manner: Manner,
+    tally: Tally,
+    call: Pending,
+    chat: bool,
+}
+
+/// What one line says.
+#[derive(Default)]
+struct Said<'a> {
+    thinking: Option<&'a str>,
+    text: &'a str,
+    calls: Vec<Value>,
+}
+
+impl Ollama {
+    fn new(manner: Manner, chat: bool) -> Self {
+        Self { manner, tally: Tally::default(), call: Pending::default(), chat }
+    }
+
+    fn line(&self, said: Said<'_>) -> Value {
+        let seconds = i64::try_from(self.manner.created).unwrap_or(0);
+        let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let mut line = json!({
+            "model": self.manner.model, "created_at": at.format(&Rfc3339).unwrap_or_default(),
+        });
+        let mut message = Map::new();
+        let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
+        if self.chat {
+            put("role", "assistant".into());
+        }
+        put(if self.chat { "content" } else { "response" }, said.text.into());
+        if let Some(thinking) = said.thinking {
+            put("thinking", thinking.into());
+        }
+        if !said.calls.is_empty() {
+            put("tool_calls", said.calls.into());
+        }
+        match line.as_object_mut() {
+            Some(line) if !self.chat => line.extend(message),
+            _ => line["message"] = Value::Object(message),
+        }
+        line["done"] = false.into();
+        line
+    }
+}
+
+impl Speaker for Ollama {
+    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+        if let Some(called) = self.call.take(speech) {
+            let said = Said { calls: vec![call(called)], ..Said::default() };
+            out.push(Frame::json(self.line(said)));
+        }
+        self.tally.count(speech);
+        match speech {
+            // Its refusals are text.
+            Speech::Content(text) | Speech::Refusal(text) => {
+                out.push(Frame::json(self.line(Said { text, ..Said::default() })));
+            }
+            Speech::Reasoning(text, _) => {
+                let said = Said { thinking: Some(text), ..Said::default() };
+                out.push(Frame::json(self.line(said)));
+            }
+            Speech::Finish(reason) => {
+                let counts = self.manner.usage.map(|_| self.manner.counts(self.tally));
+                let line = self.line(Said::default());
+                out.push(Frame::json(last(line, Some(reason), counts.as_ref())));
+            }
+            Speech::Error(body) => out.push(Frame::json(json!({ "error": body.message }))),
+            // The last line has been the end already, and has the usage; calls are told whole; a
+            // role is in every line, and a delta is Chat's.
+            Speech::Done
+            | Speech::Usage(_)
+            | Speech::ToolStart { .. }
+            | Speech::ToolArguments { .. }
+            | Speech::Role(_)
+            | Speech::Delta(_) => {}
+        }
+    }
+
+    fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
+        let mut all = Gathered::new(spoken);
+        let counts = all.counts(self.manner.input_tokens);
+        let choice = all.only();
+        let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
+        let line = self.line(Said {
+            thinking: choice.reasoning.as_ref().map(|(_, text)| text.as_str()),
+            text: &text,
+            calls: choice.tools.into_iter().map(call).collect(),
+        });
+        last(line, choice.finish.as_deref(), Some(&counts))
+    }
+}
+
+/// Makes a line the last one. Its times, in ns, are what a quick machine might take.
+fn last(mut line: Value, finish: Option<&str>, counts: Option<&Counts>) -> Value {
+    line["done"] = true.into();
+    if let Some(reason) = finish {
+        line["done_reason"] = finish_word(reason, WORDS).into();
+    }
+    let Some(counts) = counts else { return line };
+    let load: u64 = 100_000_000;
+    let prompt = counts.input.saturating_mul(1_000_000);
+    let eval = counts.output.saturating_mul(20_000_000);
+    line["total_duration"] = load.saturating_add(prompt).saturating_add(eval).into();
+    line["load_duration"] = load.into();
+    line["prompt_eval_count"] = counts.input.into();
+    line["prompt_eval_duration"] = prompt.into();
+    line["eval_count"] = counts.output.into();
+    line["eval_duration"] = eval.into();
+    line
+}
+
+fn call((index, tool): (u32, Tool)) -> Value {
+    let arguments = tool.input();
+    let function = json!({ "index": index, "name": tool.name, "arguments": arguments });
+    json!({ "id": tool.id, "function": function })
+}
+
+/// A sentence is all that it says of an error.
+fn refusal(refusal: &Refusal<'_>) -> Value {
+    json!({ "error": refusal.message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{boom, everything, frames, whole};
+    use super::*;
+
+    #[test]
+    fn lines_of_a_chat() {
+        let frames = frames(&ROW, &everything());
+        let line = |message: &str| {
+            format!(
+                " {{\"model\":\"lab/x\",\"created_at\":\"1970-01-01T00:00:07Z\",\
+                 \"message\":{{\"role\":\"assistant\",{message}}},\"done\":false}}"
+            )
+        };
+        assert_eq!(frames[0], line("\"content\":\"\",\"thinking\":\"hm\""));
+        assert_eq!(frames[1], line("\"content\":\"Hel\""));
+        assert_eq!(
+            frames[3],
+            line(
+                "\"content\":\"\",\"tool_calls\":[{\"id\":\"call_1\",\"function\":\
+                 {\"index\":0,\"name\":\"f\",\"arguments\":{\"a\":1}}}]"
+            )
+        );
+        assert_eq!(frames.len(), 5);
+        let end = "\"done\":true,\"done_reason\":\"stop\",\"total_duration\":205000000,\
+                   \"load_duration\":100000000,\"prompt_eval_count\":5,\
+                   \"prompt_eval_duration\":5000000,\"eval_count\":5,\"eval_duration\":100000000}";
+        assert!(frames[4].ends_with(end), "{}", frames[4]);
+    }
+
+    #[test]
+    fn what_is_generated_stands_at_the_top() {
+        let frames = frames(&GENERATE, &everything());
+        assert!(frames[0].contains("\"response\":\"\",\"thinking\":\"hm\",\"done\":false"));
+        assert!(frames[2].contains("\"response\":\"lo\",\"done\":false"), "{}", frames[2]);
+        assert_eq!(whole(&GENERATE, &everything())["response"], "Hello");
+    }
+
+    #[test]
+    fn errors_are_a_sentence() {
+        assert_eq!(frames(&ROW, &[boom()]), [" {\"error\":\"boom\"}"]);
+    }
+
+    #[test]
+    fn a_whole_answer_is_one_last_line() {
+        let whole = whole(&ROW, &everything());
+        assert_eq!(whole["message"]["content"], "Hello");
+        assert_eq!(whole["message"]["thinking"], "hm");
+        assert_eq!(whole["message"]["tool_calls"][0]["function"]["arguments"]["a"], 1);
+        assert_eq!((&whole["done"], &whole["eval_count"]), (&json!(true), &json!(5)));
+    }
+}
