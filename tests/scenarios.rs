@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use sselens::inspect::rule::{find, rules};
 use sselens::lab::Scenario;
 
 /// How a scenario is sent where it differs from the rest.
@@ -35,6 +36,9 @@ const SPECIAL: &[Special] = &[
     },
     Special { name: "headers-late", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "burst-delivery", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "ttfb-ttft-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "reasoning-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "head-of-line-tool", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
 ];
 
 /// How many are on their way at once.
@@ -119,6 +123,23 @@ fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Valu
 fn what_is_special_is_still_there() {
     for special in SPECIAL {
         assert!(sselens::lab::find(special.name).is_some(), "{}", special.name);
+    }
+}
+
+/// `explain` names a scenario for each code, or says why there is none.
+#[test]
+fn every_code_is_shown_or_says_why_not() {
+    let shown: BTreeSet<&str> =
+        sselens::lab::scenarios().iter().flat_map(|s| &s.findings).map(String::as_str).collect();
+    for rule in rules() {
+        assert!(
+            shown.contains(rule.code) == rule.unseen.is_empty(),
+            "{}: no scenario, and no word why; or both",
+            rule.code
+        );
+    }
+    for code in shown {
+        assert!(find(code).is_some(), "a scenario shows {code}, which is no code");
     }
 }
 

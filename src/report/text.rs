@@ -284,7 +284,7 @@ fn ending(i: &Inspection) -> String {
     visible(&parts.join(" · "), Newlines::Show).into_owned()
 }
 
-/// Writes what `explain` tells of one rule.
+/// Writes what `explain` tells of one rule; `see` is the command that shows it, if there is one.
 ///
 /// # Errors
 /// Those of the writer.
@@ -316,6 +316,8 @@ pub fn explain(
     }
     if let Some(scenario) = scenario {
         writeln!(out, "\n{}\n  sselens send -p lab -m lab/{scenario}", palette.bold("see it"))?;
+    } else if !rule.unseen.is_empty() {
+        writeln!(out, "\n{}\n  {}", palette.bold("see it"), rule.unseen)?;
     }
     Ok(())
 }

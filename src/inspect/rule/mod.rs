@@ -142,6 +142,9 @@ pub struct Rule {
     /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
     /// specification only.
     pub evidence: &'static str,
+    /// Where the lab cannot play it: why, and how to see it otherwise. Empty where a scenario
+    /// shows it.
+    pub unseen: &'static str,
 }
 
 impl Rule {
@@ -156,6 +159,7 @@ impl Rule {
         breaks: "",
         remedy: "",
         evidence: "none collected",
+        unseen: "",
     };
 }
 
