@@ -221,7 +221,6 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         "eventstream-crc",
         "eventstream-incomplete",
         "empty-stream",
-        "ollama-v1-error-erased",
     ];
     let lost = lost.iter().any(|c| out.tally.of(c) > 0)
         || out

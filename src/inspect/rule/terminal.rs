@@ -1,13 +1,12 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
 use super::{
-    Family, Out, Phase, Place, Rule, Severity, anthropic, cut, is_chat, lookup, ours, refused,
-    rule, unless_healthy,
+    Family, Out, Phase, Place, Rule, Severity, anthropic, cut, lookup, ours, refused, rule,
+    unless_healthy,
 };
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
-use crate::json::Tape;
 use crate::text;
 
 pub(super) const RULES: &[Rule] = &[
@@ -44,17 +43,6 @@ pub(super) const RULES: &[Rule] = &[
         evidence: "ollama/ollama-vscode#61",
         ..Rule::DEFAULT
     },
-    Rule {
-        code: "ollama-v1-error-erased",
-        severity: Severity::Fatal,
-        phase: Phase::Compare,
-        means: "Ollama's OpenAI endpoint turned an error line of its native API into an empty chunk, and ended without [DONE]. The chunk's empty model gives it away; the cause is visible only natively.",
-        example: "data: {\"model\":\"\",\"system_fingerprint\":\"fp_ollama\",\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":null}]}⏎⏎ EOF",
-        breaks: "Every client: the answer just ends, and nothing says why.",
-        remedy: "Send the same request to /api/chat and read its last line; look into the server's log.",
-        evidence: "ollama/ollama middleware/openai.go",
-        ..Rule::DEFAULT
-    },
 ];
 
 #[derive(Default)]
@@ -68,13 +56,6 @@ impl Family for Terminal {
         if now.array_is_closed() == Some(false) {
             let message = format!("The array ends without its \"]\", {}.", after(now));
             return out.raise(rule!("truncated-json-array"), Place::default(), message);
-        }
-        if let Some(place) = erased(now) {
-            let message = format!(
-                "Ollama's /v1 erased an error: an empty chunk without a model and no [DONE], {}; ask /api/chat for the cause.",
-                after(now)
-            );
-            return out.raise(rule!("ollama-v1-error-erased"), place, message);
         }
         let told = [
             "dialect-mismatch",
@@ -117,22 +98,6 @@ impl Family for Terminal {
             out.raise_as(rule!("terminal-event-missing"), severity, Place::default(), message);
         }
     }
-}
-
-/// The last chunk, where it is what Ollama makes of an error: its own mark, no model, no text.
-fn erased(now: &Inspection) -> Option<Place> {
-    let answer = now.answer();
-    if !is_chat(now) || answer.sentinel.is_some() || answer.finish().next().is_some() {
-        return None;
-    }
-    let (index, frame) = now.frames().iter().enumerate().next_back()?;
-    let data = frame.data(now.body())?;
-    let mut tape = Tape::new();
-    tape.parse(&data).ok()?;
-    let json = tape.root(&data)?;
-    let empty = json.get("model")?.is("") && json.get("system_fingerprint")?.is("fp_ollama");
-    let silent = answer.deltas_of(index as u32).is_empty();
-    (empty && silent).then_some(Place { frame: Some(index as u32), offset: Some(frame.offset) })
 }
 
 /// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
