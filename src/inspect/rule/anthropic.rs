@@ -37,8 +37,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Warn,
         means: "[DONE], which belongs to OpenAI's streams, in one of Anthropic's.",
         example: "event: message_stop⏎data: {\"type\":\"message_stop\"}⏎⏎event: done⏎data: [DONE]⏎⏎",
-        breaks: "As an event named `done` it ends Anthropic's Python SDK with a JSONDecodeError, after the whole answer; a plain data line is ignored.",
-        remedy: "A gateway adds it (OpenRouter, as an event named `data`). End at message_stop.",
+        breaks: "Anthropic's Python SDK ends with a JSONDecodeError after the whole answer if the event has a name, whichever; a plain data line it ignores.",
+        remedy: "A gateway adds it; OpenRouter does to every stream, as an event named `data`. End at message_stop.",
         evidence: "replayed against the clients",
         ..Rule::DEFAULT
     },
@@ -168,8 +168,8 @@ pub(super) struct Anthropic {
     spoke: bool,
     blocks: BTreeSet<u64>,
     second: Option<Second>,
-    /// A [DONE], and whether it is an event of that name.
-    done: Option<(Place, bool)>,
+    /// A [DONE], and the name of its event.
+    done: Option<(Place, String)>,
 }
 
 impl Family for Anthropic {
@@ -178,7 +178,7 @@ impl Family for Anthropic {
             return;
         }
         if seen.data.is_some_and(|d| d.starts_with("[DONE]")) {
-            self.done.get_or_insert((seen.place(), seen.event == "done"));
+            self.done.get_or_insert_with(|| (seen.place(), text::preview(seen.event, 40)));
             return;
         }
         let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
@@ -237,11 +237,15 @@ impl Family for Anthropic {
             let severity = unless_healthy(now, Severity::Error);
             out.raise_as(rule, severity, place, message);
         }
-        if let Some((place, named)) = self.done {
-            // The SDKs pass over it unless it is an event of that name.
-            let (severity, how) = match named {
-                true => (Severity::Warn, "as an event named \"done\""),
-                false => (unless_healthy(now, Severity::Warn), "which is OpenAI's end"),
+        if let Some((place, name)) = self.done.take() {
+            // OpenRouter's own form, with another name, is the end of streams that are sound.
+            let severity = match name.as_str() {
+                "done" => Severity::Warn,
+                _ => unless_healthy(now, Severity::Warn),
+            };
+            let how = match name.as_str() {
+                "message" => "which is OpenAI's end".to_owned(),
+                name => format!("as an event named \"{name}\": Anthropic's Python SDK fails there"),
             };
             let message = format!("[DONE] in an Anthropic stream, {how}.");
             out.raise_as(rule!("done-on-anthropic"), severity, place, message);

@@ -60,6 +60,8 @@ const SILENCE: Micros = 1_000_000;
 const WHOLE: usize = 16;
 /// Fewer deltas than this say nothing about how tokens are packed.
 const FEW: u64 = 4;
+/// How many frames at the beginning may say when the answer was made.
+const FIRST: usize = 8;
 /// How many frames at the end are searched for the provider's figures.
 const LAST: usize = 8;
 
@@ -67,7 +69,8 @@ const LAST: usize = 8;
 pub(super) struct Clock {
     /// When the last frame with data came.
     last: Option<Micros>,
-    created: bool,
+    /// How many payloads were asked when the answer was made.
+    asked: usize,
 }
 
 impl Family for Clock {
@@ -75,12 +78,14 @@ impl Family for Clock {
         if refused(now) {
             return;
         }
-        if !self.created
+        if self.asked < FIRST
             && let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object)
-            && let Some(created) = created(json)
         {
-            self.created = true;
-            skew(now, created, seen, out);
+            self.asked += 1;
+            if let Some(created) = created(json) {
+                self.asked = FIRST;
+                skew(now, created, seen, out);
+            }
         }
         if out.at.is_some() && seen.data.is_some() {
             let before = self.last.or(now.timing.head);
