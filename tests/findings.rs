@@ -337,7 +337,9 @@ fn every_code_has_a_case() {
         shown.extend(case.expected.into_iter().map(|e| e.0));
     }
     let without: BTreeSet<_> = WITHOUT_CASE.iter().map(|w| w.0).collect();
+    // What takes two exchanges has no case of one.
     let missing: Vec<_> = rule::rules()
+        .filter(|r| r.phase != rule::Phase::Compare)
         .map(|r| r.code)
         .filter(|c| !shown.contains(*c) && !without.contains(c))
         .collect();
