@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use sselens::inspect::rule::{Phase, find, rules};
 use sselens::lab::Scenario;
 
 /// How a scenario is sent where it differs from the rest.
@@ -33,6 +34,9 @@ const SPECIAL: &[Special] = &[
         flags: &["--idle-timeout", "5"],
         config: "[findings]\nslow_first_byte = 1.5\n",
     },
+    Special { name: "ttfb-ttft-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "reasoning-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "head-of-line-tool", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "headers-late", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "burst-delivery", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     // Its one frame of megabytes takes a while to make on a busy machine.
@@ -121,6 +125,23 @@ fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Valu
 fn what_is_special_is_still_there() {
     for special in SPECIAL {
         assert!(sselens::lab::find(special.name).is_some(), "{}", special.name);
+    }
+}
+
+/// `explain` names a scenario for each code, or says why there is none.
+#[test]
+fn every_code_is_shown_or_says_why_not() {
+    let shown: BTreeSet<&str> =
+        sselens::lab::scenarios().iter().flat_map(|s| &s.findings).map(String::as_str).collect();
+    // What takes two exchanges, `compare` shows.
+    let odd: Vec<_> = rules()
+        .filter(|r| r.phase != Phase::Compare)
+        .filter(|r| shown.contains(r.code) != r.unseen.is_empty())
+        .map(|r| r.code)
+        .collect();
+    assert!(odd.is_empty(), "no scenario and no word why, or both: {odd:?}");
+    for code in shown {
+        assert!(find(code).is_some(), "a scenario shows {code}, which is no code");
     }
 }
 

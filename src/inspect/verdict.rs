@@ -29,6 +29,7 @@ const TELLING: &[&str] = &[
     "dialect-unknown",
     "json-completion-200",
     "length-during-reasoning",
+    "message-start-spliced",
 ];
 
 impl Inspection {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::rule::Rule;
-use crate::inspect::{Inspection, Severity, Think, Transport};
+use crate::inspect::{Inspection, Phase, Severity, Think, Transport};
 use crate::text::{self, Newlines, group, visible};
 
 /// Colours, or none: the same words either way.
@@ -284,7 +284,7 @@ fn ending(i: &Inspection) -> String {
     visible(&parts.join(" · "), Newlines::Show).into_owned()
 }
 
-/// Writes what `explain` tells of one rule.
+/// Writes what `explain` tells of one rule; `scenario` is the one of the lab that shows it, if any.
 ///
 /// # Errors
 /// Those of the writer.
@@ -314,8 +314,15 @@ pub fn explain(
             "\n  It is about reads or times: the same bytes cut differently may not show it."
         )?;
     }
-    if let Some(scenario) = scenario {
-        writeln!(out, "\n{}\n  sselens send -p lab -m lab/{scenario}", palette.bold("see it"))?;
+    let see = match scenario {
+        Some(scenario) => format!("sselens send -p lab -m lab/{scenario} hi"),
+        None if rule.phase == Phase::Compare => {
+            "It takes two exchanges. `sselens compare A B hi`".to_owned()
+        }
+        None => rule.unseen.to_owned(),
+    };
+    if !see.is_empty() {
+        writeln!(out, "\n{}\n  {see}", palette.bold("see it"))?;
     }
     Ok(())
 }

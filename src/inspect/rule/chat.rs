@@ -41,8 +41,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "unknown-event-type",
         phase: Phase::Schema,
-        means: "An event with a name that Chat Completions does not have.",
-        example: "event: progress⏎data: {…}⏎⏎",
+        means: "An event with a name that the dialect does not have.",
+        example: "data: {\"type\":\"keepalive\",\"sequence_number\":3}⏎⏎",
         breaks: "Typed unions abort: the AI SDK gives an error part per event, strict Rust enums fail the stream.",
         remedy: "Skip events that you do not know.",
         evidence: "replayed against the clients",
@@ -252,13 +252,8 @@ impl Family for Chat {
         }
         if self.any
             && !matches!(seen.event, "message" | "error" | "ping" | "keepalive" | "keep-alive")
-            && !out.again(rule!("unknown-event-type"))
         {
-            let message = format!(
-                "Events are named \"{}\", which is no part of Chat Completions.",
-                text::preview(seen.event, 40)
-            );
-            out.raise(rule!("unknown-event-type"), seen.place(), message);
+            unknown_event(seen.event, "Chat Completions", seen, out);
         }
         if self.any
             && out.tally.of("choices-missing") == 0
@@ -274,6 +269,15 @@ impl Family for Chat {
                 format!("There is a choice {}, but no choice {gap}.", self.choices.len() - 1);
             out.raise(rule!("choice-index-gap"), Place::default(), message);
         }
+    }
+}
+
+/// An event whose name `dialect` does not have; the first is told.
+pub(super) fn unknown_event(name: &str, dialect: &str, seen: &Seen<'_>, out: &mut Out<'_>) {
+    if !out.again(rule!("unknown-event-type")) {
+        let name = text::preview(name, 40);
+        let message = format!("Events are named \"{name}\", which is no part of {dialect}.");
+        out.raise(rule!("unknown-event-type"), seen.place(), message);
     }
 }
 

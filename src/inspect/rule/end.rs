@@ -283,7 +283,7 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
         let frames = text::count(now.frames().len() as u64, "frame");
-        format!("Nothing of an answer came ({frames} without any payload), and no finish{done}.")
+        format!("Nothing of an answer came ({frames} without any payload), and no finish; {done}.")
     } else if another {
         let open: Vec<_> = answer
             .choices()
@@ -291,11 +291,11 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
             .filter(|c| answer.finish_frame(*c).is_none())
             .map(|c| c.to_string())
             .collect();
-        format!("No finish reason came for choice {}{done}.", open.join(", "))
+        format!("No finish reason came for choice {}; {done}.", open.join(", "))
     } else {
         let chars = answer.chars(Channel::Content) as u64;
         let content = text::count(chars, "character");
-        format!("The stream ends after {content} of content without a finish reason{done}.")
+        format!("The stream ends after {content} of content without a finish reason; {done}.")
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.

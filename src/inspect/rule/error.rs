@@ -1,7 +1,7 @@
 //! Rules about errors inside a stream whose status said that all is well.
 
 use super::status::{self, is_swallowed};
-use super::{Family, Out, Phase, Rule, Seen, Severity, lookup, refused, rule};
+use super::{Family, Out, Phase, Rule, Seen, Severity, anthropic, gemini, lookup, refused, rule};
 use crate::dialect::ErrorShape;
 use crate::frame::Kind;
 use crate::inspect::{Inspection, StreamError};
@@ -124,6 +124,10 @@ impl Family for Error {
         if refused(now) || (seen.frame.kind == Kind::Body && judged_with_head(now)) {
             return;
         }
+        // A prompt that was blocked is an answer of Gemini's own kind, and told as that.
+        if gemini::blocked(now, seen.json).is_some() {
+            return;
+        }
         for error in new {
             raise(now, seen, error, out);
             if first && seen.frame.kind != Kind::Body {
@@ -171,6 +175,10 @@ fn raise(now: &Inspection, seen: &Seen<'_>, error: &StreamError, out: &mut Out<'
             (rule!("sse-event-error-text"), "as an event with plain text")
         }
         _ if seen.event == "error" => (rule!("sse-event-error"), "as an event"),
+        _ if seen.frame.kind == Kind::Event && anthropic::is_anthropic(now) => {
+            let rule = const { lookup(anthropic::RULES, "anthropic-error-no-event") };
+            (rule, "without \"event: error\", which Anthropic's Python SDK skips")
+        }
         ErrorShape::Text if is_ollama => (rule!("ollama-error-line"), "as a line of the stream"),
         ErrorShape::Object => (rule!("error-object"), "in the stream"),
         ErrorShape::Text => (rule!("error-string"), "as a string"),

@@ -5,17 +5,21 @@
 //! clock-free fold that raises them. A family sees each thing that happens once, in order, and the
 //! inspection so far. Facts are never changed by a rule.
 
+mod anthropic;
 mod body;
 mod chat;
+mod clock;
 mod connect;
 mod end;
 mod error;
 mod eventstream;
 mod finish;
+mod gemini;
 mod head;
 mod identity;
 mod json;
 mod raw;
+mod responses;
 mod semantic;
 mod session;
 mod sse;
@@ -139,6 +143,9 @@ pub struct Rule {
     /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
     /// specification only.
     pub evidence: &'static str,
+    /// Where the lab cannot play it: why, and how to see it otherwise. Empty where a scenario
+    /// shows it.
+    pub unseen: &'static str,
 }
 
 impl Rule {
@@ -153,6 +160,7 @@ impl Rule {
         breaks: "",
         remedy: "",
         evidence: "none collected",
+        unseen: "",
     };
 }
 
@@ -386,11 +394,15 @@ const TABLES: &[&[Rule]] = &[
     error::RULES,
     identity::RULES,
     chat::RULES,
+    anthropic::RULES,
+    responses::RULES,
+    gemini::RULES,
     finish::RULES,
     tool::RULES,
     usage::RULES,
     semantic::RULES,
     timing::RULES,
+    clock::RULES,
     session::RULES,
     terminal::RULES,
     end::RULES,
@@ -411,11 +423,15 @@ pub(super) fn families() -> Vec<Box<dyn Family>> {
         Box::<error::Error>::default(),
         Box::<identity::Identity>::default(),
         Box::<chat::Chat>::default(),
+        Box::<anthropic::Anthropic>::default(),
+        Box::<responses::Responses>::default(),
+        Box::<gemini::Gemini>::default(),
         Box::<finish::Finish>::default(),
         Box::<tool::Tool>::default(),
         Box::<usage::Usage>::default(),
         Box::<semantic::Semantic>::default(),
         Box::<timing::Timing>::default(),
+        Box::<clock::Clock>::default(),
         Box::<session::Session>::default(),
         Box::<terminal::Terminal>::default(),
         Box::<end::End>::default(),

@@ -61,6 +61,17 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
+        code: "think-untagged",
+        severity: Severity::Warn,
+        phase: Phase::Semantic,
+        means: "The content reads like the model talking to itself about the user, without a tag or a field that says so. A guess, by how the text begins.",
+        example: "{\"content\":\"Okay, the user is asking for the capital of France. Let me think\"}",
+        breaks: "Users read the thoughts as the answer; no parser can tell them apart.",
+        remedy: "A template that leaves the opening tag to the model, and a model that forgot it: use the server's reasoning parser, or put the tag into the prompt.",
+        evidence: "raullenchai/Rapid-MLX#1570",
+        ..Rule::DEFAULT
+    },
+    Rule {
         code: "think-tag-split",
         phase: Phase::Semantic,
         means: "A think tag is spread over several deltas.",
@@ -227,6 +238,14 @@ impl Family for Semantic {
                 );
                 out.raise(rule!("repetition-loop"), at(now, choice, content.len() - 1), message);
             }
+            if musing(now, choice, content) {
+                let severity = unless_healthy(now, Severity::Warn);
+                let begins = text::preview(content.trim_start(), 40);
+                let message = format!(
+                    "The content begins \"{begins}\": most likely thought, and nothing marks it."
+                );
+                out.raise_as(rule!("think-untagged"), severity, at(now, choice, 0), message);
+            }
             let Some(think) = now.answer().think(choice) else { continue };
             let reasoning = now.answer().text(Channel::Reasoning, choice).trim();
             let twice = !reasoning.is_empty()
@@ -339,6 +358,48 @@ impl Semantic {
 fn at(now: &Inspection, choice: u32, byte: usize) -> Place {
     let frame = now.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
     Place { frame, offset: frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset) }
+}
+
+/// Whether content reads like thought that nothing marks: it begins as reasoning models begin, and
+/// speaks of the user or takes itself back soon after.
+fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
+    /// What reasoning models open with (R1, QwQ, Qwen3, gpt-oss), in small letters.
+    const OPENINGS: &[&str] = &[
+        "okay, ",
+        "ok, ",
+        "okay so ",
+        "alright, ",
+        "hmm, ",
+        "so, ",
+        "first, ",
+        "let me think",
+        "the user ",
+        "we need to ",
+        "thinking process:",
+    ];
+    /// What an answer does not say of whom it speaks to, or of itself.
+    const ASIDES: &[&str] = &[
+        "the user is ",
+        "the user wants",
+        "the user asks",
+        "the user asked",
+        "the user said",
+        "so i need to ",
+        ". wait, ",
+    ];
+    /// How much of the beginning is looked at, in bytes.
+    const BEGINNING: usize = 400;
+    let marked =
+        now.answer().think(choice).is_some_and(|t| t.any()) || now.answer().has(Channel::Reasoning);
+    let content = content.trim_start();
+    let mut end = content.len().min(BEGINNING);
+    while !content.is_char_boundary(end) {
+        end -= 1;
+    }
+    let begins = content[..end].to_ascii_lowercase();
+    !marked
+        && OPENINGS.iter().any(|o| begins.starts_with(o))
+        && ASIDES.iter().any(|a| begins.contains(a))
 }
 
 fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {

@@ -1,6 +1,9 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
-use super::{Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy};
+use super::{
+    Family, Out, Phase, Place, Rule, Severity, anthropic, cut, lookup, ours, refused, rule,
+    unless_healthy,
+};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -79,6 +82,15 @@ impl Family for Terminal {
             let message = format!("No line says \"done\": true, {said}, {}.", after(now));
             let severity = unless_healthy(now, Severity::Warn);
             out.raise_as(rule!("ollama-no-done"), severity, Place::default(), message);
+        } else if anthropic::is_anthropic(now) {
+            let reason = match now.answer().finish().next() {
+                Some((_, reason)) => format!("stop_reason \"{}\"", text::preview(reason, 40)),
+                None => "no stop_reason".to_owned(),
+            };
+            let message =
+                format!("The stream ends without message_stop, {} and {reason}.", after(now));
+            let rule = const { lookup(anthropic::RULES, "message-stop-missing") };
+            out.raise_as(rule, unless_healthy(now, rule.severity), Place::default(), message);
         } else {
             let message = format!("The stream ends without its terminal event, {}.", after(now));
             // With its finish the answer is whole; only the mark behind it is missing.
