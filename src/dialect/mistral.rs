@@ -47,10 +47,6 @@ impl Dialect for Mistral {
         is_refusal(json).then(|| Sign::likely("a flat error with raw_status_code"))
     }
 
-    fn family(&self) -> &'static str {
-        OpenAiChat.name()
-    }
-
     fn decoder(&self) -> Box<dyn Decoder> {
         OpenAiChat.decoder()
     }

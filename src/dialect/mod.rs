@@ -81,7 +81,7 @@ pub trait Dialect: Sync {
 
     /// The dialect whose payloads these are too: dialects of one family read each other's.
     fn family(&self) -> &'static str {
-        self.name()
+        if self.speaks_chat() { openai_chat::OpenAiChat.name() } else { self.name() }
     }
 
     /// A decoder for one stream.
