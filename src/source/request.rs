@@ -163,7 +163,10 @@ pub fn resolve(
         url: mask_url(&url, &secrets),
         headers: headers
             .iter()
-            .map(|(k, v)| (k.to_ascii_lowercase(), mask_header(k, v, &secrets)))
+            .map(|(k, v)| match k.eq_ignore_ascii_case(key_header) && !v.contains(' ') {
+                true => (k.to_ascii_lowercase(), "*".repeat(v.chars().count())),
+                false => (k.to_ascii_lowercase(), mask_header(k, v, &secrets)),
+            })
             .collect(),
         body,
         provider: provider.name.clone(),
