@@ -5,7 +5,8 @@ use crate::source::curl::quoted;
 
 /// The command, over several lines, ready to paste. A masked header's value is the variable
 /// `key_env` (or one that says what belongs there). A signature of AWS holds for some minutes only:
-/// curl makes its own (from 7.75 on).
+/// curl makes its own (from 8.9 on; before, it
+/// signed addresses with a `%3A` in them wrongly).
 pub fn curl(request: &Request, key_env: Option<&str>) -> String {
     let mut lines =
         vec![format!("curl -N -X {} {}", quoted(&request.method), quoted(&request.url))];
