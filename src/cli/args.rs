@@ -395,10 +395,20 @@ pub(super) struct Explain {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `signs`: AWS access keys
+are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your configuration; the
+line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
 pub(super) struct Providers {
+    /// All about this one
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
     /// Write JSON lines instead of a table
     #[arg(long)]
     pub(super) json: bool,
+    /// Print the models of a LiteLLM `config.yaml` as providers for your configuration
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "json"])]
+    pub(super) litellm: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

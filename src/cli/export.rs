@@ -49,6 +49,9 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
                 .ok_or("a bare body has no request that curl could send again".to_owned())?;
             let key = config.providers.get(&request.provider).and_then(|p| p.key_env.as_deref());
             let command = report::curl(request, key);
+            if command.contains("--aws-sigv4") {
+                global.say("a signature holds for minutes only: curl (8.9 or later) makes its own");
+            }
             writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
         }
         ExportFormat::Ndjson => {}

@@ -155,9 +155,10 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
             name: p.name.clone(),
             dialect: p.dialect.clone(),
             base_url: p.base_url.clone(),
+            path: p.path.clone(),
             model: p.model.clone(),
             key_variable: p.key_env.clone(),
-            key_is_set: config.key(p).is_some(),
+            key_is_set: config.key(p).is_some() || config.aws_keys(p).is_some(),
             about: p.about.clone(),
             models: if p.is_lab() { lab() } else { Vec::new() },
         })

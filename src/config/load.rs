@@ -8,8 +8,9 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::keys::Document;
+use super::provider::{Layers, Origin, ProviderFile};
 use super::theme::Themes;
-use super::{Autosave, Config, Environment, Limits, Provider, keys, severity};
+use super::{Autosave, Config, Environment, Limits, keys, severity};
 use crate::inspect::{Options, rule};
 use crate::journal::Micros;
 use crate::journal::file::micros;
@@ -73,6 +74,8 @@ struct File {
     /// Providers by name.
     #[serde(default)]
     providers: BTreeMap<String, ProviderFile>,
+    /// A LiteLLM `config.yaml` whose `model_list` becomes providers, relative to this file.
+    litellm_config: Option<PathBuf>,
     #[serde(default)]
     limits: LimitsFile,
     #[serde(default)]
@@ -97,29 +100,6 @@ enum ThemeFile {
     Name(String),
     /// Styles by role.
     Styles(BTreeMap<String, String>),
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ProviderFile {
-    /// One line for the list.
-    about: Option<String>,
-    /// How it speaks; `auto` recognises it from the bytes.
-    dialect: Option<String>,
-    /// Everything before the dialect's path.
-    base_url: Option<String>,
-    /// An environment variable that wins over `base_url` where it is set.
-    base_url_env: Option<String>,
-    /// Another path than the dialect's.
-    path: Option<String>,
-    /// The environment variable that holds the key.
-    key_env: Option<String>,
-    /// The model of a new request.
-    model: Option<String>,
-    /// Further headers; a value `$NAME` is taken from the environment.
-    headers: Option<BTreeMap<String, String>>,
-    /// Further members of a new request's body.
-    body: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -216,19 +196,47 @@ impl Config {
             keys,
             themes,
         };
-        for (layer, name) in layers {
-            built.lay(layer).map_err(|why| Error(format!("{name}: {why}")))?;
+        let mut providers = Layers::default();
+        for (i, (mut layer, name)) in layers.into_iter().enumerate() {
+            let origin = if i == 0 { Origin::BuiltIn } else { Origin::User };
+            let wrong = |why| Error(format!("{name}: {why}"));
+            // What the user's own tables say is laid over what they import.
+            if let Some(file) = layer.litellm_config.take() {
+                built.lay_litellm(&mut providers, &name, &file).map_err(wrong)?;
+            }
+            let own = std::mem::take(&mut layer.providers);
+            providers.lay(own, origin, &name).map_err(wrong)?;
+            built.lay(layer).map_err(wrong)?;
         }
+        built.providers = providers.build(&built.environment).map_err(Error)?;
         built.provider(&built.provider).map_err(|why| Error(format!("provider = …: {why}")))?;
         Ok(built)
+    }
+
+    /// Adds the providers of a LiteLLM configuration that the file `name` names.
+    fn lay_litellm(
+        &mut self,
+        providers: &mut Layers,
+        name: &str,
+        file: &Path,
+    ) -> Result<(), String> {
+        let file = Path::new(name).parent().unwrap_or(Path::new("")).join(file);
+        let imported =
+            super::litellm::import(&file).map_err(|why| format!("litellm_config: {why}"))?;
+        let place = file.display().to_string();
+        if !imported.skipped.is_empty() {
+            self.notes.push(format!(
+                "{place}: {} of its models cannot be asked directly; `sselens providers --litellm {place}` tells why",
+                imported.skipped.len()
+            ));
+        }
+        let files = imported.entries.into_iter().map(|e| (e.name, e.file)).collect();
+        providers.lay(files, Origin::LiteLlm, &place)
     }
 
     fn lay(&mut self, layer: File) -> Result<(), String> {
         if let Some(provider) = layer.provider {
             self.provider = provider;
-        }
-        for (name, file) in layer.providers {
-            self.lay_provider(name, file)?;
         }
         let LimitsFile { connect_timeout, idle_timeout, total_timeout, max_body } = layer.limits;
         let limits = &mut self.limits;
@@ -266,58 +274,6 @@ impl Config {
                 ));
             };
             options.severities.insert(code, severity);
-        }
-        Ok(())
-    }
-
-    fn lay_provider(&mut self, name: String, file: ProviderFile) -> Result<(), String> {
-        let environment = self.environment.clone();
-        let entry = self.providers.entry(name.clone());
-        let provider = entry.or_insert_with(|| Provider {
-            name: name.clone(),
-            dialect: "auto".into(),
-            ..Provider::default()
-        });
-        let set = |slot: &mut String, value: Option<String>| {
-            if let Some(value) = value {
-                *slot = value;
-            }
-        };
-        set(&mut provider.about, file.about);
-        set(&mut provider.dialect, file.dialect);
-        set(&mut provider.base_url, file.base_url);
-        set(
-            &mut provider.base_url,
-            file.base_url_env.and_then(|v| environment.get(&v)).filter(|v| !v.is_empty()),
-        );
-        set(&mut provider.model, file.model);
-        provider.path = file.path.or(provider.path.take());
-        provider.key_env = file.key_env.or(provider.key_env.take());
-        for (key, value) in file.headers.into_iter().flatten() {
-            let value = match value.strip_prefix('$') {
-                Some(variable) => environment.get(variable).unwrap_or_default(),
-                None => value,
-            };
-            provider.headers.retain(|(k, _)| !k.eq_ignore_ascii_case(&key));
-            provider.headers.push((key, value));
-        }
-        provider.body.extend(file.body.into_iter().flatten());
-        if !provider.base_url.is_empty() && !provider.base_url.contains("://") {
-            return Err(format!(
-                "providers.{name}: base_url {0:?} has no scheme; http://{0} perhaps?",
-                provider.base_url
-            ));
-        }
-        if provider.base_url.is_empty() {
-            return Err(format!("providers.{name}: no base_url"));
-        }
-        if provider.dialect != "auto" && crate::dialect::find(&provider.dialect).is_none() {
-            let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
-            return Err(format!(
-                "providers.{name}: unknown dialect {:?}; known are auto, {}",
-                provider.dialect,
-                known.join(", ")
-            ));
         }
         Ok(())
     }

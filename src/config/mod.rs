@@ -5,11 +5,16 @@
 
 mod env;
 pub mod keys;
+mod litellm;
 mod load;
+mod provider;
 pub mod theme;
+mod variables;
 
 pub use env::Environment;
+pub use litellm::{Imported, import};
 pub use load::{Error, Sources, default_text, path, schema, starter};
+pub use provider::{AwsKeys, Header, LAB_URL, Origin, Provider, Secret};
 
 use std::collections::BTreeMap;
 
@@ -37,39 +42,6 @@ pub struct Config {
     pub keys: Vec<keys::Row>,
     /// Themes.
     pub themes: theme::Themes,
-}
-
-/// An endpoint, how it speaks, and what a request to it begins with.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Provider {
-    /// Its name.
-    pub name: String,
-    /// One line for lists.
-    pub about: String,
-    /// How it speaks, or `auto`.
-    pub dialect: String,
-    /// Everything before the path.
-    pub base_url: String,
-    /// The path after it, where it is not the dialect's.
-    pub path: Option<String>,
-    /// The environment variable that holds the key.
-    pub key_env: Option<String>,
-    /// The model of a new request.
-    pub model: String,
-    /// Further headers; `$NAME` values already replaced.
-    pub headers: Vec<(String, String)>,
-    /// Further members of a new request's body.
-    pub body: serde_json::Map<String, serde_json::Value>,
-}
-
-/// The base URL of the embedded provider, which has no address before it is started.
-pub const LAB_URL: &str = "lab://";
-
-impl Provider {
-    /// Whether this is the embedded provider.
-    pub fn is_lab(&self) -> bool {
-        self.base_url.starts_with(LAB_URL)
-    }
 }
 
 /// Bounds of an exchange; `None` is no bound.
@@ -106,11 +78,6 @@ impl Config {
             let known: Vec<_> = self.providers.keys().map(String::as_str).collect();
             format!("unknown provider {name:?}; known are {}", known.join(", "))
         })
-    }
-
-    /// The key of a provider, if its variable is set and not empty.
-    pub fn key(&self, provider: &Provider) -> Option<String> {
-        self.environment.get(provider.key_env.as_deref()?).filter(|k| !k.trim().is_empty())
     }
 }
 

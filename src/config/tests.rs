@@ -30,7 +30,7 @@ fn a_file_is_laid_over_the_default() {
                 body = { temperature = 0 }\n[providers.openai]\nmodel = 'm'\n[findings.severity]\njson-malformed = 'off'\n";
     let config = load(text, &[("A", "1")]).unwrap();
     let mine = config.provider("mine").unwrap();
-    assert_eq!((mine.dialect.as_str(), &mine.headers[0].1[..]), ("auto", "1"));
+    assert_eq!((mine.dialect.as_str(), &mine.headers[0].value.0[..]), ("auto", "1"));
     assert_eq!(config.provider("openai").unwrap().model, "m");
     assert_eq!(config.options.severities["json-malformed"], None);
 }

@@ -35,7 +35,8 @@ pub(super) async fn run(
 ) {
     let mut hop = (x, outgoing);
     for _ in 0..=MAX_REDIRECTS {
-        let (x, outgoing) = hop;
+        let (x, mut outgoing) = hop;
+        outgoing.signed_at(clock.wall_clock());
         let exchange = Exchange { x, clock, tell: &tell };
         let Some(location) = exchange.run(&outgoing, &cancel).await else { return };
         match redirected(&outgoing, &location) {
@@ -51,6 +52,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
         outgoing.url.join(location).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
     let mut next = outgoing.clone();
     if url.origin() != outgoing.url.origin() {
+        next.sign = None;
         let names = crate::journal::HEADERS;
         for name in names {
             next.headers.remove(*name);

@@ -28,6 +28,13 @@ impl Clock {
             .unwrap_or(Micros::MAX)
     }
 
+    /// The wall-clock time now, for signatures: unlike the monotonic clock it goes on while the
+    /// machine sleeps.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
+    pub fn wall_clock(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// The wall-clock time of the epoch, RFC 3339 in UTC, to the second.
     pub fn created(&self) -> String {
         let whole = OffsetDateTime::from(self.wall).replace_nanosecond(0);

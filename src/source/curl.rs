@@ -84,7 +84,7 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     let mut curl = Curl::default();
     let mut draft = Draft::default();
     let mut data: Vec<Vec<u8>> = Vec::new();
-    let (mut json, mut get) = (false, false);
+    let (mut json, mut get, mut signed) = (false, false, false);
     while let Some(arg) = args.next() {
         let (name, mut attached) = split(&arg);
         let mut value = || {
@@ -115,6 +115,10 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
                 let user = base64::engine::general_purpose::STANDARD.encode(value()?);
                 draft.headers.push(("authorization".into(), format!("Basic {user}")));
             }
+            "--aws-sigv4" => {
+                value()?;
+                signed = true;
+            }
             "--oauth2-bearer" => {
                 let token = value()?;
                 draft.headers.push(("authorization".into(), format!("Bearer {token}")));
@@ -142,6 +146,11 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
     let has =
         |draft: &Draft, name: &str| draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
+    if signed {
+        // Then `--user` is what signs, and no header; keys of AWS sign here where the provider's do.
+        draft.headers.retain(|(k, v)| k != "authorization" || !v.starts_with("Basic "));
+        curl.ignored.push("--aws-sigv4 (a provider with aws_region signs: -p bedrock)".into());
+    }
     draft.body = data.join(&b'&');
     if json {
         for (name, value) in [("content-type", "application/json"), ("accept", "application/json")]

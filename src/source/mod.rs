@@ -8,6 +8,7 @@ pub mod file;
 mod marks;
 mod recorder;
 pub mod request;
+mod sign;
 mod tls;
 
 pub use clock::Clock;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::Draft;
-use crate::config::{Config, LAB_URL, Limits, Provider};
+use super::{Draft, sign};
+use crate::config::{self, AwsKeys, Config, LAB_URL, Limits, Provider};
 use crate::dialect::{self, Dialect};
 use crate::journal::{BODY_KEYS, HEADERS, PARAMETERS, Request, Secrets, Span};
 use crate::json::{Kind, Tape, Value};
@@ -74,6 +74,8 @@ pub struct Outgoing {
     pub transport: Transport,
     /// Its bounds.
     pub limits: Limits,
+    /// What signs it when it is sent.
+    pub sign: Option<AwsKeys>,
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -94,7 +96,7 @@ pub fn resolve(
 ) -> Result<Outgoing, String> {
     let provider = provider_of(draft, config)?;
     let speaks = dialect_of(draft, &provider);
-    let url = address(draft, &provider, speaks, lab)?;
+    let mut url = address(draft, &provider, speaks, lab)?;
     let method = if draft.method.is_empty() { "POST" } else { &draft.method };
     let method = http::Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_| format!("{method:?} is no HTTP method"))?;
@@ -107,18 +109,26 @@ pub fn resolve(
     for (name, value) in speaks.map_or(&[][..], |d| d.request().headers) {
         set(&mut headers, name, value);
     }
+    let mut secrets = Secrets::default();
+    let (key_header, before) = key_header(&provider, speaks);
     if let Some(key) = config.key(&provider) {
-        let (name, before) =
-            speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header);
-        set(&mut headers, name, &format!("{before}{key}"));
+        set(&mut headers, key_header, &format!("{before}{key}"));
+        secrets.add(&key);
     }
-    for (name, value) in &provider.headers {
-        set(&mut headers, name, value);
+    for config::Header { name, value, from_environment } in &provider.headers {
+        set(&mut headers, name, &value.0);
+        if *from_environment {
+            secrets.add(&value.0);
+        }
     }
     // The user's own take the place of all others of their name; one without a value only that.
     headers.retain(|(k, _)| !draft.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(k)));
     headers.extend(draft.headers.iter().filter(|(_, v)| !v.is_empty()).cloned());
-    let mut secrets = Secrets::default();
+    let given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(key_header));
+    let aws_keys = config.aws_keys(&provider).filter(|_| !given);
+    if let Some(keys) = &aws_keys {
+        sign::prepare(keys, &mut url, &mut secrets);
+    }
     for (name, value) in &headers {
         if HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             secrets.add(credential(value));
@@ -133,14 +143,14 @@ pub fn resolve(
         };
         let key = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.to_string()))?;
         let mut val = http::HeaderValue::from_str(value).map_err(|e| bad(e.to_string()))?;
-        val.set_sensitive(HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+        let is_key = name.eq_ignore_ascii_case(key_header);
+        val.set_sensitive(is_key || HEADERS.contains(&name.to_ascii_lowercase().as_str()));
         sent.append(key, val);
     }
     let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
     let mut warnings = Vec::new();
-    let key_header = speaks.map_or("authorization", |d| d.request().key_header.0);
-    if let Some(variable) = provider.key_env.as_deref().filter(|_| !sent.contains_key(key_header)) {
-        warnings.push(format!("{variable} is not set: the request goes out without a key"));
+    if let Some(why) = config.missing_key(&provider).filter(|_| !given && !provider.is_local()) {
+        warnings.push(format!("{why}: the request goes out without a key"));
     }
     if model.is_empty() && draft.url.is_some() {
         warnings.push("no model was given (-m NAME): the request names none".to_owned());
@@ -153,7 +163,10 @@ pub fn resolve(
         url: mask_url(&url, &secrets),
         headers: headers
             .iter()
-            .map(|(k, v)| (k.to_ascii_lowercase(), mask_header(k, v, &secrets)))
+            .map(|(k, v)| match k.eq_ignore_ascii_case(key_header) && !v.contains(' ') {
+                true => (k.to_ascii_lowercase(), "*".repeat(v.chars().count())),
+                false => (k.to_ascii_lowercase(), mask_header(k, v, &secrets)),
+            })
             .collect(),
         body,
         provider: provider.name.clone(),
@@ -171,7 +184,20 @@ pub fn resolve(
         request,
         transport: transport.clone(),
         limits: config.limits,
+        sign: aws_keys,
     })
+}
+
+/// The header that carries a provider's key, and what stands before the key in it.
+fn key_header<'a>(
+    provider: &'a Provider,
+    speaks: Option<&'static dyn Dialect>,
+) -> (&'a str, &'static str) {
+    match provider.key_header.as_deref() {
+        Some(name) if name.eq_ignore_ascii_case("authorization") => (name, "Bearer "),
+        Some(name) => (name, ""),
+        None => speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header),
+    }
 }
 
 /// A draft for a provider with a fresh body: its model, prompt and extra members.
@@ -221,6 +247,9 @@ fn address(
     let text = match &draft.url {
         Some(url) => url.clone(),
         None => {
+            if let Some(problem) = &provider.problem {
+                return Err(format!("provider {:?}: {problem}", provider.name));
+            }
             let base = match (provider.base_url.strip_prefix(LAB_URL), lab) {
                 (Some(rest), Some(lab)) => match speaks.map(|d| d.name()) {
                     None | Some("openai-chat") => format!("http://{lab}/v1{rest}"),
@@ -245,9 +274,9 @@ fn address(
 
 /// Whether the draft's dialect has the model in the address and not in the body.
 pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
-    let provider = provider_of(draft, config).ok();
-    let speaks = provider.and_then(|provider| dialect_of(draft, &provider));
-    speaks.is_some_and(|d| d.request().path.contains("{model}"))
+    let Ok(provider) = provider_of(draft, config) else { return false };
+    let path = dialect_of(draft, &provider).map(|d| d.request().path);
+    provider.path.as_deref().or(path).is_some_and(|path| path.contains("{model}"))
 }
 
 /// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in

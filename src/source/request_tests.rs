@@ -37,6 +37,34 @@ fn keys_are_sent_and_never_shown() {
 }
 
 #[test]
+fn a_key_in_a_header_of_its_own_and_headers_from_variables_are_masked() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[providers.mine]\nlike = 'anthropic'\nbase_url = 'http://h'\nkey_env = 'K'\n\
+                key_header = 'X-Mine'\nheaders = { x-team = '$TEAM', x-plain = 'p', x-no = '$NO' }\n";
+    std::fs::write(file.path(), text).unwrap();
+    let env_file = tempfile::NamedTempFile::new().unwrap();
+    let config = Config::load(Sources {
+        config: Some(file.path().to_owned()),
+        env_file: Some(env_file.path().to_owned()),
+        environment: Environment::of(&[("K", "short"), ("TEAM", "team-0123456789")]),
+    })
+    .unwrap();
+    let draft = Draft { provider: "mine".into(), body: b"{}".to_vec(), ..Draft::default() };
+    let out = resolve(&draft, &config, &Transport::default(), None).unwrap();
+    assert_eq!(
+        (&out.headers["x-mine"], &out.headers["x-team"]),
+        (&"short".parse().unwrap(), &"team-0123456789".parse().unwrap())
+    );
+    assert!(out.headers.get("x-api-key").is_none() && out.headers.get("x-no").is_none());
+    assert!(out.headers.get("anthropic-version").is_some());
+    let shown =
+        |name: &str| out.request.headers.iter().find(|(k, _)| k == name).map(|(_, v)| &v[..]);
+    assert_eq!(shown("x-mine"), Some("*****"));
+    assert_eq!((shown("x-team"), shown("x-plain")), (Some("***************"), Some("p")));
+    assert!(!format!("{config:?}").contains("team-0123"));
+}
+
+#[test]
 fn the_lab_is_addressed_where_it_runs() {
     let out = outgoing(&Draft { provider: "lab".into(), ..Draft::default() }, &[]).unwrap();
     assert_eq!(out.url.as_str(), "http://127.0.0.1:9/v1/chat/completions");

@@ -38,6 +38,8 @@ pub struct ProviderInfo {
     pub dialect: String,
     /// Everything before the dialect's path, for display.
     pub base_url: String,
+    /// The path after it, where it is not the dialect's.
+    pub path: Option<String>,
     /// The model of a new request.
     pub model: String,
     /// The environment variable that holds its key.
@@ -57,7 +59,8 @@ impl ProviderInfo {
             return "the embedded lab".to_owned();
         }
         let base = self.base_url.trim_end_matches('/');
-        match crate::dialect::find(&self.dialect).map(|d| d.request().path) {
+        let path = crate::dialect::find(&self.dialect).map(|d| d.request().path);
+        match self.path.as_deref().or(path) {
             Some(path) if !base.ends_with(path) => {
                 format!("{base}{}", path.replace("{model}", &self.model))
             }

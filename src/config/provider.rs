@@ -1,0 +1,371 @@
+//! Providers: as a file has them, and as they are asked.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::variables::expand;
+use super::{Config, Environment};
+
+/// The base URL of the embedded provider, which has no address before it is started.
+pub const LAB_URL: &str = "lab://";
+
+/// An endpoint, how it speaks, and what a request to it begins with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Provider {
+    /// Its name.
+    pub name: String,
+    /// One line for lists.
+    pub about: String,
+    /// How it speaks, or `auto`.
+    pub dialect: String,
+    /// Everything before the path.
+    pub base_url: String,
+    /// The variables that the base URL was taken from.
+    pub base_url_from: Vec<String>,
+    /// The path after it, where it is not the dialect's.
+    pub path: Option<String>,
+    /// The environment variable that holds the key.
+    pub key_env: Option<String>,
+    /// A key that stands in another program's file; it is used and never written anywhere.
+    pub key: Option<Secret>,
+    /// The header that carries the key, where it is not the dialect's.
+    pub key_header: Option<String>,
+    /// The region to sign for, where AWS credentials do instead of a key.
+    pub aws_region: Option<String>,
+    /// The model of a new request.
+    pub model: String,
+    /// Further headers, variables already put in.
+    pub headers: Vec<Header>,
+    /// Further members of a new request's body.
+    pub body: serde_json::Map<String, serde_json::Value>,
+    /// Who defined it.
+    pub origin: Origin,
+    /// Why it cannot be asked as things are: what is missing, and what to do.
+    pub problem: Option<String>,
+}
+
+/// A header of all requests to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value, variables already put in.
+    pub value: Secret,
+    /// Whether a variable was: it is then masked as a credential is.
+    pub from_environment: bool,
+}
+
+/// Who defined a provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The user's own file, wholly or in part.
+    User,
+    /// A LiteLLM configuration that the user's file names.
+    LiteLlm,
+    /// The program.
+    #[default]
+    BuiltIn,
+}
+
+impl Origin {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::User => "config",
+            Origin::LiteLlm => "litellm",
+            Origin::BuiltIn => "built-in",
+        }
+    }
+}
+
+/// A text that may be a credential: `Debug` does not show it.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// AWS credentials of the environment, and the region to sign for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsKeys {
+    /// The access key's id.
+    pub id: Secret,
+    /// The secret access key.
+    pub secret: Secret,
+    /// The session token of temporary credentials.
+    pub token: Option<Secret>,
+    /// The region.
+    pub region: String,
+}
+
+impl Provider {
+    /// Whether this is the embedded provider.
+    pub fn is_lab(&self) -> bool {
+        self.base_url.starts_with(LAB_URL)
+    }
+
+    /// Whether it runs on this machine, where a key is rarely asked for.
+    pub fn is_local(&self) -> bool {
+        let host = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        ["localhost", "127.", "0.0.0.0", "[::1]"].iter().any(|local| host.starts_with(local))
+    }
+}
+
+impl Config {
+    /// The key of a provider, if its variable is set and not empty.
+    pub fn key(&self, provider: &Provider) -> Option<String> {
+        if let Some(key) = &provider.key {
+            return Some(key.0.clone());
+        }
+        self.variable(provider.key_env.as_deref()?)
+    }
+
+    /// What signs requests to a provider, where AWS credentials do and are set.
+    pub fn aws_keys(&self, provider: &Provider) -> Option<AwsKeys> {
+        Some(AwsKeys {
+            region: provider.aws_region.clone()?,
+            id: Secret(self.variable("AWS_ACCESS_KEY_ID")?),
+            secret: Secret(self.variable("AWS_SECRET_ACCESS_KEY")?),
+            token: self.variable("AWS_SESSION_TOKEN").map(Secret),
+        })
+    }
+
+    /// The variables that would have to be set for a request with credentials, in words; `None`
+    /// where one is or none is needed.
+    pub fn missing_key(&self, provider: &Provider) -> Option<String> {
+        let variable = provider.key_env.as_deref()?;
+        if self.key(provider).is_some() || self.aws_keys(provider).is_some() {
+            return None;
+        }
+        Some(match provider.aws_region {
+            Some(_) => {
+                format!(
+                    "neither {variable} nor AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set"
+                )
+            }
+            None => format!("{variable} is not set"),
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).filter(|k| !k.trim().is_empty())
+    }
+}
+
+/// A provider as it stands in a file: everything may be missing.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderFile {
+    /// Begin as a copy of this provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) like: Option<String>,
+    /// One line for the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) about: Option<String>,
+    /// How it speaks; `auto` recognises it from the bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dialect: Option<String>,
+    /// Everything before the path; `${NAME}` and `${NAME:-default}` are taken from the environment,
+    /// `{region}` is `aws_region`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base_url: Option<String>,
+    /// An environment variable that wins over `base_url` where it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base_url_env: Option<String>,
+    /// Another path than the dialect's; variables as in `base_url`, `{model}` is the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    /// The environment variable that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_env: Option<String>,
+    /// Another header for the key than the dialect's, such as `api-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_header: Option<String>,
+    /// Amazon Bedrock: sign for this region with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`
+    /// where the key's variable is not set; variables as in `base_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) aws_region: Option<String>,
+    /// The model of a new request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
+    /// Further headers; a value `$NAME` is taken from the environment, and the header left out
+    /// where the variable is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) headers: Option<BTreeMap<String, String>>,
+    /// Further members of a new request's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) body: Option<serde_json::Map<String, serde_json::Value>>,
+    /// See [`Provider::key`]. It has no name in a file of ours.
+    #[serde(skip)]
+    pub(super) key: Option<Secret>,
+}
+
+impl ProviderFile {
+    /// Lays another file's words over these.
+    fn lay(&mut self, over: Self) {
+        let set = |slot: &mut Option<String>, value: Option<String>| {
+            if value.is_some() {
+                *slot = value;
+            }
+        };
+        set(&mut self.about, over.about);
+        set(&mut self.dialect, over.dialect);
+        set(&mut self.base_url, over.base_url);
+        set(&mut self.base_url_env, over.base_url_env);
+        set(&mut self.path, over.path);
+        if over.key_env.is_some() {
+            self.key = None;
+        }
+        set(&mut self.key_env, over.key_env);
+        set(&mut self.key_header, over.key_header);
+        set(&mut self.aws_region, over.aws_region);
+        set(&mut self.model, over.model);
+        self.key = over.key.or(self.key.take());
+        for (name, value) in over.headers.into_iter().flatten() {
+            let headers = self.headers.get_or_insert_default();
+            headers.retain(|k, _| !k.eq_ignore_ascii_case(&name));
+            headers.insert(name, value);
+        }
+        if let Some(body) = over.body {
+            self.body.get_or_insert_default().extend(body);
+        }
+    }
+
+    /// The provider that these words describe.
+    fn build(
+        self,
+        name: &str,
+        origin: Origin,
+        environment: &Environment,
+    ) -> Result<Provider, String> {
+        let variable = |name: &str| environment.get(name);
+        let mut problem = None;
+        let mut expanded = |value: Option<String>, what: &str| -> Result<_, String> {
+            let Some(value) = value else { return Ok(None) };
+            let out = expand(&value, &variable).map_err(|why| format!("{what}: {why}"))?;
+            if let Some(unset) = out.unset.first() {
+                problem.get_or_insert_with(|| format!("{unset} is not set; its {what} needs it"));
+            }
+            Ok(Some(out))
+        };
+        let region = expanded(self.aws_region, "aws_region")?.map(|out| out.text);
+        let path = expanded(self.path, "path")?.map(|out| out.text);
+        let from_env = self.base_url_env.as_deref().and_then(|v| {
+            environment.get(v).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty())
+        });
+        let (base_url, base_url_from) = match (from_env, self.base_url) {
+            (Some(url), _) => (url, self.base_url_env.into_iter().collect()),
+            (None, Some(template)) => {
+                let template = template.replace("{region}", region.as_deref().unwrap_or_default());
+                let out = expanded(Some(template), "base URL")?.unwrap_or_default();
+                (out.text, out.used)
+            }
+            (None, None) => match self.base_url_env {
+                Some(unset) => {
+                    problem = Some(format!("{unset} is not set; its base URL needs it"));
+                    (format!("${{{unset}}}"), Vec::new())
+                }
+                None => return Err("no base_url".into()),
+            },
+        };
+        if problem.is_none() && !base_url.contains("://") {
+            let why = format!("{base_url:?} has no scheme; http://{base_url} perhaps?");
+            match base_url_from.first() {
+                // The environment is not ours: other providers work all the same.
+                Some(from) => problem = Some(format!("its base URL, from {from}: {why}")),
+                None => return Err(format!("base_url {why}")),
+            }
+        }
+        let dialect = self.dialect.unwrap_or_else(|| "auto".into());
+        if dialect != "auto" && crate::dialect::find(&dialect).is_none() {
+            let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
+            return Err(format!(
+                "unknown dialect {dialect:?}; known are auto, {}",
+                known.join(", ")
+            ));
+        }
+        let mut headers = Vec::new();
+        for (name, value) in self.headers.into_iter().flatten() {
+            let value = match value.strip_prefix('$') {
+                Some(name) if !name.starts_with('{') => format!("${{{name}}}"),
+                _ => value,
+            };
+            let out = expand(&value, &variable).map_err(|why| format!("headers: {why}"))?;
+            if out.unset.is_empty() {
+                let from_environment = !out.used.is_empty();
+                headers.push(Header { name, value: Secret(out.text), from_environment });
+            }
+        }
+        Ok(Provider {
+            name: name.to_owned(),
+            about: self.about.unwrap_or_default(),
+            dialect,
+            base_url,
+            base_url_from,
+            path,
+            key_env: self.key_env,
+            key: self.key,
+            key_header: self.key_header,
+            aws_region: region,
+            model: self.model.unwrap_or_default(),
+            headers,
+            body: self.body.unwrap_or_default(),
+            origin,
+            problem,
+        })
+    }
+}
+
+/// The layers of all providers, while they are read.
+#[derive(Debug, Default)]
+pub(super) struct Layers(BTreeMap<String, (ProviderFile, Origin, String)>);
+
+impl Layers {
+    /// Lays a file's providers over those that are there. `place` is the file's name, for messages.
+    pub(super) fn lay(
+        &mut self,
+        providers: BTreeMap<String, ProviderFile>,
+        origin: Origin,
+        place: &str,
+    ) -> Result<(), String> {
+        // A copy comes after what it copies, whatever the order of the names.
+        let (copies, others): (Vec<_>, Vec<_>) =
+            providers.into_iter().partition(|(_, p)| p.like.is_some());
+        for (name, mut file) in others.into_iter().chain(copies) {
+            if let Some(like) = file.like.take() {
+                let Some((model, ..)) = self.0.get(&like) else {
+                    return Err(format!("providers.{name}: like = {like:?}: no such provider"));
+                };
+                let model = model.clone();
+                self.0.insert(name.clone(), (model, origin, place.to_owned()));
+            }
+            let entry = self.0.entry(name).or_default();
+            entry.0.lay(file);
+            entry.1 = origin;
+            place.clone_into(&mut entry.2);
+        }
+        Ok(())
+    }
+
+    /// The providers that all layers together describe.
+    ///
+    /// # Errors
+    /// What is wrong with one, with the file that spoke of it last.
+    pub(super) fn build(
+        self,
+        environment: &Environment,
+    ) -> Result<BTreeMap<String, Provider>, String> {
+        let built = self.0.into_iter().map(|(name, (file, origin, place))| {
+            match file.build(&name, origin, environment) {
+                Ok(provider) => Ok((name, provider)),
+                Err(why) => Err(format!("{place}: providers.{name}: {why}")),
+            }
+        });
+        built.collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! Providers from outside: the list, what a LiteLLM configuration becomes, and signed requests.
+#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Output, Stdio};
+
+/// The program in a folder of its own, with only these variables around it.
+fn run(dir: &tempfile::TempDir, env: &[(&str, &str)], args: &[&str]) -> Output {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_sselens"));
+    c.args(args).current_dir(dir.path()).env_clear().env("HOME", dir.path());
+    c.env("XDG_CONFIG_HOME", dir.path().join("none")).envs(env.iter().copied());
+    c.stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn the_list_is_narrow_sorted_and_holds_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("c.toml"),
+        "provider = 'zz'\n[providers.zz]\nbase_url = 'http://zz'\nkey_env = 'ZZ'\n",
+    )
+    .unwrap();
+    let env = [
+        ("GROQ_API_KEY", "gsk-0123456789"),
+        ("OLLAMA_HOST", "0.0.0.0"),
+        ("AWS_ACCESS_KEY_ID", "AKIA0123456789"),
+        ("AWS_SECRET_ACCESS_KEY", "aws-secret-0123456789"),
+    ];
+    let out = run(&dir, &env, &["providers", "--config", "c.toml"]);
+    let out = text(&out.stdout);
+    for line in out.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let place = |part: &str| out.find(part).unwrap_or_else(|| panic!("no {part:?} in {out}"));
+    let order =
+        ["Your own", "* zz", "with a key", " groq ", "no key needed", " lab ", "waiting", " xai "];
+    let places: Vec<_> = order.iter().map(|part| place(part)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(out.contains("http://0.0.0.0:11434  (from OLLAMA_HOST)"));
+    assert!(out.lines().any(|l| l.contains(" bedrock ") && l.contains(" signs ")));
+    for key in ["gsk-0123", "AKIA0123", "aws-secret"] {
+        assert!(!out.contains(key), "{key}");
+    }
+    let json = text(&run(&dir, &env, &["providers", "groq", "--json"]).stdout);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["key"], &json["key_set"], &json["origin"]),
+        (&"set".into(), &true.into(), &"built-in".into())
+    );
+    let sheet = text(&run(&dir, &env, &["providers", "azure"]).stdout);
+    assert!(sheet.contains("problem     AZURE_OPENAI_ENDPOINT is not set"), "{sheet}");
+}
+
+#[test]
+fn a_missing_base_url_is_told_by_its_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = run(&dir, &[], &["send", "-p", "azure", "hi"]);
+    assert_eq!(out.status.code(), Some(2));
+    let why = text(&out.stderr);
+    assert!(why.contains("AZURE_OPENAI_ENDPOINT is not set"), "{why}");
+    // What the environment has wrong concerns only who uses it.
+    let env = [("OPENAI_BASE_URL", "gateway/v1")];
+    let out = run(&dir, &env, &["send", "-p", "openai", "hi"]);
+    assert!(text(&out.stderr).contains("OPENAI_BASE_URL: \"gateway/v1\" has no scheme"));
+    assert_eq!(run(&dir, &env, &["send", "-p", "lab", "--pace", "0"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_litellm_configuration_is_shown_and_used() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("litellm.yaml"),
+        "model_list:\n- model_name: fast\n  litellm_params: {model: groq/x, api_key: gsk-pasted-0123}\n\
+         - model_name: v\n  litellm_params: {model: vertex_ai/y}\n",
+    )
+    .unwrap();
+    let out = run(&dir, &[], &["providers", "--litellm", "litellm.yaml"]);
+    assert_eq!(out.status.code(), Some(0));
+    let toml = text(&out.stdout);
+    assert!(toml.contains("[providers.\"litellm/fast\"]\nlike = \"groq\""), "{toml}");
+    assert!(text(&out.stderr).contains("litellm.yaml:4: v was left out: Vertex AI"));
+    assert!(!format!("{out:?}").contains("gsk-pasted"));
+    std::fs::write(dir.path().join("c.toml"), "litellm_config = 'litellm.yaml'\n").unwrap();
+    let out = run(&dir, &[], &["--config", "c.toml", "providers"]);
+    let list = text(&out.stdout);
+    assert!(list.starts_with("From your LiteLLM configuration"), "{list}");
+    assert!(list.contains("litellm/fast") && list.contains("(from the LiteLLM file)"));
+    assert!(!format!("{out:?}").contains("gsk-pasted"));
+    let out = run(&dir, &[], &["providers", "--litellm", "missing.yaml"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("missing.yaml: "));
+}
+
+#[test]
+fn a_signed_request_is_sent_and_nothing_of_the_keys_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    // A server that quotes what it was sent, as AWS does when a signature does not match.
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        while !request.ends_with(b"}") {
+            let n = socket.read(&mut buffer).unwrap();
+            assert!(n > 0);
+            request.extend_from_slice(&buffer[..n]);
+        }
+        let request = text(&request);
+        let quoted = serde_json::json!({ "message": request }).to_string();
+        let head = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n";
+        write!(
+            socket,
+            "{head}content-length: {}\r\nconnection: close\r\n\r\n{quoted}",
+            quoted.len()
+        )
+        .unwrap();
+        request
+    });
+    let env = [
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE0123456789"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ("AWS_SESSION_TOKEN", "FwoGZXIvYXdzEXAMPLETOKEN"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let args = ["send", "-p", "bedrock", "--save", "s.jsonl", "-o", "ndjson", "hi"];
+    let out = run(&dir, &env, &args);
+    let sent = server.join().unwrap();
+    let head = sent.split("\r\n\r\n").next().unwrap();
+    assert!(
+        head.starts_with(
+            "POST /model/us.anthropic.claude-haiku-4-5-20251001-v1%3A0/converse-stream "
+        ),
+        "{head}"
+    );
+    assert!(head.contains("Credential=AKIAEXAMPLE0123456789/"), "{head}");
+    assert!(head.contains("/eu-west-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature="));
+    let signature = head.split("Signature=").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(signature.len(), 64);
+    let session = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap();
+    let shown = format!("{}{}{session}", text(&out.stdout), text(&out.stderr));
+    for secret in ["AKIAEXAMPLE", "wJalrXUt", "FwoGZXIv", signature] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+    assert!(session.contains("/eu-west-1/bedrock/aws4_request"));
+    let curl = text(&run(&dir, &[], &["export", "s.jsonl", "--to", "curl"]).stdout);
+    assert!(curl.contains("--aws-sigv4 aws:amz:eu-west-1:bedrock"), "{curl}");
+    assert!(curl.contains("$AWS_SECRET_ACCESS_KEY") && !curl.contains("authorization"));
+    // Without any key it goes out unsigned, and that is said.
+    let env = [("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://192.0.2.1:9")];
+    let args = ["send", "-p", "bedrock", "--connect-timeout", "0.05", "hi"];
+    let why = text(&run(&dir, &env, &args).stderr);
+    assert!(why.contains("neither AWS_BEARER_TOKEN_BEDROCK nor AWS_ACCESS_KEY_ID"), "{why}");
+}
