@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{Fate, Note, Said, Sheet};
+use super::{Fate, Note, Notes, Said, Sheet};
 use crate::dialect::Dialect;
 use crate::json::{Kind, Tape};
 
@@ -78,9 +78,7 @@ pub fn translate(
         ask.model = Some(Said { what: model.to_owned(), at });
     }
     ask.complete();
-    for path in written_twice(body) {
-        notes.lost(&path, "written twice: the last one counts");
-    }
+    misread(body, &mut notes);
     let target = match source {
         Value::Object(ref members) if alike => {
             let mut members = members.clone();
@@ -158,35 +156,40 @@ fn shown(value: &Value) -> String {
     text
 }
 
-/// The paths of members whose key comes again in the same object.
-fn written_twice(body: &str) -> Vec<String> {
-    fn look(value: crate::json::Value<'_>, path: &str, found: &mut Vec<String>) {
+/// Notes what reading JSON into values does not keep: a key written twice, and the last digits of
+/// whole numbers beyond 64 bits.
+fn misread(body: &str, notes: &mut Notes) {
+    fn look(value: crate::json::Value<'_>, path: &str, notes: &mut Notes) {
         match value.kind() {
             Kind::Object => {
                 let mut keys = HashSet::new();
                 for (key, member) in value.entries() {
                     let key = key.as_str().unwrap_or_default();
                     let path = super::sheet::member(path, &key);
-                    look(member, &path, found);
+                    look(member, &path, notes);
                     if !keys.insert(key) {
-                        found.push(path);
+                        notes.lost(&path, "written twice: the last one counts");
                     }
                 }
             }
             Kind::Array => {
                 for (i, item) in value.items().enumerate() {
-                    look(item, &format!("{path}[{i}]"), found);
+                    look(item, &format!("{path}[{i}]"), notes);
+                }
+            }
+            Kind::Number => {
+                let digits = value.source().trim_start_matches('-');
+                if digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<i64>().is_err() {
+                    notes.changed(path, "beyond 64 bits: its last digits are lost");
                 }
             }
             _ => {}
         }
     }
     let mut tape = Tape::new();
-    let mut found = Vec::new();
     if tape.parse(body).is_ok()
         && let Some(root) = tape.root(body)
     {
-        look(root, "", &mut found);
+        look(root, "", notes);
     }
-    found
 }
