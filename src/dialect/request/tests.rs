@@ -457,6 +457,21 @@ fn a_key_written_twice_is_told() {
 }
 
 #[test]
+fn an_address_tells_the_dialect() {
+    for (url, name) in [
+        ("https://api.openai.com/v1/chat/completions", "openai-chat"),
+        ("https://api.anthropic.com/v1/messages?beta=true", "anthropic"),
+        ("http://localhost:11434/api/chat", "ollama"),
+        ("https://api.cohere.com/v2/chat", "cohere-v2"),
+        ("https://g.example/v1beta/models/gemini-3:streamGenerateContent?alt=sse", "gemini"),
+        ("https://b.example/model/a.b-1%3A0/converse-stream", "bedrock-converse"),
+    ] {
+        assert_eq!(by_address(url).map(|d| d.name()), Some(name), "{url}");
+    }
+    assert!(by_address("https://example.org/hello").is_none());
+}
+
+#[test]
 fn a_number_beyond_64_bits_is_told() {
     let body = r#"{"messages":[{"role":"user","content":"hi"}],"seed":123456789012345678901234}"#;
     let told = notes("openai-chat", "mistral", body, Some("m"));

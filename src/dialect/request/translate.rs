@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Map, Value};
 
 use super::{Fate, Note, Notes, Said, Sheet};
-use crate::dialect::Dialect;
+use crate::dialect::{DIALECTS, Dialect};
 use crate::json::{Kind, Tape};
 
 /// Said of what is lost for want of a place.
@@ -35,6 +35,17 @@ impl Translation {
 pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
     let (ours, theirs) = (from.request(), to.request());
     std::ptr::fn_addr_eq(ours.read, theirs.read) && std::ptr::fn_addr_eq(ours.write, theirs.write)
+}
+
+/// The dialect whose requests go to an address like that: the first whose path it ends with.
+pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let speaks = |dialect: &&&dyn Dialect| {
+        let path = dialect.request().path.split('?').next().unwrap_or_default();
+        let (before, after) = path.rsplit_once("{model}").unwrap_or(("", path));
+        address.strip_suffix(after).is_some_and(|rest| rest.contains(before))
+    };
+    DIALECTS.iter().find(speaks).copied()
 }
 
 /// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
