@@ -120,10 +120,10 @@ pub(super) fn read(body: Node<'_>) -> Ask {
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        message.tag("role");
         let parts: Vec<_> =
             message.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
         if !parts.is_empty() {
+            message.tag("role");
             ask.turns.push(Turn { role, parts });
         }
     }
@@ -194,7 +194,9 @@ fn read_effort(body: Node<'_>) -> Option<Said<Effort>> {
     let (node, what) = match kind {
         "enabled" => {
             let budget = thinking.get("budget_tokens")?;
-            (budget, Effort::of_tokens(budget.take().as_i64()?))
+            let tokens = budget.look().as_i64()?;
+            budget.take();
+            (budget, Effort::of_tokens(tokens))
         }
         "adaptive" => (thinking, Effort::Auto),
         "disabled" => (thinking, Effort::Off),
@@ -315,8 +317,8 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
                         json!({"type": "tool_use", "id": id.what, "name": name, "input": input}),
                     );
                 }
-                Part::Result { id, text, .. } => {
-                    chat::note_id(id, notes);
+                Part::Result { id, name, text } => {
+                    chat::note_result(id, name, notes);
                     results.push(
                         json!({"type": "tool_result", "tool_use_id": id.what, "content": text}),
                     );

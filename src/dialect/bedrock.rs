@@ -107,10 +107,10 @@ fn read(body: Node<'_>) -> Ask {
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        message.tag("role");
         let blocks = message.get("content").into_iter().flat_map(Node::items);
-        let parts: Vec<_> = blocks.filter_map(read_block).collect();
+        let parts: Vec<_> = blocks.filter_map(|block| block.whole(read_block)).collect();
         if !parts.is_empty() {
+            message.tag("role");
             ask.turns.push(Turn { role, parts });
         }
     }
@@ -229,8 +229,8 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
                     let input = arguments_object(arguments, &part.at, notes);
                     json!({"toolUse": {"toolUseId": id.what, "name": name, "input": input}})
                 }
-                Part::Result { id, text, .. } => {
-                    chat::note_id(id, notes);
+                Part::Result { id, name, text } => {
+                    chat::note_result(id, name, notes);
                     json!({"toolResult": {"toolUseId": id.what, "content": [{"text": text}]}})
                 }
             });

@@ -137,10 +137,10 @@ fn read(body: Node<'_>) -> Ask {
             "model" => Role::Assistant,
             _ => continue,
         };
-        content.tag("role");
         let parts = content.get("parts").into_iter().flat_map(Node::items);
-        let parts: Vec<_> = parts.filter_map(read_part).collect();
+        let parts: Vec<_> = parts.filter_map(|part| part.whole(read_part)).collect();
         if !parts.is_empty() {
+            content.tag("role");
             ask.turns.push(Turn { role, parts });
         }
     }

@@ -131,16 +131,16 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
             return;
         }
         _ => {
-            if let Some(part) = read_part(item) {
+            if let Some(part) = item.whole(read_part) {
                 ask.push(Role::User, part);
             }
             return;
         }
     };
-    item.tag("type");
     let parts: Vec<_> =
         item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
     if !parts.is_empty() {
+        item.tag("type");
         ask.turns.push(Turn { role, parts });
     }
 }

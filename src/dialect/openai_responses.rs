@@ -137,11 +137,11 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
         ("" | "message", "assistant") => Role::Assistant,
         _ => return,
     };
-    item.tag("type");
-    item.tag("role");
     let parts: Vec<_> =
         item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
     if !parts.is_empty() {
+        item.tag("type");
+        item.tag("role");
         ask.turns.push(Turn { role, parts });
     }
 }
@@ -214,8 +214,8 @@ fn input(ask: &Ask, notes: &mut Notes) -> Json {
                         "arguments": chat::arguments_text(arguments),
                     }));
                 }
-                Part::Result { id, text, .. } => {
-                    chat::note_id(id, notes);
+                Part::Result { id, name, text } => {
+                    chat::note_result(id, name, notes);
                     items.push(json!({
                         "type": "function_call_output",
                         "call_id": id.what,

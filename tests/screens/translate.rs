@@ -152,6 +152,15 @@ fn a_body_that_cannot_be_read_stays_and_it_is_said_why() {
 }
 
 #[test]
+fn a_pasted_curl_command_speaks_as_its_address_says() {
+    let curl = r#"curl https://api.anthropic.com/v1/messages -d '{"model":"m","max_tokens":9,"system":"Be brief.","messages":[{"role":"user","content":"hi"}]}'"#;
+    let text = format!("<paste:{curl}>popenai<enter>");
+    let played = play(with(BODY), (120, 40), &text, Vec::new());
+    played.shows("anthropic → openai-chat");
+    played.shows("+       \"content\": \"Be brief.\"");
+}
+
+#[test]
 fn providers_that_speak_alike_ask_nothing() {
     let played = play(with(BODY), (120, 40), "popenai<enter>", Vec::new());
     played.hides("→");

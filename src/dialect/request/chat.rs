@@ -32,7 +32,6 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut As
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        message.tag("role");
         let mut parts: Vec<_> =
             message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
         // Ollama's, in base64.
@@ -43,8 +42,9 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut As
             }
         }
         let calls = message.get("tool_calls").into_iter().flat_map(Node::items);
-        parts.extend(calls.filter_map(call));
+        parts.extend(calls.filter_map(|node| node.whole(call)));
         if !parts.is_empty() {
+            message.tag("role");
             ask.turns.push(Turn { role, parts });
         }
     }
@@ -57,7 +57,7 @@ pub(in crate::dialect) fn content<'a>(
 ) -> Vec<Said<Part>> {
     match content.said_text() {
         Some(text) => vec![Said { what: Part::Text(text.what), at: text.at }],
-        None => content.items().filter_map(part).collect(),
+        None => content.items().filter_map(|item| item.whole(part)).collect(),
     }
 }
 
@@ -95,6 +95,9 @@ pub(in crate::dialect) fn joined(node: Node<'_>) -> String {
 }
 
 fn call(node: Node<'_>) -> Option<Said<Part>> {
+    if !matches!(node.look_str("type"), "" | "function") {
+        return None;
+    }
     let function = node.get("function")?;
     let name = function.get("name")?.text()?;
     node.tag("type");
@@ -128,8 +131,8 @@ pub(in crate::dialect) fn write_messages(ask: &Ask, notes: &mut Notes) -> Value 
         let mut calls = Vec::new();
         for part in &turn.parts {
             match &part.what {
-                Part::Result { id, text, .. } => {
-                    note_id(id, notes);
+                Part::Result { id, name, text } => {
+                    note_result(id, name, notes);
                     messages
                         .push(json!({"role": "tool", "tool_call_id": id.what, "content": text}));
                 }
@@ -171,6 +174,12 @@ pub(in crate::dialect) fn plain(mut parts: Vec<Value>) -> Value {
         [one] if one.get("text").is_some() => one["text"].take(),
         _ => Value::Array(parts),
     }
+}
+
+/// Notes a result's id, and that its function's name is known by that.
+pub(in crate::dialect) fn note_result(id: &Said<String>, name: &Said<String>, notes: &mut Notes) {
+    note_id(id, notes);
+    notes.elsewhere(&name.at, "the call's id tells the function");
 }
 
 /// Notes an id that was made up, because there was none and there has to be one.

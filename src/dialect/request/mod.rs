@@ -9,7 +9,7 @@ mod sheet;
 mod translate;
 
 pub use sheet::{Node, Sheet};
-pub use translate::{Translation, are_alike, translate};
+pub use translate::{Translation, are_alike, by_address, translate};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

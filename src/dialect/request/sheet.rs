@@ -13,6 +13,8 @@ pub struct Sheet<'a> {
     /// What each value stands in, and how it is called there.
     places: HashMap<*const Value, (&'a Value, Step<'a>)>,
     read: RefCell<HashSet<*const Value>>,
+    /// The same in the order of reading.
+    order: RefCell<Vec<*const Value>>,
     notes: RefCell<Notes>,
 }
 
@@ -28,7 +30,13 @@ impl<'a> Sheet<'a> {
     pub fn new(root: &'a Value) -> Self {
         let mut places = HashMap::new();
         place(root, &mut places);
-        Self { root, places, read: RefCell::default(), notes: RefCell::default() }
+        Self {
+            root,
+            places,
+            read: RefCell::default(),
+            order: RefCell::default(),
+            notes: RefCell::default(),
+        }
     }
 
     /// The whole body.
@@ -194,8 +202,25 @@ impl<'a> Node<'a> {
 
     /// Takes the value with all that is in it.
     pub fn take(self) -> &'a Value {
-        self.sheet.read.borrow_mut().insert(std::ptr::from_ref(self.value));
+        let value = std::ptr::from_ref(self.value);
+        if self.sheet.read.borrow_mut().insert(value) {
+            self.sheet.order.borrow_mut().push(value);
+        }
         self.value
+    }
+
+    /// Reads all that it takes to make something of this value; where something is missing, nothing
+    /// of it counts as read.
+    pub fn whole<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<T> {
+        let before = self.sheet.order.borrow().len();
+        let made = read(self);
+        if made.is_none() {
+            let mut known = self.sheet.read.borrow_mut();
+            for value in self.sheet.order.borrow_mut().drain(before..) {
+                known.remove(&value);
+            }
+        }
+        made
     }
 
     /// Takes a string.
@@ -212,9 +237,9 @@ impl<'a> Node<'a> {
         Some(value)
     }
 
-    /// Takes a member that only says what kind of thing this is.
+    /// Takes a member's word that only says what kind of thing this is.
     pub fn tag(self, key: &str) {
-        if let Some(node) = self.get(key) {
+        if let Some(node) = self.get(key).filter(|n| n.value.is_string()) {
             node.take();
         }
     }

@@ -273,6 +273,66 @@ fn nothing_is_dropped_silently() {
     }
 }
 
+/// A body for each place in it: without that, or with something odd there.
+fn spoilt(body: &Value) -> Vec<Value> {
+    fn at<'a>(body: &'a mut Value, path: &[usize]) -> Option<&'a mut Value> {
+        let Some((first, rest)) = path.split_first() else { return Some(body) };
+        let inner = match body {
+            Value::Array(items) => items.get_mut(*first),
+            Value::Object(members) => members.values_mut().nth(*first),
+            _ => None,
+        };
+        at(inner?, rest)
+    }
+    fn places(body: &Value, path: &mut Vec<usize>, out: &mut Vec<Vec<usize>>) {
+        let inner: Vec<&Value> = match body {
+            Value::Array(items) => items.iter().collect(),
+            Value::Object(members) => members.values().collect(),
+            _ => return,
+        };
+        for (i, value) in inner.into_iter().enumerate() {
+            path.push(i);
+            out.push(path.clone());
+            places(value, path, out);
+            path.pop();
+        }
+    }
+    let mut all = Vec::new();
+    places(body, &mut Vec::new(), &mut all);
+    let odd = [json!(91.5), json!("odd"), json!({"odd": [92]})];
+    let mut out = Vec::new();
+    for path in all {
+        for value in &odd {
+            let mut spoilt = body.clone();
+            *at(&mut spoilt, &path).unwrap() = value.clone();
+            out.push(spoilt);
+        }
+    }
+    out
+}
+
+#[test]
+fn nothing_is_dropped_silently_of_what_is_odd() {
+    for from in DIALECTS {
+        for source in spoilt(&rich(*from)) {
+            for to in ["anthropic", "ollama"].map(|name| find(name).unwrap()) {
+                let Ok(done) = translate(*from, to, &source.to_string(), None) else { continue };
+                let target: Value = serde_json::from_str(&done.body).unwrap();
+                let said = leaves(&target);
+                for (path, value) in leaves(&source) {
+                    assert!(
+                        is_noted(&path, &done.notes) || is_kind(&path) || is_in(value, &said),
+                        "{} → {}: {path} = {value} of {source}\n{}",
+                        from.name(),
+                        to.name(),
+                        done.body
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// What of a request does not depend on where it was read.
 fn plain(ask: &Ask) -> (Vec<String>, Vec<(String, String)>) {
     let mut all = Vec::new();
@@ -396,6 +456,28 @@ fn a_key_written_twice_is_told() {
         told[0].starts_with("lost contents[0].parts[0].text \"two\": written twice"),
         "{told:?}"
     );
+}
+
+#[test]
+fn an_address_tells_the_dialect() {
+    for (url, name) in [
+        ("https://api.openai.com/v1/chat/completions", "openai-chat"),
+        ("https://api.anthropic.com/v1/messages?beta=true", "anthropic"),
+        ("http://localhost:11434/api/chat", "ollama"),
+        ("https://api.cohere.com/v2/chat", "cohere-v2"),
+        ("https://g.example/v1beta/models/gemini-3:streamGenerateContent?alt=sse", "gemini"),
+        ("https://b.example/model/a.b-1%3A0/converse-stream", "bedrock-converse"),
+    ] {
+        assert_eq!(by_address(url).map(|d| d.name()), Some(name), "{url}");
+    }
+    assert!(by_address("https://example.org/hello").is_none());
+}
+
+#[test]
+fn a_number_beyond_64_bits_is_told() {
+    let body = r#"{"messages":[{"role":"user","content":"hi"}],"seed":123456789012345678901234}"#;
+    let told = notes("openai-chat", "mistral", body, Some("m"));
+    assert!(told[0].starts_with("changed seed 1.2345"), "{told:?}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{Fate, Note, Said, Sheet};
-use crate::dialect::Dialect;
+use super::{Fate, Note, Notes, Said, Sheet};
+use crate::dialect::{DIALECTS, Dialect};
 use crate::json::{Kind, Tape};
 
 /// Said of what is lost for want of a place.
@@ -35,6 +35,17 @@ impl Translation {
 pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
     let (ours, theirs) = (from.request(), to.request());
     std::ptr::fn_addr_eq(ours.read, theirs.read) && std::ptr::fn_addr_eq(ours.write, theirs.write)
+}
+
+/// The dialect whose requests go to an address like that: the first whose path it ends with.
+pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let speaks = |dialect: &&&dyn Dialect| {
+        let path = dialect.request().path.split('?').next().unwrap_or_default();
+        let (before, after) = path.rsplit_once("{model}").unwrap_or(("", path));
+        address.strip_suffix(after).is_some_and(|rest| rest.contains(before))
+    };
+    DIALECTS.iter().find(speaks).copied()
 }
 
 /// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
@@ -78,9 +89,7 @@ pub fn translate(
         ask.model = Some(Said { what: model.to_owned(), at });
     }
     ask.complete();
-    for path in written_twice(body) {
-        notes.lost(&path, "written twice: the last one counts");
-    }
+    misread(body, &mut notes);
     let target = match source {
         Value::Object(ref members) if alike => {
             let mut members = members.clone();
@@ -158,35 +167,40 @@ fn shown(value: &Value) -> String {
     text
 }
 
-/// The paths of members whose key comes again in the same object.
-fn written_twice(body: &str) -> Vec<String> {
-    fn look(value: crate::json::Value<'_>, path: &str, found: &mut Vec<String>) {
+/// Notes what reading JSON into values does not keep: a key written twice, and the last digits of
+/// whole numbers beyond 64 bits.
+fn misread(body: &str, notes: &mut Notes) {
+    fn look(value: crate::json::Value<'_>, path: &str, notes: &mut Notes) {
         match value.kind() {
             Kind::Object => {
                 let mut keys = HashSet::new();
                 for (key, member) in value.entries() {
                     let key = key.as_str().unwrap_or_default();
                     let path = super::sheet::member(path, &key);
-                    look(member, &path, found);
+                    look(member, &path, notes);
                     if !keys.insert(key) {
-                        found.push(path);
+                        notes.lost(&path, "written twice: the last one counts");
                     }
                 }
             }
             Kind::Array => {
                 for (i, item) in value.items().enumerate() {
-                    look(item, &format!("{path}[{i}]"), found);
+                    look(item, &format!("{path}[{i}]"), notes);
+                }
+            }
+            Kind::Number => {
+                let digits = value.source().trim_start_matches('-');
+                if digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<i64>().is_err() {
+                    notes.changed(path, "beyond 64 bits: its last digits are lost");
                 }
             }
             _ => {}
         }
     }
     let mut tape = Tape::new();
-    let mut found = Vec::new();
     if tape.parse(body).is_ok()
         && let Some(root) = tape.root(body)
     {
-        look(root, "", &mut found);
+        look(root, "", notes);
     }
-    found
 }

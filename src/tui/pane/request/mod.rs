@@ -338,7 +338,12 @@ impl App {
         let state = &self.request;
         let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
         let own = self.provider().map(|p| p.dialect.as_str());
-        let from = speaks(state.draft.dialect.as_deref().or(own).unwrap_or_default());
+        let named = state.draft.dialect.as_deref().or(own);
+        // A request that came as a curl command has only its address to tell.
+        let from = match (named, &state.draft.url) {
+            (None, Some(url)) => request::by_address(url).unwrap_or(dialect::DIALECTS[0]),
+            (named, _) => speaks(named.unwrap_or_default()),
+        };
         let provider = self.providers.iter().find(|p| p.name == name)?;
         let to = speaks(&provider.dialect);
         if request::are_alike(from, to) {
