@@ -122,7 +122,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Whether the events are Anthropic's own; the same JSON in Bedrock's binary messages is not.
 pub(super) fn is_anthropic(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| d.name() == "anthropic")
+    now.misread().is_none() && now.dialect().is_some_and(|d| d.name() == "anthropic")
 }
 
 const EVENTS: &[&str] = &[
