@@ -84,30 +84,34 @@ fn read(body: Node<'_>) -> Ask {
     chat::read_tools(body.at(&["parameters", "tools"]), "parameters", &mut ask);
     chat::read_choice(body.at(&["parameters", "tool_choice"]), &mut ask);
     read_stop(body.at(&["parameters", "stop"]), &mut ask);
-    let budget = body.at(&["parameters", "thinking_budget"]).and_then(Node::said_number);
-    let thinks = body.at(&["parameters", "enable_thinking"]).and_then(Node::said_bool);
-    if let (Some(thinks), Some(_)) = (body.at(&["parameters", "enable_thinking"]), &budget) {
-        thinks.elsewhere("the budget says it");
-    }
     for key in ["result_format", "incremental_output"] {
         if let Some(node) = body.at(&["parameters", key]) {
             node.take();
             node.elsewhere("other dialects stream pieces without being asked");
         }
     }
-    ask.effort = match (thinks, budget) {
-        (Some(thinks), _) if !thinks.what => Some(Said { what: Effort::Off, at: thinks.at }),
-        (_, Some(budget)) => budget
-            .what
-            .as_i64()
-            .map(|tokens| Said { what: Effort::of_tokens(tokens), at: budget.at }),
-        (Some(thinks), None) => Some(Said { what: Effort::Auto, at: thinks.at }),
-        (None, None) => None,
-    };
+    ask.effort = body.get("parameters").and_then(read_effort);
     // A header asks for it.
     ask.stream = Some(true.into());
     ask.usage = Some(true.into());
     ask
+}
+
+/// A budget says that it thinks, and how much.
+fn read_effort(parameters: Node<'_>) -> Option<Said<Effort>> {
+    let thinks = parameters.get("enable_thinking");
+    let budget = parameters.get("thinking_budget").filter(|b| b.look().is_i64());
+    let told = thinks.and_then(|t| t.look().as_bool());
+    if let (Some(budget), None | Some(true)) = (budget, told) {
+        if let Some(thinks) = thinks.filter(|_| told.is_some()) {
+            thinks.take();
+            thinks.elsewhere("the budget says it");
+        }
+        return budget.take().as_i64().map(|tokens| budget.said(Effort::of_tokens(tokens)));
+    }
+    let thinks = thinks?.said_bool()?;
+    let what = if thinks.what { Effort::Auto } else { Effort::Off };
+    Some(Said { what, at: thinks.at })
 }
 
 /// A header asks for the stream; `incremental_output` for pieces instead of all so far.
