@@ -315,11 +315,12 @@ pub fn explain(
         )?;
     }
     let see = match scenario {
+        _ if !rule.see.is_empty() => rule.see.to_owned(),
         Some(scenario) => format!("sselens send -p lab -m lab/{scenario} hi"),
         None if rule.phase == Phase::Compare => {
             "It takes two exchanges. `sselens compare A B hi`".to_owned()
         }
-        None => rule.unseen.to_owned(),
+        None => String::new(),
     };
     if !see.is_empty() {
         writeln!(out, "\n{}\n  {see}", palette.bold("see it"))?;

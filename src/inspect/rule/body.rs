@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Node reports NGHTTP2_INTERNAL_ERROR; others a broken connection.",
         remedy: "Usually a deploy or a drained load balancer: repeat it; if it repeats, try --http1.",
         evidence: "nodejs/node#55888",
-        unseen: "The lab speaks HTTP/1.1 only: it needs an HTTP/2 server that is shut down while it streams.",
+        see: "The lab speaks HTTP/1.1 only: it needs an HTTP/2 server that is shut down while it streams.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "In dialects without a sentinel (Gemini) the cut text can pass as complete.",
         remedy: "The error code names the side that gave up; try --http1 to see whether the HTTP/2 hop is at fault.",
         evidence: "SamSaffron/term-llm#954",
-        unseen: "The lab speaks HTTP/1.1 only: it needs an HTTP/2 server or gateway whose upstream fails while it streams.",
+        see: "The lab speaks HTTP/1.1 only: it needs an HTTP/2 server or gateway whose upstream fails while it streams.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "trailers after an HTTP/2 END_STREAM",
         breaks: "Every client.",
         remedy: "The library's words say which rule; try --http1 or --http2 to change the hop.",
-        unseen: "What the lab can break in HTTP/1.1 has codes of its own; the rest is HTTP/2's, which it does not speak.",
+        see: "What the lab can break in HTTP/1.1 has codes of its own; the rest is HTTP/2's, which it does not speak.",
         ..Rule::DEFAULT
     },
     Rule {

@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "NXDOMAIN for api.exmaple.com",
         breaks: "Every client; the SDKs print only \"Connection error.\" and hide the name.",
         remedy: "Check the base URL for a typing error, then the resolver and the VPN.",
-        unseen: "The lab has no name to look up. `sselens send --url http://nowhere.invalid/ hi`",
+        see: "The lab has no name to look up. `sselens send --url http://nowhere.invalid/ hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -25,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "SYN → RST",
         breaks: "Every client; the SDKs print the same \"Connection error.\" as for a bad name.",
         remedy: "Is the server running, on that port, on that interface? Is a proxy in between?",
-        unseen: "Nobody listens, so there is no lab. `sselens send --url http://127.0.0.1:9/ hi`",
+        see: "Nobody listens, so there is no lab. `sselens send --url http://127.0.0.1:9/ hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "SYN → (nothing)",
         breaks: "Clients with one timeout for everything count it as a slow model.",
         remedy: "A firewall drops the packets, or the route is down: try another network, or raise --connect-timeout.",
-        unseen: "The lab answers at once. `sselens send --url http://192.0.2.1/ --connect-timeout 2 hi`",
+        see: "The lab answers at once. `sselens send --url http://192.0.2.1/ --connect-timeout 2 hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Rust clients without the system's roots, behind proxies that inspect TLS; Python with its own certifi bundle.",
         remedy: "Look who issued the certificate. Behind an inspecting proxy give its root with --ca-cert.",
         evidence: "nolabs-ai/nono#889, simonw/llm#979",
-        unseen: "The lab speaks no TLS. It takes a server whose certificate you signed yourself.",
+        see: "The lab speaks no TLS. It takes a server whose certificate you signed yourself.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -60,7 +60,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Every client, with a message about an unexpected end of file.",
         remedy: "Often a port that speaks no TLS, or a gateway that rejects the server name; try http:// or another network.",
         evidence: "rust-lang/rustup#4305",
-        unseen: "The lab speaks no TLS: it needs a server that closes during the handshake.",
+        see: "The lab speaks no TLS: it needs a server that closes during the handshake.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "received fatal alert: HandshakeFailure",
         breaks: "Every client.",
         remedy: "The library's words name the alert; a port without TLS answers with something that is no handshake.",
-        unseen: "The lab speaks no TLS. Send https to a plain port: `sselens lab --listen 127.0.0.1:8080`, `sselens send --url https://127.0.0.1:8080/ hi`",
+        see: "The lab speaks no TLS. Send https to a plain port: `sselens lab --listen 127.0.0.1:8080`, `sselens send --url https://127.0.0.1:8080/ hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -94,7 +94,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "openai-python, openai-node and LiteLLM report a generic connection error and retry.",
         remedy: "The server or a proxy died while answering; its log knows.",
         evidence: "replayed against the clients",
-        unseen: "The HTTP library tells it no more from a head that never began: what the lab sends (lab/closed-inside-head) shows as closed-before-head.",
+        see: "The HTTP library tells it no more from a head that never began: what the lab sends (lab/closed-inside-head) shows as closed-before-head.",
         ..Rule::DEFAULT
     },
     Rule {

@@ -143,9 +143,9 @@ pub struct Rule {
     /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
     /// specification only.
     pub evidence: &'static str,
-    /// Where the lab cannot play it: why, and how to see it otherwise. Empty where a scenario
-    /// shows it.
-    pub unseen: &'static str,
+    /// How to see it where no scenario of the lab shows it by itself: the command for it, or why
+    /// there is none. Empty where a scenario does.
+    pub see: &'static str,
 }
 
 impl Rule {
@@ -160,7 +160,7 @@ impl Rule {
         breaks: "",
         remedy: "",
         evidence: "none collected",
-        unseen: "",
+        see: "",
     };
 }
 

@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "No space left on device",
         breaks: "Nobody on the wire. The file ends before the stream does.",
         remedy: "Make room and save again from the running program.",
-        unseen: "It is about this program's own disk. `sselens send -p lab --save /dev/full hi`",
+        see: "It is about this program's own disk. `sselens send -p lab --save /dev/full hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "a network drive, a full cache",
         breaks: "Nobody on the wire. After a crash the last seconds would be missing.",
         remedy: "Save to a local disk.",
-        unseen: "It is about this program's own disk: save to one that is slower than the stream.",
+        see: "It is about this program's own disk: save to one that is slower than the stream.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "{\"type\":\"body\",\"x\":0,\"at\":3.2",
         breaks: "Nobody: the entries before that line are whole.",
         remedy: "What is missing came within the last 100 ms.",
-        unseen: "It is about a saved session: cut the last line of one and `sselens show` it.",
+        see: "It is about a saved session: cut the last line of one and `sselens show` it.",
         ..Rule::DEFAULT
     },
     Rule {
@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "--max-body 1048576",
         breaks: "Nobody on the wire: the rest was not looked at.",
         remedy: "Raise --max-body, or find out why an answer is that long.",
-        unseen: "It is a bound of your own. `sselens send -p lab --max-body 1000 hi`",
+        see: "It is a bound of your own. `sselens send -p lab --max-body 1000 hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -61,6 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "--idle-timeout 30",
         breaks: "Clients without such a bound hang for ever.",
         remedy: "Raise the bound if the model thinks that long; else the server or a proxy hangs.",
+        see: "It is a bound of your own. `sselens send -p lab -m lab/idle-stall --idle-timeout 3 hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -71,6 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "--total-timeout 60",
         breaks: "Nobody on the wire.",
         remedy: "Raise the bound, or ask for less.",
+        see: "It is a bound of your own. `sselens send -p lab -m lab/slow --total-timeout 2 hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -80,7 +82,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "Esc, Ctrl-C",
         breaks: "Nobody.",
         remedy: "Send it again.",
-        unseen: "It is your own doing. `sselens send -p lab -m lab/slow hi`, and Ctrl-C",
+        see: "It is your own doing. `sselens send -p lab -m lab/slow hi`, and Ctrl-C",
         ..Rule::DEFAULT
     },
     Rule {
@@ -90,7 +92,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "--insecure",
         breaks: "Nobody, which is the danger.",
         remedy: "Give the missing root with --ca-cert instead.",
-        unseen: "The lab speaks no TLS. `sselens send --insecure --url https://… hi`",
+        see: "The lab speaks no TLS. `sselens send --insecure --url https://… hi`",
         ..Rule::DEFAULT
     },
     Rule {
@@ -109,7 +111,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "data: {\"token\":\"Hel\"}⏎⏎",
         breaks: "Clients of the OpenAI kind find no choices in it.",
         remedy: "Is it the right endpoint? Set --dialect if you know what it speaks.",
-        unseen: "The lab speaks known dialects only. `printf 'data: {\"token\":\"a\"}\\n\\n' | sselens show -`",
+        see: "The lab speaks known dialects only. `printf 'data: {\"token\":\"a\"}\\n\\n' | sselens show -`",
         ..Rule::DEFAULT
     },
 ];

@@ -190,7 +190,7 @@ pub(super) const RULES: &[Rule] = &[
         example: "data: … 300 MiB without a blank line",
         breaks: "This program, and probably every client.",
         remedy: "A body that is no event stream, or one without blank lines: export it raw and look.",
-        unseen: "It takes a frame of 256 MiB; the lab sends none as large.",
+        see: "It takes a frame of 256 MiB; the lab sends none as large.",
         ..Rule::DEFAULT
     },
 ];

@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Most clients hang for ever: their timeouts cover only the head.",
         remedy: "Set a bound on the wait between reads; look at the server's or gateway's load.",
         evidence: "aaif-goose/goose#8134, octos-org/octos#29, anomalyco/opencode#16366",
+        see: "It goes on until you give up. `sselens send -p lab -m lab/idle-stall --idle-timeout 12 hi`",
         ..row("idle-stall", Severity::Error)
     },
     Rule {
@@ -24,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
         breaks: "Timers that any byte resets never fire: the client hangs for ever.",
         remedy: "Measure the silence of data apart from that of bytes; the connection lives, the model does not.",
         evidence: "anomalyco/opencode#43519",
+        see: "It goes on until you give up. `sselens send -p lab -m lab/keepalive-warm-stall --total-timeout 15 hi`",
         ..row("keepalive-warm-stall", Severity::Error)
     },
     Rule {
