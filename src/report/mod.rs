@@ -4,12 +4,14 @@
 //! escaped on the way out, without exception.
 
 mod curl;
+mod lens;
 mod ndjson;
 mod raw;
 mod summary;
 mod text;
 
 pub use curl::curl;
+pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
