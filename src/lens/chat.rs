@@ -242,23 +242,22 @@ fn finish(run: &mut Run, choice: u32, reason: &str) {
         run.raise("", "openai raised a streaming error - finish_reason: error");
         return;
     }
-    // It tells the finish once, at the end, of the first choice and in OpenAI's words.
+    // It tells the finish of the first choice only, and in OpenAI's words.
     let known = match reason {
         "eos_token" | "stop_sequence" | "end_turn" | "eos" => "stop",
         "max_tokens" => "length",
         other => other,
     };
     run.notes.finish_renamed = (known != reason).then(|| reason.to_owned());
-    run.notes.finish = Some(known.to_owned());
+    run.given.finish.insert(0, known.to_owned());
 }
 
 /// The body is over, and no error came of it.
 pub(super) fn close(run: &mut Run) {
     match run.lens.family {
         Family::LiteLlm { odd_reasoning_raises, .. } => {
-            let finish = run.notes.finish.take();
-            run.given.fabricated = finish.is_none();
-            run.given.finish.insert(0, finish.unwrap_or_else(|| "stop".into()));
+            run.given.fabricated = run.given.finish.is_empty();
+            run.given.finish.entry(0).or_insert_with(|| "stop".into());
             if odd_reasoning_raises && run.notes.reasoning_odd > 0 {
                 run.fail(
                     "APIError",

@@ -46,6 +46,9 @@ pub(super) fn refused(lens: &Lens, status: u16, body: &str) -> Raised {
             let about = error.or(json);
             let words = match (said.or(flat), about) {
                 (Some(said), _) => said.into_owned(),
+                (None, Some(about)) if about.get("message").is_some_and(|m| !m.is_null()) => {
+                    about.get("message").map(python).unwrap_or_default()
+                }
                 (None, Some(about)) if about.kind() == Kind::Object => python(about),
                 (None, Some(_)) => {
                     format!("{code} - {}", json.map(python).unwrap_or_default())
@@ -108,7 +111,8 @@ pub(super) fn langchain(class: &'static str) -> &'static str {
 fn anthropic_class(status: u16) -> &'static str {
     match status {
         408 => "RequestTimeoutError",
-        413 => "RequestTooLargeError",
+        402 => "PaymentRequiredError",
+        413 => "ContentTooLargeError",
         503 => "ServiceUnavailableError",
         504 => "GatewayTimeoutError",
         529 => "OverloadedError",

@@ -257,7 +257,9 @@ impl Run {
 
     fn undecoded(&mut self) {
         match self.lens.family {
-            Family::VercelAi => self.given.waits = true,
+            Family::VercelAi => {
+                self.fail("AI_APICallError", "Failed to process successful response");
+            }
             Family::OpenAiNode => self.fail("TypeError", "terminated"),
             Family::LiteLlm { .. } => self.raise("", ""),
             Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
@@ -291,24 +293,25 @@ impl Run {
 
     /// The body is over.
     fn close(&mut self, seen: &Inspection, cause: EndCause) {
-        let cut = matches!(cause, EndCause::Truncated | EndCause::Reset | EndCause::Protocol);
+        let garbled = cause == EndCause::Protocol;
+        let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
             match self.lens.cut {
-                Cut::Fetch(class, words) if cause == EndCause::Protocol || !closes(seen) => {
+                // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
+                _ if garbled && matches!(self.lens.family, Family::LiteLlm { .. }) => {
+                    self.given.waits = true;
+                    return;
+                }
+                Cut::Raises(..) if self.done => {}
+                Cut::Raises(class, words) => return self.raise(class, words),
+                Cut::Fetch(class, words) if garbled || !closes(seen) => {
+                    // Of `ai`, the part that tells the finish does not come.
+                    if self.lens.family == Family::VercelAi {
+                        self.given.finish.clear();
+                    }
                     return self.fail(class, words);
                 }
-                Cut::Raises(_, words) if !self.done => {
-                    let class = match self.lens.cut {
-                        Cut::Raises(class, _) => class,
-                        _ => "",
-                    };
-                    return self.raise(class, words);
-                }
-                Cut::Ends if cause == EndCause::Protocol => {
-                    return self.unanswered();
-                }
                 Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
-                Cut::Raises(..) => {}
             }
         }
         if !self.stopped {

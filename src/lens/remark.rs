@@ -24,7 +24,6 @@ pub(super) struct Notes {
     pub content_odd: u64,
     pub reasoning_odd: u64,
     pub nameless: u64,
-    pub finish: Option<String>,
     pub finish_renamed: Option<String>,
     /// The body was cut, and the client took that for an end.
     pub cut_passed: bool,

@@ -1,0 +1,204 @@
+//! The client lens, held against what the real clients gave their callers.
+//!
+//! `tests/lens/expected.json` was recorded by `tests/lens/run.sh`, which plays every scenario of the
+//! lab to every client. Here each scenario is played to the program, and each client's row must
+//! come to the same: content, reasoning, tool calls, finish, and the error with its class and
+//! the beginning of its words. With SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, Value, json};
+use sselens::inspect::{Inspection, Options};
+use sselens::lens::{Given, LENSES, Run};
+use sselens::source::file;
+
+/// How many scenarios are on their way at once.
+const LANES: usize = 5;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lens")
+}
+
+#[test]
+fn the_table_agrees_with_what_the_real_clients_gave() {
+    let recorded = std::fs::read(folder().join("expected.json")).unwrap();
+    hold(&serde_json::from_slice(&recorded).unwrap());
+}
+
+#[test]
+fn the_table_has_the_versions_that_were_measured() {
+    let recorded = std::fs::read(folder().join("expected.json")).unwrap();
+    let recorded: Value = serde_json::from_slice(&recorded).unwrap();
+    for lens in LENSES {
+        assert_eq!(recorded["versions"][lens.name], lens.version, "{}", lens.name);
+    }
+}
+
+#[test]
+fn the_real_clients_still_do_so() {
+    if std::env::var_os("SSELENS_REAL_CLIENTS").is_none_or(|v| v != "1") {
+        eprintln!("skipped: SSELENS_REAL_CLIENTS=1 installs the clients and asks them");
+        return;
+    }
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let status = Command::new("bash")
+        .arg(folder().join("run.sh"))
+        .arg(out.path())
+        .env("SSELENS", env!("CARGO_BIN_EXE_sselens"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "run.sh: {status}");
+    hold(&serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap());
+}
+
+/// How a client's row compares with the client.
+#[derive(Default)]
+struct Count {
+    agree: u32,
+    differ: u32,
+    undecidable: u32,
+}
+
+fn hold(recorded: &Value) {
+    let scenarios = recorded["scenarios"].as_object().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let queue = Mutex::new(scenarios.iter());
+    let counts = Mutex::new(BTreeMap::<&str, Count>::new());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                loop {
+                    let Some((name, outcomes)) = queue.lock().unwrap().next() else { return };
+                    let seen = played(dir.path(), name);
+                    for outcome in outcomes.as_array().unwrap() {
+                        for client in outcome["clients"].as_array().unwrap() {
+                            let client = client.as_str().unwrap();
+                            let lens = sselens::lens::find(client).unwrap();
+                            let run = Run::of(lens, &seen);
+                            let mut counts = counts.lock().unwrap();
+                            let count = counts.entry(lens.name).or_default();
+                            if run.given().elsewhere.is_some() {
+                                count.undecidable += 1;
+                                continue;
+                            }
+                            let differs = differences(&outcome["given"], run.given());
+                            if differs.is_empty() {
+                                count.agree += 1;
+                            } else {
+                                count.differ += 1;
+                                let differs = differs.join("\n    ");
+                                let differs = format!("{client} on {name}:\n    {differs}");
+                                wrong.lock().unwrap().push(differs);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    eprintln!("{:<26} {:>6} {:>7} undecidable", "client", "agree", "differ");
+    for (name, c) in counts.into_inner().unwrap() {
+        eprintln!("{name:<26} {:>6} {:>7} {}", c.agree, c.differ, c.undecidable);
+    }
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// An exchange with a scenario of the lab, or a body of Anthropic's as it would have come.
+fn played(dir: &Path, name: &str) -> Inspection {
+    let mut told = file::Told::default();
+    let path = match name.strip_prefix("anthropic/") {
+        Some(body) => {
+            told.status = Some(200);
+            told.dialect = Some("anthropic".into());
+            folder().join(format!("anthropic/{body}.sse"))
+        }
+        None => {
+            let path = dir.join(format!("{name}.jsonl"));
+            let model = format!("lab/{name}");
+            // What was found is for other tests; here the recording counts.
+            Command::new(env!("CARGO_BIN_EXE_sselens"))
+                .args(["send", "-q", "-p", "lab", "-m", &model, "hi", "--pace", "0", "--seed", "1"])
+                .args(["--idle-timeout", "2", "--total-timeout", "4", "-o", "json", "--save"])
+                .arg(&path)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            path
+        }
+    };
+    let recording = file::open(&path, &told).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let mut seen = Inspection::new(Arc::new(Options::default()));
+    for entry in &recording.entries {
+        seen.push(entry);
+    }
+    seen
+}
+
+/// What the row says, in the form of the recording.
+fn said(given: &Given) -> Value {
+    let texts = |channel: &BTreeMap<u32, String>| {
+        let texts: Map<_, _> =
+            channel.iter().map(|(c, text)| (c.to_string(), text.as_str().into())).collect();
+        Value::Object(texts)
+    };
+    let tools: Vec<_> =
+        given.tools.iter().map(|t| json!({"name": t.name, "arguments": t.arguments})).collect();
+    json!({
+        "content": texts(&given.content),
+        "reasoning": texts(&given.reasoning),
+        "finish": texts(&given.finish),
+        "tools": tools,
+    })
+}
+
+/// Arguments count as values: clients write them anew.
+fn normal(tools: &Value) -> Vec<(Value, Value)> {
+    let value = |text: &Value| serde_json::from_str(text.as_str().unwrap()).unwrap_or(text.clone());
+    let tools = tools.as_array().cloned().unwrap_or_default();
+    tools.iter().map(|t| (t["name"].clone(), value(&t["arguments"]))).collect()
+}
+
+fn differences(real: &Value, given: &Given) -> Vec<String> {
+    let mut out = Vec::new();
+    let said = said(given);
+    for name in ["content", "reasoning", "finish"] {
+        // Left out is empty; null is a text that the lab makes anew each time.
+        let want = real.get(name).cloned().unwrap_or_else(|| json!({}));
+        if !want.is_null() && want != said[name] {
+            out.push(format!("{name}: the client gave {want}, the row says {}", said[name]));
+        }
+    }
+    let tools = real.get("tools").cloned().unwrap_or_default();
+    if normal(&tools) != normal(&said["tools"]) {
+        out.push(format!("tools: the client gave {tools}, the row says {}", said["tools"]));
+    }
+    let class = real["error"]["class"].as_str();
+    let words = real["error"]["message"].as_str().unwrap_or_default();
+    let agree = match (class, &given.error) {
+        (Some("(waits)"), error) => given.waits && error.is_none(),
+        (Some(class), Some(raised)) => {
+            let n = words.len().min(raised.message.len());
+            raised.class == class && words.as_bytes()[..n] == raised.message.as_bytes()[..n]
+        }
+        (None, None) => !given.waits,
+        _ => false,
+    };
+    if !agree {
+        let ours = given.error.as_ref().map(|e| format!("{}: {}", e.class, e.message));
+        let waits = if given.waits { " (waits)" } else { "" };
+        out.push(format!(
+            "error: the client gave {}, the row says {}{waits}",
+            real["error"],
+            ours.as_deref().unwrap_or("none")
+        ));
+    }
+    out
+}
