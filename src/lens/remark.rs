@@ -5,6 +5,9 @@ use super::{Given, Run};
 use crate::dialect::Channel;
 use crate::inspect::Inspection;
 
+/// How much of an error's words is looked for and told, in characters.
+const WORDS: usize = 200;
+
 /// One thing that the caller can't see from what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
@@ -72,8 +75,8 @@ pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
     }
     for (name, n) in &notes.unread {
         let kept = match family {
-            Family::OpenAiPython => "; a caller finds it in `delta.model_extra`",
-            Family::OpenAiNode => "; the type does not name it, but the object has it",
+            Family::OpenAiPython => "; they are in `delta.model_extra`",
+            Family::OpenAiNode => "; the types do not name them, the objects have them",
             _ => "",
         };
         say(
@@ -211,8 +214,9 @@ fn compared(given: &Given, seen: &Inspection, say: &mut impl FnMut(String, &'sta
         );
     }
     let told = given.error.as_ref().map_or("", |e| e.message.as_str());
-    if let Some(error) = answer.errors.iter().find(|e| !told.contains(e.message.as_str())) {
-        let words: String = error.message.chars().take(200).collect();
+    let begin = |text: &str| text.chars().take(WORDS).collect::<String>();
+    if let Some(error) = answer.errors.iter().find(|e| !told.contains(&begin(&e.message))) {
+        let words = begin(&error.message);
         let how = match given.error {
             None => "no error is raised",
             Some(_) => "other words are given",

@@ -29,6 +29,17 @@ pub struct Lens {
     pub(super) family: Family,
 }
 
+impl Lens {
+    /// Its name with its version.
+    pub fn title(&self) -> String {
+        if self.name.contains(self.version) {
+            self.name.to_owned()
+        } else {
+            format!("{} {}", self.name, self.version)
+        }
+    }
+}
+
 /// What `[DONE]` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {

@@ -59,7 +59,7 @@ pub fn lens_text(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let run = Run::of(lens, seen);
-    let title = format!("as {} {} sees it", lens.name, lens.version);
+    let title = format!("as {} sees it", lens.title());
     writeln!(out, "\n{}", palette.bold(&title))?;
     if !run.speaks(seen) {
         return writeln!(out, "  it speaks {}, and this is something else", lens.dialect);
@@ -139,6 +139,9 @@ pub fn end(given: &Given) -> (Option<Severity>, String) {
     match (given.fabricated, finish.is_empty()) {
         (true, _) => (Some(Severity::Fatal), format!("finish {} (made up)", finish.join(", "))),
         (false, true) => (Some(Severity::Fatal), "no error, no finish".into()),
+        (false, false) if given.content.is_empty() && given.tools.is_empty() => {
+            (Some(Severity::Warn), format!("finish {}, and no content", finish.join(", ")))
+        }
         (false, false) => (None, format!("finish {}", finish.join(", "))),
     }
 }
