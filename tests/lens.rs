@@ -56,6 +56,76 @@ fn the_real_clients_still_do_so() {
     hold(&serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap());
 }
 
+/// The program on a bare body.
+fn show(body: &str, more: &[&str]) -> std::process::Output {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("body.sse"), body).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
+    command.args(["show", "body.sse", "--color", "never"]).args(more).current_dir(dir.path());
+    command.output().unwrap()
+}
+
+/// A stream with reasoning where some look for it, a control character, and no finish.
+const BODY: &str = "data: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n\
+    data: {\"choices\":[{\"delta\":{\"content\":\"a\\u001b[2Jb\"}}]}\n\ndata: [DONE]\n\n";
+
+#[test]
+fn the_text_has_a_section_for_the_client() {
+    let out = show(BODY, &["--lens", "litellm-1.81.5"]);
+    let page = String::from_utf8(out.stdout).unwrap();
+    let (_, section) = page.split_once("\nas litellm-1.81.5 sees it\n").unwrap();
+    for said in [
+        "  content 6 characters\n    a␛[2Jb\n",
+        "  end finish stop (made up)\n",
+        "  · 1 delta at choices[].delta.reasoning is not read\n    lab/reasoning-delta",
+        "  · the finish `stop` is made up: none came\n",
+    ] {
+        assert!(section.contains(said), "{said:?} is not in\n{section}");
+    }
+    assert!(!page.contains('\x1b'));
+    // The lens adds to the report and to nothing else.
+    assert_eq!(out.status.code(), show(BODY, &[]).status.code());
+}
+
+#[test]
+fn all_clients_are_one_table() {
+    let page = String::from_utf8(show(BODY, &["--lens", "all"]).stdout).unwrap();
+    for lens in LENSES {
+        assert!(page.contains(&format!("\n  {} ", lens.name)), "{}:\n{page}", lens.name);
+    }
+    let row = page.lines().find(|l| l.starts_with("  ai ")).unwrap();
+    let cells: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(cells[..5], ["ai", "6", "2", "0", "AI_InvalidResponseDataError:"]);
+    let row = page.lines().find(|l| l.starts_with("  openai-python ")).unwrap();
+    assert!(row.ends_with("no error, no finish"), "{row}");
+    let row = page.lines().find(|l| l.starts_with("  anthropic-python ")).unwrap();
+    assert!(row.ends_with("speaks anthropic"), "{row}");
+}
+
+#[test]
+fn the_json_has_a_member_for_it() {
+    let json = |more: &[&str]| -> Value {
+        serde_json::from_slice(&show(BODY, &[&["-o", "json"], more].concat()).stdout).unwrap()
+    };
+    let one = json(&["--lens", "openai-node"]);
+    assert_eq!(one["lens"]["client"], "openai-node");
+    assert_eq!(one["lens"]["content"]["0"], "a\u{1b}[2Jb");
+    assert_eq!(one["lens"]["chunks"], 2);
+    assert!(one["lens"]["error"].is_null() && one["lens"]["finish"] == json!({}));
+    let all = json(&["--lens", "all"]);
+    assert_eq!(all["lenses"].as_array().unwrap().len(), LENSES.len());
+    assert!(json(&[]).get("lens").is_none());
+}
+
+#[test]
+fn an_unknown_client_is_a_mistake_that_lists_them() {
+    let out = show(BODY, &["--lens", "curl"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(LENSES.iter().all(|l| said.contains(l.name)), "{said}");
+    assert_eq!(show(BODY, &["--lens", "ai", "-o", "ndjson"]).status.code(), Some(2));
+}
+
 /// How a client's row compares with the client.
 #[derive(Default)]
 struct Count {
@@ -175,6 +245,12 @@ fn differences(real: &Value, given: &Given) -> Vec<String> {
         if !want.is_null() && want != said[name] {
             out.push(format!("{name}: the client gave {want}, the row says {}", said[name]));
         }
+    }
+    if real["chunks"].as_u64().is_some_and(|n| n != given.chunks) {
+        out.push(format!(
+            "chunks: the client gave {}, the row says {}",
+            real["chunks"], given.chunks
+        ));
     }
     let tools = real.get("tools").cloned().unwrap_or_default();
     if normal(&tools) != normal(&said["tools"]) {

@@ -10,11 +10,11 @@ work=$(mktemp -d)
 clients=${CLIENTS:-$work/clients}
 pids=
 trap 'for pid in $pids; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
-python=$clients/litellm-1.81.5/bin/python
-if [ ! -x "$clients/litellm-1.81.5/bin/litellm" ]; then
+python=$clients/litellm-proxy/bin/python
+if [ ! -x "$clients/litellm-proxy/bin/litellm" ]; then
     mkdir -p "$clients"
-    python3 -m venv "$clients/litellm-1.81.5" &&
-        "$clients/litellm-1.81.5/bin/pip" install -q 'litellm[proxy]==1.81.5' ||
+    python3 -m venv "$clients/litellm-proxy" &&
+        "$clients/litellm-proxy/bin/pip" install -q 'litellm[proxy]==1.81.5' ||
         { echo "skipped: LiteLLM can't be installed" >&2; exit 0; }
 fi
 for name in MODEL_COST_MAP ANTHROPIC_BETA_HEADERS BLOG_POSTS POLICY_TEMPLATES; do
@@ -35,7 +35,7 @@ model_list:
 litellm_settings: { drop_params: true, telemetry: false, num_retries: 0 }
 router_settings: { num_retries: 0 }
 Y
-(cd "$work" && exec env -u DATABASE_URL -u LITELLM_MASTER_KEY "$clients/litellm-1.81.5/bin/litellm" \
+(cd "$work" && exec env -u DATABASE_URL -u LITELLM_MASTER_KEY "$clients/litellm-proxy/bin/litellm" \
     --config proxy.yaml --host 127.0.0.1 --port "$proxy_port" --num_workers 1) >"$work/proxy.log" 2>&1 &
 pids="$pids $!"
 for _ in $(seq 300); do
@@ -70,7 +70,7 @@ P
 # Ports and ids differ from run to run; the document does not.
 # What is long is cut.
 steady() {
-    sed -E "s/127\.0\.0\.1:[0-9]+/127.0.0.1:PORT/g; s/chatcmpl-[0-9a-f-]+/chatcmpl-…/g; s/[ \t]+$//" |
+    sed -E "s/127\.0\.0\.1:[0-9]+/127.0.0.1:PORT/g; s/chatcmpl-[0-9a-f-]+/chatcmpl-…/g; s/[ \t]+$//; s#/[^ \"]*/site-packages#…/site-packages#g" |
         python3 -c '
 import sys
 for line in sys.stdin:

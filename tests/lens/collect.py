@@ -8,6 +8,8 @@ import sys
 
 WORDS = 200  # of an error, in characters
 LONGEST = 5000  # of a text that is compared
+# Those that pass every payload on as a chunk, so that their number tells what was read.
+COUNTED = {"openai-python", "openai-node", "anthropic-python"}
 
 versions, scenarios = {}, {}
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.jsonl")):
@@ -18,6 +20,8 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.jsonl")):
         given = {name: line[name] for name in ("content", "reasoning", "finish", "tools") if line[name]}
         if any(len(text) > LONGEST for text in line["content"].values()):
             given["content"] = None
+        if file.stem in COUNTED and given.get("content", 0) is not None:
+            given["chunks"] = line["chunks"]
         if line["error"]:
             given["error"] = {"class": line["error"]["class"], "message": line["error"]["message"][:WORDS]}
         outcomes = scenarios.setdefault(line["model"].removeprefix("lab/"), [])

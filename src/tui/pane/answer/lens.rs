@@ -44,7 +44,7 @@ pub(super) fn doc(app: &App, exchange: &Exchange) -> Doc {
 
 fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
     let (lens, given) = (run.lens(), run.given());
-    doc.push(Role::Title, &format!("as {} sees it", lens.title())).line();
+    doc.push(Role::Info, &format!("as {} sees it", lens.title())).line();
     if !run.speaks(&exchange.seen) {
         doc.push(Role::Warn, &format!("It speaks {}; this is something else.", lens.dialect));
         return;

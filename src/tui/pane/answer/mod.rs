@@ -258,7 +258,7 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let from = after_title(PaneId::Answer, area);
     let room = tab_places(&names, from, area).last().map_or(from, |(_, to)| *to);
     let (note, role) = match (app.answer.tab, lens::chosen(app)) {
-        (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Warn),
+        (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
         (Tab::Channels, None) => (note, Role::Dim),
         _ => (String::new(), Role::Dim),
     };
