@@ -3,7 +3,8 @@
 //! `tests/lens/expected.json` was recorded by `tests/lens/run.sh`, which plays every scenario of the
 //! lab to every client. Here each scenario is played to the program, and each client's row must
 //! come to the same: content, reasoning, tool calls, finish, and the error with its class and
-//! the beginning of its words. With SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
+//! the beginning of its words. Where a client did now this, now that with the same bytes, because it
+//! depends on what comes in one read, the recording has both, and the row says one of them. With SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -24,16 +25,25 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lens")
 }
 
+fn recorded() -> Value {
+    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap()
+}
+
+/// What a client gave for a scenario; more than one thing where it wavers.
+fn outcomes<'a>(recorded: &'a Value, scenario: &str, client: &str) -> Vec<&'a Value> {
+    let all = recorded["scenarios"][scenario].as_array();
+    let mine = |o: &&Value| o["clients"].as_array().unwrap().iter().any(|c| c == client);
+    all.into_iter().flatten().filter(mine).map(|o| &o["given"]).collect()
+}
+
 #[test]
 fn the_table_agrees_with_what_the_real_clients_gave() {
-    let recorded = std::fs::read(folder().join("expected.json")).unwrap();
-    hold(&serde_json::from_slice(&recorded).unwrap());
+    hold(&recorded());
 }
 
 #[test]
 fn the_table_has_the_versions_that_were_measured() {
-    let recorded = std::fs::read(folder().join("expected.json")).unwrap();
-    let recorded: Value = serde_json::from_slice(&recorded).unwrap();
+    let recorded = recorded();
     for lens in LENSES {
         assert_eq!(recorded["versions"][lens.name], lens.version, "{}", lens.name);
     }
@@ -134,38 +144,43 @@ struct Count {
     undecidable: u32,
 }
 
-fn hold(recorded: &Value) {
-    let scenarios = recorded["scenarios"].as_object().unwrap();
+fn hold(measured: &Value) {
+    let known = recorded();
     let dir = tempfile::tempdir().unwrap();
-    let queue = Mutex::new(scenarios.iter());
+    let queue = Mutex::new(measured["scenarios"].as_object().unwrap().keys());
     let counts = Mutex::new(BTreeMap::<&str, Count>::new());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..LANES {
             scope.spawn(|| {
                 loop {
-                    let Some((name, outcomes)) = queue.lock().unwrap().next() else { return };
+                    let Some(name) = queue.lock().unwrap().next() else { return };
                     let seen = played(dir.path(), name);
-                    for outcome in outcomes.as_array().unwrap() {
-                        for client in outcome["clients"].as_array().unwrap() {
-                            let client = client.as_str().unwrap();
-                            let lens = sselens::lens::find(client).unwrap();
-                            let run = Run::of(lens, &seen);
-                            let mut counts = counts.lock().unwrap();
-                            let count = counts.entry(lens.name).or_default();
-                            if run.given().elsewhere.is_some() {
-                                count.undecidable += 1;
-                                continue;
-                            }
-                            let differs = differences(&outcome["given"], run.given());
-                            if differs.is_empty() {
-                                count.agree += 1;
-                            } else {
-                                count.differ += 1;
-                                let differs = differs.join("\n    ");
-                                let differs = format!("{client} on {name}:\n    {differs}");
-                                wrong.lock().unwrap().push(differs);
-                            }
+                    for lens in LENSES {
+                        let given = outcomes(measured, name, lens.name);
+                        if given.is_empty() {
+                            continue;
+                        }
+                        let run = Run::of(lens, &seen);
+                        let mut counts = counts.lock().unwrap();
+                        let count = counts.entry(lens.name).or_default();
+                        if run.given().elsewhere.is_some() {
+                            count.undecidable += 1;
+                            continue;
+                        }
+                        let differs: Vec<_> =
+                            given.iter().map(|given| differences(given, run.given())).collect();
+                        // A client that wavers, found wavering again.
+                        let before = outcomes(&known, name, lens.name);
+                        let wavers =
+                            given.len() == 1 && before.len() > 1 && before.contains(&given[0]);
+                        if wavers || differs.iter().any(Vec::is_empty) {
+                            count.agree += 1;
+                        } else {
+                            count.differ += 1;
+                            let differs = differs.concat().join("\n    ");
+                            let differs = format!("{} on {name}:\n    {differs}", lens.name);
+                            wrong.lock().unwrap().push(differs);
                         }
                     }
                 }
