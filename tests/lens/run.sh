@@ -63,8 +63,13 @@ messages=$(address "$work/serve")
 models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
 bodies=$(cd "$here/anthropic" && for f in *.sse; do printf 'anthropic/%s ' "${f%.sse}"; done)
 
-wanted() { [ -z "$only" ] || case " $only " in *" $1 "*) ;; *) return 1 ;; esac; }
 only=$*
+wanted() { # NAME...: whether one of these is asked for
+    [ -n "$only" ] || return 0
+    local name
+    for name; do case " $only " in *" $name "*) return 0 ;; esac; done
+    return 1
+}
 python() { # NAME ENVIRONMENT CLIENT BASE MODELS
     wanted "$1" || return 0
     echo "$1 …" >&2
@@ -78,21 +83,21 @@ node_client() {
     # shellcheck disable=SC2086
     node "$clients/node/client.mjs" "$1" "$lab" $models >"$work/given/$1.jsonl" 2>"$work/$1.log" || tail -n 3 "$work/$1.log" >&2
 }
-if install openai openai==3.52.0 anthropic==2.11.0; then
+if wanted openai-python anthropic-python && install openai openai==3.52.0 anthropic==2.11.0; then
     python openai-python openai openai-python "$lab" "$models"
     python anthropic-python openai anthropic-python "$messages" "$bodies"
 fi
-if install langchain langchain-openai==1.7.3; then
+if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
     python langchain-openai langchain langchain-openai "$lab" "$models"
 fi
 for version in 1.81.5 1.106.2; do
     name=litellm
     [ $version = 1.81.5 ] && name=litellm-1.81.5
-    install $name litellm==$version || continue
+    wanted $name $name+drop_params && install $name litellm==$version || continue
     python $name $name litellm "$lab" "$models"
     python $name+drop_params $name litellm+drop_params "$lab" "$models"
 done
-if install_node; then
+if wanted openai-node ai && install_node; then
     node_client openai-node
     node_client ai
 fi
