@@ -85,6 +85,7 @@ fn the_text_has_a_section_for_the_client() {
     let page = String::from_utf8(out.stdout).unwrap();
     let (_, section) = page.split_once("\nas litellm-1.81.5 sees it\n").unwrap();
     for said in [
+        "  given: the chunks of `acompletion(stream=True)`",
         "  content 6 characters\n    a␛[2Jb\n",
         "  end finish stop (made up)\n",
         "  · 1 delta at choices[].delta.reasoning is not read\n    lab/reasoning-delta",

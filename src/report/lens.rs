@@ -34,6 +34,8 @@ pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
     json!({
         "client": lens.name,
         "version": lens.version,
+        "gives": lens.gives,
+        "evidence": lens.evidence,
         "speaks": run.speaks(seen),
         "content": texts(&given.content),
         "reasoning": texts(&given.reasoning),
@@ -64,6 +66,7 @@ pub fn lens_text(
     if !run.speaks(seen) {
         return writeln!(out, "  it speaks {}, and this is something else", lens.dialect);
     }
+    writeln!(out, "  {}", palette.dim(&format!("given: {}", lens.gives)))?;
     let given = run.given();
     for (name, channel) in [("reasoning", &given.reasoning), ("content", &given.content)] {
         for (choice, text) in channel {
