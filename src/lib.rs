@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod journal;
 pub mod json;
 pub mod lab;
+pub mod lens;
 pub mod report;
 pub mod source;
 pub mod text;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 /// Every folder of `src`, from the bottom up. One may name only those before it.
 const LAYERS: &[&str] = &[
     // pure core
-    "json", "text", "journal", "frame", "dialect", "inspect", // vocabulary
+    "json", "text", "journal", "frame", "dialect", "inspect", "lens", // vocabulary
     "config", "action", // shell
     "source", "lab", "report", "tui", "cli",
 ];
 
 /// The layers that must not know a clock, a network, a disk or a terminal.
-const CORE: usize = 6;
+const CORE: usize = 7;
 
 /// What the core must not name.
 const IMPURE: &[&str] = &[

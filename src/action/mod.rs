@@ -75,6 +75,7 @@ actions! {
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
     Hex "hex" "hex" "show the bytes in hexadecimal, or as text again"
     NextChoice "next-choice" "choice" "show the next choice of the answer"
+    NextLens "next-lens" "lens" "show the answer as the next client would give it, at last as it came"
     Redraw "redraw" "redraw" "draw the screen anew"
     Suspend "suspend" "suspend" "go to the background of the shell"
     Up "up" "up" "one line up"

@@ -321,6 +321,9 @@ pub(super) struct Show {
     /// A saved session, a raw body or a `curl -i` capture; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    /// What this client would have given its caller; `all` for a table of all of them
+    #[arg(long, value_name = "CLIENT")]
+    pub(super) lens: Option<String>,
     #[command(flatten)]
     pub(super) told: Told,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use super::{Exit, Failure};
 use crate::config::Config;
 use crate::inspect::{Inspection, Options, Severity};
 use crate::journal::{Entry, ExchangeId, What};
+use crate::lens::Lens;
 use crate::report::{self, Findings, Ndjson, Palette};
 use crate::text::write_json;
 
@@ -24,6 +25,8 @@ pub(super) struct Printer {
     /// Inspections that are over stay here, and have no report of their own in text.
     kept: Option<BTreeMap<ExchangeId, Inspection>>,
     out: io::Stdout,
+    /// The clients through whose eyes each exchange is shown too.
+    lenses: Option<&'static [Lens]>,
 }
 
 /// Refuses bytes that nobody made safe, where a terminal would obey them.
@@ -50,6 +53,7 @@ impl Printer {
             worst: None,
             kept: None,
             out: io::stdout(),
+            lenses: None,
         })
     }
 
@@ -61,6 +65,15 @@ impl Printer {
     /// An exchange that is over.
     pub(super) fn kept(&self, x: ExchangeId) -> Option<&Inspection> {
         self.kept.as_ref()?.get(&x)
+    }
+
+    /// Shows each exchange as these clients see it, too.
+    pub(super) fn through(mut self, lenses: Option<&'static [Lens]>) -> Result<Self, Failure> {
+        if lenses.is_some() && !matches!(self.format, Format::Text | Format::Json) {
+            return Err(Failure::Usage("--lens goes with -o text and -o json".into()));
+        }
+        self.lenses = lenses;
+        Ok(self)
     }
 
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
@@ -81,7 +94,15 @@ impl Printer {
                 }
             }
             Format::Json if over => {
-                write_json(&mut self.out, &report::summary(entry.x, now, Findings::Listed))?;
+                let mut summary = report::summary(entry.x, now, Findings::Listed);
+                match self.lenses {
+                    Some([lens]) => summary["lens"] = report::lens(lens, now),
+                    Some(all) => {
+                        summary["lenses"] = all.iter().map(|l| report::lens(l, now)).collect();
+                    }
+                    None => {}
+                }
+                write_json(&mut self.out, &summary)?;
                 self.out.write_all(b"\n")?;
             }
             Format::Text if over && self.kept.is_none() => {
@@ -91,6 +112,11 @@ impl Printer {
                 // Written at once: a report is long, and each line a system call otherwise.
                 let mut page = Vec::new();
                 report::text(now, self.palette, &mut page)?;
+                match self.lenses {
+                    Some([lens]) => report::lens_text(lens, now, self.palette, &mut page)?,
+                    Some(all) => report::lens_table(all, now, self.palette, &mut page)?,
+                    None => {}
+                }
                 self.out.write_all(&page)?;
             }
             Format::Json | Format::Text => {}

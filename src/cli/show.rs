@@ -3,13 +3,27 @@
 use super::args::{Global, Show};
 use super::output::Printer;
 use super::{Exit, Failure, input};
+use crate::lens::{LENSES, Lens};
 
 pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     let config = super::load(global)?;
-    let mut printer = Printer::new(global, &args.output, &config)?;
+    let lenses = args.lens.as_deref().map(lenses).transpose()?;
+    let mut printer = Printer::new(global, &args.output, &config)?.through(lenses)?;
     let recording = input::open(global, &args.file, &args.told)?;
     for entry in &recording.entries {
         printer.take(entry)?;
     }
     Ok(printer.exit())
+}
+
+/// The clients that `--lens` names.
+fn lenses(name: &str) -> Result<&'static [Lens], Failure> {
+    if name == "all" {
+        return Ok(LENSES);
+    }
+    let lens = crate::lens::find(name).map(std::slice::from_ref);
+    lens.ok_or_else(|| {
+        let names: Vec<_> = LENSES.iter().map(|l| l.name).collect();
+        Failure::Usage(format!("no client {name:?}; there are {}, and all", names.join(", ")))
+    })
 }

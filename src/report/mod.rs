@@ -5,6 +5,7 @@
 
 mod compare;
 mod curl;
+mod lens;
 mod ndjson;
 mod raw;
 mod summary;
@@ -12,6 +13,7 @@ mod text;
 
 pub use compare::{cell, compare, comparison, difference};
 pub use curl::curl;
+pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};

@@ -38,6 +38,19 @@ fn every_tab_of_the_answer() {
 }
 
 #[test]
+fn the_answer_as_a_client_sees_it() {
+    snapshot("lens-80x24", &screen(80, 24, "4L"));
+    snapshot("lens-100x30", &screen(100, 30, "4L"));
+    screen(80, 24, "4LL").shows("as litellm-1.81.5 sees it");
+    screen(80, 24, "4LLLLLLLL").shows("as ai 6.0.326 sees it");
+    // Behind the last one that speaks the dialect it is as it came; other tabs know no lens.
+    screen(80, 24, "4LLLLLLLLL").hides("sees it");
+    screen(80, 24, "4Lt").hides("sees it");
+    // The palette takes one there from anywhere.
+    screen(80, 24, "2:client<enter>").shows("as openai-python 3.52.0 sees it");
+}
+
+#[test]
 fn overlays() {
     snapshot("help-80x24", &screen(80, 24, "?"));
     snapshot("explain-80x24", &screen(80, 24, "ev"));

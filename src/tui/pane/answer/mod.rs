@@ -2,6 +2,7 @@
 
 mod channels;
 mod facts;
+mod lens;
 mod shape;
 
 use std::cell::RefCell;
@@ -14,6 +15,7 @@ use super::{Pane, PaneId, after_title, header, inner, tab_places, tabs};
 use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::inspect::Row;
+use crate::lens::Run;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
 use crate::tui::theme::Role;
@@ -24,7 +26,14 @@ use crate::tui::widget::{Doc, Scroll, line};
 pub(crate) const PANE: Pane = Pane {
     title: "Answer",
     context: Context::Answer,
-    footer: &[Action::NextTab, Action::Left, Action::Right, Action::Copy, Action::NextProblem],
+    footer: &[
+        Action::NextTab,
+        Action::NextLens,
+        Action::Left,
+        Action::Right,
+        Action::Copy,
+        Action::NextProblem,
+    ],
     draw,
     act,
     click,
@@ -62,10 +71,14 @@ pub(crate) struct State {
     wraps: RefCell<HashMap<(usize, Channel, u32), Wrap>>,
     doc: RefCell<Option<(Key, Doc)>>,
     rows: RefCell<Option<(Key, Vec<Row>)>>,
+    /// The client through whose eyes the channels are shown, a row of the table of lenses.
+    lens: Option<usize>,
+    /// That client, as far as it has read the exchange shown.
+    run: RefCell<Option<(usize, Run)>>,
 }
 
-/// What a laid-out tab depends on: exchange, tab, deltas, frames, whether it is over.
-type Key = (usize, usize, usize, usize, bool);
+/// What a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
+type Key = (usize, (Tab, Option<usize>), usize, usize, bool);
 
 impl Default for State {
     fn default() -> Self {
@@ -79,6 +92,8 @@ impl Default for State {
             wraps: RefCell::default(),
             doc: RefCell::default(),
             rows: RefCell::default(),
+            lens: None,
+            run: RefCell::default(),
         }
     }
 }
@@ -86,8 +101,8 @@ impl Default for State {
 impl State {
     /// Another exchange is shown.
     pub(crate) fn restart(&mut self) {
-        let (tab, channel) = (self.tab, self.channel);
-        *self = Self { tab, channel, ..Self::default() };
+        let (tab, channel, lens) = (self.tab, self.channel, self.lens);
+        *self = Self { tab, channel, lens, ..Self::default() };
     }
 
     /// Whether the text tabs are shown, for what is copied first.
@@ -98,7 +113,7 @@ impl State {
 
 fn key(app: &App, exchange: &Exchange) -> Key {
     let seen = &exchange.seen;
-    let tab = app.answer.tab as usize;
+    let tab = (app.answer.tab, app.answer.lens);
     let deltas = seen.answer().deltas().len();
     (app.shown, tab, deltas, seen.frames().len(), seen.is_over())
 }
@@ -114,7 +129,8 @@ fn with_doc<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&Doc) -> T) -
         let doc = match app.answer.tab {
             Tab::Tools => facts::tools(exchange),
             Tab::Usage => facts::usage(exchange),
-            Tab::Head | Tab::Channels | Tab::Shape => facts::head(exchange),
+            Tab::Channels => lens::doc(app, exchange),
+            Tab::Head | Tab::Shape => facts::head(exchange),
         };
         (key, doc)
     });
@@ -143,9 +159,9 @@ fn text_area(area: Rect) -> Rect {
 
 fn settle(app: &mut App, area: Rect) {
     match app.answer.tab {
-        Tab::Channels => channels::settle(app, inner(area)),
+        Tab::Channels if app.answer.lens.is_none() => channels::settle(app, inner(area)),
         Tab::Shape => shape::settle(app, text_area(area)),
-        Tab::Tools | Tab::Usage | Tab::Head => {
+        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
             if app.answer.scroll.top > 0 {
                 scroll(app, 0, area);
             }
@@ -176,6 +192,10 @@ fn act(app: &mut App, action: Action) -> bool {
         Action::NextTab => choose(app, (at + 1) % TABS.len()),
         Action::PreviousTab => choose(app, (at + TABS.len() - 1) % TABS.len()),
         Action::NextChoice => channels::next_choice(app),
+        Action::NextLens => {
+            choose(app, 0);
+            lens::next(app);
+        }
         _ => {
             let by = match action {
                 Action::Up => -1,
@@ -189,10 +209,14 @@ fn act(app: &mut App, action: Action) -> bool {
                 _ => 0,
             };
             match app.answer.tab {
-                Tab::Channels => return channels::act(app, action, by, inner(area)),
+                Tab::Channels if app.answer.lens.is_none() => {
+                    return channels::act(app, action, by, inner(area));
+                }
                 Tab::Shape => return shape::act(app, action, by),
-                Tab::Tools | Tab::Usage | Tab::Head if by != 0 => scroll(app, by, area),
-                Tab::Tools | Tab::Usage | Tab::Head => return false,
+                Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head if by != 0 => {
+                    scroll(app, by, area);
+                }
+                Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => return false,
             }
         }
     }
@@ -208,19 +232,19 @@ fn click(app: &mut App, at: Position, area: Rect) {
         return;
     }
     match app.answer.tab {
-        Tab::Channels => channels::click(app, at, inner(area)),
+        Tab::Channels if app.answer.lens.is_none() => channels::click(app, at, inner(area)),
         Tab::Shape => shape::click(app, at, text_area(area)),
-        Tab::Tools | Tab::Usage | Tab::Head => {}
+        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {}
     }
 }
 
 fn wheel(app: &mut App, rows: isize, at: Position, area: Rect) {
     match app.answer.tab {
-        Tab::Channels => channels::wheel(app, rows, at, inner(area)),
+        Tab::Channels if app.answer.lens.is_none() => channels::wheel(app, rows, at, inner(area)),
         Tab::Shape => {
             shape::act(app, Action::Down, rows);
         }
-        Tab::Tools | Tab::Usage | Tab::Head => scroll(app, rows, area),
+        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => scroll(app, rows, area),
     }
 }
 
@@ -231,19 +255,30 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
         Some(e) if choices > 1 => format!("choice {} of {choices}", e.choice),
         _ => String::new(),
     };
-    let note = if app.answer.tab == Tab::Channels { note } else { String::new() };
-    header(app, PaneId::Answer, &[(&note, Role::Dim)], area, buf);
+    let from = after_title(PaneId::Answer, area);
+    let room = tab_places(&names, from, area).last().map_or(from, |(_, to)| *to);
+    let (note, role) = match (app.answer.tab, lens::chosen(app)) {
+        (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
+        (Tab::Channels, None) => (note, Role::Dim),
+        _ => (String::new(), Role::Dim),
+    };
+    // The text under it says so too: what does not fit beside the tabs is left out.
+    let fits = usize::from(area.right().saturating_sub(room)) > note.len() + 4;
+    let note = if fits { note } else { String::new() };
+    header(app, PaneId::Answer, &[(&note, role)], area, buf);
     let chosen = TABS.iter().position(|t| *t == app.answer.tab).unwrap_or(0);
-    tabs(app, &names, chosen, after_title(PaneId::Answer, area), area, buf);
+    tabs(app, &names, chosen, from, area, buf);
     let text = text_area(area);
     let Some(exchange) = app.exchange() else {
         line::put(buf, text, &[("No answer yet.", app.theme.of(Role::Dim))]);
         return;
     };
     match app.answer.tab {
-        Tab::Channels => channels::draw(app, exchange, inner(area), buf),
+        Tab::Channels if app.answer.lens.is_none() => {
+            channels::draw(app, exchange, inner(area), buf);
+        }
         Tab::Shape => shape::draw(app, exchange, text, buf),
-        Tab::Tools | Tab::Usage | Tab::Head => {
+        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
             with_doc(app, exchange, |doc| doc.draw(&app.theme, app.answer.scroll.top, text, buf));
         }
     }

@@ -1,0 +1,279 @@
+//! OpenAI's chunks, as the clients of OpenAI Chat read them.
+
+use super::head::compact;
+use super::table::Family;
+use super::{Run, Tool};
+use crate::json::{Kind, Value};
+
+/// What stands for an error's words where there are none.
+const NO_WORDS: &str = "An error occurred during streaming";
+
+/// The members of a delta that hold reasoning, with any provider.
+const REASONING: &[&str] =
+    &["reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking"];
+
+/// Reads one payload.
+pub(super) fn read(run: &mut Run, json: Value<'_>) {
+    if in_band_error(run, json) || !is_chunk(run, json) {
+        return;
+    }
+    run.given.chunks += 1;
+    let choices = json.get("choices");
+    let mut any = false;
+    for choice in choices.into_iter().flat_map(Value::items) {
+        if !any || run.lens.all_choices {
+            one(run, choice);
+        }
+        any = true;
+    }
+    if !any {
+        let what = match choices.map(Value::kind) {
+            Some(Kind::Array) => &mut run.notes.choices_empty,
+            _ => &mut run.notes.choices_none,
+        };
+        *what += 1;
+    }
+}
+
+/// An error in the stream, if the client takes it for one.
+fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+    let Some(error) = json.get("error").filter(|e| is_truthy(run, *e)) else { return false };
+    let said = error.str("message").filter(|m| !m.is_empty());
+    match run.lens.family {
+        Family::OpenAiNode => {
+            let words = said.map_or_else(|| compact(error), |s| s.into_owned());
+            run.raise("APIError", words);
+        }
+        Family::VercelAi => match error.str("message") {
+            Some(said) => run.report("Object", said),
+            None => mistyped(run),
+        },
+        _ => run.raise("APIError", said.as_deref().unwrap_or(NO_WORDS)),
+    }
+    true
+}
+
+/// Truth as Python has it, or JavaScript, where objects are always true.
+fn is_truthy(run: &Run, value: Value<'_>) -> bool {
+    let script = matches!(run.lens.family, Family::OpenAiNode | Family::VercelAi);
+    match value.kind() {
+        Kind::Null => false,
+        Kind::Bool => value.as_bool() == Some(true),
+        Kind::Number => value.as_f64() != Some(0.0),
+        Kind::String | Kind::Key => !value.text_bytes().is_empty(),
+        Kind::Array | Kind::Object => script || !value.is_empty(),
+    }
+}
+
+fn mistyped(run: &mut Run) {
+    run.report("AI_TypeValidationError", "Type validation failed: Value: ");
+}
+
+/// Whether the payload is a chunk to the client; if not, it has its say.
+fn is_chunk(run: &mut Run, json: Value<'_>) -> bool {
+    let object = json.kind() == Kind::Object;
+    match run.lens.family {
+        Family::VercelAi if !is_typed(json) => {
+            mistyped(run);
+            return false;
+        }
+        Family::LangChain if !object => {
+            let words = format!("{} object has no attribute 'model_dump'", python_type(json));
+            run.raise("AttributeError", words);
+            return false;
+        }
+        Family::LiteLlm { .. } if json.is_null() => return false,
+        Family::LiteLlm { .. } if !object => {
+            run.raise("", format!("{} object has no attribute 'choices'", python_type(json)));
+            return false;
+        }
+        Family::LangChain if has_odd_arguments(json) => {
+            run.raise("ValidationError", "1 validation error for AIMessageChunk");
+            return false;
+        }
+        _ => {}
+    }
+    true
+}
+
+fn python_type(json: Value<'_>) -> &'static str {
+    match json.kind() {
+        Kind::Null => "'NoneType'",
+        Kind::Bool => "'bool'",
+        Kind::Number if json.as_u64().is_some() => "'int'",
+        Kind::Number => "'float'",
+        Kind::String | Kind::Key => "'str'",
+        Kind::Array => "'list'",
+        Kind::Object => "'dict'",
+    }
+}
+
+fn pieces(delta: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
+    delta.and_then(|d| d.get("tool_calls")).into_iter().flat_map(Value::items)
+}
+
+fn has_odd_arguments(json: Value<'_>) -> bool {
+    let choice = json.get("choices").and_then(|c| c.items().next());
+    pieces(choice.and_then(|c| c.get("delta"))).any(|piece| {
+        let arguments = piece.at(&["function", "arguments"]);
+        arguments.is_some_and(|a| !a.is_null() && a.kind() != Kind::String)
+    })
+}
+
+/// The schema of `ai`'s provider for OpenAI-compatible servers, as far as streams break it.
+fn is_typed(json: Value<'_>) -> bool {
+    let string = |v: Option<Value<'_>>| v.is_none_or(|v| v.is_null() || v.kind() == Kind::String);
+    let choices = json.get("choices").filter(|c| c.kind() == Kind::Array);
+    choices.is_some_and(|choices| {
+        choices.items().all(|choice| {
+            let Some(delta) = choice.get("delta").filter(|d| !d.is_null()) else {
+                return string(choice.get("finish_reason"));
+            };
+            string(delta.get("reasoning"))
+                && string(delta.get("reasoning_content"))
+                && string(choice.get("finish_reason"))
+                && (string(delta.get("content"))
+                    || delta.get("content").is_some_and(|c| c.kind() == Kind::Array))
+                && pieces(Some(delta)).all(|piece| {
+                    piece
+                        .get("function")
+                        .is_some_and(|f| string(f.get("name")) && string(f.get("arguments")))
+                })
+        })
+    })
+}
+
+fn one(run: &mut Run, choice: Value<'_>) {
+    let first_only = !run.lens.all_choices;
+    let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+    let index = if first_only { 0 } else { u32::try_from(index).unwrap_or(u32::MAX) };
+    let delta = choice.get("delta").filter(|d| d.kind() == Kind::Object);
+    if let Some(delta) = delta {
+        content(run, index, delta);
+        reasoning(run, index, delta);
+    } else {
+        run.notes.delta_none += 1;
+    }
+    for piece in pieces(delta) {
+        tool(run, index, piece);
+    }
+    if let Some(reason) = choice.str("finish_reason").filter(|r| !r.is_empty()) {
+        finish(run, index, &reason);
+    }
+}
+
+fn add(channel: &mut std::collections::BTreeMap<u32, String>, choice: u32, text: &str) {
+    if !text.is_empty() {
+        channel.entry(choice).or_default().push_str(text);
+    }
+}
+
+fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
+    let Some(content) = delta.get("content") else { return };
+    if let Some(text) = content.as_str() {
+        add(&mut run.given.content, choice, &text);
+    } else if content.kind() == Kind::Array && run.lens.family == Family::VercelAi {
+        // Mistral's parts.
+        for part in content.items() {
+            if let Some(text) = part.str("text") {
+                add(&mut run.given.content, choice, &text);
+            }
+            for thought in part.get("thinking").into_iter().flat_map(Value::items) {
+                add(&mut run.given.reasoning, choice, &thought.str("text").unwrap_or_default());
+            }
+        }
+    } else if !content.is_null() {
+        run.notes.content_odd += 1;
+    }
+}
+
+fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
+    let full = |v: &Value<'_>| match v.kind() {
+        Kind::Null => false,
+        Kind::String => !v.text_bytes().is_empty(),
+        Kind::Array | Kind::Object => !v.is_empty(),
+        _ => true,
+    };
+    let mine = run.lens.reasoning.iter().find_map(|name| delta.get(name).filter(full));
+    match mine.map(|v| (v, v.as_str())) {
+        Some((_, Some(text))) => add(&mut run.given.reasoning, choice, &text),
+        Some((_, None)) => run.notes.reasoning_odd += 1,
+        None => {}
+    }
+    if mine.is_none()
+        && let Some(name) = REASONING.iter().find(|name| delta.get(name).is_some_and(|v| full(&v)))
+    {
+        run.notes.unread(name);
+    }
+}
+
+fn tool(run: &mut Run, choice: u32, piece: Value<'_>) {
+    let index = piece.get("index").and_then(Value::as_u64);
+    let id = piece.str("id").filter(|id| !id.is_empty());
+    let name = piece.at(&["function", "name"]).and_then(Value::as_str).filter(|n| !n.is_empty());
+    let arguments = piece.at(&["function", "arguments"]);
+    let arguments = arguments.map_or_else(String::new, |a| match a.as_str() {
+        Some(text) => text.into_owned(),
+        None if a.is_null() => String::new(),
+        None => a.source().to_owned(),
+    });
+    let by_id = run.lens.family == Family::VercelAi;
+    let tools = &mut run.given.tools;
+    let mine = |t: &Tool| {
+        let same = t.id.as_deref() == id.as_deref() || id.is_none();
+        t.choice == choice && (index.is_none() && by_id || t.index == index) && (!by_id || same)
+    };
+    let slot = tools.iter().rposition(mine).unwrap_or_else(|| {
+        tools.push(Tool { choice, name: None, arguments: String::new(), index, id: None });
+        tools.len() - 1
+    });
+    let tool = &mut tools[slot];
+    tool.id = tool.id.take().or(id.map(Into::into));
+    tool.name = tool.name.take().or(name.map(Into::into));
+    tool.arguments.push_str(&arguments);
+}
+
+fn finish(run: &mut Run, choice: u32, reason: &str) {
+    let Family::LiteLlm { .. } = run.lens.family else {
+        run.given.finish.insert(choice, reason.to_owned());
+        return;
+    };
+    if reason == "error" {
+        run.raise("", "openai raised a streaming error - finish_reason: error");
+        return;
+    }
+    // It tells the finish of the first choice only, and in OpenAI's words.
+    let known = match reason {
+        "eos_token" | "stop_sequence" | "end_turn" | "eos" => "stop",
+        "max_tokens" => "length",
+        other => other,
+    };
+    run.notes.finish_renamed = (known != reason).then(|| reason.to_owned());
+    run.given.finish.insert(0, known.to_owned());
+}
+
+/// The body is over, and no error came of it.
+pub(super) fn close(run: &mut Run) {
+    match run.lens.family {
+        Family::LiteLlm { odd_reasoning_raises, .. } => {
+            run.given.fabricated = run.given.finish.is_empty();
+            run.given.finish.entry(0).or_insert_with(|| "stop".into());
+            if odd_reasoning_raises && run.notes.reasoning_odd > 0 {
+                run.fail(
+                    "APIError",
+                    "litellm.APIError: Error building chunks for logging/streaming usage calculation",
+                );
+            }
+        }
+        Family::LangChain if run.given.chunks == 0 => {
+            run.fail("ValueError", "No generation chunks were returned");
+        }
+        Family::VercelAi if run.given.finish.is_empty() => {
+            run.report(
+                "AI_InvalidResponseDataError",
+                "Response stream ended without a finish reason.",
+            );
+        }
+        _ => {}
+    }
+}

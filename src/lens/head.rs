@@ -1,0 +1,203 @@
+//! What a client makes of an answer that was refused: the class of its error, and its words.
+
+use super::Raised;
+use super::table::{Family, Lens};
+use crate::json::{Kind, Tape, Value};
+
+/// How much of a body an error's words keep, in characters.
+const WORDS: usize = 600;
+
+/// The error for a status of 300 and above, with the body's text.
+pub(super) fn refused(lens: &Lens, status: u16, body: &str) -> Raised {
+    let mut tape = Tape::new();
+    let json = tape.parse(body).ok().and_then(|()| tape.root(body));
+    let error = json.and_then(|j| j.get("error"));
+    let said = error.and_then(|e| e.str("message"));
+    let flat = json.filter(|_| error.is_none()).and_then(|j| j.str("message"));
+    let code = format!("Error code: {status}");
+    let (class, words) = match lens.family {
+        Family::OpenAiPython | Family::LangChain => {
+            let words = said.or(flat).map_or(code.clone(), |said| format!("{code} - {said}"));
+            let class = python_class(status);
+            let ours = if lens.family == Family::LangChain { langchain(class) } else { class };
+            (ours, words)
+        }
+        Family::OpenAiNode => {
+            let words = match (said, error.filter(|e| !e.is_null())) {
+                (Some(said), _) => said.into_owned(),
+                (None, Some(error)) => compact(error),
+                (None, None) if json.is_some() || body.is_empty() => {
+                    "status code (no body)".to_owned()
+                }
+                (None, None) => body.to_owned(),
+            };
+            let class = match python_class(status) {
+                "APIStatusError" => "APIError",
+                class => class,
+            };
+            (class, format!("{status} {words}"))
+        }
+        Family::VercelAi => {
+            let phrase = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+            let words = said.map_or(phrase.unwrap_or_default().to_owned(), |s| s.into_owned());
+            ("AI_APICallError", words)
+        }
+        Family::LiteLlm { .. } => {
+            let about = error.or(json);
+            let words = match (said.or(flat), about) {
+                (Some(said), _) => said.into_owned(),
+                (None, Some(about)) if about.get("message").is_some_and(|m| !m.is_null()) => {
+                    about.get("message").map(python).unwrap_or_default()
+                }
+                (None, Some(about)) if about.kind() == Kind::Object => python(about),
+                (None, Some(_)) => {
+                    format!("{code} - {}", json.map(python).unwrap_or_default())
+                }
+                (None, None) if body.is_empty() => code,
+                (None, None) => body.trim().to_owned(),
+            };
+            litellm(status, &words)
+        }
+        Family::Anthropic => {
+            let words = match json {
+                Some(json) => format!("{code} - {}", python(json)),
+                None if body.trim().is_empty() => code,
+                None => body.trim().to_owned(),
+            };
+            (anthropic_class(status), words)
+        }
+    };
+    Raised::new(class, words.chars().take(WORDS).collect::<String>())
+}
+
+/// Whether a 422 names the parameter that it minds in the one shape that LiteLLM can act upon:
+/// `message.detail[].loc` of exactly two steps.
+pub(super) fn two_step_place(body: &str) -> bool {
+    let mut tape = Tape::new();
+    let json = tape.parse(body).ok().and_then(|()| tape.root(body));
+    let detail = json.and_then(|j| j.at(&["message", "detail"]));
+    detail.into_iter().flat_map(Value::items).any(|d| d.get("loc").is_some_and(|l| l.len() == 2))
+}
+
+/// OpenAI's classes, in Python and in JavaScript.
+fn python_class(status: u16) -> &'static str {
+    match status {
+        400 => "BadRequestError",
+        401 => "AuthenticationError",
+        403 => "PermissionDeniedError",
+        404 => "NotFoundError",
+        409 => "ConflictError",
+        422 => "UnprocessableEntityError",
+        429 => "RateLimitError",
+        500.. => "InternalServerError",
+        _ => "APIStatusError",
+    }
+}
+
+/// The classes that LangChain makes of OpenAI's.
+pub(super) fn langchain(class: &'static str) -> &'static str {
+    match class {
+        "BadRequestError" => "OpenAIInvalidRequestError",
+        "AuthenticationError" => "OpenAIAuthenticationError",
+        "PermissionDeniedError" => "OpenAIPermissionDeniedError",
+        "NotFoundError" => "OpenAIModelNotFoundError",
+        "RateLimitError" => "OpenAIRateLimitError",
+        "InternalServerError" => "OpenAIAPIError",
+        "APIConnectionError" => "OpenAIConnectionError",
+        other => other,
+    }
+}
+
+fn anthropic_class(status: u16) -> &'static str {
+    match status {
+        408 => "RequestTimeoutError",
+        402 => "PaymentRequiredError",
+        413 => "ContentTooLargeError",
+        503 => "ServiceUnavailableError",
+        504 => "GatewayTimeoutError",
+        529 => "OverloadedError",
+        status => python_class(status),
+    }
+}
+
+fn litellm(status: u16, words: &str) -> (&'static str, String) {
+    let class = match status {
+        300..=399 | 400 | 405 | 422 => "BadRequestError",
+        401 => "AuthenticationError",
+        404 => "NotFoundError",
+        408 | 504 => "Timeout",
+        429 => "RateLimitError",
+        500 => "InternalServerError",
+        502 => "BadGatewayError",
+        503 => "ServiceUnavailableError",
+        _ => "APIError",
+    };
+    let again = match class {
+        "BadRequestError" => String::new(),
+        "Timeout" => "Timeout Error: ".into(),
+        class => format!("{class}: "),
+    };
+    (class, format!("litellm.{class}: {again}OpenAIException - {words}"))
+}
+
+/// A value as `JSON.stringify` writes it.
+pub(super) fn compact(value: Value<'_>) -> String {
+    serde_json::from_str::<serde_json::Value>(value.source())
+        .map_or_else(|_| value.source().to_owned(), |v| v.to_string())
+}
+
+/// A value as Python's `str` writes it. Deep values are left as JSON.
+pub(super) fn python(value: Value<'_>) -> String {
+    let mut out = String::new();
+    write_python(value, 0, &mut out);
+    out
+}
+
+fn write_python(value: Value<'_>, depth: usize, out: &mut String) {
+    if depth > 32 || out.len() > 4 * WORDS {
+        out.push_str(value.source());
+        return;
+    }
+    match value.kind() {
+        Kind::Null => out.push_str("None"),
+        Kind::Bool => out.push_str(if value.as_bool() == Some(true) { "True" } else { "False" }),
+        Kind::Number => out.push_str(value.source()),
+        Kind::String | Kind::Key => {
+            let text = value.as_str().unwrap_or_default();
+            let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+            out.push(quote);
+            for c in text.chars() {
+                match c {
+                    '\n' => out.push_str("\\n"),
+                    '\r' => out.push_str("\\r"),
+                    '\t' => out.push_str("\\t"),
+                    '\\' => out.push_str("\\\\"),
+                    c if c == quote => {
+                        out.push('\\');
+                        out.push(c);
+                    }
+                    c => out.push(c),
+                }
+            }
+            out.push(quote);
+        }
+        Kind::Array => {
+            out.push('[');
+            for (n, item) in value.items().enumerate() {
+                out.push_str(if n > 0 { ", " } else { "" });
+                write_python(item, depth + 1, out);
+            }
+            out.push(']');
+        }
+        Kind::Object => {
+            out.push('{');
+            for (n, (key, item)) in value.entries().enumerate() {
+                out.push_str(if n > 0 { ", " } else { "" });
+                write_python(key, depth + 1, out);
+                out.push_str(": ");
+                write_python(item, depth + 1, out);
+            }
+            out.push('}');
+        }
+    }
+}

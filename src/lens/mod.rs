@@ -1,0 +1,332 @@
+//! The client lens: what a common client would have given its caller for these bytes.
+//!
+//! Half of what goes wrong in a stream is invisible through a mainstream SDK: it yields nothing, or
+//! makes a finish up, or drops a channel, and says no word. A [`Run`] reads the body as one client
+//! does ([`LENSES`]) and tells what came out at its other end, and what did not. It speaks of one
+//! call without retries, and of a careful caller: what an error here says, the client raised.
+
+mod chat;
+mod head;
+mod messages;
+mod remark;
+mod sse;
+mod table;
+
+use std::collections::BTreeMap;
+
+pub use remark::Remark;
+pub use table::{LENSES, Lens, find};
+
+use crate::inspect::Inspection;
+use crate::journal::EndCause;
+use crate::json::{ErrorKind, Tape};
+use sse::Next;
+use table::{Cut, Done, Family, Junk};
+
+/// An error that the caller gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The class, without its module.
+    pub class: &'static str,
+    /// What it says, or how that begins; empty where it is a parser's own account of the place.
+    pub message: String,
+}
+
+impl Raised {
+    fn new(class: &'static str, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+}
+
+/// A tool call as the caller can put it together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// The choice that made it.
+    pub choice: u32,
+    /// The function's name.
+    pub name: Option<String>,
+    /// The joined arguments.
+    pub arguments: String,
+    index: Option<u64>,
+    id: Option<String>,
+}
+
+/// What the caller has been given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The text of each choice.
+    pub content: BTreeMap<u32, String>,
+    /// The reasoning of each choice.
+    pub reasoning: BTreeMap<u32, String>,
+    /// The tool calls.
+    pub tools: Vec<Tool>,
+    /// Why each choice ended.
+    pub finish: BTreeMap<u32, String>,
+    /// The finish is the client's own: none came.
+    pub fabricated: bool,
+    /// How many payloads the client read and passed on.
+    pub chunks: u64,
+    /// The (first) error.
+    pub error: Option<Raised>,
+    /// The stream has no end: the caller waits.
+    pub waits: bool,
+    /// Why this recording can't tell: the client would have asked again, elsewhere.
+    pub elsewhere: Option<String>,
+}
+
+/// One client, reading along.
+#[derive(Debug)]
+pub struct Run {
+    lens: &'static Lens,
+    decoder: sse::Decoder,
+    tape: Tape,
+    given: Given,
+    notes: remark::Notes,
+    /// `[DONE]` was read, and ended it.
+    done: bool,
+    /// It reads no further: an error.
+    stopped: bool,
+    over: bool,
+}
+
+impl Run {
+    /// A client that has read nothing yet.
+    pub fn new(lens: &'static Lens) -> Self {
+        Self {
+            lens,
+            decoder: sse::Decoder::default(),
+            tape: Tape::new(),
+            given: Given::default(),
+            notes: remark::Notes::default(),
+            done: false,
+            stopped: false,
+            over: false,
+        }
+    }
+
+    /// A client that has read all of an exchange.
+    pub fn of(lens: &'static Lens, seen: &Inspection) -> Self {
+        let mut run = Self::new(lens);
+        run.advance(seen);
+        run
+    }
+
+    /// The client.
+    pub fn lens(&self) -> &'static Lens {
+        self.lens
+    }
+
+    /// What its caller has by now.
+    pub fn given(&self) -> &Given {
+        &self.given
+    }
+
+    /// Whether it speaks the dialect of an exchange; one without a dialect may be anybody's.
+    pub fn speaks(&self, seen: &Inspection) -> bool {
+        seen.dialect().is_none_or(|d| d.name() == self.lens.dialect)
+    }
+
+    /// What one ought to know besides: what it leaves unread, hides or makes up.
+    pub fn remarks(&self, seen: &Inspection) -> Vec<Remark> {
+        remark::remarks(self, seen)
+    }
+
+    /// Reads on to where the exchange has come. The work is linear in what is new.
+    pub fn advance(&mut self, seen: &Inspection) {
+        if self.over || !self.speaks(seen) {
+            return;
+        }
+        let accepted = seen.status().is_none_or(|s| s < 300) && seen.coding_error.is_none();
+        if accepted {
+            self.read(seen.body());
+        }
+        if seen.is_over() {
+            self.over = true;
+            self.end(seen);
+        }
+    }
+
+    fn read(&mut self, body: &[u8]) {
+        while !self.stopped && !self.done {
+            match self.decoder.next(body, &self.lens.sse) {
+                Next::Event(event, data) => self.event(&event, &data),
+                Next::Invalid => self.raise("UnicodeDecodeError", ""),
+                Next::More => return,
+            }
+        }
+    }
+
+    fn event(&mut self, event: &str, data: &str) {
+        if self.lens.family == Family::Anthropic {
+            return messages::event(self, event, data);
+        }
+        match self.lens.done {
+            Done::Ends if data.starts_with("[DONE]") => self.done = true,
+            Done::PassedOver if data == "[DONE]" => {}
+            _ => self.payload(data),
+        }
+    }
+
+    /// Reads a payload that has to be JSON.
+    fn payload(&mut self, data: &str) {
+        let mut tape = std::mem::take(&mut self.tape);
+        let parsed = tape.parse(data);
+        let whole = !matches!(&parsed, Err(e) if e.kind == ErrorKind::Trailing);
+        let nan = tape.has_nonfinite() && !self.lens.reads_nan;
+        match tape.root(data).filter(|_| whole && !nan) {
+            Some(json) if self.lens.family == Family::Anthropic => messages::read(self, json),
+            Some(json) => chat::read(self, json),
+            None => match self.lens.junk {
+                Junk::Raises(class) => self.raise(class, ""),
+                Junk::Reported => self.report("AI_JSONParseError", "JSON parsing failed: Text: "),
+            },
+        }
+        self.tape = tape;
+    }
+
+    /// Ends the stream with an error.
+    fn raise(&mut self, class: &'static str, message: impl Into<String>) {
+        let message = message.into();
+        self.stopped = true;
+        self.given.error = Some(match self.lens.family {
+            Family::LiteLlm { wrap, .. } => {
+                Raised::new("MidStreamFallbackError", format!("{wrap}{message}"))
+            }
+            _ => Raised::new(class, message),
+        });
+    }
+
+    /// Tells the caller of an error, and goes on: `ai` does.
+    fn report(&mut self, class: &'static str, message: impl Into<String>) {
+        self.given.error.get_or_insert_with(|| Raised::new(class, message));
+        self.given.finish.insert(0, "error".into());
+    }
+
+    /// The caller gets an error where the client has no say in it.
+    fn fail(&mut self, class: &'static str, message: impl Into<String>) {
+        self.stopped = true;
+        self.given.error = Some(Raised::new(class, message));
+    }
+
+    fn end(&mut self, seen: &Inspection) {
+        let Some((cause, _)) = seen.end else { return };
+        let family = self.lens.family;
+        match (seen.status(), cause) {
+            (
+                None,
+                EndCause::ClosedBeforeHead
+                | EndCause::ClosedInsideHead
+                | EndCause::Dns
+                | EndCause::Refused
+                | EndCause::Tls
+                | EndCause::Protocol
+                | EndCause::Reset
+                | EndCause::Truncated,
+            ) => self.unanswered(),
+            (_, EndCause::Timeout(_) | EndCause::Cancelled | EndCause::Limit(_)) => {
+                self.given.waits = !self.stopped && !self.done;
+            }
+            (Some(status @ 300..=399), _) => {
+                self.given.elsewhere = Some(format!(
+                    "it follows the redirect ({status}); what came of that is not here"
+                ));
+            }
+            (Some(status @ 400..), _) => self.refused(status, seen),
+            (Some(204 | 205), _) if family == Family::OpenAiNode => {
+                self.fail("OpenAIError", "Attempted to iterate over a response with no body");
+            }
+            (Some(204 | 205), _) if family == Family::VercelAi => {
+                self.fail("AI_APICallError", "Failed to process successful response");
+            }
+            _ if seen.coding_error.is_some() => self.undecoded(),
+            _ => self.close(seen, cause),
+        }
+    }
+
+    fn unanswered(&mut self) {
+        match self.lens.family {
+            Family::VercelAi => self.fail("AI_APICallError", "Cannot connect to API: "),
+            Family::LiteLlm { .. } => self.fail(
+                "InternalServerError",
+                "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.",
+            ),
+            Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
+            _ => self.fail("APIConnectionError", "Connection error."),
+        }
+    }
+
+    fn undecoded(&mut self) {
+        match self.lens.family {
+            Family::VercelAi => {
+                self.fail("AI_APICallError", "Failed to process successful response");
+            }
+            Family::OpenAiNode => self.fail("TypeError", "terminated"),
+            Family::LiteLlm { .. } => self.raise("", ""),
+            Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
+            _ => self.fail("APIConnectionError", "Connection error."),
+        }
+    }
+
+    fn refused(&mut self, status: u16, seen: &Inspection) {
+        let body = String::from_utf8_lossy(seen.body());
+        if let Family::LiteLlm { drop_params: true, .. } = self.lens.family
+            && status == 422
+        {
+            if head::two_step_place(&body) {
+                self.given.elsewhere = Some(
+                    "it takes the parameter that the answer names away and asks again, silently"
+                        .into(),
+                );
+            } else {
+                // What its caller trips over: acompletion gave None.
+                self.fail(
+                    "TypeError",
+                    "'async for' requires an object with __aiter__ method, got NoneType",
+                );
+                self.notes.none = true;
+            }
+            return;
+        }
+        let raised = head::refused(self.lens, status, &body);
+        self.fail(raised.class, raised.message);
+    }
+
+    /// The body is over.
+    fn close(&mut self, seen: &Inspection, cause: EndCause) {
+        let garbled = cause == EndCause::Protocol;
+        let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
+        if cut && !self.stopped {
+            match self.lens.cut {
+                // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
+                _ if garbled && matches!(self.lens.family, Family::LiteLlm { .. }) => {
+                    self.given.waits = true;
+                    return;
+                }
+                Cut::Raises(..) if self.done => {}
+                Cut::Raises(class, words) => return self.raise(class, words),
+                Cut::Fetch(class, words) if garbled || !closes(seen) => {
+                    // Of `ai`, the part that tells the finish does not come.
+                    if self.lens.family == Family::VercelAi {
+                        self.given.finish.clear();
+                    }
+                    return self.fail(class, words);
+                }
+                Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
+            }
+        }
+        if !self.stopped {
+            chat::close(self);
+        }
+    }
+}
+
+/// Whether the head says that the connection closes behind the body: then fetch of Node takes a
+/// body that is cut for one that is whole.
+fn closes(seen: &Inspection) -> bool {
+    let Some(head) = &seen.head else { return false };
+    head.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"))
+        && head.header("content-length").is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! What one ought to know besides what the caller is given: what is left unread, hidden, made up.
+
+use super::table::Family;
+use super::{Given, Run};
+use crate::dialect::Channel;
+use crate::inspect::Inspection;
+
+/// How much of an error's words is looked for and told, in characters.
+const WORDS: usize = 200;
+
+/// One thing that the caller can't see from what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// A sentence.
+    pub text: String,
+    /// Where that was seen: a scenario of the lab, and whoever reported it.
+    pub evidence: &'static str,
+}
+
+/// What a run counts on its way.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    unread: Vec<(&'static str, u64)>,
+    pub choices_empty: u64,
+    pub choices_none: u64,
+    pub delta_none: u64,
+    pub content_odd: u64,
+    pub reasoning_odd: u64,
+    pub nameless: u64,
+    pub finish_renamed: Option<String>,
+    /// The body was cut, and the client took that for an end.
+    pub cut_passed: bool,
+    /// The call gave `None` where a stream was promised.
+    pub none: bool,
+}
+
+impl Notes {
+    /// A delta held reasoning in a member that nobody reads.
+    pub(super) fn unread(&mut self, name: &'static str) {
+        match self.unread.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, n)) => *n += 1,
+            None => self.unread.push((name, 1)),
+        }
+    }
+}
+
+/// A count with its noun, and whether more than one is meant.
+fn many(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+fn are(n: u64) -> &'static str {
+    if n == 1 { "is" } else { "are" }
+}
+
+pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
+    let mut all = Vec::new();
+    if !run.speaks(seen) {
+        return all;
+    }
+    let mut say = |text: String, evidence| all.push(Remark { text, evidence });
+    let (notes, given, family) = (&run.notes, &run.given, run.lens.family);
+    if notes.none {
+        say(
+            "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
+             without an error; behind its proxy this is an HTTP 500 with the same words"
+                .into(),
+            "lab/http-422; BerriAI/litellm#27670, #32221",
+        );
+    } else if matches!(family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
+        say(
+            "with `litellm.drop_params = True` there is no error: `acompletion` gives None".into(),
+            "lab/http-422; BerriAI/litellm#32221",
+        );
+    }
+    for (name, n) in &notes.unread {
+        let kept = match family {
+            Family::OpenAiPython => "; they are in `delta.model_extra`",
+            Family::OpenAiNode => "; the types do not name them, the objects have them",
+            _ => "",
+        };
+        say(
+            format!("{} at choices[].delta.{name} {} not read{kept}", many(*n, "delta"), are(*n)),
+            "lab/reasoning-delta, lab/reasoning-content; BerriAI/litellm#20246, #9100",
+        );
+    }
+    if notes.reasoning_odd > 0 {
+        let n = notes.reasoning_odd;
+        say(
+            format!("{} of reasoning {} no string", many(n, "delta"), are(n)),
+            "lab/reasoning-not-string",
+        );
+    }
+    if notes.content_odd > 0 {
+        let n = notes.content_odd;
+        let what = match family {
+            Family::LiteLlm { .. } => "dropped",
+            _ => "given as a list, where the type promises a string",
+        };
+        say(
+            format!("{} of content {} no string: {what}", many(n, "delta"), are(n)),
+            "lab/thinking-list",
+        );
+    }
+    careless(run, &mut say);
+    if notes.nameless > 0 {
+        say(
+            format!(
+                "{} without an `event:` line {} passed over",
+                many(notes.nameless, "event"),
+                are(notes.nameless)
+            ),
+            "src anthropics/anthropic-sdk-python src/anthropic/_streaming.py",
+        );
+    }
+    if given.fabricated {
+        say(
+            "the finish `stop` is made up: none came".into(),
+            "lab/empty-stream, lab/finish-missing, lab/json-error-200",
+        );
+    }
+    if let Some(reason) = &notes.finish_renamed {
+        say(
+            format!(
+                "the finish `{reason}` is given as `{}`",
+                given.finish.get(&0).map_or("", |f| f)
+            ),
+            "lab/finish-unknown",
+        );
+    }
+    if notes.cut_passed {
+        say(
+            "the body was cut, and it takes that for the end".into(),
+            "lab/truncated-chunked-conn-close, lab/truncated-chunked",
+        );
+    }
+    compared(given, seen, &mut say);
+    if given.waits {
+        say(
+            "the caller still waits: there is no time limit inside a stream".into(),
+            "lab/idle-stall",
+        );
+    }
+    all
+}
+
+/// What a caller trips over that takes `chunk.choices[0].delta.content` for granted.
+fn careless(run: &Run, say: &mut impl FnMut(String, &'static str)) {
+    let notes = &run.notes;
+    let python = run.lens.family == Family::OpenAiPython;
+    if !python && run.lens.family != Family::OpenAiNode {
+        return;
+    }
+    let error = |python_name: &'static str| if python { python_name } else { "a TypeError" };
+    for (n, what, whole, class, evidence) in [
+        (
+            notes.choices_empty,
+            "`choices: []`",
+            "chunk.choices[0]",
+            "an IndexError",
+            "lab/azure-first-chunk; simonw/llm#294",
+        ),
+        (
+            notes.choices_none,
+            "no `choices`",
+            "chunk.choices[0]",
+            "a TypeError",
+            "lab/choices-null, lab/choices-missing",
+        ),
+        (
+            notes.delta_none,
+            "no `delta`",
+            "chunk.choices[0].delta.content",
+            "an AttributeError",
+            "lab/delta-null; langchain-ai/langchain#18977",
+        ),
+    ] {
+        if n > 0 {
+            let have = if n == 1 { "has" } else { "have" };
+            say(
+                format!(
+                    "{} {have} {what}: a loop that takes `{whole}` ends there with {}",
+                    many(n, "chunk"),
+                    error(class)
+                ),
+                evidence,
+            );
+        }
+    }
+}
+
+/// What the stream had and the caller has not.
+fn compared(given: &Given, seen: &Inspection, say: &mut impl FnMut(String, &'static str)) {
+    let answer = seen.answer();
+    let chars = |text: &str| text.chars().count();
+    let had = answer.chars(Channel::Content);
+    let has: usize = given.content.values().map(|t| chars(t)).sum();
+    if has < had && seen.is_over() {
+        say(
+            format!(
+                "{} of {} of content do not reach the caller",
+                had - has,
+                many(had as u64, "character")
+            ),
+            "lab/done-early, lab/json-completion-200",
+        );
+    }
+    let lost_finish =
+        answer.finish().next().filter(|_| given.finish.is_empty() || given.fabricated);
+    if let Some((_, reason)) = lost_finish.filter(|_| seen.is_over()) {
+        say(
+            format!("the finish `{reason}` does not reach the caller"),
+            "lab/sse-no-final-blank, lab/done-early",
+        );
+    }
+    let told = given.error.as_ref().map_or("", |e| e.message.as_str());
+    let begin = |text: &str| text.chars().take(WORDS).collect::<String>();
+    if let Some(error) = answer.errors.iter().find(|e| !told.contains(&begin(&e.message))) {
+        let words = begin(&error.message);
+        let how = match given.error {
+            None => "no error is raised",
+            Some(_) => "other words are given",
+        };
+        say(
+            format!("the error \u{201c}{words}\u{201d} does not reach the caller: {how}"),
+            "lab/error-flat, lab/json-error-200, lab/error-string; block/goose#8031",
+        );
+    }
+    let nothing = given.chunks == 0 && given.error.is_none() && given.elsewhere.is_none();
+    if nothing && seen.is_over() && !given.waits {
+        let bytes = seen.body().len() as u64;
+        let what = if bytes == 0 {
+            "there is nothing to read".to_owned()
+        } else {
+            format!("none of the {} is an event to it", many(bytes, "byte"))
+        };
+        say(
+            format!("{what}, and it raises no error"),
+            "lab/empty-stream, lab/html-200, lab/ndjson-in-sse",
+        );
+    }
+}

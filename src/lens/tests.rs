@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::inspect::Options;
+use crate::journal::{Entry, What};
+
+/// A bare body as a client reads it, in reads of `step` bytes.
+fn seen(body: &[u8], step: usize) -> Inspection {
+    let mut seen = Inspection::new(Arc::new(Options::default()));
+    let entry = |what| Entry { x: 0, at: None, what };
+    let dialect = Some("openai-chat".into());
+    seen.push(&entry(What::Bare { status: None, content_type: None, dialect, named_sse: true }));
+    for read in body.chunks(step) {
+        let bytes = bytes::Bytes::copy_from_slice(read);
+        seen.push(&entry(What::Body { len: read.len() as u32, bytes, masked: Vec::new() }));
+    }
+    seen.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
+    seen
+}
+
+const STREAM: &[u8] = b"\xef\xbb\xbfdata: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\r\n\r\n\
+    : ping\n\ndata: {\"choices\":[]}\n\n\
+    data: {\"choices\":[{\"delta\":{\"content\":\"\\u00e9\xc3\xa9\"}}]}\n\n\
+    data: {\"choices\":null}\n\ndata: [DONE]\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"late\"}}]}\n\n";
+
+#[test]
+fn reading_along_comes_to_the_same_as_reading_at_the_end() {
+    let whole = seen(STREAM, STREAM.len());
+    for lens in LENSES.iter().filter(|l| l.dialect == "openai-chat") {
+        let mut growing = Inspection::new(Arc::new(Options::default()));
+        let mut run = Run::new(lens);
+        let entry = |what| Entry { x: 0, at: None, what };
+        for byte in STREAM {
+            let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
+            growing.push(&entry(What::Body { len: 1, bytes, masked: Vec::new() }));
+            run.advance(&growing);
+        }
+        growing.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
+        run.advance(&growing);
+        assert_eq!(run.given(), Run::of(lens, &whole).given(), "{}", lens.name);
+    }
+}
+
+#[test]
+fn the_remarks_tell_what_the_caller_cannot_see() {
+    let whole = seen(STREAM, 7);
+    let run = Run::of(find("openai-python").unwrap(), &whole);
+    let said: Vec<_> = run.remarks(&whole).into_iter().map(|r| r.text).collect();
+    assert_eq!(run.given().content[&0], "éé");
+    assert_eq!(
+        said,
+        [
+            "1 chunk has `choices: []`: a loop that takes `chunk.choices[0]` ends there with an \
+             IndexError",
+            "1 chunk has no `choices`: a loop that takes `chunk.choices[0]` ends there with a \
+             TypeError",
+            "4 of 6 characters of content do not reach the caller",
+        ]
+    );
+    let run = Run::of(find("openai-node").unwrap(), &whole);
+    assert!(run.remarks(&whole)[0].text.starts_with("1 delta at choices[].delta.reasoning is not"));
+}
+
+#[test]
+fn another_dialect_is_not_read() {
+    let whole = seen(STREAM, 7);
+    let run = Run::of(find("anthropic-python").unwrap(), &whole);
+    assert!(!run.speaks(&whole));
+    assert_eq!((run.given(), run.remarks(&whole).len()), (&Given::default(), 0));
+}
+
+#[test]
+fn every_row_says_who_it_is() {
+    for lens in LENSES {
+        assert!(!lens.version.is_empty() && !lens.gives.is_empty() && !lens.evidence.is_empty());
+        assert_eq!(find(lens.name).map(|l| l.name), Some(lens.name));
+        assert!(crate::dialect::find(lens.dialect).is_some());
+    }
+}

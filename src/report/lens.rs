@@ -1,0 +1,150 @@
+//! What clients would have given their callers, for scripts and for people.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::text::Palette;
+use crate::inspect::{Inspection, Severity};
+use crate::lens::{Given, Lens, Run};
+use crate::text::{Newlines, count, visible};
+
+/// How much of an error's words stands in the table of all clients, in characters.
+const BRIEF: usize = 60;
+
+fn texts(channel: &BTreeMap<u32, String>) -> Map<String, Value> {
+    channel.iter().map(|(choice, text)| (choice.to_string(), text.as_str().into())).collect()
+}
+
+/// One client's reading of an exchange, as the object `lens` of a summary.
+pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
+    let run = Run::of(lens, seen);
+    let given = run.given();
+    let tool = |t: &crate::lens::Tool| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
+    let error = given
+        .error
+        .as_ref()
+        .map(|e| json!({"class": e.class, "message": visible(&e.message, Newlines::Keep)}));
+    let remarks: Vec<_> = run
+        .remarks(seen)
+        .iter()
+        .map(|r| json!({"text": visible(&r.text, Newlines::Show), "evidence": r.evidence}))
+        .collect();
+    json!({
+        "client": lens.name,
+        "version": lens.version,
+        "gives": lens.gives,
+        "evidence": lens.evidence,
+        "speaks": run.speaks(seen),
+        "content": texts(&given.content),
+        "reasoning": texts(&given.reasoning),
+        "tools": given.tools.iter().map(tool).collect::<Vec<_>>(),
+        "finish": texts(&given.finish),
+        "fabricated": given.fabricated,
+        "chunks": given.chunks,
+        "error": error,
+        "waits": given.waits,
+        "elsewhere": given.elsewhere,
+        "remarks": remarks,
+    })
+}
+
+/// Writes one client's reading of an exchange for people.
+///
+/// # Errors
+/// Those of the writer.
+pub fn lens_text(
+    lens: &'static Lens,
+    seen: &Inspection,
+    palette: Palette,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let run = Run::of(lens, seen);
+    let title = format!("as {} sees it", lens.title());
+    writeln!(out, "\n{}", palette.bold(&title))?;
+    if !run.speaks(seen) {
+        return writeln!(out, "  it speaks {}, and this is something else", lens.dialect);
+    }
+    writeln!(out, "  {}", palette.dim(&format!("given: {}", lens.gives)))?;
+    let given = run.given();
+    for (name, channel) in [("reasoning", &given.reasoning), ("content", &given.content)] {
+        for (choice, text) in channel {
+            let which =
+                if channel.len() > 1 { format!(" of choice {choice}") } else { String::new() };
+            let size = count(text.chars().count() as u64, "character");
+            writeln!(out, "  {}{which} {}", palette.bold(name), palette.dim(&size))?;
+            for line in visible(text, Newlines::Keep).lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
+    }
+    for tool in &given.tools {
+        let call = format!("{}({})", tool.name.as_deref().unwrap_or("(no name)"), tool.arguments);
+        writeln!(out, "  {} {}", palette.bold("tool call"), visible(&call, Newlines::Show))?;
+    }
+    let (severity, end) = end(given);
+    let end = visible(&end, Newlines::Show);
+    let end = severity.map_or_else(|| end.to_string(), |s| palette.severity(s, &end));
+    writeln!(out, "  {} {end}", palette.bold("end"))?;
+    for remark in run.remarks(seen) {
+        writeln!(out, "  · {}", visible(&remark.text, Newlines::Show))?;
+        writeln!(out, "    {}", palette.dim(remark.evidence))?;
+    }
+    Ok(())
+}
+
+/// Writes a table of all clients: a line each, with what is given and how it ends.
+///
+/// # Errors
+/// Those of the writer.
+pub fn lens_table(
+    lenses: &'static [Lens],
+    seen: &Inspection,
+    palette: Palette,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "\n{}", palette.bold("what the clients give their callers, in characters"))?;
+    let head = format!("{:<26} {:>8} {:>9} {:>5}  end", "client", "content", "reasoning", "tools");
+    writeln!(out, "  {}", palette.dim(&head))?;
+    for lens in lenses {
+        let run = Run::of(lens, seen);
+        write!(out, "  {:<26} ", lens.name)?;
+        if !run.speaks(seen) {
+            writeln!(out, "{}", palette.dim(&format!("speaks {}", lens.dialect)))?;
+            continue;
+        }
+        let given = run.given();
+        let chars =
+            |c: &BTreeMap<u32, String>| c.values().map(|t| t.chars().count()).sum::<usize>();
+        let (severity, end) = end(given);
+        let end: String = visible(&end, Newlines::Show).chars().take(BRIEF).collect();
+        let end = severity.map_or_else(|| end.clone(), |s| palette.severity(s, &end));
+        let (content, reasoning) = (chars(&given.content), chars(&given.reasoning));
+        writeln!(out, "{content:>8} {reasoning:>9} {:>5}  {end}", given.tools.len())?;
+    }
+    Ok(())
+}
+
+/// How it ends for the caller, and how grave that is: silence is graver than an error.
+pub fn end(given: &Given) -> (Option<Severity>, String) {
+    if let Some(why) = &given.elsewhere {
+        return (Some(Severity::Info), why.clone());
+    }
+    if let Some(e) = &given.error {
+        let colon = if e.message.is_empty() { "" } else { ": " };
+        return (Some(Severity::Error), format!("{}{colon}{}", e.class, e.message));
+    }
+    if given.waits {
+        return (Some(Severity::Error), "waits for ever".into());
+    }
+    let finish: Vec<_> = given.finish.values().map(String::as_str).collect();
+    match (given.fabricated, finish.is_empty()) {
+        (true, _) => (Some(Severity::Fatal), format!("finish {} (made up)", finish.join(", "))),
+        (false, true) => (Some(Severity::Fatal), "no error, no finish".into()),
+        (false, false) if given.content.is_empty() && given.tools.is_empty() => {
+            (Some(Severity::Warn), format!("finish {}, and no content", finish.join(", ")))
+        }
+        (false, false) => (None, format!("finish {}", finish.join(", "))),
+    }
+}

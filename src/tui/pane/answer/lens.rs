@@ -1,0 +1,100 @@
+//! What a client would have given its caller, in place of the channels.
+
+use crate::inspect::Severity;
+use crate::lens::{Given, LENSES, Lens, Run};
+use crate::text::{Newlines, count, visible};
+use crate::tui::App;
+use crate::tui::exchange::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::Doc;
+
+/// How much of a channel is laid out, in characters: the rest is the stream's, and in the channels.
+const MAX_TEXT: usize = 32 << 10;
+
+/// The client that is chosen.
+pub(super) fn chosen(app: &App) -> Option<&'static Lens> {
+    app.answer.lens.and_then(|at| LENSES.get(at))
+}
+
+/// Goes to the next client that speaks the exchange's dialect, and from the last one to none.
+pub(super) fn next(app: &mut App) {
+    let dialect = app.exchange().and_then(|e| e.seen.dialect()).map(|d| d.name());
+    let speaks = |lens: &Lens| dialect.is_none_or(|name| lens.dialect == name);
+    let nobody = !LENSES.iter().any(speaks);
+    let from = app.answer.lens.map_or(0, |at| at + 1);
+    let next = (from..LENSES.len()).find(|at| nobody || speaks(&LENSES[*at]));
+    app.answer.lens = next;
+    app.answer.run.take();
+}
+
+/// What the chosen client gives, as far as the stream has come.
+pub(super) fn doc(app: &App, exchange: &Exchange) -> Doc {
+    let mut doc = Doc::new();
+    let Some(lens) = chosen(app) else { return doc };
+    let mut kept = app.answer.run.borrow_mut();
+    let mut run = match kept.take() {
+        Some((shown, run)) if shown == app.shown => run,
+        _ => Run::new(lens),
+    };
+    run.advance(&exchange.seen);
+    lay(&mut doc, &run, exchange);
+    *kept = Some((app.shown, run));
+    doc
+}
+
+fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
+    let (lens, given) = (run.lens(), run.given());
+    doc.push(Role::Info, &format!("as {} sees it", lens.title())).line();
+    if !run.speaks(&exchange.seen) {
+        doc.push(Role::Warn, &format!("It speaks {}; this is something else.", lens.dialect));
+        return;
+    }
+    if exchange.seen.is_over() || given.error.is_some() {
+        let (role, end) = end(given);
+        doc.push(role, &visible(&end, Newlines::Keep)).line();
+    } else {
+        doc.push(Role::Dim, "reading on …").line();
+    }
+    for remark in run.remarks(&exchange.seen) {
+        doc.push(Role::Warn, "▲ ").plain(&visible(&remark.text, Newlines::Show)).line();
+    }
+    for tool in &given.tools {
+        let name = tool.name.as_deref().unwrap_or("(no name)");
+        doc.line().push(Role::Tool, &visible(name, Newlines::Show)).plain("  ");
+        doc.plain(&visible(&tool.arguments, Newlines::Show)).line();
+    }
+    for (name, role, channel) in [
+        ("reasoning", Role::Reasoning, &given.reasoning),
+        ("content", Role::Content, &given.content),
+    ] {
+        if channel.is_empty() {
+            doc.line().push(role, name).push(Role::Dim, "  nothing").line();
+        }
+        for (choice, text) in channel {
+            let chars = text.chars().count();
+            let which =
+                if channel.len() > 1 { format!(" of choice {choice}") } else { String::new() };
+            doc.line().push(role, &format!("{name}{which}"));
+            doc.push(Role::Dim, &format!("  {}", count(chars as u64, "character"))).line();
+            let end = text.char_indices().nth(MAX_TEXT).map_or(text.len(), |(at, _)| at);
+            doc.plain(&visible(&text[..end], Newlines::Keep)).line();
+            if end < text.len() {
+                let more = count((chars - MAX_TEXT) as u64, "more character");
+                doc.push(Role::Warn, &format!("… {more}")).line();
+            }
+        }
+    }
+}
+
+/// How it ends for the caller, and what that looks like.
+fn end(given: &Given) -> (Role, String) {
+    let (severity, words) = crate::report::lens_end(given);
+    let role = match severity {
+        Some(Severity::Fatal) => Role::Fatal,
+        Some(Severity::Error) => Role::Error,
+        Some(Severity::Warn) => Role::Warn,
+        Some(Severity::Info) => Role::Info,
+        None => Role::Ok,
+    };
+    (role, words)
+}

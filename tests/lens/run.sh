@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# run.sh OUT [CLIENT...] : asks the lab for every scenario with the real clients (all of them, or
+# those named), and writes what they gave their callers to OUT, in the form of expected.json.
+#
+#   SSELENS     the program (target/debug/sselens)
+#   CLIENTS     a folder for the clients, kept from run to run (else one that is removed again)
+#   NEWEST=1    the newest version of each client instead of the one in the lens's table
+#
+# The clients are installed with pip and npm; one that can't be is left out, and that is said.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:?where to}
+shift
+program=${SSELENS:-$here/../../target/debug/sselens}
+work=$(mktemp -d)
+clients=${CLIENTS:-$work/clients}
+pids=
+trap 'for pid in $pids; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+mkdir -p "$clients" "$work/given"
+
+# install NAME PACKAGE==VERSION... : a virtual environment of that name with these packages
+install() {
+    local name=$1 spec
+    shift
+    [ -x "$clients/$name/bin/python" ] && return 0
+    for spec in "$@"; do
+        [ -z "${NEWEST:-}" ] || [ "$name" = litellm-1.81.5 ] || spec=${spec%%==*}
+        set -- "$@" "$spec"
+        shift
+    done
+    { python3 -m venv "$clients/$name" && "$clients/$name/bin/pip" install -q "$@"; } >"$work/pip.log" 2>&1 ||
+        { echo "skipped: $name can't be installed: $(tail -n 1 "$work/pip.log")" >&2; rm -rf "${clients:?}/$name"; return 1; }
+}
+
+install_node() {
+    command -v node >/dev/null && command -v npm >/dev/null ||
+        { echo "skipped: there is no node" >&2; return 1; }
+    [ -d "$clients/node/node_modules/ai" ] && return 0
+    mkdir -p "$clients/node"
+    set -- openai@6.49.0 ai@6.0.326 @ai-sdk/openai-compatible@2.0.87
+    [ -z "${NEWEST:-}" ] || set -- openai ai @ai-sdk/openai-compatible
+    (cd "$clients/node" && npm init -y && npm install --no-fund --no-audit "$@") >"$work/npm.log" 2>&1 ||
+        { echo "skipped: the node clients can't be installed: $(tail -n 1 "$work/npm.log")" >&2; rm -rf "$clients/node"; return 1; }
+}
+
+# address FILE : the address in what a server says when it is ready
+address() {
+    local _
+    for _ in $(seq 100); do
+        grep -o 'http://127[^ ]*' "$1" 2>/dev/null && return 0
+        sleep 0.1
+    done
+    echo "no server: $(cat "$1")" >&2
+    return 1
+}
+
+"$program" lab --listen 127.0.0.1:0 --pace 0.005 --seed 1 >"$work/lab" 2>&1 &
+pids="$pids $!"
+python3 "$here/serve.py" "$here/anthropic" >"$work/serve" 2>&1 &
+pids="$pids $!"
+lab=$(address "$work/lab")
+messages=$(address "$work/serve")
+models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
+bodies=$(cd "$here/anthropic" && for f in *.sse; do printf 'anthropic/%s ' "${f%.sse}"; done)
+
+only=$*
+wanted() { # NAME...: whether one of these is asked for
+    [ -n "$only" ] || return 0
+    local name
+    for name; do case " $only " in *" $name "*) return 0 ;; esac; done
+    return 1
+}
+python() { # NAME ENVIRONMENT CLIENT BASE MODELS
+    wanted "$1" || return 0
+    echo "$1 …" >&2
+    # shellcheck disable=SC2086
+    "$clients/$2/bin/python" "$here/client.py" "$3" "$4" $5 >"$work/given/$1.jsonl" 2>"$work/$1.log" || tail -n 3 "$work/$1.log" >&2
+}
+node_client() {
+    wanted "$1" || return 0
+    echo "$1 …" >&2
+    cp "$here/client.mjs" "$clients/node/"
+    # shellcheck disable=SC2086
+    node "$clients/node/client.mjs" "$1" "$lab" $models >"$work/given/$1.jsonl" 2>"$work/$1.log" || tail -n 3 "$work/$1.log" >&2
+}
+if wanted openai-python anthropic-python && install openai openai==3.52.0 anthropic==2.11.0; then
+    python openai-python openai openai-python "$lab" "$models"
+    python anthropic-python openai anthropic-python "$messages" "$bodies"
+fi
+if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
+    python langchain-openai langchain langchain-openai "$lab" "$models"
+fi
+for version in 1.81.5 1.106.2; do
+    name=litellm
+    [ $version = 1.81.5 ] && name=litellm-1.81.5
+    wanted $name $name+drop_params && install $name litellm==$version || continue
+    python $name $name litellm "$lab" "$models"
+    python $name+drop_params $name litellm+drop_params "$lab" "$models"
+done
+if wanted openai-node ai && install_node; then
+    node_client openai-node
+    node_client ai
+fi
+python3 "$here/collect.py" "$work/given" >"$out"
