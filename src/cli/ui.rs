@@ -170,7 +170,7 @@ fn tools(config: &Arc<Config>) -> Tools {
     let for_parse = Arc::clone(config);
     Tools {
         parse_curl: Arc::new(move |command: &str| {
-            curl::parse(command, &|name| for_parse.environment.get(name)).map(|curl| curl.draft)
+            curl::parse(command, &|name| for_parse.environment.key(name)).map(|curl| curl.draft)
         }),
         to_curl: Arc::new(move |r: &Request| {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
