@@ -83,6 +83,7 @@ pub struct Answer {
     duplicates: String,
     tools: Vec<ToolCall>,
     finish: BTreeMap<u32, (String, u32)>,
+    causes: BTreeMap<u32, String>,
     /// The last usage given, field by field.
     pub usage: Usage,
     /// Where usage stood, and how many frames gave it.
@@ -123,6 +124,7 @@ impl Answer {
             Fact::Finish { choice, reason } => {
                 self.finish.insert(choice, (reason.into_owned(), frame));
             }
+            Fact::Cause { choice, cause } => drop(self.causes.insert(choice, cause.into_owned())),
             Fact::Usage { path, usage } => {
                 self.usage.update(usage);
                 match self.usage_seen.iter_mut().find(|(p, _)| p.template() == path.template()) {
@@ -316,6 +318,11 @@ impl Answer {
     /// Why each choice ended, as far as it said so.
     pub fn finish(&self) -> impl Iterator<Item = (u32, &str)> {
         self.finish.iter().map(|(c, (reason, _))| (*c, reason.as_str()))
+    }
+
+    /// What a choice gave as the cause of its finish, where that stands beside the finish.
+    pub fn cause(&self, choice: u32) -> Option<&str> {
+        self.causes.get(&choice).map(String::as_str)
     }
 
     /// The frame of a choice's (last) finish.
