@@ -160,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Of how many calls the pieces are counted.
+/// Of how many calls the pieces are counted, and the beginnings looked at.
 const MAX_COUNTED: usize = 1000;
 
 #[derive(Default)]
@@ -183,14 +183,12 @@ impl Family for Tool {
             .rev()
             .take_while(|i| answer.tools()[*i].first == seen.index)
             .collect();
-        for i in news.iter().rev() {
+        for i in news.iter().rev().filter(|i| **i < MAX_COUNTED) {
             begins(now, &answer.tools()[..=*i], seen, out);
         }
         for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
         {
-            let slot = answer
-                .tool_of(delta)
-                .and_then(|t| answer.tools().iter().position(|u| std::ptr::eq(t, u)));
+            let slot = answer.tool_place(delta);
             let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
             self.pieces.resize(self.pieces.len().max(slot + 1), 0);
             self.pieces[slot] += 1;
