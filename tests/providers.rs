@@ -157,3 +157,54 @@ fn a_signed_request_is_sent_and_nothing_of_the_keys_is_kept() {
     let why = text(&run(&dir, &env, &args).stderr);
     assert!(why.contains("neither AWS_BEARER_TOKEN_BEDROCK nor AWS_ACCESS_KEY_ID"), "{why}");
 }
+
+/// A server that answers one request with `{}`, and gives the request's head.
+fn answers_once() -> (String, std::thread::JoinHandle<String>) {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    let head = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let (mut read, mut head) = ([0; 4096], Vec::new());
+        while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+            let n = stream.read(&mut read).unwrap();
+            head.extend_from_slice(&read[..n]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        String::from_utf8_lossy(&head).into_owned()
+    });
+    (address, head)
+}
+
+/// Whoever made the folder may have put a `.env` there: it must not send the user's key elsewhere.
+#[test]
+fn a_dot_env_that_nobody_named_gives_keys_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, head) = answers_once();
+    std::fs::write(
+        dir.path().join("c.toml"),
+        format!(
+            "[providers.mine]\nbase_url = '{own}'\nbase_url_env = 'MINE_URL'\nkey_env = 'MINE_KEY'\n\
+             [providers.yours]\nbase_url = '${{YOURS_URL:-http://yours}}'\nkey_env = 'YOURS_KEY'\n"
+        ),
+    )
+    .unwrap();
+    let dot_env = "MINE_URL=http://evil.invalid\nYOURS_URL=http://evil.invalid\nOPENAI_BASE_URL=http://evil.invalid\n\
+                   YOURS_KEY=from-the-file\nSSELENS_CONFIG=evil.toml\nDATABASE_URL=x\nAWS_REGION=evil\n";
+    std::fs::write(dir.path().join(".env"), dot_env).unwrap();
+    let env = [("MINE_KEY", "of-the-process")];
+    let out = run(&dir, &env, &["send", "--config", "c.toml", "-p", "mine", "-o", "json", "hi"]);
+    let told = text(&out.stderr);
+    assert!(text(&out.stdout).contains("\"status\":200"), "{told}");
+    assert!(head.join().unwrap().contains("Bearer of-the-process"));
+    assert!(told.contains("took from .env here: YOURS_KEY"), "{told}");
+    let ignored = "AWS_REGION, MINE_URL, OPENAI_BASE_URL, SSELENS_CONFIG, YOURS_URL;";
+    assert!(told.contains(ignored) && told.contains("--env-file .env"), "{told}");
+    assert!(!told.contains("from-the-file"));
+    let listed = text(&run(&dir, &env, &["providers", "--config", "c.toml"]).stdout);
+    assert!(!listed.contains("evil"), "{listed}");
+    assert!(listed.lines().any(|l| l.contains(" yours ") && l.contains(" set ")), "{listed}");
+    // Named, it may set anything.
+    let named = ["providers", "--config", "c.toml", "--env-file", ".env"];
+    let listed = text(&run(&dir, &env, &named).stdout);
+    assert!(listed.contains("http://evil.invalid  (from MINE_URL)"), "{listed}");
+}

@@ -47,7 +47,8 @@ pub(super) struct Global {
     /// The configuration file, instead of the usual place
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// Read keys from this file too, instead of `.env` in the working directory
+    /// Read variables from this file too. Without it, a `.env` in the working directory gives keys,
+    /// and nothing else
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) env_file: Option<PathBuf>,
     /// Keep no session of the screen in the data directory

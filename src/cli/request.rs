@@ -54,7 +54,7 @@ pub(super) fn draft(
                 Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
                 None => command.clone(),
             };
-            let variable = |name: &str| config.environment.get(name);
+            let variable = |name: &str| config.environment.key(name);
             let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
             for option in &curl.ignored {
                 global.say(&format!("--curl: {option} is not taken over"));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap};
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::journal::{EndCause, Entry, Request, What, file as session_file};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Transport, compose, resolve};
@@ -148,17 +148,31 @@ fn recorder(
 fn providers(config: &Config) -> Vec<ProviderInfo> {
     let lab =
         || lab::abouts().map(|(name, about)| (format!("lab/{name}"), about.to_owned())).collect();
-    config
-        .providers
-        .values()
+    let has_key = |p: &Provider| config.key(p).is_some() || config.aws_keys(p).is_some();
+    // Those that can be asked as things are come first.
+    let mut all: Vec<_> = config.providers.values().collect();
+    all.sort_by_key(|p| match (has_key(p), &p.key_env) {
+        _ if p.problem.is_some() => 2,
+        (true, _) => 0,
+        (false, None) => 1,
+        (false, Some(_)) => {
+            if p.is_local() {
+                1
+            } else {
+                2
+            }
+        }
+    });
+    all.into_iter()
         .map(|p| ProviderInfo {
             name: p.name.clone(),
             dialect: p.dialect.clone(),
             base_url: p.base_url.clone(),
             path: p.path.clone(),
             model: p.model.clone(),
-            key_variable: p.key_env.clone(),
-            key_is_set: config.key(p).is_some() || config.aws_keys(p).is_some(),
+            // On this machine a key is rarely asked for.
+            key_variable: p.key_env.clone().filter(|_| has_key(p) || !p.is_local()),
+            key_is_set: has_key(p),
             about: p.about.clone(),
             models: if p.is_lab() { lab() } else { Vec::new() },
         })
@@ -170,7 +184,7 @@ fn tools(config: &Arc<Config>) -> Tools {
     let for_parse = Arc::clone(config);
     Tools {
         parse_curl: Arc::new(move |command: &str| {
-            curl::parse(command, &|name| for_parse.environment.get(name)).map(|curl| curl.draft)
+            curl::parse(command, &|name| for_parse.environment.key(name)).map(|curl| curl.draft)
         }),
         to_curl: Arc::new(move |r: &Request| {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());

@@ -1,18 +1,21 @@
 //! Where keys come from: the environment, and `.env` files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Variables by name: those of the process, then those of a `.env` file. `Debug` shows names only.
+/// Variables by name: those of the process, then those of a `.env` file that was named, and keys of
+/// one that only lay there. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     process: BTreeMap<String, String>,
     file: BTreeMap<String, String>,
+    keys: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Environment({} + {:?})", self.process.len(), self.file.keys())
+        let files = (self.file.keys(), self.keys.keys());
+        write!(f, "Environment({} + {:?} + {:?})", self.process.len(), files.0, files.1)
     }
 }
 
@@ -22,43 +25,82 @@ impl Environment {
         let process = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        Self { process, file: BTreeMap::new() }
+        Self { process, ..Self::default() }
     }
 
     /// Only these; for tests.
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         let process = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Self { process, file: BTreeMap::new() }
+        Self { process, ..Self::default() }
     }
 
-    /// Reads a `.env` file; what the process has set already wins. Gives the names it defines.
+    /// Reads a `.env` file that the user named; what the process has set already wins. Gives the
+    /// names it defines.
     ///
     /// # Errors
     /// When it cannot be read, or a line is not `NAME=value`; the sentence names file and line.
     pub fn add_file(&mut self, path: &Path) -> Result<Vec<String>, String> {
-        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            let Some((name, value)) = line.split_once('=') else {
-                // The line itself may be a secret: it is not quoted.
-                return Err(format!("{}:{}: not NAME=value", path.display(), number + 1));
-            };
-            let value = value.trim();
-            let value = match value.as_bytes() {
-                [q @ (b'"' | b'\''), .., last] if q == last => &value[1..value.len() - 1],
-                _ => value.split(" #").next().unwrap_or(value).trim_end(),
-            };
-            self.file.insert(name.trim().to_owned(), value.to_owned());
-        }
+        self.file.extend(read(path)?);
         Ok(self.file.keys().cloned().collect())
     }
 
-    /// The variable's value.
+    /// Reads a `.env` file that nobody named, which whoever made the folder may have put there: it
+    /// gives keys and nothing else, so that it cannot send a key of the process to a server of its
+    /// own. Gives which of the names in `keys` it defines, and which other of `wanted` it does that
+    /// the process has not set.
+    ///
+    /// # Errors
+    /// As for [`Environment::add_file`].
+    pub(super) fn add_keys(
+        &mut self,
+        path: &Path,
+        keys: &BTreeSet<String>,
+        wanted: &BTreeSet<String>,
+    ) -> Result<(Vec<String>, Vec<String>), String> {
+        let (mut taken, mut ignored) = (Vec::new(), Vec::new());
+        for (name, value) in read(path)? {
+            if keys.contains(&name) {
+                taken.push(name.clone());
+                self.keys.insert(name, value);
+            } else if wanted.contains(&name) && self.get(&name).is_none() {
+                ignored.push(name);
+            }
+        }
+        Ok((taken, ignored))
+    }
+
+    /// A variable's value, for anything but a key: where a request goes is never told by a file
+    /// that nobody named.
     pub fn get(&self, name: &str) -> Option<String> {
         self.process.get(name).or_else(|| self.file.get(name)).cloned()
     }
+
+    /// The value of a variable that is sent as a credential.
+    pub fn key(&self, name: &str) -> Option<String> {
+        self.get(name).or_else(|| self.keys.get(name).cloned())
+    }
+}
+
+/// The variables of a `.env` file.
+fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut variables = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, value)) = line.split_once('=') else {
+            // The line itself may be a secret: it is not quoted.
+            return Err(format!("{}:{}: not NAME=value", path.display(), number + 1));
+        };
+        let value = value.trim();
+        let value = match value.as_bytes() {
+            [q @ (b'"' | b'\''), .., last] if q == last => &value[1..value.len() - 1],
+            _ => value.split(" #").next().unwrap_or(value).trim_end(),
+        };
+        variables.insert(name.trim().to_owned(), value.to_owned());
+    }
+    Ok(variables)
 }

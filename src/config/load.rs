@@ -54,7 +54,8 @@ pub fn schema() -> serde_json::Value {
 pub struct Sources {
     /// `--config FILE`: it must exist.
     pub config: Option<PathBuf>,
-    /// `--env-file FILE`: it must exist. Without it `.env` in the working directory is read.
+    /// `--env-file FILE`: it must exist. Without it a `.env` in the working directory gives
+    /// keys, and nothing else.
     pub env_file: Option<PathBuf>,
     /// The process's environment.
     pub environment: Environment,
@@ -147,17 +148,8 @@ impl Config {
     /// When a file that was named is missing, or one cannot be used.
     pub fn load(sources: Sources) -> Result<Self, Error> {
         let Sources { config, env_file, mut environment } = sources;
-        let mut notes = Vec::new();
-        let dot_env = Path::new(".env");
-        match &env_file {
-            Some(file) => drop(environment.add_file(file).map_err(Error)?),
-            None if dot_env.is_file() => match environment.add_file(dot_env) {
-                Ok(names) if names.is_empty() => {}
-                Ok(names) => notes.push(format!("read .env here: {}", names.join(", "))),
-                // Not ours to refuse: it is another program's file until we are told to use it.
-                Err(why) => notes.push(format!("did not read {why}")),
-            },
-            None => {}
+        if let Some(file) = &env_file {
+            environment.add_file(file).map_err(Error)?;
         }
         let mut keys = Vec::new();
         let mut themes = Themes::default();
@@ -192,7 +184,7 @@ impl Config {
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
             options: Options::default(),
             environment,
-            notes,
+            notes: Vec::new(),
             keys,
             themes,
         };
@@ -208,9 +200,37 @@ impl Config {
             providers.lay(own, origin, &name).map_err(wrong)?;
             built.lay(layer).map_err(wrong)?;
         }
+        if env_file.is_none() {
+            built.keys_lying_here(&providers);
+        }
         built.providers = providers.build(&built.environment).map_err(Error)?;
         built.provider(&built.provider).map_err(|why| Error(format!("provider = …: {why}")))?;
         Ok(built)
+    }
+
+    /// Takes keys, and nothing but keys, from a `.env` in the working directory.
+    fn keys_lying_here(&mut self, providers: &Layers) {
+        let file = Path::new(".env");
+        if !file.is_file() {
+            return;
+        }
+        let (keys, mut wanted) = providers.variables();
+        wanted.insert("SSELENS_CONFIG".into());
+        match self.environment.add_keys(file, &keys, &wanted) {
+            Ok((taken, ignored)) => {
+                if !taken.is_empty() {
+                    self.notes.push(format!("took from .env here: {}", taken.join(", ")));
+                }
+                if !ignored.is_empty() {
+                    self.notes.push(format!(
+                        "did not take from .env here: {}; a file that nobody named gives keys only, and --env-file .env names it",
+                        ignored.join(", ")
+                    ));
+                }
+            }
+            // Not ours to refuse: it is another program's file until we are told to use it.
+            Err(why) => self.notes.push(format!("did not read {why}")),
+        }
     }
 
     /// Adds the providers of a LiteLLM configuration that the file `name` names.

@@ -72,11 +72,22 @@ impl Config {
     /// The provider of that name.
     ///
     /// # Errors
-    /// A sentence that names the known ones, the nearest first.
+    /// A sentence that names those that are near, and where all are listed.
     pub fn provider(&self, name: &str) -> Result<&Provider, String> {
         self.providers.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.providers.keys().map(String::as_str).collect();
-            format!("unknown provider {name:?}; known are {}", known.join(", "))
+            let near = |known: &&String| {
+                let same = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+                same >= 3 || (name.len() >= 3 && known.contains(name))
+            };
+            let near: Vec<_> = self.providers.keys().filter(near).map(String::as_str).collect();
+            let perhaps = match near.as_slice() {
+                [] => ";".to_owned(),
+                near => format!("; perhaps {}?", near.join(", ")),
+            };
+            format!(
+                "unknown provider {name:?}{perhaps} `sselens providers` lists all {}; --url takes an address",
+                self.providers.len()
+            )
         })
     }
 }

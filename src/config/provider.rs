@@ -1,6 +1,8 @@
 //! Providers: as a file has them, and as they are asked.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -153,7 +155,7 @@ impl Config {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.environment.get(name).filter(|k| !k.trim().is_empty())
+        self.environment.key(name).filter(|k| !k.trim().is_empty())
     }
 }
 
@@ -291,11 +293,9 @@ impl ProviderFile {
         }
         let mut headers = Vec::new();
         for (name, value) in self.headers.into_iter().flatten() {
-            let value = match value.strip_prefix('$') {
-                Some(name) if !name.starts_with('{') => format!("${{{name}}}"),
-                _ => value,
-            };
-            let out = expand(&value, &variable).map_err(|why| format!("headers: {why}"))?;
+            let value = as_expanded(&value);
+            let credential = |name: &str| environment.key(name);
+            let out = expand(&value, &credential).map_err(|why| format!("headers: {why}"))?;
             if out.unset.is_empty() {
                 let from_environment = !out.used.is_empty();
                 headers.push(Header { name, value: Secret(out.text), from_environment });
@@ -318,6 +318,14 @@ impl ProviderFile {
             origin,
             problem,
         })
+    }
+}
+
+/// A header's value with a lone `$NAME` as `${NAME}`.
+fn as_expanded(value: &str) -> Cow<'_, str> {
+    match value.strip_prefix('$') {
+        Some(name) if !name.starts_with('{') => format!("${{{name}}}").into(),
+        _ => value.into(),
     }
 }
 
@@ -350,6 +358,32 @@ impl Layers {
             place.clone_into(&mut entry.2);
         }
         Ok(())
+    }
+
+    /// The variables that hold keys, and all others that these providers are made from.
+    pub(super) fn variables(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        let mut keys: BTreeSet<String> = AWS.map(str::to_owned).into();
+        let others = RefCell::new(BTreeSet::new());
+        // What is mistaken in a value is told when it is built.
+        let names = |value: &str| {
+            drop(expand(value, &|name| {
+                others.borrow_mut().insert(name.to_owned());
+                None
+            }))
+        };
+        for (file, ..) in self.0.values() {
+            keys.extend(file.key_env.clone());
+            others.borrow_mut().extend(file.base_url_env.clone());
+            [&file.base_url, &file.path, &file.aws_region]
+                .into_iter()
+                .flatten()
+                .for_each(|v| names(v));
+            for value in file.headers.iter().flat_map(BTreeMap::values) {
+                names(&as_expanded(value));
+            }
+        }
+        (keys, others.into_inner())
     }
 
     /// The providers that all layers together describe.

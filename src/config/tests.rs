@@ -40,7 +40,7 @@ fn errors_name_file_line_and_remedy() {
     for (text, parts) in [
         ("provider = 'lab'\n[providers.x]\nbase-url = 'y'\n", &["config.toml:3:1", "base-url"][..]),
         ("[findings.severity]\nnope = 'info'\n", &["config.toml", "\"nope\"", "explain"]),
-        ("provider = 'nope'\n", &["\"nope\"", "lab"]),
+        ("provider = 'nope'\n", &["\"nope\"", "sselens providers"]),
         ("a = [\n", &["config.toml:"]),
         ("[providers.x]\nbase_url='http://x'\ndialect='klingon'", &["klingon", "openai-chat"]),
     ] {

@@ -54,6 +54,10 @@ impl Dialect for Converse {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message", "Message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules { sentinel: false, terminal: true, finishes: FINISHES }
     }

@@ -40,6 +40,10 @@ impl Dialect for Agent {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message", "Message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules { sentinel: false, terminal: false, finishes: &[] }
     }

@@ -43,6 +43,10 @@ impl Dialect for Invoke {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message", "Message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules {
             sentinel: false,

@@ -36,6 +36,10 @@ impl Dialect for Cohere {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules {
             sentinel: false,

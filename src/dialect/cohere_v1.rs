@@ -39,6 +39,10 @@ impl Dialect for CohereV1 {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules {
             sentinel: false,

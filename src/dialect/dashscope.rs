@@ -40,6 +40,10 @@ impl Dialect for DashScope {
         }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["message"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules {
             sentinel: false,

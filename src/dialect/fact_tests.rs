@@ -43,6 +43,7 @@ fn line(fact: &Fact<'_>) -> String {
         }
         Fact::Model(model) => format!("model {model}"),
         Fact::Error(e) => format!("error {:?} {:?}: {}", e.shape, e.kind, e.message),
+        Fact::Cause { cause, .. } => format!("cause {cause}"),
         Fact::Sentinel => "sentinel".to_owned(),
         Fact::Terminal => "terminal".to_owned(),
     }

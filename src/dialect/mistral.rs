@@ -29,6 +29,10 @@ impl Dialect for Mistral {
         RequestSide { read, write, ..OpenAiChat.request() }
     }
 
+    fn error_members(&self) -> &'static [&'static str] {
+        &["error", "message", "detail"]
+    }
+
     fn ending(&self) -> EndingRules {
         EndingRules {
             sentinel: true,

@@ -87,6 +87,11 @@ pub trait Dialect: Sync {
     /// A decoder for one stream.
     fn decoder(&self) -> Box<dyn Decoder>;
 
+    /// The members of an HTTP error's JSON in any of which the dialect's own SDKs find its text.
+    fn error_members(&self) -> &'static [&'static str] {
+        &["error"]
+    }
+
     /// Whether its payloads are chunks of Chat Completions, so that what is said of those holds.
     fn speaks_chat(&self) -> bool {
         false
@@ -189,6 +194,13 @@ pub enum Fact<'a> {
         choice: u32,
         /// The provider's word.
         reason: Cow<'a, str>,
+    },
+    /// What a choice gives as the cause of its finish, beside the word for that.
+    Cause {
+        /// Which choice.
+        choice: u32,
+        /// The provider's word.
+        cause: Cow<'a, str>,
     },
     /// Usage, where it stood, and what it said.
     Usage {

@@ -544,6 +544,9 @@ impl Responses {
         // After an error, the status only says again that there was one.
         if let Some(reason) = response.str("status").filter(|_| !repeated) {
             tell(Fact::Finish { choice: 0, reason });
+            if let Some(cause) = response.get("incomplete_details").and_then(|d| d.str("reason")) {
+                tell(Fact::Cause { choice: 0, cause });
+            }
         }
     }
 

@@ -55,6 +55,7 @@ fn line(fact: &Fact<'_>) -> String {
         ),
         Fact::Model(model) => format!("model {model}"),
         Fact::Error(e) => format!("error {}: {}", e.kind.as_deref().unwrap_or("-"), e.message),
+        Fact::Cause { choice, cause } => format!("cause {choice} {cause}"),
         Fact::Sentinel => "sentinel".into(),
         Fact::Terminal => "terminal".into(),
     }

@@ -67,6 +67,18 @@ struct Joined {
     think: Think,
 }
 
+/// Where tool calls stand in their list, so that many of them are told apart in no time. An index
+/// of `None` stands for any.
+#[derive(Debug, Default)]
+struct Places {
+    /// The last call of a choice and index.
+    last: BTreeMap<(u32, Option<u64>), usize>,
+    /// The first call of a choice, index and id.
+    ids: BTreeMap<(u32, Option<u64>, String), usize>,
+    /// How many calls a choice has made.
+    made: BTreeMap<u32, u64>,
+}
+
 /// How many in-band errors are kept.
 const MAX_ERRORS: usize = 100;
 
@@ -82,7 +94,9 @@ pub struct Answer {
     /// Texts of duplicates, which belong to no channel.
     duplicates: String,
     tools: Vec<ToolCall>,
+    places: Places,
     finish: BTreeMap<u32, (String, u32)>,
+    causes: BTreeMap<u32, String>,
     /// The last usage given, field by field.
     pub usage: Usage,
     /// Where usage stood, and how many frames gave it.
@@ -123,6 +137,7 @@ impl Answer {
             Fact::Finish { choice, reason } => {
                 self.finish.insert(choice, (reason.into_owned(), frame));
             }
+            Fact::Cause { choice, cause } => drop(self.causes.insert(choice, cause.into_owned())),
             Fact::Usage { path, usage } => {
                 self.usage.update(usage);
                 match self.usage_seen.iter_mut().find(|(p, _)| p.template() == path.template()) {
@@ -158,8 +173,13 @@ impl Answer {
         let ToolPiece { choice, path, index, id, name, arguments } = piece;
         let slot = self.tool_slot(frame, choice, index, id.as_deref());
         let tool = &mut self.tools[slot];
-        if tool.id.is_none() {
-            tool.id = id.map(Into::into);
+        if tool.id.is_none()
+            && let Some(id) = id
+        {
+            for index in [None, Some(tool.index)] {
+                self.places.ids.entry((choice, index, id.to_string())).or_insert(slot);
+            }
+            tool.id = Some(id.into());
         }
         if tool.name.is_none() {
             tool.name = name.map(Into::into);
@@ -200,8 +220,7 @@ impl Answer {
         index: Option<u64>,
         id: Option<&str>,
     ) -> usize {
-        let mine = |t: &ToolCall| t.choice == choice && index.is_none_or(|i| t.index == i);
-        let last = self.tools.iter().rposition(mine);
+        let last = self.places.last.get(&(choice, index)).copied();
         let same = |t: &ToolCall| match (&t.id, id) {
             (Some(old), Some(new)) => old == new,
             (None, Some(_)) => index.is_some(),
@@ -211,20 +230,24 @@ impl Answer {
             return slot;
         }
         // Without an index, an id may come back to an earlier call.
-        if let Some(slot) =
-            id.and_then(|id| self.tools.iter().position(|t| mine(t) && t.id.as_deref() == Some(id)))
-        {
-            return slot;
+        let known = id.and_then(|id| self.places.ids.get(&(choice, index, id.to_owned())));
+        if let Some(slot) = known {
+            return *slot;
         }
-        let counted = self.tools.iter().filter(|t| t.choice == choice).count() as u64;
+        let (slot, made) = (self.tools.len(), self.places.made.entry(choice).or_default());
+        let place = index.unwrap_or(*made);
+        *made += 1;
         self.tools.push(ToolCall {
             choice,
-            index: index.unwrap_or(counted),
+            index: place,
             counted: index.is_none(),
             first: frame,
             ..ToolCall::default()
         });
-        self.tools.len() - 1
+        for index in [None, Some(place)] {
+            self.places.last.insert((choice, index), slot);
+        }
+        slot
     }
 
     /// All deltas, in order.
@@ -260,6 +283,11 @@ impl Answer {
     /// The tool call that a tool delta belongs to.
     pub fn tool_of(&self, delta: &Delta) -> Option<&ToolCall> {
         (delta.channel == Channel::Tool).then(|| self.tools.get(delta.slot as usize)).flatten()
+    }
+
+    /// The place of that call in [`Answer::tools`].
+    pub(super) fn tool_place(&self, delta: &Delta) -> Option<usize> {
+        (delta.channel == Channel::Tool).then_some(delta.slot as usize)
     }
 
     /// The delta that put byte `at` into a channel.
@@ -316,6 +344,11 @@ impl Answer {
     /// Why each choice ended, as far as it said so.
     pub fn finish(&self) -> impl Iterator<Item = (u32, &str)> {
         self.finish.iter().map(|(c, (reason, _))| (*c, reason.as_str()))
+    }
+
+    /// What a choice gave as the cause of its finish, where that stands beside the finish.
+    pub fn cause(&self, choice: u32) -> Option<&str> {
+        self.causes.get(&choice).map(String::as_str)
     }
 
     /// The frame of a choice's (last) finish.

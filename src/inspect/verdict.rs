@@ -105,7 +105,9 @@ impl Inspection {
         if !finishes.is_empty() {
             let quoted: Vec<_> =
                 finishes.iter().take(3).map(|f| format!("\"{}\"", text::preview(f, 40))).collect();
-            parts.push(format!("finish {}", quoted.join(" and ")));
+            // Responses' word for every end that is none of its own: the cause says which.
+            let cause = answer.cause(0).map(|c| format!(" ({})", text::preview(c, 40)));
+            parts.push(format!("finish {}{}", quoted.join(" and "), cause.unwrap_or_default()));
         }
         if let Some(total) = answer.usage.total.filter(|t| *t > 0) {
             parts.push(text::count(total, "token"));
@@ -115,7 +117,11 @@ impl Inspection {
         let what = parts.join(", ");
         let wants_sentinel = self.dialect().is_some_and(|d| d.ending().sentinel);
         let unmarked = wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1;
+        let endless = self.frames().len() > 1 && self.ending().terminal == Some(false);
         match (answer.finished(), what.is_empty() || answer.deltas().is_empty()) {
+            (true, _) if endless => format!(
+                "A sound stream but for its end: {what}; the event that ends it did not come."
+            ),
             (true, _) if unmarked => format!("A sound stream but for its end: {what}; no [DONE]."),
             (true, _) => format!("A sound stream: {what}."),
             (false, true) => "Nothing of an answer came.".to_owned(),

@@ -150,7 +150,9 @@ pub fn resolve(
     let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
     let mut warnings = Vec::new();
     if let Some(why) = config.missing_key(&provider).filter(|_| !given && !provider.is_local()) {
-        warnings.push(format!("{why}: the request goes out without a key"));
+        warnings.push(format!(
+            "{why}: the request goes out without a key (set it, or put it into .env here)"
+        ));
     }
     if model.is_empty() && draft.url.is_some() {
         warnings.push("no model was given (-m NAME): the request names none".to_owned());
@@ -248,7 +250,10 @@ fn address(
         Some(url) => url.clone(),
         None => {
             if let Some(problem) = &provider.problem {
-                return Err(format!("provider {:?}: {problem}", provider.name));
+                let name = &provider.name;
+                return Err(format!(
+                    "provider {name:?}: {problem}: set it (`sselens providers {name}` tells more), or give --url"
+                ));
             }
             let base = match (provider.base_url.strip_prefix(LAB_URL), lab) {
                 (Some(rest), Some(lab)) => match speaks.map(|d| d.name()) {

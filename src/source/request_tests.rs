@@ -71,7 +71,7 @@ fn the_lab_is_addressed_where_it_runs() {
     let url = Draft { url: Some("ftp://x".into()), ..Draft::default() };
     assert!(outgoing(&url, &[]).unwrap_err().contains("http://"));
     let nope = Draft { provider: "nope".into(), ..Draft::default() };
-    assert!(outgoing(&nope, &[]).unwrap_err().contains("lab"));
+    assert!(outgoing(&nope, &[]).unwrap_err().contains("sselens providers"));
 }
 
 #[test]

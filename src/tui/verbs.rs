@@ -270,7 +270,7 @@ impl App {
             let key = match (&provider.key_variable, provider.key_is_set) {
                 (None, _) => "no key needed".to_owned(),
                 (Some(name), true) => format!("{name} is set"),
-                (Some(name), false) => format!("{name} is not set"),
+                (Some(name), false) => format!("needs {name}"),
             };
             list.add(&provider.name, format!("{key} · {} · {}", provider.dialect, provider.about));
             let missing = provider.key_variable.is_some() && !provider.key_is_set;

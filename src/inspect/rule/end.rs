@@ -1,8 +1,7 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
 use super::{
-    Family, Out, Phase, Place, Rule, Severity, cut, is_chat, ours, refused, rule, unless_healthy,
-    wants_done,
+    Family, Out, Phase, Place, Rule, Severity, cut, ours, refused, rule, unless_healthy, wants_done,
 };
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
@@ -169,8 +168,8 @@ impl Family for End {
             if wants_done(now) {
                 after_error(now, out);
             }
-        } else if !dialect.ending().terminal {
-            // A terminal event of its own is another family's matter.
+        } else if !dialect.ending().terminal || now.answer().terminal.is_some() {
+            // A terminal event that is missing is another family's matter.
             finished(now, out);
         }
     }
@@ -209,25 +208,7 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         let message = format!("[DONE] follows the finish \"{reason}\" as if all were well.");
         out.raise(rule!("done-after-error"), frame(now, Some(done)), message);
     }
-    // Whoever lost a frame, or an error, lost the end with it.
-    let lost = [
-        "truncated-mid-frame",
-        "sse-single-newline-frames",
-        "sse-raw-json",
-        "dialect-mismatch",
-        "wrong-content-type",
-        "bad-content-encoding",
-        "truncated-json-array",
-        "eventstream-crc",
-        "eventstream-incomplete",
-        "empty-stream",
-    ];
-    let lost = lost.iter().any(|c| out.tally.of(c) > 0)
-        || out
-            .findings
-            .iter()
-            .any(|f| f.code() == "sse-unknown-field" && f.severity == Severity::Fatal);
-    if lost {
+    if lost_frames(out) {
         return;
     }
     if !answer.finished() {
@@ -253,6 +234,27 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
             "The answer finished, and no [DONE] came.",
         );
     }
+}
+
+/// Whether frames, or an error, were lost and told as lost: the end was lost with them.
+pub(super) fn lost_frames(out: &Out<'_>) -> bool {
+    const LOST: &[&str] = &[
+        "truncated-mid-frame",
+        "sse-single-newline-frames",
+        "sse-raw-json",
+        "dialect-mismatch",
+        "wrong-content-type",
+        "bad-content-encoding",
+        "truncated-json-array",
+        "eventstream-crc",
+        "eventstream-incomplete",
+        "empty-stream",
+    ];
+    LOST.iter().any(|c| out.tally.of(c) > 0)
+        || out
+            .findings
+            .iter()
+            .any(|f| f.code() == "sse-unknown-field" && f.severity == Severity::Fatal)
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
@@ -300,7 +302,14 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
     let said = another && (answer.sentinel.is_some() || answer.terminal.is_some());
-    let severity = if said { Severity::Info } else { Severity::Error };
+    let severity = match (said, answer.terminal) {
+        (true, _) => Severity::Info,
+        // Ollama had no word for it in its first years.
+        (_, Some(_)) if now.dialect().is_some_and(|d| d.name() == "ollama") => Severity::Info,
+        // Nothing is lost but the word.
+        (_, Some(_)) => Severity::Warn,
+        (_, None) => Severity::Error,
+    };
     out.raise_as(rule!("finish-missing"), severity, frame(now, answer.sentinel), message);
 }
 
@@ -312,6 +321,7 @@ pub(super) fn is_length(reason: &str) -> bool {
             | "LENGTH"
             | "max_tokens"
             | "MAX_TOKENS"
+            | "max_output_tokens"
             | "model_length"
             | "limit"
             | "model_context_window_exceeded"
@@ -320,7 +330,7 @@ pub(super) fn is_length(reason: &str) -> bool {
 }
 
 /// Whether a finish reason means that a filter ended the answer.
-fn is_filter(reason: &str) -> bool {
+pub(super) fn is_filter(reason: &str) -> bool {
     matches!(
         reason,
         "content_filter"
@@ -386,13 +396,55 @@ fn unclosed(now: &Inspection, choice: u32, out: &mut Out<'_>) {
     }
 }
 
+/// Finishes of answers that may be empty: they call, go on elsewhere, failed, were cancelled, met at
+/// once what they were told to stop at, or answer a request for no answer.
+const EMPTY_BY_RIGHT: &[&str] = &[
+    "tool_calls",
+    "function_call",
+    "tool_use",
+    "TOOL_CALL",
+    "requires_action",
+    "pause_turn",
+    "compaction",
+    "error",
+    "ERROR",
+    "TIMEOUT",
+    "failed",
+    "cancelled",
+    "USER_CANCEL",
+    "in_progress",
+    "queued",
+    "stop_sequence",
+    "STOP_SEQUENCE",
+    "word",
+    "load",
+    "unload",
+];
+
+/// Whether an answer has something in it that is no text.
+fn brought_matter(now: &Inspection) -> bool {
+    const MATTER: &[&str] = &["inlineData", "fileData", "image", "images", "audio", "video"];
+    let rows = now.shape().rows();
+    rows.iter().any(|r| r.path.split(['.', '[']).any(|part| MATTER.contains(&part)))
+}
+
+/// A choice's finish as it is told: the word, and the cause beside it.
+pub(super) fn told(now: &Inspection, choice: u32, reason: &str) -> String {
+    match now.answer().cause(choice) {
+        Some(cause) => format!("\"{reason}\", {cause}"),
+        None => format!("\"{reason}\""),
+    }
+}
+
 fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>) {
     let answer = now.answer();
     let at = frame(now, answer.finish_frame(choice));
-    let shown = text::preview(reason, 40);
+    let said = told(now, choice, reason);
+    let shown = text::preview(&said, 60);
+    let reason = answer.cause(choice).unwrap_or(reason);
     let content = answer.text(Channel::Content, choice);
     let inline = answer.think(choice);
-    let said = match inline {
+    let wrote = match inline {
         Some(think) => think
             .stretches(content)
             .iter()
@@ -400,7 +452,7 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         None => !content.trim().is_empty(),
     };
     let called = answer.tools().iter().any(|t| t.choice == choice);
-    let spoke = said
+    let spoke = wrote
         || called
         || [Channel::Refusal, Channel::Other].iter().any(|c| !answer.text(*c, choice).is_empty());
     let reasoning = answer.text(Channel::Reasoning, choice).chars().count() as u64;
@@ -409,39 +461,35 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
     if is_length(reason) {
         if !spoke && (thought || tokens > 0) {
             let message = format!(
-                "The token limit was reached while the model was thinking: no answer (finish \"{shown}\")."
+                "The token limit was reached while the model was thinking: no answer (finish {shown})."
             );
             // A finish by length is a normal end on the wire, however little came of it.
             let severity = unless_healthy(now, Severity::Error);
             out.raise_as(rule!("length-during-reasoning"), severity, at, message);
         } else {
-            let message = format!("The token limit ended the answer (finish \"{shown}\").");
+            let message = format!("The token limit ended the answer (finish {shown}).");
             out.raise(rule!("length-truncated"), at, message);
         }
         return;
     }
     if reason == "refusal" {
-        let message = format!("The model refused (finish \"{shown}\").");
+        let message = format!("The model refused (finish {shown}).");
         return out.raise_once(rule!("refusal"), at, message);
     }
     if is_filter(reason) {
-        let message = format!("A filter ended the answer (finish \"{shown}\").");
+        let message = format!("A filter ended the answer (finish {shown}).");
         return out.raise(rule!("content-filtered"), at, message);
     }
     if !spoke && inline.is_some_and(|t| t.open.is_some()) {
         return unclosed(now, choice, out);
     }
     unclosed(now, choice, out);
-    // What an error or a cut left empty is told as that. The other dialects answer with more than
-    // text (images, searches, files), and finish some streams that are to be empty.
+    // What an error or a cut left empty is told as that.
     if spoke
-        || !is_chat(now)
         || cut(now)
         || !answer.errors.is_empty()
-        || matches!(
-            reason,
-            "tool_calls" | "function_call" | "error" | "tool_use" | "pause_turn" | "TOOL_CALL"
-        )
+        || EMPTY_BY_RIGHT.contains(&reason)
+        || brought_matter(now)
     {
         return;
     }
@@ -455,11 +503,11 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         } else {
             "between tags in the content".to_owned()
         };
-        let message = format!("The model thought ({how}), said nothing, and finished \"{shown}\".");
+        let message = format!("The model thought ({how}), said nothing, and finished {shown}.");
         out.raise(rule!("reasoning-only"), at, message);
     } else {
         let message = format!(
-            "The answer is empty: no content, no reasoning, no tool call, and finish \"{shown}\"."
+            "The answer is empty: no content, no reasoning, no tool call, and finish {shown}."
         );
         out.raise(rule!("empty-completion"), at, message);
     }

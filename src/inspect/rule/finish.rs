@@ -1,6 +1,7 @@
 //! Rules about how choices finish, and what comes after.
 
-use super::{Chunk, Family, Out, Phase, Place, Rule, Seen, Severity, is_chat, refused, rule};
+use super::{Chunk, Family, Out, Phase, Place, Rule, Seen, Severity, end, is_chat, refused, rule};
+use crate::dialect::Channel;
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -78,7 +79,9 @@ pub(super) struct Finish {
 
 impl Family for Finish {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices, .. }) = seen.chunk else { return };
+        let Some(Chunk { json, choices, .. }) = seen.chunk else {
+            return self.other(now, seen, out);
+        };
         for choice in choices.into_iter().flat_map(Value::items) {
             self.choice(now, seen, json, choice, out);
         }
@@ -88,20 +91,57 @@ impl Family for Finish {
         let Some(dialect) = now.dialect().filter(|_| !is_chat(now) && !refused(now)) else {
             return;
         };
-        for (choice, reason) in now.answer().finish() {
-            if dialect.ending().finishes.contains(&reason) || !now.answer().errors.is_empty() {
-                continue;
-            }
-            let frame = now.answer().finish_frame(choice);
+        let answer = now.answer();
+        for (choice, reason) in answer.finish().filter(|_| answer.errors.is_empty()) {
+            let frame = answer.finish_frame(choice);
             let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
-            let shown = text::preview(reason, 60);
-            let message = format!("The finish reason \"{shown}\" is none of {}.", dialect.name());
-            out.raise_once(rule!("finish-unknown"), Place { frame, offset }, message);
+            let place = Place { frame, offset };
+            let shown = text::preview(&end::told(now, choice, reason), 60);
+            let name = dialect.name();
+            let cause = answer.cause(choice).is_none_or(|c| end::is_length(c) || end::is_filter(c));
+            if matches!(reason, "error" | "failed") {
+                let message = format!("The finish is {shown}, and no error says what happened.");
+                out.raise(rule!("finish-error"), place, message);
+            } else if !cause || !dialect.ending().finishes.contains(&reason) {
+                let message = format!("The finish reason {shown} is none of {name}.");
+                out.raise_once(rule!("finish-unknown"), place, message);
+            }
         }
     }
 }
 
 impl Finish {
+    /// A frame that is no chunk of Chat: what it told of choices that had finished before it.
+    fn other(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let answer = now.answer();
+        if answer.finish().next().is_none() || refused(now) {
+            return;
+        }
+        let here = |choice: u32| answer.finish_frame(choice) == Some(seen.index);
+        for delta in answer.deltas_of(seen.index) {
+            let (choice, bit) = (delta.choice, 1u128 << delta.choice.min(127));
+            // Text beside a finish is a stream that finishes in every frame, as Gemini's once did.
+            if self.finished & bit != 0
+                && !here(choice)
+                && !delta.duplicate
+                && matches!(delta.channel, Channel::Content | Channel::Reasoning | Channel::Refusal)
+                && !out.again(rule!("content-after-finish"))
+            {
+                let message =
+                    format!("Frame {} has text for an answer that had finished.", seen.index);
+                out.raise(rule!("content-after-finish"), seen.place(), message);
+            }
+        }
+        for (choice, _) in answer.finish().filter(|(c, _)| here(*c)) {
+            let bit = 1u128 << choice.min(127);
+            if self.finished & bit != 0 {
+                let message = format!("The answer finishes again in frame {}.", seen.index);
+                out.raise_once(rule!("finish-repeated"), seen.place(), message);
+            }
+            self.finished |= bit;
+        }
+    }
+
     fn choice(
         &mut self,
         now: &Inspection,

@@ -165,7 +165,7 @@ impl Family for Semantic {
             }
             let said = now.answer().text_of(delta);
             if said.contains('\u{fffd}')
-                && std::str::from_utf8(seen.bytes).is_ok()
+                && is_sound_text(seen)
                 && !out.again(rule!("replacement-char-upstream"))
             {
                 let message = format!(
@@ -258,6 +258,12 @@ impl Family for Semantic {
             }
         }
     }
+}
+
+/// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
+/// binary message only the payload is text, and is none where it is not UTF-8.
+fn is_sound_text(seen: &Seen<'_>) -> bool {
+    seen.frame.kind == Kind::Message || std::str::from_utf8(seen.bytes).is_ok()
 }
 
 /// The reasoning fields of one frame.

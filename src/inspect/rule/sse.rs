@@ -320,6 +320,10 @@ impl Family for Sse {
 
 impl Sse {
     fn invalid_utf8(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
+        // What could not be decompressed is no text.
+        if seen.frame.kind == Kind::Incomplete && now.coding_error.is_some() {
+            return;
+        }
         // Of binary messages only the payload is text.
         let (from, text) = match seen.frame.data_span() {
             _ if now.framing() != Some(Framing::EventStream) => (0, seen.bytes),

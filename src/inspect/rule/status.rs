@@ -5,7 +5,7 @@ use super::head::{is_html, page_words, parse};
 use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule};
 use crate::dialect::error_text;
 use crate::inspect::Inspection;
-use crate::json::Kind;
+use crate::json::{Kind, Value};
 use crate::text;
 
 pub(super) const RULES: &[Rule] = &[
@@ -119,7 +119,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "error-body-lost",
         severity: Severity::Warn,
         phase: Phase::Head,
-        means: "The error's JSON has no `error` member, so SDKs do not find its text.",
+        means: "The error's JSON has not the shape that the dialect's SDKs read (mostly an `error` member), so they do not find its text.",
         example: "HTTP/1.1 422⏎⏎{\"detail\":[…]}",
         breaks: "openai-python says only \"Error code: 422\", openai-node \"422 status code (no body)\".",
         remedy: "Read the body here; in the client log the raw response.",
@@ -249,12 +249,18 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
     }
     let (tape, source) = parse(body);
     let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
-    if root.is_some_and(|v| v.get("error").is_none_or(|e| e.is_null())) {
-        out.raise(
-            rule!("error-body-lost"),
-            place,
-            "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.",
-        );
+    let dialect = now.dialect().filter(|_| now.misread().is_none());
+    let members = dialect.map_or(&["error"][..], |d| d.error_members());
+    let given = |v: Value<'_>| members.iter().any(|m| v.get(m).is_some_and(|e| !e.is_null()));
+    if root.is_some_and(|v| !given(v)) {
+        let message = match members {
+            ["error"] => "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.".to_owned(),
+            _ => format!(
+                "The error's JSON has no \"{}\", where this dialect's SDKs look for its text.",
+                members.join("\" and no \"")
+            ),
+        };
+        out.raise(rule!("error-body-lost"), place, message);
     }
 }
 

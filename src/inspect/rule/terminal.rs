@@ -1,5 +1,6 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
+use super::end::lost_frames;
 use super::{
     Family, Out, Phase, Place, Rule, Severity, anthropic, cut, lookup, ours, refused, rule,
     unless_healthy,
@@ -57,18 +58,12 @@ impl Family for Terminal {
             let message = format!("The array ends without its \"]\", {}.", after(now));
             return out.raise(rule!("truncated-json-array"), Place::default(), message);
         }
-        let told = [
-            "dialect-mismatch",
-            "truncated-mid-frame",
-            "eventstream-crc",
-            "eventstream-incomplete",
-        ];
         // An error ends a stream too; what is no stream has no last event.
         if now.framing() == Some(Framing::Whole)
             || now.ending().terminal != Some(false)
             || !now.answer().errors.is_empty()
             || in_tail(now)
-            || told.iter().any(|code| out.tally.of(code) > 0)
+            || lost_frames(out)
         {
             return;
         }

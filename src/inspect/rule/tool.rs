@@ -160,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Of how many calls the pieces are counted.
+/// Of how many calls the pieces are counted, and the beginnings looked at.
 const MAX_COUNTED: usize = 1000;
 
 #[derive(Default)]
@@ -172,7 +172,9 @@ pub(super) struct Tool {
 impl Family for Tool {
     fn frame(&mut self, now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
         let answer = now.answer();
-        let Some(chunk) = seen.chunk.filter(|_| !answer.tools().is_empty()) else { return };
+        if answer.tools().is_empty() || refused(now) {
+            return;
+        }
         let here = || answer.deltas().iter().rev().take_while(|d| d.frame == seen.index);
         if !here().any(|d| d.channel == Channel::Tool) {
             return;
@@ -181,19 +183,18 @@ impl Family for Tool {
             .rev()
             .take_while(|i| answer.tools()[*i].first == seen.index)
             .collect();
-        for i in news.iter().rev() {
-            begins(&answer.tools()[..=*i], seen, out);
+        for i in news.iter().rev().filter(|i| **i < MAX_COUNTED) {
+            begins(now, &answer.tools()[..=*i], seen, out);
         }
         for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
         {
-            let slot = answer
-                .tool_of(delta)
-                .and_then(|t| answer.tools().iter().position(|u| std::ptr::eq(t, u)));
+            let slot = answer.tool_place(delta);
             let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
             self.pieces.resize(self.pieces.len().max(slot + 1), 0);
             self.pieces[slot] += 1;
         }
-        let choices = chunk.choices.into_iter().flat_map(Value::items);
+        // How a call is written is laid down by each dialect; these are Chat's ways to write it.
+        let choices = seen.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
         let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
         for call in calls {
             piece(call, news.is_empty(), seen, out);
@@ -218,30 +219,51 @@ impl Family for Tool {
             let pieces = self.pieces.get(i).copied().unwrap_or(0);
             arguments(now, tool, pieces, stopped, out);
         }
-        // What a finish must say about calls, only Chat Completions lays down.
-        if !is_chat(now) {
+        // Where the dialect has a word for calls, the finish must say it.
+        let finishes = now.dialect().map_or(&[][..], |d| d.ending().finishes);
+        if !finishes.iter().any(|f| CALLED.contains(f)) {
             return;
         }
         for (choice, reason) in now.answer().finish() {
-            let calls = tools.iter().filter(|t| t.choice == choice).count() as u64;
+            let mine = || tools.iter().filter(|t| t.choice == choice);
+            let calls = mine().count() as u64;
+            let ran = mine().all(|t| is_the_providers(now, t));
             let at = now.answer().finish_frame(choice);
             let at = Place {
                 frame: at,
                 offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
             };
-            if reason == "stop" && calls > 0 {
+            if STOPPED.contains(&reason) && !ran {
                 let severity = unless_healthy(now, Severity::Warn);
                 let message = format!(
-                    "{} came, and the finish says \"stop\".",
+                    "{} came, and the finish says \"{reason}\".",
                     text::count(calls, "tool call")
                 );
                 out.raise_as(rule!("tool-finish-stop"), severity, at, message);
-            } else if matches!(reason, "tool_calls" | "function_call") && calls == 0 {
+            } else if CALLED.contains(&reason) && calls == 0 {
                 let message = format!("The finish says \"{reason}\", and no call came.");
                 out.raise(rule!("tool-finish-without-call"), at, message);
             }
         }
     }
+}
+
+/// Finishes that say that there are calls to run, and those that say that there is nothing to do.
+const CALLED: &[&str] = &["tool_calls", "function_call", "tool_use", "TOOL_CALL"];
+const STOPPED: &[&str] = &["stop", "end_turn", "COMPLETE"];
+
+/// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
+/// Anthropic says so in its id, AWS by the result that follows.
+fn is_the_providers(now: &Inspection, tool: &ToolCall) -> bool {
+    let id = tool.id.as_deref().unwrap_or_default();
+    ["srvtoolu_", "mcptoolu_"].iter().any(|own| id.starts_with(own))
+        || !now.answer().text(Channel::Other, tool.choice).is_empty()
+}
+
+/// Whether the dialect gives calls ids, by which their results are matched.
+fn gives_ids(now: &Inspection) -> bool {
+    const WITHOUT: &[&str] = &["gemini", "gemini-array", "ollama", "cohere-v1"];
+    now.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))
 }
 
 fn place(now: &Inspection, tool: &ToolCall) -> Place {
@@ -250,11 +272,11 @@ fn place(now: &Inspection, tool: &ToolCall) -> Place {
 }
 
 /// The last of `tools` begins in this frame.
-fn begins(tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
+fn begins(now: &Inspection, tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
     let Some((tool, earlier)) = tools.split_last() else { return };
     let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
     let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
-    if tool.id.is_none() {
+    if tool.id.is_none() && gives_ids(now) {
         let message = format!("The call of \"{name}\" begins without an id.");
         out.raise(rule!("tool-id-missing"), seen.place(), message);
     }
@@ -273,7 +295,7 @@ fn begins(tools: &[ToolCall], seen: &Seen<'_>, out: &mut Out<'_>) {
         let message =
             format!("Index {} has two calls, \"{}\" and \"{}\".", tool.index, id(other), id(tool));
         out.raise(rule!("tool-index-collision"), seen.place(), message);
-    } else if tool.index > mine().count() as u64 {
+    } else if is_chat(now) && tool.index > mine().count() as u64 {
         let message = format!(
             "The call of \"{name}\" has index {}, after {} before it.",
             tool.index,

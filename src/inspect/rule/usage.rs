@@ -108,7 +108,15 @@ impl Family for Usage {
     }
 
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || !is_chat(now) {
+        if refused(now) {
+            return;
+        }
+        self.thoughts(now, out);
+        let openai = ["openai-completions", "openai-responses"];
+        if is_chat(now) || now.dialect().is_some_and(|d| openai.contains(&d.name())) {
+            self.sums(now, out);
+        }
+        if !is_chat(now) {
             return;
         }
         let stream = now.framing() != Some(crate::frame::Framing::Whole);
@@ -130,8 +138,9 @@ impl Family for Usage {
             }
         }
         null_fields(now, out);
-        self.sums(now, out);
-        let dead = cut(now) || ours(now) || !now.answer().errors.is_empty();
+        // What has no end has no usage.
+        let endless = !now.answer().finished() && now.answer().sentinel.is_none();
+        let dead = cut(now) || ours(now) || !now.answer().errors.is_empty() || endless;
         if self.facts == 0 && stream && !dead && self.payloads > 0 && asked(now) {
             let severity = unless_healthy(now, Severity::Warn);
             let message =
@@ -142,7 +151,8 @@ impl Family for Usage {
 }
 
 impl Usage {
-    fn sums(&self, now: &Inspection, out: &mut Out<'_>) {
+    /// Thoughts that came and are not counted.
+    fn thoughts(&self, now: &Inspection, out: &mut Out<'_>) {
         let usage = now.answer().usage;
         let reasoned = !now.answer().text(crate::dialect::Channel::Reasoning, 0).is_empty();
         if usage.reasoning == Some(0) && reasoned {
@@ -152,6 +162,11 @@ impl Usage {
             );
             out.raise(rule!("usage-reasoning-zero"), self.last, message);
         }
+    }
+
+    /// Counts that must add up: OpenAI's, of which reasoning is a part of the output.
+    fn sums(&self, now: &Inspection, out: &mut Out<'_>) {
+        let usage = now.answer().usage;
         let (Some(input), Some(output)) = (usage.input, usage.output) else { return };
         let reasoning = usage.reasoning.unwrap_or(0);
         let message = match usage.total {

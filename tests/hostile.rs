@@ -1,0 +1,275 @@
+//! Every decoder with hostile input: real bodies and the cases of our own corpus, damaged in their
+//! bytes, frames and JSON. Nothing panics, the frames tile the body, and no number on the wire
+//! decides how much memory is taken.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use sselens::dialect::DIALECTS;
+use sselens::inspect::{Inspection, Options};
+use sselens::journal::{EndCause, Entry, What};
+
+/// Larger bodies take too long to damage often.
+const MAX_BODY: usize = 20_000;
+
+/// A body, its content type and its dialect.
+type Body = (Vec<u8>, Option<String>, String);
+
+/// Our own cases, and the recorded streams where they lie beside this repository.
+fn bodies() -> Vec<Body> {
+    let mut bodies = Vec::new();
+    let mut add = |file: &Path, told: &Value| {
+        let body = std::fs::read(file).unwrap();
+        let content_type = told["content_type"].as_str().map(str::to_owned);
+        let dialect = told["dialect"].as_str().unwrap_or("openai-chat").to_owned();
+        if body.len() <= MAX_BODY {
+            bodies.push((body, content_type, dialect));
+        }
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in std::fs::read_dir(root.join("tests/corpus")).unwrap() {
+        let folder = folder.unwrap().path();
+        let case = std::fs::read(folder.join("case.json")).unwrap();
+        let case: Value = serde_json::from_slice(&case).unwrap();
+        if let Some(body) = case["body"].as_str() {
+            add(&folder.join(body), &case);
+        }
+    }
+    let recorded = root.join("../shared/corpus");
+    match std::fs::read(recorded.join("index.json")) {
+        Ok(index) => {
+            let index: Value = serde_json::from_slice(&index).unwrap();
+            for stream in index["streams"].as_array().unwrap() {
+                add(&recorded.join(stream["file"].as_str().unwrap()), stream);
+            }
+        }
+        Err(_) => println!("no recorded streams beside this repository: skipped"),
+    }
+    // Directories are listed in any order.
+    bodies.sort();
+    bodies
+}
+
+/// What stands where something else belongs.
+fn foreign(which: usize) -> Value {
+    match which % 14 {
+        0 => json!(u64::MAX),
+        1 => json!(4_000_000_000_u64),
+        2 => json!(u32::MAX),
+        3 => json!(-1),
+        4 => json!(1e300),
+        5 => json!("7"),
+        6 => json!(""),
+        7 => json!([]),
+        8 => json!({}),
+        9 => json!(null),
+        10 => json!(true),
+        11 => json!([[{"text": {"index": []}}], 1, "a"]),
+        12 => json!({"index": u64::MAX, "text": ["a"], "type": {}, "content": [[]]}),
+        _ => (0..100).fold(json!("deep"), |inner, i| {
+            if i % 2 == 0 { json!([inner]) } else { json!({"content": inner}) }
+        }),
+    }
+}
+
+/// Puts something foreign in the place of the `at`th value.
+fn replace(value: &mut Value, at: &mut usize, which: usize) -> bool {
+    if *at == 0 {
+        *value = foreign(which);
+        return true;
+    }
+    *at -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().any(|v| replace(v, at, which)),
+        Value::Object(members) => members.values_mut().any(|v| replace(v, at, which)),
+        _ => false,
+    }
+}
+
+/// A payload with one value replaced; what is no JSON stays.
+fn spoiled(payload: &[u8], at: usize, which: usize) -> Vec<u8> {
+    let Ok(mut json) = serde_json::from_slice::<Value>(payload) else { return payload.to_vec() };
+    replace(&mut json, &mut (at % 24), which);
+    json.to_string().into_bytes()
+}
+
+fn crc(bytes: &[u8]) -> [u8; 4] {
+    let sum = bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8)
+            .fold(sum ^ u32::from(*byte), |s, _| (s >> 1) ^ (0xedb8_8320 & (s & 1).wrapping_neg()))
+    });
+    (!sum).to_be_bytes()
+}
+
+/// A body's frames, roughly: AWS's messages, or what ends with a blank line or a line.
+fn pieces(body: &[u8], content_type: Option<&str>) -> Vec<Vec<u8>> {
+    if content_type.is_some_and(|t| t.contains("amazon.eventstream")) {
+        let mut pieces = Vec::new();
+        let mut rest = body;
+        while let Some(len) = rest.first_chunk::<4>().map(|l| u32::from_be_bytes(*l) as usize) {
+            if len < 16 || len > rest.len() {
+                break;
+            }
+            pieces.push(rest[..len].to_vec());
+            rest = &rest[len..];
+        }
+        pieces.push(rest.to_vec());
+        return pieces;
+    }
+    body.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+/// A piece with its JSON spoiled, and made whole around it.
+fn spoil(piece: &[u8], message: bool, at: usize, which: usize) -> Vec<u8> {
+    if message && piece.len() >= 16 {
+        let headers = u32::from_be_bytes(*piece[4..].first_chunk().unwrap()) as usize;
+        let Some(payload) = piece.get(12 + headers..piece.len() - 4) else { return piece.to_vec() };
+        let payload = spoiled(payload, at, which);
+        let total = (16 + headers + payload.len()) as u32;
+        let mut out = [&total.to_be_bytes()[..], &piece[4..8]].concat();
+        out.extend(crc(&out));
+        out.extend(&piece[12..12 + headers]);
+        out.extend(payload);
+        out.extend(crc(&out));
+        return out;
+    }
+    let from = piece.iter().position(|b| matches!(b, b'{' | b'[')).unwrap_or(piece.len());
+    [&piece[..from], &spoiled(piece[from..].trim_ascii_end(), at, which), b"\n"].concat()
+}
+
+/// Damages a body in as many places as there are instructions.
+fn damaged(body: &Body, how: &[(u8, usize, usize)]) -> Vec<u8> {
+    let (bytes, content_type, _) = body;
+    let message = content_type.as_deref().is_some_and(|t| t.contains("amazon.eventstream"));
+    let mut pieces = pieces(bytes, content_type.as_deref());
+    for (kind, place, what) in how.iter().filter(|h| h.0 < 6) {
+        let n = pieces.len().max(1);
+        match (kind, pieces.get(place % n).cloned()) {
+            (_, None) => {}
+            (0, Some(piece)) => pieces.insert(what % n, piece),
+            (1, Some(_)) => pieces.swap(place % n, what % n),
+            (2, Some(_)) => drop(pieces.remove(place % n)),
+            (_, Some(piece)) => pieces[place % n] = spoil(&piece, message, *what, what / 24),
+        }
+    }
+    let mut bytes = pieces.concat();
+    for (kind, place, what) in how.iter().filter(|h| h.0 >= 6) {
+        let at = place % bytes.len().max(1);
+        match kind {
+            _ if bytes.is_empty() => {}
+            6 => bytes[at] ^= 1 << (what % 8),
+            7 => bytes[at] = *what as u8,
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+fn inspect(body: &[u8], content_type: Option<&str>, dialect: &str) -> Inspection {
+    let mut inspection = Inspection::new(Arc::new(Options::default()));
+    let bare = What::Bare {
+        status: Some(200),
+        content_type: content_type.map(str::to_owned),
+        dialect: Some(dialect.to_owned()),
+        named_sse: false,
+    };
+    let bytes = Bytes::copy_from_slice(body);
+    let read = What::Body { len: bytes.len() as u32, bytes, masked: vec![] };
+    let end = What::End { cause: EndCause::Complete, detail: String::new() };
+    for what in [bare, read, end] {
+        inspection.push(&Entry { x: 0, at: None, what });
+    }
+    inspection
+}
+
+fn check(body: &[u8], content_type: Option<&str>, dialect: &str) {
+    let inspection = inspect(body, content_type, dialect);
+    let mut at = 0;
+    for frame in inspection.frames() {
+        assert_eq!(frame.offset, at, "a gap or an overlap");
+        at = frame.end();
+    }
+    assert_eq!(at, inspection.body().len() as u64, "bytes without a frame");
+    let answer = inspection.answer();
+    for delta in answer.deltas() {
+        assert!(answer.text_of(delta).len() == answer.range_of(delta).len());
+    }
+    assert!(!inspection.verdict().is_empty());
+}
+
+#[test]
+fn no_decoder_stumbles_over_hostile_bodies() {
+    let bodies = bodies();
+    let place = any::<usize>();
+    let damage = prop::collection::vec((0_u8..9, place, any::<usize>()), 1..6);
+    let which = (0..bodies.len(), 0..DIALECTS.len(), damage);
+    let cases = std::env::var("CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let run = TestRunner::new(config).run(&which, |(body, other, how)| {
+        let (_, content_type, dialect) = &bodies[body];
+        let bytes = damaged(&bodies[body], &how);
+        check(&bytes, content_type.as_deref(), dialect);
+        // What is read as another dialect is hostile as it is.
+        check(&bytes, content_type.as_deref(), DIALECTS[other].name());
+        Ok(())
+    });
+    run.unwrap();
+}
+
+/// Each value of one body of each dialect, as a number that no vector can have as its size.
+#[test]
+fn no_number_on_the_wire_takes_memory() {
+    let mut of_dialect = BTreeMap::new();
+    for body in bodies().into_iter().filter(|b| b.0.len() < 3000) {
+        of_dialect.insert(body.2.clone(), body);
+    }
+    assert!(of_dialect.len() > 10, "{:?}", of_dialect.keys());
+    let before = peak();
+    for body in of_dialect.values() {
+        for place in 0..pieces(&body.0, body.1.as_deref()).len() {
+            for at in 0..24 {
+                for which in 0..3 {
+                    let bytes = damaged(body, &[(3, place, at + 24 * which)]);
+                    check(&bytes, body.1.as_deref(), &body.2);
+                }
+            }
+        }
+    }
+    if let (Some(before), Some(after)) = (before, peak()) {
+        let grown = after.saturating_sub(before);
+        assert!(grown < 200 << 10, "{grown} KiB");
+    }
+}
+
+/// As many tool calls as fit are told apart in no more than linear time.
+#[test]
+fn many_tool_calls_take_linear_time() {
+    let mut body = String::new();
+    for i in 0..60_000 {
+        body.push_str(&format!(
+            "data: {{\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{i},\"id\":\"c{i}\",\"function\":{{\"name\":\"f\",\"arguments\":\"1\"}}}}]}},\"finish_reason\":null}}]}}\n\n"
+        ));
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let inspection = inspect(body.as_bytes(), Some("text/event-stream"), "openai-chat");
+        tell.send(inspection.answer().tools().len())
+    });
+    // A second or three; each with all before it took two minutes.
+    assert_eq!(told.recv_timeout(Duration::from_secs(40)), Ok(60_000));
+}
+
+/// The most memory that this process had, in KiB, where the system tells.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
