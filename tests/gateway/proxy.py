@@ -7,6 +7,7 @@ second run is quick), listen on 127.0.0.1 only and are ended by the process ids 
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,10 @@ def arguments(parser):
         type=Path,
         help="where the proxies are or get installed, one folder (or link) per version: 1.81.5, newest",
     )
+
+
+# What was started is ended then too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port():

@@ -39,7 +39,7 @@ def compare(program, model, needs, direct, through, session):
     """The last line of `sselens compare -o json`, and the two summaries."""
     command = [program, "--no-autosave", "--env-file", "/dev/null", "--color", "never", "-q", "compare"]
     command += [f"{direct}/chat/completions", f"{through}/chat/completions", "--same", "-o", "json"]
-    command += ["--idle-timeout", "8", "--total-timeout", "90", "-H", "Authorization: Bearer x", "--save", session]
+    command += ["--idle-timeout", "8", "--total-timeout", "60", "-H", "Authorization: Bearer x", "--save", session]
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True} | json.loads(needs or "{}")
     done = subprocess.run(
         [*command, "-b", "-"], input=json.dumps(body), capture_output=True, text=True, timeout=120, check=False

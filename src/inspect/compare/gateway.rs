@@ -56,7 +56,10 @@ fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             let status =
                 |s: &Side<'_>| s.seen.status().map_or("no status".into(), |n| n.to_string());
             let (x, y) = (status(a), status(b));
-            let mut message = if x == y {
+            let mut message = if b.found(&["swallowed-422"]) && a.seen.status() == Some(422) {
+                let (why, right) = (a.seen.verdict(), preview(&right, 100));
+                format!("{b} lost the 422 of {} and says {right} instead. {why}", a.name)
+            } else if x == y {
                 format!("the error is told in other words: {a} {left}, {b} {right}.")
             } else {
                 format!(
@@ -296,11 +299,19 @@ fn spliced(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if let (Some(x), Some(y)) = (&a.seen.answer().model, &b.seen.answer().model)
-        && x != y
-    {
-        let (x, y) = (preview(x, 60), preview(y, 60));
-        let message = format!("the model is {x:?} at {a} and {y:?} at {b}.");
+    let models = |s: &Side<'_>| {
+        // Azure's first chunk has an empty one; dialects that name it elsewhere have the answer's.
+        let named = s.models.iter().filter(|m| !m.is_empty());
+        let named: Vec<_> = named.take(3).map(|m| format!("{:?}", preview(m, 60))).collect();
+        match (named.is_empty(), &s.seen.answer().model) {
+            (true, Some(model)) => vec![format!("{:?}", preview(model, 60))],
+            _ => named,
+        }
+    };
+    let (x, y) = (models(a), models(b));
+    if x != y && !x.is_empty() && !y.is_empty() {
+        let (x, y) = (x.join(", then "), y.join(", then "));
+        let message = format!("the model is {x} at {a} and {y} at {b}.");
         found.add(rule!("gw-model-rewritten"), both(x, y), message);
     }
 }
@@ -421,7 +432,11 @@ fn repeated(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let joined = |s: &Side<'_>| (s.text(Channel::Content), s.text(Channel::Reasoning));
+    let joined = |s: &Side<'_>| {
+        let texts = [Channel::Content, Channel::Reasoning, Channel::Refusal].map(|c| s.text(c));
+        let tools = s.seen.answer().tools().iter().map(|t| t.arguments.clone());
+        (texts, tools.collect::<Vec<_>>())
+    };
     let (x, y) = (a.pieces(), b.pieces());
     if x != y && joined(a) == joined(b) && !x.is_empty() {
         let (left, right) = (count(x.len() as u64, "piece"), count(y.len() as u64, "piece"));

@@ -128,6 +128,7 @@ impl Comparison {
 struct Found {
     /// The names of the direct call and of the other.
     names: [&'static str; 2],
+    expect: Expect,
     options: std::sync::Arc<super::Options>,
     differences: Vec<Difference>,
 }
@@ -191,7 +192,8 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     right.is_gateway = right.marked && !left.marked;
     // Who is behind a gateway is told by its marks, in whatever order the two were named.
     let (direct, other) = if left.is_gateway { (&right, &left) } else { (&left, &right) };
-    let mut found = Found { names: [direct.name, other.name], options, differences: Vec::new() };
+    let mut found =
+        Found { names: [direct.name, other.name], expect, options, differences: Vec::new() };
     let checks = match expect {
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
         Expect::Different => same::FATE.to_vec(),
@@ -228,7 +230,8 @@ fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_
     let sentence = match (differences.first(), expect) {
         (Some(worst), _) if worst.severity > Severity::Info => {
             let rest = differences.iter().skip(1).filter(|d| d.severity > Severity::Info);
-            let rest: Vec<_> = rest.map(|d| d.rule.code).collect();
+            let mut rest: Vec<_> = rest.map(|d| d.rule.code).collect();
+            rest.dedup();
             match rest.as_slice() {
                 [] => worst.message.clone(),
                 rest => format!("{} Besides: {}.", worst.message, rest.join(", ")),

@@ -1,7 +1,7 @@
 //! What two recordings of one stream must have in common, and the fate of two calls.
 
 use super::side::{Side, fate};
-use super::{Check, Found, RULES, both};
+use super::{Check, Expect, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::rule;
 use crate::inspect::{Reason, Severity};
@@ -55,13 +55,13 @@ fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (a.seen.verdict(), b.seen.verdict());
     let message = match (a.failed(), b.failed()) {
         // Nothing of it is lost: the one is what the other should have been.
-        (true, false) if a.seen.answer().finished() && !found.differences.is_empty() => {
+        (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
             let message = format!("{b} does not have the fault of {a}: {x}");
             let sides = both(left, right);
             return found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
         }
-        (true, false) => format!("{a} failed ({left}): {x} {b} did not ({right})."),
-        (false, true) => format!("{b} failed ({right}): {y} {a} did not ({left})."),
+        (true, false) => format!("{a} failed ({left}), {b} did not ({right}). {x}"),
+        (false, true) => format!("{b} failed ({right}), {a} did not ({left}). {y}"),
         _ => format!("both failed, each in its own way: {a} {left}, {b} {right}."),
     };
     found.add(rule!("ends-differ"), both(left, right), message);

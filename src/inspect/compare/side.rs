@@ -11,7 +11,7 @@ use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::preview;
 
-/// How many distinct ids are told apart.
+/// How many distinct ids and models are told apart.
 const MAX_IDS: usize = 1000;
 
 /// Headers by which gateways tell that they stand in between, by their beginnings.
@@ -28,6 +28,8 @@ pub(super) struct Side<'a> {
     pub(super) seen: &'a Inspection,
     /// Distinct `id` members of the payloads, in order, bounded.
     pub(super) ids: Vec<String>,
+    /// Distinct models that the payloads name, likewise.
+    pub(super) models: Vec<String>,
     /// Frames with an `event` line.
     pub(super) named: u64,
     /// Comment lines, also inside events.
@@ -65,6 +67,7 @@ impl<'a> Side<'a> {
             is_gateway: false,
             seen,
             ids: Vec::new(),
+            models: Vec::new(),
             named: 0,
             comments: seen.sse().map_or(0, |s| s.comments.total()),
             usage_alone: None,
@@ -90,12 +93,14 @@ impl<'a> Side<'a> {
     }
 
     fn payload(&mut self, root: Value<'_>, carries: bool) {
-        if let Some(id) = root.str("id")
-            && self.ids.len() < MAX_IDS
-            && self.ids.last().is_none_or(|last| *last != id)
-            && !self.ids.iter().any(|old| *old == id)
-        {
-            self.ids.push(id.into_owned());
+        for (key, list) in [("id", &mut self.ids), ("model", &mut self.models)] {
+            if let Some(value) = root.str(key)
+                && list.len() < MAX_IDS
+                && list.last().is_none_or(|last| *last != value)
+                && !list.iter().any(|old| *old == value)
+            {
+                list.push(value.into_owned());
+            }
         }
         let choices = root.get("choices").filter(|c| c.kind() == json::Kind::Array);
         if root.get("usage").is_some_and(|u| u.kind() == json::Kind::Object) {

@@ -258,6 +258,39 @@ fn an_error_that_no_client_reads_is_swallowed_all_the_same() {
 }
 
 #[test]
+fn a_422_that_became_a_nonetype_error_is_read_at_its_source() {
+    let body = r#"{"detail":[{"type":"model_attributes_type","loc":["body","tool_choice"],"msg":"Input should be a valid dictionary","input":"auto"}]}"#;
+    let a = inspected(422, "application/json", &[body.to_owned()], EndCause::Complete);
+    let none = r#"{"error":{"message":"'NoneType' object has no attribute '__aiter__'","type":"None","param":"None","code":"500"}}"#;
+    let got = compare(&a, &marked(500, "application/json", &[none.to_owned()]), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert!(got.verdict.starts_with("The gateway (B) lost the 422 of A"), "{}", got.verdict);
+    assert!(got.verdict.contains("body.tool_choice"), "{}", got.verdict);
+}
+
+#[test]
+fn models_that_change_on_the_way_are_told() {
+    let switched = edited(|i, f| {
+        Some(if i > 4 { f.replace("\"model\":\"m\"", "\"model\":\"n\"") } else { f.to_owned() })
+    });
+    let got = compare(&stream(&switched), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-model-rewritten");
+    assert!(got.differences[0].message.contains("\"m\", then \"n\""), "{:?}", got.differences);
+}
+
+#[test]
+fn a_lost_refusal_is_not_cut_otherwise() {
+    let say = |d: &str, f: &str| chunk(d, f);
+    let refusal = [
+        say(r#"{"refusal":"I "}"#, "null"),
+        say(r#"{"refusal":"cannot."}"#, "null"),
+        say("{}", "\"stop\""),
+    ];
+    let empty = [say("{}", "\"stop\"")];
+    assert!(!codes(&stream(&refusal), &through(&empty)).contains(&"gw-rechunked"));
+}
+
+#[test]
 fn lost_refusals_and_finishes_of_other_choices() {
     let say = |i: u32, delta: &str, finish: &str| {
         chunk(delta, finish).replace("\"index\":0", &format!("\"index\":{i}"))
