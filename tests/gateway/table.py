@@ -25,9 +25,9 @@ line is one
 sselens compare http://LAB/v1/chat/completions http://PROXY/v1/chat/completions -m lab/NAME --same
 ```
 
-*Differences* has the codes of the differences, the gravest first; `sselens explain CODE` says what each means, who
-breaks on it and what to do. The small print that nearly every stream through the proxy has ({small})
-is left out where something graver is there.
+*Differences* has the codes of the differences, the gravest first, fatal ones and errors in bold; `sselens explain
+CODE` says what each means, who breaks on it and what to do. What is only information stands where nothing graver does,
+and the small print that nearly every stream through the proxy has ({small}) where there is nothing else.
 
 """
 # Above `info`, a row keeps only these.
@@ -37,18 +37,27 @@ SMALL = ["gw-id-rewritten", "gw-model-rewritten", "gw-key-order", "gw-null-strip
 
 def compare(program, model, needs, direct, through, session):
     """The last line of `sselens compare -o json`, and the two summaries."""
-    command = [program, "--no-autosave", "--env-file", "/dev/null", "--color", "never", "-q", "compare"]
+    line = [program, "--no-autosave", "--env-file", "/dev/null", "--color", "never", "-q", "compare"]
+    if direct is None:
+        return read(line + [f"{session}#0", f"{session}#1", "--same", "-o", "json"], model)
+    command = line
     command += [f"{direct}/chat/completions", f"{through}/chat/completions", "--same", "-o", "json"]
-    command += ["--idle-timeout", "8", "--total-timeout", "60", "-H", "Authorization: Bearer x", "--save", session]
+    command += ["--idle-timeout", "10", "--total-timeout", "45", "-H", "Authorization: Bearer x", "--save", session]
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True} | json.loads(needs or "{}")
-    done = subprocess.run(
-        [*command, "-b", "-"], input=json.dumps(body), capture_output=True, text=True, timeout=120, check=False
-    )
+    return read([*command, "-b", "-"], model, json.dumps(body))
+
+
+def read(command, model, body=""):
+    done = subprocess.run(command, input=body, capture_output=True, text=True, timeout=120, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if len(lines) != 3:
         raise RuntimeError(f"{model}: {done.stderr or done.stdout}")
     # The summaries come as the calls end.
     return sorted(lines[:2], key=lambda line: line["x"]) + lines[2:]
+
+
+def session_of(folder, scenario):
+    return folder / (scenario["model"].removeprefix("lab/") + ".jsonl")
 
 
 def cell(text):
@@ -66,6 +75,7 @@ def main():
     proxy.arguments(parser)
     parser.add_argument("--out", default=proxy.ROOT / "assets/docs/litellm.md", type=Path)
     parser.add_argument("--keep", type=Path, help="keep the sessions in this folder")
+    parser.add_argument("--again", action="store_true", help="ask nothing: compare the sessions that --keep kept")
     parser.add_argument("--drop", action="store_true", help="drop_params: true")
     parser.add_argument("--only", nargs="*", help="only these scenarios")
     args = parser.parse_args()
@@ -82,11 +92,15 @@ def main():
                 sys.exit("nothing is written: both versions are wanted")
             folder = (args.keep or Path(scratch)) / version
             folder.mkdir(parents=True, exist_ok=True)
+            if args.again:
+                rows = [compare(args.sselens, s["model"], None, None, None, session_of(folder, s)) for s in scenarios]
+                columns.append((proxy.installed(command), rows))
+                continue
             upstream = proxy.free_port()
             rows = []
             with proxy.litellm(command, f"http://127.0.0.1:{upstream}/v1", drop=args.drop) as through:
                 for s in [{"model": "lab/hello", "needs": None}, *scenarios]:
-                    session = folder / (s["model"].removeprefix("lab/") + ".jsonl")
+                    session = session_of(folder, s)
                     session.unlink(missing_ok=True)
                     # Two labs that were never asked, with one seed, say the same to the byte.
                     with proxy.lab(args.sselens) as direct, proxy.lab(args.sselens, port=upstream):

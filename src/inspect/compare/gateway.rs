@@ -1,5 +1,7 @@
 //! What gateways do to a stream: A came directly, B through one.
 
+use std::collections::HashSet;
+
 use super::side::{Side, fate};
 use super::{Check, Found, RULES, both};
 use crate::dialect::Channel;
@@ -27,6 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
     repeated,
     pieces,
     roles,
+    fields,
     nulls,
     key_order,
 ];
@@ -278,9 +281,8 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
         let message = format!("{b} gives a new id in nearly every chunk ({}), {a} one.", y.len());
         found.add(rule!("gw-id-per-chunk"), both(word(x), word(y)), message);
-    } else if !x.is_empty() && !y.is_empty() && x.first() != y.first() {
-        let message =
-            format!("the id is {} at {a} and {} at {b}; two calls have two.", word(x), word(y));
+    } else if !x.is_empty() && !y.is_empty() && x != y {
+        let message = format!("the id is {} at {a} and {} at {b}.", word(x), word(y));
         found.add(rule!("gw-id-rewritten"), both(word(x), word(y)), message);
     }
 }
@@ -456,6 +458,46 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if y > x && y > choices.max(1) {
         let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}.");
         found.add(rule!("gw-role-injected"), both(format!("×{x}"), format!("×{y}")), message);
+    }
+}
+
+/// Members with a value that nothing else here tells of: citations, log probabilities, extensions.
+fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    const TOLD: &[&str] = &[
+        "usage",
+        "error",
+        "reasoning",
+        "thinking",
+        "refusal",
+        ".delta.content",
+        ".delta.role",
+        "tool_calls",
+        "[].message",
+    ];
+    let lost = ["gw-content-changed", "gw-guardrail-emptied", "gw-fabricated-finish"];
+    let failed = a.error().is_some() || b.error().is_some() || b.was_stopped();
+    if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(c)) {
+        return;
+    }
+    let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
+    let mut gone: Vec<String> = Vec::new();
+    for row in a.seen.shape().rows() {
+        let value = row.types.iter().any(|t| *t != "null");
+        let told = TOLD.iter().any(|t| row.path.contains(t));
+        // What stands inside of something that is gone is gone with it.
+        let inside = gone.iter().any(|g| row.path.starts_with(g.as_str()));
+        if value && !told && !inside && !theirs.contains(&row.path) {
+            gone.push(row.path);
+        }
+    }
+    if !gone.is_empty() {
+        let more = gone.len().saturating_sub(5);
+        let mut list = gone.into_iter().take(5).collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            list.push_str(&format!(" and {more} more"));
+        }
+        let message = format!("members of {a} that {b} does not have: {list}.");
+        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
     }
 }
 

@@ -232,6 +232,14 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         ..row("gw-role-injected", Severity::Info)
     },
     Rule {
+        means: "Members of the chunks are gone behind the gateway, with what stood in them.",
+        example: "A: \"citations\":[\"https://…\"] · B: no citations",
+        breaks: "Whoever reads them: sources, log probabilities, a provider's own figures.",
+        remedy: "Ask directly where you need them, or look for a setting that hands unknown members on.",
+        evidence: "seen with LiteLLM 1.106.2: citations",
+        ..row("gw-fields-dropped", Severity::Info)
+    },
+    Rule {
         means: "Members that were null are gone behind the gateway.",
         example: "A: \"finish_reason\":null · B: no finish_reason",
         breaks: "Strict decoders that require the member.",

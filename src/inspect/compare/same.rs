@@ -4,11 +4,11 @@ use super::side::{Side, fate};
 use super::{Check, Expect, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::rule;
-use crate::inspect::{Reason, Severity};
+use crate::inspect::{Phase, Reason, Severity};
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
-pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, bytes];
+pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, bytes];
 /// For two calls of two models.
 pub(super) const FATE: &[Check] = &[ends];
 
@@ -65,6 +65,30 @@ fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         _ => format!("both failed, each in its own way: {a} {left}, {b} {right}."),
     };
     found.add(rule!("ends-differ"), both(left, right), message);
+}
+
+/// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
+fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
+    if grave || a.failed() || b.failed() || found.has("ends-differ") {
+        return;
+    }
+    // Timing differs from call to call.
+    let fault = |s: &Side<'_>, other: &Side<'_>| {
+        let findings = s.seen.findings().iter();
+        let grave = findings.filter(|f| f.severity > Severity::Info);
+        let mut own = grave.filter(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]));
+        own.next().map(|f| (f.code(), f.message.clone(), f.frame))
+    };
+    if let Some((code, why, frame)) = fault(b, a) {
+        let message = format!("{b} has a fault that {a} does not have: {why}");
+        let sides = both("none", code).at(None, frame);
+        found.add_as(rule!("ends-differ"), Severity::Warn, sides, message);
+    } else if let Some((code, why, frame)) = fault(a, b) {
+        let message = format!("{b} does not have the fault of {a}: {why}");
+        let sides = both(code, "none").at(frame, None);
+        found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+    }
 }
 
 fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {

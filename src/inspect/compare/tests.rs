@@ -291,6 +291,16 @@ fn a_lost_refusal_is_not_cut_otherwise() {
 }
 
 #[test]
+fn members_that_are_lost_are_named() {
+    let cited = edited(|_, f| {
+        Some(f.replace("\"model\":\"m\"", "\"model\":\"m\",\"citations\":[{\"url\":\"u\"}]"))
+    });
+    let got = compare(&stream(&cited), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-fields-dropped");
+    assert_eq!(got.differences[0].a, "citations");
+}
+
+#[test]
 fn lost_refusals_and_finishes_of_other_choices() {
     let say = |i: u32, delta: &str, finish: &str| {
         chunk(delta, finish).replace("\"index\":0", &format!("\"index\":{i}"))
