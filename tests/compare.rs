@@ -112,3 +112,61 @@ fn what_cannot_be_compared_is_refused_before_anything_is_sent() {
         assert!(said.contains(why), "{args:?}: {said}");
     }
 }
+
+/// The bodies of the two requests of a saved session.
+fn requests(session: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(session).unwrap();
+    let entries = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+    let mut found: Vec<_> = entries.filter(|e| e["type"] == "request").collect();
+    found.sort_by_key(|e| e["x"].as_u64());
+    let body = |e: &Value| serde_json::from_str(e["text"].as_str().unwrap()).unwrap();
+    found.iter().map(body).collect()
+}
+
+#[test]
+fn a_given_body_goes_to_another_dialect_in_its_words_and_the_loss_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let config = "[providers.claude]\ndialect = \"anthropic\"\nbase_url = \"lab://\"\nmodel = \"lab/hello\"\n\
+         [providers.twin]\ndialect = \"openai-chat\"\nbase_url = \"lab://\"\n";
+    std::fs::write(path("config.toml"), config).unwrap();
+    let body = r#"{"model":"lab/hello",  "messages":[{"role":"user","content":"Hi"}],
+        "frequency_penalty":0.5,"stream":true}"#;
+    std::fs::write(path("body.json"), body).unwrap();
+    let call = |b: &str, session: &str| {
+        run(&[
+            "--config",
+            &path("config.toml"),
+            "compare",
+            "lab",
+            b,
+            "-b",
+            &path("body.json"),
+            "--same",
+            "--pace",
+            "0",
+            "--save",
+            session,
+            "-o",
+            "json",
+        ])
+    };
+    let session = path("other.jsonl");
+    let output = call("claude", &session);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("B: the body is translated from openai-chat to anthropic"), "{said}");
+    assert!(said.contains("B: lost frequency_penalty = 0.5:"), "{said}");
+    let sent = requests(&session);
+    assert_eq!(sent[0]["frequency_penalty"], 0.5);
+    assert_eq!(sent[1].get("frequency_penalty"), None);
+    assert!(sent[1]["max_tokens"].is_number(), "{sent:?}");
+    let all = lines(&output);
+    assert!(all.iter().take(2).all(|s| s["outcome"] == "ok"), "{all:?}");
+    // Who speaks alike gets the very bytes.
+    let session = path("alike.jsonl");
+    let output = call("twin", &session);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = std::fs::read_to_string(&session).unwrap();
+    let given = serde_json::to_string(body).unwrap();
+    assert_eq!(text.matches(&given).count(), 2, "{text}");
+}

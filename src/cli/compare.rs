@@ -9,10 +9,12 @@ use super::args::{Compare, Format, Global, Request, Told};
 use super::output::Printer;
 use super::{Exit, Failure, input, request, signals};
 use crate::config::Config;
+use crate::dialect::Dialect;
+use crate::dialect::request::{Fate, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
-use crate::journal::{Entry, What};
-use crate::source::request::{Outgoing, resolve};
-use crate::source::{Clock, Engine, News, Recorder};
+use crate::journal::{Entry, HEADERS, What};
+use crate::source::request::{Outgoing, resolve, speaks};
+use crate::source::{Clock, Draft, Engine, News, Recorder};
 use crate::{lab, report};
 
 /// What A or B stands for.
@@ -151,6 +153,40 @@ fn recorded(
     Ok(entries)
 }
 
+/// Says the body that was given for A in the words of B, where these are others, and tells on
+/// standard error what that costs.
+fn translated(
+    global: &Global,
+    from: Option<&'static dyn Dialect>,
+    draft: &mut Draft,
+    config: &Config,
+) {
+    let (Some(from), Some(to)) = (from, speaks(draft, config)) else { return };
+    if are_alike(from, to) {
+        return;
+    }
+    // A model's name means nothing to another provider: its own stands there, if it has one.
+    if draft.model.is_empty()
+        && let Ok(provider) = config.provider(&draft.provider)
+    {
+        draft.model.clone_from(&provider.model);
+    }
+    let model = Some(draft.model.as_str()).filter(|m| !m.is_empty());
+    let done = std::str::from_utf8(&draft.body)
+        .map_err(|_| "it is not text".to_owned())
+        .and_then(|body| translate(from, to, body, model));
+    let done = match done {
+        Ok(done) => done,
+        Err(why) => return global.say(&format!("!! B: the body stays as it is: {why}")),
+    };
+    global.say(&format!("B: the body is translated from {} to {}", from.name(), to.name()));
+    for note in done.notes.iter().filter(|n| n.fate != Fate::Elsewhere) {
+        let Note { fate, path, value, why } = note;
+        global.say(&format!("B: {} {path} = {value}: {why}", fate.name()));
+    }
+    draft.body = done.body.into_bytes();
+}
+
 /// How the sending ended.
 #[derive(Default)]
 struct Ended {
@@ -168,7 +204,24 @@ fn live(
 ) -> Result<Ended, Failure> {
     let mut drafts = Vec::new();
     for call in &calls {
-        drafts.push(request::draft(global, call, args.prompt.as_deref(), config)?);
+        let (mut draft, transport) = request::draft(global, call, args.prompt.as_deref(), config)?;
+        if call.curl.is_some() && call.provider.is_some() {
+            // The command gives the body; where it goes, and with which key, its provider says.
+            draft.url = None;
+            let own = |name: &str| {
+                call.headers.iter().any(|h| {
+                    h.split_once(':').is_some_and(|(k, _)| k.trim().eq_ignore_ascii_case(name))
+                })
+            };
+            draft.headers.retain(|(name, _)| {
+                own(name) || !HEADERS.contains(&name.to_ascii_lowercase().as_str())
+            });
+        }
+        drafts.push((draft, transport));
+    }
+    if args.request.body.is_some() || args.request.curl.is_some() {
+        let from = speaks(&drafts[0].0, config);
+        translated(global, from, &mut drafts[1].0, config);
     }
     let wants_lab = drafts.iter().any(|(draft, _)| request::wants_lab(draft, config));
     let lab = if wants_lab {

@@ -240,6 +240,13 @@ fn dialect_of(draft: &Draft, provider: &Provider) -> Option<&'static dyn Dialect
     dialect::find(draft.dialect.as_deref().unwrap_or(&provider.dialect))
 }
 
+/// The dialect that a draft's body has to be of: that of its provider, or what its address tells.
+pub fn speaks(draft: &Draft, config: &Config) -> Option<&'static dyn Dialect> {
+    let provider = provider_of(draft, config).ok()?;
+    let told = dialect_of(draft, &provider);
+    told.or_else(|| dialect::request::by_address(draft.url.as_deref()?))
+}
+
 fn address(
     draft: &Draft,
     provider: &Provider,

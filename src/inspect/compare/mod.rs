@@ -17,6 +17,7 @@ use std::cmp::Reverse;
 use super::rule::Rule;
 use super::{Inspection, Severity};
 use crate::journal::Micros;
+use crate::text::{Newlines, visible};
 use side::Side;
 
 /// Whether the two are expected to be one stream.
@@ -30,17 +31,26 @@ pub enum Expect {
 
 impl Expect {
     /// Guesses from the models asked for: those of one name (whatever stands before its last `/`)
-    /// are one. Without names the two are taken for one.
+    /// are one. Without names the two are taken for one, and so are a model and what a gateway
+    /// calls otherwise, unless the gateway says which other model it asked.
     pub fn guess(a: &Inspection, b: &Inspection) -> Self {
         let model = |i: &Inspection| {
             let asked = i.request.as_ref().map(|r| r.model.clone()).filter(|m| !m.is_empty());
             asked.or_else(|| i.answer().model.clone())
         };
         let last = |m: String| m.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        match (model(a).map(last), model(b).map(last)) {
-            (Some(a), Some(b)) if a != b => Expect::Different,
-            _ => Expect::Same,
+        let (x, y) = (model(a).map(last), model(b).map(last));
+        if x.is_none() || y.is_none() || x == y {
+            return Expect::Same;
         }
+        let (left, right) = (Side::of("A", a), Side::of("B", b));
+        let (direct, gateway) = match (left.marked, right.marked) {
+            (false, true) => (x, right),
+            (true, false) => (y, left),
+            _ => return Expect::Different,
+        };
+        let asked = gateway.header("x-litellm-model-name").map(|m| last(m.to_owned()));
+        if asked.is_none() || asked == direct { Expect::Same } else { Expect::Different }
     }
 }
 
@@ -116,6 +126,9 @@ impl Comparison {
 
 /// Where the checks put what they find.
 struct Found {
+    /// The names of the direct call and of the other.
+    names: [&'static str; 2],
+    expect: Expect,
     options: std::sync::Arc<super::Options>,
     differences: Vec<Difference>,
 }
@@ -140,9 +153,27 @@ impl Both {
 
 impl Found {
     fn add(&mut self, rule: &'static Rule, both: Both, message: impl Into<String>) {
-        let Some(severity) = self.options.severity(rule.code, rule.severity) else { return };
+        self.add_as(rule, rule.severity, both, message);
+    }
+
+    /// The same, where it is worse or milder than usual.
+    fn add_as(
+        &mut self,
+        rule: &'static Rule,
+        severity: Severity,
+        both: Both,
+        message: impl Into<String>,
+    ) {
+        let Some(severity) = self.options.severity(rule.code, severity) else { return };
         let Both { a, b, frames } = both;
-        self.differences.push(Difference { rule, severity, a, b, message: message.into(), frames });
+        let mut message = capital(&message.into());
+        let places = [frames.0, frames.1].into_iter().zip(self.names);
+        let places: Vec<_> =
+            places.filter_map(|(f, name)| Some(format!("{name}: frame {}", f?))).collect();
+        if !places.is_empty() {
+            message = format!("{} ({}).", message.trim_end_matches('.'), places.join(", "));
+        }
+        self.differences.push(Difference { rule, severity, a, b, message, frames });
     }
 
     fn has(&self, code: &str) -> bool {
@@ -156,16 +187,27 @@ type Check = fn(&Side<'_>, &Side<'_>, &mut Found);
 /// Compares two exchanges that are over (or as far as they have come).
 pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     let options = std::sync::Arc::clone(&a.options);
-    let mut found = Found { options, differences: Vec::new() };
-    let (left, right) = (Side::of(a), Side::of(b));
+    let (mut left, mut right) = (Side::of("A", a), Side::of("B", b));
+    left.is_gateway = left.marked && !right.marked;
+    right.is_gateway = right.marked && !left.marked;
+    // Who is behind a gateway is told by its marks, in whatever order the two were named.
+    let (direct, other) = if left.is_gateway { (&right, &left) } else { (&left, &right) };
+    let mut found =
+        Found { names: [direct.name, other.name], expect, options, differences: Vec::new() };
     let checks = match expect {
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
         Expect::Different => same::FATE.to_vec(),
     };
     for check in checks {
-        check(&left, &right, &mut found);
+        check(direct, other, &mut found);
     }
     let mut differences = found.differences;
+    if left.is_gateway {
+        for d in &mut differences {
+            std::mem::swap(&mut d.a, &mut d.b);
+            d.frames = (d.frames.1, d.frames.0);
+        }
+    }
     differences.sort_by_key(|d| Reverse(d.severity));
     Comparison {
         expect,
@@ -176,10 +218,30 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     }
 }
 
+/// Of two calls that failed, or of which one was mended, these say all there is.
+const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let sentence = match (differences.first(), expect) {
-        (Some(worst), _) if worst.severity > Severity::Info => worst.message.clone(),
+        (Some(worst), _) if worst.severity > Severity::Info => {
+            let rest = differences.iter().skip(1).filter(|d| d.severity > Severity::Info);
+            let mut rest: Vec<_> = rest.map(|d| d.rule.code).collect();
+            rest.dedup();
+            match rest.as_slice() {
+                [] => worst.message.clone(),
+                rest => format!("{} Besides: {}.", worst.message, rest.join(", ")),
+            }
+        }
         (Some(_), Expect::Same) => {
+            let all = differences.iter().find(|d| ERRORS.contains(&d.rule.code));
+            if let Some(all) = all {
+                return visible(&all.message, Newlines::Show).into_owned();
+            }
             let codes: Vec<_> = differences.iter().take(3).map(|d| d.rule.code).collect();
             let more = differences.len().saturating_sub(codes.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -195,7 +257,7 @@ fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_
             side::fate(b.seen)
         ),
     };
-    crate::text::visible(&sentence, crate::text::Newlines::Show).into_owned()
+    visible(&sentence, Newlines::Show).into_owned()
 }
 
 #[cfg(test)]

@@ -168,6 +168,22 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         ..row("gw-params-dropped", Severity::Warn)
     },
     Rule {
+        means: "Two requests to one address are not the same: a member of the one is missing in the other. A retry left it out without a word.",
+        example: "first: \"stream_options\":{…} · then: none",
+        breaks: "What follows from the member is missing without an error: usage, tools, reasoning.",
+        remedy: "Find out who edits the request (drop_params of LiteLLM takes out what a 422 names), and send only what the provider takes.",
+        evidence: "seen with LiteLLM 1.81.5: a 422 that names a parameter, then the request without it",
+        ..row("request-mutated", Severity::Warn)
+    },
+    Rule {
+        means: "The very request that got a 422 was sent again, and got it again.",
+        example: "POST … 422, then the same bytes: POST … 422",
+        breaks: "LiteLLM with drop_params returns None after the second one, and its caller fails with a NoneType error.",
+        remedy: "Read the 422's body and send the request without what it names; switch drop_params off to see the error.",
+        evidence: "seen with LiteLLM 1.81.5, 1.85.0 and 1.105.0; BerriAI/litellm#32221",
+        ..row("duplicate-request-after-422", Severity::Warn)
+    },
+    Rule {
         means: "Both failed, but the gateway tells another status, type or text.",
         example: "A: 422 · B: 500 {\"type\":\"None\"}",
         breaks: "Retries go wrong: a request that can never succeed looks like a passing fault.",
@@ -214,6 +230,14 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         remedy: "Begin a message once.",
         evidence: "seen with LiteLLM",
         ..row("gw-role-injected", Severity::Info)
+    },
+    Rule {
+        means: "Members of the chunks are gone behind the gateway, with what stood in them.",
+        example: "A: \"citations\":[\"https://…\"] · B: no citations",
+        breaks: "Whoever reads them: sources, log probabilities, a provider's own figures.",
+        remedy: "Ask directly where you need them, or look for a setting that hands unknown members on.",
+        evidence: "seen with LiteLLM 1.106.2: citations",
+        ..row("gw-fields-dropped", Severity::Info)
     },
     Rule {
         means: "Members that were null are gone behind the gateway.",

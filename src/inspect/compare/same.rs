@@ -1,14 +1,14 @@
 //! What two recordings of one stream must have in common, and the fate of two calls.
 
 use super::side::{Side, fate};
-use super::{Check, Found, RULES, both};
+use super::{Check, Expect, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::rule;
-use crate::inspect::{Outcome, Reason};
+use crate::inspect::{Phase, Reason, Severity};
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
-pub(super) const CHECKS: &[Check] = &[heads, ends, text, tools, bytes];
+pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, bytes];
 /// For two calls of two models.
 pub(super) const FATE: &[Check] = &[ends];
 
@@ -22,40 +22,82 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (left, right) = (head(a), head(b));
     let known = left.0.is_some() && right.0.is_some();
-    if known && left != right && a.seen.status().is_none_or(|s| s < 300) {
+    // With an error its status has been told.
+    let failed = a.error().is_some() || b.error().is_some();
+    if known && left != right && !failed {
         let word = |(status, kind): (Option<u16>, Option<String>)| {
             format!("{} {}", status.unwrap_or(0), kind.unwrap_or_else(|| "no content type".into()))
         };
         let (left, right) = (word(left), word(right));
-        let message = format!("The heads differ: A {left}, B {right}.");
+        let message = format!("the heads differ: {a} {left}, {b} {right}.");
         found.add(rule!("heads-differ"), both(left, right), message);
     }
 }
 
 fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let failed = |s: &Side<'_>| s.seen.outcome() == Outcome::Failed;
     let reason = |s: &Side<'_>| s.seen.reason().map_or("running", Reason::name);
-    if failed(a) == failed(b) && (!failed(a) || reason(a) == reason(b)) {
+    if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
-    // The gateway's checks have named what happened.
-    if found.has("gw-fabricated-finish") || found.has("gw-error-swallowed") {
+    // Other checks have named what happened.
+    let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
+    let named = ["gw-error-rewrapped", "gw-params-dropped"].iter().any(|c| found.has(c));
+    if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
+        return;
+    }
+    let told = ["ends-differ", "gw-fabricated-finish", "gw-guardrail-emptied"];
+    let changed = ["gw-content-changed", "gw-finish-rewritten"];
+    let changed = changed.iter().any(|c| found.has(c)) && b.error().is_none();
+    if told.iter().any(|c| found.has(c)) || changed && !b.was_stopped() {
         return;
     }
     let (left, right) = (fate(a.seen), fate(b.seen));
-    let message = match (failed(a), failed(b)) {
-        (true, false) => format!("A failed ({left}): {} B did not ({right}).", a.seen.verdict()),
-        (false, true) => format!("B failed ({right}): {} A did not ({left}).", b.seen.verdict()),
-        _ if found.has("gw-error-rewrapped") => return,
-        _ => format!("Both failed, each in its own way: A {left}, B {right}."),
+    let (x, y) = (a.seen.verdict(), b.seen.verdict());
+    let message = match (a.failed(), b.failed()) {
+        // Nothing of it is lost: the one is what the other should have been.
+        (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
+            let message = format!("{b} does not have the fault of {a}: {x}");
+            let sides = both(left, right);
+            return found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+        }
+        (true, false) => format!("{a} failed ({left}), {b} did not ({right}). {x}"),
+        (false, true) => format!("{b} failed ({right}), {a} did not ({left}). {y}"),
+        _ => format!("both failed, each in its own way: {a} {left}, {b} {right}."),
     };
     found.add(rule!("ends-differ"), both(left, right), message);
 }
 
+/// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
+fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
+    if grave || a.failed() || b.failed() || found.has("ends-differ") {
+        return;
+    }
+    // Timing differs from call to call.
+    let fault = |s: &Side<'_>, other: &Side<'_>| {
+        let findings = s.seen.findings().iter();
+        let grave = findings.filter(|f| f.severity > Severity::Info);
+        let mut own = grave.filter(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]));
+        own.next().map(|f| (f.code(), f.message.clone(), f.frame))
+    };
+    if let Some((code, why, frame)) = fault(b, a) {
+        let message = format!("{b} has a fault that {a} does not have: {why}");
+        let sides = both("none", code).at(None, frame);
+        found.add_as(rule!("ends-differ"), Severity::Warn, sides, message);
+    } else if let Some((code, why, frame)) = fault(a, b) {
+        let message = format!("{b} does not have the fault of {a}: {why}");
+        let sides = both(code, "none").at(frame, None);
+        found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+    }
+}
+
 fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    // Of an answer that was lost whole, the loss has been named.
-    let lost = ["gw-guardrail-emptied", "gw-error-swallowed", "ends-differ"];
-    if lost.iter().any(|c| found.has(c)) {
+    // Of an answer that was lost whole, or was none, that has been named; and what a bound or an
+    // error cut short is short for that.
+    let lost = ["gw-guardrail-emptied", "gw-error-swallowed"];
+    let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
+    let cut = a.was_stopped() || b.was_stopped() || b.error().is_some();
+    if refused(a) || refused(b) || cut || lost.iter().any(|c| found.has(c)) {
         return;
     }
     for (channel, name) in [
@@ -74,17 +116,17 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let (x, y) = (excerpt(&left, at), excerpt(&right, at));
         let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
         let how = if right.is_empty() {
-            format!("B has none of the {name}")
+            format!("{b} has none of the {name}")
         } else if left.starts_with(&right) {
-            format!("B's {name} ends early, after {} of {n}", count(m, "character"))
+            format!("the {name} of {b} ends early, after {} of {n}", count(m, "character"))
         } else if right.starts_with(&left) {
-            format!("B's {name} has {} more at its end", count(m - n, "character"))
+            format!("the {name} of {b} has {} more at its end", count(m - n, "character"))
         } else {
             let chars = left[..at].chars().count() as u64;
             format!("the {name} differs from character {chars} on")
         };
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
-        let message = format!("{}: A {x}, B {y}.", capital(&how));
+        let message = format!("{how}: {} {x}, {} {y}.", a.name, b.name);
         found.add(rule!("gw-content-changed"), both(x, y).at(frames.0, frames.1), message);
     }
 }
@@ -96,19 +138,29 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         tools.map(|t| (t.choice, name(&t.name), t.arguments.clone())).collect()
     };
     let (left, right) = (calls(a), calls(b));
-    if left == right || found.has("ends-differ") || found.has("gw-tool-index-collapsed") {
+    let cut = a.was_stopped() || b.was_stopped() || b.error().is_some() || a.error().is_some();
+    let differ = |x: &(u32, String, String), y: &(u32, String, String)| {
+        (x.0, &x.1) != (y.0, &y.1) || !same_json(&x.2, &y.2)
+    };
+    let at = left.iter().zip(&right).position(|(x, y)| differ(x, y));
+    let at = at.unwrap_or(left.len().min(right.len()));
+    if cut || at == left.len().max(right.len()) || found.has("gw-tool-index-collapsed") {
         return;
     }
-    let at =
-        left.iter().zip(&right).position(|(x, y)| x != y).unwrap_or(left.len().min(right.len()));
     let word = |calls: &[(u32, String, String)]| match calls.get(at) {
         Some((_, name, arguments)) => format!("{name}({})", preview(arguments, AROUND)),
         None => "no such call".to_owned(),
     };
     let (x, y) = (word(&left), word(&right));
-    let message = format!("The tool calls differ from number {} on: A {x}, B {y}.", at + 1);
+    let message = format!("the tool calls differ from number {} on: {a} {x}, {b} {y}.", at + 1);
     let frame = |s: &Side<'_>| s.seen.answer().tools().get(at).map(|t| t.first);
     found.add(rule!("gw-tools-changed"), both(x, y).at(frame(a), frame(b)), message);
+}
+
+/// Whether two arguments are the same, or the same JSON written otherwise.
+fn same_json(a: &str, b: &str) -> bool {
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    a == b || value(a).is_some_and(|v| value(b) == Some(v))
 }
 
 /// The last resort: what no other check has told. Between a stream and its way through a gateway
@@ -132,7 +184,7 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
     };
     let (x, y) = (word(left), word(right));
-    let message = format!("The bodies differ from byte {at} on: A {x}, B {y}.");
+    let message = format!("the bodies differ from byte {at} on: {} {x}, {} {y}.", a.name, b.name);
     found.add(rule!("bytes-differ"), both(x, y).at(frame(a), frame(b)), message);
 }
 
@@ -162,9 +214,4 @@ fn frame_at(s: &Side<'_>, channel: Channel, at: usize) -> Option<u32> {
         before += text.len();
     }
     None
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

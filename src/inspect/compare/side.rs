@@ -1,6 +1,8 @@
 //! One side of a comparison: what has to be gathered from its frames, once.
 
-use super::super::{Inspection, Timing};
+use std::fmt;
+
+use super::super::{Inspection, Outcome, Severity, Timing};
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
@@ -9,14 +11,25 @@ use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::preview;
 
-/// How many distinct ids are told apart.
+/// How many distinct ids and models are told apart.
 const MAX_IDS: usize = 1000;
+
+/// Headers by which gateways tell that they stand in between, by their beginnings.
+const MARKS: &[&str] = &["x-litellm-", "x-portkey-", "cf-aig-", "helicone-"];
 
 /// What the checks look at.
 pub(super) struct Side<'a> {
+    /// `A` or `B`.
+    pub(super) name: &'static str,
+    /// Whether its head has a gateway's marks.
+    pub(super) marked: bool,
+    /// Whether a gateway's marks are on it and not on the other: then it is called one.
+    pub(super) is_gateway: bool,
     pub(super) seen: &'a Inspection,
     /// Distinct `id` members of the payloads, in order, bounded.
     pub(super) ids: Vec<String>,
+    /// Distinct models that the payloads name, likewise.
+    pub(super) models: Vec<String>,
     /// Frames with an `event` line.
     pub(super) named: u64,
     /// Comment lines, also inside events.
@@ -27,18 +40,40 @@ pub(super) struct Side<'a> {
     pub(super) keys: Vec<String>,
     /// Frames that carried something of the answer.
     pub(super) carriers: u64,
+    /// Frames whose data is a JSON object.
+    pub(super) objects: u64,
+}
+
+/// The side as sentences name it.
+impl fmt::Display for Side<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_gateway {
+            true => write!(f, "the gateway ({})", self.name),
+            false => f.write_str(self.name),
+        }
+    }
 }
 
 impl<'a> Side<'a> {
-    pub(super) fn of(seen: &'a Inspection) -> Self {
+    pub(super) fn of(name: &'static str, seen: &'a Inspection) -> Self {
+        let headers = seen.head.as_ref().map_or(&[][..], |h| &h.headers);
+        let mark = |(name, _): &(String, String)| {
+            let name = name.to_ascii_lowercase();
+            MARKS.iter().any(|m| name.starts_with(m))
+        };
         let mut side = Self {
+            name,
+            marked: headers.iter().any(mark),
+            is_gateway: false,
             seen,
             ids: Vec::new(),
+            models: Vec::new(),
             named: 0,
             comments: seen.sse().map_or(0, |s| s.comments.total()),
             usage_alone: None,
             keys: Vec::new(),
             carriers: 0,
+            objects: 0,
         };
         let mut tape = Tape::new();
         for (index, frame) in seen.frames().iter().enumerate() {
@@ -50,6 +85,7 @@ impl<'a> Side<'a> {
                 continue;
             }
             if let Some(root) = tape.root(&data) {
+                side.objects += u64::from(root.kind() == json::Kind::Object);
                 side.payload(root, carries);
             }
         }
@@ -57,12 +93,14 @@ impl<'a> Side<'a> {
     }
 
     fn payload(&mut self, root: Value<'_>, carries: bool) {
-        if let Some(id) = root.str("id")
-            && self.ids.len() < MAX_IDS
-            && self.ids.last().is_none_or(|last| *last != id)
-            && !self.ids.iter().any(|old| *old == id)
-        {
-            self.ids.push(id.into_owned());
+        for (key, list) in [("id", &mut self.ids), ("model", &mut self.models)] {
+            if let Some(value) = root.str(key)
+                && list.len() < MAX_IDS
+                && list.last().is_none_or(|last| *last != value)
+                && !list.iter().any(|old| *old == value)
+            {
+                list.push(value.into_owned());
+            }
         }
         let choices = root.get("choices").filter(|c| c.kind() == json::Kind::Array);
         if root.get("usage").is_some_and(|u| u.kind() == json::Kind::Object) {
@@ -98,6 +136,25 @@ impl<'a> Side<'a> {
             return Some(format!("{status}{:?}{kind}", preview(&first.message, 80)));
         }
         self.seen.status().filter(|s| *s >= 300).map(|s| format!("status {s}"))
+    }
+
+    /// An error that stands where no client reads it, in the words of its finding.
+    pub(super) fn hidden_error(&self) -> Option<&str> {
+        let codes = ["sse-raw-json", "sse-unknown-field"];
+        let findings = self.seen.findings().iter();
+        let mut grave = findings.filter(|f| f.severity >= Severity::Error);
+        grave.find(|f| codes.contains(&f.code())).map(|f| f.message.trim_end_matches('.'))
+    }
+
+    /// Whether it failed, in whatever way.
+    pub(super) fn failed(&self) -> bool {
+        self.seen.outcome() == Outcome::Failed
+    }
+
+    /// Whether the user's own bounds, or the user, ended it.
+    pub(super) fn was_stopped(&self) -> bool {
+        let ours = [Reason::Cancelled, Reason::Limit, Reason::Timeout];
+        self.seen.reason().is_some_and(|r| ours.contains(&r))
     }
 
     /// A response header.

@@ -175,6 +175,315 @@ fn the_place_of_a_difference_is_told() {
     assert!(first.message.contains("from character 12 on"), "{}", first.message);
 }
 
+/// The same, as LiteLLM hands it on: with its marks in the head.
+fn marked(status: u16, kind: &str, pieces: &[String]) -> Inspection {
+    let mut i = inspected(status, kind, pieces, EndCause::Complete);
+    let head = i.head.as_mut().unwrap();
+    head.headers.push(("x-litellm-version".into(), "1.81.5".into()));
+    i
+}
+
+fn through(pieces: &[String]) -> Inspection {
+    marked(200, "text/event-stream", pieces)
+}
+
+/// What LiteLLM 1.106.2 sends when the upstream fails under way.
+fn litellm_error() -> String {
+    "data: {\"error\": {\"message\": \"litellm.APIConnectionError: APIConnectionError: OpenAIException - Response payload is not completed\", \"type\": null, \"param\": null, \"code\": \"500\"}}\n\n".into()
+}
+
+#[test]
+fn a_gateway_is_known_by_its_marks_in_whatever_order() {
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    let mut made_up = cut;
+    made_up.extend([chunk("{}", "\"stop\""), "data: [DONE]\n\n".into()]);
+    let b = through(&made_up);
+    let got = compare(&a, &b, Expect::Same);
+    assert!(got.verdict.starts_with("The gateway (B) made an end up"), "{}", got.verdict);
+    assert_eq!(got.differences[0].frames, (None, Some(5)));
+    let got = compare(&b, &a, Expect::Same);
+    assert!(got.verdict.starts_with("The gateway (A) made an end up"), "{}", got.verdict);
+    assert!(got.verdict.contains("but B had none"), "{}", got.verdict);
+    assert!(got.verdict.contains("(A: frame 5)"), "{}", got.verdict);
+    assert_eq!(got.differences[0].frames, (Some(5), None));
+    assert!(got.differences[0].a.contains("stop"), "{:?}", got.differences[0]);
+}
+
+#[test]
+fn a_cut_that_the_gateway_tells_as_an_error_is_no_fault_of_its_own() {
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    let mut told = cut;
+    told.push(litellm_error());
+    let got = compare(&a, &through(&told), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert_eq!(got.worst(), Some(Severity::Info));
+    assert!(got.verdict.starts_with("The gateway (B) tells as an error"), "{}", got.verdict);
+}
+
+#[test]
+fn an_error_that_only_the_gateway_has_is_told() {
+    // As with `[done]`, two spaces before [DONE] or an event without data: a client that reads
+    // leniently has the whole answer, and LiteLLM ends it with an error.
+    let mut b: Vec<String> = sound().into_iter().take(7).collect();
+    b.push(litellm_error());
+    let got = compare(&stream(&sound()), &through(&b), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "ends-differ");
+    assert!(got.verdict.starts_with("The gateway (B) ends in an error"), "{}", got.verdict);
+    assert!(got.verdict.contains("A came to its end"), "{}", got.verdict);
+}
+
+#[test]
+fn a_refused_request_that_has_an_answer_was_another_request() {
+    let body = r#"{"detail":[{"loc":["body","tool_choice"],"msg":"no"}]}"#.to_owned();
+    let a = inspected(422, "application/json", std::slice::from_ref(&body), EndCause::Complete);
+    let got = compare(&a, &through(&sound()), Expect::Same);
+    let told: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    assert!(told.contains(&"gw-params-dropped"), "{told:?}");
+    assert!(!told.contains(&"gw-error-swallowed"), "{told:?}");
+    assert!(!told.contains(&"gw-fabricated-finish"), "{told:?}");
+    let a = inspected(503, "application/json", &[body], EndCause::Complete);
+    assert_eq!(codes(&a, &through(&sound()))[0], "ends-differ");
+}
+
+#[test]
+fn an_error_that_no_client_reads_is_swallowed_all_the_same() {
+    let mut a: Vec<String> = sound().into_iter().take(5).collect();
+    a.push("{\"error\":{\"message\":\"backend unavailable\"}}\n".into());
+    let mut b: Vec<String> = sound().into_iter().take(5).collect();
+    b.extend([chunk("{}", "\"stop\""), "data: [DONE]\n\n".into()]);
+    let codes = codes(&stream(&a), &through(&b));
+    assert_eq!(codes[..2], ["gw-error-swallowed", "gw-fabricated-finish"]);
+}
+
+#[test]
+fn a_422_that_became_a_nonetype_error_is_read_at_its_source() {
+    let body = r#"{"detail":[{"type":"model_attributes_type","loc":["body","tool_choice"],"msg":"Input should be a valid dictionary","input":"auto"}]}"#;
+    let a = inspected(422, "application/json", &[body.to_owned()], EndCause::Complete);
+    let none = r#"{"error":{"message":"'NoneType' object has no attribute '__aiter__'","type":"None","param":"None","code":"500"}}"#;
+    let got = compare(&a, &marked(500, "application/json", &[none.to_owned()]), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert!(got.verdict.starts_with("The gateway (B) lost the 422 of A"), "{}", got.verdict);
+    assert!(got.verdict.contains("body.tool_choice"), "{}", got.verdict);
+}
+
+#[test]
+fn models_that_change_on_the_way_are_told() {
+    let switched = edited(|i, f| {
+        Some(if i > 4 { f.replace("\"model\":\"m\"", "\"model\":\"n\"") } else { f.to_owned() })
+    });
+    let got = compare(&stream(&switched), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-model-rewritten");
+    assert!(got.differences[0].message.contains("\"m\", then \"n\""), "{:?}", got.differences);
+}
+
+#[test]
+fn a_lost_refusal_is_not_cut_otherwise() {
+    let say = |d: &str, f: &str| chunk(d, f);
+    let refusal = [
+        say(r#"{"refusal":"I "}"#, "null"),
+        say(r#"{"refusal":"cannot."}"#, "null"),
+        say("{}", "\"stop\""),
+    ];
+    let empty = [say("{}", "\"stop\"")];
+    assert!(!codes(&stream(&refusal), &through(&empty)).contains(&"gw-rechunked"));
+}
+
+#[test]
+fn members_that_are_lost_are_named() {
+    let cited = edited(|_, f| {
+        Some(f.replace("\"model\":\"m\"", "\"model\":\"m\",\"citations\":[{\"url\":\"u\"}]"))
+    });
+    let got = compare(&stream(&cited), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-fields-dropped");
+    assert_eq!(got.differences[0].a, "citations");
+}
+
+#[test]
+fn lost_refusals_and_finishes_of_other_choices() {
+    let say = |i: u32, delta: &str, finish: &str| {
+        chunk(delta, finish).replace("\"index\":0", &format!("\"index\":{i}"))
+    };
+    let done = "data: [DONE]\n\n".to_owned();
+    let refusal =
+        [chunk(r#"{"refusal":"I cannot."}"#, "null"), chunk("{}", "\"stop\""), done.clone()];
+    let empty = [chunk("{}", "\"stop\""), done.clone()];
+    let got = compare(&stream(&refusal), &through(&empty), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-content-changed");
+    assert!(got.verdict.starts_with("The gateway (B) has none of the refusal"), "{}", got.verdict);
+    let two = [
+        say(0, r#"{"content":"a"}"#, "null"),
+        say(1, r#"{"content":"b"}"#, "null"),
+        say(1, "{}", "\"stop\""),
+        say(0, "{}", "\"stop\""),
+        done.clone(),
+    ];
+    let one: Vec<_> =
+        two.iter().enumerate().filter(|(i, _)| *i != 2).map(|x| x.1.clone()).collect();
+    let got = compare(&stream(&two), &through(&one), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-finish-rewritten");
+    assert!(got.verdict.contains("of choice 1 at A is lost"), "{}", got.verdict);
+    let gap = [say(1, r#"{"content":"b"}"#, "null"), say(1, "{}", "\"stop\""), done.clone()];
+    let moved = [say(1, r#"{"content":"b"}"#, "null"), say(0, "{}", "\"stop\""), done];
+    let got = compare(&stream(&gap), &through(&moved), Expect::Same);
+    assert!(got.verdict.contains("as that of choice 0"), "{}", got.verdict);
+}
+
+#[test]
+fn only_done_is_a_guardrail_and_half_of_the_reasoning_is_dropped() {
+    assert_eq!(
+        codes(&stream(&sound()), &stream(&["data: [DONE]\n\n".into()]))[0],
+        "gw-guardrail-emptied"
+    );
+    let half = edited(|i, f| (i != 3).then(|| f.to_owned()));
+    let got = compare(&stream(&sound()), &stream(&half), Expect::Same);
+    let codes: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    assert_eq!(codes, ["gw-reasoning-dropped"]);
+    assert!(got.verdict.contains("4 of 9 characters"), "{}", got.verdict);
+}
+
+#[test]
+fn an_answer_that_no_client_sees_has_no_end_that_one_sees() {
+    let lines: Vec<String> = sound()
+        .iter()
+        .filter_map(|f| f.strip_prefix("data: ").map(|d| d.replace("\n\n", "\n")))
+        .filter(|d| d.starts_with('{'))
+        .collect();
+    let empty = [chunk("{}", "\"stop\""), "data: [DONE]\n\n".to_owned()];
+    let got = codes(&stream(&lines), &through(&empty));
+    assert_eq!(got[..2], ["gw-fabricated-finish", "gw-content-changed"]);
+}
+
+#[test]
+fn arguments_are_compared_as_json_and_a_mended_fault_is_no_loss() {
+    let call = |arguments: &str| {
+        chunk(
+            &format!(
+                r#"{{"tool_calls":[{{"index":0,"id":"c","type":"function","function":{{"name":"f","arguments":{arguments}}}}}]}}"#
+            ),
+            "null",
+        )
+    };
+    let whole = |arguments: &str| {
+        [call(arguments), chunk("{}", "\"tool_calls\""), "data: [DONE]\n\n".to_owned()]
+    };
+    let got =
+        compare(&stream(&whole(r#"{"a":1}"#)), &through(&whole(r#""{\"a\": 1}""#)), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info), "{:?}", got.differences);
+    assert!(got.verdict.contains("does not have the fault of A"), "{}", got.verdict);
+    let got = codes(&stream(&whole(r#""{\"a\":1}""#)), &through(&whole(r#""{\"a\":2}""#)));
+    assert_eq!(got[0], "gw-tools-changed");
+}
+
+#[test]
+fn event_names_matter_where_clients_read_them() {
+    let named = |list: &[String]| -> Vec<String> {
+        list.iter().map(|f| f.replace("data: {", "event: x\ndata: {")).collect()
+    };
+    assert_eq!(codes(&stream(&named(&sound())), &stream(&sound())), ["gw-event-name-stripped"]);
+    let one = edited(|i, f| Some(if i == 4 { format!("event: x\n{f}") } else { f.to_owned() }));
+    let got = compare(&stream(&one), &stream(&sound()), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info));
+}
+
+#[test]
+fn what_a_retry_sent_is_compared_too() {
+    let refused = |body: &str, from: u64, to: u64| {
+        let mut i = Inspection::new(Arc::new(Options::default()));
+        let request = crate::journal::Request {
+            method: "POST".into(),
+            url: "http://host/v1/chat/completions".into(),
+            dialect: "openai-chat".into(),
+            body: body.as_bytes().to_vec().into(),
+            ..Default::default()
+        };
+        i.push(&Entry { x: 0, at: Some(from), what: What::Request(Box::new(request)) });
+        let head =
+            Head { interim: false, status: 422, version: "HTTP/1.1".into(), headers: vec![] };
+        i.push(&Entry { x: 0, at: Some(to), what: What::Head(head) });
+        let end = What::End { cause: EndCause::Complete, detail: String::new() };
+        i.push(&Entry { x: 0, at: Some(to), what: end });
+        i
+    };
+    let body = r#"{"model":"m","messages":[],"stream_options":{"include_usage":true}}"#;
+    let first = refused(body, 0, 1000);
+    assert_eq!(codes(&first, &refused(body, 2000, 3000)), ["duplicate-request-after-422"]);
+    // Two that were sent at once are no retry.
+    assert_eq!(codes(&first, &refused(body, 10, 900)), [] as [&str; 0]);
+    let without = refused(r#"{"model":"m","messages":[]}"#, 2000, 3000);
+    let got = compare(&first, &without, Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "request-mutated");
+    assert!(got.verdict.contains("only that of A has stream_options"), "{}", got.verdict);
+}
+
+#[test]
+fn aliases_of_a_gateway_are_one_model_unless_it_names_another() {
+    let of = |model: &str, headers: &[(&str, &str)]| {
+        let mut i = stream(&sound());
+        i.request.as_mut().unwrap().model = model.into();
+        let head = i.head.as_mut().unwrap();
+        head.headers.extend(headers.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+        i
+    };
+    let direct = of("gpt-4o", &[]);
+    let guess = |b: &Inspection| Expect::guess(&direct, b);
+    assert_eq!(guess(&of("openai/GPT-4o", &[])), Expect::Same);
+    assert_eq!(guess(&of("claude", &[])), Expect::Different);
+    assert_eq!(guess(&of("my-alias", &[("x-litellm-version", "1")])), Expect::Same);
+    let named = |m| of("my-alias", &[("x-litellm-model-name", m)]);
+    assert_eq!(guess(&named("openai/gpt-4o")), Expect::Same);
+    assert_eq!(guess(&named("anthropic/claude")), Expect::Different);
+}
+
+/// A body without a head.
+fn bare(bytes: &[u8], named_sse: bool) -> Inspection {
+    let mut i = Inspection::new(Arc::new(Options::default()));
+    let what = What::Bare { status: None, content_type: None, dialect: None, named_sse };
+    i.push(&Entry { x: 0, at: None, what });
+    let bytes = Bytes::copy_from_slice(bytes);
+    let len = bytes.len() as u32;
+    i.push(&Entry { x: 0, at: None, what: What::Body { len, bytes, masked: Vec::new() } });
+    let end = What::End { cause: EndCause::Unknown, detail: String::new() };
+    i.push(&Entry { x: 0, at: None, what: end });
+    i
+}
+
+/// A few real bodies of each kind of framing, of moderate length, from the corpus beside the crate.
+fn corpus() -> &'static [(String, Vec<u8>)] {
+    static READ: std::sync::OnceLock<Vec<(String, Vec<u8>)>> = std::sync::OnceLock::new();
+    READ.get_or_init(|| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
+        let Ok(list) = std::fs::read_dir(folder) else {
+            eprintln!("skipped: there is no corpus at {folder}");
+            return Vec::new();
+        };
+        let mut paths: Vec<_> = list.map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        let mut found = Vec::new();
+        for kind in ["sse", "ndjson", "json", "bin", "eventstream"] {
+            let mine = paths.iter().filter(|p| {
+                let name = p.to_string_lossy();
+                p.extension().is_some_and(|e| e == kind)
+                    && !name.ends_with(".expect.json")
+                    && !name.ends_with(".meta.json")
+            });
+            let mine: Vec<_> = mine
+                .map(|p| {
+                    (
+                        p.file_name().unwrap().to_string_lossy().into_owned(),
+                        std::fs::read(p).unwrap(),
+                    )
+                })
+                .filter(|(_, body)| (1..20_000).contains(&body.len()))
+                .collect();
+            let step = (mine.len() / 12).max(1);
+            found.extend(mine.into_iter().step_by(step));
+        }
+        found
+    })
+}
+
 proptest! {
     /// Whatever byte of a recording is changed, the comparison tells that something differs.
     #[test]
@@ -184,20 +493,28 @@ proptest! {
         let mut other = body.clone();
         other[at] = byte;
         prop_assume!(other != body);
-        let of = |bytes: &[u8]| {
-            let mut i = Inspection::new(Arc::new(Options::default()));
-            let bare = What::Bare {
-                status: None, content_type: None, dialect: None, named_sse: true,
-            };
-            i.push(&Entry { x: 0, at: None, what: bare });
-            let bytes = Bytes::copy_from_slice(bytes);
-            let len = bytes.len() as u32;
-            i.push(&Entry { x: 0, at: None, what: What::Body { len, bytes, masked: Vec::new() } });
-            let end = What::End { cause: EndCause::Unknown, detail: String::new() };
-            i.push(&Entry { x: 0, at: None, what: end });
-            i
-        };
-        let got = compare(&of(&body), &of(&other), Expect::Same);
+        let got = compare(&bare(&body, true), &bare(&other, true), Expect::Same);
         prop_assert!(!got.differences.is_empty(), "byte {} of {:?}", at, byte);
+    }
+
+    /// The same for real streams of every framing, as far as the corpus is there.
+    #[test]
+    fn every_change_of_a_byte_of_a_real_stream_is_found(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>()
+    ) {
+        let corpus = corpus();
+        if corpus.is_empty() {
+            return Ok(());
+        }
+        let (name, body) = which.get(corpus);
+        let seen = &bare(body, name.ends_with(".sse"));
+        let at = at.index(body.len());
+        let mut other = body.clone();
+        other[at] = byte;
+        prop_assume!(other != *body);
+        let got = compare(seen, &bare(&other, name.ends_with(".sse")), Expect::Same);
+        prop_assert!(!got.differences.is_empty(), "{}: byte {} is {}", name, at, byte);
+        let same = compare(seen, &bare(body, name.ends_with(".sse")), Expect::Same);
+        prop_assert_eq!(same.differences, vec![]);
     }
 }

@@ -1,0 +1,143 @@
+"""LiteLLM proxies in front of the lab, for the scripts beside this file.
+
+They are installed by pip into virtual environments of their own (a folder that is kept, so that the
+second run is quick), listen on 127.0.0.1 only and are ended by the process ids that started here.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = ["1.81.5", "newest"]
+
+# Nothing is asked of the network, and the newest starts without a master key: it is on loopback only.
+QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
+    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
+    "LITELLM_LOG": "WARNING",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    "NO_DOCS": "True",
+    "NO_PROXY": "*",
+    "DO_NOT_TRACK": "1",
+}
+DROPPED = ["DATABASE_URL", "LITELLM_MASTER_KEY"] + [
+    name for scheme in ("HTTP", "HTTPS", "ALL") for name in (f"{scheme}_PROXY", f"{scheme}_proxy".lower())
+]
+
+
+def arguments(parser):
+    """What every script here takes."""
+    parser.add_argument("--sselens", default=ROOT / "target/debug/sselens", type=Path, help="the program")
+    parser.add_argument(
+        "--venvs",
+        default=Path(tempfile.gettempdir()) / "sselens-litellm",
+        type=Path,
+        help="where the proxies are or get installed, one folder (or link) per version: 1.81.5, newest",
+    )
+
+
+# What was started is ended then too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command, ready, **options):
+    """A process that is there once `ready` answers 200, and gone at the end."""
+    log = tempfile.TemporaryFile()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+    try:
+        for _ in range(6000):
+            if process.poll() is not None:
+                log.seek(0)
+                raise RuntimeError(f"{command[0]} ended: {log.read()[-2000:].decode(errors='replace')}")
+            with contextlib.suppress(OSError):
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                if opener.open(ready, timeout=2).status == 200:
+                    break
+            time.sleep(0.02 if "lab" in command else 0.2)
+        else:
+            raise RuntimeError(f"{command[0]} does not get ready")
+        yield process
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+
+
+@contextlib.contextmanager
+def lab(program, port=None, seed="1"):
+    """The lab; gives its address up to `/v1`."""
+    port = port or free_port()
+    command = [program, "lab", "--listen", f"127.0.0.1:{port}", "--pace", "0.05", "--seed", seed]
+    with running(command, f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+def install(version, venvs):
+    """The `litellm` command of a version, installed if need be; `None`, said why, if it can't be."""
+    home = venvs / version
+    command = home / "bin/litellm"
+    if not command.exists():
+        package = "litellm[proxy]" + ("" if version == "newest" else f"=={version}")
+        print(f"installing {package} into {home}", file=sys.stderr)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", home], check=True)
+            subprocess.run([home / "bin/pip", "install", "--quiet", package], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"skipped LiteLLM {version}: {error}", file=sys.stderr)
+            return None
+    return command
+
+
+def installed(command):
+    """The version that really is there."""
+    code = "import importlib.metadata as m; print(m.version('litellm'))"
+    done = subprocess.run([command.parent / "python", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def litellm(command, upstream, drop=False, retries=0):
+    """A proxy that hands `lab/NAME` on to `upstream` as it is; gives its address up to `/v1`."""
+    port = free_port()
+    config = {
+        "model_list": [
+            {
+                "model_name": "lab/*",
+                "litellm_params": {"model": "openai/lab/*", "api_base": upstream, "api_key": "x"},
+            }
+        ],
+        "litellm_settings": {"drop_params": drop, "telemetry": False, "num_retries": retries},
+        "router_settings": {"num_retries": retries},
+        "general_settings": {"disable_spend_logs": True},
+    }
+    environment = {k: v for k, v in os.environ.items() if k not in DROPPED} | QUIET
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(json.dumps(config))  # JSON is YAML
+        line = [command, "--config", file, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+        ready = f"http://127.0.0.1:{port}/health/liveliness"
+        with running(line, ready, env=environment, cwd=folder):
+            yield f"http://127.0.0.1:{port}/v1"
