@@ -22,6 +22,10 @@ pub struct Timing {
     pub first_content: Option<Micros>,
     pub last_content: Option<Micros>,
     pub end: Option<Micros>,
+    /// When a frame with data came last: no comment, no ping.
+    pub last_data: Option<Micros>,
+    /// Which frame that was.
+    pub(super) data_frame: Option<u32>,
     last_delta: Option<Micros>,
     /// Waits between successive frames that carried a delta.
     gaps: Vec<u32>,
@@ -70,7 +74,17 @@ impl Timing {
 
     /// The waits' distribution; `None` with less than two deltas. Sorts a copy.
     pub fn gap_summary(&self) -> Option<Gaps> {
-        let mut sorted = self.gaps.clone();
+        Self::summary(self.gaps.clone())
+    }
+
+    /// The same from no more than about `most` of the waits, evenly taken: of any number of waits
+    /// a drawing can pay for that. The longest is the longest of those.
+    pub fn gap_sample(&self, most: usize) -> Option<Gaps> {
+        let step = self.gaps.len().div_ceil(most.max(1)).max(1);
+        Self::summary(self.gaps.iter().copied().step_by(step).collect())
+    }
+
+    fn summary(mut sorted: Vec<u32>) -> Option<Gaps> {
         sorted.sort_unstable();
         let rank = |q: f64| {
             let i = (q * sorted.len() as f64).ceil() as usize;
