@@ -73,6 +73,10 @@ impl App {
             Action::NextChoice => {
                 (PaneId::Answer.pane().act)(self, action);
             }
+            Action::FilterSeverity | Action::FilterPhase | Action::ToggleGroup => {
+                self.go(PaneId::Timeline);
+                (PaneId::Timeline.pane().act)(self, action);
+            }
             Action::History => self.history(),
             Action::NextExchange => self.step_exchange(1),
             Action::PreviousExchange => self.step_exchange(-1),
