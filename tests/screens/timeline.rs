@@ -154,3 +154,16 @@ fn what_comes_in_one_read_has_lanes() {
     let text = shown(&app);
     assert!(text.contains("20 000 deltas"), "{text}");
 }
+
+#[test]
+fn a_million_keep_alives_have_a_lane() {
+    let stream = ":\n\n".repeat(1_000_000);
+    let mut app = App::new(opened(exchange(0, &[stream])));
+    app.resize(120, 36);
+    for event in keys("5z") {
+        app.update(0, Event::Input(event));
+    }
+    for _ in 0..20 {
+        assert!(shown(&app).contains("1 000 000"));
+    }
+}

@@ -25,6 +25,8 @@ pub(super) const CHANNELS: [Channel; 5] =
 const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Of so many waits the distribution is drawn: more are sampled.
 const WAITS: usize = 8_192;
+/// Fewer frames than this in one column are no burst.
+const BURST: usize = 10;
 /// How many waits of one column are looked at.
 const SAMPLES: usize = 8;
 /// From this width on the lanes have their totals at the right.
@@ -158,7 +160,7 @@ fn cell(seen: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, R
     }
 }
 
-/// The bytes of each column. One that holds more than a third of all, in many frames, is a burst.
+/// The bytes of each column. Many frames in one, after none in the one before, are a burst.
 fn wire(
     seen: &Inspection,
     edges: &[Edge],
@@ -168,11 +170,11 @@ fn wire(
     let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| seen.reads()[i].end);
     let bytes: Vec<u64> = edges.windows(2).map(|e| upto(&e[1]) - upto(&e[0])).collect();
     let largest = bytes.iter().copied().max().unwrap_or(0);
-    let many = seen.frames().len() / 3;
     for (i, n) in bytes.iter().enumerate() {
         let frames = edges[i + 1].frame - edges[i].frame;
-        let burst = n * 3 > seen.wire_len() && frames >= many.max(10);
-        cells[i] = (level(*n, largest), if burst { Role::Warn } else { Role::Label });
+        let alone = i == 0 || bytes[i - 1] == 0;
+        let role = if alone && frames >= BURST { Role::Warn } else { Role::Label };
+        cells[i] = (level(*n, largest), role);
     }
     for silence in silences {
         let run = &mut cells[usize::from(silence.from)..usize::from(silence.to)];
@@ -216,7 +218,7 @@ fn waits(seen: &Inspection, scale: Scale, edges: &[Edge], cells: &mut [(&'static
     }
     let largest = longest.iter().copied().max().unwrap_or(0);
     for (cell, wait) in cells.iter_mut().zip(longest) {
-        let role = if wait >= seen.options().stall { Role::Error } else { Role::Number };
+        let role = if wait >= seen.options().stall { Role::Error } else { Role::Label };
         *cell = (level(wait, largest), role);
     }
     debug_assert_eq!(cells.len(), usize::from(scale.width));
