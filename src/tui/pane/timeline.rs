@@ -187,7 +187,15 @@ fn act(app: &mut App, action: Action) -> bool {
 fn fold(app: &mut App, row: timeline_list::Row, action: Action) {
     let Some(exchange) = app.exchange_mut() else { return };
     let story = exchange.story();
-    let Some(group) = story.get(row.group).filter(|g| g.findings.len() > 1) else { return };
+    let Some(group) = story.get(row.group) else { return };
+    if group.findings.len() == 1 {
+        let times = exchange.seen.times(group);
+        if times > 1 && action == Action::ToggleGroup {
+            let times = crate::text::group(times);
+            app.say(format!("It came {times} times; only the first was kept, as all are alike."));
+        }
+        return;
+    }
     let code = exchange.seen.findings()[group.findings[0]].code();
     let first = group.findings[0];
     let is_open = app.timeline.open.contains(code);
