@@ -39,6 +39,7 @@ const SPECIAL: &[Special] = &[
     Special { name: "head-of-line-tool", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "headers-late", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "burst-delivery", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
+    Special { name: "buffered-16k", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     // Its one frame of megabytes takes a while to make on a busy machine.
     Special { name: "sse-giant-frame", pace: "0", flags: &["--idle-timeout", "20"], config: "" },
 ];

@@ -136,6 +136,11 @@ struct FindingsFile {
     stall: Option<f64>,
     /// A first byte later than this, in seconds, is a finding.
     slow_first_byte: Option<f64>,
+    /// A head later than this, in seconds, that comes together with the first frame is a finding.
+    late_head: Option<f64>,
+    /// Frames that came together are a finding where they are at least this share of all, from 0 to
+    /// 1.
+    burst: Option<f64>,
     /// Another severity for a code: `info`, `warn`, `error`, `fatal`, or `off`.
     #[serde(default)]
     severity: BTreeMap<String, String>,
@@ -282,6 +287,13 @@ impl Config {
         options.giant_frame = findings.giant_frame.unwrap_or(options.giant_frame);
         options.stall = findings.stall.map_or(options.stall, micros);
         options.slow_first_byte = findings.slow_first_byte.map_or(options.slow_first_byte, micros);
+        options.late_head = findings.late_head.map_or(options.late_head, micros);
+        if let Some(share) = findings.burst {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("findings.burst: {share} is no share from 0 to 1"));
+            }
+            options.burst = share;
+        }
         for (code, value) in findings.severity {
             if rule::find(&code).is_none() {
                 return Err(format!(

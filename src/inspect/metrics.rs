@@ -22,9 +22,14 @@ pub struct Timing {
     pub first_content: Option<Micros>,
     pub last_content: Option<Micros>,
     pub end: Option<Micros>,
+    /// When a frame with data came last: no comment, no ping.
+    pub last_data: Option<Micros>,
+    /// Which frame that was.
+    pub(super) data_frame: Option<u32>,
     last_delta: Option<Micros>,
     /// Waits between successive frames that carried a delta.
     gaps: Vec<u32>,
+    longest: u32,
 }
 
 /// Inter-token latency: waits between successive frames that carried text or a tool call.
@@ -52,7 +57,9 @@ impl Timing {
 
     pub(super) fn delta(&mut self, at: Option<Micros>) {
         if let (Some(last), Some(at)) = (self.last_delta, at) {
-            self.gaps.push(at.saturating_sub(last).min(u64::from(u32::MAX)) as u32);
+            let gap = at.saturating_sub(last).min(u64::from(u32::MAX)) as u32;
+            self.gaps.push(gap);
+            self.longest = self.longest.max(gap);
         }
         self.last_delta = at.or(self.last_delta);
     }
@@ -70,12 +77,43 @@ impl Timing {
 
     /// The waits' distribution; `None` with less than two deltas. Sorts a copy.
     pub fn gap_summary(&self) -> Option<Gaps> {
-        let mut sorted = self.gaps.clone();
+        Self::summary(self.gaps.clone())
+    }
+
+    /// The same from no more than about `most` of the waits, evenly taken: of any number of waits
+    /// a drawing can pay for that. The longest is the longest of all.
+    pub fn gap_sample(&self, most: usize) -> Option<Gaps> {
+        let step = self.gaps.len().div_ceil(most.max(1)).max(1);
+        let some = Self::summary(self.gaps.iter().copied().step_by(step).collect())?;
+        Some(Gaps { max: self.longest.into(), ..some })
+    }
+
+    fn summary(mut sorted: Vec<u32>) -> Option<Gaps> {
         sorted.sort_unstable();
         let rank = |q: f64| {
             let i = (q * sorted.len() as f64).ceil() as usize;
             sorted.get(i.saturating_sub(1)).map(|g| Micros::from(*g))
         };
         Some(Gaps { p50: rank(0.5)?, p99: rank(0.99)?, max: rank(1.0)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timing;
+
+    #[test]
+    fn a_sample_of_the_waits_keeps_the_longest_and_the_middle() {
+        let mut timing = Timing::default();
+        let mut at = 0;
+        for i in 0..10_000u64 {
+            at += if i == 7_777 { 1_000_000 } else { 100 + i % 7 };
+            timing.delta(Some(at));
+        }
+        let (all, some) = (timing.gap_summary().unwrap(), timing.gap_sample(500).unwrap());
+        assert_eq!((all.max, some.max), (1_000_000, 1_000_000));
+        assert!(some.p50.abs_diff(all.p50) <= 1, "{some:?} {all:?}");
+        assert_eq!(timing.gap_sample(20_000), Some(all));
+        assert_eq!(Timing::default().gap_sample(5), None);
     }
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod near;
 pub mod rule;
 mod shape;
+mod story;
 mod think;
 mod verdict;
 
@@ -27,6 +28,7 @@ pub use metrics::{Gaps, Timing};
 pub use near::partition_near;
 pub use rule::{Finding, Phase, Rule, Severity};
 pub use shape::{Row, Shape};
+pub use story::Group;
 pub use think::Think;
 
 use crate::dialect::{self, Fact, Payload};
@@ -45,6 +47,10 @@ pub struct Options {
     pub stall: Micros,
     /// A first byte later than this is a finding, in microseconds.
     pub slow_first_byte: Micros,
+    /// A head later than this is a finding where the first frame comes with it, in microseconds.
+    pub late_head: Micros,
+    /// Frames that came together are a burst where they are this share of all, up to 1.
+    pub burst: f64,
 }
 
 impl Default for Options {
@@ -54,6 +60,8 @@ impl Default for Options {
             giant_frame: 64 << 10,
             stall: 10_000_000,
             slow_first_byte: 10_000_000,
+            late_head: 2_000_000,
+            burst: 0.9,
         }
     }
 }
@@ -133,6 +141,8 @@ pub struct Inspection {
 
     framer: Framer,
     frames: Vec<Frame>,
+    /// Indices of the frames that only keep the connection warm.
+    keep_alives: Vec<u32>,
     /// Where the bytes end that could be decoded, if decoding failed.
     tape: Tape,
     known: known::Known,
@@ -173,6 +183,7 @@ impl Inspection {
             masked: Vec::new(),
             framer: Framer::new(Hint::default()),
             frames: Vec::new(),
+            keep_alives: Vec::new(),
             tape: Tape::new(),
             known: known::Known::default(),
             decoder: None,
@@ -340,6 +351,13 @@ impl Inspection {
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
         let json = data.as_deref().and_then(|text| tape.root(text));
+        let keep_alive = is_keep_alive(frame.kind, &event, data.as_deref());
+        if keep_alive {
+            self.keep_alives.push(number);
+        } else if data.is_some() {
+            self.timing.last_data = at.or(self.timing.last_data);
+            self.timing.data_frame = Some(number);
+        }
         let seen = rule::Seen {
             index: number,
             frame: &frame,
@@ -351,6 +369,7 @@ impl Inspection {
             json_error,
             tape: &tape,
             duplicate_key: duplicate_key.as_deref(),
+            keep_alive,
         };
         let options = &*self.options;
         let context = self.known.context();
@@ -435,6 +454,17 @@ impl Inspection {
     /// The frames, in order.
     pub fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// The frames that only keep the connection warm, in order: comments and named pings.
+    pub fn keep_alives(&self) -> &[u32] {
+        &self.keep_alives
+    }
+
+    /// How many keep-alives came since the last data.
+    pub fn keep_alives_since_data(&self) -> usize {
+        let last = self.timing.data_frame;
+        self.keep_alives.len() - self.keep_alives.partition_point(|k| Some(*k) < last)
     }
 
     /// The read that completed a frame.
@@ -531,6 +561,17 @@ impl Inspection {
         self.end.is_some()
     }
 }
+
+/// Whether a frame says no more than that the connection lives: a comment, or the events that
+/// Anthropic (`ping`) and OpenAI's Responses (`keepalive`) send for that.
+fn is_keep_alive(kind: Kind, event: &str, data: Option<&str>) -> bool {
+    kind == Kind::Comment
+        || matches!(event, "ping" | "keepalive" | "keep-alive")
+            && data.is_none_or(|d| d.len() < KEEP_ALIVE)
+}
+
+/// A keep-alive carries nothing: an event with more data than this is none, whatever its name.
+const KEEP_ALIVE: usize = 200;
 
 #[cfg(test)]
 mod tests;

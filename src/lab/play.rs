@@ -60,6 +60,7 @@ pub(super) async fn play<'a>(
     let mut player = Player {
         wire,
         writes: answer.writes,
+        buffer: answer.buffer,
         framing,
         pace: stage.pace,
         gzip: answer.coding.map(|Coding::Gzip| GzEncoder::new(Vec::new(), Compression::default())),
@@ -153,6 +154,8 @@ fn head(stage: &Stage<'_>, framing: Framing, length: Option<u64>) -> Vec<u8> {
 struct Player<'a> {
     wire: &'a mut Wire,
     writes: Writes,
+    /// How much is gathered before it is written together; without, all.
+    buffer: Option<usize>,
     framing: Framing,
     pace: f64,
     gzip: Option<GzEncoder<Vec<u8>>>,
@@ -194,6 +197,11 @@ impl Player<'_> {
             Writes::Each => bytes.len(),
             Writes::Together => {
                 self.gathered.extend(bytes);
+                while let Some(size) = self.buffer.filter(|b| *b > 0 && self.gathered.len() >= *b) {
+                    let rest = self.gathered.split_off(size);
+                    let full = std::mem::replace(&mut self.gathered, rest);
+                    self.send(&full).await?;
+                }
                 return Ok(());
             }
             Writes::Halves => middle(&bytes),

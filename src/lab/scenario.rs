@@ -24,6 +24,7 @@
 //! coding = "gzip"                 # really compress the body, and say so
 //! writes = "each"                 # | "together": one write at the end | "halves" | "mid-character":
 //!                                 # frames, or characters beyond ASCII, are cut between two writes
+//! buffer = 16384                  # with "together": one write whenever so many bytes are gathered
 //! gap = [20, 40]                  # ms before each frame, drawn from the range; or a number
 //! prefix = "data: "               # what stands before and after the data of a frame
 //! end = "\n\n"
@@ -127,6 +128,7 @@ pub(super) struct Answer {
     pub(super) length: Option<u64>,
     pub(super) coding: Option<Coding>,
     pub(super) writes: Writes,
+    pub(super) buffer: Option<usize>,
     pub(super) gap: Gap,
     pub(super) prefix: Option<String>,
     pub(super) end: Option<String>,
@@ -244,6 +246,7 @@ struct RawAnswer {
     coding: Option<Coding>,
     #[serde(default)]
     writes: Writes,
+    buffer: Option<usize>,
     #[serde(default)]
     gap: Gap,
     prefix: Option<String>,
@@ -363,6 +366,7 @@ impl Answer {
             length: raw.length,
             coding: raw.coding,
             writes: raw.writes,
+            buffer: raw.buffer,
             gap: raw.gap,
             prefix: raw.prefix,
             end: raw.end,

@@ -175,26 +175,26 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
         return Ok(());
     }
     writeln!(out, "\n{}", palette.bold("findings"))?;
-    let mut sorted: Vec<_> = i.findings().iter().collect();
-    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    for f in sorted {
+    for group in i.story() {
+        let f = &i.findings()[group.findings[0]];
         let mark = match f.severity {
             Severity::Fatal | Severity::Error => "✖",
             Severity::Warn => "▲",
             Severity::Info => "·",
         };
         let mut place = Vec::new();
+        let times = i.times(&group);
+        place.extend((times > 1).then(|| format!("×{}", text::group(times))));
         place.extend(f.frame.map(|n| format!("frame {n}")));
         place.extend(f.offset.map(|n| format!("byte {n}")));
         place.extend(i.timing.since_request(f.at).map(|s| format!("{s:.3} s")));
         let label = format!("{mark} {:<5} {}", f.severity.name(), f.code());
-        writeln!(
-            out,
-            "  {}  {}",
-            palette.severity(f.severity, &label),
-            palette.dim(&place.join(" · "))
-        )?;
-        writeln!(out, "          {}", visible(&f.message, Newlines::Show))?;
+        // What follows from the one above stands under it.
+        let under = if group.under { "  └ " } else { "  " };
+        let indent = if group.under { "    " } else { "" };
+        let place = palette.dim(&place.join(" · "));
+        writeln!(out, "{under}{}  {place}", palette.severity(f.severity, &label))?;
+        writeln!(out, "{indent}          {}", visible(&f.message, Newlines::Show))?;
     }
     Ok(())
 }

@@ -174,19 +174,25 @@ impl App {
         };
         let seen = &exchange.seen;
         if exchange.is_running() {
+            let silence = exchange.silence(self.now);
+            // Before the head there is no silence yet, only a wait.
             let since = exchange.last.map_or(0, |t| self.now.saturating_sub(t));
-            // Below a second a wait is no news.
-            let waits = if since >= 1_000_000 {
-                format!(" Nothing came for {} s.", since / 1_000_000)
-            } else {
-                String::new()
+            let waits = match silence {
+                Some(silence) => format!(" {}", silence.sentence()),
+                // Below a second a wait is no news.
+                None if seen.head.is_none() && since >= 1_000_000 => {
+                    format!(" Nothing came for {} s.", since / 1_000_000)
+                }
+                None => String::new(),
             };
             let text = match seen.wire_len() {
                 0 if seen.head.is_none() => format!("Waiting for the head of the answer.{waits}"),
                 0 => format!("The head is there; waiting for the first byte.{waits}"),
                 n => format!("{} of body so far.{waits}", count(n, "byte")),
             };
-            let role = if since >= 5_000_000 { Role::Warn } else { Role::Running };
+            let late = since >= seen.options().slow_first_byte && seen.head.is_none();
+            let stalled = silence.is_some_and(|s| s.stalled) || late;
+            let role = if stalled { Role::Warn } else { Role::Running };
             return ("●", text, role);
         }
         let (sign, _, role) = exchange.mark();

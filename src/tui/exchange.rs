@@ -1,11 +1,47 @@
 //! One exchange as the screen holds it: its inspection, and what is selected in it.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::theme::Role;
 use crate::dialect::Channel;
-use crate::inspect::{Finding, Inspection, Outcome, Reason, Severity};
+use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
+
+/// A silence shorter than this is no news, in microseconds.
+const SILENT: Micros = 2_000_000;
+
+/// A silence that goes on: what the screen tells while it lasts, and no fact of the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silence {
+    /// Since the last byte, in microseconds.
+    pub bytes: Micros,
+    /// Since the last data, in microseconds.
+    pub data: Micros,
+    /// How many keep-alives came since the last data.
+    pub keep_alives: usize,
+    /// It is longer than the threshold.
+    pub stalled: bool,
+}
+
+impl Silence {
+    /// A sentence about it.
+    pub(super) fn sentence(&self) -> String {
+        let seconds = |t: Micros| format!("{:.1} s", t as f64 / 1e6);
+        let stalled = if self.stalled { "Stalled: no" } else { "No" };
+        match self.keep_alives {
+            0 => format!("{stalled} bytes for {}.", seconds(self.bytes)),
+            n => {
+                let n = crate::text::count(n as u64, "keep-alive");
+                let last = seconds(self.bytes);
+                format!(
+                    "{stalled} data for {}; {n} since, the last {last} ago.",
+                    seconds(self.data)
+                )
+            }
+        }
+    }
+}
 
 /// One exchange, and the one selection in it.
 #[derive(Debug)]
@@ -26,7 +62,8 @@ pub(super) struct Exchange {
     pub choice: u32,
     /// When the last entry came.
     pub last: Option<Micros>,
-    order: RefCell<Vec<usize>>,
+    /// The story of so many findings.
+    story: RefCell<(usize, Arc<[Group]>)>,
 }
 
 impl Exchange {
@@ -41,7 +78,7 @@ impl Exchange {
             finding: None,
             choice: 0,
             last: None,
-            order: RefCell::default(),
+            story: RefCell::new((0, Arc::default())),
         }
     }
 
@@ -92,15 +129,36 @@ impl Exchange {
         self.frame = self.seen.frames().len().checked_sub(1).map(|i| i as u32);
     }
 
-    /// The findings in the order of the list: the gravest first, then by time.
-    pub(super) fn ordered(&self) -> Vec<usize> {
-        let findings = self.seen.findings();
-        let mut order = self.order.borrow_mut();
-        if order.len() != findings.len() {
-            *order = (0..findings.len()).collect();
-            order.sort_by_key(|i| (std::cmp::Reverse(findings[*i].severity), *i));
+    /// The findings by their codes: the cause first, then what follows from it, then the rest.
+    pub(super) fn story(&self) -> Arc<[Group]> {
+        let n = self.seen.findings().len();
+        let mut story = self.story.borrow_mut();
+        if story.0 != n {
+            *story = (n, self.seen.story().into());
         }
-        order.clone()
+        Arc::clone(&story.1)
+    }
+
+    /// The findings in the order of the list.
+    pub(super) fn ordered(&self) -> Vec<usize> {
+        self.story().iter().flat_map(|g| g.findings.iter().copied()).collect()
+    }
+
+    /// For how long a running exchange has been silent, if that is worth a word.
+    pub(super) fn silence(&self, now: Micros) -> Option<Silence> {
+        let seen = &self.seen;
+        let head = seen.timing.head.filter(|_| self.is_running())?;
+        let since = |from: Micros| now.saturating_sub(from);
+        let bytes = since(seen.reads().last().and_then(|r| r.at).unwrap_or(head));
+        let data = since(seen.timing.last_data.unwrap_or(head));
+        let keep_alives = seen.keep_alives_since_data();
+        let long = if keep_alives > 0 { data } else { bytes };
+        (long >= SILENT).then(|| Silence {
+            bytes,
+            data,
+            keep_alives,
+            stalled: long >= seen.options().stall,
+        })
     }
 
     /// The next (or previous) finding of `warn` or worse in the order of the list.

@@ -77,6 +77,10 @@ impl App {
                 self.go(PaneId::Answer);
                 (PaneId::Answer.pane().act)(self, action);
             }
+            Action::FilterSeverity | Action::FilterPhase | Action::ToggleGroup => {
+                self.go(PaneId::Timeline);
+                (PaneId::Timeline.pane().act)(self, action);
+            }
             Action::History => self.history(),
             Action::NextExchange => self.step_exchange(1),
             Action::PreviousExchange => self.step_exchange(-1),

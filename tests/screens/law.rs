@@ -13,7 +13,8 @@ use super::play::{chunk, exchange, keys, opened, play, reasoning_only, startup, 
 /// Keys that bring each part of the screen up.
 const WAYS: &[&str] = &[
     "", "1", "1i", "3", "3x", "3t", "3tt", "4", "4t", "4tt", "4ttt", "4tttt", "5", "?", ":", "H",
-    "y", "/x", "ev", "1p", "1m", "z", "5z", "<c-s>", "1u", "G", "e4", "4hhkj", "<pgdn>",
+    "y", "/x", "ev", "1p", "1m", "z", "5z", "5s", "5pp", "5zl", "5zjj j", "<c-s>", "1u", "G", "e4",
+    "4hhkj", "<pgdn>",
 ];
 
 fn app(startup: Startup, width: u16, height: u16, text: &str) -> App {
@@ -204,7 +205,7 @@ fn a_click_selects_what_it_hits() {
 #[test]
 fn no_walk_of_keys_clicks_sizes_and_entries_panics() {
     let letters: Vec<char> =
-        "jkhlgGtTxzeEvyq?:/nNHipmuMadfcrowX12345[] {}\"é日\t".chars().collect();
+        "jkhlgGtTxzeEvyq?:/nNHipsmuMadfcrowX12345[] {}\"é日\t".chars().collect();
     let others = [
         "<tab>",
         "<s-tab>",

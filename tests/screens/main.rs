@@ -6,4 +6,5 @@ mod law;
 mod live;
 mod play;
 mod show;
+mod timeline;
 mod translate;

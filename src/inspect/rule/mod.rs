@@ -228,6 +228,8 @@ pub(super) struct Seen<'a> {
     pub(super) chunk: Option<Chunk<'a>>,
     /// A key that stood twice in one object.
     pub(super) duplicate_key: Option<&'a str>,
+    /// It only keeps the connection warm.
+    pub(super) keep_alive: bool,
 }
 
 /// A frame of a stream that is read as Chat Completions, taken apart once for all families.

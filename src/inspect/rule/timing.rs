@@ -4,6 +4,7 @@ use super::{Family, Out, Phase, Place, Rule, Seen, Severity, refused, rule, unle
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Micros, Timeout};
+use crate::text::{count, group};
 
 const fn row(code: &'static str, severity: Severity) -> Rule {
     Rule { code, severity, phase: Phase::Timing, reads: true, ..Rule::DEFAULT }
@@ -44,8 +45,8 @@ pub(super) const RULES: &[Rule] = &[
         ..row("headers-late", Severity::Warn)
     },
     Rule {
-        means: "Nearly all frames came together, many in each read: somebody collected the stream, or made it in one go (a cache).",
-        example: "40 frames at 16.5 s, none before",
+        means: "Frames came together, many in each read: nearly all at once, or in portions of one size, which is that of a buffer on the way. Somebody collected the stream, or made it in one go (a cache).",
+        example: "40 frames at 16.5 s, none before; or 63 frames every 16 384 bytes",
         breaks: "Users wait for the whole answer: 0.5 s became 16.5 s behind a gateway that flushes every 16 KB.",
         remedy: "Switch buffering off on the way (X-Accel-Buffering: no, no compression); compare a direct call.",
         evidence: "dstackai/dstack#4269, BerriAI/litellm#28384, cloudflare/cloudflared#1404, mostlygeek/llama-swap#236",
@@ -75,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Waits shorter than this are not worth a word, in microseconds.
+/// Waits for the first token shorter than this are not worth a word, in microseconds.
 const WORTH: Micros = 2_000_000;
 /// A head and a frame this close came together.
 const TOGETHER: Micros = 20_000;
@@ -97,7 +98,8 @@ pub(super) struct Timing {
     /// The delivery that goes on, and the largest.
     delivery: Delivery,
     burst: Delivery,
-    /// When data last came, and how many comments since.
+    portions: Portions,
+    /// When data last came, and how many keep-alives since.
     last_data: Option<Micros>,
     first_data: Option<Micros>,
     comments: u64,
@@ -110,6 +112,47 @@ struct Delivery {
     at: Option<Micros>,
     reads: u64,
     frames: u64,
+    bytes: u64,
+}
+
+/// Sizes that buffers have, in bytes, the largest first.
+const BUFFERS: [u64; 5] = [64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10];
+/// Fewer full buffers than this may be chance.
+const PORTIONS: u64 = 3;
+
+/// Whether the deliveries are the portions in which a buffer is passed on.
+#[derive(Default)]
+struct Portions {
+    /// The deliveries that are over, and the frames in them.
+    full: u64,
+    frames: u64,
+    /// Of each of [`BUFFERS`], whether one of them was not of that size.
+    unfit: [bool; BUFFERS.len()],
+}
+
+impl Portions {
+    /// A delivery is over, for another has begun.
+    fn close(&mut self, delivery: Delivery) {
+        self.full += 1;
+        self.frames += delivery.frames;
+        for (unfit, buffer) in self.unfit.iter_mut().zip(BUFFERS) {
+            *unfit |= delivery.bytes.abs_diff(buffer) > slack(buffer);
+        }
+    }
+
+    /// The buffer's size, with what came last and need not be full.
+    fn buffer(&self, last: Delivery) -> Option<u64> {
+        let fits = |(buffer, unfit): (&u64, &bool)| !unfit && last.bytes <= buffer + slack(*buffer);
+        let dense = self.frames >= DENSE * self.full;
+        let found = BUFFERS.iter().zip(&self.unfit).find(|(b, u)| fits((b, u)));
+        found.map(|(b, _)| *b).filter(|_| dense && self.full >= PORTIONS)
+    }
+}
+
+/// By how much a delivery may differ from a buffer's size: some buffers count the lines between
+/// chunks, some are emptied at the end of a frame.
+fn slack(buffer: u64) -> u64 {
+    (buffer / 24).max(300)
 }
 
 fn secs(micros: Micros) -> String {
@@ -123,9 +166,11 @@ fn wait(from: Option<Micros>, to: Option<Micros>) -> Micros {
 impl Family for Timing {
     fn frame(&mut self, _now: &Inspection, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Some(at) = out.at else { return };
-        if seen.frame.kind == Kind::Comment {
+        if seen.keep_alive {
             self.comments += 1;
-            self.first_comment = self.first_comment.or(Some(at));
+            if seen.frame.kind == Kind::Comment {
+                self.first_comment = self.first_comment.or(Some(at));
+            }
             return;
         }
         if seen.data.is_none() {
@@ -144,10 +189,10 @@ impl Family for Timing {
             }
         }
         let silence = wait(self.last_data, Some(at));
-        if silence >= out.options.stall && self.comments > 1 {
+        if silence >= out.options.stall && self.comments > 0 {
             let message = format!(
-                "Only {} keep-alives came for {}, then it went on.",
-                self.comments,
+                "Only {} came for {}, then it went on.",
+                count(self.comments, "keep-alive"),
                 secs(silence)
             );
             out.raise_as(rule!("keepalive-warm-stall"), Severity::Info, seen.place(), message);
@@ -162,16 +207,23 @@ impl Family for Timing {
 
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let frames = std::mem::take(&mut self.in_read);
-        if frames > 0 && out.at.is_some() {
-            let one = Delivery { at: out.at, reads: 1, frames };
-            self.delivery = match self.delivery {
-                Delivery { at: Some(at), reads, frames: before }
-                    if wait(Some(at), out.at) <= DELIVERY =>
-                {
-                    Delivery { at: Some(at), reads: reads + 1, frames: before + frames }
-                }
-                _ => one,
+        let bytes = now.reads().last().map_or(0, |r| u64::from(r.len));
+        if out.at.is_some() {
+            let one = Delivery { at: out.at, reads: u64::from(frames > 0), frames, bytes };
+            let before = self.delivery;
+            let goes_on = before.at.is_some() && wait(before.at, out.at) <= DELIVERY;
+            self.delivery = match goes_on {
+                true => Delivery {
+                    at: before.at,
+                    reads: before.reads + one.reads,
+                    frames: before.frames + frames,
+                    bytes: before.bytes + bytes,
+                },
+                false => one,
             };
+            if !goes_on && before.at.is_some() {
+                self.portions.close(before);
+            }
             for seen in [one, self.delivery] {
                 let dense = seen.frames >= DENSE * seen.reads;
                 if dense && seen.frames > self.burst.frames {
@@ -206,7 +258,7 @@ impl Family for Timing {
             let message = format!("It took {} until anything came back.", secs(first));
             out.raise_as(rule!("slow-first-byte"), severity, nowhere, message);
         } else if timing.head.is_some()
-            && first >= WORTH
+            && first >= out.options.late_head
             && self.first_data.is_some()
             && wait(timing.head, self.first_data) <= TOGETHER
         {
@@ -237,8 +289,12 @@ impl Family for Timing {
 impl Timing {
     /// Whether somebody collected the frames.
     fn collected(&self, now: &Inspection, out: &mut Out<'_>) {
-        let Delivery { at, reads, frames } = self.burst;
-        if self.data < FEW || frames * 10 < self.data * 9 {
+        let Delivery { at, reads, frames, .. } = self.burst;
+        if self.data < FEW {
+            return;
+        }
+        if (frames as f64) < self.data as f64 * out.options.burst {
+            self.portioned(now, out);
             return;
         }
         let late = wait(now.timing.request.or(now.timing.head), at);
@@ -259,6 +315,19 @@ impl Timing {
         out.raise_as(rule!("burst-delivery"), severity, Place::default(), message);
     }
 
+    /// Whether somebody passed the frames on whenever a buffer was full.
+    fn portioned(&self, now: &Inspection, out: &mut Out<'_>) {
+        let Some(buffer) = self.portions.buffer(self.delivery) else { return };
+        let n = self.portions.full + 1;
+        let message = format!(
+            "The stream came in {n} portions, one every {} bytes or so: a buffer of {} KiB on the way.",
+            group(buffer),
+            buffer >> 10
+        );
+        let severity = unless_healthy(now, Severity::Warn);
+        out.raise_as(rule!("burst-delivery"), severity, Place::default(), message);
+    }
+
     /// Whether it ended in a stall.
     fn stalled(&self, now: &Inspection, out: &mut Out<'_>) {
         let timing = &now.timing;
@@ -271,10 +340,16 @@ impl Timing {
         let quiet = wait(self.last_data.or(timing.head), timing.end);
         let place = Place { frame: None, offset: Some(now.body().len() as u64) };
         let gave_up = matches!(cause, EndCause::Timeout(Timeout::Idle | Timeout::Total));
-        if self.comments > 1 && (quiet >= out.options.stall || gave_up) {
+        let warm = match self.comments {
+            0 => false,
+            // One comment, and then nothing at all: that is silence.
+            1 => quiet >= out.options.stall && silence < out.options.stall,
+            _ => quiet >= out.options.stall || gave_up,
+        };
+        if warm {
             let message = format!(
-                "Only {} keep-alives came for {}, and no data any more.",
-                self.comments,
+                "Only {} came for {}, and no data any more.",
+                count(self.comments, "keep-alive"),
                 secs(quiet)
             );
             out.raise(rule!("keepalive-warm-stall"), place, message);

@@ -6,6 +6,8 @@ pub(super) mod frames;
 pub(super) mod request;
 pub(super) mod timeline;
 pub(super) mod timeline_bar;
+mod timeline_lanes;
+mod timeline_list;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::frames::severity_sign;
 use crate::dialect::Channel;
-use crate::inspect::{Inspection, Severity, partition_near};
+use crate::inspect::{Finding, Inspection, Severity, partition_near};
 use crate::journal::Micros;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
@@ -26,15 +26,20 @@ const HOLE: (usize, usize) = (3, 8);
 
 /// What the columns stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Scale {
-    timed: bool,
-    from: u64,
-    to: u64,
-    width: u16,
+pub(super) struct Scale {
+    /// They stand for times; else for bytes.
+    pub timed: bool,
+    /// What the first column begins with.
+    pub from: u64,
+    /// What the last column ends with.
+    pub to: u64,
+    /// How many columns.
+    pub width: u16,
 }
 
 impl Scale {
-    fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
+    /// The scale of an exchange; `None` where nothing has come or there is no room.
+    pub(super) fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
         let seen = &exchange.seen;
         let scale = match exchange.origin() {
             Some(from) => {
@@ -56,7 +61,8 @@ impl Scale {
         self.from + (span * u128::from(column) / u128::from(self.width)) as u64
     }
 
-    fn column(self, at: u64) -> u16 {
+    /// The column of a moment (or of a byte).
+    pub(super) fn column(self, at: u64) -> u16 {
         let at = at.clamp(self.from, self.to) - self.from;
         let column = u128::from(at) * u128::from(self.width) / u128::from(self.to - self.from);
         (column as u16).min(self.width - 1)
@@ -87,25 +93,135 @@ impl Scale {
         Edge { read, frame, delta }
     }
 
-    /// What every column looks like.
-    fn cells(self, seen: &Inspection) -> Vec<(&'static str, Role)> {
+    /// What was complete at the beginning of each column, and at the end of the last.
+    pub(super) fn edges(self, seen: &Inspection) -> Vec<Edge> {
+        let mut edges = Vec::with_capacity(usize::from(self.width) + 1);
         let (mut before, mut from) = (Edge::default(), Edge::default());
-        let mut cells = Vec::with_capacity(usize::from(self.width));
+        edges.push(from);
         for column in 0..self.width {
             let to = self.edge(seen, column + 1, before, from);
-            cells.push(cell(seen, self, column, from, to));
+            edges.push(to);
             (before, from) = (from, to);
         }
-        cells
+        edges
     }
+
+    /// Where a finding stands.
+    pub(super) fn of_finding(self, finding: &Finding) -> Option<u16> {
+        let at = if self.timed { finding.at } else { finding.offset };
+        at.map(|at| self.column(at))
+    }
+
+    /// Where the selected frame stands.
+    pub(super) fn of_selected(self, exchange: &Exchange) -> Option<u16> {
+        let frame = exchange.frame.filter(|_| !exchange.follow)? as usize;
+        let at = match self.timed {
+            true => exchange.seen.frame_at(frame),
+            false => exchange.seen.frames().get(frame).map(|f| f.offset),
+        };
+        at.map(|at| self.column(at))
+    }
+}
+
+/// The frame nearest to a column of the screen.
+pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> Option<usize> {
+    let scale = Scale::new(exchange, now, area.width)?;
+    let seen = &exchange.seen;
+    let column = x.checked_sub(area.x)?.min(scale.width - 1);
+    let (from, to) = (scale.at(column), scale.at(column + 1));
+    let middle = from + (to - from) / 2;
+    let offset = match scale.timed {
+        true => {
+            let i = seen.reads().partition_point(|r| r.at.unwrap_or(0) < middle);
+            i.checked_sub(1).map_or(0, |i| seen.reads()[i].decoded)
+        }
+        false => middle,
+    };
+    let after = seen.frames().partition_point(|f| f.end() <= offset);
+    let near = [after.checked_sub(1), Some(after)];
+    let distance = |frame: &usize| match scale.timed {
+        true => seen.frame_at(*frame).map_or(u64::MAX, |at| at.abs_diff(middle)),
+        false => seen.frames()[*frame].offset.abs_diff(middle),
+    };
+    near.into_iter().flatten().filter(|f| *f < seen.frames().len()).min_by_key(distance)
+}
+
+/// Columns in which no data came, one after the other.
+pub(super) struct Silence {
+    /// The first.
+    pub from: u16,
+    /// The one after the last.
+    pub to: u16,
+    /// For how long.
+    pub lasted: Micros,
+    /// Keep-alives came.
+    pub warm: bool,
+}
+
+impl Silence {
+    /// The sign and its role.
+    pub(super) fn glyph(&self) -> (&'static str, Role) {
+        ("╌", if self.warm { Role::Warn } else { Role::Error })
+    }
+}
+
+/// The silences that are longer than the threshold, once there was a head.
+pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec<Silence> {
+    let seen = &exchange.seen;
+    let begun = seen.timing.head.or(seen.timing.first_byte).filter(|_| scale.timed);
+    let Some(begun) = begun else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut from = None;
+    for column in scale.column(begun)..=scale.width {
+        let c = usize::from(column);
+        let data = column == scale.width || {
+            let frames = edges[c + 1].frame - edges[c].frame;
+            frames > beats(seen, edges[c], edges[c + 1])
+        };
+        match (data, from) {
+            (false, None) => from = Some(c),
+            (true, Some(first)) => {
+                let before = edges[first].read.checked_sub(1).and_then(|i| seen.reads()[i].at);
+                let next = seen.reads().get(edges[c].read).filter(|_| column < scale.width);
+                let until = next.and_then(|r| r.at).unwrap_or(scale.to);
+                let lasted = until.saturating_sub(before.unwrap_or(begun));
+                if lasted >= seen.options().stall {
+                    let warm = beats(seen, edges[first], edges[c]) > 0;
+                    found.push(Silence { from: first as u16, to: column, lasted, warm });
+                }
+                from = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// How many keep-alives came between two edges.
+pub(super) fn beats(seen: &Inspection, from: Edge, to: Edge) -> usize {
+    let upto = |frame: usize| seen.keep_alives().partition_point(|k| (*k as usize) < frame);
+    if from.frame == to.frame { 0 } else { upto(to.frame) - upto(from.frame) }
 }
 
 /// How many of each were complete at a moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Edge {
-    read: usize,
-    frame: usize,
-    delta: usize,
+pub(super) struct Edge {
+    pub read: usize,
+    pub frame: usize,
+    pub delta: usize,
+}
+
+/// How many of some deltas belong to each channel, by some of them.
+pub(super) fn channels(seen: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
+    let here = &seen.answer().deltas()[from.delta..to.delta];
+    let mut counts = [0usize; 5];
+    let step = here.len().div_ceil(SAMPLES).max(NEIGHBOURS);
+    for some in here.chunks(step) {
+        for delta in some.iter().take(NEIGHBOURS) {
+            counts[delta.channel as usize] += 1;
+        }
+    }
+    counts
 }
 
 /// How a column looks.
@@ -116,22 +232,16 @@ fn cell(
     from: Edge,
     to: Edge,
 ) -> (&'static str, Role) {
-    let here = &seen.answer().deltas()[from.delta..to.delta];
-    if !here.is_empty() {
-        let mut counts = [0usize; 5];
-        let step = here.len().div_ceil(SAMPLES).max(NEIGHBOURS);
-        for some in here.chunks(step) {
-            for delta in some.iter().take(NEIGHBOURS) {
-                counts[delta.channel as usize] += 1;
-            }
-        }
+    if from.delta < to.delta {
+        let counts = channels(seen, from, to);
         let channel = [Channel::Content, Channel::Reasoning, Channel::Tool, Channel::Refusal]
             .into_iter()
             .max_by_key(|c| counts[*c as usize]);
         return glyph(channel.unwrap_or(Channel::Other));
     }
     if from.frame < to.frame {
-        return ("╎", Role::Comment);
+        let warm = beats(seen, from, to) == to.frame - from.frame;
+        return if warm { ("╎", Role::Comment) } else { ("▪", Role::Dim) };
     }
     if !scale.timed {
         return ("·", Role::Dim);
@@ -141,7 +251,9 @@ fn cell(
     if before(t.resolved) || before(t.connected) || before(t.tls) {
         ("╍", Role::BarConnect)
     } else if t.first_byte.is_none_or(|m| at < m) {
-        ("─", Role::BarWait)
+        let slow = t.first_byte.unwrap_or(scale.to).saturating_sub(scale.from);
+        let slow = slow >= seen.options().slow_first_byte;
+        ("─", if slow { Role::Warn } else { Role::BarWait })
     } else {
         ("·", Role::Dim)
     }
@@ -149,7 +261,7 @@ fn cell(
 
 /// Fills holes (see [`HOLE`]) between two pieces of one channel. A token is shorter than
 /// a column of a short stream, and would else look like a comb; a stall stays a hole.
-fn bridge(cells: &mut [(&'static str, Role)]) {
+pub(super) fn bridge(cells: &mut [(&'static str, Role)]) {
     let carries = |c: &(&str, Role)| {
         matches!(c.1, Role::BarContent | Role::BarReasoning | Role::BarTool | Role::Refusal)
     };
@@ -165,7 +277,9 @@ fn bridge(cells: &mut [(&'static str, Role)]) {
             && i - before <= hole + 1
         {
             let fill = cells[i];
-            cells[before + 1..i].fill(fill);
+            // A keep-alive between them stays in sight.
+            let holes = cells[before + 1..i].iter_mut().filter(|c| c.1 != Role::Comment);
+            holes.for_each(|c| *c = fill);
         }
         last = Some(i);
     }
@@ -187,31 +301,44 @@ pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
     let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
     let seen = &exchange.seen;
     let theme = &app.theme;
-    let mut cells = scale.cells(seen);
+    let edges = scale.edges(seen);
+    let columns = (0..scale.width).zip(edges.iter().zip(edges.iter().skip(1)));
+    let mut cells: Vec<_> =
+        columns.map(|(column, (from, to))| cell(seen, scale, column, *from, *to)).collect();
     bridge(&mut cells);
+    let silences = silences(exchange, scale, &edges);
+    for silence in &silences {
+        let run = &mut cells[usize::from(silence.from)..usize::from(silence.to)];
+        run.iter_mut().filter(|c| c.1 != Role::Comment).for_each(|c| *c = silence.glyph());
+    }
     for (column, (sign, role)) in (0..area.width).zip(cells) {
         buf.set_string(area.x + column, area.y, sign, theme.of(role));
     }
+    for silence in &silences {
+        label(app, silence, area, buf);
+    }
     for i in exchange.ordered().into_iter().rev() {
         let finding = &seen.findings()[i];
-        let at = if scale.timed { finding.at } else { finding.offset };
         if finding.severity >= Severity::Warn
-            && let Some(at) = at
+            && let Some(column) = scale.of_finding(finding)
         {
             let (sign, role) = severity_sign(Some(finding.severity));
-            buf.set_string(area.x + scale.column(at), area.y, sign, theme.of(role));
+            buf.set_string(area.x + column, area.y, sign, theme.of(role));
         }
     }
-    if let Some(frame) = exchange.frame.filter(|_| !exchange.follow) {
-        let at = if scale.timed {
-            seen.frame_at(frame as usize)
-        } else {
-            seen.frames().get(frame as usize).map(|f| f.offset)
-        };
-        if let Some(at) = at {
-            let place = Rect { x: area.x + scale.column(at), width: 1, ..area };
-            buf.set_style(place, theme.of(Role::Selected));
-        }
+    if let Some(column) = scale.of_selected(exchange) {
+        buf.set_style(Rect { x: area.x + column, width: 1, ..area }, theme.of(Role::Selected));
+    }
+}
+
+/// Writes into the middle of a silence how long it lasted, if there is room.
+pub(super) fn label(app: &App, silence: &Silence, area: Rect, buf: &mut Buffer) {
+    let text = format!(" {} s ", line::seconds(silence.lasted));
+    let (room, wide) = (silence.to - silence.from, text.len() as u16);
+    if room >= wide + 2 {
+        let x = area.x + silence.from + (room - wide) / 2;
+        let place = Rect { x, width: wide, ..area };
+        line::put(buf, place, &[(&text, app.theme.of(silence.glyph().1))]);
     }
 }
 
@@ -247,11 +374,13 @@ pub(crate) fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut B
     };
     let over = if exchange.is_running() { "now" } else { "end" };
     place(scale.to, over, buf);
+    // What tells most gets its place first.
     for (name, moment) in [
         ("content", t.first_content),
         ("reasoning", t.first_reasoning),
         ("head", t.head),
         ("first byte", t.first_byte),
+        ("first frame", t.first_frame),
         ("connected", t.connected),
     ] {
         if let Some(at) = moment {

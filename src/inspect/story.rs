@@ -1,0 +1,148 @@
+//! The findings as a story: the cause first, what follows from it under it, and what recurs once.
+
+use std::cmp::Reverse;
+
+use super::{Finding, Inspection, Phase, Severity};
+
+/// All findings of one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Which, as indices into the inspection's: first the gravest (of several the first made), then
+    /// the others as they were made.
+    pub findings: Vec<usize>,
+    /// The gravest severity among them.
+    pub severity: Severity,
+    /// They follow from the group above that is not itself under another.
+    pub under: bool,
+}
+
+/// Findings about how a stream ends: what is left of it where something broke it off.
+const LOOSE_ENDS: &[&str] =
+    &["missing-done", "finish-missing", "message-stop-missing", "terminal-event-missing"];
+
+/// Whether `effect` is what the finding `cause` brings with it.
+fn brings(cause: &Finding, effect: &str) -> bool {
+    let code = cause.code();
+    let error = ["error-", "sse-event-error", "http-", "swallowed-", "ollama-error"];
+    let is_error = error.iter().any(|e| code.starts_with(e));
+    let is_silence = matches!(code, "idle-stall" | "keepalive-warm-stall" | "slow-first-byte");
+    match effect {
+        "swallowed-422" => code == "http-422-param",
+        "done-after-error"
+        | "no-done-after-error"
+        | "error-200-first-frame"
+        | "error-body-lost"
+        | "error-raw-hidden"
+        | "retry-after-missing" => is_error,
+        "timeout-idle" | "timeout-total" => is_silence,
+        "frame-split-across-reads" => code == "sse-giant-frame",
+        _ if LOOSE_ENDS.contains(&effect) => {
+            let broke_off = cause.rule.phase == Phase::Body && cause.severity >= Severity::Error;
+            is_error || is_silence || broke_off || code.starts_with("timeout-")
+        }
+        _ => false,
+    }
+}
+
+impl Inspection {
+    /// The findings by their codes: the verdict's cause first, then the gravest; what one of them
+    /// brings with it stands right after it, marked as such.
+    pub fn story(&self) -> Vec<Group> {
+        let findings = self.findings();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut by_code = std::collections::HashMap::new();
+        for (i, finding) in findings.iter().enumerate() {
+            let at = *by_code.entry(finding.code()).or_insert(groups.len());
+            match groups.get_mut(at) {
+                None => groups.push(Group {
+                    findings: vec![i],
+                    severity: finding.severity,
+                    under: false,
+                }),
+                Some(group) if finding.severity > group.severity => {
+                    group.findings.insert(0, i);
+                    group.severity = finding.severity;
+                }
+                Some(group) => group.findings.push(i),
+            }
+        }
+        // An earlier gravest may have been pushed back by a graver one: the rest is as made.
+        for group in &mut groups {
+            group.findings[1..].sort_unstable();
+        }
+        let cause = self.cause().map(Finding::code);
+        groups.sort_by_key(|g| {
+            let first = g.findings[0];
+            (Some(findings[first].code()) != cause, Reverse(g.severity), first)
+        });
+        let mut story: Vec<Group> = Vec::with_capacity(groups.len());
+        let effect_of = |effect: &Group| {
+            let code = findings[effect.findings[0]].code();
+            groups.iter().position(|g| brings(&findings[g.findings[0]], code) && g != effect)
+        };
+        let over: Vec<Option<usize>> = groups.iter().map(effect_of).collect();
+        // What itself follows from something brings nothing: two levels tell enough.
+        let under = |i: usize| over[i].filter(|above| over[*above].is_none());
+        for i in 0..groups.len() {
+            if under(i).is_some() {
+                continue;
+            }
+            story.push(groups[i].clone());
+            let below = (0..groups.len()).filter(|j| under(*j) == Some(i));
+            story.extend(below.map(|j| Group { under: true, ..groups[j].clone() }));
+        }
+        story
+    }
+
+    /// How often the code of a group was raised: more often than findings were kept, it may be.
+    pub fn times(&self, group: &Group) -> u64 {
+        let code = self.findings()[group.findings[0]].code();
+        self.tally().of(code).max(group.findings.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::inspect::{Inspection, Options};
+    use crate::journal::{EndCause, Entry, Head, What};
+
+    fn story(status: u16, body: &str) -> Vec<String> {
+        let mut i = Inspection::new(std::sync::Arc::new(Options::default()));
+        let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+        let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
+        let what = [
+            What::Request(Box::new(crate::journal::Request {
+                dialect: "openai-chat".into(),
+                ..Default::default()
+            })),
+            What::Head(Head { status, headers, ..Head::default() }),
+            What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() },
+            What::End { cause: EndCause::Complete, detail: String::new() },
+        ];
+        what.into_iter().for_each(|what| i.push(&Entry { x: 0, at: None, what }));
+        let told = |g: &super::Group| {
+            let code = i.findings()[g.findings[0]].code();
+            format!("{}{code} {}", if g.under { "- " } else { "" }, i.times(g))
+        };
+        i.story().iter().map(told).filter(|t| !t.starts_with("no-anti")).collect()
+    }
+
+    #[test]
+    fn what_follows_stands_under_its_cause_and_what_recurs_stands_once() {
+        let broken =
+            "data: {\"error\":{\"message\":\"no\"}}\n\ndata: {x\n\ndata: {y\n\ndata: [DONE]\n\n";
+        let told = story(200, broken);
+        let at = |t: &str| told.iter().position(|l| l.starts_with(t)).unwrap();
+        assert_eq!(at("- done-after-error"), at("error-object") + 1, "{told:?}");
+        assert!(told.contains(&"json-malformed 2".to_owned()), "{told:?}");
+    }
+
+    #[test]
+    fn a_follower_whose_cause_is_not_there_stands_by_itself() {
+        let sound = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+                     \"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+        let told = story(200, sound);
+        assert!(told.iter().all(|l| !l.starts_with("- ")), "{told:?}");
+        assert!(told.iter().any(|l| l.starts_with("missing-done")), "{told:?}");
+    }
+}

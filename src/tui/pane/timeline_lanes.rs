@@ -1,0 +1,309 @@
+//! The stream in lanes on one scale: the wire, keep-alives, each channel, the waits, the findings.
+//!
+//! Costs what the bar costs: each lane asks each column by what was complete at its edges.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::frames::severity_sign;
+use super::timeline::channel_name;
+use super::timeline_bar::{self, Edge, Scale, Silence};
+use crate::dialect::Channel;
+use crate::inspect::{Inspection, Severity};
+use crate::journal::Micros;
+use crate::text::{count, group};
+use crate::tui::App;
+use crate::tui::exchange::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::line;
+
+/// The channels, in the order of their lanes.
+pub(super) const CHANNELS: [Channel; 5] =
+    [Channel::Reasoning, Channel::Content, Channel::Tool, Channel::Refusal, Channel::Other];
+
+/// Heights in eighths.
+const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// Of so many waits the distribution is drawn: more are sampled.
+const WAITS: usize = 8_192;
+/// Fewer frames than this in one column are no burst.
+const BURST: usize = 10;
+/// How many waits of one column are looked at.
+const SAMPLES: usize = 8;
+/// From this width on the lanes have their totals at the right.
+const WIDE: u16 = 96;
+const TOTALS: u16 = 28;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Wire,
+    KeepAlives,
+    Channel(Channel),
+    Waits,
+    /// What the waits come to, where it has no room beside them.
+    Spread,
+    Findings,
+}
+
+impl Lane {
+    fn name(self, narrow: bool) -> &'static str {
+        match self {
+            Lane::Wire => "wire",
+            Lane::KeepAlives if narrow => "alive",
+            Lane::KeepAlives => "keep-alive",
+            Lane::Channel(Channel::Reasoning) if narrow => "think",
+            Lane::Channel(Channel::Content) if narrow => "text",
+            Lane::Channel(Channel::Refusal) if narrow => "no",
+            Lane::Channel(channel) => channel_name(channel),
+            Lane::Waits => "waits",
+            Lane::Spread => "",
+            Lane::Findings if narrow => "found",
+            Lane::Findings => "findings",
+        }
+    }
+}
+
+/// The lanes that have something in them.
+fn lanes(exchange: &Exchange) -> Vec<Lane> {
+    let seen = &exchange.seen;
+    let timed = exchange.origin().is_some();
+    let mut lanes = Vec::new();
+    lanes.extend(timed.then_some(Lane::Wire));
+    lanes.extend((!seen.keep_alives().is_empty()).then_some(Lane::KeepAlives));
+    lanes.extend(CHANNELS.into_iter().filter(|c| seen.answer().has(*c)).map(Lane::Channel));
+    if timed && !seen.timing.gaps().is_empty() {
+        lanes.extend([Lane::Waits, Lane::Spread]);
+    }
+    lanes.extend((!seen.findings().is_empty()).then_some(Lane::Findings));
+    lanes
+}
+
+/// How many rows the lanes take.
+pub(super) fn rows(exchange: &Exchange) -> u16 {
+    (lanes(exchange).len() as u16).max(1)
+}
+
+/// The columns of the scale, between the names and the totals.
+pub(super) fn lane_area(area: Rect) -> Rect {
+    let names = if area.width < 60 { 6 } else { 11 };
+    let totals = if area.width < WIDE { 0 } else { TOTALS };
+    let width = area.width.saturating_sub(names + totals);
+    Rect { x: area.x + names.min(area.width), width, ..area }
+}
+
+/// A level for a share of the largest; nothing for nothing.
+fn level(value: u64, largest: u64) -> &'static str {
+    if value == 0 || largest == 0 {
+        return " ";
+    }
+    // The root, so that what is small beside a stall is still told apart.
+    let share = (value as f64 / largest as f64).sqrt();
+    LEVELS[((share * 8.0).ceil() as usize).clamp(1, 8) - 1]
+}
+
+/// Draws all lanes.
+pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let place = lane_area(area);
+    let Some(scale) = Scale::new(exchange, app.now, place.width) else { return };
+    let seen = &exchange.seen;
+    let edges = scale.edges(seen);
+    let silences = timeline_bar::silences(exchange, scale, &edges);
+    let theme = &app.theme;
+    for (y, lane) in (area.y..area.bottom()).zip(lanes(exchange)) {
+        let row = Rect { y, height: 1, ..place };
+        let name = Rect { x: area.x, y, width: place.x - area.x, height: 1 };
+        line::put(buf, name, &[(lane.name(area.width < 60), theme.of(Role::Dim))]);
+        let mut cells: Vec<(&'static str, Role)> = edges
+            .iter()
+            .zip(edges.iter().skip(1))
+            .map(|(from, to)| cell(seen, lane, *from, *to))
+            .collect();
+        match lane {
+            Lane::Wire => wire(seen, &edges, &silences, &mut cells),
+            Lane::Channel(_) => timeline_bar::bridge(&mut cells),
+            Lane::Waits => waits(seen, scale, &edges, &mut cells),
+            Lane::Findings => findings(exchange, scale, &mut cells),
+            Lane::KeepAlives | Lane::Spread => {}
+        }
+        for (x, (sign, role)) in (row.x..row.right()).zip(cells) {
+            buf.set_string(x, y, sign, theme.of(role));
+        }
+        if lane == Lane::Wire {
+            silences.iter().for_each(|s| timeline_bar::label(app, s, row, buf));
+        }
+        let total = total(exchange, lane);
+        if lane == Lane::Spread {
+            // Under the lane that it is about, and as far right as that goes.
+            let narrow = area.width < WIDE;
+            let room = if narrow { row } else { Rect { width: area.right() - row.x, ..row } };
+            line::put_right(buf, room, &[(&total, theme.of(Role::Number))]);
+        } else if area.width >= WIDE {
+            let room = Rect { x: row.right() + 1, width: area.right() - row.right() - 1, ..row };
+            line::put_right(buf, room, &[(&total, theme.of(Role::Dim))]);
+        }
+        if lane != Lane::Spread
+            && let Some(column) = scale.of_selected(exchange)
+        {
+            let at = Rect { x: row.x + column, width: 1, ..row };
+            buf.set_style(at, theme.of(Role::Selected));
+        }
+    }
+}
+
+/// How a column of a lane looks by itself.
+fn cell(seen: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, Role) {
+    match lane {
+        Lane::KeepAlives if timeline_bar::beats(seen, from, to) > 0 => ("╎", Role::Comment),
+        Lane::Channel(channel) if timeline_bar::channels(seen, from, to)[channel as usize] > 0 => {
+            timeline_bar::glyph(channel)
+        }
+        _ => (" ", Role::Dim),
+    }
+}
+
+/// The bytes of each column. Many frames in one, after none in the one before, are a burst.
+fn wire(
+    seen: &Inspection,
+    edges: &[Edge],
+    silences: &[Silence],
+    cells: &mut [(&'static str, Role)],
+) {
+    let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| seen.reads()[i].end);
+    let bytes: Vec<u64> = edges.windows(2).map(|e| upto(&e[1]) - upto(&e[0])).collect();
+    let largest = bytes.iter().copied().max().unwrap_or(0);
+    for (i, n) in bytes.iter().enumerate() {
+        let frames = edges[i + 1].frame - edges[i].frame;
+        let alone = i == 0 || bytes[i - 1] == 0;
+        let role = if alone && frames >= BURST { Role::Warn } else { Role::Label };
+        cells[i] = (level(*n, largest), role);
+    }
+    for silence in silences {
+        let run = &mut cells[usize::from(silence.from)..usize::from(silence.to)];
+        run.iter_mut().filter(|c| c.0 == " ").for_each(|c| *c = silence.glyph());
+    }
+}
+
+/// The longest wait for a delta that ends in each column; one that lasts over several stands over
+/// all of them.
+fn waits(seen: &Inspection, scale: Scale, edges: &[Edge], cells: &mut [(&'static str, Role)]) {
+    let deltas = seen.answer().deltas();
+    let at = |delta: usize, near: (Edge, Edge)| -> Option<Micros> {
+        let frame = seen.frames().get(deltas.get(delta)?.frame as usize)?;
+        let reads = seen.reads().get(near.0.read..near.1.read)?;
+        let i = reads.partition_point(|r| r.decoded < frame.end());
+        reads.get(i)?.at
+    };
+    let mut longest = vec![0; cells.len()];
+    let mut last: Option<(usize, Micros)> = None;
+    for (i, e) in edges.windows(2).enumerate() {
+        let (from, to) = (e[0].delta, e[1].delta);
+        if from == to {
+            continue;
+        }
+        let near = (e[0], e[1]);
+        let mut before = None;
+        for delta in (from..to).step_by((to - from).div_ceil(SAMPLES)) {
+            let began = if delta == from { last.map(|l| l.1) } else { before };
+            let began = began.filter(|_| delta == from || to - from <= SAMPLES);
+            let now = at(delta, near);
+            if let (Some(began), Some(now)) = (began, now) {
+                longest[i] = longest[i].max(now.saturating_sub(began));
+            }
+            before = now;
+        }
+        if let Some((column, _)) = last {
+            let wait = longest[i];
+            longest[column + 1..i].fill(wait);
+        }
+        last = at(to - 1, near).or(before).map(|t| (i, t));
+    }
+    let largest = longest.iter().copied().max().unwrap_or(0);
+    for (cell, wait) in cells.iter_mut().zip(longest) {
+        let role = if wait >= seen.options().stall { Role::Error } else { Role::Label };
+        *cell = (level(wait, largest), role);
+    }
+    debug_assert_eq!(cells.len(), usize::from(scale.width));
+}
+
+fn findings(exchange: &Exchange, scale: Scale, cells: &mut [(&'static str, Role)]) {
+    let seen = &exchange.seen;
+    let mut worst: Vec<Option<Severity>> = vec![None; cells.len()];
+    for finding in seen.findings() {
+        if let Some(column) = scale.of_finding(finding) {
+            let slot = &mut worst[usize::from(column)];
+            *slot = (*slot).max(Some(finding.severity));
+        }
+    }
+    for (cell, severity) in cells.iter_mut().zip(worst) {
+        if severity.is_some() {
+            *cell = severity_sign(severity);
+        }
+    }
+}
+
+/// What a lane comes to.
+fn total(exchange: &Exchange, lane: Lane) -> String {
+    let seen = &exchange.seen;
+    match lane {
+        Lane::Wire => {
+            let reads = count(seen.reads().len() as u64, "read");
+            format!("{} · {reads}", count(seen.wire_len(), "byte"))
+        }
+        Lane::KeepAlives => group(seen.keep_alives().len() as u64),
+        Lane::Channel(channel) => count(seen.answer().count(channel), "delta"),
+        Lane::Waits => count(seen.timing.gaps().len() as u64, "wait"),
+        Lane::Spread => {
+            let ms = |t: Micros| line::wait(t).trim_start_matches('+').to_owned();
+            let about = if seen.timing.gaps().len() > WAITS { "≈ " } else { "" };
+            seen.timing.gap_sample(WAITS).map_or(String::new(), |g| {
+                format!("{about}p50 {} · p99 {} · max {}", ms(g.p50), ms(g.p99), ms(g.max))
+            })
+        }
+        Lane::Findings => count(seen.findings().len() as u64, "finding"),
+    }
+}
+
+/// The clocks that ran, in order.
+pub(super) fn clocks(exchange: &Exchange) -> Vec<(&'static str, Micros)> {
+    let t = &exchange.seen.timing;
+    let clocks = [
+        ("head", t.head),
+        ("first byte", t.first_byte),
+        ("first frame", t.first_frame),
+        ("first reasoning", t.first_reasoning),
+        ("first content", t.first_content),
+        ("end", t.end),
+    ];
+    clocks.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+}
+
+/// Draws the clocks: each on a line of its own where there are so many, else those that have room
+/// on one.
+pub(super) fn draw_clocks(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let place = lane_area(area);
+    let Some(scale) = Scale::new(exchange, app.now, place.width) else { return };
+    let clocks = clocks(exchange);
+    if area.height <= 1 || !scale.timed {
+        timeline_bar::draw_scale(app, exchange, place, buf);
+        return;
+    }
+    let theme = &app.theme;
+    let mut before = scale.from;
+    for (y, (name, at)) in (area.y..area.bottom()).zip(clocks) {
+        let row = Rect { y, height: 1, ..place };
+        let since = line::seconds(at.saturating_sub(scale.from));
+        let step = line::wait(at.saturating_sub(before));
+        before = at;
+        let column = scale.column(at);
+        let (label, wait) = (format!("{name} {since} s"), format!("  {step}"));
+        let wide = (label.len() + wait.chars().count() + 1) as u16;
+        let (text, dim, tick) = (theme.of(Role::Text), theme.of(Role::Dim), theme.of(Role::Line));
+        // Right of its tick, or left of it where the line ends.
+        if column + 1 + wide <= row.width {
+            let room = Rect { x: row.x + column, width: row.width - column, ..row };
+            line::put(buf, room, &[("└", tick), (" ", dim), (&label, text), (&wait, dim)]);
+        } else {
+            let room = Rect { width: column + 1, ..row };
+            line::put_right(buf, room, &[(&label, text), (&wait, dim), (" ", dim), ("┘", tick)]);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The list of findings: one row a code, the cause before what follows from it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::PaneId;
+use super::frames::severity_sign;
+use super::timeline::State;
+use crate::inspect::{Group, Severity};
+use crate::text::{Newlines, group, visible};
+use crate::tui::App;
+use crate::tui::exchange::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::line;
+
+/// The column of the sign that opens and closes a group.
+pub(super) const MARKER: u16 = 2;
+
+/// One row: a finding, which stands for its group where that is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Index of its group in the story.
+    pub group: usize,
+    /// Its finding; of a closed group the selected one, if that is among them.
+    pub finding: usize,
+    /// It is the row that stands for the group.
+    pub first: bool,
+}
+
+/// Whether the filters let a group through.
+pub(super) fn is_listed(state: &State, exchange: &Exchange, group: &Group) -> bool {
+    let rule = exchange.seen.findings()[group.findings[0]].rule;
+    group.severity >= state.least && state.phase.is_none_or(|p| p == rule.phase)
+}
+
+/// The rows of the list.
+pub(super) fn rows(state: &State, exchange: &Exchange) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (i, group) in exchange.story().iter().enumerate() {
+        if !is_listed(state, exchange, group) {
+            continue;
+        }
+        let first = group.findings[0];
+        if state.open.contains(exchange.seen.findings()[first].code()) {
+            let all = group.findings.iter();
+            rows.extend(all.map(|f| Row { group: i, finding: *f, first: *f == first }));
+        } else {
+            let chosen = exchange.finding.filter(|f| group.findings.contains(f));
+            rows.push(Row { group: i, finding: chosen.unwrap_or(first), first: true });
+        }
+    }
+    rows
+}
+
+/// Where the selected finding stands among the rows.
+pub(super) fn position(rows: &[Row], exchange: &Exchange) -> Option<usize> {
+    let finding = exchange.finding?;
+    rows.iter().position(|r| r.finding == finding)
+}
+
+/// Draws the rows that are in the window.
+pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let seen = &exchange.seen;
+    let rows = rows(&app.timeline, exchange);
+    if rows.is_empty() {
+        let said = match (seen.findings().is_empty(), seen.is_over()) {
+            (false, _) => "The filter hides every finding.",
+            (true, true) => "No findings.",
+            (true, false) => "No findings yet.",
+        };
+        let place = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+        line::put(buf, place, &[(said, theme.of(Role::Dim))]);
+        return;
+    }
+    let story = exchange.story();
+    let wide = area.width >= 76;
+    let long = |r: &Row| {
+        let branch = if story[r.group].under { 2 } else { 0 };
+        seen.findings()[r.finding].code().len() + branch
+    };
+    let codes = rows.iter().map(long).max().unwrap_or(0).min(if wide { 28 } else { 20 });
+    let request = exchange.origin().unwrap_or(0);
+    let focused = app.focus == PaneId::Timeline && app.overlays.is_empty();
+    let window = rows.iter().skip(app.timeline.scroll.top).take(usize::from(area.height));
+    for (y, row) in (area.y..).zip(window) {
+        let (i, of) = (row.finding, &story[row.group]);
+        let finding = &seen.findings()[i];
+        let chosen = exchange.finding == Some(i);
+        let (sign, role) = severity_sign(Some(finding.severity));
+        let is_open = app.timeline.open.contains(finding.code());
+        let marker = match (row.first && of.findings.len() > 1, is_open) {
+            (true, true) => "-",
+            (true, false) => "+",
+            (false, _) => " ",
+        };
+        let at = finding.at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
+        let at = if wide { format!("{at:>8}  ") } else { " ".to_owned() };
+        let name = if wide { format!("{:<6}", finding.severity.name()) } else { String::new() };
+        let code = match (row.first, finding.frame) {
+            (true, _) if of.under => format!("└ {}", finding.code()),
+            (true, _) => finding.code().to_owned(),
+            (false, Some(frame)) => format!("    frame {}", group(u64::from(frame))),
+            (false, None) => String::new(),
+        };
+        let code = format!("{:<codes$}  ", line::fit(&code, codes));
+        let times = match of.findings.iter().position(|f| *f == i) {
+            _ if !row.first || is_open && of.findings.len() > 1 => String::new(),
+            Some(n) if n > 0 => format!("{}/{} ", n + 1, group(seen.times(of))),
+            _ if seen.times(of) > 1 => format!("×{} ", group(seen.times(of))),
+            _ => String::new(),
+        };
+        let place = Rect { y, height: 1, ..area };
+        let taken = 3 + at.len() + name.len() + code.chars().count() + times.chars().count();
+        let message = visible(&finding.message, Newlines::Show);
+        let message = line::fit(&message, usize::from(area.width).saturating_sub(taken + 1));
+        let title = if row.first { Role::Title } else { Role::Dim };
+        line::put(
+            buf,
+            place,
+            &[
+                (if chosen { "▸" } else { " " }, theme.of(Role::Mark)),
+                (sign, theme.of(role)),
+                (marker, theme.of(Role::Key)),
+                (&at, theme.of(Role::Dim)),
+                (&name, theme.of(role)),
+                (&code, theme.of(title)),
+                (&times, theme.of(Role::Number)),
+                (&message, theme.of(Role::Text)),
+            ],
+        );
+        if chosen {
+            let bar = theme.of(if focused { Role::Selected } else { Role::Unfocused });
+            let over = Rect { x: place.x + 2, width: place.width.saturating_sub(2), ..place };
+            buf.set_style(over, bar);
+        }
+    }
+    let below = rows.len().saturating_sub(app.timeline.scroll.top + usize::from(area.height));
+    if below > 0 && area.height > 1 {
+        let worst = rows.iter().rev().take(below).map(|r| story[r.group].severity).max();
+        let (_, role) = severity_sign(worst.filter(|s| *s > Severity::Info));
+        let last = Rect { y: area.bottom() - 1, height: 1, ..area };
+        line::put_right(buf, last, &[(&format!(" ↓ {below} more "), theme.of(role))]);
+    }
+}
