@@ -5,6 +5,9 @@
 
 mod compare;
 mod curl;
+mod findings;
+mod har;
+mod markdown;
 mod ndjson;
 mod raw;
 mod summary;
@@ -12,6 +15,9 @@ mod text;
 
 pub use compare::{cell, compare, comparison, difference};
 pub use curl::curl;
+pub use findings::findings;
+pub use har::{Origin, har};
+pub use markdown::{KeyVariable, markdown};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
