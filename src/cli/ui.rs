@@ -11,6 +11,7 @@ use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap};
 use crate::config::Config;
+use crate::inspect::Inspection;
 use crate::journal::{EndCause, Entry, Request, What, file as session_file};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Transport, compose, resolve};
@@ -167,7 +168,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
 
 fn tools(config: &Arc<Config>) -> Tools {
     let (for_curl, for_body) = (Arc::clone(config), Arc::clone(config));
-    let for_parse = Arc::clone(config);
+    let (for_parse, for_report) = (Arc::clone(config), Arc::clone(config));
     Tools {
         parse_curl: Arc::new(move |command: &str| {
             curl::parse(command, &|name| for_parse.environment.get(name)).map(|curl| curl.draft)
@@ -175,6 +176,13 @@ fn tools(config: &Arc<Config>) -> Tools {
         to_curl: Arc::new(move |r: &Request| {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
+        }),
+        to_markdown: Arc::new(move |exchanges: &[(u32, &Inspection)]| {
+            let key = |name: &str| for_report.providers.get(name)?.key_env.clone();
+            let mut page = Vec::new();
+            // Writing to memory does not fail.
+            let _ = report::markdown(exchanges, &report::Origin::default(), &key, &mut page);
+            String::from_utf8(page).unwrap_or_default()
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
             let draft =

@@ -279,10 +279,11 @@ fn foreign(
         ..Request::default()
     };
     let secrets = mask_recorded(&mut request);
-    add(What::Request(Box::new(request)));
+    // A bare body, of which more is known than of others.
     let (status, content_type) = (told.status, told.content_type.clone());
     let dialect = told.dialect.clone();
     add(What::Bare { status, content_type, dialect, named_sse: false });
+    add(What::Request(Box::new(request)));
     if let Ok(status @ 100..) = u16::try_from(item.response.status) {
         add(What::Head(head(status, &item.response, &secrets)));
     }
