@@ -269,6 +269,11 @@ fn longest_run(said: &str) -> usize {
 /// Sites look for `@name` and `#1` after that, in the text itself: there the sign becomes
 /// code.
 pub(super) fn prose(said: &str) -> String {
+    escaped(said, false)
+}
+
+/// `linked`: what sites make links of stays.
+fn escaped(said: &str, linked: bool) -> String {
     let mut out = String::new();
     let mut chars = visible(said, Newlines::Keep).replace('\n', " ");
     chars = chars.replace('\r', " ");
@@ -277,7 +282,8 @@ pub(super) fn prose(said: &str) -> String {
     while let Some(c) = rest.next() {
         let next = rest.peek().copied().unwrap_or(' ');
         match c {
-            '@' if next.is_alphanumeric() => out.push_str("`@`"),
+            '@' if !linked && next.is_alphanumeric() => out.push_str("`@`"),
+            '#' if next.is_ascii_digit() && linked => out.push(c),
             '#' if next.is_ascii_digit() => out.push_str("`#`"),
             // Inside a word it marks nothing.
             '_' if before.is_alphanumeric() && next.is_alphanumeric() => out.push(c),
@@ -292,13 +298,15 @@ pub(super) fn prose(said: &str) -> String {
     out
 }
 
-/// This program's own words: what they have between backticks is code, the rest is [`prose`].
+/// This program's own words: what they have between backticks is code, the rest is [`prose`] in
+/// which `owner/name#1` is a link.
 pub(super) fn words(said: &str) -> String {
     let parts: Vec<_> = said.split('`').collect();
     if parts.len() % 2 == 0 {
-        return prose(said);
+        return escaped(said, true);
     }
-    let part = |(n, part): (usize, &&str)| if n % 2 == 0 { prose(part) } else { code(part) };
+    let part =
+        |(n, part): (usize, &&str)| if n % 2 == 0 { escaped(part, true) } else { code(part) };
     parts.iter().enumerate().map(part).collect()
 }
 
