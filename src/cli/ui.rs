@@ -12,7 +12,7 @@ use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap};
 use crate::config::Config;
 use crate::inspect::Inspection;
-use crate::journal::{EndCause, Entry, Request, What, file as session_file};
+use crate::journal::{EndCause, Entry, Request, What};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Transport, compose, resolve};
 use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
@@ -224,8 +224,8 @@ fn pipe(
                 Ok(_) if !open.load(Ordering::SeqCst) => return,
                 Ok(n) => {
                     let at = clock.now();
-                    if std::mem::take(&mut first) && buffer[..n].starts_with(b"{\"sselens\"") {
-                        return tell(whole_session(&buffer[..n], &mut input));
+                    if std::mem::take(&mut first) && is_whole(&buffer[..n]) {
+                        return tell(whole(&buffer[..n], &mut input));
                     }
                     tell(bare.feed(&buffer[..n], Some(at)));
                 }
@@ -245,13 +245,20 @@ fn pipe(
     let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
 }
 
-/// A saved session that somebody pipes in: no live stream, but no reason to refuse it.
-fn whole_session(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
+/// Whether a pipe begins like a saved session or an archive.
+fn is_whole(begun: &[u8]) -> bool {
+    let packed: Vec<u8> =
+        begun.iter().take(64).filter(|b| !b.is_ascii_whitespace()).copied().collect();
+    [&b"{\"sselens\""[..], b"{\"log\":{"].iter().any(|begin| packed.starts_with(begin))
+}
+
+/// A saved session or a HAR that somebody pipes in: no live stream, but no reason to refuse it.
+fn whole(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
     let mut all = begun.to_vec();
     if input.read_to_end(&mut all).is_err() {
         return Vec::new();
     }
-    session_file::read(&all[..]).map(|s| s.entries).unwrap_or_default()
+    file::read(&all, "", &Told::default()).map(|r| r.entries).unwrap_or_default()
 }
 
 /// Standard input as an exchange, number 0.

@@ -225,10 +225,13 @@ fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let by = format!("sselens {}, {os} {arch}", env!("CARGO_PKG_VERSION"));
     let mut parts = vec![format!("Reported by {by}")];
-    if !origin.program.is_empty() || !origin.created.is_empty() {
-        let program = visible(&origin.program, Newlines::Show);
-        let when = visible(&origin.created, Newlines::Show);
-        parts.push(format!("recorded by {}", code(format!("sselens {program} {when}").trim())));
+    let when = visible(&origin.created, Newlines::Show);
+    match visible(&origin.program, Newlines::Show) {
+        program if !program.is_empty() => {
+            parts.push(format!("recorded by {}", code(&format!("sselens {program} {when}"))));
+        }
+        _ if !when.is_empty() => parts.push(format!("recorded {}", code(&when))),
+        _ => {}
     }
     writeln!(out, "\n{}; secrets are masked with `*`.", parts.join(", "))
 }

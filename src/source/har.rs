@@ -31,6 +31,8 @@ struct Log {
 /// One entry of the archive. Members that nobody needs here are not read.
 #[derive(Deserialize)]
 struct Item {
+    #[serde(rename = "startedDateTime", default)]
+    started: String,
     request: Asked,
     response: Answered,
     #[serde(rename = "_eventSourceMessages", default)]
@@ -166,6 +168,9 @@ pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
         }
         let x = if used.contains(&x) { next(&used) } else { x };
         used.insert(x);
+        if recording.created.is_empty() {
+            recording.created.clone_from(&item.started);
+        }
         foreign(x, item, told, &mut recording)?;
     }
     // One of ours had the exchanges interleaved as they came.
