@@ -44,6 +44,7 @@ impl Loaded {
             tools: Tools {
                 parse_curl: Arc::new(|_| Err(String::new())),
                 to_curl: Arc::new(|_| String::new()),
+                to_markdown: Arc::new(|_| String::new()),
                 body: Arc::new(|_, _| String::new()),
             },
         });

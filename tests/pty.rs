@@ -203,6 +203,7 @@ fn panics_in_the_loop() {
         tools: Tools {
             parse_curl: Arc::new(|_| Err(String::new())),
             to_curl: Arc::new(|_| String::new()),
+            to_markdown: Arc::new(|_| String::new()),
             body: Arc::new(|_, _| String::new()),
         },
     };

@@ -95,7 +95,7 @@ impl Global {
 /// The screen.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Ui {
-    /// A saved session, a raw body (.sse, .ndjson, .json) or a `curl -i` capture; `-` reads it live
+    /// A saved session, a raw body (.sse, .ndjson, .json), a `curl -i` capture or a HAR; `-` reads it live
     /// from standard input
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
@@ -319,7 +319,7 @@ pub(super) struct Compare {
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// A saved session, a raw body or a `curl -i` capture; `-` reads standard input
+    /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// What this client would have given its caller; `all` for a table of all of them
@@ -348,11 +348,12 @@ pub(super) struct Told {
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// A saved session, a raw body or a `curl -i` capture; `-` reads standard input
+    /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// raw: the body as received; curl: a command that sends the request again; sse: the event stream after
-    /// its content coding; ndjson: a line for each thing that happened
+    /// markdown: a bug report; har: an HTTP archive; ndjson: a line for each thing that happened (these
+    /// take all exchanges); raw: the body as received; sse: the event stream after its content coding;
+    /// curl: a command that sends the request again
     #[arg(long, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
     /// Which exchange, by its number; needed where there are several
@@ -369,8 +370,10 @@ pub(super) struct Export {
 pub(super) enum ExportFormat {
     Raw,
     Curl,
-    Ndjson,
+    Har,
+    Markdown,
     Sse,
+    Ndjson,
 }
 
 #[derive(Debug, Args)]
@@ -396,6 +399,9 @@ pub(super) struct Explain {
     /// The finding's code; without it, the list of all
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
+    /// The reference of all findings, as one Markdown page
+    #[arg(long, conflicts_with = "code")]
+    pub(super) markdown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,11 @@ use crate::report;
 
 pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout());
+    if args.markdown {
+        report::findings(&mut out)?;
+        out.flush()?;
+        return Ok(Exit::Ok);
+    }
     let Some(code) = &args.code else {
         let width = rules().map(|r| r.code.len()).max().unwrap_or(0);
         for r in rules() {
@@ -33,15 +38,7 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         };
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
-    let shows = |s: &&crate::lab::Scenario| s.findings.iter().any(|f| f == rule.code);
-    let mut scenarios: Vec<_> = crate::lab::scenarios().iter().filter(shows).collect();
-    // The scenario of the code's own name shows it best.
-    scenarios.sort_by_key(|s| s.name != rule.code);
-    let see = scenarios.first().map(|s| match s.dialects().first() {
-        Some(&dialect) if dialect != "openai-chat" => format!("{} --dialect {dialect}", s.name),
-        _ => s.name.clone(),
-    });
-    report::explain(rule, global.palette(), see.as_deref(), &mut out)?;
+    report::explain(rule, global.palette(), &mut out)?;
     out.flush()?;
     Ok(Exit::Ok)
 }

@@ -8,7 +8,7 @@ use super::args::{Export, ExportFormat, Global};
 use super::{Exit, Failure, input, output};
 use crate::inspect::Inspection;
 use crate::journal::ExchangeId;
-use crate::report::{self, Ndjson};
+use crate::report::{self, Ndjson, Origin};
 
 pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
     let config = super::load(global)?;
@@ -28,6 +28,19 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
         }
     }
     if args.to == ExportFormat::Ndjson && (args.exchange.is_none() || !exchanges.is_empty()) {
+        out.flush()?;
+        return Ok(Exit::Ok);
+    }
+    let all: Vec<_> = exchanges.iter().map(|(x, i)| (*x, i)).collect();
+    let several = matches!(args.to, ExportFormat::Markdown | ExportFormat::Har);
+    if several && !all.is_empty() {
+        let origin = Origin { created: recording.created, program: recording.program };
+        if args.to == ExportFormat::Har {
+            report::har(&all, &recording.entries, &origin, &mut out)?;
+        } else {
+            let key = |name: &str| config.providers.get(name).and_then(|p| p.key_env.clone());
+            report::markdown(&all, &origin, &key, &mut out)?;
+        }
         out.flush()?;
         return Ok(Exit::Ok);
     }
@@ -54,7 +67,7 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
             }
             writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
         }
-        ExportFormat::Ndjson => {}
+        ExportFormat::Ndjson | ExportFormat::Markdown | ExportFormat::Har => {}
     }
     out.flush()?;
     Ok(Exit::Ok)

@@ -11,7 +11,8 @@ use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap};
 use crate::config::{Config, Provider};
-use crate::journal::{EndCause, Entry, Request, What, file as session_file};
+use crate::inspect::Inspection;
+use crate::journal::{EndCause, Entry, Request, What};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Transport, compose, resolve};
 use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
@@ -181,7 +182,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
 
 fn tools(config: &Arc<Config>) -> Tools {
     let (for_curl, for_body) = (Arc::clone(config), Arc::clone(config));
-    let for_parse = Arc::clone(config);
+    let (for_parse, for_report) = (Arc::clone(config), Arc::clone(config));
     Tools {
         parse_curl: Arc::new(move |command: &str| {
             curl::parse(command, &|name| for_parse.environment.key(name)).map(|curl| curl.draft)
@@ -189,6 +190,13 @@ fn tools(config: &Arc<Config>) -> Tools {
         to_curl: Arc::new(move |r: &Request| {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
+        }),
+        to_markdown: Arc::new(move |exchanges: &[(u32, &Inspection)]| {
+            let key = |name: &str| for_report.providers.get(name)?.key_env.clone();
+            let mut page = Vec::new();
+            // Writing to memory does not fail.
+            let _ = report::markdown(exchanges, &report::Origin::default(), &key, &mut page);
+            String::from_utf8(page).unwrap_or_default()
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
             let draft =
@@ -230,8 +238,8 @@ fn pipe(
                 Ok(_) if !open.load(Ordering::SeqCst) => return,
                 Ok(n) => {
                     let at = clock.now();
-                    if std::mem::take(&mut first) && buffer[..n].starts_with(b"{\"sselens\"") {
-                        return tell(whole_session(&buffer[..n], &mut input));
+                    if std::mem::take(&mut first) && is_whole(&buffer[..n]) {
+                        return tell(whole(&buffer[..n], &mut input));
                     }
                     tell(bare.feed(&buffer[..n], Some(at)));
                 }
@@ -251,13 +259,20 @@ fn pipe(
     let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
 }
 
-/// A saved session that somebody pipes in: no live stream, but no reason to refuse it.
-fn whole_session(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
+/// Whether a pipe begins like a saved session or an archive.
+fn is_whole(begun: &[u8]) -> bool {
+    let packed: Vec<u8> =
+        begun.iter().take(64).filter(|b| !b.is_ascii_whitespace()).copied().collect();
+    [&b"{\"sselens\""[..], b"{\"log\":{"].iter().any(|begin| packed.starts_with(begin))
+}
+
+/// A saved session or a HAR that somebody pipes in: no live stream, but no reason to refuse it.
+fn whole(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
     let mut all = begun.to_vec();
     if input.read_to_end(&mut all).is_err() {
         return Vec::new();
     }
-    session_file::read(&all[..]).map(|s| s.entries).unwrap_or_default()
+    file::read(&all, "", &Told::default()).map(|r| r.entries).unwrap_or_default()
 }
 
 /// Standard input as an exchange, number 0.

@@ -5,7 +5,10 @@
 
 mod compare;
 mod curl;
+mod findings;
+mod har;
 mod lens;
+mod markdown;
 mod ndjson;
 mod raw;
 mod summary;
@@ -13,7 +16,10 @@ mod text;
 
 pub use compare::{cell, compare, comparison, difference};
 pub use curl::curl;
+pub use findings::findings;
+pub use har::{Origin, har};
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
+pub use markdown::{KeyVariable, markdown};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::findings as page;
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::rule::Rule;
-use crate::inspect::{Inspection, Phase, Severity, Think, Transport};
+use crate::inspect::{Inspection, Severity, Think, Transport};
 use crate::text::{self, Newlines, group, visible};
 
 /// Colours, or none: the same words either way.
@@ -284,44 +285,23 @@ fn ending(i: &Inspection) -> String {
     visible(&parts.join(" · "), Newlines::Show).into_owned()
 }
 
-/// Writes what `explain` tells of one rule; `scenario` is the one of the lab that shows it, if any.
+/// Writes what `explain` tells of one rule.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn explain(
-    rule: &Rule,
-    palette: Palette,
-    scenario: Option<&str>,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn explain(rule: &Rule, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
     writeln!(out, "{}", palette.severity(rule.severity, &label))?;
-    for (name, said) in [
-        ("means", rule.means),
-        ("example", rule.example),
-        ("breaks", rule.breaks),
-        ("remedy", rule.remedy),
-        ("evidence", rule.evidence),
-    ] {
+    for (name, said) in page::texts(rule) {
         writeln!(out, "\n{}", palette.bold(name))?;
         for line in said.lines() {
             writeln!(out, "  {line}")?;
         }
     }
     if rule.reads {
-        writeln!(
-            out,
-            "\n  It is about reads or times: the same bytes cut differently may not show it."
-        )?;
+        writeln!(out, "\n  {}", page::READS)?;
     }
-    let see = match scenario {
-        _ if !rule.see.is_empty() => rule.see.to_owned(),
-        Some(scenario) => format!("sselens send -p lab -m lab/{scenario} hi"),
-        None if rule.phase == Phase::Compare => {
-            "It takes two exchanges. `sselens compare A B hi`".to_owned()
-        }
-        None => String::new(),
-    };
+    let see = page::see(rule);
     if !see.is_empty() {
         writeln!(out, "\n{}\n  {see}", palette.bold("see it"))?;
     }

@@ -1,10 +1,11 @@
-//! Recordings: a saved session, a `curl -i` capture, or a bare body, from a file or a pipe.
+//! Recordings: a saved session, a HAR, a `curl -i` capture, or a bare body, from a file or a pipe.
 
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use bytes::Bytes;
 
+use super::har;
 use crate::journal::{EndCause, Entry, Head, Micros, What, file};
 
 /// What the user tells about a bare body.
@@ -27,6 +28,10 @@ pub struct Recording {
     pub warnings: Vec<String>,
     /// It was saved by this program, and has times.
     pub is_session: bool,
+    /// When its epoch was, RFC 3339 in UTC; empty where nobody knows.
+    pub created: String,
+    /// The version of this program that wrote it; empty where it was another.
+    pub program: String,
 }
 
 /// The most bytes of a bare body that are taken at once as an entry.
@@ -62,8 +67,13 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
     let first_line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     if file::is_session(first_line) {
         let session = file::read(bytes).map_err(|e| e.to_string())?;
-        let mut recording =
-            Recording { is_session: true, entries: session.entries, ..Recording::default() };
+        let mut recording = Recording {
+            is_session: true,
+            entries: session.entries,
+            warnings: Vec::new(),
+            created: session.header.created,
+            program: session.header.version,
+        };
         if let Some(torn) = session.torn {
             recording
                 .warnings
@@ -77,8 +87,11 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
         close(&mut recording.entries, recording.warnings.first());
         return Ok(recording);
     }
-    if is_har(bytes) {
-        return Err("is a HAR file; this version does not read those yet".into());
+    let named_har = name.to_ascii_lowercase().ends_with(".har");
+    if named_har || har::is_har(bytes) {
+        let mut recording = har::read(bytes, told)?;
+        close(&mut recording.entries, None);
+        return Ok(recording);
     }
     let mut bare = Bare::new(name, told);
     let mut recording = Recording::default();
@@ -87,17 +100,6 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
     }
     recording.entries.extend(bare.finish(None));
     Ok(recording)
-}
-
-/// Whether this is an HTTP archive: a JSON object with `log.entries`.
-fn is_har(bytes: &[u8]) -> bool {
-    let begins = bytes.trim_ascii_start().starts_with(b"{");
-    let Some(text) = std::str::from_utf8(bytes).ok().filter(|t| begins && t.contains("\"log\""))
-    else {
-        return false;
-    };
-    let mut tape = crate::json::Tape::new();
-    tape.parse(text).is_ok() && tape.root(text).is_some_and(|j| j.at(&["log", "entries"]).is_some())
 }
 
 /// An exchange without an end was interrupted together with the program: it gets one that says
@@ -197,7 +199,8 @@ impl Bare {
     }
 }
 
-fn body(bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
+/// A body's entries, of number 0.
+pub(super) fn body(bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
     let entry = |piece: &[u8]| {
         let (len, bytes) = (piece.len() as u32, Bytes::copy_from_slice(piece));
         Entry { x: 0, at, what: What::Body { len, bytes, masked: Vec::new() } }

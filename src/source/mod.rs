@@ -5,6 +5,7 @@ mod clock;
 pub mod curl;
 mod engine;
 pub mod file;
+mod har;
 mod marks;
 mod recorder;
 pub mod request;

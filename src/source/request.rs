@@ -390,6 +390,30 @@ impl Outgoing {
     }
 }
 
+/// Masks a request that another program wrote down; gives its secrets, which the answer may quote.
+pub(super) fn mask_recorded(request: &mut Request) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in &request.headers {
+        if HEADERS.contains(&name.as_str()) {
+            secrets.add(credential(value));
+        }
+    }
+    let url = url::Url::parse(&request.url).ok();
+    if let Some(url) = &url {
+        url_secrets(url, &mut secrets);
+    }
+    (request.body, request.masked) = mask_body(&request.body, &mut secrets);
+    request.url = match &url {
+        Some(url) => mask_url(url, &secrets),
+        None => mask_query(&request.url, &secrets),
+    };
+    for (name, value) in &mut request.headers {
+        *value = mask_header(name, value, &secrets);
+    }
+    request.model = secrets.mask(&request.model);
+    secrets
+}
+
 /// The body with its secrets masked, and where. The values of listed keys become secrets.
 fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
     let mut spans: Vec<std::ops::Range<usize>> = Vec::new();

@@ -15,6 +15,7 @@ const COPIES: &[(&str, &str)] = &[
     ("reasoning", "the reasoning so far"),
     ("finding", "the selected finding"),
     ("curl", "the shown exchange's request as a curl command, secrets masked"),
+    ("report", "a bug report of the shown exchange, in Markdown"),
     ("body", "the request's body in the editor"),
     ("stream", "the whole body of the answer"),
 ];
@@ -29,7 +30,7 @@ impl App {
             list.add(*name, *about);
         }
         let first = match self.focus {
-            PaneId::Request => 6,
+            PaneId::Request => 7,
             PaneId::Frames => 0,
             PaneId::Detail => usize::from(super::pane::detail::shows_json(self)),
             PaneId::Answer => match self.answer.channel() {
@@ -66,6 +67,7 @@ impl App {
                     .and_then(|i| seen.findings().get(i))
                     .map(|f| format!("{} {}: {}", f.severity.name(), f.code(), f.message)),
                 ("curl", _) => seen.request.as_ref().map(|r| (self.tools.to_curl)(r)),
+                ("report", _) => Some((self.tools.to_markdown)(&[(exchange.id, seen)])),
                 ("stream", _) => Some(lossy(seen.body())),
                 _ => None,
             };

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use crate::action::Draft;
 use crate::action::Keymap;
-use crate::inspect::Options;
-use crate::journal::{Entry, Request};
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, ExchangeId, Request};
 
 /// A provider as the screen needs to know it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,6 +73,8 @@ impl ProviderInfo {
 pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, String> + Send + Sync>;
 /// Writes a request as a curl command line.
 pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
+/// Writes exchanges as a bug report in Markdown.
+pub type ToMarkdown = Arc<dyn Fn(&[(ExchangeId, &Inspection)]) -> String + Send + Sync>;
 /// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
 pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
 
@@ -83,6 +85,8 @@ pub struct Tools {
     pub parse_curl: ParseCurl,
     /// Writes a request as a curl command line.
     pub to_curl: ToCurl,
+    /// Writes a bug report.
+    pub to_markdown: ToMarkdown,
     /// Makes the body of a new request.
     pub body: Body,
 }

@@ -30,6 +30,7 @@ impl App {
                 | Action::Help
                 | Action::Palette
                 | Action::SaveSession
+                | Action::ExportMarkdown
                 | Action::OpenFile
                 | Action::History
                 | Action::Search
@@ -55,8 +56,15 @@ impl App {
                 let name = self.free_name("");
                 self.ask(Purpose::SaveSession, "Save the session to", &name);
             }
+            Action::ExportMarkdown if self.exchanges.is_empty() => {
+                self.say("There is nothing to report yet: send a request, or open a recording.");
+            }
+            Action::ExportMarkdown => {
+                let name = self.free_name("-report").replace(".json", ".md");
+                self.ask(Purpose::ExportMarkdown, "Write a bug report (Markdown) to", &name);
+            }
             Action::OpenFile => {
-                self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, curl -i)", "")
+                self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, curl -i, .har)", "")
             }
             Action::NextPane => self.go(self.focus.step(1)),
             Action::PreviousPane => self.go(self.focus.step(PaneId::ALL.len() - 1)),
@@ -369,6 +377,12 @@ impl App {
             Purpose::SaveSession => {
                 self.proposed.insert(trimmed.to_owned());
                 self.effects.push(Effect::SaveSession(path()));
+            }
+            Purpose::ExportMarkdown => {
+                self.proposed.insert(trimmed.to_owned());
+                let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &e.seen)).collect();
+                let bytes = (self.tools.to_markdown)(&all).into_bytes();
+                self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
             Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
             Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),

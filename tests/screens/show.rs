@@ -247,3 +247,49 @@ fn bytes_are_shown_with_their_line_ends_and_in_hexadecimal() {
     let played = play(opened(exchange(0, &frames)), (120, 40), "x", Vec::new());
     played.shows("64 61 74 61 3a 20 7b 22");
 }
+
+#[test]
+fn a_bug_report_goes_to_a_file_or_the_clipboard() {
+    let written = |played: &Played| {
+        played.outside.effects.iter().find_map(|e| match e {
+            sselens::action::Effect::WriteFile { path, bytes } => {
+                Some((path.display().to_string(), String::from_utf8(bytes.clone()).unwrap()))
+            }
+            _ => None,
+        })
+    };
+    screen(100, 30, "B").shows("Write a bug report (Markdown) to");
+    let (path, page) = written(&screen(100, 30, "B<enter>")).unwrap();
+    assert!(path.ends_with("-report.md"), "{path}");
+    assert!(page.starts_with("**degraded**") || page.starts_with("**failed**"), "{page}");
+    assert!(page.contains("`reasoning-only`") && page.contains("curl -N -X POST"), "{page}");
+    // Two exchanges make one report.
+    let mut entries = exchange(0, &reasoning_only());
+    entries.extend(exchange(1, &[chunk(r#"{"content":"Hello."}"#)]));
+    let both = play(opened(entries.clone()), (100, 30), "B<enter>", Vec::new());
+    assert!(written(&both).unwrap().1.contains("| 1 | `lab"), "{both:?}", both = written(&both));
+    // The clipboard has room for the one that is shown.
+    let copied = play(opened(entries), (100, 30), "yreport<enter>", Vec::new());
+    let [page] = &copied.outside.copies[..] else { panic!("{:?}", copied.outside.copies) };
+    assert!(page.starts_with("**") && !page.contains("| 1 |"), "{page}");
+    let nothing = play(startup(), (100, 30), "2B", Vec::new());
+    nothing.shows("There is nothing to report yet");
+}
+
+#[test]
+fn a_har_opens_like_any_recording() {
+    let body: String = reasoning_only().concat();
+    let har = serde_json::json!({"log": {"entries": [{
+        "request": {"method": "POST", "url": "https://api.example.com/v1/chat/completions",
+            "headers": [], "postData": {"text": "{\"model\":\"m-7\"}"}},
+        "response": {"status": 200, "headers": [], "content":
+            {"mimeType": "text/event-stream", "text": body}},
+    }]}});
+    let told = sselens::source::file::Told::default();
+    let har = har.to_string();
+    let read = sselens::source::file::read(har.as_bytes(), "x.har", &told).unwrap();
+    let played = play(opened(read.entries), (120, 36), "e", Vec::new());
+    played.shows("api.example.com");
+    played.shows("reasoning-only");
+    played.shows("m-7");
+}

@@ -53,6 +53,7 @@ pub(super) enum Purpose {
     Header(Option<usize>),
     Curl,
     SaveSession,
+    ExportMarkdown,
     OpenFile,
     LoadRequest,
     SaveRequest,

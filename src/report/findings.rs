@@ -1,0 +1,97 @@
+//! The reference of all findings as one Markdown page: the words that `explain CODE` prints.
+
+use std::io::{self, Write};
+
+use super::markdown::{fence, words};
+use crate::inspect::rule::{Rule, rules};
+use crate::inspect::{Phase, Severity};
+use crate::lab;
+
+/// The texts of a rule with their headings, in the order in which they are read.
+pub(super) fn texts(rule: &Rule) -> [(&'static str, &'static str); 5] {
+    [
+        ("means", rule.means),
+        ("example", rule.example),
+        ("breaks", rule.breaks),
+        ("remedy", rule.remedy),
+        ("evidence", rule.evidence),
+    ]
+}
+
+/// What is said of a rule that goes by reads or times.
+pub(super) const READS: &str =
+    "It is about reads or times: the same bytes cut differently may not show it.";
+
+/// How to see a finding: the lab's command for it, or why there is none.
+pub(super) fn see(rule: &Rule) -> String {
+    if !rule.see.is_empty() {
+        return rule.see.to_owned();
+    }
+    let shows = |s: &&lab::Scenario| s.findings.iter().any(|f| f == rule.code);
+    let mut scenarios: Vec<_> = lab::scenarios().iter().filter(shows).collect();
+    // The scenario of the code's own name shows it best.
+    scenarios.sort_by_key(|s| s.name != rule.code);
+    match scenarios.first() {
+        Some(s) => {
+            let dialect = match s.dialects().first() {
+                Some(&dialect) if dialect != "openai-chat" => format!(" --dialect {dialect}"),
+                _ => String::new(),
+            };
+            format!("sselens send -p lab -m lab/{}{dialect} hi", s.name)
+        }
+        None if rule.phase == Phase::Compare => {
+            "It takes two exchanges. `sselens compare A B hi`".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// Those of the writer.
+pub fn findings(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "# Findings\n")?;
+    writeln!(
+        out,
+        "Every finding that sselens can make, by its code. `sselens explain CODE` and Enter on a \
+         finding in the screen print the same text; `sselens explain --markdown` prints this page. \
+         In the examples `⏎` is a line feed.\n"
+    )?;
+    writeln!(out, "| severity | means |\n|---|---|")?;
+    for (severity, means) in [
+        (Severity::Fatal, "The answer is lost, or a failure is presented as success."),
+        (Severity::Error, "The stream failed and says so."),
+        (Severity::Warn, "Some real client yields a wrong result."),
+        (Severity::Info, "A deviation worth showing, harmless to robust clients."),
+    ] {
+        writeln!(out, "| {} | {means} |", severity.name())?;
+    }
+    let mut phases: Vec<Phase> = rules().map(|r| r.phase).collect();
+    phases.sort();
+    phases.dedup();
+    for phase in &phases {
+        let of: Vec<_> = rules().filter(|r| r.phase == *phase).collect();
+        let links: Vec<_> = of.iter().map(|r| format!("[{0}](#{0})", r.code)).collect();
+        writeln!(out, "\n**{}**: {}", phase.name(), links.join(", "))?;
+    }
+    for rule in phases.iter().flat_map(|p| rules().filter(move |r| r.phase == *p)) {
+        writeln!(out, "\n## {}\n", rule.code)?;
+        writeln!(out, "{} · phase {}", rule.severity.name(), rule.phase.name())?;
+        for (name, said) in texts(rule) {
+            match name {
+                "example" => writeln!(out, "\n**{name}**\n\n{}", fence(said, "text"))?,
+                _ => writeln!(out, "\n**{name}** {}", words(said))?,
+            }
+        }
+        if rule.reads {
+            writeln!(out, "\n{READS}")?;
+        }
+        let see = see(rule);
+        if !see.is_empty() {
+            let see = if see.starts_with("sselens ") { format!("`{see}`") } else { words(&see) };
+            writeln!(out, "\n**see it** {see}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! `--to markdown`: a bug report to paste into an issue.
+//!
+//! The verdict comes first, then what a maintainer asks for next. Text from the wire stands in code,
+//! whose fences are longer than any run of backticks in it, or has every character of Markdown
+//! escaped: it can neither format, nor link, nor notify anybody.
+
+mod exchange;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::compare::{cell, difference};
+use super::har::Origin;
+use crate::inspect::compare::{Amount, Comparison, Difference, Expect, compare};
+use crate::inspect::{Inspection, Outcome};
+use crate::journal::{ExchangeId, Request};
+use crate::text::{self, Newlines, group, visible};
+
+/// The most exchanges that a table lists; the rest is in the matrix.
+const MAX_ROWS: usize = 40;
+/// The most exchanges that are told in full.
+const MAX_TOLD: usize = 3;
+/// The most paths of a comparison.
+const MAX_PATHS: usize = 12;
+
+/// Gives the variable that holds the key of a provider, by its name.
+pub type KeyVariable<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Writes the report on all of `exchanges`.
+///
+/// # Errors
+/// Those of the writer.
+pub fn markdown(
+    exchanges: &[(ExchangeId, &Inspection)],
+    origin: &Origin,
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    match exchanges {
+        [] => writeln!(out, "The recording holds no exchange.")?,
+        [(_, one)] => {
+            writeln!(out, "{}\n", exchange::verdict(one))?;
+            exchange::tell(one, None, key, out)?;
+        }
+        [(_, a), (_, b)] if is_comparison(a, b) => {
+            let compared = compare(a, b, Expect::guess(a, b));
+            comparison(&compared, out)?;
+            table(exchanges, out)?;
+            for (side, (x, seen)) in exchanges.iter().enumerate() {
+                let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
+                let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
+                let name = if side == 0 { "A" } else { "B" };
+                writeln!(out, "## {name}, exchange {x}\n\n{}\n", exchange::verdict(seen))?;
+                exchange::side(seen, &frames, key, out)?;
+                writeln!(out)?;
+            }
+        }
+        _ => {
+            several(exchanges, out)?;
+            table(exchanges, out)?;
+            each(exchanges, key, out)?;
+        }
+    }
+    origin_of(origin, out)
+}
+
+/// Whether two exchanges are one question put to two places.
+fn is_comparison(a: &Inspection, b: &Inspection) -> bool {
+    let (Some(x), Some(y)) = (&a.request, &b.request) else { return false };
+    let to = |r: &Request| (r.provider.clone(), r.model.clone(), r.url.clone());
+    let redirected = a.status().is_some_and(|s| (300..400).contains(&s));
+    let at_once = match (a.timing.request, b.timing.request) {
+        (Some(a), Some(b)) => a.abs_diff(b) < 100_000,
+        _ => false,
+    };
+    !redirected && to(x) != to(y) && (x.body == y.body || at_once)
+}
+
+fn comparison(c: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "**A and B compared:** {}\n", prose(&c.verdict))?;
+    let expected = match c.expect {
+        Expect::Same => "A and B were expected to be one stream.",
+        Expect::Different => "A and B are two answers of their own: differing text is normal.",
+    };
+    writeln!(out, "{expected}")?;
+    if !c.differences.is_empty() {
+        writeln!(out)?;
+    }
+    for d in &c.differences {
+        let (a, b) = (code(&text::preview(&d.a, 80)), code(&text::preview(&d.b, 80)));
+        let (severity, rule) = (d.severity.name(), d.rule.code);
+        writeln!(out, "- {severity} `{rule}`: {} A: {a}, B: {b}", prose(&d.message))?;
+    }
+    writeln!(out, "\n| | A | B | difference |\n|---|--:|--:|--:|")?;
+    for f in c.figures.iter().filter(|f| f.values[0] != f.values[1]) {
+        let [a, b] = &f.values;
+        let shown = |amount: &Amount| match amount {
+            Amount::Word(_) => in_cell(&code(&cell(amount))),
+            _ => cell(amount),
+        };
+        writeln!(out, "| {} | {} | {} | {} |", f.name, shown(a), shown(b), difference(a, b))?;
+    }
+    let paths: Vec<_> = c.paths.iter().filter(|p| p.counts.contains(&0)).collect();
+    if !paths.is_empty() {
+        writeln!(out, "\nJSON paths that only one of them has:\n")?;
+    }
+    for p in paths.iter().take(MAX_PATHS) {
+        let place = match p.counts {
+            [0, b] => format!("×{} only in B", group(b)),
+            [a, _] => format!("×{} only in A", group(a)),
+        };
+        writeln!(out, "- {} {place}", code(&visible(&p.path, Newlines::Show)))?;
+    }
+    let more = paths.len().saturating_sub(MAX_PATHS) as u64;
+    if more > 0 {
+        writeln!(out, "- and {} more", group(more))?;
+    }
+    writeln!(out)
+}
+
+/// The tally of many exchanges: what works and what does not.
+fn several(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io::Result<()> {
+    let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count();
+    let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
+    let all = exchanges.len();
+    let sentence = match (failed, degraded) {
+        (0, 0) => format!("All {all} exchanges are ok."),
+        (0, _) => format!("{degraded} of {all} exchanges are degraded, none failed."),
+        (_, 0) => format!("{failed} of {all} exchanges failed."),
+        _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
+    };
+    writeln!(out, "**{sentence}**\n")?;
+    // One question in several sizes is several questions.
+    let mut groups = BTreeMap::<(String, usize), BTreeMap<String, usize>>::new();
+    for (_, i) in exchanges {
+        let size = i.request.as_ref().map_or(0, |r| r.body.len());
+        let row = groups.entry((who(i), size)).or_default();
+        *row.entry(fate(i)).or_default() += 1;
+    }
+    if groups.len() == all {
+        return Ok(());
+    }
+    writeln!(out, "| asked | request bytes | n | what became of them |\n|---|--:|--:|---|")?;
+    for ((who, size), fates) in &groups {
+        let n: usize = fates.values().sum();
+        let mut fates: Vec<_> = fates.iter().collect();
+        fates.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+        let told: Vec<_> = fates.iter().map(|(fate, n)| format!("{n} × {fate}")).collect();
+        let size = group(*size as u64);
+        writeln!(out, "| {} | {size} | {n} | {} |", in_cell(&code(who)), told.join(", "))?;
+    }
+    writeln!(out)
+}
+
+/// Outcome, reason and the code that decided it.
+fn fate(i: &Inspection) -> String {
+    let reason = i.reason().map_or("running", |r| r.name());
+    let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code()));
+    format!("{} ({reason}){by}", i.outcome().name())
+}
+
+/// Provider and model.
+fn who(i: &Inspection) -> String {
+    match &i.request {
+        Some(r) => visible(&format!("{} · {}", r.provider, r.model), Newlines::Show).into_owned(),
+        None => "recorded body".to_owned(),
+    }
+}
+
+fn table(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "| # | provider · model | status | outcome | finish | frames | bytes | TTFT | verdict |\n\
+         |--:|---|--:|---|---|--:|--:|--:|---|"
+    )?;
+    for (x, i) in exchanges.iter().take(MAX_ROWS) {
+        let finish: Vec<_> = i.answer().finish().map(|(_, why)| text::preview(why, 30)).collect();
+        let finish = if finish.is_empty() { "–".into() } else { code(&finish.join(", ")) };
+        let first = i.timing.first_reasoning.into_iter().chain(i.timing.first_content).min();
+        writeln!(
+            out,
+            "| {x} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            in_cell(&code(&who(i))),
+            i.status().map_or("–".to_owned(), |s| s.to_string()),
+            i.outcome().name(),
+            in_cell(&finish),
+            group(i.frames().len() as u64),
+            group(i.wire_len()),
+            i.timing.since_request(first).map_or("–".to_owned(), |s| format!("{s:.3} s")),
+            in_cell(&prose(&text::preview(&i.verdict(), 160))),
+        )?;
+    }
+    if exchanges.len() > MAX_ROWS {
+        writeln!(out, "\nand {} more.", exchanges.len() - MAX_ROWS)?;
+    }
+    writeln!(out)
+}
+
+/// Tells the exchanges that decide in full: the worst of each kind of fate.
+fn each(
+    exchanges: &[(ExchangeId, &Inspection)],
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut sorted: Vec<_> = exchanges.iter().filter(|(_, i)| i.outcome() > Outcome::Ok).collect();
+    sorted.sort_by_key(|(_, i)| std::cmp::Reverse(i.outcome()));
+    let mut told = Vec::new();
+    for (x, i) in sorted {
+        let cause = i.cause().map(|f| f.code());
+        if told.len() == MAX_TOLD || told.contains(&cause) {
+            continue;
+        }
+        told.push(cause);
+        writeln!(out, "## Exchange {x}\n\n{}\n", exchange::verdict(i))?;
+        exchange::tell(i, Some(*x), key, out)?;
+        writeln!(out)?;
+    }
+    match exchanges.first().filter(|_| told.is_empty()) {
+        Some((_, first)) => exchange::side(first, &[], key, out),
+        None => Ok(()),
+    }
+}
+
+fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let by = format!("sselens {}, {os} {arch}", env!("CARGO_PKG_VERSION"));
+    let mut parts = vec![format!("Reported by {by}")];
+    let when = visible(&origin.created, Newlines::Show);
+    match visible(&origin.program, Newlines::Show) {
+        program if !program.is_empty() => {
+            parts.push(format!("recorded by {}", code(&format!("sselens {program} {when}"))));
+        }
+        _ if !when.is_empty() => parts.push(format!("recorded {}", code(&when))),
+        _ => {}
+    }
+    writeln!(out, "\n{}; secrets are masked with `*`.", parts.join(", "))
+}
+
+/// `said` as a code block. The fence is longer than any run of backticks inside.
+pub(super) fn fence(said: &str, language: &str) -> String {
+    let ticks = "`".repeat((longest_run(said) + 1).max(3));
+    format!("{ticks}{language}\n{}\n{ticks}", said.trim_end_matches('\n'))
+}
+
+/// `said` as code inside a line.
+pub(super) fn code(said: &str) -> String {
+    if said.is_empty() {
+        return "–".to_owned();
+    }
+    let said = said.replace(['\n', '\r'], " ");
+    let ticks = "`".repeat(longest_run(&said) + 1);
+    // A space on both sides is taken off again, where the text begins or ends with a backtick.
+    let pad = if said.starts_with(['`', ' ']) || said.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{ticks}{pad}{said}{pad}{ticks}")
+}
+
+/// Markdown in the cell of a table, where a bar ends it even inside code.
+fn in_cell(markdown: &str) -> String {
+    markdown.replace("\\|", "|").replace('|', "\\|").replace('\n', " ")
+}
+
+fn longest_run(said: &str) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for c in said.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}
+
+/// `said` as plain text inside a line: what could begin something in Markdown or HTML is escaped.
+/// Sites look for `@name` and `#1` after that, in the text itself: there the sign becomes
+/// code.
+pub(super) fn prose(said: &str) -> String {
+    escaped(said, false)
+}
+
+/// `linked`: what sites make links of stays.
+fn escaped(said: &str, linked: bool) -> String {
+    let mut out = String::new();
+    let mut chars = visible(said, Newlines::Keep).replace('\n', " ");
+    chars = chars.replace('\r', " ");
+    let mut before = ' ';
+    let mut rest = chars.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        match c {
+            '@' if !linked && next.is_alphanumeric() => out.push_str("`@`"),
+            '#' if next.is_ascii_digit() && linked => out.push(c),
+            '#' if next.is_ascii_digit() => out.push_str("`#`"),
+            // Inside a word it marks nothing.
+            '_' if before.is_alphanumeric() && next.is_alphanumeric() => out.push(c),
+            '\\' | '`' | '*' | '_' | '<' | '[' | '|' | '~' | '&' | '$' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+        before = c;
+    }
+    out
+}
+
+/// This program's own words: what they have between backticks is code, the rest is [`prose`] in
+/// which `owner/name#1` is a link.
+pub(super) fn words(said: &str) -> String {
+    let parts: Vec<_> = said.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return escaped(said, true);
+    }
+    let part =
+        |(n, part): (usize, &&str)| if n % 2 == 0 { escaped(part, true) } else { code(part) };
+    parts.iter().enumerate().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_breaks_out_of_a_fence() {
+        let block = fence("a\n```\n<b>\n`````\n", "text");
+        assert!(block.starts_with("``````text\n") && block.ends_with("\n``````"), "{block}");
+        assert_eq!(fence("a", ""), "```\na\n```");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(in_cell(&code("a|b")), "`a\\|b`");
+    }
+
+    #[test]
+    fn prose_is_only_text() {
+        assert_eq!(
+            prose("<img src=x> [a](b) `c` *d* e_f"),
+            "\\<img src=x> \\[a](b) \\`c\\` \\*d\\* e_f"
+        );
+        assert_eq!(prose("@octocat see #12\n# no"), "`@`octocat see `#`12 \\# no");
+        assert_eq!(prose("a \x1b[2J\u{202e}"), "a ␛\\[2J⟨U+202E⟩");
+    }
+}

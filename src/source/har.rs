@@ -1,0 +1,365 @@
+//! HTTP archives (HAR 1.2): exchanges that a browser, a proxy or this program wrote down.
+//!
+//! An archive of another program has whole bodies and no reads: its exchanges are bare bodies with
+//! a request and a head. One of ours has the journal in the member `_sselens` beside what viewers
+//! know, and gives back every entry with its time.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::file::{Recording, Told, body};
+use super::request::{mask_header, mask_recorded, model_of};
+use crate::journal::{
+    EndCause, Entry, ExchangeId, Head, Headers, Masker, Request, Secrets, What, file,
+};
+
+#[derive(Deserialize)]
+struct Archive {
+    log: Log,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    entries: Vec<Item>,
+}
+
+/// One entry of the archive. Members that nobody needs here are not read.
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "startedDateTime", default)]
+    started: String,
+    request: Asked,
+    response: Answered,
+    #[serde(rename = "_eventSourceMessages", default)]
+    messages: Vec<Message>,
+    #[serde(rename = "_sselens")]
+    own: Option<Own>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    post_data: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answered {
+    #[serde(default)]
+    status: i64,
+    #[serde(default)]
+    http_version: String,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    content: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Text {
+    #[serde(default)]
+    mime_type: String,
+    text: Option<String>,
+    encoding: Option<String>,
+}
+
+/// An event as Chrome writes it down.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    #[serde(default)]
+    event_name: String,
+    #[serde(default)]
+    event_id: String,
+    #[serde(default)]
+    data: String,
+}
+
+/// What this program writes beside the members that are everybody's.
+#[derive(Deserialize)]
+struct Own {
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    created: String,
+    /// Lines of a session file. In place of bytes that stand elsewhere in the archive: `take`, how
+    /// many of them.
+    entries: Vec<Map<String, Value>>,
+}
+
+/// Whether this is an HTTP archive: a JSON object with `log.entries`.
+pub(super) fn is_har(bytes: &[u8]) -> bool {
+    let begins = unmarked(bytes).trim_ascii_start().starts_with(b"{");
+    let Some(text) =
+        std::str::from_utf8(unmarked(bytes)).ok().filter(|t| begins && t.contains("\"log\""))
+    else {
+        return false;
+    };
+    let mut tape = crate::json::Tape::new();
+    tape.parse(text).is_ok() && tape.root(text).is_some_and(|j| j.at(&["log", "entries"]).is_some())
+}
+
+/// Without a byte order mark, which some tools write.
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// Reads an archive.
+///
+/// # Errors
+/// A sentence that says what is wrong with it and where.
+pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
+    let archive: Archive =
+        serde_json::from_slice(unmarked(bytes)).map_err(|e| format!("is no HAR: {e}"))?;
+    let mut items = archive.log.entries;
+    if items.is_empty() {
+        return Err("is a HAR without any entry".into());
+    }
+    let mut recording = Recording::default();
+    let all = items.len();
+    if items.iter().any(is_stream) {
+        items.retain(is_stream);
+    }
+    if let skipped @ 1.. = all - items.len() {
+        recording.warnings.push(format!(
+            "{} of {all} skipped: no requests to a model",
+            crate::text::count(skipped as u64, "entry").replace("entrys", "entries")
+        ));
+    }
+    let mut used = BTreeSet::new();
+    for (number, item) in items.iter().enumerate() {
+        let x = u32::try_from(number).map_err(|e| e.to_string())?;
+        match item.own.as_ref().map(|own| restored(item, own)) {
+            Some(Ok(mut entries)) => {
+                let own = item.own.as_ref();
+                let pick = |of: fn(&Own) -> &String| own.map(of).cloned().unwrap_or_default();
+                if recording.created.is_empty() {
+                    recording.created = pick(|o| &o.created);
+                    recording.program = pick(|o| &o.version);
+                }
+                recording.is_session = true;
+                let was = entries.first().map_or(x, |e| e.x);
+                let x = if used.contains(&was) { next(&used) } else { was };
+                used.insert(x);
+                entries.iter_mut().for_each(|e| e.x = x);
+                recording.entries.extend(entries);
+                continue;
+            }
+            Some(Err(why)) => recording.warnings.push(format!(
+                "entry {number}: its reads do not fit its body any more ({why}); read without times"
+            )),
+            None => {}
+        }
+        let x = if used.contains(&x) { next(&used) } else { x };
+        used.insert(x);
+        if recording.created.is_empty() {
+            recording.created.clone_from(&item.started);
+        }
+        foreign(x, item, told, &mut recording)?;
+    }
+    // One of ours had the exchanges interleaved as they came.
+    if recording.entries.iter().all(|e| e.at.is_some()) {
+        recording.entries.sort_by_key(|e| e.at);
+    }
+    for entry in &mut recording.entries {
+        if let (What::Request(r), Some(dialect)) = (&mut entry.what, &told.dialect) {
+            r.dialect.clone_from(dialect);
+        }
+    }
+    Ok(recording)
+}
+
+fn next(used: &BTreeSet<ExchangeId>) -> ExchangeId {
+    used.last().map_or(0, |x| x.saturating_add(1))
+}
+
+/// Whether an entry is a call of a model, or could be one: a stream came back, or the request has
+/// the members of one.
+fn is_stream(item: &Item) -> bool {
+    let of_header =
+        item.response.headers.iter().find(|p| p.name.eq_ignore_ascii_case("content-type"));
+    let of_content = item.response.content.as_ref().map(|c| c.mime_type.as_str());
+    let types = [of_header.map(|p| p.value.as_str()), of_content];
+    let streamed = types.into_iter().flatten().any(|t| {
+        let t = t.to_ascii_lowercase();
+        ["event-stream", "eventstream", "ndjson", "jsonl", "json-seq", "stream+json"]
+            .iter()
+            .any(|s| t.contains(s))
+    });
+    let asks = || {
+        let text = item.request.post_data.as_ref()?.text.as_deref()?;
+        let mut tape = crate::json::Tape::new();
+        tape.parse(text).ok()?;
+        let body = tape.root(text)?;
+        let members = ["messages", "contents", "prompt", "input", "model"];
+        members.iter().any(|m| body.get(m).is_some()).then_some(())
+    };
+    item.own.is_some() || streamed || !item.messages.is_empty() || asks().is_some()
+}
+
+/// The bytes of a content: text, or base64.
+fn bytes_of(content: &Text) -> Result<Option<Vec<u8>>, String> {
+    let Some(text) = &content.text else { return Ok(None) };
+    match content.encoding.as_deref() {
+        Some("base64") => {
+            let packed: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+            BASE64.decode(packed).map(Some).map_err(|e| format!("content.text: base64: {e}"))
+        }
+        None | Some("" | "utf-8" | "utf8") => Ok(Some(text.as_bytes().to_vec())),
+        Some(other) => Err(format!("content.encoding {other:?} is not known")),
+    }
+}
+
+/// The entries of one of our own: the bytes are put back to where they were taken from.
+fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, String> {
+    let content = item.response.content.as_ref().map(bytes_of).transpose()?.flatten();
+    let content = content.unwrap_or_default();
+    let asked = item.request.post_data.as_ref().and_then(|p| p.text.as_deref()).unwrap_or_default();
+    let mut at = 0_usize;
+    let mut lines = file::header(&own.version, &own.created).into_bytes();
+    for entry in &own.entries {
+        let mut entry = entry.clone();
+        if let Some(take) = entry.remove("take") {
+            let take = take.as_u64().and_then(|n| usize::try_from(n).ok());
+            let (all, from) = if entry.get("type").and_then(Value::as_str) == Some("request") {
+                (asked.as_bytes(), 0)
+            } else {
+                (&content[..], at)
+            };
+            let piece = take
+                .and_then(|n| all.get(from..from.checked_add(n)?))
+                .ok_or_else(|| format!("the body ends at byte {}", all.len()))?;
+            if all.as_ptr() == content.as_ptr() {
+                at += piece.len();
+            }
+            entry.insert("pieces".into(), json!([{"base64": BASE64.encode(piece)}]));
+        }
+        serde_json::to_writer(&mut lines, &entry).map_err(|e| e.to_string())?;
+        lines.push(b'\n');
+    }
+    if own.entries.iter().any(|e| e.get("type").and_then(Value::as_str) == Some("body"))
+        && at > 0
+        && at != content.len()
+    {
+        return Err(format!("the reads end at byte {at} of {}", content.len()));
+    }
+    file::read(&lines[..]).map(|s| s.entries).map_err(|e| e.to_string())
+}
+
+/// The entries of an exchange that another program wrote down.
+fn foreign(
+    x: ExchangeId,
+    item: &Item,
+    told: &Told,
+    recording: &mut Recording,
+) -> Result<(), String> {
+    let number = x;
+    let mut add = |what| recording.entries.push(Entry { x, at: None, what });
+    let asked = item.request.post_data.as_ref().and_then(|p| p.text.clone()).unwrap_or_default();
+    let host = url::Url::parse(&item.request.url).ok().and_then(|u| u.host_str().map(String::from));
+    let mut request = Request {
+        method: item.request.method.to_uppercase(),
+        url: item.request.url.clone(),
+        headers: headers(&item.request.headers),
+        model: model_of(asked.as_bytes()).unwrap_or_default(),
+        body: asked.into(),
+        provider: host.unwrap_or_default(),
+        dialect: told.dialect.clone().unwrap_or_else(|| "auto".into()),
+        ..Request::default()
+    };
+    let secrets = mask_recorded(&mut request);
+    // A bare body, of which more is known than of others.
+    let (status, content_type) = (told.status, told.content_type.clone());
+    let dialect = told.dialect.clone();
+    add(What::Bare { status, content_type, dialect, named_sse: false });
+    add(What::Request(Box::new(request)));
+    if let Ok(status @ 100..) = u16::try_from(item.response.status) {
+        add(What::Head(head(status, &item.response, &secrets)));
+    }
+    let bytes = item.response.content.as_ref().map(bytes_of).transpose();
+    let bytes = bytes.map_err(|why| format!("entry {number}: {why}"))?.flatten();
+    let bytes = match bytes {
+        Some(bytes) if !bytes.is_empty() || item.messages.is_empty() => bytes,
+        None if item.messages.is_empty() => Vec::new(),
+        _ => {
+            recording.warnings.push(format!(
+                "entry {number} has no body; it was put together from its events, and comments, \
+                 odd lines and the bytes themselves are not known"
+            ));
+            events(&item.messages)
+        }
+    };
+    let mut masker = Masker::new(secrets);
+    let (mut settled, mut masked) = masker.feed(bytes.into());
+    let (rest, more) = masker.finish();
+    if !rest.is_empty() {
+        settled = Bytes::from([settled, rest].concat());
+        masked.extend(more);
+    }
+    let mut pieces = body(&settled, None);
+    if let Some(What::Body { masked: spans, .. }) = pieces.first_mut().map(|e| &mut e.what) {
+        *spans = masked;
+    }
+    recording.entries.extend(pieces.into_iter().map(|e| Entry { x, ..e }));
+    let what = What::End { cause: EndCause::Unknown, detail: String::new() };
+    recording.entries.push(Entry { x, at: None, what });
+    Ok(())
+}
+
+/// Header fields, names in lower case, without HTTP/2's own (`:authority`).
+fn headers(pairs: &[Pair]) -> Headers {
+    let plain = pairs.iter().filter(|p| !p.name.starts_with(':'));
+    plain.map(|p| (p.name.to_ascii_lowercase(), p.value.clone())).collect()
+}
+
+/// The response head. An archive holds the body after its content coding: what the head says of the
+/// coded body holds no more.
+fn head(status: u16, of: &Answered, secrets: &Secrets) -> Head {
+    let mut headers = headers(&of.headers);
+    if headers.iter().any(|(k, _)| k == "content-encoding") {
+        headers.retain(|(k, _)| k != "content-encoding" && k != "content-length");
+    }
+    if !headers.iter().any(|(k, _)| k == "content-type")
+        && let Some(content) = of.content.as_ref().filter(|c| c.mime_type.contains('/'))
+    {
+        headers.push(("content-type".into(), content.mime_type.clone()));
+    }
+    for (name, value) in &mut headers {
+        *value = mask_header(name, value, secrets);
+    }
+    Head { interim: false, status, version: of.http_version.to_ascii_uppercase(), headers }
+}
+
+/// Events as a stream would have them.
+fn events(messages: &[Message]) -> Vec<u8> {
+    let mut out = String::new();
+    for m in messages {
+        if !m.event_name.is_empty() && m.event_name != "message" {
+            out.push_str(&format!("event: {}\n", m.event_name));
+        }
+        if !m.event_id.is_empty() {
+            out.push_str(&format!("id: {}\n", m.event_id));
+        }
+        for line in m.data.split('\n') {
+            out.push_str(&format!("data: {line}\n"));
+        }
+        out.push('\n');
+    }
+    out.into_bytes()
+}
