@@ -13,6 +13,7 @@ mod metrics;
 mod near;
 pub mod rule;
 mod shape;
+pub mod tally;
 mod think;
 mod verdict;
 

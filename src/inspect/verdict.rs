@@ -56,7 +56,7 @@ impl Inspection {
     }
 
     /// The finding that the others follow from: of the gravest, the one that lies deepest.
-    fn cause(&self) -> Option<&Finding> {
+    pub fn cause(&self) -> Option<&Finding> {
         let worst = self.worst().filter(|s| *s > Severity::Info)?;
         // An error that came and the [DONE] that hides it (fatal) are one story: the error's.
         let from = worst.min(Severity::Error);

@@ -8,6 +8,7 @@ mod curl;
 mod ndjson;
 mod raw;
 mod summary;
+mod tally;
 mod text;
 
 pub use compare::{cell, compare, comparison, difference};
@@ -15,4 +16,5 @@ pub use curl::curl;
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
+pub use tally::{Often, Threshold, often, tally, tally_text, threshold, threshold_text};
 pub use text::{Palette, explain, text};

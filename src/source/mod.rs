@@ -6,6 +6,7 @@ pub mod curl;
 mod engine;
 pub mod file;
 mod marks;
+mod pad;
 mod recorder;
 pub mod request;
 mod sign;
@@ -13,6 +14,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use engine::Engine;
+pub use pad::pad;
 pub use recorder::{Autosave, Recorder};
 
 pub use crate::action::Draft;
@@ -35,5 +37,7 @@ pub enum News {
     Over {
         /// The number of its first exchange.
         x: ExchangeId,
+        /// The exchanges of the redirects that were followed, in order; the last one has the answer.
+        hops: Vec<ExchangeId>,
     },
 }
