@@ -312,7 +312,7 @@ impl<'a> Repetition<'a> {
 fn bracket(tries: &BTreeMap<u64, Tries>) -> (Option<u64>, Option<u64>) {
     let bad = tries.iter().find(|(_, t)| t.failed > 0).map(|(size, _)| *size);
     let below = |size: &u64| bad.is_none_or(|bad| *size < bad);
-    (tries.keys().copied().filter(below).next_back(), bad)
+    (tries.keys().copied().rfind(below), bad)
 }
 
 /// The size between two, unless they are near enough.

@@ -113,7 +113,7 @@ impl Tally {
         if kept {
             kind.examples.push(x);
         }
-        group.kinds.sort_by(|a, b| (b.case.outcome, b.count).cmp(&(a.case.outcome, a.count)));
+        group.kinds.sort_by_key(|k| std::cmp::Reverse((k.case.outcome, k.count)));
         kept
     }
 

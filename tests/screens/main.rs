@@ -5,5 +5,6 @@ mod corpus;
 mod law;
 mod live;
 mod play;
+mod repeat;
 mod show;
 mod translate;
