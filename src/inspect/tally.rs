@@ -153,8 +153,9 @@ pub fn wilson(count: u64, n: u64) -> (f64, f64) {
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
-        p if p == 0.0 || p >= 99.95 => format!("{p:.0} %"),
-        p if p < 10.0 => format!("{p:.1} %"),
+        // What is nearly all is not all: downwards, so that no rounding makes it so.
+        p if p > 99.0 && p < 100.0 => format!("{:.1} %", (p * 10.0).floor() / 10.0),
+        p if p > 0.0 && p < 10.0 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),
     }
 }
@@ -215,6 +216,8 @@ mod tests {
         assert_eq!(share(0, 20), "   0 %  (0–16 %)");
         assert_eq!(share(1, 1000), " 0.1 %  (0.0–0.6 %)");
         assert_eq!(share(20, 20), " 100 %  (84–100 %)");
+        assert_eq!(share(9999, 10_000), "99.9 %  (99.9–99.9 %)");
+        assert_eq!(share(1000, 1000), " 100 %  (99.6–100 %)");
     }
 
     #[test]
