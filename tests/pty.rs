@@ -263,3 +263,38 @@ fn idle_it_sleeps() {
     t.press("q");
     assert_eq!(t.ended(), 0);
 }
+
+/// A thousand requests, fifty at a time: keys are answered throughout, and all are in the file.
+#[test]
+fn a_thousand_requests_leave_the_keys_alive_and_a_whole_session() {
+    let home = Home::new();
+    let mut t = home.run(&["-p", "lab", "-m", "lab/answer", "--pace", "0", "--seed", "1"]);
+    t.until(READY);
+    t.press("2R");
+    t.until("how many at a time");
+    t.press("\x7f\x7f\x7f\x7f1000 50\r");
+    t.until("50 at a time");
+    t.until(" left");
+    let all = sselens::text::group(1000);
+    let mut answered = 0;
+    while !t.text().contains(&format!("{all} of {all}")) && answered < 200 {
+        t.press("\x1b");
+        t.until_so("the table to close", |s| !s.contains("share (95 %)"));
+        t.press("?");
+        t.until("In every pane");
+        t.press("q");
+        t.until_so("the help to close", |s| !s.contains("In every pane"));
+        t.press("R");
+        t.until("share (95 %)");
+        answered += 1;
+    }
+    assert!(answered > 0);
+    println!("{answered} rounds of four keys were answered meanwhile");
+    t.until("(99.6–100 %)");
+    t.press("q");
+    t.until_so("the table to close", |s| !s.contains("share (95 %)"));
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    let text = std::fs::read_to_string(&home.sessions()[0]).unwrap();
+    assert_eq!(text.matches("\"end\"").count(), 1000);
+}

@@ -46,6 +46,7 @@ macro_rules! actions {
 
 actions! {
     Send "send" "send" "send the request"
+    Repeat "repeat" "repeat" "send the request many times, and count what becomes of it"
     Stop "stop" "stop" "stop the running stream and keep what came"
     Interrupt "interrupt" "stop/quit" "stop the running stream; when none runs, quit"
     Quit "quit" "quit" "quit (asks if a stream is running)"
@@ -147,6 +148,8 @@ pub enum Context {
     Text,
     /// Before the body is translated for another provider.
     Translation,
+    /// In the table of a request that is sent many times.
+    Repetition,
     /// While typing one line.
     Prompt,
     /// In front of a question.
@@ -167,6 +170,7 @@ impl Context {
         Context::List,
         Context::Text,
         Context::Translation,
+        Context::Repetition,
         Context::Prompt,
         Context::Confirm,
     ];
@@ -185,6 +189,7 @@ impl Context {
             Context::List => "list",
             Context::Text => "text",
             Context::Translation => "translation",
+            Context::Repetition => "repetition",
             Context::Prompt => "prompt",
             Context::Confirm => "confirm",
         }
@@ -204,6 +209,7 @@ impl Context {
             Context::List => "In a list",
             Context::Text => "In a text",
             Context::Translation => "Before the body is translated",
+            Context::Repetition => "In the outcomes of many",
             Context::Prompt => "While typing a line",
             Context::Confirm => "At a question",
         }

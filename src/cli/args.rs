@@ -220,6 +220,47 @@ impl LabOptions {
     }
 }
 
+/// The same again, for faults that come and go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Repetition")]
+pub(super) struct Repeat {
+    /// Send it N times, and count what became of them
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) repeat: u64,
+    /// How many are under way at the same time
+    #[arg(long, value_name = "K", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(super) parallel: u64,
+    /// Lengthen the last user message until the body has each of these sizes in bytes: 1k,8k,56k
+    /// (k is 1024, M 1024 times that)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size)]
+    pub(super) sizes: Vec<u64>,
+    /// Find the size from which on it fails, by halving, with --repeat tries at each step
+    #[arg(long, requires = "sizes")]
+    pub(super) bisect: bool,
+}
+
+impl Repeat {
+    /// Whether there are many exchanges to be counted.
+    pub(super) fn is_many(&self) -> bool {
+        self.repeat > 1 || !self.sizes.is_empty()
+    }
+}
+
+/// A size in bytes: `1500`, `8k`, `2M`. Servers' limits are powers of two.
+fn size(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 256 << 20;
+    let text = text.trim();
+    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1 << 10),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 1), |digits| (digits, 1 << 20)),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    size.filter(|n| (1..=MOST).contains(n))
+        .ok_or_else(|| "a size in bytes: 1500, 8k, 2M (256M at most)".to_owned())
+}
+
 /// What comes out.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -263,9 +304,10 @@ impl FailOn {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "With -b or --curl the body goes out byte for byte; -m and PROMPT change only their own spans."
-)]
+#[command(after_help = "\
+With -b or --curl the body goes out byte for byte; -m, PROMPT and --sizes change only their own spans.
+
+  sselens send -p lab -m lab/large-request-fails --repeat 20 --parallel 4 --sizes 8k,100k --bisect")]
 pub(super) struct Send {
     /// The user's message; `-` reads standard input
     #[arg(value_name = "PROMPT")]
@@ -274,6 +316,8 @@ pub(super) struct Send {
     pub(super) request: Request,
     #[command(flatten)]
     pub(super) lab: LabOptions,
+    #[command(flatten)]
+    pub(super) repeat: Repeat,
     /// Write the session to FILE while it happens
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,
@@ -310,6 +354,8 @@ pub(super) struct Compare {
     pub(super) request: Request,
     #[command(flatten)]
     pub(super) lab: LabOptions,
+    #[command(flatten)]
+    pub(super) repeat: Repeat,
     /// Write the session to FILE while it happens
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,

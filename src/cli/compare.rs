@@ -1,20 +1,24 @@
 //! `sselens compare`: one request to two providers at the same time, or two recordings.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use tokio::sync::mpsc;
-
 use super::args::{Compare, Format, Global, Request, Told};
 use super::output::Printer;
-use super::{Exit, Failure, input, request, signals};
+use super::progress::Progress;
+use super::repeat::{Answers, Repetition, Side};
+use super::runner::{Over, Round, Runner};
+use super::{Exit, Failure, input, request};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::request::{Fate, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
-use crate::journal::{Entry, HEADERS, What};
-use crate::source::request::{Outgoing, resolve, speaks};
-use crate::source::{Clock, Draft, Engine, News, Recorder};
+use crate::inspect::{Inspection, Severity};
+use crate::journal::{Entry, ExchangeId, HEADERS};
+use crate::report::Often;
+use crate::source::Draft;
+use crate::source::request::{resolve, speaks};
 use crate::{lab, report};
 
 /// What A or B stands for.
@@ -37,52 +41,25 @@ pub(super) fn run(global: &Global, args: &Compare) -> Result<Exit, Failure> {
     }
     let places = (place(&args.a, args, &config)?, place(&args.b, args, &config)?);
     let mut printer = Printer::new(global, &args.output, &config)?.keeping();
-    let ended = match places {
+    match places {
+        (Place::File(..), Place::File(..)) if args.repeat.is_many() => {
+            let why = "recordings are compared once: --repeat and --sizes are for what is sent";
+            Err(Failure::Usage(why.into()))
+        }
         (Place::File(a, i), Place::File(b, j)) => {
             for (x, (path, which)) in [(0, (a, i)), (1, (b, j))] {
                 for entry in recorded(global, &path, which, args, x)? {
                     printer.take(&entry)?;
                 }
             }
-            Ended::default()
+            told(global, args, &printer, [0, 1])
         }
-        (Place::Call(a), Place::Call(b)) => {
-            let calls = [*a, *b];
-            live(global, args, calls, &mut config, &mut printer)?
-        }
+        (Place::Call(a), Place::Call(b)) => live(global, args, [*a, *b], &mut config, printer),
         _ => {
             let why = "a recording is compared with a recording: nothing is sent then";
-            return Err(Failure::Usage(why.into()));
-        }
-    };
-    let mut exit = printer.exit();
-    // Stopped by a signal, what has come is compared all the same.
-    if let (Some(a), Some(b)) = (printer.kept(0), printer.kept(1)) {
-        let expect = match (args.same, args.different) {
-            (true, _) => Expect::Same,
-            (_, true) => Expect::Different,
-            _ => Expect::guess(a, b),
-        };
-        let found = compare(a, b, expect);
-        let mut out = Vec::new();
-        match args.output.output {
-            Format::Text => report::compare([a, b], &found, global.palette(), &mut out)?,
-            _ => {
-                crate::text::write_json(&mut out, &report::comparison(0, 1, &found))?;
-                out.push(b'\n');
-            }
-        }
-        std::io::stdout().write_all(&out)?;
-        std::io::stdout().flush()?;
-        if found.worst().is_some_and(|w| w >= args.output.fail_on.severity()) {
-            exit = Exit::Found;
+            Err(Failure::Usage(why.into()))
         }
     }
-    Ok(match ended {
-        Ended { signal: Some(signal), .. } => signal,
-        Ended { save_failed: true, .. } => Exit::Found,
-        _ => exit,
-    })
 }
 
 /// Tries, in this order: an address, a provider's name, a name with a model, a file.
@@ -187,23 +164,16 @@ fn translated(
     draft.body = done.body.into_bytes();
 }
 
-/// How the sending ended.
-#[derive(Default)]
-struct Ended {
-    signal: Option<Exit>,
-    save_failed: bool,
-}
-
-/// Sends both requests at once, and follows both to their ends.
+/// Sends both requests, once or many times, and compares the answers.
 fn live(
     global: &Global,
     args: &Compare,
     calls: [Request; 2],
     config: &mut Config,
-    printer: &mut Printer,
-) -> Result<Ended, Failure> {
-    let mut drafts = Vec::new();
-    for call in &calls {
+    mut printer: Printer,
+) -> Result<Exit, Failure> {
+    let mut sides = Vec::new();
+    for (call, side) in calls.iter().zip(['a', 'b']) {
         let (mut draft, transport) = request::draft(global, call, args.prompt.as_deref(), config)?;
         if call.curl.is_some() && call.provider.is_some() {
             // The command gives the body; where it goes, and with which key, its provider says.
@@ -217,98 +187,137 @@ fn live(
                 own(name) || !HEADERS.contains(&name.to_ascii_lowercase().as_str())
             });
         }
-        drafts.push((draft, transport));
+        sides.push(Side { draft, transport, side: Some(side) });
     }
     if args.request.body.is_some() || args.request.curl.is_some() {
-        let from = speaks(&drafts[0].0, config);
-        translated(global, from, &mut drafts[1].0, config);
+        let from = speaks(&sides[0].draft, config);
+        translated(global, from, &mut sides[1].draft, config);
     }
-    let wants_lab = drafts.iter().any(|(draft, _)| request::wants_lab(draft, config));
-    let lab = if wants_lab {
+    let lab = if sides.iter().any(|s| request::wants_lab(&s.draft, config)) {
         Some(lab::start(args.lab.options()).map_err(|e| format!("the lab: {e}"))?)
     } else {
         None
     };
-    let mut outgoing: Vec<Outgoing> = Vec::new();
-    for (name, (draft, transport)) in ["A", "B"].into_iter().zip(&drafts) {
-        let one = resolve(draft, config, transport, lab.as_ref().map(|l| l.addr))
+    let lab = lab.as_ref().map(|l| l.addr);
+    let mut requests = Vec::new();
+    for (name, side) in ["A", "B"].into_iter().zip(&sides) {
+        let one = resolve(&side.draft, config, &side.transport, lab)
             .map_err(|why| format!("{name}: {why}"))?;
         for warning in &one.request.warnings {
             global.say(&format!("!! {name}: {warning}"));
         }
-        outgoing.push(one);
+        requests.push(one);
     }
-    let clock = Clock::start();
-    let (news, mut heard) = mpsc::unbounded_channel();
-    let trouble = {
-        let news = news.clone();
-        move |text: String| drop(news.send(News::Trouble { x: None, text }))
-    };
-    let recorder = match &args.save {
-        Some(file) => {
-            let recorder =
-                Recorder::start(clock.created(), None, trouble).map_err(|e| e.to_string())?;
-            recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
-            Some(recorder)
-        }
-        None => None,
-    };
-    let write = recorder.as_ref().map(Recorder::writer);
-    let record = move |e: &Entry| {
-        if let Some(write) = &write {
-            write(e);
-        }
-    };
-    let engine = Engine::start(clock, 0, news, record).map_err(|e| e.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    let mut ended = Ended::default();
-    let result = runtime.block_on(async {
-        let mut stopped = Box::pin(signals::wait());
-        let mut open = outgoing.len();
-        for one in outgoing {
-            engine.send(one);
-        }
-        while open > 0 {
-            let news = tokio::select! {
-                biased;
-                exit = &mut stopped, if ended.signal.is_none() => {
-                    ended.signal = Some(exit);
-                    engine.cancel_all();
-                    continue;
-                }
-                news = heard.recv() => news,
-            };
-            let entry = match news {
-                Some(News::Entry(entry)) => entry,
-                Some(News::Over { .. }) => {
-                    open -= 1;
-                    continue;
-                }
-                Some(News::Trouble { x, text }) => {
-                    global.say(&text);
-                    ended.save_failed = true;
-                    let what = What::Note { code: super::SAVE_FAILED.into(), text };
-                    Entry { x: x.unwrap_or(0), at: Some(clock.now()), what }
-                }
-                None => break,
-            };
-            printer.take(&entry)?;
-        }
-        Ok::<_, Failure>(())
+    let mut progress = Progress::new(global, args.output.output);
+    let save = args.save.as_deref();
+    if args.repeat.is_many() {
+        let repetition =
+            Repetition::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
+        let mut pairs = Pairs {
+            global,
+            args,
+            pairs: 0,
+            often: BTreeMap::new(),
+            lines: Vec::new(),
+            worst: None,
+        };
+        return repetition.run(printer, progress, &mut pairs);
+    }
+    let mut runner = Runner::start(global, save)?;
+    let mut answers = Vec::new();
+    let once = [Round { requests, tag: () }];
+    let result = runner.run(once, 1, &mut printer, &mut progress, |_, _, (), over| {
+        answers = over.iter().map(Over::last).collect();
+        Ok(())
     });
-    engine.close();
-    if let Some(recorder) = recorder {
-        recorder.close();
-    }
+    let ended = runner.close();
     result?;
-    while let Ok(news) = heard.try_recv() {
-        if let News::Trouble { text, .. } = news {
-            global.say(&text);
-            ended.save_failed = true;
-        }
+    let exit = match answers[..] {
+        [a, b] => told(global, args, &printer, [a, b])?,
+        _ => printer.exit(),
+    };
+    Ok(ended.exit(exit))
+}
+
+/// Compares two exchanges that are over, and writes it. Stopped by a signal, what has come is
+/// compared all the same.
+fn told(
+    global: &Global,
+    args: &Compare,
+    printer: &Printer,
+    answers: [ExchangeId; 2],
+) -> Result<Exit, Failure> {
+    let [x, y] = answers;
+    let (Some(a), Some(b)) = (printer.kept(x), printer.kept(y)) else { return Ok(printer.exit()) };
+    let found = compare(a, b, expected(args, a, b));
+    let mut out = Vec::new();
+    match args.output.output {
+        Format::Text => report::compare([a, b], &found, global.palette(), &mut out)?,
+        _ => line(&mut out, &report::comparison(x, y, &found))?,
     }
-    Ok(ended)
+    std::io::stdout().write_all(&out)?;
+    std::io::stdout().flush()?;
+    Ok(match found.worst() {
+        Some(worst) if worst >= args.output.fail_on.severity() => Exit::Found,
+        _ => printer.exit(),
+    })
+}
+
+fn expected(args: &Compare, a: &Inspection, b: &Inspection) -> Expect {
+    match (args.same, args.different) {
+        (true, _) => Expect::Same,
+        (_, true) => Expect::Different,
+        _ => Expect::guess(a, b),
+    }
+}
+
+fn line(out: &mut Vec<u8>, value: &serde_json::Value) -> Result<(), Failure> {
+    crate::text::write_json(&mut *out, value)?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// The comparisons of many pairs: of people's only what differed how often, of scripts' the lines.
+struct Pairs<'a> {
+    global: &'a Global,
+    args: &'a Compare,
+    pairs: u64,
+    often: BTreeMap<&'static str, Often>,
+    lines: Vec<u8>,
+    worst: Option<Severity>,
+}
+
+impl Answers for Pairs<'_> {
+    fn take(&mut self, answers: &[ExchangeId], seen: &[Inspection]) -> Result<bool, Failure> {
+        let ([x, y], [a, b]) = (answers, seen) else { return Ok(false) };
+        let found = compare(a, b, expected(self.args, a, b));
+        self.worst = self.worst.max(found.worst());
+        self.pairs += 1;
+        if self.args.output.output != Format::Text {
+            line(&mut self.lines, &report::comparison(*x, *y, &found))?;
+        }
+        let mut codes = BTreeMap::new();
+        for d in &found.differences {
+            let worst = codes.entry(d.rule.code).or_insert(d.severity);
+            *worst = d.severity.max(*worst);
+        }
+        for (code, severity) in codes {
+            let first = Often { severity, pairs: 0, example: (*x, *y) };
+            let often = self.often.entry(code).or_insert(first);
+            often.pairs += 1;
+            often.severity = often.severity.max(severity);
+        }
+        Ok(found.worst() >= Some(Severity::Error))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) -> Result<Exit, Failure> {
+        out.extend(&self.lines);
+        if self.args.output.output == Format::Text {
+            report::often(self.pairs, &self.often, self.global.palette(), out)?;
+        }
+        Ok(match self.worst {
+            Some(worst) if worst >= self.args.output.fail_on.severity() => Exit::Found,
+            _ => Exit::Ok,
+        })
+    }
 }

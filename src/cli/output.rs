@@ -76,6 +76,16 @@ impl Printer {
         Ok(self)
     }
 
+    /// Takes out an exchange that is over: what is counted need not be kept.
+    pub(super) fn withdraw(&mut self, x: ExchangeId) -> Option<Inspection> {
+        self.kept.as_mut()?.remove(&x)
+    }
+
+    /// The lowest number of those that run.
+    pub(super) fn first_running(&self) -> Option<ExchangeId> {
+        self.exchanges.keys().next().copied()
+    }
+
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
     pub(super) fn take(&mut self, entry: &Entry) -> io::Result<bool> {
         let options = &self.options;

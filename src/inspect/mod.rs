@@ -14,6 +14,7 @@ mod near;
 pub mod rule;
 mod shape;
 mod story;
+pub mod tally;
 mod think;
 mod verdict;
 

@@ -93,7 +93,7 @@ pub fn compare(
     writeln!(out, "\n{} {verdict}", palette.bold("verdict "))
 }
 
-fn mark(severity: Severity) -> &'static str {
+pub(super) fn mark(severity: Severity) -> &'static str {
     match severity {
         Severity::Fatal | Severity::Error => "✖",
         Severity::Warn => "▲",

@@ -12,6 +12,7 @@ mod markdown;
 mod ndjson;
 mod raw;
 mod summary;
+mod tally;
 mod text;
 
 pub use compare::{cell, compare, comparison, difference};
@@ -23,4 +24,5 @@ pub use markdown::{KeyVariable, markdown};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
+pub use tally::{Often, Threshold, often, tally, tally_text, threshold, threshold_text};
 pub use text::{Palette, explain, text};

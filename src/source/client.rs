@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 const MAX_REDIRECTS: usize = 10;
 
 /// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
-/// exchange of its own: `next_id` numbers it.
+/// exchange of its own: `next_id` numbers it. Gives the numbers of those, in order.
 pub(super) async fn run(
     x: ExchangeId,
     outgoing: Outgoing,
@@ -32,18 +32,19 @@ pub(super) async fn run(
     cancel: CancellationToken,
     next_id: impl Fn() -> ExchangeId,
     tell: impl Fn(Entry),
-) {
+) -> Vec<ExchangeId> {
+    let mut hops = Vec::new();
     let mut hop = (x, outgoing);
     for _ in 0..=MAX_REDIRECTS {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
         let exchange = Exchange { x, clock, tell: &tell };
-        let Some(location) = exchange.run(&outgoing, &cancel).await else { return };
-        match redirected(&outgoing, &location) {
-            Some(next) => hop = (next_id(), next),
-            None => return,
-        }
+        let Some(location) = exchange.run(&outgoing, &cancel).await else { break };
+        let Some(next) = redirected(&outgoing, &location) else { break };
+        hop = (next_id(), next);
+        hops.push(hop.0);
     }
+    hops
 }
 
 /// The request that follows a redirect. Credentials go to the same origin only.

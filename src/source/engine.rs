@@ -69,11 +69,11 @@ impl Engine {
                             let _ = news.send(News::Entry(entry));
                         };
                         let next_id = || ids.fetch_add(1, Ordering::Relaxed);
-                        client::run(x, outgoing, clock, cancel, next_id, tell).await;
+                        let hops = client::run(x, outgoing, clock, cancel, next_id, tell).await;
                         if let Ok(mut over) = over.lock() {
                             over.remove(&x);
                         }
-                        let _ = news.send(News::Over { x });
+                        let _ = news.send(News::Over { x, hops });
                     });
                 }
                 // No more requests: what still runs was cancelled, and tells its end.

@@ -7,6 +7,7 @@ mod engine;
 pub mod file;
 mod har;
 mod marks;
+mod pad;
 mod recorder;
 pub mod request;
 mod sign;
@@ -14,6 +15,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use engine::Engine;
+pub use pad::pad;
 pub use recorder::{Autosave, Recorder};
 
 pub use crate::action::Draft;
@@ -36,5 +38,7 @@ pub enum News {
     Over {
         /// The number of its first exchange.
         x: ExchangeId,
+        /// The exchanges of the redirects that were followed, in order; the last one has the answer.
+        hops: Vec<ExchangeId>,
     },
 }

@@ -502,12 +502,14 @@ fn text_of(content: Value<'_>) -> Option<Value<'_>> {
 }
 
 /// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
-/// Responses and Interactions, or a `prompt`.
-fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
+/// Responses and Interactions (DashScope's has the `messages`), or one text that is all of it.
+pub(super) fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
     let list = ["messages", "contents", "input"].iter().find_map(|key| root.get(key));
     let Some(list) = list else {
-        return root.get("prompt").filter(|p| p.kind() == Kind::String);
+        let texts = ["prompt", "message", "inputText"].iter().find_map(|key| root.get(key));
+        return texts.filter(|p| p.kind() == Kind::String);
     };
+    let list = list.get("messages").unwrap_or(list);
     if list.kind() == Kind::String {
         return Some(list);
     }
@@ -519,7 +521,7 @@ fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
     message.get("content").or_else(|| message.get("parts")).and_then(text_of)
 }
 
-fn edit(
+pub(super) fn edit(
     body: &[u8],
     change: impl FnOnce(Value<'_>) -> Result<(std::ops::Range<usize>, String), String>,
 ) -> Result<Vec<u8>, String> {

@@ -73,6 +73,8 @@ pub struct App {
     pub(super) theme: Theme,
     pub(super) tools: Tools,
     options: Arc<Options>,
+    /// A request that is or was sent many times.
+    pub(super) repeat: Option<super::repeat::Repeat>,
     pub(super) effects: Vec<Effect>,
     /// Names of files that were asked for, which are proposed no second time.
     pub(super) proposed: BTreeSet<String>,
@@ -106,6 +108,7 @@ impl App {
             theme: startup.theme,
             tools: startup.tools,
             options: startup.options,
+            repeat: None,
             effects: Vec::new(),
             proposed: BTreeSet::new(),
             later: startup.messages,
@@ -124,8 +127,8 @@ impl App {
             Event::Input(input) => self.input(input),
             Event::News(News::Entry(entry)) => self.entry(&entry, true),
             Event::News(News::Trouble { x, text }) => self.trouble(x, text),
-            // The screen goes by the entries.
-            Event::News(News::Over { .. }) => {}
+            // For a single request the screen goes by its entries.
+            Event::News(News::Over { x, hops }) => self.repeat_over(x, &hops),
             Event::Done(done) => self.done(done),
             Event::Tick => {}
         }
@@ -141,7 +144,7 @@ impl App {
 
     /// Whether a clock on the screen runs.
     pub fn is_running(&self) -> bool {
-        self.sending || self.exchanges.iter().any(Exchange::is_running)
+        self.sending || self.is_repeating() || self.exchanges.iter().any(Exchange::is_running)
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
@@ -216,6 +219,10 @@ impl App {
     }
 
     fn entry(&mut self, entry: &Entry, live: bool) {
+        let options = Arc::clone(&self.options);
+        if live && self.repeat_takes(entry, || Inspection::new(Arc::clone(&options))) {
+            return;
+        }
         let begins = matches!(entry.what, What::Request(_) | What::Bare { .. });
         let known = self.exchanges.iter().rposition(|e| e.id == entry.x && e.live == live);
         let index = match known {
@@ -285,6 +292,7 @@ impl App {
             Done::Said(text) => self.say(text),
             Done::Failed(text) => {
                 self.sending = false;
+                self.repeat_failed();
                 self.complain(&text);
             }
             Done::Loaded { name, entries } => {
@@ -328,6 +336,7 @@ impl App {
                 Overlay::List(_) => vec![Context::List, Context::Everywhere],
                 Overlay::Reading(_) => vec![Context::Text, Context::Everywhere],
                 Overlay::Translating(_) => vec![Context::Translation, Context::Everywhere],
+                Overlay::Repeating => vec![Context::Repetition, Context::Everywhere],
                 Overlay::Prompt(_) => vec![Context::Prompt, Context::Everywhere],
             };
         }

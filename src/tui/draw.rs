@@ -118,6 +118,9 @@ impl App {
 
     /// What the stream does: a sign, a word, how many frames, how long.
     fn state(&self) -> Vec<(String, Role)> {
+        if let Some(told) = self.repeat_state() {
+            return vec![(told, Role::Running)];
+        }
         let Some(exchange) = self.exchange() else {
             let word = if self.sending { "● sending" } else { "ready" };
             let role = if self.sending { Role::Running } else { Role::Dim };
@@ -326,6 +329,10 @@ impl App {
             }
             Some(Context::Translation) => {
                 return vec![Action::Translate, Action::KeepBody, Action::Back, Action::Down];
+            }
+            Some(Context::Repetition) => {
+                let first = if self.is_repeating() { Action::Interrupt } else { Action::Repeat };
+                return vec![Action::Accept, first, Action::Back, Action::Down, Action::Up];
             }
             Some(Context::Prompt) => return vec![Action::Accept, Action::Back],
             Some(Context::Confirm) => return vec![Action::Yes, Action::No],

@@ -11,6 +11,7 @@ mod exchange;
 mod layout;
 mod overlay;
 mod pane;
+mod repeat;
 mod run;
 mod search;
 pub mod terminal;

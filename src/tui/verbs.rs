@@ -34,6 +34,7 @@ impl App {
                 | Action::OpenFile
                 | Action::History
                 | Action::Search
+                | Action::Repeat
                 | Action::Copy
         );
         if opens {
@@ -41,6 +42,7 @@ impl App {
         }
         match action {
             Action::Send => self.send(),
+            Action::Repeat => self.show_repeat(),
             Action::Stop => self.stop(),
             Action::Interrupt if self.only_piped() => self.act(Action::Quit),
             Action::Interrupt if self.is_running() => self.stop(),
@@ -165,10 +167,17 @@ impl App {
     /// What runs is nothing that could be stopped from here: another program writes it.
     pub(super) fn only_piped(&self) -> bool {
         let mut running = self.exchanges.iter().filter(|e| e.is_running()).peekable();
-        !self.sending && running.peek().is_some() && running.all(|e| e.seen.request.is_none())
+        !self.sending
+            && !self.is_repeating()
+            && running.peek().is_some()
+            && running.all(|e| e.seen.request.is_none())
     }
 
     fn stop(&mut self) {
+        if self.is_repeating() {
+            self.stop_repeat();
+            return;
+        }
         if self.only_piped() {
             self.say("What is piped in ends with the program that writes it.");
             return;
@@ -373,6 +382,7 @@ impl App {
                 self.search(true);
             }
             _ if trimmed.is_empty() => {}
+            Purpose::Repeat => self.begin_repeat(trimmed),
             Purpose::Curl => self.take_curl(trimmed),
             Purpose::SaveSession => {
                 self.proposed.insert(trimmed.to_owned());

@@ -5,6 +5,7 @@ mod corpus;
 mod law;
 mod live;
 mod play;
+mod repeat;
 mod show;
 mod timeline;
 mod translate;

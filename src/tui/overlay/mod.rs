@@ -28,6 +28,8 @@ pub(super) enum Overlay {
     Reading(Reading),
     /// A translation of the body that waits for the user's word.
     Translating(Box<Translating>),
+    /// What a request that is sent many times comes to.
+    Repeating,
     /// A line to type.
     Prompt(Prompt),
     /// A question.
@@ -58,6 +60,7 @@ pub(super) enum Purpose {
     LoadRequest,
     SaveRequest,
     Search,
+    Repeat,
 }
 
 impl App {
@@ -125,6 +128,7 @@ impl App {
                 }
                 _ => return translating.reading.act(action, size),
             },
+            Some(Overlay::Repeating) => return self.repeat_act(action),
             Some(Overlay::List(list)) => match action {
                 Action::Back => {
                     self.overlays.pop();
@@ -149,7 +153,7 @@ impl App {
                 prompt.input.key(key);
             }
             Some(Overlay::List(list)) => list.key(key),
-            Some(Overlay::Reading(_) | Overlay::Translating(_) | Overlay::Confirm(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -157,7 +161,7 @@ impl App {
         match self.overlays.last_mut() {
             Some(Overlay::Prompt(prompt)) => prompt.input.paste(text),
             Some(Overlay::List(list)) => list.paste(text),
-            Some(Overlay::Reading(_) | Overlay::Translating(_) | Overlay::Confirm(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -175,7 +179,7 @@ impl App {
             Some(Overlay::Prompt(prompt)) if prompt_area(size).contains(at) => {
                 prompt.input.click(0, at.x.saturating_sub(prompt_area(size).x + 2));
             }
-            Some(Overlay::Confirm(_)) => {}
+            Some(Overlay::Confirm(_) | Overlay::Repeating) => {}
             // A click beside it closes it.
             Some(_) => {
                 self.overlays.pop();
@@ -190,6 +194,9 @@ impl App {
             Some(Overlay::List(list)) => list.step(rows, size),
             Some(Overlay::Reading(reading)) => reading.by(rows, size),
             Some(Overlay::Translating(translating)) => translating.reading.by(rows, size),
+            Some(Overlay::Repeating) => {
+                self.repeat_act(if rows > 0 { Action::Down } else { Action::Up });
+            }
             Some(Overlay::Prompt(_) | Overlay::Confirm(_)) | None => {}
         }
     }
@@ -201,6 +208,7 @@ impl App {
                 Overlay::List(list) => list.draw(&self.theme, self.size, buf),
                 Overlay::Reading(reading) => reading.draw(&self.theme, self.size, buf),
                 Overlay::Translating(t) => t.reading.draw(&self.theme, self.size, buf),
+                Overlay::Repeating => self.draw_repeat(buf),
                 Overlay::Prompt(prompt) => {
                     let area = frame(self, prompt_area(self.size), &prompt.title, buf);
                     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
