@@ -69,6 +69,10 @@ actions! {
     NextProblem "next-problem" "next problem" "select the next finding of warn or worse"
     PreviousProblem "previous-problem" "previous problem" "select the previous finding of warn or worse"
     Explain "explain" "explain" "explain the selected finding"
+    Compare "compare" "compare" "compare: one request to two providers, or two exchanges side by side"
+    SwapSides "swap-sides" "swap A B" "exchange A and B of a comparison"
+    ExpectSame "expect-same" "same/different" "take what is compared for one stream, or for two of their own"
+    LinkSides "link-sides" "link" "scroll both sides of a comparison by time, by frame, or each alone"
     Search "search" "search" "search the bytes of the frames"
     SearchNext "search-next" "next hit" "go to the next hit"
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
@@ -134,6 +138,8 @@ pub enum Context {
     Answer,
     /// In the timeline and the findings.
     Timeline,
+    /// Where two exchanges stand side by side.
+    Compare,
     /// While typing the body.
     Editor,
     /// In a list to choose from.
@@ -158,6 +164,7 @@ impl Context {
         Context::Detail,
         Context::Answer,
         Context::Timeline,
+        Context::Compare,
         Context::Editor,
         Context::List,
         Context::Text,
@@ -176,6 +183,7 @@ impl Context {
             Context::Detail => "detail",
             Context::Answer => "answer",
             Context::Timeline => "timeline",
+            Context::Compare => "compare",
             Context::Editor => "editor",
             Context::List => "list",
             Context::Text => "text",
@@ -195,6 +203,7 @@ impl Context {
             Context::Detail => "In the bytes of a frame",
             Context::Answer => "In the answer",
             Context::Timeline => "In the timeline and findings",
+            Context::Compare => "In a comparison",
             Context::Editor => "While typing the body",
             Context::List => "In a list",
             Context::Text => "In a text",

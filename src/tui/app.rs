@@ -6,6 +6,7 @@
 use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::compare::{Compare, Target};
 use super::exchange::Exchange;
 use super::layout::{Areas, View, areas};
 use super::overlay::Overlay;
@@ -60,6 +61,10 @@ pub struct App {
     pub(super) focus: PaneId,
     pub(super) zoom: bool,
     pub(super) overlays: Vec<Overlay>,
+    /// Two exchanges side by side, in place of the panes.
+    pub(super) compare: Option<Compare>,
+    /// What the list offers for B, row by row.
+    pub(super) targets: Vec<Target>,
     pub(super) message: Option<Message>,
     /// What was last searched.
     pub(super) needle: String,
@@ -94,6 +99,8 @@ impl App {
             focus: PaneId::Request,
             zoom: false,
             overlays: Vec::new(),
+            compare: None,
+            targets: Vec::new(),
             message: None,
             needle: String::new(),
             request,
@@ -129,6 +136,7 @@ impl App {
             Event::Done(done) => self.done(done),
             Event::Tick => {}
         }
+        self.refresh_compare();
         self.settle();
         std::mem::take(&mut self.effects)
     }
@@ -178,6 +186,7 @@ impl App {
 
     /// Brings what is selected into view.
     pub(super) fn settle(&mut self) {
+        self.settle_compare();
         let areas = self.areas();
         for pane in PaneId::ALL {
             let area = areas.pane(pane);
@@ -215,7 +224,7 @@ impl App {
         }
     }
 
-    fn entry(&mut self, entry: &Entry, live: bool) {
+    pub(super) fn entry(&mut self, entry: &Entry, live: bool) {
         let begins = matches!(entry.what, What::Request(_) | What::Bare { .. });
         let known = self.exchanges.iter().rposition(|e| e.id == entry.x && e.live == live);
         let index = match known {
@@ -264,12 +273,12 @@ impl App {
 
     fn open(&mut self, name: String, entries: &[Entry]) {
         self.exchanges.clear();
+        self.compare = None;
         for entry in entries {
             self.entry(entry, false);
         }
         for exchange in &mut self.exchanges {
-            exchange.follow = false;
-            exchange.frame = (!exchange.seen.frames().is_empty()).then_some(0);
+            exchange.rest();
         }
         self.file = Some(name);
         self.focus = PaneId::Frames;
@@ -296,6 +305,8 @@ impl App {
                 self.open(name, &entries);
             }
             Done::Request(bytes) => self.request.load(bytes),
+            Done::Comparing { drafts, ids } => self.comparing(drafts, ids),
+            Done::Beside { name, entries } => self.joined(&name, &entries),
         }
     }
 
@@ -331,6 +342,9 @@ impl App {
                 Overlay::Prompt(_) => vec![Context::Prompt, Context::Everywhere],
             };
         }
+        if self.compare.is_some() {
+            return vec![Context::Compare, Context::Everywhere];
+        }
         if self.typing() {
             return vec![Context::Editor, Context::Everywhere];
         }
@@ -339,7 +353,8 @@ impl App {
 
     /// Whether letters go into the request's body.
     pub(super) fn typing(&self) -> bool {
-        self.overlays.is_empty() && self.focus == PaneId::Request && self.request.typing
+        let on_top = self.overlays.is_empty() && self.compare.is_none();
+        on_top && self.focus == PaneId::Request && self.request.typing
     }
 
     fn key(&mut self, key: KeyEvent) {
@@ -372,6 +387,10 @@ impl App {
             self.overlay_click(at);
             return;
         }
+        if self.compare.is_some() {
+            self.compare_click(at);
+            return;
+        }
         let areas = self.areas();
         if areas.tabs.contains(at) {
             if let Some(pane) = super::draw::tab_at(self, areas.tabs, at.x) {
@@ -395,6 +414,10 @@ impl App {
     fn wheel(&mut self, rows: isize, at: Position) {
         if !self.overlays.is_empty() {
             self.overlay_wheel(rows);
+            return;
+        }
+        if self.compare.is_some() {
+            self.compare_wheel(rows, at);
             return;
         }
         let areas = self.areas();

@@ -56,6 +56,7 @@ pub(super) enum Purpose {
     OpenFile,
     LoadRequest,
     SaveRequest,
+    Beside,
     Search,
 }
 
@@ -119,8 +120,12 @@ impl App {
                     }
                 }
                 Action::Back => {
+                    let said = match translating.beside {
+                        true => "Nothing was sent.",
+                        false => "The provider stays as it was.",
+                    };
                     self.overlays.pop();
-                    self.say("The provider stays as it was.");
+                    self.say(said);
                 }
                 _ => return translating.reading.act(action, size),
             },
