@@ -25,6 +25,18 @@ pub(super) fn rows(tab: Tab, areas: &Areas) -> Rect {
     }
 }
 
+/// Where the tables of frames stand, heads and all, if they are shown.
+pub(super) fn frames_area(app: &App, areas: &Areas) -> Option<Rect> {
+    match app.compare.as_ref()?.tab {
+        Tab::Frames => Some(areas.body),
+        Tab::Differences => {
+            let place = tables::parts(app, areas.body).frames;
+            (place.height >= 3).then(|| tables::below(place))
+        }
+        _ => None,
+    }
+}
+
 /// Where the text of a side stands in its half.
 fn text_area(half: Rect) -> Rect {
     Rect { x: half.x + 1, width: half.width.saturating_sub(2), ..half }
@@ -236,10 +248,8 @@ impl App {
         let room = Rect { width: area.width.saturating_sub(1), ..area };
         let edge = line::put_right(buf, room, &state);
         let left = Rect { x: area.x + 1, width: edge.saturating_sub(area.x + 2), ..area };
-        let whole = whom(exchange);
         let room = usize::from(left.width).saturating_sub(4);
-        let told = if whole.width() <= room { whole } else { exchange.title() };
-        let told = line::fit_middle(&told, room);
+        let told = line::fit_middle(&whom(exchange, room), room);
         let pieces = [
             (letter, theme.of(if active { Role::Focus } else { Role::Title })),
             (told.as_str(), theme.of(Role::Text)),
@@ -263,6 +273,7 @@ impl App {
         let unmarked = made.is_some_and(|m| m.comparison.expect == Expect::Different);
         let note = match compare.tab {
             Tab::Frames => compare.link.name().to_owned(),
+            Tab::Differences if area.width >= 100 => compare.link.name().to_owned(),
             _ if compare.texts().is_some() && unmarked => "two of their own: not marked".to_owned(),
             _ => String::new(),
         };
@@ -292,7 +303,7 @@ impl App {
         }
     }
 
-    fn compare_divider(&self, area: Rect, buf: &mut Buffer) {
+    pub(super) fn compare_divider(&self, area: Rect, buf: &mut Buffer) {
         if area.width >= TWO_SIDES {
             let x = halves(area, 0)[0].right();
             for y in area.top()..area.bottom() {
@@ -328,9 +339,8 @@ impl App {
     pub(in crate::tui) fn settle_compare(&mut self) {
         let Some(areas) = self.compare_areas() else { return };
         let Some(tab) = self.compare.as_ref().map(|c| c.tab) else { return };
-        if tab == Tab::Frames {
-            self.settle_frames(areas.body);
-            return;
+        if let Some(place) = frames_area(self, &areas) {
+            self.settle_frames(place);
         }
         let lens = lengths(self, &areas);
         let list = tables::list(self, areas.body);
@@ -346,12 +356,12 @@ impl App {
     }
 }
 
-/// The model, the provider and the dialect of a side.
-fn whom(exchange: &Exchange) -> String {
+/// The model, and as far as there is room the provider and the dialect of a side.
+fn whom(exchange: &Exchange, room: usize) -> String {
     let provider = exchange.seen.request.as_ref().map(|r| r.provider.clone()).unwrap_or_default();
     let mut told = exchange.title();
     for part in [crate::text::preview(&provider, 40), exchange.seen.spoken().unwrap_or_default()] {
-        if !part.is_empty() {
+        if !part.is_empty() && told.width() + 3 + part.width() <= room {
             told.push_str(" · ");
             told.push_str(&part);
         }

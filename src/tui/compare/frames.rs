@@ -73,8 +73,8 @@ impl App {
     }
 
     /// Brings the selected frames into view: linked, on the same line of the screen.
-    pub(super) fn settle_frames(&mut self, body: Rect) {
-        let height = usize::from(rows(body).height);
+    pub(super) fn settle_frames(&mut self, area: Rect) {
+        let height = usize::from(rows(area).height);
         let lens = [0, 1].map(|s| self.compared(s).map_or(0, |e| e.seen.frames().len()));
         let runs = self.compare_runs();
         let Some(compare) = &mut self.compare else { return };
@@ -83,9 +83,9 @@ impl App {
             *frame = if compare.follow && runs { last } else { (*frame).min(last) };
         }
         let (side, frames) = (compare.side, compare.frames);
-        compare.scrolls[side].reveal(frames[side], height, lens[side]);
-        let row = frames[side].saturating_sub(compare.scrolls[side].top);
-        let other = &mut compare.scrolls[1 - side];
+        compare.tops[side].reveal(frames[side], height, lens[side]);
+        let row = frames[side].saturating_sub(compare.tops[side].top);
+        let other = &mut compare.tops[1 - side];
         if compare.link != Link::Free {
             other.top = frames[1 - side].saturating_sub(row);
         }
@@ -118,7 +118,7 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
         let heads = columns.cells("#", "at", "Δ");
         line::put(buf, half, &[(&format!("   {heads} preview"), app.theme.of(Role::Label))]);
         let rows = rows(half);
-        let top = compare.scrolls[side].top;
+        let top = compare.tops[side].top;
         let shown = top..(top + usize::from(rows.height)).min(len);
         formatted += shown.len();
         let marks = exchange.marks(shown.clone());

@@ -104,6 +104,8 @@ pub(super) struct Compare {
     frames: [usize; 2],
     /// The newest frames are shown.
     follow: bool,
+    /// What the tables of frames show.
+    tops: [Scroll; 2],
     /// What the tab shows of each side; a tab of one table has the first.
     scrolls: [Scroll; 2],
     /// The selected difference.
@@ -146,6 +148,7 @@ impl Compare {
             side: 0,
             frames: [0, 0],
             follow: true,
+            tops: [Scroll::default(); 2],
             scrolls: [Scroll::default(); 2],
             difference: 0,
             made: None,
@@ -169,11 +172,13 @@ impl Made {
         let comparison = compare(&a.seen, &b.seen, of.expect);
         let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
         figures.retain(|i| comparison.figures[*i].values != [Amount::None, Amount::None]);
-        // Sorts are stable: what differs stays in the order of the table.
-        figures.sort_by_key(|i| {
-            let [a, b] = &comparison.figures[*i].values;
-            a == b
-        });
+        // What differs comes first, in the order of the table; while something runs nothing jumps.
+        if !a.is_running() && !b.is_running() {
+            figures.sort_by_key(|i| {
+                let [a, b] = &comparison.figures[*i].values;
+                a == b
+            });
+        }
         let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
         paths.sort_by_key(|i| match comparison.paths[*i].counts {
             [_, 0] | [0, _] => 0,

@@ -4,9 +4,9 @@ use super::Compare;
 use crate::action::{Draft, Effect};
 use crate::journal::{Entry, ExchangeId};
 use crate::text::{count, preview};
-use crate::tui::App;
 use crate::tui::overlay::{List, Overlay, Picks, Purpose};
 use crate::tui::theme::Role;
+use crate::tui::{App, ProviderInfo};
 
 /// What B can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +45,19 @@ impl App {
             targets.push(Target::File);
         }
         let from = &self.request.draft.provider;
-        for (row, provider) in self.providers.iter().enumerate() {
-            let missing = provider.key_variable.is_some() && !provider.key_is_set;
+        // The present provider first, those without their key last.
+        let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
+        let mut providers: Vec<_> = self.providers.iter().enumerate().collect();
+        providers.sort_by_key(|(_, p)| (p.name != *from, without(p)));
+        for (row, provider) in providers {
+            let missing = without(provider);
             let key = match (&provider.key_variable, missing) {
                 (Some(name), true) => format!(" · {name} is not set"),
                 _ => String::new(),
             };
-            let note =
-                format!("the request goes to {from} and to it at once · {}", provider.dialect);
+            let note = format!("A goes to {from}, both at once · {}", provider.dialect);
             list.add(format!("send to {}", provider.name), format!("{note}{key}"));
-            list.sign(if missing { ("·", Role::Dim) } else { ("▸", Role::Ok) });
+            list.sign(if missing { ("·", Role::Dim) } else { ("✔", Role::Ok) });
             targets.push(Target::Provider(row));
         }
         self.targets = targets;

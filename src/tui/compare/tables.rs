@@ -17,12 +17,39 @@ use crate::tui::widget::{Doc, line};
 /// The narrowest column of the strip of figures.
 const STRIP: u16 = 52;
 
-/// Where the list of differences stands: what is selected is told whole below it.
+/// The fewest rows from which on the frames stand below the differences.
+const WITH_FRAMES: u16 = 18;
+
+/// The parts of the tab: the list, what is selected in it told whole, and where there is room the
+/// frames of both sides.
+pub(super) struct Parts {
+    pub(super) list: Rect,
+    pub(super) detail: Rect,
+    pub(super) frames: Rect,
+}
+
+/// Where the parts stand.
+pub(super) fn parts(app: &App, body: Rect) -> Parts {
+    let detail = app.compare_detail().map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
+    let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
+    let rows = made.map_or(0, |m| m.comparison.differences.len()).max(1) as u16;
+    // Each part but the first has a line above it.
+    let (list, detail) = if body.height >= WITH_FRAMES {
+        (rows.min(body.height / 4), (detail + 1).min(body.height / 3))
+    } else {
+        let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };
+        let detail = (detail + 1).min(most);
+        (body.height - detail, detail)
+    };
+    let list = Rect { height: list, ..body };
+    let detail = Rect { y: list.bottom(), height: detail, ..body };
+    let frames = Rect { y: detail.bottom(), height: body.bottom() - detail.bottom(), ..body };
+    Parts { list, detail, frames }
+}
+
+/// Where the list of differences stands.
 pub(super) fn list(app: &App, body: Rect) -> Rect {
-    let detail =
-        app.compare_detail().map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16 + 1);
-    let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };
-    Rect { height: body.height - detail.min(most), ..body }
+    parts(app, body).list
 }
 
 /// The frames that show a difference, in words; empty where there are none.
@@ -64,9 +91,11 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
             Expect::Different => "Two streams of their own: only their ends are compared.",
         };
         line::put(buf, body, &[("  ", text), (said, dim)]);
+        draw_below(app, parts(app, body).frames, buf);
         return;
     }
-    let area = list(app, body);
+    let Parts { list: area, detail: rest, frames } = parts(app, body);
+    draw_below(app, frames, buf);
     let widest = differences.iter().map(|d| d.rule.code.len()).max().unwrap_or(0);
     let code_width = widest.min(usize::from(area.width / 2));
     let top = compare.scrolls[0].top;
@@ -90,7 +119,6 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
             buf.set_style(bar, theme.of(Role::Selected));
         }
     }
-    let rest = Rect { y: area.bottom(), height: body.bottom() - area.bottom(), ..body };
     if let Some(doc) = app.compare_detail().filter(|_| rest.height > 1) {
         let rule = "─".repeat(rest.width.into());
         line::put(buf, Rect { height: 1, ..rest }, &[(&rule, theme.of(Role::Line))]);
@@ -98,6 +126,22 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
         let width = rest.width.saturating_sub(2);
         doc.draw(theme, 0, Rect { x: rest.x + 1, y, width, height }, buf);
     }
+}
+
+/// The frames of both sides below the differences.
+fn draw_below(app: &App, area: Rect, buf: &mut Buffer) {
+    if area.height < 3 {
+        return;
+    }
+    app.compare_divider(below(area), buf);
+    let rule = "─".repeat(area.width.into());
+    line::put(buf, Rect { height: 1, ..area }, &[(&rule, app.theme.of(Role::Line))]);
+    super::frames::draw(app, below(area), buf);
+}
+
+/// The place of the frames under the line that parts them from the differences.
+pub(super) fn below(area: Rect) -> Rect {
+    super::frames::rows(area)
 }
 
 /// Text at the right edge of a column.

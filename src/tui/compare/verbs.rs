@@ -29,7 +29,7 @@ impl App {
             Action::Bottom => {
                 self.compare_move(isize::MAX / 2);
                 if let Some(compare) = &mut self.compare {
-                    compare.follow = compare.tab == Tab::Frames;
+                    compare.follow = compare.tab == Tab::Frames || compare.differences() == 0;
                 }
             }
             Action::NextProblem => self.step_difference(true),
@@ -66,6 +66,7 @@ impl App {
                 compare.places.swap(0, 1);
                 compare.frames.swap(0, 1);
                 compare.scrolls.swap(0, 1);
+                compare.tops.swap(0, 1);
                 if let Some(drafts) = &mut compare.drafts {
                     drafts.swap(0, 1);
                 }
@@ -119,8 +120,10 @@ impl App {
         let Some(compare) = &mut self.compare else { return };
         let side = compare.side;
         match compare.tab {
+            // Where nothing differs there are only the frames below to walk through.
+            Tab::Differences if compare.differences() == 0 => self.move_frame(side, by),
             Tab::Differences => {
-                let len = compare.made.as_ref().map_or(0, |m| m.comparison.differences.len());
+                let len = compare.differences();
                 let to = compare.difference.saturating_add_signed(by);
                 compare.difference = to.min(len.saturating_sub(1));
                 self.go_to_difference();
@@ -152,7 +155,7 @@ impl App {
             draw::to_mark(self, forward, &areas);
             return;
         }
-        let len = compare.made.as_ref().map_or(0, |m| m.comparison.differences.len());
+        let len = compare.differences();
         if len == 0 {
             self.say("There is no difference to go to.");
             return;
@@ -160,6 +163,17 @@ impl App {
         let step = if forward { 1 } else { len - 1 };
         compare.difference = (compare.difference + step) % len;
         self.go_to_difference();
+    }
+
+    /// Explains the next difference of the list.
+    pub(in crate::tui) fn explain_next(&mut self, forward: bool) {
+        if let Some(compare) = &mut self.compare {
+            let len = compare.differences().max(1);
+            let step = if forward { 1 } else { len - 1 };
+            compare.difference = (compare.difference + step) % len;
+        }
+        self.go_to_difference();
+        self.explain_difference();
     }
 
     /// Selects the frames that the selected difference points at.
@@ -248,35 +262,25 @@ impl App {
         }
         let Some(tab) = self.compare.as_ref().map(|c| c.tab) else { return };
         self.choose_side(at, &areas);
-        match tab {
-            Tab::Differences => {
-                let list = tables::list(self, areas.body);
-                let Some(compare) = self.compare.as_mut().filter(|_| list.contains(at)) else {
-                    return;
-                };
-                let row = compare.scrolls[0].top + usize::from(at.y - list.y);
-                let len = compare.made.as_ref().map_or(0, |m| m.comparison.differences.len());
-                if row == compare.difference {
-                    self.explain_difference();
-                } else if row < len {
-                    compare.difference = row;
-                    self.go_to_difference();
-                }
+        let frames = draw::frames_area(self, &areas).map(frames::rows).unwrap_or_default();
+        let list = tables::list(self, areas.body);
+        let Some(compare) = &mut self.compare else { return };
+        if frames.contains(at) {
+            let side = compare.side;
+            let row = compare.tops[side].top + usize::from(at.y - frames.y);
+            let by = row as isize - compare.frames[side] as isize;
+            if row < self.compared(side).map_or(0, |e| e.seen.frames().len()) {
+                self.move_frame(side, by);
             }
-            Tab::Frames => {
-                let rows = frames::rows(areas.body);
-                let Some(compare) = self.compare.as_ref().filter(|_| rows.contains(at)) else {
-                    return;
-                };
-                let side = compare.side;
-                let row = compare.scrolls[side].top + usize::from(at.y - rows.y);
-                let by = row as isize - compare.frames[side] as isize;
-                let len = self.compared(side).map_or(0, |e| e.seen.frames().len());
-                if row < len {
-                    self.move_frame(side, by);
-                }
+        } else if tab == Tab::Differences && list.contains(at) {
+            let row = compare.scrolls[0].top + usize::from(at.y - list.y);
+            let len = compare.differences();
+            if row == compare.difference {
+                self.explain_difference();
+            } else if row < len {
+                compare.difference = row;
+                self.go_to_difference();
             }
-            _ => {}
         }
     }
 
@@ -290,14 +294,23 @@ impl App {
     /// The wheel.
     pub(in crate::tui) fn compare_wheel(&mut self, rows: isize, at: Position) {
         let Some(areas) = self.compare_areas() else { return };
-        if areas.body.contains(at) {
-            self.choose_side(at, &areas);
-            self.compare_move(rows);
+        if !areas.body.contains(at) {
+            return;
+        }
+        self.choose_side(at, &areas);
+        let side = self.compare.as_ref().map_or(0, |c| c.side);
+        match draw::frames_area(self, &areas) {
+            Some(frames) if frames.contains(at) => self.move_frame(side, rows),
+            _ => self.compare_move(rows),
         }
     }
 }
 
 impl Compare {
+    fn differences(&self) -> usize {
+        self.made.as_ref().map_or(0, |m| m.comparison.differences.len())
+    }
+
     fn step_tab(&mut self, by: usize) {
         let at = TABS.iter().position(|t| *t == self.tab).unwrap_or(0);
         self.show(TABS[(at + by) % TABS.len()]);

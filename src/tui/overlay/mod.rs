@@ -106,7 +106,11 @@ impl App {
                     self.overlays.pop();
                 }
                 Action::NextProblem | Action::PreviousProblem if !reading.is_help() => {
-                    if self.problem(action == Action::NextProblem) {
+                    let forward = action == Action::NextProblem;
+                    if self.compare.is_some() {
+                        self.overlays.pop();
+                        self.explain_next(forward);
+                    } else if self.problem(forward) {
                         self.overlays.pop();
                         self.explain();
                     }
