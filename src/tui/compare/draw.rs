@@ -6,12 +6,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Areas, TABS, TWO_SIDES, Tab, frames, halves, tables, timeline};
+use super::texts::Texts;
+use super::{Areas, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline};
+use crate::dialect::Channel;
 use crate::inspect::Severity;
 use crate::inspect::compare::Expect;
 use crate::text::{count, group};
 use crate::tui::App;
-use crate::tui::exchange::Exchange;
 use crate::tui::pane::frames::severity_sign;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
@@ -47,13 +48,7 @@ pub(super) fn lengths(app: &App, areas: &Areas) -> [usize; 2] {
     let Some(compare) = &app.compare else { return [0, 0] };
     let Some(made) = &compare.made else { return [0, 0] };
     if let Some(texts) = compare.texts() {
-        // A side that has no room now is as long as if it had the other's.
-        let own = halves(areas.body, compare.side);
-        let width = |side: usize| match own[side].width {
-            0 => own[1 - side].width,
-            width => width,
-        };
-        return [0, 1].map(|side| texts.docs[side].lines(width(side).saturating_sub(2)));
+        return [0, 1].map(|side| texts.docs[side].lines(text_width(side, areas)));
     }
     let len = match compare.tab {
         Tab::Paths => made.paths.len(),
@@ -64,22 +59,49 @@ pub(super) fn lengths(app: &App, areas: &Areas) -> [usize; 2] {
     [len, len]
 }
 
+/// How wide the text of a side is; where one side is shown at a time, the whole.
+fn text_width(side: usize, areas: &Areas) -> u16 {
+    halves(areas.body, side)[side].width.saturating_sub(2)
+}
+
+fn wraps(texts: &Texts, areas: &Areas) -> [Wrap; 2] {
+    [0, 1].map(|side| {
+        let mut wrap = Wrap::default();
+        wrap.update(&texts.docs[side].text, usize::from(text_width(side, areas)));
+        wrap
+    })
+}
+
+/// The line of the other side's text that belongs to the first line shown of this side's.
+pub(super) fn linked_line(
+    app: &App,
+    side: usize,
+    channel: Channel,
+    areas: &Areas,
+) -> Option<usize> {
+    let compare = app.compare.as_ref()?;
+    let texts = compare.texts()?;
+    let wraps = wraps(texts, areas);
+    let top = compare.scrolls[side].top;
+    if top == 0 {
+        return Some(0);
+    }
+    let at = wraps[side].line(top, texts.docs[side].text.len()).start;
+    let frame = texts::frame_at(app.compared(side)?, channel, at)?;
+    let other = app.linked_frame(side, frame)?;
+    Some(wraps[1 - side].line_of(texts::place_of(app.compared(1 - side)?, channel, other)))
+}
+
 /// Scrolls both texts to the next marked place, or the one before.
 pub(super) fn to_mark(app: &mut App, forward: bool, areas: &Areas) {
     let Some(compare) = &app.compare else { return };
     let Some(texts) = compare.texts() else { return };
     let lens = lengths(app, areas);
-    let own = halves(areas.body, compare.side);
-    let wraps = [0, 1].map(|side| {
-        let width = own[side].width.max(own[1 - side].width.min(own[side].width)).saturating_sub(2);
-        let mut wrap = Wrap::default();
-        wrap.update(&texts.docs[side].text, usize::from(width));
-        wrap
-    });
+    let wraps = wraps(texts, areas);
     let height = usize::from(areas.body.height);
     // What is marked stands a little below the edge.
     let above = height / 4;
-    let side = if own[compare.side].width > 0 { compare.side } else { 1 - compare.side };
+    let side = compare.side;
     let top = |mark: &[usize; 2], side: usize| {
         let at = wraps[side].line_of(mark[side]).saturating_sub(above);
         at.min(lens[side].saturating_sub(height.max(1)))
@@ -104,14 +126,13 @@ pub(super) fn to_mark(app: &mut App, forward: bool, areas: &Areas) {
 }
 
 /// A tab's name, with a count where that tells something.
-fn name(app: &App, tab: Tab, narrow: bool) -> String {
+fn name(app: &App, tab: Tab, width: u16) -> String {
     let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
     let marks = |n: usize| if n > 0 { format!(" {n}") } else { String::new() };
-    let short = |long: &'static str, short: &'static str| if narrow { short } else { long };
     match tab {
         Tab::Differences => {
             let n = made.map_or(0, |m| m.comparison.differences.len());
-            format!("{}{}", short("Differences", "Diff"), marks(n))
+            format!("{}{}", if width < 100 { "Diff" } else { "Differences" }, marks(n))
         }
         Tab::Frames => "Frames".to_owned(),
         Tab::Content => {
@@ -119,12 +140,12 @@ fn name(app: &App, tab: Tab, narrow: bool) -> String {
         }
         Tab::Reasoning => {
             let n = made.map_or(0, |m| m.reasoning.starts.len());
-            format!("{}{}", short("Reasoning", "Reas"), marks(n))
+            format!("Reasoning{}", marks(n))
         }
         Tab::Tools => format!("Tools{}", marks(made.map_or(0, |m| m.tools.starts.len()))),
         Tab::Paths => "Paths".to_owned(),
-        Tab::Timeline => short("Timeline", "Time").to_owned(),
-        Tab::Figures => short("Figures", "Fig").to_owned(),
+        Tab::Timeline => "Timeline".to_owned(),
+        Tab::Figures => "Figures".to_owned(),
     }
 }
 
@@ -132,7 +153,7 @@ fn name(app: &App, tab: Tab, narrow: bool) -> String {
 pub(super) fn tab_places(app: &App, area: Rect) -> Vec<(Tab, String, Range<u16>)> {
     let Some(compare) = &app.compare else { return Vec::new() };
     let narrow = area.width < 100;
-    let names: Vec<(Tab, String)> = TABS.iter().map(|t| (*t, name(app, *t, narrow))).collect();
+    let names: Vec<(Tab, String)> = TABS.iter().map(|t| (*t, name(app, *t, area.width))).collect();
     let wide = |name: &str| name.width() as u16 + if narrow { 2 } else { 3 };
     let at = TABS.iter().position(|t| *t == compare.tab).unwrap_or(0);
     let mut first = 0;
@@ -173,8 +194,10 @@ impl App {
         let theme = &self.theme;
         line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
         let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
+        let texts = self.compare.as_ref().is_some_and(|c| c.texts().is_some());
         let said = match made.map(|m| m.comparison.expect) {
             Some(Expect::Same) => " expected to be one stream ",
+            Some(Expect::Different) if texts => " two streams of their own: not marked ",
             Some(Expect::Different) => " two streams of their own ",
             None => "",
         };
@@ -249,7 +272,7 @@ impl App {
         let edge = line::put_right(buf, room, &state);
         let left = Rect { x: area.x + 1, width: edge.saturating_sub(area.x + 2), ..area };
         let room = usize::from(left.width).saturating_sub(4);
-        let told = line::fit_middle(&whom(exchange, room), room);
+        let told = whom(self, side, room);
         let pieces = [
             (letter, theme.of(if active { Role::Focus } else { Role::Title })),
             (told.as_str(), theme.of(Role::Text)),
@@ -269,12 +292,9 @@ impl App {
             let room = Rect { x: place.start, width: place.end - place.start, ..area };
             end = line::put(buf, room, &[(" ", blank), (&name, style), (" ", blank)]);
         }
-        let made = compare.made.as_ref();
-        let unmarked = made.is_some_and(|m| m.comparison.expect == Expect::Different);
         let note = match compare.tab {
-            Tab::Frames => compare.link.name().to_owned(),
+            Tab::Frames | Tab::Content | Tab::Reasoning => compare.link.name().to_owned(),
             Tab::Differences if area.width >= 100 => compare.link.name().to_owned(),
-            _ if compare.texts().is_some() && unmarked => "two of their own: not marked".to_owned(),
             _ => String::new(),
         };
         if !note.is_empty() {
@@ -356,15 +376,21 @@ impl App {
     }
 }
 
-/// The model, and as far as there is room the provider and the dialect of a side.
-fn whom(exchange: &Exchange, room: usize) -> String {
-    let provider = exchange.seen.request.as_ref().map(|r| r.provider.clone()).unwrap_or_default();
-    let mut told = exchange.title();
-    for part in [crate::text::preview(&provider, 40), exchange.seen.spoken().unwrap_or_default()] {
-        if !part.is_empty() && told.width() + 3 + part.width() <= room {
-            told.push_str(" · ");
-            told.push_str(&part);
-        }
-    }
-    told
+/// Who stands on a side, as far as there is room: the provider, the model, the dialect; of what
+/// does not fit what tells the sides apart.
+fn whom(app: &App, side: usize, room: usize) -> String {
+    let Some(exchange) = app.compared(side) else { return String::new() };
+    let title = exchange.title();
+    let provider = exchange.seen.request.as_ref().map(|r| r.provider.as_str()).unwrap_or_default();
+    let provider = crate::text::preview(provider, 40);
+    let dialect = exchange.seen.spoken().unwrap_or_default();
+    let joined = |parts: &[&str]| {
+        let some: Vec<_> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
+        some.join(" · ")
+    };
+    let same = app.compared(1 - side).is_some_and(|other| other.title() == title);
+    let last = if same && !provider.is_empty() { provider.clone() } else { title.clone() };
+    let all = [joined(&[&provider, &title, &dialect]), joined(&[&provider, &title])];
+    let fits = all.into_iter().find(|t| t.width() <= room);
+    fits.unwrap_or_else(|| line::fit_middle(&last, room))
 }

@@ -53,22 +53,24 @@ impl App {
 
     /// Brings the other side to where the active one is.
     pub(super) fn link_frames(&mut self) {
-        let Some(compare) = &self.compare else { return };
-        let (side, link) = (compare.side, compare.link);
-        let from = compare.frames[side];
-        let (Some(own), Some(other)) = (self.compared(side), self.compared(1 - side)) else {
-            return;
-        };
-        let last = other.seen.frames().len().saturating_sub(1);
-        let timed = since(own, from).filter(|_| since(other, 0).is_some());
-        let to = match (link, timed) {
-            (Link::Free, _) => return,
-            (Link::Time, Some(time)) => last_by(other, time),
-            // Where nobody measured the time only the number is left.
-            (Link::Time, None) | (Link::Frame, _) => from.min(last),
-        };
-        if let Some(compare) = &mut self.compare {
+        let Some(side) = self.compare.as_ref().map(|c| c.side) else { return };
+        let to = self.compare.as_ref().and_then(|c| self.linked_frame(side, c.frames[side]));
+        if let (Some(compare), Some(to)) = (&mut self.compare, to) {
             compare.frames[1 - side] = to;
+        }
+    }
+
+    /// The frame of the other side that belongs to a frame of this one.
+    pub(super) fn linked_frame(&self, side: usize, frame: usize) -> Option<usize> {
+        let link = self.compare.as_ref()?.link;
+        let (own, other) = (self.compared(side)?, self.compared(1 - side)?);
+        let last = other.seen.frames().len().saturating_sub(1);
+        let timed = since(own, frame).filter(|_| since(other, 0).is_some());
+        match (link, timed) {
+            (Link::Free, _) => None,
+            (Link::Time, Some(time)) => Some(last_by(other, time)),
+            // Where nobody measured the time only the number is left.
+            (Link::Time, None) | (Link::Frame, _) => Some(frame.min(last)),
         }
     }
 

@@ -257,10 +257,10 @@ impl App {
         };
         let expect = compare.wanted.unwrap_or_else(|| Expect::guess(&a.seen, &b.seen));
         let key = Key { places: compare.places, states: [state(a), state(b)], expect };
+        let over = !a.is_running() && !b.is_running();
         if let Some(made) = &compare.made {
             let bytes = a.seen.wire_len() + b.seen.wire_len();
             let asked = (made.of.places, made.of.expect) != (key.places, key.expect);
-            let over = !a.is_running() && !b.is_running();
             let due = self.now >= compare.made_at + PAUSE * (1 + bytes / MUCH);
             if made.of == key || !(asked || over || due) {
                 return;
@@ -273,6 +273,10 @@ impl App {
             compare.difference = compare.difference.min(last);
             compare.made = Some(made);
             compare.made_at = now;
+            // What nobody scrolled shows the gravest difference once all is there.
+            if over && compare.follow {
+                self.go_to_difference();
+            }
         }
     }
 

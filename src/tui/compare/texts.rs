@@ -8,6 +8,8 @@ use super::super::exchange::Exchange;
 use super::super::theme::Role;
 use super::super::widget::text::Mark;
 use super::super::widget::{Doc, json};
+use crate::dialect::Channel;
+use crate::inspect::Delta;
 
 /// Beyond so many words between the common beginning and the common end, all of it is marked: the
 /// cost of finding out more grows with the square.
@@ -106,6 +108,30 @@ fn words(text: &str) -> Option<Vec<&str>> {
         words.push(&text[from..]);
     }
     Some(words)
+}
+
+/// The frame that brought byte `at` of a channel's text, choice after choice.
+pub(super) fn frame_at(exchange: &Exchange, channel: Channel, at: usize) -> Option<usize> {
+    let answer = exchange.seen.answer();
+    let mut before = 0;
+    for (choice, text) in answer.texts(channel) {
+        if at < before + text.len() {
+            return answer.delta_at(channel, choice, at - before).map(|d| d.frame as usize);
+        }
+        before += text.len();
+    }
+    None
+}
+
+/// Where a channel's text stood when a frame was there: the beginning of what came last.
+pub(super) fn place_of(exchange: &Exchange, channel: Channel, frame: usize) -> usize {
+    let answer = exchange.seen.answer();
+    let deltas = answer.deltas();
+    let upto = deltas.partition_point(|d| d.frame as usize <= frame);
+    let own = |d: &&Delta| d.channel == channel && !d.duplicate;
+    let Some(delta) = deltas[..upto].iter().rfind(own) else { return 0 };
+    let choices = answer.texts(channel).take_while(|(choice, _)| *choice < delta.choice);
+    choices.map(|(_, text)| text.len()).sum::<usize>() + answer.range_of(delta).start
 }
 
 /// The tool calls of an exchange as a text.

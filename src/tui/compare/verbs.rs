@@ -4,6 +4,7 @@ use ratatui::layout::Position;
 
 use super::{Areas, Compare, TABS, TWO_SIDES, Tab, draw, frames, halves, tables};
 use crate::action::{Action, Effect};
+use crate::dialect::Channel;
 use crate::inspect::compare::Expect;
 use crate::report::{Palette, compare as write_comparison};
 use crate::tui::App;
@@ -137,13 +138,24 @@ impl App {
     fn scroll_compare(&mut self, side: usize, by: isize, areas: &Areas) {
         let lens = draw::lengths(self, areas);
         let Some(compare) = &mut self.compare else { return };
-        let two = compare.texts().is_some();
+        let (two, tab) = (compare.texts().is_some(), compare.tab);
         let linked = compare.link != super::Link::Free;
-        let height = usize::from(draw::rows(compare.tab, areas).height);
+        let height = usize::from(draw::rows(tab, areas).height);
         for i in 0..2 {
             if i == side || linked || !two {
                 compare.scrolls[i].by(by, height, lens[i]);
             }
+        }
+        let channel = match tab {
+            Tab::Content => Channel::Content,
+            Tab::Reasoning => Channel::Reasoning,
+            _ => return,
+        };
+        // Two texts go together by what brought them, not line by line.
+        let to = draw::linked_line(self, side, channel, areas).filter(|_| linked);
+        if let (Some(compare), Some(to)) = (&mut self.compare, to) {
+            compare.scrolls[1 - side].top = to;
+            compare.scrolls[1 - side].clamp(height, lens[1 - side]);
         }
     }
 
