@@ -141,9 +141,9 @@ impl App {
         let (two, tab) = (compare.texts().is_some(), compare.tab);
         let linked = compare.link != super::Link::Free;
         let height = usize::from(draw::rows(tab, areas).height);
-        for i in 0..2 {
+        for (i, (scroll, len)) in compare.scrolls.iter_mut().zip(lens).enumerate() {
             if i == side || linked || !two {
-                compare.scrolls[i].by(by, height, lens[i]);
+                scroll.by(by, height, len);
             }
         }
         let channel = match tab {
