@@ -90,7 +90,8 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
             Expect::Same => "No difference that matters.",
             Expect::Different => "Two streams of their own: only their ends are compared.",
         };
-        line::put(buf, body, &[("  ", text), (said, dim)]);
+        let said = line::fit(said, usize::from(body.width).saturating_sub(2));
+        line::put(buf, body, &[("  ", text), (&said, dim)]);
         draw_below(app, parts(app, body).frames, buf);
         return;
     }
@@ -153,6 +154,11 @@ fn right(text: &str, width: usize) -> String {
 /// The widths of a figure's columns: its name, A and B, the difference.
 fn columns(width: u16) -> [usize; 3] {
     let width = usize::from(width).saturating_sub(3);
+    // Where there is no room for three the two values say it.
+    if width < 45 {
+        let value = 10.min(width / 3);
+        return [width.saturating_sub(2 * value + 1), value, 0];
+    }
     let name = 16.min(width * 2 / 5);
     let value = ((width - name) * 7 / 20).min(18);
     [name, value, (width - name).saturating_sub(2 * value + 2).min(14)]
@@ -247,6 +253,8 @@ pub(super) fn draw_paths(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
         let name = line::fit_middle(&visible(name, Newlines::Show), path);
         let pad = " ".repeat(path.saturating_sub(name.width()));
         let (said, role) = match (a, b) {
+            (_, 0) if area.width < 60 => ("only A", Role::Warn),
+            (0, _) if area.width < 60 => ("only B", Role::Warn),
             (_, 0) => ("only in A", Role::Warn),
             (0, _) => ("only in B", Role::Warn),
             (a, b) if a != b => ("≠", Role::Number),
