@@ -54,6 +54,25 @@ fn the_first_screen_appears_and_a_request_streams() {
 }
 
 #[test]
+fn two_models_are_asked_at_once_and_a_file_stands_beside() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press("Csend to lab\r");
+    t.until("Model of B");
+    t.press("reasoning-delta\r");
+    t.until("Both came to the same kind of end");
+    assert!(t.text().contains("lab/reasoning-delta"), "{}", t.text());
+    t.press("Cfile\r");
+    t.until("Compare with the recording");
+    t.press(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/cancelled/body.sse\r"));
+    t.until("B failed (closed, no finish)");
+    t.press("qq");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+}
+
+#[test]
 fn ctrl_c_quits_when_nothing_runs() {
     let home = Home::new();
     let mut t = home.run(SHORT);

@@ -10,6 +10,8 @@ use crate::journal::{Entry, ExchangeId};
 pub enum Effect {
     /// Send a request; its entries come as news.
     Send(Box<Draft>),
+    /// Send two requests at the same instant, A and B of a comparison.
+    Compare(Box<[Draft; 2]>),
     /// Stop an exchange; its end comes as news.
     Cancel(ExchangeId),
     /// Write the session to a file, and keep writing it there.
@@ -23,6 +25,8 @@ pub enum Effect {
     },
     /// Read a saved session, a raw body, a capture.
     LoadFile(PathBuf),
+    /// Read a recording whose exchanges join those of the session.
+    LoadBeside(PathBuf),
     /// Read a file into the request's body.
     LoadRequest(PathBuf),
     /// Put text into the clipboard.
@@ -49,6 +53,20 @@ pub enum Done {
     Failed(String),
     /// A file's entries, instead of the session's so far.
     Loaded {
+        /// The file's name, for the title.
+        name: String,
+        /// Its entries.
+        entries: Vec<Entry>,
+    },
+    /// Two requests are on their way.
+    Comparing {
+        /// What was sent.
+        drafts: Box<[Draft; 2]>,
+        /// The numbers of A and B.
+        ids: [ExchangeId; 2],
+    },
+    /// A file's exchanges, under numbers of their own.
+    Beside {
         /// The file's name, for the title.
         name: String,
         /// Its entries.

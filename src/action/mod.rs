@@ -74,6 +74,10 @@ actions! {
     FilterPhase "filter-phase" "phase" "list the findings of one phase, of the next, of all"
     ToggleGroup "toggle-group" "open" "list the findings of one code one by one, or as one again"
     Explain "explain" "explain" "explain the selected finding"
+    Compare "compare" "compare" "compare: one request to two providers, or two exchanges side by side"
+    SwapSides "swap-sides" "swap A B" "exchange A and B of a comparison"
+    ExpectSame "expect-same" "same/different" "take what is compared for one stream, or for two of their own"
+    LinkSides "link-sides" "link" "scroll both sides of a comparison by time, by frame, or each alone"
     Search "search" "search" "search the bytes of the frames"
     SearchNext "search-next" "next hit" "go to the next hit"
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
@@ -140,6 +144,8 @@ pub enum Context {
     Answer,
     /// In the timeline and the findings.
     Timeline,
+    /// Where two exchanges stand side by side.
+    Compare,
     /// While typing the body.
     Editor,
     /// In a list to choose from.
@@ -166,6 +172,7 @@ impl Context {
         Context::Detail,
         Context::Answer,
         Context::Timeline,
+        Context::Compare,
         Context::Editor,
         Context::List,
         Context::Text,
@@ -185,6 +192,7 @@ impl Context {
             Context::Detail => "detail",
             Context::Answer => "answer",
             Context::Timeline => "timeline",
+            Context::Compare => "compare",
             Context::Editor => "editor",
             Context::List => "list",
             Context::Text => "text",
@@ -205,6 +213,7 @@ impl Context {
             Context::Detail => "In the bytes of a frame",
             Context::Answer => "In the answer",
             Context::Timeline => "In the timeline and findings",
+            Context::Compare => "In a comparison",
             Context::Editor => "While typing the body",
             Context::List => "In a list",
             Context::Text => "In a text",

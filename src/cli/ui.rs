@@ -1,5 +1,6 @@
 //! The screen: what it begins with, and who does what it asks for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::config::{Config, Provider};
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Entry, Request, What};
 use crate::source::file::{Bare, Told};
-use crate::source::request::{Transport, compose, resolve};
+use crate::source::request::{Outgoing, Transport, compose, resolve};
 use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
 use crate::tui::{self, Deeds, ProviderInfo, Run, Startup, Theme, Tools, terminal};
 use crate::{lab, report};
@@ -305,14 +306,40 @@ struct Desk {
 }
 
 impl Desk {
-    fn send(&mut self, draft: &Draft) -> Result<(), String> {
+    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, String> {
         if self.lab.is_none() && request::wants_lab(draft, &self.config) {
             self.lab =
                 Some(lab::start(self.options.options()).map_err(|e| format!("the lab: {e}"))?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
-        self.engine.send(resolve(draft, &self.config, &self.transport, lab)?);
+        resolve(draft, &self.config, &self.transport, lab)
+    }
+
+    fn send(&mut self, draft: &Draft) -> Result<(), String> {
+        let outgoing = self.resolve(draft)?;
+        self.engine.send(outgoing);
         Ok(())
+    }
+
+    /// Sends both or none: all that can be refused is refused before the first goes out.
+    fn compare(&mut self, drafts: Box<[Draft; 2]>) -> Result<Done, String> {
+        let a = self.resolve(&drafts[0]).map_err(|why| format!("A: {why}"))?;
+        let b = self.resolve(&drafts[1]).map_err(|why| format!("B: {why}"))?;
+        let ids = [self.engine.send(a), self.engine.send(b)];
+        Ok(Done::Comparing { drafts, ids })
+    }
+
+    /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
+    /// is in a file already: the session's own file does without.
+    fn beside(&self, path: &Path) -> Result<Done, String> {
+        let mut entries = file::open(path, &Told::default())?.entries;
+        let numbers: BTreeSet<u32> = entries.iter().map(|e| e.x).collect();
+        let first = self.engine.reserve(numbers.len() as u32);
+        let renumbered: BTreeMap<u32, u32> = numbers.into_iter().zip(first..).collect();
+        for entry in &mut entries {
+            entry.x = renumbered.get(&entry.x).copied().unwrap_or(first);
+        }
+        Ok(Done::Beside { name: path.display().to_string(), entries })
     }
 
     fn save(&self, path: &Path) -> Result<String, String> {
@@ -339,6 +366,8 @@ impl Deeds for Desk {
                 Ok(()) => return,
                 Err(why) => Err(why),
             },
+            Effect::Compare(drafts) => self.compare(drafts),
+            Effect::LoadBeside(path) => self.beside(&path),
             Effect::Cancel(x) => {
                 if x == 0 {
                     self.pipe.cancel();

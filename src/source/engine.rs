@@ -103,6 +103,11 @@ impl Engine {
         self.next.fetch_max(first, Ordering::Relaxed);
     }
 
+    /// The first of `count` numbers that no other exchange gets.
+    pub fn reserve(&self, count: u32) -> ExchangeId {
+        self.next.fetch_add(count, Ordering::Relaxed)
+    }
+
     /// Stops an exchange: its connection is dropped at once, and its end is told.
     pub fn cancel(&self, x: ExchangeId) {
         if let Ok(running) = self.running.lock()

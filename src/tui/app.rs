@@ -6,6 +6,7 @@
 use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::compare::{Compare, Target};
 use super::exchange::Exchange;
 use super::layout::{Areas, View, areas};
 use super::overlay::Overlay;
@@ -60,6 +61,10 @@ pub struct App {
     pub(super) focus: PaneId,
     pub(super) zoom: bool,
     pub(super) overlays: Vec<Overlay>,
+    /// Two exchanges side by side, in place of the panes.
+    pub(super) compare: Option<Compare>,
+    /// What the list offers for B, row by row.
+    pub(super) targets: Vec<Target>,
     pub(super) message: Option<Message>,
     /// What was last searched.
     pub(super) needle: String,
@@ -96,6 +101,8 @@ impl App {
             focus: PaneId::Request,
             zoom: false,
             overlays: Vec::new(),
+            compare: None,
+            targets: Vec::new(),
             message: None,
             needle: String::new(),
             request,
@@ -132,6 +139,7 @@ impl App {
             Event::Done(done) => self.done(done),
             Event::Tick => {}
         }
+        self.refresh_compare();
         self.settle();
         std::mem::take(&mut self.effects)
     }
@@ -181,6 +189,7 @@ impl App {
 
     /// Brings what is selected into view.
     pub(super) fn settle(&mut self) {
+        self.settle_compare();
         let areas = self.areas();
         for pane in PaneId::ALL {
             let area = areas.pane(pane);
@@ -218,7 +227,7 @@ impl App {
         }
     }
 
-    fn entry(&mut self, entry: &Entry, live: bool) {
+    pub(super) fn entry(&mut self, entry: &Entry, live: bool) {
         let options = Arc::clone(&self.options);
         if live && self.repeat_takes(entry, || Inspection::new(Arc::clone(&options))) {
             return;
@@ -271,12 +280,12 @@ impl App {
 
     fn open(&mut self, name: String, entries: &[Entry]) {
         self.exchanges.clear();
+        self.compare = None;
         for entry in entries {
             self.entry(entry, false);
         }
         for exchange in &mut self.exchanges {
-            exchange.follow = false;
-            exchange.frame = (!exchange.seen.frames().is_empty()).then_some(0);
+            exchange.rest();
         }
         self.file = Some(name);
         self.focus = PaneId::Frames;
@@ -304,6 +313,8 @@ impl App {
                 self.open(name, &entries);
             }
             Done::Request(bytes) => self.request.load(bytes),
+            Done::Comparing { drafts, ids } => self.comparing(drafts, ids),
+            Done::Beside { name, entries } => self.joined(&name, &entries),
         }
     }
 
@@ -340,6 +351,9 @@ impl App {
                 Overlay::Prompt(_) => vec![Context::Prompt, Context::Everywhere],
             };
         }
+        if self.compare.is_some() {
+            return vec![Context::Compare, Context::Everywhere];
+        }
         if self.typing() {
             return vec![Context::Editor, Context::Everywhere];
         }
@@ -348,7 +362,8 @@ impl App {
 
     /// Whether letters go into the request's body.
     pub(super) fn typing(&self) -> bool {
-        self.overlays.is_empty() && self.focus == PaneId::Request && self.request.typing
+        let on_top = self.overlays.is_empty() && self.compare.is_none();
+        on_top && self.focus == PaneId::Request && self.request.typing
     }
 
     fn key(&mut self, key: KeyEvent) {
@@ -381,6 +396,10 @@ impl App {
             self.overlay_click(at);
             return;
         }
+        if self.compare.is_some() {
+            self.compare_click(at);
+            return;
+        }
         let areas = self.areas();
         if areas.tabs.contains(at) {
             if let Some(pane) = super::draw::tab_at(self, areas.tabs, at.x) {
@@ -404,6 +423,10 @@ impl App {
     fn wheel(&mut self, rows: isize, at: Position) {
         if !self.overlays.is_empty() {
             self.overlay_wheel(rows);
+            return;
+        }
+        if self.compare.is_some() {
+            self.compare_wheel(rows, at);
             return;
         }
         let areas = self.areas();

@@ -74,14 +74,20 @@ impl App {
         }
         match text.filter(|t| !t.is_empty()) {
             None => self.say(format!("There is nothing to copy: {name}.")),
-            Some(text) if text.len() > CLIPBOARD => {
-                let bytes = count(text.len() as u64, "byte");
-                let cap = count(CLIPBOARD as u64, "byte");
-                self.complain(&format!(
-                    "{what} has {bytes}; terminals take {cap} at most. Nothing was copied."
-                ));
-            }
-            Some(text) => self.effects.push(Effect::Copy { what, text }),
+            Some(text) => self.copy_text(what, text),
         }
+    }
+
+    /// Puts a text into the clipboard, unless it is too long for that.
+    pub(super) fn copy_text(&mut self, what: String, text: String) {
+        if text.len() <= CLIPBOARD {
+            self.effects.push(Effect::Copy { what, text });
+            return;
+        }
+        let bytes = count(text.len() as u64, "byte");
+        let cap = count(CLIPBOARD as u64, "byte");
+        self.complain(&format!(
+            "{what} has {bytes}; terminals take {cap} at most. Nothing was copied."
+        ));
     }
 }

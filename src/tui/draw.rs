@@ -37,6 +37,12 @@ impl App {
             self.without_colour(area, buf);
             return;
         }
+        if self.compare.is_some() {
+            self.draw_compare(buf);
+            self.draw_overlays(buf);
+            self.without_colour(area, buf);
+            return;
+        }
         self.draw_title(areas.title, buf);
         self.draw_verdict(areas.verdict, buf);
         self.draw_tabs(areas.tabs, buf);
@@ -85,7 +91,7 @@ impl App {
         let left = Rect { x: area.x + 1, width: x.saturating_sub(area.x + 2), ..area };
         let name = self.exchange().map(|e| {
             let dialect = e.seen.spoken().unwrap_or_default();
-            let file = self.file.as_deref().filter(|_| !e.live);
+            let file = e.file.as_deref().or(self.file.as_deref().filter(|_| !e.live));
             let title = match file {
                 Some(file) => crate::text::preview(file, 60),
                 None => e.title(),
@@ -262,7 +268,7 @@ impl App {
         timeline_bar::draw(self, exchange, bar, buf);
     }
 
-    fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
+    pub(super) fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
         let theme = &self.theme;
         if let Some(message) = &self.message {
             let (sign, role) = if message.bad { ("✖ ", Role::Error) } else { ("", Role::Text) };
@@ -333,6 +339,22 @@ impl App {
             Some(Context::Repetition) => {
                 let first = if self.is_repeating() { Action::Interrupt } else { Action::Repeat };
                 return vec![Action::Accept, first, Action::Back, Action::Down, Action::Up];
+            }
+            Some(Context::Compare) => {
+                let first = if self.is_running() { Action::Interrupt } else { Action::NextTab };
+                let rest = [
+                    Action::Help,
+                    Action::Back,
+                    Action::NextProblem,
+                    Action::ExpectSame,
+                    Action::SwapSides,
+                    Action::LinkSides,
+                    Action::Copy,
+                    Action::Send,
+                    Action::Explain,
+                    Action::Compare,
+                ];
+                return [first].into_iter().chain(rest).collect();
             }
             Some(Context::Prompt) => return vec![Action::Accept, Action::Back],
             Some(Context::Confirm) => return vec![Action::Yes, Action::No],

@@ -60,6 +60,8 @@ pub(super) struct Exchange {
     pub finding: Option<usize>,
     /// The choice whose text is shown.
     pub choice: u32,
+    /// The file it was read from, where that is not the session's.
+    pub file: Option<String>,
     /// When the last entry came.
     pub last: Option<Micros>,
     /// The story of so many findings.
@@ -77,6 +79,7 @@ impl Exchange {
             follow: true,
             finding: None,
             choice: 0,
+            file: None,
             last: None,
             story: RefCell::new((0, Arc::default())),
         }
@@ -89,6 +92,12 @@ impl Exchange {
         if self.follow {
             self.frame = self.seen.frames().len().checked_sub(1).map(|i| i as u32);
         }
+    }
+
+    /// A recording begins at its first frame.
+    pub(super) fn rest(&mut self) {
+        self.follow = false;
+        self.frame = (!self.seen.frames().is_empty()).then_some(0);
     }
 
     /// Whether more can come.
@@ -240,6 +249,7 @@ impl Exchange {
             Some(r) if !r.model.is_empty() => shown(&r.model),
             Some(r) => self.seen.answer().model.as_deref().map_or_else(|| shown(&r.url), shown),
             None if self.live => "standard input".to_owned(),
+            None if self.file.is_some() => self.file.clone().unwrap_or_default(),
             None => "recorded body".to_owned(),
         }
     }

@@ -5,6 +5,7 @@
 //! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
 
 mod app;
+mod compare;
 mod copy;
 mod draw;
 mod exchange;

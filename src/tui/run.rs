@@ -257,6 +257,8 @@ impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
                 Done::Said(format!("copied {what}: {bytes}{how}"))
             }
             Effect::Send(_)
+            | Effect::Compare(_)
+            | Effect::LoadBeside(_)
             | Effect::Cancel(_)
             | Effect::SaveSession(_)
             | Effect::WriteFile { .. }

@@ -9,7 +9,7 @@ use super::pane::frames::severity_sign;
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect};
-use crate::inspect::Finding;
+use crate::inspect::{Rule, Severity};
 use crate::text::{Newlines, count, group, visible};
 
 impl App {
@@ -20,7 +20,10 @@ impl App {
         }
         // Of the rest only what counts everywhere goes past an overlay.
         let on_top = self.overlays.is_empty();
-        if on_top && (self.focus.pane().act)(self, action) {
+        if on_top && self.compare_act(action) {
+            return;
+        }
+        if on_top && self.compare.is_none() && (self.focus.pane().act)(self, action) {
             return;
         }
         // What opens something over the panes takes the place of what is there.
@@ -36,6 +39,7 @@ impl App {
                 | Action::Search
                 | Action::Repeat
                 | Action::Copy
+                | Action::Compare
         );
         if opens {
             self.overlays.clear();
@@ -108,6 +112,10 @@ impl App {
             Action::SearchNext => self.search(true),
             Action::SearchPrevious => self.search(false),
             Action::Copy => self.copy_menu(),
+            Action::Compare => self.pick_beside(),
+            Action::SwapSides | Action::ExpectSame | Action::LinkSides => {
+                self.say("That is for a comparison.");
+            }
             Action::Redraw => self.effects.push(Effect::Redraw),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Back if self.zoom => self.zoom = false,
@@ -225,7 +233,12 @@ impl App {
             return;
         };
         exchange.select_finding(index);
-        let doc = explanation(&exchange.seen.findings()[index]);
+        let finding = &exchange.seen.findings()[index];
+        let place = finding.frame.map_or(String::new(), |frame| {
+            let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
+            format!("frame {}{at}", group(u64::from(frame)))
+        });
+        let doc = explanation(finding.rule, finding.severity, &finding.message, &place);
         let title = exchange.seen.findings()[index].code().to_owned();
         self.read(Reading::new(title, doc));
     }
@@ -335,6 +348,9 @@ impl App {
                 }
             }
             (Picks::Copy, Some(row)) => self.copy(row),
+            (Picks::Beside, Some(row)) => self.beside(row),
+            (Picks::ModelBeside(provider), row) => self.model_beside(provider, row, &typed),
+            (Picks::Beside, None) => {}
             (Picks::Provider | Picks::Exchange | Picks::Command | Picks::Copy, None) => {}
         }
     }
@@ -394,6 +410,7 @@ impl App {
                 let bytes = (self.tools.to_markdown)(&all).into_bytes();
                 self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
+            Purpose::Beside => self.effects.push(Effect::LoadBeside(path())),
             Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
             Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),
             Purpose::SaveRequest => {
@@ -451,18 +468,15 @@ fn commands() -> impl Iterator<Item = Action> {
     Action::ALL.iter().copied().filter(plain)
 }
 
-/// What a finding means.
-fn explanation(finding: &Finding) -> Doc {
+/// What a finding or a difference means: its rule, and what was found at which place.
+pub(super) fn explanation(rule: &Rule, severity: Severity, message: &str, place: &str) -> Doc {
     let mut doc = Doc::new();
-    let rule = finding.rule;
-    let (sign, role) = severity_sign(Some(finding.severity));
-    doc.push(role, &format!("{sign} {}", finding.severity.name()));
+    let (sign, role) = severity_sign(Some(severity));
+    doc.push(role, &format!("{sign} {}", severity.name()));
     doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
-    doc.plain(&visible(&finding.message, Newlines::Show)).line();
-    if let Some(frame) = finding.frame {
-        let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
-        let frame = group(u64::from(frame));
-        doc.push(Role::Dim, &format!("frame {frame}{at}")).line();
+    doc.plain(&visible(message, Newlines::Show)).line();
+    if !place.is_empty() {
+        doc.push(Role::Dim, place).line();
     }
     for (title, text) in [
         ("What it means", rule.means),

@@ -12,9 +12,55 @@ use super::play::{chunk, exchange, keys, opened, play, reasoning_only, startup, 
 
 /// Keys that bring each part of the screen up.
 const WAYS: &[&str] = &[
-    "", "1", "1i", "3", "3x", "3t", "3tt", "4", "4t", "4tt", "4ttt", "4tttt", "5", "?", ":", "H",
-    "y", "/x", "ev", "1p", "1m", "z", "5z", "5s", "5pp", "5zl", "5zjj j", "<c-s>", "1u", "G", "e4",
-    "4hhkj", "<pgdn>",
+    "",
+    "1",
+    "1i",
+    "3",
+    "3x",
+    "3t",
+    "3tt",
+    "4",
+    "4t",
+    "4tt",
+    "4ttt",
+    "4tttt",
+    "5",
+    "?",
+    ":",
+    "H",
+    "y",
+    "/x",
+    "ev",
+    "1p",
+    "1m",
+    "z",
+    "5z",
+    "<c-s>",
+    "1u",
+    "G",
+    "e4",
+    "4hhkj",
+    "<pgdn>",
+    "C",
+    "C<enter>",
+    "C<enter>t",
+    "C<enter>tt",
+    "C<enter>ttt",
+    "C<enter>TTTT",
+    "C<enter>TTT",
+    "C<enter>TT",
+    "C<enter>T",
+    "C<enter>v",
+    "C<enter>?",
+    "C<enter>Sj",
+    "C<enter>xl",
+    "C<enter>tLGk",
+    "C<enter>t<enter>",
+    "C<enter>tteG",
+    "5s",
+    "5pp",
+    "5zl",
+    "5zjj j",
 ];
 
 fn app(startup: Startup, width: u16, height: u16, text: &str) -> App {
@@ -68,6 +114,29 @@ fn hostile_exchange() -> Vec<Entry> {
             _ => {}
         }
     }
+    // A second one, to be compared with.
+    let mut other = exchange(1, &hostile()[..6]);
+    for entry in &mut other {
+        match &mut entry.what {
+            What::Request(r) => {
+                r.model = evil.into();
+                r.provider = evil.into();
+            }
+            What::Head(head) => {
+                head.status = 502;
+                head.headers = vec![("content-type".into(), evil.into())];
+            }
+            _ => {}
+        }
+    }
+    entries.extend(other);
+    entries
+}
+
+/// Two sound exchanges.
+fn two() -> Vec<Entry> {
+    let mut entries = exchange(0, &reasoning_only());
+    entries.extend(exchange(1, &reasoning_only()[..9]));
     entries
 }
 
@@ -95,7 +164,7 @@ fn every_size_is_drawn_without_panic() {
     let widths = [1, 2, 3, 7, 20, 39, 40, 41, 50, 59, 60, 76, 80, 99, 100, 101, 130, 160, 300];
     let heights = [1, 2, 5, 9, 10, 11, 13, 14, 17, 18, 24, 25, 26, 30, 45, 100];
     for way in WAYS {
-        let mut app = app(opened(exchange(0, &reasoning_only())), 80, 24, way);
+        let mut app = app(opened(two()), 80, 24, way);
         for width in widths {
             for height in heights {
                 app.resize(width, height);
@@ -107,10 +176,10 @@ fn every_size_is_drawn_without_panic() {
 
 #[test]
 fn keys_at_every_size_do_not_panic() {
-    let all =
-        "jjkkGgG<pgdn><pgup><tab><s-tab>tTxezEvq?<esc>4hlkjc<tab>5jkG<enter><esc>1jjjjkip<esc>";
+    let all = "jjkkGgG<pgdn><pgup><tab><s-tab>tTxezEvq?<esc>4hlkjc<tab>5jkG<enter><esc>1jjjjkip<esc><esc>2C<enter>jjkGgt\
+         jkGglh<pgdn>Ltjket jTTTjkxSTj<enter><esc>ev<esc>e<tab><s-tab>";
     for (width, height) in [(1, 1), (10, 3), (39, 12), (40, 10), (60, 15), (100, 26), (300, 100)] {
-        for entries in [vec![], exchange(0, &reasoning_only()), hostile_exchange()] {
+        for entries in [vec![], two(), hostile_exchange()] {
             let app = app(opened(entries), width, height, all);
             draw(&app, width, height);
         }
@@ -205,7 +274,7 @@ fn a_click_selects_what_it_hits() {
 #[test]
 fn no_walk_of_keys_clicks_sizes_and_entries_panics() {
     let letters: Vec<char> =
-        "jkhlgGtTxzeEvyq?:/nNHipsmuMadfcrowX12345[] {}\"é日\t".chars().collect();
+        "jkhlgGtTxzeEvyq?:/nNHipsmuMadfcrowXCSLRB12345[] {}\"é日\t".chars().collect();
     let others = [
         "<tab>",
         "<s-tab>",

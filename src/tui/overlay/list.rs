@@ -19,6 +19,10 @@ pub(crate) enum Picks {
     Exchange,
     Command,
     Copy,
+    /// What B of a comparison is.
+    Beside,
+    /// The model of B, at the provider of that row.
+    ModelBeside(usize),
 }
 
 /// One row.

@@ -59,6 +59,7 @@ pub(super) enum Purpose {
     OpenFile,
     LoadRequest,
     SaveRequest,
+    Beside,
     Search,
     Repeat,
 }
@@ -109,7 +110,11 @@ impl App {
                     self.overlays.pop();
                 }
                 Action::NextProblem | Action::PreviousProblem if !reading.is_help() => {
-                    if self.problem(action == Action::NextProblem) {
+                    let forward = action == Action::NextProblem;
+                    if self.compare.is_some() {
+                        self.overlays.pop();
+                        self.explain_next(forward);
+                    } else if self.problem(forward) {
                         self.overlays.pop();
                         self.explain();
                     }
@@ -123,8 +128,12 @@ impl App {
                     }
                 }
                 Action::Back => {
+                    let said = match translating.beside {
+                        true => "Nothing was sent.",
+                        false => "The provider stays as it was.",
+                    };
                     self.overlays.pop();
-                    self.say("The provider stays as it was.");
+                    self.say(said);
                 }
                 _ => return translating.reading.act(action, size),
             },

@@ -20,6 +20,10 @@ const LINE: usize = 300;
 pub(crate) struct Translating {
     /// The provider that was chosen.
     pub provider: String,
+    /// Its model.
+    pub model: String,
+    /// The body is for B of a comparison; the editor's stays.
+    pub beside: bool,
     /// The body in its dialect.
     pub body: String,
     /// What becomes of the old one.
@@ -29,7 +33,7 @@ pub(crate) struct Translating {
 impl Translating {
     /// Shows what a translation makes of a body.
     pub(crate) fn new(
-        provider: &str,
+        (provider, model): (&str, &str),
         from: &dyn Dialect,
         to: &dyn Dialect,
         before: &str,
@@ -42,7 +46,9 @@ impl Translating {
         doc.line();
         diff(&json::pretty(before), &body, &mut doc);
         let title = format!("{} → {}", from.name(), to.name());
-        Self { provider: provider.to_owned(), body, reading: Reading::new(title, doc) }
+        let reading = Reading::new(title, doc);
+        let (provider, model) = (provider.to_owned(), model.to_owned());
+        Self { provider, model, beside: false, body, reading }
     }
 }
 

@@ -236,7 +236,7 @@ fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
 }
 
 /// The bytes as text, line ends visible.
-fn raw(exchange: &Exchange, number: usize) -> Doc {
+pub(crate) fn raw(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
     let frame = &exchange.seen.frames()[number];
     let bytes = frame.bytes(exchange.seen.body());

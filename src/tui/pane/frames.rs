@@ -45,6 +45,11 @@ impl State {
     pub(crate) fn rows(&self) -> usize {
         self.rows.get()
     }
+
+    /// A drawing formatted so many rows.
+    pub(crate) fn formatted(&self, rows: usize) {
+        self.rows.set(rows);
+    }
 }
 
 /// The rows of frames, below the column heads.
@@ -192,7 +197,7 @@ fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let area = inner(area);
     let top = app.frames.scroll.top;
     let shown = top..(top + usize::from(area.height)).min(frames.len());
-    app.frames.rows.set(shown.len());
+    app.frames.formatted(shown.len());
     let marks = exchange.marks(shown.clone());
     for (row, index) in shown.clone().enumerate() {
         let place = Rect { y: area.y + row as u16, height: 1, ..area };

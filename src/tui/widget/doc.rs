@@ -41,6 +41,15 @@ impl Doc {
         self
     }
 
+    /// Appends another text with its marks.
+    pub(crate) fn append(&mut self, other: Doc) -> &mut Self {
+        let from = self.text.len();
+        self.text.push_str(&other.text);
+        let moved = other.marks.into_iter().map(|(r, role)| (r.start + from..r.end + from, role));
+        self.marks.extend(moved);
+        self
+    }
+
     /// Appends plain text.
     pub(crate) fn plain(&mut self, text: &str) -> &mut Self {
         self.push(Role::Text, text)

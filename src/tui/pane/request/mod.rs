@@ -174,22 +174,27 @@ impl State {
 
     /// Chooses the model, in the body too.
     pub(crate) fn set_model(&mut self, model: &str) {
-        let text = self.editor.text();
         let untouched = self.is_untouched();
         self.draft.model = model.to_owned();
-        let mut tape = Tape::new();
-        if self.raw.is_none()
-            && tape.parse(&text).is_ok()
-            && let Some(span) = tape.root(&text).and_then(|r| r.get("model")).map(|m| m.span())
-        {
-            let mut edited = text.clone();
-            edited.replace_range(span, &crate::text::to_json(&model));
+        if let Some(edited) = self.with_model(model) {
             self.editor.set(&edited);
             if untouched {
                 self.template = edited;
             }
         }
         self.changed();
+    }
+
+    /// The body with another model, if it is text that names one.
+    pub(crate) fn with_model(&self, model: &str) -> Option<String> {
+        let mut text = self.editor.text();
+        let mut tape = Tape::new();
+        if self.raw.is_some() || tape.parse(&text).is_err() {
+            return None;
+        }
+        let span = tape.root(&text)?.get("model")?.span();
+        text.replace_range(span, &crate::text::to_json(&model));
+        Some(text)
     }
 
     fn changed(&mut self) {
@@ -307,7 +312,7 @@ impl App {
     /// offered to be translated where the new provider speaks otherwise.
     pub(in crate::tui) fn set_provider(&mut self, name: &str) {
         let untouched = self.request.is_untouched();
-        let said = if untouched { None } else { self.translation(name) };
+        let said = if untouched { None } else { self.translation(name, None) };
         match said {
             Some(Ok(translating)) => {
                 self.overlays.push(Overlay::Translating(Box::new(translating)));
@@ -333,8 +338,12 @@ impl App {
     }
 
     /// The body as the provider of that name would have it said, if that is otherwise; or why that
-    /// cannot be told.
-    fn translation(&self, name: &str) -> Option<Result<Translating, String>> {
+    /// cannot be told. Without a model it is the provider's own that is asked, or else the present.
+    pub(in crate::tui) fn translation(
+        &self,
+        name: &str,
+        model: Option<&str>,
+    ) -> Option<Result<Translating, String>> {
         let state = &self.request;
         let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
         let own = self.provider().map(|p| p.dialect.as_str());
@@ -353,13 +362,21 @@ impl App {
             return Some(Err("it is not text".to_owned()));
         }
         let text = state.editor.text();
-        let model = [&provider.model, &state.draft.model].into_iter().find(|m| !m.is_empty());
-        let done = request::translate(from, to, &text, model.map(String::as_str));
-        Some(done.map(|done| Translating::new(name, from, to, &text, &done)))
+        let models = [model.unwrap_or_default(), &provider.model, &state.draft.model];
+        let model = models.into_iter().find(|m| !m.is_empty());
+        let done = request::translate(from, to, &text, model);
+        let to_whom = (name, model.unwrap_or_default());
+        Some(done.map(|done| Translating::new(to_whom, from, to, &text, &done)))
     }
 
     /// The user's word on a translation: the new provider comes, with the new body or the old one.
     pub(in crate::tui) fn translated(&mut self, translating: Translating, wanted: bool) {
+        if translating.beside {
+            let own = self.request.to_send().body;
+            let body = if wanted { translating.body.into_bytes() } else { own };
+            self.send_both(&translating.provider, &translating.model, body);
+            return;
+        }
         self.switch_provider(&translating.provider);
         if !wanted {
             self.say("The body is as you wrote it.");

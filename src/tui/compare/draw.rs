@@ -1,0 +1,396 @@
+//! Drawing the comparison: what stands around the tab, and the texts.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::texts::Texts;
+use super::{Areas, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline};
+use crate::dialect::Channel;
+use crate::inspect::Severity;
+use crate::inspect::compare::Expect;
+use crate::text::{count, group};
+use crate::tui::App;
+use crate::tui::pane::frames::severity_sign;
+use crate::tui::theme::Role;
+use crate::tui::widget::line;
+use crate::tui::widget::wrap::Wrap;
+
+/// The rows of a tab that scroll.
+pub(super) fn rows(tab: Tab, areas: &Areas) -> Rect {
+    match tab {
+        Tab::Paths | Tab::Figures | Tab::Frames => frames::rows(areas.body),
+        _ => areas.body,
+    }
+}
+
+/// Where the tables of frames stand, heads and all, if they are shown.
+pub(super) fn frames_area(app: &App, areas: &Areas) -> Option<Rect> {
+    match app.compare.as_ref()?.tab {
+        Tab::Frames => Some(areas.body),
+        Tab::Differences => {
+            let place = tables::parts(app, areas.body).frames;
+            (place.height >= 3).then(|| tables::below(place))
+        }
+        _ => None,
+    }
+}
+
+/// Where the text of a side stands in its half.
+fn text_area(half: Rect) -> Rect {
+    Rect { x: half.x + 1, width: half.width.saturating_sub(2), ..half }
+}
+
+/// How many rows each side of the tab has; a tab of one table says the same twice.
+pub(super) fn lengths(app: &App, areas: &Areas) -> [usize; 2] {
+    let Some(compare) = &app.compare else { return [0, 0] };
+    let Some(made) = &compare.made else { return [0, 0] };
+    if let Some(texts) = compare.texts() {
+        return [0, 1].map(|side| texts.docs[side].lines(text_width(side, areas)));
+    }
+    let len = match compare.tab {
+        Tab::Paths => made.paths.len(),
+        Tab::Figures => made.figures.len(),
+        Tab::Differences => made.comparison.differences.len(),
+        _ => 0,
+    };
+    [len, len]
+}
+
+/// How wide the text of a side is; where one side is shown at a time, the whole.
+fn text_width(side: usize, areas: &Areas) -> u16 {
+    halves(areas.body, side)[side].width.saturating_sub(2)
+}
+
+fn wraps(texts: &Texts, areas: &Areas) -> [Wrap; 2] {
+    [0, 1].map(|side| {
+        let mut wrap = Wrap::default();
+        wrap.update(&texts.docs[side].text, usize::from(text_width(side, areas)));
+        wrap
+    })
+}
+
+/// The line of the other side's text that belongs to the first line shown of this side's.
+pub(super) fn linked_line(
+    app: &App,
+    side: usize,
+    channel: Channel,
+    areas: &Areas,
+) -> Option<usize> {
+    let compare = app.compare.as_ref()?;
+    let texts = compare.texts()?;
+    let wraps = wraps(texts, areas);
+    let top = compare.scrolls[side].top;
+    if top == 0 {
+        return Some(0);
+    }
+    let at = wraps[side].line(top, texts.docs[side].text.len()).start;
+    let frame = texts::frame_at(app.compared(side)?, channel, at)?;
+    let other = app.linked_frame(side, frame)?;
+    Some(wraps[1 - side].line_of(texts::place_of(app.compared(1 - side)?, channel, other)))
+}
+
+/// Scrolls both texts to the next marked place, or the one before.
+pub(super) fn to_mark(app: &mut App, forward: bool, areas: &Areas) {
+    let Some(compare) = &app.compare else { return };
+    let Some(texts) = compare.texts() else { return };
+    let lens = lengths(app, areas);
+    let wraps = wraps(texts, areas);
+    let height = usize::from(areas.body.height);
+    // What is marked stands a little below the edge.
+    let above = height / 4;
+    let side = compare.side;
+    let top = |mark: &[usize; 2], side: usize| {
+        let at = wraps[side].line_of(mark[side]).saturating_sub(above);
+        at.min(lens[side].saturating_sub(height.max(1)))
+    };
+    let now = compare.scrolls[side].top;
+    let marks = &texts.starts;
+    let next = match forward {
+        true => marks.iter().find(|m| top(m, side) > now),
+        false => marks.iter().rev().find(|m| top(m, side) < now),
+    };
+    let Some(next) = next else {
+        let said = if marks.is_empty() { "Nothing is marked." } else { "No further mark." };
+        app.say(said);
+        return;
+    };
+    let tops = [top(next, 0), top(next, 1)];
+    if let Some(compare) = &mut app.compare {
+        for (scroll, top) in compare.scrolls.iter_mut().zip(tops) {
+            scroll.top = top;
+        }
+    }
+}
+
+/// A tab's name, with a count where that tells something.
+fn name(app: &App, tab: Tab, width: u16) -> String {
+    let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
+    let marks = |n: usize| if n > 0 { format!(" {n}") } else { String::new() };
+    match tab {
+        Tab::Differences => {
+            let n = made.map_or(0, |m| m.comparison.differences.len());
+            format!("{}{}", if width < 100 { "Diff" } else { "Differences" }, marks(n))
+        }
+        Tab::Frames => "Frames".to_owned(),
+        Tab::Content => {
+            format!("Content{}", marks(made.map_or(0, |m| m.content.starts.len())))
+        }
+        Tab::Reasoning => {
+            let n = made.map_or(0, |m| m.reasoning.starts.len());
+            format!("Reasoning{}", marks(n))
+        }
+        Tab::Tools => format!("Tools{}", marks(made.map_or(0, |m| m.tools.starts.len()))),
+        Tab::Paths => "Paths".to_owned(),
+        Tab::Timeline => "Timeline".to_owned(),
+        Tab::Figures => "Figures".to_owned(),
+    }
+}
+
+/// Where the tabs stand; the one that is shown always does.
+pub(super) fn tab_places(app: &App, area: Rect) -> Vec<(Tab, String, Range<u16>)> {
+    let Some(compare) = &app.compare else { return Vec::new() };
+    let narrow = area.width < 100;
+    let names: Vec<(Tab, String)> = TABS.iter().map(|t| (*t, name(app, *t, area.width))).collect();
+    let wide = |name: &str| name.width() as u16 + if narrow { 2 } else { 3 };
+    let at = TABS.iter().position(|t| *t == compare.tab).unwrap_or(0);
+    let mut first = 0;
+    while first < at && names[first..=at].iter().map(|n| wide(&n.1)).sum::<u16>() > area.width {
+        first += 1;
+    }
+    let mut x = area.x;
+    let mut places = Vec::new();
+    for (tab, name) in names.into_iter().skip(first) {
+        let to = x + wide(&name);
+        if to > area.right() {
+            break;
+        }
+        places.push((tab, name, x..to));
+        x = to;
+    }
+    places
+}
+
+impl App {
+    /// Draws the comparison in place of the panes.
+    pub(in crate::tui) fn draw_compare(&self, buf: &mut Buffer) {
+        let (Some(areas), Some(compare)) = (self.compare_areas(), &self.compare) else { return };
+        self.compare_title(areas.title, buf);
+        self.compare_verdict(areas.verdict, buf);
+        for (side, half) in halves(areas.sides, compare.side).into_iter().enumerate() {
+            self.compare_side(side, half, buf);
+        }
+        if let Some(made) = &compare.made {
+            tables::draw_strip(self, made, areas.figures, buf);
+        }
+        self.compare_tabs(areas.tabs, buf);
+        self.compare_body(areas.body, buf);
+        self.draw_footer(areas.footer, buf);
+    }
+
+    fn compare_title(&self, area: Rect, buf: &mut Buffer) {
+        let theme = &self.theme;
+        line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
+        let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
+        let texts = self.compare.as_ref().is_some_and(|c| c.texts().is_some());
+        let said = match made.map(|m| m.comparison.expect) {
+            Some(Expect::Same) => " expected to be one stream ",
+            Some(Expect::Different) if texts => " two streams of their own: not marked ",
+            Some(Expect::Different) => " two streams of their own ",
+            None => "",
+        };
+        let said = if area.width < TWO_SIDES { "" } else { said };
+        let room = Rect { width: area.width.saturating_sub(1), ..area };
+        line::put_right(buf, room, &[(said, theme.of(Role::Dim))]);
+        let left = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+        let title = theme.of(Role::Title);
+        let name = if area.width < TWO_SIDES { " A and B " } else { " A and B compared " };
+        let ours = if area.width < TWO_SIDES { "" } else { " sselens " };
+        let rule = if ours.is_empty() { "" } else { "──" };
+        line::put(buf, left, &[(ours, title), (rule, theme.of(Role::Line)), (name, title)]);
+    }
+
+    fn compare_verdict(&self, area: Rect, buf: &mut Buffer) {
+        let theme = &self.theme;
+        let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
+        let (sign, text, role) = match made {
+            None => ("●", "Waiting for both to begin.".to_owned(), Role::Running),
+            // Of what still runs nothing is certain yet.
+            Some(made) if self.compare_runs() => {
+                let so_far = made.comparison.differences.len() as u64;
+                ("●", format!("Both so far: {}.", count(so_far, "difference")), Role::Running)
+            }
+            Some(made) => {
+                let (sign, role) = match made.comparison.worst() {
+                    None | Some(Severity::Info) => ("✔", Role::Ok),
+                    worst => severity_sign(worst),
+                };
+                (sign, made.comparison.verdict.clone(), role)
+            }
+        };
+        line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
+        let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
+        let mut wrap = Wrap::default();
+        wrap.update(&text, place.width.into());
+        let style = theme.of(if sign == "✔" { Role::Text } else { role });
+        for row in 0..area.height {
+            let mut range = wrap.line(row.into(), text.len());
+            if row + 1 == area.height {
+                range.end = text.len();
+            }
+            let piece = line::fit(text[range].trim_end(), place.width.into());
+            line::put(buf, Rect { y: place.y + row, ..place }, &[(&piece, style)]);
+        }
+    }
+
+    /// Who stands on a side, and what became of it.
+    fn compare_side(&self, side: usize, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let theme = &self.theme;
+        let active = self.compare.as_ref().is_some_and(|c| c.side == side);
+        let (rule, role) = if active { ("━", Role::Focus) } else { ("─", Role::Line) };
+        line::put(buf, area, &[(&rule.repeat(area.width.into()), theme.of(role))]);
+        let letter = if side == 0 { " A " } else { " B " };
+        let Some(exchange) = self.compared(side) else {
+            line::put(
+                buf,
+                Rect { x: area.x + 1, width: area.width - 1, ..area },
+                &[(letter, theme.of(Role::Title)), ("not begun ", theme.of(Role::Dim))],
+            );
+            return;
+        };
+        let (sign, word, role) = exchange.mark();
+        let frames = group(exchange.seen.frames().len() as u64);
+        let frames = if area.width < 50 { String::new() } else { format!("· {frames} frames ") };
+        let state = [(format!(" {sign} {word} "), theme.of(role)), (frames, theme.of(Role::Text))];
+        let state: Vec<_> = state.iter().map(|(t, s)| (t.as_str(), *s)).collect();
+        let room = Rect { width: area.width.saturating_sub(1), ..area };
+        let edge = line::put_right(buf, room, &state);
+        let left = Rect { x: area.x + 1, width: edge.saturating_sub(area.x + 2), ..area };
+        let room = usize::from(left.width).saturating_sub(4);
+        let told = whom(self, side, room);
+        let pieces = [
+            (letter, theme.of(if active { Role::Focus } else { Role::Title })),
+            (told.as_str(), theme.of(Role::Text)),
+            (" ", theme.of(Role::Text)),
+        ];
+        line::put(buf, left, &pieces);
+    }
+
+    fn compare_tabs(&self, area: Rect, buf: &mut Buffer) {
+        let Some(compare) = &self.compare else { return };
+        let theme = &self.theme;
+        line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
+        let mut end = area.x;
+        for (tab, name, place) in tab_places(self, area) {
+            let style = theme.of(if tab == compare.tab { Role::Tab } else { Role::Dim });
+            let blank = theme.of(Role::Text);
+            let room = Rect { x: place.start, width: place.end - place.start, ..area };
+            end = line::put(buf, room, &[(" ", blank), (&name, style), (" ", blank)]);
+        }
+        let note = match compare.tab {
+            Tab::Frames | Tab::Content | Tab::Reasoning => compare.link.name().to_owned(),
+            Tab::Differences if area.width >= 100 => compare.link.name().to_owned(),
+            _ => String::new(),
+        };
+        if !note.is_empty() {
+            let x = end + 1;
+            let room = Rect { x, width: area.right().saturating_sub(x + 1), ..area };
+            line::put_right(buf, room, &[(&format!(" {note} "), theme.of(Role::Dim))]);
+        }
+    }
+
+    fn compare_body(&self, area: Rect, buf: &mut Buffer) {
+        let Some(compare) = &self.compare else { return };
+        let Some(made) = compare.made.as_ref().filter(|_| !area.is_empty()) else { return };
+        match compare.tab {
+            Tab::Differences => tables::draw_differences(self, made, area, buf),
+            Tab::Paths => tables::draw_paths(self, made, area, buf),
+            Tab::Figures => tables::draw_figures(self, made, area, buf),
+            Tab::Timeline => timeline::draw(self, area, buf),
+            Tab::Frames => {
+                self.compare_divider(area, buf);
+                frames::draw(self, area, buf);
+            }
+            Tab::Content | Tab::Reasoning | Tab::Tools => {
+                self.compare_divider(area, buf);
+                self.compare_texts(area, buf);
+            }
+        }
+    }
+
+    pub(super) fn compare_divider(&self, area: Rect, buf: &mut Buffer) {
+        if area.width >= TWO_SIDES {
+            let x = halves(area, 0)[0].right();
+            for y in area.top()..area.bottom() {
+                buf.set_string(x, y, "│", self.theme.of(Role::Line));
+            }
+        }
+    }
+
+    fn compare_texts(&self, area: Rect, buf: &mut Buffer) {
+        let Some(compare) = &self.compare else { return };
+        let Some(texts) = compare.texts() else { return };
+        for (side, half) in halves(area, compare.side).into_iter().enumerate() {
+            let place = text_area(half);
+            if half.is_empty() || place.is_empty() {
+                continue;
+            }
+            let doc = &texts.docs[side];
+            if doc.text.is_empty() {
+                let said = match compare.tab {
+                    Tab::Content => "No content.",
+                    Tab::Reasoning => "No reasoning.",
+                    _ => "No tool calls.",
+                };
+                line::put(buf, place, &[(said, self.theme.of(Role::Dim))]);
+                continue;
+            }
+            let top = compare.scrolls[side].top;
+            doc.draw_over(&self.theme, top, &texts.marks[side], place, buf);
+        }
+    }
+
+    /// Keeps what is shown inside what there is.
+    pub(in crate::tui) fn settle_compare(&mut self) {
+        let Some(areas) = self.compare_areas() else { return };
+        let Some(tab) = self.compare.as_ref().map(|c| c.tab) else { return };
+        if let Some(place) = frames_area(self, &areas) {
+            self.settle_frames(place);
+        }
+        let lens = lengths(self, &areas);
+        let list = tables::list(self, areas.body);
+        let Some(compare) = &mut self.compare else { return };
+        if tab == Tab::Differences {
+            compare.scrolls[0].reveal(compare.difference, usize::from(list.height), lens[0]);
+            return;
+        }
+        let height = usize::from(rows(tab, &areas).height);
+        for (scroll, len) in compare.scrolls.iter_mut().zip(lens) {
+            scroll.clamp(height, len);
+        }
+    }
+}
+
+/// Who stands on a side, as far as there is room: the provider, the model, the dialect; of what
+/// does not fit what tells the sides apart.
+fn whom(app: &App, side: usize, room: usize) -> String {
+    let Some(exchange) = app.compared(side) else { return String::new() };
+    let title = exchange.title();
+    let provider = exchange.seen.request.as_ref().map(|r| r.provider.as_str()).unwrap_or_default();
+    let provider = crate::text::preview(provider, 40);
+    let dialect = exchange.seen.spoken().unwrap_or_default();
+    let joined = |parts: &[&str]| {
+        let some: Vec<_> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
+        some.join(" · ")
+    };
+    let same = app.compared(1 - side).is_some_and(|other| other.title() == title);
+    let last = if same && !provider.is_empty() { provider.clone() } else { title.clone() };
+    let all = [joined(&[&provider, &title, &dialect]), joined(&[&provider, &title])];
+    let fits = all.into_iter().find(|t| t.width() <= room);
+    fits.unwrap_or_else(|| line::fit_middle(&last, room))
+}

@@ -1,0 +1,272 @@
+//! The differences, the figures and the merged shape tables, as rows.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::Made;
+use crate::inspect::compare::{Difference, Expect, PathCount};
+use crate::report::{cell, difference};
+use crate::text::{Newlines, group, visible};
+use crate::tui::App;
+use crate::tui::pane::frames::severity_sign;
+use crate::tui::theme::Role;
+use crate::tui::widget::{Doc, line};
+
+/// The narrowest column of the strip of figures.
+const STRIP: u16 = 52;
+
+/// The fewest rows from which on the frames stand below the differences.
+const WITH_FRAMES: u16 = 18;
+
+/// The parts of the tab: the list, what is selected in it told whole, and where there is room the
+/// frames of both sides.
+pub(super) struct Parts {
+    pub(super) list: Rect,
+    pub(super) detail: Rect,
+    pub(super) frames: Rect,
+}
+
+/// Where the parts stand.
+pub(super) fn parts(app: &App, body: Rect) -> Parts {
+    let detail = app.compare_detail().map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
+    let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
+    let rows = made.map_or(0, |m| m.comparison.differences.len()).max(1) as u16;
+    // Each part but the first has a line above it.
+    let (list, detail) = if body.height >= WITH_FRAMES {
+        (rows.min(body.height / 4), (detail + 1).min(body.height / 3))
+    } else {
+        let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };
+        let detail = (detail + 1).min(most);
+        (body.height - detail, detail)
+    };
+    let list = Rect { height: list, ..body };
+    let detail = Rect { y: list.bottom(), height: detail, ..body };
+    let frames = Rect { y: detail.bottom(), height: body.bottom() - detail.bottom(), ..body };
+    Parts { list, detail, frames }
+}
+
+/// Where the list of differences stands.
+pub(super) fn list(app: &App, body: Rect) -> Rect {
+    parts(app, body).list
+}
+
+/// The frames that show a difference, in words; empty where there are none.
+pub(super) fn frames(d: &Difference) -> String {
+    let of = |name, frame: Option<u32>| {
+        frame.map(|f| format!("frame {} of {name}", group(u64::from(f))))
+    };
+    let both = [of("A", d.frames.0), of("B", d.frames.1)];
+    both.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// A difference, whole.
+pub(super) fn detail(d: &Difference) -> Doc {
+    let shown = |text: &str| visible(text, Newlines::Show).into_owned();
+    let mut doc = Doc::new();
+    let (_, role) = severity_sign(Some(d.severity));
+    doc.push(role, d.severity.name()).push(Role::Title, &format!("  {}", d.rule.code));
+    let frames = frames(d);
+    if !frames.is_empty() {
+        doc.push(Role::Dim, &format!("  {frames}"));
+    }
+    doc.line().plain(&shown(&d.message)).line();
+    for (name, value) in [("A  ", &d.a), ("B  ", &d.b)] {
+        if !value.is_empty() {
+            doc.push(Role::Label, name).plain(&shown(value)).line();
+        }
+    }
+    doc
+}
+
+pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buffer) {
+    let Some(compare) = &app.compare else { return };
+    let theme = &app.theme;
+    let (text, dim) = (theme.of(Role::Text), theme.of(Role::Dim));
+    let differences = &made.comparison.differences;
+    if differences.is_empty() {
+        let said = match made.comparison.expect {
+            Expect::Same => "No difference that matters.",
+            Expect::Different => "Two streams of their own: only their ends are compared.",
+        };
+        let said = line::fit(said, usize::from(body.width).saturating_sub(2));
+        line::put(buf, body, &[("  ", text), (&said, dim)]);
+        draw_below(app, parts(app, body).frames, buf);
+        return;
+    }
+    let Parts { list: area, detail: rest, frames } = parts(app, body);
+    draw_below(app, frames, buf);
+    let widest = differences.iter().map(|d| d.rule.code.len()).max().unwrap_or(0);
+    let code_width = widest.min(usize::from(area.width / 2));
+    let top = compare.scrolls[0].top;
+    for (row, d) in differences.iter().enumerate().skip(top).take(area.height.into()) {
+        let place = Rect { y: area.y + (row - top) as u16, height: 1, ..area };
+        let (sign, role) = severity_sign(Some(d.severity));
+        let chosen = row == compare.difference;
+        let code = line::fit(d.rule.code, code_width);
+        let room = usize::from(area.width).saturating_sub(code_width + 8);
+        let message = line::fit(&visible(&d.message, Newlines::Show), room);
+        let pieces = [
+            (if chosen { " ▸" } else { "  " }, theme.of(Role::Mark)),
+            (sign, theme.of(role)),
+            (" ", text),
+            (&format!("{code:<code_width$}  "), text),
+            (&message, dim),
+        ];
+        line::put(buf, place, &pieces);
+        if chosen {
+            let bar = Rect { x: place.x + 3, width: place.width.saturating_sub(4), ..place };
+            buf.set_style(bar, theme.of(Role::Selected));
+        }
+    }
+    if let Some(doc) = app.compare_detail().filter(|_| rest.height > 1) {
+        let rule = "─".repeat(rest.width.into());
+        line::put(buf, Rect { height: 1, ..rest }, &[(&rule, theme.of(Role::Line))]);
+        let (y, height) = (rest.y + 1, rest.height - 1);
+        let width = rest.width.saturating_sub(2);
+        doc.draw(theme, 0, Rect { x: rest.x + 1, y, width, height }, buf);
+    }
+}
+
+/// The frames of both sides below the differences.
+fn draw_below(app: &App, area: Rect, buf: &mut Buffer) {
+    if area.height < 3 {
+        return;
+    }
+    app.compare_divider(below(area), buf);
+    let rule = "─".repeat(area.width.into());
+    line::put(buf, Rect { height: 1, ..area }, &[(&rule, app.theme.of(Role::Line))]);
+    super::frames::draw(app, below(area), buf);
+}
+
+/// The place of the frames under the line that parts them from the differences.
+pub(super) fn below(area: Rect) -> Rect {
+    super::frames::rows(area)
+}
+
+/// Text at the right edge of a column.
+fn right(text: &str, width: usize) -> String {
+    let text = line::fit(text, width);
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// The widths of a figure's columns: its name, A and B, the difference.
+fn columns(width: u16) -> [usize; 3] {
+    let width = usize::from(width).saturating_sub(3);
+    // Where there is no room for three the two values say it.
+    if width < 45 {
+        let value = 10.min(width / 3);
+        return [width.saturating_sub(2 * value + 1), value, 0];
+    }
+    let name = 16.min(width * 2 / 5);
+    let value = ((width - name) * 7 / 20).min(18);
+    [name, value, (width - name).saturating_sub(2 * value + 2).min(14)]
+}
+
+fn figure_heads(app: &App, area: Rect, buf: &mut Buffer) {
+    let [name, value, delta] = columns(area.width);
+    let heads = format!(
+        " {:name$} {} {} {}",
+        "",
+        right("A", value),
+        right("B", value),
+        right("B − A", delta)
+    );
+    line::put(buf, area, &[(&heads, app.theme.of(Role::Label))]);
+}
+
+fn draw_figure(app: &App, made: &Made, which: usize, area: Rect, buf: &mut Buffer) {
+    let Some(figure) = made.figures.get(which).and_then(|i| made.comparison.figures.get(*i)) else {
+        return;
+    };
+    let [name, value, delta] = columns(area.width);
+    let [a, b] = &figure.values;
+    let (x, y) = (right(&cell(a), value), right(&cell(b), value));
+    let style = app.theme.of(if a == b { Role::Dim } else { Role::Text });
+    let label = line::fit(figure.name, name);
+    line::put(
+        buf,
+        area,
+        &[
+            (&format!(" {label:name$} "), app.theme.of(Role::Label)),
+            (&format!("{x} {y} "), style),
+            (&right(&difference(a, b), delta), app.theme.of(Role::Number)),
+        ],
+    );
+}
+
+/// The first figures, in as many columns as there is room for.
+pub(super) fn draw_strip(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
+    if area.height < 2 {
+        return;
+    }
+    let columns = (area.width / STRIP).max(1);
+    let width = area.width / columns;
+    let rows = area.height - 1;
+    for column in 0..columns {
+        if usize::from(column * rows) >= made.figures.len() {
+            break;
+        }
+        let place = Rect { x: area.x + column * width, width, height: 1, ..area };
+        figure_heads(app, place, buf);
+        for row in 0..rows {
+            let place = Rect { y: area.y + 1 + row, ..place };
+            draw_figure(app, made, usize::from(column * rows + row), place, buf);
+        }
+    }
+}
+
+/// All figures, one below the other.
+pub(super) fn draw_figures(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
+    let Some(compare) = &app.compare else { return };
+    let area = Rect { width: area.width.min(90), ..area };
+    figure_heads(app, Rect { height: area.height.min(1), ..area }, buf);
+    for row in 1..area.height {
+        let place = Rect { y: area.y + row, height: 1, ..area };
+        let which = compare.scrolls[0].top + usize::from(row) - 1;
+        draw_figure(app, made, which, place, buf);
+    }
+}
+
+/// The shape tables merged.
+pub(super) fn draw_paths(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
+    let Some(compare) = &app.compare else { return };
+    let theme = &app.theme;
+    if made.paths.is_empty() {
+        let dim = theme.of(Role::Dim);
+        line::put(buf, area, &[("  ", dim), ("Neither body has JSON.", dim)]);
+        return;
+    }
+    let count = if area.width < 60 { 7 } else { 10 };
+    let told = if area.width < 60 { 7 } else { 11 };
+    let path = usize::from(area.width).saturating_sub(2 * count + told + 5);
+    let heads = format!(" {:path$} {} {}", "path", right("A", count), right("B", count));
+    line::put(buf, Rect { height: 1, ..area }, &[(&heads, theme.of(Role::Label))]);
+    let top = compare.scrolls[0].top;
+    let rows = usize::from(area.height).saturating_sub(1);
+    let shown = made.paths.iter().skip(top).take(rows);
+    for (row, i) in shown.enumerate() {
+        let Some(PathCount { path: name, counts: [a, b] }) = made.comparison.paths.get(*i) else {
+            continue;
+        };
+        let name = line::fit_middle(&visible(name, Newlines::Show), path);
+        let pad = " ".repeat(path.saturating_sub(name.width()));
+        let (said, role) = match (a, b) {
+            (_, 0) if area.width < 60 => ("only A", Role::Warn),
+            (0, _) if area.width < 60 => ("only B", Role::Warn),
+            (_, 0) => ("only in A", Role::Warn),
+            (0, _) => ("only in B", Role::Warn),
+            (a, b) if a != b => ("≠", Role::Number),
+            _ => ("", Role::Dim),
+        };
+        let style: Style = theme.of(if a == b { Role::Dim } else { Role::Text });
+        let number = |n: &u64| match n {
+            0 => right("–", count),
+            n => right(&group(*n), count),
+        };
+        let place = Rect { y: area.y + 1 + row as u16, height: 1, ..area };
+        let text = format!(" {name}{pad} {} {} ", number(a), number(b));
+        line::put(buf, place, &[(&text, style), (" ", style), (said, theme.of(role))]);
+    }
+}

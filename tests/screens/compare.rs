@@ -1,0 +1,367 @@
+//! Two exchanges side by side, in the real loop.
+
+use sselens::action::{Draft, Effect};
+use sselens::dialect::{find, request};
+use sselens::journal::{EndCause, Entry, What};
+use sselens::source::News;
+use sselens::tui::{App, Event, ProviderInfo, Startup, Tools};
+
+use super::play::{Played, chunk, exchange, keys, opened, play, reasoning_only, startup, text_of};
+
+/// A stream that reasons and answers, its reasoning in a member of this name.
+fn reasons(member: &str, answer: &str) -> Vec<String> {
+    let mut frames = vec![chunk(r#"{"role":"assistant","content":""}"#)];
+    for word in ["The ", "user ", "greets. "] {
+        frames.push(chunk(&format!("{{\"{member}\":\"{word}\"}}")));
+    }
+    for word in answer.split_inclusive(' ') {
+        frames.push(chunk(&format!("{{\"content\":\"{word}\"}}")));
+    }
+    frames.push(chunk("{}").replace("null}", "\"stop\"}"));
+    frames.push("data: [DONE]\n\n".into());
+    frames
+}
+
+/// Two exchanges of a session: each its frames, and how it ended.
+fn pair(a: &[String], cause: EndCause, b: &[String]) -> Vec<Entry> {
+    let mut entries = exchange(0, a);
+    if let Some(Entry { what: What::End { cause: end, .. }, .. }) = entries.last_mut() {
+        *end = cause;
+    }
+    let mut other = exchange(1, b);
+    for entry in &mut other {
+        // Another clock reading than A's: only what came after the request counts.
+        entry.at = entry.at.map(|t| t * 2 + 7_000_000);
+        if let What::Request(r) = &mut entry.what {
+            r.provider = "litellm".into();
+        }
+    }
+    entries.extend(other);
+    entries
+}
+
+fn renamed() -> Vec<Entry> {
+    let a = reasons("reasoning", "Hello there, all of you!");
+    let b = reasons("reasoning_content", "Hello here, all of you!");
+    pair(&a, EndCause::Complete, &b)
+}
+
+/// A direct call that was cut, and a gateway that says all is well.
+fn fabricated() -> Vec<Entry> {
+    let whole = reasons("reasoning", "Hello there!");
+    pair(&whole[..5], EndCause::Reset, &whole)
+}
+
+fn on(entries: Vec<Entry>, size: (u16, u16), text: &str) -> Played {
+    play(opened(entries), size, text, Vec::new())
+}
+
+fn snapshot(name: &str, played: &Played) {
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, played.text());
+    });
+}
+
+#[test]
+fn two_exchanges_of_a_session_stand_side_by_side_at_every_common_size() {
+    for (width, height) in [(160, 45), (120, 40), (80, 24), (40, 10)] {
+        let size = (width, height);
+        snapshot(&format!("compare-{width}x{height}"), &on(renamed(), size, "C<enter>"));
+        snapshot(&format!("compare-frames-{width}x{height}"), &on(renamed(), size, "C<enter>tjjj"));
+    }
+    for (tab, text) in [("content", "tt"), ("paths", "ttttt"), ("timeline", "TT"), ("figures", "T")]
+    {
+        let played = on(renamed(), (80, 24), &format!("C<enter>{text}"));
+        snapshot(&format!("compare-{tab}-80x24"), &played);
+    }
+}
+
+#[test]
+fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
+    let played = on(fabricated(), (120, 40), "C<enter>");
+    played.shows("✖ gw-fabricated-finish");
+    played.shows("fatal  gw-fabricated-finish");
+    let verdict = played.text().lines().nth(1).unwrap_or_default().to_owned();
+    assert!(verdict.starts_with(" ✖ "), "{verdict}");
+    on(fabricated(), (120, 40), "C<enter><enter>").shows("Who stumbles");
+    on(fabricated(), (120, 40), "C<enter>v").shows("What it means");
+    // Seen the other way round the direct call is the one that is whole.
+    on(fabricated(), (120, 40), "C<enter>x").hides("gw-fabricated-finish");
+}
+
+#[test]
+fn paths_of_one_side_come_first() {
+    let played = on(renamed(), (120, 40), "C<enter>ttttt");
+    let text = played.text();
+    let rows: Vec<&str> = text.lines().skip_while(|l| !l.contains("path  ")).skip(1).collect();
+    assert!(rows[0].contains("choices[].delta.reasoning "), "{text}");
+    assert!(rows[0].contains("3") && rows[0].contains("only in A"), "{text}");
+    assert!(rows[1].contains("choices[].delta.reasoning_content"), "{text}");
+    assert!(rows[1].contains("only in B"), "{text}");
+}
+
+#[test]
+fn the_words_that_differ_are_marked_in_both_texts_and_in_no_other() {
+    let played = on(renamed(), (80, 24), "C<enter>tt");
+    let (_, marked) = reversed(&played);
+    assert_eq!(marked, ["there", "here"]);
+    played.shows("Content 1");
+    // Two answers of their own differ everywhere: nothing is marked.
+    let played = on(renamed(), (80, 24), "C<enter>Stt");
+    assert!(reversed(&played).1.is_empty());
+    played.shows("not marked");
+}
+
+/// The stretches of the screen below the tabs that have the style of a mark, row by row.
+fn reversed(played: &Played) -> (usize, Vec<String>) {
+    let width = usize::from(played.buffer.area.width);
+    let mut found = Vec::new();
+    for row in played.buffer.content.chunks(width).skip(4) {
+        let mut piece = String::new();
+        for cell in row {
+            if cell.bg == ratatui::style::Color::Cyan {
+                piece.push_str(cell.symbol());
+            } else if !piece.is_empty() {
+                found.push(std::mem::take(&mut piece));
+            }
+        }
+        if !piece.is_empty() {
+            found.push(piece);
+        }
+    }
+    (width, found)
+}
+
+/// The numbers of the selected frames, A's and B's.
+fn selected(played: &Played) -> Vec<String> {
+    let text = played.text();
+    let number = |half: String| {
+        let after = half.split_once('▸')?.1.to_owned();
+        after.split_whitespace().find(|w| w.parse::<u32>().is_ok()).map(Into::into)
+    };
+    let width = usize::from(played.buffer.area.width);
+    let half = |from: usize| {
+        text.lines().find_map(|l| number(l.chars().skip(from).take(width / 2).collect()))
+    };
+    [half(0), half(width / 2)].into_iter().flatten().collect()
+}
+
+#[test]
+fn frames_are_linked_by_time_by_number_or_not_at_all() {
+    let at = |text: &str| selected(&on(renamed(), (100, 30), &format!("C<enter>tg{text}")));
+    // A's frame 6 came after 0.2 s; B runs at half the pace.
+    assert_eq!(at("jjjjjj"), ["6", "1"]);
+    assert_eq!(at("Ljjjjjj"), ["6", "6"]);
+    assert_eq!(at("LLjjjjjj"), ["6", "0"]);
+    assert_eq!(at("LLjjljj"), ["2", "2"]);
+    assert_eq!(at("ljj"), ["8", "2"]);
+    let linked = on(renamed(), (100, 30), "C<enter>tL");
+    linked.shows("linked by frame");
+    let rows: Vec<String> = linked.text().lines().map(Into::into).collect();
+    assert!(rows.iter().any(|r| r.matches('▸').count() == 2), "on one line: {}", linked.text());
+    on(renamed(), (100, 30), "C<enter>tgjjjj<enter>").shows("A · frame 4");
+}
+
+#[test]
+fn texts_are_linked_by_what_brought_them() {
+    let words: Vec<String> = (0..300).map(|i| format!("word{i} ")).collect();
+    let stream = reasons("reasoning", &words.concat());
+    let first = |text: &str| -> Vec<usize> {
+        let entries = pair(&stream, EndCause::Complete, &stream);
+        let played = on(entries, (100, 30), &format!("C<enter>tt{text}"));
+        let shown = played.text();
+        let row = shown.lines().skip_while(|l| !l.contains("Timeline")).nth(1).unwrap();
+        let number = |half: &str| {
+            let word = half.split_whitespace().find_map(|w| w.strip_prefix("word"));
+            word.unwrap().parse().unwrap()
+        };
+        let (a, b) = row.split_once('│').unwrap();
+        vec![number(a), number(b)]
+    };
+    assert_eq!(first(""), [0, 0]);
+    let [a, b] = first("jjjjjjjjjjjj")[..] else { panic!() };
+    // A's word n came 20 (n + 4) ms after the first frame, B's after twice that; a line has some.
+    let there = (80 + 20 * (a + 4) - 160) / 40 - 4;
+    assert!(a > 40 && b <= there && there - b <= 8, "{a} {b}");
+    let [a, b] = first("Ljjjjjjjjjjjj")[..] else { panic!() };
+    assert!(a > 40 && a.abs_diff(b) <= 8, "{a} {b}");
+    let [a, b] = first("LLjjjjjjjjjjjj")[..] else { panic!() };
+    assert!(a > 40 && b == 0, "{a} {b}");
+}
+
+#[test]
+fn a_difference_brings_its_frames() {
+    // The text differs in frame 5 of both.
+    let played = on(renamed(), (120, 40), "C<enter>");
+    played.shows("gw-content-changed");
+    let played = on(renamed(), (120, 40), "C<enter>eE");
+    played.shows("frame 5 of A, frame 5 of B");
+    assert_eq!(selected(&on(renamed(), (120, 40), "C<enter>eEt")), ["5", "5"]);
+}
+
+#[test]
+fn what_is_seen_is_copied_as_the_command_writes_it() {
+    let played = on(renamed(), (100, 30), "C<enter>y");
+    let copied = played.outside.copies.concat();
+    assert!(copied.contains("choices[].delta.reasoning_content ×3 only in B"), "{copied}");
+    assert!(copied.contains("verdict "), "{copied}");
+    assert!(!copied.contains('\u{1b}'));
+}
+
+#[test]
+fn leaving_leads_back_to_the_panes_and_what_is_theirs_leaves() {
+    for text in ["C<enter>q", "C<enter><esc>", "C<enter>:go to the frames<enter>"] {
+        let played = on(renamed(), (100, 30), text);
+        played.hides("A and B");
+        played.shows("2 Frames");
+    }
+    on(renamed(), (100, 30), "C<enter>?").shows("In a comparison");
+    on(renamed(), (100, 30), "C<enter><f5>").shows("there is nothing to send again");
+}
+
+#[test]
+fn the_mouse_chooses_tabs_frames_and_sides() {
+    let played = on(renamed(), (100, 30), "C<enter>");
+    let text = played.text();
+    let y = text.lines().position(|l| l.contains("Timeline")).unwrap();
+    let line = text.lines().nth(y).unwrap();
+    let x = line[..line.find("Frames").unwrap()].chars().count();
+    let on_frames = format!("C<enter><click:{x},{y}>");
+    on(renamed(), (100, 30), &on_frames).shows("preview");
+    let row = y + 4;
+    let chosen = selected(&on(renamed(), (100, 30), &format!("{on_frames}gL<click:70,{row}>")));
+    assert_eq!(chosen, ["2", "2"]);
+    let wheeled = selected(&on(renamed(), (100, 30), &format!("{on_frames}gLL<wheel:70,{row}>")));
+    assert_eq!(wheeled, ["0", "3"]);
+}
+
+/// Providers that speak differently, and a body of the user's own.
+fn sending() -> Startup {
+    let mut start = startup();
+    start.providers.push(ProviderInfo {
+        name: "anthropic".into(),
+        dialect: "anthropic".into(),
+        base_url: "https://anthropic.example/v1".into(),
+        model: "claude-sonnet-5".into(),
+        ..ProviderInfo::default()
+    });
+    start.tools = Tools {
+        body: std::sync::Arc::new(|provider, prompt| {
+            let side = find(&provider.dialect).unwrap().request();
+            let ask = request::Ask::minimal(&provider.model, prompt, None);
+            let body = (side.write)(&ask, &mut request::Notes::default());
+            serde_json::to_string(&body).unwrap()
+        }),
+        ..start.tools
+    };
+    let body = br#"{"model":"lab/hello","messages":[{"role":"user","content":"Hi"}],"logit_bias":{"5":1},"stream":true}"#;
+    let headers = vec![
+        ("authorization".to_owned(), "Bearer mine".to_owned()),
+        ("x-trace".to_owned(), "7".to_owned()),
+    ];
+    start.draft = Draft { body: body.to_vec(), headers, ..start.draft };
+    start
+}
+
+fn sent(played: &Played) -> &[Draft; 2] {
+    let both = played.outside.effects.iter().find_map(|e| match e {
+        Effect::Compare(drafts) => Some(drafts),
+        _ => None,
+    });
+    both.unwrap()
+}
+
+#[test]
+fn one_request_goes_to_two_models_of_one_provider() {
+    let played = play(sending(), (120, 40), "Csend to lab<enter>empty<enter>", Vec::new());
+    let [a, b] = sent(&played);
+    assert_eq!((&*a.model, &*b.model), ("lab/hello", "lab/empty-stream"));
+    assert_eq!((&a.provider, &a.headers), (&b.provider, &b.headers));
+    let body = |d: &Draft| String::from_utf8(d.body.clone()).unwrap();
+    assert_eq!(body(b), body(a).replace("lab/hello", "lab/empty-stream"));
+}
+
+#[test]
+fn where_the_dialects_differ_what_is_lost_is_told_before_anything_is_sent() {
+    let asked = "Csend to anthropic<enter><enter>";
+    let played = play(sending(), (120, 40), asked, Vec::new());
+    played.shows("openai-chat → anthropic");
+    played.shows("✖ lost      logit_bias");
+    assert!(played.outside.effects.is_empty());
+    let played = play(sending(), (120, 40), &format!("{asked}<enter>"), Vec::new());
+    let [a, b] = sent(&played);
+    assert_eq!((&*b.provider, &*b.model), ("anthropic", "claude-sonnet-5"));
+    let body: serde_json::Value = serde_json::from_slice(&b.body).unwrap();
+    assert_eq!(body["model"], "claude-sonnet-5");
+    assert!(body.get("logit_bias").is_none() && body["max_tokens"].is_u64(), "{body}");
+    // A's key is not for B; what is no secret goes along.
+    assert_eq!(a.headers.len(), 2);
+    assert_eq!(b.headers, [("x-trace".to_owned(), "7".to_owned())]);
+    // The text in the editor is as it was.
+    let played = play(sending(), (120, 40), &format!("{asked}n"), Vec::new());
+    let [a, b] = sent(&played);
+    assert_eq!(a.body, b.body);
+    let played = play(sending(), (120, 40), &format!("{asked}<esc>"), Vec::new());
+    played.shows("Nothing was sent.");
+    assert!(played.outside.effects.is_empty());
+}
+
+#[test]
+fn a_file_is_asked_for_and_joins_the_session() {
+    let asked = "Cfile<enter>/tmp/other.sse<enter>";
+    let played = on(exchange(0, &reasoning_only()), (100, 30), asked);
+    assert_eq!(played.outside.effects, [Effect::LoadBeside("/tmp/other.sse".into())]);
+    let mut app = App::new(opened(exchange(0, &reasoning_only())));
+    app.resize(100, 30);
+    let beside = |entries| {
+        let name = "/tmp/other.sse".to_owned();
+        Event::Done(sselens::action::Done::Beside { name, entries })
+    };
+    app.update(0, beside(exchange(1, &reasoning_only()[..9])));
+    let shown = drawn(&app);
+    assert!(shown.contains("A and B compared"), "{shown}");
+    // Of several, one is chosen.
+    let mut several = exchange(2, &reasoning_only());
+    several.extend(exchange(3, &reasoning_only()));
+    app.update(0, beside(several));
+    assert!(drawn(&app).contains("exchange 3"), "{}", drawn(&app));
+}
+
+fn drawn(app: &App) -> String {
+    let area = ratatui::layout::Rect::new(0, 0, 100, 30);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    app.draw(area, &mut buffer);
+    text_of(&buffer)
+}
+
+#[test]
+fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
+    let mut app = App::new(sending());
+    app.resize(100, 30);
+    let drafts = Box::new([Draft::default(), Draft { model: "other".into(), ..Draft::default() }]);
+    let done = sselens::action::Done::Comparing { drafts: drafts.clone(), ids: [0, 1] };
+    app.update(0, Event::Done(done));
+    assert!(drawn(&app).contains("not begun"), "{}", drawn(&app));
+    let feed = |app: &mut App, entries: &[Entry], plus: u64| {
+        for entry in entries {
+            let now = entry.at.unwrap_or(0) + plus;
+            app.update(now, Event::News(News::Entry(entry.clone())));
+        }
+    };
+    let all = renamed();
+    let (a, b): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|e| e.x == 0);
+    feed(&mut app, &a[..5], 0);
+    feed(&mut app, &b[..5], 0);
+    let shown = drawn(&app);
+    assert!(shown.contains("Both so far"), "{shown}");
+    let told: Vec<Effect> =
+        keys("<c-c>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
+    assert_eq!(told, [Effect::Cancel(0), Effect::Cancel(1)]);
+    feed(&mut app, &a[5..], 0);
+    feed(&mut app, &b[5..], 0);
+    let shown = drawn(&app);
+    assert!(shown.contains("gw-content-changed") && !shown.contains("Both so far"), "{shown}");
+    let told: Vec<Effect> =
+        keys("x<f5>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
+    assert_eq!(told, [Effect::Compare(Box::new([drafts[1].clone(), drafts[0].clone()]))]);
+}
