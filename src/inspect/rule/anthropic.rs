@@ -168,7 +168,7 @@ pub(super) struct Anthropic {
     spoke: bool,
     blocks: BTreeSet<u64>,
     second: Option<Second>,
-    /// A [DONE], and the name of its event.
+    /// A `[DONE]`, and the name of its event.
     done: Option<(Place, String)>,
 }
 
