@@ -301,7 +301,28 @@ impl Inspection {
         self.advance(at, |framer, body, frames| {
             if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
         });
+        self.ask_tail();
         self.rules(at, |family, now, out| family.end(now, out));
+    }
+
+    /// An event that never ended adds nothing to the answer, but it may tell the dialect.
+    fn ask_tail(&mut self) {
+        let index = self.frames.len().saturating_sub(1);
+        let Some(tail) = self.frames.last().filter(|f| f.kind == Kind::Incomplete) else { return };
+        if self.recognised().is_some() || self.framing() != Some(Framing::Sse) {
+            return;
+        }
+        let block = crate::frame::sse::Block::of(tail, self.body());
+        let (event, data) = (block.event().into_owned(), block.data());
+        let mut tape = Tape::new();
+        if tape.parse(&data).is_err() {
+            return;
+        }
+        let payload =
+            Payload { kind: Kind::Event, event: &event, data: &data, json: tape.root(&data) };
+        if dialect::recognise(&payload).is_some() {
+            self.known.ask(index as u32, &payload);
+        }
     }
 
     /// Lets the framer take what is new, and reads each frame that it completes.
