@@ -3,12 +3,14 @@
 
 The report (LITELLM-NULL-STREAM-BUG.md in b3nw/LLM-API-Key-Proxy, 2026-01-30) said: direct calls work, small calls
 through the proxy work, large ones fail now and then with a NoneType error, other models work with the large ones. It
-blamed size and memory. Writes `assets/docs/evidence-matrix.md`. Needs what table.py beside it needs.
+blamed size and memory. Writes `assets/docs/evidence-matrix.md`, and beside it `evidence-report.md`: the report on the
+deciding pair as `sselens export --to markdown` gives it. Needs what table.py beside it needs.
 """
 
 import argparse
 import collections
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,11 @@ Here the provider is the lab's `lab/http-422-tool-choice`, which does what the r
 the tools and the `tool_choice`. `DIRECT` is the lab's address, `PROXY` that of LiteLLM, both with
 `/v1/chat/completions` behind them.
 
+"""
+
+REPORT = """<!-- Written by `python3 tests/gateway/matrix.py`; don't edit. What follows is what
+`sselens compare DIRECT PROXY -b large.json -m lab/http-422-tool-choice --save both.jsonl` and then
+`sselens export both.jsonl --to markdown` gave, with LiteLLM 1.81.5. -->
 """
 
 ROWS = [
@@ -91,6 +98,7 @@ def matrix(args, folder, places):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     proxy.arguments(parser)
+    parser.add_argument("--report", default=proxy.ROOT / "assets/docs/evidence-report.md", type=Path)
     parser.add_argument("--out", default=proxy.ROOT / "assets/docs/evidence-matrix.md", type=Path)
     args = parser.parse_args()
     args.sselens = args.sselens.resolve()
@@ -111,9 +119,16 @@ def main():
                 text += matrix(args, folder, places)
                 compare = ["compare", f"{direct}/chat/completions", f"{through}/chat/completions", "-b", "large.json"]
                 compare += ["-m", "lab/http-422-tool-choice", "--same", "-H", "Authorization: Bearer x"]
-                report = run(args, compare, folder)
+                saved = f"{name}.jsonl"
+                report = run(args, [*compare, "--save", saved], folder)
+                issue = run(args, ["export", saved, "--to", "markdown"], folder)
+                # The proxy's traceback names this machine's folders.
+                issue = re.sub(r'[^\s"]*/site-packages/', "site-packages/", issue)
                 for shown, at in places.items():
                     report = report.replace(at, shown)
+                    issue = issue.replace(at, shown)
+                # One is enough: the other version says the same in other words.
+                args.report.write_text(REPORT + issue) if version == proxy.VERSIONS[0] else None
                 text += "\n`sselens compare DIRECT PROXY -b large.json -m lab/http-422-tool-choice --same`:\n\n"
                 text += f"```\n{report.rstrip()}\n```\n\n"
             print(f"LiteLLM {name}: {len(ROWS)} rows", file=sys.stderr)
