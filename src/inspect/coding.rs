@@ -72,6 +72,12 @@ impl Coding {
         self.settle(result, out)
     }
 
+    /// What follows is not the body's own bytes: nothing more is decoded. Gives whether anything
+    /// could have been.
+    pub(super) fn stop(&mut self) -> bool {
+        !matches!(std::mem::replace(&mut self.state, State::Failed), State::Failed)
+    }
+
     /// The body is over.
     ///
     /// # Errors
