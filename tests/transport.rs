@@ -243,3 +243,52 @@ fn a_name_without_an_address_is_told_from_a_refusal() {
     assert_eq!(codes(&lines), ["connect-refused"]);
     assert_eq!(lines.last().unwrap()["reason"], "refused");
 }
+
+/// A key that is quoted inside of a compressed answer is neither shown nor kept compressed.
+#[test]
+fn a_secret_inside_of_a_coding_is_withheld() {
+    let dir = tempfile::tempdir().unwrap();
+    // Long enough that it is compressed, and not stored as it is.
+    let text = |key: &str| {
+        let more = "You can find your API key in the settings of your account. ".repeat(9);
+        format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {key}. {more}\"}}}}\n")
+    };
+    for (key, withheld) in [("sk-0123456789abcdef", true), ("sk-01", false)] {
+        let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        coded.write_all(text(key).as_bytes()).unwrap();
+        let body = coded.finish().unwrap();
+        assert!(!body.windows(5).any(|w| w == b"sk-01"), "not to be seen on the wire");
+        let kept = body.clone();
+        let (at, server) = once(move |_| {
+            let head = "HTTP/1.1 401 X\r\ncontent-type: application/json\r\ncontent-encoding: gzip";
+            let mut answer =
+                format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+            answer.extend_from_slice(&body);
+            answer
+        });
+        let (_, lines, stderr) = send(
+            dir.path(),
+            &["-p", "openai", "--url", &format!("http://{at}/v1"), "--save", "kept.ndjson", "hi"],
+        );
+        assert!(server.join().unwrap().contains("sk-0123456789abcdef"), "it was sent");
+        let saved = std::fs::read(dir.path().join("kept.ndjson")).unwrap();
+        let saved = sselens::journal::file::read(saved.as_slice()).unwrap();
+        let mut wire = Vec::new();
+        for entry in &saved.entries {
+            if let sselens::journal::What::Body { bytes, .. } = &entry.what {
+                wire.extend_from_slice(bytes);
+            }
+        }
+        assert_eq!(wire.len(), kept.len());
+        assert_eq!(wire == kept, !withheld, "{}", String::from_utf8_lossy(&wire));
+        // What came before the key is read as ever.
+        let mut shown = sselens::inspect::Inspection::new(Arc::default());
+        saved.entries.iter().for_each(|e| shown.push(e));
+        let shown = String::from_utf8_lossy(shown.body()).into_owned();
+        assert!(shown.contains("Incorrect API key provided: sk-01"), "{shown}");
+        assert_eq!(codes(&lines).contains(&"body-withheld"), withheld, "{:?}", codes(&lines));
+        assert!(!codes(&lines).contains(&"bad-content-encoding"), "{:?}", codes(&lines));
+        assert!(!format!("{lines:?}{stderr}").contains("0123456789"), "{lines:?}");
+        std::fs::remove_file(dir.path().join("kept.ndjson")).unwrap();
+    }
+}

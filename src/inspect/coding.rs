@@ -59,9 +59,9 @@ impl Coding {
     /// is in `out`; later calls do nothing.
     pub fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let result = match &mut self.state {
-            State::Gzip(d) => write(d, wire).map(|()| out.append(d.get_mut())),
-            State::Deflate(d) => write(d, wire).map(|()| out.append(d.get_mut())),
-            State::Brotli(d) => write(d, wire).map(|()| out.append(d.get_mut())),
+            State::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
+            State::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
+            State::Brotli(d) => write(&mut **d, DecompressorWriter::get_mut, wire, out),
             State::Zstd(all) => {
                 all.extend_from_slice(wire);
                 Ok(())
@@ -70,6 +70,12 @@ impl Coding {
             State::Failed => return Ok(()),
         };
         self.settle(result, out)
+    }
+
+    /// What follows is not the body's own bytes: nothing more is decoded. Gives whether anything
+    /// could have been.
+    pub(super) fn stop(&mut self) -> bool {
+        !matches!(std::mem::replace(&mut self.state, State::Failed), State::Failed)
     }
 
     /// The body is over.
@@ -115,9 +121,24 @@ impl Coding {
     }
 }
 
-/// Feeds a decoder bounded pieces, flushing each, so that what can be decoded is decoded at once.
-fn write(decoder: &mut impl Write, wire: &[u8]) -> Result<(), String> {
-    decoder.write_all(wire).and_then(|()| decoder.flush()).map_err(|e| e.to_string())
+/// Feeds a decoder byte by byte, taking out what each byte decodes to. In the call that fails a
+/// decoder drops what it had decoded in it: were whole reads fed, where a damaged body ends would
+/// hang on how it was cut into reads. So it is always that of the last good byte.
+fn write<D: Write>(
+    decoder: &mut D,
+    sink: fn(&mut D) -> &mut Vec<u8>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    for byte in wire.chunks(1) {
+        decoder.write_all(byte).and_then(|()| decoder.flush()).map_err(|e| e.to_string())?;
+        out.append(sink(decoder));
+        if out.len() > MAX_DECODED {
+            // `settle` has the words for it.
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn unzstd(wire: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
@@ -128,13 +149,22 @@ fn unzstd(wire: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn decode(coding: &str, wire: &[u8], cut: usize) -> (Vec<u8>, Result<(), String>) {
+        decode_pieces(coding, wire.chunks(cut.max(1)))
+    }
+
+    fn decode_pieces<'a>(
+        coding: &str,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> (Vec<u8>, Result<(), String>) {
         let mut coding = Coding::of(coding).unwrap();
         let mut out = Vec::new();
         let mut result = Ok(());
-        for piece in wire.chunks(cut.max(1)) {
+        for piece in pieces {
             result = result.and(coding.feed(piece, &mut out));
         }
         result = result.and(coding.finish(&mut out));
@@ -165,8 +195,65 @@ mod tests {
         assert!(Coding::of("identity").is_none());
     }
 
+    fn deflate(text: &[u8]) -> Vec<u8> {
+        let mut e = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        e.write_all(text).unwrap();
+        e.finish().unwrap()
+    }
+
+    /// 13 chat chunks of 793 bytes together, as `brotli -q 9` makes them.
+    const BROTLI: &[u8] = &[
+        0x1b, 0x18, 0x03, 0x00, 0xc4, 0x68, 0x73, 0x9d, 0x92, 0x76, 0x9f, 0x81, 0x99, 0xa4, 0x2a,
+        0x2e, 0x10, 0xb6, 0x03, 0xa0, 0xe1, 0x03, 0x85, 0x09, 0x2e, 0x8f, 0x20, 0xc1, 0x5d, 0xd4,
+        0x85, 0xd1, 0xa4, 0xbb, 0xb0, 0x91, 0xa6, 0x92, 0xde, 0xb0, 0x1d, 0xcb, 0xc5, 0x8b, 0x84,
+        0x53, 0xf4, 0x90, 0xe5, 0xe1, 0x08, 0x2f, 0xea, 0x0c, 0x0e, 0x52, 0x09, 0x14, 0x3b, 0xd8,
+        0xe0, 0xb8, 0x2f, 0x46, 0x7c, 0x83, 0xf3, 0xe2, 0xf1, 0xdb, 0x17, 0x07, 0x5b, 0x95, 0xe3,
+        0xff, 0xfd, 0x9f, 0x10, 0xf7, 0x45, 0x43, 0xa1, 0x16, 0x67, 0x0b, 0x54, 0xcc, 0x7c, 0xb2,
+        0x8c, 0xe7, 0x00, 0x2d, 0xdb, 0x2f, 0xc6, 0x0b, 0x50, 0xd7, 0xee, 0xcd, 0xde, 0x4f, 0x2b,
+        0x66, 0xe5, 0xec, 0xe7, 0xf1, 0xc8, 0x17, 0x42, 0x4b, 0x1e, 0xc7, 0x06, 0x35, 0x23, 0xdd,
+        0xc5, 0xcf, 0x2d, 0x95, 0xfd, 0x6c, 0x2c, 0x05, 0x9a, 0x6a, 0xf9, 0x4e, 0x62, 0x13, 0xaa,
+        0x56, 0x64, 0x3b, 0xf3, 0xee, 0x08, 0xd1, 0xab, 0x81, 0xfa, 0x89, 0x97, 0xac, 0x5f, 0xd0,
+        0xd0, 0x6b, 0x32, 0x29,
+    ];
+
+    proptest! {
+        /// However a body is damaged and cut, what is decoded and what is said of it stay the same.
+        #[test]
+        fn damaged_bodies_decode_the_same_for_any_cut(
+            text in "((data: |[{}:,\"]){0,3}[a-f]{1,8}\n){1,60}",
+            which in 0..3,
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 0..4),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let (name, mut wire) = match which {
+                0 => ("gzip", gzip(text.as_bytes())),
+                1 => ("deflate", deflate(text.as_bytes())),
+                _ => ("br", BROTLI.to_vec()),
+            };
+            for (at, byte, how) in damage {
+                let at = at.index(wire.len());
+                match how {
+                    0 => wire[at] = byte,
+                    1 => wire.insert(at, byte),
+                    _ => wire.truncate(at.max(1)),
+                }
+            }
+            let whole = decode(name, &wire, wire.len());
+            prop_assert_eq!(&decode(name, &wire, 1), &whole);
+            let mut ends: Vec<_> = cuts.iter().map(|c| c.index(wire.len() + 1)).collect();
+            ends.push(wire.len());
+            ends.sort_unstable();
+            let (mut from, mut pieces) = (0, Vec::new());
+            for end in ends {
+                pieces.push(&wire[from..end]);
+                from = end;
+            }
+            prop_assert_eq!(&decode_pieces(name, pieces), &whole);
+        }
+    }
+
     #[test]
-    fn zstd_and_deflate_decode() {
+    fn zstd_deflate_and_brotli_decode() {
         // `printf hello | zstd`, and zlib's of the same.
         let zstd = [
             0x28, 0xb5, 0x2f, 0xfd, 0x24, 0x05, 0x29, 0x00, 0x00, 0x68, 0x65, 0x6c, 0x6c, 0x6f,
@@ -174,8 +261,8 @@ mod tests {
         ];
         let (out, _) = decode("zstd", &zstd, 3);
         assert_eq!(out, b"hello");
-        let mut e = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-        e.write_all(b"hello").unwrap();
-        assert_eq!(decode("deflate", &e.finish().unwrap(), 2).0, b"hello");
+        assert_eq!(decode("deflate", &deflate(b"hello"), 2).0, b"hello");
+        let (out, result) = decode("br", BROTLI, 7);
+        assert_eq!((out.len(), result), (793, Ok(())));
     }
 }

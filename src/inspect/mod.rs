@@ -135,6 +135,8 @@ pub struct Inspection {
     coding: Option<Coding>,
     /// Why the content coding could not be undone.
     pub coding_error: Option<String>,
+    /// Decoding stopped where the recording has `*` for what a coded body held.
+    withheld: bool,
     decoded: Vec<u8>,
     reads: Vec<Read>,
     /// Spans of the wire body that were masked.
@@ -179,6 +181,7 @@ impl Inspection {
             wire_len: 0,
             coding: None,
             coding_error: None,
+            withheld: false,
             decoded: Vec::new(),
             reads: Vec::new(),
             masked: Vec::new(),
@@ -263,10 +266,19 @@ impl Inspection {
         self.wire_len += u64::from(len);
         self.wire.extend_from_slice(bytes);
         self.masked.extend_from_slice(masked);
-        if let Some(coding) = &mut self.coding
-            && let Err(why) = coding.feed(bytes, &mut self.decoded)
-        {
-            self.coding_error = Some(why);
+        if let Some(coding) = &mut self.coding {
+            // Masked bytes are not those that the coding made: it ends before the first of them.
+            let start = (self.wire.len() - bytes.len()) as u64;
+            let clear = self.masked.first().map_or(bytes.len(), |(offset, _)| {
+                bytes.len().min(offset.saturating_sub(start) as usize)
+            });
+            if let Err(why) = coding.feed(&bytes[..clear], &mut self.decoded) {
+                self.coding_error = Some(why);
+            }
+            if clear < bytes.len() && coding.stop() {
+                self.withheld = true;
+                self.coding_error = Some("the rest is masked, for a secret is in it".into());
+            }
         }
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
@@ -461,6 +473,12 @@ impl Inspection {
     /// How many bytes of body came over the wire.
     pub fn wire_len(&self) -> u64 {
         self.wire_len
+    }
+
+    /// Whether a coded body was masked, and could not be decoded from there on: what is missing
+    /// is nobody's fault.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
     }
 
     /// The content coding, if there is one.

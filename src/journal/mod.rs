@@ -10,4 +10,4 @@ mod mask;
 pub use entry::{
     EndCause, Entry, ExchangeId, Head, Headers, Limit, Micros, Request, Timeout, What,
 };
-pub use mask::{BODY_KEYS, HEADERS, Masker, PARAMETERS, Secrets, Span};
+pub use mask::{BODY_KEYS, HEADERS, Masker, PARAMETERS, RUN, Secrets, Span};

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::coded::Coded;
 use super::marks::{DnsError, HelloMark, MarkLayer, Marks, Resolver};
 use super::request::{HttpVersion, Outgoing};
 use super::{Clock, tls};
@@ -178,8 +179,10 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             || response.version() >= http::Version::HTTP_2
             || matches!(head.status, 204 | 304)
             || outgoing.method == http::Method::HEAD;
+        let coded = Coded::of(&head, &outgoing.secrets);
         self.tell(at, What::Head(head));
-        self.body(http::Response::from(response).into_body(), outgoing, masker, announced).await
+        let body = http::Response::from(response).into_body();
+        self.body(body, outgoing, masker, coded, announced).await
     }
 
     async fn body(
@@ -187,6 +190,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         mut body: reqwest::Body,
         outgoing: &Outgoing,
         masker: &mut Masker,
+        mut coded: Option<Coded>,
         announced: bool,
     ) -> Stop {
         let mut room = outgoing.limits.max_body.unwrap_or(u64::MAX);
@@ -215,8 +219,18 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                     }
                     room -= data.len() as u64;
                     let len = data.len() as u32;
-                    let (bytes, masked) = masker.feed(data);
+                    let keep = coded.as_mut().map_or(data.len(), |c| c.keeps(&data));
+                    let withheld = data.split_off(keep).len();
+                    let (mut bytes, mut masked) = masker.feed(data);
+                    if withheld > 0 {
+                        let (stars, span) = masker.withhold(withheld);
+                        bytes = [bytes, stars].concat().into();
+                        masked.extend(span);
+                    }
                     self.tell(at, What::Body { len, bytes, masked });
+                    if let Some(text) = coded.as_mut().and_then(Coded::note) {
+                        self.tell(at, What::Note { code: "body-withheld".into(), text });
+                    }
                     if over {
                         return Stop::new(EndCause::Limit(Limit::Body), "");
                     }

@@ -2,6 +2,7 @@
 
 mod client;
 mod clock;
+mod coded;
 pub mod curl;
 mod engine;
 pub mod file;

@@ -451,6 +451,7 @@ fn ours(now: &Inspection) -> bool {
     // A recording that stops where its writer was interrupted has no request to blame either.
     let interrupted = now.told.is_none() && matches!(now.end, Some((EndCause::Unknown, _)));
     interrupted
+        || now.is_withheld()
         || matches!(
             now.end,
             Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _))

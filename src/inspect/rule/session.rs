@@ -32,6 +32,17 @@ pub(super) const RULES: &[Rule] = &[
         ..Rule::DEFAULT
     },
     Rule {
+        code: "body-withheld",
+        severity: Severity::Warn,
+        phase: Phase::Session,
+        means: "The server quoted a secret of yours inside of a compressed answer. It cannot be masked there, so this program keeps the answer only up to there.",
+        example: "Content-Encoding: gzip⏎⏎{\"error\":{\"message\":\"Incorrect API key provided: sk-…\"}}",
+        breaks: "Nobody on the wire. What came after is not looked at here.",
+        remedy: "Switch compression off for this answer: this program asks for none. A key that servers and proxies quote may stand in their logs as well.",
+        see: "The lab does not quote keys inside of a coding.",
+        ..Rule::DEFAULT
+    },
+    Rule {
         code: "session-torn",
         severity: Severity::Warn,
         phase: Phase::Session,
