@@ -77,7 +77,9 @@ pub fn compare(
     };
     writeln!(out, "   {}", palette.dim(expected))?;
     figures(c, palette, out)?;
-    paths(c, palette, out)?;
+    if !c.foreign {
+        paths(c, palette, out)?;
+    }
     if !c.differences.is_empty() {
         writeln!(out, "\n{}", palette.bold("differences"))?;
     }

@@ -185,6 +185,13 @@ pub(super) fn fate(seen: &Inspection) -> String {
     }
 }
 
+/// Whether both speak dialects that are known, and of different families: then only what they say
+/// can be compared, not how.
+pub(super) fn foreign(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let family = |s: &Side<'_>| s.seen.dialect().map(|d| d.family());
+    family(a).zip(family(b)).is_some_and(|(x, y)| x != y)
+}
+
 /// The row of figures, for both.
 pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
     let sides = [a, b];
