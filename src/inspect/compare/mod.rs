@@ -90,6 +90,8 @@ pub enum Amount {
     Time(Micros),
     /// A number.
     Count(u64),
+    /// So many per second.
+    Rate(f64),
     /// A word.
     Word(String),
 }
