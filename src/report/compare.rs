@@ -126,7 +126,7 @@ pub fn cell(amount: &Amount) -> String {
         Amount::None => "–".to_owned(),
         Amount::Time(t) => time(*t as f64, ""),
         Amount::Count(n) => group(*n),
-        Amount::Rate(r) => format!("{r:.1} /s"),
+        Amount::Rate(r) => format!("{r:.1}"),
         Amount::Word(w) => {
             let word = visible(w, Newlines::Show).into_owned();
             match word.chars().count() {
@@ -157,7 +157,7 @@ pub fn difference(a: &Amount, b: &Amount) -> String {
             let sign = if b > a { "+" } else { "-" };
             format!("{sign}{}", group(a.abs_diff(*b)))
         }
-        (Amount::Rate(a), Amount::Rate(b)) if a != b => format!("{:+.1} /s", b - a),
+        (Amount::Rate(a), Amount::Rate(b)) if a != b => format!("{:+.1}", b - a),
         (Amount::Word(a), Amount::Word(b)) if a != b => "≠".to_owned(),
         _ => String::new(),
     }

@@ -253,15 +253,15 @@ fn rates_are_measured_from_the_first_delta_to_the_last() {
     };
     // Four deltas, one every 20 ms, and two tokens in the 60 ms from the first to the last.
     let got = compare(&a, &bare(&sound().concat().into_bytes(), true), Expect::Same);
-    assert_eq!(rate(&got, "deltas per second", 0), Amount::Rate(50.0));
-    assert_eq!(rate(&got, "tokens per second", 0), Amount::Rate(1e6 / 60_000.0));
+    assert_eq!(rate(&got, "deltas per s", 0), Amount::Rate(50.0));
+    assert_eq!(rate(&got, "tokens per s", 0), Amount::Rate(1e6 / 60_000.0));
     // What has no times has no rate; neither has one delta.
-    assert_eq!(rate(&got, "deltas per second", 1), Amount::None);
-    assert_eq!(rate(&got, "tokens per second", 1), Amount::None);
+    assert_eq!(rate(&got, "deltas per s", 1), Amount::None);
+    assert_eq!(rate(&got, "tokens per s", 1), Amount::None);
     let one = stream(&[chunk(r#"{"content":"Good"}"#, "null"), usage("[]", 7)]);
     let got = compare(&one, &a, Expect::Same);
-    assert_eq!(rate(&got, "deltas per second", 0), Amount::None);
-    assert_eq!(rate(&got, "tokens per second", 0), Amount::None);
+    assert_eq!(rate(&got, "deltas per s", 0), Amount::None);
+    assert_eq!(rate(&got, "tokens per s", 0), Amount::None);
 }
 
 /// The same, as LiteLLM hands it on: with its marks in the head.
