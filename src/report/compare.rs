@@ -30,6 +30,8 @@ pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
         Amount::None => Value::Null,
         Amount::Time(t) => crate::journal::file::seconds(*t).into(),
         Amount::Count(n) => (*n).into(),
+        // Three figures after the point are more than a clock gives.
+        Amount::Rate(r) => ((r * 1e3).round() / 1e3).into(),
         Amount::Word(w) => visible(w, Newlines::Show).into(),
     };
     let figures: serde_json::Map<_, _> = c
@@ -77,7 +79,9 @@ pub fn compare(
     };
     writeln!(out, "   {}", palette.dim(expected))?;
     figures(c, palette, out)?;
-    paths(c, palette, out)?;
+    if !c.foreign {
+        paths(c, palette, out)?;
+    }
     if !c.differences.is_empty() {
         writeln!(out, "\n{}", palette.bold("differences"))?;
     }
@@ -122,6 +126,7 @@ pub fn cell(amount: &Amount) -> String {
         Amount::None => "–".to_owned(),
         Amount::Time(t) => time(*t as f64, ""),
         Amount::Count(n) => group(*n),
+        Amount::Rate(r) => format!("{r:.1}"),
         Amount::Word(w) => {
             let word = visible(w, Newlines::Show).into_owned();
             match word.chars().count() {
@@ -152,6 +157,7 @@ pub fn difference(a: &Amount, b: &Amount) -> String {
             let sign = if b > a { "+" } else { "-" };
             format!("{sign}{}", group(a.abs_diff(*b)))
         }
+        (Amount::Rate(a), Amount::Rate(b)) if a != b => format!("{:+.1}", b - a),
         (Amount::Word(a), Amount::Word(b)) if a != b => "≠".to_owned(),
         _ => String::new(),
     }

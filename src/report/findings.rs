@@ -7,20 +7,28 @@ use crate::inspect::rule::{Rule, rules};
 use crate::inspect::{Phase, Severity};
 use crate::lab;
 
-/// The texts of a rule with their headings, in the order in which they are read.
-pub(super) fn texts(rule: &Rule) -> [(&'static str, &'static str); 5] {
-    [
+/// What is told of a rule, as titles with texts, in the order in which they are read: by
+/// `explain CODE`, by the screen and on the page. A note has no title.
+pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
+    let texts = [
         ("means", rule.means),
         ("example", rule.example),
         ("breaks", rule.breaks),
         ("remedy", rule.remedy),
         ("evidence", rule.evidence),
-    ]
+        ("", if rule.reads { READS } else { "" }),
+    ];
+    let mut all: Vec<_> = texts.map(|(title, text)| (title, text.to_owned())).into();
+    all.push((SEE, see(rule)));
+    all.retain(|(_, text)| !text.is_empty());
+    all
 }
 
+/// The title of the command that shows a finding.
+const SEE: &str = "see it";
+
 /// What is said of a rule that goes by reads or times.
-pub(super) const READS: &str =
-    "It is about reads or times: the same bytes cut differently may not show it.";
+const READS: &str = "It is about reads or times: the same bytes cut differently may not show it.";
 
 /// How to see a finding: the lab's command for it, or why there is none.
 pub(super) fn see(rule: &Rule) -> String {
@@ -78,19 +86,13 @@ pub fn findings(out: &mut impl Write) -> io::Result<()> {
     for rule in phases.iter().flat_map(|p| rules().filter(move |r| r.phase == *p)) {
         writeln!(out, "\n## {}\n", rule.code)?;
         writeln!(out, "{} · phase {}", rule.severity.name(), rule.phase.name())?;
-        for (name, said) in texts(rule) {
+        for (name, said) in sections(rule) {
             match name {
-                "example" => writeln!(out, "\n**{name}**\n\n{}", fence(said, "text"))?,
-                _ => writeln!(out, "\n**{name}** {}", words(said))?,
+                "" => writeln!(out, "\n{said}")?,
+                "example" => writeln!(out, "\n**{name}**\n\n{}", fence(&said, "text"))?,
+                SEE if said.starts_with("sselens ") => writeln!(out, "\n**{name}** `{said}`")?,
+                _ => writeln!(out, "\n**{name}** {}", words(&said))?,
             }
-        }
-        if rule.reads {
-            writeln!(out, "\n{READS}")?;
-        }
-        let see = see(rule);
-        if !see.is_empty() {
-            let see = if see.starts_with("sselens ") { format!("`{see}`") } else { words(&see) };
-            writeln!(out, "\n**see it** {see}")?;
         }
     }
     Ok(())

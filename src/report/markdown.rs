@@ -101,6 +101,7 @@ fn comparison(c: &Comparison, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "| {} | {} | {} | {} |", f.name, shown(a), shown(b), difference(a, b))?;
     }
     let paths: Vec<_> = c.paths.iter().filter(|p| p.counts.contains(&0)).collect();
+    let paths = if c.foreign { Vec::new() } else { paths };
     if !paths.is_empty() {
         writeln!(out, "\nJSON paths that only one of them has:\n")?;
     }

@@ -17,7 +17,7 @@ mod text;
 
 pub use compare::{cell, compare, comparison, difference};
 pub use curl::curl;
-pub use findings::findings;
+pub use findings::{findings, sections};
 pub use har::{Origin, har};
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use markdown::{KeyVariable, markdown};

@@ -292,18 +292,14 @@ fn ending(i: &Inspection) -> String {
 pub fn explain(rule: &Rule, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
     writeln!(out, "{}", palette.severity(rule.severity, &label))?;
-    for (name, said) in page::texts(rule) {
-        writeln!(out, "\n{}", palette.bold(name))?;
+    for (name, said) in page::sections(rule) {
+        writeln!(out)?;
+        if !name.is_empty() {
+            writeln!(out, "{}", palette.bold(name))?;
+        }
         for line in said.lines() {
             writeln!(out, "  {line}")?;
         }
-    }
-    if rule.reads {
-        writeln!(out, "\n  {}", page::READS)?;
-    }
-    let see = page::see(rule);
-    if !see.is_empty() {
-        writeln!(out, "\n{}\n  {see}", palette.bold("see it"))?;
     }
     Ok(())
 }

@@ -478,17 +478,12 @@ pub(super) fn explanation(rule: &Rule, severity: Severity, message: &str, place:
     if !place.is_empty() {
         doc.push(Role::Dim, place).line();
     }
-    for (title, text) in [
-        ("What it means", rule.means),
-        ("For example", rule.example),
-        ("Who stumbles", rule.breaks),
-        ("What to do", rule.remedy),
-        ("Evidence", rule.evidence),
-    ] {
-        if !text.is_empty() {
-            doc.line().push(Role::Title, title).line();
-            doc.plain(text).line();
+    for (title, text) in crate::report::sections(rule) {
+        doc.line();
+        if !title.is_empty() {
+            doc.push(Role::Title, title).line();
         }
+        doc.plain(&text).line();
     }
     doc
 }

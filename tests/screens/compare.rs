@@ -83,10 +83,71 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     played.shows("fatal  gw-fabricated-finish");
     let verdict = played.text().lines().nth(1).unwrap_or_default().to_owned();
     assert!(verdict.starts_with(" ✖ "), "{verdict}");
-    on(fabricated(), (120, 40), "C<enter><enter>").shows("Who stumbles");
-    on(fabricated(), (120, 40), "C<enter>v").shows("What it means");
+    on(fabricated(), (120, 40), "C<enter><enter>").shows("breaks");
+    // The screen tells all that `explain` tells, in its words.
+    let rule = sselens::inspect::rule::find("gw-fabricated-finish").unwrap();
+    let explained = on(fabricated(), (200, 60), "C<enter>v");
+    let mut written = Vec::new();
+    sselens::report::explain(rule, sselens::report::Palette { colour: false }, &mut written)
+        .unwrap();
+    let written = String::from_utf8(written).unwrap();
+    assert!(written.contains("see it\n"), "{written}");
+    let shown: String = explained.text().split(|c: char| !c.is_alphanumeric()).collect();
+    for line in written.lines().skip(1) {
+        for word in line.split(|c: char| !c.is_alphanumeric()) {
+            assert!(shown.contains(word), "{word} of {line}");
+        }
+    }
     // Seen the other way round the direct call is the one that is whole.
     on(fabricated(), (120, 40), "C<enter>x").hides("gw-fabricated-finish");
+}
+
+#[test]
+fn one_answer_in_two_dialects_has_no_difference() {
+    let event =
+        |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n");
+    let text = |t: &str| {
+        let delta = format!(r#","index":0,"delta":{{"type":"text_delta","text":"{t}"}}"#);
+        event("content_block_delta", &delta)
+    };
+    let messages = |word: &str| {
+        [
+            event(
+                "message_start",
+                r#","message":{"id":"msg_1","type":"message","role":"assistant","model":"qwen3-32b","content":[],"stop_reason":null,"usage":{"input_tokens":7,"output_tokens":1}}"#,
+            ),
+            event("content_block_start", r#","index":0,"content_block":{"type":"text","text":""}"#),
+            text("Hello "),
+            text("there!"),
+            event("content_block_stop", r#","index":0"#),
+            event(
+                "message_delta",
+                &format!(r#","delta":{{"stop_reason":"{word}"}},"usage":{{"output_tokens":2}}"#),
+            ),
+            event("message_stop", ""),
+        ]
+    };
+    let usage = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"qwen3-32b\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n";
+    let mut chat = vec![
+        chunk(r#"{"role":"assistant","content":""}"#),
+        chunk(r#"{"content":"Hello "}"#),
+        chunk(r#"{"content":"there!"}"#),
+        chunk("{}").replace("null}", "\"stop\"}"),
+    ];
+    chat.extend([usage.to_owned(), "data: [DONE]\n\n".to_owned()]);
+    let both = |word: &str| {
+        let mut entries = pair(&chat, EndCause::Complete, &messages(word));
+        for entry in entries.iter_mut().filter(|e| e.x == 1) {
+            if let What::Request(r) = &mut entry.what {
+                r.dialect = "anthropic".into();
+            }
+        }
+        on(entries, (120, 40), "C<enter>")
+    };
+    let same = both("end_turn");
+    same.shows("The same answer in two dialects: openai-chat, anthropic.");
+    same.hides("gw-");
+    both("max_tokens").shows("gw-finish-rewritten");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::side::{Side, fate};
+use super::finish::alike;
+use super::side::{Side, fate, foreign};
 use super::{Check, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::{Severity, rule};
@@ -55,7 +56,7 @@ fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     match (a.error(), b.error()) {
         (Some(left), None) => lost_error(a, b, left, frame(a), found),
-        (Some(left), Some(right)) if left != right || a.seen.status() != b.seen.status() => {
+        (Some(left), Some(right)) if !same_error(a, b) => {
             let status =
                 |s: &Side<'_>| s.seen.status().map_or("no status".into(), |n| n.to_string());
             let (x, y) = (status(a), status(b));
@@ -86,6 +87,14 @@ fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         _ => {}
     }
+}
+
+/// Whether both tell their error with one status and in the same words. The error's kind is a word
+/// of the dialect.
+fn same_error(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
+    let words = if foreign(a, b) { said(a) == said(b) } else { a.error() == b.error() };
+    words && a.seen.status() == b.seen.status()
 }
 
 /// The direct call tells an error, the other does not.
@@ -148,7 +157,9 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("{b} made an end up: finish {told:?} of an empty answer. At {a}: {why}.");
         found.add(rule!("gw-fabricated-finish"), sides(), message);
     } else if !left.is_empty() {
-        let differs = left.iter().find(|(c, f)| !right.contains(&(*c, f.clone())));
+        let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
+        let kept = |c: u32, f: &str| right.iter().any(|(d, g)| *d == c && same(f, g));
+        let differs = left.iter().find(|(c, f)| !kept(*c, f));
         let Some((choice, word)) = differs else { return };
         let other = right.iter().find(|(c, _)| c == choice);
         let message = match (other, left.len().max(right.len())) {
@@ -206,7 +217,11 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             let message = format!("{a} gave usage ({left}), {b} none{why}.");
             found.add(rule!("gw-usage-dropped"), both(left, "no usage"), message);
         }
-        (true, true) if (x.input, x.output, x.total) != (y.input, y.output, y.total) => {
+        (true, true)
+            if (x.input, x.output) != (y.input, y.output)
+                || x.total != y.total
+                    && (!foreign(a, b) || x.total.is_some() && y.total.is_some()) =>
+        {
             let (left, right) = (word(x), word(y));
             let message = format!("the usage differs: {a} {left}; {b} {right}.");
             found.add(rule!("gw-usage-wrong"), both(left, right), message);
@@ -218,6 +233,7 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 fn usage_shape(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if let (Some(x), Some(y)) = (a.usage_alone, b.usage_alone)
         && x != y
+        && !foreign(a, b)
     {
         let word = |alone| if alone { "choices []" } else { "a choice beside it" };
         let message = format!("the usage chunk has {} at {a} and {} at {b}.", word(x), word(y));
@@ -257,7 +273,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let names = |paths: &[(String, u64)]| -> Vec<String> {
             paths.iter().map(|p| p.0.clone()).collect()
         };
-        if names(&left) != names(&right) {
+        if names(&left) != names(&right) && !foreign(a, b) {
             let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}.");
             found.add(rule!("gw-reasoning-renamed"), both(x, y).at(frames.0, frames.1), message);
         }
@@ -272,6 +288,9 @@ fn shortened(a: &Side<'_>, b: &Side<'_>) -> Option<(usize, usize)> {
 }
 
 fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    if foreign(a, b) {
+        return;
+    }
     let (x, y) = (&a.ids, &b.ids);
     let word = |ids: &[String]| match ids {
         [] => "no id".to_owned(),
@@ -336,7 +355,8 @@ fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if a.comments > 0 && b.comments == 0 && b.error().is_none() {
+    // Another dialect keeps alive in its own way.
+    if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
         let message = format!("{b} hands on none of the comments (keep-alives) of {a}: {left}.");
         found.add(rule!("gw-comment-stripped"), both(left, "none"), message);
@@ -455,7 +475,7 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let n = |s: &Side<'_>| s.seen.shape().count("choices[].delta.role");
     let (x, y) = (n(a), n(b));
     let choices = a.seen.answer().choices().len() as u64;
-    if y > x && y > choices.max(1) {
+    if y > x && y > choices.max(1) && !foreign(a, b) {
         let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}.");
         found.add(rule!("gw-role-injected"), both(format!("×{x}"), format!("×{y}")), message);
     }
@@ -529,7 +549,7 @@ fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         of.iter().filter(|k| other.contains(k)).cloned().collect()
     };
     let (x, y) = (common(&a.keys, &b.keys), common(&b.keys, &a.keys));
-    if x != y && x.len() == y.len() {
+    if x != y && x.len() == y.len() && !foreign(a, b) {
         let (left, right) = (x.join(", "), y.join(", "));
         let message = format!("the members stand in another order: {a} {left}; {b} {right}.");
         found.add(rule!("gw-key-order"), both(left, right), message);

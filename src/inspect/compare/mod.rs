@@ -5,6 +5,7 @@
 //! first; where they are not (two models), differing text is normal and only what became of the
 //! two calls is compared. Pure, like the fold that it builds upon.
 
+mod finish;
 mod gateway;
 mod rules;
 mod same;
@@ -89,6 +90,8 @@ pub enum Amount {
     Time(Micros),
     /// A number.
     Count(u64),
+    /// So many per second.
+    Rate(f64),
     /// A word.
     Word(String),
 }
@@ -113,6 +116,9 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// The row of figures.
     pub figures: Vec<Figure>,
+    /// Whether the two speak dialects of different families: then only what they say is compared,
+    /// and their paths tell nothing.
+    pub foreign: bool,
     /// The shape tables merged, in A's order, then what only B has.
     pub paths: Vec<PathCount>,
 }
@@ -213,6 +219,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
         expect,
         verdict: verdict(expect, &differences, &left, &right),
         differences,
+        foreign: side::foreign(&left, &right),
         figures: side::figures(a, b),
         paths: side::paths(a, b),
     }
@@ -249,6 +256,10 @@ fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
             "No difference: the bodies are equal, byte for byte.".to_owned()
+        }
+        (None, Expect::Same) if side::foreign(a, b) => {
+            let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
+            format!("The same answer in two dialects: {}, {}.", name(a), name(b))
         }
         (None, Expect::Same) => "No difference that matters.".to_owned(),
         (_, Expect::Different) => format!(

@@ -185,6 +185,24 @@ pub(super) fn fate(seen: &Inspection) -> String {
     }
 }
 
+/// Whether both speak dialects that are known, and of different families: then only what they say
+/// can be compared, not how.
+pub(super) fn foreign(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let family = |s: &Side<'_>| s.seen.dialect().map(|d| d.family());
+    family(a).zip(family(b)).is_some_and(|(x, y)| x != y)
+}
+
+/// How many of `n` pieces of an answer came per second, while it came: `n - 1` divided by the time
+/// from the first delta to the last. So the wait for the first is left out, and the rate is the
+/// inverse of the time per output token, as vLLM's serving benchmark and GenAI-Perf define that.
+///
+/// None without times, of fewer than two pieces, and where all deltas came at one moment. Tokens
+/// that were counted but not sent (hidden reasoning) make the rate of tokens too high.
+fn per_second(seen: &Inspection, n: u64) -> Option<f64> {
+    let took: u64 = seen.timing.gaps().iter().map(|gap| u64::from(*gap)).sum();
+    (n > 1 && took > 0).then(|| (n - 1) as f64 * 1e6 / took as f64)
+}
+
 /// The row of figures, for both.
 pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
     let sides = [a, b];
@@ -204,6 +222,9 @@ pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
     let gap = |of: fn(super::super::Gaps) -> Micros| {
         sides.map(|s| s.timing.gap_summary().map_or(Amount::None, |g| Amount::Time(of(g))))
     };
+    let rate = |of: fn(&Inspection) -> Option<f64>| {
+        sides.map(|s| of(s).map_or(Amount::None, Amount::Rate))
+    };
     let row = |name, values| Figure { name, values };
     vec![
         row("status", count(|s| s.status().map(u64::from))),
@@ -221,6 +242,8 @@ pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
         row("gap p50", gap(|g| g.p50)),
         row("gap p99", gap(|g| g.p99)),
         row("gap max", gap(|g| g.max)),
+        row("tokens per s", rate(|s| per_second(s, s.answer().usage.output?))),
+        row("deltas per s", rate(|s| per_second(s, s.timing.gaps().len() as u64 + 1))),
         row("bytes", count(|s| Some(s.wire_len()))),
         row("reads", count(|s| s.timing.request.map(|_| s.reads().len() as u64))),
         row("frames", count(|s| Some(s.frames().len() as u64))),

@@ -35,6 +35,11 @@ fn sound() -> Vec<String> {
 }
 
 fn inspected(status: u16, kind: &str, pieces: &[String], end: EndCause) -> Inspection {
+    spoken("openai-chat", status, kind, pieces, end)
+}
+
+/// The same, of an endpoint that speaks this dialect.
+fn spoken(dialect: &str, status: u16, kind: &str, pieces: &[String], end: EndCause) -> Inspection {
     let mut i = Inspection::new(Arc::new(Options::default()));
     let mut at = 1000;
     let mut push = |what| {
@@ -42,7 +47,7 @@ fn inspected(status: u16, kind: &str, pieces: &[String], end: EndCause) -> Inspe
         i.push(&Entry { x: 0, at: Some(at), what });
     };
     push(What::Request(Box::new(crate::journal::Request {
-        dialect: "openai-chat".into(),
+        dialect: dialect.into(),
         ..Default::default()
     })));
     let headers = vec![("content-type".to_owned(), kind.to_owned())];
@@ -173,6 +178,90 @@ fn the_place_of_a_difference_is_told() {
     let first = &got.differences[0];
     assert_eq!(first.frames, (Some(5), Some(5)));
     assert!(first.message.contains("from character 12 on"), "{}", first.message);
+}
+
+/// An Anthropic stream that says what `sound` says, with this finish word, text and usage.
+fn messages(word: &str, text: &str, output: u64) -> Inspection {
+    let event =
+        |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n");
+    let delta = |i: u32, d: &str| {
+        event("content_block_delta", &format!(",\"index\":{i},\"delta\":{{{d}}}"))
+    };
+    let begin = |i: u32, block: &str| {
+        event("content_block_start", &format!(",\"index\":{i},\"content_block\":{{{block}}}"))
+    };
+    let stop = |i: u32| event("content_block_stop", &format!(",\"index\":{i}"));
+    let pieces = [
+        event(
+            "message_start",
+            r#","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":1}}"#,
+        ),
+        begin(0, r#""type":"thinking","thinking":"","signature":"""#),
+        delta(0, r#""type":"thinking_delta","thinking":"Hm. ""#),
+        delta(0, r#""type":"thinking_delta","thinking":"Well.""#),
+        delta(0, r#""type":"signature_delta","signature":"c2ln""#),
+        stop(0),
+        begin(1, r#""type":"text","text":"""#),
+        delta(1, r#""type":"text_delta","text":"Good ""#),
+        delta(1, &format!(r#""type":"text_delta","text":"{text}""#)),
+        stop(1),
+        event(
+            "message_delta",
+            &format!(
+                r#","delta":{{"stop_reason":"{word}","stop_sequence":null}},"usage":{{"output_tokens":{output}}}"#
+            ),
+        ),
+        event("message_stop", ""),
+    ];
+    spoken("anthropic", 200, "text/event-stream", &pieces, EndCause::Complete)
+}
+
+#[test]
+fn a_dialect_of_its_own_is_no_fault() {
+    let a = stream(&sound());
+    let b = messages("end_turn", "morning.", 2);
+    assert_eq!(b.dialect().map(|d| d.name()), Some("anthropic"));
+    for (a, b) in [(&a, &b), (&b, &a)] {
+        let got = compare(a, b, Expect::Same);
+        assert_eq!(got.differences, []);
+        assert!(got.foreign);
+        assert!(got.verdict.starts_with("The same answer in two dialects"), "{}", got.verdict);
+    }
+}
+
+#[test]
+fn what_is_said_is_compared_across_dialects() {
+    let a = stream(&sound());
+    assert_eq!(codes(&a, &messages("max_tokens", "morning.", 2)), ["gw-finish-rewritten"]);
+    // Chat has a word for tool calls: an end that is none is another end.
+    assert_eq!(codes(&a, &messages("tool_use", "morning.", 2))[0], "gw-finish-rewritten");
+    assert_eq!(codes(&a, &messages("end_turn", "evening.", 2)), ["gw-content-changed"]);
+    assert_eq!(codes(&a, &messages("end_turn", "morning.", 3)), ["gw-usage-wrong"]);
+    let silent = edited(|_, f| (!f.contains("reasoning")).then(|| f.to_owned()));
+    let b = messages("end_turn", "morning.", 2);
+    assert_eq!(codes(&b, &stream(&silent)), ["gw-reasoning-dropped"]);
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let cut = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    assert_eq!(codes(&cut, &b)[0], "gw-fabricated-finish");
+}
+
+#[test]
+fn rates_are_measured_from_the_first_delta_to_the_last() {
+    let a = stream(&sound());
+    let rate = |c: &Comparison, name: &str, side: usize| {
+        c.figures.iter().find(|f| f.name == name).unwrap().values[side].clone()
+    };
+    // Four deltas, one every 20 ms, and two tokens in the 60 ms from the first to the last.
+    let got = compare(&a, &bare(&sound().concat().into_bytes(), true), Expect::Same);
+    assert_eq!(rate(&got, "deltas per s", 0), Amount::Rate(50.0));
+    assert_eq!(rate(&got, "tokens per s", 0), Amount::Rate(1e6 / 60_000.0));
+    // What has no times has no rate; neither has one delta.
+    assert_eq!(rate(&got, "deltas per s", 1), Amount::None);
+    assert_eq!(rate(&got, "tokens per s", 1), Amount::None);
+    let one = stream(&[chunk(r#"{"content":"Good"}"#, "null"), usage("[]", 7)]);
+    let got = compare(&one, &a, Expect::Same);
+    assert_eq!(rate(&got, "deltas per s", 0), Amount::None);
+    assert_eq!(rate(&got, "tokens per s", 0), Amount::None);
 }
 
 /// The same, as LiteLLM hands it on: with its marks in the head.

@@ -314,7 +314,7 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
 }
 
 /// Whether a finish reason means that the token limit was reached.
-pub(super) fn is_length(reason: &str) -> bool {
+pub(in crate::inspect) fn is_length(reason: &str) -> bool {
     matches!(
         reason,
         "length"
@@ -330,7 +330,7 @@ pub(super) fn is_length(reason: &str) -> bool {
 }
 
 /// Whether a finish reason means that a filter ended the answer.
-pub(super) fn is_filter(reason: &str) -> bool {
+pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
     matches!(
         reason,
         "content_filter"

@@ -29,6 +29,8 @@ mod timing;
 mod tool;
 mod usage;
 
+pub(in crate::inspect) use end::{is_filter, is_length};
+
 use serde::Serialize;
 
 use super::{Inspection, Options};
