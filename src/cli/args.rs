@@ -452,9 +452,9 @@ pub(super) struct Explain {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `signs`: AWS access keys
-are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your configuration; the
-line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
+The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `signs`: AWS access \
+keys are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your \
+configuration; the line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
 pub(super) struct Providers {
     /// All about this one
     #[arg(value_name = "NAME")]

@@ -211,7 +211,17 @@ fn tools(config: &Arc<Config>) -> Tools {
 /// Writes a file, unless there is one.
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e
+            .kind()
+        {
+            std::io::ErrorKind::AlreadyExists => std::io::Error::new(
+                e.kind(),
+                "exists already, and was left as it is: give another name",
+            ),
+            _ => e,
+        })?;
+    file.write_all(bytes)
 }
 
 /// Reads standard input to its end, as news. Keys come from the terminal itself.

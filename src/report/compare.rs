@@ -65,6 +65,7 @@ pub fn compare(
 ) -> io::Result<()> {
     for (name, seen) in ["A", "B"].into_iter().zip(sides) {
         let who = match &seen.request {
+            Some(r) if r.model.is_empty() => format!("{} · {}", r.provider, r.url),
             Some(r) => format!("{} · {} · {}", r.provider, r.model, r.url),
             None => "recorded body".to_owned(),
         };
@@ -139,7 +140,9 @@ pub fn cell(amount: &Amount) -> String {
 
 /// A time of so many microseconds, in the unit that shows three figures of it.
 fn time(micros: f64, sign: &str) -> String {
-    if micros < 1e6 {
+    if micros < 100.0 {
+        format!("{sign}{micros:.0} µs")
+    } else if micros < 1e6 {
         format!("{sign}{:.2} ms", micros / 1e3)
     } else {
         format!("{sign}{:.3} s", micros / 1e6)
@@ -184,7 +187,19 @@ fn paths(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<(
     }
     let more = differ.len().saturating_sub(MAX_PATHS) as u64;
     if more > 0 {
-        writeln!(out, "  {}", palette.dim(&format!("and {}", text::count(more, "path"))))?;
+        writeln!(out, "  {}", palette.dim(&format!("and {} more", text::count(more, "path"))))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_time_is_not_told_as_none() {
+        assert_eq!(difference(&Amount::Time(3), &Amount::Time(2)), "-1 µs");
+        assert_eq!(difference(&Amount::Time(0), &Amount::Time(350)), "+0.35 ms");
+        assert_eq!(difference(&Amount::Time(7), &Amount::Time(7)), "");
+    }
 }

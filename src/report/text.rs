@@ -65,7 +65,11 @@ fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<(
     let dialect = i.spoken().unwrap_or_else(|| "unknown dialect".to_owned());
     let guessed = i.how_recognised().map_or(String::new(), |how| format!(" (recognised: {how})"));
     if let Some(r) = &i.request {
-        let who = format!("{} · {} · {dialect}{guessed}", r.provider, r.model);
+        let mut who = r.provider.clone();
+        if !r.model.is_empty() {
+            who = format!("{who} · {}", r.model);
+        }
+        let who = format!("{who} · {dialect}{guessed}");
         writeln!(out, "{}", palette.bold(&visible(&who, Newlines::Show)))?;
         writeln!(
             out,

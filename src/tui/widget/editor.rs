@@ -124,6 +124,8 @@ impl Editor {
             (KeyCode::Char('w'), true) | (KeyCode::Backspace, true) => {
                 return self.area.delete_word();
             }
+            // In a prompt as in a shell: what was filled in goes with one key.
+            (KeyCode::Char('u'), true) if self.one_line => return self.area.delete_line_by_head(),
             (KeyCode::Char('k'), true) => return self.area.delete_line_by_end(),
             (KeyCode::Char('a'), true) => CursorMove::Head,
             (KeyCode::Char('e'), true) => CursorMove::End,
@@ -300,6 +302,14 @@ mod tests {
 
     fn typed(editor: &mut Editor, c: char) {
         editor.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    }
+
+    #[test]
+    fn a_prompt_is_emptied_with_one_key() {
+        let mut prompt = Editor::line("20 4");
+        prompt.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        typed(&mut prompt, '7');
+        assert_eq!(prompt.text(), "7");
     }
 
     #[test]
