@@ -214,6 +214,11 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
             d.frames = (d.frames.1, d.frames.0);
         }
     }
+    // While one is still on its way the other is merely ahead of it: only what no more can change is
+    // a difference.
+    if !(a.is_over() && b.is_over()) {
+        differences.retain(|d| SETTLED.contains(&d.rule.code));
+    }
     differences.sort_by_key(|d| Reverse(d.severity));
     Comparison {
         expect,
@@ -224,6 +229,10 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
         paths: side::paths(a, b),
     }
 }
+
+/// What is certain from the moment it shows.
+const SETTLED: &[&str] =
+    &["heads-differ", "gw-id-rewritten", "gw-model-rewritten", "gw-reasoning-renamed"];
 
 /// Of two calls that failed, or of which one was mended, these say all there is.
 const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];

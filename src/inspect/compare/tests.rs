@@ -172,6 +172,32 @@ fn two_models_may_say_different_things() {
 }
 
 #[test]
+fn a_stream_that_is_only_behind_is_not_accused() {
+    let a = stream(&sound());
+    let mut b = Inspection::new(Arc::new(Options::default()));
+    let head = Head {
+        interim: false,
+        status: 200,
+        version: "HTTP/1.1".into(),
+        headers: vec![("content-type".to_owned(), "text/event-stream".to_owned())],
+    };
+    b.push(&Entry { x: 0, at: Some(1), what: What::Request(Box::default()) });
+    b.push(&Entry { x: 0, at: Some(2), what: What::Head(head) });
+    for piece in sound().iter().take(4) {
+        let bytes = Bytes::copy_from_slice(piece.as_bytes());
+        let what = What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
+        b.push(&Entry { x: 0, at: Some(3), what });
+        assert_eq!(codes(&a, &b), [] as [&str; 0]);
+    }
+    b.push(&Entry {
+        x: 0,
+        at: Some(9),
+        what: What::End { cause: EndCause::Truncated, detail: String::new() },
+    });
+    assert_ne!(codes(&a, &b), [] as [&str; 0]);
+}
+
+#[test]
 fn the_place_of_a_difference_is_told() {
     let b = edited(|_, f| Some(f.replace("morning.", "morning!")));
     let got = compare(&stream(&sound()), &stream(&b), Expect::Same);
