@@ -7,9 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::request::{
-    Ask, Node, Notes, Part, Role, Said, joined_prompt, lose_tools, write_numbers,
-};
+use super::request::{Ask, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     bedrock, bedrock_invoke::inner,
@@ -73,9 +71,7 @@ impl Dialect for Agent {
 
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
-    if let Some(text) = body.get("inputText").and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-    }
+    read_prompt(body.get("inputText"), &mut ask);
     let streams = body.at(&["streamingConfigurations", "streamFinalResponse"]);
     ask.stream = streams.and_then(Node::said_bool);
     ask.usage = Some(true.into());

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, Part, Role, Said, only_text, read_common, read_stop,
-    usage_always, write_model, write_numbers, write_stop, write_stream,
+    Ask, Node, Notes, Numbers, Param, Part, Role, Said, lose_effort, only_text, read_common,
+    read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -113,9 +113,7 @@ fn read(body: Node<'_>) -> Ask {
             ask.push(role, Said { what: Part::Text(text.what), at: text.at });
         }
     }
-    if let Some(text) = body.get("message").and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-    }
+    read_prompt(body.get("message"), &mut ask);
     read_stop(body.get("stop_sequences"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
@@ -150,9 +148,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     }
     write_numbers(ask, NUMBERS, &mut body, notes);
     write_stop(ask, &["stop_sequences"], &mut body);
-    if let Some(effort) = &ask.effort {
-        notes.lost(&effort.at, "there is no thinking");
-    }
+    lose_effort(ask, notes);
     write_stream(ask, &mut body, notes);
     usage_always(ask, notes);
     body

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, chat, put, read_common, read_stop,
+    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, put, read_common, read_prompt, read_stop,
     usage_always, write_model, write_numbers, write_stop,
 };
 use super::{
@@ -82,9 +82,7 @@ fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
     chat::read_messages(body.at(&["input", "messages"]), &mut ask);
-    if let Some(text) = body.at(&["input", "prompt"]).and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-    }
+    read_prompt(body.at(&["input", "prompt"]), &mut ask);
     chat::read_tools(body.at(&["parameters", "tools"]), "parameters", &mut ask);
     chat::read_choice(body.at(&["parameters", "tool_choice"]), &mut ask);
     read_stop(body.at(&["parameters", "stop"]), &mut ask);

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, Part, Role, Said, joined_prompt, lose_tools, read_common,
-    read_stop, usage_always, write_numbers, write_stop, write_stream,
+    Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
+    read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
@@ -67,9 +67,7 @@ const NUMBERS: Numbers = &[
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
-    if let Some(text) = body.get("prompt").and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-    }
+    read_prompt(body.get("prompt"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
@@ -90,9 +88,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         body.insert("n_predict".into(), json!(1024));
     }
     write_stop(ask, &["stop"], &mut body);
-    if let Some(effort) = &ask.effort {
-        notes.lost(&effort.at, "there is no thinking");
-    }
+    lose_effort(ask, notes);
     write_stream(ask, &mut body, notes);
     usage_always(ask, notes);
     body

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, Part, Role, Said, chat, joined_prompt, lose_tools,
-    read_common, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
+    Ask, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools, read_common,
+    read_prompt, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
@@ -80,9 +80,7 @@ const SAME: &[&str] = &["n", "logit_bias", "user"];
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
-    if let Some(prompt) = body.get("prompt").and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(prompt.what), at: prompt.at });
-    }
+    read_prompt(body.get("prompt"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
     chat::read_stream(body, &mut ask);
     read_same(body, SAME, &mut ask);
@@ -96,9 +94,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     lose_tools(ask, notes);
     write_numbers(ask, NUMBERS, &mut body, notes);
     write_stop(ask, &["stop"], &mut body);
-    if let Some(effort) = &ask.effort {
-        notes.lost(&effort.at, "there is no thinking");
-    }
+    lose_effort(ask, notes);
     chat::write_stream(ask, &mut body, notes);
     write_same(ask, SAME, &mut body);
     body

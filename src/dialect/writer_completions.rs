@@ -4,8 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, Part, Role, Said, joined_prompt, lose_tools, read_common,
-    read_stop, write_model, write_numbers, write_stop, write_stream,
+    Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
+    read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -61,9 +61,7 @@ const NUMBERS: Numbers = &[
 fn read(body: Node<'_>) -> Ask {
     let mut ask = Ask::default();
     read_common(body, NUMBERS, &mut ask);
-    if let Some(text) = body.get("prompt").and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-    }
+    read_prompt(body.get("prompt"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
@@ -77,9 +75,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     lose_tools(ask, notes);
     write_numbers(ask, NUMBERS, &mut body, notes);
     write_stop(ask, &["stop"], &mut body);
-    if let Some(effort) = &ask.effort {
-        notes.lost(&effort.at, "there is no thinking");
-    }
+    lose_effort(ask, notes);
     if let Some(usage) = &ask.usage {
         notes.lost(&usage.at, "it never tells its usage");
     }
