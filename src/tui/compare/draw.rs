@@ -22,6 +22,7 @@ use crate::tui::widget::wrap::Wrap;
 pub(super) fn rows(tab: Tab, areas: &Areas) -> Rect {
     match tab {
         Tab::Paths | Tab::Figures | Tab::Frames => frames::rows(areas.body),
+        Tab::Timeline => timeline::list(areas.body),
         _ => areas.body,
     }
 }
@@ -54,6 +55,7 @@ pub(super) fn lengths(app: &App, areas: &Areas) -> [usize; 2] {
         Tab::Paths => made.paths.len(),
         Tab::Figures => made.figures.len(),
         Tab::Differences => made.comparison.differences.len(),
+        Tab::Timeline => made.events.len(),
         _ => 0,
     };
     [len, len]
@@ -311,7 +313,7 @@ impl App {
             Tab::Differences => tables::draw_differences(self, made, area, buf),
             Tab::Paths => tables::draw_paths(self, made, area, buf),
             Tab::Figures => tables::draw_figures(self, made, area, buf),
-            Tab::Timeline => timeline::draw(self, area, buf),
+            Tab::Timeline => timeline::draw(self, made, area, buf),
             Tab::Frames => {
                 self.compare_divider(area, buf);
                 frames::draw(self, area, buf);

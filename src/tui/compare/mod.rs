@@ -126,6 +126,8 @@ struct Made {
     content: Texts,
     reasoning: Texts,
     tools: Texts,
+    /// What happened on both sides.
+    events: Vec<timeline::Event>,
 }
 
 /// What the computation depends on.
@@ -200,6 +202,7 @@ impl Made {
             content: text(Channel::Content),
             reasoning: text(Channel::Reasoning),
             tools: Texts::new([texts::tools(a), texts::tools(b)], marked),
+            events: timeline::events(a, b),
             comparison,
         }
     }

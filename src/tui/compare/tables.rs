@@ -240,7 +240,9 @@ pub(super) fn draw_paths(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     }
     let count = if area.width < 60 { 7 } else { 10 };
     let told = if area.width < 60 { 7 } else { 11 };
-    let path = usize::from(area.width).saturating_sub(2 * count + told + 5);
+    // The counts stand beside the paths, not at the far edge.
+    let widest = made.comparison.paths.iter().map(|p| p.path.width()).max().unwrap_or(0);
+    let path = usize::from(area.width).saturating_sub(2 * count + told + 5).min(widest.max(4));
     let heads = format!(" {:path$} {} {}", "path", right("A", count), right("B", count));
     line::put(buf, Rect { height: 1, ..area }, &[(&heads, theme.of(Role::Label))]);
     let top = compare.scrolls[0].top;

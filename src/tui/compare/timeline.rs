@@ -1,13 +1,123 @@
-//! The two bars, to one scale of time from each side's request on.
+//! The two bars, to one scale of time from each side's request on, and what happened on both sides
+//! in one order of time.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::{Made, TWO_SIDES, halves};
+use crate::text::{Newlines, group, visible};
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
+use crate::tui::pane::frames::severity_sign;
 use crate::tui::pane::timeline_bar;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
+
+/// The column of the times in the list.
+const TIME: u16 = 10;
+
+/// One thing that happened on one side: a moment, or all findings of one code.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// Microseconds since that side's request; `None` where nobody measured it.
+    at: Option<u64>,
+    side: usize,
+    sign: (&'static str, Role),
+    name: String,
+    message: String,
+}
+
+/// What happened on both sides, in order of time; what has no time comes last.
+pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (side, exchange) in [a, b].into_iter().enumerate() {
+        let seen = &exchange.seen;
+        let since = |at: Option<u64>| Some(at?.saturating_sub(exchange.origin()?));
+        let t = &seen.timing;
+        let head = seen.head.as_ref().map_or(String::new(), |h| h.status.to_string());
+        let end = seen.reason().map_or(String::new(), |r| r.name().to_owned());
+        for (name, at, message) in [
+            ("connected", t.connected, String::new()),
+            ("TLS", t.tls, String::new()),
+            ("head", t.head, head),
+            ("first byte", t.first_byte, String::new()),
+            ("first reasoning", t.first_reasoning, String::new()),
+            ("first content", t.first_content, String::new()),
+            ("last content", t.last_content, String::new()),
+            ("end", t.end, end),
+        ] {
+            if let at @ Some(_) = since(at) {
+                events
+                    .push(Event { at, side, sign: ("·", Role::Dim), name: name.into(), message });
+            }
+        }
+        for of in exchange.story().iter() {
+            let finding = &seen.findings()[of.findings[0]];
+            let times = match seen.times(of) {
+                0 | 1 => String::new(),
+                n => format!(" ×{}", group(n)),
+            };
+            events.push(Event {
+                at: since(finding.at),
+                side,
+                sign: severity_sign(Some(of.severity)),
+                name: format!("{}{times}", finding.code()),
+                message: visible(&finding.message, Newlines::Show).into_owned(),
+            });
+        }
+    }
+    events.sort_by_key(|e| e.at.unwrap_or(u64::MAX));
+    events
+}
+
+/// Where the list stands below the bars.
+pub(super) fn list(area: Rect) -> Rect {
+    // Two bars with their moments, the scale, and where there is room blank lines between them.
+    let above = if area.height >= 8 { 8 } else { 5 };
+    let above = above.min(area.height);
+    Rect { y: area.y + above, height: area.height - above, ..area }
+}
+
+/// Draws the list: each side's in its half, so that one can be read against the other.
+fn draw_events(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
+    let Some(compare) = &app.compare else { return };
+    let theme = &app.theme;
+    let two = area.width >= TWO_SIDES;
+    let right = Rect { x: area.x + TIME, width: area.width.saturating_sub(TIME), ..area };
+    let sides = if two { halves(right, 0) } else { [right; 2] };
+    let shown = made.events.iter().skip(compare.scrolls[0].top).take(area.height.into());
+    for (y, event) in (area.y..).zip(shown) {
+        let at = event.at.map_or(String::new(), line::seconds);
+        let place = Rect { y, height: 1, ..area };
+        line::put(buf, place, &[(&format!("{at:>9} "), theme.of(Role::Dim))]);
+        let place = Rect { y, height: 1, ..sides[event.side] };
+        let letter = match (two, event.side) {
+            (true, _) => "",
+            (_, 0) => "A ",
+            _ => "B ",
+        };
+        let name = if event.message.is_empty() { 0 } else { 2 };
+        let room = usize::from(place.width).saturating_sub(4 + letter.len());
+        let shown = line::fit(&event.name, room);
+        let left = room.saturating_sub(shown.chars().count() + name);
+        let message = line::fit(&event.message, left);
+        let (sign, role) = event.sign;
+        let pieces = [
+            (letter, theme.of(Role::Label)),
+            (sign, theme.of(role)),
+            (" ", theme.of(Role::Text)),
+            (&shown, theme.of(if sign == "·" { Role::Label } else { Role::Title })),
+            ("  ", theme.of(Role::Text)),
+            (&message, theme.of(Role::Dim)),
+        ];
+        line::put(buf, place, &pieces);
+    }
+    let below = made.events.len().saturating_sub(compare.scrolls[0].top + usize::from(area.height));
+    if below > 0 && area.height > 1 {
+        let last = Rect { y: area.bottom() - 1, height: 1, ..area };
+        line::put_right(buf, last, &[(&format!(" ↓ {below} more "), theme.of(Role::Dim))]);
+    }
+}
 
 /// How long a side took so far, in microseconds; of what nobody measured, its bytes.
 fn span(app: &App, exchange: &Exchange) -> (bool, u64) {
@@ -21,9 +131,10 @@ fn span(app: &App, exchange: &Exchange) -> (bool, u64) {
     }
 }
 
-/// Draws both bars, the moments below each, and the scale.
-pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
+/// Draws both bars, the moments below each, the scale, and the list.
+pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     let (Some(a), Some(b)) = (app.compared(0), app.compared(1)) else { return };
+    draw_events(app, made, list(area), buf);
     let spans = [span(app, a), span(app, b)];
     let common = spans[0].0 == spans[1].0;
     let longest = spans[0].1.max(spans[1].1);
@@ -55,7 +166,7 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     let told = match (common, spans[0].0) {
         (true, true) => format!("both to one scale: the width is {} s", line::seconds(longest)),
         (true, false) => {
-            format!("nobody measured the time: {} bytes wide", crate::text::group(longest))
+            format!("nobody measured the time: {} bytes wide", group(longest))
         }
         (false, _) => "only one of the two was measured: each has a scale of its own".to_owned(),
     };

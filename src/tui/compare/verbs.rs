@@ -109,8 +109,8 @@ impl App {
     fn page(&self, areas: &Areas) -> isize {
         let rows = match self.compare.as_ref().map(|c| c.tab) {
             Some(Tab::Differences) => tables::list(self, areas.body).height,
-            Some(Tab::Frames | Tab::Paths | Tab::Figures) => areas.body.height.saturating_sub(1),
-            _ => areas.body.height,
+            Some(tab) => draw::rows(tab, areas).height,
+            None => areas.body.height,
         };
         rows as isize
     }
