@@ -95,6 +95,22 @@ fn sizes_and_halving_find_where_requests_begin_to_fail() {
     let sent = text.lines().filter(|l| l.starts_with("{\"type\":\"request\""));
     assert_eq!(sent.clone().count(), 30 * sizes.len());
     assert_eq!(sent.filter(|l| l.contains("\"body_len\":102400")).count(), 30);
+    // The report on it has the matrix and the threshold, one of each kind, and no filler.
+    let report = run(&["export", file, "--to", "markdown"]);
+    let page = String::from_utf8(report.stdout).unwrap();
+    assert!(page.contains("| 102 400 | 30 | "), "{page}");
+    let (good, bad) = (grouped(good), grouped(bad));
+    assert!(
+        page.contains(&format!("begins to fail between {good} bytes and {bad} bytes")),
+        "{page}"
+    );
+    assert_eq!(page.matches("\n| ").count(), 1 + sizes.len() + 1 + 3, "{page}");
+    assert!(page.contains(&format!("body.json has {bad} bytes; without the filler")), "{page}");
+    assert!(page.len() < 12_000, "{}: {page}", page.len());
+}
+
+fn grouped(n: u64) -> String {
+    format!("{} {:03}", n / 1000, n % 1000)
 }
 
 #[test]

@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::runner::{Round, Runner};
 use super::{Exit, Failure};
 use crate::config::Config;
-use crate::inspect::tally::{Case, Label, Tally};
+use crate::inspect::tally::{Case, Label, Tally, Threshold, Tries, bracket};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::ExchangeId;
-use crate::report::{self, Threshold};
+use crate::report;
 use crate::source::Draft;
 use crate::source::pad;
 use crate::source::request::{Outgoing, Transport, resolve};
@@ -39,13 +39,6 @@ struct Stage {
     size: Option<u64>,
     requests: Vec<Outgoing>,
     labels: Vec<Label>,
-}
-
-/// How many rounds were done at a size, and how many of them failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Tries {
-    n: u64,
-    failed: u64,
 }
 
 /// What else is made of the rounds than a tally.
@@ -246,19 +239,11 @@ impl<'a> Repetition<'a> {
                 None => Some(self.least()).filter(|least| !self.tries.contains_key(least)),
             };
             let Some(next) = next else {
-                let Some(good) = good else {
+                if good.is_none() {
                     let why = "the request fails without any padding, too: it is not its size";
                     self.global.say(why);
-                    return Ok(None);
-                };
-                let tries = |size| self.tries.get(&size).copied().unwrap_or_default();
-                return Ok(Some(Threshold {
-                    good,
-                    good_tries: tries(good).n,
-                    bad,
-                    bad_tries: tries(bad).n,
-                    failed: tries(bad).failed,
-                }));
+                }
+                return Ok(Threshold::of(&self.tries));
             };
             let stage = self.stage(Some(next))?;
             self.rounds(&[stage], runner, printer, progress, answers)?;
@@ -308,13 +293,6 @@ impl<'a> Repetition<'a> {
     }
 }
 
-/// The largest size without a failure below the smallest with one, and that.
-fn bracket(tries: &BTreeMap<u64, Tries>) -> (Option<u64>, Option<u64>) {
-    let bad = tries.iter().find(|(_, t)| t.failed > 0).map(|(size, _)| *size);
-    let below = |size: &u64| bad.is_none_or(|bad| *size < bad);
-    (tries.keys().copied().rfind(below), bad)
-}
-
 /// The size between two, unless they are near enough.
 fn middle(good: u64, bad: u64) -> Option<u64> {
     let apart = bad.saturating_sub(good);
@@ -344,15 +322,5 @@ mod tests {
             assert!(good <= threshold && threshold < bad && bad - good <= 1_000, "{good} {bad}");
             assert!(tries.len() < 20, "{tries:?}");
         }
-    }
-
-    #[test]
-    fn a_good_size_above_a_bad_one_bounds_nothing() {
-        let of = |list: &[(u64, u64)]| {
-            bracket(&list.iter().map(|(s, f)| (*s, Tries { n: 9, failed: *f })).collect())
-        };
-        assert_eq!(of(&[(10, 0), (20, 1), (30, 0)]), (Some(10), Some(20)));
-        assert_eq!(of(&[(10, 2), (20, 1)]), (None, Some(10)));
-        assert_eq!(of(&[(10, 0), (20, 0)]), (Some(20), None));
     }
 }

@@ -5,21 +5,17 @@
 //! escaped: it can neither format, nor link, nor notify anybody.
 
 mod exchange;
+mod many;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::compare::{cell, difference};
 use super::har::Origin;
+use crate::inspect::Inspection;
 use crate::inspect::compare::{Amount, Comparison, Difference, Expect, compare};
-use crate::inspect::{Inspection, Outcome};
 use crate::journal::{ExchangeId, Request};
 use crate::text::{self, Newlines, group, visible};
 
-/// The most exchanges that a table lists; the rest is in the matrix.
-const MAX_ROWS: usize = 40;
-/// The most exchanges that are told in full.
-const MAX_TOLD: usize = 3;
 /// The most paths of a comparison.
 const MAX_PATHS: usize = 12;
 
@@ -45,7 +41,7 @@ pub fn markdown(
         [(_, a), (_, b)] if is_comparison(a, b) => {
             let compared = compare(a, b, Expect::guess(a, b));
             comparison(&compared, out)?;
-            table(exchanges, out)?;
+            many::table(exchanges, out)?;
             for (side, (x, seen)) in exchanges.iter().enumerate() {
                 let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
                 let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
@@ -55,11 +51,7 @@ pub fn markdown(
                 writeln!(out)?;
             }
         }
-        _ => {
-            several(exchanges, out)?;
-            table(exchanges, out)?;
-            each(exchanges, key, out)?;
-        }
+        _ => many::tell(exchanges, key, out)?,
     }
     origin_of(origin, out)
 }
@@ -117,109 +109,6 @@ fn comparison(c: &Comparison, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "- and {} more", group(more))?;
     }
     writeln!(out)
-}
-
-/// The tally of many exchanges: what works and what does not.
-fn several(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io::Result<()> {
-    let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count();
-    let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
-    let all = exchanges.len();
-    let sentence = match (failed, degraded) {
-        (0, 0) => format!("All {all} exchanges are ok."),
-        (0, _) => format!("{degraded} of {all} exchanges are degraded, none failed."),
-        (_, 0) => format!("{failed} of {all} exchanges failed."),
-        _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
-    };
-    writeln!(out, "**{sentence}**\n")?;
-    // One question in several sizes is several questions.
-    let mut groups = BTreeMap::<(String, usize), BTreeMap<String, usize>>::new();
-    for (_, i) in exchanges {
-        let size = i.request.as_ref().map_or(0, |r| r.body.len());
-        let row = groups.entry((who(i), size)).or_default();
-        *row.entry(fate(i)).or_default() += 1;
-    }
-    if groups.len() == all {
-        return Ok(());
-    }
-    writeln!(out, "| asked | request bytes | n | what became of them |\n|---|--:|--:|---|")?;
-    for ((who, size), fates) in &groups {
-        let n: usize = fates.values().sum();
-        let mut fates: Vec<_> = fates.iter().collect();
-        fates.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-        let told: Vec<_> = fates.iter().map(|(fate, n)| format!("{n} × {fate}")).collect();
-        let size = group(*size as u64);
-        writeln!(out, "| {} | {size} | {n} | {} |", in_cell(&code(who)), told.join(", "))?;
-    }
-    writeln!(out)
-}
-
-/// Outcome, reason and the code that decided it.
-fn fate(i: &Inspection) -> String {
-    let reason = i.reason().map_or("running", |r| r.name());
-    let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code()));
-    format!("{} ({reason}){by}", i.outcome().name())
-}
-
-/// Provider and model.
-fn who(i: &Inspection) -> String {
-    match &i.request {
-        Some(r) => visible(&format!("{} · {}", r.provider, r.model), Newlines::Show).into_owned(),
-        None => "recorded body".to_owned(),
-    }
-}
-
-fn table(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "| # | provider · model | status | outcome | finish | frames | bytes | TTFT | verdict |\n\
-         |--:|---|--:|---|---|--:|--:|--:|---|"
-    )?;
-    for (x, i) in exchanges.iter().take(MAX_ROWS) {
-        let finish: Vec<_> = i.answer().finish().map(|(_, why)| text::preview(why, 30)).collect();
-        let finish = if finish.is_empty() { "–".into() } else { code(&finish.join(", ")) };
-        let first = i.timing.first_reasoning.into_iter().chain(i.timing.first_content).min();
-        writeln!(
-            out,
-            "| {x} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            in_cell(&code(&who(i))),
-            i.status().map_or("–".to_owned(), |s| s.to_string()),
-            i.outcome().name(),
-            in_cell(&finish),
-            group(i.frames().len() as u64),
-            group(i.wire_len()),
-            i.timing.since_request(first).map_or("–".to_owned(), |s| format!("{s:.3} s")),
-            in_cell(&prose(&text::preview(&i.verdict(), 160))),
-        )?;
-    }
-    if exchanges.len() > MAX_ROWS {
-        writeln!(out, "\nand {} more.", exchanges.len() - MAX_ROWS)?;
-    }
-    writeln!(out)
-}
-
-/// Tells the exchanges that decide in full: the worst of each kind of fate.
-fn each(
-    exchanges: &[(ExchangeId, &Inspection)],
-    key: KeyVariable<'_>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut sorted: Vec<_> = exchanges.iter().filter(|(_, i)| i.outcome() > Outcome::Ok).collect();
-    sorted.sort_by_key(|(_, i)| std::cmp::Reverse(i.outcome()));
-    let mut told = Vec::new();
-    for (x, i) in sorted {
-        let cause = i.cause().map(|f| f.code());
-        if told.len() == MAX_TOLD || told.contains(&cause) {
-            continue;
-        }
-        told.push(cause);
-        writeln!(out, "## Exchange {x}\n\n{}\n", exchange::verdict(i))?;
-        exchange::tell(i, Some(*x), key, out)?;
-        writeln!(out)?;
-    }
-    match exchanges.first().filter(|_| told.is_empty()) {
-        Some((_, first)) => exchange::side(first, &[], key, out),
-        None => Ok(()),
-    }
 }
 
 fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {

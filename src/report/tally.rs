@@ -6,33 +6,10 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::text::Palette;
-use crate::inspect::tally::{Case, Group, Kind, Label, Tally, percent, share, wilson};
+use crate::inspect::tally::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
 use crate::inspect::{Outcome, Severity};
 use crate::journal::ExchangeId;
 use crate::text::{Newlines, count, group as grouped, visible};
-
-/// The size from which on requests fail, as near as it was looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Threshold {
-    /// The largest size at which none failed, in bytes of the request's body.
-    pub good: u64,
-    /// How often that was tried.
-    pub good_tries: u64,
-    /// The smallest size at which some failed.
-    pub bad: u64,
-    /// How often that was tried.
-    pub bad_tries: u64,
-    /// How many of those failed.
-    pub failed: u64,
-}
-
-impl Threshold {
-    /// How likely it is that a fault as frequent as at the bad size did not show at the good one.
-    pub fn by_luck(&self) -> f64 {
-        let share = self.failed as f64 / self.bad_tries.max(1) as f64;
-        (1.0 - share).powf(self.good_tries as f64)
-    }
-}
 
 /// In how many pairs something differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,18 +71,9 @@ pub fn threshold(t: &Threshold) -> Value {
 pub fn threshold_text(t: &Threshold, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let head = format!("threshold between {} and {}", count(t.good, "byte"), count(t.bad, "byte"));
     writeln!(out, "\n{}", palette.bold(&head))?;
-    writeln!(
-        out,
-        "  {} of {} failed at the larger one, 0 of {} at the smaller one;",
-        grouped(t.failed),
-        grouped(t.bad_tries),
-        grouped(t.good_tries)
-    )?;
-    let luck = match t.by_luck() {
-        p if p < 0.001 => "less than 0.1 %".to_owned(),
-        p => percent(p),
-    };
-    writeln!(out, "  the chance that an equally frequent fault just did not show there is {luck}")?;
+    for line in t.grounds().split_inclusive("; ") {
+        writeln!(out, "  {}", line.trim_end())?;
+    }
     if t.by_luck() > 0.05 {
         let more = "  that is not little: a greater --repeat makes it surer";
         writeln!(out, "{}", palette.severity(Severity::Warn, more))?;
@@ -134,7 +102,8 @@ pub fn tally_text(
             writeln!(out, "{}", palette.bold(&of))?;
             for kind in &group.kinds {
                 let share = share(kind.count, group.n);
-                row(&kind.case, kind.count, &share, &kind.examples, palette, out)?;
+                let name = sign(kind.case.outcome).0;
+                row(name, &kind.case, kind.count, &share, &kind.examples, palette, out)?;
             }
         }
     }
@@ -162,11 +131,16 @@ fn matrix(t: &Tally, palette: Palette, out: &mut impl Write) -> io::Result<()> {
         }
     }
     cases.sort_by_key(|c| (c.0.outcome, std::cmp::Reverse(c.1)));
-    let letters: Vec<String> = (0..cases.len()).map(letter).collect();
+    // Letters would be taken for the sides of a comparison.
+    let names: Vec<String> = cases
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("{}{}", sign(c.0.outcome).0, i + 1))
+        .collect();
     for side in sides(t) {
         let mut head = format!("{:<26}{:>8}", who(&side), "n");
-        for letter in &letters {
-            head.push_str(&format!("{letter:>8}"));
+        for name in &names {
+            head.push_str(&format!("{name:>8}"));
         }
         writeln!(out, "{}  {}", palette.bold(&head), palette.bold("failed (95 %)"))?;
         for group in t.groups().iter().filter(|g| sides_alike(&g.label, &side)) {
@@ -181,17 +155,18 @@ fn matrix(t: &Tally, palette: Palette, out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    for (letter, (case, n, examples)) in letters.iter().zip(&cases) {
-        row(case, *n, letter, examples, palette, out)?;
+    for (name, (case, n, examples)) in names.iter().zip(&cases) {
+        row(name, case, *n, "", examples, palette, out)?;
     }
     Ok(())
 }
 
-/// A, B, … and after Z by numbers.
-fn letter(i: usize) -> String {
-    match u8::try_from(i) {
-        Ok(i @ 0..26) => char::from(b'A' + i).to_string(),
-        _ => format!("#{i}"),
+/// The sign of an outcome, and how grave it is.
+fn sign(outcome: Outcome) -> (&'static str, Option<Severity>) {
+    match outcome {
+        Outcome::Ok => ("✔", None),
+        Outcome::Degraded => ("▲", Some(Severity::Warn)),
+        Outcome::Failed => ("✖", Some(Severity::Error)),
     }
 }
 
@@ -211,6 +186,7 @@ fn sides_alike(a: &Label, b: &Label) -> bool {
 }
 
 fn row(
+    name: &str,
     case: &Case,
     n: u64,
     beside: &str,
@@ -218,16 +194,13 @@ fn row(
     palette: Palette,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let (sign, severity) = match case.outcome {
-        Outcome::Ok => ("✔", None),
-        Outcome::Degraded => ("▲", Some(Severity::Warn)),
-        Outcome::Failed => ("✖", Some(Severity::Error)),
-    };
     let code = case.code.unwrap_or_default();
-    let head = format!("{sign} {:<8} {:<10} {code:<26}", case.outcome.name(), case.reason_name());
+    let severity = sign(case.outcome).1;
+    let head = format!("{name} {:<8} {:<10} {code:<26}", case.outcome.name(), case.reason_name());
     let head = severity.map_or_else(|| head.clone(), |s| palette.severity(s, &head));
     let example = examples.first().map_or(String::new(), |x| format!("e.g. exchange {x}"));
-    writeln!(out, "  {head} {:>7}  {beside:<22} {}", grouped(n), palette.dim(&example))
+    let beside = if beside.is_empty() { String::new() } else { format!("{beside:<22} ") };
+    writeln!(out, "  {head} {:>7}  {beside}{}", grouped(n), palette.dim(&example))
 }
 
 /// Writes what differed in how many of the pairs, for people.

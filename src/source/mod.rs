@@ -16,7 +16,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use engine::Engine;
-pub use pad::pad;
+pub use pad::{filler, pad};
 pub use recorder::{Autosave, Recorder};
 
 pub use crate::action::Draft;

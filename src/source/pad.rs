@@ -1,5 +1,7 @@
 //! Making a request's body longer, in a way that its dialect takes: a longer user message.
 
+use std::ops::Range;
+
 use super::request::{edit, prompt_in};
 use crate::json::Kind;
 
@@ -31,6 +33,16 @@ pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
     .map(Some)
 }
 
+/// Where the filler stands in a body that [`pad`] lengthened, from its mark on; `None` where there
+/// is none, or not even the whole mark.
+pub fn filler(body: &[u8]) -> Option<Range<usize>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let start = text.find(MARK)?;
+    let rest = &text[start + MARK.len()..];
+    let words = rest.bytes().zip(WORDS.bytes().cycle()).take_while(|(a, b)| a == b).count();
+    Some(start..start + MARK.len() + words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +63,10 @@ mod tests {
                 let value: serde_json::Value = serde_json::from_str(&padded).unwrap_or_default();
                 assert!(value.is_object(), "{}: {padded}", dialect.name());
                 assert!(padded.contains("Say \\\"hello\\\". "), "{}: {padded}", dialect.name());
+                if size == 56 << 10 {
+                    let filler = filler(padded.as_bytes()).unwrap_or_default();
+                    assert_eq!(filler.len(), size - body.len(), "{}", dialect.name());
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::dialect::Channel;
 use crate::frame::{Frame, Kind};
 use crate::inspect::{Finding, Inspection, Severity};
 use crate::journal::{ExchangeId, Request};
+use crate::source::filler;
 use crate::text::{self, Newlines, count, group, visible, visible_bytes};
 
 /// The most frames shown, and the most bytes of each; a body that is no stream has as many as all.
@@ -16,6 +17,8 @@ const FRAMES: usize = 5;
 const FRAME: usize = 600;
 /// The most bytes of the request's body.
 const REQUEST: usize = 2 << 10;
+/// How much of what only lengthens a request is shown, in bytes.
+const FILLER: usize = 160;
 /// How many characters of a channel stand at its beginning and at its end.
 const SAID: usize = 200;
 /// The most findings, tool calls and response headers.
@@ -54,6 +57,9 @@ pub(super) fn tell(
         }
     )?;
     writeln!(out, "- `sselens export FILE{number} --to raw` gives the body as it came")?;
+    if i.request.as_ref().is_some_and(|r| r.body.len() > REQUEST) {
+        writeln!(out, "- `sselens export FILE{number} --to curl` gives the request, body and all")?;
+    }
     if let Some(cause) = i.cause() {
         writeln!(out, "- `sselens explain {}` says what the finding means", cause.code())?;
         let see = see(cause.rule);
@@ -373,9 +379,24 @@ fn request(r: &Request, key: KeyVariable<'_>, out: &mut impl Write) -> io::Resul
     };
     writeln!(out, "{}", fence(&visible(&command, Newlines::Keep), "sh"))?;
     if large {
-        let cut = visible_bytes(&r.body[..REQUEST], Newlines::Keep).into_owned();
         let all = group(r.body.len() as u64);
-        writeln!(out, "\nbody.json has {all} bytes; its first {}:\n", group(REQUEST as u64))?;
+        // What only makes it longer tells nothing.
+        let (shown, rest) = match filler(&r.body) {
+            Some(at) if at.len() > FILLER => {
+                let words = r.body.slice(at.start..at.start + FILLER);
+                let dots =
+                    format!("[… {} more of this …]", count((at.len() - FILLER) as u64, "byte"));
+                let parts = [&r.body[..at.start], &words, dots.as_bytes(), &r.body[at.end..]];
+                (parts.concat(), "without the filler")
+            }
+            _ => (r.body.to_vec(), ""),
+        };
+        let cut = visible_bytes(&shown[..shown.len().min(REQUEST)], Newlines::Keep).into_owned();
+        let told = match (shown.len() > REQUEST, rest) {
+            (true, _) => format!("its first {}", group(REQUEST as u64)),
+            (false, rest) => rest.to_owned(),
+        };
+        writeln!(out, "\nbody.json has {all} bytes; {told}:\n")?;
         writeln!(out, "{}", fence(&cut, "text"))?;
     }
     if !r.masked.is_empty() {

@@ -1,0 +1,205 @@
+//! Many exchanges in one report: what became of how many, an example of each, the worst in full.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{KeyVariable, code, exchange, in_cell, prose};
+use crate::inspect::tally::{Threshold, Tries, share};
+use crate::inspect::{Inspection, Outcome};
+use crate::journal::ExchangeId;
+use crate::source::filler;
+use crate::text::{self, Newlines, count, group, visible};
+
+/// The most exchanges that a table lists.
+const MAX_ROWS: usize = 40;
+/// The most exchanges that are told in full.
+const MAX_TOLD: usize = 3;
+
+/// One exchange and its number.
+type Numbered<'a> = (ExchangeId, &'a Inspection);
+
+/// Writes the part of the report that is about all of them.
+pub(super) fn tell(
+    exchanges: &[Numbered<'_>],
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    sentence(exchanges, out)?;
+    let asked = Asked::all(exchanges);
+    if asked.len() == exchanges.len() {
+        table(exchanges, out)?;
+    } else {
+        matrix(&asked, out)?;
+        thresholds(&asked, out)?;
+        let examples = examples(exchanges);
+        writeln!(out, "One of each kind, with the smallest request:\n")?;
+        table(&examples, out)?;
+    }
+    worst(exchanges, key, out)
+}
+
+fn sentence(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
+    let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count();
+    let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
+    let all = exchanges.len();
+    let sentence = match (failed, degraded) {
+        (0, 0) => format!("All {all} exchanges are ok."),
+        (0, _) => format!("{degraded} of {all} exchanges are degraded, none failed."),
+        (_, 0) => format!("{failed} of {all} exchanges failed."),
+        _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
+    };
+    writeln!(out, "**{sentence}**\n")
+}
+
+/// One question, and what became of it. One question in several sizes is several questions.
+struct Asked<'a> {
+    /// Provider and model.
+    whom: String,
+    /// Bytes of the request's body.
+    size: usize,
+    exchanges: Vec<&'a Inspection>,
+}
+
+impl<'a> Asked<'a> {
+    fn all(exchanges: &[Numbered<'a>]) -> Vec<Self> {
+        let mut groups = BTreeMap::<(String, usize), Vec<&Inspection>>::new();
+        for (_, i) in exchanges {
+            groups.entry((who(i), request_len(i))).or_default().push(i);
+        }
+        let one = |((whom, size), exchanges)| Self { whom, size, exchanges };
+        groups.into_iter().map(one).collect()
+    }
+
+    fn tries(&self) -> Tries {
+        let failed = self.exchanges.iter().filter(|i| i.outcome() == Outcome::Failed).count();
+        Tries { n: self.exchanges.len() as u64, failed: failed as u64 }
+    }
+
+    /// How often what became of it, the most frequent first.
+    fn fates(&self) -> String {
+        let mut fates = BTreeMap::<String, usize>::new();
+        for i in &self.exchanges {
+            *fates.entry(fate(i)).or_default() += 1;
+        }
+        let mut fates: Vec<_> = fates.into_iter().collect();
+        fates.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let told: Vec<_> = fates.iter().map(|(fate, n)| format!("{n} × {fate}")).collect();
+        told.join(", ")
+    }
+}
+
+fn matrix(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "| asked | request bytes | n | failed (95 %) | what became of them |")?;
+    writeln!(out, "|---|--:|--:|--:|---|")?;
+    for a in asked {
+        let Tries { n, failed } = a.tries();
+        let (whom, size) = (in_cell(&code(&a.whom)), group(a.size as u64));
+        let failed = share(failed, n).trim().replace("  ", " ");
+        writeln!(out, "| {whom} | {size} | {n} | {failed} | {} |", a.fates())?;
+    }
+    writeln!(out)
+}
+
+/// The size from which on requests fail, of each that was asked for in several.
+fn thresholds(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
+    let mut sizes = BTreeMap::<&str, BTreeMap<u64, Tries>>::new();
+    for a in asked {
+        // Requests of different lengths are several sizes of one only where they were lengthened.
+        let padded =
+            |i: &&Inspection| i.request.as_ref().is_some_and(|r| filler(&r.body).is_some());
+        let of_whom = asked.iter().filter(|b| b.whom == a.whom);
+        if of_whom.flat_map(|b| &b.exchanges).any(padded) {
+            sizes.entry(&a.whom).or_default().insert(a.size as u64, a.tries());
+        }
+    }
+    for (whom, tries) in sizes {
+        let Some(t) = Threshold::of(&tries) else { continue };
+        let (good, bad) = (count(t.good, "byte"), count(t.bad, "byte"));
+        let (whom, grounds) = (code(whom), t.grounds());
+        writeln!(out, "{whom} begins to fail between {good} and {bad} of request: {grounds}.\n")?;
+    }
+    Ok(())
+}
+
+/// One exchange of each kind, the worst first.
+fn examples<'a>(exchanges: &[Numbered<'a>]) -> Vec<Numbered<'a>> {
+    let mut kinds = BTreeMap::<(std::cmp::Reverse<Outcome>, String, String), Numbered<'a>>::new();
+    for (x, i) in exchanges {
+        let kind = (std::cmp::Reverse(i.outcome()), fate(i), who(i));
+        let smallest = kinds.entry(kind).or_insert((*x, i));
+        if request_len(i) < request_len(smallest.1) {
+            *smallest = (*x, i);
+        }
+    }
+    kinds.into_values().collect()
+}
+
+/// Outcome, reason and the code that decided it.
+fn fate(i: &Inspection) -> String {
+    let reason = i.reason().map_or("running", |r| r.name());
+    let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code()));
+    format!("{} ({reason}){by}", i.outcome().name())
+}
+
+/// Provider and model.
+fn who(i: &Inspection) -> String {
+    match &i.request {
+        Some(r) => visible(&format!("{} · {}", r.provider, r.model), Newlines::Show).into_owned(),
+        None => "recorded body".to_owned(),
+    }
+}
+
+fn request_len(i: &Inspection) -> usize {
+    i.request.as_ref().map_or(0, |r| r.body.len())
+}
+
+/// Writes a row for each.
+pub(super) fn table(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "| # | provider · model | status | outcome | finish | frames | bytes | TTFT | verdict |\n\
+         |--:|---|--:|---|---|--:|--:|--:|---|"
+    )?;
+    for (x, i) in exchanges.iter().take(MAX_ROWS) {
+        let finish: Vec<_> = i.answer().finish().map(|(_, why)| text::preview(why, 30)).collect();
+        let finish = if finish.is_empty() { "–".into() } else { code(&finish.join(", ")) };
+        let first = i.timing.first_reasoning.into_iter().chain(i.timing.first_content).min();
+        writeln!(
+            out,
+            "| {x} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            in_cell(&code(&who(i))),
+            i.status().map_or("–".to_owned(), |s| s.to_string()),
+            i.outcome().name(),
+            in_cell(&finish),
+            group(i.frames().len() as u64),
+            group(i.wire_len()),
+            i.timing.since_request(first).map_or("–".to_owned(), |s| format!("{s:.3} s")),
+            in_cell(&prose(&text::preview(&i.verdict(), 160))),
+        )?;
+    }
+    if exchanges.len() > MAX_ROWS {
+        writeln!(out, "\nand {} more.", exchanges.len() - MAX_ROWS)?;
+    }
+    writeln!(out)
+}
+
+/// Tells those that decide in full: the worst of each cause, with the smallest request.
+fn worst(exchanges: &[Numbered<'_>], key: KeyVariable<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut sorted: Vec<_> = exchanges.iter().filter(|(_, i)| i.outcome() > Outcome::Ok).collect();
+    sorted.sort_by_key(|(_, i)| (std::cmp::Reverse(i.outcome()), request_len(i)));
+    let mut told = Vec::new();
+    for (x, i) in sorted {
+        let cause = i.cause().map(|f| f.code());
+        if told.len() == MAX_TOLD || told.contains(&cause) {
+            continue;
+        }
+        told.push(cause);
+        writeln!(out, "## Exchange {x}\n\n{}\n", exchange::verdict(i))?;
+        exchange::tell(i, Some(*x), key, out)?;
+        writeln!(out)?;
+    }
+    match exchanges.first().filter(|_| told.is_empty()) {
+        Some((_, first)) => exchange::side(first, &[], key, out),
+        None => Ok(()),
+    }
+}
