@@ -1,5 +1,6 @@
 use super::*;
 use crate::dialect::Channel;
+use crate::journal::{Entry, Micros, What};
 
 pub(super) fn entry(at: Micros, what: What) -> Entry {
     Entry { x: 0, at: Some(at), what }
