@@ -165,14 +165,14 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script_of_events;
     use super::*;
-    use crate::dialect::fact_tests::facts_of;
 
     #[test]
     fn text_comes_in_chunks_and_calls_are_handed_back() {
-        let told = facts_of(
-            &mut *Agent.decoder(),
+        let told = script_of_events(
             frame::Kind::Message,
+            "bedrock-agent",
             &[
                 ("trace", r#"{"trace":{"orchestrationTrace":{"rationale":{"text":"hm"}}}}"#),
                 ("chunk", r#"{"bytes":"SGkg"}"#),
@@ -186,10 +186,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Content bytes: Hi ",
-                "tool invocationInputs[0] Some(0) Some(\"i\") Some(\"f\") Some(\"[{\\\"name\\\":\\\"a\\\",\\\"value\\\":\\\"1\\\"}]\")",
-                "tool invocationInputs[1] Some(1) Some(\"i\") Some(\"/g\") None",
-                "error Object Some(\"dependencyFailedException\"): no lambda",
+                "content 0 bytes: Hi ",
+                "tool Some(0) invocationInputs[0] i f [{\"name\":\"a\",\"value\":\"1\"}]",
+                "tool Some(1) invocationInputs[1] i /g -",
+                "error Object dependencyFailedException: no lambda",
             ]
         );
     }

@@ -276,13 +276,12 @@ pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::dialect::fact_tests::facts;
+    use super::super::tests::script;
 
     #[test]
     fn thoughts_plans_calls_and_text_stay_apart() {
-        let told = facts(
-            &mut Chat,
+        let told = script(
+            "cohere-v2",
             &[
                 r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
                 r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":""}}}}"#,
@@ -298,13 +297,13 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Reasoning delta.message.content.thinking: hm",
-                "Content delta.message.content.text: a",
-                "Other delta.message.tool_plan: p",
-                "tool delta.message.tool_calls Some(0) Some(\"t\") Some(\"f\") Some(\"\")",
-                "tool delta.message.tool_calls Some(0) None None Some(\"{}\")",
-                "finish TOOL_CALL",
-                "usage delta.usage Some(3) Some(7)",
+                "reasoning 0 delta.message.content.thinking: hm",
+                "content 0 delta.message.content.text: a",
+                "other 0 delta.message.tool_plan: p",
+                "tool Some(0) delta.message.tool_calls t f ",
+                "tool Some(0) delta.message.tool_calls - - {}",
+                "finish 0 TOOL_CALL",
+                "usage delta.usage 3 7 - - -",
                 "terminal",
                 "sentinel",
             ]
@@ -313,8 +312,8 @@ mod tests {
 
     #[test]
     fn a_finish_that_is_an_error_is_one() {
-        let told = facts(
-            &mut Chat,
+        let told = script(
+            "cohere-v2",
             &[
                 r#"{"type":"message-end","delta":{"error":"out of memory","finish_reason":"ERROR"}}"#,
                 r#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}"#,
@@ -323,11 +322,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                "error Flat Some(\"ERROR\"): out of memory",
-                "finish ERROR",
+                "error Flat ERROR: out of memory",
+                "finish 0 ERROR",
                 "terminal",
-                "error Flat Some(\"TIMEOUT\"): finish_reason TIMEOUT",
-                "finish TIMEOUT",
+                "error Flat TIMEOUT: finish_reason TIMEOUT",
+                "finish 0 TIMEOUT",
                 "terminal",
             ]
         );

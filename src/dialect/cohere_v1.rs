@@ -341,7 +341,7 @@ mod tests {
             s,
             [
                 "other 0 text: I will look.",
-                "tool Some(0) tool_call_delta - f ",
+                "tool Some(0) tool_call_delta - f -",
                 "tool Some(0) tool_call_delta - - {\"a\": 1}",
                 "finish 0 COMPLETE",
                 "terminal"
@@ -368,12 +368,12 @@ mod tests {
             [
                 "content 0 response.generations[0].text: a",
                 "usage response.token_count 3 1 - - 4",
-                "error ERROR: finish_reason ERROR",
+                "error Flat ERROR: finish_reason ERROR",
                 "finish 0 ERROR",
                 "terminal",
-                "error ERROR: boom",
+                "error Flat ERROR: boom",
                 "terminal",
-                "error -: invalid api token"
+                "error Flat -: invalid api token"
             ]
         );
     }

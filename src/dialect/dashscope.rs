@@ -279,7 +279,7 @@ mod tests {
                 "content 0 output.text: Hi",
                 "content 0 output.text: Hi you",
                 "finish 0 stop",
-                "error InvalidParameter: too long"
+                "error Flat InvalidParameter: too long"
             ]
         );
     }

@@ -463,14 +463,14 @@ mod tests {
         assert_eq!(
             s,
             [
-                "tool Some(1) step a f ",
+                "tool Some(1) step a f -",
                 "tool Some(1) delta.arguments - - {\"x\":1}",
-                "tool Some(2) step b g ",
+                "tool Some(2) step b g -",
                 "tool Some(2) step - - {}",
-                "tool Some(3) step c code_execution_call ",
+                "tool Some(3) step c code_execution_call -",
                 "tool Some(3) delta - code_execution_call {\"code\":\"1\"}",
                 "other 0 delta.result: 1\n",
-                "error c: boom"
+                "error Object c: boom"
             ]
         );
     }

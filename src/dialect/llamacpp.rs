@@ -185,6 +185,9 @@ mod tests {
                 r#"{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}"#,
             ],
         );
-        assert_eq!(s, ["finish 0 word", "terminal", "error exceed_context_size_error: too long"]);
+        assert_eq!(
+            s,
+            ["finish 0 word", "terminal", "error Object exceed_context_size_error: too long"]
+        );
     }
 }

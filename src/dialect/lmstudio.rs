@@ -339,9 +339,9 @@ mod tests {
             [
                 "model m",
                 "reasoning 0 content: hm",
-                "tool Some(0) tool - f ",
+                "tool Some(0) tool - f -",
                 "tool Some(0) arguments - - {\"a\": 1}",
-                "tool Some(1) tool - g ",
+                "tool Some(1) tool - g -",
                 "tool Some(1) metadata.arguments - - {}",
                 "content 0 content: Hi",
                 "usage result.stats 3 7 2 - -",
@@ -359,7 +359,7 @@ mod tests {
                 r#"{"type":"chat.end","result":{"output":[],"stats":{}}}"#,
             ],
         );
-        assert_eq!(s, ["error internal_error: boom", "terminal"]);
+        assert_eq!(s, ["error Object internal_error: boom", "terminal"]);
     }
 
     #[test]

@@ -146,13 +146,13 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script;
     use super::*;
-    use crate::dialect::fact_tests::facts;
 
     #[test]
     fn typed_parts_become_reasoning_and_content() {
-        let told = facts(
-            &mut *Mistral.decoder(),
+        let told = script(
+            "mistral",
             &[
                 r#"{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"}]}}]}"#,
                 r#"{"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
@@ -162,10 +162,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Reasoning choices[0].delta.content[0].thinking[0].text: hm",
-                "Content choices[0].delta.content[1].text: a",
-                "Content choices[0].delta.content: b",
-                "finish stop",
+                "reasoning 0 choices[0].delta.content[0].thinking[0].text: hm",
+                "content 0 choices[0].delta.content[1].text: a",
+                "content 0 choices[0].delta.content: b",
+                "finish 0 stop",
                 "sentinel",
             ]
         );

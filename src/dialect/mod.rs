@@ -329,6 +329,4 @@ fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
 }
 
 #[cfg(test)]
-mod fact_tests;
-#[cfg(test)]
 mod tests;

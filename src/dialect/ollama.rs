@@ -313,6 +313,9 @@ mod tests {
                 r#"{"error":"model runner has stopped"}"#,
             ],
         );
-        assert_eq!(s, ["model m", "content 0 response: Hi", "error -: model runner has stopped"]);
+        assert_eq!(
+            s,
+            ["model m", "content 0 response: Hi", "error Text -: model runner has stopped"]
+        );
     }
 }

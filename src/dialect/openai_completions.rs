@@ -194,7 +194,7 @@ mod tests {
             [
                 "reasoning 0 choices[0].reasoning_content: hm",
                 "reasoning 0 choices[0].reasoning (again): hm",
-                "error t: boom"
+                "error Object t: boom"
             ]
         );
     }

@@ -135,7 +135,7 @@ mod tests {
         );
         assert_eq!(
             s,
-            ["content 0 value: Sure", "content 0 value: ,", "error NotFound: No such model"]
+            ["content 0 value: Sure", "content 0 value: ,", "error Flat NotFound: No such model"]
         );
         let whole = script("writer-completions", &[r#"{"choices":[{"text":"a"}],"model":"m"}"#]);
         assert_eq!(whole, ["content 0 choices[0].text: a"]);
