@@ -42,20 +42,16 @@ impl Dialect for Anthropic {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                "end_turn",
-                "max_tokens",
-                "stop_sequence",
-                "tool_use",
-                "pause_turn",
-                "compaction",
-                "refusal",
-                "model_context_window_exceeded",
-            ],
-        }
+        EndingRules::by_event(&[
+            "end_turn",
+            "max_tokens",
+            "stop_sequence",
+            "tool_use",
+            "pause_turn",
+            "compaction",
+            "refusal",
+            "model_context_window_exceeded",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

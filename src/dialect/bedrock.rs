@@ -46,11 +46,8 @@ impl Dialect for Converse {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/model/{model}/converse-stream",
-            key_header: ("authorization", "Bearer "),
             headers: ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer("/model/{model}/converse-stream", read, write)
         }
     }
 
@@ -59,7 +56,7 @@ impl Dialect for Converse {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: FINISHES }
+        EndingRules::by_event(FINISHES)
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -29,12 +29,13 @@ impl Dialect for Agent {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            // The alias that every agent has, for its working draft.
-            path: "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
-            key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer(
+                // The alias that every agent has, for its working draft.
+                "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
+                read,
+                write,
+            )
         }
     }
 
@@ -43,7 +44,7 @@ impl Dialect for Agent {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: &[] }
+        EndingRules::by_close(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -35,11 +35,8 @@ impl Dialect for Invoke {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/model/{model}/invoke-with-response-stream",
-            key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer("/model/{model}/invoke-with-response-stream", read, write)
         }
     }
 
@@ -48,37 +45,33 @@ impl Dialect for Invoke {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                // Anthropic's and Nova's
-                "end_turn",
-                "tool_use",
-                "max_tokens",
-                "stop_sequence",
-                "pause_turn",
-                "refusal",
-                "guardrail_intervened",
-                "content_filtered",
-                "model_context_window_exceeded",
-                // Titan's
-                "FINISH",
-                "LENGTH",
-                "CONTENT_FILTERED",
-                // Llama's and Chat Completions'
-                "stop",
-                "length",
-                "tool_calls",
-                "content_filter",
-                // Cohere's
-                "COMPLETE",
-                "MAX_TOKENS",
-                "ERROR_LIMIT",
-                "ERROR_TOXIC",
-                "ERROR",
-            ],
-        }
+        EndingRules::by_event(&[
+            // Anthropic's and Nova's
+            "end_turn",
+            "tool_use",
+            "max_tokens",
+            "stop_sequence",
+            "pause_turn",
+            "refusal",
+            "guardrail_intervened",
+            "content_filtered",
+            "model_context_window_exceeded",
+            // Titan's
+            "FINISH",
+            "LENGTH",
+            "CONTENT_FILTERED",
+            // Llama's and Chat Completions'
+            "stop",
+            "length",
+            "tool_calls",
+            "content_filter",
+            // Cohere's
+            "COMPLETE",
+            "MAX_TOKENS",
+            "ERROR_LIMIT",
+            "ERROR_TOXIC",
+            "ERROR",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

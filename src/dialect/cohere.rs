@@ -27,13 +27,7 @@ impl Dialect for Cohere {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat", read, write)
     }
 
     fn error_members(&self) -> &'static [&'static str] {
@@ -41,11 +35,14 @@ impl Dialect for Cohere {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["COMPLETE", "STOP_SEQUENCE", "MAX_TOKENS", "TOOL_CALL", "ERROR", "TIMEOUT"],
-        }
+        EndingRules::by_event(&[
+            "COMPLETE",
+            "STOP_SEQUENCE",
+            "MAX_TOKENS",
+            "TOOL_CALL",
+            "ERROR",
+            "TIMEOUT",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

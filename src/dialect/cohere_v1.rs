@@ -30,13 +30,7 @@ impl Dialect for CohereV1 {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat", read, write)
     }
 
     fn error_members(&self) -> &'static [&'static str] {
@@ -44,20 +38,16 @@ impl Dialect for CohereV1 {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                "COMPLETE",
-                "STOP_SEQUENCE",
-                "MAX_TOKENS",
-                "ERROR_LIMIT",
-                "ERROR_TOXIC",
-                "ERROR",
-                "USER_CANCEL",
-                "TIMEOUT",
-            ],
-        }
+        EndingRules::by_event(&[
+            "COMPLETE",
+            "STOP_SEQUENCE",
+            "MAX_TOKENS",
+            "ERROR_LIMIT",
+            "ERROR_TOXIC",
+            "ERROR",
+            "USER_CANCEL",
+            "TIMEOUT",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

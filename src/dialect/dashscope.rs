@@ -32,11 +32,8 @@ impl Dialect for DashScope {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/services/aigc/text-generation/generation",
-            key_header: ("authorization", "Bearer "),
             headers: &[("x-dashscope-sse", "enable")],
-            read,
-            write,
+            ..RequestSide::bearer("/services/aigc/text-generation/generation", read, write)
         }
     }
 
@@ -45,11 +42,7 @@ impl Dialect for DashScope {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: false,
-            finishes: &["stop", "length", "tool_calls"],
-        }
+        EndingRules::by_close(&["stop", "length", "tool_calls"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -55,7 +55,7 @@ impl Dialect for Gemini {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: FINISHES }
+        EndingRules::by_close(FINISHES)
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

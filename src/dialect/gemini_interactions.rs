@@ -41,11 +41,13 @@ impl Dialect for GeminiInteractions {
 
     fn ending(&self) -> EndingRules {
         // [DONE] comes too, as an event named done; the interaction's end comes before it.
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["completed", "requires_action", "incomplete", "failed", "cancelled"],
-        }
+        EndingRules::by_event(&[
+            "completed",
+            "requires_action",
+            "incomplete",
+            "failed",
+            "cancelled",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -28,17 +28,11 @@ impl Dialect for LlamaCpp {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completion",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completion", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: &["none", "eos", "limit", "word"] }
+        EndingRules::by_event(&["none", "eos", "limit", "word"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

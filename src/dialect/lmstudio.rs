@@ -31,17 +31,11 @@ impl Dialect for LmStudio {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/api/v1/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/api/v1/chat", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: &[] }
+        EndingRules::by_event(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -34,11 +34,7 @@ impl Dialect for Mistral {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "model_length", "tool_calls", "error"],
-        }
+        EndingRules::by_sentinel(&["stop", "length", "model_length", "tool_calls", "error"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

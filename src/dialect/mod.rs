@@ -142,6 +142,23 @@ pub struct EndingRules {
     pub finishes: &'static [&'static str],
 }
 
+impl EndingRules {
+    /// `data: [DONE]` comes last.
+    const fn by_sentinel(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: true, terminal: false, finishes }
+    }
+
+    /// An event of its own tells that all has come.
+    const fn by_event(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: false, terminal: true, finishes }
+    }
+
+    /// Nothing is told but by the end of the body.
+    const fn by_close(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: false, terminal: false, finishes }
+    }
+}
+
 /// The parts of an answer that are text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {

@@ -29,21 +29,11 @@ impl Dialect for Ollama {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/api/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/api/chat", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["stop", "length", "load", "unload"],
-        }
+        EndingRules::by_event(&["stop", "length", "load", "unload"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

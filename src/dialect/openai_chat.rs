@@ -32,21 +32,17 @@ impl Dialect for OpenAiChat {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "tool_calls", "content_filter", "function_call"],
-        }
+        EndingRules::by_sentinel(&[
+            "stop",
+            "length",
+            "tool_calls",
+            "content_filter",
+            "function_call",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -28,21 +28,11 @@ impl Dialect for OpenAiCompletions {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "content_filter"],
-        }
+        EndingRules::by_sentinel(&["stop", "length", "content_filter"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

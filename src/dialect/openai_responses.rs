@@ -35,21 +35,11 @@ impl Dialect for OpenAiResponses {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/responses",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/responses", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["completed", "incomplete", "failed", "cancelled"],
-        }
+        EndingRules::by_event(&["completed", "incomplete", "failed", "cancelled"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -27,17 +27,11 @@ impl Dialect for WriterCompletions {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: &[] }
+        EndingRules::by_close(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {

@@ -37,6 +37,17 @@ pub struct RequestSide {
     pub write: fn(&Ask, &mut Notes) -> Map<String, Value>,
 }
 
+impl RequestSide {
+    /// With the key as a bearer token, and no headers that every request has.
+    pub(super) const fn bearer(
+        path: &'static str,
+        read: fn(Node<'_>) -> Ask,
+        write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+    ) -> Self {
+        Self { path, key_header: ("authorization", "Bearer "), headers: &[], read, write }
+    }
+}
+
 /// Something said, and the JSON path it was read from: empty when no body says it in so many words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said<T> {
