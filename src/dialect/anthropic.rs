@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
-    arguments_object, chat, put, read_common, read_stop, usage_always, write_model, write_numbers,
-    write_stop, write_stream,
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, arguments_object,
+    chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
+    write_stream,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -116,12 +116,7 @@ pub(super) fn read(body: Node<'_>) -> Ask {
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        let parts: Vec<_> =
-            message.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
-        if !parts.is_empty() {
-            message.tag("role");
-            ask.turns.push(Turn { role, parts });
-        }
+        chat::read_turn(role, message, read_part, &["role"], &mut ask);
     }
     chat::read_tools(body.get("tools"), "input_schema", &mut ask);
     if let Some(choice) = body.get("tool_choice") {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::request::{
     Ask, Node, Notes, Numbers, Param, Part, Role, Said, lose_effort, only_text, read_common,
     read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
+    write_system,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -123,10 +124,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     }
     let message = last.map(|turn| only_text(&turn, notes)).unwrap_or_default();
     body.insert("message".into(), json!(message));
-    if !ask.system.is_empty() {
-        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("preamble".into(), json!(texts.join("\n\n")));
-    }
+    write_system(ask, "preamble", &mut body);
     if !history.is_empty() {
         body.insert("chat_history".into(), history.into());
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
-    usage_always, write_model, write_numbers, write_stream,
+    read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
@@ -80,9 +80,7 @@ fn read(body: Node<'_>) -> Ask {
     read_common(body, NUMBERS, &mut ask);
     ask.system.extend(body.get("system_prompt").and_then(Node::said_text));
     if let Some(input) = body.get("input") {
-        if let Some(text) = input.said_text() {
-            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-        }
+        read_prompt(Some(input), &mut ask);
         for item in input.items() {
             let (key, part): (_, fn(String) -> Part) = match item.look_str("type") {
                 "text" | "message" => ("content", Part::Text),
@@ -114,10 +112,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_model(ask, &mut body, notes);
     let told = Ask { system: Vec::new(), ..ask.clone() };
     body.insert("input".into(), json!(joined_prompt(&told, notes)));
-    if !ask.system.is_empty() {
-        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("system_prompt".into(), json!(texts.join("\n\n")));
-    }
+    write_system(ask, "system_prompt", &mut body);
     for tool in &ask.tools {
         notes.lost(&tool.at, "tools are the server's own");
     }

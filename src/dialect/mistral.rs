@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream,
 };
@@ -116,8 +116,7 @@ fn read(body: Node<'_>) -> Ask {
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
-    let effort = body.get("reasoning_effort").and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.get("reasoning_effort"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
     read_same(body, SAME, &mut ask);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
@@ -112,8 +112,7 @@ pub(super) fn read(body: Node<'_>) -> Ask {
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
-    let effort = body.get("reasoning_effort").and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.get("reasoning_effort"), &mut ask);
     chat::read_stream(body, &mut ask);
     read_same(body, SAME, &mut ask);
     ask

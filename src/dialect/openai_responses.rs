@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, chat, image,
-    image_url, read_common, read_same, usage_always, write_effort_word, write_model, write_numbers,
-    write_same, write_stream,
+    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, chat, image, image_url,
+    read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
+    write_model, write_numbers, write_same, write_stream, write_system,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
@@ -80,15 +80,12 @@ fn read(body: Node<'_>) -> Ask {
     read_common(body, NUMBERS, &mut ask);
     ask.system.extend(body.get("instructions").and_then(Node::said_text));
     if let Some(input) = body.get("input") {
-        if let Some(text) = input.said_text() {
-            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-        }
+        read_prompt(Some(input), &mut ask);
         input.items().for_each(|item| read_item(item, &mut ask));
     }
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
-    let effort = body.at(&["reasoning", "effort"]).and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.at(&["reasoning", "effort"]), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
     read_same(body, SAME, &mut ask);
@@ -116,24 +113,14 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
         }
         ("" | "message", "system" | "developer") => {
             item.tag("type");
-            item.tag("role");
-            if !ask.turns.is_empty() {
-                item.changed("a system prompt between turns stands before them now");
-            }
-            ask.system.extend(item.get("content").into_iter().flat_map(chat::texts));
+            chat::read_system(item, ask);
             return;
         }
         ("" | "message", "user") => Role::User,
         ("" | "message", "assistant") => Role::Assistant,
         _ => return,
     };
-    let parts: Vec<_> =
-        item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
-    if !parts.is_empty() {
-        item.tag("type");
-        item.tag("role");
-        ask.turns.push(Turn { role, parts });
-    }
+    chat::read_turn(role, item, read_part, &["type", "role"], ask);
 }
 
 fn read_part(node: Node<'_>) -> Option<Said<Part>> {
@@ -149,21 +136,9 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
 fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(ask, &mut body, notes);
-    if !ask.system.is_empty() {
-        let all: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("instructions".into(), json!(all.join("\n\n")));
-    }
+    write_system(ask, "instructions", &mut body);
     body.insert("input".into(), input(ask, notes));
-    let tool = |tool: &Tool| {
-        let mut flat = Map::new();
-        flat.insert("type".into(), json!("function"));
-        flat.append(&mut chat::function(tool, "parameters"));
-        flat.into()
-    };
-    let tools: Vec<Json> = ask.tools.iter().map(tool).collect();
-    if !tools.is_empty() {
-        body.insert("tools".into(), tools.into());
-    }
+    chat::write_flat_tools(ask, &mut body);
     if let Some(choice) = &ask.choice {
         let choice = match &choice.what {
             Choice::Tool(name) => json!({"type": "function", "name": name}),

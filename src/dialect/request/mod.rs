@@ -11,8 +11,9 @@ mod translate;
 
 pub(super) use pieces::{
     arguments_object, image, image_url, in_address, joined_prompt, lose_effort, lose_tools,
-    media_of, only_text, put, read_common, read_prompt, read_same, read_stop, usage_always,
-    write_effort_word, write_model, write_numbers, write_same, write_stop, write_stream,
+    media_of, only_text, put, read_common, read_effort_word, read_prompt, read_same, read_stop,
+    usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
+    write_stream, write_system,
 };
 pub use sheet::{Node, Sheet};
 pub use translate::{Translation, are_alike, by_address, translate};
