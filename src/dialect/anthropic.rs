@@ -13,6 +13,7 @@ use super::request::{
     chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
     write_stream,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -400,12 +401,6 @@ impl Decoder for Messages {
 
 fn index(json: Value<'_>) -> Option<u64> {
     json.get("index").and_then(Value::as_u64)
-}
-
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
 }
 
 fn call<'a>(

@@ -8,6 +8,7 @@ use super::request::{
     Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, arguments_object, chat,
     in_address, put, read_common, read_stop, usage_always, write_numbers, write_stop,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -321,12 +322,6 @@ pub(super) fn event(name: &str, json: Value<'_>, nested: bool, tell: &mut dyn Fn
             tell(Fact::Terminal);
         }
         _ => {}
-    }
-}
-
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
     }
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{Ask, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers};
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     bedrock, bedrock_invoke::inner,
@@ -120,11 +121,8 @@ impl Decoder for Events {
         }
         match payload.event {
             "chunk" => {
-                if let Some(text) = inner(json).filter(|t| !t.is_empty()) {
-                    let path = Path::new("bytes", 0);
-                    let (choice, channel, text) = (0, Channel::Content, Cow::Owned(text));
-                    tell(Fact::Text { choice, channel, path, text, duplicate: false });
-                }
+                let text = inner(json).map(Cow::Owned);
+                say(Channel::Content, Path::new("bytes", 0), text, tell);
             }
             // The agent leaves its calls to the client.
             "returnControl" => {

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{Ask, Node, Notes, in_address};
+use super::tell::{say, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
     anthropic, bedrock,
@@ -171,7 +172,7 @@ impl Pieces {
             LISTS.iter().find_map(|(key, of)| Some((json.get(key)?, *of)))
         {
             for (i, item) in list.items().enumerate() {
-                say(Channel::Content, 0, Path::new(path, i), item.str(text), &mut told);
+                say(Channel::Content, Path::new(path, i), item.str(text), &mut told);
                 finish(item.str(reason), 0, &mut told);
             }
         } else if let Some((key, reason)) = TEXTS
@@ -179,7 +180,7 @@ impl Pieces {
             .find(|(key, _)| json.get(key).is_some())
             .or_else(|| TEXTS.iter().find(|(_, reason)| json.get(reason).is_some()))
         {
-            say(Channel::Content, 0, Path::new(key, 0), json.str(key), &mut told);
+            say(Channel::Content, Path::new(key, 0), json.str(key), &mut told);
             finish(json.str(reason), 0, &mut told);
         } else {
             for (key, value) in json.entries() {
@@ -220,28 +221,16 @@ const LISTS: &[(&str, [&str; 3])] = &[
 fn whole_choice(choice: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
     let path = |template| Path::new(template, position);
-    say(Channel::Content, index, path("choices[#].text"), choice.str("text"), tell);
+    say_in(index, Channel::Content, path("choices[#].text"), choice.str("text"), tell);
     if let Some(message) = choice.get("message") {
         let text = message.str("content");
-        say(Channel::Content, index, path("choices[#].message.content"), text, tell);
+        say_in(index, Channel::Content, path("choices[#].message.content"), text, tell);
         for (i, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
             let path = path("choices[#].message.tool_calls[#]").second(i);
             openai_chat::tool(call, call.get("function"), index, Some(i as u64), path, tell);
         }
     }
     finish(choice.str("stop_reason"), index, tell);
-}
-
-fn say(
-    channel: Channel,
-    choice: u32,
-    path: Path,
-    text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice, channel, path, text, duplicate: false });
-    }
 }
 
 fn finish(reason: Option<Cow<'_, str>>, choice: u32, tell: &mut dyn FnMut(Fact<'_>)) {

@@ -8,6 +8,7 @@ use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same, read_stop,
     usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -182,17 +183,6 @@ impl Decoder for Chat {
             | "citation-end" | "debug" => {}
             _ => error(json, payload, tell),
         }
-    }
-}
-
-pub(super) fn say(
-    channel: Channel,
-    path: Path,
-    text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
     }
 }
 

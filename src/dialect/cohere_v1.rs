@@ -13,8 +13,9 @@ use super::request::{
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage,
-    cohere::{error, say, whole},
+    cohere::{error, whole},
     error_text,
+    tell::say,
 };
 use crate::json::{Kind, Value};
 

@@ -11,6 +11,7 @@ use super::request::{
     media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
     write_effort_word, write_model, write_numbers, write_stop, write_stream, write_system,
 };
+use super::tell::{model_once, say};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     Usage, openai_chat,
@@ -327,12 +328,7 @@ impl Interaction {
         let Some(interaction) = json.get("interaction").filter(|i| i.kind() == Kind::Object) else {
             return;
         };
-        if !self.told_model
-            && let Some(model) = interaction.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || interaction.str("model"), tell);
         if let Some(usage) = interaction.get("usage").map(usage_of).filter(Usage::is_given) {
             tell(Fact::Usage { path: Path::new("interaction.usage", 0), usage });
         }
@@ -372,12 +368,6 @@ fn call(
 /// Text as a string, or a value's source.
 fn text_of(value: Value<'_>) -> Cow<'_, str> {
     value.as_str().unwrap_or(Cow::Borrowed(value.source()))
-}
-
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
 }
 
 fn usage_of(usage: Value<'_>) -> Usage {

@@ -11,6 +11,7 @@ use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
     read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
 };
+use super::tell::model_once;
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     Usage, openai_chat,
@@ -209,12 +210,7 @@ static IN_BODY: Paths = Paths { content: "output[#].content", call: "output[#]",
 
 impl Chat {
     fn model(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if !self.told_model
-            && let Some(model) = json.str("model_instance_id").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || json.str("model_instance_id"), tell);
     }
 
     fn say(

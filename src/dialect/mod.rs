@@ -24,6 +24,7 @@ mod openai_responses;
 mod path;
 pub mod request;
 mod sign;
+mod tell;
 mod usage;
 mod variant;
 mod writer_completions;

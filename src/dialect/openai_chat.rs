@@ -12,6 +12,7 @@ use super::request::{
     Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
+use super::tell::model_once;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -159,12 +160,7 @@ impl Decoder for Chat {
         if let Some(error) = error(&chunk, json, payload) {
             tell(Fact::Error(error));
         }
-        if !self.told_model
-            && let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || chunk.model.and_then(Value::as_str), tell);
         usage(chunk.usage, Path::new("usage", 0), tell);
         usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), tell);
         let choices = chunk.choices.into_iter().flat_map(Value::items);

@@ -15,6 +15,7 @@ use super::request::{
     read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
     write_model, write_numbers, write_same, write_stream, write_system,
 };
+use super::tell::{model_once, say};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -254,8 +255,7 @@ impl Decoder for Responses {
             "response.audio.transcript.delta"
             | "response.code_interpreter_call_code.delta"
             | "response.shell_call_command.delta" => {
-                let text = json.str("delta").unwrap_or_default();
-                say(Channel::Other, Path::new("delta", 0), text, tell);
+                say(Channel::Other, Path::new("delta", 0), json.str("delta"), tell);
             }
             "response.output_text.done" => self.done(json, PartKind::Text, "text", tell),
             "response.reasoning_summary_text.done" => {
@@ -350,7 +350,7 @@ impl Responses {
         tell: &mut dyn FnMut(Fact<'_>),
     ) {
         self.told.insert((part, output_index(json), count(json, index)));
-        say(part.channel(), Path::new("delta", 0), json.str("delta").unwrap_or_default(), tell);
+        say(part.channel(), Path::new("delta", 0), json.str("delta"), tell);
     }
 
     /// A part that is whole.
@@ -363,7 +363,7 @@ impl Responses {
     ) {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         if self.told.insert((part, output_index(json), count(json, index))) {
-            say(part.channel(), Path::new(member, 0), json.str(member).unwrap_or_default(), tell);
+            say(part.channel(), Path::new(member, 0), json.str(member), tell);
         }
     }
 
@@ -441,7 +441,7 @@ impl Responses {
             if self.told.insert((PartKind::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
                 summed_up.push_str(&text);
-                say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
+                say(Channel::Reasoning, paths.of(paths.summary, index, i), Some(text), tell);
             }
         }
         for (i, content) in parts("content") {
@@ -521,12 +521,7 @@ impl Responses {
     }
 
     fn model(&mut self, response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if !self.told_model
-            && let Some(model) = response.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || response.str("model"), tell);
     }
 
     /// An event that adds no text: it may name the model, or be an error without saying so.
@@ -552,12 +547,6 @@ impl PartKind {
             PartKind::Reasoning | PartKind::Summary => Channel::Reasoning,
             PartKind::Call | PartKind::Arguments => Channel::Tool,
         }
-    }
-}
-
-fn say(channel: Channel, path: Path, text: Cow<'_, str>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if !text.is_empty() {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
     }
 }
 

@@ -7,6 +7,7 @@ use super::request::{
     Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
+use super::tell::{say, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, openai_chat,
@@ -98,17 +99,11 @@ impl Decoder for Pieces {
             return tell(Fact::Error(error));
         }
         let Some(json) = object else { return };
-        let mut say = |template, at: usize, text: Option<std::borrow::Cow<'_, str>>| {
-            if let Some(text) = text.filter(|t| !t.is_empty()) {
-                let (choice, channel) = (at as u32, Channel::Content);
-                let path = Path::new(template, at);
-                tell(Fact::Text { choice, channel, path, text, duplicate: false });
-            }
-        };
-        say("value", 0, json.str("value"));
+        say(Channel::Content, Path::new("value", 0), json.str("value"), tell);
         // A body that was not streamed.
         for (i, choice) in json.get("choices").into_iter().flat_map(Value::items).enumerate() {
-            say("choices[#].text", i, choice.str("text"));
+            let path = Path::new("choices[#].text", i);
+            say_in(i as u32, Channel::Content, path, choice.str("text"), tell);
         }
     }
 }
