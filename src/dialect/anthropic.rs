@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
-    arguments_object, chat, put, read_common, read_stop, usage_always, write_model, write_numbers,
-    write_stop, write_stream,
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, arguments_object,
+    chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
+    write_stream,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -42,20 +43,16 @@ impl Dialect for Anthropic {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                "end_turn",
-                "max_tokens",
-                "stop_sequence",
-                "tool_use",
-                "pause_turn",
-                "compaction",
-                "refusal",
-                "model_context_window_exceeded",
-            ],
-        }
+        EndingRules::by_event(&[
+            "end_turn",
+            "max_tokens",
+            "stop_sequence",
+            "tool_use",
+            "pause_turn",
+            "compaction",
+            "refusal",
+            "model_context_window_exceeded",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -120,12 +117,7 @@ pub(super) fn read(body: Node<'_>) -> Ask {
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        let parts: Vec<_> =
-            message.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
-        if !parts.is_empty() {
-            message.tag("role");
-            ask.turns.push(Turn { role, parts });
-        }
+        chat::read_turn(role, message, read_part, &["role"], &mut ask);
     }
     chat::read_tools(body.get("tools"), "input_schema", &mut ask);
     if let Some(choice) = body.get("tool_choice") {
@@ -411,12 +403,6 @@ fn index(json: Value<'_>) -> Option<u64> {
     json.get("index").and_then(Value::as_u64)
 }
 
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
-}
-
 fn call<'a>(
     index: Option<u64>,
     path: Path,
@@ -534,13 +520,12 @@ fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>))
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::dialect::fact_tests::facts;
+    use super::super::tests::script;
 
     #[test]
     fn blocks_become_channels_and_calls() {
-        let told = facts(
-            &mut Messages::default(),
+        let told = script(
+            "anthropic",
             &[
                 r#"{"type":"message_start","message":{"model":"m","usage":{"input_tokens":3}}}"#,
                 r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
@@ -556,12 +541,12 @@ mod tests {
             told,
             [
                 "model m",
-                "usage message.usage Some(3) None",
-                "Reasoning delta.thinking: hm",
-                "tool content_block Some(1) Some(\"t\") Some(\"f\") None",
-                "tool delta.partial_json Some(1) None None Some(\"{}\")",
-                "finish tool_use",
-                "usage usage None Some(7)",
+                "usage message.usage 3 - - - -",
+                "reasoning 0 delta.thinking: hm",
+                "tool Some(1) content_block t f -",
+                "tool Some(1) delta.partial_json - - {}",
+                "finish 0 tool_use",
+                "usage usage - 7 - - -",
                 "terminal",
             ]
         );
@@ -574,8 +559,8 @@ mod tests {
                 r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"server_tool_use","id":"t","name":"f","input":{{"a":1}}}}}}"#
             )
         };
-        let told = facts(
-            &mut Messages::default(),
+        let told = script(
+            "anthropic",
             &[
                 &start(0),
                 r#"{"type":"content_block_stop","index":0}"#,
@@ -587,18 +572,18 @@ mod tests {
         assert_eq!(
             told,
             [
-                r#"tool content_block Some(0) Some("t") Some("f") None"#,
-                r#"tool content_block.input Some(0) None None Some("{\"a\":1}")"#,
-                r#"tool content_block Some(1) Some("t") Some("f") None"#,
-                r#"tool delta.partial_json Some(1) None None Some("{\"a\":1}")"#,
+                "tool Some(0) content_block t f -",
+                r#"tool Some(0) content_block.input - - {"a":1}"#,
+                "tool Some(1) content_block t f -",
+                r#"tool Some(1) delta.partial_json - - {"a":1}"#,
             ]
         );
     }
 
     #[test]
     fn older_completions_and_compaction() {
-        let told = facts(
-            &mut Messages::default(),
+        let told = script(
+            "anthropic",
             &[
                 r#"{"type":"completion","completion":" a","stop_reason":null,"model":"m"}"#,
                 r#"{"type":"completion","completion":"","stop_reason":"stop_sequence","model":"m"}"#,
@@ -609,28 +594,28 @@ mod tests {
             told,
             [
                 "model m",
-                "Content completion:  a",
+                "content 0 completion:  a",
                 "model m",
-                "finish stop_sequence",
+                "finish 0 stop_sequence",
                 "terminal",
-                "Other delta.content: short",
+                "other 0 delta.content: short",
             ]
         );
     }
 
     #[test]
     fn an_error_is_told_with_its_type() {
-        let told = facts(
-            &mut Messages::default(),
+        let told = script(
+            "anthropic",
             &[r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#],
         );
-        assert_eq!(told, ["error Object Some(\"overloaded_error\"): Overloaded"]);
+        assert_eq!(told, ["error Object overloaded_error: Overloaded"]);
     }
 
     #[test]
     fn a_message_that_was_not_streamed_is_read_whole() {
-        let told = facts(
-            &mut Messages::default(),
+        let told = script(
+            "anthropic",
             &[
                 r#"{"type":"message","model":"m","stop_reason":"end_turn","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{"x":1}}]}"#,
             ],
@@ -639,9 +624,9 @@ mod tests {
             told,
             [
                 "model m",
-                "Content content[0].text: a",
-                "tool content[1] Some(1) Some(\"t\") Some(\"f\") Some(\"{\\\"x\\\":1}\")",
-                "finish end_turn",
+                "content 0 content[0].text: a",
+                "tool Some(1) content[1] t f {\"x\":1}",
+                "finish 0 end_turn",
             ]
         );
     }

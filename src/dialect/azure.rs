@@ -68,8 +68,9 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script;
     use super::*;
-    use crate::dialect::{fact_tests::facts, find};
+    use crate::dialect::find;
 
     #[test]
     fn the_deployment_stands_in_the_address_only() {
@@ -85,15 +86,15 @@ mod tests {
 
     #[test]
     fn its_answer_is_read_as_chat() {
-        let told = facts(
-            &mut *Azure.decoder(),
+        let told = script(
+            "azure",
             &[
                 r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#,
                 r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"content_filter_results":{}}],"model":"gpt-x"}"#,
                 "[DONE]",
             ],
         );
-        assert_eq!(told, ["model gpt-x", "Content choices[0].delta.content: Hi", "sentinel"]);
+        assert_eq!(told, ["model gpt-x", "content 0 choices[0].delta.content: Hi", "sentinel"]);
         let chat: Vec<_> = ["azure", "mistral", "openai-chat", "ollama"]
             .map(|name| find(name).is_some_and(Dialect::speaks_chat))
             .to_vec();

@@ -8,6 +8,7 @@ use super::request::{
     Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, arguments_object, chat,
     in_address, put, read_common, read_stop, usage_always, write_numbers, write_stop,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -46,11 +47,8 @@ impl Dialect for Converse {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/model/{model}/converse-stream",
-            key_header: ("authorization", "Bearer "),
             headers: ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer("/model/{model}/converse-stream", read, write)
         }
     }
 
@@ -59,7 +57,7 @@ impl Dialect for Converse {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: FINISHES }
+        EndingRules::by_event(FINISHES)
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -327,12 +325,6 @@ pub(super) fn event(name: &str, json: Value<'_>, nested: bool, tell: &mut dyn Fn
     }
 }
 
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
-}
-
 fn call<'a>(
     index: Option<u64>,
     path: Path,
@@ -397,14 +389,14 @@ pub(super) fn refusal(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script_of_events;
     use super::*;
-    use crate::dialect::fact_tests::facts_of;
 
     #[test]
     fn events_by_the_names_in_their_headers() {
-        let told = facts_of(
-            &mut Events,
+        let told = script_of_events(
             frame::Kind::Message,
+            "bedrock-converse",
             &[
                 ("messageStart", r#"{"role":"assistant","p":"ab"}"#),
                 (
@@ -435,13 +427,13 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Reasoning delta.reasoningContent.text: hm",
-                "Content delta.text: a",
-                "tool start.toolUse Some(2) Some(\"t\") Some(\"f\") None",
-                "tool delta.toolUse.input Some(2) None None Some(\"{}\")",
-                "Other delta.toolResult[1].text: 42",
-                "finish tool_use",
-                "usage usage Some(3) Some(7)",
+                "reasoning 0 delta.reasoningContent.text: hm",
+                "content 0 delta.text: a",
+                "tool Some(2) start.toolUse t f -",
+                "tool Some(2) delta.toolUse.input - - {}",
+                "other 0 delta.toolResult[1].text: 42",
+                "finish 0 tool_use",
+                "usage usage 3 7 - - 10",
                 "terminal",
             ]
         );
@@ -449,9 +441,9 @@ mod tests {
 
     #[test]
     fn exceptions_are_errors_with_their_type() {
-        let told = facts_of(
-            &mut Events,
+        let told = script_of_events(
             frame::Kind::Message,
+            "bedrock-converse",
             &[
                 ("throttlingException", r#"{"message":"Too many tokens"}"#),
                 (
@@ -464,9 +456,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "error Object Some(\"throttlingException\"): Too many tokens",
-                "error Object Some(\"modelStreamErrorException\"): cause",
-                "error Object Some(\"error\"): error",
+                "error Object throttlingException: Too many tokens",
+                "error Object modelStreamErrorException: cause",
+                "error Object error: error",
             ]
         );
     }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{Ask, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers};
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     bedrock, bedrock_invoke::inner,
@@ -29,12 +30,13 @@ impl Dialect for Agent {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            // The alias that every agent has, for its working draft.
-            path: "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
-            key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer(
+                // The alias that every agent has, for its working draft.
+                "/agents/{model}/agentAliases/TSTALIASID/sessions/sselens/text",
+                read,
+                write,
+            )
         }
     }
 
@@ -43,7 +45,7 @@ impl Dialect for Agent {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: &[] }
+        EndingRules::by_close(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -119,11 +121,8 @@ impl Decoder for Events {
         }
         match payload.event {
             "chunk" => {
-                if let Some(text) = inner(json).filter(|t| !t.is_empty()) {
-                    let path = Path::new("bytes", 0);
-                    let (choice, channel, text) = (0, Channel::Content, Cow::Owned(text));
-                    tell(Fact::Text { choice, channel, path, text, duplicate: false });
-                }
+                let text = inner(json).map(Cow::Owned);
+                say(Channel::Content, Path::new("bytes", 0), text, tell);
             }
             // The agent leaves its calls to the client.
             "returnControl" => {
@@ -165,14 +164,14 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script_of_events;
     use super::*;
-    use crate::dialect::fact_tests::facts_of;
 
     #[test]
     fn text_comes_in_chunks_and_calls_are_handed_back() {
-        let told = facts_of(
-            &mut *Agent.decoder(),
+        let told = script_of_events(
             frame::Kind::Message,
+            "bedrock-agent",
             &[
                 ("trace", r#"{"trace":{"orchestrationTrace":{"rationale":{"text":"hm"}}}}"#),
                 ("chunk", r#"{"bytes":"SGkg"}"#),
@@ -186,10 +185,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Content bytes: Hi ",
-                "tool invocationInputs[0] Some(0) Some(\"i\") Some(\"f\") Some(\"[{\\\"name\\\":\\\"a\\\",\\\"value\\\":\\\"1\\\"}]\")",
-                "tool invocationInputs[1] Some(1) Some(\"i\") Some(\"/g\") None",
-                "error Object Some(\"dependencyFailedException\"): no lambda",
+                "content 0 bytes: Hi ",
+                "tool Some(0) invocationInputs[0] i f [{\"name\":\"a\",\"value\":\"1\"}]",
+                "tool Some(1) invocationInputs[1] i /g -",
+                "error Object dependencyFailedException: no lambda",
             ]
         );
     }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{Ask, Node, Notes, in_address};
+use super::tell::{say, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
     anthropic, bedrock,
@@ -35,11 +36,8 @@ impl Dialect for Invoke {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/model/{model}/invoke-with-response-stream",
-            key_header: ("authorization", "Bearer "),
             headers: bedrock::ACCEPT,
-            read,
-            write,
+            ..RequestSide::bearer("/model/{model}/invoke-with-response-stream", read, write)
         }
     }
 
@@ -48,37 +46,33 @@ impl Dialect for Invoke {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                // Anthropic's and Nova's
-                "end_turn",
-                "tool_use",
-                "max_tokens",
-                "stop_sequence",
-                "pause_turn",
-                "refusal",
-                "guardrail_intervened",
-                "content_filtered",
-                "model_context_window_exceeded",
-                // Titan's
-                "FINISH",
-                "LENGTH",
-                "CONTENT_FILTERED",
-                // Llama's and Chat Completions'
-                "stop",
-                "length",
-                "tool_calls",
-                "content_filter",
-                // Cohere's
-                "COMPLETE",
-                "MAX_TOKENS",
-                "ERROR_LIMIT",
-                "ERROR_TOXIC",
-                "ERROR",
-            ],
-        }
+        EndingRules::by_event(&[
+            // Anthropic's and Nova's
+            "end_turn",
+            "tool_use",
+            "max_tokens",
+            "stop_sequence",
+            "pause_turn",
+            "refusal",
+            "guardrail_intervened",
+            "content_filtered",
+            "model_context_window_exceeded",
+            // Titan's
+            "FINISH",
+            "LENGTH",
+            "CONTENT_FILTERED",
+            // Llama's and Chat Completions'
+            "stop",
+            "length",
+            "tool_calls",
+            "content_filter",
+            // Cohere's
+            "COMPLETE",
+            "MAX_TOKENS",
+            "ERROR_LIMIT",
+            "ERROR_TOXIC",
+            "ERROR",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -178,7 +172,7 @@ impl Pieces {
             LISTS.iter().find_map(|(key, of)| Some((json.get(key)?, *of)))
         {
             for (i, item) in list.items().enumerate() {
-                say(Channel::Content, 0, Path::new(path, i), item.str(text), &mut told);
+                say(Channel::Content, Path::new(path, i), item.str(text), &mut told);
                 finish(item.str(reason), 0, &mut told);
             }
         } else if let Some((key, reason)) = TEXTS
@@ -186,7 +180,7 @@ impl Pieces {
             .find(|(key, _)| json.get(key).is_some())
             .or_else(|| TEXTS.iter().find(|(_, reason)| json.get(reason).is_some()))
         {
-            say(Channel::Content, 0, Path::new(key, 0), json.str(key), &mut told);
+            say(Channel::Content, Path::new(key, 0), json.str(key), &mut told);
             finish(json.str(reason), 0, &mut told);
         } else {
             for (key, value) in json.entries() {
@@ -227,28 +221,16 @@ const LISTS: &[(&str, [&str; 3])] = &[
 fn whole_choice(choice: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
     let path = |template| Path::new(template, position);
-    say(Channel::Content, index, path("choices[#].text"), choice.str("text"), tell);
+    say_in(index, Channel::Content, path("choices[#].text"), choice.str("text"), tell);
     if let Some(message) = choice.get("message") {
         let text = message.str("content");
-        say(Channel::Content, index, path("choices[#].message.content"), text, tell);
+        say_in(index, Channel::Content, path("choices[#].message.content"), text, tell);
         for (i, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
             let path = path("choices[#].message.tool_calls[#]").second(i);
             openai_chat::tool(call, call.get("function"), index, Some(i as u64), path, tell);
         }
     }
     finish(choice.str("stop_reason"), index, tell);
-}
-
-fn say(
-    channel: Channel,
-    choice: u32,
-    path: Path,
-    text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice, channel, path, text, duplicate: false });
-    }
 }
 
 fn finish(reason: Option<Cow<'_, str>>, choice: u32, tell: &mut dyn FnMut(Fact<'_>)) {
@@ -273,8 +255,8 @@ fn usage(metrics: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script_of_events;
     use super::*;
-    use crate::dialect::fact_tests::facts_of;
 
     fn told(pieces: &[&str]) -> Vec<String> {
         let wrapped: Vec<_> = pieces
@@ -282,7 +264,7 @@ mod tests {
             .map(|p| format!(r#"{{"bytes":"{}","p":"ab"}}"#, STANDARD.encode(p)))
             .collect();
         let payloads: Vec<_> = wrapped.iter().map(|p| ("chunk", p.as_str())).collect();
-        facts_of(&mut *Invoke.decoder(), frame::Kind::Message, &payloads)
+        script_of_events(frame::Kind::Message, "bedrock-invoke", &payloads)
     }
 
     #[test]
@@ -291,21 +273,21 @@ mod tests {
             r#"{"generation":"a","prompt_token_count":3,"stop_reason":null}"#,
             r#"{"generation":"","stop_reason":"stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}"#,
         ]);
-        let metrics = "usage amazon-bedrock-invocationMetrics Some(3) Some(2)";
-        assert_eq!(llama, ["Content generation: a", "finish stop", metrics, "terminal"]);
+        let metrics = "usage amazon-bedrock-invocationMetrics 3 2 - - -";
+        assert_eq!(llama, ["content 0 generation: a", "finish 0 stop", metrics, "terminal"]);
         let nova = told(&[
             r#"{"contentBlockDelta":{"delta":{"text":"a"},"contentBlockIndex":0}}"#,
             r#"{"metadata":{"usage":{"inputTokens":3,"outputTokens":2}},"amazon-bedrock-invocationMetrics":{"inputTokenCount":9}}"#,
         ]);
-        let usage = "usage metadata.usage Some(3) Some(2)";
+        let usage = "usage metadata.usage 3 2 - - -";
         assert_eq!(
             nova,
-            ["Content contentBlockDelta.delta.text: a", usage, "terminal", "terminal"]
+            ["content 0 contentBlockDelta.delta.text: a", usage, "terminal", "terminal"]
         );
         let claude = told(&[r#"{"type":"content_block_delta","index":0,"delta":{"text":"a"}}"#]);
-        assert_eq!(claude, ["Content delta.text: a"]);
+        assert_eq!(claude, ["content 0 delta.text: a"]);
         let gpt = told(&[r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
-        assert_eq!(gpt, ["Content choices[0].delta.content: a"]);
+        assert_eq!(gpt, ["content 0 choices[0].delta.content: a"]);
     }
 
     #[test]
@@ -314,39 +296,37 @@ mod tests {
             r#"{"index":0,"is_finished":false,"text":" a"}"#,
             r#"{"finish_reason":"COMPLETE","index":0,"is_finished":true,"amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}"#,
         ]);
-        let metrics = "usage amazon-bedrock-invocationMetrics Some(3) Some(2)";
-        assert_eq!(command, ["Content text:  a", "finish COMPLETE", metrics, "terminal"]);
+        let metrics = "usage amazon-bedrock-invocationMetrics 3 2 - - -";
+        assert_eq!(command, ["content 0 text:  a", "finish 0 COMPLETE", metrics, "terminal"]);
         let command_r =
             told(&[r#"{"event_type":"text-generation","is_finished":false,"text":"a"}"#]);
-        assert_eq!(command_r, ["Content text: a"]);
+        assert_eq!(command_r, ["content 0 text: a"]);
         let mistral = told(&[
             r#"{"outputs":[{"text":"a","stop_reason":null}]}"#,
             r#"{"outputs":[{"text":"","stop_reason":"stop"}]}"#,
         ]);
-        assert_eq!(mistral, ["Content outputs[0].text: a", "finish stop"]);
+        assert_eq!(mistral, ["content 0 outputs[0].text: a", "finish 0 stop"]);
         let large = told(&[
             r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"stop_reason":null}]}"#,
             r#"{"choices":[{"index":0,"message":{"content":"","tool_calls":[{"id":"i","function":{"name":"f","arguments":"{}"}}]},"stop_reason":"tool_calls"}]}"#,
         ]);
-        let call =
-            r#"tool choices[0].message.tool_calls[0] Some(0) Some("i") Some("f") Some("{}")"#;
-        assert_eq!(large, ["Content choices[0].message.content: a", call, "finish tool_calls"]);
+        let call = r#"tool Some(0) choices[0].message.tool_calls[0] i f {}"#;
+        assert_eq!(large, ["content 0 choices[0].message.content: a", call, "finish 0 tool_calls"]);
         let deepseek = told(&[r#"{"choices":[{"text":"a","stop_reason":"length"}]}"#]);
-        assert_eq!(deepseek, ["Content choices[0].text: a", "finish length"]);
+        assert_eq!(deepseek, ["content 0 choices[0].text: a", "finish 0 length"]);
         let completion = [
             r#"{"type":"completion","completion":" a","stop_reason":null,"stop":null}"#,
             r#"{"completion":" b","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
         ];
         assert_eq!(
             told(&completion),
-            ["Content completion:  a", "Content completion:  b", "finish stop_sequence"]
+            ["content 0 completion:  a", "content 0 completion:  b", "finish 0 stop_sequence"]
         );
     }
 
     #[test]
     fn damaged_pieces_tell_nothing() {
         let payloads = [("chunk", r#"{"bytes":"%%%"}"#), ("chunk", r#"{"bytes":"aGk="}"#)];
-        let mut decoder = Invoke.decoder();
-        assert!(facts_of(&mut *decoder, frame::Kind::Message, &payloads).is_empty());
+        assert!(script_of_events(frame::Kind::Message, "bedrock-invoke", &payloads).is_empty());
     }
 }

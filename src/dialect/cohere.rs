@@ -8,6 +8,7 @@ use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same, read_stop,
     usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
 };
+use super::tell::say;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -27,13 +28,7 @@ impl Dialect for Cohere {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat", read, write)
     }
 
     fn error_members(&self) -> &'static [&'static str] {
@@ -41,11 +36,14 @@ impl Dialect for Cohere {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["COMPLETE", "STOP_SEQUENCE", "MAX_TOKENS", "TOOL_CALL", "ERROR", "TIMEOUT"],
-        }
+        EndingRules::by_event(&[
+            "COMPLETE",
+            "STOP_SEQUENCE",
+            "MAX_TOKENS",
+            "TOOL_CALL",
+            "ERROR",
+            "TIMEOUT",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -188,17 +186,6 @@ impl Decoder for Chat {
     }
 }
 
-pub(super) fn say(
-    channel: Channel,
-    path: Path,
-    text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
-}
-
 /// One call: the documents have an object under `tool_calls`, in spite of the name.
 fn call(calls: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
     let call = if calls.kind() == Kind::Array { calls.items().next() } else { Some(calls) };
@@ -276,13 +263,12 @@ pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::dialect::fact_tests::facts;
+    use super::super::tests::script;
 
     #[test]
     fn thoughts_plans_calls_and_text_stay_apart() {
-        let told = facts(
-            &mut Chat,
+        let told = script(
+            "cohere-v2",
             &[
                 r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
                 r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":""}}}}"#,
@@ -298,13 +284,13 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Reasoning delta.message.content.thinking: hm",
-                "Content delta.message.content.text: a",
-                "Other delta.message.tool_plan: p",
-                "tool delta.message.tool_calls Some(0) Some(\"t\") Some(\"f\") Some(\"\")",
-                "tool delta.message.tool_calls Some(0) None None Some(\"{}\")",
-                "finish TOOL_CALL",
-                "usage delta.usage Some(3) Some(7)",
+                "reasoning 0 delta.message.content.thinking: hm",
+                "content 0 delta.message.content.text: a",
+                "other 0 delta.message.tool_plan: p",
+                "tool Some(0) delta.message.tool_calls t f ",
+                "tool Some(0) delta.message.tool_calls - - {}",
+                "finish 0 TOOL_CALL",
+                "usage delta.usage 3 7 - - -",
                 "terminal",
                 "sentinel",
             ]
@@ -313,8 +299,8 @@ mod tests {
 
     #[test]
     fn a_finish_that_is_an_error_is_one() {
-        let told = facts(
-            &mut Chat,
+        let told = script(
+            "cohere-v2",
             &[
                 r#"{"type":"message-end","delta":{"error":"out of memory","finish_reason":"ERROR"}}"#,
                 r#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}"#,
@@ -323,11 +309,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                "error Flat Some(\"ERROR\"): out of memory",
-                "finish ERROR",
+                "error Flat ERROR: out of memory",
+                "finish 0 ERROR",
                 "terminal",
-                "error Flat Some(\"TIMEOUT\"): finish_reason TIMEOUT",
-                "finish TIMEOUT",
+                "error Flat TIMEOUT: finish_reason TIMEOUT",
+                "finish 0 TIMEOUT",
                 "terminal",
             ]
         );

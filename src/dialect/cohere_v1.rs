@@ -8,12 +8,14 @@ use serde_json::{Map, Value as Json, json};
 use super::request::{
     Ask, Node, Notes, Numbers, Param, Part, Role, Said, lose_effort, only_text, read_common,
     read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
+    write_system,
 };
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage,
-    cohere::{error, say, whole},
+    cohere::{error, whole},
     error_text,
+    tell::say,
 };
 use crate::json::{Kind, Value};
 
@@ -30,13 +32,7 @@ impl Dialect for CohereV1 {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat", read, write)
     }
 
     fn error_members(&self) -> &'static [&'static str] {
@@ -44,20 +40,16 @@ impl Dialect for CohereV1 {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &[
-                "COMPLETE",
-                "STOP_SEQUENCE",
-                "MAX_TOKENS",
-                "ERROR_LIMIT",
-                "ERROR_TOXIC",
-                "ERROR",
-                "USER_CANCEL",
-                "TIMEOUT",
-            ],
-        }
+        EndingRules::by_event(&[
+            "COMPLETE",
+            "STOP_SEQUENCE",
+            "MAX_TOKENS",
+            "ERROR_LIMIT",
+            "ERROR_TOXIC",
+            "ERROR",
+            "USER_CANCEL",
+            "TIMEOUT",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -133,10 +125,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     }
     let message = last.map(|turn| only_text(&turn, notes)).unwrap_or_default();
     body.insert("message".into(), json!(message));
-    if !ask.system.is_empty() {
-        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("preamble".into(), json!(texts.join("\n\n")));
-    }
+    write_system(ask, "preamble", &mut body);
     if !history.is_empty() {
         body.insert("chat_history".into(), history.into());
     }
@@ -341,7 +330,7 @@ mod tests {
             s,
             [
                 "other 0 text: I will look.",
-                "tool Some(0) tool_call_delta - f ",
+                "tool Some(0) tool_call_delta - f -",
                 "tool Some(0) tool_call_delta - - {\"a\": 1}",
                 "finish 0 COMPLETE",
                 "terminal"
@@ -368,12 +357,12 @@ mod tests {
             [
                 "content 0 response.generations[0].text: a",
                 "usage response.token_count 3 1 - - 4",
-                "error ERROR: finish_reason ERROR",
+                "error Flat ERROR: finish_reason ERROR",
                 "finish 0 ERROR",
                 "terminal",
-                "error ERROR: boom",
+                "error Flat ERROR: boom",
                 "terminal",
-                "error -: invalid api token"
+                "error Flat -: invalid api token"
             ]
         );
     }

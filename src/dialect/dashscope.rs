@@ -4,14 +4,13 @@
 //! Text is told as it came. Of an answer that was sent whole time and again the joined text is
 //! therefore no answer, which is what a client that joins gets too; `cumulative-deltas` says so.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Said, chat, put, read_common, read_prompt, read_stop,
     usage_always, write_model, write_numbers, write_stop,
 };
+use super::tell::{say, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
     openai_chat,
@@ -32,11 +31,8 @@ impl Dialect for DashScope {
 
     fn request(&self) -> RequestSide {
         RequestSide {
-            path: "/services/aigc/text-generation/generation",
-            key_header: ("authorization", "Bearer "),
             headers: &[("x-dashscope-sse", "enable")],
-            read,
-            write,
+            ..RequestSide::bearer("/services/aigc/text-generation/generation", read, write)
         }
     }
 
@@ -45,11 +41,7 @@ impl Dialect for DashScope {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: false,
-            finishes: &["stop", "length", "tool_calls"],
-        }
+        EndingRules::by_close(&["stop", "length", "tool_calls"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -164,7 +156,7 @@ impl Decoder for Responses {
         if let Some(output) = json.get("output").filter(|o| o.kind() == Kind::Object) {
             // `result_format: "text"` has no message: the output is the choice.
             let text = Path::new("output.text", 0);
-            say(Channel::Content, 0, text, output.str("text"), tell);
+            say(Channel::Content, text, output.str("text"), tell);
             finish(output, 0, tell);
             let choices = output.get("choices").into_iter().flat_map(Value::items);
             for (position, choice) in choices.enumerate() {
@@ -174,18 +166,6 @@ impl Decoder for Responses {
         if let Some(usage) = json.get("usage").map(usage_of).filter(Usage::is_given) {
             tell(Fact::Usage { path: Path::new("usage", 0), usage });
         }
-    }
-}
-
-fn say(
-    channel: Channel,
-    choice: u32,
-    path: Path,
-    text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
-) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice, channel, path, text, duplicate: false });
     }
 }
 
@@ -200,18 +180,18 @@ fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>))
     let choice = json.get("index").and_then(Value::as_u64).unwrap_or(position as u64) as u32;
     if let Some(message) = json.get("message").filter(|m| m.kind() == Kind::Object) {
         let thought = Path::new("output.choices[#].message.reasoning_content", position);
-        say(Channel::Reasoning, choice, thought, message.str("reasoning_content"), tell);
+        say_in(choice, Channel::Reasoning, thought, message.str("reasoning_content"), tell);
         match message.get("content") {
             // Models that see and hear answer with a list of parts.
             Some(list) if list.kind() == Kind::Array => {
                 for (i, part) in list.items().enumerate() {
                     let path = Path::new("output.choices[#].message.content[#].text", position);
-                    say(Channel::Content, choice, path.second(i), part.str("text"), tell);
+                    say_in(choice, Channel::Content, path.second(i), part.str("text"), tell);
                 }
             }
             Some(content) => {
                 let path = Path::new("output.choices[#].message.content", position);
-                say(Channel::Content, choice, path, content.as_str(), tell);
+                say_in(choice, Channel::Content, path, content.as_str(), tell);
             }
             None => {}
         }
@@ -279,7 +259,7 @@ mod tests {
                 "content 0 output.text: Hi",
                 "content 0 output.text: Hi you",
                 "finish 0 stop",
-                "error InvalidParameter: too long"
+                "error Flat InvalidParameter: too long"
             ]
         );
     }

@@ -14,6 +14,7 @@ use super::request::{
     arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
     write_stop,
 };
+use super::tell::{model_once, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text, openai_chat,
@@ -55,7 +56,7 @@ impl Dialect for Gemini {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: FINISHES }
+        EndingRules::by_close(FINISHES)
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -347,12 +348,7 @@ impl Decoder for Responses {
             tell(Fact::Error(error));
         }
         let Some(json) = json else { return };
-        if !self.told_model
-            && let Some(model) = json.str("modelVersion").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || json.str("modelVersion"), tell);
         let candidates = json.get("candidates").into_iter().flat_map(Value::items);
         for (position, candidate) in candidates.enumerate() {
             self.candidate(candidate, position, tell);
@@ -371,10 +367,7 @@ impl Responses {
         for (i, part) in parts.enumerate() {
             let path = |template| Path::new(template, position).second(i);
             let mut say = |channel, template, text: Option<Cow<'_, str>>| {
-                if let Some(text) = text.filter(|t| !t.is_empty()) {
-                    let path = path(template);
-                    tell(Fact::Text { choice, channel, path, text, duplicate: false });
-                }
+                say_in(choice, channel, path(template), text, tell);
             };
             let thought = part.get("thought").and_then(Value::as_bool) == Some(true);
             let channel = if thought { Channel::Reasoning } else { Channel::Content };

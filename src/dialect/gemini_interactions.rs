@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
-    arguments_object, chat, media_of, put, read_common, read_stop, usage_always, write_effort_word,
-    write_model, write_numbers, write_stop, write_stream,
+    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Turn, arguments_object, chat,
+    media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
+    write_effort_word, write_model, write_numbers, write_stop, write_stream, write_system,
 };
+use super::tell::{model_once, say};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     Usage, openai_chat,
@@ -41,11 +42,13 @@ impl Dialect for GeminiInteractions {
 
     fn ending(&self) -> EndingRules {
         // [DONE] comes too, as an event named done; the interaction's end comes before it.
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["completed", "requires_action", "incomplete", "failed", "cancelled"],
-        }
+        EndingRules::by_event(&[
+            "completed",
+            "requires_action",
+            "incomplete",
+            "failed",
+            "cancelled",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -73,13 +76,10 @@ fn read(body: Node<'_>) -> Ask {
     read_common(body, NUMBERS, &mut ask);
     ask.system.extend(body.get("system_instruction").and_then(Node::said_text));
     if let Some(input) = body.get("input") {
-        let list = input.look().is_array();
-        if let Some(text) = input.said_text() {
-            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-        } else if list {
-            input.items().for_each(|item| read_item(item, &mut ask));
-        } else {
-            read_item(input, &mut ask);
+        match input.look() {
+            Json::String(_) => read_prompt(Some(input), &mut ask),
+            Json::Array(_) => input.items().for_each(|item| read_item(item, &mut ask)),
+            _ => read_item(input, &mut ask),
         }
     }
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
@@ -97,8 +97,7 @@ fn read(body: Node<'_>) -> Ask {
         }
     }
     read_stop(body.at(&["generation_config", "stop_sequences"]), &mut ask);
-    let level = body.at(&["generation_config", "thinking_level"]).and_then(Node::said_text);
-    ask.effort = level.map(|l| Said { what: Effort::of_word(&l.what), at: l.at });
+    read_effort_word(body.at(&["generation_config", "thinking_level"]), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
     ask
@@ -137,12 +136,7 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
             return;
         }
     };
-    let parts: Vec<_> =
-        item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
-    if !parts.is_empty() {
-        item.tag("type");
-        ask.turns.push(Turn { role, parts });
-    }
+    chat::read_turn(role, item, read_part, &["type"], ask);
 }
 
 fn read_part(node: Node<'_>) -> Option<Said<Part>> {
@@ -166,21 +160,9 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
 fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(ask, &mut body, notes);
-    if !ask.system.is_empty() {
-        let all: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("system_instruction".into(), json!(all.join("\n\n")));
-    }
+    write_system(ask, "system_instruction", &mut body);
     body.insert("input".into(), input(ask, notes));
-    let tool = |tool: &Tool| {
-        let mut flat = Map::new();
-        flat.insert("type".into(), json!("function"));
-        flat.append(&mut chat::function(tool, "parameters"));
-        flat.into()
-    };
-    let tools: Vec<Json> = ask.tools.iter().map(tool).collect();
-    if !tools.is_empty() {
-        body.insert("tools".into(), tools.into());
-    }
+    chat::write_flat_tools(ask, &mut body);
     if let Some(choice) = &ask.choice {
         let choice = match &choice.what {
             Choice::Tool(name) => json!({"allowed_tools": {"mode": "any", "tools": [name]}}),
@@ -346,12 +328,7 @@ impl Interaction {
         let Some(interaction) = json.get("interaction").filter(|i| i.kind() == Kind::Object) else {
             return;
         };
-        if !self.told_model
-            && let Some(model) = interaction.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || interaction.str("model"), tell);
         if let Some(usage) = interaction.get("usage").map(usage_of).filter(Usage::is_given) {
             tell(Fact::Usage { path: Path::new("interaction.usage", 0), usage });
         }
@@ -391,12 +368,6 @@ fn call(
 /// Text as a string, or a value's source.
 fn text_of(value: Value<'_>) -> Cow<'_, str> {
     value.as_str().unwrap_or(Cow::Borrowed(value.source()))
-}
-
-fn say(channel: Channel, path: Path, text: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-    }
 }
 
 fn usage_of(usage: Value<'_>) -> Usage {
@@ -463,14 +434,14 @@ mod tests {
         assert_eq!(
             s,
             [
-                "tool Some(1) step a f ",
+                "tool Some(1) step a f -",
                 "tool Some(1) delta.arguments - - {\"x\":1}",
-                "tool Some(2) step b g ",
+                "tool Some(2) step b g -",
                 "tool Some(2) step - - {}",
-                "tool Some(3) step c code_execution_call ",
+                "tool Some(3) step c code_execution_call -",
                 "tool Some(3) delta - code_execution_call {\"code\":\"1\"}",
                 "other 0 delta.result: 1\n",
-                "error c: boom"
+                "error Object c: boom"
             ]
         );
     }

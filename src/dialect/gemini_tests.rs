@@ -44,8 +44,8 @@ fn calls_come_whole_or_in_pieces() {
         script("auto", &lines),
         [
             format!("tool Some(0) {path} - f {{\"a\": 1}}"),
-            format!("tool Some(1) {path} i g "),
-            format!("tool Some(1) {path} - - "),
+            format!("tool Some(1) {path} i g -"),
+            format!("tool Some(1) {path} - - -"),
             format!("tool Some(2) {path} - f {{}}"),
         ]
     );
@@ -64,9 +64,9 @@ fn errors_and_a_blocked_prompt() {
     assert_eq!(
         s,
         [
-            "error UNAVAILABLE: overloaded",
-            "error 400: bad",
-            "error SAFETY: the prompt was blocked: Reasons"
+            "error Object UNAVAILABLE: overloaded",
+            "error Object 400: bad",
+            "error Object SAFETY: the prompt was blocked: Reasons"
         ]
     );
 }

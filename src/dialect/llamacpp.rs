@@ -9,6 +9,7 @@ use super::request::{
     Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
+use super::tell::{model_once, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
     openai_chat,
@@ -28,17 +29,11 @@ impl Dialect for LlamaCpp {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completion",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completion", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: &["none", "eos", "limit", "word"] }
+        EndingRules::by_event(&["none", "eos", "limit", "word"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -110,16 +105,8 @@ impl Decoder for Completion {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         // Several prompts in one request are told apart by it.
         let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
-        if !self.told_model
-            && let Some(model) = json.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
-        if let Some(text) = json.str("content").filter(|t| !t.is_empty()) {
-            let (channel, path) = (Channel::Content, Path::new("content", 0));
-            tell(Fact::Text { choice, channel, path, text, duplicate: false });
-        }
+        model_once(&mut self.told_model, || json.str("model"), tell);
+        say_in(choice, Channel::Content, Path::new("content", 0), json.str("content"), tell);
         // Counts come with every piece, of what there is so far; the last ones are the usage.
         if json.get("stop").and_then(Value::as_bool) != Some(true) {
             return;
@@ -185,6 +172,9 @@ mod tests {
                 r#"{"error":{"code":400,"message":"too long","type":"exceed_context_size_error"}}"#,
             ],
         );
-        assert_eq!(s, ["finish 0 word", "terminal", "error exceed_context_size_error: too long"]);
+        assert_eq!(
+            s,
+            ["finish 0 word", "terminal", "error Object exceed_context_size_error: too long"]
+        );
     }
 }

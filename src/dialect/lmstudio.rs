@@ -9,8 +9,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
-    usage_always, write_model, write_numbers, write_stream,
+    read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
 };
+use super::tell::model_once;
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     Usage, openai_chat,
@@ -31,17 +32,11 @@ impl Dialect for LmStudio {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/api/v1/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/api/v1/chat", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: true, finishes: &[] }
+        EndingRules::by_event(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -86,9 +81,7 @@ fn read(body: Node<'_>) -> Ask {
     read_common(body, NUMBERS, &mut ask);
     ask.system.extend(body.get("system_prompt").and_then(Node::said_text));
     if let Some(input) = body.get("input") {
-        if let Some(text) = input.said_text() {
-            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-        }
+        read_prompt(Some(input), &mut ask);
         for item in input.items() {
             let (key, part): (_, fn(String) -> Part) = match item.look_str("type") {
                 "text" | "message" => ("content", Part::Text),
@@ -120,10 +113,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     write_model(ask, &mut body, notes);
     let told = Ask { system: Vec::new(), ..ask.clone() };
     body.insert("input".into(), json!(joined_prompt(&told, notes)));
-    if !ask.system.is_empty() {
-        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("system_prompt".into(), json!(texts.join("\n\n")));
-    }
+    write_system(ask, "system_prompt", &mut body);
     for tool in &ask.tools {
         notes.lost(&tool.at, "tools are the server's own");
     }
@@ -220,12 +210,7 @@ static IN_BODY: Paths = Paths { content: "output[#].content", call: "output[#]",
 
 impl Chat {
     fn model(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if !self.told_model
-            && let Some(model) = json.str("model_instance_id").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || json.str("model_instance_id"), tell);
     }
 
     fn say(
@@ -339,9 +324,9 @@ mod tests {
             [
                 "model m",
                 "reasoning 0 content: hm",
-                "tool Some(0) tool - f ",
+                "tool Some(0) tool - f -",
                 "tool Some(0) arguments - - {\"a\": 1}",
-                "tool Some(1) tool - g ",
+                "tool Some(1) tool - g -",
                 "tool Some(1) metadata.arguments - - {}",
                 "content 0 content: Hi",
                 "usage result.stats 3 7 2 - -",
@@ -359,7 +344,7 @@ mod tests {
                 r#"{"type":"chat.end","result":{"output":[],"stats":{}}}"#,
             ],
         );
-        assert_eq!(s, ["error internal_error: boom", "terminal"]);
+        assert_eq!(s, ["error Object internal_error: boom", "terminal"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream,
 };
@@ -34,11 +34,7 @@ impl Dialect for Mistral {
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "model_length", "tool_calls", "error"],
-        }
+        EndingRules::by_sentinel(&["stop", "length", "model_length", "tool_calls", "error"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -120,8 +116,7 @@ fn read(body: Node<'_>) -> Ask {
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
-    let effort = body.get("reasoning_effort").and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.get("reasoning_effort"), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
     read_same(body, SAME, &mut ask);
@@ -146,13 +141,13 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::script;
     use super::*;
-    use crate::dialect::fact_tests::facts;
 
     #[test]
     fn typed_parts_become_reasoning_and_content() {
-        let told = facts(
-            &mut *Mistral.decoder(),
+        let told = script(
+            "mistral",
             &[
                 r#"{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"}]}}]}"#,
                 r#"{"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
@@ -162,10 +157,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Reasoning choices[0].delta.content[0].thinking[0].text: hm",
-                "Content choices[0].delta.content[1].text: a",
-                "Content choices[0].delta.content: b",
-                "finish stop",
+                "reasoning 0 choices[0].delta.content[0].thinking[0].text: hm",
+                "content 0 choices[0].delta.content[1].text: a",
+                "content 0 choices[0].delta.content: b",
+                "finish 0 stop",
                 "sentinel",
             ]
         );

@@ -24,6 +24,7 @@ mod openai_responses;
 mod path;
 pub mod request;
 mod sign;
+mod tell;
 mod usage;
 mod variant;
 mod writer_completions;
@@ -140,6 +141,23 @@ pub struct EndingRules {
     pub terminal: bool,
     /// The finish reasons of its documents; none where its streams never say why they end.
     pub finishes: &'static [&'static str],
+}
+
+impl EndingRules {
+    /// `data: [DONE]` comes last.
+    const fn by_sentinel(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: true, terminal: false, finishes }
+    }
+
+    /// An event of its own tells that all has come.
+    const fn by_event(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: false, terminal: true, finishes }
+    }
+
+    /// Nothing is told but by the end of the body.
+    const fn by_close(finishes: &'static [&'static str]) -> Self {
+        Self { sentinel: false, terminal: false, finishes }
+    }
 }
 
 /// The parts of an answer that are text.
@@ -328,7 +346,5 @@ fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
     Some(if place.is_empty() { msg } else { Cow::Owned(format!("{}: {msg}", place.join("."))) })
 }
 
-#[cfg(test)]
-mod fact_tests;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::request::{
     read_common, read_same, read_stop, usage_always, write_model, write_numbers, write_same,
     write_stop, write_stream,
 };
+use super::tell::{model_once, say};
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
     Usage, openai_chat,
@@ -29,21 +30,11 @@ impl Dialect for Ollama {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/api/chat",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/api/chat", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["stop", "length", "load", "unload"],
-        }
+        EndingRules::by_event(&["stop", "length", "load", "unload"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -200,12 +191,7 @@ impl Decoder for Lines {
             tell(Fact::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        if !self.told_model
-            && let Some(model) = json.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || json.str("model"), tell);
         // A generated line has `response` and `thinking` at the top, a chat's has a message.
         let message = json.get("message").filter(|m| m.kind() == Kind::Object);
         let fields = match message {
@@ -220,10 +206,7 @@ impl Decoder for Lines {
         };
         let speaker = message.unwrap_or(json);
         for (channel, member, path) in fields {
-            if let Some(text) = speaker.str(member).filter(|t| !t.is_empty()) {
-                let path = Path::new(path, 0);
-                tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
-            }
+            say(channel, Path::new(path, 0), speaker.str(member), tell);
         }
         let calls = speaker.get("tool_calls").into_iter().flat_map(Value::items);
         for (position, call) in calls.enumerate() {
@@ -313,6 +296,9 @@ mod tests {
                 r#"{"error":"model runner has stopped"}"#,
             ],
         );
-        assert_eq!(s, ["model m", "content 0 response: Hi", "error -: model runner has stopped"]);
+        assert_eq!(
+            s,
+            ["model m", "content 0 response: Hi", "error Text -: model runner has stopped"]
+        );
     }
 }

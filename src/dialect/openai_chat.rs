@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json};
 
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, read_common, read_same, read_stop,
+    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
+use super::tell::model_once;
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -32,21 +33,17 @@ impl Dialect for OpenAiChat {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/chat/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/chat/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "tool_calls", "content_filter", "function_call"],
-        }
+        EndingRules::by_sentinel(&[
+            "stop",
+            "length",
+            "tool_calls",
+            "content_filter",
+            "function_call",
+        ])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -116,8 +113,7 @@ pub(super) fn read(body: Node<'_>) -> Ask {
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
     read_stop(body.get("stop"), &mut ask);
-    let effort = body.get("reasoning_effort").and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.get("reasoning_effort"), &mut ask);
     chat::read_stream(body, &mut ask);
     read_same(body, SAME, &mut ask);
     ask
@@ -164,12 +160,7 @@ impl Decoder for Chat {
         if let Some(error) = error(&chunk, json, payload) {
             tell(Fact::Error(error));
         }
-        if !self.told_model
-            && let Some(model) = chunk.model.and_then(Value::as_str).filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || chunk.model.and_then(Value::as_str), tell);
         usage(chunk.usage, Path::new("usage", 0), tell);
         usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), tell);
         let choices = chunk.choices.into_iter().flat_map(Value::items);

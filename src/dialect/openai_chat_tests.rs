@@ -109,7 +109,7 @@ fn errors_in_a_list_and_beside_it() {
             r#"{"message":"no","type":"wrong","param":"p","code":"wrong_api_format"}"#,
         ],
     );
-    assert_eq!(s, ["error 400: bad", "error t: boom", "error wrong: no"]);
+    assert_eq!(s, ["error Object 400: bad", "error Object t: boom", "error Flat wrong: no"]);
     let s = script(
         "openai-chat",
         &[
@@ -118,7 +118,14 @@ fn errors_in_a_list_and_beside_it() {
             r#"{"choices":[],"base_resp":{"status_code":0,"status_msg":""}}"#,
         ],
     );
-    assert_eq!(s, ["error 502: upstream", "finish 0 error", "error 1008: insufficient balance"]);
+    assert_eq!(
+        s,
+        [
+            "error WithChoices 502: upstream",
+            "finish 0 error",
+            "error Flat 1008: insufficient balance"
+        ]
+    );
     let whole = r#"{"choices":[{"index":0,"message":{"content":"Hi","reasoning_text":"hm"},"finish_reason":"stop"}]}"#;
     assert_eq!(
         script_of(Kind::Body, "openai-chat", &[whole]),

@@ -9,6 +9,7 @@ use super::request::{
     Ask, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
 };
+use super::tell::model_once;
 use super::{
     Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
     openai_chat,
@@ -28,21 +29,11 @@ impl Dialect for OpenAiCompletions {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: true,
-            terminal: false,
-            finishes: &["stop", "length", "content_filter"],
-        }
+        EndingRules::by_sentinel(&["stop", "length", "content_filter"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -115,12 +106,7 @@ impl Decoder for Completions {
             tell(Fact::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        if !self.told_model
-            && let Some(model) = json.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || json.str("model"), tell);
         let usage = json.get("usage").filter(|u| u.kind() == Kind::Object).map(Usage::openai);
         if let Some(usage) = usage.filter(Usage::is_given) {
             tell(Fact::Usage { path: Path::new("usage", 0), usage });
@@ -194,7 +180,7 @@ mod tests {
             [
                 "reasoning 0 choices[0].reasoning_content: hm",
                 "reasoning 0 choices[0].reasoning (again): hm",
-                "error t: boom"
+                "error Object t: boom"
             ]
         );
     }

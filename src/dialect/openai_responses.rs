@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, chat, image,
-    image_url, read_common, read_same, usage_always, write_effort_word, write_model, write_numbers,
-    write_same, write_stream,
+    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, chat, image, image_url,
+    read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
+    write_model, write_numbers, write_same, write_stream, write_system,
 };
+use super::tell::{model_once, say};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, ToolPiece, Usage, error_text,
@@ -35,21 +36,11 @@ impl Dialect for OpenAiResponses {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/responses",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/responses", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules {
-            sentinel: false,
-            terminal: true,
-            finishes: &["completed", "incomplete", "failed", "cancelled"],
-        }
+        EndingRules::by_event(&["completed", "incomplete", "failed", "cancelled"])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -90,15 +81,12 @@ fn read(body: Node<'_>) -> Ask {
     read_common(body, NUMBERS, &mut ask);
     ask.system.extend(body.get("instructions").and_then(Node::said_text));
     if let Some(input) = body.get("input") {
-        if let Some(text) = input.said_text() {
-            ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
-        }
+        read_prompt(Some(input), &mut ask);
         input.items().for_each(|item| read_item(item, &mut ask));
     }
     chat::read_tools(body.get("tools"), "parameters", &mut ask);
     chat::read_choice(body.get("tool_choice"), &mut ask);
-    let effort = body.at(&["reasoning", "effort"]).and_then(Node::said_text);
-    ask.effort = effort.map(|e| Said { what: Effort::of_word(&e.what), at: e.at });
+    read_effort_word(body.at(&["reasoning", "effort"]), &mut ask);
     ask.stream = body.get("stream").and_then(Node::said_bool);
     ask.usage = Some(true.into());
     read_same(body, SAME, &mut ask);
@@ -126,24 +114,14 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
         }
         ("" | "message", "system" | "developer") => {
             item.tag("type");
-            item.tag("role");
-            if !ask.turns.is_empty() {
-                item.changed("a system prompt between turns stands before them now");
-            }
-            ask.system.extend(item.get("content").into_iter().flat_map(chat::texts));
+            chat::read_system(item, ask);
             return;
         }
         ("" | "message", "user") => Role::User,
         ("" | "message", "assistant") => Role::Assistant,
         _ => return,
     };
-    let parts: Vec<_> =
-        item.get("content").into_iter().flat_map(|c| chat::content(c, read_part)).collect();
-    if !parts.is_empty() {
-        item.tag("type");
-        item.tag("role");
-        ask.turns.push(Turn { role, parts });
-    }
+    chat::read_turn(role, item, read_part, &["type", "role"], ask);
 }
 
 fn read_part(node: Node<'_>) -> Option<Said<Part>> {
@@ -159,21 +137,9 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
 fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(ask, &mut body, notes);
-    if !ask.system.is_empty() {
-        let all: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
-        body.insert("instructions".into(), json!(all.join("\n\n")));
-    }
+    write_system(ask, "instructions", &mut body);
     body.insert("input".into(), input(ask, notes));
-    let tool = |tool: &Tool| {
-        let mut flat = Map::new();
-        flat.insert("type".into(), json!("function"));
-        flat.append(&mut chat::function(tool, "parameters"));
-        flat.into()
-    };
-    let tools: Vec<Json> = ask.tools.iter().map(tool).collect();
-    if !tools.is_empty() {
-        body.insert("tools".into(), tools.into());
-    }
+    chat::write_flat_tools(ask, &mut body);
     if let Some(choice) = &ask.choice {
         let choice = match &choice.what {
             Choice::Tool(name) => json!({"type": "function", "name": name}),
@@ -289,8 +255,7 @@ impl Decoder for Responses {
             "response.audio.transcript.delta"
             | "response.code_interpreter_call_code.delta"
             | "response.shell_call_command.delta" => {
-                let text = json.str("delta").unwrap_or_default();
-                say(Channel::Other, Path::new("delta", 0), text, tell);
+                say(Channel::Other, Path::new("delta", 0), json.str("delta"), tell);
             }
             "response.output_text.done" => self.done(json, PartKind::Text, "text", tell),
             "response.reasoning_summary_text.done" => {
@@ -385,7 +350,7 @@ impl Responses {
         tell: &mut dyn FnMut(Fact<'_>),
     ) {
         self.told.insert((part, output_index(json), count(json, index)));
-        say(part.channel(), Path::new("delta", 0), json.str("delta").unwrap_or_default(), tell);
+        say(part.channel(), Path::new("delta", 0), json.str("delta"), tell);
     }
 
     /// A part that is whole.
@@ -398,7 +363,7 @@ impl Responses {
     ) {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         if self.told.insert((part, output_index(json), count(json, index))) {
-            say(part.channel(), Path::new(member, 0), json.str(member).unwrap_or_default(), tell);
+            say(part.channel(), Path::new(member, 0), json.str(member), tell);
         }
     }
 
@@ -476,7 +441,7 @@ impl Responses {
             if self.told.insert((PartKind::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
                 summed_up.push_str(&text);
-                say(Channel::Reasoning, paths.of(paths.summary, index, i), text, tell);
+                say(Channel::Reasoning, paths.of(paths.summary, index, i), Some(text), tell);
             }
         }
         for (i, content) in parts("content") {
@@ -556,12 +521,7 @@ impl Responses {
     }
 
     fn model(&mut self, response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if !self.told_model
-            && let Some(model) = response.str("model").filter(|m| !m.is_empty())
-        {
-            self.told_model = true;
-            tell(Fact::Model(model));
-        }
+        model_once(&mut self.told_model, || response.str("model"), tell);
     }
 
     /// An event that adds no text: it may name the model, or be an error without saying so.
@@ -587,12 +547,6 @@ impl PartKind {
             PartKind::Reasoning | PartKind::Summary => Channel::Reasoning,
             PartKind::Call | PartKind::Arguments => Channel::Tool,
         }
-    }
-}
-
-fn say(channel: Channel, path: Path, text: Cow<'_, str>, tell: &mut dyn FnMut(Fact<'_>)) {
-    if !text.is_empty() {
-        tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
     }
 }
 

@@ -66,20 +66,24 @@ fn a_call_is_put_together_by_output_index() {
     );
     assert_eq!(
         s,
-        ["tool Some(2) item c f ", "tool Some(2) delta - - {\"a\"", "tool Some(2) delta - - :1}"]
+        ["tool Some(2) item c f -", "tool Some(2) delta - - {\"a\"", "tool Some(2) delta - - :1}"]
     );
 }
 
 #[test]
 fn errors_come_flat_and_nested_and_are_told_once() {
-    for error in [
-        r#"{"type":"error","sequence_number":2,"code":"c","message":"boom"}"#,
-        r#"{"type":"error","sequence_number":2,"error":{"code":"c","message":"boom"}}"#,
-        r#"{"type":"response.error","code":"c","message":"boom"}"#,
+    for (shape, error) in [
+        ("Flat", r#"{"type":"error","sequence_number":2,"code":"c","message":"boom"}"#),
+        ("Object", r#"{"type":"error","sequence_number":2,"error":{"code":"c","message":"boom"}}"#),
+        ("Flat", r#"{"type":"response.error","code":"c","message":"boom"}"#),
     ] {
         let failed = r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"c","message":"boom"}}}"#;
-        assert_eq!(script(AUTO, &[error, failed]), ["error c: boom", "terminal"]);
-        assert_eq!(script(AUTO, &[failed]), ["error c: boom", "finish 0 failed", "terminal"]);
+        let told = format!("error {shape} c: boom");
+        assert_eq!(script(AUTO, &[error, failed]), [told.as_str(), "terminal"]);
+        assert_eq!(
+            script(AUTO, &[failed]),
+            ["error Object c: boom", "finish 0 failed", "terminal"]
+        );
     }
 }
 
@@ -91,11 +95,11 @@ fn arguments_that_stand_at_the_beginning_too_count_once() {
     let done = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#;
     assert_eq!(
         script(AUTO, &[added, delta, done]),
-        ["tool Some(0) item c f ", "tool Some(0) delta - - {}"]
+        ["tool Some(0) item c f -", "tool Some(0) delta - - {}"]
     );
     assert_eq!(
         script(AUTO, &[added, done]),
-        ["tool Some(0) item c f ", "tool Some(0) item c f {}"]
+        ["tool Some(0) item c f -", "tool Some(0) item c f {}"]
     );
 }
 
@@ -134,7 +138,7 @@ fn what_the_server_runs_is_not_the_answer() {
     assert_eq!(
         s,
         [
-            "tool Some(0) item ci code_interpreter_call ",
+            "tool Some(0) item ci code_interpreter_call -",
             "other 0 delta: print(1)",
             "other 0 delta: ls",
             "tool Some(2) delta - - x"

@@ -11,25 +11,43 @@ pub(super) fn script(dialect: &str, payloads: &[&str]) -> Vec<String> {
 
 /// The same for payloads of one kind of frame.
 pub(super) fn script_of(kind: frame::Kind, dialect: &str, payloads: &[&str]) -> Vec<String> {
+    let payloads: Vec<_> = payloads.iter().map(|data| ("message", *data)).collect();
+    script_of_events(kind, dialect, &payloads)
+}
+
+/// The same for payloads with the types of their events.
+pub(super) fn script_of_events(
+    kind: frame::Kind,
+    dialect: &str,
+    payloads: &[(&str, &str)],
+) -> Vec<String> {
     let mut decoder = find(dialect).map(Dialect::decoder);
     let mut lines = Vec::new();
-    for data in payloads {
-        let mut tape = Tape::new();
-        let _ = tape.parse(data);
-        let payload = Payload { kind, event: "message", data, json: tape.root(data) };
-        let known: Vec<_> = DIALECTS
-            .iter()
-            .filter(|d| d.recognises(&payload).is_some())
-            .map(|d| d.name())
-            .collect();
-        assert!(known.len() <= 1, "{data}: {known:?}");
-        if decoder.is_none() {
-            decoder = recognise(&payload).map(|(d, _)| d.decoder());
-        }
-        let Some(decoder) = &mut decoder else { continue };
-        decoder.decode(&payload, &mut |fact| lines.push(line(&fact)));
+    for (event, data) in payloads {
+        with(kind, event, data, |payload| {
+            let known = known_by(payload);
+            assert!(known.len() <= 1, "{data}: {known:?}");
+            if decoder.is_none() {
+                decoder = recognise(payload).map(|(d, _)| d.decoder());
+            }
+            if let Some(decoder) = &mut decoder {
+                decoder.decode(payload, &mut |fact| lines.push(line(&fact)));
+            }
+        });
     }
     lines
+}
+
+/// A payload as the fold makes it of a frame's data.
+fn with<T>(kind: frame::Kind, event: &str, data: &str, f: impl FnOnce(&Payload<'_>) -> T) -> T {
+    let mut tape = Tape::new();
+    let _ = tape.parse(data);
+    f(&Payload { kind, event, data, json: tape.root(data) })
+}
+
+/// The dialects that a payload may be of.
+fn known_by(payload: &Payload<'_>) -> Vec<&'static str> {
+    DIALECTS.iter().filter(|d| d.recognises(payload).is_some()).map(|d| d.name()).collect()
 }
 
 fn line(fact: &Fact<'_>) -> String {
@@ -41,8 +59,8 @@ fn line(fact: &Fact<'_>) -> String {
         }
         Fact::Tool(t) => {
             let or = |s: &Option<Cow<'_, str>>| s.as_deref().unwrap_or("-").to_owned();
-            let arguments = t.arguments.as_deref().unwrap_or_default();
-            format!("tool {:?} {} {} {} {arguments}", t.index, t.path, or(&t.id), or(&t.name))
+            let (id, name, arguments) = (or(&t.id), or(&t.name), or(&t.arguments));
+            format!("tool {:?} {} {id} {name} {arguments}", t.index, t.path)
         }
         Fact::Finish { choice, reason } => format!("finish {choice} {reason}"),
         Fact::Usage { path, usage: u } => format!(
@@ -54,7 +72,9 @@ fn line(fact: &Fact<'_>) -> String {
             n(u.total)
         ),
         Fact::Model(model) => format!("model {model}"),
-        Fact::Error(e) => format!("error {}: {}", e.kind.as_deref().unwrap_or("-"), e.message),
+        Fact::Error(e) => {
+            format!("error {:?} {}: {}", e.shape, e.kind.as_deref().unwrap_or("-"), e.message)
+        }
         Fact::Cause { choice, cause } => format!("cause {choice} {cause}"),
         Fact::Sentinel => "sentinel".into(),
         Fact::Terminal => "terminal".into(),
@@ -64,11 +84,50 @@ fn line(fact: &Fact<'_>) -> String {
 #[test]
 fn an_error_decides_no_dialect() {
     for data in [r#"{"error":{"message":"boom"}}"#, r#"{"error":"boom"}"#, "[DONE]"] {
-        let mut tape = Tape::new();
-        let _ = tape.parse(data);
-        let json = tape.root(data);
-        let payload = Payload { kind: frame::Kind::Event, event: "message", data, json };
-        assert!(recognise(&payload).is_none());
-        assert!(fallback(&payload).is_some());
+        with(frame::Kind::Event, "message", data, |payload| {
+            assert!(recognise(payload).is_none());
+            assert!(fallback(payload).is_some());
+        });
     }
+}
+
+#[test]
+fn a_payload_is_of_one_dialect_at_most() {
+    let cases: &[(&str, frame::Kind, &str, &str)] = &[
+        (
+            "openai-chat",
+            frame::Kind::Event,
+            "message",
+            r#"{"object":"chat.completion.chunk","model":"gpt-x","choices":[{"delta":{}}]}"#,
+        ),
+        ("anthropic", frame::Kind::Event, "message", r#"{"type":"message_start","message":{}}"#),
+        (
+            "mistral",
+            frame::Kind::Event,
+            "message",
+            r#"{"object":"chat.completion.chunk","model":"mistral-small-latest","choices":[{"delta":{}}]}"#,
+        ),
+        (
+            "cohere-v2",
+            frame::Kind::Event,
+            "message-start",
+            r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
+        ),
+        ("bedrock-converse", frame::Kind::Message, "messageStart", r#"{"role":"assistant"}"#),
+        // {"type":"message_stop"}
+        (
+            "bedrock-invoke",
+            frame::Kind::Message,
+            "chunk",
+            r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#,
+        ),
+        ("anthropic", frame::Kind::Event, "x", r#"{"type":"message_stop"}"#),
+    ];
+    for (name, kind, event, data) in cases {
+        let names = with(*kind, event, data, known_by);
+        assert_eq!(names, [*name], "{data}");
+    }
+    with(frame::Kind::Event, "ping", r#"{"type":"ping"}"#, |payload| {
+        assert!(recognise(payload).is_none(), "many send pings");
+    });
 }

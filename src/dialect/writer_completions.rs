@@ -7,6 +7,7 @@ use super::request::{
     Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
+use super::tell::{say, say_in};
 use super::{
     Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
     RequestSide, Sign, openai_chat,
@@ -27,17 +28,11 @@ impl Dialect for WriterCompletions {
     }
 
     fn request(&self) -> RequestSide {
-        RequestSide {
-            path: "/completions",
-            key_header: ("authorization", "Bearer "),
-            headers: &[],
-            read,
-            write,
-        }
+        RequestSide::bearer("/completions", read, write)
     }
 
     fn ending(&self) -> EndingRules {
-        EndingRules { sentinel: false, terminal: false, finishes: &[] }
+        EndingRules::by_close(&[])
     }
 
     fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
@@ -104,17 +99,11 @@ impl Decoder for Pieces {
             return tell(Fact::Error(error));
         }
         let Some(json) = object else { return };
-        let mut say = |template, at: usize, text: Option<std::borrow::Cow<'_, str>>| {
-            if let Some(text) = text.filter(|t| !t.is_empty()) {
-                let (choice, channel) = (at as u32, Channel::Content);
-                let path = Path::new(template, at);
-                tell(Fact::Text { choice, channel, path, text, duplicate: false });
-            }
-        };
-        say("value", 0, json.str("value"));
+        say(Channel::Content, Path::new("value", 0), json.str("value"), tell);
         // A body that was not streamed.
         for (i, choice) in json.get("choices").into_iter().flat_map(Value::items).enumerate() {
-            say("choices[#].text", i, choice.str("text"));
+            let path = Path::new("choices[#].text", i);
+            say_in(i as u32, Channel::Content, path, choice.str("text"), tell);
         }
     }
 }
@@ -135,7 +124,7 @@ mod tests {
         );
         assert_eq!(
             s,
-            ["content 0 value: Sure", "content 0 value: ,", "error NotFound: No such model"]
+            ["content 0 value: Sure", "content 0 value: ,", "error Flat NotFound: No such model"]
         );
         let whole = script("writer-completions", &[r#"{"choices":[{"text":"a"}],"model":"m"}"#]);
         assert_eq!(whole, ["content 0 choices[0].text: a"]);

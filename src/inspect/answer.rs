@@ -63,6 +63,8 @@ pub struct StreamError {
 struct Joined {
     text: String,
     chars: usize,
+    /// Which deltas it was joined from, in order.
+    pieces: Vec<u32>,
     /// Of content: which parts are thought.
     think: Think,
 }
@@ -125,6 +127,7 @@ impl Answer {
                     let start = joined.text.len();
                     joined.text.push_str(&text);
                     joined.chars += text.chars().count();
+                    joined.pieces.push(self.deltas.len() as u32);
                     if channel == Channel::Content {
                         joined.think.update(&joined.text);
                     }
@@ -290,15 +293,13 @@ impl Answer {
         (delta.channel == Channel::Tool).then_some(delta.slot as usize)
     }
 
-    /// The delta that put byte `at` into a channel.
+    /// The delta that put byte `at` into a channel's text for one choice (never of
+    /// [`Channel::Tool`], where each call has a text of its own).
     pub fn delta_at(&self, channel: Channel, choice: u32, at: usize) -> Option<&Delta> {
-        // Deltas of one channel ascend, but stand among others: narrow by the text's own order.
-        self.deltas.iter().find(|d| {
-            !d.duplicate
-                && d.channel == channel
-                && d.choice == choice
-                && self.range_of(d).contains(&at)
-        })
+        let pieces = &self.text.get(&(channel, choice))?.pieces;
+        let delta = |piece: &u32| &self.deltas[*piece as usize];
+        let after = pieces.partition_point(|piece| self.range_of(delta(piece)).end <= at);
+        pieces.get(after).map(delta)
     }
 
     /// A channel's joined text for one choice.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dialect::Channel;
+use crate::journal::{Entry, Micros, What};
 
 pub(super) fn entry(at: Micros, what: What) -> Entry {
     Entry { x: 0, at: Some(at), what }
@@ -86,4 +87,33 @@ fn the_read_that_completed_a_frame_gives_its_time() {
     let times: Vec<_> = (0..3).map(|n| i.frame_at(n)).collect();
     assert_eq!(times, [Some(11_000), Some(31_000), Some(31_000)]);
     assert_eq!(i.reads_of(&i.frames()[1]), 0..3);
+}
+
+#[test]
+fn each_byte_of_a_text_is_found_in_the_delta_that_brought_it() {
+    let mut body = String::new();
+    for i in 0..40 {
+        let (choice, text) = (i % 3, "é".repeat(i % 4));
+        let member = if i % 5 < 2 { "reasoning" } else { "content" };
+        body.push_str(&format!(
+            "data: {{\"choices\":[{{\"index\":{choice},\"delta\":{{\"{member}\":\"{text}\"}}}}]}}\n\n"
+        ));
+    }
+    let i = inspect(&[body.as_bytes()], EndCause::Complete);
+    let answer = i.answer();
+    for (channel, choice) in
+        [Channel::Content, Channel::Reasoning].into_iter().flat_map(|c| (0..4).map(move |n| (c, n)))
+    {
+        for at in 0..=answer.text(channel, choice).len() {
+            let one_by_one = answer.deltas().iter().find(|d| {
+                d.channel == channel && d.choice == choice && answer.range_of(d).contains(&at)
+            });
+            assert_eq!(
+                answer.delta_at(channel, choice, at),
+                one_by_one,
+                "{channel:?} {choice} {at}"
+            );
+        }
+    }
+    assert_eq!(answer.delta_at(Channel::Content, 2, 0).map(|d| d.frame), Some(2));
 }

@@ -9,11 +9,7 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut As
     for message in messages.into_iter().flat_map(Node::items) {
         let role = match message.look_str("role") {
             "system" | "developer" => {
-                message.tag("role");
-                if !ask.turns.is_empty() {
-                    message.changed("a system prompt between turns stands before them now");
-                }
-                ask.system.extend(message.get("content").into_iter().flat_map(texts));
+                read_system(message, ask);
                 continue;
             }
             "tool" => {
@@ -59,6 +55,30 @@ pub(in crate::dialect) fn content<'a>(
         Some(text) => vec![Said { what: Part::Text(text.what), at: text.at }],
         None => content.items().filter_map(|item| item.whole(part)).collect(),
     }
+}
+
+/// Reads what one side says: the `content` of a message, whose members `tags` are understood by that.
+pub(in crate::dialect) fn read_turn<'a>(
+    role: Role,
+    message: Node<'a>,
+    part: fn(Node<'a>) -> Option<Said<Part>>,
+    tags: &[&str],
+    ask: &mut Ask,
+) {
+    let parts: Vec<_> = message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
+    if !parts.is_empty() {
+        tags.iter().for_each(|tag| message.tag(tag));
+        ask.turns.push(Turn { role, parts });
+    }
+}
+
+/// Reads a system prompt that stands among the messages.
+pub(in crate::dialect) fn read_system(message: Node<'_>, ask: &mut Ask) {
+    message.tag("role");
+    if !ask.turns.is_empty() {
+        message.changed("a system prompt between turns stands before them now");
+    }
+    ask.system.extend(message.get("content").into_iter().flat_map(texts));
 }
 
 fn part(node: Node<'_>) -> Option<Said<Part>> {
@@ -225,6 +245,20 @@ pub(in crate::dialect) fn function(tool: &Tool, schema: &str) -> Map<String, Val
 /// Writes functions, each in an object of its own.
 pub(in crate::dialect) fn write_tools(ask: &Ask, body: &mut Map<String, Value>) {
     let tool = |t| json!({"type": "function", "function": function(t, "parameters")});
+    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), Value::Array(tools));
+    }
+}
+
+/// Writes functions without an object around what is said of them.
+pub(in crate::dialect) fn write_flat_tools(ask: &Ask, body: &mut Map<String, Value>) {
+    let tool = |tool| {
+        let mut flat = Map::new();
+        flat.insert("type".into(), json!("function"));
+        flat.append(&mut function(tool, "parameters"));
+        Value::Object(flat)
+    };
     let tools: Vec<_> = ask.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         body.insert("tools".into(), Value::Array(tools));

@@ -11,8 +11,9 @@ mod translate;
 
 pub(super) use pieces::{
     arguments_object, image, image_url, in_address, joined_prompt, lose_effort, lose_tools,
-    media_of, only_text, put, read_common, read_prompt, read_same, read_stop, usage_always,
-    write_effort_word, write_model, write_numbers, write_same, write_stop, write_stream,
+    media_of, only_text, put, read_common, read_effort_word, read_prompt, read_same, read_stop,
+    usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
+    write_stream, write_system,
 };
 pub use sheet::{Node, Sheet};
 pub use translate::{Translation, are_alike, by_address, translate};
@@ -35,6 +36,17 @@ pub struct RequestSide {
     /// Writes a body, members in the order of the dialect's documents, and notes what it cannot
     /// say or says otherwise.
     pub write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+}
+
+impl RequestSide {
+    /// With the key as a bearer token, and no headers that every request has.
+    pub(super) const fn bearer(
+        path: &'static str,
+        read: fn(Node<'_>) -> Ask,
+        write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+    ) -> Self {
+        Self { path, key_header: ("authorization", "Bearer "), headers: &[], read, write }
+    }
 }
 
 /// Something said, and the JSON path it was read from: empty when no body says it in so many words.

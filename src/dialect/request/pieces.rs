@@ -78,6 +78,14 @@ pub(in crate::dialect) fn write_stop(ask: &Ask, path: &[&str], body: &mut Map<St
     }
 }
 
+/// Writes the system prompts as one text.
+pub(in crate::dialect) fn write_system(ask: &Ask, key: &str, body: &mut Map<String, Value>) {
+    if !ask.system.is_empty() {
+        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+        body.insert(key.to_owned(), json!(texts.join("\n\n")));
+    }
+}
+
 /// Writes the model into the body.
 pub(in crate::dialect) fn write_model(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
     let model = ask.model.as_ref();
@@ -122,6 +130,12 @@ pub(in crate::dialect) fn usage_always(ask: &Ask, notes: &mut Notes) {
         Some(usage) => notes.changed(&usage.at, "usage always comes"),
         None => {}
     }
+}
+
+/// Reads an effort that is a word.
+pub(in crate::dialect) fn read_effort_word(effort: Option<Node<'_>>, ask: &mut Ask) {
+    let word = effort.and_then(Node::said_text);
+    ask.effort = word.map(|word| Said { what: Effort::of_word(&word.what), at: word.at });
 }
 
 /// Writes an effort as one of the words that a dialect knows.

@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::super::{PaneId, header, inner};
-use super::{Field, State, act, shown_url, shown_value};
+use super::verbs::act;
+use super::{Field, State, shown_url, shown_value};
 use crate::action::Action;
 use crate::text::{Newlines, visible};
 use crate::tui::App;
