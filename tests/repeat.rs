@@ -251,3 +251,22 @@ fn a_thousand_at_fifty_at_a_time_are_all_accounted_for_in_bounded_memory() {
     let grown = many.saturating_sub(few) * 1024;
     assert!(grown < written / 2, "{few} kB became {many} kB; the session has {written} bytes");
 }
+
+/// The report on a repeated comparison tells how often the two differ, and tells them apart.
+#[test]
+fn the_report_on_repeated_pairs_counts_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.jsonl");
+    let file = file.to_str().unwrap();
+    let args = ["compare", "lab:lab/hello", "lab:lab/connection-reset", "--pace", "0"];
+    let output = run(&[&args[..], &["--repeat", "4", "--parallel", "2", "--save", file]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let report = run(&["export", file, "--to", "markdown"]);
+    let page = String::from_utf8(report.stdout).unwrap();
+    assert!(page.contains("**A and B compared, 4 pairs:**"), "{page}");
+    assert!(page.contains("A is `lab · lab/hello`, B is `lab · lab/connection-reset`."), "{page}");
+    assert!(page.contains("| `ends-differ` | error | 4 | 100 % (51–100 %) | 0, 1 |"), "{page}");
+    assert!(page.contains("| 4 | 100 % (51–100 %) | 4 × failed (reset) `connection-reset` |"));
+    // The four that are alike are not listed one by one.
+    assert_eq!(page.matches("`lab · lab/connection-reset` | 200 |").count(), 1, "{page}");
+}

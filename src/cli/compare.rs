@@ -1,6 +1,5 @@
 //! `sselens compare`: one request to two providers at the same time, or two recordings.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,6 @@ use crate::dialect::request::{Fate, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, HEADERS};
-use crate::report::Often;
 use crate::source::Draft;
 use crate::source::request::{resolve, speaks};
 use crate::{lab, report};
@@ -213,14 +211,7 @@ fn live(
     if args.repeat.is_many() {
         let repetition =
             Repetition::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
-        let mut pairs = Pairs {
-            global,
-            args,
-            pairs: 0,
-            often: BTreeMap::new(),
-            lines: Vec::new(),
-            worst: None,
-        };
+        let mut pairs = Pairs { global, args, pairs: report::Pairs::default(), lines: Vec::new() };
         return repetition.run(printer, progress, &mut pairs);
     }
     let mut runner = Runner::start(global, save)?;
@@ -281,41 +272,27 @@ fn line(out: &mut Vec<u8>, value: &serde_json::Value) -> Result<(), Failure> {
 struct Pairs<'a> {
     global: &'a Global,
     args: &'a Compare,
-    pairs: u64,
-    often: BTreeMap<&'static str, Often>,
+    pairs: report::Pairs,
     lines: Vec<u8>,
-    worst: Option<Severity>,
 }
 
 impl Answers for Pairs<'_> {
     fn take(&mut self, answers: &[ExchangeId], seen: &[Inspection]) -> Result<bool, Failure> {
         let ([x, y], [a, b]) = (answers, seen) else { return Ok(false) };
         let found = compare(a, b, expected(self.args, a, b));
-        self.worst = self.worst.max(found.worst());
-        self.pairs += 1;
         if self.args.output.output != Format::Text {
             line(&mut self.lines, &report::comparison(*x, *y, &found))?;
         }
-        let mut codes = BTreeMap::new();
-        for d in &found.differences {
-            let worst = codes.entry(d.rule.code).or_insert(d.severity);
-            *worst = d.severity.max(*worst);
-        }
-        for (code, severity) in codes {
-            let first = Often { severity, pairs: 0, example: (*x, *y) };
-            let often = self.often.entry(code).or_insert(first);
-            often.pairs += 1;
-            often.severity = often.severity.max(severity);
-        }
+        self.pairs.add(*x, *y, &found);
         Ok(found.worst() >= Some(Severity::Error))
     }
 
     fn write(&self, out: &mut Vec<u8>) -> Result<Exit, Failure> {
         out.extend(&self.lines);
         if self.args.output.output == Format::Text {
-            report::often(self.pairs, &self.often, self.global.palette(), out)?;
+            report::often(&self.pairs, self.global.palette(), out)?;
         }
-        Ok(match self.worst {
+        Ok(match self.pairs.worst {
             Some(worst) if worst >= self.args.output.fail_on.severity() => Exit::Found,
             _ => Exit::Ok,
         })

@@ -24,5 +24,5 @@ pub use markdown::{KeyVariable, markdown};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
-pub use tally::{Often, often, tally, tally_text, threshold, threshold_text};
+pub use tally::{Pairs, often, tally, tally_text, threshold, threshold_text};
 pub use text::{Palette, explain, text};

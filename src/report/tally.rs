@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::text::Palette;
+use crate::inspect::compare::Comparison;
 use crate::inspect::tally::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
 use crate::inspect::{Outcome, Severity};
 use crate::journal::ExchangeId;
@@ -20,6 +21,49 @@ pub struct Often {
     pub pairs: u64,
     /// The first of them.
     pub example: (ExchangeId, ExchangeId),
+}
+
+/// Many comparisons, counted: each a pair of exchanges.
+#[derive(Debug, Clone, Default)]
+pub struct Pairs {
+    /// How many there are.
+    pub n: u64,
+    /// What differed in how many, by its code.
+    pub often: BTreeMap<&'static str, Often>,
+    /// What the first of the gravest pairs came to.
+    pub verdict: String,
+    /// The gravest difference of all.
+    pub worst: Option<Severity>,
+}
+
+impl Pairs {
+    /// Counts what exchanges `x` and `y` differ in.
+    pub fn add(&mut self, x: ExchangeId, y: ExchangeId, found: &Comparison) {
+        let worst = found.worst();
+        if self.n == 0 || worst > self.worst {
+            self.verdict.clone_from(&found.verdict);
+        }
+        self.n += 1;
+        self.worst = self.worst.max(worst);
+        let mut codes = BTreeMap::new();
+        for d in &found.differences {
+            let worst = codes.entry(d.rule.code).or_insert(d.severity);
+            *worst = d.severity.max(*worst);
+        }
+        for (code, severity) in codes {
+            let first = Often { severity, pairs: 0, example: (x, y) };
+            let often = self.often.entry(code).or_insert(first);
+            often.pairs += 1;
+            often.severity = often.severity.max(severity);
+        }
+    }
+
+    /// What differed, the gravest and the most frequent first.
+    pub fn ranked(&self) -> Vec<(&'static str, &Often)> {
+        let mut list: Vec<_> = self.often.iter().map(|(code, o)| (*code, o)).collect();
+        list.sort_by_key(|(_, o)| std::cmp::Reverse((o.severity, o.pairs)));
+        list
+    }
 }
 
 /// The last line of `-o json` and `-o ndjson` after many exchanges.
@@ -207,20 +251,13 @@ fn row(
 ///
 /// # Errors
 /// Those of the writer.
-pub fn often(
-    pairs: u64,
-    differences: &BTreeMap<&'static str, Often>,
-    palette: Palette,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let head = format!("differences in {}", count(pairs, "pair"));
+pub fn often(p: &Pairs, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+    let head = format!("differences in {}", count(p.n, "pair"));
     writeln!(out, "{}", palette.bold(&head))?;
-    if differences.is_empty() {
+    if p.often.is_empty() {
         writeln!(out, "  none")?;
     }
-    let mut list: Vec<_> = differences.iter().collect();
-    list.sort_by_key(|(_, o)| std::cmp::Reverse((o.severity, o.pairs)));
-    for (code, o) in list {
+    for (code, o) in p.ranked() {
         let head =
             format!("{} {:<5} {code:<30}", super::compare::mark(o.severity), o.severity.name());
         let (a, b) = o.example;
@@ -229,7 +266,7 @@ pub fn often(
             "  {} {:>7}  {:<22} {}",
             palette.severity(o.severity, &head),
             grouped(o.pairs),
-            share(o.pairs, pairs),
+            share(o.pairs, p.n),
             palette.dim(&format!("e.g. exchanges {a} and {b}"))
         )?;
     }

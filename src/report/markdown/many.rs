@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{KeyVariable, code, exchange, in_cell, prose};
+use super::{KeyVariable, code, exchange, in_cell, is_comparison, prose};
+use crate::inspect::compare::{Expect, compare};
 use crate::inspect::tally::{Threshold, Tries, share};
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
+use crate::report::Pairs;
 use crate::source::filler;
 use crate::text::{self, Newlines, count, group, visible};
 
@@ -25,6 +27,7 @@ pub(super) fn tell(
     out: &mut impl Write,
 ) -> io::Result<()> {
     sentence(exchanges, out)?;
+    compared(exchanges, out)?;
     let asked = Asked::all(exchanges);
     if asked.len() == exchanges.len() {
         table(exchanges, out)?;
@@ -49,6 +52,37 @@ fn sentence(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> 
         _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
     };
     writeln!(out, "**{sentence}**\n")
+}
+
+/// What differed how often, where all of them are pairs: one question put to two places at once.
+fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
+    let (both, rest) = exchanges.as_chunks::<2>();
+    if !rest.is_empty() || !both.iter().all(|[(_, a), (_, b)]| is_comparison(a, b)) {
+        return Ok(());
+    }
+    let mut pairs = Pairs::default();
+    for [(x, a), (y, b)] in both {
+        pairs.add(*x, *y, &compare(a, b, Expect::guess(a, b)));
+    }
+    writeln!(out, "**A and B compared, {}:** {}\n", count(pairs.n, "pair"), prose(&pairs.verdict))?;
+    if let Some([(_, a), (_, b)]) = both.first() {
+        writeln!(out, "A is {}, B is {}.\n", code(&who(a)), code(&who(b)))?;
+    }
+    if !pairs.often.is_empty() {
+        writeln!(out, "| difference | severity | pairs | share (95 %) | e.g. exchanges |")?;
+        writeln!(out, "|---|---|--:|--:|---|")?;
+    }
+    for (code, o) in pairs.ranked() {
+        let share = interval(o.pairs, pairs.n);
+        let (severity, (x, y)) = (o.severity.name(), o.example);
+        writeln!(out, "| `{code}` | {severity} | {} | {share} | {x}, {y} |", o.pairs)?;
+    }
+    writeln!(out)
+}
+
+/// A share and its interval, in the cell of a table.
+fn interval(count: u64, n: u64) -> String {
+    share(count, n).trim().replace("  ", " ")
 }
 
 /// One question, and what became of it. One question in several sizes is several questions.
@@ -94,7 +128,7 @@ fn matrix(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
     for a in asked {
         let Tries { n, failed } = a.tries();
         let (whom, size) = (in_cell(&code(&a.whom)), group(a.size as u64));
-        let failed = share(failed, n).trim().replace("  ", " ");
+        let failed = interval(failed, n);
         writeln!(out, "| {whom} | {size} | {n} | {failed} | {} |", a.fates())?;
     }
     writeln!(out)
@@ -141,12 +175,11 @@ fn fate(i: &Inspection) -> String {
     format!("{} ({reason}){by}", i.outcome().name())
 }
 
-/// Provider and model.
+/// Provider and model; where only an address was given, that.
 fn who(i: &Inspection) -> String {
-    match &i.request {
-        Some(r) => visible(&format!("{} · {}", r.provider, r.model), Newlines::Show).into_owned(),
-        None => "recorded body".to_owned(),
-    }
+    let Some(r) = &i.request else { return "recorded body".to_owned() };
+    let place = if r.provider == "url" { &r.url } else { &r.provider };
+    visible(&format!("{place} · {}", r.model), Newlines::Show).into_owned()
 }
 
 fn request_len(i: &Inspection) -> usize {
