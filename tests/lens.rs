@@ -196,14 +196,14 @@ fn hold(measured: &Value) {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// An exchange with a scenario of the lab, or a body of Anthropic's as it would have come.
+/// An exchange with a scenario of the lab, or a body of a dialect's folder as it would have come.
 fn played(dir: &Path, name: &str) -> Inspection {
     let mut told = file::Told::default();
-    let path = match name.strip_prefix("anthropic/") {
-        Some(body) => {
+    let path = match name.split_once('/') {
+        Some((speaks, _)) => {
             told.status = Some(200);
-            told.dialect = Some("anthropic".into());
-            folder().join(format!("anthropic/{body}.sse"))
+            told.dialect = Some(if speaks == "chat" { "openai-chat" } else { speaks }.into());
+            folder().join(format!("{name}.sse"))
         }
         None => {
             let path = dir.join(format!("{name}.jsonl"));

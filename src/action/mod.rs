@@ -125,6 +125,22 @@ impl Action {
     pub fn find(name: &str) -> Option<Action> {
         Action::ALL.iter().copied().find(|a| a.name() == name)
     }
+
+    /// How many lines it moves a text that shows `page` lines at a time, if it moves one; down is
+    /// positive.
+    pub fn scrolls(self, page: isize) -> Option<isize> {
+        Some(match self {
+            Action::Up => -1,
+            Action::Down => 1,
+            Action::HalfPageUp => -page / 2,
+            Action::HalfPageDown => page / 2,
+            Action::PageUp => -page,
+            Action::PageDown => page,
+            Action::Top => isize::MIN / 2,
+            Action::Bottom => isize::MAX / 2,
+            _ => return None,
+        })
+    }
 }
 
 /// Where a key counts. The tables of the configuration are named like these.

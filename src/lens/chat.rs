@@ -2,7 +2,7 @@
 
 use super::head::compact;
 use super::table::Family;
-use super::{Run, Tool};
+use super::{Run, calls};
 use crate::json::{Kind, Value};
 
 /// What stands for an error's words where there are none.
@@ -155,7 +155,10 @@ fn one(run: &mut Run, choice: Value<'_>) {
         run.notes.delta_none += 1;
     }
     for piece in pieces(delta) {
-        tool(run, index, piece);
+        calls::add(run, index, piece);
+        if run.stopped {
+            return;
+        }
     }
     if let Some(reason) = choice.str("finish_reason").filter(|r| !r.is_empty()) {
         finish(run, index, &reason);
@@ -207,32 +210,6 @@ fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
     }
 }
 
-fn tool(run: &mut Run, choice: u32, piece: Value<'_>) {
-    let index = piece.get("index").and_then(Value::as_u64);
-    let id = piece.str("id").filter(|id| !id.is_empty());
-    let name = piece.at(&["function", "name"]).and_then(Value::as_str).filter(|n| !n.is_empty());
-    let arguments = piece.at(&["function", "arguments"]);
-    let arguments = arguments.map_or_else(String::new, |a| match a.as_str() {
-        Some(text) => text.into_owned(),
-        None if a.is_null() => String::new(),
-        None => a.source().to_owned(),
-    });
-    let by_id = run.lens.family == Family::VercelAi;
-    let tools = &mut run.given.tools;
-    let mine = |t: &Tool| {
-        let same = t.id.as_deref() == id.as_deref() || id.is_none();
-        t.choice == choice && (index.is_none() && by_id || t.index == index) && (!by_id || same)
-    };
-    let slot = tools.iter().rposition(mine).unwrap_or_else(|| {
-        tools.push(Tool { choice, name: None, arguments: String::new(), index, id: None });
-        tools.len() - 1
-    });
-    let tool = &mut tools[slot];
-    tool.id = tool.id.take().or(id.map(Into::into));
-    tool.name = tool.name.take().or(name.map(Into::into));
-    tool.arguments.push_str(&arguments);
-}
-
 fn finish(run: &mut Run, choice: u32, reason: &str) {
     let Family::LiteLlm { .. } = run.lens.family else {
         run.given.finish.insert(choice, reason.to_owned());
@@ -268,11 +245,12 @@ pub(super) fn close(run: &mut Run) {
         Family::LangChain if run.given.chunks == 0 => {
             run.fail("ValueError", "No generation chunks were returned");
         }
-        Family::VercelAi if run.given.finish.is_empty() => {
-            run.report(
-                "AI_InvalidResponseDataError",
-                "Response stream ended without a finish reason.",
-            );
+        Family::VercelAi => {
+            calls::close(run);
+            if !run.stopped && run.given.finish.is_empty() {
+                let words = "Response stream ended without a finish reason.";
+                run.report("AI_InvalidResponseDataError", words);
+            }
         }
         _ => {}
     }

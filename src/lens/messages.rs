@@ -1,7 +1,7 @@
 //! Anthropic's events, as its Python client reads them.
 
 use super::head::python;
-use super::{Run, Tool};
+use super::{Run, calls};
 use crate::json::{Tape, Value};
 
 /// Reads one event: its name decides, and one without a name is passed over.
@@ -27,27 +27,13 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
     let given = &mut run.given;
     let index = json.get("index").and_then(Value::as_u64);
     let delta = json.get("delta");
-    let tool = |run: &mut super::Given, name: Option<String>, arguments: &str| {
-        let slot = run.tools.iter().rposition(|t| t.index == index).unwrap_or_else(|| {
-            run.tools.push(Tool {
-                choice: 0,
-                name: None,
-                arguments: String::new(),
-                index,
-                id: None,
-            });
-            run.tools.len() - 1
-        });
-        let tool = &mut run.tools[slot];
-        tool.name = tool.name.take().or(name);
-        tool.arguments.push_str(arguments);
-    };
     match json.str("type").as_deref() {
         Some("content_block_start") => {
             let block = json.get("content_block");
             if block.and_then(|b| b.str("type")).as_deref() == Some("tool_use") {
                 let name = block.and_then(|b| b.str("name")).map(|n| n.into_owned());
-                tool(given, name, "");
+                let tool = calls::at(run, 0, index);
+                tool.name = tool.name.take().or(name);
             }
         }
         Some("content_block_delta") => {
@@ -61,7 +47,7 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
                 }
             }
             if let Some(piece) = delta.and_then(|d| d.str("partial_json")) {
-                tool(given, None, &piece);
+                calls::at(run, 0, index).arguments.push_str(&piece);
             }
         }
         Some("message_delta") => {

@@ -5,6 +5,7 @@
 //! does ([`LENSES`]) and tells what came out at its other end, and what did not. It speaks of one
 //! call without retries, and of a careful caller: what an error here says, the client raised.
 
+mod calls;
 mod chat;
 mod head;
 mod messages;
@@ -39,7 +40,7 @@ impl Raised {
 }
 
 /// A tool call as the caller can put it together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tool {
     /// The choice that made it.
     pub choice: u32,
@@ -48,7 +49,6 @@ pub struct Tool {
     /// The joined arguments.
     pub arguments: String,
     index: Option<u64>,
-    id: Option<String>,
 }
 
 /// What the caller has been given.
@@ -81,6 +81,7 @@ pub struct Run {
     decoder: sse::Decoder,
     tape: Tape,
     given: Given,
+    calls: calls::Calls,
     notes: remark::Notes,
     /// `[DONE]` was read, and ended it.
     done: bool,
@@ -97,6 +98,7 @@ impl Run {
             decoder: sse::Decoder::default(),
             tape: Tape::new(),
             given: Given::default(),
+            calls: calls::Calls::default(),
             notes: remark::Notes::default(),
             done: false,
             stopped: false,
@@ -208,6 +210,15 @@ impl Run {
         self.given.error = Some(Raised::new(class, message));
     }
 
+    /// The same at `ai`, where the first error stays and what comes at the end does not come: the
+    /// calls and the finish.
+    fn break_off(&mut self, class: &'static str, message: impl Into<String>) {
+        self.stopped = true;
+        self.given.tools.clear();
+        self.given.finish.clear();
+        self.given.error.get_or_insert_with(|| Raised::new(class, message));
+    }
+
     fn end(&mut self, seen: &Inspection) {
         let Some((cause, _)) = seen.end else { return };
         let family = self.lens.family;
@@ -305,11 +316,10 @@ impl Run {
                 Cut::Raises(..) if self.done => {}
                 Cut::Raises(class, words) => return self.raise(class, words),
                 Cut::Fetch(class, words) if garbled || !closes(seen) => {
-                    // Of `ai`, the part that tells the finish does not come.
-                    if self.lens.family == Family::VercelAi {
-                        self.given.finish.clear();
-                    }
-                    return self.fail(class, words);
+                    return match self.lens.family {
+                        Family::VercelAi => self.break_off(class, words),
+                        _ => self.fail(class, words),
+                    };
                 }
                 Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
             }

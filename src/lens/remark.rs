@@ -205,6 +205,17 @@ fn compared(given: &Given, seen: &Inspection, say: &mut impl FnMut(String, &'sta
             "lab/done-early, lab/json-completion-200",
         );
     }
+    let (made, given_calls) = (answer.tools().len(), given.tools.len());
+    if given_calls < made && seen.is_over() {
+        say(
+            format!(
+                "the stream has {}, the caller gets {given_calls}",
+                many(made as u64, "tool call")
+            ),
+            "lab/tool-name-missing, lab/tool-index-collision; \
+             src vercel/ai packages/provider-utils",
+        );
+    }
     let lost_finish =
         answer.finish().next().filter(|_| given.finish.is_empty() || given.fabricated);
     if let Some((_, reason)) = lost_finish.filter(|_| seen.is_over()) {

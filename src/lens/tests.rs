@@ -23,21 +23,30 @@ const STREAM: &[u8] = b"\xef\xbb\xbfdata: {\"choices\":[{\"delta\":{\"reasoning\
     data: {\"choices\":[{\"delta\":{\"content\":\"\\u00e9\xc3\xa9\"}}]}\n\n\
     data: {\"choices\":null}\n\ndata: [DONE]\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"late\"}}]}\n\n";
 
+/// The bodies that the real clients of OpenAI Chat were asked for, besides the lab's.
+fn bodies() -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lens/chat");
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn reading_along_comes_to_the_same_as_reading_at_the_end() {
-    let whole = seen(STREAM, STREAM.len());
-    for lens in LENSES.iter().filter(|l| l.dialect == "openai-chat") {
-        let mut growing = Inspection::new(Arc::new(Options::default()));
-        let mut run = Run::new(lens);
-        let entry = |what| Entry { x: 0, at: None, what };
-        for byte in STREAM {
-            let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
-            growing.push(&entry(What::Body { len: 1, bytes, masked: Vec::new() }));
+    for body in bodies().iter().map(Vec::as_slice).chain([STREAM]) {
+        let whole = seen(body, body.len());
+        for lens in LENSES.iter().filter(|l| l.dialect == "openai-chat") {
+            let mut growing = Inspection::new(Arc::new(Options::default()));
+            let mut run = Run::new(lens);
+            let entry = |what| Entry { x: 0, at: None, what };
+            for byte in body {
+                let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
+                growing.push(&entry(What::Body { len: 1, bytes, masked: Vec::new() }));
+                run.advance(&growing);
+            }
+            growing.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
             run.advance(&growing);
+            assert_eq!(run.given(), Run::of(lens, &whole).given(), "{}", lens.name);
         }
-        growing.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
-        run.advance(&growing);
-        assert_eq!(run.given(), Run::of(lens, &whole).given(), "{}", lens.name);
     }
 }
 

@@ -18,7 +18,7 @@ const add = (given, channel, choice, value) => {
 
 const tool = (given, slots, index, name, args) => {
   if (!(index in slots)) given.tools.push((slots[index] = { name: null, arguments: '' }))
-  slots[index].name ||= name ?? null
+  slots[index].name ||= name || null
   if (args) slots[index].arguments += typeof args === 'string' ? args : JSON.stringify(args)
 }
 
@@ -49,7 +49,7 @@ const clients = {
       if (part.type === 'text-delta') { given.chunks += 1; add(given, 'content', 0, part.text) }
       if (part.type === 'reasoning-delta') { given.chunks += 1; add(given, 'reasoning', 0, part.text) }
       if (part.type === 'tool-call')
-        given.tools.push({ name: part.toolName, arguments: typeof part.input === 'string' ? part.input : JSON.stringify(part.input) })
+        given.tools.push({ name: part.toolName, arguments: JSON.stringify(part.input) })
       if (part.type === 'finish-step') given.finish[0] = part.rawFinishReason ?? part.finishReason
       if (part.type === 'error') {
         given.errors += 1

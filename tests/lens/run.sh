@@ -5,6 +5,9 @@
 #   SSELENS     the program (target/debug/sselens)
 #   CLIENTS     a folder for the clients, kept from run to run (else one that is removed again)
 #   NEWEST=1    the newest version of each client instead of the one in the lens's table
+#   EARLIER     a recording: what the same versions gave then stays beside what they give now, for some
+#               do now this, now that
+#   PATIENCE    seconds without anything until a stream counts as one that hangs (4)
 #
 # The clients are installed with pip and npm; one that can't be is left out, and that is said.
 set -eu
@@ -56,12 +59,15 @@ address() {
 
 "$program" lab --listen 127.0.0.1:0 --pace 0.005 --seed 1 >"$work/lab" 2>&1 &
 pids="$pids $!"
-python3 "$here/serve.py" "$here/anthropic" >"$work/serve" 2>&1 &
+python3 "$here/serve.py" "$here" >"$work/serve" 2>&1 &
 pids="$pids $!"
 lab=$(address "$work/lab")
-messages=$(address "$work/serve")
+served=$(address "$work/serve")
 models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
-bodies=$(cd "$here/anthropic" && for f in *.sse; do printf 'anthropic/%s ' "${f%.sse}"; done)
+bodies() { # FOLDER : the names of the bodies in it
+    (cd "$here" && for f in "$1"/*.sse; do printf '%s ' "${f%.sse}"; done)
+}
+chat=$(bodies chat)
 
 only=$*
 wanted() { # NAME...: whether one of these is asked for
@@ -70,35 +76,48 @@ wanted() { # NAME...: whether one of these is asked for
     for name; do case " $only " in *" $name "*) return 0 ;; esac; done
     return 1
 }
-python() { # NAME ENVIRONMENT CLIENT BASE MODELS
-    wanted "$1" || return 0
-    echo "$1 …" >&2
+ask() { # NAME BASE MODELS COMMAND... : what the client gave for these models, after what it gave before
+    local name=$1 base=$2 models=$3
+    shift 3
     # shellcheck disable=SC2086
-    "$clients/$2/bin/python" "$here/client.py" "$3" "$4" $5 >"$work/given/$1.jsonl" 2>"$work/$1.log" || tail -n 3 "$work/$1.log" >&2
+    "$@" "$base" $models >>"$work/given/$name.jsonl" 2>"$work/$name.log" || tail -n 3 "$work/$name.log" >&2
+}
+chat_client() { # NAME COMMAND...
+    local name=$1
+    shift
+    wanted "$name" || return 0
+    echo "$name …" >&2
+    ask "$name" "$lab" "$models" "$@"
+    ask "$name" "$served" "$chat" "$@"
+}
+python() { # NAME ENVIRONMENT CLIENT
+    chat_client "$1" "$clients/$2/bin/python" "$here/client.py" "$3"
 }
 node_client() {
-    wanted "$1" || return 0
-    echo "$1 …" >&2
     cp "$here/client.mjs" "$clients/node/"
-    # shellcheck disable=SC2086
-    node "$clients/node/client.mjs" "$1" "$lab" $models >"$work/given/$1.jsonl" 2>"$work/$1.log" || tail -n 3 "$work/$1.log" >&2
+    chat_client "$1" node "$clients/node/client.mjs" "$1"
 }
 if wanted openai-python anthropic-python && install openai openai==3.52.0 anthropic==2.11.0; then
-    python openai-python openai openai-python "$lab" "$models"
-    python anthropic-python openai anthropic-python "$messages" "$bodies"
+    python openai-python openai openai-python
+    if wanted anthropic-python; then
+        echo "anthropic-python …" >&2
+        ask anthropic-python "$served" "$(bodies anthropic)" \
+            "$clients/openai/bin/python" "$here/client.py" anthropic-python
+    fi
 fi
 if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
-    python langchain-openai langchain langchain-openai "$lab" "$models"
+    python langchain-openai langchain langchain-openai
 fi
 for version in 1.81.5 1.106.2; do
     name=litellm
     [ $version = 1.81.5 ] && name=litellm-1.81.5
     wanted $name $name+drop_params && install $name litellm==$version || continue
-    python $name $name litellm "$lab" "$models"
-    python $name+drop_params $name litellm+drop_params "$lab" "$models"
+    python $name $name litellm
+    python $name+drop_params $name litellm+drop_params
 done
 if wanted openai-node ai && install_node; then
     node_client openai-node
     node_client ai
 fi
-python3 "$here/collect.py" "$work/given" >"$out"
+python3 "$here/collect.py" "$work/given" ${EARLIER:+"$EARLIER"} >"$work/recording"
+cp "$work/recording" "$out"

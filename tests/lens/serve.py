@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """serve.py FOLDER : serves FOLDER/NAME.sse as the answer to every POST whose body asks for the model
-NAME, and prints the address. For dialects that the lab is not asked for."""
+NAME, and prints the address. For dialects that the lab is not asked for, and for bodies whose damage
+only clients tell apart, so that no scenario is made of them."""
 import http.server
 import json
 import pathlib
@@ -10,7 +11,7 @@ import sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
-        body = (pathlib.Path(sys.argv[1]) / f"{pathlib.Path(asked['model']).name}.sse").read_bytes()
+        body = (pathlib.Path(sys.argv[1]) / f"{asked['model']}.sse").read_bytes()
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("content-length", str(len(body)))

@@ -61,17 +61,7 @@ impl Reading {
     /// Scrolls, if that is what the action means.
     pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
         let page = (self.text(screen).height as isize).max(1);
-        let rows = match action {
-            Action::Up => -1,
-            Action::Down => 1,
-            Action::HalfPageUp => -page / 2,
-            Action::HalfPageDown => page / 2,
-            Action::PageUp => -page,
-            Action::PageDown => page,
-            Action::Top => isize::MIN / 2,
-            Action::Bottom => isize::MAX / 2,
-            _ => return false,
-        };
+        let Some(rows) = action.scrolls(page) else { return false };
         self.by(rows, screen);
         true
     }

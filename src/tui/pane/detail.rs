@@ -123,24 +123,14 @@ fn settle(app: &mut App, area: Rect) {
 fn act(app: &mut App, action: Action) -> bool {
     let area = text_area(app.areas().pane(PaneId::Detail));
     let page = isize::try_from(area.height).unwrap_or(1).max(1);
-    let by = match action {
-        Action::Up => -1,
-        Action::Down => 1,
-        Action::HalfPageUp => -page / 2,
-        Action::HalfPageDown => page / 2,
-        Action::PageUp => -page,
-        Action::PageDown => page,
-        Action::Top => isize::MIN / 2,
-        Action::Bottom => isize::MAX / 2,
+    match action {
         Action::NextTab | Action::PreviousTab => {
             let step = if action == Action::NextTab { 1 } else { TABS.len() - 1 };
             app.detail.tab = (app.detail.tab + step) % TABS.len();
-            return true;
         }
         Action::Hex => {
             app.detail.hex = app.detail.tab != RAW || !app.detail.hex;
             app.detail.tab = RAW;
-            return true;
         }
         // Beside its own scrolling, the pane walks through the frames.
         Action::Left | Action::Right => {
@@ -149,11 +139,12 @@ fn act(app: &mut App, action: Action) -> bool {
                 let to = if action == Action::Left { at.saturating_sub(1) } else { at + 1 };
                 exchange.select(to);
             }
-            return true;
         }
-        _ => return false,
-    };
-    scroll(app, by, area);
+        _ => match action.scrolls(page) {
+            Some(by) => scroll(app, by, area),
+            None => return false,
+        },
+    }
     true
 }
 

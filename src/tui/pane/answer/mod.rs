@@ -197,17 +197,7 @@ fn act(app: &mut App, action: Action) -> bool {
             lens::next(app);
         }
         _ => {
-            let by = match action {
-                Action::Up => -1,
-                Action::Down => 1,
-                Action::HalfPageUp => -page / 2,
-                Action::HalfPageDown => page / 2,
-                Action::PageUp => -page,
-                Action::PageDown => page,
-                Action::Top => isize::MIN / 2,
-                Action::Bottom => isize::MAX / 2,
-                _ => 0,
-            };
+            let by = action.scrolls(page).unwrap_or(0);
             match app.answer.tab {
                 Tab::Channels if app.answer.lens.is_none() => {
                     return channels::act(app, action, by, inner(area));
