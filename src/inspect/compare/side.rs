@@ -3,13 +3,15 @@
 use std::fmt;
 
 use super::super::{Inspection, Outcome, Severity, Timing};
+use super::finish::is_failure;
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Reason;
+use crate::inspect::rule::said;
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
-use crate::text::preview;
+use crate::text::{count, preview};
 
 /// How many distinct ids and models are told apart.
 const MAX_IDS: usize = 1000;
@@ -130,12 +132,89 @@ impl<'a> Side<'a> {
     /// Whether the call failed and says so: an error status, or an error inside the stream.
     pub(super) fn error(&self) -> Option<String> {
         if let Some(first) = self.seen.answer().errors.first() {
-            let kind = first.kind.as_deref().map_or(String::new(), |k| format!(" ({k})"));
-            let status = self.seen.status().filter(|s| *s >= 300);
+            let status = self.seen.status().filter(|s| *s >= 300).map(|s| s.to_string());
+            // Who has no word for the kind repeats the status there.
+            let kind = first.kind.as_deref().filter(|k| Some(*k) != status.as_deref());
+            let kind = kind.map_or(String::new(), |k| format!(" ({})", preview(k, 40)));
             let status = status.map_or(String::new(), |s| format!("{s} "));
-            return Some(format!("{status}{:?}{kind}", preview(&first.message, 80)));
+            return Some(format!("{status}{:?}{kind}", kernel(&first.message, 80)));
         }
         self.seen.status().filter(|s| *s >= 300).map(|s| format!("status {s}"))
+    }
+
+    /// Whether the finish word itself says that it failed.
+    pub(super) fn says_failure(&self) -> bool {
+        self.found(&["finish-error"]) || self.seen.answer().finish().any(|(_, f)| is_failure(f))
+    }
+
+    /// How it ended, as the end of a sentence about it; said without the library's own words.
+    pub(super) fn ended(&self) -> String {
+        let came = self.came();
+        let after =
+            if came.is_empty() { "before any answer".into() } else { format!("after {came}") };
+        let why = || self.why();
+        match self.seen.reason() {
+            None => format!("still runs, {after}"),
+            Some(Reason::Refused | Reason::Tls) => format!("got no connection ({})", why()),
+            Some(Reason::Truncated | Reason::Reset | Reason::Protocol | Reason::Timeout)
+                if self.seen.head.is_none() && self.carriers == 0 =>
+            {
+                format!("got no head of an answer ({})", why())
+            }
+            Some(Reason::Truncated) => format!("was cut {after}"),
+            Some(Reason::Reset) => format!("was reset {after}"),
+            Some(Reason::Protocol) => format!("broke off in bad bytes {after}"),
+            Some(Reason::Timeout) => format!("hit the time limit {after}"),
+            Some(Reason::Cancelled) => format!("was cancelled {after}"),
+            Some(Reason::Limit) => format!("ran into a limit {after}"),
+            Some(Reason::Http) => fate(self.seen),
+            Some(Reason::Complete | Reason::Closed) => match self.seen.answer().finish().next() {
+                Some((_, word)) if is_failure(word) => format!("ended with finish {word:?}"),
+                Some((_, "")) => format!("ended {after} with an empty finish"),
+                Some(_) => format!("came to its end ({})", fate(self.seen)),
+                None if came.is_empty() && self.objects == 0 => {
+                    format!("had no end of its own ({})", why())
+                }
+                None => {
+                    let done =
+                        self.seen.answer().sentinel.map_or("nor a [DONE]", |_| "but a [DONE]");
+                    format!("ended {after} with no finish {done}")
+                }
+            },
+        }
+    }
+
+    /// Its verdict, for a place inside of a sentence, without what the HTTP library said.
+    pub(super) fn why(&self) -> String {
+        let verdict = self.seen.verdict();
+        let said = self.seen.end.as_ref().map(|(_, detail)| said(detail)).unwrap_or_default();
+        let verdict = if said.is_empty() { verdict } else { verdict.replace(&said, "") };
+        verdict.trim_end_matches('.').to_owned()
+    }
+
+    /// How much of an answer came, in characters; empty if nothing did.
+    pub(super) fn came(&self) -> String {
+        let named = [
+            (Channel::Reasoning, "reasoning"),
+            (Channel::Content, "content"),
+            (Channel::Refusal, "refusal"),
+        ];
+        let answer = self.seen.answer();
+        let chars = named.map(|(channel, name)| (answer.chars(channel) as u64, name));
+        let chars = chars.into_iter().filter(|(n, _)| *n > 0);
+        let mut parts: Vec<_> =
+            chars.map(|(n, name)| format!("{} of {name}", count(n, "character"))).collect();
+        if !answer.tools().is_empty() {
+            parts.push(count(answer.tools().len() as u64, "tool call"));
+        }
+        parts.join(" and ")
+    }
+
+    /// How many characters of content it has and the other, where the other has only their beginning.
+    pub(super) fn lost_content(&self, other: &Self) -> Option<(u64, u64)> {
+        let (x, y) = (self.text(Channel::Content), other.text(Channel::Content));
+        let less = x.len() > y.len() && x.starts_with(&y);
+        less.then(|| (x.chars().count() as u64, y.chars().count() as u64))
     }
 
     /// An error that stands where no client reads it, in the words of its finding.
@@ -173,6 +252,27 @@ impl<'a> Side<'a> {
         let own = answer.deltas().iter().filter(|d| !d.duplicate);
         own.map(|d| (d.channel, answer.text_of(d))).filter(|(_, t)| !t.is_empty()).collect()
     }
+}
+
+/// The part of a message that says something, of so many characters: gateways put the names of
+/// their exceptions before it, one for each layer that it went through.
+fn kernel(message: &str, max: usize) -> String {
+    let mut rest = message;
+    while let Some((head, tail)) = rest.split_once(": ").or_else(|| rest.split_once(" - ")) {
+        // The nearer of both separators ends the name.
+        let (head, tail) = match head.split_once(" - ") {
+            Some((first, _)) => (first, &rest[first.len() + 3..]),
+            None => (head, tail),
+        };
+        let word = head.rsplit('.').next().unwrap_or_default();
+        let ending = ["Error", "Exception", "Timeout"].iter().any(|e| word.ends_with(e));
+        if !ending || word.split(' ').count() > 2 || tail.trim().is_empty() {
+            break;
+        }
+        rest = tail;
+    }
+    let dots = if rest.len() < message.len() { "…" } else { "" };
+    format!("{dots}{}", preview(rest.trim_start(), max))
 }
 
 /// What became of a call, in a few words.

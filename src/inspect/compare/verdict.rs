@@ -1,0 +1,112 @@
+//! The sentence that sums a comparison up: who lost what, and where.
+
+use super::rules::brief;
+use super::side::{self, Side, fate};
+use super::{Difference, Expect};
+use crate::inspect::Severity;
+use crate::text::{Newlines, visible};
+
+/// Of two calls that failed, or of which one was mended, these say all there is.
+const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
+
+/// How many of the differences beside the gravest are named.
+const MAX_BESIDES: usize = 4;
+
+/// Makes the sentence; `differences` are sorted, the gravest first.
+pub(super) fn verdict(
+    expect: Expect,
+    differences: &[Difference],
+    a: &Side<'_>,
+    b: &Side<'_>,
+) -> String {
+    let running = !(a.seen.is_over() && b.seen.is_over());
+    let sentence = match (differences.first(), expect) {
+        (Some(worst), _) if worst.severity > Severity::Info => grave(worst, differences),
+        _ if running => "So far no difference that more of the stream could not explain.".into(),
+        (_, Expect::Different) => apart(differences, a, b),
+        (Some(_), Expect::Same) => {
+            let error = differences.iter().find(|d| ERRORS.contains(&d.rule.code));
+            error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
+        }
+        (None, Expect::Same) if a.seen.body() == b.seen.body() => {
+            "No difference: the bodies are equal, byte for byte.".to_owned()
+        }
+        (None, Expect::Same) if side::foreign(a, b) => {
+            let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
+            format!("The same answer in two dialects: {}, {}.", name(a), name(b))
+        }
+        (None, Expect::Same) => "No difference that matters.".to_owned(),
+    };
+    visible(&sentence, Newlines::Show).into_owned()
+}
+
+/// The gravest difference, and what others there are.
+fn grave(worst: &Difference, differences: &[Difference]) -> String {
+    let rest = differences.iter().skip(1).filter(|d| d.severity > Severity::Info);
+    let mut rest: Vec<_> =
+        rest.map(|d| d.rule.code).filter(|c| *c != worst.rule.code).map(brief).collect();
+    rest.dedup();
+    let more = rest.len().saturating_sub(MAX_BESIDES);
+    rest.truncate(MAX_BESIDES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match rest.as_slice() {
+        [] => worst.message.clone(),
+        rest => {
+            let message = worst.message.trim_end_matches('.');
+            format!("{message}; besides, {}{more}.", rest.join(", "))
+        }
+    }
+}
+
+/// What was said is the same; what stands around it is not.
+fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let mut list: Vec<String> = Vec::new();
+    for d in differences {
+        let what = match d.rule.code {
+            "gw-reasoning-renamed" => format!("{} (A {}, B {})", brief(d.rule.code), d.a, d.b),
+            "gw-fields-dropped" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.b),
+            "gw-fields-dropped" => format!("{} ({})", brief(d.rule.code), d.a),
+            code => brief(code).to_owned(),
+        };
+        if !list.contains(&what) {
+            list.push(what);
+        }
+    }
+    let list = list.join(", ");
+    let where_from = match (a.is_gateway, b.is_gateway) {
+        (true, _) => format!("behind {a}"),
+        (_, true) => format!("behind {b}"),
+        _ => "at A and B".to_owned(),
+    };
+    if a.failed() && b.failed() {
+        return format!("A and B have the same fault: {}; around it, {list}.", a.why());
+    }
+    format!("The answer is the same {where_from}; around it, {list}.")
+}
+
+/// Two answers of their own: how both ended, and of what kind they are.
+fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let (x, y) = (fate(a.seen), fate(b.seen));
+    let ends = match (a.failed() || b.failed(), x == y) {
+        (false, true) => format!("Both ended well ({x})"),
+        (false, false) => format!("Both ended well (A {x}; B {y})"),
+        (true, _) if a.why() == b.why() => format!("Both failed in the same way: {}", a.why()),
+        (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
+    };
+    match differences {
+        [] => format!("{ends}, with answers of the same kind."),
+        [one] => {
+            let mut chars = one.message.chars();
+            let first = chars.next().filter(|_| !one.message.starts_with("A "));
+            let first = first.map_or("A".to_owned(), |c| c.to_lowercase().collect());
+            format!("{ends}; {first}{}", chars.as_str())
+        }
+        [first, rest @ ..] => {
+            let more = rest.len();
+            let mut chars = first.message.trim_end_matches('.').chars();
+            let begin: String =
+                chars.next().map(|c| c.to_lowercase().collect()).unwrap_or_default();
+            format!("{ends}; {begin}{} (and {more} more).", chars.as_str())
+        }
+    }
+}
