@@ -2,7 +2,6 @@
 
 use super::side::{Side, fate, foreign};
 use super::{Found, RULES, both};
-use crate::inspect::Severity;
 use crate::inspect::rule::rule;
 use crate::text::{count, preview};
 
@@ -144,15 +143,7 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
         message.push_str(&format!(" after {m} of {} of content,", count(n, "character")));
     }
     message.push_str(&format!(" where {a} {}", a.ended()));
-    // What it stumbled over may have been in the stream.
-    let mut grave = a.seen.findings().iter().filter(|f| f.severity > Severity::Info);
-    if let Some(f) = grave.find(|f| !b.found(&[f.code()])) {
-        message.push_str(&format!(
-            "; at {}: {}",
-            a.name,
-            preview(f.message.trim_end_matches('.'), 120)
-        ));
-    }
+    message.push_str(&a.stumbling_block(b));
     message.push('.');
     found.add(rule!("ends-differ"), both(left, right).at(None, at), message);
 }

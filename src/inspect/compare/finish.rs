@@ -1,7 +1,7 @@
 //! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
 use super::side::{Side, fate, foreign};
-use super::{Found, RULES, both};
+use super::{Found, RULES, Severity, both};
 use crate::inspect::rule::{is_filter, is_length, rule};
 use crate::text::preview;
 
@@ -73,7 +73,7 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (left, right) = (words(a), words(b));
     let Some((first, told)) = right.first() else { return };
-    if b.error().is_some() {
+    if b.error().is_some() || left.is_empty() && a.was_cut_short() {
         return;
     }
     let told = preview(told, 40);
@@ -137,7 +137,12 @@ fn rewritten(
         f.iter().map(|(c, f)| format!("{c}: {f}")).collect::<Vec<_>>().join(", ")
     };
     let sides = both(list(left), list(right)).at(frame(a), frame(b));
-    found.add(rule!("gw-finish-rewritten"), sides, message);
+    // Another word for the same end misleads nobody who knows both.
+    let severity = match other {
+        Some((_, other)) if alike(a, word, b, other) => Severity::Info,
+        _ => Severity::Warn,
+    };
+    found.add_as(rule!("gw-finish-rewritten"), severity, sides, message);
 }
 
 /// Whether it is an answer of which a client that expects events sees nothing.

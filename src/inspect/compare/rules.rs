@@ -323,7 +323,7 @@ const BRIEF: &[(&str, &str)] = &[
     ("gw-usage-wrong", "the usage differs"),
     ("gw-id-per-chunk", "the id changes from chunk to chunk"),
     ("gw-id-rewritten", "another id"),
-    ("gw-finish-rewritten", "the finish differs"),
+    ("gw-finish-rewritten", "another finish"),
     ("gw-comment-stripped", "comments are not handed on"),
     ("gw-buffered", "it comes in bursts"),
     ("gw-params-dropped", "the requests differ"),

@@ -9,6 +9,9 @@ use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
 pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, bytes];
+/// Where one of them was never heard of.
+pub(super) const ENDS: &[Check] = &[ends];
+
 /// How many characters around a difference are shown.
 const AROUND: usize = 40;
 
@@ -110,7 +113,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let lost = ["gw-guardrail-emptied", "gw-error-swallowed"];
     let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
     let cut = a.was_stopped() || b.was_stopped() || b.error().is_some();
-    if refused(a) || refused(b) || cut || lost.iter().any(|c| found.has(c)) {
+    if refused(a) || refused(b) || lost.iter().any(|c| found.has(c)) {
         return;
     }
     for (channel, name) in [
@@ -128,7 +131,8 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             }
             continue;
         }
-        if named || moved {
+        let shorter = left.starts_with(&right) || right.starts_with(&left);
+        if named || moved || cut && shorter {
             continue;
         }
         let at = first_difference(&left, &right);
@@ -145,7 +149,8 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("the {name} differs from character {chars} on")
         };
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
-        let message = format!("{how}: {} {x}, {} {y}.", a.name, b.name);
+        let why = if left.starts_with(&right) { a.stumbling_block(b) } else { String::new() };
+        let message = format!("{how}: {} {x}, {} {y}{why}.", a.name, b.name);
         found.add(rule!("gw-content-changed"), both(x, y).at(frames.0, frames.1), message);
     }
 }

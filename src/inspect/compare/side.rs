@@ -192,6 +192,16 @@ impl<'a> Side<'a> {
         verdict.trim_end_matches('.').to_owned()
     }
 
+    /// The first thing that is wrong with it and not with the other, from a warning on: what the
+    /// other may have stumbled over. As the tail of a sentence; empty if there is none.
+    pub(super) fn stumbling_block(&self, other: &Self) -> String {
+        let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
+        let first = grave.find(|f| !other.found(&[f.code()]));
+        first.map_or(String::new(), |f| {
+            format!("; at {}: {}", self.name, preview(f.message.trim_end_matches('.'), 120))
+        })
+    }
+
     /// How much of an answer came, in characters; empty if nothing did.
     pub(super) fn came(&self) -> String {
         let named = [
@@ -234,6 +244,25 @@ impl<'a> Side<'a> {
     pub(super) fn was_stopped(&self) -> bool {
         let ours = [Reason::Cancelled, Reason::Limit, Reason::Timeout];
         self.seen.reason().is_some_and(|r| ours.contains(&r))
+    }
+
+    /// Whether the rest of it was not waited for, though more may have been on its way; a silence
+    /// that was given up on is its own.
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.was_stopped() && !self.found(&["timeout-idle"])
+    }
+
+    /// Whether nothing of an answer came: no head, and no body.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let asked = self.seen.request.is_some() && self.seen.is_over();
+        asked && self.seen.head.is_none() && self.seen.wire_len() == 0
+    }
+
+    /// Whether that is so for a reason which says nothing about who was asked: there was no
+    /// connection, or this program gave up.
+    pub(super) fn is_unheard(&self) -> bool {
+        let unreached = matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
+        self.is_unanswered() && (unreached || self.was_stopped())
     }
 
     /// A response header.

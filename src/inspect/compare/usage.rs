@@ -9,7 +9,7 @@ use crate::inspect::rule::rule;
 pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (a.seen.answer().usage, b.seen.answer().usage);
     match (x.is_given(), y.is_given()) {
-        (false, true) if !b.failed() || a.failed() => {
+        (false, true) if (!b.failed() || a.failed()) && !a.was_cut_short() => {
             let right = word(x, y)[1].clone();
             let message = format!("{a} gave no usage; that of {b} ({right}) is made up.");
             found.add(rule!("gw-fabricated-usage"), both("no usage", right), message);

@@ -22,6 +22,13 @@ pub(super) fn verdict(
     let running = !(a.seen.is_over() && b.seen.is_over());
     let sentence = match (differences.first(), expect) {
         (Some(worst), _) if worst.severity > Severity::Info => grave(worst, differences),
+        _ if a.is_unanswered() && b.is_unanswered() => match a.why() == b.why() {
+            true => format!("Neither A nor B gave an answer: {}.", a.why()),
+            false => format!("Neither gave an answer: A {}; B {}.", a.ended(), b.ended()),
+        },
+        (_, Expect::Same) if !running && (a.was_stopped() || b.was_stopped()) => {
+            format!("As far as they came, A and B say the same: A {}; B {}.", a.ended(), b.ended())
+        }
         _ if running => "So far no difference that more of the stream could not explain.".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
@@ -29,7 +36,12 @@ pub(super) fn verdict(
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
-            "No difference: the bodies are equal, byte for byte.".to_owned()
+            let why = if a.failed() {
+                format!(", and both have this fault: {}", a.why())
+            } else {
+                String::new()
+            };
+            format!("No difference: the bodies are equal, byte for byte{why}.")
         }
         (None, Expect::Same) if side::foreign(a, b) => {
             let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
