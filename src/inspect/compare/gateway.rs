@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     fields,
     spliced,
     model,
+    dropped,
     events,
     comments,
     tools,
@@ -153,20 +154,58 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    // Where an error has been named, the name of its event is told with it.
-    if a.named == 0 || b.named > 0 || b.carriers == 0 || !same_dialect(a, b) || a.error().is_some()
-    {
+/// Types of events that do not come through, of the dialects whose events have types.
+pub(super) fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
+    const ALIVE: &[&str] = &["ping", "keepalive"];
+    let early = b.was_stopped() || b.error().is_some() && a.error().is_none();
+    let cut = !b.seen.saw_own_end() && a.seen.saw_own_end();
+    if !same_dialect(a, b) || early || cut || b.types.is_empty() {
         return;
     }
-    let left = count(a.named, "named event");
+    let has = |name: &str| b.types.iter().any(|t| t.name == name);
+    let gone = a.types.iter().filter(|t| !has(&t.name) && !ALIVE.contains(&t.name.as_str()));
+    let gone: Vec<_> = gone.collect();
+    let Some(first) = gone.first() else { return };
+    let more = gone.len().saturating_sub(8);
+    let names: Vec<_> =
+        gone.iter().take(8).map(|t| format!("{} ×{}", preview(&t.name, 60), t.count)).collect();
+    let mut list = names.join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    let message = format!("{b} has none of these events of {a}: {list}.");
+    let sides = both(list, "not there").at(Some(first.first), None);
+    found.add(rule!("gw-events-dropped"), sides, message);
+}
+
+fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    // Where an error has been named, the name of its event is told with it.
+    if a.named == 0 || b.carriers == 0 || !same_dialect(a, b) {
+        return;
+    }
+    // Type by type, where the payloads have any.
+    let mut kept = b.types.iter().filter(|t| t.named > 0);
+    let unnamed = b.types.iter().filter(|t| t.named == 0);
+    let lost = |name: &str| a.types.iter().any(|t| t.name == name && t.named > 0);
+    let n: u64 = unnamed.filter(|t| lost(&t.name)).map(|t| t.count).sum();
+    let all = n == 0 || kept.all(|t| !lost(&t.name));
+    let n = match n {
+        0 if b.named > 0 || a.error().is_some() => return,
+        0 => a.named,
+        n => n,
+    };
     // Most clients take the kind of an event from its data.
     let (severity, end) = match a.seen.dialect().map(|d| d.name()) {
         Some("anthropic") => (Severity::Fatal, ": its clients see no event"),
         Some("openai-responses") => (Severity::Warn, ""),
         _ => (Severity::Info, ", which no client of this dialect needs"),
     };
-    let message = format!("{b} has none of the event names of {a} ({left}){end}.");
+    let left = count(n, "named event");
+    let message = match all {
+        true => format!("{b} has none of the event names of {a} ({left}){end}."),
+        false => format!("{b} does not name {left} of {a}{end}."),
+    };
     found.add_as(rule!("gw-event-name-stripped"), severity, both(left, "none"), message);
 }
 
@@ -297,50 +336,64 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-/// Members with a value that nothing else here tells of: citations, log probabilities, extensions.
+/// Members with a value that nothing else here tells of, on one side only: citations, log
+/// probabilities, extensions.
 fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let lost = ["gw-guardrail-emptied", "gw-fabricated-finish"];
+    let failed = a.error().is_some() || b.error().is_some() || a.was_stopped() || b.was_stopped();
+    if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(c)) {
+        return;
+    }
+    let list = |gone: Vec<String>| {
+        let more = gone.len().saturating_sub(5);
+        let mut list = gone.into_iter().take(5).collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            list.push_str(&format!(" and {more} more"));
+        }
+        list
+    };
+    let gone = only(a, b, found.has("gw-usage-dropped"));
+    if !gone.is_empty() {
+        let list = list(gone);
+        let message = format!("members of {a} that {b} does not have: {list}.");
+        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
+    }
+    // Gateways always count a little more than they were told.
+    let added = only(b, a, true);
+    if !added.is_empty() {
+        let list = list(added);
+        let message = format!("members of {b} that {a} does not have: {list}.");
+        found.add(rule!("gw-fields-added"), both("not there", list), message);
+    }
+}
+
+/// The members that one has with a value and the other has not, but for what other checks look at.
+fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
     // The frame of every chunk, and what has a check of its own.
     const TOLD: &[&str] =
         &["error", "[].message", ".delta.role", ".delta.content", ".function_call"];
     const CALL: &[&str] = &["index", "id", "type", "function"];
-    let lost = ["gw-content-changed", "gw-guardrail-emptied", "gw-fabricated-finish"];
-    let failed = a.error().is_some() || b.error().is_some() || b.was_stopped();
-    if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(c)) {
-        return;
-    }
     let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
-    let mut gone: Vec<String> = Vec::new();
     // The members that fed a channel, whole: what became of the channel is told elsewhere.
-    let channels = [Channel::Reasoning, Channel::Refusal];
+    let channels = [Channel::Reasoning, Channel::Refusal, Channel::Tool];
     let read = channels.into_iter().flat_map(|c| a.seen.answer().paths(c));
     let read: Vec<String> = read.map(|(path, _)| member(&path)).collect();
-    let no_usage = ["gw-usage-dropped"].iter().any(|c| found.has(c));
+    let mut gone: Vec<String> = Vec::new();
     for row in a.seen.shape().rows() {
         let value = row.types.iter().any(|t| *t != "null");
-        let told =
-            TOLD.iter().any(|t| row.path.contains(t)) || read.iter().any(|r| within(&row.path, r));
         let call = row.path.split_once(".tool_calls");
-        let told = told
-            || call.is_some_and(|(_, rest)| {
-                let member = rest.trim_start_matches("[].");
-                rest.is_empty() || CALL.iter().any(|c| within(member, c))
-            });
-        let told = told || no_usage && within(&row.path, "usage");
+        let call = call.map(|(_, rest)| rest.trim_start_matches("[]").trim_start_matches('.'));
+        let told = TOLD.iter().any(|t| row.path.contains(t))
+            || call.is_none() && read.iter().any(|r| within(&row.path, r))
+            || call.is_some_and(|m| m.is_empty() || CALL.iter().any(|c| within(m, c)))
+            || no_usage && within(&row.path, "usage");
         // What stands inside of something that is gone is gone with it.
         let inside = gone.iter().any(|g| within(&row.path, g));
         if value && !told && !inside && !theirs.contains(&row.path) {
             gone.push(row.path);
         }
     }
-    if !gone.is_empty() {
-        let more = gone.len().saturating_sub(5);
-        let mut list = gone.into_iter().take(5).collect::<Vec<_>>().join(", ");
-        if more > 0 {
-            list.push_str(&format!(" and {more} more"));
-        }
-        let message = format!("members of {a} that {b} does not have: {list}.");
-        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
-    }
+    gone
 }
 
 /// The member of a delta that a path leads to or into; any other path as it is.

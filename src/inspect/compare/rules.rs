@@ -35,7 +35,7 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
     Rule {
         means: "The names of the events (`event:` lines) are gone behind the gateway.",
         example: "A: event: message_start⏎data: … · B: data: …",
-        breaks: "anthropic-python takes the kind of an event from that line only: it sees no event at all.",
+        breaks: "anthropic-python takes the kind of an event from that line only: it sees no event at all. Responses (a warning) and Chat (info) are read by their data.",
         remedy: "The gateway must forward whole events, not data lines.",
         evidence: "no named gateway; the effect on the client was tried",
         ..row("gw-event-name-stripped", Severity::Fatal)
@@ -240,6 +240,22 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         ..row("gw-fields-dropped", Severity::Info)
     },
     Rule {
+        means: "Behind the gateway there are members that the upstream does not send.",
+        example: "A: no model · B: \"model\":\"alias\" in every event",
+        breaks: "Strict decoders that refuse what they don't know.",
+        remedy: "None needed for a client that leaves unknown members alone.",
+        evidence: "seen with LiteLLM 1.106.2: Responses, model in every event",
+        ..row("gw-fields-added", Severity::Info)
+    },
+    Rule {
+        means: "Whole types of events that the direct call has do not come through the gateway.",
+        example: "A: response.created, response.output_item.added, … · B: response.output_text.delta, response.completed",
+        breaks: "Clients that build the answer from its events: openai's helpers need response.created, Anthropic's need content_block_start.",
+        remedy: "Look whether the gateway fakes the stream from a whole answer; tell it to hand the stream on, or go direct.",
+        evidence: "seen with LiteLLM 1.81.5 and 1.106.2: Responses of a model that it does not know",
+        ..row("gw-events-dropped", Severity::Warn)
+    },
+    Rule {
         means: "Members that were null are gone behind the gateway.",
         example: "A: \"finish_reason\":null · B: no finish_reason",
         breaks: "Strict decoders that require the member.",
@@ -336,6 +352,8 @@ const BRIEF: &[(&str, &str)] = &[
     ("gw-rechunked", "the text in other pieces"),
     ("gw-role-injected", "more roles"),
     ("gw-fields-dropped", "missing members"),
+    ("gw-fields-added", "more members"),
+    ("gw-events-dropped", "events are missing"),
     ("gw-null-stripped", "no null members"),
     ("gw-key-order", "another order of the members"),
     ("gw-retry-hidden", "more than one try"),

@@ -8,7 +8,7 @@ use crate::inspect::{Phase, Reason, Severity};
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
-pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, bytes];
+pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, done, bytes];
 /// Where one of them was never heard of.
 pub(super) const ENDS: &[Check] = &[ends];
 
@@ -71,22 +71,28 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     found.add(rule!("ends-differ"), both(left, right), message);
 }
 
+/// A [DONE] that only the other has: what is added to an answer that is otherwise the same.
+fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let of = |s: &Side<'_>| s.seen.answer().sentinel;
+    let (None, Some(frame)) = (of(a), of(b)) else { return };
+    let cut = a.failed() || b.failed() || a.was_stopped() || foreign(a, b);
+    let told = ["ends-differ", "gw-fabricated-finish"].iter().any(|c| found.has(c));
+    if cut || told || b.found(&["done-on-anthropic"]) {
+        return;
+    }
+    let why = match b.wants_done() {
+        true => format!("that {a} does not send"),
+        false => "which this dialect does not have".to_owned(),
+    };
+    let message = format!("{b} ends with a [DONE], {why}.");
+    let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
+    found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+}
+
 /// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
 fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
     if grave || a.failed() || b.failed() || found.has("ends-differ") {
-        return;
-    }
-    let wants = |s: &Side<'_>| s.seen.dialect().is_some_and(|d| d.ending().sentinel);
-    let done = |s: &Side<'_>| s.seen.answer().sentinel;
-    if let (None, Some(_)) = (done(a), done(b))
-        && wants(a)
-        && wants(b)
-    {
-        let message =
-            format!("the answer is the same, but {b} ends with a [DONE] that {a} does not send.");
-        let sides = both("no [DONE]", "[DONE]").at(None, done(b));
-        found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
         return;
     }
     // Timing differs from call to call.

@@ -16,6 +16,9 @@ use crate::text::{count, preview};
 /// How many distinct ids and models are told apart.
 const MAX_IDS: usize = 1000;
 
+/// How many types of events are told apart.
+const MAX_TYPES: usize = 100;
+
 /// Headers by which gateways tell that they stand in between, by their beginnings.
 const MARKS: &[&str] = &["x-litellm-", "x-portkey-", "cf-aig-", "helicone-"];
 
@@ -34,6 +37,8 @@ pub(super) struct Side<'a> {
     pub(super) models: Vec<String>,
     /// Frames with an `event` line.
     pub(super) named: u64,
+    /// The types of events that the payloads name, in order of appearance, bounded.
+    pub(super) types: Vec<EventType>,
     /// Comment lines, also inside events.
     pub(super) comments: u64,
     /// Of the frame with the last usage: whether `choices` was there and empty.
@@ -44,6 +49,18 @@ pub(super) struct Side<'a> {
     pub(super) carriers: u64,
     /// Frames whose data is a JSON object.
     pub(super) objects: u64,
+}
+
+/// One type of events.
+pub(super) struct EventType {
+    /// What the payload's `type` says.
+    pub(super) name: String,
+    /// How many such frames.
+    pub(super) count: u64,
+    /// How many of them have an `event` line.
+    pub(super) named: u64,
+    /// The first of them.
+    pub(super) first: u32,
 }
 
 /// The side as sentences name it.
@@ -71,6 +88,7 @@ impl<'a> Side<'a> {
             ids: Vec::new(),
             models: Vec::new(),
             named: 0,
+            types: Vec::new(),
             comments: seen.sse().map_or(0, |s| s.comments.total()),
             usage_alone: None,
             keys: Vec::new(),
@@ -89,14 +107,31 @@ impl<'a> Side<'a> {
             if let Some(root) = tape.root(&data) {
                 side.objects += u64::from(root.kind() == json::Kind::Object);
                 side.payload(root, carries);
+                side.event(root, index as u32, frame.is_named());
             }
         }
         side
     }
 
+    /// Counts the type that the payload says it is of.
+    fn event(&mut self, root: Value<'_>, index: u32, named: bool) {
+        let Some(name) = root.str("type").or_else(|| root.str("event_type")) else { return };
+        let known = self.types.iter_mut().find(|t| t.name == *name);
+        if let Some(known) = known {
+            known.count += 1;
+            known.named += u64::from(named);
+        } else if self.types.len() < MAX_TYPES {
+            let (name, named) = (name.into_owned(), u64::from(named));
+            self.types.push(EventType { name, count: 1, named, first: index });
+        }
+    }
+
     fn payload(&mut self, root: Value<'_>, carries: bool) {
-        for (key, list) in [("id", &mut self.ids), ("model", &mut self.models)] {
-            if let Some(value) = root.str(key)
+        // Responses and Anthropic have the answer's own object inside of the event's.
+        let own = root.get("response").or_else(|| root.get("message")).unwrap_or(root);
+        let id = root.str("id").or_else(|| own.str("id"));
+        for (value, list) in [(id, &mut self.ids), (root.str("model"), &mut self.models)] {
+            if let Some(value) = value
                 && list.len() < MAX_IDS
                 && list.last().is_none_or(|last| *last != value)
                 && !list.iter().any(|old| *old == value)
@@ -176,9 +211,12 @@ impl<'a> Side<'a> {
                     format!("had no end of its own ({})", why())
                 }
                 None => {
-                    let done =
-                        self.seen.answer().sentinel.map_or("nor a [DONE]", |_| "but a [DONE]");
-                    format!("ended {after} with no finish {done}")
+                    let done = match self.seen.answer().sentinel {
+                        Some(_) => " but a [DONE]",
+                        None if self.wants_done() => " nor a [DONE]",
+                        None => "",
+                    };
+                    format!("ended {after} with no finish{done}")
                 }
             },
         }
@@ -200,6 +238,11 @@ impl<'a> Side<'a> {
         first.map_or(String::new(), |f| {
             format!("; at {}: {}", self.name, preview(f.message.trim_end_matches('.'), 120))
         })
+    }
+
+    /// Whether its dialect ends with [DONE].
+    pub(super) fn wants_done(&self) -> bool {
+        self.seen.dialect().is_some_and(|d| d.ending().sentinel)
     }
 
     /// How much of an answer came, in characters; empty if nothing did.

@@ -260,3 +260,97 @@ fn every_difference_has_words_for_a_list() {
         assert_ne!(rules::brief(rule.code), rule.code);
     }
 }
+
+/// A Responses stream; `keep` says which events come, `named` which of them have an event line.
+fn responses(id: &str, keep: fn(&str) -> bool, named: fn(&str) -> bool) -> Vec<String> {
+    let whole = format!(r#""response":{{"id":"{id}","object":"response","model":"m","status":"#);
+    let text = r#""item_id":"msg_1","output_index":0,"content_index":0"#;
+    let done =
+        r#""completed","output":[],"usage":{"input_tokens":7,"output_tokens":2,"total_tokens":9}}"#;
+    let events = [
+        ("response.created", format!(r#"{whole}"in_progress","output":[]}}"#)),
+        ("response.output_text.delta", format!(r#"{text},"delta":"Good "#) + "\""),
+        ("response.output_text.delta", format!(r#"{text},"delta":"morning.""#)),
+        ("response.output_text.done", format!(r#"{text},"text":"Good morning.""#)),
+        ("response.completed", format!("{whole}{done}")),
+    ];
+    let events = events.iter().filter(|(kind, _)| keep(kind));
+    let write = |(kind, rest): &(&str, String)| {
+        let name = if named(kind) { format!("event: {kind}\n") } else { String::new() };
+        format!("{name}data: {{\"type\":\"{kind}\",{rest}}}\n\n")
+    };
+    events.map(write).collect()
+}
+
+fn response(pieces: &[String]) -> Inspection {
+    spoken("openai-responses", 200, "text/event-stream", pieces, EndCause::Complete)
+}
+
+#[test]
+fn events_that_do_not_come_through_are_named_by_their_types() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let faked = |kind: &str| kind.ends_with("delta") || kind.ends_with("completed");
+    let got = compare(&a, &response(&responses("resp_1", faked, all)), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-events-dropped");
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    let said = &got.verdict;
+    assert!(said.contains("response.created ×1, response.output_text.done ×1"), "{said}");
+    // A stream that ends early lacks its end, and that is told as such.
+    let cut = |kind: &str| !kind.ends_with("completed");
+    let told = codes(&a, &response(&responses("resp_1", cut, all)));
+    assert!(!told.contains(&"gw-events-dropped"), "{told:?}");
+}
+
+#[test]
+fn names_are_counted_by_the_types_of_events() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let half = responses("resp_1", all, |kind| kind.ends_with("completed"));
+    let got = compare(&a, &response(&half), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-event-name-stripped");
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    assert!(got.verdict.contains("does not name 4 named events of A"), "{}", got.verdict);
+}
+
+#[test]
+fn what_is_added_around_a_response_is_info() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let other = response(&responses("resp_bGl0ZWxsbTpjdXN0b20", all, all));
+    assert_eq!(codes(&a, &other), ["gw-id-rewritten"]);
+    let more = responses("resp_1", all, all);
+    let more = more.iter().map(|f| f.replace("\"type\":", "\"extra\":1,\"type\":"));
+    assert_eq!(codes(&a, &response(&more.collect::<Vec<_>>())), ["gw-fields-added"]);
+    let mut done = responses("resp_1", all, all);
+    done.push("data: [DONE]\n\n".into());
+    let got = compare(&a, &response(&done), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info), "{:?}", got.differences);
+    assert!(got.verdict.ends_with("around it, an added [DONE]."), "{}", got.verdict);
+}
+
+#[test]
+fn an_error_that_both_tell_comes_before_what_is_odd_about_it() {
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no quota\"}}\n\n";
+    let failed = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"model\":\"m\",\"status\":\"failed\",\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no quota\"}}}\n\n";
+    let both: Vec<String> = [error, failed].map(str::to_owned).into();
+    let one = [failed.to_owned()];
+    let got = compare(&response(&both), &response(&one), Expect::Same);
+    assert!(got.verdict.starts_with("A and B tell the same error"), "{}", got.verdict);
+    assert!(got.differences.iter().any(|d| d.rule.code == "gw-events-dropped"));
+}
+
+#[test]
+fn what_a_bound_cut_off_was_not_made_up() {
+    let limit = EndCause::Limit(crate::journal::Limit::Body);
+    let cut = |n: usize| inspected(200, "text/event-stream", &sound()[..n], limit);
+    let got = compare(&cut(6), &through(&sound()), Expect::Same);
+    assert!(got.worst() <= Some(Severity::Info), "{:?}", got.differences);
+    assert!(
+        got.verdict.starts_with("As far as they came, A and B say the same"),
+        "{}",
+        got.verdict
+    );
+    let other = edited(|_, f| Some(f.replace("Good", "Bad")));
+    assert_eq!(codes(&cut(6), &through(&other))[0], "gw-content-changed");
+}

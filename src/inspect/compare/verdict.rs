@@ -9,6 +9,9 @@ use crate::text::{Newlines, visible};
 /// Of two calls that failed, or of which one was mended, these say all there is.
 const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
 
+/// These are about what was sent.
+const REQUESTS: &[&str] = &["request-mutated", "gw-params-dropped", "duplicate-request-after-422"];
+
 /// How many of the differences beside the gravest are named.
 const MAX_BESIDES: usize = 4;
 
@@ -21,7 +24,7 @@ pub(super) fn verdict(
 ) -> String {
     let running = !(a.seen.is_over() && b.seen.is_over());
     let sentence = match (differences.first(), expect) {
-        (Some(worst), _) if worst.severity > Severity::Info => grave(worst, differences),
+        (Some(worst), _) if worst.severity > Severity::Info => grave(differences, a, b),
         _ if a.is_unanswered() && b.is_unanswered() => match a.why() == b.why() {
             true => format!("Neither A nor B gave an answer: {}.", a.why()),
             false => format!("Neither gave an answer: A {}; B {}.", a.ended(), b.ended()),
@@ -32,7 +35,7 @@ pub(super) fn verdict(
         _ if running => "So far no difference that more of the stream could not explain.".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
-            let error = differences.iter().find(|d| ERRORS.contains(&d.rule.code));
+            let error = differences.iter().find(|d| ERRORS.contains(&d.rule.code) && !is_done(d));
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
@@ -52,22 +55,38 @@ pub(super) fn verdict(
     visible(&sentence, Newlines::Show).into_owned()
 }
 
-/// The gravest difference, and what others there are.
-fn grave(worst: &Difference, differences: &[Difference]) -> String {
-    let rest = differences.iter().skip(1).filter(|d| d.severity > Severity::Info);
+/// The gravest difference, and what others there are. Of a call that came to an error, that comes
+/// before what is merely odd.
+fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let serious = differences.iter().filter(|d| d.severity > Severity::Info);
+    let retold = differences.iter().find(|d| d.rule.code == "gw-error-rewrapped");
+    // What the requests differ in comes before the answers to them.
+    let mild = differences
+        .first()
+        .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.rule.code));
+    let (head, skip) = match (retold, differences.first()) {
+        (Some(retold), _) if mild => (retold.message.clone(), ""),
+        _ if mild && a.error().is_some() && b.error().is_some() => {
+            (format!("A and B tell the same error: {}", a.why()), "")
+        }
+        (_, Some(worst)) => (worst.message.clone(), worst.rule.code),
+        (_, None) => return String::new(),
+    };
     let mut rest: Vec<_> =
-        rest.map(|d| d.rule.code).filter(|c| *c != worst.rule.code).map(brief).collect();
+        serious.map(|d| d.rule.code).filter(|code| *code != skip).map(brief).collect();
     rest.dedup();
     let more = rest.len().saturating_sub(MAX_BESIDES);
     rest.truncate(MAX_BESIDES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match rest.as_slice() {
-        [] => worst.message.clone(),
-        rest => {
-            let message = worst.message.trim_end_matches('.');
-            format!("{message}; besides, {}{more}.", rest.join(", "))
-        }
+        [] => head,
+        rest => format!("{}; besides, {}{more}.", head.trim_end_matches('.'), rest.join(", ")),
     }
+}
+
+/// Whether nothing but a [DONE] distinguishes the ends.
+fn is_done(d: &Difference) -> bool {
+    d.a == "[DONE]" || d.b == "[DONE]"
 }
 
 /// What was said is the same; what stands around it is not.
@@ -78,6 +97,9 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
             "gw-reasoning-renamed" => format!("{} (A {}, B {})", brief(d.rule.code), d.a, d.b),
             "gw-fields-dropped" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.b),
             "gw-fields-dropped" => format!("{} ({})", brief(d.rule.code), d.a),
+            "ends-differ" if is_done(d) => "an added [DONE]".to_owned(),
+            "gw-fields-added" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.a),
+            "gw-fields-added" => format!("{} ({})", brief(d.rule.code), d.b),
             code => brief(code).to_owned(),
         };
         if !list.contains(&what) {
