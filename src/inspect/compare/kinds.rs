@@ -64,16 +64,13 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let places = |s: &Side<'_>| -> Vec<(String, u32)> {
-        s.seen.answer().usage_seen.iter().map(|(path, f)| (path.general(), *f)).collect()
-    };
-    let (x, y) = (places(a), places(b));
-    let names = |p: &[(String, u32)]| {
-        let mut names: Vec<_> = p.iter().map(|p| p.0.clone()).collect();
+    let names = |s: &Side<'_>| -> Vec<String> {
+        let mut names: Vec<_> =
+            s.seen.answer().usage_seen.iter().map(|(path, _)| path.general()).collect();
         names.dedup();
         names
     };
-    let (left, right) = (names(&x), names(&y));
+    let (left, right) = (names(a), names(b));
     if left == right || a.failed() || b.failed() {
         return;
     }
@@ -83,9 +80,7 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (true, false) => format!("only {b} gives usage, in {}.", word(&right)),
         _ => format!("usage stands in {} at {a} and in {} at {b}.", word(&left), word(&right)),
     };
-    let last = |p: &[(String, u32)]| p.last().map(|p| p.1);
-    let sides = both(word(&left), word(&right)).at(last(&x), last(&y));
-    found.add(rule!("kinds-differ"), sides, message);
+    found.add(rule!("kinds-differ"), both(word(&left), word(&right)), message);
 }
 
 /// Whether the one streams and the other hands its answer over in lumps.

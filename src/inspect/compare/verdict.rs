@@ -129,18 +129,19 @@ fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     };
     match differences {
         [] => format!("{ends}, with answers of the same kind."),
-        [one] => {
-            let mut chars = one.message.chars();
-            let first = chars.next().filter(|_| !one.message.starts_with("A "));
-            let first = first.map_or("A".to_owned(), |c| c.to_lowercase().collect());
-            format!("{ends}; {first}{}", chars.as_str())
-        }
+        [one] => format!("{ends}; {}", inside(&one.message)),
         [first, rest @ ..] => {
-            let more = rest.len();
-            let mut chars = first.message.trim_end_matches('.').chars();
-            let begin: String =
-                chars.next().map(|c| c.to_lowercase().collect()).unwrap_or_default();
-            format!("{ends}; {begin}{} (and {more} more).", chars.as_str())
+            let first = inside(first.message.trim_end_matches('.'));
+            format!("{ends}; {first} (and {} more).", rest.len())
         }
+    }
+}
+
+/// A sentence as a part of another: small at its beginning, but for a name.
+fn inside(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match chars.next().filter(|_| !sentence.starts_with("A ") && !sentence.starts_with("B ")) {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => sentence.to_owned(),
     }
 }
