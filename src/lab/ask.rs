@@ -7,6 +7,34 @@ use serde_json::value::RawValue;
 use super::random::Random;
 use super::scenario::{Answer, Scenario, When};
 use super::speaker::Streams;
+use crate::json::{Kind, Tape, Value};
+
+/// Where the dialects have what is said to the model.
+const PROMPTS: &[&str] = &[
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "instructions",
+    "messages",
+    "contents",
+    "input",
+    "prompt",
+    "message",
+];
+
+/// How many characters of text there are; `counts` says whether a string here is text.
+fn said(value: Value<'_>, counts: bool) -> u64 {
+    let text = |key: &str| matches!(key, "content" | "text" | "parts");
+    match value.kind() {
+        Kind::String if counts => value.as_str().map_or(0, |s| s.chars().count() as u64),
+        Kind::Array => value.items().map(|item| said(item, counts)).sum(),
+        Kind::Object => {
+            let members = value.entries();
+            members.map(|(k, v)| said(v, k.as_str().is_some_and(|k| text(&k)))).sum()
+        }
+        _ => 0,
+    }
+}
 
 /// The part of a request's body that the lab looks at.
 #[derive(Debug)]
@@ -53,11 +81,17 @@ impl Ask {
         options.is_some_and(|it| it.get("include_usage") == Some(&true.into()))
     }
 
-    /// Roughly how many tokens the prompt has; the lab has no tokenizer.
+    /// Roughly how many tokens the prompt has; the lab has no tokenizer. Only what is said counts, so
+    /// that one prompt has one count in every dialect, however its JSON is written.
     pub(super) fn input_tokens(&self) -> u64 {
-        let prompts = ["messages", "contents", "input", "prompt"];
-        let len: usize = prompts.into_iter().filter_map(|key| self.text(key)).map(str::len).sum();
-        u64::try_from(len / 4).unwrap_or(u64::MAX).max(1)
+        let mut tape = Tape::new();
+        let mut chars = 0;
+        for text in PROMPTS.iter().filter_map(|key| self.text(key)) {
+            if tape.parse(text).is_ok() {
+                chars += tape.root(text).map_or(0, |root| said(root, true));
+            }
+        }
+        (chars / 4).max(1)
     }
 
     /// The answer of a scenario that this request gets.
@@ -101,6 +135,22 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_prompt_has_one_count_however_it_is_written() {
+        let count = |body: &str| Ask::parse("/", None, body.as_bytes()).unwrap().input_tokens();
+        let chat = r#"{"messages":[{"role":"user","content":"Good morning, how are you?"}]}"#;
+        assert_eq!(count(chat), 6);
+        for other in [
+            "{ \"messages\" : [ { \"role\" : \"user\" , \"content\" : \"Good morning, how are you?\" } ] }",
+            r#"{"contents":[{"role":"user","parts":[{"text":"Good morning, how are you?"}]}]}"#,
+            r#"{"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Good morning, how are you?"}]}]}"#,
+            r#"{"prompt":"Good morning, how are you?"}"#,
+        ] {
+            assert_eq!(count(other), 6, "{other}");
+        }
+        assert_eq!(count("{}"), 1);
+    }
 
     #[test]
     fn reads_what_matters_and_ignores_the_rest() {

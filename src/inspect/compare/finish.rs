@@ -1,7 +1,9 @@
-//! Finish words by what they mean: each dialect has its own for the same end.
+//! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
-use super::side::Side;
-use crate::inspect::rule::{is_filter, is_length};
+use super::side::{Side, fate, foreign};
+use super::{Found, RULES, Severity, both};
+use crate::inspect::rule::{is_filter, is_length, rule};
+use crate::text::preview;
 
 /// What a finish word says, in whatever dialect.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ enum Meaning<'a> {
     Tools,
     /// A filter, or the model itself, refused.
     Filter,
+    /// It failed, and says so with this word alone.
+    Failure,
     /// Responses and Interactions say why elsewhere: for its length, or because of a filter.
     Incomplete,
     /// A word of its own.
@@ -29,10 +33,16 @@ fn meaning(word: &str) -> Meaning<'_> {
         }
         "incomplete" => Meaning::Incomplete,
         "refusal" => Meaning::Filter,
+        word if is_failure(word) => Meaning::Failure,
         word if is_length(word) => Meaning::Length,
         word if is_filter(word) => Meaning::Filter,
         other => Meaning::Other(other),
     }
+}
+
+/// Whether a finish word says that the answer failed.
+pub(super) fn is_failure(word: &str) -> bool {
+    matches!(word, "error" | "abort" | "failed" | "ERROR" | "TIMEOUT")
 }
 
 /// Whether the finish `x` of `a` and the finish `y` of `b`, in dialects of their own, say the same.
@@ -51,4 +61,91 @@ fn calls_unsaid(side: &Side<'_>) -> bool {
     let words = side.seen.dialect().map_or(&[][..], |d| d.ending().finishes);
     let has_word = words.iter().any(|w| meaning(w) == Meaning::Tools);
     !has_word && !side.seen.answer().tools().is_empty()
+}
+
+/// What became of the finish, choice by choice.
+pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let (x, y) = (a.seen.answer(), b.seen.answer());
+    // An empty word says nothing.
+    let words = |s: &Side<'_>| -> Vec<(u32, String)> {
+        let all = s.seen.answer().finish().filter(|(_, f)| !f.is_empty());
+        all.map(|(c, f)| (c, f.to_owned())).collect()
+    };
+    let (left, right) = (words(a), words(b));
+    let Some((first, told)) = right.first() else { return };
+    if b.error().is_some() || left.is_empty() && a.was_cut_short() {
+        return;
+    }
+    let told = preview(told, 40);
+    let frame = y.finish_frame(*first);
+    let sides = || both(fate(a.seen), fate(b.seen)).at(None, frame);
+    let refused = a.error().is_some() && a.carriers == 0 && b.carriers > 0;
+    if left.is_empty() && !refused {
+        let how = match a.error() {
+            Some(error) => format!("failed with {error}"),
+            None => a.ended(),
+        };
+        let message = format!("{b} made an end up: it says finish {told:?}, but {} {how}.", a.name);
+        found.add(rule!("gw-fabricated-finish"), sides(), message);
+    } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
+        // Clients see as little of the one as of the other, and of the one not even an end.
+        let (came, why) = (a.came(), a.why());
+        let message = format!(
+            "{b} made an end up: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why}).",
+            a.name
+        );
+        found.add(rule!("gw-fabricated-finish"), sides(), message);
+    } else if !left.is_empty() {
+        rewritten(a, b, &left, &right, found);
+    }
+    let failure = left.iter().find(|(_, f)| is_failure(f));
+    if let Some((choice, word)) = failure.filter(|_| !right.iter().any(|(_, f)| is_failure(f))) {
+        let message =
+            format!("{} ended with finish {word:?}, a failure; {b} says {told:?}.", a.name);
+        let sides = both(word.clone(), told).at(x.finish_frame(*choice), frame);
+        found.add(rule!("gw-error-swallowed"), sides, message);
+    }
+}
+
+/// The first choice whose finish is another, or is lost.
+fn rewritten(
+    a: &Side<'_>,
+    b: &Side<'_>,
+    left: &[(u32, String)],
+    right: &[(u32, String)],
+    found: &mut Found,
+) {
+    let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
+    let kept = |c: u32, f: &str| right.iter().any(|(d, g)| *d == c && same(f, g));
+    let Some((choice, word)) = left.iter().find(|(c, f)| !kept(*c, f)) else { return };
+    let other = right.iter().find(|(c, _)| c == choice);
+    let message = match (other, left.len().max(right.len())) {
+        (Some((_, other)), 1) => format!("the finish is {word:?} at {a} and {other:?} at {b}."),
+        (Some((_, other)), _) => {
+            format!("the finish of choice {choice} is {word:?} at {a} and {other:?} at {b}.")
+        }
+        (None, 1) => {
+            let other = right.first().map_or(0, |(c, _)| *c);
+            format!(
+                "the finish {word:?} of choice {choice} comes at {b} as that of choice {other}."
+            )
+        }
+        (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}."),
+    };
+    let frame = |s: &Side<'_>| s.seen.answer().finish_frame(*choice);
+    let list = |f: &[(u32, String)]| {
+        f.iter().map(|(c, f)| format!("{c}: {f}")).collect::<Vec<_>>().join(", ")
+    };
+    let sides = both(list(left), list(right)).at(frame(a), frame(b));
+    // Another word for the same end misleads nobody who knows both.
+    let severity = match other {
+        Some((_, other)) if alike(a, word, b, other) => Severity::Info,
+        _ => Severity::Warn,
+    };
+    found.add_as(rule!("gw-finish-rewritten"), severity, sides, message);
+}
+
+/// Whether it is an answer of which a client that expects events sees nothing.
+fn unreadable(s: &Side<'_>) -> bool {
+    s.found(&["ndjson-in-sse", "json-completion-200", "sse-single-newline-frames"])
 }

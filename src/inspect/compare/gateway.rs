@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::finish::alike;
-use super::side::{Side, fate, foreign};
-use super::{Check, Found, RULES, both};
+use super::side::{Side, foreign};
+use super::{Check, Found, RULES, both, errors, finish, usage};
 use crate::dialect::Channel;
 use crate::inspect::rule::{Severity, rule};
 use crate::json::{Kind, Tape};
@@ -12,15 +11,15 @@ use crate::text::{count, preview};
 
 /// In the order in which they are made: a later one may leave out what an earlier one told.
 pub(super) const CHECKS: &[Check] = &[
-    errors,
-    finish,
+    errors::errors,
+    finish::finish,
     emptied,
-    usage,
-    usage_shape,
+    usage::usage,
     reasoning,
-    ids,
+    fields,
     spliced,
     model,
+    dropped,
     events,
     comments,
     tools,
@@ -28,9 +27,10 @@ pub(super) const CHECKS: &[Check] = &[
     retries,
     request,
     repeated,
+    usage::shape,
+    ids,
     pieces,
     roles,
-    fields,
     nulls,
     key_order,
 ];
@@ -38,206 +38,12 @@ pub(super) const CHECKS: &[Check] = &[
 /// Headers by which gateways tell how often they tried.
 const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"];
 
-/// Statuses that say that the request as it stands is wrong: another request may be right.
-const REFUSALS: &[u16] = &[400, 413, 422];
-
-fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let unframed = |s: &Side<'_>| s.found(&["sse-raw-json"]);
-    if unframed(b) && !unframed(a) && a.error().is_some() {
-        let message = format!("the error of {a} arrives behind {b} as bare JSON between events.");
-        let sides = both(a.error().unwrap_or_default(), "no event");
-        found.add(rule!("gw-error-unframed"), sides, message);
-        return;
-    }
-    // Of a response that is nothing but the error, the frame tells nothing.
-    let frame = |s: &Side<'_>| {
-        let first = s.seen.answer().errors.first().map(|e| e.frame);
-        first.filter(|_| s.seen.status().is_none_or(|n| n < 300))
-    };
-    match (a.error(), b.error()) {
-        (Some(left), None) => lost_error(a, b, left, frame(a), found),
-        (Some(left), Some(right)) if !same_error(a, b) => {
-            let status =
-                |s: &Side<'_>| s.seen.status().map_or("no status".into(), |n| n.to_string());
-            let (x, y) = (status(a), status(b));
-            let mut message = if b.found(&["swallowed-422"]) && a.seen.status() == Some(422) {
-                let (why, right) = (a.seen.verdict(), preview(&right, 100));
-                format!("{b} lost the 422 of {} and says {right} instead. {why}", a.name)
-            } else if x == y {
-                format!("the error is told in other words: {a} {left}, {b} {right}.")
-            } else {
-                format!(
-                    "the error's status is {x} at {} and {y} at {}: {a} {left}, {b} {right}.",
-                    a.name, b.name
-                )
-            };
-            if let (Some(wait), None) = (a.header("retry-after"), b.header("retry-after")) {
-                message.push_str(&format!(" Retry-After: {} is lost.", preview(wait, 40)));
-            }
-            let sides = both(left, right).at(frame(a), frame(b));
-            found.add(rule!("gw-error-rewrapped"), sides, message);
-        }
-        (None, Some(right)) => new_error(a, b, right, frame(b), found),
-        (None, None) => {
-            if let Some(left) = a.hidden_error().filter(|_| b.hidden_error().is_none()) {
-                let right = fate(b.seen);
-                let message = format!("{left} at {a}; {b} shows no error ({right}).");
-                found.add(rule!("gw-error-swallowed"), both(left, right), message);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether both tell their error with one status and in the same words. The error's kind is a word
-/// of the dialect.
-fn same_error(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
-    let words = if foreign(a, b) { said(a) == said(b) } else { a.error() == b.error() };
-    words && a.seen.status() == b.seen.status()
-}
-
-/// The direct call tells an error, the other does not.
-fn lost_error(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut Found) {
-    let right = fate(b.seen);
-    let refused = a.seen.status().filter(|s| *s >= 300);
-    if let Some(status) = refused
-        && b.carriers > 0
-    {
-        // What answers a call that was refused is another call.
-        let (code, why) = match REFUSALS.contains(&status) {
-            true => (rule!("gw-params-dropped"), "the request that it sent must be another one"),
-            false => (rule!("ends-differ"), "it tried again, or asked somebody else"),
-        };
-        let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}.");
-        return found.add(code, both(left, right), message);
-    }
-    let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")
-        && b.seen.dialect().is_some_and(|d| d.name() != "ollama");
-    let code = if erased { rule!("ollama-v1-error-erased") } else { rule!("gw-error-swallowed") };
-    let message = format!("{a} failed with {left}; {b} shows no error ({right}).");
-    found.add(code, both(left, right).at(at, None), message);
-}
-
-/// Only the other call tells an error.
-fn new_error(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut Found) {
-    let left = fate(a.seen);
-    let ended = a.seen.answer().finished() && !a.found(&["finish-error"]);
-    if a.failed() && !ended {
-        let why = a.seen.verdict();
-        let message = format!("{b} tells as an error ({right}) how {} ended: {why}", a.name);
-        return found.add(rule!("gw-error-rewrapped"), both(left, right).at(None, at), message);
-    }
-    let message = format!("{b} ends in an error, {right}, where {a} came to its end ({left}).");
-    found.add(rule!("ends-differ"), both(left, right).at(None, at), message);
-}
-
-fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let (x, y) = (a.seen.answer(), b.seen.answer());
-    let words = |s: &Side<'_>| -> Vec<(u32, String)> {
-        s.seen.answer().finish().map(|(c, f)| (c, f.to_owned())).collect()
-    };
-    let (left, right) = (words(a), words(b));
-    if right.is_empty() || b.error().is_some() {
-        return;
-    }
-    let told = preview(&right[0].1, 40);
-    let frame = y.finish_frame(right[0].0);
-    let sides = || both(fate(a.seen), fate(b.seen)).at(None, frame);
-    let why = a.seen.verdict();
-    let why = why.trim_end_matches('.');
-    let refused = a.error().is_some() && a.carriers == 0 && b.carriers > 0;
-    if left.is_empty() && !refused {
-        let message =
-            format!("{b} made an end up: it says finish {told:?}, but {a} had none ({why}).");
-        found.add(rule!("gw-fabricated-finish"), sides(), message);
-    } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
-        // Clients see as little of the one as of the other, and of the one not even an end.
-        let message =
-            format!("{b} made an end up: finish {told:?} of an empty answer. At {a}: {why}.");
-        found.add(rule!("gw-fabricated-finish"), sides(), message);
-    } else if !left.is_empty() {
-        let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
-        let kept = |c: u32, f: &str| right.iter().any(|(d, g)| *d == c && same(f, g));
-        let differs = left.iter().find(|(c, f)| !kept(*c, f));
-        let Some((choice, word)) = differs else { return };
-        let other = right.iter().find(|(c, _)| c == choice);
-        let message = match (other, left.len().max(right.len())) {
-            (Some((_, other)), 1) => {
-                format!("the finish is {word:?} at {a} and {other:?} at {b}.")
-            }
-            (Some((_, other)), _) => {
-                format!("the finish of choice {choice} is {word:?} at {a} and {other:?} at {b}.")
-            }
-            (None, 1) => format!(
-                "the finish {word:?} of choice {choice} comes at {b} as that of choice {}.",
-                right[0].0
-            ),
-            (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}."),
-        };
-        let frames = (x.finish_frame(*choice), y.finish_frame(*choice));
-        let list = |f: &[(u32, String)]| {
-            f.iter().map(|(c, f)| format!("{c}: {f}")).collect::<Vec<_>>().join(", ")
-        };
-        let sides = both(list(&left), list(&right)).at(frames.0, frames.1);
-        found.add(rule!("gw-finish-rewritten"), sides, message);
-    }
-}
-
-/// Whether it is an answer of which a client that expects events sees nothing.
-fn unreadable(s: &Side<'_>) -> bool {
-    s.found(&["ndjson-in-sse", "json-completion-200", "sse-single-newline-frames"])
-}
-
 fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let deltas = a.seen.answer().deltas().len() as u64;
     if deltas > 0 && b.objects == 0 && b.seen.answer().sentinel.is_some() {
         let left = count(deltas, "delta");
         let message = format!("{a} has an answer ({left}), {b} only [DONE].");
         found.add(rule!("gw-guardrail-emptied"), both(left, "only [DONE]"), message);
-    }
-}
-
-fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let (x, y) = (a.seen.answer().usage, b.seen.answer().usage);
-    let word = |u: crate::dialect::Usage| {
-        let n = |v: Option<u64>| v.map_or("–".to_owned(), |v| v.to_string());
-        format!("{} in, {} out, {} in all", n(u.input), n(u.output), n(u.total))
-    };
-    match (x.is_given(), y.is_given()) {
-        (false, true) if !b.failed() || a.failed() => {
-            let right = word(y);
-            let message = format!("{a} gave no usage; that of {b} ({right}) is made up.");
-            found.add(rule!("gw-fabricated-usage"), both("no usage", right), message);
-        }
-        (true, false) if b.error().is_none() && !b.was_stopped() => {
-            let left = word(x);
-            let asked = members(b).is_none_or(|m| m.iter().any(|k| k == "stream_options"));
-            let why = if asked { "" } else { "; the request did not ask for it (stream_options)" };
-            let message = format!("{a} gave usage ({left}), {b} none{why}.");
-            found.add(rule!("gw-usage-dropped"), both(left, "no usage"), message);
-        }
-        (true, true)
-            if (x.input, x.output) != (y.input, y.output)
-                || x.total != y.total
-                    && (!foreign(a, b) || x.total.is_some() && y.total.is_some()) =>
-        {
-            let (left, right) = (word(x), word(y));
-            let message = format!("the usage differs: {a} {left}; {b} {right}.");
-            found.add(rule!("gw-usage-wrong"), both(left, right), message);
-        }
-        _ => {}
-    }
-}
-
-fn usage_shape(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if let (Some(x), Some(y)) = (a.usage_alone, b.usage_alone)
-        && x != y
-        && !foreign(a, b)
-    {
-        let word = |alone| if alone { "choices []" } else { "a choice beside it" };
-        let message = format!("the usage chunk has {} at {a} and {} at {b}.", word(x), word(y));
-        found.add(rule!("gw-usage-chunk-reshaped"), both(word(x), word(y)), message);
     }
 }
 
@@ -300,10 +106,21 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
         let message = format!("{b} gives a new id in nearly every chunk ({}), {a} one.", y.len());
         found.add(rule!("gw-id-per-chunk"), both(word(x), word(y)), message);
-    } else if !x.is_empty() && !y.is_empty() && x != y {
+    } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) {
         let message = format!("the id is {} at {a} and {} at {b}.", word(x), word(y));
         found.add(rule!("gw-id-rewritten"), both(word(x), word(y)), message);
     }
+}
+
+/// Whether the ids are the same, or made alike: then each call has that of its own.
+fn own_ids(x: &[String], y: &[String]) -> bool {
+    // What it begins with, and where its parts end.
+    let form = |id: &str| {
+        let marks: Vec<_> = id.match_indices(['-', '_']).map(|(at, _)| at).collect();
+        let begin = marks.first().map_or(0, |at| at + 1);
+        (id[..begin].to_owned(), id.len(), marks)
+    };
+    x == y || x.len() == y.len() && x.iter().zip(y).all(|(x, y)| form(x) == form(y))
 }
 
 fn spliced(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -337,20 +154,58 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    // Where an error has been named, the name of its event is told with it.
-    if a.named == 0 || b.named > 0 || b.carriers == 0 || !same_dialect(a, b) || a.error().is_some()
-    {
+/// Types of events that do not come through, of the dialects whose events have types.
+pub(super) fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
+    const ALIVE: &[&str] = &["ping", "keepalive"];
+    let early = b.was_stopped() || b.error().is_some() && a.error().is_none();
+    let cut = !b.seen.saw_own_end() && a.seen.saw_own_end();
+    if !same_dialect(a, b) || early || cut || b.types.is_empty() {
         return;
     }
-    let left = count(a.named, "named event");
-    // Chat's clients read data only; those of the others know an event by its name.
-    let needed = a.named * 2 > a.seen.frames().len() as u64;
-    let (severity, end) = match needed {
-        true => (Severity::Fatal, ""),
-        false => (Severity::Info, ", which no client of this dialect needs"),
+    let has = |name: &str| b.types.iter().any(|t| t.name == name);
+    let gone = a.types.iter().filter(|t| !has(&t.name) && !ALIVE.contains(&t.name.as_str()));
+    let gone: Vec<_> = gone.collect();
+    let Some(first) = gone.first() else { return };
+    let more = gone.len().saturating_sub(8);
+    let names: Vec<_> =
+        gone.iter().take(8).map(|t| format!("{} ×{}", preview(&t.name, 60), t.count)).collect();
+    let mut list = names.join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    let message = format!("{b} has none of these events of {a}: {list}.");
+    let sides = both(list, "not there").at(Some(first.first), None);
+    found.add(rule!("gw-events-dropped"), sides, message);
+}
+
+fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    // Where an error has been named, the name of its event is told with it.
+    if a.named == 0 || b.carriers == 0 || !same_dialect(a, b) {
+        return;
+    }
+    // Type by type, where the payloads have any.
+    let mut kept = b.types.iter().filter(|t| t.named > 0);
+    let unnamed = b.types.iter().filter(|t| t.named == 0);
+    let lost = |name: &str| a.types.iter().any(|t| t.name == name && t.named > 0);
+    let n: u64 = unnamed.filter(|t| lost(&t.name)).map(|t| t.count).sum();
+    let all = n == 0 || kept.all(|t| !lost(&t.name));
+    let n = match n {
+        0 if b.named > 0 || a.error().is_some() => return,
+        0 => a.named,
+        n => n,
     };
-    let message = format!("{b} has none of the event names of {a} ({left}){end}.");
+    // Most clients take the kind of an event from its data.
+    let (severity, end) = match a.seen.dialect().map(|d| d.name()) {
+        Some("anthropic") => (Severity::Fatal, ": its clients see no event"),
+        Some("openai-responses") => (Severity::Warn, ""),
+        _ => (Severity::Info, ", which no client of this dialect needs"),
+    };
+    let left = count(n, "named event");
+    let message = match all {
+        true => format!("{b} has none of the event names of {a} ({left}){end}."),
+        false => format!("{b} does not name {left} of {a}{end}."),
+    };
     found.add_as(rule!("gw-event-name-stripped"), severity, both(left, "none"), message);
 }
 
@@ -400,7 +255,7 @@ fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The members of a request.
-fn members(s: &Side<'_>) -> Option<Vec<String>> {
+pub(super) fn members(s: &Side<'_>) -> Option<Vec<String>> {
     let body = std::str::from_utf8(&s.seen.request.as_ref()?.body).ok()?;
     let mut tape = Tape::new();
     tape.parse(body).ok()?;
@@ -481,44 +336,76 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-/// Members with a value that nothing else here tells of: citations, log probabilities, extensions.
+/// Members with a value that nothing else here tells of, on one side only: citations, log
+/// probabilities, extensions.
 fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    const TOLD: &[&str] = &[
-        "usage",
-        "error",
-        "reasoning",
-        "thinking",
-        "refusal",
-        ".delta.content",
-        ".delta.role",
-        "tool_calls",
-        "[].message",
-    ];
-    let lost = ["gw-content-changed", "gw-guardrail-emptied", "gw-fabricated-finish"];
-    let failed = a.error().is_some() || b.error().is_some() || b.was_stopped();
+    let lost = ["gw-guardrail-emptied", "gw-fabricated-finish"];
+    let failed = a.error().is_some() || b.error().is_some() || a.was_stopped() || b.was_stopped();
     if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(c)) {
         return;
     }
-    let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
-    let mut gone: Vec<String> = Vec::new();
-    for row in a.seen.shape().rows() {
-        let value = row.types.iter().any(|t| *t != "null");
-        let told = TOLD.iter().any(|t| row.path.contains(t));
-        // What stands inside of something that is gone is gone with it.
-        let inside = gone.iter().any(|g| row.path.starts_with(g.as_str()));
-        if value && !told && !inside && !theirs.contains(&row.path) {
-            gone.push(row.path);
-        }
-    }
-    if !gone.is_empty() {
+    let list = |gone: Vec<String>| {
         let more = gone.len().saturating_sub(5);
         let mut list = gone.into_iter().take(5).collect::<Vec<_>>().join(", ");
         if more > 0 {
             list.push_str(&format!(" and {more} more"));
         }
+        list
+    };
+    let gone = only(a, b, found.has("gw-usage-dropped"));
+    if !gone.is_empty() {
+        let list = list(gone);
         let message = format!("members of {a} that {b} does not have: {list}.");
         found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
     }
+    // Gateways always count a little more than they were told.
+    let added = only(b, a, true);
+    if !added.is_empty() {
+        let list = list(added);
+        let message = format!("members of {b} that {a} does not have: {list}.");
+        found.add(rule!("gw-fields-added"), both("not there", list), message);
+    }
+}
+
+/// The members that one has with a value and the other has not, but for what other checks look at.
+fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
+    // The frame of every chunk, and what has a check of its own.
+    const TOLD: &[&str] =
+        &["error", "[].message", ".delta.role", ".delta.content", ".function_call"];
+    const CALL: &[&str] = &["index", "id", "type", "function"];
+    let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
+    // The members that fed a channel, whole: what became of the channel is told elsewhere.
+    let channels = [Channel::Reasoning, Channel::Refusal, Channel::Tool];
+    let read = channels.into_iter().flat_map(|c| a.seen.answer().paths(c));
+    let read: Vec<String> = read.map(|(path, _)| member(&path)).collect();
+    let mut gone: Vec<String> = Vec::new();
+    for row in a.seen.shape().rows() {
+        let value = row.types.iter().any(|t| *t != "null");
+        let call = row.path.split_once(".tool_calls");
+        let call = call.map(|(_, rest)| rest.trim_start_matches("[]").trim_start_matches('.'));
+        let told = TOLD.iter().any(|t| row.path.contains(t))
+            || call.is_none() && read.iter().any(|r| within(&row.path, r))
+            || call.is_some_and(|m| m.is_empty() || CALL.iter().any(|c| within(m, c)))
+            || no_usage && within(&row.path, "usage");
+        // What stands inside of something that is gone is gone with it.
+        let inside = gone.iter().any(|g| within(&row.path, g));
+        if value && !told && !inside && !theirs.contains(&row.path) {
+            gone.push(row.path);
+        }
+    }
+    gone
+}
+
+/// The member of a delta that a path leads to or into; any other path as it is.
+fn member(path: &str) -> String {
+    let Some((before, rest)) = path.split_once(".delta.") else { return path.to_owned() };
+    let name = rest.split(['.', '[']).next().unwrap_or_default();
+    format!("{before}.delta.{name}")
+}
+
+/// Whether a path is that of a member, or leads into it.
+fn within(path: &str, member: &str) -> bool {
+    path.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {

@@ -5,11 +5,15 @@
 //! first; where they are not (two models), differing text is normal and only what became of the
 //! two calls is compared. Pure, like the fold that it builds upon.
 
+mod errors;
 mod finish;
 mod gateway;
+mod kinds;
 mod rules;
 mod same;
 mod side;
+mod usage;
+mod verdict;
 
 pub(super) use rules::RULES;
 
@@ -18,7 +22,6 @@ use std::cmp::Reverse;
 use super::rule::Rule;
 use super::{Inspection, Severity};
 use crate::journal::Micros;
-use crate::text::{Newlines, visible};
 use side::Side;
 
 /// Whether the two are expected to be one stream.
@@ -201,8 +204,10 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     let mut found =
         Found { names: [direct.name, other.name], expect, options, differences: Vec::new() };
     let checks = match expect {
+        // Who was never heard of lost nothing and made nothing up.
+        _ if direct.is_unheard() || other.is_unanswered() => same::ENDS.to_vec(),
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
-        Expect::Different => same::FATE.to_vec(),
+        Expect::Different => kinds::CHECKS.to_vec(),
     };
     for check in checks {
         check(direct, other, &mut found);
@@ -222,7 +227,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     differences.sort_by_key(|d| Reverse(d.severity));
     Comparison {
         expect,
-        verdict: verdict(expect, &differences, &left, &right),
+        verdict: verdict::verdict(expect, &differences, &left, &right),
         differences,
         foreign: side::foreign(&left, &right),
         figures: side::figures(a, b),
@@ -234,51 +239,12 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
 const SETTLED: &[&str] =
     &["heads-differ", "gw-id-rewritten", "gw-model-rewritten", "gw-reasoning-renamed"];
 
-/// Of two calls that failed, or of which one was mended, these say all there is.
-const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
-
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn verdict(expect: Expect, differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
-    let sentence = match (differences.first(), expect) {
-        (Some(worst), _) if worst.severity > Severity::Info => {
-            let rest = differences.iter().skip(1).filter(|d| d.severity > Severity::Info);
-            let mut rest: Vec<_> = rest.map(|d| d.rule.code).collect();
-            rest.dedup();
-            match rest.as_slice() {
-                [] => worst.message.clone(),
-                rest => format!("{} Besides: {}.", worst.message, rest.join(", ")),
-            }
-        }
-        (Some(_), Expect::Same) => {
-            let all = differences.iter().find(|d| ERRORS.contains(&d.rule.code));
-            if let Some(all) = all {
-                return visible(&all.message, Newlines::Show).into_owned();
-            }
-            let codes: Vec<_> = differences.iter().take(3).map(|d| d.rule.code).collect();
-            let more = differences.len().saturating_sub(codes.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("The same answer in other words: {}{more}.", codes.join(", "))
-        }
-        (None, Expect::Same) if a.seen.body() == b.seen.body() => {
-            "No difference: the bodies are equal, byte for byte.".to_owned()
-        }
-        (None, Expect::Same) if side::foreign(a, b) => {
-            let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
-            format!("The same answer in two dialects: {}, {}.", name(a), name(b))
-        }
-        (None, Expect::Same) => "No difference that matters.".to_owned(),
-        (_, Expect::Different) => format!(
-            "Both came to the same kind of end: A {}, B {}.",
-            side::fate(a.seen),
-            side::fate(b.seen)
-        ),
-    };
-    visible(&sentence, Newlines::Show).into_owned()
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;

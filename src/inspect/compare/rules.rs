@@ -35,7 +35,7 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
     Rule {
         means: "The names of the events (`event:` lines) are gone behind the gateway.",
         example: "A: event: message_start⏎data: … · B: data: …",
-        breaks: "anthropic-python takes the kind of an event from that line only: it sees no event at all.",
+        breaks: "anthropic-python takes the kind of an event from that line only: it sees no event at all. Responses (a warning) and Chat (info) are read by their data.",
         remedy: "The gateway must forward whole events, not data lines.",
         evidence: "no named gateway; the effect on the client was tried",
         ..row("gw-event-name-stripped", Severity::Fatal)
@@ -240,6 +240,22 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         ..row("gw-fields-dropped", Severity::Info)
     },
     Rule {
+        means: "Behind the gateway there are members that the upstream does not send.",
+        example: "A: no model · B: \"model\":\"alias\" in every event",
+        breaks: "Strict decoders that refuse what they don't know.",
+        remedy: "None needed for a client that leaves unknown members alone.",
+        evidence: "seen with LiteLLM 1.106.2: Responses, model in every event",
+        ..row("gw-fields-added", Severity::Info)
+    },
+    Rule {
+        means: "Whole types of events that the direct call has do not come through the gateway.",
+        example: "A: response.created, response.output_item.added, … · B: response.output_text.delta, response.completed",
+        breaks: "Clients that build the answer from its events: openai's helpers need response.created, Anthropic's need content_block_start.",
+        remedy: "Look whether the gateway fakes the stream from a whole answer; tell it to hand the stream on, or go direct.",
+        evidence: "seen with LiteLLM 1.81.5 and 1.106.2: Responses of a model that it does not know",
+        ..row("gw-events-dropped", Severity::Warn)
+    },
+    Rule {
         means: "Members that were null are gone behind the gateway.",
         example: "A: \"finish_reason\":null · B: no finish_reason",
         breaks: "Strict decoders that require the member.",
@@ -271,6 +287,14 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         ..row("ends-differ", Severity::Error)
     },
     Rule {
+        means: "Two answers of their own (two models, two providers) are of another kind: a channel that only one has or that comes by other members, another finish, usage at another place, one that streams and one that comes in lumps. What they say is not compared.",
+        example: "A: delta.reasoning ×42 · B: delta.reasoning_content ×42",
+        breaks: "A client that was written for the one misses a part of the other.",
+        remedy: "Read the members of both; --same compares word for word.",
+        evidence: "vllm-project/vllm#27755",
+        ..row("kinds-differ", Severity::Info)
+    },
+    Rule {
         means: "The bytes of the two bodies differ, where nothing that has a name explains it.",
         example: "A: …\"content\":\"a\"… · B: …\"content\":\"b\"…",
         breaks: "Depends on the bytes.",
@@ -291,4 +315,51 @@ pub(in crate::inspect) const RULES: &[Rule] = &[
         remedy: "Compare the pieces of the arguments on both sides.",
         ..row("gw-tools-changed", Severity::Error)
     },
+];
+
+/// What a difference is, as a part of a sentence that names several.
+pub(super) fn brief(code: &'static str) -> &'static str {
+    BRIEF.iter().find(|row| row.0 == code).map_or(code, |row| row.1)
+}
+
+const BRIEF: &[(&str, &str)] = &[
+    ("gw-fabricated-finish", "its end is made up"),
+    ("gw-error-swallowed", "an error is swallowed"),
+    ("gw-error-unframed", "an error stands outside of the events"),
+    ("gw-event-name-stripped", "the event names are gone"),
+    ("gw-guardrail-emptied", "only [DONE] comes"),
+    ("gw-tool-index-collapsed", "tool calls share an index"),
+    ("ollama-v1-error-erased", "an error is erased"),
+    ("gw-content-changed", "text is lost or changed"),
+    ("gw-fallback-spliced", "a second answer begins inside of the first"),
+    ("gw-reasoning-dropped", "reasoning is lost"),
+    ("gw-reasoning-to-think-tags", "reasoning comes as <think> tags"),
+    ("gw-fabricated-usage", "its usage is made up"),
+    ("gw-usage-dropped", "the usage is lost"),
+    ("gw-usage-wrong", "the usage differs"),
+    ("gw-id-per-chunk", "the id changes from chunk to chunk"),
+    ("gw-id-rewritten", "another id"),
+    ("gw-finish-rewritten", "another finish"),
+    ("gw-comment-stripped", "comments are not handed on"),
+    ("gw-buffered", "it comes in bursts"),
+    ("gw-params-dropped", "the requests differ"),
+    ("request-mutated", "the requests differ"),
+    ("duplicate-request-after-422", "a refused request was sent again"),
+    ("gw-error-rewrapped", "the error is told otherwise"),
+    ("gw-reasoning-renamed", "the reasoning in another field"),
+    ("gw-usage-chunk-reshaped", "another shape of the usage chunk"),
+    ("gw-model-rewritten", "another name of the model"),
+    ("gw-rechunked", "the text in other pieces"),
+    ("gw-role-injected", "more roles"),
+    ("gw-fields-dropped", "missing members"),
+    ("gw-fields-added", "more members"),
+    ("gw-events-dropped", "events are missing"),
+    ("gw-null-stripped", "no null members"),
+    ("gw-key-order", "another order of the members"),
+    ("gw-retry-hidden", "more than one try"),
+    ("ends-differ", "the ends differ"),
+    ("kinds-differ", "another kind of answer"),
+    ("bytes-differ", "other bytes"),
+    ("heads-differ", "another head"),
+    ("gw-tools-changed", "the tool calls differ"),
 ];

@@ -1,4 +1,4 @@
-//! What two recordings of one stream must have in common, and the fate of two calls.
+//! What two recordings of one stream must have in common, and how two calls ended.
 
 use super::side::{Side, fate, foreign};
 use super::{Check, Expect, Found, RULES, both};
@@ -8,9 +8,9 @@ use crate::inspect::{Phase, Reason, Severity};
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
-pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, bytes];
-/// For two calls of two models.
-pub(super) const FATE: &[Check] = &[ends];
+pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, done, bytes];
+/// Where one of them was never heard of.
+pub(super) const ENDS: &[Check] = &[ends];
 
 /// How many characters around a difference are shown.
 const AROUND: usize = 40;
@@ -36,12 +36,15 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let reason = |s: &Side<'_>| s.seen.reason().map_or("running", Reason::name);
     if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
-    // Other checks have named what happened.
+    // What both say themselves has been compared; other checks have named what happened.
+    if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
+        return;
+    }
     let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
     let named = ["gw-error-rewrapped", "gw-params-dropped"].iter().any(|c| found.has(c));
     if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
@@ -54,19 +57,36 @@ fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let (left, right) = (fate(a.seen), fate(b.seen));
-    let (x, y) = (a.seen.verdict(), b.seen.verdict());
     let message = match (a.failed(), b.failed()) {
         // Nothing of it is lost: the one is what the other should have been.
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
-            let message = format!("{b} does not have the fault of {a}: {x}");
+            let message = format!("{b} does not have the fault of {a}: {}.", a.why());
             let sides = both(left, right);
             return found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
         }
-        (true, false) => format!("{a} failed ({left}), {b} did not ({right}). {x}"),
-        (false, true) => format!("{b} failed ({right}), {a} did not ({left}). {y}"),
-        _ => format!("both failed, each in its own way: {a} {left}, {b} {right}."),
+        (true, false) => format!("{a} failed, {b} did not ({right}): {}.", a.why()),
+        (false, true) => format!("{b} failed, {a} did not ({left}): {}.", b.why()),
+        _ => format!("both failed, each in its own way: {a} {}; {b} {}.", a.ended(), b.ended()),
     };
     found.add(rule!("ends-differ"), both(left, right), message);
+}
+
+/// A [DONE] that only the other has: what is added to an answer that is otherwise the same.
+fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let of = |s: &Side<'_>| s.seen.answer().sentinel;
+    let (None, Some(frame)) = (of(a), of(b)) else { return };
+    let cut = a.failed() || b.failed() || a.was_stopped() || foreign(a, b);
+    let told = ["ends-differ", "gw-fabricated-finish"].iter().any(|c| found.has(c));
+    if cut || told || b.found(&["done-on-anthropic"]) {
+        return;
+    }
+    let why = match b.wants_done() {
+        true => format!("that {a} does not send"),
+        false => "which this dialect does not have".to_owned(),
+    };
+    let message = format!("{b} ends with a [DONE], {why}.");
+    let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
+    found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
 }
 
 /// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
@@ -99,7 +119,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let lost = ["gw-guardrail-emptied", "gw-error-swallowed"];
     let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
     let cut = a.was_stopped() || b.was_stopped() || b.error().is_some();
-    if refused(a) || refused(b) || cut || lost.iter().any(|c| found.has(c)) {
+    if refused(a) || refused(b) || lost.iter().any(|c| found.has(c)) {
         return;
     }
     for (channel, name) in [
@@ -111,7 +131,14 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             && (found.has("gw-reasoning-dropped") || found.has("gw-reasoning-to-think-tags"));
         let moved = channel == Channel::Content && found.has("gw-reasoning-to-think-tags");
         let (left, right) = (a.text(channel), b.text(channel));
-        if left == right || named || moved {
+        if left == right {
+            if !named && !moved {
+                choices(a, b, channel, name, found);
+            }
+            continue;
+        }
+        let shorter = left.starts_with(&right) || right.starts_with(&left);
+        if named || moved || cut && shorter {
             continue;
         }
         let at = first_difference(&left, &right);
@@ -128,9 +155,27 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("the {name} differs from character {chars} on")
         };
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
-        let message = format!("{how}: {} {x}, {} {y}.", a.name, b.name);
+        let why = if left.starts_with(&right) { a.stumbling_block(b) } else { String::new() };
+        let message = format!("{how}: {} {x}, {} {y}{why}.", a.name, b.name);
         found.add(rule!("gw-content-changed"), both(x, y).at(frames.0, frames.1), message);
     }
+}
+
+/// The same text, that of one choice at another.
+fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut Found) {
+    let texts = |s: &Side<'_>| -> Vec<(u32, String)> {
+        s.seen.answer().texts(channel).map(|(c, t)| (c, t.to_owned())).collect()
+    };
+    let (x, y) = (texts(a), texts(b));
+    let lost = x.iter().find(|(c, t)| !y.contains(&(*c, t.clone())));
+    let Some((choice, text)) = lost else { return };
+    let list = |t: &[(u32, String)]| {
+        t.iter().map(|(c, t)| format!("{c}: {}", preview(t, AROUND))).collect::<Vec<_>>().join(", ")
+    };
+    let at = y.iter().find(|(_, t)| t.contains(text.as_str())).map_or(0, |(c, _)| *c);
+    let message = format!("the {name} of choice {choice} at {a} comes at {b} in choice {at}.");
+    let sides = both(list(&x), list(&y)).at(a.first(channel), b.first(channel));
+    found.add(rule!("gw-content-changed"), sides, message);
 }
 
 fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -186,7 +231,14 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
     };
     let (x, y) = (word(left), word(right));
-    let message = format!("the bodies differ from byte {at} on: {} {x}, {} {y}.", a.name, b.name);
+    let mut message =
+        format!("the bodies differ from byte {at} on: {} {x}, {} {y}.", a.name, b.name);
+    if let (Some(first), Some(second)) = (a.ids.first(), b.ids.first())
+        && a.ids != b.ids
+    {
+        let (first, second) = (preview(first, 40), preview(second, 40));
+        message = format!("each has an id of its own: {} {first}, {} {second}.", a.name, b.name);
+    }
     found.add(rule!("bytes-differ"), both(x, y).at(frame(a), frame(b)), message);
 }
 

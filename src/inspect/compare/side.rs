@@ -3,16 +3,21 @@
 use std::fmt;
 
 use super::super::{Inspection, Outcome, Severity, Timing};
+use super::finish::is_failure;
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Reason;
+use crate::inspect::rule::said;
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
-use crate::text::preview;
+use crate::text::{count, preview};
 
 /// How many distinct ids and models are told apart.
 const MAX_IDS: usize = 1000;
+
+/// How many types of events are told apart.
+const MAX_TYPES: usize = 100;
 
 /// Headers by which gateways tell that they stand in between, by their beginnings.
 const MARKS: &[&str] = &["x-litellm-", "x-portkey-", "cf-aig-", "helicone-"];
@@ -32,6 +37,8 @@ pub(super) struct Side<'a> {
     pub(super) models: Vec<String>,
     /// Frames with an `event` line.
     pub(super) named: u64,
+    /// The types of events that the payloads name, in order of appearance, bounded.
+    pub(super) types: Vec<EventType>,
     /// Comment lines, also inside events.
     pub(super) comments: u64,
     /// Of the frame with the last usage: whether `choices` was there and empty.
@@ -42,6 +49,18 @@ pub(super) struct Side<'a> {
     pub(super) carriers: u64,
     /// Frames whose data is a JSON object.
     pub(super) objects: u64,
+}
+
+/// One type of events.
+pub(super) struct EventType {
+    /// What the payload's `type` says.
+    pub(super) name: String,
+    /// How many such frames.
+    pub(super) count: u64,
+    /// How many of them have an `event` line.
+    pub(super) named: u64,
+    /// The first of them.
+    pub(super) first: u32,
 }
 
 /// The side as sentences name it.
@@ -69,6 +88,7 @@ impl<'a> Side<'a> {
             ids: Vec::new(),
             models: Vec::new(),
             named: 0,
+            types: Vec::new(),
             comments: seen.sse().map_or(0, |s| s.comments.total()),
             usage_alone: None,
             keys: Vec::new(),
@@ -87,14 +107,31 @@ impl<'a> Side<'a> {
             if let Some(root) = tape.root(&data) {
                 side.objects += u64::from(root.kind() == json::Kind::Object);
                 side.payload(root, carries);
+                side.event(root, index as u32, frame.is_named());
             }
         }
         side
     }
 
+    /// Counts the type that the payload says it is of.
+    fn event(&mut self, root: Value<'_>, index: u32, named: bool) {
+        let Some(name) = root.str("type").or_else(|| root.str("event_type")) else { return };
+        let known = self.types.iter_mut().find(|t| t.name == *name);
+        if let Some(known) = known {
+            known.count += 1;
+            known.named += u64::from(named);
+        } else if self.types.len() < MAX_TYPES {
+            let (name, named) = (name.into_owned(), u64::from(named));
+            self.types.push(EventType { name, count: 1, named, first: index });
+        }
+    }
+
     fn payload(&mut self, root: Value<'_>, carries: bool) {
-        for (key, list) in [("id", &mut self.ids), ("model", &mut self.models)] {
-            if let Some(value) = root.str(key)
+        // Responses and Anthropic have the answer's own object inside of the event's.
+        let own = root.get("response").or_else(|| root.get("message")).unwrap_or(root);
+        let id = root.str("id").or_else(|| own.str("id"));
+        for (value, list) in [(id, &mut self.ids), (root.str("model"), &mut self.models)] {
+            if let Some(value) = value
                 && list.len() < MAX_IDS
                 && list.last().is_none_or(|last| *last != value)
                 && !list.iter().any(|old| *old == value)
@@ -130,12 +167,107 @@ impl<'a> Side<'a> {
     /// Whether the call failed and says so: an error status, or an error inside the stream.
     pub(super) fn error(&self) -> Option<String> {
         if let Some(first) = self.seen.answer().errors.first() {
-            let kind = first.kind.as_deref().map_or(String::new(), |k| format!(" ({k})"));
-            let status = self.seen.status().filter(|s| *s >= 300);
+            let status = self.seen.status().filter(|s| *s >= 300).map(|s| s.to_string());
+            // Who has no word for the kind repeats the status there.
+            let kind = first.kind.as_deref().filter(|k| Some(*k) != status.as_deref());
+            let kind = kind.map_or(String::new(), |k| format!(" ({})", preview(k, 40)));
             let status = status.map_or(String::new(), |s| format!("{s} "));
-            return Some(format!("{status}{:?}{kind}", preview(&first.message, 80)));
+            return Some(format!("{status}{:?}{kind}", kernel(&first.message, 80)));
         }
         self.seen.status().filter(|s| *s >= 300).map(|s| format!("status {s}"))
+    }
+
+    /// Whether the finish word itself says that it failed.
+    pub(super) fn says_failure(&self) -> bool {
+        self.found(&["finish-error"]) || self.seen.answer().finish().any(|(_, f)| is_failure(f))
+    }
+
+    /// How it ended, as the end of a sentence about it; said without the library's own words.
+    pub(super) fn ended(&self) -> String {
+        let came = self.came();
+        let after =
+            if came.is_empty() { "before any answer".into() } else { format!("after {came}") };
+        let why = || self.why();
+        match self.seen.reason() {
+            None => format!("still runs, {after}"),
+            Some(Reason::Refused | Reason::Tls) => format!("got no connection ({})", why()),
+            Some(Reason::Truncated | Reason::Reset | Reason::Protocol | Reason::Timeout)
+                if self.seen.head.is_none() && self.carriers == 0 =>
+            {
+                format!("got no head of an answer ({})", why())
+            }
+            Some(Reason::Truncated) => format!("was cut {after}"),
+            Some(Reason::Reset) => format!("was reset {after}"),
+            Some(Reason::Protocol) => format!("broke off in bad bytes {after}"),
+            Some(Reason::Timeout) => format!("hit the time limit {after}"),
+            Some(Reason::Cancelled) => format!("was cancelled {after}"),
+            Some(Reason::Limit) => format!("ran into a limit {after}"),
+            Some(Reason::Http) => fate(self.seen),
+            Some(Reason::Complete | Reason::Closed) => match self.seen.answer().finish().next() {
+                Some((_, word)) if is_failure(word) => format!("ended with finish {word:?}"),
+                Some((_, "")) => format!("ended {after} with an empty finish"),
+                Some(_) => format!("came to its end ({})", fate(self.seen)),
+                None if came.is_empty() && self.objects == 0 => {
+                    format!("had no end of its own ({})", why())
+                }
+                None => {
+                    let done = match self.seen.answer().sentinel {
+                        Some(_) => " but a [DONE]",
+                        None if self.wants_done() => " nor a [DONE]",
+                        None => "",
+                    };
+                    format!("ended {after} with no finish{done}")
+                }
+            },
+        }
+    }
+
+    /// Its verdict, for a place inside of a sentence, without what the HTTP library said.
+    pub(super) fn why(&self) -> String {
+        let verdict = self.seen.verdict();
+        let said = self.seen.end.as_ref().map(|(_, detail)| said(detail)).unwrap_or_default();
+        let verdict = if said.is_empty() { verdict } else { verdict.replace(&said, "") };
+        verdict.trim_end_matches('.').to_owned()
+    }
+
+    /// The first thing that is wrong with it and not with the other, from a warning on: what the
+    /// other may have stumbled over. As the tail of a sentence; empty if there is none.
+    pub(super) fn stumbling_block(&self, other: &Self) -> String {
+        let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
+        let first = grave.find(|f| !other.found(&[f.code()]));
+        first.map_or(String::new(), |f| {
+            format!("; at {}: {}", self.name, preview(f.message.trim_end_matches('.'), 120))
+        })
+    }
+
+    /// Whether its dialect ends with [DONE].
+    pub(super) fn wants_done(&self) -> bool {
+        self.seen.dialect().is_some_and(|d| d.ending().sentinel)
+    }
+
+    /// How much of an answer came, in characters; empty if nothing did.
+    pub(super) fn came(&self) -> String {
+        let named = [
+            (Channel::Reasoning, "reasoning"),
+            (Channel::Content, "content"),
+            (Channel::Refusal, "refusal"),
+        ];
+        let answer = self.seen.answer();
+        let chars = named.map(|(channel, name)| (answer.chars(channel) as u64, name));
+        let chars = chars.into_iter().filter(|(n, _)| *n > 0);
+        let mut parts: Vec<_> =
+            chars.map(|(n, name)| format!("{} of {name}", count(n, "character"))).collect();
+        if !answer.tools().is_empty() {
+            parts.push(count(answer.tools().len() as u64, "tool call"));
+        }
+        parts.join(" and ")
+    }
+
+    /// How many characters of content it has and the other, where the other has only their beginning.
+    pub(super) fn lost_content(&self, other: &Self) -> Option<(u64, u64)> {
+        let (x, y) = (self.text(Channel::Content), other.text(Channel::Content));
+        let less = x.len() > y.len() && x.starts_with(&y);
+        less.then(|| (x.chars().count() as u64, y.chars().count() as u64))
     }
 
     /// An error that stands where no client reads it, in the words of its finding.
@@ -157,6 +289,25 @@ impl<'a> Side<'a> {
         self.seen.reason().is_some_and(|r| ours.contains(&r))
     }
 
+    /// Whether the rest of it was not waited for, though more may have been on its way; a silence
+    /// that was given up on is its own.
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.was_stopped() && !self.found(&["timeout-idle"])
+    }
+
+    /// Whether nothing of an answer came: no head, and no body.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let asked = self.seen.request.is_some() && self.seen.is_over();
+        asked && self.seen.head.is_none() && self.seen.wire_len() == 0
+    }
+
+    /// Whether that is so for a reason which says nothing about who was asked: there was no
+    /// connection, or this program gave up.
+    pub(super) fn is_unheard(&self) -> bool {
+        let unreached = matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
+        self.is_unanswered() && (unreached || self.was_stopped())
+    }
+
     /// A response header.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.seen.head.as_ref()?.header(name)
@@ -173,6 +324,27 @@ impl<'a> Side<'a> {
         let own = answer.deltas().iter().filter(|d| !d.duplicate);
         own.map(|d| (d.channel, answer.text_of(d))).filter(|(_, t)| !t.is_empty()).collect()
     }
+}
+
+/// The part of a message that says something, of so many characters: gateways put the names of
+/// their exceptions before it, one for each layer that it went through.
+fn kernel(message: &str, max: usize) -> String {
+    let mut rest = message;
+    while let Some((head, tail)) = rest.split_once(": ").or_else(|| rest.split_once(" - ")) {
+        // The nearer of both separators ends the name.
+        let (head, tail) = match head.split_once(" - ") {
+            Some((first, _)) => (first, &rest[first.len() + 3..]),
+            None => (head, tail),
+        };
+        let word = head.rsplit('.').next().unwrap_or_default();
+        let ending = ["Error", "Exception", "Timeout"].iter().any(|e| word.ends_with(e));
+        if !ending || word.split(' ').count() > 2 || tail.trim().is_empty() {
+            break;
+        }
+        rest = tail;
+    }
+    let dots = if rest.len() < message.len() { "…" } else { "" };
+    format!("{dots}{}", preview(rest.trim_start(), max))
 }
 
 /// What became of a call, in a few words.

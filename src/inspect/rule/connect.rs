@@ -162,7 +162,7 @@ fn tls(detail: &str) -> (&'static Rule, String) {
 }
 
 /// The HTTP library's words, as the tail of a sentence.
-pub(super) fn said(detail: &str) -> String {
+pub(in crate::inspect) fn said(detail: &str) -> String {
     match detail.trim() {
         "" => String::new(),
         words => format!(" ({})", text::preview(words.trim_end_matches('.'), 160)),

@@ -29,6 +29,7 @@ mod timing;
 mod tool;
 mod usage;
 
+pub(in crate::inspect) use connect::said;
 pub(in crate::inspect) use end::{is_filter, is_length};
 
 use serde::Serialize;

@@ -1,0 +1,149 @@
+//! Errors on their way through a gateway: handed on, told otherwise, swallowed, or added.
+
+use super::side::{Side, fate, foreign};
+use super::{Found, RULES, both};
+use crate::inspect::rule::rule;
+use crate::text::{count, preview};
+
+/// Statuses that say that the request as it stands is wrong: another request may be right.
+const REFUSALS: &[u16] = &[400, 413, 422];
+
+/// How long to wait before the next try; milliseconds are OpenAI's.
+const WAITS: &[&str] = &["Retry-After", "Retry-After-Ms"];
+
+pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let unframed = |s: &Side<'_>| s.found(&["sse-raw-json"]);
+    if unframed(b) && !unframed(a) && a.error().is_some() {
+        let message = format!("the error of {a} arrives behind {b} as bare JSON between events.");
+        let sides = both(a.error().unwrap_or_default(), "no event");
+        found.add(rule!("gw-error-unframed"), sides, message);
+        return;
+    }
+    match (a.error(), b.error()) {
+        (Some(left), None) => lost(a, b, left, frame(a), found),
+        (Some(left), Some(right)) if !same(a, b) => retold(a, b, left, right, found),
+        (None, Some(right)) => added(a, b, right, frame(b), found),
+        (None, None) => {
+            if let Some(left) = a.hidden_error().filter(|_| b.hidden_error().is_none()) {
+                let right = fate(b.seen);
+                let message = format!("{left} at {a}; {b} shows no error ({right}).");
+                found.add(rule!("gw-error-swallowed"), both(left, right), message);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The frame of the first error; of a response that is nothing but the error, it tells nothing.
+fn frame(s: &Side<'_>) -> Option<u32> {
+    let first = s.seen.answer().errors.first().map(|e| e.frame);
+    first.filter(|_| s.seen.status().is_none_or(|n| n < 300))
+}
+
+/// Whether both tell their error with one status and in the same words. The error's kind is a word
+/// of the dialect; a body without its head has a status that nobody knows.
+fn same(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let said = |s: &Side<'_>| {
+        let first = s.seen.answer().errors.first();
+        first.map(|e| (e.message.clone(), e.kind.clone().filter(|_| !foreign(a, b))))
+    };
+    let statuses = a.seen.status().zip(b.seen.status());
+    said(a) == said(b) && statuses.is_none_or(|(x, y)| x == y)
+}
+
+/// Whether the error of `b` holds what `a` says: its message or, where its body has none, that.
+fn quotes(b: &Side<'_>, a: &Side<'_>) -> bool {
+    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
+    let body = || String::from_utf8_lossy(a.seen.body()).trim().to_owned();
+    let (mine, theirs) = (said(b).unwrap_or_default(), said(a).unwrap_or_else(body));
+    !theirs.is_empty() && mine.contains(&theirs)
+}
+
+/// Both tell an error, and not the same.
+fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut Found) {
+    let (x, y) = (a.seen.status(), b.seen.status());
+    let in_stream = |status: Option<u16>| status.is_some_and(|s| s < 300);
+    let mut message = if b.found(&["swallowed-422"]) && x == Some(422) && y != x {
+        format!("{b} lost the 422 of {a} ({left}) and says {right} instead")
+    } else if in_stream(x) && y.is_some() && !in_stream(y) {
+        format!(
+            "the error that {a} sends in its stream, {left}, is the whole answer of {b}: {right}"
+        )
+    } else if x != y && x.is_some() && y.is_some() {
+        format!("{b} gives the error of {a} another status: {left} arrives as {right}")
+    } else if quotes(b, a) {
+        let kind = |s: &Side<'_>| s.seen.answer().errors.first().and_then(|e| e.kind.clone());
+        let type_lost = match (kind(a), kind(b)) {
+            (x, y) if x == y => String::new(),
+            (None, _) => String::new(),
+            (_, Some(y)) => format!(" and calls it {:?}", preview(&y, 40)),
+            (_, None) => " without its type".to_owned(),
+        };
+        format!("{b} wraps the error of {a}, {left}, in words of its own{type_lost}")
+    } else {
+        format!("{b} tells the error of {a} in other words: {left} arrives as {right}")
+    };
+    if let Some((n, m)) = a.lost_content(b) {
+        message.push_str(&format!("; of {} before it, {m} arrive", count(n, "character")));
+    }
+    for name in WAITS {
+        let (Some(wait), None) = (a.header(name), b.header(name)) else { continue };
+        let wait = preview(wait, 40);
+        let other = b.seen.head.as_ref().and_then(|h| {
+            h.headers.iter().find(|(k, v)| {
+                k.to_ascii_lowercase().ends_with(&name.to_ascii_lowercase()) && *v == wait
+            })
+        });
+        message.push_str(&match other {
+            Some((k, _)) => format!("; {name}: {wait} comes only as {}", preview(k, 60)),
+            None => format!("; {name}: {wait} is lost"),
+        });
+    }
+    message.push('.');
+    let sides = both(left, right).at(frame(a), frame(b));
+    found.add(rule!("gw-error-rewrapped"), sides, message);
+}
+
+/// The direct call tells an error, the other does not.
+fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut Found) {
+    // Of what never came, or was given up on, nobody knows what it would have said.
+    if b.was_stopped() || b.seen.head.is_none() && b.seen.request.is_some() {
+        return;
+    }
+    let right = fate(b.seen);
+    let refused = a.seen.status().filter(|s| *s >= 300);
+    if let Some(status) = refused
+        && b.carriers > 0
+    {
+        // What answers a call that was refused is another call.
+        let (code, why) = match REFUSALS.contains(&status) {
+            true => (rule!("gw-params-dropped"), "the request that it sent must be another one"),
+            false => (rule!("ends-differ"), "it tried again, or asked somebody else"),
+        };
+        let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}.");
+        return found.add(code, both(left, right), message);
+    }
+    let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")
+        && b.seen.dialect().is_some_and(|d| d.name() != "ollama");
+    let code = if erased { rule!("ollama-v1-error-erased") } else { rule!("gw-error-swallowed") };
+    let message = format!("{a} failed with {left}; {b} shows no error ({right}).");
+    found.add(code, both(left, right).at(at, None), message);
+}
+
+/// Only the other call tells an error.
+fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut Found) {
+    let left = fate(a.seen);
+    let ended = a.seen.answer().finished() && !a.says_failure();
+    if a.failed() && !ended && !a.was_stopped() {
+        let message = format!("{b} tells as an error, {right}, that {} {}.", a.name, a.ended());
+        return found.add(rule!("gw-error-rewrapped"), both(left, right).at(None, at), message);
+    }
+    let mut message = format!("{b} ends in an error, {right},");
+    if let Some((n, m)) = a.lost_content(b) {
+        message.push_str(&format!(" after {m} of {} of content,", count(n, "character")));
+    }
+    message.push_str(&format!(" where {a} {}", a.ended()));
+    message.push_str(&a.stumbling_block(b));
+    message.push('.');
+    found.add(rule!("ends-differ"), both(left, right).at(None, at), message);
+}

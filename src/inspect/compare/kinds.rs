@@ -1,0 +1,101 @@
+//! Two answers of their own: not what they say, but of what kind they are. Which channels they have
+//! and by which members these came, how they ended, whether they count tokens and really stream.
+
+use super::finish::alike;
+use super::same::ends;
+use super::side::Side;
+use super::{Check, Found, RULES, both};
+use crate::dialect::Channel;
+use crate::inspect::rule::rule;
+
+/// For two calls of two models or providers.
+pub(super) const CHECKS: &[Check] = &[ends, channels, finish, usage, flow];
+
+fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    for (channel, name) in [
+        (Channel::Reasoning, "reasoning"),
+        (Channel::Content, "content"),
+        (Channel::Tool, "tool calls"),
+        (Channel::Refusal, "a refusal"),
+    ] {
+        let (x, y) = (ways(a, channel), ways(b, channel));
+        let frames = (a.first(channel), b.first(channel));
+        let list = |w: &[(String, u64)]| match w {
+            [] => "none".to_owned(),
+            w => w.iter().map(|(path, n)| format!("{path} ×{n}")).collect::<Vec<_>>().join(", "),
+        };
+        let names = |w: &[(String, u64)]| w.iter().map(|w| w.0.clone()).collect::<Vec<_>>();
+        // Of an answer that never began, the lack of every channel tells nothing new.
+        if names(&x) == names(&y) || a.carriers == 0 || b.carriers == 0 {
+            continue;
+        }
+        let (left, right) = (list(&x), list(&y));
+        let message = match (x.is_empty(), y.is_empty()) {
+            (false, true) => format!("only {a} gives {name}, by {left}."),
+            (true, false) => format!("only {b} gives {name}, by {right}."),
+            _ => format!("{name} came by {left} at {a} and by {right} at {b}."),
+        };
+        found.add(rule!("kinds-differ"), both(left, right).at(frames.0, frames.1), message);
+    }
+}
+
+/// The members that a channel came by; tool calls as a whole.
+fn ways(s: &Side<'_>, channel: Channel) -> Vec<(String, u64)> {
+    let answer = s.seen.answer();
+    let mut ways: Vec<(String, u64)> = answer.paths(channel).collect();
+    if channel == Channel::Tool {
+        // One way, whatever part of a call came first.
+        ways.truncate(1);
+    }
+    if channel == Channel::Reasoning && answer.think(0).is_some_and(|t| t.any()) {
+        ways.push(("<think> in the content".to_owned(), 1));
+    }
+    ways
+}
+
+fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let first = |s: &Side<'_>| s.seen.answer().finish().next().map(|(c, f)| (c, f.to_owned()));
+    let (Some((c, x)), Some((d, y))) = (first(a), first(b)) else { return };
+    if x != y && !alike(a, &x, b, &y) {
+        let frames = (a.seen.answer().finish_frame(c), b.seen.answer().finish_frame(d));
+        let message = format!("the finish is {x:?} at {a} and {y:?} at {b}.");
+        found.add(rule!("kinds-differ"), both(x, y).at(frames.0, frames.1), message);
+    }
+}
+
+fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let names = |s: &Side<'_>| -> Vec<String> {
+        let mut names: Vec<_> =
+            s.seen.answer().usage_seen.iter().map(|(path, _)| path.general()).collect();
+        names.dedup();
+        names
+    };
+    let (left, right) = (names(a), names(b));
+    if left == right || a.failed() || b.failed() {
+        return;
+    }
+    let word = |n: &[String]| if n.is_empty() { "none".into() } else { n.join(", ") };
+    let message = match (left.is_empty(), right.is_empty()) {
+        (false, true) => format!("only {a} gives usage, in {}.", word(&left)),
+        (true, false) => format!("only {b} gives usage, in {}.", word(&right)),
+        _ => format!("usage stands in {} at {a} and in {} at {b}.", word(&left), word(&right)),
+    };
+    found.add(rule!("kinds-differ"), both(word(&left), word(&right)), message);
+}
+
+/// Whether the one streams and the other hands its answer over in lumps.
+fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let codes = &["burst-delivery", "json-completion-200", "headers-late"];
+    let lumps = |s: &Side<'_>| s.found(codes);
+    let (slow, other) = match (lumps(a), lumps(b)) {
+        (true, false) => (a, b),
+        (false, true) => (b, a),
+        _ => return,
+    };
+    if other.carriers < 2 {
+        return;
+    }
+    let word = |s: &Side<'_>| if lumps(s) { "in lumps" } else { "streamed" };
+    let message = format!("{slow} hands its answer over in lumps, where {other} streams.");
+    found.add(rule!("kinds-differ"), both(word(a), word(b)), message);
+}

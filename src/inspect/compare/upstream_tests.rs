@@ -1,0 +1,356 @@
+//! What upstreams of many kinds became behind a gateway, as bytes that were seen.
+
+use super::tests::*;
+use super::*;
+use crate::journal::EndCause;
+
+#[track_caller]
+fn verdict(a: &Inspection, b: &Inspection) -> String {
+    compare(a, b, Expect::Same).verdict
+}
+
+/// A body that is nothing but an error, with this status.
+fn refused(status: u16, body: &str) -> Inspection {
+    inspected(status, "application/json", &[body.to_owned()], EndCause::Complete)
+}
+
+#[test]
+fn calls_with_ids_of_their_own_are_not_rewritten() {
+    let id = |id: &str| {
+        stream(&edited(|_, f| Some(f.replace("\"id\":\"c1\"", &format!("\"id\":\"{id}\"")))))
+    };
+    let a = id("chatcmpl-572c945469a155c746df62ef");
+    let b = id("chatcmpl-bbdda6857e90d10da0dc9436");
+    let got = compare(&a, &b, Expect::Same);
+    assert_eq!(codes(&a, &b), ["bytes-differ"]);
+    assert!(got.differences[0].message.contains("an id of its own"), "{:?}", got.differences);
+    let uuid = id("chatcmpl-0b1f5f0e-61c3-4d55-9d3f-0a3a1c2b3c4d");
+    assert_eq!(codes(&a, &uuid), ["gw-id-rewritten"]);
+}
+
+#[test]
+fn a_422_that_is_handed_on_is_not_lost() {
+    let body =
+        r#"{"detail":[{"loc":["body","tool_choice"],"msg":"Extra inputs are not permitted"}]}"#;
+    let told = r#"{"error":{"message":"litellm.BadRequestError: OpenAIException - Error code: 422 - {'detail': 1}","type":null,"param":null,"code":"422"}}"#;
+    let b = marked(422, "application/json", &[told.to_owned()]);
+    let said = verdict(&refused(422, body), &b);
+    assert!(!said.contains("lost the 422"), "{said}");
+    assert!(said.contains("\"…Error code: 422"), "{said}");
+}
+
+#[test]
+fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
+    let body =
+        r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
+    let told = r#"{"error":{"message":"litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Received Model Group=x","type":"throttling_error","param":null,"code":"429"}}"#;
+    let mut a = refused(429, body);
+    a.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
+    let mut b = marked(429, "application/json", &[told.to_owned()]);
+    assert_eq!(
+        verdict(&a, &b),
+        "The gateway (B) wraps the error of A, 429 \"Rate limit reached\" (requests), in words of \
+         its own and calls it \"throttling_error\"; Retry-After: 20 is lost."
+    );
+    b.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
+    let said = verdict(&a, &b);
+    assert!(said.ends_with("Retry-After: 20 comes only as llm_provider-retry-after."), "{said}");
+}
+
+#[test]
+fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
+    let end = |word: &str| {
+        let mut pieces: Vec<String> = sound().into_iter().take(6).collect();
+        pieces.extend([chunk("{}", &format!("\"{word}\"")), "data: [DONE]\n\n".into()]);
+        pieces
+    };
+    let got = codes(&stream(&end("abort")), &through(&end("stop")));
+    assert_eq!(got[..2], ["gw-error-swallowed", "gw-finish-rewritten"]);
+    // An empty word is none.
+    assert_eq!(codes(&stream(&end("")), &through(&end("stop")))[0], "gw-fabricated-finish");
+    let mut told: Vec<String> = sound().into_iter().take(6).collect();
+    told.push(litellm_error());
+    assert_eq!(codes(&stream(&end("abort")), &through(&told))[0], "gw-error-rewrapped");
+}
+
+#[test]
+fn the_librarys_words_stay_out_of_the_sentence() {
+    let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let request = crate::journal::Request { dialect: "openai-chat".into(), ..Default::default() };
+    let mut push = |what| a.push(&crate::journal::Entry { x: 0, at: Some(1), what });
+    push(crate::journal::What::Request(Box::new(request)));
+    push(crate::journal::What::End {
+        cause: EndCause::ClosedBeforeHead,
+        detail: "error sending request: client error (SendRequest): connection closed".into(),
+    });
+    let told = r#"{"error":{"message":"litellm.InternalServerError: Connection error.","type":null,"code":"500"}}"#;
+    let b = marked(500, "application/json", &[told.to_owned()]);
+    let said = verdict(&a, &b);
+    assert!(said.starts_with("The gateway (B) tells as an error, 500 \"…Connection"), "{said}");
+    assert!(said.contains("that A got no head of an answer"), "{said}");
+    assert!(!said.contains("SendRequest"), "{said}");
+    assert!(a.verdict().contains("SendRequest"), "{}", a.verdict());
+}
+
+#[test]
+fn two_that_have_one_fault_have_not_the_same_answer() {
+    let only: Vec<String> = [0, 2, 3, 6, 8].map(|i| sound()[i].clone()).into();
+    let b: Vec<String> = only.iter().map(|f| f.replace(",\"finish_reason\":null", "")).collect();
+    let said = verdict(&stream(&only), &through(&b));
+    assert!(said.starts_with("A and B have the same fault: The model thought"), "{said}");
+}
+
+#[test]
+fn names_of_events_are_missed_only_where_they_are_read() {
+    let named: Vec<String> =
+        sound().iter().map(|f| f.replace("data: {", "event: chunk\ndata: {")).collect();
+    let got = compare(&stream(&named), &through(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-event-name-stripped");
+    assert_eq!(got.worst(), Some(Severity::Info));
+    let a = messages("end_turn", "morning.", 2);
+    let body = String::from_utf8(a.body().to_vec()).unwrap();
+    let body: String = body.split_inclusive('\n').filter(|l| !l.starts_with("event:")).collect();
+    let bare: Vec<String> = body.split_inclusive("\n\n").map(str::to_owned).collect();
+    let b = spoken("anthropic", 200, "text/event-stream", &bare, EndCause::Complete);
+    let got = compare(&a, &b, Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-event-name-stripped");
+    assert_eq!(got.worst(), Some(Severity::Fatal));
+}
+
+#[test]
+fn members_inside_of_usage_and_of_calls_are_missed_too() {
+    let cost =
+        edited(|_, f| Some(f.replace("\"total_tokens\":9", "\"total_tokens\":9,\"cost\":0.1")));
+    let got = compare(&stream(&cost), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].a, "usage.cost");
+    assert!(got.verdict.contains("missing members (usage.cost)"), "{}", got.verdict);
+    let thinking = edited(|i, f| {
+        Some(if i == 2 { chunk(r#"{"thinking":"Hm"}"#, "null") } else { f.to_owned() })
+    });
+    let silent = edited(|i, f| (i != 2).then(|| f.to_owned()));
+    let got = compare(&stream(&thinking), &stream(&silent), Expect::Same);
+    assert_eq!(got.differences[0].a, "choices[].delta.thinking");
+    let call = |more: &str| {
+        let call = format!(
+            r#"{{"tool_calls":[{{"index":0,"id":"c"{more},"function":{{"name":"f","arguments":"{{}}"}}}}]}}"#
+        );
+        stream(&[chunk(&call, "null"), chunk("{}", "\"tool_calls\""), "data: [DONE]\n\n".into()])
+    };
+    let got = compare(&call(r#","extra_content":{"sig":"x"}"#), &call(""), Expect::Same);
+    assert_eq!(got.differences[0].a, "choices[].delta.tool_calls[].extra_content");
+    assert_eq!(codes(&call(r#","type":"function""#), &call("")), ["bytes-differ"]);
+}
+
+#[test]
+fn text_that_moves_to_another_choice_is_told() {
+    let say = |i: u32, delta: &str, finish: &str| {
+        chunk(delta, finish).replace("\"index\":0", &format!("\"index\":{i}"))
+    };
+    let of = |second: u32| {
+        stream(&[
+            say(0, r#"{"content":"a"}"#, "null"),
+            say(second, r#"{"content":"b"}"#, "null"),
+            say(0, "{}", "\"stop\""),
+            say(1, "{}", "\"stop\""),
+            "data: [DONE]\n\n".into(),
+        ])
+    };
+    let got = compare(&of(1), &of(0), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-content-changed");
+    assert!(
+        got.verdict.contains("of choice 0 at A comes at B in choice 0")
+            || got.verdict.contains("of choice 1 at A comes at B in choice 0"),
+        "{}",
+        got.verdict
+    );
+}
+
+#[test]
+fn an_error_of_the_gateway_says_how_much_came_and_what_it_stumbled_over() {
+    let mut a: Vec<String> = sound().into_iter().take(5).collect();
+    a.push("data: \n\n".into());
+    a.extend(sound().into_iter().skip(5));
+    let mut b: Vec<String> = sound().into_iter().take(5).collect();
+    b.push(litellm_error());
+    let said = verdict(&stream(&a), &through(&b));
+    assert!(said.contains("after 5 of 13 characters of content"), "{said}");
+    assert!(said.contains("at A: Frame 5 is an event with empty data"), "{said}");
+}
+
+#[test]
+fn counts_of_two_dialects_are_compared_where_they_mean_the_same() {
+    let a = stream(&sound());
+    // What came from a cache stands beside the input.
+    let cached = |usage: &str| {
+        let body = String::from_utf8(messages("end_turn", "morning.", 2).body().to_vec()).unwrap();
+        let body = body.replace("\"input_tokens\":7", usage);
+        let frames: Vec<String> = body.split_inclusive("\n\n").map(str::to_owned).collect();
+        spoken("anthropic", 200, "text/event-stream", &frames, EndCause::Complete)
+    };
+    let none = [] as [&str; 0];
+    assert_eq!(codes(&a, &cached(r#""input_tokens":2,"cache_read_input_tokens":5"#)), none);
+    assert_eq!(codes(&a, &cached(r#""input_tokens":2,"cache_creation_input_tokens":5"#)), none);
+    assert_eq!(codes(&a, &cached(r#""input_tokens":2"#)), ["gw-usage-wrong"]);
+    let details = edited(|_, f| {
+        Some(f.replace(
+            "\"total_tokens\":9",
+            "\"total_tokens\":9,\"completion_tokens_details\":{\"reasoning_tokens\":4}",
+        ))
+    });
+    let other = details.iter().map(|f| f.replace("_tokens\":4", "_tokens\":0"));
+    let got = codes(&stream(&details), &through(&other.collect::<Vec<_>>()));
+    assert_eq!(got[0], "gw-usage-wrong");
+}
+
+#[test]
+fn of_two_models_only_the_kind_of_the_answer_is_compared() {
+    let a = stream(&sound());
+    let other = edited(|_, f| {
+        Some(f.replace("\"reasoning\"", "\"reasoning_content\"").replace("\"c1\"", "\"x9\""))
+    });
+    let got = compare(&a, &stream(&other), Expect::Different);
+    let told: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    assert_eq!(told, ["kinds-differ"]);
+    assert_eq!(got.worst(), Some(Severity::Info));
+    assert!(
+        got.verdict.contains("reasoning came by choices[].delta.reasoning ×2 at A"),
+        "{}",
+        got.verdict
+    );
+    // Another dialect: where each thing stands, and no ids, pieces or words of the same meaning.
+    let got = compare(&a, &messages("end_turn", "evening.", 9), Expect::Different);
+    let list: Vec<_> = got.differences.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(list.len(), 3, "{list:?}");
+    let silent = edited(|_, f| (!f.contains("reasoning")).then(|| f.to_owned()));
+    let got = compare(&stream(&silent), &a, Expect::Different);
+    assert!(got.verdict.contains("only B gives reasoning"), "{}", got.verdict);
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let cut = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    let got = compare(&a, &cut, Expect::Different);
+    assert_eq!(got.differences[0].rule.code, "ends-differ");
+    assert!(got.verdict.starts_with("B failed, A did not"), "{}", got.verdict);
+}
+
+#[test]
+fn of_a_bare_body_nothing_about_the_head_is_told() {
+    let body =
+        r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
+    assert_eq!(codes(&refused(429, body), &bare(body.as_bytes(), false)), [] as [&str; 0]);
+    let a = stream(&sound());
+    assert_eq!(codes(&a, &bare(&sound().concat().into_bytes(), true)), [] as [&str; 0]);
+    assert_eq!(codes(&bare(&sound().concat().into_bytes(), true), &a), [] as [&str; 0]);
+}
+
+#[test]
+fn what_never_answered_has_swallowed_nothing() {
+    let a = refused(429, r#"{"error":{"message":"Rate limit reached"}}"#);
+    let mut b = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let mut push = |what| b.push(&crate::journal::Entry { x: 0, at: Some(1), what });
+    push(crate::journal::What::Request(Box::default()));
+    push(crate::journal::What::End { cause: EndCause::Refused, detail: "refused".into() });
+    let got = compare(&a, &b, Expect::Same);
+    let told: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    assert_eq!(told, ["ends-differ"]);
+    assert!(got.verdict.contains("B got no connection"), "{}", got.verdict);
+}
+
+#[test]
+fn every_difference_has_words_for_a_list() {
+    for rule in RULES {
+        assert_ne!(rules::brief(rule.code), rule.code);
+    }
+}
+
+/// A Responses stream; `keep` says which events come, `named` which of them have an event line.
+fn responses(id: &str, keep: fn(&str) -> bool, named: fn(&str) -> bool) -> Vec<String> {
+    let whole = format!(r#""response":{{"id":"{id}","object":"response","model":"m","status":"#);
+    let text = r#""item_id":"msg_1","output_index":0,"content_index":0"#;
+    let done =
+        r#""completed","output":[],"usage":{"input_tokens":7,"output_tokens":2,"total_tokens":9}}"#;
+    let events = [
+        ("response.created", format!(r#"{whole}"in_progress","output":[]}}"#)),
+        ("response.output_text.delta", format!(r#"{text},"delta":"Good "#) + "\""),
+        ("response.output_text.delta", format!(r#"{text},"delta":"morning.""#)),
+        ("response.output_text.done", format!(r#"{text},"text":"Good morning.""#)),
+        ("response.completed", format!("{whole}{done}")),
+    ];
+    let events = events.iter().filter(|(kind, _)| keep(kind));
+    let write = |(kind, rest): &(&str, String)| {
+        let name = if named(kind) { format!("event: {kind}\n") } else { String::new() };
+        format!("{name}data: {{\"type\":\"{kind}\",{rest}}}\n\n")
+    };
+    events.map(write).collect()
+}
+
+fn response(pieces: &[String]) -> Inspection {
+    spoken("openai-responses", 200, "text/event-stream", pieces, EndCause::Complete)
+}
+
+#[test]
+fn events_that_do_not_come_through_are_named_by_their_types() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let faked = |kind: &str| kind.ends_with("delta") || kind.ends_with("completed");
+    let got = compare(&a, &response(&responses("resp_1", faked, all)), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-events-dropped");
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    let said = &got.verdict;
+    assert!(said.contains("response.created ×1, response.output_text.done ×1"), "{said}");
+    // A stream that ends early lacks its end, and that is told as such.
+    let cut = |kind: &str| !kind.ends_with("completed");
+    let told = codes(&a, &response(&responses("resp_1", cut, all)));
+    assert!(!told.contains(&"gw-events-dropped"), "{told:?}");
+}
+
+#[test]
+fn names_are_counted_by_the_types_of_events() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let half = responses("resp_1", all, |kind| kind.ends_with("completed"));
+    let got = compare(&a, &response(&half), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-event-name-stripped");
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    assert!(got.verdict.contains("does not name 4 named events of A"), "{}", got.verdict);
+}
+
+#[test]
+fn what_is_added_around_a_response_is_info() {
+    let all = |_: &str| true;
+    let a = response(&responses("resp_1", all, all));
+    let other = response(&responses("resp_bGl0ZWxsbTpjdXN0b20", all, all));
+    assert_eq!(codes(&a, &other), ["gw-id-rewritten"]);
+    let more = responses("resp_1", all, all);
+    let more = more.iter().map(|f| f.replace("\"type\":", "\"extra\":1,\"type\":"));
+    assert_eq!(codes(&a, &response(&more.collect::<Vec<_>>())), ["gw-fields-added"]);
+    let mut done = responses("resp_1", all, all);
+    done.push("data: [DONE]\n\n".into());
+    let got = compare(&a, &response(&done), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info), "{:?}", got.differences);
+    assert!(got.verdict.ends_with("around it, an added [DONE]."), "{}", got.verdict);
+}
+
+#[test]
+fn an_error_that_both_tell_comes_before_what_is_odd_about_it() {
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no quota\"}}\n\n";
+    let failed = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"model\":\"m\",\"status\":\"failed\",\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no quota\"}}}\n\n";
+    let both: Vec<String> = [error, failed].map(str::to_owned).into();
+    let one = [failed.to_owned()];
+    let got = compare(&response(&both), &response(&one), Expect::Same);
+    assert!(got.verdict.starts_with("A and B tell the same error"), "{}", got.verdict);
+    assert!(got.differences.iter().any(|d| d.rule.code == "gw-events-dropped"));
+}
+
+#[test]
+fn what_a_bound_cut_off_was_not_made_up() {
+    let limit = EndCause::Limit(crate::journal::Limit::Body);
+    let cut = |n: usize| inspected(200, "text/event-stream", &sound()[..n], limit);
+    let got = compare(&cut(6), &through(&sound()), Expect::Same);
+    assert!(got.worst() <= Some(Severity::Info), "{:?}", got.differences);
+    assert!(
+        got.verdict.starts_with("As far as they came, A and B say the same"),
+        "{}",
+        got.verdict
+    );
+    let other = edited(|_, f| Some(f.replace("Good", "Bad")));
+    assert_eq!(codes(&cut(6), &through(&other))[0], "gw-content-changed");
+}

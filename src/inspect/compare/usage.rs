@@ -1,0 +1,89 @@
+//! The counts of tokens on both sides, compared where they mean the same.
+
+use super::gateway::members;
+use super::side::{Side, foreign};
+use super::{Found, RULES, both};
+use crate::dialect::Usage;
+use crate::inspect::rule::rule;
+
+pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let (x, y) = (a.seen.answer().usage, b.seen.answer().usage);
+    match (x.is_given(), y.is_given()) {
+        (false, true) if (!b.failed() || a.failed()) && !a.was_cut_short() => {
+            let right = word(x, y)[1].clone();
+            let message = format!("{a} gave no usage; that of {b} ({right}) is made up.");
+            found.add(rule!("gw-fabricated-usage"), both("no usage", right), message);
+        }
+        (true, false) if b.error().is_none() && !b.was_stopped() => {
+            let left = word(x, y)[0].clone();
+            let asked = members(b).is_none_or(|m| m.iter().any(|k| k == "stream_options"));
+            let why = if asked { "" } else { "; the request did not ask for it (stream_options)" };
+            let message = format!("{a} gave usage ({left}), {b} none{why}.");
+            found.add(rule!("gw-usage-dropped"), both(left, "no usage"), message);
+        }
+        (true, true) if !alike(a, x, b, y) => {
+            let [left, right] = word(x, y);
+            let message = format!("the usage differs: {a} {left}; {b} {right}.");
+            found.add(rule!("gw-usage-wrong"), both(left, right), message);
+        }
+        _ => {}
+    }
+}
+
+/// Both in words; what only details tell, where these differ.
+fn word(x: Usage, y: Usage) -> [String; 2] {
+    let details = x.output == y.output && x.input == y.input && x.total == y.total;
+    [x, y].map(|u| {
+        let n = |v: Option<u64>| v.map_or("–".to_owned(), |v| v.to_string());
+        let mut word = format!("{} in, {} out, {} in all", n(u.input), n(u.output), n(u.total));
+        if details && x.is_given() && y.is_given() {
+            word += &format!(", {} reasoning, {} cached", n(u.reasoning), n(u.cached));
+        }
+        word
+    })
+}
+
+/// Whether the counts say the same, as far as they can be compared.
+///
+/// Across dialects a count may hold more: Anthropic and Bedrock leave what came from a cache out of
+/// the input, Gemini leaves the thoughts out of the output, and each has its own idea of a total.
+fn alike(a: &Side<'_>, x: Usage, b: &Side<'_>, y: Usage) -> bool {
+    if foreign(a, b) {
+        let equal = |n: [Option<u64>; 2], m: [Option<u64>; 2]| {
+            let sums = |n: [Option<u64>; 2]| n[0].map(|v| [v, v.saturating_add(n[1].unwrap_or(0))]);
+            let (Some(n), Some(m)) = (sums(n), sums(m)) else { return true };
+            n.iter().any(|v| m.contains(v))
+        };
+        return (equal([x.input, x.cached], [y.input, y.cached])
+            || writes_cache(a)
+            || writes_cache(b))
+            && equal([x.output, x.reasoning], [y.output, y.reasoning]);
+    }
+    // A total that is added is no other count.
+    let sum = y.input.zip(y.output).map(|(i, o)| i.saturating_add(o));
+    let total = x.total == y.total || x.total.is_none() && y.total == sum;
+    let detail = |n: Option<u64>, m: Option<u64>| n.is_none() || m.is_none() || n == m;
+    x.input == y.input
+        && x.output == y.output
+        && total
+        && detail(x.reasoning, y.reasoning)
+        && detail(x.cached, y.cached)
+}
+
+/// Whether its input counts leave out what was written to a cache.
+fn writes_cache(s: &Side<'_>) -> bool {
+    let written = ["cache_creation_input_tokens", "cacheWriteInputTokens"];
+    let rows = s.seen.shape().rows();
+    rows.iter().any(|r| written.iter().any(|w| r.path.ends_with(w)) && r.sample != "0")
+}
+
+pub(super) fn shape(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    if let (Some(x), Some(y)) = (a.usage_alone, b.usage_alone)
+        && x != y
+        && !foreign(a, b)
+    {
+        let word = |alone| if alone { "choices []" } else { "a choice beside it" };
+        let message = format!("the usage chunk has {} at {a} and {} at {b}.", word(x), word(y));
+        found.add(rule!("gw-usage-chunk-reshaped"), both(word(x), word(y)), message);
+    }
+}

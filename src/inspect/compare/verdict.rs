@@ -1,0 +1,147 @@
+//! The sentence that sums a comparison up: who lost what, and where.
+
+use super::rules::brief;
+use super::side::{self, Side, fate};
+use super::{Difference, Expect};
+use crate::inspect::Severity;
+use crate::text::{Newlines, visible};
+
+/// Of two calls that failed, or of which one was mended, these say all there is.
+const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
+
+/// These are about what was sent.
+const REQUESTS: &[&str] = &["request-mutated", "gw-params-dropped", "duplicate-request-after-422"];
+
+/// How many of the differences beside the gravest are named.
+const MAX_BESIDES: usize = 4;
+
+/// Makes the sentence; `differences` are sorted, the gravest first.
+pub(super) fn verdict(
+    expect: Expect,
+    differences: &[Difference],
+    a: &Side<'_>,
+    b: &Side<'_>,
+) -> String {
+    let running = !(a.seen.is_over() && b.seen.is_over());
+    let sentence = match (differences.first(), expect) {
+        (Some(worst), _) if worst.severity > Severity::Info => grave(differences, a, b),
+        _ if a.is_unanswered() && b.is_unanswered() => match a.why() == b.why() {
+            true => format!("Neither A nor B gave an answer: {}.", a.why()),
+            false => format!("Neither gave an answer: A {}; B {}.", a.ended(), b.ended()),
+        },
+        (_, Expect::Same) if !running && (a.was_stopped() || b.was_stopped()) => {
+            format!("As far as they came, A and B say the same: A {}; B {}.", a.ended(), b.ended())
+        }
+        _ if running => "So far no difference that more of the stream could not explain.".into(),
+        (_, Expect::Different) => apart(differences, a, b),
+        (Some(_), Expect::Same) => {
+            let error = differences.iter().find(|d| ERRORS.contains(&d.rule.code) && !is_done(d));
+            error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
+        }
+        (None, Expect::Same) if a.seen.body() == b.seen.body() => {
+            let why = if a.failed() {
+                format!(", and both have this fault: {}", a.why())
+            } else {
+                String::new()
+            };
+            format!("No difference: the bodies are equal, byte for byte{why}.")
+        }
+        (None, Expect::Same) if side::foreign(a, b) => {
+            let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
+            format!("The same answer in two dialects: {}, {}.", name(a), name(b))
+        }
+        (None, Expect::Same) => "No difference that matters.".to_owned(),
+    };
+    visible(&sentence, Newlines::Show).into_owned()
+}
+
+/// The gravest difference, and what others there are. Of a call that came to an error, that comes
+/// before what is merely odd.
+fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let serious = differences.iter().filter(|d| d.severity > Severity::Info);
+    let retold = differences.iter().find(|d| d.rule.code == "gw-error-rewrapped");
+    // What the requests differ in comes before the answers to them.
+    let mild = differences
+        .first()
+        .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.rule.code));
+    let (head, skip) = match (retold, differences.first()) {
+        (Some(retold), _) if mild => (retold.message.clone(), ""),
+        _ if mild && a.error().is_some() && b.error().is_some() => {
+            (format!("A and B tell the same error: {}", a.why()), "")
+        }
+        (_, Some(worst)) => (worst.message.clone(), worst.rule.code),
+        (_, None) => return String::new(),
+    };
+    let mut rest: Vec<_> =
+        serious.map(|d| d.rule.code).filter(|code| *code != skip).map(brief).collect();
+    rest.dedup();
+    let more = rest.len().saturating_sub(MAX_BESIDES);
+    rest.truncate(MAX_BESIDES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match rest.as_slice() {
+        [] => head,
+        rest => format!("{}; besides, {}{more}.", head.trim_end_matches('.'), rest.join(", ")),
+    }
+}
+
+/// Whether nothing but a [DONE] distinguishes the ends.
+fn is_done(d: &Difference) -> bool {
+    d.a == "[DONE]" || d.b == "[DONE]"
+}
+
+/// What was said is the same; what stands around it is not.
+fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let mut list: Vec<String> = Vec::new();
+    for d in differences {
+        let what = match d.rule.code {
+            "gw-reasoning-renamed" => format!("{} (A {}, B {})", brief(d.rule.code), d.a, d.b),
+            "gw-fields-dropped" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.b),
+            "gw-fields-dropped" => format!("{} ({})", brief(d.rule.code), d.a),
+            "ends-differ" if is_done(d) => "an added [DONE]".to_owned(),
+            "gw-fields-added" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.a),
+            "gw-fields-added" => format!("{} ({})", brief(d.rule.code), d.b),
+            code => brief(code).to_owned(),
+        };
+        if !list.contains(&what) {
+            list.push(what);
+        }
+    }
+    let list = list.join(", ");
+    let where_from = match (a.is_gateway, b.is_gateway) {
+        (true, _) => format!("behind {a}"),
+        (_, true) => format!("behind {b}"),
+        _ => "at A and B".to_owned(),
+    };
+    if a.failed() && b.failed() {
+        return format!("A and B have the same fault: {}; around it, {list}.", a.why());
+    }
+    format!("The answer is the same {where_from}; around it, {list}.")
+}
+
+/// Two answers of their own: how both ended, and of what kind they are.
+fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+    let (x, y) = (fate(a.seen), fate(b.seen));
+    let ends = match (a.failed() || b.failed(), x == y) {
+        (false, true) => format!("Both ended well ({x})"),
+        (false, false) => format!("Both ended well (A {x}; B {y})"),
+        (true, _) if a.why() == b.why() => format!("Both failed in the same way: {}", a.why()),
+        (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
+    };
+    match differences {
+        [] => format!("{ends}, with answers of the same kind."),
+        [one] => format!("{ends}; {}", inside(&one.message)),
+        [first, rest @ ..] => {
+            let first = inside(first.message.trim_end_matches('.'));
+            format!("{ends}; {first} (and {} more).", rest.len())
+        }
+    }
+}
+
+/// A sentence as a part of another: small at its beginning, but for a name.
+fn inside(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match chars.next().filter(|_| !sentence.starts_with("A ") && !sentence.starts_with("B ")) {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => sentence.to_owned(),
+    }
+}
