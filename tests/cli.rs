@@ -97,6 +97,32 @@ fn lines_come_in_the_order_of_the_contract() {
     );
 }
 
+/// Some frames are judged only when the stream is over: that is told before its end, and with the
+/// time of the frame.
+#[test]
+fn what_is_found_late_has_the_time_of_its_frame() {
+    let p = Program::new();
+    for (model, code) in
+        [("lab/chunk-duplicate", "chunk-duplicate"), ("lab/usage-null-fields", "usage-null-fields")]
+    {
+        let lines = p.lab(model);
+        let place = |is: &dyn Fn(&Value) -> bool| lines.iter().position(is).unwrap();
+        let found = place(&|l| l["code"] == code);
+        let frame = place(&|l| l["type"] == "frame" && l["index"] == lines[found]["frame"]);
+        assert_eq!(lines[found]["at"], lines[frame]["at"], "{model}");
+        let end = place(&|l| l["type"] == "end");
+        assert!(found < end, "{model}");
+        let after = &lines[end + 1..lines.len() - 1];
+        assert!(
+            after.iter().all(|l| l["phase"] == "end" && l["at"] == lines[end]["at"]),
+            "{model}"
+        );
+    }
+    // A frame that was held back until the framing was certain is not split for that.
+    let lines = p.lab("lab/ndjson-in-sse");
+    assert!(of(&lines, "finding").iter().all(|f| f["code"] != "frame-split-across-reads"));
+}
+
 #[test]
 fn exit_statuses_tell_what_happened() {
     let p = Program::new();
@@ -444,21 +470,33 @@ fn a_full_disk_is_told_and_the_stream_goes_on() {
         return;
     }
     let p = Program::new();
-    // The header is written before anything is sent: then it is an error of usage.
-    let out = p.run(&[
-        "send",
-        "-p",
-        "lab",
-        "-m",
-        "lab/hello",
-        "--pace",
-        "0",
-        "--save",
-        "/dev/full",
-        "-o",
-        "json",
-    ]);
-    assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
+    let lab = ["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "-q", "--save"];
+    let out = p.run(&[&lab[..], &["/dev/full", "-o", "ndjson"]].concat());
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("/dev/full: No space left"), "{}", text(&out.stderr));
+    let said = text(&out.stdout);
+    assert_eq!(said.matches("\"code\":\"save-failed\"").count(), 1, "{said}");
+    assert!(said.contains("\"finish\":{\"0\":\"stop\"}"), "{said}");
+    // What cannot be opened at all is an error of usage, before anything is sent.
+    assert_eq!(p.run(&[&lab[..], &["nowhere/s"]].concat()).status.code(), Some(2));
+}
+
+/// A bound of the shell's on the file's size would end the process that does not listen for it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_grows_too_large_is_told_and_the_stream_goes_on() {
+    let p = Program::new();
+    // The output is a pipe, for which the bound does not hold.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sselens")]);
+    command.args(["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "-o", "json"]);
+    command.args(["--save", "s"]).current_dir(p.dir.path()).stdin(Stdio::null());
+    let out = command.env("HOME", p.dir.path()).output().unwrap();
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    let summary: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(summary["finish"]["0"], "stop");
+    let codes = summary["findings"].as_array().unwrap();
+    assert!(codes.iter().any(|f| f["code"] == "save-failed"), "{summary}");
 }
 
 #[test]

@@ -176,3 +176,68 @@ fn a_given_body_goes_to_another_dialect_in_its_words_and_the_loss_is_told() {
     let given = serde_json::to_string(body).unwrap();
     assert_eq!(text.matches(&given).count(), 2, "{text}");
 }
+
+/// A difference is a finding of no one exchange, in the lines that tell all findings.
+#[test]
+fn differences_are_findings_without_an_exchange() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = folder.path().join("both.jsonl").to_str().unwrap().to_owned();
+    let pair = ["compare", "lab:lab/reasoning-delta", "lab:lab/hello", "hi", "--pace", "0"];
+    let saved = ["--same", "-o", "ndjson", "--save", &session];
+    let [a, b] = ["0", "1"].map(|n| format!("{session}#{n}"));
+    for output in [
+        run(&[&pair[..], &saved].concat()),
+        run(&["compare", &a, &b, "--same", "-o", "ndjson"]),
+        run(&[&pair[..], &["--same", "-o", "ndjson", "--repeat", "2"]].concat()),
+    ] {
+        let all = lines(&output);
+        let of_none: Vec<_> =
+            all.iter().filter(|l| l.get("x").is_some_and(Value::is_null)).collect();
+        let differences: Vec<_> = all
+            .iter()
+            .filter(|l| l["type"] == "comparison")
+            .flat_map(|c| c["differences"].as_array().unwrap())
+            .collect();
+        assert!(differences.len() > 1, "{all:?}");
+        assert_eq!(of_none.len(), differences.len());
+        for (finding, difference) in of_none.iter().zip(differences) {
+            assert_eq!(
+                (&finding["type"], &finding["phase"]),
+                (&"finding".into(), &"compare".into())
+            );
+            for key in ["code", "severity", "message"] {
+                assert_eq!(finding[key], difference[key]);
+            }
+            for key in ["at", "frame", "offset"] {
+                assert_eq!(finding.get(key), Some(&Value::Null), "{finding}");
+            }
+        }
+        let summary = all.iter().rposition(|l| l["type"] == "summary").unwrap();
+        let of_none = all.iter().position(|l| l["x"].is_null() && l["type"] == "finding").unwrap();
+        assert!(summary < of_none, "what compares comes last");
+    }
+}
+
+#[test]
+fn a_name_that_is_nothing_is_told_shortly_and_an_empty_session_as_what_it_is() {
+    let output = run(&["compare", "nope", "lab"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.len() < 200, "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.jsonl").to_str().unwrap().to_owned();
+    let header = "{\"sselens\":\"session\",\"format\":1,\"version\":\"0\",\"created\":\"\"}\n";
+    std::fs::write(&empty, header).unwrap();
+    for args in [
+        &["compare", &*empty, &*empty][..],
+        &["show", &empty],
+        &["export", &empty, "--to", "ndjson"],
+    ] {
+        let output = run(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), said.contains("holds no exchange")),
+            (Some(2), true),
+            "{said}"
+        );
+    }
+}

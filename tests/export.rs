@@ -277,8 +277,9 @@ fn a_har_of_others_has_bodies_and_no_times() {
     p.write("chrome.har", archive(&entries));
     let out = p.run(&["show", "chrome.har", "-o", "json"]);
     assert!(lossy(&out.stderr).contains("2 entries of 4 skipped"), "{}", lossy(&out.stderr));
-    let summaries: Vec<Value> =
+    let mut summaries: Vec<Value> =
         lossy(&out.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(summaries.pop().unwrap()["type"], "tally");
     assert_eq!(summaries.len(), 2);
     is_clean("show", &lossy(&out.stdout));
     for s in &summaries {
@@ -566,9 +567,13 @@ fn many_exchanges_are_a_matrix() {
         lines
     };
     assert_eq!(sorted("many"), sorted(&har));
-    // What takes one asks which.
+    // What takes one asks which, in a list with a line for each.
     let out = p.run(&["export", "many", "--to", "curl"]);
     assert_eq!(out.status.code(), Some(2));
+    let said = lossy(&out.stderr);
+    assert_eq!(said.lines().count(), 6, "{said}");
+    assert!(said.lines().skip(1).all(|l| l.chars().count() <= 100), "{said}");
+    assert!(said.lines().nth(3).is_some_and(|l| l.ends_with('…')), "{said}");
 }
 
 #[test]

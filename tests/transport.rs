@@ -14,8 +14,12 @@ const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"
 
 /// Runs `send` and gives its exit status and its lines.
 fn send(dir: &Path, args: &[&str]) -> (i32, Vec<Value>, String) {
+    send_only(dir, &[args, &["--idle-timeout", "5"]].concat())
+}
+
+fn send_only(dir: &Path, args: &[&str]) -> (i32, Vec<Value>, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_sselens"))
-        .args(["send", "-o", "ndjson", "--idle-timeout", "5"])
+        .args(["send", "-o", "ndjson"])
         .args(args)
         .current_dir(dir)
         .env_clear()
@@ -284,11 +288,73 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         // What came before the key is read as ever.
         let mut shown = sselens::inspect::Inspection::new(Arc::default());
         saved.entries.iter().for_each(|e| shown.push(e));
+        // The clients had all of it: what they made of it nobody can tell from this.
+        for lens in sselens::lens::LENSES.iter().filter(|l| l.dialect == "openai-chat") {
+            let run = sselens::lens::Run::of(lens, &shown);
+            let (given, name) = (run.given(), lens.name);
+            assert_eq!(given.error.is_none(), withheld, "{name}: {:?}", given.error);
+            assert_eq!(given.elsewhere.is_some(), withheld, "{name}: {:?}", given.elsewhere);
+        }
         let shown = String::from_utf8_lossy(shown.body()).into_owned();
         assert!(shown.contains("Incorrect API key provided: sk-01"), "{shown}");
         assert_eq!(codes(&lines).contains(&"body-withheld"), withheld, "{:?}", codes(&lines));
         assert!(!codes(&lines).contains(&"bad-content-encoding"), "{:?}", codes(&lines));
         assert!(!format!("{lines:?}{stderr}").contains("0123456789"), "{lines:?}");
         std::fs::remove_file(dir.path().join("kept.ndjson")).unwrap();
+    }
+}
+
+/// A warning stands in the report, or on standard error where there is none: once.
+#[test]
+fn a_warning_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (format, many) in [("text", "1"), ("json", "1"), ("raw", "1"), ("text", "2")] {
+        let mut args = vec!["--url", "http://127.0.0.1:1/", "hi", "-o", format, "--repeat", many];
+        args.insert(0, "send");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
+        let out = command.args(args).current_dir(dir.path()).env_clear().env("HOME", dir.path());
+        let out = out.stdin(Stdio::null()).output().unwrap();
+        let said = [out.stdout, out.stderr].map(|s| String::from_utf8(s).unwrap()).concat();
+        assert_eq!(said.matches("!! no model was given").count(), 1, "{format}, {many}: {said}");
+    }
+}
+
+/// What could not be reached is named, and nothing else of the address.
+#[test]
+fn an_address_that_does_not_answer_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listening = silent.local_addr().unwrap();
+    for (url, more, code, place) in [
+        (format!("http://me:hunter2222@{free}/p"), &[][..], "connect-refused", free.to_string()),
+        ("http://nohost.invalid/p".into(), &[], "dns-failure", "nohost.invalid:80".into()),
+        (
+            "http://nohost.invalid/p".into(),
+            &["--proxy", &*format!("http://me:hunter2222@{free}")],
+            "connect-refused",
+            format!("the proxy {free}"),
+        ),
+        (
+            format!("http://{listening}/p"),
+            &["--idle-timeout", "0.3"],
+            "timeout-idle",
+            format!("no response head from {listening}"),
+        ),
+        (
+            format!("http://{listening}/p"),
+            &["--total-timeout", "0.3"],
+            "timeout-total",
+            format!("no response head from {listening}"),
+        ),
+    ] {
+        let mut args = vec!["--url", &*url, "-m", "m", "hi"];
+        args.extend(more);
+        let (status, lines, stderr) = send_only(dir.path(), &args);
+        let found = lines.iter().find(|l| l["code"] == code);
+        let message = found.unwrap_or(&Value::Null)["message"].to_string();
+        assert_eq!(status, 1, "{url}: {stderr}");
+        assert!(message.contains(&place), "{url}: {message}");
+        assert!(!format!("{lines:?}").contains("hunter2222"), "{lines:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -73,9 +73,7 @@ impl Global {
     /// Tells something on standard error, unless asked to be quiet.
     pub(super) fn say(&self, what: &str) {
         if !self.quiet {
-            let what = crate::text::visible(what, crate::text::Newlines::Keep);
-            // Nobody may be listening; that is no failure.
-            let _ = writeln!(std::io::stderr(), "sselens: {what}");
+            super::alarm(what);
         }
     }
 

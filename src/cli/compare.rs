@@ -15,9 +15,9 @@ use crate::dialect::request::{Fate, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, HEADERS};
+use crate::report;
 use crate::source::Draft;
 use crate::source::request::{resolve, speaks};
-use crate::{lab, report};
 
 /// What A or B stands for.
 enum Place {
@@ -89,10 +89,9 @@ fn place(text: &str, args: &Compare, config: &Config) -> Result<Place, Failure> 
     {
         return Ok(Place::File(path.into(), Some(number)));
     }
-    let known: Vec<_> = config.providers.keys().map(String::as_str).collect();
     Err(Failure::Usage(format!(
-        "{text:?} is no address, no provider (known are {}) and no file",
-        known.join(", ")
+        "{text:?} is no address, no provider (`sselens providers` lists all {}) and no file",
+        config.providers.len()
     )))
 }
 
@@ -191,11 +190,7 @@ fn live(
         let from = speaks(&sides[0].draft, config);
         translated(global, from, &mut sides[1].draft, config);
     }
-    let lab = if sides.iter().any(|s| request::wants_lab(&s.draft, config)) {
-        Some(lab::start(args.lab.options()).map_err(|e| format!("the lab: {e}"))?)
-    } else {
-        None
-    };
+    let lab = request::lab(sides.iter().map(|s| &s.draft), &args.lab, config)?;
     let lab = lab.as_ref().map(|l| l.addr);
     let mut requests = Vec::new();
     for (name, side) in ["A", "B"].into_iter().zip(&sides) {
@@ -211,10 +206,12 @@ fn live(
     if args.repeat.is_many() {
         let repetition =
             Repetition::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
-        let mut pairs = Pairs { global, args, pairs: report::Pairs::default(), lines: Vec::new() };
+        let pairs = report::Pairs::default();
+        let (findings, lines) = (Vec::new(), Vec::new());
+        let mut pairs = Pairs { global, args, pairs, findings, lines };
         return repetition.run(printer, progress, &mut pairs);
     }
-    let mut runner = Runner::start(global, save)?;
+    let mut runner = Runner::start(save)?;
     let mut answers = Vec::new();
     let once = [Round { requests, tag: () }];
     let result = runner.run(once, 1, &mut printer, &mut progress, |_, _, (), over| {
@@ -244,7 +241,12 @@ fn told(
     let mut out = Vec::new();
     match args.output.output {
         Format::Text => report::compare([a, b], &found, global.palette(), &mut out)?,
-        _ => line(&mut out, &report::comparison(x, y, &found))?,
+        format => {
+            if format == Format::Ndjson {
+                write_lines(&mut out, report::compare_findings(&found))?;
+            }
+            write_lines(&mut out, [report::comparison(x, y, &found)])?;
+        }
     }
     std::io::stdout().write_all(&out)?;
     std::io::stdout().flush()?;
@@ -262,9 +264,15 @@ fn expected(args: &Compare, a: &Inspection, b: &Inspection) -> Expect {
     }
 }
 
-fn line(out: &mut Vec<u8>, value: &serde_json::Value) -> Result<(), Failure> {
-    crate::text::write_json(&mut *out, value)?;
-    out.push(b'\n');
+/// Lines for scripts.
+fn write_lines(
+    out: &mut Vec<u8>,
+    lines: impl IntoIterator<Item = serde_json::Value>,
+) -> Result<(), Failure> {
+    for line in lines {
+        crate::text::write_json(&mut *out, &line)?;
+        out.push(b'\n');
+    }
     Ok(())
 }
 
@@ -273,6 +281,7 @@ struct Pairs<'a> {
     global: &'a Global,
     args: &'a Compare,
     pairs: report::Pairs,
+    findings: Vec<u8>,
     lines: Vec<u8>,
 }
 
@@ -280,14 +289,19 @@ impl Answers for Pairs<'_> {
     fn take(&mut self, answers: &[ExchangeId], seen: &[Inspection]) -> Result<bool, Failure> {
         let ([x, y], [a, b]) = (answers, seen) else { return Ok(false) };
         let found = compare(a, b, expected(self.args, a, b));
-        if self.args.output.output != Format::Text {
-            line(&mut self.lines, &report::comparison(*x, *y, &found))?;
+        let format = self.args.output.output;
+        if format == Format::Ndjson {
+            write_lines(&mut self.findings, report::compare_findings(&found))?;
+        }
+        if format != Format::Text {
+            write_lines(&mut self.lines, [report::comparison(*x, *y, &found)])?;
         }
         self.pairs.add(*x, *y, &found);
         Ok(found.worst() >= Some(Severity::Error))
     }
 
     fn write(&self, out: &mut Vec<u8>) -> Result<Exit, Failure> {
+        out.extend(&self.findings);
         out.extend(&self.lines);
         if self.args.output.output == Format::Text {
             report::often(&self.pairs, self.global.palette(), out)?;

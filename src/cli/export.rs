@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::args::{Export, ExportFormat, Global};
 use super::{Exit, Failure, input, output};
 use crate::inspect::Inspection;
+use crate::inspect::tally::{Case, Label, Tally};
 use crate::journal::ExchangeId;
 use crate::report::{self, Ndjson, Origin};
+use crate::text::{self, write_json};
 
 pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
     let config = super::load(global)?;
@@ -28,6 +30,14 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
         }
     }
     if args.to == ExportFormat::Ndjson && (args.exchange.is_none() || !exchanges.is_empty()) {
+        if exchanges.len() > 1 {
+            let mut tally = Tally::default();
+            for (x, seen) in &exchanges {
+                tally.add(&Label::of(seen), *x, Case::of(seen));
+            }
+            write_json(&mut out, &report::tally(&tally))?;
+            out.write_all(b"\n")?;
+        }
         out.flush()?;
         return Ok(Exit::Ok);
     }
@@ -85,6 +95,7 @@ fn single<'a>(
         }
         (None, 0) => Err(Failure::Usage(format!("{} holds no exchange", args.file.display()))),
         (None, _) => {
+            let width = output::width();
             let mut why = format!(
                 "{} holds {} exchanges; say which with --exchange:",
                 args.file.display(),
@@ -92,7 +103,9 @@ fn single<'a>(
             );
             for (x, i) in exchanges {
                 let model = i.request.as_ref().map_or("", |r| r.model.as_str());
-                why.push_str(&format!("\n  {x}  {model}  {}", i.verdict()));
+                let line = format!("  {x}  {model}  {}", i.verdict());
+                why.push('\n');
+                why.push_str(&text::clip(&text::visible(&line, text::Newlines::Show), width));
             }
             Err(Failure::Usage(why))
         }

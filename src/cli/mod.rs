@@ -80,6 +80,13 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Tells what went wrong on standard error, however quiet it is to be.
+fn alarm(what: &str) {
+    let what = crate::text::visible(what, crate::text::Newlines::Keep);
+    // Nobody may be listening; that is no failure.
+    let _ = writeln!(std::io::stderr(), "sselens: {what}");
+}
+
 /// Reads the arguments. Options of the screen before a subcommand would be lost: that is an error.
 fn parse() -> Result<Program, clap::Error> {
     let mut command = Program::command();
@@ -114,8 +121,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(Failure::Closed) => Exit::Ok.into(),
         Err(Failure::Usage(why)) => {
-            let why = crate::text::visible(&why, crate::text::Newlines::Keep);
-            let _ = writeln!(std::io::stderr(), "sselens: {why}");
+            alarm(&why);
             Exit::Usage.into()
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::args::{Format, Global, Output};
 use super::{Exit, Failure};
 use crate::config::Config;
+use crate::inspect::tally::{Case, Label, Tally};
 use crate::inspect::{Inspection, Options, Severity};
 use crate::journal::{Entry, ExchangeId, What};
 use crate::lens::Lens;
@@ -21,6 +22,8 @@ pub(super) struct Printer {
     options: Arc<Options>,
     exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
     printed: usize,
+    /// What became of those of a recording.
+    cases: BTreeMap<ExchangeId, (Label, Case)>,
     worst: Option<Severity>,
     /// Inspections that are over stay here, and have no report of their own in text.
     kept: Option<BTreeMap<ExchangeId, Inspection>>,
@@ -38,6 +41,15 @@ pub(super) fn refuse_terminal(force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How wide a line of a list may be: the terminal's columns, or what is easy to read.
+pub(super) fn width() -> usize {
+    let terminal = io::stderr().is_terminal().then(crossterm::terminal::size);
+    match terminal {
+        Some(Ok((columns, _))) if columns > 0 => columns.into(),
+        _ => 100,
+    }
+}
+
 impl Printer {
     pub(super) fn new(global: &Global, output: &Output, config: &Config) -> Result<Self, Failure> {
         if output.output == Format::Raw {
@@ -50,6 +62,7 @@ impl Printer {
             options: Arc::new(config.options.clone()),
             exchanges: BTreeMap::new(),
             printed: 0,
+            cases: BTreeMap::new(),
             worst: None,
             kept: None,
             out: io::stdout(),
@@ -79,11 +92,6 @@ impl Printer {
     /// Takes out an exchange that is over: what is counted need not be kept.
     pub(super) fn withdraw(&mut self, x: ExchangeId) -> Option<Inspection> {
         self.kept.as_mut()?.remove(&x)
-    }
-
-    /// The lowest number of those that run.
-    pub(super) fn first_running(&self) -> Option<ExchangeId> {
-        self.exchanges.keys().next().copied()
     }
 
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
@@ -135,6 +143,9 @@ impl Printer {
             self.printed += 1;
             self.out.flush()?;
             self.worst = self.worst.max(now.worst());
+            if self.kept.is_none() {
+                self.cases.insert(entry.x, (Label::of(now), Case::of(now)));
+            }
             // Where nothing asks for it again many exchanges must not pile up.
             let done = self.exchanges.remove(&entry.x);
             if let (Some(kept), Some((done, _))) = (&mut self.kept, done) {
@@ -142,6 +153,19 @@ impl Printer {
             }
         }
         Ok(over)
+    }
+
+    /// Counts the exchanges of a recording in a last line for scripts, where there are several.
+    pub(super) fn count(&mut self) -> io::Result<()> {
+        if self.cases.len() > 1 && matches!(self.format, Format::Ndjson | Format::Json) {
+            let mut tally = Tally::default();
+            for (x, (label, case)) in &self.cases {
+                tally.add(label, *x, *case);
+            }
+            write_json(&mut self.out, &report::tally(&tally))?;
+            self.out.write_all(b"\n")?;
+        }
+        self.out.flush()
     }
 
     /// The exchange `x`, while it runs.

@@ -102,7 +102,7 @@ impl<'a> Repetition<'a> {
     ) -> Result<Exit, Failure> {
         // All that can be wrong with a request is known before the first is sent.
         let stages = self.stages()?;
-        let mut runner = Runner::start(self.global, self.save)?;
+        let mut runner = Runner::start(self.save)?;
         let result = self
             .rounds(&stages, &mut runner, &mut printer, &mut progress, answers)
             .and_then(|()| self.bisect(&mut runner, &mut printer, &mut progress, answers));
@@ -168,7 +168,7 @@ impl<'a> Repetition<'a> {
     fn rounds(
         &mut self,
         stages: &[Stage],
-        runner: &mut Runner<'_>,
+        runner: &mut Runner,
         printer: &mut Printer,
         progress: &mut Progress,
         answers: &mut dyn Answers,
@@ -214,7 +214,7 @@ impl<'a> Repetition<'a> {
     /// Halves what lies between a size at which nothing failed and one at which something did.
     fn bisect(
         &mut self,
-        runner: &mut Runner<'_>,
+        runner: &mut Runner,
         printer: &mut Printer,
         progress: &mut Progress,
         answers: &mut dyn Answers,

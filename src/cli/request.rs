@@ -7,6 +7,7 @@ use super::Failure;
 use super::args;
 use crate::config::Config;
 use crate::journal::file::micros;
+use crate::lab;
 use crate::source::request::{
     HttpVersion, Transport, compose, has_model_in_address, set_model, set_prompt,
 };
@@ -150,6 +151,17 @@ fn transport(args: &args::Request) -> Transport {
         },
         location: args.location,
     }
+}
+
+/// The embedded provider, running, if one of these drafts goes to it.
+pub(super) fn lab<'a>(
+    drafts: impl IntoIterator<Item = &'a Draft>,
+    options: &args::LabOptions,
+    config: &Config,
+) -> Result<Option<lab::Running>, Failure> {
+    let wanted = drafts.into_iter().any(|draft| wants_lab(draft, config));
+    let lab = wanted.then(|| lab::start(options.options())).transpose();
+    lab.map_err(|e| Failure::Usage(format!("the lab: {e}")))
 }
 
 /// Whether a draft goes to the embedded provider.

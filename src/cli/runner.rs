@@ -6,10 +6,9 @@ use std::pin::Pin;
 
 use tokio::sync::mpsc;
 
-use super::args::Global;
 use super::output::Printer;
 use super::progress::Progress;
-use super::{Exit, Failure, SAVE_FAILED, signals};
+use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
 use crate::journal::{Entry, ExchangeId, What};
 use crate::source::request::Outgoing;
 use crate::source::{Clock, Engine, News, Recorder};
@@ -24,6 +23,13 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    /// The file cannot be written any more. That is `untold` by a finding yet.
+    fn lost(&mut self, untold: &mut Option<String>, text: String) {
+        alarm(&text);
+        self.save_failed = true;
+        *untold = Some(text);
+    }
+
     /// The exit status, where nothing else happened than what was found.
     pub(super) fn exit(self, found: Exit) -> Exit {
         match self {
@@ -68,32 +74,46 @@ struct Open<T> {
     over: Vec<Option<Over>>,
 }
 
+/// Whether a file could be made, but there is no room for what should stand in it.
+fn is_full(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 /// The engine, the recorder and the signals of one command.
-pub(super) struct Runner<'a> {
-    global: &'a Global,
+pub(super) struct Runner {
     clock: Clock,
     engine: Engine,
     heard: mpsc::UnboundedReceiver<News>,
+    /// Why the session's file cannot be written any more.
+    troubles: mpsc::UnboundedReceiver<String>,
     recorder: Option<Recorder>,
     runtime: tokio::runtime::Runtime,
     stopped: Pin<Box<dyn Future<Output = Exit>>>,
     ended: Ended,
 }
 
-impl<'a> Runner<'a> {
+impl Runner {
     /// Starts the engine, and the recorder of a session that is to be kept in `save`.
-    pub(super) fn start(global: &'a Global, save: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn start(save: Option<&Path>) -> Result<Self, Failure> {
         let clock = Clock::start();
         let (news, heard) = mpsc::unbounded_channel();
-        let trouble = {
-            let news = news.clone();
-            move |text: String| drop(news.send(News::Trouble { x: None, text }))
-        };
+        let (trouble, troubles) = mpsc::unbounded_channel();
         let recorder = match save {
             Some(file) => {
+                let full = trouble.clone();
+                let lost = move |text| drop(trouble.send(text));
                 let recorder =
-                    Recorder::start(clock.created(), None, trouble).map_err(|e| e.to_string())?;
-                recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
+                    Recorder::start(clock.created(), None, lost).map_err(|e| e.to_string())?;
+                match recorder.also(file) {
+                    Ok(_) => {}
+                    // The file is there, and the disk is full: as if that had come a moment later.
+                    Err(e) if is_full(&e) => {
+                        let text = format!("{}: {e}; nothing is saved there", file.display());
+                        let _ = full.send(text);
+                    }
+                    Err(e) => return Err(format!("--save {}: {e}", file.display()).into()),
+                }
                 Some(recorder)
             }
             None => None,
@@ -111,7 +131,7 @@ impl<'a> Runner<'a> {
             .map_err(|e| e.to_string())?;
         let stopped = Box::pin(signals::wait());
         let ended = Ended::default();
-        Ok(Self { global, clock, engine, heard, recorder, runtime, stopped, ended })
+        Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, ended })
     }
 
     /// Whether a signal has come: nothing more is to be sent.
@@ -134,12 +154,14 @@ impl<'a> Runner<'a> {
         progress: &mut Progress,
         mut over: impl FnMut(&mut Printer, &mut Progress, T, Vec<Over>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Self { global, clock, engine, heard, runtime, stopped, ended, .. } = self;
+        let Self { clock, engine, heard, troubles, recorder, runtime, stopped, ended, .. } = self;
         let mut rounds = rounds.into_iter().fuse();
         let mut open: HashMap<usize, Open<T>> = HashMap::new();
         // Which round an exchange is of, and at which place.
         let mut places: HashMap<ExchangeId, (usize, usize)> = HashMap::new();
         let mut begun = 0;
+        // The session's file could not be written, and no exchange has told so yet.
+        let mut untold: Option<String> = None;
         let result = runtime.block_on(async {
             loop {
                 while ended.signal.is_none() && open.len() < parallel.max(1) {
@@ -160,6 +182,10 @@ impl<'a> Runner<'a> {
                         engine.cancel_all();
                         continue;
                     }
+                    Some(text) = troubles.recv() => {
+                        ended.lost(&mut untold, text);
+                        continue;
+                    }
                     news = heard.recv() => news,
                 };
                 let entry = match news {
@@ -177,17 +203,22 @@ impl<'a> Runner<'a> {
                         }
                         continue;
                     }
-                    Some(News::Trouble { x, text }) => {
-                        global.say(&text);
-                        ended.save_failed = true;
-                        // A finding of one that runs; afterwards nobody reports it any more.
-                        let Some(x) = x.or_else(|| printer.first_running()) else { continue };
-                        let what = What::Note { code: SAVE_FAILED.into(), text };
-                        Entry { x, at: Some(clock.now()), what }
-                    }
+                    Some(News::Trouble { .. }) => continue,
                     None => return Ok(()),
                 };
-                if matches!(entry.what, What::End { .. }) {
+                let is_end = matches!(entry.what, What::End { .. });
+                if let Some(recorder) = recorder.as_ref().filter(|_| is_end) {
+                    // Whether all of it could be saved is known before its end is told.
+                    recorder.written();
+                    while let Ok(text) = troubles.try_recv() {
+                        ended.lost(&mut untold, text);
+                    }
+                }
+                if let Some(text) = untold.take_if(|_| !matches!(entry.what, What::Request(_))) {
+                    let what = What::Note { code: SAVE_FAILED.into(), text };
+                    printer.take(&Entry { x: entry.x, at: entry.at, what })?;
+                }
+                if is_end {
                     progress.report();
                 }
                 if !printer.take(&entry)? {
@@ -206,11 +237,8 @@ impl<'a> Runner<'a> {
             recorder.close();
         }
         // The recorder may have failed on the very last bytes.
-        while let Ok(news) = self.heard.try_recv() {
-            if let News::Trouble { text, .. } = news {
-                self.global.say(&text);
-                self.ended.save_failed = true;
-            }
+        while let Ok(text) = self.troubles.try_recv() {
+            self.ended.lost(&mut None, text);
         }
         self.ended
     }

@@ -1,12 +1,11 @@
 //! `sselens send`: one request without the screen, once or many times.
 
-use super::args::{Global, Send};
+use super::args::{Format, Global, Send};
 use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Repetition, Side};
 use super::runner::{Round, Runner};
 use super::{Exit, Failure, request};
-use crate::lab;
 use crate::source::request::resolve;
 
 pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
@@ -14,15 +13,14 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let (draft, transport) =
         request::draft(global, &args.request, args.prompt.as_deref(), &mut config)?;
     let mut printer = Printer::new(global, &args.output, &config)?;
-    let lab = if request::wants_lab(&draft, &config) {
-        Some(lab::start(args.lab.options()).map_err(|e| format!("the lab: {e}"))?)
-    } else {
-        None
-    };
+    let lab = request::lab([&draft], &args.lab, &config)?;
     let lab = lab.as_ref().map(|l| l.addr);
     let outgoing = resolve(&draft, &config, &transport, lab)?;
-    for warning in &outgoing.request.warnings {
-        global.say(&format!("!! {warning}"));
+    // The report of one exchange has them too.
+    if args.repeat.is_many() || args.output.output != Format::Text {
+        for warning in &outgoing.request.warnings {
+            global.say(&format!("!! {warning}"));
+        }
     }
     let mut progress = Progress::new(global, args.output.output);
     if args.repeat.is_many() {
@@ -32,7 +30,7 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
             Repetition::new(global, &args.repeat, &args.output, save, &config, lab, sides)?;
         return repetition.run(printer.keeping(), progress, &mut ());
     }
-    let mut runner = Runner::start(global, args.save.as_deref())?;
+    let mut runner = Runner::start(args.save.as_deref())?;
     let once = [Round { requests: vec![outgoing], tag: () }];
     let result = runner.run(once, 1, &mut printer, &mut progress, |_, _, (), _| Ok(()));
     let ended = runner.close();

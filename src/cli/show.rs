@@ -13,6 +13,7 @@ pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     for entry in &recording.entries {
         printer.take(entry)?;
     }
+    printer.count()?;
     Ok(printer.exit())
 }
 

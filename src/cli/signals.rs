@@ -2,6 +2,10 @@
 
 use super::Exit;
 
+/// The signal for a file that grows beyond its limit. It has this number wherever there is one.
+#[cfg(unix)]
+const SIGXFSZ: std::ffi::c_int = 25;
+
 /// Waits for SIGINT, SIGTERM or SIGHUP, and tells how the program is to end.
 #[cfg(unix)]
 pub(super) async fn wait() -> Exit {
@@ -9,6 +13,8 @@ pub(super) async fn wait() -> Exit {
     let of = |kind| signal(kind).ok();
     let (mut int, mut term, mut hup) =
         (of(SignalKind::interrupt()), of(SignalKind::terminate()), of(SignalKind::hangup()));
+    // Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and is told.
+    let _too_large = of(SignalKind::from_raw(SIGXFSZ));
     tokio::select! {
         () = next(&mut int) => Exit::Signal(2),
         () = next(&mut term) => Exit::Signal(15),

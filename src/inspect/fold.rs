@@ -263,8 +263,15 @@ impl Inspection {
         let context = self.known.context();
         let mut out =
             rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
+        let before = out.findings.len();
         for family in &mut families {
             ask(family.as_mut(), self, &mut out);
+        }
+        // Some frames are judged only later. Their findings have their time all the same.
+        for finding in &mut findings[before..] {
+            if let Some(frame) = finding.frame.filter(|_| finding.rule.phase != rule::Phase::End) {
+                finding.at = self.frame_at(frame as usize).or(finding.at);
+            }
         }
         (self.families, self.findings, self.tally) = (families, findings, tally);
     }

@@ -64,6 +64,14 @@ pub struct Label {
     pub side: Option<char>,
 }
 
+impl Label {
+    /// That of an exchange of a recording: what else it was one of nobody knows.
+    pub fn of(seen: &Inspection) -> Self {
+        let provider = seen.request.as_ref().map(|r| r.provider.clone()).unwrap_or_default();
+        Self { provider, ..Self::default() }
+    }
+}
+
 /// The exchanges of one label.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Group {

@@ -70,7 +70,8 @@ pub struct Given {
     pub error: Option<Raised>,
     /// The stream has no end: the caller waits.
     pub waits: bool,
-    /// Why this recording can't tell: the client would have asked again, elsewhere.
+    /// Why this recording can't tell: the client would have asked again, elsewhere, or its bytes were
+    /// withheld.
     pub elsewhere: Option<String>,
 }
 
@@ -241,6 +242,12 @@ impl Run {
                 self.given.elsewhere = Some(format!(
                     "it follows the redirect ({status}); what came of that is not here"
                 ));
+            }
+            // The client had the bytes that this program did not keep.
+            _ if seen.is_withheld() => {
+                let why =
+                    "cannot be told: the body quotes a secret, and was not kept from there on";
+                self.given.elsewhere = (!self.stopped && !self.done).then(|| why.into());
             }
             (Some(status @ 400..), _) => self.refused(status, seen),
             (Some(204 | 205), _) if family == Family::OpenAiNode => {

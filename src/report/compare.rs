@@ -53,6 +53,23 @@ pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
     })
 }
 
+/// The differences as lines of `-o ndjson`: findings that are of no one exchange.
+pub fn compare_findings(c: &Comparison) -> impl Iterator<Item = Value> + '_ {
+    c.differences.iter().map(|d| {
+        json!({
+            "type": "finding",
+            "x": null,
+            "at": null,
+            "code": d.rule.code,
+            "severity": d.severity,
+            "phase": d.rule.phase,
+            "frame": null,
+            "offset": null,
+            "message": visible(&d.message, Newlines::Show),
+        })
+    })
+}
+
 /// Writes the comparison for people.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ mod summary;
 mod tally;
 mod text;
 
-pub use compare::{cell, compare, comparison, difference};
+pub use compare::{cell, compare, compare_findings, comparison, difference};
 pub use curl::curl;
 pub use findings::{findings, sections};
 pub use har::{Origin, har};

@@ -113,7 +113,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         let stop = tokio::select! {
             biased;
             () = cancel.cancelled() => Stop::new(EndCause::Cancelled, ""),
-            () = sleep(total) => Stop::new(EndCause::Timeout(Timeout::Total), ""),
+            () = sleep(total) => Stop::new(EndCause::Timeout(Timeout::Total), waited(&marks, outgoing)),
             stop = self.exchange(outgoing, &marks, &mut masker, &mut follow) => stop,
         };
         let at = self.clock.now();
@@ -148,13 +148,13 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             biased;
             sent = request.send() => sent,
             () = sleep(idle) => {
-                return Stop::new(EndCause::Timeout(Timeout::Idle), "no response head");
+                return Stop::new(EndCause::Timeout(Timeout::Idle), waited(marks, outgoing));
             }
         };
         let at = self.clock.now();
         let response = match sent {
             Ok(response) => response,
-            Err(e) => return before_head(&e, marks.connected()),
+            Err(e) => return before_head(&e, marks.connected(), outgoing),
         };
         self.tell_marks(
             marks,
@@ -364,8 +364,8 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
 }
 
 /// Names an error that came before the head.
-fn before_head(error: &reqwest::Error, connected: bool) -> Stop {
-    let detail = chain(error);
+fn before_head(error: &reqwest::Error, connected: bool, outgoing: &Outgoing) -> Stop {
+    let mut detail = chain(error);
     let has = |needle: &str| detail.contains(needle);
     let is_tls = causes(error).any(|e| e.is::<rustls::Error>())
         || has("invalid peer certificate")
@@ -395,7 +395,47 @@ fn before_head(error: &reqwest::Error, connected: bool) -> Stop {
     } else {
         EndCause::ClosedBeforeHead
     };
+    if matches!(cause, EndCause::Dns | EndCause::Refused | EndCause::Timeout(Timeout::Connect)) {
+        // Where it was tried says more than which part of the library says so.
+        let words = detail.trim_start_matches("error sending request: ");
+        let words = words.trim_start_matches("client error (Connect): ");
+        detail = format!("{}: {words}", peer(outgoing));
+    }
     Stop { cause, detail }
+}
+
+/// What had not come when the time was over: nothing, once the head is there.
+fn waited(marks: &Marks, outgoing: &Outgoing) -> String {
+    match marks.0.lock() {
+        Ok(marks) if marks.told => String::new(),
+        Ok(marks) if marks.connected.is_some() => {
+            format!("no response head from {}", peer(outgoing))
+        }
+        _ => format!("no connection to {} yet", peer(outgoing)),
+    }
+}
+
+/// Where the connection goes to, as host and port: the proxy, where one is on the way.
+fn peer(outgoing: &Outgoing) -> String {
+    let url = &outgoing.url;
+    let port = |url: &url::Url| url.port_or_known_default().map(|p| format!(":{p}"));
+    let place = |url: &url::Url| {
+        format!("{}{}", url.host_str().unwrap_or_default(), port(url).unwrap_or_default())
+    };
+    let proxy = match &outgoing.transport.proxy {
+        Some(proxy) if proxy.contains("://") => Some(proxy.clone()),
+        Some(proxy) => Some(format!("http://{proxy}")),
+        None if is_loopback(url) => None,
+        // The one of the environment, as the HTTP library finds it.
+        None => url.as_str().parse().ok().and_then(|uri| {
+            let matcher = hyper_util::client::proxy::matcher::Matcher::from_system();
+            matcher.intercept(&uri).map(|proxy| proxy.uri().to_string())
+        }),
+    };
+    match proxy.and_then(|proxy| url::Url::parse(&proxy).ok()) {
+        Some(proxy) => format!("the proxy {}", place(&proxy)),
+        None => place(url),
+    }
 }
 
 /// Names an error that came inside the body.

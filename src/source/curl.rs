@@ -13,25 +13,23 @@ pub struct Curl {
     pub location: bool,
     /// `-x`: the proxy.
     pub proxy: Option<String>,
-    /// Options that are not taken over.
+    /// Options that are not taken over, by their names.
     pub ignored: Vec<String>,
 }
 
-/// Options of curl's that take a value and mean nothing for the bytes that are sent.
+/// Curl's short options that take a value.
+const VALUED: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
+
+/// Long options of curl's that take a value and mean nothing for the bytes that are sent.
 const IGNORED_WITH_VALUE: &[&str] = &[
-    "-o",
     "--output",
-    "-w",
     "--write-out",
-    "-m",
     "--max-time",
     "--connect-timeout",
     "--retry",
     "--retry-delay",
     "--retry-max-time",
-    "-c",
     "--cookie-jar",
-    "-D",
     "--dump-header",
     "--resolve",
     "--interface",
@@ -39,8 +37,6 @@ const IGNORED_WITH_VALUE: &[&str] = &[
     "--cert",
     "--key",
     "--limit-rate",
-    "-y",
-    "-Y",
     "--speed-time",
     "--speed-limit",
     "--trace",
@@ -57,17 +53,14 @@ const HARMLESS: &[&str] = &[
     "-i",
     "-v",
     "-f",
-    "-sS",
-    "-sSN",
-    "-sN",
-    "-iN",
-    "-siN",
     "--silent",
     "--show-error",
     "--no-buffer",
     "--include",
     "--verbose",
     "--fail",
+    "--fail-with-body",
+    "--no-progress-meter",
 ];
 
 /// Reads a curl command line; a variable in it (`$NAME`) is what `variable` says. The draft's headers are the command's; `content-type` is what curl
@@ -77,20 +70,23 @@ const HARMLESS: &[&str] = &[
 /// A sentence about what could not be understood.
 pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Curl, String> {
     let words = words(command, variable)?;
-    let mut args = words.into_iter();
-    if args.next().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
+    let mut args = std::collections::VecDeque::from(words);
+    if args.pop_front().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
         return Err("not a curl command: it does not begin with `curl`".into());
     }
     let mut curl = Curl::default();
     let mut draft = Draft::default();
     let mut data: Vec<Vec<u8>> = Vec::new();
     let (mut json, mut get, mut signed) = (false, false, false);
-    while let Some(arg) = args.next() {
-        let (name, mut attached) = split(&arg);
+    while let Some(arg) = args.pop_front() {
+        let (name, mut attached, others) = split(&arg);
+        if let Some(others) = others {
+            args.push_front(others);
+        }
         let mut value = || {
             attached
                 .take()
-                .or_else(|| args.next())
+                .or_else(|| args.pop_front())
                 .ok_or_else(|| format!("{name}: its value is missing"))
         };
         match name.as_str() {
@@ -128,17 +124,26 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
             "-b" | "--cookie" => draft.headers.push(("cookie".into(), value()?)),
             "-G" | "--get" => get = true,
             "-I" | "--head" => draft.method = "HEAD".into(),
+            "--data-urlencode" => {
+                return Err("--data-urlencode: no LLM stream takes a form; use --data-raw".into());
+            }
             "-F" | "--form" => {
                 return Err("-F: multipart forms are not read; no LLM stream takes one".into());
             }
             "-k" | "--insecure" => curl.insecure = true,
             "-L" | "--location" => curl.location = true,
             "-x" | "--proxy" => curl.proxy = Some(value()?),
-            name if IGNORED_WITH_VALUE.contains(&name) => {
-                curl.ignored.push(format!("{name} {}", value()?));
-            }
             name if HARMLESS.contains(&name) => {}
+            name if IGNORED_WITH_VALUE.contains(&name) || is_valued(name) => {
+                // Not the value, which may be a password.
+                value()?;
+                curl.ignored.push(name.to_owned());
+            }
             name if name.starts_with('-') && name.len() > 1 => curl.ignored.push(name.to_owned()),
+            // Most likely the value of an option that is not known here.
+            _ if draft.url.as_ref().is_some_and(|u| u.contains("://")) && !arg.contains("://") => {
+                curl.ignored.push("what is neither option nor address".to_owned());
+            }
             _ => draft.url = Some(arg),
         }
     }
@@ -173,31 +178,31 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     Ok(Curl { draft, ..curl })
 }
 
-/// `--name=value` and `-Nvalue` taken apart. A cluster of flags (`-sSN`) stays one name.
-fn split(arg: &str) -> (String, Option<String>) {
+/// Whether a short option takes a value.
+fn is_valued(name: &str) -> bool {
+    name.strip_prefix('-').is_some_and(|letter| letter.len() == 1 && VALUED.contains(letter))
+}
+
+/// An option's name and the value that is attached to it: `--name=value`, `-Nvalue`. Of a cluster
+/// of flags (`-sSN`) the first, and what is left of the cluster.
+fn split(arg: &str) -> (String, Option<String>, Option<String>) {
     if arg.starts_with("--") {
         return match arg.split_once('=') {
-            Some((name, value)) if name.len() > 2 => (name.to_owned(), Some(value.to_owned())),
-            _ => (arg.to_owned(), None),
+            Some((name, value)) if name.len() > 2 => {
+                (name.to_owned(), Some(value.to_owned()), None)
+            }
+            _ => (arg.to_owned(), None, None),
         };
     }
     let mut chars = arg.chars();
-    if let (Some('-'), Some(letter)) = (chars.next(), chars.next())
-        && "HXduAebomwcDxFyY".contains(letter)
-        && !chars.as_str().is_empty()
-    {
-        return (format!("-{letter}"), Some(chars.as_str().to_owned()));
+    let (Some('-'), Some(letter)) = (chars.next(), chars.next()) else {
+        return (arg.to_owned(), None, None);
+    };
+    let rest = Some(chars.as_str().to_owned()).filter(|rest| !rest.is_empty());
+    if VALUED.contains(letter) {
+        return (format!("-{letter}"), rest, None);
     }
-    // In a cluster only the last letter can take a value: `-sSX POST`.
-    if !arg.starts_with("--")
-        && arg.len() > 2
-        && arg.starts_with('-')
-        && let Some(last) = arg.chars().last()
-        && "HXdu".contains(last)
-    {
-        return (format!("-{last}"), None);
-    }
-    (arg.to_owned(), None)
+    (format!("-{letter}"), None, rest.map(|rest| format!("-{rest}")))
 }
 
 /// `@file` is read; with `-d`, curl takes the line ends out.
@@ -338,7 +343,12 @@ mod tests {
             super::parse("curl -sS h -k -L -x http://p:1 -m 3 --frobnicate", &|_| None).unwrap();
         assert!(curl.insecure && curl.location);
         assert_eq!(curl.proxy.as_deref(), Some("http://p:1"));
-        assert_eq!(curl.ignored, ["-m 3", "--frobnicate"]);
+        assert_eq!(curl.ignored, ["-m", "--frobnicate"]);
+        let more =
+            super::parse("curl -sSfkL http://h --foo bar -E cert -sXPUT", &|_| None).unwrap();
+        assert!(more.insecure && more.location);
+        assert_eq!((more.draft.url.as_deref(), &*more.draft.method), (Some("http://h"), "PUT"));
+        assert_eq!(more.ignored, ["--foo", "what is neither option nor address", "-E"]);
         assert!(super::parse("curl h -H \"a: $NOPE\"", &|_| None).unwrap_err().contains("$NOPE"));
         let single = super::parse("curl h -H 'a: $NOPE'", &|_| None).unwrap();
         assert_eq!(single.draft.headers[0].1, "$NOPE");

@@ -130,6 +130,8 @@ pub struct Bare {
     named_sse: bool,
     /// Bytes that may yet turn out to be a head; `None` once that is settled.
     head: Option<Vec<u8>>,
+    /// The interim heads so far.
+    interim: Vec<Head>,
 }
 
 /// No head is longer.
@@ -139,7 +141,7 @@ impl Bare {
     /// A body of which this is known.
     pub fn new(name: &str, told: &Told) -> Self {
         let named_sse = name.to_ascii_lowercase().ends_with(".sse");
-        Self { told: told.clone(), named_sse, head: Some(Vec::new()) }
+        Self { told: told.clone(), named_sse, head: Some(Vec::new()), interim: Vec::new() }
     }
 
     /// The next bytes, read at `at`.
@@ -165,12 +167,13 @@ impl Bare {
             let parsed = parse_head(&head);
             // `curl -L` and interim answers put one head after the other.
             let more = rest.starts_with(b"HTTP/");
-            let interim = parsed.as_ref().is_some_and(|h| h.status < 200) || more;
-            if !interim {
+            if parsed.as_ref().is_none_or(|h| h.status >= 200) && !more {
                 out.extend(self.begin(at, parsed));
                 out.extend(body(&rest, at));
                 return out;
             }
+            let interim = parsed.filter(|h| h.status < 200);
+            self.interim.extend(interim.map(|h| Head { interim: true, ..h }));
             head = rest;
         }
         self.head = Some(head);
@@ -189,12 +192,13 @@ impl Bare {
         out
     }
 
-    fn begin(&self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
+    fn begin(&mut self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
         let Told { status, content_type, dialect } = self.told.clone();
         let named_sse = self.named_sse;
         let mut out =
             vec![Entry { x: 0, at, what: What::Bare { status, content_type, dialect, named_sse } }];
-        out.extend(head.map(|head| Entry { x: 0, at, what: What::Head(head) }));
+        let heads = self.interim.drain(..).chain(head);
+        out.extend(heads.map(|head| Entry { x: 0, at, what: What::Head(head) }));
         out
     }
 }
@@ -260,7 +264,9 @@ mod tests {
                 entries.extend(bare.feed(piece, Some(1)));
             }
             entries.extend(bare.finish(Some(2)));
-            let What::Head(head) = &entries[1].what else { panic!("{entries:?}") };
+            let What::Head(interim) = &entries[1].what else { panic!("{entries:?}") };
+            assert!(interim.interim && interim.status == 100);
+            let What::Head(head) = &entries[2].what else { panic!("{entries:?}") };
             assert_eq!(
                 (head.status, head.header("content-type")),
                 (200, Some("text/event-stream"))

@@ -46,6 +46,8 @@ enum Order {
     Also(PathBuf, Sender<std::io::Result<u64>>),
     /// These entries are the session from now on; what comes next goes to files anew.
     Begin(Vec<Entry>),
+    /// Tell when everything so far is written.
+    Flush(Sender<()>),
     Stop,
 }
 
@@ -95,6 +97,14 @@ impl Recorder {
         let gone = || std::io::Error::other("the recorder has stopped");
         self.orders.send(Order::Also(path.to_owned(), reply)).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
+    }
+
+    /// Waits until everything handed over so far is with the kernel, or could not be written.
+    pub fn written(&self) {
+        let (reply, answer) = channel();
+        if self.orders.send(Order::Flush(reply)).is_ok() {
+            let _ = answer.recv();
+        }
     }
 
     /// Begins a new session that holds `entries` already: they are written to a file only together
@@ -155,6 +165,7 @@ impl Desk {
             for order in others {
                 match order {
                     Order::Also(path, reply) => drop(reply.send(self.also(&path))),
+                    Order::Flush(reply) => drop(reply.send(())),
                     Order::Begin(entries) => {
                         self.before = entries;
                         self.memory.clear();

@@ -97,6 +97,26 @@ pub fn preview(text: &str, max: usize) -> String {
     format!("{}…", &shown[..keep])
 }
 
+/// A line cut to `max` columns of the screen, at the end of a word if one ends in its second half.
+pub fn clip(line: &str, max: usize) -> Cow<'_, str> {
+    let room = max.saturating_sub(1);
+    let (mut width, mut end, mut word) = (0, 0, 0);
+    for (i, c) in line.char_indices() {
+        width += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if width <= room {
+            end = i + c.len_utf8();
+        }
+        if c == ' ' && width <= room + 1 {
+            word = i;
+        }
+        if width > max {
+            let end = if word > end / 2 { word } else { end };
+            return format!("{}…", line[..end].trim_end()).into();
+        }
+    }
+    line.into()
+}
+
 /// `1 204` for 1204: thin groups of three, as the screens and `text` output show counts.
 pub fn group(n: u64) -> String {
     let digits = n.to_string();
@@ -137,6 +157,16 @@ mod tests {
     fn previews_are_cut_in_characters() {
         assert_eq!(preview("héllo", 5), "héllo");
         assert_eq!(preview("héllo!", 5), "héll…");
+    }
+
+    #[test]
+    fn lines_are_clipped_at_a_word() {
+        assert_eq!(clip("one two three", 13), "one two three");
+        assert_eq!(clip("one two three", 12), "one two…");
+        assert_eq!(clip("one two three", 8), "one two…");
+        assert_eq!(clip("a bcdefghijkl", 8), "a bcdef…", "half of the line is not given up");
+        assert_eq!(clip("日本語 日本語", 9), "日本語…");
+        assert_eq!(clip("", 0), "");
     }
 
     #[test]

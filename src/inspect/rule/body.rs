@@ -172,7 +172,7 @@ impl Family for Body {
         }
         let [.., before, _] = now.reads() else { return };
         let cut = before.decoded;
-        if let Some(frame) = now.frames().get(first).filter(|f| f.offset < cut) {
+        if let Some(frame) = now.frames().get(first).filter(|f| f.offset < cut && cut < f.end()) {
             let place = Place { frame: Some(first as u32), offset: Some(frame.offset) };
             let reads = now.reads_of(frame).len();
             out.raise_once(

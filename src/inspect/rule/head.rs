@@ -234,7 +234,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
     let status = now.status();
     let body = now.body();
     // Of a bare body nobody told the status, and none is assumed.
-    let name = status.map_or_else(|| "The answer is:".to_owned(), |s| format!("{s} and"));
+    let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
     if matches!(status, Some(204 | 205)) {
         let code = status.unwrap_or_default();
         let message = format!("{code} to a stream request: no content.");
@@ -249,7 +249,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
         return;
     }
     if now.array_is_closed() == Some(true) && now.frames().iter().all(|f| f.kind == Kind::Body) {
-        let message = format!("{name} and an empty array: not one element came.");
+        let message = format!("{name} an empty array: not one element came.");
         return out.raise(rule!("empty-stream"), Place::default(), message);
     }
     if now.framing() != Some(Framing::Whole) {
