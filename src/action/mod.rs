@@ -10,7 +10,7 @@ mod draft;
 mod effect;
 mod keymap;
 
-pub use draft::Draft;
+pub use draft::{Draft, Pair};
 pub use effect::{Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show};
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
-use crate::action::{Done, Effect, Keymap};
+use crate::action::{Done, Effect, Keymap, Pair};
 use crate::config::{Config, Provider};
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Entry, Request, What};
@@ -332,11 +332,18 @@ impl Desk {
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
-    fn compare(&mut self, drafts: Box<[Draft; 2]>) -> Result<Done, String> {
-        let a = self.resolve(&drafts[0]).map_err(|why| format!("A: {why}"))?;
-        let b = self.resolve(&drafts[1]).map_err(|why| format!("B: {why}"))?;
+    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, String> {
+        let a = self.resolve(&pair.drafts[0]).map_err(|why| format!("A: {why}"))?;
+        let b = self.resolve(&pair.drafts[1]).map_err(|why| format!("B: {why}"))?;
         let ids = [self.engine.send(a), self.engine.send(b)];
-        Ok(Done::Comparing { drafts, ids })
+        Ok(Done::Comparing { pair, ids })
+    }
+
+    /// The same with a body from a file as B.
+    fn compare_with(&mut self, draft: Draft, path: &Path) -> Result<Done, String> {
+        let body = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let b = Draft { body, ..draft.clone() };
+        self.compare(Box::new(Pair { drafts: [draft, b], apart: true }))
     }
 
     /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
@@ -376,7 +383,8 @@ impl Deeds for Desk {
                 Ok(()) => return,
                 Err(why) => Err(why),
             },
-            Effect::Compare(drafts) => self.compare(drafts),
+            Effect::Compare(pair) => self.compare(pair),
+            Effect::CompareWith { draft, path } => self.compare_with(*draft, &path),
             Effect::LoadBeside(path) => self.beside(&path),
             Effect::Cancel(x) => {
                 if x == 0 {

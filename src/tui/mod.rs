@@ -15,6 +15,7 @@ mod pane;
 mod repeat;
 mod run;
 mod search;
+mod sent;
 pub mod terminal;
 mod theme;
 mod verbs;

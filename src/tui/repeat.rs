@@ -199,6 +199,9 @@ impl App {
                 repeat.at = repeat.kinds().iter().position(|k| k.case == case).unwrap_or(0);
             }
             if kept {
+                if hops.is_empty() {
+                    self.sent.keep(x, &repeat.draft);
+                }
                 answer.follow = false;
                 answer.frame = (!answer.seen.frames().is_empty()).then_some(0);
                 self.exchanges.push(answer);

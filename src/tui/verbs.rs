@@ -411,6 +411,7 @@ impl App {
                 self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
             Purpose::Beside => self.effects.push(Effect::LoadBeside(path())),
+            Purpose::BodyBeside => self.send_body_beside(path()),
             Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
             Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),
             Purpose::SaveRequest => {

@@ -68,8 +68,8 @@ impl App {
                 compare.frames.swap(0, 1);
                 compare.scrolls.swap(0, 1);
                 compare.tops.swap(0, 1);
-                if let Some(drafts) = &mut compare.drafts {
-                    drafts.swap(0, 1);
+                if let Some(pair) = &mut compare.pair {
+                    pair.drafts.swap(0, 1);
                 }
             }
             Action::ExpectSame => {
@@ -245,8 +245,8 @@ impl App {
     }
 
     fn send_again(&mut self) {
-        match self.compare.as_ref().and_then(|c| c.drafts.clone()) {
-            Some(drafts) => self.send_drafts(drafts),
+        match self.compare.as_ref().and_then(|c| c.pair.clone()) {
+            Some(pair) => self.send_pair(pair),
             None => self.say("These two were recorded: there is nothing to send again."),
         }
     }

@@ -60,6 +60,7 @@ pub(super) enum Purpose {
     LoadRequest,
     SaveRequest,
     Beside,
+    BodyBeside,
     Search,
     Repeat,
 }
