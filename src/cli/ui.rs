@@ -12,7 +12,6 @@ use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap, Pair};
 use crate::config::{Config, Provider};
-use crate::inspect::Inspection;
 use crate::journal::{EndCause, Entry, Request, What};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Outgoing, Transport, compose, resolve};
@@ -192,12 +191,8 @@ fn tools(config: &Arc<Config>) -> Tools {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
         }),
-        to_markdown: Arc::new(move |exchanges: &[(u32, &Inspection)]| {
-            let key = |name: &str| for_report.providers.get(name)?.key_env.clone();
-            let mut page = Vec::new();
-            // Writing to memory does not fail.
-            let _ = report::markdown(exchanges, &report::Origin::default(), &key, &mut page);
-            String::from_utf8(page).unwrap_or_default()
+        to_markdown: Arc::new(move |report: tui::Report<'_>| {
+            report.markdown(&|name| for_report.providers.get(name)?.key_env.clone())
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
             let draft =

@@ -5,6 +5,9 @@
 //! escaped: it can neither format, nor link, nor notify anybody.
 
 mod exchange;
+mod repetition;
+
+pub use repetition::repeated;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -43,17 +46,7 @@ pub fn markdown(
             exchange::tell(one, None, key, out)?;
         }
         [(_, a), (_, b)] if is_comparison(a, b) => {
-            let compared = compare(a, b, Expect::guess(a, b));
-            comparison(&compared, out)?;
-            table(exchanges, out)?;
-            for (side, (x, seen)) in exchanges.iter().enumerate() {
-                let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
-                let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
-                let name = if side == 0 { "A" } else { "B" };
-                writeln!(out, "## {name}, exchange {x}\n\n{}\n", exchange::verdict(seen))?;
-                exchange::side(seen, &frames, key, out)?;
-                writeln!(out)?;
-            }
+            two(exchanges, &compare(a, b, Expect::guess(a, b)), key, out)?;
         }
         _ => {
             several(exchanges, out)?;
@@ -62,6 +55,40 @@ pub fn markdown(
         }
     }
     origin_of(origin, out)
+}
+
+/// Writes the report of two exchanges that were compared, A and B.
+///
+/// # Errors
+/// Those of the writer.
+pub fn compared(
+    sides: [(ExchangeId, &Inspection); 2],
+    compared: &Comparison,
+    origin: &Origin,
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    two(&sides, compared, key, out)?;
+    origin_of(origin, out)
+}
+
+fn two(
+    sides: &[(ExchangeId, &Inspection)],
+    compared: &Comparison,
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    comparison(compared, out)?;
+    table(sides, out)?;
+    for (side, (x, seen)) in sides.iter().enumerate() {
+        let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
+        let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
+        let name = if side == 0 { "A" } else { "B" };
+        writeln!(out, "## {name}, exchange {x}\n\n{}\n", exchange::verdict(seen))?;
+        exchange::side(seen, &frames, key, out)?;
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Whether two exchanges are one question put to two places.
@@ -124,13 +151,7 @@ fn several(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io:
     let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count();
     let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
     let all = exchanges.len();
-    let sentence = match (failed, degraded) {
-        (0, 0) => format!("All {all} exchanges are ok."),
-        (0, _) => format!("{degraded} of {all} exchanges are degraded, none failed."),
-        (_, 0) => format!("{failed} of {all} exchanges failed."),
-        _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
-    };
-    writeln!(out, "**{sentence}**\n")?;
+    writeln!(out, "**{}**\n", sentence(failed as u64, degraded as u64, all as u64))?;
     // One question in several sizes is several questions.
     let mut groups = BTreeMap::<(String, usize), BTreeMap<String, usize>>::new();
     for (_, i) in exchanges {
@@ -151,6 +172,17 @@ fn several(exchanges: &[(ExchangeId, &Inspection)], out: &mut impl Write) -> io:
         writeln!(out, "| {} | {size} | {n} | {} |", in_cell(&code(who)), told.join(", "))?;
     }
     writeln!(out)
+}
+
+/// What became of so many exchanges, in a sentence.
+fn sentence(failed: u64, degraded: u64, all: u64) -> String {
+    let [f, d, all] = [failed, degraded, all].map(group);
+    match (failed, degraded) {
+        (0, 0) => format!("All {all} exchanges are ok."),
+        (0, _) => format!("{d} of {all} exchanges are degraded, none failed."),
+        (_, 0) => format!("{f} of {all} exchanges failed."),
+        _ => format!("{f} of {all} exchanges failed, {d} are degraded."),
+    }
 }
 
 /// Outcome, reason and the code that decided it.

@@ -568,3 +568,28 @@ fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
     let played = at("http://127.0.0.1:4000/other", false, "Crequest as B<enter>");
     assert_eq!(sent(&played)[1].url.as_deref(), Some("http://127.0.0.1:4000/other"));
 }
+
+/// The report that was written, and where.
+fn written(played: &Played) -> (String, String) {
+    let [Effect::WriteFile { path, bytes }] = &played.outside.effects[..] else {
+        panic!("{:?}", played.outside.effects)
+    };
+    (path.display().to_string(), String::from_utf8(bytes.clone()).unwrap())
+}
+
+#[test]
+fn the_report_of_a_comparison_is_about_these_two_as_they_are_compared() {
+    let mut entries = renamed();
+    entries.extend(exchange(2, &reasoning_only()));
+    let (path, page) = written(&on(entries.clone(), (100, 30), "C<enter>B<enter>"));
+    assert_eq!(path, "lab-reasoning-only-4-comparison.md");
+    assert!(page.starts_with("**A and B compared:** The content differs"), "{page}");
+    assert!(page.contains("`gw-content-changed`") && page.contains("## B, exchange 1"), "{page}");
+    assert!(!page.contains("exchange 2"), "{page}");
+    // As the user said, and in the user's order.
+    let (_, page) = written(&on(entries, (100, 30), "C<enter>SxB<enter>"));
+    assert!(
+        page.contains("two answers of their own") && page.contains("## B, exchange 0"),
+        "{page}"
+    );
+}
