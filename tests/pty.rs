@@ -73,6 +73,44 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
 }
 
 #[test]
+fn a_body_from_a_file_goes_out_beside_the_editors_and_what_was_sent_once_more() {
+    let home = Home::new();
+    let body = home.path("body.json");
+    let long = "x".repeat(50_000);
+    let text = format!(
+        "{{\"model\":\"lab/hello\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}],\"stream\":true,\"user\":\"{long}\"}}"
+    );
+    std::fs::write(&body, &text).unwrap();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press("Csend a body\r");
+    t.until("Send as B the body in the file");
+    t.press(&format!("{}\r", body.display()));
+    t.until("Both came to the same kind of end");
+    t.until("two requests: body ");
+    t.until("two streams of their own");
+    // The editor still has the short one: the long one is sent again by its number.
+    t.press("q");
+    t.until("1 Request");
+    t.press("Crequest as B\r");
+    t.until("Both came to the same kind of end");
+    t.press("qq");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    // Exactly these bytes went out, twice, each time at the instant of the other.
+    let sessions = home.sessions();
+    let entries = sselens::source::file::open(&sessions[0], &Default::default()).unwrap().entries;
+    let sent = |e: &sselens::journal::Entry| match &e.what {
+        sselens::journal::What::Request(r) => Some((e.at.unwrap(), r.body.clone())),
+        _ => None,
+    };
+    let sent: Vec<_> = entries.iter().filter_map(sent).collect();
+    let [(a, _), (b, first), (c, _), (d, again)] = &sent[..] else { panic!("{}", sent.len()) };
+    assert!(first == text.as_bytes() && again == text.as_bytes());
+    assert!(a.abs_diff(*b) < 50_000 && c.abs_diff(*d) < 50_000, "{a} {b} {c} {d}");
+}
+
+#[test]
 fn ctrl_c_quits_when_nothing_runs() {
     let home = Home::new();
     let mut t = home.run(SHORT);

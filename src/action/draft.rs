@@ -19,3 +19,12 @@ pub struct Draft {
     /// The body, sent byte for byte.
     pub body: Vec<u8>,
 }
+
+/// Two requests that go out at the same instant, A and B of a comparison.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pair {
+    /// A and B.
+    pub drafts: [Draft; 2],
+    /// They are two requests, and not one in two places: their answers need not be alike.
+    pub apart: bool,
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Draft;
+use super::{Draft, Pair};
 use crate::journal::{Entry, ExchangeId};
 
 /// Something to be done outside.
@@ -11,7 +11,14 @@ pub enum Effect {
     /// Send a request; its entries come as news.
     Send(Box<Draft>),
     /// Send two requests at the same instant, A and B of a comparison.
-    Compare(Box<[Draft; 2]>),
+    Compare(Box<Pair>),
+    /// The same with a body from a file, byte for byte, as B.
+    CompareWith {
+        /// A; B is the same but for its body.
+        draft: Box<Draft>,
+        /// Where B's body is.
+        path: PathBuf,
+    },
     /// Stop an exchange; its end comes as news.
     Cancel(ExchangeId),
     /// Write the session to a file, and keep writing it there.
@@ -61,7 +68,7 @@ pub enum Done {
     /// Two requests are on their way.
     Comparing {
         /// What was sent.
-        drafts: Box<[Draft; 2]>,
+        pair: Box<Pair>,
         /// The numbers of A and B.
         ids: [ExchangeId; 2],
     },

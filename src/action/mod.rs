@@ -10,7 +10,7 @@ mod draft;
 mod effect;
 mod keymap;
 
-pub use draft::Draft;
+pub use draft::{Draft, Pair};
 pub use effect::{Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show};
 
@@ -53,7 +53,7 @@ actions! {
     Help "help" "help" "show the keys that count here"
     Palette "palette" "commands" "find a command by its name"
     SaveSession "save-session" "save" "save the session to a file"
-    ExportMarkdown "export-markdown" "bug report" "write a bug report of the session (Markdown) to a file"
+    ExportMarkdown "export-markdown" "bug report" "write a bug report (Markdown) of the session, the comparison or the repetition to a file"
     OpenFile "open-file" "open" "open a saved session or a raw body"
     NextPane "next-pane" "pane" "go to the next pane"
     PreviousPane "previous-pane" "pane back" "go to the previous pane"

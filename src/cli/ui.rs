@@ -10,9 +10,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
-use crate::action::{Done, Effect, Keymap};
+use crate::action::{Done, Effect, Keymap, Pair};
 use crate::config::{Config, Provider};
-use crate::inspect::Inspection;
 use crate::journal::{EndCause, Entry, Request, What};
 use crate::source::file::{Bare, Told};
 use crate::source::request::{Outgoing, Transport, compose, resolve};
@@ -192,12 +191,8 @@ fn tools(config: &Arc<Config>) -> Tools {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
         }),
-        to_markdown: Arc::new(move |exchanges: &[(u32, &Inspection)]| {
-            let key = |name: &str| for_report.providers.get(name)?.key_env.clone();
-            let mut page = Vec::new();
-            // Writing to memory does not fail.
-            let _ = report::markdown(exchanges, &report::Origin::default(), &key, &mut page);
-            String::from_utf8(page).unwrap_or_default()
+        to_markdown: Arc::new(move |report: tui::Report<'_>| {
+            report.markdown(&|name| for_report.providers.get(name)?.key_env.clone())
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {
             let draft =
@@ -332,11 +327,18 @@ impl Desk {
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
-    fn compare(&mut self, drafts: Box<[Draft; 2]>) -> Result<Done, String> {
-        let a = self.resolve(&drafts[0]).map_err(|why| format!("A: {why}"))?;
-        let b = self.resolve(&drafts[1]).map_err(|why| format!("B: {why}"))?;
+    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, String> {
+        let a = self.resolve(&pair.drafts[0]).map_err(|why| format!("A: {why}"))?;
+        let b = self.resolve(&pair.drafts[1]).map_err(|why| format!("B: {why}"))?;
         let ids = [self.engine.send(a), self.engine.send(b)];
-        Ok(Done::Comparing { drafts, ids })
+        Ok(Done::Comparing { pair, ids })
+    }
+
+    /// The same with a body from a file as B.
+    fn compare_with(&mut self, draft: Draft, path: &Path) -> Result<Done, String> {
+        let body = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let b = Draft { body, ..draft.clone() };
+        self.compare(Box::new(Pair { drafts: [draft, b], apart: true }))
     }
 
     /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
@@ -376,7 +378,8 @@ impl Deeds for Desk {
                 Ok(()) => return,
                 Err(why) => Err(why),
             },
-            Effect::Compare(drafts) => self.compare(drafts),
+            Effect::Compare(pair) => self.compare(pair),
+            Effect::CompareWith { draft, path } => self.compare_with(*draft, &path),
             Effect::LoadBeside(path) => self.beside(&path),
             Effect::Cancel(x) => {
                 if x == 0 {

@@ -6,6 +6,9 @@
 
 mod exchange;
 mod many;
+mod repetition;
+
+pub use repetition::repeated;
 
 use std::io::{self, Write};
 
@@ -39,21 +42,45 @@ pub fn markdown(
             exchange::tell(one, None, key, out)?;
         }
         [(_, a), (_, b)] if is_comparison(a, b) => {
-            let compared = compare(a, b, Expect::guess(a, b));
-            comparison(&compared, out)?;
-            many::table(exchanges, out)?;
-            for (side, (x, seen)) in exchanges.iter().enumerate() {
-                let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
-                let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
-                let name = if side == 0 { "A" } else { "B" };
-                writeln!(out, "## {name}, exchange {x}\n\n{}\n", exchange::verdict(seen))?;
-                exchange::side(seen, &frames, key, out)?;
-                writeln!(out)?;
-            }
+            two(exchanges, &compare(a, b, Expect::guess(a, b)), key, out)?;
         }
         _ => many::tell(exchanges, key, out)?,
     }
     origin_of(origin, out)
+}
+
+/// Writes the report of two exchanges that were compared, A and B.
+///
+/// # Errors
+/// Those of the writer.
+pub fn compared(
+    sides: [(ExchangeId, &Inspection); 2],
+    compared: &Comparison,
+    origin: &Origin,
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    two(&sides, compared, key, out)?;
+    origin_of(origin, out)
+}
+
+fn two(
+    sides: &[(ExchangeId, &Inspection)],
+    compared: &Comparison,
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    comparison(compared, out)?;
+    many::table(sides, out)?;
+    for (side, (x, seen)) in sides.iter().enumerate() {
+        let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
+        let frames: Vec<u32> = compared.differences.iter().filter_map(of_side).collect();
+        let name = if side == 0 { "A" } else { "B" };
+        writeln!(out, "## {name}, exchange {x}\n\n{}\n", exchange::verdict(seen))?;
+        exchange::side(seen, &frames, key, out)?;
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Whether two exchanges are one question put to two places.

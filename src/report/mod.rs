@@ -20,7 +20,9 @@ pub use curl::curl;
 pub use findings::{findings, sections};
 pub use har::{Origin, har};
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
-pub use markdown::{KeyVariable, markdown};
+pub use markdown::{
+    KeyVariable, compared as markdown_compared, markdown, repeated as markdown_repeated,
+};
 pub use ndjson::Ndjson;
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};

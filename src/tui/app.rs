@@ -56,6 +56,8 @@ pub struct App {
     pub(super) shown: usize,
     /// A request was handed out and its first entry has not come.
     pub(super) sending: bool,
+    /// What was sent from here, by the number of its exchange.
+    pub(super) sent: super::sent::Sent,
     /// Name of the file that was opened.
     pub(super) file: Option<String>,
     pub(super) focus: PaneId,
@@ -97,6 +99,7 @@ impl App {
             exchanges: Vec::new(),
             shown: 0,
             sending: false,
+            sent: super::sent::Sent::default(),
             file: None,
             focus: PaneId::Request,
             zoom: false,
@@ -244,6 +247,9 @@ impl App {
                 if live {
                     // What nobody sent from here was piped in: it is there to be looked at.
                     let ours = std::mem::take(&mut self.sending);
+                    if ours {
+                        self.sent.begun(entry.x);
+                    }
                     if !ours && index == 0 && !self.request.typing {
                         self.focus = PaneId::Frames;
                     }
@@ -280,6 +286,7 @@ impl App {
 
     fn open(&mut self, name: String, entries: &[Entry]) {
         self.exchanges.clear();
+        self.sent = super::sent::Sent::default();
         self.compare = None;
         for entry in entries {
             self.entry(entry, false);
@@ -301,6 +308,7 @@ impl App {
             Done::Said(text) => self.say(text),
             Done::Failed(text) => {
                 self.sending = false;
+                self.sent.forget();
                 self.repeat_failed();
                 self.complain(&text);
             }
@@ -313,7 +321,7 @@ impl App {
                 self.open(name, &entries);
             }
             Done::Request(bytes) => self.request.load(bytes),
-            Done::Comparing { drafts, ids } => self.comparing(drafts, ids),
+            Done::Comparing { pair, ids } => self.comparing(pair, ids),
             Done::Beside { name, entries } => self.joined(&name, &entries),
         }
     }

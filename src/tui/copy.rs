@@ -1,8 +1,8 @@
 //! What goes to the clipboard.
 
-use super::App;
 use super::overlay::{List, Overlay, Picks};
 use super::pane::PaneId;
+use super::{App, Report};
 use crate::action::Effect;
 use crate::dialect::Channel;
 use crate::text::{count, group};
@@ -67,7 +67,9 @@ impl App {
                     .and_then(|i| seen.findings().get(i))
                     .map(|f| format!("{} {}: {}", f.severity.name(), f.code(), f.message)),
                 ("curl", _) => seen.request.as_ref().map(|r| (self.tools.to_curl)(r)),
-                ("report", _) => Some((self.tools.to_markdown)(&[(exchange.id, seen)])),
+                ("report", _) => {
+                    Some((self.tools.to_markdown)(Report::Exchanges(&[(exchange.id, seen)])))
+                }
                 ("stream", _) => Some(lossy(seen.body())),
                 _ => None,
             };

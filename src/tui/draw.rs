@@ -338,7 +338,8 @@ impl App {
             }
             Some(Context::Repetition) => {
                 let first = if self.is_repeating() { Action::Interrupt } else { Action::Repeat };
-                return vec![Action::Accept, first, Action::Back, Action::Down, Action::Up];
+                let rest = [Action::Back, Action::ExportMarkdown, Action::Down, Action::Up];
+                return [Action::Accept, first].into_iter().chain(rest).collect();
             }
             Some(Context::Compare) => {
                 let first = if self.is_running() { Action::Interrupt } else { Action::NextTab };
@@ -350,6 +351,7 @@ impl App {
                     Action::SwapSides,
                     Action::LinkSides,
                     Action::Copy,
+                    Action::ExportMarkdown,
                     Action::Send,
                     Action::Explain,
                     Action::Compare,

@@ -15,6 +15,7 @@ mod pane;
 mod repeat;
 mod run;
 mod search;
+mod sent;
 pub mod terminal;
 mod theme;
 mod verbs;
@@ -28,6 +29,8 @@ use std::sync::Arc;
 
 use crate::action::Draft;
 use crate::action::Keymap;
+use crate::inspect::compare::Comparison;
+use crate::inspect::tally::Tally;
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId, Request};
 
@@ -75,10 +78,47 @@ impl ProviderInfo {
 pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, String> + Send + Sync>;
 /// Writes a request as a curl command line.
 pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
-/// Writes exchanges as a bug report in Markdown.
-pub type ToMarkdown = Arc<dyn Fn(&[(ExchangeId, &Inspection)]) -> String + Send + Sync>;
+/// Writes a bug report in Markdown.
+pub type ToMarkdown = Arc<dyn Fn(Report<'_>) -> String + Send + Sync>;
 /// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
 pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
+
+/// What a bug report is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Report<'a> {
+    /// Exchanges of a session.
+    Exchanges(&'a [(ExchangeId, &'a Inspection)]),
+    /// A and B, as they were compared.
+    Compared([(ExchangeId, &'a Inspection); 2], &'a Comparison),
+    /// A request that was sent many times.
+    Repeated {
+        /// What became of them.
+        tally: &'a Tally,
+        /// How many were to be sent.
+        asked: u64,
+        /// Those that were kept.
+        examples: &'a [(ExchangeId, &'a Inspection)],
+    },
+}
+
+impl Report<'_> {
+    /// Writes it. `key` gives the variable that holds the key of a provider, by its name.
+    pub fn markdown(self, key: crate::report::KeyVariable<'_>) -> String {
+        use crate::report::{Origin, markdown, markdown_compared, markdown_repeated};
+        let (origin, mut page) = (Origin::default(), Vec::new());
+        // Writing to memory does not fail.
+        let _ = match self {
+            Report::Exchanges(all) => markdown(all, &origin, key, &mut page),
+            Report::Compared(sides, found) => {
+                markdown_compared(sides, found, &origin, key, &mut page)
+            }
+            Report::Repeated { tally, asked, examples } => {
+                markdown_repeated((tally, asked), examples, &origin, key, &mut page)
+            }
+        };
+        String::from_utf8(page).unwrap_or_default()
+    }
+}
 
 /// What the screen asks of code that it may not name.
 #[derive(Clone)]

@@ -4,16 +4,16 @@
 //! what is over is counted, and only the first few of each outcome join the session's exchanges. The
 //! session's file has them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::App;
 use super::exchange::Exchange;
-use super::overlay::{Overlay, Purpose, boxed, centred};
+use super::overlay::{Overlay, Purpose, Subject, boxed, centred};
 use super::theme::Role;
 use super::widget::line;
+use super::{App, Report};
 use crate::action::{Action, Draft, Effect};
 use crate::inspect::tally::{Case, Kind, Label, Tally, rate, share};
 use crate::inspect::{Inspection, Outcome, Reason};
@@ -199,6 +199,9 @@ impl App {
                 repeat.at = repeat.kinds().iter().position(|k| k.case == case).unwrap_or(0);
             }
             if kept {
+                if hops.is_empty() {
+                    self.sent.keep(x, &repeat.draft);
+                }
                 answer.follow = false;
                 answer.frame = (!answer.seen.frames().is_empty()).then_some(0);
                 self.exchanges.push(answer);
@@ -228,9 +231,26 @@ impl App {
                 self.ask_repeat();
             }
             Action::Accept => self.show_example(),
+            Action::ExportMarkdown if repeat.tally.total() == 0 => {
+                self.say("There is nothing to report yet: none is over.");
+            }
+            Action::ExportMarkdown => {
+                let title = "Write a report of the repetition (Markdown) to";
+                self.ask_report(Subject::Repetition, title);
+            }
             _ => return false,
         }
         true
+    }
+
+    /// What became of all of them, as a report.
+    pub(super) fn repetition_report(&self) -> Option<String> {
+        let repeat = self.repeat.as_ref()?;
+        let kept: BTreeSet<_> = repeat.kinds().iter().flat_map(|k| &k.examples).collect();
+        let ours = self.exchanges.iter().filter(|e| e.live && kept.contains(&e.id));
+        let examples: Vec<_> = ours.map(|e| (e.id, &e.seen)).collect();
+        let (tally, asked) = (&repeat.tally, repeat.times);
+        Some((self.tools.to_markdown)(Report::Repeated { tally, asked, examples: &examples }))
     }
 
     fn show_example(&mut self) {

@@ -258,6 +258,7 @@ impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
             }
             Effect::Send(_)
             | Effect::Compare(_)
+            | Effect::CompareWith { .. }
             | Effect::LoadBeside(_)
             | Effect::Cancel(_)
             | Effect::SaveSession(_)

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::App;
-use super::overlay::{Choice, List, Overlay, Picks, Purpose, Reading};
+use super::overlay::{Choice, List, Overlay, Picks, Purpose, Reading, Subject};
 use super::pane::PaneId;
 use super::pane::frames::severity_sign;
 use super::theme::Role;
 use super::widget::Doc;
+use super::{App, Report};
 use crate::action::{Action, Context, Effect};
 use crate::inspect::{Rule, Severity};
 use crate::text::{Newlines, count, group, visible};
@@ -66,8 +66,7 @@ impl App {
                 self.say("There is nothing to report yet: send a request, or open a recording.");
             }
             Action::ExportMarkdown => {
-                let name = self.free_name("-report").replace(".json", ".md");
-                self.ask(Purpose::ExportMarkdown, "Write a bug report (Markdown) to", &name);
+                self.ask_report(Subject::Session, "Write a bug report (Markdown) to");
             }
             Action::OpenFile => {
                 self.ask(Purpose::OpenFile, "Open (a session, .sse, .ndjson, curl -i, .har)", "")
@@ -404,13 +403,15 @@ impl App {
                 self.proposed.insert(trimmed.to_owned());
                 self.effects.push(Effect::SaveSession(path()));
             }
-            Purpose::ExportMarkdown => {
+            Purpose::ExportMarkdown(of) => {
                 self.proposed.insert(trimmed.to_owned());
-                let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &e.seen)).collect();
-                let bytes = (self.tools.to_markdown)(&all).into_bytes();
-                self.effects.push(Effect::WriteFile { path: path(), bytes });
+                if let Some(page) = self.report(of) {
+                    let bytes = page.into_bytes();
+                    self.effects.push(Effect::WriteFile { path: path(), bytes });
+                }
             }
             Purpose::Beside => self.effects.push(Effect::LoadBeside(path())),
+            Purpose::BodyBeside => self.send_body_beside(path()),
             Purpose::OpenFile => self.effects.push(Effect::LoadFile(path())),
             Purpose::LoadRequest => self.effects.push(Effect::LoadRequest(path())),
             Purpose::SaveRequest => {
@@ -419,6 +420,28 @@ impl App {
                 self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
         }
+    }
+
+    /// Asks where a report is to be written.
+    pub(super) fn ask_report(&mut self, of: Subject, title: &str) {
+        let part = match of {
+            Subject::Session => "-report",
+            Subject::Comparison => "-comparison",
+            Subject::Repetition => "-repetition",
+        };
+        let name = self.free_name(part).replace(".json", ".md");
+        self.ask(Purpose::ExportMarkdown(of), title, &name);
+    }
+
+    /// The report, as Markdown.
+    fn report(&self, of: Subject) -> Option<String> {
+        let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &e.seen)).collect();
+        let report = match of {
+            Subject::Session => Report::Exchanges(&all),
+            Subject::Comparison => self.comparison_report()?,
+            Subject::Repetition => return self.repetition_report(),
+        };
+        Some((self.tools.to_markdown)(report))
     }
 
     fn set_header(&mut self, which: Option<usize>, text: &str) {

@@ -1,6 +1,6 @@
 //! Two exchanges side by side, in the real loop.
 
-use sselens::action::{Draft, Effect};
+use sselens::action::{Draft, Effect, Pair};
 use sselens::dialect::{find, request};
 use sselens::journal::{EndCause, Entry, What};
 use sselens::source::News;
@@ -326,7 +326,7 @@ fn sending() -> Startup {
 
 fn sent(played: &Played) -> &[Draft; 2] {
     let both = played.outside.effects.iter().find_map(|e| match e {
-        Effect::Compare(drafts) => Some(drafts),
+        Effect::Compare(pair) => Some(&pair.drafts),
         _ => None,
     });
     both.unwrap()
@@ -399,8 +399,9 @@ fn drawn(app: &App) -> String {
 fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
     let mut app = App::new(sending());
     app.resize(100, 30);
-    let drafts = Box::new([Draft::default(), Draft { model: "other".into(), ..Draft::default() }]);
-    let done = sselens::action::Done::Comparing { drafts: drafts.clone(), ids: [0, 1] };
+    let drafts = [Draft::default(), Draft { model: "other".into(), ..Draft::default() }];
+    let pair = Box::new(Pair { drafts, apart: false });
+    let done = sselens::action::Done::Comparing { pair: pair.clone(), ids: [0, 1] };
     app.update(0, Event::Done(done));
     assert!(drawn(&app).contains("not begun"), "{}", drawn(&app));
     let feed = |app: &mut App, entries: &[Entry], plus: u64| {
@@ -424,5 +425,171 @@ fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
     assert!(shown.contains("gw-content-changed") && !shown.contains("Both so far"), "{shown}");
     let told: Vec<Effect> =
         keys("x<f5>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
-    assert_eq!(told, [Effect::Compare(Box::new([drafts[1].clone(), drafts[0].clone()]))]);
+    let [a, b] = pair.drafts;
+    let swapped = Pair { drafts: [b, a], apart: false };
+    assert_eq!(told, [Effect::Compare(Box::new(swapped))]);
+}
+
+/// The screen after keys, fed with what comes from outside: deeds are what the test makes of them.
+struct Live {
+    app: App,
+    effects: Vec<Effect>,
+}
+
+impl Live {
+    fn new() -> Self {
+        let mut app = App::new(sending());
+        app.resize(100, 30);
+        Self { app, effects: Vec::new() }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.effects.extend(self.app.update(0, event));
+    }
+
+    fn press(&mut self, text: &str) {
+        keys(text).into_iter().for_each(|key| self.event(Event::Input(key)));
+    }
+
+    /// An exchange whose request has this body comes and goes.
+    fn comes(&mut self, x: u32, body: &[u8]) {
+        for mut entry in exchange(x, &reasons("reasoning", "Hello.")) {
+            if let What::Request(r) = &mut entry.what {
+                r.body = body.to_vec().into();
+            }
+            self.event(Event::News(News::Entry(entry)));
+        }
+    }
+
+    fn sent(&self) -> Vec<Draft> {
+        let one = |e: &Effect| match e {
+            Effect::Send(draft) => Some(Draft::clone(draft)),
+            _ => None,
+        };
+        self.effects.iter().filter_map(one).collect()
+    }
+
+    /// The two that went out last.
+    fn pair(&self) -> &Pair {
+        let pair = self.effects.iter().rev().find_map(|e| match e {
+            Effect::Compare(pair) => Some(pair),
+            _ => None,
+        });
+        pair.unwrap()
+    }
+}
+
+const SHORT: &[u8] = br#"{"model":"lab/hello","messages":[]}"#;
+
+#[test]
+fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
+    let mut live = Live::new();
+    live.press("<f5>");
+    let [first] = &live.sent()[..] else { panic!("{:?}", live.effects) };
+    let first = first.clone();
+    live.comes(0, &first.body);
+    // As long as the editor has the same there is nothing else to send.
+    live.press("C");
+    assert!(!drawn(&live.app).contains("request as B"), "{}", drawn(&live.app));
+    live.press("<esc>");
+    live.event(Event::Done(sselens::action::Done::Request(SHORT.to_vec())));
+    live.press("<f5>");
+    live.comes(1, SHORT);
+    live.press("C");
+    let shown = drawn(&live.app);
+    let rows: Vec<&str> = shown.lines().filter(|l| l.contains("request as B")).collect();
+    let [row] = rows[..] else { panic!("{shown}") };
+    assert!(row.contains("send exchange 0's request as B"), "{shown}");
+    assert!(row.contains("body 35 B ↔ 100 B, from byte 33 on (logit_bias, messages"), "{shown}");
+    assert_eq!(shown.matches("both at once").count(), 1, "{shown}");
+    live.press("request as B<enter>");
+    let pair = live.pair().clone();
+    assert!(pair.apart);
+    assert_eq!(pair.drafts[0].body, SHORT);
+    assert_eq!(pair.drafts[1], first, "byte for byte, with its own headers");
+    // Both come: two requests, told so, and not taken for one stream.
+    let done = sselens::action::Done::Comparing { pair: Box::new(pair), ids: [2, 3] };
+    live.event(Event::Done(done));
+    live.comes(2, SHORT);
+    live.comes(3, &first.body);
+    let shown = drawn(&live.app);
+    assert!(shown.contains("two requests: body 35 B ↔ 100 B, from byte 33 on"), "{shown}");
+    assert!(shown.contains("two streams of their own"), "{shown}");
+    // Unless the user says so; and sent again they are two again.
+    live.press("S");
+    assert!(drawn(&live.app).contains("expected to be one stream"), "{}", drawn(&live.app));
+    live.press("x<f5>");
+    let again = live.pair();
+    assert!(again.apart && again.drafts[1].body == SHORT);
+}
+
+#[test]
+fn a_body_from_a_file_goes_out_as_b() {
+    let played = play(sending(), (100, 30), "Csend a body<enter>/tmp/b.json<enter>", Vec::new());
+    let [Effect::CompareWith { draft, path }] = &played.outside.effects[..] else {
+        panic!("{:?}", played.outside.effects)
+    };
+    assert_eq!(path, std::path::Path::new("/tmp/b.json"));
+    assert_eq!(draft.headers.len(), 2);
+    // Nothing is sent for an empty name.
+    let played = play(sending(), (100, 30), "Csend a body<enter><enter>", Vec::new());
+    assert!(played.outside.effects.is_empty());
+}
+
+#[test]
+fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
+    let recorded = |url: &str, masked: bool| {
+        let mut entries = exchange(0, &reasoning_only());
+        if let What::Request(r) = &mut entries[0].what {
+            r.url = url.to_owned();
+            r.body = SHORT.to_vec().into();
+            r.masked = if masked { vec![(1, 9)] } else { vec![] };
+        }
+        Startup { session: Some(("r.jsonl".into(), entries)), ..sending() }
+    };
+    let at =
+        |url: &str, masked, text: &str| play(recorded(url, masked), (100, 30), text, Vec::new());
+    let there = "http://127.0.0.1:4000/v1/chat/completions";
+    at(there, false, "C").shows("send exchange 0's request as B");
+    let played = at(there, false, "Crequest as B<enter>");
+    let [a, b] = sent(&played);
+    assert_eq!((&b.body[..], &b.provider, &b.url), (SHORT, &a.provider, &None));
+    assert_eq!(b.headers, a.headers);
+    for (url, masked) in [
+        ("http://127.0.0.1:4001/v1/chat/completions", false),
+        ("https://127.0.0.1:4000/v1/chat/completions", false),
+        ("http://127.0.0.1:4000.evil.example/v1/chat/completions", false),
+        (there, true),
+        ("http://127.0.0.1:4000/v1/chat/completions?api-key=********", false),
+    ] {
+        at(url, masked, "C").hides("request as B");
+    }
+    // Another path of the same place stays as it was recorded.
+    let played = at("http://127.0.0.1:4000/other", false, "Crequest as B<enter>");
+    assert_eq!(sent(&played)[1].url.as_deref(), Some("http://127.0.0.1:4000/other"));
+}
+
+/// The report that was written, and where.
+fn written(played: &Played) -> (String, String) {
+    let [Effect::WriteFile { path, bytes }] = &played.outside.effects[..] else {
+        panic!("{:?}", played.outside.effects)
+    };
+    (path.display().to_string(), String::from_utf8(bytes.clone()).unwrap())
+}
+
+#[test]
+fn the_report_of_a_comparison_is_about_these_two_as_they_are_compared() {
+    let mut entries = renamed();
+    entries.extend(exchange(2, &reasoning_only()));
+    let (path, page) = written(&on(entries.clone(), (100, 30), "C<enter>B<enter>"));
+    assert_eq!(path, "lab-reasoning-only-4-comparison.md");
+    assert!(page.starts_with("**A and B compared:** The content differs"), "{page}");
+    assert!(page.contains("`gw-content-changed`") && page.contains("## B, exchange 1"), "{page}");
+    assert!(!page.contains("exchange 2"), "{page}");
+    // As the user said, and in the user's order.
+    let (_, page) = written(&on(entries, (100, 30), "C<enter>SxB<enter>"));
+    assert!(
+        page.contains("two answers of their own") && page.contains("## B, exchange 0"),
+        "{page}"
+    );
 }

@@ -171,11 +171,7 @@ pub(crate) fn startup() -> Startup {
                 sselens::source::curl::parse(command, &|_| None).map(|curl| curl.draft)
             }),
             to_curl: Arc::new(|r| format!("curl {}", r.url)),
-            to_markdown: Arc::new(|exchanges| {
-                let (mut page, origin) = (Vec::new(), sselens::report::Origin::default());
-                sselens::report::markdown(exchanges, &origin, &|_| None, &mut page).unwrap();
-                String::from_utf8(page).unwrap()
-            }),
+            to_markdown: Arc::new(|report| report.markdown(&|_| None)),
             body: Arc::new(|p, prompt| {
                 format!("{{\"model\":\"{}\",\"messages\":[\"{prompt}\"],\"stream\":true}}", p.model)
             }),

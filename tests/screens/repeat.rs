@@ -177,3 +177,32 @@ fn what_are_no_numbers_is_said_to_be_none() {
     play.shows("Two numbers are wanted");
     assert_eq!(play.sent(), 0);
 }
+
+#[test]
+fn the_report_counts_all_and_shows_the_examples() {
+    let mut play = Play::begun("30 4");
+    play.press("B");
+    play.shows("There is nothing to report yet");
+    (0..20).for_each(|x| play.comes(x));
+    play.press("B");
+    play.shows("Write a report of the repetition (Markdown) to");
+    play.press("<enter>");
+    // The table is still there.
+    play.shows("share (95 %)");
+    let page = play.effects.iter().find_map(|e| match e {
+        Effect::WriteFile { path, bytes } => {
+            Some((path, String::from_utf8(bytes.clone()).unwrap()))
+        }
+        _ => None,
+    });
+    let (path, page) = page.unwrap();
+    assert!(path.ends_with("lab-reasoning-only-7-repetition.md"), "{path:?}");
+    assert!(page.starts_with("**6 of 20 exchanges failed.**"), "{page}");
+    assert!(
+        page.contains("Of 30 that were to be sent, 20 came to an end and are counted."),
+        "{page}"
+    );
+    let row = "| failed (truncated) `truncated-chunked` | 6 | 30 % (15–52 %) | 2, 5, 8 |";
+    assert!(page.contains(row), "{page}");
+    assert!(page.contains("## Exchange 2") && page.contains("| ok (complete) | 14 |"), "{page}");
+}

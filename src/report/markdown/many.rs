@@ -26,7 +26,9 @@ pub(super) fn tell(
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    sentence(exchanges, out)?;
+    let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count() as u64;
+    let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
+    writeln!(out, "**{}**\n", sentence(failed, degraded, exchanges.len() as u64))?;
     compared(exchanges, out)?;
     let asked = Asked::all(exchanges);
     if asked.len() == exchanges.len() {
@@ -41,17 +43,15 @@ pub(super) fn tell(
     worst(exchanges, key, out)
 }
 
-fn sentence(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
-    let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count();
-    let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
-    let all = exchanges.len();
-    let sentence = match (failed, degraded) {
+/// What became of so many exchanges, in a sentence.
+pub(super) fn sentence(failed: u64, degraded: u64, all: u64) -> String {
+    let [f, d, all] = [failed, degraded, all].map(group);
+    match (failed, degraded) {
         (0, 0) => format!("All {all} exchanges are ok."),
-        (0, _) => format!("{degraded} of {all} exchanges are degraded, none failed."),
-        (_, 0) => format!("{failed} of {all} exchanges failed."),
-        _ => format!("{failed} of {all} exchanges failed, {degraded} are degraded."),
-    };
-    writeln!(out, "**{sentence}**\n")
+        (0, _) => format!("{d} of {all} exchanges are degraded, none failed."),
+        (_, 0) => format!("{f} of {all} exchanges failed."),
+        _ => format!("{f} of {all} exchanges failed, {d} are degraded."),
+    }
 }
 
 /// What differed how often, where all of them are pairs: one question put to two places at once.
@@ -81,7 +81,7 @@ fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> 
 }
 
 /// A share and its interval, in the cell of a table.
-fn interval(count: u64, n: u64) -> String {
+pub(super) fn interval(count: u64, n: u64) -> String {
     share(count, n).trim().replace("  ", " ")
 }
 
@@ -176,7 +176,7 @@ fn fate(i: &Inspection) -> String {
 }
 
 /// Provider and model; where only an address was given, that.
-fn who(i: &Inspection) -> String {
+pub(super) fn who(i: &Inspection) -> String {
     let Some(r) = &i.request else { return "recorded body".to_owned() };
     let place = if r.provider == "url" { &r.url } else { &r.provider };
     visible(&format!("{place} · {}", r.model), Newlines::Show).into_owned()
@@ -217,7 +217,11 @@ pub(super) fn table(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Res
 }
 
 /// Tells those that decide in full: the worst of each cause, with the smallest request.
-fn worst(exchanges: &[Numbered<'_>], key: KeyVariable<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn worst(
+    exchanges: &[Numbered<'_>],
+    key: KeyVariable<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut sorted: Vec<_> = exchanges.iter().filter(|(_, i)| i.outcome() > Outcome::Ok).collect();
     sorted.sort_by_key(|(_, i)| (std::cmp::Reverse(i.outcome()), request_len(i)));
     let mut told = Vec::new();

@@ -181,6 +181,7 @@ impl App {
         let (Some(areas), Some(compare)) = (self.compare_areas(), &self.compare) else { return };
         self.compare_title(areas.title, buf);
         self.compare_verdict(areas.verdict, buf);
+        self.compare_requests(areas.requests, buf);
         for (side, half) in halves(areas.sides, compare.side).into_iter().enumerate() {
             self.compare_side(side, half, buf);
         }
@@ -245,6 +246,17 @@ impl App {
             let piece = line::fit(text[range].trim_end(), place.width.into());
             line::put(buf, Rect { y: place.y + row, ..place }, &[(&piece, style)]);
         }
+    }
+
+    /// That there are two requests, and what they differ in.
+    fn compare_requests(&self, area: Rect, buf: &mut Buffer) {
+        let Some(told) = self.compare.as_ref().and_then(|c| c.requests()) else { return };
+        let theme = &self.theme;
+        let label = "two requests: ";
+        let told = line::fit(told, usize::from(area.width).saturating_sub(label.len() + 4));
+        let area = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
+        let pieces = [(label, theme.of(Role::Label)), (told.as_str(), theme.of(Role::Text))];
+        line::put(buf, area, &pieces);
     }
 
     /// Who stands on a side, and what became of it.

@@ -6,6 +6,7 @@
 mod draw;
 mod frames;
 mod pick;
+mod requests;
 mod tables;
 mod texts;
 mod timeline;
@@ -20,7 +21,7 @@ use super::App;
 use super::exchange::Exchange;
 use super::widget::wrap::Wrap;
 use super::widget::{Doc, Scroll};
-use crate::action::Draft;
+use crate::action::Pair;
 use crate::dialect::Channel;
 use crate::inspect::compare::{Amount, Comparison, Expect, compare};
 use crate::journal::{ExchangeId, Micros};
@@ -28,6 +29,9 @@ use crate::journal::{ExchangeId, Micros};
 /// The shortest time between two computations while a stream runs, for each [`MUCH`] bytes begun.
 const PAUSE: Micros = 250_000;
 const MUCH: u64 = 4 << 20;
+
+/// What the strip of figures shows before all else: it may have three rows only.
+const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "end"];
 
 /// Below this width one side is shown at a time.
 const TWO_SIDES: u16 = 60;
@@ -93,7 +97,9 @@ type Place = (ExchangeId, bool);
 pub(super) struct Compare {
     places: [Place; 2],
     /// What was sent, so that it can be sent again.
-    drafts: Option<Box<[Draft; 2]>>,
+    pair: Option<Box<Pair>>,
+    /// What the requests of these two differ in.
+    requests: Option<([Place; 2], Option<String>)>,
     /// What the user expects; else it is guessed.
     wanted: Option<Expect>,
     tab: Tab,
@@ -121,6 +127,8 @@ struct Made {
     comparison: Comparison,
     /// The figures, those that differ first.
     figures: Vec<usize>,
+    /// The same for the strip, the clocks first.
+    strip: Vec<usize>,
     /// The paths: those of one side, those that differ, the rest.
     paths: Vec<usize>,
     content: Texts,
@@ -140,10 +148,11 @@ struct Key {
 }
 
 impl Compare {
-    fn new(places: [Place; 2], drafts: Option<Box<[Draft; 2]>>) -> Self {
+    fn new(places: [Place; 2], pair: Option<Box<Pair>>) -> Self {
         Self {
             places,
-            drafts,
+            pair,
+            requests: None,
             wanted: None,
             tab: Tab::Differences,
             link: Link::Time,
@@ -156,6 +165,16 @@ impl Compare {
             made: None,
             made_at: 0,
         }
+    }
+
+    /// Whether two requests were sent, and not one to two places.
+    fn apart(&self) -> bool {
+        self.pair.as_ref().is_some_and(|p| p.apart)
+    }
+
+    /// What the two requests differ in, where they are two.
+    fn requests(&self) -> Option<&str> {
+        self.requests.as_ref()?.1.as_deref()
     }
 
     fn texts(&self) -> Option<&Texts> {
@@ -181,6 +200,11 @@ impl Made {
                 a == b
             });
         }
+        let mut strip = figures.clone();
+        strip.sort_by_key(|i| {
+            let name = comparison.figures[*i].name;
+            CLOCKS.iter().position(|c| *c == name).unwrap_or(CLOCKS.len())
+        });
         let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
         paths.sort_by_key(|i| match comparison.paths[*i].counts {
             [_, 0] | [0, _] => 0,
@@ -198,6 +222,7 @@ impl Made {
         Self {
             of,
             figures,
+            strip,
             paths,
             content: text(Channel::Content),
             reasoning: text(Channel::Reasoning),
@@ -213,6 +238,8 @@ impl Made {
 struct Areas {
     title: Rect,
     verdict: Rect,
+    /// What the requests differ in; empty where they do not.
+    requests: Rect,
     sides: Rect,
     figures: Rect,
     tabs: Rect,
@@ -258,7 +285,10 @@ impl App {
             let seen = &e.seen;
             (seen.wire_len(), seen.reads().len(), seen.head.is_some(), seen.is_over())
         };
-        let expect = compare.wanted.unwrap_or_else(|| Expect::guess(&a.seen, &b.seen));
+        // Two requests have two answers, whatever model gives them.
+        let apart = compare.apart();
+        let guess = || if apart { Expect::Different } else { Expect::guess(&a.seen, &b.seen) };
+        let expect = compare.wanted.unwrap_or_else(guess);
         let key = Key { places: compare.places, states: [state(a), state(b)], expect };
         let over = !a.is_running() && !b.is_running();
         if let Some(made) = &compare.made {
@@ -271,7 +301,13 @@ impl App {
         }
         let made = Made::new(key, a, b);
         let now = self.now;
+        // Long bodies are looked through once, not with each piece of an answer.
+        let known = compare.requests.as_ref().is_some_and(|r| r.0 == key.places);
+        let requests = (!known).then(|| requests::of_exchanges(a, b, apart));
         if let Some(compare) = &mut self.compare {
+            if let Some(requests) = requests {
+                compare.requests = Some((key.places, requests));
+            }
             let last = made.comparison.differences.len().saturating_sub(1);
             compare.difference = compare.difference.min(last);
             compare.made = Some(made);
@@ -303,7 +339,8 @@ impl App {
         // The strip of figures has a line of heads.
         let figures = match screen.height {
             0..18 => 0,
-            18..30 => 4,
+            18..24 => 4,
+            24..30 => 6,
             30..42 => 7,
             _ => 9,
         };
@@ -316,12 +353,14 @@ impl App {
         };
         let title = take(1);
         let verdict = take((wrap.len() as u16).clamp(1, room));
+        let requests = self.compare.as_ref().and_then(Compare::requests);
+        let requests = take(u16::from(requests.is_some() && screen.height >= 14));
         let sides = take(1);
         let figures = take(figures);
         let tabs = take(1);
         let body = Rect { height: rest.height.saturating_sub(1), ..rest };
         let footer = Rect { y: body.bottom(), height: 1, ..rest };
-        Some(Areas { title, verdict, sides, figures, tabs, body, footer })
+        Some(Areas { title, verdict, requests, sides, figures, tabs, body, footer })
     }
 
     /// What the selected difference says, whole.

@@ -1,7 +1,10 @@
 //! What is compared with what, and the sending of both.
 
-use super::Compare;
-use crate::action::{Draft, Effect};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Compare, requests};
+use crate::action::{Draft, Effect, Pair};
 use crate::journal::{Entry, ExchangeId};
 use crate::text::{count, preview};
 use crate::tui::overlay::{List, Overlay, Picks, Purpose};
@@ -9,14 +12,18 @@ use crate::tui::theme::Role;
 use crate::tui::{App, ProviderInfo};
 
 /// What B can be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::tui) enum Target {
     /// An exchange of the session; nothing is sent.
     Exchange(ExchangeId, bool),
+    /// A recording in a file to be named; nothing is sent.
+    File,
+    /// Another request of the session, sent together with the editor's.
+    Request(Arc<Draft>),
+    /// A body in a file to be named, sent together with the editor's.
+    Body,
     /// A provider, a row of the list of providers.
     Provider(usize),
-    /// A file to be named.
-    File,
 }
 
 impl App {
@@ -29,34 +36,46 @@ impl App {
     /// Asks what the shown exchange, or the request in the editor, is to be compared with.
     pub(in crate::tui) fn pick_beside(&mut self) {
         let a = self.first_side();
-        let mut list = List::new(Picks::Beside, "Compare with …");
+        let from = self.request.draft.provider.clone();
+        let to = if from.is_empty() { "its address" } else { &from };
+        let of = a.map_or(String::new(), |(id, _)| format!("exchange {id} "));
+        // Said once here and not with every row.
+        let title = format!("Compare {of}with … · sending: A (editor) goes to {to}, both at once");
+        let mut list = List::new(Picks::Beside, &title);
         let mut targets = Vec::new();
-        let of = a.map_or(String::new(), |(id, _)| format!("with exchange {id} as A · "));
         for exchange in self.exchanges.iter().filter(|e| Some((e.id, e.live)) != a) {
             let (sign, word, role) = exchange.mark();
             let frames = count(exchange.seen.frames().len() as u64, "frame");
             let label = format!("exchange {}  {}", exchange.id, exchange.title());
-            list.add(label, format!("{of}{word} · {frames} · {}", exchange.seen.verdict()));
+            list.add(label, format!("{word} · {frames} · {}", exchange.seen.verdict()));
             list.sign((sign, role));
             targets.push(Target::Exchange(exchange.id, exchange.live));
         }
         if a.is_some() {
-            list.add("a file …", format!("{of}a recording as B"));
+            list.add("a file …", "a recording as B; nothing is sent");
             targets.push(Target::File);
         }
-        let from = &self.request.draft.provider;
+        let own = self.request.to_send();
+        for (id, other) in self.other_requests() {
+            let label = format!("send exchange {id}'s request as B");
+            list.add(label, requests::of_drafts(&own, &other));
+            list.sign(("✔", Role::Ok));
+            targets.push(Target::Request(other));
+        }
+        list.add("send a body from a file …", "as B, byte for byte, all else as in the editor");
+        list.sign(("✔", Role::Ok));
+        targets.push(Target::Body);
         // The present provider first, those without their key last.
         let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
         let mut providers: Vec<_> = self.providers.iter().enumerate().collect();
-        providers.sort_by_key(|(_, p)| (p.name != *from, without(p)));
+        providers.sort_by_key(|(_, p)| (p.name != from, without(p)));
         for (row, provider) in providers {
             let missing = without(provider);
             let key = match (&provider.key_variable, missing) {
                 (Some(name), true) => format!(" · {name} is not set"),
                 _ => String::new(),
             };
-            let note = format!("A goes to {from}, both at once · {}", provider.dialect);
-            list.add(format!("send to {}", provider.name), format!("{note}{key}"));
+            list.add(format!("send to {}", provider.name), format!("{}{key}", provider.dialect));
             list.sign(if missing { ("·", Role::Dim) } else { ("✔", Role::Ok) });
             targets.push(Target::Provider(row));
         }
@@ -75,6 +94,13 @@ impl App {
             Some(Target::Provider(row)) => self.pick_model_beside(row),
             Some(Target::File) => {
                 self.ask(Purpose::Beside, "Compare with the recording in the file", "");
+            }
+            Some(Target::Request(other)) => {
+                let drafts = [self.request.to_send(), Draft::clone(&other)];
+                self.send_pair(Box::new(Pair { drafts, apart: true }));
+            }
+            Some(Target::Body) => {
+                self.ask(Purpose::BodyBeside, "Send as B the body in the file", "");
             }
             None => {}
         }
@@ -149,25 +175,38 @@ impl App {
                 |name: &str| crate::journal::HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
             b.headers.retain(|(name, _)| !secret(name));
         }
-        self.send_drafts(Box::new([a, b]));
+        self.send_pair(Box::new(Pair { drafts: [a, b], apart: false }));
     }
 
-    pub(super) fn send_drafts(&mut self, drafts: Box<[Draft; 2]>) {
+    /// Sends the request in the editor, and the same with the body in this file.
+    pub(in crate::tui) fn send_body_beside(&mut self, path: PathBuf) {
+        let draft = Box::new(self.request.to_send());
+        self.send_two(Effect::CompareWith { draft, path });
+    }
+
+    pub(super) fn send_pair(&mut self, pair: Box<Pair>) {
+        self.send_two(Effect::Compare(pair));
+    }
+
+    fn send_two(&mut self, effect: Effect) {
         if self.is_running() {
             self.complain("A stream is running: stop it first.");
             return;
         }
         self.sending = true;
         self.request.stop_typing();
-        self.effects.push(Effect::Compare(drafts));
+        self.effects.push(effect);
     }
 
     /// Both are on their way.
-    pub(in crate::tui) fn comparing(&mut self, drafts: Box<[Draft; 2]>, ids: [ExchangeId; 2]) {
+    pub(in crate::tui) fn comparing(&mut self, pair: Box<Pair>, ids: [ExchangeId; 2]) {
+        for (id, draft) in ids.iter().zip(&pair.drafts) {
+            self.sent.keep(*id, draft);
+        }
         let before = self.compare.take();
-        let mut compare = Compare::new(ids.map(|id| (id, true)), Some(drafts));
+        let mut compare = Compare::new(ids.map(|id| (id, true)), Some(pair));
         // Sent again, it is looked at as before.
-        if let Some(before) = before.filter(|b| b.drafts == compare.drafts) {
+        if let Some(before) = before.filter(|b| b.pair == compare.pair) {
             (compare.tab, compare.link) = (before.tab, before.link);
             compare.wanted = before.wanted;
         }

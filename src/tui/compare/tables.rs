@@ -176,8 +176,8 @@ fn figure_heads(app: &App, area: Rect, buf: &mut Buffer) {
     line::put(buf, area, &[(&heads, app.theme.of(Role::Label))]);
 }
 
-fn draw_figure(app: &App, made: &Made, which: usize, area: Rect, buf: &mut Buffer) {
-    let Some(figure) = made.figures.get(which).and_then(|i| made.comparison.figures.get(*i)) else {
+fn draw_figure(app: &App, made: &Made, which: Option<&usize>, area: Rect, buf: &mut Buffer) {
+    let Some(figure) = which.and_then(|i| made.comparison.figures.get(*i)) else {
         return;
     };
     let [name, value, delta] = columns(area.width);
@@ -205,14 +205,15 @@ pub(super) fn draw_strip(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     let width = area.width / columns;
     let rows = area.height - 1;
     for column in 0..columns {
-        if usize::from(column * rows) >= made.figures.len() {
+        if usize::from(column * rows) >= made.strip.len() {
             break;
         }
         let place = Rect { x: area.x + column * width, width, height: 1, ..area };
         figure_heads(app, place, buf);
         for row in 0..rows {
             let place = Rect { y: area.y + 1 + row, ..place };
-            draw_figure(app, made, usize::from(column * rows + row), place, buf);
+            let which = made.strip.get(usize::from(column * rows + row));
+            draw_figure(app, made, which, place, buf);
         }
     }
 }
@@ -225,7 +226,7 @@ pub(super) fn draw_figures(app: &App, made: &Made, area: Rect, buf: &mut Buffer)
     for row in 1..area.height {
         let place = Rect { y: area.y + row, height: 1, ..area };
         let which = compare.scrolls[0].top + usize::from(row) - 1;
-        draw_figure(app, made, which, place, buf);
+        draw_figure(app, made, made.figures.get(which), place, buf);
     }
 }
 

@@ -7,9 +7,9 @@ use crate::action::{Action, Effect};
 use crate::dialect::Channel;
 use crate::inspect::compare::Expect;
 use crate::report::{Palette, compare as write_comparison};
-use crate::tui::App;
-use crate::tui::overlay::Reading;
+use crate::tui::overlay::{Reading, Subject};
 use crate::tui::widget::{Doc, Scroll};
+use crate::tui::{App, Report};
 
 impl App {
     /// Does what an action means in a comparison; tells whether it meant anything there. What
@@ -42,6 +42,13 @@ impl App {
                 _ => {}
             },
             Action::Copy => self.copy_comparison(),
+            Action::ExportMarkdown => match self.comparison_report() {
+                Some(_) => {
+                    let title = "Write a report of the comparison (Markdown) to";
+                    self.ask_report(Subject::Comparison, title);
+                }
+                None => self.say("There is nothing to report yet."),
+            },
             Action::Send => self.send_again(),
             Action::Interrupt | Action::Stop if self.compare_runs() => self.stop_both(),
             Action::Back => {
@@ -68,8 +75,8 @@ impl App {
                 compare.frames.swap(0, 1);
                 compare.scrolls.swap(0, 1);
                 compare.tops.swap(0, 1);
-                if let Some(drafts) = &mut compare.drafts {
-                    drafts.swap(0, 1);
+                if let Some(pair) = &mut compare.pair {
+                    pair.drafts.swap(0, 1);
                 }
             }
             Action::ExpectSame => {
@@ -244,9 +251,16 @@ impl App {
         self.copy_text("the comparison".to_owned(), text);
     }
 
+    /// The two as they are compared here, for a report.
+    pub(in crate::tui) fn comparison_report(&self) -> Option<Report<'_>> {
+        let (a, b) = (self.compared(0)?, self.compared(1)?);
+        let made = self.compare.as_ref()?.made.as_ref()?;
+        Some(Report::Compared([(a.id, &a.seen), (b.id, &b.seen)], &made.comparison))
+    }
+
     fn send_again(&mut self) {
-        match self.compare.as_ref().and_then(|c| c.drafts.clone()) {
-            Some(drafts) => self.send_drafts(drafts),
+        match self.compare.as_ref().and_then(|c| c.pair.clone()) {
+            Some(pair) => self.send_pair(pair),
             None => self.say("These two were recorded: there is nothing to send again."),
         }
     }

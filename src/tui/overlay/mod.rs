@@ -47,6 +47,14 @@ pub(super) struct Prompt {
     pub input: Editor,
 }
 
+/// What a report is to be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Session,
+    Comparison,
+    Repetition,
+}
+
 /// What a typed line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -55,11 +63,13 @@ pub(super) enum Purpose {
     Header(Option<usize>),
     Curl,
     SaveSession,
-    ExportMarkdown,
+    /// The report of the session, of the comparison or of the repetition.
+    ExportMarkdown(Subject),
     OpenFile,
     LoadRequest,
     SaveRequest,
     Beside,
+    BodyBeside,
     Search,
     Repeat,
 }

@@ -246,6 +246,7 @@ impl App {
             self.say(text);
         }
         self.sending = true;
+        self.sent.hand_out(draft.clone());
         self.effects.push(Effect::Send(Box::new(draft)));
         self.request.stop_typing();
         if self.focus == PaneId::Request {

@@ -1,0 +1,112 @@
+//! What the exchanges of the session sent: so that it can be sent once more, beside something else.
+//!
+//! The entries have the requests as the journal may know them, with their secrets masked; these are
+//! the drafts as they were typed. They stay in memory and are never shown whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{App, ProviderInfo};
+use crate::action::Draft;
+use crate::dialect;
+use crate::dialect::request::are_alike;
+use crate::journal::{ExchangeId, Request};
+
+/// What was sent, by the number of its exchange. Equal drafts are kept once.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    drafts: BTreeMap<ExchangeId, Arc<Draft>>,
+    /// Handed out, its exchange not begun.
+    next: Option<Draft>,
+}
+
+impl Sent {
+    /// A request goes out; its number is told by its first entry.
+    pub(super) fn hand_out(&mut self, draft: Draft) {
+        self.next = Some(draft);
+    }
+
+    /// The first entry of what was handed out has come. Both sides of a comparison have numbers
+    /// from the start and were not handed out here.
+    pub(super) fn begun(&mut self, x: ExchangeId) {
+        if let Some(draft) = self.next.take() {
+            self.keep(x, &draft);
+        }
+    }
+
+    /// What was handed out did not go.
+    pub(super) fn forget(&mut self) {
+        self.next = None;
+    }
+
+    /// That exchange sent this.
+    pub(super) fn keep(&mut self, x: ExchangeId, draft: &Draft) {
+        let same = self.drafts.values().find(|d| ***d == *draft).cloned();
+        self.drafts.insert(x, same.unwrap_or_else(|| Arc::new(draft.clone())));
+    }
+}
+
+impl App {
+    /// The requests of the session that are not the one in the editor, the newest first, each with
+    /// the exchange that sent it last.
+    pub(super) fn other_requests(&self) -> Vec<(ExchangeId, Arc<Draft>)> {
+        let own = self.request.to_send();
+        let mut others: Vec<(ExchangeId, Arc<Draft>)> = Vec::new();
+        for exchange in self.exchanges.iter().rev() {
+            let draft = match exchange.live {
+                true => self.sent.drafts.get(&exchange.id).cloned(),
+                false => {
+                    let request = exchange.seen.request.as_ref();
+                    request.and_then(|r| self.again(&own, r)).map(Arc::new)
+                }
+            };
+            if let Some(draft) = draft
+                && *draft != own
+                && others.iter().all(|(_, other)| *other != draft)
+            {
+                others.push((exchange.id, draft));
+            }
+        }
+        others
+    }
+
+    /// A recorded request as a draft that goes where the editor's goes: with the same provider's
+    /// key, so only where it went to that very place. What was masked in it is lost.
+    fn again(&self, own: &Draft, recorded: &Request) -> Option<Draft> {
+        let provider = self.provider()?;
+        let speaks = |name: &str| dialect::find(name);
+        let (from, to) = (speaks(&recorded.dialect)?, speaks(&provider.dialect)?);
+        if !recorded.masked.is_empty() || recorded.url.contains("****") || !are_alike(from, to) {
+            return None;
+        }
+        let there = own.url.clone().unwrap_or_else(|| provider.address());
+        // The lab has another port each time.
+        let embedded = own.url.is_none() && provider.base_url.starts_with("lab:");
+        let same = match embedded {
+            true => recorded.provider == provider.name,
+            false => origin(&there).is_some_and(|o| Some(o) == origin(&recorded.url)),
+        };
+        same.then(|| {
+            let draft = Draft {
+                model: recorded.model.clone(),
+                method: recorded.method.clone(),
+                body: recorded.body.to_vec(),
+                ..own.clone()
+            };
+            let asked = ProviderInfo { model: recorded.model.clone(), ..provider.clone() };
+            let usual = embedded || asked.address() == recorded.url;
+            let method = match (own.method.is_empty(), recorded.method.as_str()) {
+                (true, "POST") => String::new(),
+                _ => draft.method.clone(),
+            };
+            Draft { url: (!usual).then(|| recorded.url.clone()), method, ..draft }
+        })
+    }
+}
+
+/// Scheme, host and port of an address, as they are written.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    Some(format!("{scheme}://{host}").to_ascii_lowercase())
+}
