@@ -123,7 +123,10 @@ impl Inspection {
             if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
         });
         self.ask_tail();
+        let before = self.findings.len();
         self.rules(at, |family, now, out| family.end(now, out));
+        // What is about the end itself comes last.
+        self.findings[before..].sort_by_key(|f| f.rule.phase == rule::Phase::End);
     }
 
     /// An event that never ended adds nothing to the answer, but it may tell the dialect.

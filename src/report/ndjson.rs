@@ -77,22 +77,13 @@ impl Ndjson {
             }
             What::End { .. } => {
                 self.frames(x, now, out)?;
-                // What else the end made clear is told before it; then what is about the end itself.
-                let rest = now.findings().get(self.findings..).unwrap_or_default();
-                self.findings = now.findings().len();
-                let (last, first): (Vec<_>, Vec<_>) =
-                    rest.iter().partition(|f| f.rule.phase == Phase::End);
-                for f in first {
-                    self.line(out, &finding(x, f))?;
-                }
+                self.findings(x, now, out, |f| f.rule.phase != Phase::End)?;
                 if let Some(trailers) = self.trailers.take() {
                     self.line(out, &trailers)?;
                 }
                 let reason = now.reason().map(|r| r.name());
                 self.line(out, &json!({"type": "end", "x": x, "at": time, "reason": reason}))?;
-                for f in last {
-                    self.line(out, &finding(x, f))?;
-                }
+                self.findings(x, now, out, |_| true)?;
                 return self.line(out, &summary(x, now, Findings::Counted));
             }
             What::Bare { .. }
