@@ -26,10 +26,10 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
         }
         any = true;
     }
-    // The last word on the finish is the one before the first empty chunk.
-    if let Family::LiteLlm { .. } = run.lens.family {
-        let empty = choices.is_none_or(|c| c.items().all(|choice| is_empty(choice.get("delta"))));
-        run.notes.finish_told |= empty && !run.given.finish.is_empty();
+    // The last word on the finish is the one before the first choice that says nothing else.
+    if any && let Family::LiteLlm { .. } = run.lens.family {
+        let mut said = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
+        run.notes.finish_told |= !run.given.finish.is_empty() && said.all(is_empty);
     }
     if !any {
         let what = match choices.map(Value::kind) {
