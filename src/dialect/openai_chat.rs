@@ -354,6 +354,9 @@ macro_rules! paths {
     };
 }
 
+/// Members of a list's items that hold text, with their paths.
+type Members = &'static [(&'static str, &'static str)];
+
 static IN_DELTA: Paths = paths!("delta");
 static IN_MESSAGE: Paths = paths!("message");
 
@@ -398,32 +401,17 @@ fn read_delta(
             _ => {}
         }
     }
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for (value, path) in [
+    let plain = [
         (reasoning_content, paths.reasoning_content),
         (reasoning, paths.reasoning),
         (reasoning_text, paths.reasoning_text),
-    ] {
-        let Some(said) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
-        let duplicate = seen.contains(&said);
-        text(Channel::Reasoning, Path::new(path, position), said.clone(), duplicate);
-        seen.push(said);
-    }
+    ];
     let lists = [
         (details, &paths.reasoning_details[..]),
         (blocks, &paths.thinking_blocks),
         (steps, &paths.reasoning_steps),
     ];
-    for (list, members) in lists.iter().filter_map(|(list, members)| Some(((*list)?, *members))) {
-        let parts: Vec<_> =
-            list.items().enumerate().filter_map(|(i, item)| thought(i, item, members)).collect();
-        let joined: String = parts.iter().map(|p| p.2.as_ref()).collect();
-        let duplicate = seen.iter().any(|s| *s == joined);
-        for (i, template, said) in parts {
-            text(Channel::Reasoning, Path::new(template, position).second(i), said, duplicate);
-        }
-        seen.push(joined.into());
-    }
+    thoughts(plain, lists, position, &mut text);
     match content_field {
         Some(v) if v.kind() == Kind::Array => content_list(v, position, paths, &mut text),
         Some(v) => {
@@ -441,6 +429,33 @@ fn read_delta(
     }
     if let Some(call) = function.filter(|f| f.kind() == Kind::Object) {
         tool(call, Some(call), choice, Some(0), Path::new(paths.function_call, position), tell);
+    }
+}
+
+/// Tells what was thought: in the members that have it as a text, then in those that list it. What one
+/// member repeats of another counts there.
+fn thoughts(
+    plain: [(Option<Value<'_>>, &'static str); 3],
+    lists: [(Option<Value<'_>>, Members); 3],
+    position: usize,
+    text: &mut impl FnMut(Channel, Path, Cow<'_, str>, bool),
+) {
+    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    for (value, path) in plain {
+        let Some(said) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
+        let duplicate = seen.contains(&said);
+        text(Channel::Reasoning, Path::new(path, position), said.clone(), duplicate);
+        seen.push(said);
+    }
+    for (list, members) in lists.into_iter().filter_map(|(list, members)| Some((list?, members))) {
+        let parts: Vec<_> =
+            list.items().enumerate().filter_map(|(i, item)| thought(i, item, members)).collect();
+        let joined: String = parts.iter().map(|p| p.2.as_ref()).collect();
+        let duplicate = seen.iter().any(|s| *s == joined);
+        for (i, template, said) in parts {
+            text(Channel::Reasoning, Path::new(template, position).second(i), said, duplicate);
+        }
+        seen.push(joined.into());
     }
 }
 
@@ -464,7 +479,7 @@ fn loose_text(value: Value<'_>) -> Cow<'_, str> {
 fn thought<'a>(
     position: usize,
     item: Value<'a>,
-    members: &[(&str, &'static str)],
+    members: Members,
 ) -> Option<(usize, &'static str, Cow<'a, str>)> {
     members.iter().find_map(|(member, path)| {
         let text = item.str(member).filter(|t| !t.is_empty())?;

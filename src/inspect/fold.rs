@@ -1,8 +1,12 @@
 //! How an entry becomes part of an inspection: each read through the framer, each frame through the
 //! decoder and the rules.
 
+use std::borrow::Cow;
+
 use super::{Coding, Inspection, Read, rule};
 use crate::dialect::{self, Fact, Payload};
+use crate::frame::eventstream::Message;
+use crate::frame::sse::Block;
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, Head, Micros, What};
 use crate::json::Tape;
@@ -136,7 +140,7 @@ impl Inspection {
         if self.recognised().is_some() || self.framing() != Some(Framing::Sse) {
             return;
         }
-        let block = crate::frame::sse::Block::of(tail, self.body());
+        let block = Block::of(tail, self.body());
         let (event, data) = (block.event().into_owned(), block.data());
         let mut tape = Tape::new();
         if tape.parse(&data).is_err() {
@@ -174,21 +178,13 @@ impl Inspection {
         let number = index as u32;
         self.timing.first_frame = self.timing.first_frame.or(at);
         let data = frame.data(&body);
-        let event = match frame.kind {
-            Kind::Event if frame.is_named() => crate::frame::sse::Block::of(&frame, &body).event(),
-            Kind::Message => {
-                crate::frame::eventstream::Message::of(frame.bytes(&body)).event().into()
-            }
-            _ => std::borrow::Cow::Borrowed("message"),
-        };
+        let event = event_of(&frame, &body);
         let mut json_error = None;
         let mut duplicate_key = None;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
             // After an error the tape is empty, unless a whole value stands before it.
             duplicate_key = self.shape.add(number, &tape, text);
-        }
-        if let Some(text) = data.as_deref() {
             let json = tape.root(text);
             let payload = Payload { kind: frame.kind, event: &event, data: text, json };
             self.decode(number, at, &payload);
@@ -277,6 +273,15 @@ impl Inspection {
             }
         }
         (self.families, self.findings, self.tally) = (families, findings, tally);
+    }
+}
+
+/// The type of a frame's event.
+fn event_of<'a>(frame: &Frame, body: &'a [u8]) -> Cow<'a, str> {
+    match frame.kind {
+        Kind::Event if frame.is_named() => Block::of(frame, body).event(),
+        Kind::Message => Message::of(frame.bytes(body)).event().into(),
+        _ => Cow::Borrowed("message"),
     }
 }
 

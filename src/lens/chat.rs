@@ -26,6 +26,11 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
         }
         any = true;
     }
+    // The last word on the finish is the one before the first choice that says nothing else.
+    if any && let Family::LiteLlm { .. } = run.lens.family {
+        let mut said = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
+        run.notes.finish_told |= !run.given.finish.is_empty() && said.all(is_empty);
+    }
     if !any {
         let what = match choices.map(Value::kind) {
             Some(Kind::Array) => &mut run.notes.choices_empty,
@@ -143,6 +148,22 @@ fn is_typed(json: Value<'_>) -> bool {
     })
 }
 
+/// Whether a member says anything.
+fn is_full(value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::Null => false,
+        Kind::String => !value.text_bytes().is_empty(),
+        Kind::Array | Kind::Object => !value.is_empty(),
+        _ => true,
+    }
+}
+
+/// Whether there is nothing in a delta that LiteLLM passes on.
+fn is_empty(delta: Option<Value<'_>>) -> bool {
+    let members = ["content", "tool_calls", "function_call", "reasoning_content", "reasoning"];
+    delta.is_none_or(|d| members.iter().all(|m| !d.get(m).is_some_and(is_full)))
+}
+
 fn one(run: &mut Run, choice: Value<'_>) {
     let first_only = !run.lens.all_choices;
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
@@ -191,20 +212,14 @@ fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
 }
 
 fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
-    let full = |v: &Value<'_>| match v.kind() {
-        Kind::Null => false,
-        Kind::String => !v.text_bytes().is_empty(),
-        Kind::Array | Kind::Object => !v.is_empty(),
-        _ => true,
-    };
-    let mine = run.lens.reasoning.iter().find_map(|name| delta.get(name).filter(full));
+    let mine = run.lens.reasoning.iter().find_map(|name| delta.get(name).filter(|v| is_full(*v)));
     match mine.map(|v| (v, v.as_str())) {
         Some((_, Some(text))) => add(&mut run.given.reasoning, choice, &text),
         Some((_, None)) => run.notes.reasoning_odd += 1,
         None => {}
     }
     if mine.is_none()
-        && let Some(name) = REASONING.iter().find(|name| delta.get(name).is_some_and(|v| full(&v)))
+        && let Some(name) = REASONING.iter().find(|name| delta.get(name).is_some_and(is_full))
     {
         run.notes.unread(name);
     }
@@ -225,6 +240,9 @@ fn finish(run: &mut Run, choice: u32, reason: &str) {
         "max_tokens" => "length",
         other => other,
     };
+    if run.notes.finish_told {
+        return;
+    }
     run.notes.finish_renamed = (known != reason).then(|| reason.to_owned());
     run.given.finish.insert(0, known.to_owned());
 }

@@ -28,6 +28,8 @@ pub(super) struct Notes {
     pub reasoning_odd: u64,
     pub nameless: u64,
     pub finish_renamed: Option<String>,
+    /// LiteLLM has told the finish: with the first chunk behind it that is empty.
+    pub finish_told: bool,
     /// The body was cut, and the client took that for an end.
     pub cut_passed: bool,
     /// The call gave `None` where a stream was promised.
@@ -60,19 +62,7 @@ pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
     }
     let mut say = |text: String, evidence| all.push(Remark { text, evidence });
     let (notes, given, family) = (&run.notes, &run.given, run.lens.family);
-    if notes.none {
-        say(
-            "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
-             without an error; behind its proxy this is an HTTP 500 with the same words"
-                .into(),
-            "lab/http-422; BerriAI/litellm#27670, #32221",
-        );
-    } else if matches!(family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
-        say(
-            "with `litellm.drop_params = True` there is no error: `acompletion` gives None".into(),
-            "lab/http-422; BerriAI/litellm#32221",
-        );
-    }
+    refused(run, seen, &mut say);
     for (name, n) in &notes.unread {
         let kept = match family {
             Family::OpenAiPython => "; they are in `delta.model_extra`",
@@ -142,6 +132,23 @@ pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
         );
     }
     all
+}
+
+/// A 422, which LiteLLM swallows where it is told to drop parameters.
+fn refused(run: &Run, seen: &Inspection, say: &mut impl FnMut(String, &'static str)) {
+    if run.notes.none {
+        say(
+            "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
+             without an error; behind its proxy this is an HTTP 500 with the same words"
+                .into(),
+            "lab/http-422; BerriAI/litellm#27670, #32221",
+        );
+    } else if matches!(run.lens.family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
+        say(
+            "with `litellm.drop_params = True` there is no error: `acompletion` gives None".into(),
+            "lab/http-422; BerriAI/litellm#32221",
+        );
+    }
 }
 
 /// What a caller trips over that takes `chunk.choices[0].delta.content` for granted.

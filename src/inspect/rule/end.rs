@@ -497,6 +497,11 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
     if out.tally.of("full-object-in-stream") > 0 {
         return;
     }
+    came_to_nothing(thought, reasoning, &shown, at, out);
+}
+
+/// A choice that finished well and said nothing.
+fn came_to_nothing(thought: bool, reasoning: u64, shown: &str, at: Place, out: &mut Out<'_>) {
     if thought {
         let how = if reasoning > 0 {
             format!("{} of reasoning", text::count(reasoning, "character"))

@@ -173,69 +173,8 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
         let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
         return out.raise(rule!("swallowed-422"), place, message);
     }
-    let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
-    let (rule, severity, message) = match status {
-        300..400 => {
-            let to = now.head.as_ref().and_then(|h| h.header("location")).unwrap_or("nowhere");
-            let to = text::preview(to, 120);
-            // Not followed, so there is no answer: that is worse than a detour.
-            (
-                rule!("redirected"),
-                Severity::Error,
-                format!("The server answered {status}: go to {to}."),
-            )
-        }
-        400 => {
-            (rule!("http-400-param"), Severity::Error, said("it refuses the request as it stands."))
-        }
-        422 => {
-            let why = match words.as_deref() {
-                Some(words) if !html && !words.is_empty() => {
-                    format!(" ({})", text::preview(words, 200))
-                }
-                _ => String::new(),
-            };
-            let with = if body.is_empty() {
-                "no body"
-            } else if html {
-                "a web page"
-            } else {
-                "an error"
-            };
-            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
-            (rule!("http-422-param"), Severity::Error, message)
-        }
-        413 => (
-            rule!("http-413"),
-            Severity::Error,
-            said("the request is too large for somebody on the way."),
-        ),
-        429 => {
-            let wait = now.head.as_ref().and_then(|h| h.header("retry-after"));
-            let wait =
-                wait.map_or(String::new(), |w| format!(" Retry-After: {}.", text::preview(w, 40)));
-            (
-                rule!("http-429"),
-                Severity::Error,
-                said(&format!("too many requests or no quota.{wait}")),
-            )
-        }
-        529 => (rule!("http-529"), Severity::Error, said("it is overloaded.")),
-        500.. if html => (
-            rule!("http-5xx-html"),
-            Severity::Error,
-            format!(
-                "{status} with a web page: a proxy failed, not the API ({}).",
-                text::preview(&page_words(body), 80)
-            ),
-        ),
-        _ => (
-            rule!("http-error"),
-            Severity::Error,
-            format!("The provider answered {status}{quoted}."),
-        ),
-    };
-    out.raise_as(rule, severity, place, message);
+    let (rule, message) = told(now, status, words.as_deref().filter(|_| !html), &quoted);
+    out.raise_as(rule, Severity::Error, place, message);
     if status == 422 {
         let message = format!(
             "The provider answered 422{quoted}; LiteLLM with drop_params returns None to its caller for this: after a second 422 there is no error any more, only a NoneType error about __aiter__."
@@ -247,21 +186,73 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
         let message = format!("The {status} does not say when to try again.");
         out.raise(rule!("retry-after-missing"), Place::default(), message);
     }
-    let (tape, source) = parse(body);
+    error_body(now, place, out);
+}
+
+/// The rule of a status, and its sentence, with the provider's words where it has some of its own.
+fn told(
+    now: &Inspection,
+    status: u16,
+    words: Option<&str>,
+    quoted: &str,
+) -> (&'static Rule, String) {
+    let body = now.body();
+    let header = |name| now.head.as_ref().and_then(|h| h.header(name));
+    let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
+    match status {
+        // Not followed, so there is no answer: that is worse than a detour.
+        300..400 => {
+            let to = text::preview(header("location").unwrap_or("nowhere"), 120);
+            (rule!("redirected"), format!("The server answered {status}: go to {to}."))
+        }
+        400 => (rule!("http-400-param"), said("it refuses the request as it stands.")),
+        422 => {
+            let why = words.filter(|w| !w.is_empty());
+            let why = why.map_or(String::new(), |w| format!(" ({})", text::preview(w, 200)));
+            let with = match body {
+                [] => "no body",
+                _ if is_html(body) => "a web page",
+                _ => "an error",
+            };
+            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
+            (rule!("http-422-param"), message)
+        }
+        413 => (rule!("http-413"), said("the request is too large for somebody on the way.")),
+        429 => {
+            let wait = header("retry-after");
+            let wait =
+                wait.map_or(String::new(), |w| format!(" Retry-After: {}.", text::preview(w, 40)));
+            (rule!("http-429"), said(&format!("too many requests or no quota.{wait}")))
+        }
+        529 => (rule!("http-529"), said("it is overloaded.")),
+        500.. if is_html(body) => {
+            let page = text::preview(&page_words(body), 80);
+            let message =
+                format!("{status} with a web page: a proxy failed, not the API ({page}).");
+            (rule!("http-5xx-html"), message)
+        }
+        _ => (rule!("http-error"), format!("The provider answered {status}{quoted}.")),
+    }
+}
+
+/// An error whose text stands where the dialect's SDKs do not look for it.
+fn error_body(now: &Inspection, place: Place, out: &mut Out<'_>) {
+    let (tape, source) = parse(now.body());
     let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
     let dialect = now.dialect().filter(|_| now.misread().is_none());
     let members = dialect.map_or(&["error"][..], |d| d.error_members());
     let given = |v: Value<'_>| members.iter().any(|m| v.get(m).is_some_and(|e| !e.is_null()));
-    if root.is_some_and(|v| !given(v)) {
-        let message = match members {
-            ["error"] => "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.".to_owned(),
-            _ => format!(
-                "The error's JSON has no \"{}\", where this dialect's SDKs look for its text.",
-                members.join("\" and no \"")
-            ),
-        };
-        out.raise(rule!("error-body-lost"), place, message);
+    if root.is_none_or(given) {
+        return;
     }
+    let message = match members {
+        ["error"] => "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.".to_owned(),
+        _ => format!(
+            "The error's JSON has no \"{}\", where this dialect's SDKs look for its text.",
+            members.join("\" and no \"")
+        ),
+    };
+    out.raise(rule!("error-body-lost"), place, message);
 }
 
 /// The provider's own words in an error body, as far as there are any.
