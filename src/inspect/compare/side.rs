@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::{Inspection, Outcome, Severity, Timing};
+use super::super::{Inspection, Outcome, Phase, Severity, Timing};
 use super::finish::is_failure;
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
@@ -231,13 +231,11 @@ impl<'a> Side<'a> {
     }
 
     /// The first thing that is wrong with it and not with the other, from a warning on: what the
-    /// other may have stumbled over. As the tail of a sentence; empty if there is none.
-    pub(super) fn stumbling_block(&self, other: &Self) -> String {
+    /// other may have stumbled over. Without its full stop.
+    pub(super) fn stumbling_block(&self, other: &Self) -> Option<String> {
         let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
-        let first = grave.find(|f| !other.found(&[f.code()]));
-        first.map_or(String::new(), |f| {
-            format!("; at {}: {}", self.name, preview(f.message.trim_end_matches('.'), 120))
-        })
+        let first = grave.find(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]))?;
+        Some(preview(first.message.trim_end_matches('.'), 120))
     }
 
     /// Whether its dialect ends with [DONE].

@@ -174,7 +174,7 @@ fn an_error_of_the_gateway_says_how_much_came_and_what_it_stumbled_over() {
     b.push(litellm_error());
     let said = verdict(&stream(&a), &through(&b));
     assert!(said.contains("after 5 of 13 characters of content"), "{said}");
-    assert!(said.contains("at A: Frame 5 is an event with empty data"), "{said}");
+    assert!(said.contains("at a fault of A: Frame 5 is an event with empty data"), "{said}");
 }
 
 #[test]
@@ -353,4 +353,95 @@ fn what_a_bound_cut_off_was_not_made_up() {
     );
     let other = edited(|_, f| Some(f.replace("Good", "Bad")));
     assert_eq!(codes(&cut(6), &through(&other))[0], "gw-content-changed");
+}
+
+#[test]
+fn words_that_are_lost_weigh_more_than_words_that_are_wrapped() {
+    let with = |message: &str| {
+        let mut pieces: Vec<String> = sound().into_iter().take(5).collect();
+        pieces.push(format!("data: {{\"error\":{{\"message\":\"{message}\",\"code\":500}}}}\n\n"));
+        pieces
+    };
+    let a = stream(&with("the worker ran out of memory"));
+    let got = compare(&a, &through(&with("An error occurred during streaming")), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    assert!(got.verdict.starts_with("The gateway (B) does not hand on what A said"), "{got:?}");
+    let wrapped =
+        with("litellm.APIConnectionError: OpenAIException - The worker ran out of memory!");
+    assert_eq!(compare(&a, &through(&wrapped), Expect::Same).worst(), Some(Severity::Info));
+}
+
+#[test]
+fn an_error_at_a_fault_of_the_stream_is_not_the_gateways() {
+    // Two spaces before [DONE]: the whole answer came, and B says what is wrong with its end.
+    let a = edited(|_, f| Some(f.replace("data: [DONE]", "data:  [DONE]")));
+    let mut b: Vec<String> = sound().into_iter().take(8).collect();
+    b.push(litellm_error());
+    let got = compare(&stream(&a), &through(&b), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert!(got.verdict.contains("at a fault of A: Two spaces before [DONE]"), "{}", got.verdict);
+}
+
+#[test]
+fn sealed_reasoning_and_lines_for_going_on_are_missed() {
+    let sealed =
+        r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"gAAAAA","index":0}]}"#;
+    let a = edited(|i, f| Some(if i == 2 { chunk(sealed, "null") } else { f.to_owned() }));
+    let b = edited(|i, f| (i != 2).then(|| f.to_owned()));
+    let got = compare(&stream(&a), &through(&b), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-reasoning-dropped");
+    let got = |lines: &str| {
+        let a = edited(|i, f| Some(if i == 4 { format!("{lines}{f}") } else { f.to_owned() }));
+        compare(&stream(&a), &stream(&sound()), Expect::Same).differences[0].a.clone()
+    };
+    assert_eq!(got("id: 7\n"), "id: lines");
+    assert_eq!(got("id: 7\nretry: 3000\n"), "id: and retry: lines");
+}
+
+#[test]
+fn a_cut_that_is_closed_properly_is_hidden() {
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    let got = compare(&a, &through(&cut), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "ends-differ");
+    assert!(got.verdict.starts_with("The gateway (B) hands on as properly ended"), "{got:?}");
+}
+
+#[test]
+fn a_message_beside_the_delta_is_missed() {
+    let both = edited(|i, f| {
+        let message = "\"message\":{\"role\":\"assistant\",\"content\":\"Good\"},\"finish_reason\"";
+        Some(if i == 4 { f.replace("\"finish_reason\"", message) } else { f.to_owned() })
+    });
+    let got = compare(&stream(&both), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].a, "choices[].message");
+}
+
+/// Forty frames, so many in a read, one read every `step` microseconds from `first` on.
+fn timed(step: u64, first: u64, each: usize) -> Inspection {
+    let like = stream(&sound());
+    let mut timed = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    {
+        let mut push = |at, what| timed.push(&crate::journal::Entry { x: 0, at: Some(at), what });
+        push(0, crate::journal::What::Request(like.request.clone().unwrap()));
+        push(1_000, crate::journal::What::Head(like.head.clone().unwrap()));
+        for n in 0..40 / each as u64 {
+            let bytes = bytes::Bytes::from(chunk(r#"{"content":"w"}"#, "null").repeat(each));
+            let len = bytes.len() as u32;
+            let what = crate::journal::What::Body { len, bytes, masked: Vec::new() };
+            push(first + n * step, what);
+        }
+        let what = crate::journal::What::End { cause: EndCause::Complete, detail: String::new() };
+        push(first + 50 * step, what);
+    }
+    timed
+}
+
+#[test]
+fn what_comes_in_one_moment_is_no_burst() {
+    let told = |a: &Inspection, b: &Inspection| codes(a, b).contains(&"gw-buffered");
+    let collected = timed(10, 3_000_000, 20);
+    assert!(told(&timed(70_000, 2_000, 1), &collected));
+    // That quick an answer says nothing about who collects.
+    assert!(!told(&timed(1_500, 2_000, 1), &collected));
 }
