@@ -104,7 +104,8 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     if let Some((n, m)) = a.lost_content(b) {
         message.push_str(&format!("; of {} before it, {m} arrive", count(n, "character")));
     }
-    for name in WAITS {
+    // Of a body alone the headers are not known.
+    for name in WAITS.iter().filter(|_| b.seen.head.is_some()) {
         let (Some(wait), None) = (a.header(name), b.header(name)) else { continue };
         let wait = preview(wait, 40);
         let other = b.seen.head.as_ref().and_then(|h| {

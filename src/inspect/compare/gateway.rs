@@ -79,7 +79,8 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             message,
         );
     } else if right.is_empty() {
-        let message = format!("the reasoning of {a} ({x}) does not arrive at {b}.");
+        let chars = count(a.seen.answer().chars(Channel::Reasoning) as u64, "character");
+        let message = format!("the reasoning of {a} ({chars} by {x}) does not arrive at {b}.");
         found.add(rule!("gw-reasoning-dropped"), both(x, y).at(frames.0, None), message);
     } else if let Some((n, m)) = shortened(a, b) {
         let message = format!("of the reasoning, {m} of {n} characters arrive: {a} {x}; {b} {y}.");

@@ -41,6 +41,10 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
+    // How the transport of a body alone ended nobody knows.
+    if a.failed() && b.failed() && (a.is_bare() || b.is_bare()) {
+        return;
+    }
     // What both say themselves has been compared; other checks have named what happened.
     if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
         return;
@@ -110,7 +114,7 @@ fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
         let mut own = grave.filter(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]));
-        own.next().map(|f| (f.code(), f.message.clone(), f.frame))
+        own.next().map(|f| (f.code(), s.plain(&f.message) + ".", f.frame))
     };
     if let Some((code, why, frame)) = fault(b, a) {
         let message = format!("{b} has a fault that {a} does not have: {why}");
@@ -155,7 +159,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let (x, y) = (excerpt(&left, at), excerpt(&right, at));
         let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
         let how = if right.is_empty() {
-            format!("{b} has none of the {name}")
+            format!("{b} has none of the {name} ({})", count(n, "character"))
         } else if left.starts_with(&right) {
             format!("the {name} of {b} ends early, after {} of {n}", count(m, "character"))
         } else if right.starts_with(&left) {

@@ -93,6 +93,27 @@ fn the_librarys_words_stay_out_of_the_sentence() {
 }
 
 #[test]
+fn neither_does_the_library_speak_where_a_fault_is_named() {
+    let words = "error reading a body from connection: unexpected EOF during chunk size line";
+    let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let like = stream(&sound());
+    let mut push = |what| a.push(&crate::journal::Entry { x: 0, at: Some(1), what });
+    push(crate::journal::What::Request(like.request.clone().unwrap()));
+    push(crate::journal::What::Head(like.head.clone().unwrap()));
+    let bytes = bytes::Bytes::from(sound()[..7].concat());
+    push(crate::journal::What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+    push(crate::journal::What::End { cause: EndCause::Truncated, detail: words.into() });
+    assert!(a.verdict().contains(words), "{}", a.verdict());
+    let got = compare(&a, &through(&sound()), Expect::Same);
+    for d in &got.differences {
+        assert!(!d.message.contains("error reading"), "{}", d.message);
+    }
+    let short: Vec<String> = [0, 2, 3, 4, 6].map(|i| sound()[i].clone()).into();
+    let said = verdict(&a, &through(&short));
+    assert!(said.contains("The connection was closed inside") && !said.contains(words), "{said}");
+}
+
+#[test]
 fn two_that_have_one_fault_have_not_the_same_answer() {
     let only: Vec<String> = [0, 2, 3, 6, 8].map(|i| sound()[i].clone()).into();
     let b: Vec<String> = only.iter().map(|f| f.replace(",\"finish_reason\":null", "")).collect();
@@ -236,6 +257,14 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
     let body =
         r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
     assert_eq!(codes(&refused(429, body), &bare(body.as_bytes(), false)), [] as [&str; 0]);
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    assert_eq!(codes(&a, &bare(&cut.concat().into_bytes(), true)), [] as [&str; 0]);
+    let mut a = refused(429, body);
+    a.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
+    let told = body.replace("Rate limit", "litellm: Rate limit");
+    let said = verdict(&a, &bare(told.as_bytes(), false));
+    assert!(said.starts_with("B wraps the error of A") && !said.contains("Retry-After"), "{said}");
     let a = stream(&sound());
     assert_eq!(codes(&a, &bare(&sound().concat().into_bytes(), true)), [] as [&str; 0]);
     assert_eq!(codes(&bare(&sound().concat().into_bytes(), true), &a), [] as [&str; 0]);

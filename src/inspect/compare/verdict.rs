@@ -39,7 +39,7 @@ pub(super) fn verdict(
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
-            let why = if a.failed() {
+            let why = if a.failed() && b.failed() {
                 format!(", and both have this fault: {}", a.why())
             } else {
                 String::new()
