@@ -1,7 +1,9 @@
 //! Errors on their way through a gateway: handed on, told otherwise, swallowed, or added.
 
+use super::finish::is_filtered;
 use super::side::{Side, fate, foreign};
 use super::{Found, RULES, both};
+use crate::inspect::Severity;
 use crate::inspect::rule::rule;
 use crate::text::{count, preview};
 
@@ -59,10 +61,24 @@ fn quotes(b: &Side<'_>, a: &Side<'_>) -> bool {
     !theirs.is_empty() && mine.contains(&theirs)
 }
 
+/// Whether the error of `b` has most of the words of that of `a`; one without words loses none.
+fn hands_on(b: &Side<'_>, a: &Side<'_>) -> bool {
+    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.to_lowercase());
+    let (Some(mine), Some(theirs)) = (said(b), said(a)) else { return true };
+    let words = theirs.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
+    let (mut all, mut kept) = (0, 0);
+    for word in words {
+        all += 1;
+        kept += u32::from(mine.contains(word));
+    }
+    kept * 2 >= all
+}
+
 /// Both tell an error, and not the same.
 fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut Found) {
     let (x, y) = (a.seen.status(), b.seen.status());
     let in_stream = |status: Option<u16>| status.is_some_and(|s| s < 300);
+    let silent = !hands_on(b, a);
     let mut message = if b.found(&["swallowed-422"]) && x == Some(422) && y != x {
         format!("{b} lost the 422 of {a} ({left}) and says {right} instead")
     } else if in_stream(x) && y.is_some() && !in_stream(y) {
@@ -80,13 +96,16 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
             (_, None) => " without its type".to_owned(),
         };
         format!("{b} wraps the error of {a}, {left}, in words of its own{type_lost}")
+    } else if silent {
+        format!("{b} does not hand on what {a} said: {left} arrives as {right}")
     } else {
         format!("{b} tells the error of {a} in other words: {left} arrives as {right}")
     };
     if let Some((n, m)) = a.lost_content(b) {
         message.push_str(&format!("; of {} before it, {m} arrive", count(n, "character")));
     }
-    for name in WAITS {
+    // Of a body alone the headers are not known.
+    for name in WAITS.iter().filter(|_| b.seen.head.is_some()) {
         let (Some(wait), None) = (a.header(name), b.header(name)) else { continue };
         let wait = preview(wait, 40);
         let other = b.seen.head.as_ref().and_then(|h| {
@@ -101,7 +120,8 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     }
     message.push('.');
     let sides = both(left, right).at(frame(a), frame(b));
-    found.add(rule!("gw-error-rewrapped"), sides, message);
+    let severity = if silent { Severity::Warn } else { Severity::Info };
+    found.add_as(rule!("gw-error-rewrapped"), severity, sides, message);
 }
 
 /// The direct call tells an error, the other does not.
@@ -123,6 +143,10 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
         let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}.");
         return found.add(code, both(left, right), message);
     }
+    if is_filtered(b) {
+        let message = format!("{b} tells the error of {a}, {left}, by its finish alone ({right}).");
+        return found.add(rule!("gw-error-rewrapped"), both(left, right).at(at, None), message);
+    }
     let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")
         && b.seen.dialect().is_some_and(|d| d.name() != "ollama");
     let code = if erased { rule!("ollama-v1-error-erased") } else { rule!("gw-error-swallowed") };
@@ -138,12 +162,23 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
         let message = format!("{b} tells as an error, {right}, that {} {}.", a.name, a.ended());
         return found.add(rule!("gw-error-rewrapped"), both(left, right).at(None, at), message);
     }
-    let mut message = format!("{b} ends in an error, {right},");
-    if let Some((n, m)) = a.lost_content(b) {
-        message.push_str(&format!(" after {m} of {} of content,", count(n, "character")));
+    // What it stumbled over may have been in the stream: then it tells a fault that is not its own.
+    let block = a.stumbling_block(b);
+    let less = a.lost_content(b);
+    let after = less.map_or(String::new(), |(n, m)| {
+        format!(" after {m} of {} of content,", count(n, "character"))
+    });
+    let sides = both(left, right.clone()).at(None, at);
+    if let Some(fault) = block {
+        let message =
+            format!("{b} stops with an error, {right},{after} at a fault of {}: {fault}.", a.name);
+        // Where the bytes are damaged there is no more to be had of it.
+        let damaged = a.found(&["eventstream-crc", "eventstream-incomplete"]);
+        return match less.is_none() || damaged {
+            true => found.add(rule!("gw-error-rewrapped"), sides, message),
+            false => found.add(rule!("ends-differ"), sides, message),
+        };
     }
-    message.push_str(&format!(" where {a} {}", a.ended()));
-    message.push_str(&a.stumbling_block(b));
-    message.push('.');
-    found.add(rule!("ends-differ"), both(left, right).at(None, at), message);
+    let message = format!("{b} ends in an error, {right},{after} where {a} {}.", a.ended());
+    found.add(rule!("ends-differ"), sides, message);
 }

@@ -45,6 +45,12 @@ pub(super) fn is_failure(word: &str) -> bool {
     matches!(word, "error" | "abort" | "failed" | "ERROR" | "TIMEOUT")
 }
 
+/// Whether its finish says that a filter, or the model, refused: the word of some dialects for what
+/// is an error in others.
+pub(super) fn is_filtered(s: &Side<'_>) -> bool {
+    s.seen.answer().finish().next().is_some_and(|(_, f)| meaning(f) == Meaning::Filter)
+}
+
 /// Whether the finish `x` of `a` and the finish `y` of `b`, in dialects of their own, say the same.
 pub(super) fn alike(a: &Side<'_>, x: &str, b: &Side<'_>, y: &str) -> bool {
     match (meaning(x), meaning(y)) {
@@ -76,6 +82,9 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if b.error().is_some() || left.is_empty() && a.was_cut_short() {
         return;
     }
+    if a.error().is_some() && is_filtered(b) {
+        return;
+    }
     let told = preview(told, 40);
     let frame = y.finish_frame(*first);
     let sides = || both(fate(a.seen), fate(b.seen)).at(None, frame);
@@ -97,6 +106,14 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         found.add(rule!("gw-fabricated-finish"), sides(), message);
     } else if !left.is_empty() {
         rewritten(a, b, &left, &right, found);
+    }
+    let beside = &["tool-finish-stop"];
+    if !left.is_empty() && b.found(beside) && !a.found(beside) && !found.has("gw-finish-rewritten")
+    {
+        let message = format!(
+            "{b} has tool calls and says finish {told:?}, which means that there are none."
+        );
+        found.add(rule!("gw-finish-rewritten"), sides(), message);
     }
     let failure = left.iter().find(|(_, f)| is_failure(f));
     if let Some((choice, word)) = failure.filter(|_| !right.iter().any(|(_, f)| is_failure(f))) {

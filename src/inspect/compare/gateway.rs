@@ -22,6 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
     dropped,
     events,
     comments,
+    resuming,
     tools,
     buffered,
     retries,
@@ -34,6 +35,9 @@ pub(super) const CHECKS: &[Check] = &[
     nulls,
     key_order,
 ];
+
+/// Microseconds below which the time of a stream or of its head proves nothing.
+const MIN_SPAN: u64 = 200_000;
 
 /// Headers by which gateways tell how often they tried.
 const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"];
@@ -59,8 +63,13 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (word(&left), word(&right));
     let frames = (a.first(Channel::Reasoning), b.first(Channel::Reasoning));
     let thought = b.seen.answer().think(0).is_some_and(|t| t.any());
-    if left.is_empty() || b.error().is_some() {
+    // What an error cut off is short for that.
+    let begun = a.text(Channel::Reasoning).starts_with(&b.text(Channel::Reasoning));
+    if b.error().is_some() && begun && !b.seen.answer().has(Channel::Content) {
         return;
+    }
+    if left.is_empty() {
+        return sealed(a, b, found);
     }
     if right.is_empty() && thought {
         let message = format!("the reasoning ({x}) comes as <think> tags in the content of {b}.");
@@ -70,7 +79,8 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             message,
         );
     } else if right.is_empty() {
-        let message = format!("the reasoning of {a} ({x}) does not arrive at {b}.");
+        let chars = count(a.seen.answer().chars(Channel::Reasoning) as u64, "character");
+        let message = format!("the reasoning of {a} ({chars} by {x}) does not arrive at {b}.");
         found.add(rule!("gw-reasoning-dropped"), both(x, y).at(frames.0, None), message);
     } else if let Some((n, m)) = shortened(a, b) {
         let message = format!("of the reasoning, {m} of {n} characters arrive: {a} {x}; {b} {y}.");
@@ -79,10 +89,37 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let names = |paths: &[(String, u64)]| -> Vec<String> {
             paths.iter().map(|p| p.0.clone()).collect()
         };
+        sealed(a, b, found);
         if names(&left) != names(&right) && !foreign(a, b) {
             let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}.");
             found.add(rule!("gw-reasoning-renamed"), both(x, y).at(frames.0, frames.1), message);
         }
+    }
+}
+
+/// Reasoning that only its provider can read, and wants back with the next request.
+fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    if !same_dialect(a, b) || b.carriers == 0 && b.objects == 0 {
+        return;
+    }
+    let is = |path: &str| {
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let inside = path.contains("reasoning") || path.contains("thinking");
+        matches!(name, "encrypted_content" | "thoughtSignature" | "thought_signature")
+            || inside && matches!(name, "data" | "signature")
+    };
+    let sealed = |s: &Side<'_>| {
+        let rows = s.seen.shape().rows().into_iter();
+        rows.filter(|r| is(&r.path) && r.types.contains(&"string")).collect::<Vec<_>>()
+    };
+    let (x, y) = (sealed(a), sealed(b));
+    if let (Some(row), true) = (x.first(), y.is_empty()) {
+        let (path, n) = (&row.path, row.count);
+        let message = format!(
+            "the sealed reasoning of {a} ({path} ×{n}), which the next request has to bring back, does not arrive at {b}."
+        );
+        let sides = both(format!("{path} ×{n}"), "none").at(Some(row.first), None);
+        found.add(rule!("gw-reasoning-dropped"), sides, message);
     }
 }
 
@@ -94,9 +131,6 @@ fn shortened(a: &Side<'_>, b: &Side<'_>) -> Option<(usize, usize)> {
 }
 
 fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if foreign(a, b) {
-        return;
-    }
     let (x, y) = (&a.ids, &b.ids);
     let word = |ids: &[String]| match ids {
         [] => "no id".to_owned(),
@@ -104,9 +138,9 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         [first, ..] => format!("{} and {} more", preview(first, 40), ids.len() - 1),
     };
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
-        let message = format!("{b} gives a new id in nearly every chunk ({}), {a} one.", y.len());
+        let message = format!("{b} gives a new id in nearly every chunk: {} of them.", y.len());
         found.add(rule!("gw-id-per-chunk"), both(word(x), word(y)), message);
-    } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) {
+    } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) && !foreign(a, b) {
         let message = format!("the id is {} at {a} and {} at {b}.", word(x), word(y));
         found.add(rule!("gw-id-rewritten"), both(word(x), word(y)), message);
     }
@@ -155,7 +189,7 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Types of events that do not come through, of the dialects whose events have types.
-pub(super) fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
     const ALIVE: &[&str] = &["ping", "keepalive"];
     let early = b.was_stopped() || b.error().is_some() && a.error().is_none();
@@ -181,7 +215,7 @@ pub(super) fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Where an error has been named, the name of its event is told with it.
-    if a.named == 0 || b.carriers == 0 || !same_dialect(a, b) {
+    if a.named == 0 || b.objects == 0 || !same_dialect(a, b) {
         return;
     }
     // Type by type, where the payloads have any.
@@ -218,6 +252,23 @@ fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
+/// The lines of an event stream that are for going on after a break.
+fn resuming(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let (Some(x), Some(y)) = (a.seen.sse(), b.seen.sse()) else { return };
+    let id = !x.final_id().is_empty() && y.final_id().is_empty();
+    let retry = x.final_retry.is_some() && y.final_retry.is_none();
+    let list = match (id, retry) {
+        (true, true) => "id: and retry: lines",
+        (true, false) => "id: lines",
+        (false, true) => "retry: lines",
+        _ => return,
+    };
+    if b.error().is_none() && !foreign(a, b) {
+        let message = format!("the event stream of {a} has {list}, that of {b} none.");
+        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
+    }
+}
+
 fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let collision = &["tool-index-collision"];
     if b.found(collision) && !a.found(collision) {
@@ -232,14 +283,34 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let codes = &["burst-delivery", "headers-late"];
-    if b.found(codes) && !a.found(codes) {
-        let n = |s: &Side<'_>| {
-            let reads = s.seen.reads().len() as u64;
-            format!("{} in {}", count(s.seen.frames().len() as u64, "frame"), count(reads, "read"))
+    let only = |code: &str| b.found(&[code]) && !a.found(&[code]);
+    let took = |s: &Side<'_>| {
+        let t = &s.seen.timing;
+        t.first_frame.zip(t.end).map_or(0, |(from, to)| to.saturating_sub(from))
+    };
+    let n = |s: &Side<'_>| (s.seen.frames().len() as u64, s.seen.reads().len() as u64);
+    if only("burst-delivery") && took(a) >= MIN_SPAN {
+        let word = |s: &Side<'_>| {
+            let ((frames, reads), span) = (n(s), took(s) as f64 / 1e6);
+            format!("{} in {} over {span:.2} s", count(frames, "frame"), count(reads, "read"))
         };
-        let message = format!("{b} hands the stream on in bursts: {a} {}, {b} {}.", n(a), n(b));
-        found.add(rule!("gw-buffered"), both(n(a), n(b)), message);
+        let (left, right) = (word(a), word(b));
+        let message = format!("{b} hands the stream on in bursts: {a} {left}, {b} {right}.");
+        return found.add(rule!("gw-buffered"), both(left, right), message);
+    }
+    let head = |s: &Side<'_>| {
+        let t = &s.seen.timing;
+        t.request.zip(t.head).map(|(from, to)| to.saturating_sub(from))
+    };
+    if let (true, Some(x), Some(y)) = (only("headers-late"), head(a), head(b))
+        && y > x + MIN_SPAN
+    {
+        let word = |t: u64| format!("head after {:.1} s", t as f64 / 1e6);
+        let late = (y - x) as f64 / 1e6;
+        let message = format!(
+            "{b} holds its head back until the first event: it comes {late:.1} s after that of {a}."
+        );
+        found.add(rule!("gw-buffered"), both(word(x), word(y)), message);
     }
 }
 
@@ -370,12 +441,11 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 /// The members that one has with a value and the other has not, but for what other checks look at.
 fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
     // The frame of every chunk, and what has a check of its own.
-    const TOLD: &[&str] =
-        &["error", "[].message", ".delta.role", ".delta.content", ".function_call"];
+    const TOLD: &[&str] = &["error", ".delta.role", ".delta.content", ".function_call"];
     const CALL: &[&str] = &["index", "id", "type", "function"];
     let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
     // The members that fed a channel, whole: what became of the channel is told elsewhere.
-    let channels = [Channel::Reasoning, Channel::Refusal, Channel::Tool];
+    let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
     let read = channels.into_iter().flat_map(|c| a.seen.answer().paths(c));
     let read: Vec<String> = read.map(|(path, _)| member(&path)).collect();
     let mut gone: Vec<String> = Vec::new();
@@ -396,8 +466,11 @@ fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
     gone
 }
 
-/// The member of a delta that a path leads to or into; any other path as it is.
+/// The member of a delta, or the message, that a path leads to or into; any other path as it is.
 fn member(path: &str) -> String {
+    if let Some((before, _)) = path.split_once("[].message.") {
+        return format!("{before}[].message");
+    }
     let Some((before, rest)) = path.split_once(".delta.") else { return path.to_owned() };
     let name = rest.split(['.', '[']).next().unwrap_or_default();
     format!("{before}.delta.{name}")

@@ -206,6 +206,8 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     let checks = match expect {
         // Who was never heard of lost nothing and made nothing up.
         _ if direct.is_unheard() || other.is_unanswered() => same::ENDS.to_vec(),
+        // What only one of them knows about the same bytes is no difference.
+        _ if a.body() == b.body() && (direct.is_bare() || other.is_bare()) => Vec::new(),
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
         Expect::Different => kinds::CHECKS.to_vec(),
     };

@@ -4,7 +4,7 @@ use super::side::{Side, fate, foreign};
 use super::{Check, Expect, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::rule;
-use crate::inspect::{Phase, Reason, Severity};
+use crate::inspect::{Phase, Reason, Severity, Transport};
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
@@ -41,6 +41,10 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
+    // How the transport of a body alone ended nobody knows.
+    if a.failed() && b.failed() && (a.is_bare() || b.is_bare()) {
+        return;
+    }
     // What both say themselves has been compared; other checks have named what happened.
     if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
         return;
@@ -50,13 +54,16 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
         return;
     }
-    let told = ["ends-differ", "gw-fabricated-finish", "gw-guardrail-emptied"];
+    let told =
+        ["ends-differ", "gw-fabricated-finish", "gw-guardrail-emptied", "gw-tool-index-collapsed"];
     let changed = ["gw-content-changed", "gw-finish-rewritten"];
     let changed = changed.iter().any(|c| found.has(c)) && b.error().is_none();
     if told.iter().any(|c| found.has(c)) || changed && !b.was_stopped() {
         return;
     }
     let (left, right) = (fate(a.seen), fate(b.seen));
+    let damaged =
+        matches!(a.seen.reason(), Some(Reason::Truncated | Reason::Reset | Reason::Protocol));
     let message = match (a.failed(), b.failed()) {
         // Nothing of it is lost: the one is what the other should have been.
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
@@ -66,6 +73,13 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         (true, false) => format!("{a} failed, {b} did not ({right}): {}.", a.why()),
         (false, true) => format!("{b} failed, {a} did not ({left}): {}.", b.why()),
+        _ if damaged && b.seen.ending().transport == Transport::Clean && b.seen.head.is_some() => {
+            format!(
+                "{b} hands on as properly ended a stream that is not: {} {}.",
+                a.name,
+                a.ended()
+            )
+        }
         _ => format!("both failed, each in its own way: {a} {}; {b} {}.", a.ended(), b.ended()),
     };
     found.add(rule!("ends-differ"), both(left, right), message);
@@ -100,7 +114,7 @@ fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
         let mut own = grave.filter(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]));
-        own.next().map(|f| (f.code(), f.message.clone(), f.frame))
+        own.next().map(|f| (f.code(), s.plain(&f.message) + ".", f.frame))
     };
     if let Some((code, why, frame)) = fault(b, a) {
         let message = format!("{b} has a fault that {a} does not have: {why}");
@@ -145,7 +159,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let (x, y) = (excerpt(&left, at), excerpt(&right, at));
         let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
         let how = if right.is_empty() {
-            format!("{b} has none of the {name}")
+            format!("{b} has none of the {name} ({})", count(n, "character"))
         } else if left.starts_with(&right) {
             format!("the {name} of {b} ends early, after {} of {n}", count(m, "character"))
         } else if right.starts_with(&left) {
@@ -155,7 +169,8 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("the {name} differs from character {chars} on")
         };
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
-        let why = if left.starts_with(&right) { a.stumbling_block(b) } else { String::new() };
+        let block = a.stumbling_block(b).filter(|_| left.starts_with(&right));
+        let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
         let message = format!("{how}: {} {x}, {} {y}{why}.", a.name, b.name);
         found.add(rule!("gw-content-changed"), both(x, y).at(frames.0, frames.1), message);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::{Inspection, Outcome, Severity, Timing};
+use super::super::{Inspection, Outcome, Phase, Severity, Timing};
 use super::finish::is_failure;
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
@@ -224,20 +224,23 @@ impl<'a> Side<'a> {
 
     /// Its verdict, for a place inside of a sentence, without what the HTTP library said.
     pub(super) fn why(&self) -> String {
-        let verdict = self.seen.verdict();
+        self.plain(&self.seen.verdict())
+    }
+
+    /// A sentence of a finding without what the HTTP library said, and without its full stop.
+    pub(super) fn plain(&self, sentence: &str) -> String {
         let said = self.seen.end.as_ref().map(|(_, detail)| said(detail)).unwrap_or_default();
-        let verdict = if said.is_empty() { verdict } else { verdict.replace(&said, "") };
-        verdict.trim_end_matches('.').to_owned()
+        let shorter =
+            if said.is_empty() { sentence.to_owned() } else { sentence.replace(&said, "") };
+        shorter.trim_end_matches('.').to_owned()
     }
 
     /// The first thing that is wrong with it and not with the other, from a warning on: what the
-    /// other may have stumbled over. As the tail of a sentence; empty if there is none.
-    pub(super) fn stumbling_block(&self, other: &Self) -> String {
+    /// other may have stumbled over. Without its full stop.
+    pub(super) fn stumbling_block(&self, other: &Self) -> Option<String> {
         let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
-        let first = grave.find(|f| !other.found(&[f.code()]));
-        first.map_or(String::new(), |f| {
-            format!("; at {}: {}", self.name, preview(f.message.trim_end_matches('.'), 120))
-        })
+        let first = grave.find(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]))?;
+        Some(preview(&self.plain(&first.message), 120))
     }
 
     /// Whether its dialect ends with [DONE].
@@ -293,6 +296,11 @@ impl<'a> Side<'a> {
     /// that was given up on is its own.
     pub(super) fn was_cut_short(&self) -> bool {
         self.was_stopped() && !self.found(&["timeout-idle"])
+    }
+
+    /// Whether it is a body alone: of how it was asked for, answered and ended nothing is known.
+    pub(super) fn is_bare(&self) -> bool {
+        self.seen.request.is_none() && self.seen.head.is_none()
     }
 
     /// Whether nothing of an answer came: no head, and no body.

@@ -93,6 +93,27 @@ fn the_librarys_words_stay_out_of_the_sentence() {
 }
 
 #[test]
+fn neither_does_the_library_speak_where_a_fault_is_named() {
+    let words = "error reading a body from connection: unexpected EOF during chunk size line";
+    let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let like = stream(&sound());
+    let mut push = |what| a.push(&crate::journal::Entry { x: 0, at: Some(1), what });
+    push(crate::journal::What::Request(like.request.clone().unwrap()));
+    push(crate::journal::What::Head(like.head.clone().unwrap()));
+    let bytes = bytes::Bytes::from(sound()[..7].concat());
+    push(crate::journal::What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+    push(crate::journal::What::End { cause: EndCause::Truncated, detail: words.into() });
+    assert!(a.verdict().contains(words), "{}", a.verdict());
+    let got = compare(&a, &through(&sound()), Expect::Same);
+    for d in &got.differences {
+        assert!(!d.message.contains("error reading"), "{}", d.message);
+    }
+    let short: Vec<String> = [0, 2, 3, 4, 6].map(|i| sound()[i].clone()).into();
+    let said = verdict(&a, &through(&short));
+    assert!(said.contains("The connection was closed inside") && !said.contains(words), "{said}");
+}
+
+#[test]
 fn two_that_have_one_fault_have_not_the_same_answer() {
     let only: Vec<String> = [0, 2, 3, 6, 8].map(|i| sound()[i].clone()).into();
     let b: Vec<String> = only.iter().map(|f| f.replace(",\"finish_reason\":null", "")).collect();
@@ -174,7 +195,7 @@ fn an_error_of_the_gateway_says_how_much_came_and_what_it_stumbled_over() {
     b.push(litellm_error());
     let said = verdict(&stream(&a), &through(&b));
     assert!(said.contains("after 5 of 13 characters of content"), "{said}");
-    assert!(said.contains("at A: Frame 5 is an event with empty data"), "{said}");
+    assert!(said.contains("at a fault of A: Frame 5 is an event with empty data"), "{said}");
 }
 
 #[test]
@@ -236,6 +257,14 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
     let body =
         r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
     assert_eq!(codes(&refused(429, body), &bare(body.as_bytes(), false)), [] as [&str; 0]);
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    assert_eq!(codes(&a, &bare(&cut.concat().into_bytes(), true)), [] as [&str; 0]);
+    let mut a = refused(429, body);
+    a.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
+    let told = body.replace("Rate limit", "litellm: Rate limit");
+    let said = verdict(&a, &bare(told.as_bytes(), false));
+    assert!(said.starts_with("B wraps the error of A") && !said.contains("Retry-After"), "{said}");
     let a = stream(&sound());
     assert_eq!(codes(&a, &bare(&sound().concat().into_bytes(), true)), [] as [&str; 0]);
     assert_eq!(codes(&bare(&sound().concat().into_bytes(), true), &a), [] as [&str; 0]);
@@ -353,4 +382,95 @@ fn what_a_bound_cut_off_was_not_made_up() {
     );
     let other = edited(|_, f| Some(f.replace("Good", "Bad")));
     assert_eq!(codes(&cut(6), &through(&other))[0], "gw-content-changed");
+}
+
+#[test]
+fn words_that_are_lost_weigh_more_than_words_that_are_wrapped() {
+    let with = |message: &str| {
+        let mut pieces: Vec<String> = sound().into_iter().take(5).collect();
+        pieces.push(format!("data: {{\"error\":{{\"message\":\"{message}\",\"code\":500}}}}\n\n"));
+        pieces
+    };
+    let a = stream(&with("the worker ran out of memory"));
+    let got = compare(&a, &through(&with("An error occurred during streaming")), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Warn));
+    assert!(got.verdict.starts_with("The gateway (B) does not hand on what A said"), "{got:?}");
+    let wrapped =
+        with("litellm.APIConnectionError: OpenAIException - The worker ran out of memory!");
+    assert_eq!(compare(&a, &through(&wrapped), Expect::Same).worst(), Some(Severity::Info));
+}
+
+#[test]
+fn an_error_at_a_fault_of_the_stream_is_not_the_gateways() {
+    // Two spaces before [DONE]: the whole answer came, and B says what is wrong with its end.
+    let a = edited(|_, f| Some(f.replace("data: [DONE]", "data:  [DONE]")));
+    let mut b: Vec<String> = sound().into_iter().take(8).collect();
+    b.push(litellm_error());
+    let got = compare(&stream(&a), &through(&b), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert!(got.verdict.contains("at a fault of A: Two spaces before [DONE]"), "{}", got.verdict);
+}
+
+#[test]
+fn sealed_reasoning_and_lines_for_going_on_are_missed() {
+    let sealed =
+        r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"gAAAAA","index":0}]}"#;
+    let a = edited(|i, f| Some(if i == 2 { chunk(sealed, "null") } else { f.to_owned() }));
+    let b = edited(|i, f| (i != 2).then(|| f.to_owned()));
+    let got = compare(&stream(&a), &through(&b), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "gw-reasoning-dropped");
+    let got = |lines: &str| {
+        let a = edited(|i, f| Some(if i == 4 { format!("{lines}{f}") } else { f.to_owned() }));
+        compare(&stream(&a), &stream(&sound()), Expect::Same).differences[0].a.clone()
+    };
+    assert_eq!(got("id: 7\n"), "id: lines");
+    assert_eq!(got("id: 7\nretry: 3000\n"), "id: and retry: lines");
+}
+
+#[test]
+fn a_cut_that_is_closed_properly_is_hidden() {
+    let cut: Vec<String> = sound().into_iter().take(5).collect();
+    let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
+    let got = compare(&a, &through(&cut), Expect::Same);
+    assert_eq!(got.differences[0].rule.code, "ends-differ");
+    assert!(got.verdict.starts_with("The gateway (B) hands on as properly ended"), "{got:?}");
+}
+
+#[test]
+fn a_message_beside_the_delta_is_missed() {
+    let both = edited(|i, f| {
+        let message = "\"message\":{\"role\":\"assistant\",\"content\":\"Good\"},\"finish_reason\"";
+        Some(if i == 4 { f.replace("\"finish_reason\"", message) } else { f.to_owned() })
+    });
+    let got = compare(&stream(&both), &stream(&sound()), Expect::Same);
+    assert_eq!(got.differences[0].a, "choices[].message");
+}
+
+/// Forty frames, so many in a read, one read every `step` microseconds from `first` on.
+fn timed(step: u64, first: u64, each: usize) -> Inspection {
+    let like = stream(&sound());
+    let mut timed = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    {
+        let mut push = |at, what| timed.push(&crate::journal::Entry { x: 0, at: Some(at), what });
+        push(0, crate::journal::What::Request(like.request.clone().unwrap()));
+        push(1_000, crate::journal::What::Head(like.head.clone().unwrap()));
+        for n in 0..40 / each as u64 {
+            let bytes = bytes::Bytes::from(chunk(r#"{"content":"w"}"#, "null").repeat(each));
+            let len = bytes.len() as u32;
+            let what = crate::journal::What::Body { len, bytes, masked: Vec::new() };
+            push(first + n * step, what);
+        }
+        let what = crate::journal::What::End { cause: EndCause::Complete, detail: String::new() };
+        push(first + 50 * step, what);
+    }
+    timed
+}
+
+#[test]
+fn what_comes_in_one_moment_is_no_burst() {
+    let told = |a: &Inspection, b: &Inspection| codes(a, b).contains(&"gw-buffered");
+    let collected = timed(10, 3_000_000, 20);
+    assert!(told(&timed(70_000, 2_000, 1), &collected));
+    // That quick an answer says nothing about who collects.
+    assert!(!told(&timed(1_500, 2_000, 1), &collected));
 }

@@ -21,6 +21,13 @@ pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             let message = format!("{a} gave usage ({left}), {b} none{why}.");
             found.add(rule!("gw-usage-dropped"), both(left, "no usage"), message);
         }
+        (true, true) if x.input.is_none() && y.input.is_some() => {
+            let n = y.input.unwrap_or(0);
+            let message =
+                format!("{a} gave no count of input tokens; that of {b} ({n}) is made up.");
+            let [left, right] = word(x, y);
+            found.add(rule!("gw-fabricated-usage"), both(left, right), message);
+        }
         (true, true) if !alike(a, x, b, y) => {
             let [left, right] = word(x, y);
             let message = format!("the usage differs: {a} {left}; {b} {right}.");

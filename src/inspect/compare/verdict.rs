@@ -39,7 +39,7 @@ pub(super) fn verdict(
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
-            let why = if a.failed() {
+            let why = if a.failed() && b.failed() {
                 format!(", and both have this fault: {}", a.why())
             } else {
                 String::new()
@@ -65,7 +65,7 @@ fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
         .first()
         .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.rule.code));
     let (head, skip) = match (retold, differences.first()) {
-        (Some(retold), _) if mild => (retold.message.clone(), ""),
+        (Some(retold), _) if mild => (retold.message.clone(), retold.rule.code),
         _ if mild && a.error().is_some() && b.error().is_some() => {
             (format!("A and B tell the same error: {}", a.why()), "")
         }
