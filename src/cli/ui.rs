@@ -210,10 +210,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e
             .kind()
         {
-            std::io::ErrorKind::AlreadyExists => std::io::Error::new(
-                e.kind(),
-                "exists already, and was left as it is: give another name",
-            ),
+            std::io::ErrorKind::AlreadyExists => {
+                std::io::Error::new(e.kind(), "exists already: give another name")
+            }
             _ => e,
         })?;
     file.write_all(bytes)

@@ -118,12 +118,20 @@ pub fn lens_table(
         let chars =
             |c: &BTreeMap<u32, String>| c.values().map(|t| t.chars().count()).sum::<usize>();
         let (severity, end) = end(given);
-        let end: String = visible(&end, Newlines::Show).chars().take(BRIEF).collect();
+        let end = brief(&visible(&end, Newlines::Show));
         let end = severity.map_or_else(|| end.clone(), |s| palette.severity(s, &end));
         let (content, reasoning) = (chars(&given.content), chars(&given.reasoning));
         writeln!(out, "{content:>8} {reasoning:>9} {:>5}  {end}", given.tools.len())?;
     }
     Ok(())
+}
+
+/// The beginning of a text, cut between two words where there is a place for that.
+fn brief(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(BRIEF) else { return text.to_owned() };
+    let cut = &text[..end];
+    let words = cut.rsplit_once(' ').map_or(cut, |(words, _)| words);
+    format!("{} …", words.trim_end_matches([' ', ',', ';', ':']))
 }
 
 /// How it ends for the caller, and how grave that is: silence is graver than an error.

@@ -380,7 +380,7 @@ impl App {
             Some(action) => self.act(action),
             None if !self.overlays.is_empty() => self.overlay_key(key),
             None if self.typing() => self.request.key(key),
-            None => {}
+            None => self.say_where(key),
         }
     }
 

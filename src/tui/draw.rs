@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::App;
 use super::exchange::Exchange;
 use super::layout::{Areas, MIN};
+use super::overlay::Overlay;
 use super::pane::{PaneId, timeline_bar};
 use super::theme::Role;
 use super::widget::line;
@@ -301,6 +302,7 @@ impl App {
             let label = match action {
                 Action::Interrupt if self.only_piped() => "quit",
                 Action::Interrupt if self.is_running() => "stop",
+                Action::Accept if contexts.first() == Some(&Context::Prompt) => "confirm",
                 _ => action.short(),
             };
             let wide = (key.width() + label.width() + 2 + 2) as u16;
@@ -331,7 +333,12 @@ impl App {
                 return vec![Action::Accept, Action::Back, Action::Down, Action::Up];
             }
             Some(Context::Text) => {
-                return vec![Action::Back, Action::Down, Action::PageDown, Action::NextProblem];
+                let mut offered = vec![Action::Back, Action::Down, Action::PageDown];
+                // The keys and other texts have no next one.
+                if matches!(self.overlays.last(), Some(Overlay::Reading(r)) if r.explains()) {
+                    offered.push(Action::NextProblem);
+                }
+                return offered;
             }
             Some(Context::Translation) => {
                 return vec![Action::Translate, Action::KeepBody, Action::Back, Action::Down];

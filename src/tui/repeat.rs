@@ -302,7 +302,9 @@ impl App {
         );
         let progress = line::fit(&repeat.progress(self.now), usize::from(room.width));
         line::put(buf, row(1), &[(&progress, theme.of(Role::Text))]);
-        let head = format!("  {:<20}{:<26}{:>8}   share (95 %)", "outcome", "cause", "count");
+        // The cause gives way, so that the share is always whole.
+        let cause = usize::from(room.width).saturating_sub(52).clamp(8, 26);
+        let head = format!("  {:<20}{:<cause$}{:>8}   share (95 %)", "outcome", "cause", "count");
         line::put(buf, row(3), &[(&line::fit(&head, wide as usize), theme.of(Role::Label))]);
         if repeat.kinds().is_empty() {
             line::put(buf, row(4), &[("  None is over yet.", theme.of(Role::Dim))]);
@@ -319,8 +321,8 @@ impl App {
             };
             let told = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
             let rest = format!(
-                "{told:<20}{:<26}{:>8}  {}",
-                kind.case.code.unwrap_or("–"),
+                "{told:<20}{:<cause$}{:>8}  {}",
+                line::fit(kind.case.code.unwrap_or("–"), cause - 1),
                 group(kind.count),
                 share(kind.count, repeat.tally.total())
             );

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crossterm::event::KeyEvent;
+
 use super::overlay::{Choice, List, Overlay, Picks, Purpose, Reading, Subject};
 use super::pane::PaneId;
 use super::pane::frames::severity_sign;
@@ -239,7 +241,7 @@ impl App {
         });
         let doc = explanation(finding.rule, finding.severity, &finding.message, &place);
         let title = exchange.seen.findings()[index].code().to_owned();
-        self.read(Reading::new(title, doc));
+        self.read(Reading::explanation(&title, doc));
     }
 
     fn help(&mut self) {
@@ -267,6 +269,30 @@ impl App {
             .line();
         doc.plain("  Shift and drag selects text as the terminal does.").line();
         self.read(Reading::help(doc));
+    }
+
+    /// A key that means nothing here: says where it counts, and for what.
+    pub(super) fn say_where(&mut self, key: KeyEvent) {
+        let numbered = PaneId::ALL.into_iter().enumerate();
+        let mut places: Vec<(Context, String)> = numbered
+            .map(|(i, pane)| (pane.pane().context, format!("{} {}", i + 1, pane.pane().title)))
+            .collect();
+        places.push((Context::Panes, "every pane".to_owned()));
+        places.push((Context::Compare, "a comparison".to_owned()));
+        let told: Vec<String> = places
+            .iter()
+            .filter_map(|(context, place)| {
+                let action = self.keys.action(&[*context], key)?;
+                Some(format!("{place} ({})", action.short()))
+            })
+            .collect();
+        let key = crate::action::show(crate::action::combination(key));
+        if told.is_empty() {
+            let help = self.keys.key_for(&self.contexts(), Action::Help).unwrap_or_default();
+            self.say(format!("{key} means nothing; {help} lists the keys."));
+        } else {
+            self.say(format!("{key} counts in {}, not here.", told.join(", ")));
+        }
     }
 
     fn palette(&mut self) {
@@ -313,16 +339,36 @@ impl App {
     }
 
     pub(super) fn pick_model(&mut self) {
-        let mut list = List::new(Picks::Model, "Model (choose, or type a name)").or_typed();
+        let listed = self.provider().is_some_and(|p| !p.models.is_empty());
+        let title = match listed {
+            true => "Model: choose, or type a name",
+            false => "Model: type a model's name, or choose",
+        };
+        let mut list = List::new(Picks::Model, title).or_typed();
         let mut at = 0;
-        let models = self.provider().map(|p| p.models.clone()).unwrap_or_default();
-        for (i, (name, about)) in models.iter().enumerate() {
-            if *name == self.request.draft.model {
+        for (i, (name, about)) in self.models().into_iter().enumerate() {
+            if name == self.request.draft.model {
                 at = i;
             }
             list.add(name, about);
         }
         self.overlays.push(Overlay::List(list.start_at(at)));
+    }
+
+    /// The models to choose from: those that the provider lists, or else its usual one and the
+    /// present one.
+    fn models(&self) -> Vec<(String, String)> {
+        let Some(provider) = self.provider() else { return Vec::new() };
+        if !provider.models.is_empty() {
+            return provider.models.clone();
+        }
+        let present = &self.request.draft.model;
+        let mut models = vec![(provider.model.clone(), format!("{}'s usual model", provider.name))];
+        if *present != provider.model {
+            models.insert(0, (present.clone(), "as in the request".to_owned()));
+        }
+        models.retain(|m| !m.0.is_empty());
+        models
     }
 
     /// A row of a list was chosen.
@@ -336,8 +382,8 @@ impl App {
                 }
             }
             (Picks::Model, row) => {
-                let models = self.provider().map(|p| &p.models);
-                let name = row.and_then(|r| models?.get(r)).map_or(typed, |m| m.0.clone());
+                let listed = row.and_then(|r| self.models().into_iter().nth(r));
+                let name = listed.map_or(typed, |m| m.0);
                 self.request.set_model(&name);
             }
             (Picks::Exchange, Some(row)) => self.show(row),

@@ -6,6 +6,7 @@ mod corpus;
 mod law;
 mod live;
 mod play;
+mod prompts;
 mod repeat;
 mod show;
 mod timeline;

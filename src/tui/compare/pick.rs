@@ -130,7 +130,7 @@ impl App {
 
     fn pick_model_beside(&mut self, row: usize) {
         let name = self.providers.get(row).map_or("", |p| &p.name);
-        let title = format!("Model of B, at {name} (choose, or type a name)");
+        let title = format!("Model of B, at {name}: choose, or type a name");
         let mut list = List::new(Picks::ModelBeside(row), &title).or_typed();
         for (model, about) in self.models_beside(row) {
             list.add(model, about);

@@ -218,7 +218,7 @@ impl App {
         };
         let doc =
             crate::tui::verbs::explanation(d.rule, d.severity, &d.message, &tables::frames(d));
-        self.read(Reading::new(d.rule.code, doc));
+        self.read(Reading::explanation(d.rule.code, doc));
     }
 
     /// The bytes of the selected frames.

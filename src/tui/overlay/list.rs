@@ -47,6 +47,9 @@ pub(crate) struct Choice {
     pub typed: String,
 }
 
+/// The row that is what the user has typed.
+const TYPED: usize = usize::MAX;
+
 /// A list over the panes.
 #[derive(Debug)]
 pub(crate) struct List {
@@ -56,7 +59,7 @@ pub(crate) struct List {
     filter: Editor,
     /// What is typed can be chosen though no row says it.
     free: bool,
-    /// The rows that match, the best first.
+    /// The rows that match, the best first; [`TYPED`] is what is typed.
     shown: Vec<usize>,
     at: usize,
     scroll: Scroll,
@@ -104,10 +107,9 @@ impl List {
 
     /// What is chosen now.
     pub(crate) fn choice(&self) -> Option<Choice> {
-        let row = self.shown.get(self.at).copied();
+        let row = self.shown.get(self.at).copied()?;
         let typed = self.filter.text().trim().to_owned();
-        let typed_only = self.free && row.is_none() && !typed.is_empty();
-        (row.is_some() || typed_only).then_some(Choice { of: self.of, row, typed })
+        Some(Choice { of: self.of, row: Some(row).filter(|r| *r != TYPED), typed })
     }
 
     /// A key that types.
@@ -126,18 +128,29 @@ impl List {
 
     fn narrow(&mut self) {
         let needle = self.filter.text().trim().to_lowercase();
+        // Where anything may be typed, letters that are merely scattered in a row do not mean it.
+        let whole = |text: &str| !self.free || text.contains(&needle);
+        let score = |text: &str| {
+            let text = text.to_lowercase();
+            score(&text, &needle).filter(|_| whole(&text))
+        };
         let mut found: Vec<(i32, usize)> = self
             .items
             .iter()
             .enumerate()
             .filter_map(|(i, item)| {
-                let label = score(&item.label.to_lowercase(), &needle);
-                let note = score(&item.note.to_lowercase(), &needle).map(|s| s - 50);
+                let label = score(&item.label);
+                let note = score(&item.note).map(|s| s - 50);
                 Some((label.max(note)?, i))
             })
             .collect();
         found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
         self.shown = found.into_iter().map(|f| f.1).collect();
+        // A name that a longer one begins with can be meant, too.
+        let is_typed = |item: &Item| item.label.to_lowercase() == needle;
+        if self.free && !needle.is_empty() && !self.items.iter().any(is_typed) {
+            self.shown.push(TYPED);
+        }
         self.at = 0;
         self.scroll = Scroll::default();
     }
@@ -218,24 +231,32 @@ impl List {
         line::put(buf, rule, &[(&"─".repeat(usize::from(rule.width)), theme.of(Role::Line))]);
         let rows = self.rows(screen);
         if self.shown.is_empty() {
-            let said = match (self.free, self.filter.text().is_empty()) {
-                (true, false) => "Enter takes what is typed.",
-                (true, true) => "Type a name.",
-                (false, _) => "Nothing matches.",
-            };
+            let said = if self.free { "Type a name." } else { "Nothing matches." };
             line::put(buf, rows, &[("  ", theme.of(Role::Text)), (said, theme.of(Role::Dim))]);
             return;
         }
         let mut scroll = self.scroll;
         scroll.reveal(self.at, usize::from(rows.height), self.shown.len());
+        let typed = self.filter.text().chars().count();
+        let typed = if self.shown.contains(&TYPED) { typed } else { 0 };
         let widest = self.items.iter().map(|i| i.label.chars().count()).max().unwrap_or(0);
+        let widest = widest.max(typed);
         let notes = self.items.iter().map(|i| i.note.chars().count()).max().unwrap_or(0);
         // Short notes leave the room to the labels.
         let width = usize::from(rows.width);
         let label_width = widest.min((width / 2).max(width.saturating_sub(notes + 8)));
         for row in 0..usize::from(rows.height) {
             let index = scroll.top + row;
-            let Some(item) = self.shown.get(index).and_then(|i| self.items.get(*i)) else { break };
+            let typed = || Item {
+                label: self.filter.text().trim().to_owned(),
+                note: "as it is typed".to_owned(),
+                sign: None,
+            };
+            let item = match self.shown.get(index) {
+                Some(&TYPED) => typed(),
+                Some(i) => self.items.get(*i).cloned().unwrap_or_default(),
+                None => break,
+            };
             let place = Rect { y: rows.y + row as u16, height: 1, ..rows };
             let (sign, sign_role) = item.sign.unwrap_or((" ", Role::Text));
             let label = line::fit(&item.label, label_width);

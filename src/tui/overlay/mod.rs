@@ -8,10 +8,11 @@ pub(super) use list::{Choice, List, Picks};
 pub(super) use reading::Reading;
 pub(super) use translating::Translating;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget};
+use unicode_width::UnicodeWidthStr;
 
 use super::App;
 use super::theme::Role;
@@ -45,6 +46,40 @@ pub(super) struct Prompt {
     pub title: String,
     /// What is typed.
     pub input: Editor,
+    /// What stands there was proposed and is selected: what is typed takes its place.
+    pub proposed: bool,
+}
+
+impl Prompt {
+    /// A key that types.
+    fn key(&mut self, key: KeyEvent) {
+        let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let replaces = match key.code {
+            KeyCode::Char(_) => plain,
+            KeyCode::Backspace | KeyCode::Delete => true,
+            _ => false,
+        };
+        let emptied = self.make_room(replaces) && !matches!(key.code, KeyCode::Char(_));
+        if !emptied {
+            self.input.key(key);
+        }
+    }
+
+    /// A paste.
+    fn paste(&mut self, text: &str) {
+        self.make_room(true);
+        self.input.paste(text);
+    }
+
+    /// Ends the selection, with what was selected if something takes its place; tells whether that
+    /// was so.
+    fn make_room(&mut self, replaces: bool) -> bool {
+        let gone = std::mem::take(&mut self.proposed) && replaces;
+        if gone {
+            self.input = Editor::line("");
+        }
+        gone
+    }
 }
 
 /// What a report is to be about.
@@ -77,7 +112,10 @@ pub(super) enum Purpose {
 impl App {
     /// Asks for a line.
     pub(super) fn ask(&mut self, purpose: Purpose, title: &str, text: &str) {
-        let prompt = Prompt { purpose, title: title.to_owned(), input: Editor::line(text) };
+        let input = Editor::line(text);
+        // Where the value of a header is to be typed anew its name stays.
+        let proposed = !text.is_empty() && !text.ends_with(": ");
+        let prompt = Prompt { purpose, title: title.to_owned(), input, proposed };
         self.overlays.push(Overlay::Prompt(prompt));
     }
 
@@ -119,7 +157,7 @@ impl App {
                 Action::Help if reading.is_help() => {
                     self.overlays.pop();
                 }
-                Action::NextProblem | Action::PreviousProblem if !reading.is_help() => {
+                Action::NextProblem | Action::PreviousProblem if reading.explains() => {
                     let forward = action == Action::NextProblem;
                     if self.compare.is_some() {
                         self.overlays.pop();
@@ -169,7 +207,7 @@ impl App {
     pub(super) fn overlay_key(&mut self, key: KeyEvent) {
         match self.overlays.last_mut() {
             Some(Overlay::Prompt(prompt)) => {
-                prompt.input.key(key);
+                prompt.key(key);
             }
             Some(Overlay::List(list)) => list.key(key),
             Some(_) | None => {}
@@ -178,7 +216,7 @@ impl App {
 
     pub(super) fn overlay_paste(&mut self, text: &str) {
         match self.overlays.last_mut() {
-            Some(Overlay::Prompt(prompt)) => prompt.input.paste(text),
+            Some(Overlay::Prompt(prompt)) => prompt.paste(text),
             Some(Overlay::List(list)) => list.paste(text),
             Some(_) | None => {}
         }
@@ -196,6 +234,7 @@ impl App {
             Some(Overlay::Reading(reading)) if reading.area(size).contains(at) => {}
             Some(Overlay::Translating(t)) if t.reading.area(size).contains(at) => {}
             Some(Overlay::Prompt(prompt)) if prompt_area(size).contains(at) => {
+                prompt.proposed = false;
                 prompt.input.click(0, at.x.saturating_sub(prompt_area(size).x + 2));
             }
             Some(Overlay::Confirm(_) | Overlay::Repeating) => {}
@@ -232,6 +271,11 @@ impl App {
                     let area = frame(self, prompt_area(self.size), &prompt.title, buf);
                     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
                     prompt.input.draw_guarded(&self.theme, area, buf);
+                    if prompt.proposed {
+                        let wide = prompt.input.text().width().min(usize::from(area.width));
+                        let over = Rect { width: wide as u16, ..area };
+                        buf.set_style(over, self.theme.of(Role::Selected));
+                    }
                 }
                 Overlay::Confirm(question) => {
                     let area = frame(self, prompt_area(self.size), "", buf);

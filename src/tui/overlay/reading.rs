@@ -15,23 +15,43 @@ pub(crate) struct Reading {
     title: String,
     doc: Doc,
     scroll: Scroll,
-    help: bool,
+    kind: Kind,
+}
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The keys.
+    Help,
+    /// A finding, or a difference.
+    Explanation,
+    Other,
 }
 
 impl Reading {
     /// A text with its title.
     pub(crate) fn new(title: impl Into<String>, doc: Doc) -> Self {
-        Self { title: title.into(), doc, scroll: Scroll::default(), help: false }
+        Self { title: title.into(), doc, scroll: Scroll::default(), kind: Kind::Other }
     }
 
     /// The help, which its own key closes.
     pub(crate) fn help(doc: Doc) -> Self {
-        Self { help: true, ..Self::new("Keys", doc) }
+        Self { kind: Kind::Help, ..Self::new("Keys", doc) }
+    }
+
+    /// An explanation, from which one goes to the next.
+    pub(crate) fn explanation(code: &str, doc: Doc) -> Self {
+        Self { kind: Kind::Explanation, ..Self::new(code, doc) }
     }
 
     /// Whether it is the help.
     pub(crate) fn is_help(&self) -> bool {
-        self.help
+        self.kind == Kind::Help
+    }
+
+    /// Whether it explains a finding or a difference.
+    pub(crate) fn explains(&self) -> bool {
+        self.kind == Kind::Explanation
     }
 
     /// Where it stands.

@@ -1,0 +1,102 @@
+//! Lines to type, lists to choose from, and keys that do not count where they are pressed.
+
+use sselens::action::{Draft, Effect};
+use sselens::tui::{ProviderInfo, Startup};
+
+use super::play::{Played, exchange, opened, play, reasoning_only, startup};
+
+fn at(text: &str) -> Played {
+    play(opened(exchange(0, &reasoning_only())), (80, 24), text, Vec::new())
+}
+
+/// The file that the session would be saved to after these keys.
+fn saved(text: &str) -> String {
+    match &at(&format!("<c-s>{text}<enter>")).outside.effects[..] {
+        [Effect::SaveSession(path)] => path.display().to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_proposed_goes_with_the_first_letter_and_stays_with_an_arrow() {
+    let proposed = "lab-reasoning-only-1.jsonl";
+    assert_eq!(saved(""), proposed);
+    assert_eq!(saved("mine.jsonl"), "mine.jsonl");
+    assert_eq!(saved("<paste:/tmp/x.jsonl>"), "/tmp/x.jsonl");
+    assert_eq!(saved("<bs>y"), "y");
+    assert_eq!(saved("<end>.bak"), format!("{proposed}.bak"));
+    assert_eq!(saved("<home>my-"), format!("my-{proposed}"));
+    // A click goes to a place in it.
+    assert_eq!(saved("<click:60,11>2"), format!("{proposed}2"));
+    // What was typed is not replaced again.
+    assert_eq!(saved("ab<bs>c"), "ac");
+}
+
+#[test]
+fn a_headers_name_stays_where_its_secret_is_typed_anew() {
+    let mut start = startup();
+    start.draft.headers = vec![("authorization".into(), "Bearer sk-old".into())];
+    let played = play(start, (80, 24), "1jjj<enter>Bearer sk-new<enter><f5>", Vec::new());
+    let sent = played.outside.effects.iter().find_map(|e| match e {
+        Effect::Send(draft) => Some(&draft.headers),
+        _ => None,
+    });
+    assert_eq!(sent.unwrap(), &[("authorization".to_owned(), "Bearer sk-new".to_owned())]);
+}
+
+#[test]
+fn a_prompt_is_confirmed_and_from_the_help_there_is_no_next_problem() {
+    at("<c-s>").shows("Enter confirm");
+    at("H").shows("Enter choose");
+    at("?").hides("next problem");
+    at("v").shows("e next problem");
+}
+
+#[test]
+fn a_key_that_does_not_count_says_where_it_does() {
+    at("2p").shows("p counts in 1 Request (provider), 5 Timeline (phase), not here.");
+    at("2L").shows("L counts in 4 Answer (lens), a comparison (link), not here.");
+    at("2%").shows("% means nothing; ? lists the keys.");
+    at("4L").hides("counts in");
+    let mut two = exchange(0, &reasoning_only());
+    two.extend(exchange(1, &reasoning_only()));
+    let compared = play(opened(two), (80, 24), "C<enter>R", Vec::new());
+    compared.shows("R counts in every pane (repeat), not here.");
+}
+
+/// A provider of which no model is listed.
+fn unlisted() -> Startup {
+    let mut start = startup();
+    start.providers.push(ProviderInfo {
+        name: "anthropic".into(),
+        dialect: "openai-chat".into(),
+        base_url: "https://anthropic.example/v1".into(),
+        model: "claude-haiku-4-5".into(),
+        ..ProviderInfo::default()
+    });
+    start.draft = Draft { provider: "anthropic".into(), ..start.draft };
+    start
+}
+
+#[test]
+fn where_no_models_are_listed_the_usual_one_is_and_any_name_can_be_typed() {
+    let picked = |text: &str| {
+        let played = play(unlisted(), (80, 24), &format!("1m{text}<enter><f5>"), Vec::new());
+        let sent = played.outside.effects.iter().find_map(|e| match e {
+            Effect::Send(draft) => Some(draft.model.clone()),
+            _ => None,
+        });
+        sent.unwrap()
+    };
+    let shown = play(unlisted(), (80, 24), "1m", Vec::new());
+    shown.shows("type a model's name");
+    shown.shows("claude-haiku-4-5  anthropic's usual model");
+    assert_eq!(picked(""), "claude-haiku-4-5");
+    assert_eq!(picked("claude-opus-9"), "claude-opus-9");
+    // A name that another begins with can be meant, too.
+    assert_eq!(picked("claude-haiku<down>"), "claude-haiku");
+    assert_eq!(picked("claude-haiku"), "claude-haiku-4-5");
+    let again = play(unlisted(), (80, 24), "1mopus<enter>m", Vec::new());
+    again.shows("opus              as in the request");
+    again.shows("claude-haiku-4-5  anthropic's usual model");
+}
