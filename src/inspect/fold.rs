@@ -96,11 +96,7 @@ impl Inspection {
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
         self.advance(at, |framer, body, frames| framer.push(body, frames));
-        self.rules(at, |family, now, out| {
-            if family.reads() {
-                family.read(now, out);
-            }
-        });
+        self.rules(at, |family, now, out| family.read(now, out));
     }
 
     fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::json::{Kind, Tape, Value};
+use crate::json::{Kind, MAX_REPEATED, Tape, Value};
 use crate::text;
 
 /// How many distinct paths are kept. A stream that writes data as keys would else grow the table
@@ -35,19 +35,12 @@ pub struct Shape {
 /// same order: then every path is known by its position, and counting is a walk over a list.
 #[derive(Debug, Default)]
 struct Template {
-    text: String,
-    tape: Tape,
-    /// For each position on the tape the node of the value there; [`NONE`] for keys.
-    nodes: Vec<u32>,
+    /// The position on the tape of each value, and its node.
+    nodes: Vec<(u32, u32)>,
     duplicate_key: Option<String>,
-    /// Nothing in it was left out of the table.
+    /// It is short enough to be repeated, and nothing in it was left out of the table.
     whole: bool,
 }
-
-/// No node.
-const NONE: u32 = u32::MAX;
-/// A longer text is not kept as a template.
-const MAX_TEMPLATE: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -67,10 +60,14 @@ struct Node {
 }
 
 impl Node {
-    /// Keeps the first value that tells something: no container, no empty string.
-    fn take_sample(&mut self, value: Value<'_>) {
-        let container = matches!(value.kind(), Kind::Array | Kind::Object);
-        if !container && value.raw() != b"\"\"" {
+    /// Counts a value. Of the first that tells something, no container and no empty string, it
+    /// keeps a sample.
+    fn see(&mut self, value: Value<'_>) {
+        let kind = value.kind();
+        self.count += 1;
+        self.types |= 1 << (kind as u8);
+        let tells = !matches!(kind, Kind::Null | Kind::Array | Kind::Object);
+        if tells && self.sample.is_empty() && value.raw() != b"\"\"" {
             self.sample = text::preview(value.source(), SAMPLE);
         }
     }
@@ -108,58 +105,40 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// Counts the JSON of one frame, of which `tape` is the tape and `text` the text. Gives the
-    /// first key that one object had twice, if any.
+    /// Counts the JSON of one frame, of which `tape` is the tape and `text` the text. All frames
+    /// of a stream are parsed on one tape, and each is counted. Gives the first key that one
+    /// object had twice, if any.
     pub fn add(&mut self, frame: u32, tape: &Tape, text: &str) -> Option<String> {
         let root = tape.root(text)?;
-        let known = &self.template;
-        if known.whole && tape.has_shape_of(text, &known.tape, &known.text) {
+        if tape.repeats() && self.template.whole {
             let template = std::mem::take(&mut self.template);
-            for (at, (kind, node)) in tape.kinds().zip(&template.nodes).enumerate() {
-                if *node == NONE {
-                    continue;
-                }
-                let n = &mut self.nodes[*node as usize];
-                n.count += 1;
-                n.types |= 1 << (kind as u8);
-                if n.sample.is_empty() && kind != Kind::Null {
-                    n.take_sample(tape.value_at(text, at));
-                }
+            for (position, node) in &template.nodes {
+                self.nodes[*node as usize].see(tape.value_at(text, *position));
             }
             self.template = template;
             return self.template.duplicate_key.clone();
         }
         self.duplicate_key = None;
         let dropped = self.dropped;
-        let mut nodes = std::mem::take(&mut self.template.nodes);
-        nodes.clear();
-        nodes.resize(tape.kinds().count(), NONE);
-        self.template.nodes = nodes;
-        self.template.whole = text.len() <= MAX_TEMPLATE;
+        self.template.nodes.clear();
+        self.template.whole = text.len() <= MAX_REPEATED;
         self.value(0, frame, root, 0);
-        if self.dropped > dropped {
-            self.template.whole = false;
-        }
-        if self.template.whole {
-            self.template.text.clear();
-            self.template.text.push_str(text);
-            self.template.tape.clone_from(tape);
-            self.template.duplicate_key.clone_from(&self.duplicate_key);
-        }
+        self.template.whole &= self.dropped == dropped;
+        self.template.duplicate_key.clone_from(&self.duplicate_key);
         self.duplicate_key.take()
     }
 
     /// Recursion ends at [`MAX_DEPTH`].
     fn value(&mut self, node: u32, frame: u32, value: Value<'_>, depth: usize) {
-        let kind = value.kind();
-        self.template.nodes[value.position()] = node;
+        if self.template.whole {
+            self.template.nodes.push((value.position(), node));
+        }
         let n = &mut self.nodes[node as usize];
-        n.count += 1;
-        n.types |= 1 << (kind as u8);
+        n.see(value);
         if n.count == 1 {
             n.first = frame;
         }
-        match kind {
+        match value.kind() {
             Kind::Array if depth < MAX_DEPTH => {
                 for item in value.items() {
                     match self.child(node, b"", true) {
@@ -185,8 +164,6 @@ impl Shape {
                     self.value(child, frame, member, depth + 1);
                 }
             }
-            Kind::Null => {}
-            _ if n.sample.is_empty() => n.take_sample(value),
             _ => {}
         }
     }
@@ -342,9 +319,10 @@ mod tests {
         let (by_template, _) = shape(&frames);
         let mut plain = Shape::default();
         for (i, f) in frames.iter().enumerate() {
+            // A tape that knows of no frame before this one.
             let mut tape = Tape::new();
             tape.parse(f).unwrap();
-            plain.template = Template::default();
+            assert!(!tape.repeats());
             plain.add(i as u32, &tape, f);
         }
         assert_eq!(by_template.rows(), plain.rows());

@@ -7,21 +7,26 @@
 //! Python writes, are accepted and flagged ([`Tape::has_nonfinite`]), because a stream that holds
 //! them is to be shown and not refused.
 
+mod again;
 mod parse;
 mod value;
 
+pub use again::MAX_REPEATED;
 pub use parse::{Error, ErrorKind};
 pub use value::{Kind, Value};
 
 /// One parsed JSON text, as a flat list of nodes in document order.
 ///
 /// An object's children are its keys and values in turn; an array's are its items. Parsing again
-/// reuses the memory.
+/// reuses the memory, and of a text that repeats the last one reads only what differs.
 #[derive(Debug, Default, Clone)]
 pub struct Tape {
     nodes: Vec<Node>,
     stack: Vec<u32>,
     nonfinite: bool,
+    /// The text that the nodes are of; empty where that was no JSON, or is too long to be kept.
+    last: Vec<u8>,
+    repeats: bool,
 }
 
 /// One value (or object key) on the tape; offsets are bytes in the source text.
@@ -49,11 +54,17 @@ impl Tape {
     /// was read and something follows it; the value can then still be looked at with
     /// [`Tape::root`]. After any other error the tape holds nothing.
     pub fn parse(&mut self, text: &str) -> Result<(), Error> {
-        let result = parse::parse(self, text);
-        if let Err(e) = &result
-            && e.kind != ErrorKind::Trailing
-        {
-            self.nodes.clear();
+        let bytes = text.as_bytes();
+        self.repeats = self.parse_again(bytes);
+        if self.repeats {
+            return Ok(());
+        }
+        self.last.clear();
+        let result = parse::parse(self, bytes);
+        match &result {
+            Ok(()) if bytes.len() <= MAX_REPEATED => self.last.extend_from_slice(bytes),
+            Err(e) if e.kind != ErrorKind::Trailing => self.nodes.clear(),
+            _ => {}
         }
         result
     }
@@ -63,31 +74,16 @@ impl Tape {
         (!self.nodes.is_empty()).then_some(Value { tape: self, text, index: 0 })
     }
 
-    /// Whether this tape has the same keys and the same nesting as `other`: then the values of
-    /// both stand at the same positions, whatever they are. `text` and `other_text` must be the
-    /// texts parsed.
-    pub fn has_shape_of(&self, text: &str, other: &Tape, other_text: &str) -> bool {
-        let container = |n: &Node| matches!(n.kind, Kind::Array | Kind::Object);
-        self.nodes.len() == other.nodes.len()
-            && self.nodes.iter().zip(&other.nodes).all(|(a, b)| {
-                if a.kind == Kind::Key || b.kind == Kind::Key {
-                    return a.kind == b.kind
-                        && text.as_bytes()[a.start as usize..a.end as usize]
-                            == other_text.as_bytes()[b.start as usize..b.end as usize];
-                }
-                // Scalars may differ in type; what holds something must hold as much.
-                (a.kind == b.kind || !(container(a) || container(b))) && a.next == b.next
-            })
+    /// Whether the last text parsed has the keys and the nesting of the one parsed before it: then
+    /// the values of both stand at the same positions, whatever they are. It may be false for such
+    /// a text too, never true for another.
+    pub fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// The value at a position ([`Value::position`]) of `text`, which must be the text parsed.
-    pub fn value_at<'a>(&'a self, text: &'a str, position: usize) -> Value<'a> {
-        Value { tape: self, text, index: position as u32 }
-    }
-
-    /// The kind of every node in document order, keys too.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        self.nodes.iter().map(|n| n.kind)
+    pub fn value_at<'a>(&'a self, text: &'a str, position: u32) -> Value<'a> {
+        Value { tape: self, text, index: position }
     }
 
     /// Whether the text holds `NaN`, `Infinity` or `-Infinity`, which are not JSON.

@@ -63,11 +63,10 @@ enum At {
     After,
 }
 
-pub(super) fn parse(tape: &mut Tape, text: &str) -> Result<(), Error> {
+pub(super) fn parse(tape: &mut Tape, bytes: &[u8]) -> Result<(), Error> {
     tape.nodes.clear();
     tape.stack.clear();
     tape.nonfinite = false;
-    let bytes = text.as_bytes();
     let fail = |offset, kind| Err(Error { offset, kind });
     if bytes.len() >= u32::MAX as usize {
         return fail(0, ErrorKind::TooLong);
@@ -132,32 +131,12 @@ pub(super) fn parse(tape: &mut Tape, text: &str) -> Result<(), Error> {
                         at = if b == b'{' { At::FirstKey } else { At::FirstItem };
                         i += 1;
                     }
-                    b'"' => {
-                        let (end, escaped) = string(bytes, i)?;
-                        push(tape, Kind::String, escaped, i, end);
-                        i = end;
+                    _ => {
+                        let value = scalar(bytes, i)?;
+                        push(tape, value.kind, value.escaped, i, value.end);
+                        tape.nonfinite |= value.nonfinite;
+                        i = value.end;
                     }
-                    b't' => i = word(tape, bytes, i, b"true", Kind::Bool)?,
-                    b'f' => i = word(tape, bytes, i, b"false", Kind::Bool)?,
-                    b'n' => i = word(tape, bytes, i, b"null", Kind::Null)?,
-                    b'N' => {
-                        i = word(tape, bytes, i, b"NaN", Kind::Number)?;
-                        tape.nonfinite = true;
-                    }
-                    b'I' => {
-                        i = word(tape, bytes, i, b"Infinity", Kind::Number)?;
-                        tape.nonfinite = true;
-                    }
-                    b'-' if bytes.get(i + 1) == Some(&b'I') => {
-                        i = word(tape, bytes, i, b"-Infinity", Kind::Number)?;
-                        tape.nonfinite = true;
-                    }
-                    b'-' | b'0'..=b'9' => {
-                        let end = number(bytes, i)?;
-                        push(tape, Kind::Number, false, i, end);
-                        i = end;
-                    }
-                    _ => return fail(i, ErrorKind::Unexpected),
                 }
             }
         }
@@ -186,10 +165,47 @@ fn close(tape: &mut Tape, i: usize) {
     }
 }
 
-fn word(tape: &mut Tape, bytes: &[u8], i: usize, word: &[u8], kind: Kind) -> Result<usize, Error> {
+/// A value that holds no others.
+pub(super) struct Scalar {
+    pub(super) kind: Kind,
+    /// A string with a backslash in it.
+    pub(super) escaped: bool,
+    /// `NaN` or an infinity.
+    pub(super) nonfinite: bool,
+    /// The byte after it.
+    pub(super) end: usize,
+}
+
+/// The value that begins at `i` and is no container.
+pub(super) fn scalar(bytes: &[u8], i: usize) -> Result<Scalar, Error> {
+    let word = |word: &[u8], kind| {
+        let nonfinite = kind == Kind::Number;
+        Ok(Scalar { kind, escaped: false, nonfinite, end: self::word(bytes, i, word)? })
+    };
+    match bytes.get(i) {
+        Some(b'"') => {
+            let (end, escaped) = string(bytes, i)?;
+            Ok(Scalar { kind: Kind::String, escaped, nonfinite: false, end })
+        }
+        Some(b't') => word(b"true", Kind::Bool),
+        Some(b'f') => word(b"false", Kind::Bool),
+        Some(b'n') => word(b"null", Kind::Null),
+        Some(b'N') => word(b"NaN", Kind::Number),
+        Some(b'I') => word(b"Infinity", Kind::Number),
+        Some(b'-') if bytes.get(i + 1) == Some(&b'I') => word(b"-Infinity", Kind::Number),
+        Some(b'-' | b'0'..=b'9') => {
+            let end = number(bytes, i)?;
+            Ok(Scalar { kind: Kind::Number, escaped: false, nonfinite: false, end })
+        }
+        Some(_) => Err(Error { offset: i, kind: ErrorKind::Unexpected }),
+        None => Err(Error { offset: i, kind: ErrorKind::Eof }),
+    }
+}
+
+/// The byte after `word`, which is to stand at `i`.
+fn word(bytes: &[u8], i: usize, word: &[u8]) -> Result<usize, Error> {
     let rest = &bytes[i..];
     if rest.starts_with(word) {
-        push(tape, kind, false, i, i + word.len());
         return Ok(i + word.len());
     }
     let same = rest.iter().zip(word).take_while(|(a, b)| a == b).count();

@@ -101,3 +101,83 @@ proptest! {
         let _ = check(&text);
     }
 }
+
+/// A text of one shape with other values in it, or with something else wrong.
+fn values() -> impl Strategy<Value = Vec<String>> {
+    let value = prop_oneof![
+        Just("null"),
+        Just("1"),
+        Just("12"),
+        Just("-0.5e3"),
+        Just("true"),
+        Just("\"\""),
+        Just("\"a\""),
+        Just("\"aé\""),
+        Just("\"a\\n\\\"\""),
+        Just("NaN"),
+        Just("-Infinity"),
+        Just("{}"),
+        Just("[1,{\"a\":2}]"),
+        Just("nul"),
+        Just("1]"),
+        Just("\"a"),
+        Just(" 1"),
+        Just(""),
+    ];
+    let frame = prop::collection::vec(value, 3).prop_map(|v| {
+        let (a, b, c) = (v[0], v[1], v[2]);
+        format!("{{\"id\":{a},\"choices\":[{{\"d\":{{\"c\":{b}}},\"e\":[]}},{{}}],\"u\":{c}}}")
+    });
+    prop::collection::vec(frame, 2..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// What a tape has seen before is of no influence on what it makes of a text.
+    #[test]
+    fn a_text_is_read_the_same_after_any_other(texts in values()) {
+        let mut used = Tape::new();
+        let mut before: Option<Tape> = None;
+        for text in &texts {
+            let mut fresh = Tape::new();
+            let result = fresh.parse(text);
+            prop_assert_eq!(used.parse(text), result, "{}", text);
+            prop_assert_eq!(format!("{:?}", used.nodes), format!("{:?}", fresh.nodes));
+            prop_assert_eq!(used.has_nonfinite(), fresh.has_nonfinite());
+            // The values of what repeats stand where they stood.
+            let keys = |t: &Tape| -> Vec<_> {
+                let container = |k| matches!(k, Kind::Key | Kind::Array | Kind::Object);
+                t.nodes.iter().map(|n| (container(n.kind).then_some(n.kind), n.next)).collect()
+            };
+            if used.repeats() {
+                prop_assert_eq!(before.as_ref().map(keys), Some(keys(&fresh)));
+            }
+            before = Some(fresh);
+        }
+    }
+}
+
+#[test]
+fn of_a_text_that_repeats_only_what_differs_is_read() {
+    let mut tape = Tape::new();
+    let frame = |i: usize, t: &str| format!("{{\"i\":{i},\"c\":[{{\"t\":{t},\"f\":null}}]}}");
+    for (text, repeats) in [
+        (frame(1, "\"a\""), false),
+        (frame(1, "\"a\""), true),
+        (frame(23, "\"longer \\n\""), true),
+        (frame(4, "null"), true),
+        (frame(4, "NaN"), true),
+        (frame(4, "1"), false),
+        (frame(4, "{}"), false),
+        (frame(4, "2"), false),
+        (frame(4, "2").replace('f', "g"), false),
+        (frame(4, "2").replace('f', "g").replace(',', ", "), false),
+    ] {
+        assert!(tape.parse(&text).is_ok());
+        assert_eq!(tape.repeats(), repeats, "{text}");
+        let mut fresh = Tape::new();
+        fresh.parse(&text).unwrap();
+        assert_eq!(format!("{:?}", tape.nodes), format!("{:?}", fresh.nodes), "{text}");
+    }
+}

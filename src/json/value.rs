@@ -46,8 +46,8 @@ impl<'a> Value<'a> {
     }
 
     /// Its position in document order, keys counted too.
-    pub fn position(self) -> usize {
-        self.index as usize
+    pub fn position(self) -> u32 {
+        self.index
     }
 
     /// Its type.

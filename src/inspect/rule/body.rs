@@ -160,10 +160,6 @@ pub(super) struct Body {
 }
 
 impl Family for Body {
-    fn reads(&self) -> bool {
-        true
-    }
-
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let first = std::mem::replace(&mut self.frames, now.frames().len());
         // The pieces of a bare body are this program's own.

@@ -193,10 +193,6 @@ impl Finding {
 
 /// One file's rules and the fold that raises them.
 pub(super) trait Family: Send {
-    /// Whether [`Family::read`] does anything: most streams have as many reads as frames.
-    fn reads(&self) -> bool {
-        false
-    }
     /// The request is on its way.
     fn request(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
     /// The head is there.

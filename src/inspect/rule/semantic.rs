@@ -164,7 +164,8 @@ impl Family for Semantic {
                 continue;
             }
             let said = now.answer().text_of(delta);
-            if said.contains('\u{fffd}')
+            if !said.is_ascii()
+                && said.contains('\u{fffd}')
                 && is_sound_text(seen)
                 && !out.again(rule!("replacement-char-upstream"))
             {

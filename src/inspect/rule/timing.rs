@@ -201,10 +201,6 @@ impl Family for Timing {
         self.comments = 0;
     }
 
-    fn reads(&self) -> bool {
-        true
-    }
-
     fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let frames = std::mem::take(&mut self.in_read);
         let bytes = now.reads().last().map_or(0, |r| u64::from(r.len));
