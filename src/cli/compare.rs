@@ -117,6 +117,7 @@ fn recorded(
             return Err(Failure::Usage(format!("{shown} has no exchange {n}; it has {}", list())));
         }
         (None, 1) => numbers.iter().next().copied().unwrap_or(0),
+        (None, 0) => return Err(Failure::Usage(format!("{shown} holds no exchange"))),
         (None, _) => {
             let why = format!("{shown} holds several exchanges ({}): name one, {shown}#N", list());
             return Err(Failure::Usage(why));

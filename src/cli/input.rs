@@ -18,8 +18,5 @@ pub(super) fn open(global: &Global, path: &Path, told: &Told) -> Result<Recordin
     for warning in &recording.warnings {
         global.say(&format!("{}: {warning}", path.display()));
     }
-    if recording.entries.is_empty() {
-        return Err(Failure::Usage(format!("{} holds no exchange", path.display())));
-    }
     Ok(recording)
 }

@@ -28,6 +28,8 @@ pub(super) struct Printer {
     /// Inspections that are over stay here, and have no report of their own in text.
     kept: Option<BTreeMap<ExchangeId, Inspection>>,
     out: io::Stdout,
+    /// What is odd about a request was told before it was sent.
+    warned: bool,
     /// The clients through whose eyes each exchange is shown too.
     lenses: Option<&'static [Lens]>,
 }
@@ -67,7 +69,13 @@ impl Printer {
             kept: None,
             out: io::stdout(),
             lenses: None,
+            warned: false,
         })
+    }
+
+    /// The same, without what was told on standard error already.
+    pub(super) fn warned(self, warned: bool) -> Self {
+        Self { warned, ..self }
     }
 
     /// The same, but what is over can be asked for with [`Printer::kept`].
@@ -129,7 +137,7 @@ impl Printer {
                 }
                 // Written at once: a report is long, and each line a system call otherwise.
                 let mut page = Vec::new();
-                report::text(now, self.palette, &mut page)?;
+                report::text(now, !self.warned, self.palette, &mut page)?;
                 match self.lenses {
                     Some([lens]) => report::lens_text(lens, now, self.palette, &mut page)?,
                     Some(all) => report::lens_table(all, now, self.palette, &mut page)?,

@@ -1,6 +1,6 @@
 //! `sselens send`: one request without the screen, once or many times.
 
-use super::args::{Format, Global, Send};
+use super::args::{Global, Send};
 use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Repetition, Side};
@@ -12,15 +12,12 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let mut config = super::load(global)?;
     let (draft, transport) =
         request::draft(global, &args.request, args.prompt.as_deref(), &mut config)?;
-    let mut printer = Printer::new(global, &args.output, &config)?;
+    let mut printer = Printer::new(global, &args.output, &config)?.warned(!global.quiet);
     let lab = request::lab([&draft], &args.lab, &config)?;
     let lab = lab.as_ref().map(|l| l.addr);
     let outgoing = resolve(&draft, &config, &transport, lab)?;
-    // The report of one exchange has them too.
-    if args.repeat.is_many() || args.output.output != Format::Text {
-        for warning in &outgoing.request.warnings {
-            global.say(&format!("!! {warning}"));
-        }
+    for warning in &outgoing.request.warnings {
+        global.say(&format!("!! {warning}"));
     }
     let mut progress = Progress::new(global, args.output.output);
     if args.repeat.is_many() {

@@ -10,6 +10,9 @@ pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     let lenses = args.lens.as_deref().map(lenses).transpose()?;
     let mut printer = Printer::new(global, &args.output, &config)?.through(lenses)?;
     let recording = input::open(global, &args.file, &args.told)?;
+    if recording.entries.is_empty() {
+        global.say(&format!("{} holds no exchange", args.file.display()));
+    }
     for entry in &recording.entries {
         printer.take(entry)?;
     }

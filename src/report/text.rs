@@ -43,12 +43,18 @@ impl Palette {
 /// How much of a body that is no stream is shown, in characters.
 const BODY: usize = 2_000;
 
-/// Writes the report on one exchange.
+/// Writes the report on one exchange; without `warnings` where what is odd about the request was told
+/// already.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn text(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
-    title(i, palette, out)?;
+pub fn text(
+    i: &Inspection,
+    warnings: bool,
+    palette: Palette,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    title(i, warnings, palette, out)?;
     channels(i, palette, out)?;
     whole_body(i, palette, out)?;
     findings(i, palette, out)?;
@@ -61,7 +67,7 @@ pub fn text(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
     writeln!(out, "{} {verdict}", palette.bold("verdict "))
 }
 
-fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn title(i: &Inspection, warnings: bool, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let dialect = i.spoken().unwrap_or_else(|| "unknown dialect".to_owned());
     let guessed = i.how_recognised().map_or(String::new(), |how| format!(" (recognised: {how})"));
     if let Some(r) = &i.request {
@@ -78,7 +84,7 @@ fn title(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<(
             visible(&r.url, Newlines::Show),
             group(r.body.len() as u64)
         )?;
-        for warning in &r.warnings {
+        for warning in r.warnings.iter().filter(|_| warnings) {
             writeln!(out, "{}", palette.severity(Severity::Warn, &format!("!! {warning}")))?;
         }
     } else {
