@@ -316,6 +316,12 @@ fn called(summary: &Value) -> Vec<(String, Value)> {
     calls.map(|c| (text(&c["name"]), json(&c["arguments"]))).collect()
 }
 
+/// Seconds that a scenario may take. A long stream takes them on a busy machine; others end only by
+/// this bound.
+fn total(name: &str) -> &'static str {
+    if name == "long" { "90" } else { "5" }
+}
+
 /// The summary of one run in this dialect, with the program's own request.
 fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
@@ -326,7 +332,7 @@ fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Valu
         "--idle-timeout",
         "1.5",
         "--total-timeout",
-        "5",
+        total(&scenario.name),
         "--dialect",
         dialect,
         "-m",
@@ -419,7 +425,8 @@ fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
         other => command.args(["--dialect", other, "-m", &format!("lab/{name}"), "Say hello"]),
     };
     command.args(["--pace", special.map_or("0", |s| s.pace)]);
-    let flags = special.map_or(&["--idle-timeout", "1.5", "--total-timeout", "5"][..], |s| s.flags);
+    let usual = ["--idle-timeout", "1.5", "--total-timeout", total(name)];
+    let flags = special.map_or(&usual[..], |s| s.flags);
     command.args(flags);
     if let Some(special) = special.filter(|s| !s.config.is_empty()) {
         std::fs::write(&config_file, special.config).unwrap();

@@ -2,7 +2,7 @@
 
 use super::connect::said;
 use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule};
-use crate::frame::{Framing, Kind};
+use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::Inspection;
 use crate::journal::EndCause;
 use crate::text;
@@ -168,13 +168,16 @@ impl Family for Body {
         }
         let [.., before, _] = now.reads() else { return };
         let cut = before.decoded;
-        if let Some(frame) = now.frames().get(first).filter(|f| f.offset < cut && cut < f.end()) {
-            let place = Place { frame: Some(first as u32), offset: Some(frame.offset) };
+        // A frame that only waited for the framing to be certain may have come whole before.
+        let split = |f: &Frame| f.offset < cut && cut < f.end();
+        if let Some(at) = now.frames()[first..].iter().position(split) {
+            let (index, frame) = (first + at, &now.frames()[first + at]);
+            let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
             let reads = now.reads_of(frame).len();
             out.raise_once(
                 rule!("frame-split-across-reads"),
                 place,
-                format!("Frame {first} came in {reads} reads."),
+                format!("Frame {index} came in {reads} reads."),
             );
         }
         let (head, tail) = now.body().split_at((cut as usize).min(now.body().len()));
