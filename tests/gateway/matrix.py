@@ -35,7 +35,7 @@ ROWS = [
     ("*not tried:* the small one grown", f"$PROXY -b small.json {CHOICE} {TIMES} {SIZES}"),
     ("*not tried:* the same with `tool_choice`", f"$PROXY -b small-with.json {CHOICE} {TIMES} {SIZES}"),
 ]
-BISECT = f"sselens send --url {{}} -b small.json {FAILS} {TIMES} {SIZES} --bisect"
+BISECT = f"sselens send --url {{}} -b small.json {FAILS} {TIMES} {SIZES} --bisect --save sizes.jsonl"
 COMPARE = f"sselens compare $DIRECT $PROXY -b large.json {CHOICE} --same {TIMES} --save both.jsonl"
 EXPORT = "sselens export both.jsonl --to markdown"
 
@@ -47,12 +47,12 @@ A bug report from January 2026 (b3nw/LLM-API-Key-Proxy, LITELLM-NULL-STREAM-BUG.
 requests of 56 KB; small ones work, direct calls work, other models work. It blames size, memory and races.
 
 Here the provider is the lab's `lab/http-422-tool-choice`, which does what the real one did: it answers 422 when
-`tool_choice` is the string `"auto"`. Each line below is one command, run as it stands (for `-o json`, from which the
-table was made, add that). It was sent {times} times; the interval is Wilson's, of 95 %, as the program gives it.
+`tool_choice` is the string `"auto"`. Each line of the table is one command (run with `-o json --save FILE` besides; the
+cells are the tally at its end). The intervals are Wilson's, of 95 %.
 
 | | |
 |---|---|
-| `$DIRECT` | `http://127.0.0.1:9100/v1/chat/completions` of `sselens lab --pace 0.05` |
+| `$DIRECT` | `http://127.0.0.1:9100/v1/chat/completions` of `sselens lab --pace 0.05 --seed 1` |
 | `$PROXY` | the same path of a LiteLLM proxy in front of it: `model_name: lab/*`, `model: openai/lab/*`, `drop_params: true`, no retries |
 | `small.json` | says hi, in {small} bytes |
 | `small-with.json` | the same with `tools` and `tool_choice: "auto"` |
@@ -74,8 +74,9 @@ is left of the provider's words.
 
 LARGE = """## What a fault of size looks like
 
-`lab/large-request-fails` does fail by size: every third body above 50,000 bytes gets a 502 or is cut in the middle.
-One command finds that, and between which sizes it begins. Directly:
+`lab/large-request-fails` does fail by size: of the bodies above 50,000 bytes a third get a 502 or an answer cut in the middle.
+One command finds that, and between which sizes it begins. What LiteLLM 1.81.5 hands on looks rarer than it is: the
+answers that were cut get an invented finish, and only the 502 is left to be seen.
 
 """
 
@@ -180,18 +181,21 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         bodies(folder)
         for command in commands:
-            name = proxy.installed(command)
-            program = args.sselens.resolve()
-            with proxy.lab(program) as direct, proxy.litellm(command, direct, drop=True) as through:
+            name, program, port = proxy.installed(command), args.sselens.resolve(), proxy.free_port()
+            with proxy.litellm(command, f"http://127.0.0.1:{port}/v1", drop=True) as through:
                 shell = Shell(program, folder, {
-                    "DIRECT": f"{direct}/chat/completions", "PROXY": f"{through}/chat/completions"})
-                shell.run("sselens send --url $PROXY -b small.json -m lab/hello")  # loads half of the proxy
-                cells, new = column(shell, name)
-                words = {f"LiteLLM {name}, {k}" if "swallowed" in k else k: v for k, v in new.items()} | words
-                if not names:
-                    sized += shell.block(BISECT.format("$DIRECT"))
-                sized += f"\nThrough LiteLLM {name}:\n\n" + shell.block(BISECT.format("$PROXY"))
-                pairs += f"LiteLLM {name}:\n\n" + shell.block(COMPARE.replace("both", f"both-{name}")) + "\n"
+                    "DIRECT": f"http://127.0.0.1:{port}/v1/chat/completions", "PROXY": f"{through}/chat/completions"})
+                with proxy.lab(program, port):
+                    shell.run("sselens send --url $PROXY -b small.json -m lab/hello")  # loads half of the proxy
+                    cells, new = column(shell, name)
+                    pair = COMPARE.replace("both", f"both-{name}")
+                    pairs += f"LiteLLM {name}:\n\n" + shell.block(pair) + "\n"
+                words = words | {f"LiteLLM {name}, {k}" if "swallowed" in k else k: v for k, v in new.items()}
+                # A lab of its own each, so that all throw the same dice.
+                for told_as, place in [("Directly", "$DIRECT"), (f"Through LiteLLM {name}", "$PROXY")][bool(names):]:
+                    with proxy.lab(program, port):
+                        line = BISECT.format(place).replace("sizes.jsonl", f"sizes-{name}-{place[1:].lower()}.jsonl")
+                        sized += f"{told_as}:\n\n" + shell.block(line) + "\n"
                 if not names:
                     # One is enough: the other version says the same in other words.
                     top = REPORT.format(compare=COMPARE, export=EXPORT, version=name)
@@ -200,7 +204,7 @@ def main():
             columns.append(cells)
             print(f"LiteLLM {name}: {len(ROWS)} rows", file=sys.stderr)
         sizes = {n: f"{(folder / f'{n}.json').stat().st_size:,}" for n in ("small", "large")}
-    text = TOP.format(times=20, **sizes)
+    text = TOP.format(**sizes)
     text += "| the report says | `sselens send --url` … | " + " | ".join(f"LiteLLM {n}" for n in names) + " |\n"
     text += "|---|---|" + "---|" * len(names) + "\n"
     for (says, arguments), *cells in zip(ROWS, *columns):
