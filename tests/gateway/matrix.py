@@ -182,9 +182,10 @@ def main():
         bodies(folder)
         for command in commands:
             name, program, port = proxy.installed(command), args.sselens.resolve(), proxy.free_port()
-            with proxy.litellm(command, f"http://127.0.0.1:{port}/v1", drop=True) as through:
-                shell = Shell(program, folder, {
-                    "DIRECT": f"http://127.0.0.1:{port}/v1/chat/completions", "PROXY": f"{through}/chat/completions"})
+            direct = f"http://127.0.0.1:{port}"
+            with proxy.litellm(command, direct, proxy.chat(direct), drop=True) as through:
+                places = {"DIRECT": direct, "PROXY": through}
+                shell = Shell(program, folder, {k: f"{v}/v1/chat/completions" for k, v in places.items()})
                 with proxy.lab(program, port):
                     shell.run("sselens send --url $PROXY -b small.json -m lab/hello")  # loads half of the proxy
                     cells, new = column(shell, name)
