@@ -74,9 +74,9 @@ is left of the provider's words.
 
 LARGE = """## What a fault of size looks like
 
-`lab/large-request-fails` does fail by size: of the bodies above 50,000 bytes a third get a 502 or an answer cut in the middle.
-One command finds that, and between which sizes it begins. What LiteLLM 1.81.5 hands on looks rarer than it is: the
-answers that were cut get an invented finish, and only the 502 is left to be seen.
+`lab/large-request-fails` does fail by size: of the bodies above 50,000 bytes a third get a 502 or an answer cut in the
+middle. One command finds that, and between which sizes it begins. What LiteLLM 1.81.5 hands on looks rarer than it is:
+the answers that were cut get an invented finish, and only the 502 is left to be seen.
 
 """
 

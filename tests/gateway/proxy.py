@@ -7,6 +7,7 @@ second run is quick), listen on 127.0.0.1 only and are ended by the process ids 
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -56,9 +57,11 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that no connection is given by chance before it is listened on."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", random.randrange(20000, 30000)))
+            return s.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -6,11 +6,11 @@ says so and writes nothing where it can't. With --keep DIR the sessions stay the
 """
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+from concurrent import futures
 from pathlib import Path
 
 import proxy
@@ -19,7 +19,8 @@ TOP = """<!-- Written by `python3 tests/gateway/table.py`; don't edit. -->
 # What the LiteLLM proxy changes
 
 Every scenario of the lab was asked for twice at the same time: directly, and through a LiteLLM proxy with its own
-settings (no `drop_params`), but without retries. Both labs have one seed, so that they say the same to the byte.
+settings (no `drop_params`), but without retries. Both labs have one seed, so that they say the same to the byte. What
+a busy machine might have done (`gw-buffered`, a timeout) had to show twice.
 
 *Differences* has the codes of the differences, the gravest first, fatal ones and errors in bold; `sselens explain
 CODE` says what each means, who breaks on it and what to do. What is only information stands where nothing graver does,
@@ -35,12 +36,21 @@ sselens compare http://LAB/v1/chat/completions http://PROXY/v1/chat/completions 
 """
 DIALECTS = """## The other dialects, {n} scenarios
 
-What the lab does not play in Chat, and beside it a few scenarios that it does. The proxy asks the lab in the lab's
-dialect and is itself asked at the given path: in the same dialect, or in Chat, into which it translates. It holds a
-model that it was not told of for unable to stream Responses (*not announced*).
+What the lab does not play in Chat, and beside it four scenarios that it does, to judge by. The proxy asks the lab in
+the lab's dialect (its models `anthropic/*`, `gemini/*` and so on), and is itself asked at the given path: in the same
+dialect, or in Chat, into which it translates. A model that it was not told of (*not announced*) it holds for unable to
+stream Responses. The lab counts a prompt by the length of its JSON, which the proxy writes anew: `gw-usage-wrong` for
+the input alone is of the lab's making.
 {missing}
 ```
-sselens compare lab-DIALECT litellm-DIALECT -m DIALECT/NAME -b body.json --same
+[providers.lab-gemini]                  # places.toml
+dialect = "gemini"
+base_url = "http://LAB/v1beta"
+[providers.litellm-openai-chat]
+dialect = "openai-chat"
+base_url = "http://PROXY/v1"
+
+sselens compare --config places.toml lab-gemini litellm-openai-chat -m gemini/NAME -b body.json --same
 ```
 
 """
@@ -143,9 +153,9 @@ def compare(args, row, session, direct=None, through=None):
     else:
         session.unlink(missing_ok=True)
         asked, body = row.command(direct, through, session.parent)
-        line += [*asked, "--idle-timeout", "10", "--total-timeout", "45", "--save", session]
+        line += [*asked, "--idle-timeout", "10", "--total-timeout", "150", "--save", session]
         line += ["-H", "Authorization: Bearer x"]
-    done = subprocess.run(line, input=body, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(line, input=body, capture_output=True, text=True, timeout=200, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if len(lines) != 3:
         raise RuntimeError(f"{session}: {done.stderr or done.stdout}")
@@ -159,12 +169,23 @@ def measure(args, command, folder, rows, models):
         return [compare(args, row, row.session(folder)) for row in rows]
     upstream, done = f"http://127.0.0.1:{(port := proxy.free_port())}", []
     with proxy.litellm(command, upstream, models(upstream), drop=args.drop) as through:
-        # The first request loads half of the proxy, and counts for nothing.
-        for row in [*rows[:1], *rows]:
+        def ask(row):
             # Two labs that were never asked, with one seed, say the same to the byte.
             with proxy.lab(args.sselens) as direct, proxy.lab(args.sselens, port=port):
-                done.append(compare(args, row, row.session(folder), direct, through))
+                return compare(args, row, row.session(folder), direct, through)
+
+        # The first request loads half of the proxy, and counts for nothing.
+        for row in [*rows[:1], *rows]:
+            found = ask(row)
+            done.append(ask(row) if hasty(found) else found)
     return done[1:]
+
+
+def hasty(found):
+    """Whether a difference may be that of a busy machine: then only what it finds the second time counts."""
+    a, b, last = found
+    late = b["reason"] == "timeout" and a["reason"] != "timeout"
+    return late or any(d["code"] == "gw-buffered" for d in last["differences"])
 
 
 def cell(text):
@@ -187,7 +208,8 @@ def tables(rows, columns, names):
     head = ["scenario", "the lab speaks", "the proxy is asked at"][:len(rows[0].first())]
     direct = [column[0]["verdict"] for column in columns[0]]
     found = zip(rows, direct, *[[codes(c[2]["differences"]) for c in column] for column in columns])
-    text = table([*head, "direct", *[f"differences, {n}" for n in names]], [r.first() + list(rest) for r, *rest in found])
+    head_of_all = [*head, "direct", *[f"differences, {n}" for n in names]]
+    text = table(head_of_all, [r.first() + list(rest) for r, *rest in found])
     for name, column in zip(names, columns):
         said = [r.first() + [b["verdict"], c["verdict"]] for r, (_, b, c) in zip(rows, column)]
         text += f"\n### The verdicts, LiteLLM {name}\n\n" + table([*head, "through the proxy", "verdict"], said)
@@ -207,19 +229,20 @@ def main():
     scenarios = [json.loads(line) for line in listed.stdout.splitlines()]
     chat, others = rows_of(scenarios, args.only)
     known = {row.name for row in others if row.route[1] == "responses"}
-    names, in_chat, in_others = [], [], []
-    with contextlib.ExitStack() as stack:
-        kept = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for version in proxy.VERSIONS:
-            command = proxy.install(version, args.venvs)
-            if command is None:
-                sys.exit("nothing is written: both versions are wanted")
-            folder = kept / version
-            folder.mkdir(parents=True, exist_ok=True)
-            names.append(proxy.installed(command))
-            in_chat.append(measure(args, command, folder, chat, proxy.chat))
-            in_others.append(measure(args, command, folder, others, lambda up: proxy.dialects(up, known)))
-            print(f"LiteLLM {names[-1]}: {len(chat)} and {len(others)} comparisons", file=sys.stderr)
+    commands = [proxy.install(version, args.venvs) for version in proxy.VERSIONS]
+    if None in commands:
+        sys.exit("nothing is written: both versions are wanted")
+    names = [proxy.installed(command) for command in commands]
+    with tempfile.TemporaryDirectory() as scratch, futures.ThreadPoolExecutor(2) as pool:
+        jobs = []
+        for rows, models in [(chat, proxy.chat), (others, lambda up: proxy.dialects(up, known))]:
+            for command, name in zip(commands, names):
+                folder = (args.keep or Path(scratch)) / name
+                folder.mkdir(parents=True, exist_ok=True)
+                # Each has a proxy and labs of its own.
+                jobs.append(pool.submit(measure, args, command, folder, rows, models))
+        done = [job.result() for job in jobs]
+    in_chat, in_others = done[:len(names)], done[len(names):]
     if args.drop or args.only:
         for name, *columns in zip(names, in_chat, in_others):
             for row, (_, _, c) in zip(chat + others, columns[0] + columns[1]):
