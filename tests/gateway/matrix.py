@@ -11,7 +11,6 @@ and the sessions stay there.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -76,7 +75,7 @@ LARGE = """## What a fault of size looks like
 
 `lab/large-request-fails` does fail by size: of the bodies above 50,000 bytes a third get a 502 or an answer cut in the
 middle. One command finds that, and between which sizes it begins. What LiteLLM 1.81.5 hands on looks rarer than it is:
-the answers that were cut get an invented finish, and only the 502 is left to be seen.
+the answers that were cut get an invented finish, and what is left to be seen is the 502.
 
 """
 
@@ -119,8 +118,7 @@ class Shell:
                               cwd=self.folder, env=self.environment)
         if not done.stdout:
             raise RuntimeError(f"{line}: {done.stderr}")
-        # The proxy's traceback names this machine's folders.
-        text = re.sub(r'[^\s"]*/site-packages/', "site-packages/", done.stdout)
+        text = proxy.nameless(done.stdout)
         for name, place in self.places.items():
             text = text.replace(place, f"${name}")
         return text

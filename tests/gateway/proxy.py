@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -54,6 +55,11 @@ def arguments(parser):
 
 # What was started is ended then too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def nameless(text):
+    """A text without the folders of this machine, which a proxy's traceback names."""
+    return re.sub(r'[^\s"]*/site-packages/', "site-packages/", text)
 
 
 def free_port():

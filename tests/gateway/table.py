@@ -24,7 +24,8 @@ a busy machine might have done (`gw-buffered`, a timeout) had to show twice.
 
 *Differences* has the codes of the differences, the gravest first, fatal ones and errors in bold; `sselens explain
 CODE` says what each means, who breaks on it and what to do. What is only information stands where nothing graver does,
-and the small print that nearly every stream through the proxy has ({small}) where there is nothing else.
+and the small print that nearly every stream through the proxy has ({small}) where there is nothing else. The verdicts,
+further down, leave out what differs by no more than that.
 
 """
 CHAT = """## Chat Completions, {n} scenarios
@@ -39,8 +40,7 @@ DIALECTS = """## The other dialects, {n} scenarios
 What the lab does not play in Chat, and beside it four scenarios that it does, to judge by. The proxy asks the lab in
 the lab's dialect (its models `anthropic/*`, `gemini/*` and so on), and is itself asked at the given path: in the same
 dialect, or in Chat, into which it translates. A model that it was not told of (*not announced*) it holds for unable to
-stream Responses. The lab counts a prompt by the length of its JSON, which the proxy writes anew: `gw-usage-wrong` for
-the input alone is of the lab's making.
+stream Responses.
 {missing}
 ```
 [providers.lab-gemini]                  # places.toml
@@ -189,7 +189,8 @@ def hasty(found):
 
 
 def cell(text):
-    return text.replace("|", "\\|")
+    # The proxy's traceback names this machine's folders.
+    return proxy.nameless(text).replace("|", "\\|")
 
 
 def codes(differences):
@@ -211,7 +212,8 @@ def tables(rows, columns, names):
     head_of_all = [*head, "direct", *[f"differences, {n}" for n in names]]
     text = table(head_of_all, [r.first() + list(rest) for r, *rest in found])
     for name, column in zip(names, columns):
-        said = [r.first() + [b["verdict"], c["verdict"]] for r, (_, b, c) in zip(rows, column)]
+        told = [(r, b, c) for r, (_, b, c) in zip(rows, column) if {d["code"] for d in c["differences"]} - set(SMALL)]
+        said = [r.first() + [b["verdict"], c["verdict"]] for r, b, c in told]
         text += f"\n### The verdicts, LiteLLM {name}\n\n" + table([*head, "through the proxy", "verdict"], said)
     return text + "\n"
 
