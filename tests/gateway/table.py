@@ -124,10 +124,7 @@ class Row:
             urls = zip(places, (lab, spoken), (direct + LAB[lab][0], through + base))
             config.write_text("".join(f'[providers.{n}]\ndialect = "{d}"\nbase_url = "{u}"\n' for n, d, u in urls))
             places += ["--config", config]
-        body = {"model": model} if "model" not in LAB[lab][1] else {}
-        # As short as LiteLLM writes it, since the lab counts its length.
-        body = json.dumps(body | LAB[lab][1] | self.needs, separators=(",", ":"))
-        return [*places, "-m", model, "-b", "-"], body
+        return [*places, "-m", model, "-b", "-"], json.dumps(LAB[lab][1] | self.needs)
 
 
 def rows_of(scenarios, only):
