@@ -7,6 +7,8 @@ second run is quick), listen on 127.0.0.1 only and are ended by the process ids 
 import contextlib
 import json
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
@@ -55,10 +57,17 @@ def arguments(parser):
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
+def nameless(text):
+    """A text without the folders of this machine, which a proxy's traceback names."""
+    return re.sub(r'[^\s"]*/site-packages/', "site-packages/", text)
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that no connection is given by chance before it is listened on."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", random.randrange(20000, 30000)))
+            return s.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -88,11 +97,11 @@ def running(command, ready, **options):
 
 @contextlib.contextmanager
 def lab(program, port=None, seed="1"):
-    """The lab; gives its address up to `/v1`."""
+    """The lab; gives its address, without `/v1`."""
     port = port or free_port()
     command = [program, "lab", "--listen", f"127.0.0.1:{port}", "--pace", "0.05", "--seed", seed]
     with running(command, f"http://127.0.0.1:{port}/"):
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{port}"
 
 
 def install(version, venvs):
@@ -118,26 +127,50 @@ def installed(command):
     return done.stdout.strip()
 
 
+def chat(upstream):
+    """The proxy's models: all that the lab plays in Chat."""
+    return [{"model_name": "lab/*", "litellm_params": {"model": "openai/lab/*"} | v1(upstream)}]
+
+
+def dialects(upstream, known):
+    """The proxy's models: the first part of a name tells in which dialect the lab is asked. What LiteLLM does not know
+    by its name it holds for unable to stream Responses; the `known` are announced to it.
+    """
+    here, aws = {"api_key": "x"}, {"aws_access_key_id": "x", "aws_secret_access_key": "x", "aws_region_name": "x"}
+    rows = {
+        "anthropic/*": {"model": "anthropic/lab/*", "api_base": upstream} | here,
+        "gemini/*": {"model": "gemini/lab/*", "api_base": f"{upstream}/v1beta"} | here,
+        "ollama/*": {"model": "ollama_chat/lab/*", "api_base": upstream} | here,
+        "bedrock/*": {"model": "bedrock/converse/lab/*", "aws_bedrock_runtime_endpoint": upstream} | aws,
+        "unknown/*": {"model": "openai/lab/*"} | v1(upstream),
+    }
+    rows |= {f"responses/{name}": {"model": f"openai/lab/{name}"} | v1(upstream) for name in known}
+    info = {"model_info": {"supports_native_streaming": True, "mode": "responses"}}
+    return [{"model_name": name, "litellm_params": row} | (info if name.startswith("responses/") else {})
+            for name, row in rows.items()]
+
+
+def v1(upstream):
+    return {"api_base": f"{upstream}/v1", "api_key": "x"}
+
+
 @contextlib.contextmanager
-def litellm(command, upstream, drop=False, retries=0):
-    """A proxy that hands `lab/NAME` on to `upstream` as it is; gives its address up to `/v1`."""
+def litellm(command, upstream, models, drop=False, retries=0):
+    """A proxy with these models, in front of the lab at `upstream`; gives its address, without `/v1`."""
     port = free_port()
     config = {
-        "model_list": [
-            {
-                "model_name": "lab/*",
-                "litellm_params": {"model": "openai/lab/*", "api_base": upstream, "api_key": "x"},
-            }
-        ],
+        "model_list": models,
         "litellm_settings": {"drop_params": drop, "telemetry": False, "num_retries": retries},
         "router_settings": {"num_retries": retries},
         "general_settings": {"disable_spend_logs": True},
     }
     environment = {k: v for k, v in os.environ.items() if k not in DROPPED} | QUIET
+    # What it hands through unread goes to the lab, too.
+    environment |= {"GEMINI_API_BASE": upstream, "GEMINI_API_KEY": "x"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(json.dumps(config))  # JSON is YAML
         line = [command, "--config", file, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
         ready = f"http://127.0.0.1:{port}/health/liveliness"
         with running(line, ready, env=environment, cwd=folder):
-            yield f"http://127.0.0.1:{port}/v1"
+            yield f"http://127.0.0.1:{port}"
