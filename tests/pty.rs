@@ -61,7 +61,7 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
     t.press("Csend to lab\r");
     t.until("Model of B");
     t.press("reasoning-delta\r");
-    t.until("Both came to the same kind of end");
+    t.until("Both ended well");
     assert!(t.text().contains("lab/reasoning-delta"), "{}", t.text());
     t.press("Cfile\r");
     t.until("Compare with the recording");
