@@ -61,12 +61,12 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
     t.press("Csend to lab\r");
     t.until("Model of B");
     t.press("reasoning-delta\r");
-    t.until("Both came to the same kind of end");
+    t.until("Both ended well");
     assert!(t.text().contains("lab/reasoning-delta"), "{}", t.text());
     t.press("Cfile\r");
     t.until("Compare with the recording");
     t.press(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/cancelled/body.sse\r"));
-    t.until("B failed (closed, no finish)");
+    t.until("B failed, A did not (complete");
     t.press("qq");
     assert_eq!(t.ended(), 0);
     t.assert_clean();

@@ -49,6 +49,13 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
         return;
     }
+    let (left, right) = (fate(a.seen), fate(b.seen));
+    if hides_cut(a, b) && !found.has("gw-fabricated-finish") {
+        let ended = a.ended();
+        let message =
+            format!("{b} hands on as properly ended a stream that is not: {} {ended}.", a.name);
+        return found.add(rule!("ends-differ"), both(left, right), message);
+    }
     let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
     let named = ["gw-error-rewrapped", "gw-params-dropped"].iter().any(|c| found.has(c));
     if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
@@ -61,9 +68,6 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if told.iter().any(|c| found.has(c)) || changed && !b.was_stopped() {
         return;
     }
-    let (left, right) = (fate(a.seen), fate(b.seen));
-    let damaged =
-        matches!(a.seen.reason(), Some(Reason::Truncated | Reason::Reset | Reason::Protocol));
     let message = match (a.failed(), b.failed()) {
         // Nothing of it is lost: the one is what the other should have been.
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
@@ -73,13 +77,6 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         (true, false) => format!("{a} failed, {b} did not ({right}): {}.", a.why()),
         (false, true) => format!("{b} failed, {a} did not ({left}): {}.", b.why()),
-        _ if damaged && b.seen.ending().transport == Transport::Clean && b.seen.head.is_some() => {
-            format!(
-                "{b} hands on as properly ended a stream that is not: {} {}.",
-                a.name,
-                a.ended()
-            )
-        }
         _ => format!("both failed, each in its own way: {a} {}; {b} {}.", a.ended(), b.ended()),
     };
     found.add(rule!("ends-differ"), both(left, right), message);
@@ -101,6 +98,14 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let message = format!("{b} ends with a [DONE], {why}.");
     let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
     found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+}
+
+/// Whether the connection of the one was cut, and the other closes what came of it as if that were
+/// all.
+fn hides_cut(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let cut = matches!(a.seen.reason(), Some(Reason::Truncated | Reason::Reset | Reason::Protocol));
+    let clean = b.seen.ending().transport == Transport::Clean && b.seen.head.is_some();
+    cut && clean && a.failed() && b.failed() && b.error().is_none()
 }
 
 /// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.

@@ -66,6 +66,10 @@ fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
     };
     let got = codes(&stream(&end("abort")), &through(&end("stop")));
     assert_eq!(got[..2], ["gw-error-swallowed", "gw-finish-rewritten"]);
+    // Another word for the same end.
+    let got = compare(&stream(&end("eos_token")), &through(&end("stop")), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info));
+    assert!(got.verdict.starts_with("The finish is \"eos_token\" at A"), "{}", got.verdict);
     // An empty word is none.
     assert_eq!(codes(&stream(&end("")), &through(&end("stop")))[0], "gw-fabricated-finish");
     let mut told: Vec<String> = sound().into_iter().take(6).collect();
@@ -434,6 +438,9 @@ fn a_cut_that_is_closed_properly_is_hidden() {
     let got = compare(&a, &through(&cut), Expect::Same);
     assert_eq!(got.differences[0].rule.code, "ends-differ");
     assert!(got.verdict.starts_with("The gateway (B) hands on as properly ended"), "{got:?}");
+    // That a part of the text is lost, too, does not hide it.
+    let told = codes(&a, &through(&cut[..4]));
+    assert!(told.contains(&"ends-differ") && told.contains(&"gw-content-changed"), "{told:?}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::{Difference, Expect};
 use crate::inspect::Severity;
 use crate::text::{Newlines, visible};
 
-/// Of two calls that failed, or of which one was mended, these say all there is.
-const ERRORS: &[&str] = &["gw-error-rewrapped", "ends-differ"];
+/// Of two calls that failed, or of which one was mended, these say all there is; the first first.
+const ERRORS: &[&str] = &["gw-error-rewrapped", "gw-finish-rewritten", "ends-differ"];
 
 /// These are about what was sent.
 const REQUESTS: &[&str] = &["request-mutated", "gw-params-dropped", "duplicate-request-after-422"];
@@ -35,7 +35,8 @@ pub(super) fn verdict(
         _ if running => "So far no difference that more of the stream could not explain.".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
-            let error = differences.iter().find(|d| ERRORS.contains(&d.rule.code) && !is_done(d));
+            let of = |code| differences.iter().find(|d| d.rule.code == code && !is_done(d));
+            let error = ERRORS.iter().find_map(|code| of(*code));
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
