@@ -74,7 +74,7 @@ actions! {
     FilterPhase "filter-phase" "phase" "list the findings of one phase, of the next, of all"
     ToggleGroup "toggle-group" "open" "list the findings of one code one by one, or as one again"
     Explain "explain" "explain" "explain the selected finding"
-    Compare "compare" "compare" "compare: one request to two providers, or two exchanges side by side"
+    Compare "compare" "compare" "compare: one request at two providers, two requests at once, or two exchanges"
     SwapSides "swap-sides" "swap A B" "exchange A and B of a comparison"
     ExpectSame "expect-same" "same/different" "take what is compared for one stream, or for two of their own"
     LinkSides "link-sides" "link" "scroll both sides of a comparison by time, by frame, or each alone"

@@ -12,6 +12,9 @@ use crate::dialect;
 use crate::dialect::request::are_alike;
 use crate::journal::{ExchangeId, Request};
 
+/// The most requests to choose from: the bodies of a long session are not all looked through.
+const MOST: usize = 20;
+
 /// What was sent, by the number of its exchange. Equal drafts are kept once.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
@@ -53,6 +56,9 @@ impl App {
         let own = self.request.to_send();
         let mut others: Vec<(ExchangeId, Arc<Draft>)> = Vec::new();
         for exchange in self.exchanges.iter().rev() {
+            if others.len() == MOST {
+                break;
+            }
             let draft = match exchange.live {
                 true => self.sent.drafts.get(&exchange.id).cloned(),
                 false => {
@@ -74,8 +80,8 @@ impl App {
     /// key, so only where it went to that very place. What was masked in it is lost.
     fn again(&self, own: &Draft, recorded: &Request) -> Option<Draft> {
         let provider = self.provider()?;
-        let speaks = |name: &str| dialect::find(name);
-        let (from, to) = (speaks(&recorded.dialect)?, speaks(&provider.dialect)?);
+        let speaks = own.dialect.as_deref().unwrap_or(&provider.dialect);
+        let (from, to) = (dialect::find(&recorded.dialect)?, dialect::find(speaks)?);
         if !recorded.masked.is_empty() || recorded.url.contains("****") || !are_alike(from, to) {
             return None;
         }
@@ -87,19 +93,17 @@ impl App {
             false => origin(&there).is_some_and(|o| Some(o) == origin(&recorded.url)),
         };
         same.then(|| {
-            let draft = Draft {
-                model: recorded.model.clone(),
-                method: recorded.method.clone(),
-                body: recorded.body.to_vec(),
-                ..own.clone()
-            };
             let asked = ProviderInfo { model: recorded.model.clone(), ..provider.clone() };
             let usual = embedded || asked.address() == recorded.url;
-            let method = match (own.method.is_empty(), recorded.method.as_str()) {
-                (true, "POST") => String::new(),
-                _ => draft.method.clone(),
-            };
-            Draft { url: (!usual).then(|| recorded.url.clone()), method, ..draft }
+            // What goes without saying is left unsaid, so that one request is not taken for two.
+            let post = own.method.is_empty() && recorded.method == "POST";
+            Draft {
+                model: recorded.model.clone(),
+                url: (!usual).then(|| recorded.url.clone()),
+                method: if post { String::new() } else { recorded.method.clone() },
+                body: recorded.body.to_vec(),
+                ..own.clone()
+            }
         })
     }
 }

@@ -571,10 +571,12 @@ fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
 
 /// The report that was written, and where.
 fn written(played: &Played) -> (String, String) {
-    let [Effect::WriteFile { path, bytes }] = &played.outside.effects[..] else {
-        panic!("{:?}", played.outside.effects)
-    };
-    (path.display().to_string(), String::from_utf8(bytes.clone()).unwrap())
+    let written = played.outside.effects.iter().find_map(|e| match e {
+        Effect::WriteFile { path, bytes } => Some((path.display().to_string(), bytes.clone())),
+        _ => None,
+    });
+    let (path, bytes) = written.unwrap();
+    (path, String::from_utf8(bytes).unwrap())
 }
 
 #[test]

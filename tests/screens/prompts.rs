@@ -11,10 +11,12 @@ fn at(text: &str) -> Played {
 
 /// The file that the session would be saved to after these keys.
 fn saved(text: &str) -> String {
-    match &at(&format!("<c-s>{text}<enter>")).outside.effects[..] {
-        [Effect::SaveSession(path)] => path.display().to_string(),
-        other => panic!("{other:?}"),
-    }
+    let played = at(&format!("<c-s>{text}<enter>"));
+    let path = played.outside.effects.iter().find_map(|e| match e {
+        Effect::SaveSession(path) => Some(path.display().to_string()),
+        _ => None,
+    });
+    path.unwrap()
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::tui::pane::frames::{severity_sign, summary};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
+/// From this width on a half has room for the waits: both halves of 120 columns have it.
+const WITH_WAIT: u16 = 59;
+
 /// The rows below the heads of the columns.
 pub(super) fn rows(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
@@ -115,7 +118,7 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
         let columns = Columns {
             number: group(len as u64).len().max(2),
             at: if timed { 7 } else { 0 },
-            wait: if timed && half.width >= 60 { 8 } else { 0 },
+            wait: if timed && half.width >= WITH_WAIT { 8 } else { 0 },
         };
         let heads = columns.cells("#", "at", "Δ");
         line::put(buf, half, &[(&format!("   {heads} preview"), app.theme.of(Role::Label))]);

@@ -40,7 +40,7 @@ impl App {
         let to = if from.is_empty() { "its address" } else { &from };
         let of = a.map_or(String::new(), |(id, _)| format!("exchange {id} "));
         // Said once here and not with every row.
-        let title = format!("Compare {of}with … · sending: A (editor) goes to {to}, both at once");
+        let title = format!("Compare {of}with … · sending: A (editor) to {to}, both at once");
         let mut list = List::new(Picks::Beside, &title);
         let mut targets = Vec::new();
         for exchange in self.exchanges.iter().filter(|e| Some((e.id, e.live)) != a) {

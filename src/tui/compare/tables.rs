@@ -32,9 +32,12 @@ pub(super) struct Parts {
 pub(super) fn parts(app: &App, body: Rect) -> Parts {
     let detail = app.compare_detail().map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
     let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
-    let rows = made.map_or(0, |m| m.comparison.differences.len()).max(1) as u16;
-    // Each part but the first has a line above it.
-    let (list, detail) = if body.height >= WITH_FRAMES {
+    let differences = made.map_or(0, |m| m.comparison.differences.len());
+    let rows = differences.max(1) as u16;
+    // Each part but the first has a line above it. Where nothing differs there is room for frames.
+    let (list, detail) = if differences == 0 {
+        (rows.min(body.height), 0)
+    } else if body.height >= WITH_FRAMES {
         (rows.min(body.height / 4), (detail + 1).min(body.height / 3))
     } else {
         let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };

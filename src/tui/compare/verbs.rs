@@ -42,6 +42,9 @@ impl App {
                 _ => {}
             },
             Action::Copy => self.copy_comparison(),
+            Action::ExportMarkdown if self.compare_runs() => {
+                self.say("A stream runs: the report is written when both are over.");
+            }
             Action::ExportMarkdown => match self.comparison_report() {
                 Some(_) => {
                     let title = "Write a report of the comparison (Markdown) to";
