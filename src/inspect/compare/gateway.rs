@@ -158,10 +158,12 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         found.add(rule!("gw-fabricated-finish"), sides(), message);
     } else if !left.is_empty() {
         let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
-        let kept = |c: u32, f: &str| right.iter().any(|(d, g)| *d == c && same(f, g));
+        // Both are in order of the choice, and have each once.
+        let of_right = |c: u32| right.binary_search_by_key(&c, |(d, _)| *d).ok().map(|i| &right[i]);
+        let kept = |c: u32, f: &str| of_right(c).is_some_and(|(_, g)| same(f, g));
         let differs = left.iter().find(|(c, f)| !kept(*c, f));
         let Some((choice, word)) = differs else { return };
-        let other = right.iter().find(|(c, _)| c == choice);
+        let other = of_right(*choice);
         let message = match (other, left.len().max(right.len())) {
             (Some((_, other)), 1) => {
                 format!("the finish is {word:?} at {a} and {other:?} at {b}.")
@@ -415,6 +417,7 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let only = |of: &[String], not: &[String]| -> Vec<String> {
+        let not: HashSet<&String> = not.iter().collect();
         of.iter().filter(|k| !not.contains(k)).cloned().collect()
     };
     let (left, right) = (only(&x, &y), only(&y, &x));
@@ -504,8 +507,8 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     for row in a.seen.shape().rows() {
         let value = row.types.iter().any(|t| *t != "null");
         let told = TOLD.iter().any(|t| row.path.contains(t));
-        // What stands inside of something that is gone is gone with it.
-        let inside = gone.iter().any(|g| row.path.starts_with(g.as_str()));
+        // What stands inside of something that is gone is gone with it, and comes right after it.
+        let inside = gone.last().is_some_and(|g| row.path.starts_with(g.as_str()));
         if value && !told && !inside && !theirs.contains(&row.path) {
             gone.push(row.path);
         }
@@ -525,15 +528,15 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if !same_dialect(a, b) || b.error().is_some() {
         return;
     }
-    let rows = b.seen.shape().rows();
     let null = |types: &[&str]| types.contains(&"null");
+    let theirs = b.seen.shape().rows().into_iter().filter(|r| null(&r.types));
+    let theirs: HashSet<String> = theirs.map(|r| r.path).collect();
     let stripped: Vec<_> = a
         .seen
         .shape()
         .rows()
         .into_iter()
-        .filter(|r| null(&r.types))
-        .filter(|r| rows.iter().all(|s| s.path != r.path || !null(&s.types)))
+        .filter(|r| null(&r.types) && !theirs.contains(&r.path))
         .filter(|r| a.carriers > 0 && r.count > 0)
         .map(|r| r.path)
         .collect();
@@ -546,6 +549,7 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let common = |of: &[String], other: &[String]| -> Vec<String> {
+        let other: HashSet<&String> = other.iter().collect();
         of.iter().filter(|k| other.contains(k)).cloned().collect()
     };
     let (x, y) = (common(&a.keys, &b.keys), common(&b.keys, &a.keys));
