@@ -227,6 +227,8 @@ impl Family for Tool {
         // The choices with calls that the provider did not run itself.
         let to_run = tools.iter().filter(|t| !is_the_providers(now, t)).map(|t| t.choice);
         let to_run: std::collections::BTreeSet<u32> = to_run.collect();
+        // Once: to tell it is to look at every choice.
+        let severity = unless_healthy(now, Severity::Warn);
         for (choice, reason) in now.answer().finish() {
             let (calls, ran) = (now.answer().calls_of(choice), !to_run.contains(&choice));
             let at = now.answer().finish_frame(choice);
@@ -235,7 +237,6 @@ impl Family for Tool {
                 offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
             };
             if STOPPED.contains(&reason) && !ran {
-                let severity = unless_healthy(now, Severity::Warn);
                 let message = format!(
                     "{} came, and the finish says \"{reason}\".",
                     text::count(calls, "tool call")
