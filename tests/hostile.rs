@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use sselens::dialect::DIALECTS;
+use sselens::inspect::compare::{Expect, compare};
 use sselens::inspect::{Inspection, Options};
 use sselens::journal::{EndCause, Entry, What};
 
@@ -174,6 +175,16 @@ fn damaged(body: &Body, how: &[(u8, usize, usize)]) -> Vec<u8> {
 }
 
 fn inspect(body: &[u8], content_type: Option<&str>, dialect: &str) -> Inspection {
+    inspect_reads(body, body.len(), content_type, dialect)
+}
+
+/// The same of a body that comes in reads of so many bytes.
+fn inspect_reads(
+    body: &[u8],
+    read: usize,
+    content_type: Option<&str>,
+    dialect: &str,
+) -> Inspection {
     let mut inspection = Inspection::new(Arc::new(Options::default()));
     let bare = What::Bare {
         status: Some(200),
@@ -181,10 +192,13 @@ fn inspect(body: &[u8], content_type: Option<&str>, dialect: &str) -> Inspection
         dialect: Some(dialect.to_owned()),
         named_sse: false,
     };
-    let bytes = Bytes::copy_from_slice(body);
-    let read = What::Body { len: bytes.len() as u32, bytes, masked: vec![] };
+    let reads = body.chunks(read.max(1)).map(|bytes| What::Body {
+        len: bytes.len() as u32,
+        bytes: Bytes::copy_from_slice(bytes),
+        masked: vec![],
+    });
     let end = What::End { cause: EndCause::Complete, detail: String::new() };
-    for what in [bare, read, end] {
+    for what in [bare].into_iter().chain(reads).chain([end]) {
         inspection.push(&Entry { x: 0, at: None, what });
     }
     inspection
@@ -265,6 +279,65 @@ fn many_tool_calls_take_linear_time() {
     });
     // A second or three; each with all before it took two minutes.
     assert_eq!(told.recv_timeout(Duration::from_secs(40)), Ok(60_000));
+}
+
+fn chunk(choices: &str) -> String {
+    format!("data: {{\"object\":\"chat.completion.chunk\",\"choices\":[{choices}]}}\n\n")
+}
+
+fn joined(n: usize, item: impl Fn(usize) -> String) -> String {
+    (0..n).map(item).collect::<Vec<_>>().join(",")
+}
+
+// Of what follows, everything with everything would take from minutes to years.
+
+#[test]
+fn many_blanks_before_a_body_take_linear_time() {
+    for begin in ["", "["] {
+        let blanks = format!("{begin}{}", " ".repeat(4 << 20));
+        let inspection = inspect_reads(blanks.as_bytes(), 64, None, "auto");
+        assert_eq!(inspection.frames().len(), 1);
+    }
+}
+
+#[test]
+fn many_items_beside_many_keys_take_linear_time() {
+    let keys = joined(9_000, |i| format!("\"k{i}\":0"));
+    let body =
+        format!("data: {{\"x\":{{{keys}}}}}\n\ndata: {{\"x\":[0{}]}}\n\n", ",0".repeat(1 << 20));
+    let inspection = inspect(body.as_bytes(), Some("text/event-stream"), "auto");
+    assert_eq!(inspection.shape().count("x[]"), (1 << 20) + 1);
+}
+
+#[test]
+fn many_choices_and_members_are_compared_in_linear_time() {
+    let stream = |from: usize| {
+        let choices = joined(30_000, |i| {
+            format!("{{\"index\":{i},\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"stop\"}}")
+        });
+        let keys = joined(100_000, |i| format!("\"k{}\":null", i + from));
+        let keys = chunk("{\"index\":0,\"delta\":{\"content\":\"a\"}}")
+            .replace("\"choices\"", &format!("{keys},\"choices\""));
+        let body = keys + &chunk(&choices);
+        inspect(body.as_bytes(), Some("text/event-stream"), "openai-chat")
+    };
+    let (a, b) = (stream(0), stream(1));
+    assert_eq!(a.answer().finish().count(), 30_000);
+    let codes: Vec<_> =
+        compare(&a, &b, Expect::Same).differences.iter().map(|d| d.rule.code).collect();
+    assert!(codes.contains(&"gw-null-stripped"), "{codes:?}");
+}
+
+/// Nested lists cost no stack, wherever text is looked for.
+#[test]
+fn depth_costs_no_stack() {
+    let deep = format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000));
+    for field in ["content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"] {
+        let body = chunk(&format!("{{\"index\":0,\"delta\":{{\"{field}\":{deep}}}}}"));
+        for dialect in DIALECTS {
+            check(body.as_bytes(), Some("text/event-stream"), dialect.name());
+        }
+    }
 }
 
 /// The most memory that this process had, in KiB, where the system tells.

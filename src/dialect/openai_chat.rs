@@ -460,12 +460,19 @@ fn thoughts(
 }
 
 /// Text where a string belongs; of an object or list (`reasoning: {"text": …}`) the text inside,
-/// or else its source: it is shown, and found fault with elsewhere.
-fn loose_text(value: Value<'_>) -> Cow<'_, str> {
+/// or else its source: it is shown, and found fault with elsewhere. Lists in a list are only their
+/// source: the wire decides how deep they go.
+fn loose_text<'a>(value: Value<'a>) -> Cow<'a, str> {
     match value.kind() {
         Kind::String => value.as_str().unwrap_or_default(),
         Kind::Null => Cow::Borrowed(""),
-        Kind::Array => value.items().map(loose_text).collect::<String>().into(),
+        Kind::Array => {
+            let text = |item: Value<'a>| match item.kind() {
+                Kind::Array => Cow::Borrowed(item.source()),
+                _ => loose_text(item),
+            };
+            value.items().map(text).collect::<String>().into()
+        }
         Kind::Object => ["text", "content", "summary", "thinking"]
             .iter()
             .find_map(|k| value.str(k))

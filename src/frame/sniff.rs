@@ -36,9 +36,11 @@ pub(super) struct Sniffer {
     ndjson: bool,
     /// The header says AWS's binary messages.
     eventstream: bool,
+    /// Up to here the body is blank.
+    blank: usize,
     /// Start of the line that is looked at.
     line: usize,
-    /// Up to here that line has no end.
+    /// Up to here that line has no end, or nothing but blanks follows an opening bracket.
     scan: usize,
     /// Whether the first line that is not blank is a JSON value of its own.
     first_line_is_json: Option<bool>,
@@ -52,6 +54,7 @@ impl Sniffer {
             sse: media == "text/event-stream" || (media.is_empty() && hint.named_sse),
             ndjson: ndjson.iter().any(|n| media.ends_with(n)),
             eventstream: media == "application/vnd.amazon.eventstream",
+            blank: 0,
             line: 0,
             scan: 0,
             first_line_is_json: None,
@@ -71,8 +74,8 @@ impl Sniffer {
         }
         let bom: &[u8] = b"\xef\xbb\xbf";
         let content = body.strip_prefix(bom).unwrap_or(body);
-        let blank = content.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
-        let start = body.len() - content.len() + blank.count();
+        self.blank = skip_blanks(body, self.blank.max(body.len() - content.len()));
+        let start = self.blank;
         let rest = if self.sse { Framing::Sse } else { Framing::Whole };
         let Some(&first) = body.get(start) else {
             return end.then_some(if body.is_empty() { Framing::Whole } else { rest });
@@ -81,7 +84,7 @@ impl Sniffer {
             return None;
         }
         match first {
-            b'[' if !self.sse && !self.ndjson => array(&body[start + 1..], end),
+            b'[' if !self.sse && !self.ndjson => self.array(body, start + 1, end),
             b'<' | b'[' => Some(Framing::Whole),
             b'{' if self.ndjson => Some(Framing::Ndjson),
             b'{' => self.second_line(body, start, end),
@@ -119,6 +122,16 @@ impl Sniffer {
         self.lines(body, start, end, |_, line, _| looks_like_field(line).then_some(Framing::Sse))
     }
 
+    /// A body that begins with `[`, before `inside`: an array of objects is a stream of them.
+    fn array(&mut self, body: &[u8], inside: usize, end: bool) -> Option<Framing> {
+        self.scan = skip_blanks(body, self.scan.max(inside));
+        match body.get(self.scan) {
+            Some(b'{' | b']') => Some(Framing::Array),
+            Some(_) => Some(Framing::Whole),
+            None => end.then_some(Framing::Array),
+        }
+    }
+
     /// Gives each line to `look` once it is whole, and the last one as far as it is there; goes on
     /// where it stopped the last time.
     fn lines(
@@ -153,13 +166,10 @@ impl Sniffer {
     }
 }
 
-/// A body that begins with `[`, given what follows: an array of objects is a stream of them.
-fn array(rest: &[u8], end: bool) -> Option<Framing> {
-    match rest.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
-        Some(b'{' | b']') => Some(Framing::Array),
-        Some(_) => Some(Framing::Whole),
-        None => end.then_some(Framing::Array),
-    }
+/// Where the blanks end that stand at `from`.
+fn skip_blanks(body: &[u8], from: usize) -> usize {
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    from + body[from..].iter().take_while(blank).count()
 }
 
 /// Whether a line (or its beginning) is a comment or one of the standard's four fields.

@@ -98,6 +98,8 @@ pub struct Answer {
     tools: Vec<ToolCall>,
     places: Places,
     finish: BTreeMap<u32, (String, u32)>,
+    /// The choices of the last frame that had a finish, and which frame that was.
+    finished_last: (u32, Vec<u32>),
     causes: BTreeMap<u32, String>,
     /// The last usage given, field by field.
     pub usage: Usage,
@@ -139,6 +141,10 @@ impl Answer {
             Fact::Tool(piece) => self.add_tool(frame, *piece),
             Fact::Finish { choice, reason } => {
                 self.finish.insert(choice, (reason.into_owned(), frame));
+                if self.finished_last.0 != frame {
+                    self.finished_last = (frame, Vec::new());
+                }
+                self.finished_last.1.push(choice);
             }
             Fact::Cause { choice, cause } => drop(self.causes.insert(choice, cause.into_owned())),
             Fact::Usage { path, usage } => {
@@ -347,6 +353,16 @@ impl Answer {
         self.finish.iter().map(|(c, (reason, _))| (*c, reason.as_str()))
     }
 
+    /// How many calls a choice has made.
+    pub(super) fn calls_of(&self, choice: u32) -> u64 {
+        self.places.made.get(&choice).copied().unwrap_or(0)
+    }
+
+    /// Why a choice ended, if it said so.
+    pub(super) fn finish_of(&self, choice: u32) -> Option<&str> {
+        self.finish.get(&choice).map(|(reason, _)| reason.as_str())
+    }
+
     /// What a choice gave as the cause of its finish, where that stands beside the finish.
     pub fn cause(&self, choice: u32) -> Option<&str> {
         self.causes.get(&choice).map(String::as_str)
@@ -355,6 +371,11 @@ impl Answer {
     /// The frame of a choice's (last) finish.
     pub fn finish_frame(&self, choice: u32) -> Option<u32> {
         self.finish.get(&choice).map(|f| f.1)
+    }
+
+    /// The choices of which the last frame that had a finish told one, if `frame` is that frame.
+    pub(super) fn finished_in(&self, frame: u32) -> &[u32] {
+        if self.finished_last.0 == frame { &self.finished_last.1 } else { &[] }
     }
 
     /// Every choice that was heard of.

@@ -50,6 +50,8 @@ struct Node {
     is_item: bool,
     parent: u32,
     children: Vec<u32>,
+    /// The child that stands for the items of an array; 0, which is nobody's child, for none.
+    items: u32,
     /// The child found last: frames repeat themselves, so the next key is mostly the next child.
     hint: usize,
     types: u8,
@@ -170,16 +172,19 @@ impl Shape {
 
     fn child(&mut self, node: u32, key: &[u8], is_item: bool) -> Option<u32> {
         let parent = &self.nodes[node as usize];
+        if is_item && parent.items != 0 {
+            return Some(parent.items);
+        }
         let is = |at: usize| {
             let child = *parent.children.get(at)?;
             let n = &self.nodes[child as usize];
-            (n.is_item == is_item && &*n.key == key).then_some((at, child))
+            (!is_item && !n.is_item && &*n.key == key).then_some((at, child))
         };
         let found = is(parent.hint).or_else(|| is(0)).or_else(|| {
-            if parent.children.len() < MANY {
+            if is_item {
+                None
+            } else if parent.children.len() < MANY {
                 (0..parent.children.len()).find_map(is)
-            } else if is_item {
-                parent.children.iter().position(|c| self.nodes[*c as usize].is_item).and_then(is)
             } else {
                 self.by_key.get(&(node, key.into())).map(|c| (parent.hint, *c))
             }
@@ -197,6 +202,9 @@ impl Shape {
             self.by_key.insert((node, key.into()), child);
         }
         let parent = &mut self.nodes[node as usize];
+        if is_item {
+            parent.items = child;
+        }
         parent.children.push(child);
         parent.hint = parent.children.len();
         Some(child)

@@ -149,33 +149,36 @@ impl Bare {
         let Some(mut head) = self.head.take() else { return body(bytes, at) };
         head.extend_from_slice(bytes);
         let mut out = Vec::new();
+        // Where the head begins that is not known to be an interim one.
+        let mut from = 0;
         loop {
-            let is_head = head.starts_with(b"HTTP/");
-            if !is_head && b"HTTP/".starts_with(&head[..head.len().min(5)]) && head.len() < 5 {
+            let rest = &head[from..];
+            let is_head = rest.starts_with(b"HTTP/");
+            if !is_head && b"HTTP/".starts_with(&rest[..rest.len().min(5)]) && rest.len() < 5 {
                 break;
             }
-            let end = if is_head { end_of_head(&head) } else { None };
-            let (Some(end), true) = (end, is_head) else {
-                if is_head && head.len() < MAX_HEAD {
+            let end = if is_head { end_of_head(rest) } else { None };
+            let Some(end) = end else {
+                if is_head && rest.len() < MAX_HEAD {
                     break;
                 }
                 out.extend(self.begin(at, None));
-                out.extend(body(&head, at));
+                out.extend(body(rest, at));
                 return out;
             };
-            let rest = head.split_off(end);
-            let parsed = parse_head(&head);
+            let (parsed, rest) = (parse_head(&rest[..end]), &rest[end..]);
             // `curl -L` and interim answers put one head after the other.
             let more = rest.starts_with(b"HTTP/");
             if parsed.as_ref().is_none_or(|h| h.status >= 200) && !more {
                 out.extend(self.begin(at, parsed));
-                out.extend(body(&rest, at));
+                out.extend(body(rest, at));
                 return out;
             }
             let interim = parsed.filter(|h| h.status < 200);
             self.interim.extend(interim.map(|h| Head { interim: true, ..h }));
-            head = rest;
+            from += end;
         }
+        head.drain(..from);
         self.head = Some(head);
         out
     }
@@ -214,9 +217,11 @@ pub(super) fn body(bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
 
 /// Where the body begins: after the first blank line.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let crlf = memchr::memmem::find(bytes, b"\r\n\r\n").map(|i| i + 4);
-    let lf = memchr::memmem::find(bytes, b"\n\n").map(|i| i + 2);
-    crlf.into_iter().chain(lf).min()
+    memchr::memchr_iter(b'\n', bytes).map(|i| i + 1).find_map(|next| {
+        let crlf = bytes[..next].ends_with(b"\r\n") && bytes[next..].starts_with(b"\r\n");
+        let blank = if crlf { 2 } else { usize::from(bytes[next..].starts_with(b"\n")) };
+        (blank > 0).then_some(next + blank)
+    })
 }
 
 /// Reads what curl prints of a head. The secrets in it are masked.

@@ -133,9 +133,11 @@ fn rewritten(
     found: &mut Found,
 ) {
     let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
-    let kept = |c: u32, f: &str| right.iter().any(|(d, g)| *d == c && same(f, g));
+    // Both are in order of the choice, and have each once.
+    let of_right = |c: u32| right.binary_search_by_key(&c, |(d, _)| *d).ok().map(|i| &right[i]);
+    let kept = |c: u32, f: &str| of_right(c).is_some_and(|(_, g)| same(f, g));
     let Some((choice, word)) = left.iter().find(|(c, f)| !kept(*c, f)) else { return };
-    let other = right.iter().find(|(c, _)| c == choice);
+    let other = of_right(*choice);
     let message = match (other, left.len().max(right.len())) {
         (Some((_, other)), 1) => format!("the finish is {word:?} at {a} and {other:?} at {b}."),
         (Some((_, other)), _) => {

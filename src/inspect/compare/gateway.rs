@@ -341,6 +341,7 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let only = |of: &[String], not: &[String]| -> Vec<String> {
+        let not: HashSet<&String> = not.iter().collect();
         of.iter().filter(|k| !not.contains(k)).cloned().collect()
     };
     let (left, right) = (only(&x, &y), only(&y, &x));
@@ -457,8 +458,8 @@ fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
             || call.is_none() && read.iter().any(|r| within(&row.path, r))
             || call.is_some_and(|m| m.is_empty() || CALL.iter().any(|c| within(m, c)))
             || no_usage && within(&row.path, "usage");
-        // What stands inside of something that is gone is gone with it.
-        let inside = gone.iter().any(|g| within(&row.path, g));
+        // What stands inside of something that is gone is gone with it, and comes right after it.
+        let inside = gone.last().is_some_and(|g| within(&row.path, g));
         if value && !told && !inside && !theirs.contains(&row.path) {
             gone.push(row.path);
         }
@@ -485,15 +486,15 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if !same_dialect(a, b) || b.error().is_some() {
         return;
     }
-    let rows = b.seen.shape().rows();
     let null = |types: &[&str]| types.contains(&"null");
+    let theirs = b.seen.shape().rows().into_iter().filter(|r| null(&r.types));
+    let theirs: HashSet<String> = theirs.map(|r| r.path).collect();
     let stripped: Vec<_> = a
         .seen
         .shape()
         .rows()
         .into_iter()
-        .filter(|r| null(&r.types))
-        .filter(|r| rows.iter().all(|s| s.path != r.path || !null(&s.types)))
+        .filter(|r| null(&r.types) && !theirs.contains(&r.path))
         .filter(|r| a.carriers > 0 && r.count > 0)
         .map(|r| r.path)
         .collect();
@@ -506,6 +507,7 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let common = |of: &[String], other: &[String]| -> Vec<String> {
+        let other: HashSet<&String> = other.iter().collect();
         of.iter().filter(|k| other.contains(k)).cloned().collect()
     };
     let (x, y) = (common(&a.keys, &b.keys), common(&b.keys, &a.keys));

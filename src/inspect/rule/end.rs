@@ -451,7 +451,7 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
             .any(|(t, r)| !t && !content[r.clone()].trim().is_empty()),
         None => !content.trim().is_empty(),
     };
-    let called = answer.tools().iter().any(|t| t.choice == choice);
+    let called = answer.calls_of(choice) > 0;
     let spoke = wrote
         || called
         || [Channel::Refusal, Channel::Other].iter().any(|c| !answer.text(*c, choice).is_empty());

@@ -132,8 +132,8 @@ impl Finish {
                 out.raise(rule!("content-after-finish"), seen.place(), message);
             }
         }
-        for (choice, _) in answer.finish().filter(|(c, _)| here(*c)) {
-            let bit = 1u128 << choice.min(127);
+        for choice in answer.finished_in(seen.index) {
+            let bit = 1u128 << choice.min(&127);
             if self.finished & bit != 0 {
                 let message = format!("The answer finishes again in frame {}.", seen.index);
                 out.raise_once(rule!("finish-repeated"), seen.place(), message);

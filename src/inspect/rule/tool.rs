@@ -224,17 +224,19 @@ impl Family for Tool {
         if !finishes.iter().any(|f| CALLED.contains(f)) {
             return;
         }
+        // The choices with calls that the provider did not run itself.
+        let to_run = tools.iter().filter(|t| !is_the_providers(now, t)).map(|t| t.choice);
+        let to_run: std::collections::BTreeSet<u32> = to_run.collect();
+        // Once: to tell it is to look at every choice.
+        let severity = unless_healthy(now, Severity::Warn);
         for (choice, reason) in now.answer().finish() {
-            let mine = || tools.iter().filter(|t| t.choice == choice);
-            let calls = mine().count() as u64;
-            let ran = mine().all(|t| is_the_providers(now, t));
+            let (calls, ran) = (now.answer().calls_of(choice), !to_run.contains(&choice));
             let at = now.answer().finish_frame(choice);
             let at = Place {
                 frame: at,
                 offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
             };
             if STOPPED.contains(&reason) && !ran {
-                let severity = unless_healthy(now, Severity::Warn);
                 let message = format!(
                     "{} came, and the finish says \"{reason}\".",
                     text::count(calls, "tool call")
@@ -354,8 +356,7 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
             out.raise(rule!("tool-args-complete-too-early"), place(now, tool), message);
         }
         Err(e) => {
-            let by_length =
-                now.answer().finish().any(|f| f.0 == tool.choice && super::end::is_length(f.1));
+            let by_length = now.answer().finish_of(tool.choice).is_some_and(super::end::is_length);
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}.");
