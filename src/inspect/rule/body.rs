@@ -168,12 +168,11 @@ impl Family for Body {
         }
         let [.., before, _] = now.reads() else { return };
         let cut = before.decoded;
-        // A frame that only waited for the framing to be certain may have come whole before.
-        let split = |f: &Frame| f.offset < cut && cut < f.end();
-        if let Some(at) = now.frames()[first..].iter().position(split) {
-            let (index, frame) = (first + at, &now.frames()[first + at]);
+        // What waited for the framing to be certain came before, whole or in pieces.
+        let reads = |f: &Frame| if f.offset < cut { now.reads_of(f).len() } else { 1 };
+        let done = now.frames()[first..].iter().map(|f| (f, reads(f)));
+        if let Some((index, (frame, reads))) = (first..).zip(done).find(|(_, (_, n))| *n > 1) {
             let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-            let reads = now.reads_of(frame).len();
             out.raise_once(
                 rule!("frame-split-across-reads"),
                 place,
