@@ -51,10 +51,6 @@ impl App {
             list.sign((sign, role));
             targets.push(Target::Exchange(exchange.id, exchange.live));
         }
-        if a.is_some() {
-            list.add("a file …", "a recording as B; nothing is sent");
-            targets.push(Target::File);
-        }
         let own = self.request.to_send();
         for (id, other) in self.other_requests() {
             let label = format!("send exchange {id}'s request as B");
@@ -62,21 +58,29 @@ impl App {
             list.sign(("✔", Role::Ok));
             targets.push(Target::Request(other));
         }
+        // The present provider first; those without their key would come to nothing: last.
+        let mut providers: Vec<_> = self.providers.iter().enumerate().collect();
+        providers.sort_by_key(|(_, p)| p.name != from);
+        let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
+        let (missing, ready): (Vec<_>, Vec<_>) =
+            providers.into_iter().partition(|(_, p)| without(p));
+        for (row, provider) in ready {
+            list.add(format!("send to {}", provider.name), &provider.dialect);
+            list.sign(("✔", Role::Ok));
+            targets.push(Target::Provider(row));
+        }
+        if a.is_some() {
+            list.add("a file …", "a recording as B; nothing is sent");
+            targets.push(Target::File);
+        }
         list.add("send a body from a file …", "as B, byte for byte, all else as in the editor");
         list.sign(("✔", Role::Ok));
         targets.push(Target::Body);
-        // The present provider first, those without their key last.
-        let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
-        let mut providers: Vec<_> = self.providers.iter().enumerate().collect();
-        providers.sort_by_key(|(_, p)| (p.name != from, without(p)));
-        for (row, provider) in providers {
-            let missing = without(provider);
-            let key = match (&provider.key_variable, missing) {
-                (Some(name), true) => format!(" · {name} is not set"),
-                _ => String::new(),
-            };
-            list.add(format!("send to {}", provider.name), format!("{}{key}", provider.dialect));
-            list.sign(if missing { ("·", Role::Dim) } else { ("✔", Role::Ok) });
+        for (row, provider) in missing {
+            let key = provider.key_variable.as_deref().unwrap_or_default();
+            let note = format!("{} · {key} is not set", provider.dialect);
+            list.add(format!("send to {}", provider.name), note);
+            list.sign(("·", Role::Dim));
             targets.push(Target::Provider(row));
         }
         self.targets = targets;
