@@ -55,15 +55,15 @@ fn same(a: &Side<'_>, b: &Side<'_>) -> bool {
 
 /// Whether the error of `b` holds what `a` says: its message or, where its body has none, that.
 fn quotes(b: &Side<'_>, a: &Side<'_>) -> bool {
-    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
+    let message = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
     let body = || String::from_utf8_lossy(a.seen.body()).trim().to_owned();
-    let (mine, theirs) = (said(b).unwrap_or_default(), said(a).unwrap_or_else(body));
+    let (mine, theirs) = (message(b).unwrap_or_default(), message(a).unwrap_or_else(body));
     !theirs.is_empty() && mine.contains(&theirs)
 }
 
 /// Whether the error of `b` has most of the words of that of `a`; one without words loses none.
 fn hands_on(b: &Side<'_>, a: &Side<'_>) -> bool {
-    let said = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.to_lowercase());
+    let said = |s: &Side<'_>| s.said().map(|said| said.to_lowercase());
     let (Some(mine), Some(theirs)) = (said(b), said(a)) else { return true };
     let words = theirs.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
     let (mut all, mut kept) = (0, 0);

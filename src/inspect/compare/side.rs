@@ -8,7 +8,7 @@ use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Reason;
-use crate::inspect::rule::said;
+use crate::inspect::rule::{provider_words, said};
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::{count, preview};
@@ -174,7 +174,21 @@ impl<'a> Side<'a> {
             let status = status.map_or(String::new(), |s| format!("{s} "));
             return Some(format!("{status}{:?}{kind}", kernel(&first.message, 80)));
         }
-        self.seen.status().filter(|s| *s >= 300).map(|s| format!("status {s}"))
+        let status = self.seen.status().filter(|s| *s >= 300)?;
+        Some(match self.said() {
+            Some(said) if said.starts_with('<') => format!("{status} with a web page"),
+            Some(said) => format!("{status} {:?}", kernel(&said, 80)),
+            None => format!("status {status}"),
+        })
+    }
+
+    /// What the error says: its message or, of a refusal in no shape of the dialect's, what its body
+    /// has for one.
+    pub(super) fn said(&self) -> Option<String> {
+        let first = self.seen.answer().errors.first();
+        let refused = self.seen.status().is_some_and(|s| s >= 300);
+        let body = || provider_words(self.seen).filter(|_| refused);
+        first.map(|e| e.message.clone()).or_else(body).filter(|said| !said.is_empty())
     }
 
     /// Whether the finish word itself says that it failed.

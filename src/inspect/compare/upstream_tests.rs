@@ -40,6 +40,26 @@ fn a_422_that_is_handed_on_is_not_lost() {
 }
 
 #[test]
+fn a_422_whose_words_are_gone_weighs_more_than_one_in_other_words() {
+    let body =
+        r#"{"detail":[{"loc":["body","tool_choice"],"msg":"Input should be a valid dictionary"}]}"#;
+    let none = r#"{"error":{"message":"'async for' requires an object with __aiter__ method, got NoneType","type":"None","param":"None","code":"500"}}"#;
+    let b = marked(500, "application/json", &[none.to_owned()]);
+    let got = compare(&refused(422, body), &b, Expect::Same);
+    let lost = &got.differences[0];
+    assert_eq!((lost.rule.code, lost.severity), ("gw-error-rewrapped", Severity::Warn));
+    let told = "The gateway (B) lost the 422 of A (422 \"body.tool_choice: Input should be a valid \
+                dictionary\") and says 500 ";
+    assert!(got.verdict.starts_with(told), "{}", got.verdict);
+    let page = "<html><h1>502 Bad Gateway</h1></html>";
+    let a = inspected(502, "text/html", &[page.to_owned()], EndCause::Complete);
+    let told = format!(r#"{{"error":{{"message":"OpenAIException - {page}","code":"502"}}}}"#);
+    let got = compare(&a, &marked(502, "application/json", &[told]), Expect::Same);
+    assert_eq!(got.differences[0].severity, Severity::Info);
+    assert!(got.verdict.contains("the error of A, 502 with a web page,"), "{}", got.verdict);
+}
+
+#[test]
 fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
     let body =
         r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;

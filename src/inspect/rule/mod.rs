@@ -31,6 +31,7 @@ mod usage;
 
 pub(in crate::inspect) use connect::said;
 pub(in crate::inspect) use end::{is_filter, is_length};
+pub(in crate::inspect) use status::provider_words;
 
 use serde::Serialize;
 

@@ -256,7 +256,7 @@ fn error_body(now: &Inspection, place: Place, out: &mut Out<'_>) {
 }
 
 /// The provider's own words in an error body, as far as there are any.
-fn provider_words(now: &Inspection) -> Option<String> {
+pub(in crate::inspect) fn provider_words(now: &Inspection) -> Option<String> {
     if let Some(error) = now.answer().errors.first() {
         return Some(error.message.clone());
     }
