@@ -171,6 +171,27 @@ fn pairs_are_compared_one_by_one_and_counted_by_side() {
     let text = String::from_utf8(run(&[&args[..], &many].concat()).stdout).unwrap();
     let row = text.lines().find(|l| l.contains("gw-reasoning-renamed")).unwrap();
     assert!(row.contains("100 %"), "{text}");
+    // Both are of one provider: the model tells them apart.
+    assert!(text.contains("A  lab · lab/reasoning-delta · 6 exchanges"), "{text}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pairs.jsonl").display().to_string();
+    run(&[
+        "compare",
+        "lab:lab/tool-calls",
+        "lab:lab/hello",
+        "--repeat",
+        "3",
+        "--pace",
+        "0",
+        "--save",
+        &file,
+    ]);
+    let page = run(&["export", &file, "--to", "markdown"]).stdout;
+    let page = String::from_utf8(page).unwrap();
+    let [a, b] = ["A · lab · lab/tool-calls", "B · lab · lab/hello"].map(|side| {
+        page.find(&format!("| `{side}` |")).unwrap_or_else(|| panic!("{side}: {page}"))
+    });
+    assert!(a < b, "{page}");
 }
 
 #[test]

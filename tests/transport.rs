@@ -182,7 +182,8 @@ fn credentials_stay_with_their_host() {
             asked
         });
         let url = format!("http://{here}/v1/chat/completions");
-        let (_, lines, _) = send(
+        let saved = if same { "same.jsonl" } else { "other.jsonl" };
+        let (status, lines, _) = send(
             dir.path(),
             &[
                 "-p",
@@ -194,6 +195,8 @@ fn credentials_stay_with_their_host() {
                 "x-api-key: other-secret-1234",
                 "-H",
                 "X-Custom: carries-a-secret",
+                "--save",
+                saved,
             ],
         );
         let asked = if same {
@@ -217,6 +220,14 @@ fn credentials_stay_with_their_host() {
             .collect();
         assert_eq!(xs, [0, 1]);
         assert_eq!(lines.last().unwrap()["reason"], "complete");
+        // What was asked for is no fault; what it cost is.
+        let told = lines.iter().find(|l| l["code"] == "redirected").unwrap();
+        assert_eq!(told["severity"], if same { "info" } else { "warn" }, "{told}");
+        let message = told["message"].as_str().unwrap();
+        assert_eq!(message.contains("without credentials"), !same, "{message}");
+        assert_eq!(status, 0, "it was followed, and the answer is sound");
+        let file = std::fs::read_to_string(dir.path().join(saved)).unwrap();
+        assert!(file.contains("redirect-followed"), "a saved session tells the same");
     }
 }
 

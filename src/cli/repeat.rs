@@ -156,6 +156,7 @@ impl<'a> Repetition<'a> {
             stage.labels.push(Label {
                 size: size.map(|_| length),
                 provider: outgoing.request.provider.clone(),
+                model: outgoing.request.model.clone(),
                 side: side.side,
             });
             stage.requests.push(outgoing);

@@ -60,6 +60,8 @@ pub struct Label {
     pub size: Option<u64>,
     /// The provider.
     pub provider: String,
+    /// The model, where two are compared.
+    pub model: String,
     /// Of a comparison: which side, `a` or `b`.
     pub side: Option<char>,
 }

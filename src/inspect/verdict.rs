@@ -30,6 +30,7 @@ const TELLING: &[&str] = &[
     "json-completion-200",
     "length-during-reasoning",
     "message-start-spliced",
+    "redirected",
 ];
 
 impl Inspection {

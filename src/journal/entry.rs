@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 
+/// The code of a note that the redirect was followed, as an exchange of its own. Its text says what
+/// that cost the request; it is empty where the same request went to the same origin.
+pub const REDIRECT_FOLLOWED: &str = "redirect-followed";
+
 /// Which exchange of a session, counted from 0.
 pub type ExchangeId = u32;
 
@@ -68,9 +72,9 @@ pub enum What {
     },
     /// Trailer fields after a chunked body.
     Trailers(Headers),
-    /// Something went wrong on our side and the stream went on: the text says what.
+    /// Something that this side did, or that went wrong here while the stream went on.
     Note {
-        /// Code of the finding that it becomes, `save-failed` for one.
+        /// Code of the finding that it becomes, `save-failed` for one, or [`REDIRECT_FOLLOWED`].
         code: String,
         /// A sentence.
         text: String,

@@ -8,6 +8,7 @@ pub mod file;
 mod mask;
 
 pub use entry::{
-    EndCause, Entry, ExchangeId, Head, Headers, Limit, Micros, Request, Timeout, What,
+    EndCause, Entry, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED, Request, Timeout,
+    What,
 };
 pub use mask::{BODY_KEYS, HEADERS, Masker, PARAMETERS, RUN, Secrets, Span};

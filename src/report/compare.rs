@@ -29,7 +29,7 @@ pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
     let amount = |amount: &Amount| match amount {
         Amount::None => Value::Null,
         Amount::Time(t) => crate::journal::file::seconds(*t).into(),
-        Amount::Count(n) => (*n).into(),
+        Amount::Count(n) | Amount::Code(n) => (*n).into(),
         // Three figures after the point are more than a clock gives.
         Amount::Rate(r) => ((r * 1e3).round() / 1e3).into(),
         Amount::Word(w) => visible(w, Newlines::Show).into(),
@@ -145,6 +145,7 @@ pub fn cell(amount: &Amount) -> String {
         Amount::None => "–".to_owned(),
         Amount::Time(t) => time(*t as f64, ""),
         Amount::Count(n) => group(*n),
+        Amount::Code(n) => n.to_string(),
         Amount::Rate(r) => format!("{r:.1}"),
         Amount::Word(w) => {
             let word = visible(w, Newlines::Show).into_owned();
@@ -179,7 +180,9 @@ pub fn difference(a: &Amount, b: &Amount) -> String {
             format!("{sign}{}", group(a.abs_diff(*b)))
         }
         (Amount::Rate(a), Amount::Rate(b)) if a != b => format!("{:+.1}", b - a),
-        (Amount::Word(a), Amount::Word(b)) if a != b => "≠".to_owned(),
+        (Amount::Word(_), Amount::Word(_)) | (Amount::Code(_), Amount::Code(_)) if a != b => {
+            "≠".to_owned()
+        }
         _ => String::new(),
     }
 }
@@ -213,6 +216,13 @@ fn paths(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_lies_between_two_statuses() {
+        assert_eq!(difference(&Amount::Code(404), &Amount::Code(200)), "≠");
+        assert_eq!(difference(&Amount::Code(200), &Amount::Code(200)), "");
+        assert_eq!(cell(&Amount::Code(1_200)), "1200");
+    }
 
     #[test]
     fn a_short_time_is_not_told_as_none() {

@@ -84,6 +84,7 @@ pub fn tally(t: &Tally) -> Value {
         let mut out = json!({
             "size": g.label.size,
             "provider": visible(&g.label.provider, Newlines::Show),
+            "model": visible(&g.label.model, Newlines::Show),
             "n": g.n,
             "outcomes": g.kinds.iter().map(|k| outcome(g, k)).collect::<Vec<_>>(),
         });
@@ -161,7 +162,9 @@ pub fn tally_text(
 
 fn who(label: &Label) -> String {
     let side = label.side.map_or(String::new(), |s| format!("{}  ", s.to_ascii_uppercase()));
-    format!("{side}{}", visible(&label.provider, Newlines::Show))
+    let model = if label.model.is_empty() { "" } else { " · " };
+    let all = format!("{side}{}{model}{}", label.provider, label.model);
+    visible(&all, Newlines::Show).into_owned()
 }
 
 /// Sizes downwards, cases across, and what the cases' columns stand for.
@@ -182,7 +185,13 @@ fn matrix(t: &Tally, palette: Palette, out: &mut impl Write) -> io::Result<()> {
         .map(|(i, c)| format!("{}{}", sign(c.0.outcome).0, i + 1))
         .collect();
     for side in sides(t) {
-        let mut head = format!("{:<26}{:>8}", who(&side), "n");
+        let mut name = who(&side);
+        // A long name has a line of its own, so that the columns stand.
+        if name.chars().count() > 25 {
+            writeln!(out, "{}", palette.bold(&name))?;
+            name.clear();
+        }
+        let mut head = format!("{name:<26}{:>8}", "n");
         for name in &names {
             head.push_str(&format!("{name:>8}"));
         }
@@ -226,7 +235,7 @@ fn sides(t: &Tally) -> Vec<Label> {
 }
 
 fn sides_alike(a: &Label, b: &Label) -> bool {
-    a.side == b.side && a.provider == b.provider
+    a.side == b.side && a.provider == b.provider && a.model == b.model
 }
 
 fn row(

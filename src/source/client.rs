@@ -16,7 +16,8 @@ use super::marks::{DnsError, HelloMark, MarkLayer, Marks, Resolver};
 use super::request::{HttpVersion, Outgoing};
 use super::{Clock, tls};
 use crate::journal::{
-    EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, Timeout, What,
+    EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, REDIRECT_FOLLOWED, Timeout,
+    What,
 };
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
@@ -36,16 +37,25 @@ pub(super) async fn run(
 ) -> Vec<ExchangeId> {
     let mut hops = Vec::new();
     let mut hop = (x, outgoing);
-    for _ in 0..=MAX_REDIRECTS {
+    loop {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
         let exchange = Exchange { x, clock, tell: &tell };
-        let Some(location) = exchange.run(&outgoing, &cancel).await else { break };
-        let Some(next) = redirected(&outgoing, &location) else { break };
+        let may_follow = outgoing.transport.location && hops.len() < MAX_REDIRECTS;
+        let Some(next) = exchange.run(&outgoing, &cancel, may_follow).await else { return hops };
         hop = (next_id(), next);
         hops.push(hop.0);
     }
-    hops
+}
+
+/// What a redirect cost, in words; empty where the very same request went to the same origin.
+fn cost(before: &Outgoing, after: &Outgoing) -> String {
+    let method =
+        (after.method != before.method).then(|| format!("as a {} without the body", after.method));
+    let origin = (after.url.origin() != before.url.origin())
+        .then(|| "without credentials, to another origin".to_owned());
+    let lost: Vec<_> = method.into_iter().chain(origin).collect();
+    lost.join(" and ")
 }
 
 /// The request that follows a redirect. Credentials go to the same origin only.
@@ -103,8 +113,13 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         (self.tell)(Entry { x: self.x, at: Some(at), what });
     }
 
-    /// Runs it; gives status and location of a redirect that is to be followed.
-    async fn run(&self, outgoing: &Outgoing, cancel: &CancellationToken) -> Option<(u16, String)> {
+    /// Runs it; gives the request that follows a redirect, where one is to be followed.
+    async fn run(
+        &self,
+        outgoing: &Outgoing,
+        cancel: &CancellationToken,
+        may_follow: bool,
+    ) -> Option<Outgoing> {
         self.tell(self.clock.now(), What::Request(Box::new(outgoing.request.clone())));
         let mut masker = Masker::new(outgoing.secrets.clone());
         let total = outgoing.limits.total_timeout;
@@ -123,9 +138,16 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         if !bytes.is_empty() {
             self.tell(at, What::Body { len: 0, bytes, masked });
         }
+        let next = follow
+            .filter(|_| may_follow && stop.cause != EndCause::Cancelled)
+            .and_then(|location| redirected(outgoing, &location));
+        if let Some(next) = &next {
+            let text = cost(outgoing, next);
+            self.tell(at, What::Note { code: REDIRECT_FOLLOWED.into(), text });
+        }
         let detail = outgoing.secrets.mask(&stop.detail);
         self.tell(at, What::End { cause: stop.cause, detail });
-        follow.filter(|_| outgoing.transport.location && stop.cause != EndCause::Cancelled)
+        next
     }
 
     async fn exchange(

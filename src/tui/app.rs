@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect};
 use super::compare::{Compare, Target};
 use super::exchange::Exchange;
 use super::layout::{Areas, View, areas};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Prompt};
 use super::pane::{PaneId, answer, detail, frames, request, timeline};
 use super::theme::Theme;
 use super::widget::wrap::Wrap;
@@ -63,6 +63,8 @@ pub struct App {
     pub(super) focus: PaneId,
     pub(super) zoom: bool,
     pub(super) overlays: Vec<Overlay>,
+    /// The prompt that named the file which is being read or written.
+    pub(super) asked: Option<Prompt>,
     /// Two exchanges side by side, in place of the panes.
     pub(super) compare: Option<Compare>,
     /// What the list offers for B, row by row.
@@ -104,6 +106,7 @@ impl App {
             focus: PaneId::Request,
             zoom: false,
             overlays: Vec::new(),
+            asked: None,
             compare: None,
             targets: Vec::new(),
             message: None,
@@ -304,13 +307,17 @@ impl App {
     }
 
     fn done(&mut self, done: Done) {
+        let asked = self.asked.take();
         match done {
             Done::Said(text) => self.say(text),
             Done::Failed(text) => {
                 self.sending = false;
                 self.sent.forget();
                 self.repeat_failed();
-                self.complain(&text);
+                match asked {
+                    Some(prompt) => self.ask_again(prompt, &text),
+                    None => self.complain(&text),
+                }
             }
             Done::Loaded { name, entries } => {
                 if self.is_running() {
@@ -387,7 +394,9 @@ impl App {
     fn paste(&mut self, text: &str) {
         self.next_message();
         if self.overlays.is_empty() && super::pane::request::is_curl(text) {
-            self.take_curl(text);
+            if let Err(why) = self.take_curl(text) {
+                self.complain(&why);
+            }
         } else if !self.overlays.is_empty() {
             self.overlay_paste(text);
         } else if self.typing() {

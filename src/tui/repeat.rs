@@ -111,17 +111,17 @@ impl App {
         self.ask(Purpose::Repeat, title, PROPOSED);
     }
 
-    /// Begins, if what was typed are the numbers for it.
-    pub(super) fn begin_repeat(&mut self, typed: &str) {
-        let Some((times, parallel)) = numbers(typed) else {
-            let (n, k) = (group(MOST.0), group(MOST.1));
-            self.complain(&format!(
+    /// Begins, if what was typed are the numbers for it; else tells what is wanted.
+    pub(super) fn begin_repeat(&mut self, typed: &str) -> Result<(), String> {
+        let (n, k) = (group(MOST.0), group(MOST.1));
+        let wanted = || {
+            format!(
                 "Two numbers are wanted: how many times (1 to {n}), how many at a time (1 to {k})."
-            ));
-            return;
+            )
         };
+        let (times, parallel) = numbers(typed).ok_or_else(wanted)?;
         if self.is_running() {
-            return;
+            return Err("A stream is running: stop it first.".to_owned());
         }
         self.request.stop_typing();
         let mut repeat = Repeat {
@@ -144,6 +144,7 @@ impl App {
         }
         self.repeat = Some(repeat);
         self.overlays.push(Overlay::Repeating);
+        Ok(())
     }
 
     /// Lets nothing more begin, and stops what runs.

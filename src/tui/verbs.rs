@@ -428,7 +428,10 @@ impl App {
     }
 
     /// A line was typed.
-    pub(super) fn typed(&mut self, purpose: Purpose, text: &str) {
+    ///
+    /// # Errors
+    /// Why it cannot be taken, a sentence.
+    pub(super) fn typed(&mut self, purpose: Purpose, text: &str) -> Result<(), String> {
         let trimmed = text.trim();
         let path = || PathBuf::from(trimmed);
         match purpose {
@@ -437,14 +440,14 @@ impl App {
                 self.request.draft.url = (!trimmed.is_empty() && !own).then(|| trimmed.to_owned());
             }
             Purpose::Method => self.request.draft.method = trimmed.to_uppercase(),
-            Purpose::Header(which) => self.set_header(which, trimmed),
+            Purpose::Header(which) => self.set_header(which, trimmed)?,
             Purpose::Search => {
                 self.needle = text.to_owned();
                 self.search(true);
             }
             _ if trimmed.is_empty() => {}
-            Purpose::Repeat => self.begin_repeat(trimmed),
-            Purpose::Curl => self.take_curl(trimmed),
+            Purpose::Repeat => self.begin_repeat(trimmed)?,
+            Purpose::Curl => self.take_curl(trimmed)?,
             Purpose::SaveSession => {
                 self.proposed.insert(trimmed.to_owned());
                 self.effects.push(Effect::SaveSession(path()));
@@ -466,6 +469,7 @@ impl App {
                 self.effects.push(Effect::WriteFile { path: path(), bytes });
             }
         }
+        Ok(())
     }
 
     /// Asks where a report is to be written.
@@ -490,14 +494,14 @@ impl App {
         Some((self.tools.to_markdown)(report))
     }
 
-    fn set_header(&mut self, which: Option<usize>, text: &str) {
+    fn set_header(&mut self, which: Option<usize>, text: &str) -> Result<(), String> {
         let headers = &mut self.request.draft.headers;
         match (text.split_once(':'), which) {
             (None, Some(i)) if text.is_empty() && i < headers.len() => {
                 headers.remove(i);
             }
             (None, _) if text.is_empty() => {}
-            (None, _) => self.complain("A header is written as Name: value."),
+            (None, _) => return Err("A header is written as Name: value.".to_owned()),
             (Some((name, value)), which) => {
                 let header = (name.trim().to_owned(), value.trim().to_owned());
                 match which.and_then(|i| headers.get_mut(i)) {
@@ -506,6 +510,7 @@ impl App {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Lines to type, lists to choose from, and keys that do not count where they are pressed.
 
-use sselens::action::{Draft, Effect};
-use sselens::tui::{ProviderInfo, Startup};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use sselens::action::{Done, Draft, Effect};
+use sselens::tui::{App, Event, ProviderInfo, Startup};
 
-use super::play::{Played, exchange, opened, play, reasoning_only, startup};
+use super::play::{Played, exchange, keys, opened, play, reasoning_only, startup, text_of};
 
 fn at(text: &str) -> Played {
     play(opened(exchange(0, &reasoning_only())), (80, 24), text, Vec::new())
@@ -44,6 +46,45 @@ fn a_headers_name_stays_where_its_secret_is_typed_anew() {
         _ => None,
     });
     assert_eq!(sent.unwrap(), &[("authorization".to_owned(), "Bearer sk-new".to_owned())]);
+}
+
+#[test]
+fn what_is_refused_stays_with_the_reason() {
+    let refused = at("R<c-u>abc<enter>");
+    refused.shows("Two numbers are wanted");
+    refused.shows("│ abc");
+    // It is mended where it stands.
+    let mended = at("R<c-u>abc<enter><bs><bs><bs>2<enter>");
+    mended.hides("Two numbers are wanted");
+    assert!(matches!(mended.outside.effects[..], [Effect::Send(_)]));
+    at("1a<c-u>no colon<enter>").shows("A header is written as Name: value.");
+    at("R<c-u>abc<enter><esc>").hides("Two numbers are wanted");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_is_asked_for_again() {
+    let failed = || Event::Done(Done::Failed("/tmp/none.jsonl: No such file".to_owned()));
+    let mut app = App::new(opened(exchange(0, &reasoning_only())));
+    app.resize(80, 24);
+    let press = |app: &mut App, text: &str| {
+        keys(text).into_iter().for_each(|key| drop(app.update(0, Event::Input(key))));
+    };
+    press(&mut app, "<c-o>/tmp/none.jsonl<enter>");
+    app.update(0, failed());
+    let shown = drawn(&app);
+    assert!(shown.contains("│ /tmp/none.jsonl") && shown.contains("No such file"), "{shown}");
+    assert!(shown.contains("Open (a session"), "{shown}");
+    // What fails later has nothing to do with it.
+    press(&mut app, "<esc>");
+    app.update(0, failed());
+    assert!(!drawn(&app).contains("Open (a session"), "{}", drawn(&app));
+}
+
+fn drawn(app: &App) -> String {
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buffer = Buffer::empty(area);
+    app.draw(area, &mut buffer);
+    text_of(&buffer)
 }
 
 #[test]

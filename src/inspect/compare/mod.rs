@@ -93,6 +93,8 @@ pub enum Amount {
     Time(Micros),
     /// A number.
     Count(u64),
+    /// A number that names something, like a status: nothing lies between two of them.
+    Code(u64),
     /// So many per second.
     Rate(f64),
     /// A word.

@@ -406,6 +406,7 @@ pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
     let count = |of: fn(&Inspection) -> Option<u64>| {
         sides.map(|s| of(s).map_or(Amount::None, Amount::Count))
     };
+    let status = sides.map(|s| s.status().map_or(Amount::None, |n| Amount::Code(n.into())));
     let since = |of: fn(&Timing) -> Option<Micros>| {
         sides.map(|s| {
             let wait =
@@ -421,7 +422,7 @@ pub(super) fn figures(a: &Inspection, b: &Inspection) -> Vec<Figure> {
     };
     let row = |name, values| Figure { name, values };
     vec![
-        row("status", count(|s| s.status().map(u64::from))),
+        row("status", status),
         row("content type", word(|s| s.content_type().map(Into::into))),
         row("protocol", word(|s| s.head.as_ref().map(|h| h.version.clone()))),
         row("reason", word(|s| s.reason().map(|r| r.name().to_owned()))),

@@ -5,6 +5,7 @@ use super::head::{is_html, page_words, parse};
 use super::{Family, Out, Phase, Place, Rule, Severity, refused, rule};
 use crate::dialect::error_text;
 use crate::inspect::Inspection;
+use crate::journal::REDIRECT_FOLLOWED;
 use crate::json::{Kind, Value};
 use crate::text;
 
@@ -13,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "redirected",
         severity: Severity::Warn,
         phase: Phase::Head,
-        means: "The server sends the request to another address.",
+        means: "The server sends the request to another address. It is an error where nobody follows, so that there is no answer; followed with --location it is a warning if the method, the body or the credentials were lost on the way, and else worth no more than info.",
         example: "HTTP/1.1 301 Moved Permanently⏎Location: https://…",
         breaks: "Clients that follow turn the POST into a GET, or drop the Authorization header for the other host.",
         remedy: "Put the final address into the base URL; mind http/https and a trailing slash.",
@@ -129,14 +130,41 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 #[derive(Default)]
-pub(super) struct Status;
+pub(super) struct Status {
+    /// The redirect was followed: what that cost the request, in words.
+    followed: Option<String>,
+}
 
 impl Family for Status {
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) {
-            refusal(now, out);
+    fn note(&mut self, _now: &Inspection, code: &str, text: &str, _out: &mut Out<'_>) {
+        if code == REDIRECT_FOLLOWED {
+            self.followed = Some(text.to_owned());
         }
     }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        match &self.followed {
+            Some(cost) => detour(now, cost, out),
+            None if refused(now) => refusal(now, out),
+            None => {}
+        }
+    }
+}
+
+/// A redirect that was followed: what came of it is another exchange.
+fn detour(now: &Inspection, cost: &str, out: &mut Out<'_>) {
+    let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
+    let blank = if cost.is_empty() { "" } else { " " };
+    let message = format!("{} It was followed{blank}{}.", sent_on(now), text::preview(cost, 120));
+    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
+    out.raise_as(rule!("redirected"), severity, place, message);
+}
+
+/// Where a redirect leads to, a sentence.
+fn sent_on(now: &Inspection) -> String {
+    let location = now.head.as_ref().and_then(|h| h.header("location"));
+    let to = text::preview(location.unwrap_or("nowhere"), 120);
+    format!("The server answered {}: go to {to}.", now.status().unwrap_or_default())
 }
 
 /// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
@@ -201,10 +229,7 @@ fn told(
     let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
     match status {
         // Not followed, so there is no answer: that is worse than a detour.
-        300..400 => {
-            let to = text::preview(header("location").unwrap_or("nowhere"), 120);
-            (rule!("redirected"), format!("The server answered {status}: go to {to}."))
-        }
+        300..400 => (rule!("redirected"), sent_on(now)),
         400 => (rule!("http-400-param"), said("it refuses the request as it stands.")),
         422 => {
             let why = words.filter(|w| !w.is_empty());

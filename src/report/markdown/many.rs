@@ -29,8 +29,11 @@ pub(super) fn tell(
     let of = |wanted| exchanges.iter().filter(|(_, i)| i.outcome() == wanted).count() as u64;
     let (failed, degraded) = (of(Outcome::Failed), of(Outcome::Degraded));
     writeln!(out, "**{}**\n", sentence(failed, degraded, exchanges.len() as u64))?;
-    compared(exchanges, out)?;
-    let asked = Asked::all(exchanges);
+    let paired = are_pairs(exchanges);
+    if paired {
+        compared(exchanges, out)?;
+    }
+    let asked = Asked::all(exchanges, paired);
     if asked.len() == exchanges.len() {
         table(exchanges, out)?;
     } else {
@@ -54,12 +57,15 @@ pub(super) fn sentence(failed: u64, degraded: u64, all: u64) -> String {
     }
 }
 
-/// What differed how often, where all of them are pairs: one question put to two places at once.
-fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
+/// Whether all of them are pairs: one question put to two places at once.
+fn are_pairs(exchanges: &[Numbered<'_>]) -> bool {
     let (both, rest) = exchanges.as_chunks::<2>();
-    if !rest.is_empty() || !both.iter().all(|[(_, a), (_, b)]| is_comparison(a, b)) {
-        return Ok(());
-    }
+    rest.is_empty() && both.iter().all(|[(_, a), (_, b)]| is_comparison(a, b))
+}
+
+/// What differed in how many of the pairs.
+fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
+    let (both, _) = exchanges.as_chunks::<2>();
     let mut pairs = Pairs::default();
     for [(x, a), (y, b)] in both {
         pairs.add(*x, *y, &compare(a, b, Expect::guess(a, b)));
@@ -87,7 +93,7 @@ pub(super) fn interval(count: u64, n: u64) -> String {
 
 /// One question, and what became of it. One question in several sizes is several questions.
 struct Asked<'a> {
-    /// Provider and model.
+    /// Of a comparison the side, provider and model.
     whom: String,
     /// Bytes of the request's body.
     size: usize,
@@ -95,10 +101,17 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn all(exchanges: &[Numbered<'a>]) -> Vec<Self> {
+    /// Those of all exchanges, which may be pairs of a side A and a side B.
+    fn all(exchanges: &[Numbered<'a>], paired: bool) -> Vec<Self> {
         let mut groups = BTreeMap::<(String, usize), Vec<&Inspection>>::new();
-        for (_, i) in exchanges {
-            groups.entry((who(i), request_len(i))).or_default().push(i);
+        for (at, (_, i)) in exchanges.iter().enumerate() {
+            let side = match at % 2 {
+                _ if !paired => "",
+                0 => "A · ",
+                _ => "B · ",
+            };
+            let whom = format!("{side}{}", who(i));
+            groups.entry((whom, request_len(i))).or_default().push(i);
         }
         let one = |((whom, size), exchanges)| Self { whom, size, exchanges };
         groups.into_iter().map(one).collect()
@@ -165,7 +178,9 @@ fn examples<'a>(exchanges: &[Numbered<'a>]) -> Vec<Numbered<'a>> {
             *smallest = (*x, i);
         }
     }
-    kinds.into_values().collect()
+    let mut examples: Vec<_> = kinds.into_values().collect();
+    examples.sort_by_key(|(x, i)| (std::cmp::Reverse(i.outcome()), *x));
+    examples
 }
 
 /// Outcome, reason and the code that decided it.

@@ -30,7 +30,7 @@ use crate::journal::{ExchangeId, Micros};
 const PAUSE: Micros = 250_000;
 const MUCH: u64 = 4 << 20;
 
-/// What the strip of figures shows before all else: it may have three rows only.
+/// What the strip of figures takes before all else: it may have three rows only.
 const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "end"];
 
 /// Below this width one side is shown at a time.
@@ -127,7 +127,7 @@ struct Made {
     comparison: Comparison,
     /// The figures, those that differ first.
     figures: Vec<usize>,
-    /// The same for the strip, the clocks first.
+    /// The same in the order in which the strip chooses from them: the clocks that tell most first.
     strip: Vec<usize>,
     /// The paths: those of one side, those that differ, the rest.
     paths: Vec<usize>,

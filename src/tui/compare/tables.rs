@@ -199,7 +199,7 @@ fn draw_figure(app: &App, made: &Made, which: Option<&usize>, area: Rect, buf: &
     );
 }
 
-/// The first figures, in as many columns as there is room for.
+/// The figures that tell most, as many as there is room for, in columns and in the table's order.
 pub(super) fn draw_strip(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
         return;
@@ -207,15 +207,18 @@ pub(super) fn draw_strip(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     let columns = (area.width / STRIP).max(1);
     let width = area.width / columns;
     let rows = area.height - 1;
+    let room = usize::from(columns * rows).min(made.strip.len());
+    let mut shown = made.strip[..room].to_vec();
+    shown.sort_unstable();
     for column in 0..columns {
-        if usize::from(column * rows) >= made.strip.len() {
+        if usize::from(column * rows) >= shown.len() {
             break;
         }
         let place = Rect { x: area.x + column * width, width, height: 1, ..area };
         figure_heads(app, place, buf);
         for row in 0..rows {
             let place = Rect { y: area.y + 1 + row, ..place };
-            let which = made.strip.get(usize::from(column * rows + row));
+            let which = shown.get(usize::from(column * rows + row));
             draw_figure(app, made, which, place, buf);
         }
     }

@@ -15,9 +15,9 @@ use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use super::App;
-use super::theme::Role;
+use super::theme::{Role, Theme};
 use super::widget::editor::Editor;
-use super::widget::line;
+use super::widget::{Doc, line};
 use crate::action::Action;
 
 /// Something over the panes.
@@ -48,6 +48,8 @@ pub(super) struct Prompt {
     pub input: Editor,
     /// What stands there was proposed and is selected: what is typed takes its place.
     pub proposed: bool,
+    /// Why what was typed was not taken.
+    pub refused: Option<String>,
 }
 
 impl Prompt {
@@ -69,6 +71,36 @@ impl Prompt {
     fn paste(&mut self, text: &str) {
         self.make_room(true);
         self.input.paste(text);
+    }
+
+    /// Why it was refused, as a text; empty where it was not.
+    fn reason(&self) -> Doc {
+        let mut doc = Doc::new();
+        if let Some(why) = &self.refused {
+            doc.push(Role::Error, why);
+        }
+        doc
+    }
+
+    fn area(&self, screen: Rect) -> Rect {
+        let width = line_area(screen, 0).width.saturating_sub(4);
+        let more = if self.refused.is_some() { self.reason().lines(width) as u16 } else { 0 };
+        line_area(screen, more)
+    }
+
+    fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+        let area = boxed(theme, self.area(screen), &self.title, buf);
+        let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        let line = Rect { height: area.height.min(1), ..area };
+        self.input.draw_guarded(theme, line, buf);
+        if self.proposed {
+            let wide = self.input.text().width().min(usize::from(line.width));
+            buf.set_style(Rect { width: wide as u16, ..line }, theme.of(Role::Selected));
+        }
+        let below = Rect { y: line.bottom(), height: area.height - line.height, ..area };
+        if self.refused.is_some() {
+            self.reason().draw(theme, 0, below, buf);
+        }
     }
 
     /// Ends the selection, with what was selected if something takes its place; tells whether that
@@ -109,14 +141,56 @@ pub(super) enum Purpose {
     Repeat,
 }
 
+impl Purpose {
+    /// Whether the line names a file.
+    fn is_file(self) -> bool {
+        match self {
+            Purpose::SaveSession
+            | Purpose::ExportMarkdown(_)
+            | Purpose::OpenFile
+            | Purpose::LoadRequest
+            | Purpose::SaveRequest
+            | Purpose::Beside
+            | Purpose::BodyBeside => true,
+            Purpose::Url
+            | Purpose::Method
+            | Purpose::Header(_)
+            | Purpose::Curl
+            | Purpose::Search
+            | Purpose::Repeat => false,
+        }
+    }
+}
+
 impl App {
     /// Asks for a line.
     pub(super) fn ask(&mut self, purpose: Purpose, title: &str, text: &str) {
         let input = Editor::line(text);
         // Where the value of a header is to be typed anew its name stays.
         let proposed = !text.is_empty() && !text.ends_with(": ");
-        let prompt = Prompt { purpose, title: title.to_owned(), input, proposed };
+        let title = title.to_owned();
+        let prompt = Prompt { purpose, title, input, proposed, refused: None };
         self.overlays.push(Overlay::Prompt(prompt));
+    }
+
+    /// What was typed cannot be taken: it stands there again, with the reason.
+    pub(super) fn ask_again(&mut self, prompt: Prompt, why: &str) {
+        let refused = Some(crate::text::preview(why, 500));
+        self.overlays.push(Overlay::Prompt(Prompt { proposed: false, refused, ..prompt }));
+    }
+
+    /// A typed line is confirmed.
+    fn confirm_typed(&mut self) {
+        let Some(Overlay::Prompt(prompt)) = self.overlays.pop() else { return };
+        let before = self.effects.len();
+        match self.typed(prompt.purpose, &prompt.input.text()) {
+            Err(why) => self.ask_again(prompt, &why),
+            // Whether a file can be read or written is told later.
+            Ok(()) if prompt.purpose.is_file() && self.effects.len() > before => {
+                self.asked = Some(prompt);
+            }
+            Ok(()) => {}
+        }
     }
 
     /// Lays a text over the panes.
@@ -139,15 +213,11 @@ impl App {
                 }
                 _ => {}
             },
-            Some(Overlay::Prompt(prompt)) => match action {
+            Some(Overlay::Prompt(_)) => match action {
                 Action::Back => {
                     self.overlays.pop();
                 }
-                Action::Accept => {
-                    let (purpose, text) = (prompt.purpose, prompt.input.text());
-                    self.overlays.pop();
-                    self.typed(purpose, &text);
-                }
+                Action::Accept => self.confirm_typed(),
                 _ => return false,
             },
             Some(Overlay::Reading(reading)) => match action {
@@ -233,9 +303,10 @@ impl App {
             }
             Some(Overlay::Reading(reading)) if reading.area(size).contains(at) => {}
             Some(Overlay::Translating(t)) if t.reading.area(size).contains(at) => {}
-            Some(Overlay::Prompt(prompt)) if prompt_area(size).contains(at) => {
+            Some(Overlay::Prompt(prompt)) if prompt.area(size).contains(at) => {
+                let area = prompt.area(size);
                 prompt.proposed = false;
-                prompt.input.click(0, at.x.saturating_sub(prompt_area(size).x + 2));
+                prompt.input.click(0, at.x.saturating_sub(area.x + 2));
             }
             Some(Overlay::Confirm(_) | Overlay::Repeating) => {}
             // A click beside it closes it.
@@ -267,18 +338,9 @@ impl App {
                 Overlay::Reading(reading) => reading.draw(&self.theme, self.size, buf),
                 Overlay::Translating(t) => t.reading.draw(&self.theme, self.size, buf),
                 Overlay::Repeating => self.draw_repeat(buf),
-                Overlay::Prompt(prompt) => {
-                    let area = frame(self, prompt_area(self.size), &prompt.title, buf);
-                    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-                    prompt.input.draw_guarded(&self.theme, area, buf);
-                    if prompt.proposed {
-                        let wide = prompt.input.text().width().min(usize::from(area.width));
-                        let over = Rect { width: wide as u16, ..area };
-                        buf.set_style(over, self.theme.of(Role::Selected));
-                    }
-                }
+                Overlay::Prompt(prompt) => prompt.draw(&self.theme, self.size, buf),
                 Overlay::Confirm(question) => {
-                    let area = frame(self, prompt_area(self.size), "", buf);
+                    let area = boxed(&self.theme, line_area(self.size, 0), "", buf);
                     let text = format!(" {question}");
                     line::put(
                         buf,
@@ -292,12 +354,7 @@ impl App {
 }
 
 /// Clears a place and draws a border round it; gives what is inside.
-fn frame(app: &App, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
-    boxed(&app.theme, area, title, buf)
-}
-
-/// The same, for a theme.
-pub(super) fn boxed(theme: &super::Theme, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
+pub(super) fn boxed(theme: &Theme, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
     use ratatui::widgets::Block;
     Clear.render(area, buf);
     let block = Block::bordered()
@@ -325,6 +382,7 @@ pub(super) fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     }
 }
 
-fn prompt_area(screen: Rect) -> Rect {
-    centred(screen, 90, 3)
+/// A box for one line and so many rows below it.
+fn line_area(screen: Rect, more: u16) -> Rect {
+    centred(screen, 90, 3 + more)
 }

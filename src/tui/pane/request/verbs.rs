@@ -200,15 +200,16 @@ impl App {
     }
 
     /// Makes the request of a curl command line.
-    pub(in crate::tui) fn take_curl(&mut self, text: &str) {
-        match (self.tools.parse_curl)(text.trim()) {
-            Ok(draft) => {
-                self.request.take(draft);
-                self.go(PaneId::Request);
-                self.say("The request is the curl command's.");
-            }
-            Err(why) => self.complain(&format!("This curl command was not understood: {why}")),
-        }
+    ///
+    /// # Errors
+    /// Why it was not understood.
+    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), String> {
+        let draft = (self.tools.parse_curl)(text.trim())
+            .map_err(|why| format!("This curl command was not understood: {why}"))?;
+        self.request.take(draft);
+        self.go(PaneId::Request);
+        self.say("The request is the curl command's.");
+        Ok(())
     }
 
     /// Puts the shown exchange's request into the editor; tells whether there was one.
