@@ -328,7 +328,7 @@ mod tests {
             reason: Some(Reason::Truncated),
             code: Some("truncated-chunked"),
         };
-        let at = |size| Label { size: Some(size), provider: "lab".into(), side: None };
+        let at = |size| Label { size: Some(size), provider: "lab".into(), ..Label::default() };
         let mut tally = Tally::default();
         for x in 0..10 {
             tally.add(&at(9), x, if x % 5 == 4 { bad } else { ok });
