@@ -328,6 +328,52 @@ fn many_choices_and_members_are_compared_in_linear_time() {
     assert!(codes.contains(&"gw-null-stripped"), "{codes:?}");
 }
 
+#[test]
+fn many_pieces_of_one_calls_arguments_take_linear_time() {
+    let call = |id: &str, arguments: &str, finish: &str| {
+        chunk(&format!(
+            "{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,{id}\"function\":{{\"name\":\"f\",\"arguments\":\"{arguments}\"}}}}]}},\"finish_reason\":{finish}}}"
+        ))
+    };
+    // Whole already when the rest comes, each piece with a finish of its own.
+    let first = call("\"id\":\"c\",", "{}", "null");
+    let body = first + &call("", "{}", "\"tool_calls\"").repeat(80_000);
+    let inspection = inspect_reads(body.as_bytes(), 150, Some("text/event-stream"), "openai-chat");
+    assert_eq!(inspection.answer().tools()[0].arguments.len(), 2 * 80_001);
+    let findings = inspection.findings();
+    assert!(findings.iter().any(|f| f.rule.code == "tool-args-complete-too-early"));
+}
+
+#[test]
+fn many_stray_blank_lines_take_linear_time() {
+    let text = chunk("{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}");
+    for (end, read) in [("\n", 3), ("\r\n", 64 << 10), ("\r", 5)] {
+        let blank = end.repeat(300_000);
+        let body = format!("{blank}{text}{blank}data: [DONE]\n\n{blank}");
+        let seen = inspect_reads(body.as_bytes(), read, Some("text/event-stream"), "openai-chat");
+        assert_eq!(seen.answer().text(sselens::dialect::Channel::Content, 0), "a");
+        assert_eq!(seen.frames().last().unwrap().end(), body.len() as u64);
+    }
+}
+
+#[test]
+fn many_choices_with_a_call_and_a_finish_each_take_linear_time() {
+    let stream = |finish: &str| {
+        let each = |i| {
+            let call = format!(
+                "{{\"index\":{i},\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c{i}\",\"function\":{{\"name\":\"f\",\"arguments\":\"{{}}\"}}}}]}}}}"
+            );
+            let end = format!("{{\"index\":{i},\"delta\":{{}},\"finish_reason\":\"{finish}\"}}");
+            chunk(&call) + &chunk(&end)
+        };
+        let body: String = (0..20_000).map(each).collect();
+        inspect(body.as_bytes(), Some("text/event-stream"), "openai-chat")
+    };
+    let (a, b) = (stream("tool_calls"), stream("stop"));
+    assert!(b.findings().iter().any(|f| f.rule.code == "tool-finish-stop"));
+    assert!(!compare(&a, &b, Expect::Same).differences.is_empty());
+}
+
 /// Nested lists cost no stack, wherever text is looked for.
 #[test]
 fn depth_costs_no_stack() {

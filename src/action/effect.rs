@@ -1,6 +1,7 @@
 //! Deeds outside the state of the screen, and what comes of them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{Draft, Pair};
 use crate::journal::{Entry, ExchangeId};
@@ -62,8 +63,8 @@ pub enum Done {
     Loaded {
         /// The file's name, for the title.
         name: String,
-        /// Its entries.
-        entries: Vec<Entry>,
+        /// Its entries, which the recorder has too.
+        entries: Arc<Vec<Entry>>,
     },
     /// Two requests are on their way.
     Comparing {

@@ -1,11 +1,12 @@
 //! The screen: what it begins with, and who does what it asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{BufRead, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::args::{Color, Global, LabOptions, Ui};
@@ -42,9 +43,11 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     }
     let live = args.file.as_deref() == Some(Path::new("-"));
     let session = match args.file.as_deref().filter(|_| !live) {
-        Some(path) => Some((path.display().to_string(), open(path, &draft, &mut messages)?)),
+        Some(path) => {
+            Some((path.display().to_string(), Arc::new(open(path, &draft, &mut messages)?)))
+        }
         // What is piped in comes as news.
-        None if live => Some(("standard input".to_owned(), Vec::new())),
+        None if live => Some(("standard input".to_owned(), Arc::default())),
         None => None,
     };
     let keys = Keymap::new(&config.keys).map_err(|e| e.to_string())?;
@@ -53,7 +56,7 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     let clock = Clock::start();
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
-    let opened = session.as_ref().map(|s| s.1.clone()).unwrap_or_default();
+    let opened = session.as_ref().map(|s| Arc::clone(&s.1)).unwrap_or_default();
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     recorder.begin(opened);
@@ -246,7 +249,7 @@ fn pipe(
                     if std::mem::take(&mut first) && is_whole(&buffer[..n]) {
                         return tell(whole(&buffer[..n], &mut input));
                     }
-                    tell(bare.feed(&buffer[..n], Some(at)));
+                    tell(bare.feed(Bytes::copy_from_slice(&buffer[..n]), Some(at)));
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => {
@@ -272,12 +275,8 @@ fn is_whole(begun: &[u8]) -> bool {
 }
 
 /// A saved session or a HAR that somebody pipes in: no live stream, but no reason to refuse it.
-fn whole(begun: &[u8], input: &mut impl std::io::Read) -> Vec<Entry> {
-    let mut all = begun.to_vec();
-    if input.read_to_end(&mut all).is_err() {
-        return Vec::new();
-    }
-    file::read(&all, "", &Told::default()).map(|r| r.entries).unwrap_or_default()
+fn whole(begun: &[u8], input: &mut impl BufRead) -> Vec<Entry> {
+    file::read(begun.chain(input), "", &Told::default()).map(|r| r.entries).unwrap_or_default()
 }
 
 /// Standard input as an exchange, number 0.
@@ -364,8 +363,9 @@ impl Desk {
     fn load(&self, path: PathBuf) -> Result<Done, String> {
         let recording = file::open(&path, &Told::default())?;
         self.engine.number_from(next_number(&recording.entries));
-        self.recorder.begin(recording.entries.clone());
-        Ok(Done::Loaded { name: path.display().to_string(), entries: recording.entries })
+        let entries = Arc::new(recording.entries);
+        self.recorder.begin(Arc::clone(&entries));
+        Ok(Done::Loaded { name: path.display().to_string(), entries })
     }
 }
 

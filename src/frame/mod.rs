@@ -127,10 +127,8 @@ impl Frame {
     }
 
     /// The payload: an event's data as the standard joins it, a line without its line end, an
-    /// element's value, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
-    /// The payload: an event's data as the standard joins it, a line without its line end, a
-    /// message's payload, a whole body. `None` for the other kinds. Bytes that are not UTF-8 are replaced as the Encoding
-    /// Standard does.
+    /// element's value, a message's payload, a whole body. `None` for the other kinds. Bytes that
+    /// are not UTF-8 are replaced as the Encoding Standard does.
     pub fn data<'a>(&self, body: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
         if let Some(span) = self.data_span() {
             return Some(crate::text::lossy(&body[span]));

@@ -8,7 +8,7 @@ use std::io::{self, BufRead};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{EndCause, Entry, ExchangeId, Head, Headers, Micros, Request, Span, What};
@@ -305,6 +305,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
         return Err(ReadError::TooNew(header.format));
     }
     let mut session = Session { header, entries: Vec::new(), torn: None };
+    let mut store = Store::default();
     for number in 2.. {
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
@@ -313,7 +314,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match decode(&line) {
+        match decode(&line, &mut store) {
             Ok(Some(entry)) => session.entries.push(entry),
             Ok(None) => {}
             Err(why) if !line.ends_with(b"\n") => {
@@ -347,13 +348,35 @@ fn settle_held(entries: &mut [Entry]) {
     }
 }
 
+/// The bytes of many entries in few blocks: a read of a stream is shorter than what it costs to keep
+/// it on its own.
+#[derive(Debug, Default)]
+struct Store(BytesMut);
+
+/// How large a block is. It is given back when the last entry is gone that has bytes in it.
+const BLOCK: usize = 256 << 10;
+
+impl Store {
+    /// Keeps bytes.
+    fn keep(&mut self, bytes: &[u8]) -> Bytes {
+        if bytes.len() > BLOCK / 8 {
+            return Bytes::copy_from_slice(bytes);
+        }
+        if self.0.capacity() < bytes.len() {
+            self.0 = BytesMut::with_capacity(BLOCK);
+        }
+        self.0.extend_from_slice(bytes);
+        self.0.split().freeze()
+    }
+}
+
 /// Reads one line; `None` for an entry of a type that this version does not know.
-fn decode(line: &[u8]) -> Result<Option<Entry>, String> {
+fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
     let need = |what: &str| format!("a {} entry without \"{what}\"", line.kind);
-    let bytes = || -> Result<Bytes, String> {
+    let mut bytes = || -> Result<Bytes, String> {
         if let Some(text) = &line.text {
-            return Ok(Bytes::copy_from_slice(text.as_bytes()));
+            return Ok(store.keep(text.as_bytes()));
         }
         let mut out = Vec::new();
         for piece in line.pieces.iter().flatten() {
@@ -364,7 +387,7 @@ fn decode(line: &[u8]) -> Result<Option<Entry>, String> {
                 }
             }
         }
-        Ok(out.into())
+        Ok(store.keep(&out))
     };
     let what = match line.kind.as_ref() {
         "request" => What::Request(Box::new(Request {

@@ -29,6 +29,9 @@ pub struct Tape {
     repeats: bool,
 }
 
+/// How much room for values stays from text to text, whatever their lengths: one MiB.
+const MAX_KEPT: usize = 1 << 16;
+
 /// One value (or object key) on the tape; offsets are bytes in the source text.
 #[derive(Debug, Clone, Copy)]
 struct Node {
@@ -58,6 +61,10 @@ impl Tape {
         self.repeats = self.parse_again(bytes);
         if self.repeats {
             return Ok(());
+        }
+        // What a giant text took is given back; no text has more values than bytes.
+        if self.nodes.capacity() > MAX_KEPT.max(bytes.len()) {
+            *self = Self::new();
         }
         self.last.clear();
         let result = parse::parse(self, bytes);

@@ -181,3 +181,15 @@ fn of_a_text_that_repeats_only_what_differs_is_read() {
         assert_eq!(format!("{:?}", tape.nodes), format!("{:?}", fresh.nodes), "{text}");
     }
 }
+
+#[test]
+fn what_a_giant_text_took_is_given_back() {
+    let mut tape = Tape::new();
+    let giant = format!("[{}0]", "0,".repeat(1 << 20));
+    tape.parse(&giant).unwrap();
+    assert!(tape.nodes.capacity() > 1 << 20);
+    let small = "{\"a\":[1,2]}";
+    tape.parse(small).unwrap();
+    assert!(tape.nodes.capacity() <= super::MAX_KEPT);
+    assert_eq!(tape.root(small).and_then(|v| v.at(&["a"])).map(|v| v.items().count()), Some(2));
+}

@@ -4,10 +4,12 @@
 //! frames in `_webSocketMessages`, both as Chrome has them. The member `_sselens` holds the journal's
 //! lines; bytes that stand in the archive already are left out of them.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -45,52 +47,84 @@ pub fn har(
         "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"sselens\",\"version\":{}}},\"entries\":[",
         text::to_json(&env!("CARGO_PKG_VERSION"))
     )?;
+    let mut of = BTreeMap::<ExchangeId, Vec<&Entry>>::new();
+    for entry in entries {
+        of.entry(entry.x).or_default().push(entry);
+    }
     for (i, (x, seen)) in exchanges.iter().enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-        let own = entries.iter().filter(|e| e.x == *x);
-        text::write_json(&mut *out, &exchange(seen, own, epoch, origin))?;
+        let entries = of.remove(x).unwrap_or_default();
+        text::write_json(&mut *out, &Exchange { seen, entries, epoch, origin })?;
     }
     out.write_all(b"\n]}}\n")
 }
 
-fn exchange<'a>(
-    seen: &Inspection,
-    entries: impl Iterator<Item = &'a Entry>,
+/// One exchange of the archive, written as it is made: its messages and lines are many.
+struct Exchange<'a> {
+    seen: &'a Inspection,
+    entries: Vec<&'a Entry>,
     epoch: OffsetDateTime,
-    origin: &Origin,
-) -> Value {
-    let started = epoch + time::Duration::microseconds(signed(seen.timing.request.unwrap_or(0)));
-    let (time, timings) = timings(seen);
-    let mut out = json!({
-        "startedDateTime": stamp(started),
-        "time": time,
-        "request": request(seen),
-        "response": response(seen),
-        "cache": {},
-        "timings": timings,
-        "_resourceType": "fetch",
-    });
-    let name = match seen.framing() {
-        Some(Framing::Sse) => "_eventSourceMessages",
-        Some(Framing::Whole) | None => "",
-        Some(_) => "_webSocketMessages",
-    };
-    if !name.is_empty() {
-        out[name] = messages(seen, epoch);
-    }
-    if seen.told.is_some() {
-        let comment = match &seen.request {
-            None => "A recorded body: its request, its head and all times are unknown.",
-            Some(_) => "Opened from an archive without times.",
+    origin: &'a Origin,
+}
+
+impl Serialize for Exchange<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { seen, entries, epoch, origin } = self;
+        let sent = time::Duration::microseconds(signed(seen.timing.request.unwrap_or(0)));
+        let (time, timings) = timings(seen);
+        let mut out = to.serialize_map(None)?;
+        out.serialize_entry("startedDateTime", &stamp(*epoch + sent))?;
+        out.serialize_entry("time", &time)?;
+        out.serialize_entry("request", &request(seen))?;
+        out.serialize_entry("response", &response(seen))?;
+        out.serialize_entry("cache", &json!({}))?;
+        out.serialize_entry("timings", &timings)?;
+        out.serialize_entry("_resourceType", "fetch")?;
+        let name = match seen.framing() {
+            Some(Framing::Sse) => "_eventSourceMessages",
+            Some(Framing::Whole) | None => "",
+            Some(_) => "_webSocketMessages",
         };
-        out["comment"] = comment.into();
+        if !name.is_empty() {
+            out.serialize_entry(name, &Each(|| messages(seen, *epoch)))?;
+        }
+        if seen.told.is_some() {
+            let comment = match &seen.request {
+                None => "A recorded body: its request, its head and all times are unknown.",
+                Some(_) => "Opened from an archive without times.",
+            };
+            out.serialize_entry("comment", comment)?;
+        }
+        out.serialize_entry("_sselens", &Own { seen, entries, origin })?;
+        out.end()
     }
-    out["_sselens"] = json!({
-        "version": origin.program,
-        "created": origin.created,
-        "entries": entries.map(|e| line(e, seen)).collect::<Vec<_>>(),
-    });
-    out
+}
+
+/// The journal of one exchange.
+struct Own<'a> {
+    seen: &'a Inspection,
+    entries: &'a [&'a Entry],
+    origin: &'a Origin,
+}
+
+impl Serialize for Own<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut out = to.serialize_map(None)?;
+        out.serialize_entry("version", &self.origin.program)?;
+        out.serialize_entry("created", &self.origin.created)?;
+        let lines = || self.entries.iter().map(|e| line(e, self.seen));
+        out.serialize_entry("entries", &Each(lines))?;
+        out.end()
+    }
+}
+
+/// An array of which no more than one item is in memory.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item = Value>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
 }
 
 fn signed(at: Micros) -> i64 {
@@ -197,9 +231,9 @@ fn response(seen: &Inspection) -> Value {
 }
 
 /// The frames as messages, with their times in seconds since 1970.
-fn messages(seen: &Inspection, epoch: OffsetDateTime) -> Value {
+fn messages(seen: &Inspection, epoch: OffsetDateTime) -> impl Iterator<Item = Value> {
     let base = epoch.unix_timestamp_nanos() as f64 / 1e9;
-    let message = |(i, frame): (usize, &Frame)| {
+    let message = move |(i, frame): (usize, &Frame)| {
         let time = seen.frame_at(i).map(|at| base + file::seconds(at));
         if seen.framing() == Some(Framing::Sse) {
             if frame.kind != Kind::Event {
@@ -221,7 +255,7 @@ fn messages(seen: &Inspection, epoch: OffsetDateTime) -> Value {
             json!({"type": "receive", "time": time.unwrap_or(0.0), "opcode": opcode, "data": data}),
         )
     };
-    seen.frames().iter().enumerate().filter_map(message).collect()
+    seen.frames().iter().enumerate().filter_map(message)
 }
 
 /// An entry as a line of the session file has it; bytes that the archive has are only counted.

@@ -1,6 +1,6 @@
 //! Recordings: a saved session, a HAR, a `curl -i` capture, or a bare body, from a file or a pipe.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -45,28 +45,27 @@ pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
     let shown =
         if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let bad = |e: &dyn std::fmt::Display| format!("{shown}: {e}");
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| bad(&e))?;
-    } else {
-        let file = std::fs::File::open(path).map_err(|e| bad(&e))?;
-        if file.metadata().is_ok_and(|m| m.is_dir()) {
-            return Err(bad(&"is a folder, not a recording"));
-        }
-        BufReader::new(file).read_to_end(&mut bytes).map_err(|e| bad(&e))?;
-    }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    read(&bytes, name, told).map_err(|e| bad(&e))
+    if path == Path::new("-") {
+        return read(std::io::stdin().lock(), name, told).map_err(|e| bad(&e));
+    }
+    let file = std::fs::File::open(path).map_err(|e| bad(&e))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(bad(&"is a folder, not a recording"));
+    }
+    read(BufReader::new(file), name, told).map_err(|e| bad(&e))
 }
 
-/// Reads a recording's bytes; `name` is the file's, for its ending.
+/// Reads a recording; `name` is the file's, for its ending. A session is taken in line by line, and
+/// never in memory twice.
 ///
 /// # Errors
-/// A sentence, when it is a session of ours that is damaged or newer.
-pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> {
-    let first_line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    if file::is_session(first_line) {
-        let session = file::read(bytes).map_err(|e| e.to_string())?;
+/// A sentence, when it cannot be read, or is a session of ours that is damaged or newer.
+pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recording, String> {
+    let mut bytes = Vec::new();
+    input.read_until(b'\n', &mut bytes).map_err(|e| e.to_string())?;
+    if file::is_session(&bytes) {
+        let session = file::read(bytes.chain(input)).map_err(|e| e.to_string())?;
         let mut recording = Recording {
             is_session: true,
             entries: session.entries,
@@ -88,15 +87,23 @@ pub fn read(bytes: &[u8], name: &str, told: &Told) -> Result<Recording, String> 
         return Ok(recording);
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");
-    if named_har || har::is_har(bytes) {
-        let mut recording = har::read(bytes, told)?;
-        close(&mut recording.entries, None);
-        return Ok(recording);
+    if named_har || har::may_begin(&bytes) {
+        input.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        if named_har || har::is_har(&bytes) {
+            let mut recording = har::read(&bytes, told)?;
+            close(&mut recording.entries, None);
+            return Ok(recording);
+        }
     }
-    let mut bare = Bare::new(name, told);
-    let mut recording = Recording::default();
-    for piece in bytes.chunks(PIECE) {
-        recording.entries.extend(bare.feed(piece, None));
+    let (mut bare, mut recording) = (Bare::new(name, told), Recording::default());
+    let mut input = bytes.chain(input);
+    loop {
+        let mut piece = Vec::new();
+        input.by_ref().take(PIECE as u64).read_to_end(&mut piece).map_err(|e| e.to_string())?;
+        if piece.is_empty() {
+            break;
+        }
+        recording.entries.extend(bare.feed(piece.into(), None));
     }
     recording.entries.extend(bare.finish(None));
     Ok(recording)
@@ -145,9 +152,9 @@ impl Bare {
     }
 
     /// The next bytes, read at `at`.
-    pub fn feed(&mut self, bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
+    pub fn feed(&mut self, bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
         let Some(mut head) = self.head.take() else { return body(bytes, at) };
-        head.extend_from_slice(bytes);
+        head.extend_from_slice(&bytes);
         let mut out = Vec::new();
         // Where the head begins that is not known to be an interim one.
         let mut from = 0;
@@ -163,7 +170,7 @@ impl Bare {
                     break;
                 }
                 out.extend(self.begin(at, None));
-                out.extend(body(rest, at));
+                out.extend(body(Bytes::from(head).split_off(from), at));
                 return out;
             };
             let (parsed, rest) = (parse_head(&rest[..end]), &rest[end..]);
@@ -171,7 +178,7 @@ impl Bare {
             let more = rest.starts_with(b"HTTP/");
             if parsed.as_ref().is_none_or(|h| h.status >= 200) && !more {
                 out.extend(self.begin(at, parsed));
-                out.extend(body(rest, at));
+                out.extend(body(Bytes::from(head).split_off(from + end), at));
                 return out;
             }
             let interim = parsed.filter(|h| h.status < 200);
@@ -188,7 +195,7 @@ impl Bare {
         let mut out = Vec::new();
         if let Some(head) = self.head.take() {
             out.extend(self.begin(at, None));
-            out.extend(body(&head, at));
+            out.extend(body(head.into(), at));
         }
         let cause = EndCause::Unknown;
         out.push(Entry { x: 0, at, what: What::End { cause, detail: String::new() } });
@@ -207,12 +214,14 @@ impl Bare {
 }
 
 /// A body's entries, of number 0.
-pub(super) fn body(bytes: &[u8], at: Option<Micros>) -> Vec<Entry> {
-    let entry = |piece: &[u8]| {
-        let (len, bytes) = (piece.len() as u32, Bytes::copy_from_slice(piece));
-        Entry { x: 0, at, what: What::Body { len, bytes, masked: Vec::new() } }
-    };
-    bytes.chunks(PIECE).map(entry).collect()
+pub(super) fn body(mut bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    while !bytes.is_empty() {
+        let bytes = bytes.split_to(bytes.len().min(PIECE));
+        let what = What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
+        entries.push(Entry { x: 0, at, what });
+    }
+    entries
 }
 
 /// Where the body begins: after the first blank line.
@@ -266,7 +275,7 @@ mod tests {
             let mut bare = Bare::new("x", &Told::default());
             let mut entries = Vec::new();
             for piece in capture.chunks(step) {
-                entries.extend(bare.feed(piece, Some(1)));
+                entries.extend(bare.feed(Bytes::copy_from_slice(piece), Some(1)));
             }
             entries.extend(bare.finish(Some(2)));
             let What::Head(interim) = &entries[1].what else { panic!("{entries:?}") };
@@ -291,11 +300,11 @@ mod tests {
     #[test]
     fn a_bare_body_has_no_times_and_no_head() {
         let told = Told { status: Some(422), ..Told::default() };
-        let r = read(b"{\"a\":1}", "x.json", &told).unwrap();
+        let r = read(&b"{\"a\":1}"[..], "x.json", &told).unwrap();
         assert_eq!(kinds(&r.entries), ["bare", "body", "end"]);
         assert!(r.entries.iter().all(|e| e.at.is_none()));
-        assert_eq!(kinds(&read(b"", "x", &told).unwrap().entries), ["bare", "end"]);
-        assert_eq!(kinds(&read(b"HTT", "x", &told).unwrap().entries), ["bare", "body", "end"]);
+        assert_eq!(kinds(&read(&b""[..], "x", &told).unwrap().entries), ["bare", "end"]);
+        assert_eq!(kinds(&read(&b"HTT"[..], "x", &told).unwrap().entries), ["bare", "body", "end"]);
     }
 
     #[test]
@@ -303,7 +312,7 @@ mod tests {
         let mut bytes = file::header("0", "").into_bytes();
         let head = Head { status: 200, ..Head::default() };
         file::encode(&Entry { x: 4, at: Some(9), what: What::Head(head) }, &mut bytes);
-        let r = read(&bytes, "x", &Told::default()).unwrap();
+        let r = read(&bytes[..], "x", &Told::default()).unwrap();
         assert!(r.is_session);
         assert_eq!(kinds(&r.entries), ["head", "end"]);
         assert_eq!((r.entries[1].x, r.entries[1].at), (4, Some(9)));

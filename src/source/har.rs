@@ -105,14 +105,17 @@ struct Own {
 
 /// Whether this is an HTTP archive: a JSON object with `log.entries`.
 pub(super) fn is_har(bytes: &[u8]) -> bool {
-    let begins = unmarked(bytes).trim_ascii_start().starts_with(b"{");
-    let Some(text) =
-        std::str::from_utf8(unmarked(bytes)).ok().filter(|t| begins && t.contains("\"log\""))
-    else {
+    let text = std::str::from_utf8(unmarked(bytes)).ok();
+    let Some(text) = text.filter(|t| may_begin(bytes) && t.contains("\"log\"")) else {
         return false;
     };
     let mut tape = crate::json::Tape::new();
     tape.parse(text).is_ok() && tape.root(text).is_some_and(|j| j.at(&["log", "entries"]).is_some())
+}
+
+/// Whether bytes that begin like this can be an archive at all.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    unmarked(bytes).trim_ascii_start().first().is_none_or(|b| *b == b'{')
 }
 
 /// Without a byte order mark, which some tools write.
@@ -312,7 +315,7 @@ fn foreign(
         settled = Bytes::from([settled, rest].concat());
         masked.extend(more);
     }
-    let mut pieces = body(&settled, None);
+    let mut pieces = body(settled, None);
     if let Some(What::Body { masked: spans, .. }) = pieces.first_mut().map(|e| &mut e.what) {
         *spans = masked;
     }

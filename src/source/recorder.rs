@@ -45,7 +45,7 @@ enum Order {
     /// Write everything so far to this file, and all that follows; tell its length so far.
     Also(PathBuf, Sender<std::io::Result<u64>>),
     /// These entries are the session from now on; what comes next goes to files anew.
-    Begin(Vec<Entry>),
+    Begin(Arc<Vec<Entry>>),
     /// Tell when everything so far is written.
     Flush(Sender<()>),
     Stop,
@@ -67,7 +67,7 @@ impl Recorder {
             created,
             autosave,
             trouble: Arc::new(trouble),
-            before: Vec::new(),
+            before: Arc::default(),
             memory: Vec::new(),
             files: Vec::new(),
             begun: false,
@@ -109,7 +109,7 @@ impl Recorder {
 
     /// Begins a new session that holds `entries` already: they are written to a file only together
     /// with the next entry.
-    pub fn begin(&self, entries: Vec<Entry>) {
+    pub fn begin(&self, entries: Arc<Vec<Entry>>) {
         let _ = self.orders.send(Order::Begin(entries));
     }
 
@@ -129,7 +129,7 @@ struct Desk {
     autosave: Option<Autosave>,
     trouble: Trouble,
     /// The entries of an opened session.
-    before: Vec<Entry>,
+    before: Arc<Vec<Entry>>,
     /// The entries since, while no file has them.
     memory: Vec<Entry>,
     files: Vec<Target>,
@@ -381,7 +381,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let recorder = Recorder::start("t".into(), None, |_| {}).unwrap();
         let write = recorder.writer();
-        recorder.begin(vec![entry(0)]);
+        recorder.begin(Arc::new(vec![entry(0)]));
         write(&entry(1));
         let path = dir.path().join("s");
         recorder.also(&path).unwrap();

@@ -147,7 +147,7 @@ pub struct Startup {
     /// What stands in the editor. An empty body is replaced by the provider's minimal request.
     pub draft: Draft,
     /// Name and entries of the file that was opened.
-    pub session: Option<(String, Vec<Entry>)>,
+    pub session: Option<(String, Arc<Vec<Entry>>)>,
     /// Thresholds and severities.
     pub options: Arc<Options>,
     /// Key bindings.

@@ -545,7 +545,7 @@ fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
             r.body = SHORT.to_vec().into();
             r.masked = if masked { vec![(1, 9)] } else { vec![] };
         }
-        Startup { session: Some(("r.jsonl".into(), entries)), ..sending() }
+        Startup { session: Some(("r.jsonl".into(), entries.into())), ..sending() }
     };
     let at =
         |url: &str, masked, text: &str| play(recorded(url, masked), (100, 30), text, Vec::new());

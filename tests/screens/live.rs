@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::Event;
@@ -149,7 +150,7 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     // A recording that tells its request holds that one.
     play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("· next");
     // Nothing has come through the pipe.
-    let waits = Startup { session: Some(("standard input".into(), Vec::new())), ..startup() };
+    let waits = Startup { session: Some(("standard input".into(), Arc::default())), ..startup() };
     let played = play(waits, (100, 30), "", Vec::new());
     played.shows("── standard input");
     played.shows("Nothing has come yet.");

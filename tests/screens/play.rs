@@ -181,7 +181,7 @@ pub(crate) fn startup() -> Startup {
 
 /// The same with a recording opened.
 pub(crate) fn opened(entries: Vec<Entry>) -> Startup {
-    Startup { session: Some(("recording.sselens".into(), entries)), ..startup() }
+    Startup { session: Some(("recording.sselens".into(), entries.into())), ..startup() }
 }
 
 /// What the outside saw.
