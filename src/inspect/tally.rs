@@ -60,7 +60,7 @@ pub struct Label {
     pub size: Option<u64>,
     /// The provider.
     pub provider: String,
-    /// The model, where two are compared.
+    /// The model that all of them were asked for; empty where that is not known.
     pub model: String,
     /// Of a comparison: which side, `a` or `b`.
     pub side: Option<char>,
@@ -328,7 +328,7 @@ mod tests {
             reason: Some(Reason::Truncated),
             code: Some("truncated-chunked"),
         };
-        let at = |size| Label { size: Some(size), provider: "lab".into(), side: None };
+        let at = |size| Label { size: Some(size), provider: "lab".into(), ..Label::default() };
         let mut tally = Tally::default();
         for x in 0..10 {
             tally.add(&at(9), x, if x % 5 == 4 { bad } else { ok });
