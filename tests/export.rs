@@ -401,6 +401,21 @@ fn the_frame_of_the_verdict_comes_first_with_its_bytes() {
 }
 
 #[test]
+fn tool_calls_stand_below_the_answers_heading_and_nothing_is_told_thrice() {
+    let p = Program::new();
+    let page = |scenario| {
+        let session = p.session(scenario, &[]);
+        p.text(&["export", &session, "--to", "markdown"])
+    };
+    let tools = page("tool-calls");
+    assert!(tools.contains("### Answer\n\n- tool call 0: `get_weather("), "{tools}");
+    assert!(tools.contains("\n\n### Timing and end"), "{tools}");
+    let reset = page("connection-reset");
+    // By the verdict and the finding that it is made of.
+    assert_eq!(reset.matches("Connection reset by peer").count(), 2, "{reset}");
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let p = Program::new();
     let evil = "```\\n<img src=x onerror=alert(1)>\\n`````` @octocat fixes #1 [x](http://e.invalid) | \\u001b[2J";

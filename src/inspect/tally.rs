@@ -60,7 +60,7 @@ pub struct Label {
     pub size: Option<u64>,
     /// The provider.
     pub provider: String,
-    /// The model, where two are compared.
+    /// The model that all of them were asked for; empty where that is not known.
     pub model: String,
     /// Of a comparison: which side, `a` or `b`.
     pub side: Option<char>,

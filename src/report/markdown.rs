@@ -42,35 +42,37 @@ pub fn markdown(
             exchange::tell(one, None, key, out)?;
         }
         [(_, a), (_, b)] if is_comparison(a, b) => {
-            two(exchanges, &compare(a, b, Expect::guess(a, b)), key, out)?;
+            let found = compare(a, b, Expect::guess(a, b));
+            two(exchanges, (&found, None), key, out)?;
         }
         _ => many::tell(exchanges, key, out)?,
     }
     origin_of(origin, out)
 }
 
-/// Writes the report of two exchanges that were compared, A and B.
+/// Writes the report of two exchanges that were compared, A and B: what they differ in, and what
+/// their requests differ in, where these were two.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn compared(
     sides: [(ExchangeId, &Inspection); 2],
-    compared: &Comparison,
+    found: (&Comparison, Option<&str>),
     origin: &Origin,
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    two(&sides, compared, key, out)?;
+    two(&sides, found, key, out)?;
     origin_of(origin, out)
 }
 
 fn two(
     sides: &[(ExchangeId, &Inspection)],
-    compared: &Comparison,
+    (compared, requests): (&Comparison, Option<&str>),
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    comparison(compared, out)?;
+    comparison(compared, requests, out)?;
     many::table(sides, out)?;
     for (side, (x, seen)) in sides.iter().enumerate() {
         let of_side = |d: &Difference| if side == 0 { d.frames.0 } else { d.frames.1 };
@@ -95,13 +97,17 @@ fn is_comparison(a: &Inspection, b: &Inspection) -> bool {
     !redirected && to(x) != to(y) && (x.body == y.body || at_once)
 }
 
-fn comparison(c: &Comparison, out: &mut impl Write) -> io::Result<()> {
+fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "**A and B compared:** {}\n", prose(&c.verdict))?;
     let expected = match c.expect {
         Expect::Same => "A and B were expected to be one stream.",
         Expect::Different => "A and B are two answers of their own: differing text is normal.",
     };
     writeln!(out, "{expected}")?;
+    if let Some(told) = requests {
+        let told = code(&visible(told, Newlines::Show));
+        writeln!(out, "\nThey were asked by two requests, which differ: {told}")?;
+    }
     if !c.differences.is_empty() {
         writeln!(out)?;
     }

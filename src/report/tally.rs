@@ -84,10 +84,12 @@ pub fn tally(t: &Tally) -> Value {
         let mut out = json!({
             "size": g.label.size,
             "provider": visible(&g.label.provider, Newlines::Show),
-            "model": visible(&g.label.model, Newlines::Show),
             "n": g.n,
             "outcomes": g.kinds.iter().map(|k| outcome(g, k)).collect::<Vec<_>>(),
         });
+        if !g.label.model.is_empty() {
+            out["model"] = visible(&g.label.model, Newlines::Show).into();
+        }
         if let Some(side) = g.label.side {
             out["side"] = side.to_string().into();
         }

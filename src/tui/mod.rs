@@ -89,7 +89,14 @@ pub enum Report<'a> {
     /// Exchanges of a session.
     Exchanges(&'a [(ExchangeId, &'a Inspection)]),
     /// A and B, as they were compared.
-    Compared([(ExchangeId, &'a Inspection); 2], &'a Comparison),
+    Compared {
+        /// The two, in this order.
+        sides: [(ExchangeId, &'a Inspection); 2],
+        /// What they differ in.
+        found: &'a Comparison,
+        /// What their requests differ in, where these were two.
+        requests: Option<&'a str>,
+    },
     /// A request that was sent many times.
     Repeated {
         /// What became of them.
@@ -109,8 +116,8 @@ impl Report<'_> {
         // Writing to memory does not fail.
         let _ = match self {
             Report::Exchanges(all) => markdown(all, &origin, key, &mut page),
-            Report::Compared(sides, found) => {
-                markdown_compared(sides, found, &origin, key, &mut page)
+            Report::Compared { sides, found, requests } => {
+                markdown_compared(sides, (found, requests), &origin, key, &mut page)
             }
             Report::Repeated { tally, asked, examples } => {
                 markdown_repeated((tally, asked), examples, &origin, key, &mut page)

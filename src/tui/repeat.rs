@@ -303,9 +303,18 @@ impl App {
         );
         let progress = line::fit(&repeat.progress(self.now), usize::from(room.width));
         line::put(buf, row(1), &[(&progress, theme.of(Role::Text))]);
-        // The cause gives way, so that the share is always whole.
+        // The cause gives way, so that the share is always whole; where there is no room for both,
+        // it stands for the outcome, whose sign is there.
+        let narrow = room.width < 62;
         let cause = usize::from(room.width).saturating_sub(52).clamp(8, 26);
-        let head = format!("  {:<20}{:<cause$}{:>8}   share (95 %)", "outcome", "cause", "count");
+        let row_of = |outcome: &str, cause_name: &str, count: &str, share: &str| match narrow {
+            true => format!("{:<18}{count:>5} {share}", line::fit(outcome, 17)),
+            false => {
+                let cause_name = line::fit(cause_name, cause - 1);
+                format!("{outcome:<20}{cause_name:<cause$}{count:>8}  {share}")
+            }
+        };
+        let head = format!("  {}", row_of("outcome", "cause", "count", " share (95 %)"));
         line::put(buf, row(3), &[(&line::fit(&head, wide as usize), theme.of(Role::Label))]);
         if repeat.kinds().is_empty() {
             line::put(buf, row(4), &[("  None is over yet.", theme.of(Role::Dim))]);
@@ -321,11 +330,11 @@ impl App {
                 Outcome::Failed => ("✖ ", Role::Error),
             };
             let told = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
-            let rest = format!(
-                "{told:<20}{:<cause$}{:>8}  {}",
-                line::fit(kind.case.code.unwrap_or("–"), cause - 1),
-                group(kind.count),
-                share(kind.count, repeat.tally.total())
+            let rest = row_of(
+                kind.case.code.filter(|_| narrow).unwrap_or(&told),
+                kind.case.code.unwrap_or("–"),
+                &group(kind.count),
+                &share(kind.count, repeat.tally.total()),
             );
             let rest = line::fit(&rest, usize::from(place.width).saturating_sub(2));
             line::put(buf, place, &[(sign, theme.of(role)), (&rest, theme.of(Role::Text))]);

@@ -515,6 +515,11 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     let shown = drawn(&live.app);
     assert!(shown.contains("two requests: body 35 B ↔ 100 B, from byte 33 on"), "{shown}");
     assert!(shown.contains("two streams of their own"), "{shown}");
+    // So does the report.
+    live.press("B<enter>");
+    let Some(Effect::WriteFile { bytes, .. }) = live.effects.last() else { panic!("no report") };
+    let page = String::from_utf8_lossy(bytes);
+    assert!(page.contains("two requests, which differ: `body 35 B ↔ 100 B, from byte"), "{page}");
     // Unless the user says so; and sent again they are two again.
     live.press("S");
     assert!(drawn(&live.app).contains("expected to be one stream"), "{}", drawn(&live.app));

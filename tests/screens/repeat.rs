@@ -206,3 +206,20 @@ fn the_report_counts_all_and_shows_the_examples() {
     assert!(page.contains(row), "{page}");
     assert!(page.contains("## Exchange 2") && page.contains("| ok (complete) | 14 |"), "{page}");
 }
+
+#[test]
+fn the_share_is_whole_on_a_narrow_screen() {
+    let mut play = Play::begun("6 1");
+    (0..6).for_each(|x| play.comes(x));
+    play.app.resize(50, 20);
+    let area = Rect::new(0, 0, 50, 20);
+    let mut buffer = Buffer::empty(area);
+    play.app.draw(area, &mut buffer);
+    let shown = text_of(&buffer);
+    // The cause stands for the outcome, which its sign tells.
+    let cut = shown
+        .lines()
+        .find(|l| l.contains("✖ truncated-chunked"))
+        .unwrap_or_else(|| panic!("{shown}"));
+    assert!(cut.contains("2   33 %  (9.7–70 %)"), "{shown}");
+}

@@ -25,8 +25,12 @@ fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             w => w.iter().map(|(path, n)| format!("{path} ×{n}")).collect::<Vec<_>>().join(", "),
         };
         let names = |w: &[(String, u64)]| w.iter().map(|w| w.0.clone()).collect::<Vec<_>>();
-        // Of an answer that never began, the lack of every channel tells nothing new.
+        // Of an answer that never began, the lack of every channel tells nothing new; and what was
+        // stopped may have had it yet to come.
         if names(&x) == names(&y) || a.carriers == 0 || b.carriers == 0 {
+            continue;
+        }
+        if x.is_empty() && a.was_stopped() || y.is_empty() && b.was_stopped() {
             continue;
         }
         let (left, right) = (list(&x), list(&y));
@@ -71,7 +75,8 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         names
     };
     let (left, right) = (names(a), names(b));
-    if left == right || a.failed() || b.failed() {
+    let cut = |s: &Side<'_>| s.failed() || s.was_stopped();
+    if left == right || cut(a) || cut(b) {
         return;
     }
     let word = |n: &[String]| if n.is_empty() { "none".into() } else { n.join(", ") };
@@ -98,4 +103,50 @@ fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let word = |s: &Side<'_>| if lumps(s) { "in lumps" } else { "streamed" };
     let message = format!("{slow} hands its answer over in lumps, where {other} streams.");
     found.add(rule!("kinds-differ"), both(word(a), word(b)), message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{inspected, sound, stream};
+    use super::super::{Comparison, Expect, compare};
+    use crate::inspect::Inspection;
+    use crate::journal::EndCause;
+
+    fn apart(a: &Inspection, b: &Inspection) -> Comparison {
+        compare(a, b, Expect::Different)
+    }
+
+    /// The first frames, and then this end.
+    fn cut(frames: usize, end: EndCause) -> Inspection {
+        inspected(200, "text/event-stream", &sound()[..frames], end)
+    }
+
+    #[test]
+    fn what_was_stopped_ended_neither_well_nor_without_what_was_to_come() {
+        let got = apart(&stream(&sound()), &cut(2, EndCause::Cancelled));
+        assert_eq!(got.differences, []);
+        assert_eq!(
+            got.verdict,
+            "A came to its end (complete, finish \"stop\"); B was cancelled before any answer."
+        );
+        let got = apart(&cut(4, EndCause::Cancelled), &stream(&sound()));
+        assert_eq!(got.differences, [], "its content was yet to come");
+    }
+
+    #[test]
+    fn who_has_an_answer_of_its_own_hands_no_cut_on() {
+        let (a, b) = (cut(5, EndCause::Reset), cut(5, EndCause::Complete));
+        let verdict = apart(&a, &b).verdict;
+        assert!(verdict.starts_with("Both failed, each in its own way: A was reset"), "{verdict}");
+        let verdict = compare(&a, &b, Expect::Same).verdict;
+        assert!(verdict.starts_with("B hands on as properly ended"), "{verdict}");
+    }
+
+    #[test]
+    fn two_failures_have_no_kind_of_answer() {
+        let error = |status| inspected(status, "text/html", &["<html>".into()], EndCause::Complete);
+        let verdict = apart(&error(500), &error(502)).verdict;
+        assert!(verdict.starts_with("Both failed"), "{verdict}");
+        assert!(!verdict.contains("same kind"), "{verdict}");
+    }
 }

@@ -50,7 +50,9 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let (left, right) = (fate(a.seen), fate(b.seen));
-    if hides_cut(a, b) && !found.has("gw-fabricated-finish") {
+    // Who gives an answer of its own hands nothing on.
+    let hides = found.expect == Expect::Same && hides_cut(a, b);
+    if hides && !found.has("gw-fabricated-finish") {
         let ended = a.ended();
         let message =
             format!("{b} hands on as properly ended a stream that is not: {} {ended}.", a.name);

@@ -122,13 +122,16 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
 /// Two answers of their own: how both ended, and of what kind they are.
 fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let (x, y) = (fate(a.seen), fate(b.seen));
+    let stopped = a.was_stopped() || b.was_stopped();
     let ends = match (a.failed() || b.failed(), x == y) {
+        (false, _) if stopped => format!("A {}; B {}", a.ended(), b.ended()),
         (false, true) => format!("Both ended well ({x})"),
         (false, false) => format!("Both ended well (A {x}; B {y})"),
         (true, _) if a.why() == b.why() => format!("Both failed in the same way: {}", a.why()),
         (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
     };
     match differences {
+        [] if a.failed() || b.failed() || stopped => format!("{}.", ends.trim_end_matches('.')),
         [] => format!("{ends}, with answers of the same kind."),
         [one] => format!("{ends}; {}", inside(&one.message)),
         [first, rest @ ..] => {

@@ -285,12 +285,13 @@ fn ends(said: &str) -> String {
 
 fn answer(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     let answer = i.answer();
-    let mut titled = false;
-    for channel in [Channel::Reasoning, Channel::Content, Channel::Refusal, Channel::Other] {
+    let channels = [Channel::Reasoning, Channel::Content, Channel::Refusal, Channel::Other];
+    let tools = !answer.tools().is_empty();
+    if tools || channels.iter().any(|c| answer.texts(*c).next().is_some()) {
+        writeln!(out, "### Answer\n")?;
+    }
+    for channel in channels {
         for (choice, said) in answer.texts(channel).take(LIST) {
-            if !std::mem::replace(&mut titled, true) {
-                writeln!(out, "### Answer\n")?;
-            }
             let via: Vec<_> = answer
                 .paths(channel)
                 .map(|(path, n)| format!("{} ×{}", code(&shown(&path)), group(n)))
@@ -305,7 +306,7 @@ fn answer(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         let call = format!("{}({})", t.name.as_deref().unwrap_or("(no name)"), t.arguments);
         writeln!(out, "- tool call {}: {}", t.index, code(&text::preview(&call, 300)))?;
     }
-    Ok(())
+    if tools { writeln!(out) } else { Ok(()) }
 }
 
 fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
@@ -346,7 +347,9 @@ fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         end.push(format!("`[DONE]` {}", yes(e.sentinel)));
     }
     end.extend(e.terminal.map(|t| format!("terminal event {}", yes(t))));
-    if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty()) {
+    // The HTTP library's own words, unless a finding has quoted them.
+    let untold = |detail: &str| !i.findings().iter().any(|f| f.message.contains(detail));
+    if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty() && untold(&e.1)) {
         end.push(code(&shown(detail)));
     }
     writeln!(out, "- end: {}", end.join(" · "))?;

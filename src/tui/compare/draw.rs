@@ -11,7 +11,7 @@ use super::{Areas, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline
 use crate::dialect::Channel;
 use crate::inspect::Severity;
 use crate::inspect::compare::Expect;
-use crate::text::{count, group};
+use crate::text::count;
 use crate::tui::App;
 use crate::tui::pane::frames::severity_sign;
 use crate::tui::theme::Role;
@@ -278,8 +278,8 @@ impl App {
             return;
         };
         let (sign, word, role) = exchange.mark();
-        let frames = group(exchange.seen.frames().len() as u64);
-        let frames = if area.width < 50 { String::new() } else { format!("· {frames} frames ") };
+        let frames = count(exchange.seen.frames().len() as u64, "frame");
+        let frames = if area.width < 50 { String::new() } else { format!("· {frames} ") };
         let state = [(format!(" {sign} {word} "), theme.of(role)), (frames, theme.of(Role::Text))];
         let state: Vec<_> = state.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         let room = Rect { width: area.width.saturating_sub(1), ..area };

@@ -17,8 +17,11 @@ use crate::tui::widget::{Doc, line};
 /// The narrowest column of the strip of figures.
 const STRIP: u16 = 52;
 
-/// The fewest rows from which on the frames stand below the differences.
+/// The fewest rows from which on the frames below the differences have a share of their own.
 const WITH_FRAMES: u16 = 18;
+
+/// The fewest rows that frames are worth: a line, the heads, and three of them.
+const FEW_FRAMES: u16 = 5;
 
 /// The parts of the tab: the list, what is selected in it told whole, and where there is room the
 /// frames of both sides.
@@ -42,7 +45,9 @@ pub(super) fn parts(app: &App, body: Rect) -> Parts {
     } else {
         let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };
         let detail = (detail + 1).min(most);
-        (body.height - detail, detail)
+        let room = body.height - detail;
+        // What the list leaves blank the frames can have.
+        (if rows + FEW_FRAMES <= room { rows } else { room }, detail)
     };
     let list = Rect { height: list, ..body };
     let detail = Rect { y: list.bottom(), height: detail, ..body };
@@ -90,8 +95,9 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
     let differences = &made.comparison.differences;
     if differences.is_empty() {
         let said = match made.comparison.expect {
+            _ if app.compare_runs() => "Most is certain only when both are over.",
             Expect::Same => "No difference that matters.",
-            Expect::Different => "Two streams of their own: only their ends are compared.",
+            Expect::Different => "Two streams of their own: they end alike and are of one kind.",
         };
         let said = line::fit(said, usize::from(body.width).saturating_sub(2));
         line::put(buf, body, &[("  ", text), (&said, dim)]);
@@ -158,12 +164,13 @@ fn right(text: &str, width: usize) -> String {
 fn columns(width: u16) -> [usize; 3] {
     let width = usize::from(width).saturating_sub(3);
     // Where there is no room for three the two values say it.
-    if width < 45 {
+    if width < 47 {
         let value = 10.min(width / 3);
         return [width.saturating_sub(2 * value + 1), value, 0];
     }
     let name = 16.min(width * 2 / 5);
-    let value = ((width - name) * 7 / 20).min(18);
+    // A difference has a sign more than its values: `-236.23 ms` is whole.
+    let value = ((width - name) * 7 / 20).min(18).min((width - name - 12) / 2);
     [name, value, (width - name).saturating_sub(2 * value + 2).min(14)]
 }
 

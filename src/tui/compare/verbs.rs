@@ -257,8 +257,10 @@ impl App {
     /// The two as they are compared here, for a report.
     pub(in crate::tui) fn comparison_report(&self) -> Option<Report<'_>> {
         let (a, b) = (self.compared(0)?, self.compared(1)?);
-        let made = self.compare.as_ref()?.made.as_ref()?;
-        Some(Report::Compared([(a.id, &a.seen), (b.id, &b.seen)], &made.comparison))
+        let compare = self.compare.as_ref()?;
+        let found = &compare.made.as_ref()?.comparison;
+        let sides = [(a.id, &a.seen), (b.id, &b.seen)];
+        Some(Report::Compared { sides, found, requests: compare.requests() })
     }
 
     fn send_again(&mut self) {
