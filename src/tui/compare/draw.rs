@@ -226,9 +226,11 @@ impl App {
                 ("●", format!("Both so far: {}.", count(so_far, "difference")), Role::Running)
             }
             Some(made) => {
-                let (sign, role) = match made.comparison.worst() {
-                    None | Some(Severity::Info) => ("✔", Role::Ok),
-                    worst => severity_sign(worst),
+                // Two that failed alike, or were stopped, are alike and not well.
+                let well = |side| self.compared(side).is_some_and(|e| e.mark().2 == Role::Ok);
+                let (sign, role) = match made.comparison.worst().unwrap_or(Severity::Info) {
+                    Severity::Info if well(0) && well(1) => ("✔", Role::Ok),
+                    worst => severity_sign(Some(worst)),
                 };
                 (sign, made.comparison.verdict.clone(), role)
             }
@@ -237,7 +239,8 @@ impl App {
         let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
         let mut wrap = Wrap::default();
         wrap.update(&text, place.width.into());
-        let style = theme.of(if sign == "✔" { Role::Text } else { role });
+        let calm = matches!(role, Role::Ok | Role::Info);
+        let style = theme.of(if calm { Role::Text } else { role });
         for row in 0..area.height {
             let mut range = wrap.line(row.into(), text.len());
             if row + 1 == area.height {
