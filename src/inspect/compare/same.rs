@@ -84,7 +84,7 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     found.add(rule!("ends-differ"), both(left, right), message);
 }
 
-/// A [DONE] that only the other has: what is added to an answer that is otherwise the same.
+/// A `[DONE]` that only the other has: what is added to an answer that is otherwise the same.
 fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let of = |s: &Side<'_>| s.seen.answer().sentinel;
     let (None, Some(frame)) = (of(a), of(b)) else { return };

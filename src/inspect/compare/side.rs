@@ -257,7 +257,7 @@ impl<'a> Side<'a> {
         Some(preview(&self.plain(&first.message), 120))
     }
 
-    /// Whether its dialect ends with [DONE].
+    /// Whether its dialect ends with `[DONE]`.
     pub(super) fn wants_done(&self) -> bool {
         self.seen.dialect().is_some_and(|d| d.ending().sentinel)
     }

@@ -85,7 +85,7 @@ fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     }
 }
 
-/// Whether nothing but a [DONE] distinguishes the ends.
+/// Whether nothing but a `[DONE]` distinguishes the ends.
 fn is_done(d: &Difference) -> bool {
     d.a == "[DONE]" || d.b == "[DONE]"
 }
