@@ -102,6 +102,18 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     on(fabricated(), (120, 40), "C<enter>x").hides("gw-fabricated-finish");
 }
 
+/// What is missing has no frame of its own: beside the frame of A stands what B had at that time.
+#[test]
+fn what_only_one_side_shows_stands_beside_the_other_sides_moment() {
+    let answer = "Hello there, all of you, in so many words that no screen has them all at once!";
+    let whole = reasons("reasoning", answer);
+    let without: Vec<_> = whole.iter().filter(|f| !f.contains("\"reasoning\"")).cloned().collect();
+    let played = on(pair(&whole, EndCause::Complete, &without), (120, 40), "C<enter>");
+    played.shows("▲ gw-reasoning-dropped");
+    // At that time B had its first frame at most.
+    played.shows("│▸   0 ");
+}
+
 #[test]
 fn one_answer_in_two_dialects_has_no_difference() {
     let event =

@@ -200,13 +200,22 @@ impl App {
 
     /// Selects the frames that the selected difference points at.
     pub(super) fn go_to_difference(&mut self) {
-        let Some(compare) = &mut self.compare else { return };
+        let Some(compare) = &self.compare else { return };
         let made = compare.made.as_ref();
         let difference = made.and_then(|m| m.comparison.differences.get(compare.difference));
         let Some((a, b)) = difference.map(|d| d.frames) else { return };
-        for (side, frame) in [a, b].into_iter().enumerate() {
+        // What is shown by a frame of one side stands beside what the other side had then.
+        let linked = |side: usize, frame: Option<u32>| {
+            frame.and_then(|f| self.linked_frame(side, f as usize))
+        };
+        let to = [
+            a.map(|f| f as usize).or_else(|| linked(1, b)),
+            b.map(|f| f as usize).or_else(|| linked(0, a)),
+        ];
+        let Some(compare) = &mut self.compare else { return };
+        for (side, frame) in to.into_iter().enumerate() {
             if let Some(frame) = frame {
-                compare.frames[side] = frame as usize;
+                compare.frames[side] = frame;
                 compare.follow = false;
             }
         }
