@@ -64,6 +64,22 @@ impl Timing {
         self.last_delta = at.or(self.last_delta);
     }
 
+    /// Every moment of an exchange by its name, in the order in which they come.
+    pub fn moments(&self) -> [(&'static str, Option<Micros>); 10] {
+        [
+            ("resolved", self.resolved),
+            ("connected", self.connected),
+            ("TLS", self.tls),
+            ("head", self.head),
+            ("first byte", self.first_byte),
+            ("first frame", self.first_frame),
+            ("first reasoning", self.first_reasoning),
+            ("first content", self.first_content),
+            ("last content", self.last_content),
+            ("end", self.end),
+        ]
+    }
+
     /// Seconds from the request to `moment`.
     pub fn since_request(&self, moment: Option<Micros>) -> Option<f64> {
         let (from, to) = (self.request?, moment?);

@@ -108,9 +108,7 @@ impl App {
     }
 }
 
-/// Scheme, host and port of an address, as they are written.
-fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let host = rest.split(['/', '?', '#']).next()?;
-    Some(format!("{scheme}://{host}").to_ascii_lowercase())
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> Option<url::Origin> {
+    url::Url::parse(url).ok().map(|url| url.origin()).filter(url::Origin::is_tuple)
 }

@@ -311,18 +311,8 @@ fn answer(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
 
 fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     let t = &i.timing;
-    let moments = [
-        ("connect", t.connected),
-        ("TLS", t.tls),
-        ("head", t.head),
-        ("first byte", t.first_byte),
-        ("first frame", t.first_frame),
-        ("first reasoning", t.first_reasoning),
-        ("first content", t.first_content),
-        ("last content", t.last_content),
-        ("end", t.end),
-    ];
-    let times: Vec<_> = moments
+    let times: Vec<_> = t
+        .moments()
         .into_iter()
         .filter_map(|(name, at)| t.since_request(at).map(|s| format!("{name} {s:.3}")))
         .collect();

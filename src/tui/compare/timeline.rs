@@ -33,19 +33,14 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
     for (side, exchange) in [a, b].into_iter().enumerate() {
         let seen = &exchange.seen;
         let since = |at: Option<u64>| Some(at?.saturating_sub(exchange.origin()?));
-        let t = &seen.timing;
         let head = seen.head.as_ref().map_or(String::new(), |h| h.status.to_string());
         let end = seen.reason().map_or(String::new(), |r| r.name().to_owned());
-        for (name, at, message) in [
-            ("connected", t.connected, String::new()),
-            ("TLS", t.tls, String::new()),
-            ("head", t.head, head),
-            ("first byte", t.first_byte, String::new()),
-            ("first reasoning", t.first_reasoning, String::new()),
-            ("first content", t.first_content, String::new()),
-            ("last content", t.last_content, String::new()),
-            ("end", t.end, end),
-        ] {
+        for (name, at) in seen.timing.moments() {
+            let message = match name {
+                "head" => head.clone(),
+                "end" => end.clone(),
+                _ => String::new(),
+            };
             if let at @ Some(_) = since(at) {
                 events
                     .push(Event { at, side, sign: ("·", Role::Dim), name: name.into(), message });
@@ -155,7 +150,10 @@ pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
         }
         line::put(buf, Rect { x: area.x + 1, ..bar }, &[(name, app.theme.of(Role::Title))]);
         timeline_bar::draw(app, exchange, Rect { width: width(span), ..bar }, buf);
-        moments(app, exchange, (width(span), span), row(y + 1), buf);
+        let scale = timeline_bar::Scale::new(exchange, app.now, width(span));
+        if let Some(scale) = scale.filter(|s| s.timed && !row(y + 1).is_empty()) {
+            timeline_bar::draw_moments(app, exchange, scale, row(y + 1), buf);
+        }
         y += step;
     }
     let scale = row(y);
@@ -171,34 +169,4 @@ pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
         (false, _) => "only one of the two was measured: each has a scale of its own".to_owned(),
     };
     line::put(buf, scale, &[(&line::fit(&told, usize::from(scale.width)), dim)]);
-}
-
-/// The moments below a bar that have room, those first that tell most.
-fn moments(app: &App, exchange: &Exchange, (wide, span): (u16, u64), area: Rect, buf: &mut Buffer) {
-    let Some(from) = exchange.origin().filter(|_| !area.is_empty()) else { return };
-    let t = &exchange.seen.timing;
-    let end = if exchange.is_running() { "now" } else { "end" };
-    let mut taken: Vec<(u16, u16)> = Vec::new();
-    for (name, moment) in [
-        (end, Some(from + span)),
-        ("content", t.first_content),
-        ("reasoning", t.first_reasoning),
-        ("head", t.head),
-        ("first byte", t.first_byte),
-        ("connected", t.connected),
-    ] {
-        let Some(at) = moment.map(|m| m.saturating_sub(from)) else { continue };
-        let text = format!("╵{name} {}", line::seconds(at));
-        let chars = text.chars().count() as u16;
-        if chars > area.width {
-            continue;
-        }
-        let column = u128::from(at.min(span)) * u128::from(wide) / u128::from(span.max(1));
-        let x = (column as u16).min(area.width - chars);
-        if taken.iter().all(|(from, to)| x + chars < *from || x > *to) {
-            taken.push((x, x + chars));
-            let place = Rect { x: area.x + x, width: chars, ..area };
-            line::put(buf, place, &[(&text, app.theme.of(Role::Dim))]);
-        }
-    }
 }

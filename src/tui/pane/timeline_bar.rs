@@ -26,7 +26,7 @@ const HOLE: (usize, usize) = (3, 8);
 
 /// What the columns stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     /// They stand for times; else for bytes.
     pub timed: bool,
     /// What the first column begins with.
@@ -39,7 +39,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// The scale of an exchange; `None` where nothing has come or there is no room.
-    pub(super) fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
+    pub(crate) fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
         let seen = &exchange.seen;
         let scale = match exchange.origin() {
             Some(from) => {
@@ -354,6 +354,19 @@ pub(crate) fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut B
         line::put(buf, area, &[(&line::fit(&text, usize::from(area.width)), dim)]);
         return;
     }
+    draw_moments(app, exchange, scale, area, buf);
+}
+
+/// Draws the moments of a bar as labels under their columns, those first that tell most. A label may
+/// reach beyond the scale, but not beyond `area`.
+pub(crate) fn draw_moments(
+    app: &App,
+    exchange: &Exchange,
+    scale: Scale,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let dim = app.theme.of(Role::Dim);
     let t = &exchange.seen.timing;
     let mut taken: Vec<(u16, u16)> = Vec::new();
     let mut place = |at: u64, name: &str, buf: &mut Buffer| {

@@ -221,18 +221,7 @@ fn timing(doc: &mut Doc, exchange: &Exchange) {
     }
     doc.row(LABEL, "reads", &group(seen.reads().len() as u64));
     doc.row(LABEL, "frames", &group(seen.frames().len() as u64));
-    for (name, moment) in [
-        ("resolved", t.resolved),
-        ("connected", t.connected),
-        ("tls", t.tls),
-        ("head", t.head),
-        ("first byte", t.first_byte),
-        ("first frame", t.first_frame),
-        ("first reasoning", t.first_reasoning),
-        ("first content", t.first_content),
-        ("last content", t.last_content),
-        ("end", t.end),
-    ] {
+    for (name, moment) in t.moments() {
         if let (Some(from), Some(moment)) = (exchange.origin(), moment) {
             doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
         }
