@@ -14,8 +14,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::Keymap;
 use sselens::config::{Config, Sources};
-use sselens::journal::{Entry, Head, Request, What};
-use sselens::source::{Draft, News};
+use sselens::journal::{Entry, EntryKind, Head, Request};
+use sselens::transport::{Draft, News};
 use sselens::tui::{App, Event, Startup, Theme, Tools};
 
 const FEW: usize = 1_000;
@@ -52,9 +52,9 @@ impl Loaded {
         let mut loaded = Self { app, terminal, frames: 0 };
         loaded.app.resize(SIZE.0, SIZE.1);
         let request = Request { dialect: "openai-chat".into(), ..Request::default() };
-        loaded.push(What::Request(Box::new(request)));
+        loaded.push(EntryKind::Request(Box::new(request)));
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-        loaded.push(What::Head(Head { status: 200, headers, ..Head::default() }));
+        loaded.push(EntryKind::Head(Head { status: 200, headers, ..Head::default() }));
         (0..frames).for_each(|_| loaded.frame());
         loaded
     }
@@ -63,9 +63,9 @@ impl Loaded {
         1_000 * self.frames as u64
     }
 
-    fn push(&mut self, what: What) {
+    fn push(&mut self, what: EntryKind) {
         let at = self.now();
-        let entry = Entry { x: 0, at: Some(at), what };
+        let entry = Entry { exchange: 0, at: Some(at), kind: what };
         self.app.update(at, Event::News(News::Entry(entry)));
     }
 
@@ -78,7 +78,7 @@ impl Loaded {
              \"finish_reason\":null}}]}}\n\n"
         ));
         self.frames += 1;
-        self.push(What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+        self.push(EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
     }
 
     fn key(&mut self, code: KeyCode) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use eventsource_stream::Eventsource as _;
 use futures_util::StreamExt as _;
 use sselens::inspect::Inspection;
-use sselens::journal::{EndCause, Entry, Head, Request, What};
+use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 
 const FRAMES: usize = 40_000;
 const RUNS: usize = 9;
@@ -36,15 +36,18 @@ fn fold(reads: &[bytes::Bytes]) -> usize {
     let mut at = 0;
     let mut push = |what| {
         at += 1000;
-        inspection.push(&Entry { x: 0, at: Some(at), what });
+        inspection.push(&Entry { exchange: 0, at: Some(at), kind: what });
     };
-    push(What::Request(Box::new(Request { dialect: "openai-chat".into(), ..Request::default() })));
+    push(EntryKind::Request(Box::new(Request {
+        dialect: "openai-chat".into(),
+        ..Request::default()
+    })));
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-    push(What::Head(Head { status: 200, headers, ..Head::default() }));
+    push(EntryKind::Head(Head { status: 200, headers, ..Head::default() }));
     for read in reads {
-        push(What::Body { len: read.len() as u32, bytes: read.clone(), masked: Vec::new() });
+        push(EntryKind::Body { len: read.len() as u32, bytes: read.clone(), masked: Vec::new() });
     }
-    push(What::End { cause: EndCause::Complete, detail: String::new() });
+    push(EntryKind::End { cause: EndCause::Complete, detail: String::new() });
     sselens::report::summary(0, &inspection, sselens::report::Findings::Counted).to_string().len()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod cli;
+pub mod client_sim;
 pub mod config;
 pub mod dialect;
 pub mod frame;
@@ -9,8 +10,8 @@ pub mod inspect;
 pub mod journal;
 pub mod json;
 pub mod lab;
-pub mod lens;
 pub mod report;
-pub mod source;
+pub mod storage;
 pub mod text;
+pub mod transport;
 pub mod tui;

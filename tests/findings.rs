@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Deserialize;
 use sselens::inspect::{Inspection, Options, rule};
-use sselens::journal::{EndCause, Entry, Head, Request, What, file};
+use sselens::journal::{EndCause, Entry, EntryKind, Head, Request, file};
 
 /// Codes without a case, and why.
 const WITHOUT_CASE: &[(&str, &str)] = &[("limit-frame", "needs a frame of 256 MiB")];
@@ -85,12 +85,12 @@ impl Case {
         let mut entries = Vec::new();
         let mut push = |ms: u64, what| {
             let at = (!self.bare).then_some(ms * 1000);
-            entries.push(Entry { x: 0, at, what });
+            entries.push(Entry { exchange: 0, at, kind: what });
         };
         if self.bare {
             push(
                 0,
-                What::Bare {
+                EntryKind::Bare {
                     status: self.status,
                     content_type: self.content_type.clone(),
                     dialect: Some(self.dialect.clone()),
@@ -100,7 +100,7 @@ impl Case {
         } else {
             push(
                 0,
-                What::Request(Box::new(Request {
+                EntryKind::Request(Box::new(Request {
                     method: "POST".into(),
                     url: "https://example.org/v1/chat/completions".into(),
                     body: Bytes::from(self.request_body.clone()),
@@ -120,7 +120,10 @@ impl Case {
                 }
                 headers.retain(|h| !h.1.is_empty());
                 let version = self.version.clone();
-                push(self.head_at, What::Head(Head { status, version, headers, interim: false }));
+                push(
+                    self.head_at,
+                    EntryKind::Head(Head { status, version, headers, interim: false }),
+                );
             }
         }
         let mut at = 0;
@@ -128,15 +131,18 @@ impl Case {
         for (i, (ms, len)) in reads.iter().enumerate() {
             let end = if i + 1 == reads.len() { body.len() } else { (at + len).min(body.len()) };
             let bytes = Bytes::copy_from_slice(&body[at..end]);
-            push(*ms, What::Body { len: bytes.len() as u32, bytes, masked: vec![] });
+            push(*ms, EntryKind::Body { len: bytes.len() as u32, bytes, masked: vec![] });
             (at, last) = (end, *ms);
         }
         for (code, text) in &self.notes {
-            push(last, What::Note { code: code.clone(), text: text.clone() });
+            push(last, EntryKind::Note { code: code.clone(), text: text.clone() });
         }
         let cause =
             EndCause::from_name(&self.ended).unwrap_or_else(|| panic!("no cause {}", self.ended));
-        push(self.end_at.unwrap_or(last + 1), What::End { cause, detail: self.detail.clone() });
+        push(
+            self.end_at.unwrap_or(last + 1),
+            EntryKind::End { cause, detail: self.detail.clone() },
+        );
         entries
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sselens::dialect::DIALECTS;
 use sselens::inspect::compare::{Expect, compare};
 use sselens::inspect::{Inspection, Options};
-use sselens::journal::{EndCause, Entry, What};
+use sselens::journal::{EndCause, Entry, EntryKind};
 
 /// Larger bodies take too long to damage often.
 const MAX_BODY: usize = 20_000;
@@ -186,20 +186,20 @@ fn inspect_reads(
     dialect: &str,
 ) -> Inspection {
     let mut inspection = Inspection::new(Arc::new(Options::default()));
-    let bare = What::Bare {
+    let bare = EntryKind::Bare {
         status: Some(200),
         content_type: content_type.map(str::to_owned),
         dialect: Some(dialect.to_owned()),
         named_sse: false,
     };
-    let reads = body.chunks(read.max(1)).map(|bytes| What::Body {
+    let reads = body.chunks(read.max(1)).map(|bytes| EntryKind::Body {
         len: bytes.len() as u32,
         bytes: Bytes::copy_from_slice(bytes),
         masked: vec![],
     });
-    let end = What::End { cause: EndCause::Complete, detail: String::new() };
+    let end = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
     for what in [bare].into_iter().chain(reads).chain([end]) {
-        inspection.push(&Entry { x: 0, at: None, what });
+        inspection.push(&Entry { exchange: 0, at: None, kind: what });
     }
     inspection
 }

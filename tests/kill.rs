@@ -66,12 +66,12 @@ fn what_is_older_than_100_ms_survives_a_kill() {
         };
         let owed = heard.iter().filter(|(at, _)| old(at)).map(|(_, end)| *end).max().unwrap_or(0);
         let recording =
-            sselens::source::file::open(&file, &sselens::source::file::Told::default()).unwrap();
+            sselens::storage::file::open(&file, &sselens::storage::file::Told::default()).unwrap();
         let kept: u64 = recording
             .entries
             .iter()
-            .map(|e| match &e.what {
-                sselens::journal::What::Body { len, .. } => u64::from(*len),
+            .map(|e| match &e.kind {
+                sselens::journal::EntryKind::Body { len, .. } => u64::from(*len),
                 _ => 0,
             })
             .sum();

@@ -7,9 +7,21 @@ use std::path::{Path, PathBuf};
 /// Every folder of `src`, from the bottom up. One may name only those before it.
 const LAYERS: &[&str] = &[
     // pure core
-    "json", "text", "journal", "frame", "dialect", "inspect", "lens", // vocabulary
-    "config", "action", // shell
-    "source", "lab", "report", "tui", "cli",
+    "json",
+    "text",
+    "journal",
+    "frame",
+    "dialect",
+    "inspect",
+    "client_sim", // vocabulary
+    "config",
+    "action", // shell
+    "transport",
+    "storage",
+    "lab",
+    "report",
+    "tui",
+    "cli",
 ];
 
 /// The layers that must not know a clock, a network, a disk or a terminal.

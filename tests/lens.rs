@@ -14,9 +14,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
+use sselens::client_sim::{Given, LENSES, Run};
 use sselens::inspect::{Inspection, Options};
-use sselens::lens::{Given, LENSES, Run};
-use sselens::source::file;
+use sselens::storage::file;
 
 /// How many scenarios are on their way at once.
 const LANES: usize = 5;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sselens::action::{Done, Effect, Keymap};
 use sselens::config::{Config, Sources};
-use sselens::source::{Clock, Draft};
+use sselens::transport::{Clock, Draft};
 use sselens::tui::{Deeds, Run, Startup, Theme, Tools, run};
 use terminal::{Home, Terminal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -99,9 +99,9 @@ fn a_body_from_a_file_goes_out_beside_the_editors_and_what_was_sent_once_more() 
     t.assert_clean();
     // Exactly these bytes went out, twice, each time at the instant of the other.
     let sessions = home.sessions();
-    let entries = sselens::source::file::open(&sessions[0], &Default::default()).unwrap().entries;
-    let sent = |e: &sselens::journal::Entry| match &e.what {
-        sselens::journal::What::Request(r) => Some((e.at.unwrap(), r.body.clone())),
+    let entries = sselens::storage::file::open(&sessions[0], &Default::default()).unwrap().entries;
+    let sent = |e: &sselens::journal::Entry| match &e.kind {
+        sselens::journal::EntryKind::Request(r) => Some((e.at.unwrap(), r.body.clone())),
         _ => None,
     };
     let sent: Vec<_> = entries.iter().filter_map(sent).collect();

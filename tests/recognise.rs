@@ -10,16 +10,16 @@ use bytes::Bytes;
 use serde::Deserialize;
 use sselens::dialect::{self, Confidence, DIALECTS, VARIANTS};
 use sselens::inspect::{Inspection, Options, Severity, rule};
-use sselens::journal::{EndCause, Entry, Head, Request, What};
+use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 
-fn push(i: &mut Inspection, what: What) {
-    i.push(&Entry { x: 0, at: None, what });
+fn push(i: &mut Inspection, what: EntryKind) {
+    i.push(&Entry { exchange: 0, at: None, kind: what });
 }
 
 /// A bare body, read as `dialect`.
 fn read(body: &[u8], dialect: &str) -> Inspection {
     let mut i = Inspection::new(Arc::new(Options::default()));
-    let bare = What::Bare {
+    let bare = EntryKind::Bare {
         status: None,
         content_type: None,
         dialect: Some(dialect.to_owned()),
@@ -27,8 +27,8 @@ fn read(body: &[u8], dialect: &str) -> Inspection {
     };
     push(&mut i, bare);
     let bytes = Bytes::copy_from_slice(body);
-    push(&mut i, What::Body { len: body.len() as u32, bytes, masked: Vec::new() });
-    push(&mut i, What::End { cause: EndCause::Unknown, detail: String::new() });
+    push(&mut i, EntryKind::Body { len: body.len() as u32, bytes, masked: Vec::new() });
+    push(&mut i, EntryKind::End { cause: EndCause::Unknown, detail: String::new() });
     i
 }
 
@@ -83,7 +83,7 @@ fn tells_none(stream: &Stream) -> bool {
 fn every_recording_tells_its_dialect() {
     for (stream, body) in corpus().into_iter().filter(|(s, _)| !tells_none(s)) {
         let i = read(&body, "auto");
-        let found = i.recognised().unwrap();
+        let found = i.recognized().unwrap();
         assert_eq!(found.dialect.name(), stream.dialect, "{}", stream.name);
         // Mistral's chunks are anybody's but for the model's name, a blocked prompt has no
         // candidates, and Writer's pieces have one plain member: that is as sure as it gets.
@@ -163,9 +163,12 @@ fn the_provider_is_named_whose_setting_is_wrong() {
     let mut i = Inspection::new(Arc::new(Options::default()));
     let request =
         Request { provider: "mine".into(), dialect: "anthropic".into(), ..Request::default() };
-    push(&mut i, What::Request(Box::new(request)));
+    push(&mut i, EntryKind::Request(Box::new(request)));
     let body = events(&[r#"{"choices":[{"delta":{"content":"a"}}]}"#]);
-    push(&mut i, What::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() });
+    push(
+        &mut i,
+        EntryKind::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() },
+    );
     // While it runs, too.
     assert_eq!(
         i.verdict(),
@@ -180,11 +183,11 @@ fn a_guess_is_corrected_and_no_fact_is_lost_or_doubled() {
     let delta =
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#;
     let i = read(&events(&[error]), "auto");
-    let found = i.recognised().unwrap();
+    let found = i.recognized().unwrap();
     assert_eq!((found.dialect.name(), found.sign.confidence), ("openai-chat", Confidence::Guess));
 
     let i = read(&events(&[error, delta, delta]), "auto");
-    let found = i.recognised().unwrap();
+    let found = i.recognized().unwrap();
     assert_eq!((found.dialect.name(), found.sign.confidence), ("anthropic", Confidence::Certain));
     assert_eq!(found.frame, 1);
     assert_eq!(i.answer().errors.len(), 1);
@@ -198,7 +201,7 @@ fn a_guess_is_corrected_and_no_fact_is_lost_or_doubled() {
         ]),
         "auto",
     );
-    let found = i.recognised().unwrap();
+    let found = i.recognized().unwrap();
     assert_eq!((found.sign.confidence, found.frame), (Confidence::Certain, 1));
     assert_eq!(i.answer().usage.input, Some(3));
     assert_eq!(i.answer().usage_seen.len(), 1);
@@ -209,9 +212,9 @@ fn a_long_stream_of_nobody_is_asked_no_more_after_a_while() {
     let chunk = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
     let mut payloads = vec![r#"{"tick":1}"#; 255];
     payloads.push(chunk);
-    assert!(read(&events(&payloads), "auto").recognised().is_some());
+    assert!(read(&events(&payloads), "auto").recognized().is_some());
     payloads.insert(0, r#"{"tick":1}"#);
-    assert!(read(&events(&payloads), "auto").recognised().is_none());
+    assert!(read(&events(&payloads), "auto").recognized().is_none());
 }
 
 /// Providers whose bytes are another's, and why.
@@ -235,7 +238,7 @@ fn no_recording_is_taken_for_anothers_variant() {
         }
     }
     let all: usize = told.values().map(|r| r.0).sum();
-    eprintln!("{all} recognised: {told:?}");
+    eprintln!("{all} recognized: {told:?}");
 }
 
 #[test]
@@ -304,12 +307,15 @@ fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
             url: url.into(),
             ..Request::default()
         };
-        push(&mut i, What::Request(Box::new(request)));
+        push(&mut i, EntryKind::Request(Box::new(request)));
         let headers = header.map(|h| (h.to_owned(), "1".to_owned())).into_iter().collect();
         let head = Head { interim: false, status: 200, version: "HTTP/1.1".into(), headers };
-        push(&mut i, What::Head(head));
+        push(&mut i, EntryKind::Head(head));
         let body = events(&[r#"{"x_groq":{},"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
-        push(&mut i, What::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() });
+        push(
+            &mut i,
+            EntryKind::Body { len: body.len() as u32, bytes: body.into(), masked: Vec::new() },
+        );
         i.variant().map(|(v, by)| format!("{}, by {by}", v.name)).unwrap()
     };
     let litellm = Some("X-LiteLLM-Call-Id");

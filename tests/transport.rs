@@ -290,7 +290,7 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         let saved = sselens::journal::file::read(saved.as_slice()).unwrap();
         let mut wire = Vec::new();
         for entry in &saved.entries {
-            if let sselens::journal::What::Body { bytes, .. } = &entry.what {
+            if let sselens::journal::EntryKind::Body { bytes, .. } = &entry.kind {
                 wire.extend_from_slice(bytes);
             }
         }
@@ -300,8 +300,8 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         let mut shown = sselens::inspect::Inspection::new(Arc::default());
         saved.entries.iter().for_each(|e| shown.push(e));
         // The clients had all of it: what they made of it nobody can tell from this.
-        for lens in sselens::lens::LENSES.iter().filter(|l| l.dialect == "openai-chat") {
-            let run = sselens::lens::Run::of(lens, &shown);
+        for lens in sselens::client_sim::LENSES.iter().filter(|l| l.dialect == "openai-chat") {
+            let run = sselens::client_sim::Run::of(lens, &shown);
             let (given, name) = (run.given(), lens.name);
             assert_eq!(given.error.is_none(), withheld, "{name}: {:?}", given.error);
             assert_eq!(given.elsewhere.is_some(), withheld, "{name}: {:?}", given.elsewhere);

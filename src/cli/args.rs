@@ -54,7 +54,7 @@ pub(super) struct Global {
     /// Keep no session of the screen in the data directory
     #[arg(long, global = true)]
     pub(super) no_autosave: bool,
-    /// When to use colours
+    /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(super) color: Color,
     /// Say nothing on standard error but errors
@@ -77,16 +77,16 @@ impl Global {
         }
     }
 
-    /// Whether standard output gets colours: <https://no-color.org>, then the terminal.
+    /// Whether standard output gets colors: <https://no-color.org>, then the terminal.
     pub(super) fn palette(&self) -> Palette {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-        let colour = match self.color {
+        let color = match self.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => !no_color && !dumb && std::io::stdout().is_terminal(),
         };
-        Palette { colour: colour && !no_color }
+        Palette { color: color && !no_color }
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) struct Request {
     /// The exact endpoint, instead of the provider's base URL and path (or the curl command's)
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// How the endpoint speaks; `auto` recognises it from the bytes
+    /// How the endpoint speaks; `auto` recognizes it from the bytes
     #[arg(long, value_name = "NAME")]
     pub(super) dialect: Option<String>,
     /// The model
@@ -379,7 +379,7 @@ pub(super) struct Show {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Bare bodies")]
 pub(super) struct Told {
-    /// How it speaks; `auto` recognises it from the bytes
+    /// How it speaks; `auto` recognizes it from the bytes
     #[arg(long, value_name = "NAME")]
     pub(super) dialect: Option<String>,
     /// The response status

@@ -11,13 +11,13 @@ use super::runner::{Over, Round, Runner};
 use super::{Exit, Failure, input, request};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::dialect::request::{Fate, Note, are_alike, translate};
+use crate::dialect::request::{Disposition, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, HEADERS};
 use crate::report;
-use crate::source::Draft;
-use crate::source::request::{resolve, speaks};
+use crate::transport::Draft;
+use crate::transport::request::{resolve, speaks};
 
 /// What A or B stands for.
 enum Place {
@@ -105,7 +105,7 @@ fn recorded(
 ) -> Result<Vec<Entry>, Failure> {
     let told = Told { dialect: args.request.dialect.clone(), status: None, content_type: None };
     let mut entries = input::open(global, path, &told)?.entries;
-    let numbers: std::collections::BTreeSet<u32> = entries.iter().map(|e| e.x).collect();
+    let numbers: std::collections::BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
     let shown = path.display();
     let list = || {
         let list: Vec<_> = numbers.iter().map(u32::to_string).collect();
@@ -123,8 +123,8 @@ fn recorded(
             return Err(Failure::Usage(why));
         }
     };
-    entries.retain(|e| e.x == number);
-    entries.iter_mut().for_each(|e| e.x = x);
+    entries.retain(|e| e.exchange == number);
+    entries.iter_mut().for_each(|e| e.exchange = x);
     Ok(entries)
 }
 
@@ -155,9 +155,9 @@ fn translated(
         Err(why) => return global.say(&format!("!! B: the body stays as it is: {why}")),
     };
     global.say(&format!("B: the body is translated from {} to {}", from.name(), to.name()));
-    for note in done.notes.iter().filter(|n| n.fate != Fate::Elsewhere) {
-        let Note { fate, path, value, why } = note;
-        global.say(&format!("B: {} {path} = {value}: {why}", fate.name()));
+    for note in done.notes.iter().filter(|n| n.disposition != Disposition::Elsewhere) {
+        let Note { disposition, path, value, why } = note;
+        global.say(&format!("B: {} {path} = {value}: {why}", disposition.name()));
     }
     draft.body = done.body.into_bytes();
 }

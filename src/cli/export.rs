@@ -20,13 +20,15 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
     let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
     let mut lines = BTreeMap::<ExchangeId, Ndjson>::new();
     for entry in &recording.entries {
-        if args.exchange.is_some_and(|x| x != entry.x) {
+        if args.exchange.is_some_and(|x| x != entry.exchange) {
             continue;
         }
-        let now = exchanges.entry(entry.x).or_insert_with(|| Inspection::new(Arc::clone(&options)));
+        let now = exchanges
+            .entry(entry.exchange)
+            .or_insert_with(|| Inspection::new(Arc::clone(&options)));
         now.push(entry);
         if args.to == ExportFormat::Ndjson {
-            lines.entry(entry.x).or_default().follow(entry, now, &mut out)?;
+            lines.entry(entry.exchange).or_default().follow(entry, now, &mut out)?;
         }
     }
     if args.to == ExportFormat::Ndjson && (args.exchange.is_none() || !exchanges.is_empty()) {

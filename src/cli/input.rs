@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{Global, Told};
 use super::{Failure, request};
-use crate::source::file::{self, Recording};
+use crate::storage::file::{self, Recording};
 
 /// Opens a recording, and tells on standard error what is odd about the file.
 pub(super) fn open(global: &Global, path: &Path, told: &Told) -> Result<Recording, Failure> {

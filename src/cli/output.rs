@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::args::{Format, Global, Output};
 use super::{Exit, Failure};
+use crate::client_sim::Lens;
 use crate::config::Config;
 use crate::inspect::tally::{Case, Label, Tally};
 use crate::inspect::{Inspection, Options, Severity};
-use crate::journal::{Entry, ExchangeId, What};
-use crate::lens::Lens;
+use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::report::{self, Findings, Ndjson, Palette};
 use crate::text::write_json;
 
@@ -107,20 +107,20 @@ impl Printer {
         let options = &self.options;
         let (now, lines) = self
             .exchanges
-            .entry(entry.x)
+            .entry(entry.exchange)
             .or_insert_with(|| (Inspection::new(Arc::clone(options)), Ndjson::default()));
         now.push(entry);
-        let over = matches!(entry.what, What::End { .. });
+        let over = matches!(entry.kind, EntryKind::End { .. });
         match self.format {
             Format::Ndjson => lines.follow(entry, now, &mut self.out)?,
             Format::Raw => {
-                if let What::Body { bytes, .. } = &entry.what {
+                if let EntryKind::Body { bytes, .. } = &entry.kind {
                     self.out.write_all(bytes)?;
                     self.out.flush()?;
                 }
             }
             Format::Json if over => {
-                let mut summary = report::summary(entry.x, now, Findings::Listed);
+                let mut summary = report::summary(entry.exchange, now, Findings::Listed);
                 match self.lenses {
                     Some([lens]) => summary["lens"] = report::lens(lens, now),
                     Some(all) => {
@@ -152,12 +152,12 @@ impl Printer {
             self.out.flush()?;
             self.worst = self.worst.max(now.worst());
             if self.kept.is_none() {
-                self.cases.insert(entry.x, (Label::of(now), Case::of(now)));
+                self.cases.insert(entry.exchange, (Label::of(now), Case::of(now)));
             }
             // Where nothing asks for it again many exchanges must not pile up.
-            let done = self.exchanges.remove(&entry.x);
+            let done = self.exchanges.remove(&entry.exchange);
             if let (Some(kept), Some((done, _))) = (&mut self.kept, done) {
-                kept.insert(entry.x, done);
+                kept.insert(entry.exchange, done);
             }
         }
         Ok(over)

@@ -15,10 +15,10 @@ use crate::inspect::tally::{Case, Label, Tally, Threshold, Tries, bracket};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::ExchangeId;
 use crate::report;
-use crate::source::Draft;
-use crate::source::pad;
-use crate::source::request::{Outgoing, Transport, resolve};
 use crate::text;
+use crate::transport::Draft;
+use crate::transport::pad;
+use crate::transport::request::{Outgoing, Transport, resolve};
 
 /// How near a threshold is looked for: so many bytes, or one in a hundred of it.
 const NEAR: u64 = 64;

@@ -8,10 +8,11 @@ use super::args;
 use crate::config::Config;
 use crate::journal::file::micros;
 use crate::lab;
-use crate::source::request::{
+use crate::storage::curl;
+use crate::transport::Draft;
+use crate::transport::request::{
     HttpVersion, Transport, compose, has_model_in_address, set_model, set_prompt,
 };
-use crate::source::{Draft, curl};
 
 /// What is asked when nothing is.
 pub(super) const PROMPT: &str = "In two sentences: what is a server-sent event?";

@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use super::output::Printer;
 use super::progress::Progress;
 use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
-use crate::journal::{Entry, ExchangeId, What};
-use crate::source::request::Outgoing;
-use crate::source::{Clock, Engine, News, Recorder};
+use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::storage::Recorder;
+use crate::transport::request::Outgoing;
+use crate::transport::{Clock, Engine, News};
 
 /// How the sending ended.
 #[derive(Debug, Clone, Copy, Default)]
@@ -206,7 +207,7 @@ impl Runner {
                     Some(News::Trouble { .. }) => continue,
                     None => return Ok(()),
                 };
-                let is_end = matches!(entry.what, What::End { .. });
+                let is_end = matches!(entry.kind, EntryKind::End { .. });
                 if let Some(recorder) = recorder.as_ref().filter(|_| is_end) {
                     // Whether all of it could be saved is known before its end is told.
                     recorder.written();
@@ -214,15 +215,16 @@ impl Runner {
                         ended.lost(&mut untold, text);
                     }
                 }
-                if let Some(text) = untold.take_if(|_| !matches!(entry.what, What::Request(_))) {
-                    let what = What::Note { code: SAVE_FAILED.into(), text };
-                    printer.take(&Entry { x: entry.x, at: entry.at, what })?;
+                if let Some(text) = untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_)))
+                {
+                    let what = EntryKind::Note { code: SAVE_FAILED.into(), text };
+                    printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind: what })?;
                 }
                 if is_end {
                     progress.report();
                 }
                 if !printer.take(&entry)? {
-                    progress.stream(printer.running(entry.x));
+                    progress.stream(printer.running(entry.exchange));
                 }
             }
         });

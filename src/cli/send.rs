@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::repeat::{Repetition, Side};
 use super::runner::{Round, Runner};
 use super::{Exit, Failure, request};
-use crate::source::request::resolve;
+use crate::transport::request::resolve;
 
 pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let mut config = super::load(global)?;

@@ -1,9 +1,9 @@
-//! `sselens show`: a recording, analysed without the screen.
+//! `sselens show`: a recording, analyzed without the screen.
 
 use super::args::{Global, Show};
 use super::output::Printer;
 use super::{Exit, Failure, input};
-use crate::lens::{LENSES, Lens};
+use crate::client_sim::{LENSES, Lens};
 
 pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     let config = super::load(global)?;
@@ -26,7 +26,7 @@ fn lenses(name: &str) -> Result<&'static [Lens], Failure> {
     if name == "all" {
         return Ok(LENSES);
     }
-    let lens = crate::lens::find(name).map(std::slice::from_ref);
+    let lens = crate::client_sim::find(name).map(std::slice::from_ref);
     lens.ok_or_else(|| {
         let names: Vec<_> = LENSES.iter().map(|l| l.name).collect();
         Failure::Usage(format!("no client {name:?}; there are {}, and all", names.join(", ")))

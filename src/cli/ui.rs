@@ -13,10 +13,11 @@ use super::args::{Color, Global, LabOptions, Ui};
 use super::{Exit, Failure, request};
 use crate::action::{Done, Effect, Keymap, Pair};
 use crate::config::{Config, Provider};
-use crate::journal::{EndCause, Entry, Request, What};
-use crate::source::file::{Bare, Told};
-use crate::source::request::{Outgoing, Transport, compose, resolve};
-use crate::source::{Autosave, Clock, Draft, Engine, News, Recorder, curl, file};
+use crate::journal::{EndCause, Entry, EntryKind, Request};
+use crate::storage::file::{Bare, Told};
+use crate::storage::{Autosave, Recorder, curl, file};
+use crate::transport::request::{Outgoing, Transport, compose, resolve};
+use crate::transport::{Clock, Draft, Engine, News};
 use crate::tui::{self, Deeds, ProviderInfo, Run, Startup, Theme, Tools, terminal};
 use crate::{lab, report};
 
@@ -25,7 +26,7 @@ const NO_TERMINAL: &str = "\
 the screen needs a terminal, and there is none here.
 Without one:
   sselens send -p lab 'Say hello'     one request, a report on standard output
-  sselens show FILE                   analyse a recording
+  sselens show FILE                   analyze a recording
   sselens --help                      everything else";
 
 pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
@@ -112,7 +113,7 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
 
 /// The lowest number that no exchange of `entries` has.
 fn next_number(entries: &[Entry]) -> u32 {
-    entries.iter().map(|e| e.x + 1).max().unwrap_or(0)
+    entries.iter().map(|e| e.exchange + 1).max().unwrap_or(0)
 }
 
 fn open(path: &Path, draft: &Draft, messages: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
@@ -126,9 +127,9 @@ fn theme(global: &Global, config: &Config) -> Result<Theme, Failure> {
     let name = config.themes.chosen.as_deref().unwrap_or("dark");
     let known = || config.themes.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let colour = !no_color && global.color != Color::Never;
+    let color = !no_color && global.color != Color::Never;
     let unknown = || format!("no theme is called {name:?}; there are {}", known());
-    Ok(Theme::choose(&config.themes, name, colour).ok_or_else(unknown)?)
+    Ok(Theme::choose(&config.themes, name, color).ok_or_else(unknown)?)
 }
 
 fn recorder(
@@ -290,8 +291,8 @@ impl Pipe {
     /// Ends it, if it still runs: what comes from now on is not looked at.
     fn cancel(&self) {
         if self.open.swap(false, Ordering::SeqCst) {
-            let what = What::End { cause: EndCause::Cancelled, detail: String::new() };
-            (self.tell)(Entry { x: 0, at: Some(self.clock.now()), what });
+            let what = EntryKind::End { cause: EndCause::Cancelled, detail: String::new() };
+            (self.tell)(Entry { exchange: 0, at: Some(self.clock.now()), kind: what });
         }
     }
 }
@@ -343,11 +344,11 @@ impl Desk {
     /// is in a file already: the session's own file does without.
     fn beside(&self, path: &Path) -> Result<Done, String> {
         let mut entries = file::open(path, &Told::default())?.entries;
-        let numbers: BTreeSet<u32> = entries.iter().map(|e| e.x).collect();
+        let numbers: BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
         let first = self.engine.reserve(numbers.len() as u32);
         let renumbered: BTreeMap<u32, u32> = numbers.into_iter().zip(first..).collect();
         for entry in &mut entries {
-            entry.x = renumbered.get(&entry.x).copied().unwrap_or(first);
+            entry.exchange = renumbered.get(&entry.exchange).copied().unwrap_or(first);
         }
         Ok(Done::Beside { name: path.display().to_string(), entries })
     }

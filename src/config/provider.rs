@@ -169,7 +169,7 @@ pub(super) struct ProviderFile {
     /// One line for the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) about: Option<String>,
-    /// How it speaks; `auto` recognises it from the bytes.
+    /// How it speaks; `auto` recognizes it from the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dialect: Option<String>,
     /// Everything before the path; `${NAME}` and `${NAME:-default}` are taken from the environment,

@@ -80,7 +80,7 @@ impl Themes {
 /// Reads a style in words: `bold cyan`, `white on blue`, `dim italic`, `reverse`, `#ff8800`.
 ///
 /// # Errors
-/// A word that is no colour and no attribute.
+/// A word that is no color and no attribute.
 pub fn style(words: &str) -> Result<Style, String> {
     let mut style = Style::new();
     let mut background = false;
@@ -96,10 +96,10 @@ pub fn style(words: &str) -> Result<Style, String> {
             "italic" => Modifier::ITALIC,
             "underline" => Modifier::UNDERLINED,
             "reverse" => Modifier::REVERSED,
-            colour => {
-                let parsed = Color::from_str(colour).map_err(|_| {
+            color => {
+                let parsed = Color::from_str(color).map_err(|_| {
                     format!(
-                        "\"{colour}\" is neither a colour (cyan, darkgray, lightred, 208, #ff8800) \
+                        "\"{color}\" is neither a color (cyan, darkgray, lightred, 208, #ff8800) \
                          nor one of bold, dim, italic, underline, reverse, plain, on"
                     )
                 })?;
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(styles.len(), themes.by_name["dark"].len(), "{name}");
         }
         let mono = &themes.by_name["mono"];
-        assert!(mono.values().all(|s| s.fg.is_none() && s.bg.is_none()), "mono has no colour");
+        assert!(mono.values().all(|s| s.fg.is_none() && s.bg.is_none()), "mono has no color");
     }
 
     #[test]

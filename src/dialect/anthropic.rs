@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::emit_text;
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, arguments_object,
     chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
     write_stream,
 };
-use super::tell::say;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -55,7 +55,7 @@ impl Dialect for Anthropic {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         let kind = json.str("type")?;
         let object = |key: &str| json.get(key).is_some_and(|v| v.kind() == Kind::Object);
@@ -81,11 +81,11 @@ impl Dialect for Anthropic {
                             && e.get("code").is_none()
                             && e.get("param").is_none()
                     });
-                return ours.then(|| Sign::guess("an error with type \"error\""));
+                return ours.then(|| Evidence::guess("an error with type \"error\""));
             }
             _ => false,
         };
-        known.then(|| Sign::member("type", kind))
+        known.then(|| Evidence::member("type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -337,15 +337,19 @@ pub(super) struct Messages {
 }
 
 impl Decoder for Messages {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // No part of the dialect; gateways that speak OpenAI's send it all the same.
         if payload.data.starts_with("[DONE]") {
-            return tell(Fact::Sentinel);
+            return emit(DecodeEvent::Sentinel);
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
                 let message = Cow::Borrowed(payload.data);
-                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+                emit(DecodeEvent::Error(InBandError {
+                    message,
+                    kind: None,
+                    shape: ErrorShape::Text,
+                }));
             }
             return;
         };
@@ -356,11 +360,11 @@ impl Decoder for Messages {
                 if json.at(&["delta", "partial_json"]).is_some() {
                     self.held.remove(&index(json).unwrap_or_default());
                 }
-                delta(json, tell);
+                delta(json, emit);
             }
             "content_block_start" => {
                 if let Some(block) = json.get("content_block") {
-                    started(block, index(json), tell);
+                    started(block, index(json), emit);
                     if let Some(input) = input(block) {
                         self.held.insert(index(json).unwrap_or_default(), input.to_owned());
                     }
@@ -369,32 +373,32 @@ impl Decoder for Messages {
             "content_block_stop" => {
                 if let Some(input) = self.held.remove(&index(json).unwrap_or_default()) {
                     let path = Path::new("content_block.input", 0);
-                    call(index(json), path, None, Some(input.into()), tell);
+                    call(index(json), path, None, Some(input.into()), emit);
                 }
             }
             "message_start" => {
                 if let Some(message) = json.get("message") {
-                    model(message, tell);
-                    usage(message.get("usage"), "message.usage", tell);
+                    model(message, emit);
+                    usage(message.get("usage"), "message.usage", emit);
                 }
             }
             "message_delta" => {
-                finish(json.at(&["delta", "stop_reason"]), tell);
-                usage(json.get("usage"), "usage", tell);
+                finish(json.at(&["delta", "stop_reason"]), emit);
+                usage(json.get("usage"), "usage", emit);
             }
-            "message_stop" => tell(Fact::Terminal),
+            "message_stop" => emit(DecodeEvent::Terminal),
             // The API before Messages: the next piece of one text, and its end.
             "completion" => {
-                model(json, tell);
+                model(json, emit);
                 let text = json.str("completion");
-                say(Channel::Content, Path::new("completion", 0), text, tell);
-                finish(json.get("stop_reason"), tell);
+                emit_text(Channel::Content, Path::new("completion", 0), text, emit);
+                finish(json.get("stop_reason"), emit);
                 if json.get("stop_reason").is_some_and(|r| !r.is_null()) {
-                    tell(Fact::Terminal);
+                    emit(DecodeEvent::Terminal);
                 }
             }
-            "message" => whole(json, tell),
-            _ => error(json, payload, tell),
+            "message" => whole(json, emit),
+            _ => error(json, payload, emit),
         }
     }
 }
@@ -408,36 +412,41 @@ fn call<'a>(
     path: Path,
     block: Option<Value<'a>>,
     arguments: Option<Cow<'a, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let named = |key| block.and_then(|b| b.str(key)).filter(|s| !s.is_empty());
     let (id, name) = (named("id"), named("name"));
-    tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
 }
 
-fn delta(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn delta(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let Some(delta) = json.get("delta") else { return };
     // Read by member and not by `type`: a signature or a citation has none of these.
-    say(Channel::Content, Path::new("delta.text", 0), delta.str("text"), tell);
-    say(Channel::Reasoning, Path::new("delta.thinking", 0), delta.str("thinking"), tell);
+    emit_text(Channel::Content, Path::new("delta.text", 0), delta.str("text"), emit);
+    emit_text(Channel::Reasoning, Path::new("delta.thinking", 0), delta.str("thinking"), emit);
     // What is left of a conversation that was made shorter: not said by the model to anybody.
     if delta.get("type").is_some_and(|t| t.is("compaction_delta")) {
-        say(Channel::Other, Path::new("delta.content", 0), delta.str("content"), tell);
+        emit_text(Channel::Other, Path::new("delta.content", 0), delta.str("content"), emit);
     }
     if let Some(piece) = delta.str("partial_json") {
-        call(index(json), Path::new("delta.partial_json", 0), None, Some(piece), tell);
+        call(index(json), Path::new("delta.partial_json", 0), None, Some(piece), emit);
     }
 }
 
 /// A block begins; what it holds already counts as its first delta.
-fn started(block: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn started(block: Value<'_>, index: Option<u64>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let at = |template| Path::new(template, 0);
     match block.str("type").unwrap_or_default().as_ref() {
         "thinking" => {
-            say(Channel::Reasoning, at("content_block.thinking"), block.str("thinking"), tell);
+            emit_text(
+                Channel::Reasoning,
+                at("content_block.thinking"),
+                block.str("thinking"),
+                emit,
+            );
         }
-        kind if is_call(kind) => call(index, at("content_block"), Some(block), None, tell),
-        "text" => say(Channel::Content, at("content_block.text"), block.str("text"), tell),
+        kind if is_call(kind) => call(index, at("content_block"), Some(block), None, emit),
+        "text" => emit_text(Channel::Content, at("content_block.text"), block.str("text"), emit),
         _ => {}
     }
 }
@@ -454,42 +463,42 @@ fn input(block: Value<'_>) -> Option<&str> {
 }
 
 /// A message that was not streamed: all of it at once.
-fn whole(message: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-    model(message, tell);
+fn whole(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+    model(message, emit);
     for (i, block) in message.get("content").into_iter().flat_map(Value::items).enumerate() {
         let at = |template| Path::new(template, i);
         match block.str("type").unwrap_or_default().as_ref() {
-            "text" => say(Channel::Content, at("content[#].text"), block.str("text"), tell),
+            "text" => emit_text(Channel::Content, at("content[#].text"), block.str("text"), emit),
             "thinking" => {
                 let text = block.str("thinking");
-                say(Channel::Reasoning, at("content[#].thinking"), text, tell);
+                emit_text(Channel::Reasoning, at("content[#].thinking"), text, emit);
             }
             kind if is_call(kind) => {
                 let source = block.get("input").map(|i| Cow::Borrowed(i.source()));
-                call(Some(i as u64), at("content[#]"), Some(block), source, tell);
+                call(Some(i as u64), at("content[#]"), Some(block), source, emit);
             }
             _ => {}
         }
     }
-    finish(message.get("stop_reason"), tell);
-    usage(message.get("usage"), "usage", tell);
+    finish(message.get("stop_reason"), emit);
+    usage(message.get("usage"), "usage", emit);
 }
 
-fn model(message: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn model(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(model) = message.str("model").filter(|m| !m.is_empty()) {
-        tell(Fact::Model(model));
+        emit(DecodeEvent::Model(model));
     }
 }
 
-fn finish(reason: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn finish(reason: Option<Value<'_>>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(reason) = reason.and_then(Value::as_str).filter(|r| !r.is_empty()) {
-        tell(Fact::Finish { choice: 0, reason });
+        emit(DecodeEvent::Finish { choice: 0, reason });
     }
 }
 
 /// `input_tokens` leaves out what was read from or written to the cache, and stays as it is: a sum
 /// would be a number that nobody sent.
-fn usage(given: Option<Value<'_>>, at: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(given: Option<Value<'_>>, at: &'static str, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let Some(given) = given.filter(|u| u.kind() == Kind::Object) else { return };
     let count = |path: &[&str]| given.at(path).and_then(Value::as_u64);
     let usage = Usage {
@@ -500,11 +509,11 @@ fn usage(given: Option<Value<'_>>, at: &'static str, tell: &mut dyn FnMut(Fact<'
         total: None,
     };
     if usage.is_given() {
-        tell(Fact::Usage { path: Path::new(at, 0), usage });
+        emit(DecodeEvent::Usage { path: Path::new(at, 0), usage });
     }
 }
 
-fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn error(json: Value<'_>, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let word = |v: Option<Value<'_>>| v.and_then(Value::as_str).map(|s| Cow::Owned(s.into_owned()));
     let given = json.get("error").filter(|e| !e.is_null());
     let (message, kind, shape) = match given {
@@ -515,7 +524,7 @@ fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>))
         }
         None => return,
     };
-    tell(Fact::Error(InBandError { message, kind, shape }));
+    emit(DecodeEvent::Error(InBandError { message, kind, shape }));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::request::{Ask, Node, Notes};
 use super::{
-    Decoder, Dialect, EndingRules, Payload, RequestSide, Sign,
+    Decoder, Dialect, EndingRules, Evidence, Payload, RequestSide,
     openai_chat::{self, OpenAiChat},
 };
 
@@ -37,7 +37,7 @@ impl Dialect for Azure {
         OpenAiChat.ending()
     }
 
-    fn recognises(&self, _payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, _payload: &Payload<'_>) -> Option<Evidence> {
         None
     }
 

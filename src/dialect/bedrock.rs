@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::emit_text;
 use super::request::{
     Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, arguments_object, chat,
     in_address, put, read_common, read_stop, usage_always, write_numbers, write_stop,
 };
-use super::tell::say;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -60,16 +60,17 @@ impl Dialect for Converse {
         EndingRules::by_event(FINISHES)
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         match payload.kind {
             frame::Kind::Message => {
                 json.get(member(payload.event)?)?;
-                Some(Sign::member("event", payload.event))
+                Some(Evidence::member("event", payload.event))
             }
             frame::Kind::Body => {
                 json.at(&["output", "message", "content"])?;
-                json.get("stopReason").map(|_| Sign::certain("output.message beside stopReason"))
+                json.get("stopReason")
+                    .map(|_| Evidence::certain("output.message beside stopReason"))
             }
             _ => None,
         }
@@ -248,14 +249,14 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
 struct Events;
 
 impl Decoder for Events {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if exception(payload, tell) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        if exception(payload, emit) {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         match payload.kind {
-            frame::Kind::Message => event(payload.event, json, false, tell),
-            frame::Kind::Body => whole(json, tell),
+            frame::Kind::Message => event(payload.event, json, false, emit),
+            frame::Kind::Body => whole(json, emit),
             _ => {}
         }
     }
@@ -263,7 +264,7 @@ impl Decoder for Events {
 
 /// Tells the error that a message is, if it is one: its exception type says so in its name. Gives
 /// whether it is.
-pub(super) fn exception(payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) -> bool {
+pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) -> bool {
     let failed = payload.event.ends_with("Exception") || payload.event == "error";
     if payload.kind != frame::Kind::Message || !failed {
         return false;
@@ -279,47 +280,52 @@ pub(super) fn exception(payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) -
     };
     let kind = Some(Cow::Borrowed(payload.event));
     // No client can take it for part of the answer, so it is no flat error.
-    tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Object }));
+    emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Object }));
     true
 }
 
 /// One event. `nested`: it stood under its own name in a larger object, as Nova sends it through
 /// InvokeModel, and so did its paths.
-pub(super) fn event(name: &str, json: Value<'_>, nested: bool, tell: &mut dyn FnMut(Fact<'_>)) {
+pub(super) fn event(
+    name: &str,
+    json: Value<'_>,
+    nested: bool,
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
+) {
     let at = |plain, under| Path::new(if nested { under } else { plain }, 0);
     let index = json.get("contentBlockIndex").and_then(Value::as_u64);
     match name {
         "contentBlockDelta" => {
             let Some(delta) = json.get("delta") else { return };
             let path = at("delta.text", "contentBlockDelta.delta.text");
-            say(Channel::Content, path, delta.str("text"), tell);
+            emit_text(Channel::Content, path, delta.str("text"), emit);
             let thought = delta.get("reasoningContent").and_then(|r| r.str("text"));
             let path =
                 at("delta.reasoningContent.text", "contentBlockDelta.delta.reasoningContent.text");
-            say(Channel::Reasoning, path, thought, tell);
+            emit_text(Channel::Reasoning, path, thought, emit);
             // What came of a tool that AWS itself ran.
             let results = delta.get("toolResult").into_iter().flat_map(Value::items);
             for (i, result) in results.enumerate() {
                 let (plain, under) =
                     ("delta.toolResult[#].text", "contentBlockDelta.delta.toolResult[#].text");
                 let path = Path::new(if nested { under } else { plain }, i);
-                say(Channel::Other, path, result.str("text"), tell);
+                emit_text(Channel::Other, path, result.str("text"), emit);
             }
             if let Some(input) = delta.at(&["toolUse", "input"]) {
                 let path = at("delta.toolUse.input", "contentBlockDelta.delta.toolUse.input");
-                call(index, path, None, Some(input), tell);
+                call(index, path, None, Some(input), emit);
             }
         }
         "contentBlockStart" => {
             if let Some(tool) = json.at(&["start", "toolUse"]) {
                 let path = at("start.toolUse", "contentBlockStart.start.toolUse");
-                call(index, path, Some(tool), None, tell);
+                call(index, path, Some(tool), None, emit);
             }
         }
-        "messageStop" => finish(json, tell),
+        "messageStop" => finish(json, emit),
         "metadata" => {
-            usage(json.get("usage"), at("usage", "metadata.usage"), tell);
-            tell(Fact::Terminal);
+            usage(json.get("usage"), at("usage", "metadata.usage"), emit);
+            emit(DecodeEvent::Terminal);
         }
         _ => {}
     }
@@ -330,21 +336,21 @@ fn call<'a>(
     path: Path,
     tool: Option<Value<'a>>,
     input: Option<Value<'a>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let named = |key| tool.and_then(|t| t.str(key)).filter(|s| !s.is_empty());
     let (id, name) = (named("toolUseId"), named("name"));
     let arguments = input.map(|i| i.as_str().unwrap_or(Cow::Borrowed(i.source())));
-    tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
 }
 
-fn finish(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn finish(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(reason) = json.str("stopReason").filter(|r| !r.is_empty()) {
-        tell(Fact::Finish { choice: 0, reason });
+        emit(DecodeEvent::Finish { choice: 0, reason });
     }
 }
 
-fn usage(given: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(given: Option<Value<'_>>, path: Path, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let count = |key: &str| given.and_then(|u| u.get(key)).and_then(Value::as_u64);
     let usage = Usage {
         input: count("inputTokens"),
@@ -355,35 +361,35 @@ fn usage(given: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
         total: count("totalTokens"),
     };
     if usage.is_given() {
-        tell(Fact::Usage { path, usage });
+        emit(DecodeEvent::Usage { path, usage });
     }
 }
 
 /// A body that is no stream: Converse's answer, or an error.
-fn whole(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn whole(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let content = json.at(&["output", "message", "content"]);
     for (i, block) in content.into_iter().flat_map(Value::items).enumerate() {
         let at = |template| Path::new(template, i);
         let text = at("output.message.content[#].text");
-        say(Channel::Content, text, block.str("text"), tell);
+        emit_text(Channel::Content, text, block.str("text"), emit);
         let thought = block.at(&["reasoningContent", "reasoningText", "text"]);
         let path = at("output.message.content[#].reasoningContent.reasoningText.text");
-        say(Channel::Reasoning, path, thought.and_then(Value::as_str), tell);
+        emit_text(Channel::Reasoning, path, thought.and_then(Value::as_str), emit);
         if let Some(tool) = block.get("toolUse") {
             let path = at("output.message.content[#].toolUse");
-            call(Some(i as u64), path, Some(tool), tool.get("input"), tell);
+            call(Some(i as u64), path, Some(tool), tool.get("input"), emit);
         }
     }
-    finish(json, tell);
-    usage(json.get("usage"), Path::new("usage", 0), tell);
-    refusal(json, tell);
+    finish(json, emit);
+    usage(json.get("usage"), Path::new("usage", 0), emit);
+    refusal(json, emit);
 }
 
 /// `{"message":"…"}`, in either case, is all that AWS says when it refuses.
-pub(super) fn refusal(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+pub(super) fn refusal(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(message) = json.str("message").or_else(|| json.str("Message")) {
         let kind = json.str("__type");
-        tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+        emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
     }
 }
 

@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::emit_text;
 use super::request::{Ask, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers};
-use super::tell::say;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
-    bedrock, bedrock_invoke::inner,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    ToolPiece, bedrock, bedrock_invoke::inner,
 };
 use crate::frame;
 use crate::json::{Kind, Tape, Value};
@@ -48,7 +48,7 @@ impl Dialect for Agent {
         EndingRules::by_close(&[])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json.filter(|_| payload.kind == frame::Kind::Message)?;
         let certain = match payload.event {
             "trace" => json.get("trace").is_some(),
@@ -56,14 +56,14 @@ impl Dialect for Agent {
             _ => false,
         };
         if certain {
-            return Some(Sign::certain(format!("event type {}", payload.event)));
+            return Some(Evidence::certain(format!("event type {}", payload.event)));
         }
         // Models send their own JSON in such chunks, agents plain text.
         let text = inner(json).filter(|_| payload.event == "chunk")?;
         let mut tape = Tape::new();
         let plain =
             tape.parse(&text).is_err() || tape.root(&text).is_none_or(|j| j.kind() != Kind::Object);
-        plain.then(|| Sign::likely("plain text in a chunk"))
+        plain.then(|| Evidence::likely("plain text in a chunk"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -97,7 +97,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         notes.lost(&effort.at, "the agent has parameters of its own");
     }
     if let Some(usage) = &ask.usage {
-        notes.lost(&usage.at, "its traces tell the usage");
+        notes.lost(&usage.at, "its traces emit the usage");
     }
     let stream = ask.stream.as_ref().is_none_or(|s| s.what);
     body.insert("streamingConfigurations".into(), json!({"streamFinalResponse": stream}));
@@ -111,24 +111,24 @@ struct Events {
 }
 
 impl Decoder for Events {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if bedrock::exception(payload, tell) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        if bedrock::exception(payload, emit) {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         if payload.kind != frame::Kind::Message {
-            return bedrock::refusal(json, tell);
+            return bedrock::refusal(json, emit);
         }
         match payload.event {
             "chunk" => {
                 let text = inner(json).map(Cow::Owned);
-                say(Channel::Content, Path::new("bytes", 0), text, tell);
+                emit_text(Channel::Content, Path::new("bytes", 0), text, emit);
             }
             // The agent leaves its calls to the client.
             "returnControl" => {
                 let calls = json.get("invocationInputs").into_iter().flat_map(Value::items);
                 for (i, call) in calls.enumerate() {
-                    self.call(call, json.str("invocationId"), i, tell);
+                    self.call(call, json.str("invocationId"), i, emit);
                 }
             }
             _ => {}
@@ -142,7 +142,7 @@ impl Events {
         call: Value<'_>,
         id: Option<Cow<'_, str>>,
         position: usize,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let (input, name, arguments) = match call.get("functionInvocationInput") {
             Some(input) => (input, "function", "parameters"),
@@ -151,7 +151,7 @@ impl Events {
         let arguments = input.get(arguments).filter(|a| !a.is_null());
         let index = Some(self.calls);
         self.calls += 1;
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new("invocationInputs[#]", position),
             index,
@@ -201,7 +201,7 @@ mod tests {
             tape.parse(&data).unwrap();
             let (kind, json) = (frame::Kind::Message, tape.root(&data));
             let payload = Payload { kind, event: "chunk", data: &data, json };
-            assert_eq!(Agent.recognises(&payload).is_some(), is);
+            assert_eq!(Agent.recognizes(&payload).is_some(), is);
         }
     }
 }

@@ -11,11 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, emit_text_in};
 use super::request::{Ask, Node, Notes, in_address};
-use super::tell::{say, say_in};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
-    anthropic, bedrock,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    Usage, anthropic, bedrock,
     cohere_v1::CohereV1,
     openai_chat::{self, OpenAiChat},
 };
@@ -75,14 +75,14 @@ impl Dialect for Invoke {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let is_chunk = payload.kind == frame::Kind::Message && payload.event == "chunk";
         // Bedrock's agents send such chunks too, with plain text in them.
         let text = payload.json.filter(|_| is_chunk).and_then(inner)?;
         let mut tape = Tape::new();
         tape.parse(&text).ok()?;
         let object = tape.root(&text).is_some_and(|j| j.kind() == Kind::Object);
-        object.then(|| Sign::certain("event \"chunk\" with JSON in bytes"))
+        object.then(|| Evidence::certain("event \"chunk\" with JSON in bytes"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -131,32 +131,37 @@ struct Pieces {
 }
 
 impl Decoder for Pieces {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        if bedrock::exception(payload, tell) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        if bedrock::exception(payload, emit) {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         let mut tape = std::mem::take(&mut self.tape);
         if payload.kind != frame::Kind::Message {
-            bedrock::refusal(json, tell);
+            bedrock::refusal(json, emit);
         } else if let Some(text) = inner(json)
             && tape.parse(&text).is_ok()
             && let Some(json) = tape.root(&text).filter(|j| j.kind() == Kind::Object)
         {
             let piece =
                 Payload { kind: payload.kind, event: "message", data: &text, json: Some(json) };
-            self.piece(&piece, json, tell);
+            self.piece(&piece, json, emit);
         }
         self.tape = tape;
     }
 }
 
 impl Pieces {
-    fn piece(&mut self, piece: &Payload<'_>, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn piece(
+        &mut self,
+        piece: &Payload<'_>,
+        json: Value<'_>,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         let counted = &mut self.counted;
-        let mut told = |fact: Fact<'_>| {
-            *counted |= matches!(fact, Fact::Usage { .. });
-            tell(fact);
+        let mut told = |fact: DecodeEvent<'_>| {
+            *counted |= matches!(fact, DecodeEvent::Usage { .. });
+            emit(fact);
         };
         if json.get("type").is_some_and(|t| t.kind() == Kind::String) {
             self.anthropic.decode(piece, &mut told);
@@ -172,7 +177,7 @@ impl Pieces {
             LISTS.iter().find_map(|(key, of)| Some((json.get(key)?, *of)))
         {
             for (i, item) in list.items().enumerate() {
-                say(Channel::Content, Path::new(path, i), item.str(text), &mut told);
+                emit_text(Channel::Content, Path::new(path, i), item.str(text), &mut told);
                 finish(item.str(reason), 0, &mut told);
             }
         } else if let Some((key, reason)) = TEXTS
@@ -180,7 +185,7 @@ impl Pieces {
             .find(|(key, _)| json.get(key).is_some())
             .or_else(|| TEXTS.iter().find(|(_, reason)| json.get(reason).is_some()))
         {
-            say(Channel::Content, Path::new(key, 0), json.str(key), &mut told);
+            emit_text(Channel::Content, Path::new(key, 0), json.str(key), &mut told);
             finish(json.str(reason), 0, &mut told);
         } else {
             for (key, value) in json.entries() {
@@ -192,10 +197,10 @@ impl Pieces {
         }
         if let Some(metrics) = json.get("amazon-bedrock-invocationMetrics") {
             if !self.counted {
-                usage(metrics, tell);
+                usage(metrics, emit);
             }
             // Whatever the model, nothing comes after its piece with the metrics.
-            tell(Fact::Terminal);
+            emit(DecodeEvent::Terminal);
         }
     }
 }
@@ -218,28 +223,28 @@ const LISTS: &[(&str, [&str; 3])] = &[
 
 /// A choice that is no delta: DeepSeek's text, the messages of Mistral's larger models. Their
 /// reason has another name than Chat Completions'.
-fn whole_choice(choice: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+fn whole_choice(choice: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
     let path = |template| Path::new(template, position);
-    say_in(index, Channel::Content, path("choices[#].text"), choice.str("text"), tell);
+    emit_text_in(index, Channel::Content, path("choices[#].text"), choice.str("text"), emit);
     if let Some(message) = choice.get("message") {
         let text = message.str("content");
-        say_in(index, Channel::Content, path("choices[#].message.content"), text, tell);
+        emit_text_in(index, Channel::Content, path("choices[#].message.content"), text, emit);
         for (i, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
             let path = path("choices[#].message.tool_calls[#]").second(i);
-            openai_chat::tool(call, call.get("function"), index, Some(i as u64), path, tell);
+            openai_chat::tool(call, call.get("function"), index, Some(i as u64), path, emit);
         }
     }
-    finish(choice.str("stop_reason"), index, tell);
+    finish(choice.str("stop_reason"), index, emit);
 }
 
-fn finish(reason: Option<Cow<'_, str>>, choice: u32, tell: &mut dyn FnMut(Fact<'_>)) {
+fn finish(reason: Option<Cow<'_, str>>, choice: u32, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(reason) = reason.filter(|r| !r.is_empty()) {
-        tell(Fact::Finish { choice, reason });
+        emit(DecodeEvent::Finish { choice, reason });
     }
 }
 
-fn usage(metrics: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(metrics: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let count = |key: &str| metrics.get(key).and_then(Value::as_u64);
     let usage = Usage {
         input: count("inputTokenCount"),
@@ -249,7 +254,7 @@ fn usage(metrics: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
         total: None,
     };
     if usage.is_given() {
-        tell(Fact::Usage { path: Path::new("amazon-bedrock-invocationMetrics", 0), usage });
+        emit(DecodeEvent::Usage { path: Path::new("amazon-bedrock-invocationMetrics", 0), usage });
     }
 }
 

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::emit_text;
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same, read_stop,
     usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
 };
-use super::tell::say;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -46,7 +46,7 @@ impl Dialect for Cohere {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         let kind = json.str("type")?;
         let known = match kind.as_ref() {
@@ -57,7 +57,7 @@ impl Dialect for Cohere {
             "message-end" => json.at(&["delta", "finish_reason"]).is_some(),
             _ => false,
         };
-        known.then(|| Sign::member("type", kind))
+        known.then(|| Evidence::member("type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -146,15 +146,19 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 struct Chat;
 
 impl Decoder for Chat {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // Not in the documents, and at the end of most recorded streams.
         if payload.data.starts_with("[DONE]") {
-            return tell(Fact::Sentinel);
+            return emit(DecodeEvent::Sentinel);
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
                 let message = Cow::Borrowed(payload.data);
-                tell(Fact::Error(InBandError { message, kind: None, shape: ErrorShape::Text }));
+                emit(DecodeEvent::Error(InBandError {
+                    message,
+                    kind: None,
+                    shape: ErrorShape::Text,
+                }));
             }
             return;
         };
@@ -164,34 +168,34 @@ impl Decoder for Chat {
                 if let Some(content) = message.and_then(|m| m.get("content")) {
                     let text = Path::new("delta.message.content.text", 0);
                     let thinking = Path::new("delta.message.content.thinking", 0);
-                    say(Channel::Content, text, content.str("text"), tell);
-                    say(Channel::Reasoning, thinking, content.str("thinking"), tell);
+                    emit_text(Channel::Content, text, content.str("text"), emit);
+                    emit_text(Channel::Reasoning, thinking, content.str("thinking"), emit);
                 }
             }
             // What it says it will do with its tools: for the user, but not the answer.
             "tool-plan-delta" => {
                 let path = Path::new("delta.message.tool_plan", 0);
-                say(Channel::Other, path, message.and_then(|m| m.str("tool_plan")), tell);
+                emit_text(Channel::Other, path, message.and_then(|m| m.str("tool_plan")), emit);
             }
             "tool-call-start" | "tool-call-delta" => {
                 if let Some(calls) = message.and_then(|m| m.get("tool_calls")) {
-                    call(calls, json.get("index").and_then(Value::as_u64), tell);
+                    call(calls, json.get("index").and_then(Value::as_u64), emit);
                 }
             }
-            "message-end" => end(json, tell),
+            "message-end" => end(json, emit),
             "message-start" | "content-end" | "tool-call-end" | "citation-start"
             | "citation-end" | "debug" => {}
-            _ => error(json, payload, tell),
+            _ => error(json, payload, emit),
         }
     }
 }
 
 /// One call: the documents have an object under `tool_calls`, in spite of the name.
-fn call(calls: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn call(calls: Value<'_>, index: Option<u64>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let call = if calls.kind() == Kind::Array { calls.items().next() } else { Some(calls) };
     let Some(call) = call.filter(|c| c.kind() == Kind::Object) else { return };
     let function = |key: &str| call.at(&["function", key]).and_then(Value::as_str);
-    tell(Fact::Tool(Box::new(ToolPiece {
+    emit(DecodeEvent::Tool(Box::new(ToolPiece {
         choice: 0,
         path: Path::new("delta.message.tool_calls", 0),
         index,
@@ -202,7 +206,7 @@ fn call(calls: Value<'_>, index: Option<u64>, tell: &mut dyn FnMut(Fact<'_>)) {
 }
 
 /// The last event has the finish, the usage, and what went wrong.
-fn end(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn end(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(delta) = json.get("delta") {
         let reason = delta.str("finish_reason").filter(|r| !r.is_empty());
         let said = delta.get("error").filter(|e| !matches!(e.raw(), b"null" | b"\"\""));
@@ -213,19 +217,19 @@ fn end(json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
                 None => format!("finish_reason {}", reason.as_deref().unwrap_or_default()).into(),
             };
             let kind = reason.clone();
-            tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+            emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
         }
         if let Some(reason) = reason {
-            tell(Fact::Finish { choice: 0, reason });
+            emit(DecodeEvent::Finish { choice: 0, reason });
         }
-        usage(delta.get("usage"), tell);
+        usage(delta.get("usage"), emit);
     }
-    tell(Fact::Terminal);
+    emit(DecodeEvent::Terminal);
 }
 
 /// `tokens` is what the model saw; `billed_units` leaves out what Cohere itself puts around the
 /// prompt. Both may be written as floats.
-fn usage(given: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(given: Option<Value<'_>>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let count = |path: &[&str]| given.and_then(|u| u.at(path)).and_then(whole);
     let usage = Usage {
         input: count(&["tokens", "input_tokens"]),
@@ -235,7 +239,7 @@ fn usage(given: Option<Value<'_>>, tell: &mut dyn FnMut(Fact<'_>)) {
         total: None,
     };
     if usage.is_given() {
-        tell(Fact::Usage { path: Path::new("delta.usage", 0), usage });
+        emit(DecodeEvent::Usage { path: Path::new("delta.usage", 0), usage });
     }
 }
 
@@ -248,7 +252,7 @@ pub(super) fn whole(value: Value<'_>) -> Option<u64> {
 }
 
 /// An error, for both versions.
-pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let (error, shape) = match json.get("error").filter(|e| !e.is_null()) {
         Some(error) if error.kind() == Kind::String => (error, ErrorShape::Text),
         Some(error) => (error, ErrorShape::Object),
@@ -258,7 +262,7 @@ pub(super) fn error(json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut
         }
         None => return,
     };
-    tell(Fact::Error(InBandError { message: error_text(error), kind: None, shape }));
+    emit(DecodeEvent::Error(InBandError { message: error_text(error), kind: None, shape }));
 }
 
 #[cfg(test)]

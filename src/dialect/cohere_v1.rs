@@ -11,11 +11,11 @@ use super::request::{
     write_system,
 };
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage,
     cohere::{error, whole},
+    emit::emit_text,
     error_text,
-    tell::say,
 };
 use crate::json::{Kind, Value};
 
@@ -52,7 +52,7 @@ impl Dialect for CohereV1 {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         let kind = json.str("event_type")?;
         let known = match kind.as_ref() {
@@ -67,7 +67,7 @@ impl Dialect for CohereV1 {
             | "stream-error" => true,
             _ => false,
         };
-        known.then(|| Sign::member("event_type", kind))
+        known.then(|| Evidence::member("event_type", kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -152,28 +152,28 @@ struct Lines {
 }
 
 impl Decoder for Lines {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         match json.str("event_type").unwrap_or_default().as_ref() {
             "text-generation" => {
                 self.text = true;
-                say(Channel::Content, Path::new("text", 0), json.str("text"), tell);
+                emit_text(Channel::Content, Path::new("text", 0), json.str("text"), emit);
             }
-            "tool-calls-chunk" => self.piece(json, tell),
+            "tool-calls-chunk" => self.piece(json, emit),
             "tool-calls-generation" => {
                 if !std::mem::replace(&mut self.plan, true) {
-                    say(Channel::Other, Path::new("text", 0), json.str("text"), tell);
+                    emit_text(Channel::Other, Path::new("text", 0), json.str("text"), emit);
                 }
-                self.calls(json, "tool_calls[#]", tell);
+                self.calls(json, "tool_calls[#]", emit);
             }
-            "stream-end" => self.end(json, tell),
+            "stream-end" => self.end(json, emit),
             "stream-error" => {
                 let message = json.str("err").unwrap_or_else(|| error_text(json));
                 let kind = json.str("finish_reason");
-                tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
-                tell(Fact::Terminal);
+                emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+                emit(DecodeEvent::Terminal);
             }
-            "" => error(json, payload, tell),
+            "" => error(json, payload, emit),
             _ => {}
         }
     }
@@ -182,7 +182,7 @@ impl Decoder for Lines {
 impl Lines {
     /// The next piece of a call, or of what the model says it will do with its tools: for the
     /// user, but not the answer.
-    fn piece(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn piece(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let delta = json.get("tool_call_delta").filter(|d| d.kind() == Kind::Object);
         let plan = [
             ("text", json.str("text")),
@@ -190,7 +190,7 @@ impl Lines {
         ];
         for (path, text) in plan {
             self.plan |= text.as_ref().is_some_and(|t| !t.is_empty());
-            say(Channel::Other, Path::new(path, 0), text, tell);
+            emit_text(Channel::Other, Path::new(path, 0), text, emit);
         }
         let Some(delta) = delta else { return };
         let name = delta.str("name").filter(|n| !n.is_empty());
@@ -199,7 +199,7 @@ impl Lines {
             return;
         }
         self.calls = true;
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new("tool_call_delta", 0),
             index: delta.get("index").and_then(whole),
@@ -210,14 +210,19 @@ impl Lines {
     }
 
     /// Calls that are whole; they have no ids.
-    fn calls(&mut self, json: Value<'_>, path: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn calls(
+        &mut self,
+        json: Value<'_>,
+        path: &'static str,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         let calls = json.get("tool_calls").filter(|c| c.kind() == Kind::Array && !c.is_empty());
         let Some(calls) = calls.filter(|_| !std::mem::replace(&mut self.calls, true)) else {
             return;
         };
         for (i, call) in calls.items().enumerate() {
             let parameters = call.get("parameters").filter(|p| !p.is_null());
-            tell(Fact::Tool(Box::new(ToolPiece {
+            emit(DecodeEvent::Tool(Box::new(ToolPiece {
                 choice: 0,
                 path: Path::new(path, i),
                 index: Some(i as u64),
@@ -228,7 +233,7 @@ impl Lines {
         }
     }
 
-    fn end(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn end(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let reason = json.str("finish_reason").filter(|r| !r.is_empty());
         if let Some(response) = json.get("response") {
             if !self.text {
@@ -239,27 +244,27 @@ impl Lines {
                     "response.text"
                 };
                 let text = generated.unwrap_or(response).str("text");
-                say(Channel::Content, Path::new(path, 0), text, tell);
+                emit_text(Channel::Content, Path::new(path, 0), text, emit);
             }
-            self.calls(response, "response.tool_calls[#]", tell);
-            usage(response, tell);
+            self.calls(response, "response.tool_calls[#]", emit);
+            usage(response, emit);
         }
         if let Some(reason) = reason.clone().filter(|r| matches!(r.as_ref(), "ERROR" | "TIMEOUT")) {
             let said = json.str("error").filter(|e| !e.is_empty());
             let message = said.unwrap_or_else(|| format!("finish_reason {reason}").into());
             let kind = Some(reason);
-            tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+            emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
         }
         if let Some(reason) = reason {
-            tell(Fact::Finish { choice: 0, reason });
+            emit(DecodeEvent::Finish { choice: 0, reason });
         }
-        tell(Fact::Terminal);
+        emit(DecodeEvent::Terminal);
     }
 }
 
 /// `tokens` is what the model saw, `billed_units` what older servers give instead, `token_count`
 /// what the oldest do.
-fn usage(response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(response: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     const PLACES: &[(&[&str], &str, [&str; 2])] = &[
         (&["meta", "tokens"], "response.meta.tokens", ["input_tokens", "output_tokens"]),
         (
@@ -280,7 +285,7 @@ fn usage(response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
             total: count("total_tokens"),
         };
         if usage.is_given() {
-            return tell(Fact::Usage { path: Path::new(path, 0), usage });
+            return emit(DecodeEvent::Usage { path: Path::new(path, 0), usage });
         }
     }
 }

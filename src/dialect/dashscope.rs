@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, emit_text_in};
 use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Said, chat, put, read_common, read_prompt, read_stop,
     usage_always, write_model, write_numbers, write_stop,
 };
-use super::tell::{say, say_in};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
-    openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -44,16 +44,16 @@ impl Dialect for DashScope {
         EndingRules::by_close(&["stop", "length", "tool_calls"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         // Its errors are written alike where it speaks Chat Completions: they decide nothing.
         let json = payload.json?;
         let output = json.get("output").filter(|o| o.kind() == Kind::Object)?;
         let message = output.get("choices").and_then(|c| c.items().next());
         if message.is_some_and(|c| c.get("message").is_some()) {
-            return Some(Sign::certain("output.choices[].message"));
+            return Some(Evidence::certain("output.choices[].message"));
         }
         let text = output.get("text").is_some() && json.get("request_id").is_some();
-        text.then(|| Sign::certain("output.text and request_id"))
+        text.then(|| Evidence::certain("output.text and request_id"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -145,53 +145,53 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 struct Responses;
 
 impl Decoder for Responses {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            return tell(Fact::Sentinel);
+            return emit(DecodeEvent::Sentinel);
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         if let Some(output) = json.get("output").filter(|o| o.kind() == Kind::Object) {
             // `result_format: "text"` has no message: the output is the choice.
             let text = Path::new("output.text", 0);
-            say(Channel::Content, text, output.str("text"), tell);
-            finish(output, 0, tell);
+            emit_text(Channel::Content, text, output.str("text"), emit);
+            finish(output, 0, emit);
             let choices = output.get("choices").into_iter().flat_map(Value::items);
             for (position, choice) in choices.enumerate() {
-                read_choice(choice, position, tell);
+                read_choice(choice, position, emit);
             }
         }
         if let Some(usage) = json.get("usage").map(usage_of).filter(Usage::is_given) {
-            tell(Fact::Usage { path: Path::new("usage", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("usage", 0), usage });
         }
     }
 }
 
 /// The reason is the word `null`, in quotes, while there is none.
-fn finish(json: Value<'_>, choice: u32, tell: &mut dyn FnMut(Fact<'_>)) {
+fn finish(json: Value<'_>, choice: u32, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(reason) = json.str("finish_reason").filter(|r| !r.is_empty() && r != "null") {
-        tell(Fact::Finish { choice, reason });
+        emit(DecodeEvent::Finish { choice, reason });
     }
 }
 
-fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+fn read_choice(json: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let choice = json.get("index").and_then(Value::as_u64).unwrap_or(position as u64) as u32;
     if let Some(message) = json.get("message").filter(|m| m.kind() == Kind::Object) {
         let thought = Path::new("output.choices[#].message.reasoning_content", position);
-        say_in(choice, Channel::Reasoning, thought, message.str("reasoning_content"), tell);
+        emit_text_in(choice, Channel::Reasoning, thought, message.str("reasoning_content"), emit);
         match message.get("content") {
             // Models that see and hear answer with a list of parts.
             Some(list) if list.kind() == Kind::Array => {
                 for (i, part) in list.items().enumerate() {
                     let path = Path::new("output.choices[#].message.content[#].text", position);
-                    say_in(choice, Channel::Content, path.second(i), part.str("text"), tell);
+                    emit_text_in(choice, Channel::Content, path.second(i), part.str("text"), emit);
                 }
             }
             Some(content) => {
                 let path = Path::new("output.choices[#].message.content", position);
-                say_in(choice, Channel::Content, path, content.as_str(), tell);
+                emit_text_in(choice, Channel::Content, path, content.as_str(), emit);
             }
             None => {}
         }
@@ -199,10 +199,10 @@ fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>))
         for (i, call) in calls.enumerate() {
             let index = call.get("index").and_then(Value::as_u64).unwrap_or(i as u64);
             let path = Path::new("output.choices[#].message.tool_calls[#]", position).second(i);
-            openai_chat::tool(call, call.get("function"), choice, Some(index), path, tell);
+            openai_chat::tool(call, call.get("function"), choice, Some(index), path, emit);
         }
     }
-    finish(json, choice, tell);
+    finish(json, choice, emit);
 }
 
 fn usage_of(usage: Value<'_>) -> Usage {

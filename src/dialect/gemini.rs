@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text_in, model_once};
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
     arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
     write_stop,
 };
-use super::tell::{model_once, say_in};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text, openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -59,7 +59,7 @@ impl Dialect for Gemini {
         EndingRules::by_close(FINISHES)
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         if (payload.kind == frame::Kind::Element) != self.array {
             return None;
         }
@@ -70,11 +70,11 @@ impl Dialect for Gemini {
         if other {
             None
         } else if has("candidates", Kind::Array) {
-            Some(Sign::certain("candidates"))
+            Some(Evidence::certain("candidates"))
         } else if has("usageMetadata", Kind::Object) {
-            Some(Sign::likely("usageMetadata"))
+            Some(Evidence::likely("usageMetadata"))
         } else {
-            has("promptFeedback", Kind::Object).then(|| Sign::likely("promptFeedback"))
+            has("promptFeedback", Kind::Object).then(|| Evidence::likely("promptFeedback"))
         }
     }
 
@@ -333,9 +333,9 @@ struct Responses {
 }
 
 impl Decoder for Responses {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            tell(Fact::Sentinel);
+            emit(DecodeEvent::Sentinel);
             return;
         }
         let json = payload.json.filter(|j| j.kind() == Kind::Object).map(unwrapped);
@@ -345,53 +345,64 @@ impl Decoder for Responses {
             list.items().next().filter(|i| i.get("error").is_some())
         });
         if let Some(error) = error_in(json, payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
         let Some(json) = json else { return };
-        model_once(&mut self.told_model, || json.str("modelVersion"), tell);
+        model_once(&mut self.told_model, || json.str("modelVersion"), emit);
         let candidates = json.get("candidates").into_iter().flat_map(Value::items);
         for (position, candidate) in candidates.enumerate() {
-            self.candidate(candidate, position, tell);
+            self.candidate(candidate, position, emit);
         }
         let usage = json.get("usageMetadata").map(usage_of);
         if let Some(usage) = usage.filter(Usage::is_given) {
-            tell(Fact::Usage { path: Path::new("usageMetadata", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("usageMetadata", 0), usage });
         }
     }
 }
 
 impl Responses {
-    fn candidate(&mut self, candidate: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn candidate(
+        &mut self,
+        candidate: Value<'_>,
+        position: usize,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         let choice = candidate.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
         let parts = candidate.at(&["content", "parts"]).into_iter().flat_map(Value::items);
         for (i, part) in parts.enumerate() {
             let path = |template| Path::new(template, position).second(i);
-            let mut say = |channel, template, text: Option<Cow<'_, str>>| {
-                say_in(choice, channel, path(template), text, tell);
+            let mut emit_text = |channel, template, text: Option<Cow<'_, str>>| {
+                emit_text_in(choice, channel, path(template), text, emit);
             };
             let thought = part.get("thought").and_then(Value::as_bool) == Some(true);
             let channel = if thought { Channel::Reasoning } else { Channel::Content };
-            say(channel, "candidates[#].content.parts[#].text", part.str("text"));
+            emit_text(channel, "candidates[#].content.parts[#].text", part.str("text"));
             // Code that the server wrote and ran, and what came of it.
             let code = part.get("executableCode").and_then(|c| c.str("code"));
-            say(Channel::Other, "candidates[#].content.parts[#].executableCode.code", code);
+            emit_text(Channel::Other, "candidates[#].content.parts[#].executableCode.code", code);
             let output = part.get("codeExecutionResult").and_then(|c| c.str("output"));
-            say(
+            emit_text(
                 Channel::Other,
                 "candidates[#].content.parts[#].codeExecutionResult.output",
                 output,
             );
             if let Some(call) = part.get("functionCall").filter(|c| c.kind() == Kind::Object) {
                 let path = path("candidates[#].content.parts[#].functionCall");
-                self.call(call, choice, path, tell);
+                self.call(call, choice, path, emit);
             }
         }
         if let Some(reason) = candidate.str("finishReason").filter(|r| !r.is_empty()) {
-            tell(Fact::Finish { choice, reason });
+            emit(DecodeEvent::Finish { choice, reason });
         }
     }
 
-    fn call(&mut self, call: Value<'_>, choice: u32, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn call(
+        &mut self,
+        call: Value<'_>,
+        choice: u32,
+        path: Path,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         let name = call.str("name").filter(|n| !n.is_empty());
         let id = call.str("id").filter(|i| !i.is_empty());
         let args = call.get("args").filter(|a| !a.is_null());
@@ -402,7 +413,7 @@ impl Responses {
             // The end of a call in pieces adds nothing to it.
             return;
         }
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice,
             path,
             index: Some(*calls - 1),

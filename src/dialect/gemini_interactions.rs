@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, model_once};
 use super::request::{
     Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Turn, arguments_object, chat,
     media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
     write_effort_word, write_model, write_numbers, write_stop, write_stream, write_system,
 };
-use super::tell::{model_once, say};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
-    Usage, openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    ToolPiece, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -51,10 +51,10 @@ impl Dialect for GeminiInteractions {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let event = payload.json.and_then(|j| j.str("event_type"))?;
         let known = ["interaction.", "step.", "content."].iter().any(|f| event.starts_with(f));
-        known.then(|| Sign::member("event_type", event))
+        known.then(|| Evidence::member("event_type", event))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -236,13 +236,13 @@ struct Interaction {
 }
 
 impl Decoder for Interaction {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            tell(Fact::Sentinel);
+            emit(DecodeEvent::Sentinel);
             return;
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         let index = json.get("index").and_then(Value::as_u64).unwrap_or(0);
@@ -250,27 +250,27 @@ impl Decoder for Interaction {
         match kind.as_ref() {
             "step.start" | "content.start" => {
                 if let Some(step) = json.get("step").or_else(|| json.get("content")) {
-                    self.begin(step, index, tell);
+                    self.begin(step, index, emit);
                 }
             }
             "step.delta" | "content.delta" => {
                 if let Some(delta) = json.get("delta") {
-                    self.delta(delta, index, tell);
+                    self.delta(delta, index, emit);
                 }
             }
             "step.stop" | "content.stop" => {
                 if let Some(arguments) = self.held.remove(&index) {
-                    call(None, index, Path::new("step", 0), Some(Cow::Owned(arguments)), tell);
+                    call(None, index, Path::new("step", 0), Some(Cow::Owned(arguments)), emit);
                 }
             }
-            _ => self.interaction(json, tell),
+            _ => self.interaction(json, emit),
         }
     }
 }
 
 impl Interaction {
     /// A step begins; it may already hold text.
-    fn begin(&mut self, step: Value<'_>, index: u64, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn begin(&mut self, step: Value<'_>, index: u64, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if is_call(step) {
             let given = step.get("arguments").filter(|a| !a.is_null());
             let arguments = match given {
@@ -280,63 +280,70 @@ impl Interaction {
                 }
                 _ => given.map(text_of),
             };
-            return call(Some(step), index, Path::new("step", 0), arguments, tell);
+            return call(Some(step), index, Path::new("step", 0), arguments, emit);
         }
         for (i, part) in step.get("summary").into_iter().flat_map(Value::items).enumerate() {
-            say(Channel::Reasoning, Path::new("step.summary[#].text", i), part.str("text"), tell);
+            emit_text(
+                Channel::Reasoning,
+                Path::new("step.summary[#].text", i),
+                part.str("text"),
+                emit,
+            );
         }
         let thought = step.get("type").is_some_and(|t| t.is("thought"));
         let channel = if thought { Channel::Reasoning } else { Channel::Content };
         for (i, part) in step.get("content").into_iter().flat_map(Value::items).enumerate() {
-            say(channel, Path::new("step.content[#].text", i), part.str("text"), tell);
+            emit_text(channel, Path::new("step.content[#].text", i), part.str("text"), emit);
         }
     }
 
-    fn delta(&mut self, delta: Value<'_>, index: u64, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn delta(&mut self, delta: Value<'_>, index: u64, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let kind = delta.str("type").unwrap_or_default();
         match kind.as_ref() {
-            "text" => say(Channel::Content, Path::new("delta.text", 0), delta.str("text"), tell),
+            "text" => {
+                emit_text(Channel::Content, Path::new("delta.text", 0), delta.str("text"), emit)
+            }
             "thought_summary" | "thought" => {
                 let (path, text) = match delta.get("content") {
                     Some(content) => ("delta.content.text", content.str("text")),
                     None => ("delta.text", delta.str("text")),
                 };
-                say(Channel::Reasoning, Path::new(path, 0), text, tell);
+                emit_text(Channel::Reasoning, Path::new(path, 0), text, emit);
             }
             "arguments_delta" => {
                 self.held.remove(&index);
                 let arguments = delta.get("arguments").map(text_of);
-                call(None, index, Path::new("delta.arguments", 0), arguments, tell);
+                call(None, index, Path::new("delta.arguments", 0), arguments, emit);
             }
             // What came of code that the server ran.
             "code_execution_result" => {
-                say(Channel::Other, Path::new("delta.result", 0), delta.str("result"), tell);
+                emit_text(Channel::Other, Path::new("delta.result", 0), delta.str("result"), emit);
             }
             _ if is_call(delta) => {
                 let arguments = delta.get("arguments").filter(|a| !a.is_null()).map(text_of);
                 if arguments.is_some() {
                     self.held.remove(&index);
                 }
-                call(Some(delta), index, Path::new("delta", 0), arguments, tell);
+                call(Some(delta), index, Path::new("delta", 0), arguments, emit);
             }
             _ => {}
         }
     }
 
     /// An event about the interaction itself: its model, and at its end status and usage.
-    fn interaction(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn interaction(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(interaction) = json.get("interaction").filter(|i| i.kind() == Kind::Object) else {
             return;
         };
-        model_once(&mut self.told_model, || interaction.str("model"), tell);
+        model_once(&mut self.told_model, || interaction.str("model"), emit);
         if let Some(usage) = interaction.get("usage").map(usage_of).filter(Usage::is_given) {
-            tell(Fact::Usage { path: Path::new("interaction.usage", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("interaction.usage", 0), usage });
         }
         let over =
             |s: &Cow<'_, str>| !s.is_empty() && !matches!(s.as_ref(), "in_progress" | "queued");
         if let Some(reason) = interaction.str("status").filter(over) {
-            tell(Fact::Finish { choice: 0, reason });
-            tell(Fact::Terminal);
+            emit(DecodeEvent::Finish { choice: 0, reason });
+            emit(DecodeEvent::Terminal);
         }
     }
 }
@@ -352,10 +359,10 @@ fn call(
     index: u64,
     path: Path,
     arguments: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let given = |key| step.and_then(|s| s.str(key)).filter(|t| !t.is_empty());
-    tell(Fact::Tool(Box::new(ToolPiece {
+    emit(DecodeEvent::Tool(Box::new(ToolPiece {
         choice: 0,
         path,
         index: Some(index),

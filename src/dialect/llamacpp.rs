@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text_in, model_once};
 use super::request::{
     Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
-use super::tell::{model_once, say_in};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
-    openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -36,12 +36,12 @@ impl Dialect for LlamaCpp {
         EndingRules::by_event(&["none", "eos", "limit", "word"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         let is = json.get("content").is_some_and(|c| c.kind() == Kind::String)
             && json.get("stop").is_some_and(|s| s.kind() == Kind::Bool)
             && json.get("choices").is_none();
-        is.then(|| Sign::certain("content and stop, no choices"))
+        is.then(|| Evidence::certain("content and stop, no choices"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -95,18 +95,18 @@ struct Completion {
 }
 
 impl Decoder for Completion {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            return tell(Fact::Sentinel);
+            return emit(DecodeEvent::Sentinel);
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            return tell(Fact::Error(error));
+            return emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         // Several prompts in one request are told apart by it.
         let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
-        model_once(&mut self.told_model, || json.str("model"), tell);
-        say_in(choice, Channel::Content, Path::new("content", 0), json.str("content"), tell);
+        model_once(&mut self.told_model, || json.str("model"), emit);
+        emit_text_in(choice, Channel::Content, Path::new("content", 0), json.str("content"), emit);
         // Counts come with every piece, of what there is so far; the last ones are the usage.
         if json.get("stop").and_then(Value::as_bool) != Some(true) {
             return;
@@ -120,12 +120,12 @@ impl Decoder for Completion {
             total: None,
         };
         if usage.is_given() {
-            tell(Fact::Usage { path: Path::new("tokens_predicted", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("tokens_predicted", 0), usage });
         }
         if let Some(reason) = stop(json) {
-            tell(Fact::Finish { choice, reason });
+            emit(DecodeEvent::Finish { choice, reason });
         }
-        tell(Fact::Terminal);
+        emit(DecodeEvent::Terminal);
     }
 }
 

@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::model_once;
 use super::request::{
     Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
     read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
 };
-use super::tell::model_once;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
-    Usage, openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    ToolPiece, Usage, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -39,10 +39,10 @@ impl Dialect for LmStudio {
         EndingRules::by_event(&[])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         if payload.kind == frame::Kind::Body {
-            return is_result(json).then(|| Sign::likely("output and stats"));
+            return is_result(json).then(|| Evidence::likely("output and stats"));
         }
         let kind = json.str("type")?;
         let (subject, what) = kind.split_once('.')?;
@@ -53,7 +53,7 @@ impl Dialect for LmStudio {
             "tool_call" => matches!(what, "start" | "arguments" | "success" | "failure"),
             _ => false,
         };
-        known.then(|| Sign::member("type", &kind))
+        known.then(|| Evidence::member("type", &kind))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -154,44 +154,44 @@ struct Chat {
 }
 
 impl Decoder for Chat {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let json = payload.json.filter(|j| j.kind() == Kind::Object);
         let kind = json.and_then(|j| j.str("type")).unwrap_or(Cow::Borrowed(payload.event));
         if let Some(json) = json {
-            self.model(json, tell);
+            self.model(json, emit);
             let said = json.str("content");
             match kind.as_ref() {
                 "message.delta" => {
-                    return self.say(Channel::Content, Path::new("content", 0), said, tell);
+                    return self.emit_text(Channel::Content, Path::new("content", 0), said, emit);
                 }
                 "reasoning.delta" => {
-                    return self.say(Channel::Reasoning, Path::new("content", 0), said, tell);
+                    return self.emit_text(Channel::Reasoning, Path::new("content", 0), said, emit);
                 }
-                "tool_call.start" => return self.begin(json.str("tool"), tell),
+                "tool_call.start" => return self.begin(json.str("tool"), emit),
                 "tool_call.arguments" | "tool_call.success" => {
-                    return self.arguments(json, json.str("tool"), "arguments", tell);
+                    return self.arguments(json, json.str("tool"), "arguments", emit);
                 }
                 "tool_call.failure" => {
                     if let Some(call) = json.get("metadata") {
-                        self.arguments(call, call.str("tool_name"), "metadata.arguments", tell);
+                        self.arguments(call, call.str("tool_name"), "metadata.arguments", emit);
                     }
                     return;
                 }
                 "chat.end" => {
                     if let Some(result) = json.get("result") {
-                        self.result(result, &IN_END, tell);
+                        self.result(result, &IN_END, emit);
                     }
-                    return tell(Fact::Terminal);
+                    return emit(DecodeEvent::Terminal);
                 }
                 _ if payload.kind == frame::Kind::Body && is_result(json) => {
-                    self.result(json, &IN_BODY, tell);
-                    return tell(Fact::Terminal);
+                    self.result(json, &IN_BODY, emit);
+                    return emit(DecodeEvent::Terminal);
                 }
                 _ => {}
             }
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
     }
 }
@@ -209,27 +209,27 @@ static IN_END: Paths =
 static IN_BODY: Paths = Paths { content: "output[#].content", call: "output[#]", stats: "stats" };
 
 impl Chat {
-    fn model(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        model_once(&mut self.told_model, || json.str("model_instance_id"), tell);
+    fn model(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        model_once(&mut self.told_model, || json.str("model_instance_id"), emit);
     }
 
-    fn say(
+    fn emit_text(
         &mut self,
         channel: Channel,
         path: Path,
         text: Option<Cow<'_, str>>,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         if let Some(text) = text.filter(|t| !t.is_empty()) {
             self.told = true;
-            tell(Fact::Text { choice: 0, channel, path, text, duplicate: false });
+            emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate: false });
         }
     }
 
-    fn begin(&mut self, name: Option<Cow<'_, str>>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn begin(&mut self, name: Option<Cow<'_, str>>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         (self.told, self.open) = (true, true);
         self.calls += 1;
-        self.call(name, Path::new("tool", 0), None, tell);
+        self.call(name, Path::new("tool", 0), None, emit);
     }
 
     /// A call's arguments, whole. They come once as such and again with the call's outcome.
@@ -238,15 +238,15 @@ impl Chat {
         json: Value<'_>,
         name: Option<Cow<'_, str>>,
         path: &'static str,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         if self.calls == 0 {
-            self.begin(name, tell);
+            self.begin(name, emit);
         }
         let given = json.get("arguments").filter(|a| !a.is_null());
         if let Some(arguments) = given.filter(|_| std::mem::take(&mut self.open)) {
             let arguments = Cow::Borrowed(arguments.source());
-            self.call(None, Path::new(path, 0), Some(arguments), tell);
+            self.call(None, Path::new(path, 0), Some(arguments), emit);
         }
     }
 
@@ -255,28 +255,37 @@ impl Chat {
         name: Option<Cow<'_, str>>,
         path: Path,
         arguments: Option<Cow<'_, str>>,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let index = Some(self.calls.saturating_sub(1));
         let name = name.filter(|n| !n.is_empty());
-        tell(Fact::Tool(Box::new(ToolPiece { choice: 0, path, index, id: None, name, arguments })));
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
+            choice: 0,
+            path,
+            index,
+            id: None,
+            name,
+            arguments,
+        })));
     }
 
     /// The whole answer: its counts, and of its text and calls what never came in pieces.
-    fn result(&mut self, result: Value<'_>, paths: &Paths, tell: &mut dyn FnMut(Fact<'_>)) {
-        self.model(result, tell);
+    fn result(&mut self, result: Value<'_>, paths: &Paths, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        self.model(result, emit);
         let output = result.get("output").filter(|_| !self.told);
         for (i, item) in output.into_iter().flat_map(Value::items).enumerate() {
             let content = item.str("content");
             match item.str("type").unwrap_or_default().as_ref() {
-                "message" => self.say(Channel::Content, Path::new(paths.content, i), content, tell),
+                "message" => {
+                    self.emit_text(Channel::Content, Path::new(paths.content, i), content, emit)
+                }
                 "reasoning" => {
-                    self.say(Channel::Reasoning, Path::new(paths.content, i), content, tell);
+                    self.emit_text(Channel::Reasoning, Path::new(paths.content, i), content, emit);
                 }
                 "tool_call" => {
                     self.calls += 1;
                     let arguments = item.get("arguments").map(|a| Cow::Borrowed(a.source()));
-                    self.call(item.str("tool"), Path::new(paths.call, i), arguments, tell);
+                    self.call(item.str("tool"), Path::new(paths.call, i), arguments, emit);
                 }
                 _ => {}
             }
@@ -290,7 +299,7 @@ impl Chat {
             total: None,
         };
         if usage.is_given() {
-            tell(Fact::Usage { path: Path::new(paths.stats, 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new(paths.stats, 0), usage });
         }
     }
 }

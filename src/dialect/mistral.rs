@@ -10,7 +10,9 @@ use super::request::{
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream,
 };
-use super::{Decoder, Dialect, EndingRules, Payload, RequestSide, Sign, openai_chat::OpenAiChat};
+use super::{
+    Decoder, Dialect, EndingRules, Evidence, Payload, RequestSide, openai_chat::OpenAiChat,
+};
 use crate::json::Value;
 
 /// The dialect `mistral`.
@@ -37,14 +39,14 @@ impl Dialect for Mistral {
         EndingRules::by_sentinel(&["stop", "length", "model_length", "tool_calls", "error"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         if is_mistral(json) {
             // Who else serves the model under this very name would have to leave that out, too.
             let model = crate::text::preview(&json.str("model")?, 40);
-            return Some(Sign::likely(format!("model \"{model}\" and no fingerprint")));
+            return Some(Evidence::likely(format!("model \"{model}\" and no fingerprint")));
         }
-        is_refusal(json).then(|| Sign::likely("a flat error with raw_status_code"))
+        is_refusal(json).then(|| Evidence::likely("a flat error with raw_status_code"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

@@ -1,7 +1,7 @@
 //! Dialects: how families of providers speak, from a frame's payload to what it adds to the answer.
 //!
 //! One file a dialect, one row in [`DIALECTS`]. A decoder reads one payload after the other and
-//! tells [`Fact`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
+//! tells [`DecodeEvent`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
 mod anthropic;
@@ -12,6 +12,8 @@ mod bedrock_invoke;
 mod cohere;
 mod cohere_v1;
 mod dashscope;
+mod emit;
+mod evidence;
 mod gemini;
 mod gemini_interactions;
 mod llamacpp;
@@ -23,15 +25,13 @@ mod openai_completions;
 mod openai_responses;
 mod path;
 pub mod request;
-mod sign;
-mod tell;
 mod usage;
 mod variant;
 mod writer_completions;
 
+pub use evidence::{Confidence, Evidence};
 pub use path::Path;
 pub use request::RequestSide;
-pub use sign::{Confidence, Sign};
 pub use usage::Usage;
 pub use variant::{UsageAt, VARIANTS, Variant};
 
@@ -78,7 +78,7 @@ pub trait Dialect: Sync {
     fn ending(&self) -> EndingRules;
 
     /// Whether a payload is of this dialect, how sure that is, and by what.
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign>;
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence>;
 
     /// The dialect whose payloads these are too: dialects of one family read each other's.
     fn family(&self) -> &'static str {
@@ -102,7 +102,7 @@ pub trait Dialect: Sync {
 /// Reads the payloads of one stream, in order.
 pub trait Decoder: Send {
     /// Tells what `payload` adds.
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>));
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
 }
 
 /// One frame's payload.
@@ -190,7 +190,7 @@ impl Channel {
 
 /// One thing that a payload adds to the answer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fact<'a> {
+pub enum DecodeEvent<'a> {
     /// Text of a channel (never [`Channel::Tool`]).
     Text {
         /// Which choice.
@@ -285,13 +285,13 @@ pub fn find(name: &str) -> Option<&'static dyn Dialect> {
 
 /// The dialect that is surest of a payload. Where two are equally sure, that is worth no more than
 /// a guess, and says so: the order of [`DIALECTS`] decides nothing.
-pub fn recognise(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Sign)> {
-    let mut best: Option<(&'static dyn Dialect, Sign)> = None;
+pub fn recognize(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Evidence)> {
+    let mut best: Option<(&'static dyn Dialect, Evidence)> = None;
     for dialect in DIALECTS {
-        let Some(sign) = dialect.recognises(payload) else { continue };
+        let Some(sign) = dialect.recognizes(payload) else { continue };
         match &mut best {
             Some((_, held)) if held.confidence == sign.confidence => {
-                *held = Sign::guess(format!("{}, which {} has too", held.by, dialect.name()));
+                *held = Evidence::guess(format!("{}, which {} has too", held.by, dialect.name()));
             }
             Some((_, held)) if held.confidence > sign.confidence => {}
             best => *best = Some((*dialect, sign)),
@@ -302,13 +302,13 @@ pub fn recognise(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Sign)> 
 
 /// The dialect in which to read a payload that none can be told by: an error, or `[DONE]`. Most
 /// dialects write errors alike, so an error decides nothing: what comes after it may.
-pub fn fallback(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Sign)> {
+pub fn fallback(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Evidence)> {
     let by = match payload.json {
         Some(json) if json.get("error").is_some() => "an error, which most write alike",
         _ if payload.data.starts_with("[DONE]") => "[DONE], which several have",
         _ => return None,
     };
-    Some((DIALECTS[0], Sign::guess(by)))
+    Some((DIALECTS[0], Evidence::guess(by)))
 }
 
 /// The most telling text of a provider's error value: its `message`, or what stands for one.

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, model_once};
 use super::request::{
     Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat, media_of,
     read_common, read_same, read_stop, usage_always, write_model, write_numbers, write_same,
     write_stop, write_stream,
 };
-use super::tell::{model_once, say};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, ToolPiece,
-    Usage, openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    ToolPiece, Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -37,7 +37,7 @@ impl Dialect for Ollama {
         EndingRules::by_event(&["stop", "length", "load", "unload"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         if json.get("done")?.kind() != Kind::Bool || json.get("choices").is_some() {
             return None;
@@ -50,7 +50,7 @@ impl Dialect for Ollama {
             return None;
         };
         let dated = json.get("created_at").is_some();
-        Some(if dated { Sign::certain(by) } else { Sign::likely(by) })
+        Some(if dated { Evidence::certain(by) } else { Evidence::likely(by) })
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -186,12 +186,12 @@ struct Lines {
 }
 
 impl Decoder for Lines {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if let Some(error) = openai_chat::error_in(payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        model_once(&mut self.told_model, || json.str("model"), tell);
+        model_once(&mut self.told_model, || json.str("model"), emit);
         // A generated line has `response` and `thinking` at the top, a chat's has a message.
         let message = json.get("message").filter(|m| m.kind() == Kind::Object);
         let fields = match message {
@@ -206,27 +206,27 @@ impl Decoder for Lines {
         };
         let speaker = message.unwrap_or(json);
         for (channel, member, path) in fields {
-            say(channel, Path::new(path, 0), speaker.str(member), tell);
+            emit_text(channel, Path::new(path, 0), speaker.str(member), emit);
         }
         let calls = speaker.get("tool_calls").into_iter().flat_map(Value::items);
         for (position, call) in calls.enumerate() {
-            self.call(call, position, tell);
+            self.call(call, position, emit);
         }
         let usage = usage_of(json);
         if usage.is_given() {
-            tell(Fact::Usage { path: Path::new("eval_count", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("eval_count", 0), usage });
         }
         if let Some(reason) = json.str("done_reason").filter(|r| !r.is_empty()) {
-            tell(Fact::Finish { choice: 0, reason });
+            emit(DecodeEvent::Finish { choice: 0, reason });
         }
         if json.get("done").and_then(Value::as_bool) == Some(true) {
-            tell(Fact::Terminal);
+            emit(DecodeEvent::Terminal);
         }
     }
 }
 
 impl Lines {
-    fn call(&mut self, call: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn call(&mut self, call: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let function = call.get("function").unwrap_or(call);
         // Older servers give no index, others 0 to all: then they are counted.
         let given = function.get("index").and_then(Value::as_u64);
@@ -238,7 +238,7 @@ impl Lines {
             Kind::Null => None,
             _ => Some(Cow::Borrowed(a.source())),
         });
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new("message.tool_calls[#]", position),
             index: Some(index),

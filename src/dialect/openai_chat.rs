@@ -8,14 +8,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
 
+use super::emit::model_once;
 use super::request::{
     Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
-use super::tell::model_once;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -46,22 +46,22 @@ impl Dialect for OpenAiChat {
         ])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json.filter(|j| !super::mistral::is_mistral(*j))?;
         match json.str("object") {
             Some(o) if o.starts_with("chat.completion") || o.starts_with("chat.reasoning") => {
-                return Some(Sign::member("object", o));
+                return Some(Evidence::member("object", o));
             }
             Some(o) if o == "text_completion" => return None,
             _ => {}
         }
         match json.get("choices").filter(|c| c.kind() == Kind::Array)?.items().next() {
             // Azure's first chunk, of both its dialects.
-            None => Some(Sign::guess("empty choices")),
-            Some(c) if c.get("delta").is_some() => Some(Sign::certain("choices[].delta")),
-            Some(c) if c.get("message").is_some() => Some(Sign::likely("choices[].message")),
+            None => Some(Evidence::guess("empty choices")),
+            Some(c) if c.get("delta").is_some() => Some(Evidence::certain("choices[].delta")),
+            Some(c) if c.get("message").is_some() => Some(Evidence::likely("choices[].message")),
             Some(c) if c.get("text").is_none() => {
-                c.get("finish_reason").map(|_| Sign::likely("choices[].finish_reason"))
+                c.get("finish_reason").map(|_| Evidence::likely("choices[].finish_reason"))
             }
             Some(_) => None,
         }
@@ -144,28 +144,28 @@ struct Chat {
 }
 
 impl Decoder for Chat {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // Clients compare with startsWith or with equality; whatever begins so was meant so.
         if payload.data.starts_with("[DONE]") {
-            tell(Fact::Sentinel);
+            emit(DecodeEvent::Sentinel);
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if let Some(error) = error_in(payload) {
-                tell(Fact::Error(error));
+                emit(DecodeEvent::Error(error));
             }
             return;
         };
         let chunk = Chunk::of(json);
         if let Some(error) = error(&chunk, json, payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
-        model_once(&mut self.told_model, || chunk.model.and_then(Value::as_str), tell);
-        usage(chunk.usage, Path::new("usage", 0), tell);
-        usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), tell);
+        model_once(&mut self.told_model, || chunk.model.and_then(Value::as_str), emit);
+        usage(chunk.usage, Path::new("usage", 0), emit);
+        usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), emit);
         let choices = chunk.choices.into_iter().flat_map(Value::items);
         for (position, choice) in choices.enumerate() {
-            read_choice(choice, position, payload.kind == frame::Kind::Body, tell);
+            read_choice(choice, position, payload.kind == frame::Kind::Body, emit);
         }
     }
 }
@@ -200,10 +200,10 @@ impl<'a> Chunk<'a> {
     }
 }
 
-fn usage(value: Option<Value<'_>>, path: Path, tell: &mut dyn FnMut(Fact<'_>)) {
+fn usage(value: Option<Value<'_>>, path: Path, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let given = value.filter(|v| v.kind() == Kind::Object);
     if let Some(usage) = given.map(Usage::openai).filter(Usage::is_given) {
-        tell(Fact::Usage { path, usage });
+        emit(DecodeEvent::Usage { path, usage });
     }
 }
 
@@ -273,7 +273,12 @@ fn is_flat_error(json: Value<'_>, payload: &Payload<'_>) -> bool {
         || payload.event == "error"
 }
 
-fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn FnMut(Fact<'_>)) {
+fn read_choice(
+    choice: Value<'_>,
+    position: usize,
+    whole: bool,
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
+) {
     let (mut index, mut delta, mut message, mut finish, mut used) = (0, None, None, None, None);
     let mut failed = None;
     for (key, value) in choice.entries() {
@@ -292,19 +297,19 @@ fn read_choice(choice: Value<'_>, position: usize, whole: bool, tell: &mut dyn F
         let code = error.get("code").filter(|c| !c.is_null());
         let kind = code.map(|c| c.as_str().unwrap_or(Cow::Borrowed(c.source())));
         let shape = ErrorShape::WithChoices;
-        tell(Fact::Error(InBandError { message: error_text(error), kind, shape }));
+        emit(DecodeEvent::Error(InBandError { message: error_text(error), kind, shape }));
     }
     // A `message` beside deltas repeats the answer (Perplexity, MiniMax): it is the answer only
     // where there is nothing else, in a body that is no stream.
     if let Some(delta) = delta {
-        read_delta(delta, index, position, &IN_DELTA, tell);
+        read_delta(delta, index, position, &IN_DELTA, emit);
     } else if let Some(message) = message {
-        read_delta(message, index, position, &IN_MESSAGE, tell);
+        read_delta(message, index, position, &IN_MESSAGE, emit);
     }
     if let Some(reason) = finish {
-        tell(Fact::Finish { choice: index, reason });
+        emit(DecodeEvent::Finish { choice: index, reason });
     }
-    usage(used, Path::new("choices[#].usage", position), tell);
+    usage(used, Path::new("choices[#].usage", position), emit);
 }
 
 /// The paths of the fields that are read, under `delta` and under `message`.
@@ -365,11 +370,11 @@ fn read_delta(
     choice: u32,
     position: usize,
     paths: &'static Paths,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let mut text = |channel, path, text: Cow<'_, str>, duplicate| {
         if !text.is_empty() {
-            tell(Fact::Text { choice, channel, path, text, duplicate });
+            emit(DecodeEvent::Text { choice, channel, path, text, duplicate });
         }
     };
     let (mut tools, mut function, mut content_field) = (None, None, None);
@@ -425,10 +430,10 @@ fn read_delta(
         let index = call.get("index").and_then(Value::as_u64);
         // A custom tool takes text of any kind instead of arguments.
         let function = call.get("function").or_else(|| call.get("custom"));
-        tool(call, function, choice, index, path, tell);
+        tool(call, function, choice, index, path, emit);
     }
     if let Some(call) = function.filter(|f| f.kind() == Kind::Object) {
-        tool(call, Some(call), choice, Some(0), Path::new(paths.function_call, position), tell);
+        tool(call, Some(call), choice, Some(0), Path::new(paths.function_call, position), emit);
     }
 }
 
@@ -528,7 +533,7 @@ pub(super) fn tool(
     choice: u32,
     index: Option<u64>,
     path: Path,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let member = |key: &str| function.and_then(|f| f.get(key));
     let arguments = member("arguments").or_else(|| member("input")).and_then(|a| match a.kind() {
@@ -538,7 +543,7 @@ pub(super) fn tool(
     });
     let id = call.str("id").filter(|id| !id.is_empty());
     let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
-    tell(Fact::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
+    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
 }
 
 #[cfg(test)]

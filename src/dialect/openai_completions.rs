@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::model_once;
 use super::request::{
     Ask, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
 };
-use super::tell::model_once;
 use super::{
-    Channel, Decoder, Dialect, EndingRules, Fact, Path, Payload, RequestSide, Sign, Usage,
-    openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
+    Usage, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -36,17 +36,17 @@ impl Dialect for OpenAiCompletions {
         EndingRules::by_sentinel(&["stop", "length", "content_filter"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         match json.str("object") {
-            Some(o) if o == "text_completion" => Some(Sign::member("object", o)),
+            Some(o) if o == "text_completion" => Some(Evidence::member("object", o)),
             Some(_) => None,
             None => {
                 let first = json.get("choices").and_then(|c| c.items().next())?;
                 let text = first.get("text").is_some_and(|t| t.kind() == Kind::String)
                     && first.get("delta").is_none()
                     && first.get("message").is_none();
-                text.then(|| Sign::likely("choices[].text"))
+                text.then(|| Evidence::likely("choices[].text"))
             }
         }
     }
@@ -97,28 +97,28 @@ struct Completions {
 }
 
 impl Decoder for Completions {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            tell(Fact::Sentinel);
+            emit(DecodeEvent::Sentinel);
             return;
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            tell(Fact::Error(error));
+            emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        model_once(&mut self.told_model, || json.str("model"), tell);
+        model_once(&mut self.told_model, || json.str("model"), emit);
         let usage = json.get("usage").filter(|u| u.kind() == Kind::Object).map(Usage::openai);
         if let Some(usage) = usage.filter(Usage::is_given) {
-            tell(Fact::Usage { path: Path::new("usage", 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new("usage", 0), usage });
         }
         let choices = json.get("choices").into_iter().flat_map(Value::items);
         for (position, choice) in choices.enumerate() {
-            read_choice(choice, position, tell);
+            read_choice(choice, position, emit);
         }
     }
 }
 
-fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>)) {
+fn read_choice(json: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
     let fields = [
         (Channel::Reasoning, "reasoning_content", "choices[#].reasoning_content"),
@@ -132,10 +132,16 @@ fn read_choice(json: Value<'_>, position: usize, tell: &mut dyn FnMut(Fact<'_>))
         if channel == Channel::Reasoning {
             thought = Some(text.clone());
         }
-        tell(Fact::Text { choice, channel, path: Path::new(path, position), text, duplicate });
+        emit(DecodeEvent::Text {
+            choice,
+            channel,
+            path: Path::new(path, position),
+            text,
+            duplicate,
+        });
     }
     if let Some(reason) = json.str("finish_reason").filter(|r| !r.is_empty()) {
-        tell(Fact::Finish { choice, reason });
+        emit(DecodeEvent::Finish { choice, reason });
     }
 }
 

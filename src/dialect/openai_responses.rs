@@ -10,15 +10,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, model_once};
 use super::request::{
     Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, chat, image, image_url,
     read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
     write_model, write_numbers, write_same, write_stream, write_system,
 };
-use super::tell::{model_once, say};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, ToolPiece, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -43,19 +43,23 @@ impl Dialect for OpenAiResponses {
         EndingRules::by_event(&["completed", "incomplete", "failed", "cancelled"])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         match json.str("type") {
             // Gateways that drop the `type` leave the event's name.
-            None if payload.event.starts_with("response.") => {
-                Some(Sign::certain(format!("event {}", crate::text::preview(payload.event, 40))))
-            }
-            Some(t) if t.starts_with("response.") => Some(Sign::member("type", t)),
+            None if payload.event.starts_with("response.") => Some(Evidence::certain(format!(
+                "event {}",
+                crate::text::preview(payload.event, 40)
+            ))),
+            Some(t) if t.starts_with("response.") => Some(Evidence::member("type", t)),
             // A keep-alive or an error: only this dialect numbers its events.
             Some(t) if t == "error" || t == "keepalive" => {
-                json.get("sequence_number").map(|_| Sign::likely("sequence_number"))
+                json.get("sequence_number").map(|_| Evidence::likely("sequence_number"))
             }
-            _ => json.str("object").filter(|o| o == "response").map(|o| Sign::member("object", o)),
+            _ => json
+                .str("object")
+                .filter(|o| o == "response")
+                .map(|o| Evidence::member("object", o)),
         }
     }
 
@@ -222,15 +226,15 @@ struct Responses {
 }
 
 impl Decoder for Responses {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            tell(Fact::Sentinel);
+            emit(DecodeEvent::Sentinel);
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
                 let message = Cow::Borrowed(payload.data);
-                self.error(InBandError { message, kind: None, shape: ErrorShape::Text }, tell);
+                self.error(InBandError { message, kind: None, shape: ErrorShape::Text }, emit);
             }
             return;
         };
@@ -238,45 +242,45 @@ impl Decoder for Responses {
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match kind.as_ref() {
             "response.output_text.delta" => {
-                self.delta(json, PartKind::Text, "content_index", tell);
+                self.delta(json, PartKind::Text, "content_index", emit);
             }
             "response.reasoning_summary_text.delta" => {
-                self.delta(json, PartKind::Summary, "summary_index", tell);
+                self.delta(json, PartKind::Summary, "summary_index", emit);
             }
             // The second name is what servers of open models used before OpenAI had one.
             "response.reasoning_text.delta" | "response.reasoning.delta" => {
-                self.delta(json, PartKind::Reasoning, "content_index", tell);
+                self.delta(json, PartKind::Reasoning, "content_index", emit);
             }
-            "response.refusal.delta" => self.delta(json, PartKind::Refusal, "content_index", tell),
+            "response.refusal.delta" => self.delta(json, PartKind::Refusal, "content_index", emit),
             "response.function_call_arguments.delta"
             | "response.custom_tool_call_input.delta"
-            | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", tell),
+            | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", emit),
             // What is spoken, and what the server itself runs.
             "response.audio.transcript.delta"
             | "response.code_interpreter_call_code.delta"
             | "response.shell_call_command.delta" => {
-                say(Channel::Other, Path::new("delta", 0), json.str("delta"), tell);
+                emit_text(Channel::Other, Path::new("delta", 0), json.str("delta"), emit);
             }
-            "response.output_text.done" => self.done(json, PartKind::Text, "text", tell),
+            "response.output_text.done" => self.done(json, PartKind::Text, "text", emit),
             "response.reasoning_summary_text.done" => {
-                self.done(json, PartKind::Summary, "text", tell);
+                self.done(json, PartKind::Summary, "text", emit);
             }
             "response.reasoning_text.done" | "response.reasoning.done" => {
-                self.done(json, PartKind::Reasoning, "text", tell)
+                self.done(json, PartKind::Reasoning, "text", emit)
             }
-            "response.refusal.done" => self.done(json, PartKind::Refusal, "refusal", tell),
+            "response.refusal.done" => self.done(json, PartKind::Refusal, "refusal", emit),
             "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
                 if self.is_new(json, PartKind::Arguments) =>
             {
-                self.arguments(json, "arguments", tell);
+                self.arguments(json, "arguments", emit);
             }
             "response.custom_tool_call_input.done" if self.is_new(json, PartKind::Arguments) => {
-                self.arguments(json, "input", tell);
+                self.arguments(json, "input", emit);
             }
-            "response.output_item.added" => self.begin_call(json, tell),
+            "response.output_item.added" => self.begin_call(json, emit),
             "response.output_item.done" => {
                 if let Some(item) = json.get("item") {
-                    self.item(item, output_index(json), &IN_EVENT, tell);
+                    self.item(item, output_index(json), &IN_EVENT, emit);
                 }
             }
             "response.completed"
@@ -284,15 +288,15 @@ impl Decoder for Responses {
             | "response.failed"
             | "response.done"
             | "response.cancelled" => {
-                self.response(json.get("response"), &IN_RESPONSE, tell);
-                tell(Fact::Terminal);
+                self.response(json.get("response"), &IN_RESPONSE, emit);
+                emit(DecodeEvent::Terminal);
             }
-            "error" | "response.error" => self.error(error_of(json), tell),
+            "error" | "response.error" => self.error(error_of(json), emit),
             _ if payload.kind == frame::Kind::Body && json.get("output").is_some() => {
-                self.response(Some(json), &IN_BODY, tell);
-                tell(Fact::Terminal);
+                self.response(Some(json), &IN_BODY, emit);
+                emit(DecodeEvent::Terminal);
             }
-            _ => self.other(json, payload, tell),
+            _ => self.other(json, payload, emit),
         }
     }
 }
@@ -347,10 +351,10 @@ impl Responses {
         json: Value<'_>,
         part: PartKind,
         index: &str,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         self.told.insert((part, output_index(json), count(json, index)));
-        say(part.channel(), Path::new("delta", 0), json.str("delta"), tell);
+        emit_text(part.channel(), Path::new("delta", 0), json.str("delta"), emit);
     }
 
     /// A part that is whole.
@@ -359,19 +363,24 @@ impl Responses {
         json: Value<'_>,
         part: PartKind,
         member: &'static str,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         if self.told.insert((part, output_index(json), count(json, index))) {
-            say(part.channel(), Path::new(member, 0), json.str(member), tell);
+            emit_text(part.channel(), Path::new(member, 0), json.str(member), emit);
         }
     }
 
-    fn arguments(&mut self, json: Value<'_>, member: &'static str, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn arguments(
+        &mut self,
+        json: Value<'_>,
+        member: &'static str,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
         self.told.insert((PartKind::Arguments, index, 0));
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new(member, 0),
             index: Some(index),
@@ -382,10 +391,10 @@ impl Responses {
     }
 
     /// An item begins: of a call, the name and id stand here and nowhere else until its end.
-    fn begin_call(&mut self, json: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn begin_call(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
         // Arguments that are here already come again, in deltas or at the item's end.
-        self.call(item, None, output_index(json), Path::new(IN_EVENT.call, 0), tell);
+        self.call(item, None, output_index(json), Path::new(IN_EVENT.call, 0), emit);
     }
 
     fn call<'a>(
@@ -394,7 +403,7 @@ impl Responses {
         arguments: Option<Cow<'a, str>>,
         index: u64,
         path: Path,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let arguments = arguments
             .filter(|a| !a.is_empty() && self.told.insert((PartKind::Arguments, index, 0)));
@@ -403,7 +412,7 @@ impl Responses {
         }
         let given = |key| item.str(key).filter(|t| !t.is_empty());
         let id = given("call_id").or_else(|| given("id"));
-        tell(Fact::Tool(Box::new(ToolPiece {
+        emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path,
             index: Some(index),
@@ -419,7 +428,7 @@ impl Responses {
         item: Value<'_>,
         index: u64,
         paths: &'static Paths,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         if is_call(item) {
             let given = item.get("input").or_else(|| item.get("arguments"));
@@ -428,7 +437,7 @@ impl Responses {
                 _ => a.as_str(),
             });
             let path = Path::new(paths.call, index as usize);
-            return self.call(item, arguments, index, path, tell);
+            return self.call(item, arguments, index, path, emit);
         }
         // A thought that came in pieces is not told again under its other name.
         let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
@@ -441,7 +450,7 @@ impl Responses {
             if self.told.insert((PartKind::Summary, index, i as u64)) {
                 let text = summary.str("text").unwrap_or_default();
                 summed_up.push_str(&text);
-                say(Channel::Reasoning, paths.of(paths.summary, index, i), Some(text), tell);
+                emit_text(Channel::Reasoning, paths.of(paths.summary, index, i), Some(text), emit);
             }
         }
         for (i, content) in parts("content") {
@@ -455,7 +464,7 @@ impl Responses {
                 let (channel, path) = (part.channel(), paths.of(paths.text, index, i));
                 let duplicate = thinks && text == summed_up;
                 if !text.is_empty() {
-                    tell(Fact::Text { choice: 0, channel, path, text, duplicate });
+                    emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate });
                 }
             }
         }
@@ -471,10 +480,10 @@ impl Responses {
         &mut self,
         response: Option<Value<'_>>,
         paths: &'static Paths,
-        tell: &mut dyn FnMut(Fact<'_>),
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let Some(response) = response else { return };
-        self.model(response, tell);
+        self.model(response, emit);
         // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
         // output indices: it is read only for kinds of which nothing came before it.
         let came = |parts: &[PartKind]| self.told.iter().any(|(part, ..)| parts.contains(part));
@@ -492,11 +501,11 @@ impl Responses {
                 said
             };
             if !came {
-                self.item(item, index as u64, paths, tell);
+                self.item(item, index as u64, paths, emit);
             }
         }
         if let Some(usage) = response.get("usage").map(usage_of).filter(Usage::is_given) {
-            tell(Fact::Usage { path: Path::new(paths.usage, 0), usage });
+            emit(DecodeEvent::Usage { path: Path::new(paths.usage, 0), usage });
         }
         let repeated = self.failed;
         if let Some(error) = response.get("error").filter(|e| e.kind() == Kind::Object)
@@ -504,37 +513,42 @@ impl Responses {
         {
             let kind = word(error, "code").or_else(|| word(error, "type"));
             let message = error_text(error);
-            self.error(InBandError { message, kind, shape: ErrorShape::Object }, tell);
+            self.error(InBandError { message, kind, shape: ErrorShape::Object }, emit);
         }
         // After an error, the status only says again that there was one.
         if let Some(reason) = response.str("status").filter(|_| !repeated) {
-            tell(Fact::Finish { choice: 0, reason });
+            emit(DecodeEvent::Finish { choice: 0, reason });
             if let Some(cause) = response.get("incomplete_details").and_then(|d| d.str("reason")) {
-                tell(Fact::Cause { choice: 0, cause });
+                emit(DecodeEvent::Cause { choice: 0, cause });
             }
         }
     }
 
-    fn error(&mut self, error: InBandError<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn error(&mut self, error: InBandError<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.failed = true;
-        tell(Fact::Error(error));
+        emit(DecodeEvent::Error(error));
     }
 
-    fn model(&mut self, response: Value<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
-        model_once(&mut self.told_model, || response.str("model"), tell);
+    fn model(&mut self, response: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        model_once(&mut self.told_model, || response.str("model"), emit);
     }
 
     /// An event that adds no text: it may name the model, or be an error without saying so.
-    fn other(&mut self, json: Value<'_>, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn other(
+        &mut self,
+        json: Value<'_>,
+        payload: &Payload<'_>,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         if let Some(response) = json.get("response") {
-            return self.model(response, tell);
+            return self.model(response, emit);
         }
         let is_error = json.get("error").is_some_and(|e| !e.is_null())
             || payload.event == "error"
             || (json.get("type").is_none()
                 && (json.get("detail").is_some() || json.get("message").is_some()));
         if is_error {
-            self.error(error_of(json), tell);
+            self.error(error_of(json), emit);
         }
     }
 }

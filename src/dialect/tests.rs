@@ -4,7 +4,7 @@ use super::*;
 use crate::json::Tape;
 
 /// What the payloads tell, one line a fact, read by a dialect's name or, for `auto`, by the one
-/// that recognises the first payload that any does.
+/// that recognizes the first payload that any does.
 pub(super) fn script(dialect: &str, payloads: &[&str]) -> Vec<String> {
     script_of(frame::Kind::Event, dialect, payloads)
 }
@@ -28,7 +28,7 @@ pub(super) fn script_of_events(
             let known = known_by(payload);
             assert!(known.len() <= 1, "{data}: {known:?}");
             if decoder.is_none() {
-                decoder = recognise(payload).map(|(d, _)| d.decoder());
+                decoder = recognize(payload).map(|(d, _)| d.decoder());
             }
             if let Some(decoder) = &mut decoder {
                 decoder.decode(payload, &mut |fact| lines.push(line(&fact)));
@@ -47,23 +47,23 @@ fn with<T>(kind: frame::Kind, event: &str, data: &str, f: impl FnOnce(&Payload<'
 
 /// The dialects that a payload may be of.
 fn known_by(payload: &Payload<'_>) -> Vec<&'static str> {
-    DIALECTS.iter().filter(|d| d.recognises(payload).is_some()).map(|d| d.name()).collect()
+    DIALECTS.iter().filter(|d| d.recognizes(payload).is_some()).map(|d| d.name()).collect()
 }
 
-fn line(fact: &Fact<'_>) -> String {
+fn line(fact: &DecodeEvent<'_>) -> String {
     let n = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
     match fact {
-        Fact::Text { choice, channel, path, text, duplicate } => {
+        DecodeEvent::Text { choice, channel, path, text, duplicate } => {
             let again = if *duplicate { " (again)" } else { "" };
             format!("{} {choice} {path}{again}: {text}", channel.name())
         }
-        Fact::Tool(t) => {
+        DecodeEvent::Tool(t) => {
             let or = |s: &Option<Cow<'_, str>>| s.as_deref().unwrap_or("-").to_owned();
             let (id, name, arguments) = (or(&t.id), or(&t.name), or(&t.arguments));
             format!("tool {:?} {} {id} {name} {arguments}", t.index, t.path)
         }
-        Fact::Finish { choice, reason } => format!("finish {choice} {reason}"),
-        Fact::Usage { path, usage: u } => format!(
+        DecodeEvent::Finish { choice, reason } => format!("finish {choice} {reason}"),
+        DecodeEvent::Usage { path, usage: u } => format!(
             "usage {path} {} {} {} {} {}",
             n(u.input),
             n(u.output),
@@ -71,13 +71,13 @@ fn line(fact: &Fact<'_>) -> String {
             n(u.cached),
             n(u.total)
         ),
-        Fact::Model(model) => format!("model {model}"),
-        Fact::Error(e) => {
+        DecodeEvent::Model(model) => format!("model {model}"),
+        DecodeEvent::Error(e) => {
             format!("error {:?} {}: {}", e.shape, e.kind.as_deref().unwrap_or("-"), e.message)
         }
-        Fact::Cause { choice, cause } => format!("cause {choice} {cause}"),
-        Fact::Sentinel => "sentinel".into(),
-        Fact::Terminal => "terminal".into(),
+        DecodeEvent::Cause { choice, cause } => format!("cause {choice} {cause}"),
+        DecodeEvent::Sentinel => "sentinel".into(),
+        DecodeEvent::Terminal => "terminal".into(),
     }
 }
 
@@ -85,7 +85,7 @@ fn line(fact: &Fact<'_>) -> String {
 fn an_error_decides_no_dialect() {
     for data in [r#"{"error":{"message":"boom"}}"#, r#"{"error":"boom"}"#, "[DONE]"] {
         with(frame::Kind::Event, "message", data, |payload| {
-            assert!(recognise(payload).is_none());
+            assert!(recognize(payload).is_none());
             assert!(fallback(payload).is_some());
         });
     }
@@ -128,6 +128,6 @@ fn a_payload_is_of_one_dialect_at_most() {
         assert_eq!(names, [*name], "{data}");
     }
     with(frame::Kind::Event, "ping", r#"{"type":"ping"}"#, |payload| {
-        assert!(recognise(payload).is_none(), "many send pings");
+        assert!(recognize(payload).is_none(), "many send pings");
     });
 }

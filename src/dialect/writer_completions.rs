@@ -3,14 +3,14 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::emit::{emit_text, emit_text_in};
 use super::request::{
     Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
-use super::tell::{say, say_in};
 use super::{
-    Channel, Decoder, Dialect, EndingRules, ErrorShape, Fact, InBandError, Path, Payload,
-    RequestSide, Sign, openai_chat,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
+    Payload, RequestSide, openai_chat,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -35,10 +35,10 @@ impl Dialect for WriterCompletions {
         EndingRules::by_close(&[])
     }
 
-    fn recognises(&self, payload: &Payload<'_>) -> Option<Sign> {
+    fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json.filter(|_| payload.kind == frame::Kind::Event)?;
         let value = json.get("value").is_some_and(|v| v.kind() == Kind::String);
-        (value && json.entries().count() == 1).then(|| Sign::likely("value and nothing else"))
+        (value && json.entries().count() == 1).then(|| Evidence::likely("value and nothing else"))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -81,9 +81,9 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 struct Pieces;
 
 impl Decoder for Pieces {
-    fn decode(&mut self, payload: &Payload<'_>, tell: &mut dyn FnMut(Fact<'_>)) {
+    fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
-            return tell(Fact::Sentinel);
+            return emit(DecodeEvent::Sentinel);
         }
         let object = payload.json.filter(|j| j.kind() == Kind::Object);
         // `{"tpe":"NotFound","errors":[{"description":…,"key":…}]}`
@@ -93,17 +93,21 @@ impl Decoder for Pieces {
             .and_then(|error| error.str("description"));
         if let Some(message) = refused {
             let kind = object.and_then(|json| json.str("tpe"));
-            return tell(Fact::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
+            return emit(DecodeEvent::Error(InBandError {
+                message,
+                kind,
+                shape: ErrorShape::Flat,
+            }));
         }
         if let Some(error) = openai_chat::error_in(payload) {
-            return tell(Fact::Error(error));
+            return emit(DecodeEvent::Error(error));
         }
         let Some(json) = object else { return };
-        say(Channel::Content, Path::new("value", 0), json.str("value"), tell);
+        emit_text(Channel::Content, Path::new("value", 0), json.str("value"), emit);
         // A body that was not streamed.
         for (i, choice) in json.get("choices").into_iter().flat_map(Value::items).enumerate() {
             let path = Path::new("choices[#].text", i);
-            say_in(i as u32, Channel::Content, path, choice.str("text"), tell);
+            emit_text_in(i as u32, Channel::Content, path, choice.str("text"), emit);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Sniffer {
         })
     }
 
-    /// A body that begins with something else and is not labelled as SSE: it is SSE if a line of
+    /// A body that begins with something else and is not labeled as SSE: it is SSE if a line of
     /// it is a field or comment.
     fn first_field(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
         self.lines(body, start, end, |_, line, _| looks_like_field(line).then_some(Framing::Sse))

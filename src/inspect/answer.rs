@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::near::partition_near;
+use super::galloping::partition_galloping;
 use super::think::Think;
-use crate::dialect::{Channel, ErrorShape, Fact, Path, ToolPiece, Usage};
+use crate::dialect::{Channel, DecodeEvent, ErrorShape, Path, ToolPiece, Usage};
 
 /// What one frame added to one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,9 +117,9 @@ pub struct Answer {
 
 impl Answer {
     /// Adds what a payload told.
-    pub(super) fn add(&mut self, frame: u32, fact: Fact<'_>) {
+    pub(super) fn add(&mut self, frame: u32, fact: DecodeEvent<'_>) {
         match fact {
-            Fact::Text { choice, channel, path, text, duplicate } => {
+            DecodeEvent::Text { choice, channel, path, text, duplicate } => {
                 let start = if duplicate {
                     let start = self.duplicates.len();
                     self.duplicates.push_str(&text);
@@ -138,28 +138,30 @@ impl Answer {
                 let (start, len) = (start as u32, text.len() as u32);
                 self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
             }
-            Fact::Tool(piece) => self.add_tool(frame, *piece),
-            Fact::Finish { choice, reason } => {
+            DecodeEvent::Tool(piece) => self.add_tool(frame, *piece),
+            DecodeEvent::Finish { choice, reason } => {
                 self.finish.insert(choice, (reason.into_owned(), frame));
                 if self.finished_last.0 != frame {
                     self.finished_last = (frame, Vec::new());
                 }
                 self.finished_last.1.push(choice);
             }
-            Fact::Cause { choice, cause } => drop(self.causes.insert(choice, cause.into_owned())),
-            Fact::Usage { path, usage } => {
+            DecodeEvent::Cause { choice, cause } => {
+                drop(self.causes.insert(choice, cause.into_owned()))
+            }
+            DecodeEvent::Usage { path, usage } => {
                 self.usage.update(usage);
                 match self.usage_seen.iter_mut().find(|(p, _)| p.template() == path.template()) {
                     Some((_, n)) => *n += 1,
                     None => self.usage_seen.push((path, 1)),
                 }
             }
-            Fact::Model(model) => {
+            DecodeEvent::Model(model) => {
                 if self.model.is_none() {
                     self.model = Some(model.into_owned());
                 }
             }
-            Fact::Error(e) => {
+            DecodeEvent::Error(e) => {
                 if self.errors.len() < MAX_ERRORS {
                     self.errors.push(StreamError {
                         frame,
@@ -169,10 +171,10 @@ impl Answer {
                     });
                 }
             }
-            Fact::Sentinel => {
+            DecodeEvent::Sentinel => {
                 self.sentinel.get_or_insert(frame);
             }
-            Fact::Terminal => {
+            DecodeEvent::Terminal => {
                 self.terminal.get_or_insert(frame);
             }
         }
@@ -267,8 +269,8 @@ impl Answer {
     /// The deltas of one frame.
     pub fn deltas_of(&self, frame: u32) -> &[Delta] {
         // Nearly every frame has one delta, so the place can nearly be told from the number.
-        let from = partition_near(&self.deltas, frame as usize, |d| d.frame < frame);
-        let to = partition_near(&self.deltas, from, |d| d.frame <= frame);
+        let from = partition_galloping(&self.deltas, frame as usize, |d| d.frame < frame);
+        let to = partition_galloping(&self.deltas, from, |d| d.frame <= frame);
         &self.deltas[from..to]
     }
 

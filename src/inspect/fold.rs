@@ -4,26 +4,26 @@
 use std::borrow::Cow;
 
 use super::{Coding, Inspection, Read, rule};
-use crate::dialect::{self, Fact, Payload};
+use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
-use crate::journal::{EndCause, Entry, Head, Micros, What};
+use crate::journal::{EndCause, Entry, EntryKind, Head, Micros};
 use crate::json::Tape;
 
 impl Inspection {
     /// Takes in what happened next.
     pub fn push(&mut self, entry: &Entry) {
         let at = entry.at;
-        match &entry.what {
-            What::Request(request) => {
+        match &entry.kind {
+            EntryKind::Request(request) => {
                 self.timing.request = at;
                 self.configure(&request.dialect);
-                self.known.request(request);
+                self.detection.request(request);
                 self.request = Some(request.clone());
                 self.rules(at, |family, now, out| family.request(now, out));
             }
-            What::Bare { status, content_type, dialect, named_sse } => {
+            EntryKind::Bare { status, content_type, dialect, named_sse } => {
                 // A pipe that is watched has times: they count from its beginning.
                 self.timing.request = at;
                 self.configure(dialect.as_deref().unwrap_or("auto"));
@@ -32,37 +32,37 @@ impl Inspection {
                     Framer::new(Hint { content_type: content_type.clone(), named_sse: *named_sse });
                 self.rules(at, |family, now, out| family.head(now, out));
             }
-            What::Resolved { addresses } => {
+            EntryKind::Resolved { addresses } => {
                 self.timing.resolved = at;
                 self.connection.push(format!("resolved to {}", addresses.join(", ")));
             }
-            What::Connected { peer } => {
+            EntryKind::Connected { peer } => {
                 self.timing.connected = at;
                 let peer = peer.as_deref().unwrap_or("the server");
                 self.connection.push(format!("connected to {peer}"));
             }
-            What::Tls { detail } => {
+            EntryKind::Tls { detail } => {
                 self.timing.tls = at;
                 self.connection.push(detail.clone());
             }
-            What::Head(head) if head.interim => self.interim.push((at, head.clone())),
-            What::Head(head) => self.take_head(at, head),
-            What::Body { len, bytes, masked } => self.take_body(at, *len, bytes, masked),
-            What::Trailers(headers) => self.trailers = Some(headers.clone()),
-            What::Note { code, text } => {
+            EntryKind::Head(head) if head.interim => self.interim.push((at, head.clone())),
+            EntryKind::Head(head) => self.take_head(at, head),
+            EntryKind::Body { len, bytes, masked } => self.take_body(at, *len, bytes, masked),
+            EntryKind::Trailers(headers) => self.trailers = Some(headers.clone()),
+            EntryKind::Note { code, text } => {
                 self.rules(at, |family, now, out| family.note(now, code, text, out));
             }
-            What::End { cause, detail } => self.take_end(at, *cause, detail),
+            EntryKind::End { cause, detail } => self.take_end(at, *cause, detail),
         }
     }
 
     fn configure(&mut self, name: &str) {
-        self.decoder = self.known.configure(name).map(|d| d.decoder());
+        self.decoder = self.detection.configure(name).map(|d| d.decoder());
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
         self.timing.head = at;
-        self.known.head(head, self.request.as_deref());
+        self.detection.head(head, self.request.as_deref());
         self.coding = head.header("content-encoding").and_then(Coding::of);
         self.framer = Framer::new(Hint {
             content_type: head.header("content-type").map(Into::into),
@@ -133,7 +133,7 @@ impl Inspection {
     fn ask_tail(&mut self) {
         let index = self.frames.len().saturating_sub(1);
         let Some(tail) = self.frames.last().filter(|f| f.kind == Kind::Incomplete) else { return };
-        if self.recognised().is_some() || self.framing() != Some(Framing::Sse) {
+        if self.recognized().is_some() || self.framing() != Some(Framing::Sse) {
             return;
         }
         let block = Block::of(tail, self.body());
@@ -144,8 +144,8 @@ impl Inspection {
         }
         let payload =
             Payload { kind: Kind::Event, event: &event, data: &data, json: tape.root(&data) };
-        if dialect::recognise(&payload).is_some() {
-            self.known.ask(index as u32, &payload);
+        if dialect::recognize(&payload).is_some() {
+            self.detection.ask(index as u32, &payload);
         }
     }
 
@@ -210,7 +210,7 @@ impl Inspection {
             keep_alive,
         };
         let options = &*self.options;
-        let context = self.known.context();
+        let context = self.detection.context();
         let mut out =
             rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
         for family in &mut families {
@@ -224,21 +224,21 @@ impl Inspection {
     }
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if let Some(dialect) = self.known.ask(frame, payload) {
+        if let Some(dialect) = self.detection.ask(frame, payload) {
             self.decoder = Some(dialect.decoder());
         }
-        self.known.ask_variant(payload, self.shape.len());
+        self.detection.ask_variant(payload, self.shape.len());
         let Some(decoder) = &mut self.decoder else { return };
-        let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.known);
+        let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.detection);
         let mut carries = false;
         decoder.decode(payload, &mut |fact| {
-            if let Fact::Text { channel, .. } = &fact {
+            if let DecodeEvent::Text { channel, .. } = &fact {
                 timing.text(*channel, at);
             }
             if known.makes_up(&fact, payload) {
                 return;
             }
-            carries |= matches!(fact, Fact::Text { .. } | Fact::Tool(_));
+            carries |= matches!(fact, DecodeEvent::Text { .. } | DecodeEvent::Tool(_));
             answer.add(frame, fact);
         });
         if carries {
@@ -255,7 +255,7 @@ impl Inspection {
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
         let options = &*self.options;
-        let context = self.known.context();
+        let context = self.detection.context();
         let mut out =
             rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
         let before = out.findings.len();

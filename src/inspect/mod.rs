@@ -7,15 +7,15 @@
 mod answer;
 mod coding;
 pub mod compare;
+mod detection;
 mod ending;
 mod fold;
-mod known;
+mod galloping;
+mod grouping;
 mod lookup;
 mod metrics;
-mod near;
 pub mod rule;
 mod shape;
-mod story;
 pub mod tally;
 mod think;
 mod verdict;
@@ -25,13 +25,13 @@ use std::sync::Arc;
 
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use coding::Coding;
+pub use detection::Recognized;
 pub use ending::{Ending, Outcome, Reason, Transport};
-pub use known::Recognised;
+pub use galloping::partition_galloping;
+pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
-pub use near::partition_near;
 pub use rule::{Finding, Phase, Rule, Severity};
 pub use shape::{Row, Shape};
-pub use story::Group;
 pub use think::Think;
 
 use crate::dialect;
@@ -150,7 +150,7 @@ pub struct Inspection {
     keep_alives: Vec<u32>,
     /// The JSON of the frame at hand, reused from frame to frame.
     tape: Tape,
-    known: known::Known,
+    detection: detection::Detection,
     decoder: Option<Box<dyn dialect::Decoder>>,
     answer: Answer,
     shape: Shape,
@@ -191,7 +191,7 @@ impl Inspection {
             frames: Vec::new(),
             keep_alives: Vec::new(),
             tape: Tape::new(),
-            known: known::Known::default(),
+            detection: detection::Detection::default(),
             decoder: None,
             answer: Answer::default(),
             shape: Shape::default(),

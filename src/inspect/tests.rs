@@ -1,9 +1,9 @@
 use super::*;
 use crate::dialect::Channel;
-use crate::journal::{Entry, Micros, What};
+use crate::journal::{Entry, EntryKind, Micros};
 
-pub(super) fn entry(at: Micros, what: What) -> Entry {
-    Entry { x: 0, at: Some(at), what }
+pub(super) fn entry(at: Micros, what: EntryKind) -> Entry {
+    Entry { exchange: 0, at: Some(at), kind: what }
 }
 
 /// An exchange of a normal head and these reads, one every 10 ms.
@@ -11,24 +11,32 @@ pub(super) fn inspect(reads: &[&[u8]], cause: EndCause) -> Inspection {
     let mut inspection = Inspection::new(Arc::default());
     inspection.push(&entry(
         0,
-        What::Request(Box::new(Request { dialect: "openai-chat".into(), ..Request::default() })),
+        EntryKind::Request(Box::new(Request {
+            dialect: "openai-chat".into(),
+            ..Request::default()
+        })),
     ));
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
     inspection.push(&entry(
         1_000,
-        What::Head(Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() }),
+        EntryKind::Head(Head {
+            status: 200,
+            version: "HTTP/1.1".into(),
+            headers,
+            ..Head::default()
+        }),
     ));
     let mut at = 1_000;
     for read in reads {
         at += 10_000;
-        let what = What::Body {
+        let what = EntryKind::Body {
             len: read.len() as u32,
             bytes: bytes::Bytes::copy_from_slice(read),
             masked: vec![],
         };
         inspection.push(&entry(at, what));
     }
-    inspection.push(&entry(at + 1_000, What::End { cause, detail: String::new() }));
+    inspection.push(&entry(at + 1_000, EntryKind::End { cause, detail: String::new() }));
     inspection
 }
 

@@ -20,16 +20,16 @@ pub type Headers = Vec<(String, String)>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The exchange it belongs to.
-    pub x: ExchangeId,
+    pub exchange: ExchangeId,
     /// When it happened; `None` where nobody measured it (a bare body opened from a file).
     pub at: Option<Micros>,
     /// What happened.
-    pub what: What,
+    pub kind: EntryKind,
 }
 
 /// What happened. The order within an exchange is the order of this list, `Body` repeating.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum EntryKind {
     /// The request was handed to the HTTP client.
     Request(Box<Request>),
     /// A bare body begins: nobody knows the request, and of the head only what the user said.
@@ -101,7 +101,7 @@ pub struct Request {
     pub body: Bytes,
     /// The provider's name in the configuration.
     pub provider: String,
-    /// The configured dialect, `auto` where it is to be recognised.
+    /// The configured dialect, `auto` where it is to be recognized.
     pub dialect: String,
     /// The model asked for.
     pub model: String,

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{EndCause, Entry, ExchangeId, Head, Headers, Micros, Request, Span, What};
+use super::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span};
 use crate::text;
 
 /// The format's version, written by this program. Readers take every version up to it.
@@ -123,9 +123,9 @@ pub fn header(program_version: &str, created: &str) -> String {
 
 /// Appends `entry` as one line, with its line end, to `out`.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
-    let mut line = Line { x: entry.x, at: entry.at.map(seconds), ..Line::default() };
-    let kind = match &entry.what {
-        What::Request(r) => {
+    let mut line = Line { x: entry.exchange, at: entry.at.map(seconds), ..Line::default() };
+    let kind = match &entry.kind {
+        EntryKind::Request(r) => {
             bytes_into(&mut line, &r.body);
             line.masked.clone_from(&r.masked);
             stars("url", &r.url, &mut line.masked_in);
@@ -139,26 +139,26 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             line.warnings.clone_from(&r.warnings);
             "request"
         }
-        What::Bare { status, content_type, dialect, named_sse } => {
+        EntryKind::Bare { status, content_type, dialect, named_sse } => {
             line.named_sse = *named_sse;
             line.status = *status;
             line.content_type.clone_from(content_type);
             line.dialect.clone_from(dialect);
             "bare"
         }
-        What::Resolved { addresses } => {
+        EntryKind::Resolved { addresses } => {
             line.addresses.clone_from(addresses);
             "resolved"
         }
-        What::Connected { peer } => {
+        EntryKind::Connected { peer } => {
             line.peer.clone_from(peer);
             "connected"
         }
-        What::Tls { detail } => {
+        EntryKind::Tls { detail } => {
             line.peer = Some(detail.clone());
             "tls"
         }
-        What::Head(h) => {
+        EntryKind::Head(h) => {
             masked_headers(&h.headers, &mut line.masked_in);
             line.interim = h.interim;
             line.status = Some(h.status);
@@ -166,22 +166,22 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             line.headers = Some(h.headers.clone());
             "head"
         }
-        What::Body { len, bytes, masked } => {
+        EntryKind::Body { len, bytes, masked } => {
             line.len = Some(*len);
             bytes_into(&mut line, bytes);
             line.masked.clone_from(masked);
             "body"
         }
-        What::Trailers(headers) => {
+        EntryKind::Trailers(headers) => {
             line.headers = Some(headers.clone());
             "trailers"
         }
-        What::Note { code, text } => {
+        EntryKind::Note { code, text } => {
             line.code = Some(code.clone());
             line.text = Some(text.as_str().into());
             "note"
         }
-        What::End { cause, detail } => {
+        EntryKind::End { cause, detail } => {
             line.cause = Some(cause.name().into());
             line.text = (!detail.is_empty()).then(|| detail.as_str().into());
             "end"
@@ -331,15 +331,15 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
 fn settle_held(entries: &mut [Entry]) {
     let mut owed = std::collections::HashMap::<ExchangeId, (usize, u64)>::new();
     for (i, e) in entries.iter().enumerate() {
-        if let What::Body { len, bytes, .. } = &e.what {
-            let o = owed.entry(e.x).or_default();
+        if let EntryKind::Body { len, bytes, .. } = &e.kind {
+            let o = owed.entry(e.exchange).or_default();
             *o = (i, (o.1 + u64::from(*len)).saturating_sub(bytes.len() as u64));
         }
     }
     for (i, missing) in owed.into_values() {
         if missing > 0
             && missing < super::mask::RUN as u64
-            && let Some(What::Body { bytes, .. }) = entries.get_mut(i).map(|e| &mut e.what)
+            && let Some(EntryKind::Body { bytes, .. }) = entries.get_mut(i).map(|e| &mut e.kind)
         {
             let mut all = bytes.to_vec();
             all.resize(all.len() + missing as usize, b'*');
@@ -390,7 +390,7 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
         Ok(store.keep(&out))
     };
     let what = match line.kind.as_ref() {
-        "request" => What::Request(Box::new(Request {
+        "request" => EntryKind::Request(Box::new(Request {
             body: bytes()?,
             method: line.method.ok_or_else(|| need("method"))?,
             url: line.url.ok_or_else(|| need("url"))?,
@@ -401,16 +401,16 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
             masked: line.masked,
             warnings: line.warnings,
         })),
-        "bare" => What::Bare {
+        "bare" => EntryKind::Bare {
             status: line.status,
             content_type: line.content_type,
             dialect: line.dialect,
             named_sse: line.named_sse,
         },
-        "resolved" => What::Resolved { addresses: line.addresses },
-        "connected" => What::Connected { peer: line.peer },
-        "tls" => What::Tls { detail: line.peer.unwrap_or_default() },
-        "head" => What::Head(Head {
+        "resolved" => EntryKind::Resolved { addresses: line.addresses },
+        "connected" => EntryKind::Connected { peer: line.peer },
+        "tls" => EntryKind::Tls { detail: line.peer.unwrap_or_default() },
+        "head" => EntryKind::Head(Head {
             interim: line.interim,
             status: line.status.ok_or_else(|| need("status"))?,
             version: line.version.unwrap_or_default(),
@@ -418,10 +418,14 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
         }),
         "body" => {
             let bytes = bytes()?;
-            What::Body { len: line.len.unwrap_or(bytes.len() as u32), bytes, masked: line.masked }
+            EntryKind::Body {
+                len: line.len.unwrap_or(bytes.len() as u32),
+                bytes,
+                masked: line.masked,
+            }
         }
-        "trailers" => What::Trailers(line.headers.unwrap_or_default()),
-        "note" => What::Note {
+        "trailers" => EntryKind::Trailers(line.headers.unwrap_or_default()),
+        "note" => EntryKind::Note {
             code: line.code.ok_or_else(|| need("code"))?,
             text: line.text.map(Into::into).unwrap_or_default(),
         },
@@ -429,11 +433,11 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
             let name = line.cause.as_deref().ok_or_else(|| need("cause"))?;
             let cause =
                 EndCause::from_name(name).ok_or_else(|| format!("unknown cause {name:?}"))?;
-            What::End { cause, detail: line.text.map(Into::into).unwrap_or_default() }
+            EntryKind::End { cause, detail: line.text.map(Into::into).unwrap_or_default() }
         }
         _ => return Ok(None),
     };
-    Ok(Some(Entry { x: line.x, at: line.at.map(micros), what }))
+    Ok(Some(Entry { exchange: line.x, at: line.at.map(micros), kind: what }))
 }
 
 #[cfg(test)]

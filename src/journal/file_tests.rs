@@ -3,12 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn body(bytes: &[u8]) -> Entry {
-    let what = What::Body {
+    let what = EntryKind::Body {
         len: bytes.len() as u32,
         bytes: Bytes::copy_from_slice(bytes),
         masked: vec![],
     };
-    Entry { x: 3, at: Some(1_234_567), what }
+    Entry { exchange: 3, at: Some(1_234_567), kind: what }
 }
 
 fn round_trip(entries: &[Entry]) -> Session {
@@ -23,7 +23,7 @@ fn round_trip(entries: &[Entry]) -> Session {
 fn entries_come_back() {
     let headers = vec![("a".to_owned(), "b".to_owned())];
     let entries: Vec<Entry> = [
-        What::Request(Box::new(Request {
+        EntryKind::Request(Box::new(Request {
             method: "POST".into(),
             url: "http://h/p".into(),
             headers: headers.clone(),
@@ -32,31 +32,37 @@ fn entries_come_back() {
             warnings: vec!["w".into()],
             ..Request::default()
         })),
-        What::Bare {
+        EntryKind::Bare {
             status: Some(200),
             content_type: Some("t".into()),
             dialect: None,
             named_sse: true,
         },
-        What::Resolved { addresses: vec!["127.0.0.1".into()] },
-        What::Connected { peer: Some("127.0.0.1:1".into()) },
-        What::Tls { detail: "TLSv1.3 h2".into() },
-        What::Head(Head {
+        EntryKind::Resolved { addresses: vec!["127.0.0.1".into()] },
+        EntryKind::Connected { peer: Some("127.0.0.1:1".into()) },
+        EntryKind::Tls { detail: "TLSv1.3 h2".into() },
+        EntryKind::Head(Head {
             interim: false,
             status: 200,
             version: "HTTP/1.1".into(),
             headers: headers.clone(),
         }),
-        body(b"data: \xff\xfe caf\xc3").what,
-        What::Trailers(headers),
-        What::Note { code: "save-failed".into(), text: "disk full".into() },
+        body(b"data: \xff\xfe caf\xc3").kind,
+        EntryKind::Trailers(headers),
+        EntryKind::Note { code: "save-failed".into(), text: "disk full".into() },
     ]
     .into_iter()
     .chain(
-        EndCause::NAMES.iter().map(|(cause, n)| What::End { cause: *cause, detail: (*n).into() }),
+        EndCause::NAMES
+            .iter()
+            .map(|(cause, n)| EntryKind::End { cause: *cause, detail: (*n).into() }),
     )
     .enumerate()
-    .map(|(i, what)| Entry { x: i as u32, at: (i != 1).then_some(i as u64 * 333_333), what })
+    .map(|(i, what)| Entry {
+        exchange: i as u32,
+        at: (i != 1).then_some(i as u64 * 333_333),
+        kind: what,
+    })
     .collect();
     assert_eq!(round_trip(&entries).entries, entries);
 }
@@ -97,11 +103,11 @@ fn unknown_entries_are_passed_over() {
 #[test]
 fn bytes_held_back_by_a_dead_writer_stand_as_stars() {
     let mut e = body(b"data: ab");
-    if let What::Body { len, .. } = &mut e.what {
+    if let EntryKind::Body { len, .. } = &mut e.kind {
         *len += 3;
     }
     let session = round_trip(&[e]);
-    let What::Body { bytes, .. } = &session.entries[0].what else { panic!() };
+    let EntryKind::Body { bytes, .. } = &session.entries[0].kind else { panic!() };
     assert_eq!(&bytes[..], b"data: ab***");
 }
 

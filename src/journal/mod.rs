@@ -8,7 +8,7 @@ pub mod file;
 mod mask;
 
 pub use entry::{
-    EndCause, Entry, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED, Request, Timeout,
-    What,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
+    Request, Timeout,
 };
 pub use mask::{BODY_KEYS, HEADERS, Masker, PARAMETERS, RUN, Secrets, Span};

@@ -7,12 +7,12 @@
 //! Python writes, are accepted and flagged ([`Tape::has_nonfinite`]), because a stream that holds
 //! them is to be shown and not refused.
 
-mod again;
 mod parse;
+mod reparse;
 mod value;
 
-pub use again::MAX_REPEATED;
 pub use parse::{Error, ErrorKind};
+pub use reparse::MAX_REPEATED;
 pub use value::{Kind, Value};
 
 /// One parsed JSON text, as a flat list of nodes in document order.

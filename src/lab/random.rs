@@ -10,7 +10,7 @@ pub(super) struct Random(u64);
 impl Random {
     /// The generator of the `n`-th exchange of a lab with this seed.
     pub(super) fn of_exchange(seed: u64, n: u64) -> Self {
-        // One step over the number first: neighbouring requests would
+        // One step over the number first: neighboring requests would
         // otherwise walk the same sequence, shifted by one.
         let scattered = Self(n).next();
         Self(seed ^ scattered)

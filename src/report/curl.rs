@@ -1,7 +1,7 @@
 //! A curl command that sends the same request again; credentials as shell variables.
 
 use crate::journal::{HEADERS, Request};
-use crate::source::curl::quoted;
+use crate::storage::curl::quoted;
 
 /// The command, over several lines, ready to paste. A masked header's value is the variable
 /// `key_env` (or one that says what belongs there). A signature of AWS holds for some minutes only:
@@ -64,7 +64,7 @@ mod tests {
         let command = curl(&request, Some("KEY"));
         assert!(command.contains("\"authorization: Bearer $KEY\""));
         let key = |name: &str| (name == "KEY").then(|| "k".to_owned());
-        let draft = crate::source::curl::parse(&command, &key).unwrap().draft;
+        let draft = crate::storage::curl::parse(&command, &key).unwrap().draft;
         assert_eq!(draft.url.as_deref(), Some("http://h/p?x=1&y"));
         assert_eq!(draft.body, request.body);
         assert_eq!(draft.headers[1], ("x-a".to_owned(), "it's".to_owned()));
@@ -93,7 +93,7 @@ mod tests {
         assert!(command.contains("--user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\""));
         assert!(command.contains("-H \"x-amz-security-token: $AWS_SESSION_TOKEN\""));
         assert!(!command.contains("x-amz-date") && !command.contains("authorization"));
-        let back = crate::source::curl::parse(&command, &|_| Some("k".into())).unwrap();
+        let back = crate::storage::curl::parse(&command, &|_| Some("k".into())).unwrap();
         assert_eq!(back.draft.url.as_deref(), Some(&*request.url));
         assert!(!back.draft.headers.iter().any(|(k, _)| k == "authorization"));
     }

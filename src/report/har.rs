@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::frame::{Frame, Framing, Kind, sse};
 use crate::inspect::Inspection;
-use crate::journal::{Entry, ExchangeId, Headers, Micros, What, file};
+use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Micros, file};
 use crate::text;
 
 /// Where a recording comes from.
@@ -49,7 +49,7 @@ pub fn har(
     )?;
     let mut of = BTreeMap::<ExchangeId, Vec<&Entry>>::new();
     for entry in entries {
-        of.entry(entry.x).or_default().push(entry);
+        of.entry(entry.exchange).or_default().push(entry);
     }
     for (i, (x, seen)) in exchanges.iter().enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
@@ -263,10 +263,10 @@ fn line(entry: &Entry, seen: &Inspection) -> Value {
     let mut bytes = Vec::new();
     file::encode(entry, &mut bytes);
     let mut line: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-    let take = match &entry.what {
-        What::Request(r) if std::str::from_utf8(&r.body).is_ok() => Some(r.body.len()),
+    let take = match &entry.kind {
+        EntryKind::Request(r) if std::str::from_utf8(&r.body).is_ok() => Some(r.body.len()),
         // Of a coded body the archive has only what it decodes to.
-        What::Body { bytes, .. } if seen.coding().is_none() => Some(bytes.len()),
+        EntryKind::Body { bytes, .. } if seen.coding().is_none() => Some(bytes.len()),
         _ => None,
     };
     if let Some(take) = take {

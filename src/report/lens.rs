@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::text::Palette;
+use crate::client_sim::{Given, Lens, Run};
 use crate::inspect::{Inspection, Severity};
-use crate::lens::{Given, Lens, Run};
 use crate::text::{Newlines, count, visible};
 
 /// How much of an error's words stands in the table of all clients, in characters.
@@ -21,7 +21,7 @@ fn texts(channel: &BTreeMap<u32, String>) -> Map<String, Value> {
 pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
     let run = Run::of(lens, seen);
     let given = run.given();
-    let tool = |t: &crate::lens::Tool| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
+    let tool = |t: &crate::client_sim::Tool| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
     let error = given
         .error
         .as_ref()

@@ -9,7 +9,7 @@ use super::summary::{Findings, at, finding, summary};
 use crate::frame::Kind;
 use crate::frame::sse::Block;
 use crate::inspect::{Finding, Inspection, Phase};
-use crate::journal::{Entry, What};
+use crate::journal::{Entry, EntryKind};
 use crate::text::write_json;
 
 /// Follows one exchange and writes a line for each thing that happens, once.
@@ -44,16 +44,16 @@ impl Ndjson {
         now: &Inspection,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        let (x, time) = (entry.x, at(entry.at));
-        match &entry.what {
-            What::Request(r) => {
+        let (x, time) = (entry.exchange, at(entry.at));
+        match &entry.kind {
+            EntryKind::Request(r) => {
                 self.line(
                     out,
                     &json!({"type": "request", "x": x, "at": time, "method": r.method,
                     "url": r.url, "headers": r.headers, "body_len": r.body.len()}),
                 )?;
             }
-            What::Head(h) => {
+            EntryKind::Head(h) => {
                 let mut line = json!({"type": "head", "x": x, "at": time, "status": h.status,
                     "version": h.version, "headers": h.headers});
                 if h.interim {
@@ -61,7 +61,7 @@ impl Ndjson {
                 }
                 self.line(out, &line)?;
             }
-            What::Body { len, .. } => {
+            EntryKind::Body { len, .. } => {
                 if *len > 0 && now.told.is_none() {
                     self.line(
                         out,
@@ -71,11 +71,11 @@ impl Ndjson {
                 }
                 self.wire += u64::from(*len);
             }
-            What::Trailers(headers) => {
+            EntryKind::Trailers(headers) => {
                 self.trailers =
                     Some(json!({"type": "trailers", "x": x, "at": time, "headers": headers}));
             }
-            What::End { .. } => {
+            EntryKind::End { .. } => {
                 self.frames(x, now, out)?;
                 self.findings(x, now, out, |f| f.rule.phase != Phase::End)?;
                 if let Some(trailers) = self.trailers.take() {
@@ -86,11 +86,11 @@ impl Ndjson {
                 self.findings(x, now, out, |_| true)?;
                 return self.line(out, &summary(x, now, Findings::Counted));
             }
-            What::Bare { .. }
-            | What::Resolved { .. }
-            | What::Connected { .. }
-            | What::Tls { .. }
-            | What::Note { .. } => {}
+            EntryKind::Bare { .. }
+            | EntryKind::Resolved { .. }
+            | EntryKind::Connected { .. }
+            | EntryKind::Tls { .. }
+            | EntryKind::Note { .. } => {}
         }
         self.frames(x, now, out)?;
         self.findings(x, now, out, |_| true)

@@ -27,7 +27,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     let answer = i.answer();
     let asked = i.request.as_ref().map(|r| r.model.as_str()).filter(|m| !m.is_empty());
     // Of a dialect that was set nobody asks how sure it is.
-    let found = i.recognised().filter(|_| i.dialect_is_guessed());
+    let found = i.recognized().filter(|_| i.dialect_is_guessed());
     let finish: Map<_, _> = answer.finish().map(|(c, why)| (c.to_string(), why.into())).collect();
     let mut out = json!({
         "type": "summary",

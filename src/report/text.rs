@@ -9,16 +9,16 @@ use crate::inspect::rule::Rule;
 use crate::inspect::{Inspection, Severity, Think, Transport};
 use crate::text::{self, Newlines, group, visible};
 
-/// Colours, or none: the same words either way.
+/// Colors, or none: the same words either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
-    /// Whether to write colours.
-    pub colour: bool,
+    /// Whether to write colors.
+    pub color: bool,
 }
 
 impl Palette {
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     pub(super) fn bold(self, text: &str) -> String {
@@ -69,7 +69,7 @@ pub fn text(
 
 fn title(i: &Inspection, warnings: bool, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let dialect = i.spoken().unwrap_or_else(|| "unknown dialect".to_owned());
-    let guessed = i.how_recognised().map_or(String::new(), |how| format!(" (recognised: {how})"));
+    let guessed = i.how_recognized().map_or(String::new(), |how| format!(" (recognized: {how})"));
     if let Some(r) = &i.request {
         let mut who = r.provider.clone();
         if !r.model.is_empty() {

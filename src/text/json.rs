@@ -46,7 +46,7 @@ pub fn write_json<W: io::Write>(writer: W, value: &impl Serialize) -> io::Result
 /// `value` as safe JSON text.
 pub fn to_json(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    // Writing to memory cannot fail, and every type that is written here serialises.
+    // Writing to memory cannot fail, and every type that is written here serializes.
     if write_json(&mut out, value).is_err() {
         return String::from("null");
     }

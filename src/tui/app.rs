@@ -16,8 +16,8 @@ use super::widget::wrap::Wrap;
 use super::{ProviderInfo, Startup, Tools};
 use crate::action::{Action, Context, Done, Effect, Keymap};
 use crate::inspect::{Inspection, Options};
-use crate::journal::{Entry, ExchangeId, Micros, What};
-use crate::source::News;
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
+use crate::transport::News;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -238,20 +238,20 @@ impl App {
         if live && self.repeat_takes(entry, || Inspection::new(Arc::clone(&options))) {
             return;
         }
-        let begins = matches!(entry.what, What::Request(_) | What::Bare { .. });
-        let known = self.exchanges.iter().rposition(|e| e.id == entry.x && e.live == live);
+        let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
+        let known = self.exchanges.iter().rposition(|e| e.id == entry.exchange && e.live == live);
         let index = match known {
             // A number that comes again begins another exchange.
             Some(i) if !(begins && self.exchanges[i].seen.request.is_some()) => i,
             _ => {
                 let seen = Inspection::new(Arc::clone(&self.options));
-                self.exchanges.push(Exchange::new(entry.x, seen, live));
+                self.exchanges.push(Exchange::new(entry.exchange, seen, live));
                 let index = self.exchanges.len() - 1;
                 if live {
                     // What nobody sent from here was piped in: it is there to be looked at.
                     let ours = std::mem::take(&mut self.sending);
                     if ours {
-                        self.sent.begun(entry.x);
+                        self.sent.begun(entry.exchange);
                     }
                     if !ours && index == 0 && !self.request.typing {
                         self.focus = PaneId::Frames;
@@ -272,8 +272,8 @@ impl App {
             .and_then(|x| self.exchanges.iter().rposition(|e| e.id == x && e.live))
             .or_else(|| self.exchanges.iter().rposition(|e| e.live));
         if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
-            let what = What::Note { code: SAVE_FAILED.to_owned(), text };
-            exchange.push(&Entry { x: exchange.id, at, what });
+            let what = EntryKind::Note { code: SAVE_FAILED.to_owned(), text };
+            exchange.push(&Entry { exchange: exchange.id, at, kind: what });
         }
     }
 

@@ -35,13 +35,13 @@ impl App {
                     line::put(buf, row, &[(&piece, self.theme.of(Role::Text))]);
                 }
             }
-            self.without_colour(area, buf);
+            self.without_color(area, buf);
             return;
         }
         if self.compare.is_some() {
             self.draw_compare(buf);
             self.draw_overlays(buf);
-            self.without_colour(area, buf);
+            self.without_color(area, buf);
             return;
         }
         self.draw_title(areas.title, buf);
@@ -57,12 +57,12 @@ impl App {
         self.draw_strip(areas.strip, buf);
         self.draw_footer(areas.footer, buf);
         self.draw_overlays(buf);
-        self.without_colour(area, buf);
+        self.without_color(area, buf);
     }
 
-    /// `NO_COLOR`: attributes stay, colours go.
-    fn without_colour(&self, area: Rect, buf: &mut Buffer) {
-        if self.theme.colour {
+    /// `NO_COLOR`: attributes stay, colors go.
+    fn without_color(&self, area: Rect, buf: &mut Buffer) {
+        if self.theme.color {
             return;
         }
         for y in area.top()..area.bottom() {

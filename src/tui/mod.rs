@@ -159,7 +159,7 @@ pub struct Startup {
     pub options: Arc<Options>,
     /// Key bindings.
     pub keys: Keymap,
-    /// Colours.
+    /// Colors.
     pub theme: Theme,
     /// What the user ought to be told at once.
     pub messages: Vec<String>,

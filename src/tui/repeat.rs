@@ -10,14 +10,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::exchange::Exchange;
-use super::overlay::{Overlay, Purpose, Subject, boxed, centred};
+use super::overlay::{Overlay, Purpose, Subject, boxed, centered};
 use super::theme::Role;
 use super::widget::line;
 use super::{App, Report};
 use crate::action::{Action, Draft, Effect};
 use crate::inspect::tally::{Case, Kind, Label, Tally, rate, share};
 use crate::inspect::{Inspection, Outcome, Reason};
-use crate::journal::{Entry, ExchangeId, Micros, What};
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::{Newlines, group, visible};
 
 /// The most that can be asked for: how often, and how many at a time.
@@ -168,14 +168,14 @@ impl App {
     /// Takes in an entry, if it is one of the repetition's.
     pub(super) fn repeat_takes(&mut self, entry: &Entry, fresh: impl Fn() -> Inspection) -> bool {
         let Some(repeat) = self.repeat.as_mut().filter(|r| r.is_running()) else { return false };
-        if matches!(entry.what, What::Request(_)) {
-            repeat.running.insert(entry.x, Exchange::new(entry.x, fresh(), true));
+        if matches!(entry.kind, EntryKind::Request(_)) {
+            repeat.running.insert(entry.exchange, Exchange::new(entry.exchange, fresh(), true));
             // It had no number yet when the others were stopped.
             if repeat.stopped {
-                self.effects.push(Effect::Cancel(entry.x));
+                self.effects.push(Effect::Cancel(entry.exchange));
             }
         }
-        let Some(exchange) = repeat.running.get_mut(&entry.x) else { return false };
+        let Some(exchange) = repeat.running.get_mut(&entry.exchange) else { return false };
         exchange.push(entry);
         true
     }
@@ -280,7 +280,7 @@ impl App {
         let Some(repeat) = &self.repeat else { return };
         let theme = &self.theme;
         let rows = repeat.kinds().len().max(1) as u16;
-        let area = centred(self.size, 96, rows.saturating_add(6));
+        let area = centered(self.size, 96, rows.saturating_add(6));
         let model = visible(&repeat.draft.model, Newlines::Show).into_owned();
         let title = match repeat.parallel {
             1 => format!("{model} × {}", group(repeat.times)),

@@ -18,7 +18,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Startup;
 use super::app::{App, Event};
 use crate::action::{Done, Effect};
-use crate::source::{Clock, News};
+use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
 const FRAME: u64 = 16_000;

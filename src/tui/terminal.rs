@@ -102,8 +102,8 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
         give_back(&held);
         before(panic);
     }));
-    // Under NO_COLOR crossterm writes a full reset for every colour, which takes the attributes
-    // with it. What has no colour is decided when cells are drawn.
+    // Under NO_COLOR crossterm writes a full reset for every color, which takes the attributes
+    // with it. What has no color is decided when cells are drawn.
     crossterm::style::force_color_output(true);
     tty.enter()?;
     let terminal = Terminal::new(Quiet(CrosstermBackend::new(io::stdout())))?;

@@ -66,22 +66,22 @@ roles! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     styles: Vec<Style>,
-    /// Whether colours are shown at all (`NO_COLOR`); attributes always are.
-    pub colour: bool,
+    /// Whether colors are shown at all (`NO_COLOR`); attributes always are.
+    pub color: bool,
 }
 
 impl Theme {
     /// A theme from the configuration's styles; a role that they leave out looks plain.
-    pub fn new(styles: &Styles, colour: bool) -> Self {
+    pub fn new(styles: &Styles, color: bool) -> Self {
         let of = |r: &Role| styles.get(r.name()).copied().unwrap_or_default();
-        Self { styles: Role::ALL.iter().map(of).collect(), colour }
+        Self { styles: Role::ALL.iter().map(of).collect(), color }
     }
 
-    /// The theme of that name. Without colour the theme `mono` is taken, whatever the name: the
-    /// others tell too much by colour alone.
-    pub fn choose(themes: &Themes, name: &str, colour: bool) -> Option<Self> {
+    /// The theme of that name. Without color the theme `mono` is taken, whatever the name: the
+    /// others tell too much by color alone.
+    pub fn choose(themes: &Themes, name: &str, color: bool) -> Option<Self> {
         let styles = themes.get(name)?;
-        match colour {
+        match color {
             true => Some(Self::new(&styles, true)),
             false => Some(Self::new(&themes.get("mono").unwrap_or(styles), false)),
         }

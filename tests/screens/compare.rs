@@ -2,8 +2,8 @@
 
 use sselens::action::{Draft, Effect, Pair};
 use sselens::dialect::{find, request};
-use sselens::journal::{EndCause, Entry, What};
-use sselens::source::News;
+use sselens::journal::{EndCause, Entry, EntryKind};
+use sselens::transport::News;
 use sselens::tui::{App, Event, ProviderInfo, Startup, Tools};
 
 use super::play::{Played, chunk, exchange, keys, opened, play, reasoning_only, startup, text_of};
@@ -25,14 +25,14 @@ fn reasons(member: &str, answer: &str) -> Vec<String> {
 /// Two exchanges of a session: each its frames, and how it ended.
 fn pair(a: &[String], cause: EndCause, b: &[String]) -> Vec<Entry> {
     let mut entries = exchange(0, a);
-    if let Some(Entry { what: What::End { cause: end, .. }, .. }) = entries.last_mut() {
+    if let Some(Entry { kind: EntryKind::End { cause: end, .. }, .. }) = entries.last_mut() {
         *end = cause;
     }
     let mut other = exchange(1, b);
     for entry in &mut other {
         // Another clock reading than A's: only what came after the request counts.
         entry.at = entry.at.map(|t| t * 2 + 7_000_000);
-        if let What::Request(r) = &mut entry.what {
+        if let EntryKind::Request(r) = &mut entry.kind {
             r.provider = "litellm".into();
         }
     }
@@ -88,7 +88,7 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     let rule = sselens::inspect::rule::find("gw-fabricated-finish").unwrap();
     let explained = on(fabricated(), (200, 60), "C<enter>v");
     let mut written = Vec::new();
-    sselens::report::explain(rule, sselens::report::Palette { colour: false }, &mut written)
+    sselens::report::explain(rule, sselens::report::Palette { color: false }, &mut written)
         .unwrap();
     let written = String::from_utf8(written).unwrap();
     assert!(written.contains("see it\n"), "{written}");
@@ -149,8 +149,8 @@ fn one_answer_in_two_dialects_has_no_difference() {
     chat.extend([usage.to_owned(), "data: [DONE]\n\n".to_owned()]);
     let both = |word: &str| {
         let mut entries = pair(&chat, EndCause::Complete, &messages(word));
-        for entry in entries.iter_mut().filter(|e| e.x == 1) {
-            if let What::Request(r) = &mut entry.what {
+        for entry in entries.iter_mut().filter(|e| e.exchange == 1) {
+            if let EntryKind::Request(r) = &mut entry.kind {
                 r.dialect = "anthropic".into();
             }
         }
@@ -423,7 +423,7 @@ fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
         }
     };
     let all = renamed();
-    let (a, b): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|e| e.x == 0);
+    let (a, b): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|e| e.exchange == 0);
     feed(&mut app, &a[..5], 0);
     feed(&mut app, &b[..5], 0);
     let shown = drawn(&app);
@@ -466,7 +466,7 @@ impl Live {
     /// An exchange whose request has this body comes and goes.
     fn comes(&mut self, x: u32, body: &[u8]) {
         for mut entry in exchange(x, &reasons("reasoning", "Hello.")) {
-            if let What::Request(r) = &mut entry.what {
+            if let EntryKind::Request(r) = &mut entry.kind {
                 r.body = body.to_vec().into();
             }
             self.event(Event::News(News::Entry(entry)));
@@ -557,7 +557,7 @@ fn a_body_from_a_file_goes_out_as_b() {
 fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
     let recorded = |url: &str, masked: bool| {
         let mut entries = exchange(0, &reasoning_only());
-        if let What::Request(r) = &mut entries[0].what {
+        if let EntryKind::Request(r) = &mut entries[0].kind {
             r.url = url.to_owned();
             r.body = SHORT.to_vec().into();
             r.masked = if masked { vec![(1, 9)] } else { vec![] };

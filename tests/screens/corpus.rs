@@ -6,7 +6,7 @@ use std::path::Path;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use sselens::inspect::{Inspection, Options};
-use sselens::source::file::{Told, open};
+use sselens::storage::file::{Told, open};
 use sselens::text::is_hazard;
 use sselens::tui::{App, Event};
 

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 use sselens::config::theme::Themes;
-use sselens::journal::{Entry, What};
+use sselens::journal::{Entry, EntryKind};
 use sselens::text::is_hazard;
 use sselens::tui::{App, Event, Startup, Theme};
 
@@ -101,28 +101,28 @@ fn hostile_exchange() -> Vec<Entry> {
     let mut entries = exchange(0, &hostile());
     let evil = "a\u{1b}[2J\u{9b}b\u{202e}c";
     for entry in &mut entries {
-        match &mut entry.what {
-            What::Request(r) => {
+        match &mut entry.kind {
+            EntryKind::Request(r) => {
                 r.url.push_str(evil);
                 r.model.push_str(evil);
                 r.headers.push((evil.into(), evil.into()));
                 r.warnings.push(evil.into());
             }
-            What::Head(head) => head.headers.push((evil.into(), evil.into())),
-            What::Connected { peer } => *peer = Some(evil.into()),
-            What::End { detail, .. } => *detail = evil.into(),
+            EntryKind::Head(head) => head.headers.push((evil.into(), evil.into())),
+            EntryKind::Connected { peer } => *peer = Some(evil.into()),
+            EntryKind::End { detail, .. } => *detail = evil.into(),
             _ => {}
         }
     }
     // A second one, to be compared with.
     let mut other = exchange(1, &hostile()[..6]);
     for entry in &mut other {
-        match &mut entry.what {
-            What::Request(r) => {
+        match &mut entry.kind {
+            EntryKind::Request(r) => {
                 r.model = evil.into();
                 r.provider = evil.into();
             }
-            What::Head(head) => {
+            EntryKind::Head(head) => {
                 head.status = 502;
                 head.headers = vec![("content-type".into(), evil.into())];
             }
@@ -231,7 +231,7 @@ fn a_long_text_is_wrapped_once_and_then_only_at_its_end() {
     let mut grown = App::new(startup());
     grown.resize(100, 30);
     for entry in exchange(0, &words) {
-        grown.update(0, Event::News(sselens::source::News::Entry(entry)));
+        grown.update(0, Event::News(sselens::transport::News::Entry(entry)));
         if grown.selected_frame().is_some_and(|f| f % 97 == 0) {
             draw(&grown, 100, 30);
         }
@@ -239,14 +239,14 @@ fn a_long_text_is_wrapped_once_and_then_only_at_its_end() {
     let mut whole = App::new(startup());
     whole.resize(100, 30);
     for entry in exchange(0, &words) {
-        whole.update(0, Event::News(sselens::source::News::Entry(entry)));
+        whole.update(0, Event::News(sselens::transport::News::Entry(entry)));
     }
     assert_eq!(draw(&grown, 100, 30), draw(&whole, 100, 30));
     assert!(text_of(&draw(&whole, 100, 30)).contains("word1999"));
 }
 
 #[test]
-fn without_colour_the_attributes_stay() {
+fn without_color_the_attributes_stay() {
     let styles = Themes::built_in().get("dark").unwrap();
     let plain = Startup { theme: Theme::new(&styles, false), ..opened(hostile_exchange()) };
     let buffer = draw(&app(plain, 100, 30, ""), 100, 30);
@@ -328,7 +328,7 @@ fn no_walk_of_keys_clicks_sizes_and_entries_panics() {
             if pick(20) == 0
                 && let Some(entry) = coming.next()
             {
-                app.update(step * 10_000, Event::News(sselens::source::News::Entry(entry)));
+                app.update(step * 10_000, Event::News(sselens::transport::News::Entry(entry)));
             }
             if pick(30) == 0 {
                 (width, height) =

@@ -10,8 +10,8 @@ use futures_util::stream;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::Effect;
-use sselens::journal::{EndCause, Entry, What};
-use sselens::source::{Clock, News};
+use sselens::journal::{EndCause, Entry, EntryKind};
+use sselens::transport::{Clock, News};
 use sselens::tui::{self, Ended, Run, Signal, Startup};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -95,7 +95,7 @@ fn a_session_is_saved_where_the_user_says() {
 fn only_what_is_complete_gets_the_good_mark() {
     let told = |cause: EndCause| {
         let mut entries = exchange(0, &reasoning_only()[..6]);
-        if let Some(Entry { what: What::End { cause: end, .. }, .. }) = entries.last_mut() {
+        if let Some(Entry { kind: EntryKind::End { cause: end, .. }, .. }) = entries.last_mut() {
             *end = cause;
         }
         let shown = play(opened(entries.clone()), (100, 30), "1", Vec::new()).text();
@@ -117,10 +117,11 @@ fn only_what_is_complete_gets_the_good_mark() {
 
 #[test]
 fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
-    let bare = What::Bare { status: None, content_type: None, dialect: None, named_sse: false };
+    let bare =
+        EntryKind::Bare { status: None, content_type: None, dialect: None, named_sse: false };
     let mut entries = exchange(0, &reasoning_only());
-    entries.retain(|e| matches!(e.what, What::Body { .. } | What::End { .. }));
-    entries.insert(0, Entry { x: 0, at: Some(0), what: bare });
+    entries.retain(|e| matches!(e.kind, EntryKind::Body { .. } | EntryKind::End { .. }));
+    entries.insert(0, Entry { exchange: 0, at: Some(0), kind: bare });
     let mut app = sselens::tui::App::new(startup());
     app.resize(100, 30);
     for entry in entries.clone() {
@@ -265,5 +266,5 @@ fn an_unfinished_recording_is_not_a_running_stream() {
     let played = play(opened(running()), (100, 30), "", Vec::new());
     played.shows("unfinished");
     played.shows("The recording ends before the stream does.");
-    assert!(!running().iter().any(|e| matches!(e.what, What::End { .. })));
+    assert!(!running().iter().any(|e| matches!(e.kind, EntryKind::End { .. })));
 }

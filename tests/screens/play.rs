@@ -15,8 +15,8 @@ use ratatui::buffer::Buffer;
 use sselens::action::{Done, Effect, Keymap};
 use sselens::config::theme::Themes;
 use sselens::inspect::Options;
-use sselens::journal::{EndCause, Entry, Head, Request, What};
-use sselens::source::{Clock, Draft, News};
+use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
+use sselens::transport::{Clock, Draft, News};
 use sselens::tui::{self, Deeds, Ended, ProviderInfo, Run, Screen, Signal, Startup, Theme, Tools};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -41,7 +41,7 @@ pub(crate) fn reasoning_only() -> Vec<String> {
 
 /// An exchange that brings these pieces, one read each, 20 ms apart.
 pub(crate) fn exchange<T: AsRef<[u8]>>(x: u32, pieces: &[T]) -> Vec<Entry> {
-    let entry = |at, what| Entry { x, at: Some(at), what };
+    let entry = |at, what| Entry { exchange: x, at: Some(at), kind: what };
     let headers = |list: &[(&str, &str)]| {
         list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>()
     };
@@ -62,18 +62,21 @@ pub(crate) fn exchange<T: AsRef<[u8]>>(x: u32, pieces: &[T]) -> Vec<Entry> {
         headers: headers(&[("content-type", "text/event-stream")]),
     };
     let mut entries = vec![
-        entry(0, What::Request(Box::new(request))),
-        entry(4_000, What::Connected { peer: Some("127.0.0.1:4000".into()) }),
-        entry(60_000, What::Head(head)),
+        entry(0, EntryKind::Request(Box::new(request))),
+        entry(4_000, EntryKind::Connected { peer: Some("127.0.0.1:4000".into()) }),
+        entry(60_000, EntryKind::Head(head)),
     ];
     let mut at = 60_000;
     for piece in pieces {
         at += 20_000;
         let bytes = Bytes::copy_from_slice(piece.as_ref());
         let len = bytes.len() as u32;
-        entries.push(entry(at, What::Body { len, bytes, masked: Vec::new() }));
+        entries.push(entry(at, EntryKind::Body { len, bytes, masked: Vec::new() }));
     }
-    entries.push(entry(at + 1_000, What::End { cause: EndCause::Complete, detail: String::new() }));
+    entries.push(entry(
+        at + 1_000,
+        EntryKind::End { cause: EndCause::Complete, detail: String::new() },
+    ));
     entries
 }
 
@@ -168,7 +171,7 @@ pub(crate) fn startup() -> Startup {
         messages: Vec::new(),
         tools: Tools {
             parse_curl: Arc::new(|command: &str| {
-                sselens::source::curl::parse(command, &|_| None).map(|curl| curl.draft)
+                sselens::storage::curl::parse(command, &|_| None).map(|curl| curl.draft)
             }),
             to_curl: Arc::new(|r| format!("curl {}", r.url)),
             to_markdown: Arc::new(|report| report.markdown(&|_| None)),

@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use sselens::action::Effect;
-use sselens::journal::{EndCause, Entry, What};
-use sselens::source::News;
+use sselens::journal::{EndCause, Entry, EntryKind};
+use sselens::transport::News;
 use sselens::tui::{App, Event};
 
 use super::play::{chunk, exchange, keys, startup, text_of};
@@ -73,7 +73,7 @@ fn answer(x: u32) -> Vec<Entry> {
     if x % 3 == 2 {
         let end = entries.len() - 1;
         entries.drain(4..end);
-        if let Some(Entry { what: What::End { cause, .. }, .. }) = entries.last_mut() {
+        if let Some(Entry { kind: EntryKind::End { cause, .. }, .. }) = entries.last_mut() {
             *cause = EndCause::Truncated;
         }
     }
@@ -158,7 +158,7 @@ fn stopping_keeps_what_is_done_and_does_not_count_what_was_cut() {
     for x in [3, 4, 5, 6] {
         let mut entries = answer(x);
         let from = if x < 5 { entries.len() - 1 } else { 0 };
-        if let Some(Entry { what: What::End { cause, .. }, .. }) = entries.last_mut() {
+        if let Some(Entry { kind: EntryKind::End { cause, .. }, .. }) = entries.last_mut() {
             *cause = EndCause::Cancelled;
         }
         play.news(entries.split_off(from));

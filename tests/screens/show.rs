@@ -211,7 +211,7 @@ fn a_finding_selects_its_frame_and_its_text() {
     let played = screen(120, 40, "e");
     played.shows(&format!("frame {last}"));
     played.shows("\"stop\"");
-    // A frame that is selected highlights its words; its neighbours in the text are one key away.
+    // A frame that is selected highlights its words; its neighbors in the text are one key away.
     let played = screen(120, 40, "e4hh");
     played.shows(&format!("frame {}", last - 2));
 }
@@ -285,9 +285,9 @@ fn a_har_opens_like_any_recording() {
         "response": {"status": 200, "headers": [], "content":
             {"mimeType": "text/event-stream", "text": body}},
     }]}});
-    let told = sselens::source::file::Told::default();
+    let told = sselens::storage::file::Told::default();
     let har = har.to_string();
-    let read = sselens::source::file::read(har.as_bytes(), "x.har", &told).unwrap();
+    let read = sselens::storage::file::read(har.as_bytes(), "x.har", &told).unwrap();
     let played = play(opened(read.entries), (120, 36), "e", Vec::new());
     played.shows("api.example.com");
     played.shows("reasoning-only");

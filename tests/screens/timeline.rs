@@ -1,7 +1,7 @@
 //! The timeline: its lanes, its list, its filters, and a silence that goes on.
 
-use sselens::journal::{EndCause, Entry, What};
-use sselens::source::News;
+use sselens::journal::{EndCause, Entry, EntryKind};
+use sselens::transport::News;
 use sselens::tui::{App, Event};
 
 use super::play::{chunk, exchange, keys, opened, play, startup, text_of};
@@ -122,7 +122,7 @@ fn shown(app: &App) -> String {
 fn a_silence_that_goes_on_is_told_and_is_no_finding() {
     let until = |pieces: &[String]| {
         let mut entries = exchange(0, pieces);
-        entries.retain(|e| !matches!(e.what, What::End { .. }));
+        entries.retain(|e| !matches!(e.kind, EntryKind::End { .. }));
         entries
     };
     let data: Vec<String> = (0..4).map(|_| chunk(r#"{"content":"a"}"#)).collect();
@@ -139,8 +139,8 @@ fn a_silence_that_goes_on_is_told_and_is_no_finding() {
     assert!(warm.contains(said), "{warm}");
     // Over is over.
     let mut entries = until(&data);
-    let end = What::End { cause: EndCause::Complete, detail: String::new() };
-    entries.push(Entry { x: 0, at: Some(200_000), what: end });
+    let end = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+    entries.push(Entry { exchange: 0, at: Some(200_000), kind: end });
     assert!(!shown(&running(entries, 30_000_000)).contains("Stalled"));
 }
 

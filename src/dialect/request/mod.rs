@@ -1,21 +1,21 @@
 //! Requests: one neutral form between all dialects, and what each can and cannot say of it.
 //!
 //! A dialect reads its own body into an [`Ask`] and writes an [`Ask`] as its own body. Whatever of a
-//! body no reader took is known by that alone ([`Sheet`]), so a dialect need not list what it
+//! body no reader took is known by that alone ([`TrackedJson`]), so a dialect need not list what it
 //! ignores, and nothing can be forgotten silently.
 
 pub(super) mod chat;
-mod pieces;
-mod sheet;
+mod shared;
+mod tracked;
 mod translate;
 
-pub(super) use pieces::{
+pub(super) use shared::{
     arguments_object, image, image_url, in_address, joined_prompt, lose_effort, lose_tools,
     media_of, only_text, put, read_common, read_effort_word, read_prompt, read_same, read_stop,
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream, write_system,
 };
-pub use sheet::{Node, Sheet};
+pub use tracked::{Node, TrackedJson};
 pub use translate::{Translation, are_alike, by_address, translate};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -337,7 +337,7 @@ impl Ask {
 
 /// What became of something that a body says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum Disposition {
     /// The other dialect cannot say it: it is gone.
     Lost,
     /// It is said otherwise, and not quite the same.
@@ -348,14 +348,14 @@ pub enum Fate {
     Elsewhere,
 }
 
-impl Fate {
+impl Disposition {
     /// Its name in output.
     pub fn name(self) -> &'static str {
         match self {
-            Fate::Lost => "lost",
-            Fate::Changed => "changed",
-            Fate::Added => "added",
-            Fate::Elsewhere => "elsewhere",
+            Disposition::Lost => "lost",
+            Disposition::Changed => "changed",
+            Disposition::Added => "added",
+            Disposition::Elsewhere => "elsewhere",
         }
     }
 }
@@ -364,7 +364,7 @@ impl Fate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// What became of it.
-    pub fate: Fate,
+    pub disposition: Disposition,
     /// Its JSON path: in the source, and of something added in the target.
     pub path: String,
     /// The value there as JSON; cut after 200 bytes.
@@ -382,29 +382,29 @@ pub struct Notes {
 impl Notes {
     /// It is gone.
     pub fn lost(&mut self, at: &str, why: impl Into<String>) {
-        self.note(Fate::Lost, at, why);
+        self.note(Disposition::Lost, at, why);
     }
 
     /// It is not quite the same.
     pub fn changed(&mut self, at: &str, why: impl Into<String>) {
-        self.note(Fate::Changed, at, why);
+        self.note(Disposition::Changed, at, why);
     }
 
     /// It goes without saying.
     pub fn elsewhere(&mut self, at: &str, why: impl Into<String>) {
-        self.note(Fate::Elsewhere, at, why);
+        self.note(Disposition::Elsewhere, at, why);
     }
 
     /// It is new; `at` is its path in the target.
     pub fn added(&mut self, at: &str, why: impl Into<String>) {
-        self.note(Fate::Added, at, why);
+        self.note(Disposition::Added, at, why);
     }
 
     /// Nothing is said of what was never said.
-    fn note(&mut self, fate: Fate, at: &str, why: impl Into<String>) {
+    fn note(&mut self, disposition: Disposition, at: &str, why: impl Into<String>) {
         if !at.is_empty() {
             let path = at.to_owned();
-            self.list.push(Note { fate, path, value: String::new(), why: why.into() });
+            self.list.push(Note { disposition, path, value: String::new(), why: why.into() });
         }
     }
 

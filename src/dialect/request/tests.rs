@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sheet::walk;
+use super::tracked::walk;
 use super::*;
 use crate::dialect::{DIALECTS, Dialect, find};
 
@@ -31,7 +31,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                         "name": "weather", "arguments": "{\"city\":\"Paris\",\"days\":3}",
                     }},
                 ]},
-                {"role": "tool", "tool_call_id": "call-a", "content": "{\"sky\":\"grey\"}"},
+                {"role": "tool", "tool_call_id": "call-a", "content": "{\"sky\":\"gray\"}"},
                 {"role": "assistant", "content": "it rains", "reasoning_content": "hm"},
                 {"role": "system", "content": "and polite"},
                 {"role": "user", "content": "thanks"},
@@ -64,7 +64,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                 ]},
                 {"role": "user", "content": [
                     {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": false,
-                        "content": [{"type": "text", "text": "grey"}]},
+                        "content": [{"type": "text", "text": "gray"}]},
                     {"type": "text", "text": "go on"},
                 ]},
             ],
@@ -92,7 +92,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                         "thoughtSignature": "sig"},
                 ]},
                 {"role": "user", "parts": [
-                    {"functionResponse": {"name": "weather", "response": {"output": "grey"}}},
+                    {"functionResponse": {"name": "weather", "response": {"output": "gray"}}},
                 ]},
             ],
             "tools": [{"functionDeclarations": [{"name": "weather", "parameters": {
@@ -125,7 +125,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                     "arguments": "{\"city\":\"Paris\"}"},
                 {"type": "function_call", "call_id": "call-b", "name": "weather",
                     "arguments": "{\"city\":"},
-                {"type": "function_call_output", "call_id": "call-a", "output": "grey"},
+                {"type": "function_call_output", "call_id": "call-a", "output": "gray"},
                 {"type": "function_call_output", "call_id": "call-b", "output": "blue"},
             ],
             "tools": [
@@ -143,7 +143,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                     {"function": {"name": "weather", "arguments": {"city": "Paris"}}},
                     {"function": {"name": "weather", "arguments": {"city": "Rome"}}},
                 ]},
-                {"role": "tool", "tool_name": "weather", "content": "grey"},
+                {"role": "tool", "tool_name": "weather", "content": "gray"},
                 {"role": "tool", "tool_name": "weather", "content": "blue"},
             ],
             "think": "medium", "format": "json", "keep_alive": "5m",
@@ -162,7 +162,7 @@ fn rich(dialect: &dyn Dialect) -> Value {
                 ]},
                 {"role": "user", "content": [
                     {"toolResult": {"toolUseId": "t-1", "status": "success",
-                        "content": [{"json": {"sky": "grey"}}]}},
+                        "content": [{"json": {"sky": "gray"}}]}},
                 ]},
             ],
             "inferenceConfig": {"maxTokens": 4321, "temperature": 0.31, "stopSequences": ["END"]},
@@ -203,7 +203,8 @@ fn leaves(body: &Value) -> Vec<(String, &Value)> {
 fn is_noted(path: &str, notes: &[Note]) -> bool {
     notes.iter().any(|n| {
         let rest = path.strip_prefix(n.path.as_str());
-        n.fate != Fate::Added && rest.is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
+        n.disposition != Disposition::Added
+            && rest.is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
     })
 }
 
@@ -261,14 +262,19 @@ fn nothing_is_dropped_silently() {
             );
         }
         for note in &done.notes {
-            let at = if note.fate == Fate::Added { &target } else { &source };
+            let at = if note.disposition == Disposition::Added { &target } else { &source };
             let mut found = false;
             walk(at, &mut String::new(), &mut |path, _| {
                 found |= path == note.path;
                 true
             });
             // An id that was made up, and an address, are in no body by that path.
-            assert!(found || note.fate == Fate::Added, "{} → {}: {note:?}", from.name(), to.name());
+            assert!(
+                found || note.disposition == Disposition::Added,
+                "{} → {}: {note:?}",
+                from.name(),
+                to.name()
+            );
         }
     }
 }
@@ -364,7 +370,7 @@ fn there_and_back_keeps_what_both_can_say() {
         let back = translate(to, from, &there.body, None).unwrap();
         let read = |text: &str| {
             let value: Value = serde_json::from_str(text).unwrap();
-            let sheet = Sheet::new(&value);
+            let sheet = TrackedJson::new(&value);
             (from.request().read)(sheet.root())
         };
         let (_, before) = plain(&read(&source.to_string()));
@@ -389,7 +395,7 @@ fn a_minimal_request_is_read_as_it_was_written() {
     for dialect in DIALECTS {
         let ask = Ask::minimal("model-1", "hello", Some("be brief"));
         let body = Value::Object((dialect.request().write)(&ask, &mut Notes::default()));
-        let sheet = Sheet::new(&body);
+        let sheet = TrackedJson::new(&body);
         let read = (dialect.request().read)(sheet.root());
         assert_eq!(sheet.unread(), Vec::<String>::new(), "{}", dialect.name());
         let Part::Text(text) = &read.turns[0].parts[0].what else { panic!("{read:?}") };
@@ -401,7 +407,7 @@ fn a_minimal_request_is_read_as_it_was_written() {
 
 fn notes(from: &str, to: &str, body: &str, model: Option<&str>) -> Vec<String> {
     let done = translate(find(from).unwrap(), find(to).unwrap(), body, model).unwrap();
-    let line = |n: &Note| format!("{} {} {}: {}", n.fate.name(), n.path, n.value, n.why);
+    let line = |n: &Note| format!("{} {} {}: {}", n.disposition.name(), n.path, n.value, n.why);
     done.notes.iter().map(line).collect()
 }
 
@@ -433,8 +439,8 @@ fn mistral_gets_no_stream_options() {
     let done =
         translate(find("openai-chat").unwrap(), find("mistral").unwrap(), chat, None).unwrap();
     assert!(!done.body.contains("stream_options"), "{}", done.body);
-    assert_eq!(done.count(Fate::Lost), 0);
-    assert_eq!(done.count(Fate::Elsewhere), 1);
+    assert_eq!(done.count(Disposition::Lost), 0);
+    assert_eq!(done.count(Disposition::Elsewhere), 1);
 }
 
 #[test]

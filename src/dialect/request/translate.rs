@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{Fate, Note, Notes, Said, Sheet};
+use super::{Disposition, Note, Notes, Said, TrackedJson};
 use crate::dialect::{DIALECTS, Dialect};
 use crate::json::{Kind, Tape};
 
@@ -26,8 +26,8 @@ pub struct Translation {
 
 impl Translation {
     /// How many places met that fate.
-    pub fn count(&self, fate: Fate) -> usize {
-        self.notes.iter().filter(|n| n.fate == fate).count()
+    pub fn count(&self, disposition: Disposition) -> usize {
+        self.notes.iter().filter(|n| n.disposition == disposition).count()
     }
 }
 
@@ -67,7 +67,7 @@ pub fn translate(
     }
     let (ours, theirs) = (from.request(), to.request());
     let alike = are_alike(from, to);
-    let sheet = Sheet::new(&source);
+    let sheet = TrackedJson::new(&source);
     let mut ask = (ours.read)(sheet.root());
     let other = match (&ask.model, model) {
         (Some(said), Some(model)) => said.what != model,
@@ -112,15 +112,16 @@ pub fn translate(
 
 /// Gives notes their values, and each place one note.
 fn finish(source: &Value, target: Map<String, Value>, mut notes: Vec<Note>) -> Translation {
-    notes.sort_by_key(|n| n.fate);
+    notes.sort_by_key(|n| n.disposition);
     let mut told = HashSet::new();
-    notes.retain(|n| told.insert((n.fate == Fate::Added, n.path.clone())));
+    notes.retain(|n| told.insert((n.disposition == Disposition::Added, n.path.clone())));
     let target = Value::Object(target);
-    let paths = |added| notes.iter().filter(move |n| (n.fate == Fate::Added) == added);
+    let paths =
+        |added| notes.iter().filter(move |n| (n.disposition == Disposition::Added) == added);
     let before = values(source, paths(false).map(|n| n.path.as_str()).collect());
     let after = values(&target, paths(true).map(|n| n.path.as_str()).collect());
     for note in &mut notes {
-        let values = if note.fate == Fate::Added { &after } else { &before };
+        let values = if note.disposition == Disposition::Added { &after } else { &before };
         note.value = values.get(&note.path).cloned().unwrap_or_default();
     }
     let body = serde_json::to_string_pretty(&target).unwrap_or_default();
@@ -131,7 +132,7 @@ fn finish(source: &Value, target: Map<String, Value>, mut notes: Vec<Note>) -> T
 fn values(root: &Value, wanted: HashSet<&str>) -> HashMap<String, String> {
     let longest = wanted.iter().map(|w| w.len()).max().unwrap_or(0);
     let mut found = HashMap::new();
-    super::sheet::walk(root, &mut String::new(), &mut |path, value| {
+    super::tracked::walk(root, &mut String::new(), &mut |path, value| {
         if wanted.contains(path) {
             found.insert(path.to_owned(), shown(value));
         }
@@ -176,7 +177,7 @@ fn misread(body: &str, notes: &mut Notes) {
                 let mut keys = HashSet::new();
                 for (key, member) in value.entries() {
                     let key = key.as_str().unwrap_or_default();
-                    let path = super::sheet::member(path, &key);
+                    let path = super::tracked::member(path, &key);
                     look(member, &path, notes);
                     if !keys.insert(key) {
                         notes.lost(&path, "written twice: the last one counts");

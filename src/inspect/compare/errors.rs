@@ -1,7 +1,7 @@
 //! Errors on their way through a gateway: handed on, told otherwise, swallowed, or added.
 
 use super::finish::is_filtered;
-use super::side::{Side, fate, foreign};
+use super::side::{Side, disposition, foreign};
 use super::{Found, RULES, both};
 use crate::inspect::Severity;
 use crate::inspect::rule::rule;
@@ -27,7 +27,7 @@ pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (None, Some(right)) => added(a, b, right, frame(b), found),
         (None, None) => {
             if let Some(left) = a.hidden_error().filter(|_| b.hidden_error().is_none()) {
-                let right = fate(b.seen);
+                let right = disposition(b.seen);
                 let message = format!("{left} at {a}; {b} shows no error ({right}).");
                 found.add(rule!("gw-error-swallowed"), both(left, right), message);
             }
@@ -130,7 +130,7 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
     if b.was_stopped() || b.seen.head.is_none() && b.seen.request.is_some() {
         return;
     }
-    let right = fate(b.seen);
+    let right = disposition(b.seen);
     let refused = a.seen.status().filter(|s| *s >= 300);
     if let Some(status) = refused
         && b.carriers > 0
@@ -156,7 +156,7 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
 
 /// Only the other call tells an error.
 fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut Found) {
-    let left = fate(a.seen);
+    let left = disposition(a.seen);
     let ended = a.seen.answer().finished() && !a.says_failure();
     if a.failed() && !ended && !a.was_stopped() {
         let message = format!("{b} tells as an error, {right}, that {} {}.", a.name, a.ended());

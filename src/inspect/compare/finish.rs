@@ -1,6 +1,6 @@
 //! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
-use super::side::{Side, fate, foreign};
+use super::side::{Side, disposition, foreign};
 use super::{Found, RULES, Severity, both};
 use crate::inspect::rule::{is_filter, is_length, rule};
 use crate::text::preview;
@@ -87,7 +87,7 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let told = preview(told, 40);
     let frame = y.finish_frame(*first);
-    let sides = || both(fate(a.seen), fate(b.seen)).at(None, frame);
+    let sides = || both(disposition(a.seen), disposition(b.seen)).at(None, frame);
     let refused = a.error().is_some() && a.carriers == 0 && b.carriers > 0;
     if left.is_empty() && !refused {
         let how = match a.error() {

@@ -1,6 +1,6 @@
 //! What two recordings of one stream must have in common, and how two calls ended.
 
-use super::side::{Side, fate, foreign};
+use super::side::{Side, disposition, foreign};
 use super::{Check, Expect, Found, RULES, both};
 use crate::dialect::Channel;
 use crate::inspect::rule::rule;
@@ -49,7 +49,7 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
         return;
     }
-    let (left, right) = (fate(a.seen), fate(b.seen));
+    let (left, right) = (disposition(a.seen), disposition(b.seen));
     // Who gives an answer of its own hands nothing on.
     let hides = found.expect == Expect::Same && hides_cut(a, b);
     if hides && !found.has("gw-fabricated-finish") {

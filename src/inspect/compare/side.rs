@@ -216,11 +216,11 @@ impl<'a> Side<'a> {
             Some(Reason::Timeout) => format!("hit the time limit {after}"),
             Some(Reason::Cancelled) => format!("was cancelled {after}"),
             Some(Reason::Limit) => format!("ran into a limit {after}"),
-            Some(Reason::Http) => fate(self.seen),
+            Some(Reason::Http) => disposition(self.seen),
             Some(Reason::Complete | Reason::Closed) => match self.seen.answer().finish().next() {
                 Some((_, word)) if is_failure(word) => format!("ended with finish {word:?}"),
                 Some((_, "")) => format!("ended {after} with an empty finish"),
-                Some(_) => format!("came to its end ({})", fate(self.seen)),
+                Some(_) => format!("came to its end ({})", disposition(self.seen)),
                 None if came.is_empty() && self.objects == 0 => {
                     format!("had no end of its own ({})", why())
                 }
@@ -370,7 +370,7 @@ fn kernel(message: &str, max: usize) -> String {
 }
 
 /// What became of a call, in a few words.
-pub(super) fn fate(seen: &Inspection) -> String {
+pub(super) fn disposition(seen: &Inspection) -> String {
     let reason = seen.reason().map_or("still runs", Reason::name);
     match (seen.status(), seen.answer().finish().next()) {
         (Some(status), _) if status >= 300 => format!("status {status}"),

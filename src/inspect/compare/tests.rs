@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::Options;
 use super::*;
-use crate::journal::{EndCause, Entry, Head, What};
+use crate::journal::{EndCause, Entry, EntryKind, Head};
 
 pub(super) fn chunk(delta: &str, finish: &str) -> String {
     format!(
@@ -50,19 +50,19 @@ pub(super) fn spoken(
     let mut at = 1000;
     let mut push = |what| {
         at += 20_000;
-        i.push(&Entry { x: 0, at: Some(at), what });
+        i.push(&Entry { exchange: 0, at: Some(at), kind: what });
     };
-    push(What::Request(Box::new(crate::journal::Request {
+    push(EntryKind::Request(Box::new(crate::journal::Request {
         dialect: dialect.into(),
         ..Default::default()
     })));
     let headers = vec![("content-type".to_owned(), kind.to_owned())];
-    push(What::Head(Head { interim: false, status, version: "HTTP/1.1".into(), headers }));
+    push(EntryKind::Head(Head { interim: false, status, version: "HTTP/1.1".into(), headers }));
     for piece in pieces {
         let bytes = Bytes::copy_from_slice(piece.as_bytes());
-        push(What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+        push(EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
     }
-    push(What::End { cause: end, detail: String::new() });
+    push(EntryKind::End { cause: end, detail: String::new() });
     i
 }
 
@@ -190,18 +190,18 @@ fn a_stream_that_is_only_behind_is_not_accused() {
         version: "HTTP/1.1".into(),
         headers: vec![("content-type".to_owned(), "text/event-stream".to_owned())],
     };
-    b.push(&Entry { x: 0, at: Some(1), what: What::Request(Box::default()) });
-    b.push(&Entry { x: 0, at: Some(2), what: What::Head(head) });
+    b.push(&Entry { exchange: 0, at: Some(1), kind: EntryKind::Request(Box::default()) });
+    b.push(&Entry { exchange: 0, at: Some(2), kind: EntryKind::Head(head) });
     for piece in sound().iter().take(4) {
         let bytes = Bytes::copy_from_slice(piece.as_bytes());
-        let what = What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
-        b.push(&Entry { x: 0, at: Some(3), what });
+        let what = EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
+        b.push(&Entry { exchange: 0, at: Some(3), kind: what });
         assert_eq!(codes(&a, &b), [] as [&str; 0]);
     }
     b.push(&Entry {
-        x: 0,
+        exchange: 0,
         at: Some(9),
-        what: What::End { cause: EndCause::Truncated, detail: String::new() },
+        kind: EntryKind::End { cause: EndCause::Truncated, detail: String::new() },
     });
     assert_ne!(codes(&a, &b), [] as [&str; 0]);
 }
@@ -522,12 +522,12 @@ fn what_a_retry_sent_is_compared_too() {
             body: body.as_bytes().to_vec().into(),
             ..Default::default()
         };
-        i.push(&Entry { x: 0, at: Some(from), what: What::Request(Box::new(request)) });
+        i.push(&Entry { exchange: 0, at: Some(from), kind: EntryKind::Request(Box::new(request)) });
         let head =
             Head { interim: false, status: 422, version: "HTTP/1.1".into(), headers: vec![] };
-        i.push(&Entry { x: 0, at: Some(to), what: What::Head(head) });
-        let end = What::End { cause: EndCause::Complete, detail: String::new() };
-        i.push(&Entry { x: 0, at: Some(to), what: end });
+        i.push(&Entry { exchange: 0, at: Some(to), kind: EntryKind::Head(head) });
+        let end = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+        i.push(&Entry { exchange: 0, at: Some(to), kind: end });
         i
     };
     let body = r#"{"model":"m","messages":[],"stream_options":{"include_usage":true}}"#;
@@ -563,13 +563,17 @@ fn aliases_of_a_gateway_are_one_model_unless_it_names_another() {
 /// A body without a head.
 pub(super) fn bare(bytes: &[u8], named_sse: bool) -> Inspection {
     let mut i = Inspection::new(Arc::new(Options::default()));
-    let what = What::Bare { status: None, content_type: None, dialect: None, named_sse };
-    i.push(&Entry { x: 0, at: None, what });
+    let what = EntryKind::Bare { status: None, content_type: None, dialect: None, named_sse };
+    i.push(&Entry { exchange: 0, at: None, kind: what });
     let bytes = Bytes::copy_from_slice(bytes);
     let len = bytes.len() as u32;
-    i.push(&Entry { x: 0, at: None, what: What::Body { len, bytes, masked: Vec::new() } });
-    let end = What::End { cause: EndCause::Unknown, detail: String::new() };
-    i.push(&Entry { x: 0, at: None, what: end });
+    i.push(&Entry {
+        exchange: 0,
+        at: None,
+        kind: EntryKind::Body { len, bytes, masked: Vec::new() },
+    });
+    let end = EntryKind::End { cause: EndCause::Unknown, detail: String::new() };
+    i.push(&Entry { exchange: 0, at: None, kind: end });
     i
 }
 

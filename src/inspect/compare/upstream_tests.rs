@@ -101,9 +101,9 @@ fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
 fn the_librarys_words_stay_out_of_the_sentence() {
     let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
     let request = crate::journal::Request { dialect: "openai-chat".into(), ..Default::default() };
-    let mut push = |what| a.push(&crate::journal::Entry { x: 0, at: Some(1), what });
-    push(crate::journal::What::Request(Box::new(request)));
-    push(crate::journal::What::End {
+    let mut push = |what| a.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
+    push(crate::journal::EntryKind::Request(Box::new(request)));
+    push(crate::journal::EntryKind::End {
         cause: EndCause::ClosedBeforeHead,
         detail: "error sending request: client error (SendRequest): connection closed".into(),
     });
@@ -121,12 +121,12 @@ fn neither_does_the_library_speak_where_a_fault_is_named() {
     let words = "error reading a body from connection: unexpected EOF during chunk size line";
     let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
     let like = stream(&sound());
-    let mut push = |what| a.push(&crate::journal::Entry { x: 0, at: Some(1), what });
-    push(crate::journal::What::Request(like.request.clone().unwrap()));
-    push(crate::journal::What::Head(like.head.clone().unwrap()));
+    let mut push = |what| a.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
+    push(crate::journal::EntryKind::Request(like.request.clone().unwrap()));
+    push(crate::journal::EntryKind::Head(like.head.clone().unwrap()));
     let bytes = bytes::Bytes::from(sound()[..7].concat());
-    push(crate::journal::What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
-    push(crate::journal::What::End { cause: EndCause::Truncated, detail: words.into() });
+    push(crate::journal::EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+    push(crate::journal::EntryKind::End { cause: EndCause::Truncated, detail: words.into() });
     assert!(a.verdict().contains(words), "{}", a.verdict());
     let got = compare(&a, &through(&sound()), Expect::Same);
     for d in &got.differences {
@@ -298,9 +298,9 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
 fn what_never_answered_has_swallowed_nothing() {
     let a = refused(429, r#"{"error":{"message":"Rate limit reached"}}"#);
     let mut b = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
-    let mut push = |what| b.push(&crate::journal::Entry { x: 0, at: Some(1), what });
-    push(crate::journal::What::Request(Box::default()));
-    push(crate::journal::What::End { cause: EndCause::Refused, detail: "refused".into() });
+    let mut push = |what| b.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
+    push(crate::journal::EntryKind::Request(Box::default()));
+    push(crate::journal::EntryKind::End { cause: EndCause::Refused, detail: "refused".into() });
     let got = compare(&a, &b, Expect::Same);
     let told: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
     assert_eq!(told, ["ends-differ"]);
@@ -478,16 +478,18 @@ fn timed(step: u64, first: u64, each: usize) -> Inspection {
     let like = stream(&sound());
     let mut timed = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
     {
-        let mut push = |at, what| timed.push(&crate::journal::Entry { x: 0, at: Some(at), what });
-        push(0, crate::journal::What::Request(like.request.clone().unwrap()));
-        push(1_000, crate::journal::What::Head(like.head.clone().unwrap()));
+        let mut push =
+            |at, what| timed.push(&crate::journal::Entry { exchange: 0, at: Some(at), kind: what });
+        push(0, crate::journal::EntryKind::Request(like.request.clone().unwrap()));
+        push(1_000, crate::journal::EntryKind::Head(like.head.clone().unwrap()));
         for n in 0..40 / each as u64 {
             let bytes = bytes::Bytes::from(chunk(r#"{"content":"w"}"#, "null").repeat(each));
             let len = bytes.len() as u32;
-            let what = crate::journal::What::Body { len, bytes, masked: Vec::new() };
+            let what = crate::journal::EntryKind::Body { len, bytes, masked: Vec::new() };
             push(first + n * step, what);
         }
-        let what = crate::journal::What::End { cause: EndCause::Complete, detail: String::new() };
+        let what =
+            crate::journal::EntryKind::End { cause: EndCause::Complete, detail: String::new() };
         push(first + 50 * step, what);
     }
     timed

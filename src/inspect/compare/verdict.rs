@@ -1,7 +1,7 @@
 //! The sentence that sums a comparison up: who lost what, and where.
 
 use super::rules::brief;
-use super::side::{self, Side, fate};
+use super::side::{self, Side, disposition};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
 use crate::text::{Newlines, visible};
@@ -121,7 +121,7 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
 
 /// Two answers of their own: how both ended, and of what kind they are.
 fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
-    let (x, y) = (fate(a.seen), fate(b.seen));
+    let (x, y) = (disposition(a.seen), disposition(b.seen));
     let stopped = a.was_stopped() || b.was_stopped();
     let ends = match (a.failed() || b.failed(), x == y) {
         (false, _) if stopped => format!("A {}; B {}", a.ended(), b.ended()),

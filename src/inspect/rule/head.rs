@@ -176,12 +176,12 @@ impl Family for Head {
         if refused(now) {
             return;
         }
-        let labelled = now.content_type().is_some() || now.head.is_some();
-        if now.framing() == Some(Framing::Sse) && labelled && media_type(now) != "text/event-stream"
+        let labeled = now.content_type().is_some() || now.head.is_some();
+        if now.framing() == Some(Framing::Sse) && labeled && media_type(now) != "text/event-stream"
         {
             let message = match now.content_type() {
                 Some(t) => {
-                    format!("The body is an event stream, labelled {}.", text::preview(t, 60))
+                    format!("The body is an event stream, labeled {}.", text::preview(t, 60))
                 }
                 None => "The body is an event stream without a content type.".to_owned(),
             };
@@ -263,7 +263,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
     }
     let (tape, source) = parse(body);
     // JSON under text/event-stream is the SSE rules' matter; so is nothing of a head nobody told.
-    let unlabelled = status.is_none() && now.content_type().is_none();
+    let unlabeled = status.is_none() && now.content_type().is_none();
     if media_type(now) == "text/event-stream" && tape.root(&source).is_some() {
         return;
     }
@@ -284,7 +284,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
             out.raise(rule!("json-null-200"), place, message);
         }
         Some(json) if json.get("choices").is_some() || !now.answer().deltas().is_empty() => {
-            let severity = if unlabelled { Severity::Info } else { Severity::Fatal };
+            let severity = if unlabeled { Severity::Info } else { Severity::Fatal };
             let message = format!(
                 "{name} one whole JSON completion and no stream: \"stream\": true was ignored."
             );
@@ -292,7 +292,7 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
         }
         // Broken JSON is json-malformed.
         None if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) => {}
-        _ if unlabelled => {}
+        _ if unlabeled => {}
         _ => {
             let kind =
                 now.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));

@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         means: "A frame's data is `null`.",
         example: "data: null⏎⏎",
         breaks: "User code crashes: 'NoneType' object has no attribute 'choices'; LiteLLM skips it.",
-        remedy: "The server serialised a missing chunk; skip it in the client, fix it there.",
+        remedy: "The server serialized a missing chunk; skip it in the client, fix it there.",
         evidence: "replayed against the clients",
         ..Rule::DEFAULT
     },

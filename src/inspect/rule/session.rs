@@ -221,7 +221,7 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
     };
     // A guess by [DONE] alone is none, where nothing else was found.
     let guessed = now.dialect_is_guessed()
-        && now.recognised().is_some_and(|f| f.sign.confidence == Confidence::Guess);
+        && now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Guess);
     match now.dialect().filter(|_| !(guessed && is_silent(now))) {
         // An array of nothing is of no dialect; an error says what it is, and nothing of the dialect.
         _ if names().is_empty() => {}

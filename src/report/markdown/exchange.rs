@@ -9,8 +9,8 @@ use crate::dialect::Channel;
 use crate::frame::{Frame, Kind};
 use crate::inspect::{Finding, Inspection, Severity};
 use crate::journal::{ExchangeId, Request};
-use crate::source::filler;
 use crate::text::{self, Newlines, count, group, visible, visible_bytes};
+use crate::transport::filler;
 
 /// The most frames shown, and the most bytes of each; a body that is no stream has as many as all.
 const FRAMES: usize = 5;
@@ -107,8 +107,8 @@ fn environment(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     } else {
         row("provider", "not known: a recorded body".to_owned())?;
     }
-    let spoken = i.spoken().map_or("not recognised".to_owned(), |s| code(&shown(&s)));
-    let how = i.how_recognised().map_or(String::new(), |h| format!(" ({})", prose(&h)));
+    let spoken = i.spoken().map_or("not recognized".to_owned(), |s| code(&shown(&s)));
+    let how = i.how_recognized().map_or(String::new(), |h| format!(" ({})", prose(&h)));
     let framing = i.framing().map_or(String::new(), |f| format!(", framing {}", f.name()));
     row("dialect", format!("{spoken}{how}{framing}"))?;
     let mut head: Vec<String> = i.head.iter().map(|h| code(&shown(&h.version))).collect();

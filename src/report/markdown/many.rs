@@ -9,8 +9,8 @@ use crate::inspect::tally::{Threshold, Tries, share};
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
 use crate::report::Pairs;
-use crate::source::filler;
 use crate::text::{self, Newlines, count, group, visible};
+use crate::transport::filler;
 
 /// The most exchanges that a table lists.
 const MAX_ROWS: usize = 40;
@@ -126,11 +126,12 @@ impl<'a> Asked<'a> {
     fn fates(&self) -> String {
         let mut fates = BTreeMap::<String, usize>::new();
         for i in &self.exchanges {
-            *fates.entry(fate(i)).or_default() += 1;
+            *fates.entry(disposition(i)).or_default() += 1;
         }
         let mut fates: Vec<_> = fates.into_iter().collect();
         fates.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        let told: Vec<_> = fates.iter().map(|(fate, n)| format!("{n} × {fate}")).collect();
+        let told: Vec<_> =
+            fates.iter().map(|(disposition, n)| format!("{n} × {disposition}")).collect();
         told.join(", ")
     }
 }
@@ -172,7 +173,7 @@ fn thresholds(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
 fn examples<'a>(exchanges: &[Numbered<'a>]) -> Vec<Numbered<'a>> {
     let mut kinds = BTreeMap::<(std::cmp::Reverse<Outcome>, String, String), Numbered<'a>>::new();
     for (x, i) in exchanges {
-        let kind = (std::cmp::Reverse(i.outcome()), fate(i), who(i));
+        let kind = (std::cmp::Reverse(i.outcome()), disposition(i), who(i));
         let smallest = kinds.entry(kind).or_insert((*x, i));
         if request_len(i) < request_len(smallest.1) {
             *smallest = (*x, i);
@@ -184,7 +185,7 @@ fn examples<'a>(exchanges: &[Numbered<'a>]) -> Vec<Numbered<'a>> {
 }
 
 /// Outcome, reason and the code that decided it.
-fn fate(i: &Inspection) -> String {
+fn disposition(i: &Inspection) -> String {
     let reason = i.reason().map_or("running", |r| r.name());
     let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code()));
     format!("{} ({reason}){by}", i.outcome().name())

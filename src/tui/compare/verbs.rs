@@ -256,7 +256,7 @@ impl App {
         let (Some(a), Some(b)) = (self.compared(0), self.compared(1)) else { return };
         let Some(made) = self.compare.as_ref().and_then(|c| c.made.as_ref()) else { return };
         let mut out = Vec::new();
-        let plain = Palette { colour: false };
+        let plain = Palette { color: false };
         // A vector takes everything.
         let _ = write_comparison([&a.seen, &b.seen], &made.comparison, plain, &mut out);
         let text = String::from_utf8_lossy(&out).into_owned();

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{boxed, centred};
+use super::{boxed, centered};
 use crate::action::Action;
 use crate::tui::Theme;
 use crate::tui::theme::Role;
@@ -186,7 +186,7 @@ impl List {
         };
         let wide = widest(|i| &i.label) + widest(|i| &i.note) + 10;
         let wide = wide.clamp(90, 150) as u16;
-        centred(screen, wide, (self.items.len() as u16).clamp(3, 24) + 4)
+        centered(screen, wide, (self.items.len() as u16).clamp(3, 24) + 4)
     }
 
     fn rows(&self, screen: Rect) -> Rect {

@@ -371,7 +371,7 @@ pub(super) fn boxed(theme: &Theme, area: Rect, title: &str, buf: &mut Buffer) ->
 }
 
 /// A box of at most that size in the middle of the screen.
-pub(super) fn centred(screen: Rect, width: u16, height: u16) -> Rect {
+pub(super) fn centered(screen: Rect, width: u16, height: u16) -> Rect {
     let width = width.min(screen.width.saturating_sub(2));
     let height = height.min(screen.height.saturating_sub(2));
     Rect {
@@ -384,5 +384,5 @@ pub(super) fn centred(screen: Rect, width: u16, height: u16) -> Rect {
 
 /// A box for one line and so many rows below it.
 fn line_area(screen: Rect, more: u16) -> Rect {
-    centred(screen, 90, 3 + more)
+    centered(screen, 90, 3 + more)
 }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{boxed, centred};
+use super::{boxed, centered};
 use crate::action::Action;
 use crate::tui::Theme;
 use crate::tui::theme::Role;
@@ -58,7 +58,7 @@ impl Reading {
     pub(crate) fn area(&self, screen: Rect) -> Rect {
         let width = 84.min(screen.width.saturating_sub(2));
         let lines = self.doc.lines(width.saturating_sub(4)) as u16;
-        centred(screen, width, lines.saturating_add(2))
+        centered(screen, width, lines.saturating_add(2))
     }
 
     fn text(&self, screen: Rect) -> Rect {

@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::Reading;
 use crate::dialect::Dialect;
-use crate::dialect::request::{Fate, Translation};
+use crate::dialect::request::{Disposition, Translation};
 use crate::text::{Newlines, count, preview, visible};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, json};
@@ -52,34 +52,34 @@ impl Translating {
     }
 }
 
-fn sign(fate: Fate) -> (&'static str, Role) {
-    match fate {
-        Fate::Lost => ("✖", Role::Error),
-        Fate::Changed => ("≈", Role::Warn),
-        Fate::Added => ("+", Role::Ok),
-        Fate::Elsewhere => ("→", Role::Dim),
+fn sign(disposition: Disposition) -> (&'static str, Role) {
+    match disposition {
+        Disposition::Lost => ("✖", Role::Error),
+        Disposition::Changed => ("≈", Role::Warn),
+        Disposition::Added => ("+", Role::Ok),
+        Disposition::Elsewhere => ("→", Role::Dim),
     }
 }
 
 fn summary(done: &Translation, doc: &mut Doc) {
-    let fates = [Fate::Lost, Fate::Changed, Fate::Added];
+    let fates = [Disposition::Lost, Disposition::Changed, Disposition::Added];
     let some: Vec<_> = fates.into_iter().filter(|f| done.count(*f) > 0).collect();
     if some.is_empty() {
         doc.plain("Everything in the body can be said in the other dialect.").line();
         return;
     }
-    for (i, fate) in some.into_iter().enumerate() {
-        let said = format!("{} {}", done.count(fate), fate.name());
-        doc.plain(if i > 0 { ", " } else { "" }).push(sign(fate).1, &said);
+    for (i, disposition) in some.into_iter().enumerate() {
+        let said = format!("{} {}", done.count(disposition), disposition.name());
+        doc.plain(if i > 0 { ", " } else { "" }).push(sign(disposition).1, &said);
     }
     doc.plain(" when translated:").line();
 }
 
 fn notes(done: &Translation, doc: &mut Doc) {
     for note in &done.notes {
-        let (sign, role) = sign(note.fate);
+        let (sign, role) = sign(note.disposition);
         let shown = |text: &str, most| visible(&preview(text, most), Newlines::Show).into_owned();
-        doc.line().push(role, &format!("{sign} {:<9} ", note.fate.name()));
+        doc.line().push(role, &format!("{sign} {:<9} ", note.disposition.name()));
         doc.push(Role::Label, &shown(&note.path, 120));
         if !note.value.is_empty() {
             doc.plain("  ").plain(&shown(&note.value, 120));

@@ -8,14 +8,14 @@ use ratatui::layout::Rect;
 
 use super::frames::severity_sign;
 use crate::dialect::Channel;
-use crate::inspect::{Finding, Inspection, Severity, partition_near};
+use crate::inspect::{Finding, Inspection, Severity, partition_galloping};
 use crate::journal::Micros;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
-/// How many places of one column are looked at, and how many deltas at each: neighbours come from
+/// How many places of one column are looked at, and how many deltas at each: neighbors come from
 /// memory together.
 const SAMPLES: usize = 4;
 const NEIGHBOURS: usize = 4;
@@ -79,15 +79,15 @@ impl Scale {
         let at = self.at(column);
         let (read, offset) = if self.timed {
             let guess = guess(last.read, before.read);
-            let i = partition_near(reads, guess, |r| r.at.unwrap_or(0) < at);
+            let i = partition_galloping(reads, guess, |r| r.at.unwrap_or(0) < at);
             (i, i.checked_sub(1).map_or(0, |i| reads[i].decoded))
         } else {
             (0, at)
         };
         let near = guess(last.frame, before.frame);
-        let frame = partition_near(frames, near, |f| f.end() <= offset);
+        let frame = partition_galloping(frames, near, |f| f.end() <= offset);
         let near = guess(last.delta, before.delta);
-        let delta = partition_near(deltas, near, |d| (d.frame as usize) < frame);
+        let delta = partition_galloping(deltas, near, |d| (d.frame as usize) < frame);
         // Times that run backwards, in a file that somebody made, must not cross edges.
         let (frame, delta) = (frame.max(last.frame), delta.max(last.delta));
         Edge { read, frame, delta }

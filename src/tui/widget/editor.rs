@@ -1,4 +1,4 @@
-//! The text editor: `tui-textarea`, with keys of ours and JSON colours painted over.
+//! The text editor: `tui-textarea`, with keys of ours and JSON colors painted over.
 //!
 //! The widget keeps its scroll position in a cell that drawing moves. That is the one thing that
 //! drawing changes beside caches, and it settles: the second draw of a state changes nothing.
@@ -14,7 +14,7 @@ use super::{json, secrets};
 use crate::json::{Tape, line_column};
 use crate::tui::theme::Theme;
 
-/// A line longer than this is not coloured.
+/// A line longer than this is not colored.
 const MAX_COLOURED: usize = 64 << 10;
 
 /// How many replaced texts are kept for undo.
@@ -184,14 +184,14 @@ impl Editor {
         self.area.set_cursor_style(style);
     }
 
-    /// Draws the text, with colours if it is JSON.
-    pub(crate) fn draw(&self, theme: &Theme, coloured: bool, area: Rect, buf: &mut Buffer) {
+    /// Draws the text, with colors if it is JSON.
+    pub(crate) fn draw(&self, theme: &Theme, colored: bool, area: Rect, buf: &mut Buffer) {
         if area.is_empty() {
             return;
         }
         (&self.area).render(area, buf);
-        if coloured {
-            self.colour(theme, area, buf);
+        if colored {
+            self.color(theme, area, buf);
         }
     }
 
@@ -220,7 +220,7 @@ impl Editor {
         }
     }
 
-    fn colour(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    fn color(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let (top, left) = self.area.scroll_offset();
         let mut marks = Vec::new();
         for row in 0..area.height {

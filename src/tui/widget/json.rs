@@ -1,4 +1,4 @@
-//! Colours and layout for JSON, by its tokens only: what is broken is shown as it stands.
+//! Colors and layout for JSON, by its tokens only: what is broken is shown as it stands.
 
 use std::ops::Range;
 

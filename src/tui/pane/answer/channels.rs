@@ -158,7 +158,7 @@ pub(super) fn act(app: &mut App, action: Action, by: isize, area: Rect) -> bool 
             return true;
         }
         Action::Left | Action::Right => {
-            let to = neighbour(exchange, column.channel, action == Action::Right);
+            let to = neighbor(exchange, column.channel, action == Action::Right);
             if let (Some(to), Some(exchange)) = (to, app.exchange_mut()) {
                 exchange.select(to as usize);
             }
@@ -189,7 +189,7 @@ pub(super) fn act(app: &mut App, action: Action, by: isize, area: Rect) -> bool 
 }
 
 /// The frame of the next (or previous) delta of a channel.
-fn neighbour(exchange: &Exchange, channel: Channel, forward: bool) -> Option<u32> {
+fn neighbor(exchange: &Exchange, channel: Channel, forward: bool) -> Option<u32> {
     let answer = exchange.seen.answer();
     let deltas = answer.deltas();
     let mine = |d: &&crate::inspect::Delta| {

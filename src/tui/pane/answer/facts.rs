@@ -183,12 +183,12 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
     doc.line();
 }
 
-/// The dialect, by what it was recognised, and what is normal for who speaks it.
+/// The dialect, by what it was recognized, and what is normal for who speaks it.
 fn spoken(doc: &mut Doc, seen: &Inspection) {
-    let dialect = seen.spoken().unwrap_or_else(|| "not recognised".to_owned());
+    let dialect = seen.spoken().unwrap_or_else(|| "not recognized".to_owned());
     doc.row(LABEL, "dialect", &dialect);
-    if let Some(how) = seen.how_recognised() {
-        doc.row(LABEL, "recognised", &shown(&how));
+    if let Some(how) = seen.how_recognized() {
+        doc.row(LABEL, "recognized", &shown(&how));
     }
     if let Some(found) = seen.misread() {
         let what = format!("the bytes are {}, by {}", found.dialect.name(), found.sign.by);

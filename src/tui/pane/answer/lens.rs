@@ -1,7 +1,7 @@
 //! What a client would have given its caller, in place of the channels.
 
+use crate::client_sim::{Given, LENSES, Lens, Run};
 use crate::inspect::Severity;
-use crate::lens::{Given, LENSES, Lens, Run};
 use crate::text::{Newlines, count, visible};
 use crate::tui::App;
 use crate::tui::exchange::Exchange;

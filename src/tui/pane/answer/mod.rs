@@ -13,9 +13,9 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Pane, PaneId, after_title, header, inner, tab_places, tabs};
 use crate::action::{Action, Context};
+use crate::client_sim::Run;
 use crate::dialect::Channel;
 use crate::inspect::Row;
-use crate::lens::Run;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
 use crate::tui::theme::Role;

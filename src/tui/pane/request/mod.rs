@@ -255,7 +255,7 @@ impl State {
 fn prompt_of(dialect: &str, body: &str) -> Option<String> {
     let body = serde_json::from_str(body).ok()?;
     let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request();
-    let ask = (side.read)(request::Sheet::new(&body).root());
+    let ask = (side.read)(request::TrackedJson::new(&body).root());
     match &ask.turns.first()?.parts.first()?.what {
         request::Part::Text(text) => Some(text.clone()),
         _ => None,

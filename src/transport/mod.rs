@@ -1,23 +1,18 @@
 //! Sources of entries: the network, a file, a pipe; and the one clock.
 
+mod body_size;
 mod client;
 mod clock;
 mod coded;
-pub mod curl;
 mod engine;
-pub mod file;
-mod har;
 mod marks;
-mod pad;
-mod recorder;
 pub mod request;
 mod sign;
 mod tls;
 
+pub use body_size::{filler, pad};
 pub use clock::Clock;
 pub use engine::Engine;
-pub use pad::{filler, pad};
-pub use recorder::{Autosave, Recorder};
 
 pub use crate::action::Draft;
 use crate::journal::{Entry, ExchangeId};

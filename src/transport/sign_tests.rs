@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::request::{Transport, resolve};
 use super::*;
 use crate::config::{Config, Environment, Sources};
-use crate::source::Draft;
+use crate::transport::Draft;
 
 const KEYS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE1234567890"),

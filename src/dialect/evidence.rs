@@ -27,14 +27,14 @@ impl Confidence {
 
 /// What a payload tells of its dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sign {
+pub struct Evidence {
     /// How sure it is.
     pub confidence: Confidence,
     /// By what, as a short phrase: `object "chat.completion.chunk"`.
     pub by: Cow<'static, str>,
 }
 
-impl Sign {
+impl Evidence {
     /// No other dialect has this.
     pub fn certain(by: impl Into<Cow<'static, str>>) -> Self {
         Self { confidence: Confidence::Certain, by: by.into() }

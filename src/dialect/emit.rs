@@ -2,39 +2,39 @@
 
 use std::borrow::Cow;
 
-use super::{Channel, Fact, Path};
+use super::{Channel, DecodeEvent, Path};
 
 /// Tells a choice's text, if there is any.
-pub(super) fn say_in(
+pub(super) fn emit_text_in(
     choice: u32,
     channel: Channel,
     path: Path,
     text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     if let Some(text) = text.filter(|t| !t.is_empty()) {
-        tell(Fact::Text { choice, channel, path, text, duplicate: false });
+        emit(DecodeEvent::Text { choice, channel, path, text, duplicate: false });
     }
 }
 
 /// The same where there is but one choice.
-pub(super) fn say(
+pub(super) fn emit_text(
     channel: Channel,
     path: Path,
     text: Option<Cow<'_, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
-    say_in(0, channel, path, text, tell);
+    emit_text_in(0, channel, path, text, emit);
 }
 
 /// Tells the model that answers, the first time that it has a name.
 pub(super) fn model_once<'a>(
     told: &mut bool,
     model: impl FnOnce() -> Option<Cow<'a, str>>,
-    tell: &mut dyn FnMut(Fact<'_>),
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     if !*told && let Some(model) = model().filter(|m| !m.is_empty()) {
         *told = true;
-        tell(Fact::Model(model));
+        emit(DecodeEvent::Model(model));
     }
 }

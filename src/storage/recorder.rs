@@ -361,19 +361,19 @@ impl Autosave {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{EndCause, What};
+    use crate::journal::{EndCause, EntryKind};
 
     fn entry(x: u32) -> Entry {
         Entry {
-            x,
+            exchange: x,
             at: Some(1),
-            what: What::End { cause: EndCause::Complete, detail: String::new() },
+            kind: EntryKind::End { cause: EndCause::Complete, detail: String::new() },
         }
     }
 
     fn entries(path: &Path) -> Vec<u32> {
         let session = file::read(&std::fs::read(path).unwrap()[..]).unwrap();
-        session.entries.iter().map(|e| e.x).collect()
+        session.entries.iter().map(|e| e.exchange).collect()
     }
 
     #[test]

@@ -391,7 +391,7 @@ impl Outgoing {
 }
 
 /// Masks a request that another program wrote down; gives its secrets, which the answer may quote.
-pub(super) fn mask_recorded(request: &mut Request) -> Secrets {
+pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
     let mut secrets = Secrets::default();
     for (name, value) in &request.headers {
         if HEADERS.contains(&name.as_str()) {

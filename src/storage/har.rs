@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::file::{Recording, Told, body};
-use super::request::{mask_header, mask_recorded, model_of};
 use crate::journal::{
-    EndCause, Entry, ExchangeId, Head, Headers, Masker, Request, Secrets, What, file,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Request, Secrets, file,
 };
+use crate::transport::request::{mask_header, mask_recorded, model_of};
 
 #[derive(Deserialize)]
 struct Archive {
@@ -157,10 +157,10 @@ pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
                     recording.program = pick(|o| &o.version);
                 }
                 recording.is_session = true;
-                let was = entries.first().map_or(x, |e| e.x);
+                let was = entries.first().map_or(x, |e| e.exchange);
                 let x = if used.contains(&was) { next(&used) } else { was };
                 used.insert(x);
-                entries.iter_mut().for_each(|e| e.x = x);
+                entries.iter_mut().for_each(|e| e.exchange = x);
                 recording.entries.extend(entries);
                 continue;
             }
@@ -181,7 +181,7 @@ pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
         recording.entries.sort_by_key(|e| e.at);
     }
     for entry in &mut recording.entries {
-        if let (What::Request(r), Some(dialect)) = (&mut entry.what, &told.dialect) {
+        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
             r.dialect.clone_from(dialect);
         }
     }
@@ -273,7 +273,7 @@ fn foreign(
     recording: &mut Recording,
 ) -> Result<(), String> {
     let number = x;
-    let mut add = |what| recording.entries.push(Entry { x, at: None, what });
+    let mut add = |what| recording.entries.push(Entry { exchange: x, at: None, kind: what });
     let asked = item.request.post_data.as_ref().and_then(|p| p.text.clone()).unwrap_or_default();
     let host = url::Url::parse(&item.request.url).ok().and_then(|u| u.host_str().map(String::from));
     let mut request = Request {
@@ -290,10 +290,10 @@ fn foreign(
     // A bare body, of which more is known than of others.
     let (status, content_type) = (told.status, told.content_type.clone());
     let dialect = told.dialect.clone();
-    add(What::Bare { status, content_type, dialect, named_sse: false });
-    add(What::Request(Box::new(request)));
+    add(EntryKind::Bare { status, content_type, dialect, named_sse: false });
+    add(EntryKind::Request(Box::new(request)));
     if let Ok(status @ 100..) = u16::try_from(item.response.status) {
-        add(What::Head(head(status, &item.response, &secrets)));
+        add(EntryKind::Head(head(status, &item.response, &secrets)));
     }
     let bytes = item.response.content.as_ref().map(bytes_of).transpose();
     let bytes = bytes.map_err(|why| format!("entry {number}: {why}"))?.flatten();
@@ -316,12 +316,12 @@ fn foreign(
         masked.extend(more);
     }
     let mut pieces = body(settled, None);
-    if let Some(What::Body { masked: spans, .. }) = pieces.first_mut().map(|e| &mut e.what) {
+    if let Some(EntryKind::Body { masked: spans, .. }) = pieces.first_mut().map(|e| &mut e.kind) {
         *spans = masked;
     }
-    recording.entries.extend(pieces.into_iter().map(|e| Entry { x, ..e }));
-    let what = What::End { cause: EndCause::Unknown, detail: String::new() };
-    recording.entries.push(Entry { x, at: None, what });
+    recording.entries.extend(pieces.into_iter().map(|e| Entry { exchange: x, ..e }));
+    let what = EntryKind::End { cause: EndCause::Unknown, detail: String::new() };
+    recording.entries.push(Entry { exchange: x, at: None, kind: what });
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::har;
-use crate::journal::{EndCause, Entry, Head, Micros, What, file};
+use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, file};
 
 /// What the user tells about a bare body.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,7 +79,7 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
                 .push(format!("{torn}; the program that wrote it was interrupted there"));
         }
         for entry in &mut recording.entries {
-            if let (What::Request(r), Some(dialect)) = (&mut entry.what, &told.dialect) {
+            if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
                 r.dialect.clone_from(dialect);
             }
         }
@@ -114,18 +114,22 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
 fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
     let mut open = std::collections::BTreeMap::new();
     for e in entries.iter() {
-        match e.what {
-            What::End { .. } => drop(open.remove(&e.x)),
-            _ => drop(open.insert(e.x, e.at)),
+        match e.kind {
+            EntryKind::End { .. } => drop(open.remove(&e.exchange)),
+            _ => drop(open.insert(e.exchange, e.at)),
         }
     }
     for (x, at) in open {
         if let Some(why) = torn {
-            let what = What::Note { code: "session-torn".into(), text: why.clone() };
-            entries.push(Entry { x, at, what });
+            let what = EntryKind::Note { code: "session-torn".into(), text: why.clone() };
+            entries.push(Entry { exchange: x, at, kind: what });
         }
         let detail = "the recording stops here".to_owned();
-        entries.push(Entry { x, at, what: What::End { cause: EndCause::Unknown, detail } });
+        entries.push(Entry {
+            exchange: x,
+            at,
+            kind: EntryKind::End { cause: EndCause::Unknown, detail },
+        });
     }
 }
 
@@ -198,17 +202,20 @@ impl Bare {
             out.extend(body(head.into(), at));
         }
         let cause = EndCause::Unknown;
-        out.push(Entry { x: 0, at, what: What::End { cause, detail: String::new() } });
+        out.push(Entry { exchange: 0, at, kind: EntryKind::End { cause, detail: String::new() } });
         out
     }
 
     fn begin(&mut self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
         let Told { status, content_type, dialect } = self.told.clone();
         let named_sse = self.named_sse;
-        let mut out =
-            vec![Entry { x: 0, at, what: What::Bare { status, content_type, dialect, named_sse } }];
+        let mut out = vec![Entry {
+            exchange: 0,
+            at,
+            kind: EntryKind::Bare { status, content_type, dialect, named_sse },
+        }];
         let heads = self.interim.drain(..).chain(head);
-        out.extend(heads.map(|head| Entry { x: 0, at, what: What::Head(head) }));
+        out.extend(heads.map(|head| Entry { exchange: 0, at, kind: EntryKind::Head(head) }));
         out
     }
 }
@@ -218,8 +225,8 @@ pub(super) fn body(mut bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let bytes = bytes.split_to(bytes.len().min(PIECE));
-        let what = What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
-        entries.push(Entry { x: 0, at, what });
+        let what = EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
+        entries.push(Entry { exchange: 0, at, kind: what });
     }
     entries
 }
@@ -246,7 +253,7 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
         .map(|(k, v)| {
             (
                 k.trim().to_ascii_lowercase(),
-                super::request::mask_header(k.trim(), v.trim(), &secrets),
+                crate::transport::request::mask_header(k.trim(), v.trim(), &secrets),
             )
         })
         .collect();
@@ -258,11 +265,11 @@ mod tests {
     use super::*;
 
     fn kinds(entries: &[Entry]) -> Vec<&'static str> {
-        let kind = |e: &Entry| match &e.what {
-            What::Bare { .. } => "bare",
-            What::Head(_) => "head",
-            What::Body { .. } => "body",
-            What::End { .. } => "end",
+        let kind = |e: &Entry| match &e.kind {
+            EntryKind::Bare { .. } => "bare",
+            EntryKind::Head(_) => "head",
+            EntryKind::Body { .. } => "body",
+            EntryKind::End { .. } => "end",
             _ => "?",
         };
         entries.iter().map(kind).collect()
@@ -278,9 +285,9 @@ mod tests {
                 entries.extend(bare.feed(Bytes::copy_from_slice(piece), Some(1)));
             }
             entries.extend(bare.finish(Some(2)));
-            let What::Head(interim) = &entries[1].what else { panic!("{entries:?}") };
+            let EntryKind::Head(interim) = &entries[1].kind else { panic!("{entries:?}") };
             assert!(interim.interim && interim.status == 100);
-            let What::Head(head) = &entries[2].what else { panic!("{entries:?}") };
+            let EntryKind::Head(head) = &entries[2].kind else { panic!("{entries:?}") };
             assert_eq!(
                 (head.status, head.header("content-type")),
                 (200, Some("text/event-stream"))
@@ -288,8 +295,8 @@ mod tests {
             assert_eq!(head.header("set-cookie"), Some("***"));
             let all: Vec<u8> = entries
                 .iter()
-                .flat_map(|e| match &e.what {
-                    What::Body { bytes, .. } => bytes.to_vec(),
+                .flat_map(|e| match &e.kind {
+                    EntryKind::Body { bytes, .. } => bytes.to_vec(),
                     _ => vec![],
                 })
                 .collect();
@@ -311,10 +318,10 @@ mod tests {
     fn a_session_without_an_end_gets_one() {
         let mut bytes = file::header("0", "").into_bytes();
         let head = Head { status: 200, ..Head::default() };
-        file::encode(&Entry { x: 4, at: Some(9), what: What::Head(head) }, &mut bytes);
+        file::encode(&Entry { exchange: 4, at: Some(9), kind: EntryKind::Head(head) }, &mut bytes);
         let r = read(&bytes[..], "x", &Told::default()).unwrap();
         assert!(r.is_session);
         assert_eq!(kinds(&r.entries), ["head", "end"]);
-        assert_eq!((r.entries[1].x, r.entries[1].at), (4, Some(9)));
+        assert_eq!((r.entries[1].exchange, r.entries[1].at), (4, Some(9)));
     }
 }

@@ -1,6 +1,6 @@
 //! curl command lines, as people paste them from documents and browsers: read, and written.
 
-use super::Draft;
+use crate::transport::Draft;
 
 /// What a curl command asks for.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -16,8 +16,8 @@ use super::marks::{DnsError, HelloMark, MarkLayer, Marks, Resolver};
 use super::request::{HttpVersion, Outgoing};
 use super::{Clock, tls};
 use crate::journal::{
-    EndCause, Entry, ExchangeId, Head, Headers, Limit, Masker, Micros, REDIRECT_FOLLOWED, Timeout,
-    What,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
+    REDIRECT_FOLLOWED, Timeout,
 };
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
@@ -109,8 +109,8 @@ impl Stop {
 }
 
 impl<T: Fn(Entry)> Exchange<'_, T> {
-    fn tell(&self, at: Micros, what: What) {
-        (self.tell)(Entry { x: self.x, at: Some(at), what });
+    fn tell(&self, at: Micros, what: EntryKind) {
+        (self.tell)(Entry { exchange: self.x, at: Some(at), kind: what });
     }
 
     /// Runs it; gives the request that follows a redirect, where one is to be followed.
@@ -120,7 +120,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         cancel: &CancellationToken,
         may_follow: bool,
     ) -> Option<Outgoing> {
-        self.tell(self.clock.now(), What::Request(Box::new(outgoing.request.clone())));
+        self.tell(self.clock.now(), EntryKind::Request(Box::new(outgoing.request.clone())));
         let mut masker = Masker::new(outgoing.secrets.clone());
         let total = outgoing.limits.total_timeout;
         let marks = Marks::default();
@@ -136,17 +136,17 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         self.tell_marks(&marks, None);
         let (bytes, masked) = masker.finish();
         if !bytes.is_empty() {
-            self.tell(at, What::Body { len: 0, bytes, masked });
+            self.tell(at, EntryKind::Body { len: 0, bytes, masked });
         }
         let next = follow
             .filter(|_| may_follow && stop.cause != EndCause::Cancelled)
             .and_then(|location| redirected(outgoing, &location));
         if let Some(next) = &next {
             let text = cost(outgoing, next);
-            self.tell(at, What::Note { code: REDIRECT_FOLLOWED.into(), text });
+            self.tell(at, EntryKind::Note { code: REDIRECT_FOLLOWED.into(), text });
         }
         let detail = outgoing.secrets.mask(&stop.detail);
-        self.tell(at, What::End { cause: stop.cause, detail });
+        self.tell(at, EntryKind::End { cause: stop.cause, detail });
         next
     }
 
@@ -202,7 +202,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             || matches!(head.status, 204 | 304)
             || outgoing.method == http::Method::HEAD;
         let coded = Coded::of(&head, &outgoing.secrets);
-        self.tell(at, What::Head(head));
+        self.tell(at, EntryKind::Head(head));
         let body = http::Response::from(response).into_body();
         self.body(body, outgoing, masker, coded, announced).await
     }
@@ -249,9 +249,9 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                         bytes = [bytes, stars].concat().into();
                         masked.extend(span);
                     }
-                    self.tell(at, What::Body { len, bytes, masked });
+                    self.tell(at, EntryKind::Body { len, bytes, masked });
                     if let Some(text) = coded.as_mut().and_then(Coded::note) {
-                        self.tell(at, What::Note { code: "body-withheld".into(), text });
+                        self.tell(at, EntryKind::Note { code: "body-withheld".into(), text });
                     }
                     if over {
                         return Stop::new(EndCause::Limit(Limit::Body), "");
@@ -260,7 +260,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
                         let trailers = headers(&trailers, &outgoing.secrets);
-                        self.tell(at, What::Trailers(trailers));
+                        self.tell(at, EntryKind::Trailers(trailers));
                     }
                 }
             }
@@ -275,14 +275,14 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         }
         if let Some((at, addresses)) = &marks.resolved {
             let addresses = addresses.iter().map(|a| a.ip().to_string()).collect();
-            self.tell(*at, What::Resolved { addresses });
+            self.tell(*at, EntryKind::Resolved { addresses });
         }
         let tcp = marks.hello.or(marks.connected);
         if let Some(at) = tcp {
-            self.tell(at, What::Connected { peer: peer.map(|p| p.to_string()) });
+            self.tell(at, EntryKind::Connected { peer: peer.map(|p| p.to_string()) });
         }
         if let (Some(_), Some(at)) = (marks.hello, marks.connected) {
-            self.tell(at, What::Tls { detail: "TLS handshake done".into() });
+            self.tell(at, EntryKind::Tls { detail: "TLS handshake done".into() });
         }
     }
 }

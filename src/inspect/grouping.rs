@@ -104,22 +104,22 @@ impl Inspection {
 #[cfg(test)]
 mod tests {
     use crate::inspect::{Inspection, Options};
-    use crate::journal::{EndCause, Entry, Head, What};
+    use crate::journal::{EndCause, Entry, EntryKind, Head};
 
     fn story(status: u16, body: &str) -> Vec<String> {
         let mut i = Inspection::new(std::sync::Arc::new(Options::default()));
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
         let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
         let what = [
-            What::Request(Box::new(crate::journal::Request {
+            EntryKind::Request(Box::new(crate::journal::Request {
                 dialect: "openai-chat".into(),
                 ..Default::default()
             })),
-            What::Head(Head { status, headers, ..Head::default() }),
-            What::Body { len: bytes.len() as u32, bytes, masked: Vec::new() },
-            What::End { cause: EndCause::Complete, detail: String::new() },
+            EntryKind::Head(Head { status, headers, ..Head::default() }),
+            EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() },
+            EntryKind::End { cause: EndCause::Complete, detail: String::new() },
         ];
-        what.into_iter().for_each(|what| i.push(&Entry { x: 0, at: None, what }));
+        what.into_iter().for_each(|what| i.push(&Entry { exchange: 0, at: None, kind: what }));
         let told = |g: &super::Group| {
             let code = i.findings()[g.findings[0]].code();
             format!("{}{code} {}", if g.under { "- " } else { "" }, i.times(g))

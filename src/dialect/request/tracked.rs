@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use super::{Notes, Said};
 
 /// A request's body being read: each value has a path, and is known to have been read or not.
-pub struct Sheet<'a> {
+pub struct TrackedJson<'a> {
     root: &'a Value,
     /// What each value stands in, and how it is called there.
     places: HashMap<*const Value, (&'a Value, Step<'a>)>,
@@ -25,7 +25,7 @@ enum Step<'a> {
     Item(usize),
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> TrackedJson<'a> {
     /// Nothing of it is read yet.
     pub fn new(root: &'a Value) -> Self {
         let mut places = HashMap::new();
@@ -158,11 +158,11 @@ pub(super) fn walk<'a>(
     }
 }
 
-/// One value of a [`Sheet`]. To look is free; what is taken counts as read.
+/// One value of a [`TrackedJson`]. To look is free; what is taken counts as read.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     value: &'a Value,
-    sheet: &'a Sheet<'a>,
+    sheet: &'a TrackedJson<'a>,
 }
 
 impl<'a> Node<'a> {

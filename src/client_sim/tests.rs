@@ -2,19 +2,24 @@ use std::sync::Arc;
 
 use super::*;
 use crate::inspect::Options;
-use crate::journal::{Entry, What};
+use crate::journal::{Entry, EntryKind};
 
 /// A bare body as a client reads it, in reads of `step` bytes.
 fn seen(body: &[u8], step: usize) -> Inspection {
     let mut seen = Inspection::new(Arc::new(Options::default()));
-    let entry = |what| Entry { x: 0, at: None, what };
+    let entry = |what| Entry { exchange: 0, at: None, kind: what };
     let dialect = Some("openai-chat".into());
-    seen.push(&entry(What::Bare { status: None, content_type: None, dialect, named_sse: true }));
+    seen.push(&entry(EntryKind::Bare {
+        status: None,
+        content_type: None,
+        dialect,
+        named_sse: true,
+    }));
     for read in body.chunks(step) {
         let bytes = bytes::Bytes::copy_from_slice(read);
-        seen.push(&entry(What::Body { len: read.len() as u32, bytes, masked: Vec::new() }));
+        seen.push(&entry(EntryKind::Body { len: read.len() as u32, bytes, masked: Vec::new() }));
     }
-    seen.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
+    seen.push(&entry(EntryKind::End { cause: EndCause::Unknown, detail: String::new() }));
     seen
 }
 
@@ -37,13 +42,14 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
         for lens in LENSES.iter().filter(|l| l.dialect == "openai-chat") {
             let mut growing = Inspection::new(Arc::new(Options::default()));
             let mut run = Run::new(lens);
-            let entry = |what| Entry { x: 0, at: None, what };
+            let entry = |what| Entry { exchange: 0, at: None, kind: what };
             for byte in body {
                 let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
-                growing.push(&entry(What::Body { len: 1, bytes, masked: Vec::new() }));
+                growing.push(&entry(EntryKind::Body { len: 1, bytes, masked: Vec::new() }));
                 run.advance(&growing);
             }
-            growing.push(&entry(What::End { cause: EndCause::Unknown, detail: String::new() }));
+            growing
+                .push(&entry(EntryKind::End { cause: EndCause::Unknown, detail: String::new() }));
             run.advance(&growing);
             assert_eq!(run.given(), Run::of(lens, &whole).given(), "{}", lens.name);
         }

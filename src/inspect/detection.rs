@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::Inspection;
 use super::rule::Context;
-use crate::dialect::{self, Confidence, Dialect, ErrorShape, Fact, Payload, Sign, Variant};
+use crate::dialect::{
+    self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
+};
 use crate::frame::Kind;
 use crate::journal::{Head, Request};
 
@@ -14,28 +16,28 @@ const MAX_ASKED: u16 = 256;
 /// The dialect of Chat Completions' family, which alone has variants.
 const CHAT: &str = "openai-chat";
 
-/// A dialect that was recognised.
-pub struct Recognised {
+/// A dialect that was recognized.
+pub struct Recognized {
     /// Which.
     pub dialect: &'static dyn Dialect,
     /// How sure it is, and by what.
-    pub sign: Sign,
+    pub sign: Evidence,
     /// The frame that told.
     pub frame: u32,
 }
 
 /// What is known of what is spoken.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct Detection {
     configured: Option<&'static dyn Dialect>,
-    found: Option<Recognised>,
+    found: Option<Recognized>,
     asked: u16,
     variant: Option<(&'static Variant, Cow<'static, str>)>,
     /// Size of the shape table when a chunk was last asked for its variant.
     paths: usize,
 }
 
-impl Known {
+impl Detection {
     /// Takes in the dialect that the user told, and gives it.
     pub(super) fn configure(&mut self, name: &str) -> Option<&'static dyn Dialect> {
         self.configured = dialect::find(name);
@@ -73,7 +75,7 @@ impl Known {
             return None;
         }
         self.asked += u16::from(payload.json.is_some());
-        let told = dialect::recognise(payload);
+        let told = dialect::recognize(payload);
         // Of a stream a guess is as good as any; a lone error body is everybody's.
         let lone = payload.kind == Kind::Body && told.is_none();
         let (dialect, sign) = told.or_else(|| dialect::fallback(payload))?;
@@ -82,7 +84,7 @@ impl Known {
         }
         let fresh = self.found.as_ref().is_none_or(|f| f.dialect.name() != dialect.name());
         if !lone {
-            self.found = Some(Recognised { dialect, sign, frame });
+            self.found = Some(Recognized { dialect, sign, frame });
         }
         (fresh && self.configured.is_none()).then_some(dialect)
     }
@@ -111,7 +113,7 @@ impl Known {
         Some((variant, by))
     }
 
-    fn misread(&self) -> Option<&Recognised> {
+    fn misread(&self) -> Option<&Recognized> {
         let configured = self.configured?;
         self.found.as_ref().filter(|f| {
             f.sign.confidence >= Confidence::Likely && f.dialect.family() != configured.family()
@@ -120,10 +122,10 @@ impl Known {
 
     /// Whether a fact is only what a decoder of the wrong dialect takes for an error: a payload
     /// without an `error` member, which is one of the right dialect's.
-    pub(super) fn makes_up(&self, fact: &Fact<'_>, payload: &Payload<'_>) -> bool {
-        matches!(fact, Fact::Error(e) if e.shape == ErrorShape::Flat)
+    pub(super) fn makes_up(&self, fact: &DecodeEvent<'_>, payload: &Payload<'_>) -> bool {
+        matches!(fact, DecodeEvent::Error(e) if e.shape == ErrorShape::Flat)
             && self.misread().is_some_and(|found| {
-                let told = dialect::recognise(payload);
+                let told = dialect::recognize(payload);
                 told.is_some_and(|(d, _)| d.family() == found.dialect.family())
             })
     }
@@ -136,29 +138,29 @@ impl Known {
 }
 
 impl Inspection {
-    /// The dialect that is read: the configured one, or the one recognised.
+    /// The dialect that is read: the configured one, or the one recognized.
     pub fn dialect(&self) -> Option<&'static dyn Dialect> {
-        self.known.dialect()
+        self.detection.dialect()
     }
 
-    /// Whether the dialect was recognised and not told.
+    /// Whether the dialect was recognized and not told.
     pub fn dialect_is_guessed(&self) -> bool {
-        self.known.configured.is_none()
+        self.detection.configured.is_none()
     }
 
     /// The dialect that the bytes tell, whatever is configured.
-    pub fn recognised(&self) -> Option<&Recognised> {
-        self.known.found.as_ref()
+    pub fn recognized(&self) -> Option<&Recognized> {
+        self.detection.found.as_ref()
     }
 
     /// The dialect that the bytes are of, where they are read as another because the user said so.
-    pub fn misread(&self) -> Option<&Recognised> {
-        self.known.misread()
+    pub fn misread(&self) -> Option<&Recognized> {
+        self.detection.misread()
     }
 
     /// Whose variant of Chat Completions this is, and by what that is told.
     pub fn variant(&self) -> Option<(&'static Variant, &str)> {
-        self.known.variant().filter(|_| self.misread().is_none())
+        self.detection.variant().filter(|_| self.misread().is_none())
     }
 
     /// Dialect and variant, for titles: `openai-chat · groq`.
@@ -172,8 +174,8 @@ impl Inspection {
 
     /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
     /// where it was told, or is not known.
-    pub fn how_recognised(&self) -> Option<String> {
-        let found = self.recognised().filter(|_| self.dialect_is_guessed())?;
+    pub fn how_recognized(&self) -> Option<String> {
+        let found = self.recognized().filter(|_| self.dialect_is_guessed())?;
         Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))
     }
 }

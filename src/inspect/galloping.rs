@@ -5,7 +5,7 @@
 /// A bisection of a million rows touches twenty places that are far apart in memory, and to draw a
 /// screen takes hundreds of them. Where things come at a nearly even pace a guess is nearly right,
 /// and a search around it touches two or three; a bad guess costs twice a bisection.
-pub fn partition_near<T>(rows: &[T], guess: usize, is_before: impl Fn(&T) -> bool) -> usize {
+pub fn partition_galloping<T>(rows: &[T], guess: usize, is_before: impl Fn(&T) -> bool) -> usize {
     let guess = guess.min(rows.len());
     let (mut from, mut to) = (guess, guess);
     let mut step = 1;
@@ -28,7 +28,7 @@ pub fn partition_near<T>(rows: &[T], guess: usize, is_before: impl Fn(&T) -> boo
 
 #[cfg(test)]
 mod tests {
-    use super::partition_near;
+    use super::partition_galloping;
 
     #[test]
     fn any_guess_finds_the_same() {
@@ -37,7 +37,7 @@ mod tests {
             for wanted in 0..22 {
                 let expected = rows.partition_point(|r| *r < wanted);
                 for guess in 0..25 {
-                    let found = partition_near(&rows, guess, |r| *r < wanted);
+                    let found = partition_galloping(&rows, guess, |r| *r < wanted);
                     assert_eq!(found, expected, "{len} {wanted} {guess}");
                 }
             }

@@ -1,0 +1,8 @@
+//! What is kept: sessions as they are recorded, and recordings of every kind as they are read back.
+
+pub mod curl;
+pub mod file;
+mod har;
+mod recorder;
+
+pub use recorder::{Autosave, Recorder};
