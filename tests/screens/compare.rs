@@ -57,7 +57,7 @@ fn on(entries: Vec<Entry>, size: (u16, u16), text: &str) -> Played {
 }
 
 fn snapshot(name: &str, played: &Played) {
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+    insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(name, played.text());
     });
 }

@@ -3,7 +3,7 @@
 use super::play::{Played, chunk, exchange, opened, play, reasoning_only, screen, startup};
 
 fn snapshot(name: &str, played: &Played) {
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+    insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(name, played.text());
     });
 }

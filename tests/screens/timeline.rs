@@ -35,7 +35,7 @@ fn the_timeline_at_every_common_size() {
         for (name, text) in [("small", "5"), ("zoomed", "5z")] {
             let played = play(opened(eventful()), (width, height), text, Vec::new());
             insta::with_settings!({
-                snapshot_path => "../snapshots", prepend_module_to_snapshot => false
+                snapshot_path => "snapshots", prepend_module_to_snapshot => false
             }, {
                 insta::assert_snapshot!(
                     format!("timeline-{name}-{width}x{height}"),

@@ -73,7 +73,7 @@ fn what_would_be_lost_is_shown_before_anything_is_done() {
         played.shows("Enter translate");
         played.shows("n keep my text");
         played.shows("Esc back");
-        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(format!("translate-{width}x{height}"), played.text());
         });
     }

@@ -1,6 +1,5 @@
 //! `--repeat`, `--parallel`, `--sizes`, `--bisect`, as a user or a script runs them.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;

@@ -5,8 +5,6 @@
 //! not come. What is only `info` may come on top; a lab that is quick, local and bare shows a few
 //! of those everywhere, and listing them in each file would say nothing.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;

@@ -4,8 +4,6 @@
 //! A case is a folder `tests/corpus/CODE` with a body file (if there is a body) and `case.json`,
 //! the fields of [`Case`]. `expected` lists all findings of the case, in any order.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

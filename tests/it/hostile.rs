@@ -2,8 +2,6 @@
 //! bytes, frames and JSON. Nothing panics, the frames tile the body, and no number on the wire
 //! decides how much memory is taken.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

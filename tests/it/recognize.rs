@@ -1,6 +1,5 @@
 //! Recognition, held against recordings: which dialect a body is of, how sure that is, what happens
 //! where another was set, and whose variant of Chat Completions it is.
-#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

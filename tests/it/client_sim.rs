@@ -6,8 +6,6 @@
 //! the beginning of its words. Where a client did now this, now that with the same bytes, because it
 //! depends on what comes in one read, the recording has both, and the row says one of them. With SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
 //! The real program in a real terminal: what it shows first, what keys do, and that it gives the
 //! terminal back however it ends.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod terminal;
 

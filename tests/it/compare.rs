@@ -1,5 +1,4 @@
 //! `sselens compare`, as a user or a script runs it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Output};
 

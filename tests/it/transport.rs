@@ -1,5 +1,4 @@
 //! The transport, against small servers that do one thing each: TLS, redirects, trailers, codings.
-#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,4 @@
 //! The architecture, held: layers only point down, the core is pure, files stay small.
-#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

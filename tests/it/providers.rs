@@ -1,5 +1,4 @@
 //! Providers from outside: the list, what a LiteLLM configuration becomes, and signed requests.
-#![expect(clippy::unwrap_used, reason = "a test that fails has to stop")]
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,19 @@
+//! The program and its library from outside, without a terminal: one binary, a module a subject.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod cli;
+mod client_sim;
+mod compare;
+mod export;
+mod findings;
+mod hostile;
+mod kill;
+mod lab;
+mod lab_dialects;
+mod layering;
+mod providers;
+mod recognize;
+mod repeat;
+mod scenarios;
+mod sdks;
+mod transport;
