@@ -1,17 +1,59 @@
 //! sselens: see every byte of an LLM stream, and who broke it.
+//!
+//! The program is a thin shell around a pure core, and the core is a library of its own: feature
+//! `core` (without the default features) brings no clock, no network, no disk and no terminal.
+//! Bytes go in, frames, answers and findings come out:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use sselens::inspect::Inspection;
+//! use sselens::journal::{EndCause, Entry, EntryKind};
+//!
+//! let body = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+//! let mut inspection = Inspection::new(Arc::default());
+//! let mut push = |kind| inspection.push(&Entry { exchange: 0, at: None, kind });
+//! push(EntryKind::Bare { status: None, content_type: None, dialect: None, named_sse: true });
+//! push(EntryKind::Body { len: body.len() as u32, bytes: body[..].into(), masked: Vec::new() });
+//! push(EntryKind::End { cause: EndCause::Unknown, detail: String::new() });
+//!
+//! assert_eq!(inspection.frames().len(), 1);
+//! assert!(inspection.findings().iter().any(|finding| finding.code().to_string() == "finish-missing"));
+//! ```
+//!
+//! `examples/findings.rs` is the same as a program.
+//!
+//! | feature | modules |
+//! |---|---|
+//! | `core` | [`json`], [`text`], [`journal`], [`frame`], [`dialect`], [`inspect`], [`client_sim`] |
+//! | `lab` | `lab` and `clock` too |
+//! | `program` (default) | all of them, and the binary |
 
-pub mod action;
-pub mod cli;
+// The core: no clock, no network, no disk, no terminal.
 pub mod client_sim;
-pub mod config;
 pub mod dialect;
 pub mod frame;
 pub mod inspect;
 pub mod journal;
 pub mod json;
-pub mod lab;
-pub mod report;
-pub mod storage;
 pub mod text;
+
+#[cfg(feature = "lab")]
+pub mod clock;
+#[cfg(feature = "lab")]
+pub mod lab;
+
+#[cfg(feature = "program")]
+pub mod action;
+#[cfg(feature = "program")]
+pub mod cli;
+#[cfg(feature = "program")]
+pub mod config;
+#[cfg(feature = "program")]
+pub mod report;
+#[cfg(feature = "program")]
+pub mod storage;
+#[cfg(feature = "program")]
 pub mod transport;
+#[cfg(feature = "program")]
 pub mod tui;

@@ -13,7 +13,7 @@ use super::scenario::{UsageMode, find, scenarios};
 use super::script::{self, Script};
 use super::speaker::{self, Manner, Refusal, Row};
 use super::wire::{Gone, Wire};
-use crate::transport::Clock;
+use crate::clock::Clock;
 
 /// 2026-01-01: the time of every answer of a lab with a seed.
 pub(super) const SEEDED_TIME: u64 = 1_767_225_600;

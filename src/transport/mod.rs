@@ -2,7 +2,6 @@
 
 mod body_size;
 mod client;
-mod clock;
 mod coded;
 mod engine;
 mod marks;
@@ -10,8 +9,8 @@ pub mod request;
 mod sign;
 mod tls;
 
+pub use crate::clock::Clock;
 pub use body_size::{filler, pad};
-pub use clock::Clock;
 pub use engine::Engine;
 
 pub use crate::action::Draft;

@@ -28,6 +28,7 @@ const CORE: usize = 7;
 
 /// What the core must not name.
 const IMPURE: &[&str] = &[
+    "crate::clock",
     "tokio::",
     "reqwest::",
     "ratatui::",
