@@ -37,6 +37,7 @@ impl Loaded {
             providers: Vec::new(),
             draft: Draft { body: b"{}".to_vec(), ..Draft::default() },
             session: None,
+            open: None,
             options: Arc::default(),
             keys: Keymap::new(&config.keys).expect("the built-in keys"),
             theme: Theme::new(&config.themes.by_name["dark"], true),

@@ -1,9 +1,9 @@
-//! Deeds outside the state of the screen, and what comes of them.
+//! Effects outside the state of the screen, and their results.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Pair};
+use super::{Draft, Opened, Pair};
 use crate::journal::{Entry, ExchangeId};
 
 /// Something to be done outside.
@@ -35,6 +35,10 @@ pub enum Effect {
     LoadFile(PathBuf),
     /// Read a recording whose exchanges join those of the session.
     LoadBeside(PathBuf),
+    /// Stop reading the recording that is being opened.
+    StopLoading,
+    /// Make these entries the session: the recorder begins anew with them.
+    BeginSession(Arc<Vec<Entry>>),
     /// Read a file into the request's body.
     LoadRequest(PathBuf),
     /// Put text into the clipboard.
@@ -52,19 +56,26 @@ pub enum Effect {
     Quit,
 }
 
-/// What became of an effect.
-#[derive(Debug, Clone)]
+/// The result of an effect.
+#[derive(Debug)]
 pub enum Done {
     /// It went well, and here is a sentence about it.
     Said(String),
     /// It failed, and here is why.
     Failed(String),
-    /// A file's entries, instead of the session's so far.
-    Loaded {
+    /// A recording is being read: this much of it is done.
+    Loading {
         /// The file's name, for the title.
         name: String,
-        /// Its entries, which the recorder has too.
-        entries: Arc<Vec<Entry>>,
+        /// How many thousandths of the work are done.
+        permille: u16,
+    },
+    /// A recording was read, to take the place of the session so far.
+    Loaded(Box<Opened>),
+    /// Reading a recording was stopped, or failed at the start of the program, which ends.
+    NotLoaded {
+        /// The program was started to show this recording.
+        ends: bool,
     },
     /// Two requests are on their way.
     Comparing {
@@ -73,12 +84,14 @@ pub enum Done {
         /// The numbers of A and B.
         ids: [ExchangeId; 2],
     },
-    /// A file's exchanges, under numbers of their own.
-    Beside {
-        /// The file's name, for the title.
-        name: String,
-        /// Its entries.
-        entries: Vec<Entry>,
+    /// A file's exchanges, under unused numbers, to join those of the session.
+    Beside(Box<Opened>),
+    /// The body that [`Effect::CompareWith`] read.
+    BodyBeside {
+        /// The request, A.
+        draft: Box<Draft>,
+        /// The body of B.
+        body: Vec<u8>,
     },
     /// The bytes that [`Effect::LoadRequest`] read.
     Request(Vec<u8>),

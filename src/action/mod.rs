@@ -9,10 +9,12 @@
 mod draft;
 mod effect;
 mod keymap;
+mod opened;
 
 pub use draft::{Draft, Pair};
 pub use effect::{Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show};
+pub use opened::{Folded, Opened};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {

@@ -42,6 +42,19 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 /// A sentence that names the file, and the line where it is damaged.
 pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
+    open_watched(path, told, &mut |_| true)
+}
+
+/// Opens a recording and reports after each read how many bytes were read so far; reading stops
+/// when `progress` returns false.
+///
+/// # Errors
+/// Those of [`open`]; stopped, any.
+pub fn open_watched(
+    path: &Path,
+    told: &Told,
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<Recording, String> {
     let shown =
         if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let bad = |e: &dyn std::fmt::Display| format!("{shown}: {e}");
@@ -49,11 +62,30 @@ pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
     if path == Path::new("-") {
         return read(std::io::stdin().lock(), name, told).map_err(|e| bad(&e));
     }
-    let file = std::fs::File::open(path).map_err(|e| bad(&e))?;
-    if file.metadata().is_ok_and(|m| m.is_dir()) {
+    let input = std::fs::File::open(path).map_err(|e| bad(&e))?;
+    if input.metadata().is_ok_and(|m| m.is_dir()) {
         return Err(bad(&"is a folder, not a recording"));
     }
-    read(BufReader::new(file), name, told).map_err(|e| bad(&e))
+    let watched = Watched { input, read: 0, progress };
+    read(BufReader::with_capacity(64 << 10, watched), name, told).map_err(|e| bad(&e))
+}
+
+/// A file that reports how much of it was read.
+struct Watched<'a> {
+    input: std::fs::File,
+    read: u64,
+    progress: &'a mut dyn FnMut(u64) -> bool,
+}
+
+impl std::io::Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.input.read(buffer)?;
+        self.read += n as u64;
+        if !(self.progress)(self.read) {
+            return Err(std::io::Error::other("stopped"));
+        }
+        Ok(n)
+    }
 }
 
 /// Reads a recording; `name` is the file's, for its ending. A session is taken in line by line, and

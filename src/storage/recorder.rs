@@ -93,10 +93,18 @@ impl Recorder {
     /// # Errors
     /// Those of the file system.
     pub fn also(&self, path: &Path) -> std::io::Result<u64> {
-        let (reply, answer) = channel();
-        let gone = || std::io::Error::other("the recorder has stopped");
-        self.orders.send(Order::Also(path.to_owned(), reply)).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        self.saver()(path)
+    }
+
+    /// [`Recorder::also`] for another thread: it blocks until the file holds everything so far.
+    pub fn saver(&self) -> impl FnOnce(&Path) -> std::io::Result<u64> + Send + 'static {
+        let orders = self.orders.clone();
+        move |path| {
+            let (reply, answer) = channel();
+            let gone = || std::io::Error::other("the recorder has stopped");
+            orders.send(Order::Also(path.to_owned(), reply)).map_err(|_| gone())?;
+            answer.recv().map_err(|_| gone())?
+        }
     }
 
     /// Waits until everything handed over so far is with the kernel, or could not be written.

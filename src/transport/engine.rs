@@ -103,9 +103,10 @@ impl Engine {
         self.next.fetch_max(first, Ordering::Relaxed);
     }
 
-    /// The first of `count` numbers that no other exchange gets.
-    pub fn reserve(&self, count: u32) -> ExchangeId {
-        self.next.fetch_add(count, Ordering::Relaxed)
+    /// A function that takes `count` numbers that no other exchange gets; it returns the first.
+    pub fn numbers(&self) -> impl FnOnce(u32) -> ExchangeId + Send + 'static {
+        let next = Arc::clone(&self.next);
+        move |count| next.fetch_add(count, Ordering::Relaxed)
     }
 
     /// Stops an exchange: its connection is dropped at once, and its end is told.

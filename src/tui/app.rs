@@ -14,7 +14,7 @@ use super::pane::{PaneId, answer, detail, frames, request, timeline};
 use super::theme::Theme;
 use super::widget::wrap::Wrap;
 use super::{ProviderInfo, Startup, Tools};
-use crate::action::{Action, Context, Done, Effect, Keymap};
+use crate::action::{Action, Context, Done, Draft, Effect, Folded, Keymap, Opened, Pair};
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::transport::News;
@@ -45,6 +45,15 @@ pub(super) struct Message {
     pub bad: bool,
     /// What it says; made visible.
     pub text: String,
+}
+
+/// A recording that is being read and folded, elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Loading {
+    /// The file's name.
+    pub name: String,
+    /// How many thousandths of the work are done.
+    pub permille: u16,
 }
 
 /// The state of the screen.
@@ -87,6 +96,8 @@ pub struct App {
     pub(super) effects: Vec<Effect>,
     /// Names of files that were asked for, which are proposed no second time.
     pub(super) proposed: BTreeSet<String>,
+    /// A recording that is being opened.
+    pub(super) loading: Option<Loading>,
     /// Trouble that is told once the keys that hide it have passed.
     later: Vec<String>,
 }
@@ -124,13 +135,24 @@ impl App {
             repeat: None,
             effects: Vec::new(),
             proposed: BTreeSet::new(),
+            loading: None,
             later: startup.messages,
         };
-        if let Some((name, entries)) = startup.session {
-            app.open(name, &entries);
+        if let Some(opened) = startup.session {
+            app.open(opened);
+        }
+        if let Some(path) = startup.open {
+            app.loading = Some(Loading { name: path.display().to_string(), permille: 0 });
+            app.focus = PaneId::Frames;
+            app.effects.push(Effect::LoadFile(path));
         }
         app.next_message();
         app
+    }
+
+    /// What is to be done outside before anything happens.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
     }
 
     /// Takes in an event that happened at `now`; gives what is to be done outside.
@@ -287,17 +309,13 @@ impl App {
         }
     }
 
-    fn open(&mut self, name: String, entries: &[Entry]) {
+    /// Shows a recording in place of the session so far.
+    fn open(&mut self, opened: Opened) {
         self.exchanges.clear();
         self.sent = super::sent::Sent::default();
         self.compare = None;
-        for entry in entries {
-            self.entry(entry, false);
-        }
-        for exchange in &mut self.exchanges {
-            exchange.rest();
-        }
-        self.file = Some(name);
+        self.join(opened.exchanges);
+        self.file = Some(opened.name);
         self.focus = PaneId::Frames;
         self.show(0);
         // Beside a recording stands what was sent, unless the user has begun something else.
@@ -306,11 +324,17 @@ impl App {
         }
     }
 
+    /// Adds a recording's exchanges to the session's.
+    pub(super) fn join(&mut self, exchanges: Vec<Folded>) {
+        self.exchanges.extend(exchanges.into_iter().map(Exchange::recorded));
+    }
+
     fn done(&mut self, done: Done) {
         let asked = self.asked.take();
         match done {
             Done::Said(text) => self.say(text),
             Done::Failed(text) => {
+                self.loading = None;
                 self.sending = false;
                 self.sent.forget();
                 self.repeat_failed();
@@ -319,17 +343,36 @@ impl App {
                     None => self.complain(&text),
                 }
             }
-            Done::Loaded { name, entries } => {
-                if self.is_running() {
-                    self.complain("A stream is running: the file was not opened.");
-                    return;
-                }
-                self.say(format!("opened {name}"));
-                self.open(name, &entries);
+            Done::Loading { name, permille } => {
+                self.asked = asked;
+                self.loading = Some(Loading { name, permille });
+            }
+            Done::Loaded(_) if self.is_running() => {
+                self.loading = None;
+                self.complain("A stream is running: the file was not opened.");
+            }
+            Done::Loaded(opened) => {
+                self.loading = None;
+                self.effects.push(Effect::BeginSession(Arc::clone(&opened.entries)));
+                self.say(format!("opened {}", opened.name));
+                self.open(*opened);
+            }
+            Done::NotLoaded { ends: true } => self.effects.push(Effect::Quit),
+            Done::NotLoaded { ends: false } => {
+                self.loading = None;
+                self.say("Opening stopped");
             }
             Done::Request(bytes) => self.request.load(bytes),
+            Done::BodyBeside { draft, body } => {
+                let b = Draft { body, ..(*draft).clone() };
+                let pair = Pair { drafts: [*draft, b], apart: true };
+                self.effects.push(Effect::Compare(Box::new(pair)));
+            }
             Done::Comparing { pair, ids } => self.comparing(pair, ids),
-            Done::Beside { name, entries } => self.joined(&name, &entries),
+            Done::Beside(opened) => {
+                self.loading = None;
+                self.joined(*opened);
+            }
         }
     }
 

@@ -128,6 +128,9 @@ impl App {
         if let Some(told) = self.repeat_state() {
             return vec![(told, Role::Running)];
         }
+        if let Some(loading) = &self.loading {
+            return vec![(format!("● opening {} %", loading.permille / 10), Role::Running)];
+        }
         let Some(exchange) = self.exchange() else {
             let word = if self.sending { "● sending" } else { "ready" };
             let role = if self.sending { Role::Running } else { Role::Dim };
@@ -177,6 +180,7 @@ impl App {
         let Some(exchange) = self.exchange() else {
             let send = self.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
             let text = match self.file {
+                _ if self.loading.is_some() => self.opening(),
                 Some(_) => "Nothing has come yet.".to_owned(),
                 None => format!("A request is ready. {send} sends it."),
             };
@@ -211,6 +215,14 @@ impl App {
         } else {
             (sign, "The recording ends before the stream does.".to_owned(), role)
         }
+    }
+
+    /// How far the recording is that is being opened.
+    pub(super) fn opening(&self) -> String {
+        let Some(loading) = &self.loading else { return String::new() };
+        let name = crate::text::preview(&loading.name, 60);
+        let stop = self.keys.key_for(&[Context::Everywhere], Action::Interrupt).unwrap_or_default();
+        format!("Opening {name}: {} %. {stop} stops.", loading.permille / 10)
     }
 
     fn draw_tabs(&self, area: Rect, buf: &mut Buffer) {
@@ -301,7 +313,7 @@ impl App {
             // One key has two meanings; only one of them counts now.
             let label = match action {
                 Action::Interrupt if self.only_piped() => "quit",
-                Action::Interrupt if self.is_running() => "stop",
+                Action::Interrupt if self.is_running() || self.loading.is_some() => "stop",
                 Action::Accept if contexts.first() == Some(&Context::Prompt) => "confirm",
                 _ => action.short(),
             };

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::theme::Role;
+use crate::action::Folded;
 use crate::dialect::Channel;
 use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
@@ -94,10 +95,11 @@ impl Exchange {
         }
     }
 
-    /// A recording begins at its first frame.
-    pub(super) fn rest(&mut self) {
-        self.follow = false;
-        self.frame = (!self.seen.frames().is_empty()).then_some(0);
+    /// An exchange of a recording, which begins at its first frame.
+    pub(super) fn recorded(folded: Folded) -> Self {
+        let frame = (!folded.inspection.frames().is_empty()).then_some(0);
+        let new = Self::new(folded.id, folded.inspection, false);
+        Self { frame, follow: false, last: folded.last, ..new }
     }
 
     /// Whether more can come.

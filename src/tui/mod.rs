@@ -22,17 +22,17 @@ mod verbs;
 mod widget;
 
 pub use app::{App, Event};
-pub use run::{Deeds, Ended, Run, Screen, Signal, run};
+pub use run::{Console, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::action::Draft;
-use crate::action::Keymap;
+use crate::action::{Draft, Keymap, Opened};
 use crate::inspect::compare::Comparison;
 use crate::inspect::tally::Tally;
 use crate::inspect::{Inspection, Options};
-use crate::journal::{Entry, ExchangeId, Request};
+use crate::journal::{ExchangeId, Request};
 
 /// A provider as the screen needs to know it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -147,14 +147,16 @@ impl std::fmt::Debug for Tools {
 }
 
 /// What the screen begins with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Startup {
     /// The providers to choose from.
     pub providers: Vec<ProviderInfo>,
     /// What stands in the editor. An empty body is replaced by the provider's minimal request.
     pub draft: Draft,
-    /// Name and entries of the file that was opened.
-    pub session: Option<(String, Arc<Vec<Entry>>)>,
+    /// The recording that was opened.
+    pub session: Option<Opened>,
+    /// A recording that is opened while the screen is there already.
+    pub open: Option<PathBuf>,
     /// Thresholds and severities.
     pub options: Arc<Options>,
     /// Key bindings.

@@ -4,6 +4,7 @@
 //! each to [`App::update`] and draws. It is generic over the backend and over the input, so that
 //! tests drive exactly this loop. When nothing happens and no stream runs, nothing wakes it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -24,19 +25,22 @@ use crate::transport::{Clock, News};
 const FRAME: u64 = 16_000;
 /// How often a running clock is redrawn, in microseconds.
 const TICK: u64 = 200_000;
-/// How much news is taken at once, so that a fast stream never keeps a key waiting.
+/// How much news is taken at once.
 const BATCH: usize = 256;
+/// How long news is taken in before keys are looked at again, in microseconds: a fast stream must
+/// not keep a key waiting.
+const SLICE: u64 = 8_000;
 
 /// Who does what the screen asks for. Nothing here may block: long work goes to a task, and its
 /// result to `done`.
-pub trait Deeds {
+pub trait EffectRunner {
     /// Does it, or sees to it that it is done. [`Effect::Copy`], `Redraw`, `Suspend` and `Quit`
     /// never come here.
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>);
 }
 
 /// The terminal beyond the drawing of cells.
-pub trait Screen {
+pub trait Console {
     /// A drawing begins.
     ///
     /// # Errors
@@ -95,21 +99,21 @@ impl Ended {
 }
 
 /// Everything that the loop works with.
-pub struct Run<'a, B: Backend, S, D> {
+pub struct Run<'a, B: Backend, C, R> {
     /// Where to draw.
     pub terminal: &'a mut Terminal<B>,
     /// The terminal beyond that.
-    pub screen: &'a mut S,
+    pub console: &'a mut C,
     /// Who does what the screen asks for.
-    pub deeds: &'a mut D,
+    pub effects: &'a mut R,
     /// The one clock.
     pub clock: Clock,
 }
 
 /// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what
 /// came, and there is nobody to tell.
-pub async fn run<B, S, D, I, G>(
-    mut on: Run<'_, B, S, D>,
+pub async fn run<B, C, R, I, G>(
+    mut on: Run<'_, B, C, R>,
     startup: Startup,
     mut input: I,
     mut signals: G,
@@ -117,14 +121,15 @@ pub async fn run<B, S, D, I, G>(
 ) -> Ended
 where
     B: Backend,
-    S: Screen,
-    D: Deeds,
+    C: Console,
+    R: EffectRunner,
     I: Stream<Item = io::Result<Input>> + Unpin,
     G: Stream<Item = Signal> + Unpin,
 {
     let (done_tx, mut done) = unbounded_channel();
     let mut app = App::new(startup);
     let mut batch = Vec::with_capacity(BATCH);
+    let mut pending = VecDeque::new();
     let (mut news_open, mut signals_open) = (true, true);
     let mut dirty = true;
     let mut drawn: Option<u64> = None;
@@ -133,7 +138,15 @@ where
         Ok(size) => app.resize(size.width, size.height),
         Err(_) => return Ended::Vanished,
     }
+    let mut effects = app.begin();
     loop {
+        for effect in std::mem::take(&mut effects) {
+            match on.perform(effect, &mut app, &done_tx) {
+                Ok(false) => {}
+                Ok(true) => return Ended::Quit,
+                Err(_) => return Ended::Vanished,
+            }
+        }
         let now = on.clock.now();
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
         if dirty && due == 0 {
@@ -152,7 +165,6 @@ where
         } else {
             None
         };
-        let mut effects = Vec::new();
         // In this order: a signal ends what a key would go on with, and a key is answered before
         // the news, of which there may be no end.
         tokio::select! {
@@ -166,7 +178,8 @@ where
                 Some(Ok(event)) => effects = app.update(on.clock.now(), Event::Input(event)),
                 Some(Err(_)) | None => {
                     // Somebody may still look at the last state: tests do.
-                    while let Ok(item) = news.try_recv() {
+                    pending.extend(std::iter::from_fn(|| news.try_recv().ok()));
+                    for item in pending.drain(..) {
                         app.update(on.clock.now(), Event::News(item));
                     }
                     let _ = on.draw(&mut app, &mut wide);
@@ -178,11 +191,13 @@ where
                     effects = app.update(on.clock.now(), Event::Done(answer));
                 }
             }
+            () = std::future::ready(()), if !pending.is_empty() => {
+                effects = on.take_in(&mut app, &mut pending);
+            }
             n = news.recv_many(&mut batch, BATCH), if news_open => {
                 news_open = n > 0;
-                for item in batch.drain(..) {
-                    effects.extend(app.update(on.clock.now(), Event::News(item)));
-                }
+                pending.extend(batch.drain(..));
+                effects = on.take_in(&mut app, &mut pending);
             }
             () = sleep(wake), if wake.is_some() => {
                 if !dirty {
@@ -191,13 +206,6 @@ where
             }
         }
         dirty = true;
-        for effect in effects {
-            match on.perform(effect, &mut app, &done_tx) {
-                Ok(false) => {}
-                Ok(true) => return Ended::Quit,
-                Err(_) => return Ended::Vanished,
-            }
-        }
     }
 }
 
@@ -205,11 +213,25 @@ async fn sleep(micros: Option<u64>) {
     tokio::time::sleep(Duration::from_micros(micros.unwrap_or(0))).await;
 }
 
-impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
+impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
+    /// Takes in news until a slice of time is over; the rest waits until keys were looked at.
+    fn take_in(&self, app: &mut App, pending: &mut VecDeque<News>) -> Vec<Effect> {
+        let until = self.clock.now() + SLICE;
+        let mut effects = Vec::new();
+        while let Some(item) = pending.pop_front() {
+            let now = self.clock.now();
+            effects.extend(app.update(now, Event::News(item)));
+            if now >= until {
+                break;
+            }
+        }
+        effects
+    }
+
     /// Draws. `wide` has the places of the wide characters that were drawn last: some terminals
     /// keep the right half of one when its left half is drawn over, so that half is always written.
     fn draw(&mut self, app: &mut App, wide: &mut Vec<(u16, u16)>) -> io::Result<()> {
-        self.screen.begin()?;
+        self.console.begin()?;
         let area = self.terminal.size().map_err(gone)?;
         app.resize(area.width, area.height);
         let drawing = |frame: &mut ratatui::Frame<'_>| {
@@ -229,7 +251,7 @@ impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
             }
         };
         self.terminal.draw(drawing).map_err(gone)?;
-        self.screen.end()
+        self.console.end()
     }
 
     /// Does an effect; tells whether the program ends.
@@ -242,17 +264,17 @@ impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
         let said = match effect {
             Effect::Quit => return Ok(true),
             Effect::Redraw => {
-                self.screen.resume()?;
+                self.console.resume()?;
                 self.terminal.clear().map_err(gone)?;
                 return Ok(false);
             }
             Effect::Suspend => {
-                self.screen.suspend()?;
+                self.console.suspend()?;
                 self.terminal.clear().map_err(gone)?;
                 return Ok(false);
             }
             Effect::Copy { what, text } => {
-                let how = self.screen.copy(&text)?;
+                let how = self.console.copy(&text)?;
                 let bytes = crate::text::count(text.len() as u64, "byte");
                 Done::Said(format!("copied {what}: {bytes}{how}"))
             }
@@ -264,8 +286,10 @@ impl<B: Backend, S: Screen, D: Deeds> Run<'_, B, S, D> {
             | Effect::SaveSession(_)
             | Effect::WriteFile { .. }
             | Effect::LoadFile(_)
+            | Effect::StopLoading
+            | Effect::BeginSession(_)
             | Effect::LoadRequest(_) => {
-                self.deeds.perform(effect, done);
+                self.effects.perform(effect, done);
                 return Ok(false);
             }
         };

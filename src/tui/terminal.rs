@@ -22,7 +22,7 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
-use super::run::{Screen, Signal};
+use super::run::{Console, Signal};
 
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
 pub struct Tty {
@@ -156,7 +156,7 @@ impl Drop for Tty {
     }
 }
 
-impl Screen for Tty {
+impl Console for Tty {
     fn begin(&mut self) -> io::Result<()> {
         // A panic elsewhere gave the terminal back: what is drawn now would go to the shell.
         if !self.held.load(Ordering::SeqCst) {

@@ -49,6 +49,9 @@ impl App {
         match action {
             Action::Send => self.send(),
             Action::Repeat => self.show_repeat(),
+            Action::Interrupt | Action::Stop if self.loading.is_some() => {
+                self.effects.push(Effect::StopLoading);
+            }
             Action::Stop => self.stop(),
             Action::Interrupt if self.only_piped() => self.act(Action::Quit),
             Action::Interrupt if self.is_running() => self.stop(),

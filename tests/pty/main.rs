@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use sselens::action::{Done, Effect, Keymap};
 use sselens::config::{Config, Sources};
+use sselens::journal::{Entry, EntryKind, Head, Request, file};
 use sselens::transport::{Clock, Draft};
-use sselens::tui::{Deeds, Run, Startup, Theme, Tools, run};
+use sselens::tui::{EffectRunner, Run, Startup, Theme, Tools, run};
 use terminal::{Home, Terminal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -234,6 +235,71 @@ fn without_autosave_nothing_is_written() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Writes a saved session of one exchange with so many frames.
+fn long_session(path: &std::path::Path, frames: u64) {
+    let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
+    let request = Request {
+        method: "POST".into(),
+        url: "http://127.0.0.1:1/v1/chat/completions".into(),
+        dialect: "openai-chat".into(),
+        ..Request::default()
+    };
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    let head = Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() };
+    let body = || EntryKind::Body {
+        len: chunk.len() as u32,
+        bytes: bytes::Bytes::from_static(chunk.as_bytes()),
+        masked: Vec::new(),
+    };
+    let begin = [EntryKind::Request(Box::new(request)), EntryKind::Head(head)];
+    let all = begin.into_iter().chain((0..frames).map(|_| body()));
+    let mut out = file::header("0.1.0", "2026-01-01T00:00:00Z").into_bytes();
+    for (at, kind) in (0..).zip(all) {
+        file::encode(&Entry { exchange: 0, at: Some(at * 1_000), kind }, &mut out);
+    }
+    std::fs::write(path, out).unwrap();
+}
+
+#[test]
+fn keys_are_answered_while_a_long_session_opens() {
+    let home = Home::new();
+    let path = home.path("long.jsonl");
+    long_session(&path, 60_000);
+    let mut t = home.run(&[path.to_str().unwrap()]);
+    t.until("opening ");
+    let mut answered = 0;
+    while t.text().contains("opening ") && answered < 5 {
+        t.press("?");
+        t.until("In every pane");
+        t.press("\x1b");
+        t.until_so("the help to close", |s| !s.contains("In every pane"));
+        answered += 1;
+    }
+    assert!(t.text().contains("opening "), "{answered} rounds, and it was open before they ended");
+    assert_eq!(answered, 5, "each key was drawn before the session was open");
+    t.until_frames(60_000);
+    // Another one, stopped half-way: what was there stays.
+    t.press("\x0f");
+    t.until("Open (");
+    t.press(&format!("{}\r", path.display()));
+    t.until("opening ");
+    t.press(CTRL_C);
+    t.until("Opening stopped");
+    t.until_frames(60_000);
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+}
+
+#[test]
+fn what_cannot_be_opened_ends_with_its_reason() {
+    let home = Home::new();
+    let path = home.path("none.jsonl");
+    let mut t = home.run(&[path.to_str().unwrap()]);
+    assert_eq!(t.ended(), 2);
+    assert!(t.text().contains("none.jsonl"), "{}", t.text());
+}
+
 /// The loop and the terminal of the program, with deeds that panic. The program itself has no way
 /// to be made to panic, and gets none for a test: this runs as a child of the next test.
 #[test]
@@ -243,7 +309,7 @@ fn panics_in_the_loop() {
         return;
     }
     struct Panics;
-    impl Deeds for Panics {
+    impl EffectRunner for Panics {
         fn perform(&mut self, _: Effect, _: &UnboundedSender<Done>) {
             panic!("a deed went wrong");
         }
@@ -253,6 +319,7 @@ fn panics_in_the_loop() {
         providers: Vec::new(),
         draft: Draft { body: b"{}".to_vec(), ..Draft::default() },
         session: None,
+        open: None,
         options: Arc::default(),
         keys: Keymap::new(&config.keys).unwrap(),
         theme: Theme::new(&config.themes.by_name["dark"], true),
@@ -270,7 +337,7 @@ fn panics_in_the_loop() {
     runtime.block_on(async {
         let (input, signals) = (sselens::tui::terminal::input(), sselens::tui::terminal::signals());
         let clock = Clock::start();
-        let on = Run { terminal: &mut cells, screen: &mut tty, deeds: &mut Panics, clock };
+        let on = Run { terminal: &mut cells, console: &mut tty, effects: &mut Panics, clock };
         run(on, startup, input.unwrap(), signals.unwrap(), news).await
     });
 }

@@ -1,6 +1,8 @@
 //! Two exchanges side by side, in the real loop.
 
-use sselens::action::{Draft, Effect, Pair};
+use std::sync::Arc;
+
+use sselens::action::{Draft, Effect, Opened, Pair};
 use sselens::dialect::{find, request};
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::News;
@@ -386,9 +388,9 @@ fn a_file_is_asked_for_and_joins_the_session() {
     assert_eq!(played.outside.effects, [Effect::LoadBeside("/tmp/other.sse".into())]);
     let mut app = App::new(opened(exchange(0, &reasoning_only())));
     app.resize(100, 30);
-    let beside = |entries| {
-        let name = "/tmp/other.sse".to_owned();
-        Event::Done(sselens::action::Done::Beside { name, entries })
+    let beside = |entries: Vec<Entry>| {
+        let opened = Opened::new("/tmp/other.sse", entries, &Arc::default());
+        Event::Done(sselens::action::Done::Beside(Box::new(opened)))
     };
     app.update(0, beside(exchange(1, &reasoning_only()[..9])));
     let shown = drawn(&app);
@@ -562,7 +564,8 @@ fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
             r.body = SHORT.to_vec().into();
             r.masked = if masked { vec![(1, 9)] } else { vec![] };
         }
-        Startup { session: Some(("r.jsonl".into(), entries.into())), ..sending() }
+        let session = Some(Opened::new("r.jsonl", entries, &Arc::default()));
+        Startup { session, ..sending() }
     };
     let at =
         |url: &str, masked, text: &str| play(recorded(url, masked), (100, 30), text, Vec::new());

@@ -9,14 +9,14 @@ use crossterm::event::Event;
 use futures_util::stream;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use sselens::action::Effect;
+use sselens::action::{Effect, Opened};
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::{Clock, News};
 use sselens::tui::{self, Ended, Run, Signal, Startup};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::play::{
-    Outside, TestDeeds, TestScreen, exchange, keys, opened, play, reasoning_only, startup,
+    Outside, TestEffects, TestScreen, exchange, keys, opened, play, reasoning_only, startup,
 };
 
 /// A stream without its end.
@@ -151,7 +151,10 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     // A recording that tells its request holds that one.
     play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("· next");
     // Nothing has come through the pipe.
-    let waits = Startup { session: Some(("standard input".into(), Arc::default())), ..startup() };
+    let waits = Startup {
+        session: Some(Opened::new("standard input", Vec::new(), &Arc::default())),
+        ..startup()
+    };
     let played = play(waits, (100, 30), "", Vec::new());
     played.shows("── standard input");
     played.shows("Nothing has come yet.");
@@ -194,8 +197,8 @@ fn silent(
     let ended = runtime.block_on(async {
         let on = Run {
             terminal: &mut terminal,
-            screen: &mut TestScreen(&outside),
-            deeds: &mut TestDeeds(&outside),
+            console: &mut TestScreen(&outside),
+            effects: &mut TestEffects(&outside),
             clock: Clock::start(),
         };
         let input = stream::pending::<io::Result<Event>>();
@@ -240,8 +243,8 @@ fn a_flood_of_news_is_drawn_at_the_frame_rate_and_no_key_waits_for_it() {
     runtime.block_on(async {
         let on = Run {
             terminal: &mut terminal,
-            screen: &mut TestScreen(&outside),
-            deeds: &mut TestDeeds(&outside),
+            console: &mut TestScreen(&outside),
+            effects: &mut TestEffects(&outside),
             clock: Clock::start(),
         };
         // Ready at once: the flood must not come first.

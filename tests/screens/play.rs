@@ -12,12 +12,14 @@ use futures_util::{Stream, stream};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use sselens::action::{Done, Effect, Keymap};
+use sselens::action::{Done, Effect, Keymap, Opened};
 use sselens::config::theme::Themes;
 use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
-use sselens::tui::{self, Deeds, Ended, ProviderInfo, Run, Screen, Signal, Startup, Theme, Tools};
+use sselens::tui::{
+    self, Console, EffectRunner, Ended, ProviderInfo, Run, Signal, Startup, Theme, Tools,
+};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// A chunk of `openai-chat`.
@@ -165,6 +167,7 @@ pub(crate) fn startup() -> Startup {
         providers: vec![lab, other],
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
+        open: None,
         options: Arc::new(Options::default()),
         keys: Keymap::built_in(),
         theme: Theme::new(&themes.get("dark").unwrap(), true),
@@ -184,7 +187,8 @@ pub(crate) fn startup() -> Startup {
 
 /// The same with a recording opened.
 pub(crate) fn opened(entries: Vec<Entry>) -> Startup {
-    Startup { session: Some(("recording.sselens".into(), entries.into())), ..startup() }
+    let session = Some(Opened::new("recording.sselens", entries, &Arc::default()));
+    Startup { session, ..startup() }
 }
 
 /// What the outside saw.
@@ -198,10 +202,10 @@ pub(crate) struct Outside {
     pub(crate) news: Option<UnboundedSender<News>>,
 }
 
-pub(crate) struct TestDeeds<'a>(pub(crate) &'a std::cell::RefCell<Outside>);
+pub(crate) struct TestEffects<'a>(pub(crate) &'a std::cell::RefCell<Outside>);
 pub(crate) struct TestScreen<'a>(pub(crate) &'a std::cell::RefCell<Outside>);
 
-impl Deeds for TestDeeds<'_> {
+impl EffectRunner for TestEffects<'_> {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
         let mut outside = self.0.borrow_mut();
         match &effect {
@@ -219,7 +223,7 @@ impl Deeds for TestDeeds<'_> {
     }
 }
 
-impl Screen for TestScreen<'_> {
+impl Console for TestScreen<'_> {
     fn begin(&mut self) -> io::Result<()> {
         self.0.borrow_mut().draws += 1;
         Ok(())
@@ -295,8 +299,8 @@ pub(crate) fn play(startup: Startup, size: (u16, u16), text: &str, answers: Vec<
     let ended = runtime.block_on(async {
         let on = Run {
             terminal: &mut terminal,
-            screen: &mut TestScreen(&outside),
-            deeds: &mut TestDeeds(&outside),
+            console: &mut TestScreen(&outside),
+            effects: &mut TestEffects(&outside),
             clock: Clock::start(),
         };
         tui::run(on, startup, typed(keys(text)), stream::pending::<Signal>(), heard).await

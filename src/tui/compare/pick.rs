@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Compare, requests};
-use crate::action::{Draft, Effect, Pair};
-use crate::journal::{Entry, ExchangeId};
+use crate::action::{Draft, Effect, Opened, Pair};
+use crate::journal::ExchangeId;
 use crate::text::{count, preview};
 use crate::tui::overlay::{List, Overlay, Picks, Purpose};
 use crate::tui::theme::Role;
@@ -218,15 +218,12 @@ impl App {
     }
 
     /// The exchanges of a file join the session's.
-    pub(in crate::tui) fn joined(&mut self, name: &str, entries: &[Entry]) {
+    pub(in crate::tui) fn joined(&mut self, opened: Opened) {
         let a = self.first_side();
-        let from = self.exchanges.len();
-        for entry in entries {
-            self.entry(entry, false);
-        }
+        let (from, name) = (self.exchanges.len(), opened.name);
+        self.join(opened.exchanges);
         for exchange in &mut self.exchanges[from..] {
-            exchange.rest();
-            exchange.file = Some(preview(name, 60));
+            exchange.file = Some(preview(&name, 60));
         }
         match (a, &self.exchanges[from..]) {
             (Some(a), [only]) => {

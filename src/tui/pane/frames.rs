@@ -258,6 +258,7 @@ fn empty(app: &App, area: Rect, buf: &mut Buffer) {
     let send = app.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
     let text = match app.exchange() {
         _ if app.sending => "Sending …".to_owned(),
+        None if app.loading.is_some() => app.opening(),
         None if app.file.is_some() => "Nothing has come yet.".to_owned(),
         None => format!("Nothing was sent yet. {send} sends the request."),
         Some(e) if e.is_running() => "Waiting for the first frame …".to_owned(),

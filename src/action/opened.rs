@@ -1,0 +1,112 @@
+//! A recording that was read and folded where nobody waits for it: away from the screen's thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
+
+/// One exchange of a recording.
+#[derive(Debug)]
+pub struct Folded {
+    /// Its number in the recording.
+    pub id: ExchangeId,
+    /// All that is known about it.
+    pub inspection: Inspection,
+    /// When its last entry happened, in microseconds; `None` where nothing was timed.
+    pub last: Option<Micros>,
+}
+
+/// A recording with its exchanges.
+#[derive(Debug)]
+pub struct Opened {
+    /// The name to show for it.
+    pub name: String,
+    /// Its entries.
+    pub entries: Arc<Vec<Entry>>,
+    /// Its exchanges, in order of their first entries.
+    pub exchanges: Vec<Folded>,
+}
+
+impl Opened {
+    /// Folds all entries of a recording.
+    pub fn new(
+        name: impl Into<String>,
+        entries: impl Into<Arc<Vec<Entry>>>,
+        options: &Arc<Options>,
+    ) -> Self {
+        let (name, entries) = (name.into(), entries.into());
+        let exchanges = fold(&entries, options, &mut |_| true).unwrap_or_default();
+        Self { name, entries, exchanges }
+    }
+
+    /// Folds all entries of a recording and reports how many are done after each. `None` when
+    /// `progress` returned false: the user stopped it.
+    pub fn watched(
+        name: impl Into<String>,
+        entries: impl Into<Arc<Vec<Entry>>>,
+        options: &Arc<Options>,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<Self> {
+        let (name, entries) = (name.into(), entries.into());
+        let exchanges = fold(&entries, options, progress)?;
+        Some(Self { name, entries, exchanges })
+    }
+}
+
+fn fold(
+    entries: &[Entry],
+    options: &Arc<Options>,
+    progress: &mut dyn FnMut(usize) -> bool,
+) -> Option<Vec<Folded>> {
+    let mut exchanges: Vec<Folded> = Vec::new();
+    let mut newest: HashMap<ExchangeId, usize> = HashMap::new();
+    for (done, entry) in entries.iter().enumerate() {
+        if !progress(done) {
+            return None;
+        }
+        let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
+        let index = match newest.get(&entry.exchange) {
+            // A number that comes again begins another exchange.
+            Some(i) if !(begins && exchanges[*i].inspection.request.is_some()) => *i,
+            _ => {
+                let inspection = Inspection::new(Arc::clone(options));
+                exchanges.push(Folded { id: entry.exchange, inspection, last: None });
+                newest.insert(entry.exchange, exchanges.len() - 1);
+                exchanges.len() - 1
+            }
+        };
+        let exchange = &mut exchanges[index];
+        exchange.inspection.push(entry);
+        exchange.last = entry.at.or(exchange.last);
+    }
+    Some(exchanges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::EndCause;
+
+    fn entry(exchange: ExchangeId, at: Micros, kind: EntryKind) -> Entry {
+        Entry { exchange, at: Some(at), kind }
+    }
+
+    #[test]
+    fn a_number_that_comes_again_begins_another_exchange() {
+        let request = || EntryKind::Request(Box::default());
+        let end = || EntryKind::End { cause: EndCause::Closed, detail: String::new() };
+        let entries = vec![
+            entry(0, 1, request()),
+            entry(1, 2, request()),
+            entry(0, 3, end()),
+            entry(0, 4, request()),
+            entry(0, 5, end()),
+        ];
+        let opened = Opened::new("r", entries.clone(), &Arc::default());
+        let told: Vec<_> = opened.exchanges.iter().map(|e| (e.id, e.last)).collect();
+        assert_eq!(told, [(0, Some(3)), (1, Some(2)), (0, Some(5))]);
+        let stopped = Opened::watched("r", entries, &Arc::default(), &mut |n| n < 2);
+        assert!(stopped.is_none());
+    }
+}

@@ -1,0 +1,204 @@
+//! Does what the screen asks for. Nothing here blocks: what may take its time has a thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::loading::{Loader, Preload, Step};
+use super::next_number;
+use super::pipe::Pipe;
+use crate::action::{Done, Effect, Pair};
+use crate::cli::args::LabOptions;
+use crate::cli::request;
+use crate::config::Config;
+use crate::lab;
+use crate::storage::Recorder;
+use crate::transport::request::{Outgoing, Transport, resolve};
+use crate::transport::{Draft, Engine};
+use crate::tui::EffectRunner;
+
+/// Writes a file, unless there is one.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e
+            .kind()
+        {
+            std::io::ErrorKind::AlreadyExists => {
+                std::io::Error::new(e.kind(), "exists already: give another name")
+            }
+            _ => e,
+        })?;
+    file.write_all(bytes)
+}
+
+/// Reads a file whole, or says why not.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Does a piece of work on a thread, and reports its result.
+fn aside(
+    done: &UnboundedSender<Done>,
+    work: impl FnOnce() -> Result<Done, String> + Send + 'static,
+) -> Result<(), String> {
+    let done = done.clone();
+    let work = move || drop(done.send(work().unwrap_or_else(Done::Failed)));
+    std::thread::Builder::new().name("work".into()).spawn(work).map_err(|e| e.to_string())?;
+    Ok(())
+}
+
+/// Does what the screen asks for.
+pub(super) struct Runner {
+    config: Arc<Config>,
+    transport: Transport,
+    engine: Engine,
+    recorder: Recorder,
+    pipe: Pipe,
+    /// Runs from the first request to it on.
+    lab: Option<lab::Running>,
+    lab_options: LabOptions,
+    loader: Loader,
+    /// The recording that the program was started with, while it is read.
+    pub(super) preload: Option<Preload>,
+}
+
+impl Runner {
+    pub(super) fn new(
+        config: Arc<Config>,
+        transport: Transport,
+        engine: Engine,
+        recorder: Recorder,
+        pipe: Pipe,
+        lab_options: LabOptions,
+    ) -> Self {
+        let loader = Loader::new(Arc::new(config.options.clone()));
+        let (lab, preload) = (None, None);
+        Self { config, transport, engine, recorder, pipe, lab, lab_options, loader, preload }
+    }
+
+    /// Ends what runs and writes what is left.
+    pub(super) fn close(self) {
+        self.loader.stop();
+        self.engine.close();
+        self.recorder.close();
+    }
+
+    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, String> {
+        if self.lab.is_none() && request::wants_lab(draft, &self.config) {
+            self.lab =
+                Some(lab::start(self.lab_options.options()).map_err(|e| format!("the lab: {e}"))?);
+        }
+        let lab = self.lab.as_ref().map(|l| l.addr);
+        resolve(draft, &self.config, &self.transport, lab)
+    }
+
+    /// Sends both or none: all that can be refused is refused before the first goes out.
+    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, String> {
+        let a = self.resolve(&pair.drafts[0]).map_err(|why| format!("A: {why}"))?;
+        let b = self.resolve(&pair.drafts[1]).map_err(|why| format!("B: {why}"))?;
+        let ids = [self.engine.send(a), self.engine.send(b)];
+        Ok(Done::Comparing { pair, ids })
+    }
+
+    /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
+    /// is in a file already: the session's own file does without.
+    fn load_beside(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+        let numbers = self.engine.numbers();
+        let renumber = move |entries: &mut Vec<crate::journal::Entry>| {
+            let old: BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
+            let first = numbers(old.len() as u32);
+            let new: BTreeMap<u32, u32> = old.into_iter().zip(first..).collect();
+            for entry in entries {
+                entry.exchange = new.get(&entry.exchange).copied().unwrap_or(first);
+            }
+        };
+        self.loader.load(path, renumber, done, Done::Beside)
+    }
+
+    /// Goes on reading the recording that the program was started with, or begins with another.
+    fn load(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+        let Some(preload) = self.preload.take().filter(|p| p.path == path) else {
+            return self.loader.load(path, |_| {}, done, Done::Loaded);
+        };
+        self.loader.adopt(&preload);
+        let done = done.clone();
+        let forward = move || {
+            while let Ok(step) = preload.steps.recv() {
+                let report = match step {
+                    Step::Failed(why) => {
+                        if let Ok(mut failed) = preload.failed.lock() {
+                            *failed = Some(why);
+                        }
+                        vec![Done::NotLoaded { ends: true }]
+                    }
+                    step => step.report(Done::Loaded),
+                };
+                report.into_iter().for_each(|d| drop(done.send(d)));
+            }
+        };
+        std::thread::Builder::new()
+            .name("open".into())
+            .spawn(forward)
+            .map_err(|e| e.to_string())?;
+        Ok(())
+    }
+
+    fn save(&self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+        let write = self.recorder.saver();
+        aside(done, move || {
+            if path.exists() {
+                return Err(format!("{} exists already; it was left as it is", path.display()));
+            }
+            let length = write(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let length = crate::text::count(length, "byte");
+            Ok(Done::Said(format!("saved to {}, {length} so far", path.display())))
+        })
+    }
+}
+
+impl EffectRunner for Runner {
+    fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
+        let result = match effect {
+            Effect::Send(draft) => self.resolve(&draft).map(|outgoing| {
+                self.engine.send(outgoing);
+            }),
+            Effect::Compare(pair) => self.compare(pair).map(|answer| drop(done.send(answer))),
+            Effect::CompareWith { draft, path } => aside(done, move || {
+                let body = read(&path)?;
+                Ok(Done::BodyBeside { draft, body })
+            }),
+            Effect::LoadBeside(path) => self.load_beside(path, done),
+            Effect::Cancel(x) => {
+                if x == 0 {
+                    self.pipe.cancel();
+                }
+                self.engine.cancel(x);
+                Ok(())
+            }
+            Effect::SaveSession(path) => self.save(path, done),
+            Effect::WriteFile { path, bytes } => aside(done, move || {
+                write_new(&path, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+                Ok(Done::Said(format!("wrote {}", path.display())))
+            }),
+            Effect::LoadRequest(path) => aside(done, move || read(&path).map(Done::Request)),
+            Effect::LoadFile(path) => self.load(path, done),
+            Effect::StopLoading => {
+                self.loader.stop();
+                Ok(())
+            }
+            Effect::BeginSession(entries) => {
+                self.engine.number_from(next_number(&entries));
+                self.recorder.begin(entries);
+                Ok(())
+            }
+            // The loop does these itself.
+            Effect::Copy { .. } | Effect::Redraw | Effect::Suspend | Effect::Quit => Ok(()),
+        };
+        if let Err(why) = result {
+            let _ = done.send(Done::Failed(why));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Reading recordings on a thread of their own, with progress.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::action::{Done, Opened};
+use crate::inspect::Options;
+use crate::journal::Entry;
+use crate::storage::file::{self, Told};
+
+/// How long the first screen waits for the recording that it is to show.
+const AT_ONCE: Duration = Duration::from_millis(60);
+
+/// What becomes of reading a recording.
+pub(super) enum Step {
+    /// So many thousandths of the work are done.
+    At { name: String, permille: u16 },
+    /// All of it, with what the user ought to know.
+    Over { opened: Opened, warnings: Vec<String> },
+    /// The user stopped it.
+    Stopped,
+    /// It cannot be read, and here is why.
+    Failed(String),
+}
+
+impl Step {
+    /// What the screen is told.
+    pub(super) fn report(self, opened_as: fn(Box<Opened>) -> Done) -> Vec<Done> {
+        match self {
+            Step::At { name, permille } => vec![Done::Loading { name, permille }],
+            Step::Over { opened, warnings } => {
+                let first = opened_as(Box::new(opened));
+                std::iter::once(first).chain(warnings.into_iter().map(Done::Said)).collect()
+            }
+            Step::Stopped => vec![Done::NotLoaded { ends: false }],
+            Step::Failed(why) => vec![Done::Failed(why)],
+        }
+    }
+}
+
+/// Reads and folds a recording; the last step it reports is `Over`, `Stopped` or `Failed`.
+fn read(
+    path: &Path,
+    told: &Told,
+    options: &Arc<Options>,
+    change: impl FnOnce(&mut Vec<Entry>),
+    stop: &AtomicBool,
+    step: &mut dyn FnMut(Step),
+) {
+    let name = path.display().to_string();
+    let total = path.metadata().map_or(0, |m| m.len()).max(1);
+    let mut last = u16::MAX;
+    // The screen draws at most so often; more would only be queued.
+    let mut at = |permille: u64, step: &mut dyn FnMut(Step)| {
+        let permille = permille.min(1000) as u16;
+        if permille / 5 != last / 5 {
+            last = permille;
+            step(Step::At { name: name.clone(), permille });
+        }
+        !stop.load(Ordering::Relaxed)
+    };
+    at(0, step);
+    let recording = file::open_watched(path, told, &mut |read| at(read * 500 / total, step));
+    let mut recording = match recording {
+        Ok(recording) => recording,
+        Err(_) if stop.load(Ordering::Relaxed) => return step(Step::Stopped),
+        Err(why) => return step(Step::Failed(why)),
+    };
+    change(&mut recording.entries);
+    let all = recording.entries.len().max(1) as u64;
+    let mut progress = |done: usize| at(500 + done as u64 * 500 / all, step);
+    let name = path.display().to_string();
+    let opened = Opened::watched(name, recording.entries, options, &mut progress);
+    step(match opened {
+        Some(opened) => Step::Over { opened, warnings: recording.warnings },
+        None => Step::Stopped,
+    });
+}
+
+/// Reads one recording at a time for the screen.
+pub(super) struct Loader {
+    options: Arc<Options>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Loader {
+    pub(super) fn new(options: Arc<Options>) -> Self {
+        Self { options, stop: Arc::default() }
+    }
+
+    /// Stops what is being read.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets [`Loader::stop`] stop a recording that began elsewhere.
+    pub(super) fn adopt(&mut self, preload: &Preload) {
+        self.stop = Arc::clone(&preload.stop);
+    }
+
+    /// Reads a recording; `change` may change its entries before they are folded.
+    pub(super) fn load(
+        &mut self,
+        path: PathBuf,
+        change: impl FnOnce(&mut Vec<Entry>) + Send + 'static,
+        done: &UnboundedSender<Done>,
+        opened_as: fn(Box<Opened>) -> Done,
+    ) -> Result<(), String> {
+        self.stop();
+        self.stop = Arc::default();
+        let (stop, options, done) =
+            (Arc::clone(&self.stop), Arc::clone(&self.options), done.clone());
+        let work = move || {
+            let mut step = |step: Step| {
+                step.report(opened_as).into_iter().for_each(|d| drop(done.send(d)));
+            };
+            read(&path, &Told::default(), &options, change, &stop, &mut step);
+        };
+        std::thread::Builder::new().name("open".into()).spawn(work).map_err(|e| e.to_string())?;
+        Ok(())
+    }
+}
+
+/// The recording that the program was started with, being read.
+pub(super) struct Preload {
+    pub(super) path: PathBuf,
+    pub(super) steps: Receiver<Step>,
+    stop: Arc<AtomicBool>,
+    /// Why it cannot be read, for whoever ends the program.
+    pub(super) failed: Arc<Mutex<Option<String>>>,
+}
+
+/// How far it was read at once.
+pub(super) enum Begun {
+    /// There is nothing to read.
+    Nothing,
+    Opened(Opened),
+    /// All of it, with what the user ought to know.
+    Warned(Opened, Vec<String>),
+    /// Not to its end.
+    Reading(Preload),
+}
+
+impl Preload {
+    pub(super) fn start(path: &Path, told: Told, options: &Arc<Options>) -> Result<Self, String> {
+        let (tell, steps) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (path, failed) = (path.to_owned(), Arc::default());
+        let (own, options, stopped) = (path.clone(), Arc::clone(options), Arc::clone(&stop));
+        let work = move || {
+            let mut step = |step| drop(tell.send(step));
+            read(&own, &told, &options, |_| {}, &stopped, &mut step);
+        };
+        std::thread::Builder::new().name("open".into()).spawn(work).map_err(|e| e.to_string())?;
+        Ok(Self { path, steps, stop, failed })
+    }
+
+    /// Waits a moment for its end.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn wait(self) -> Result<Begun, String> {
+        let mut left = AT_ONCE;
+        // No clock is needed: a step that is late by more than what is left ends the wait.
+        loop {
+            match self.steps.recv_timeout(left) {
+                Ok(Step::Over { opened, warnings }) => return Ok(Begun::Warned(opened, warnings)),
+                Ok(Step::Failed(why)) => return Err(why),
+                Ok(Step::At { permille: 0, .. }) => {}
+                Ok(Step::At { .. } | Step::Stopped) => left = left.mul_f32(0.8),
+                Err(_) => return Ok(Begun::Reading(self)),
+            }
+        }
+    }
+}
