@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::corpus::case;
+
 /// The program in a folder of its own, with nothing of the user's around it.
 struct Program {
     dir: tempfile::TempDir,
@@ -597,11 +599,9 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
 #[test]
 fn binary_messages_are_frames_with_their_payload() {
     let p = Program::new();
-    let case = |name: &str| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
-        folder.join("body.bin").to_str().unwrap().to_owned()
-    };
-    let lines = p.lines(&["show", &case("eventstream-incomplete"), "-o", "ndjson"]);
+    let mut body = case("eventstream-incomplete").body;
+    std::fs::write(p.path("body.bin"), &body).unwrap();
+    let lines = p.lines(&["show", "body.bin", "-o", "ndjson"]);
     let frames = of(&lines, "frame");
     assert_eq!(frames[0]["kind"], "message");
     assert_eq!(frames[0]["data"], "{\"role\":\"assistant\"}");
@@ -610,7 +610,6 @@ fn binary_messages_are_frames_with_their_payload() {
     assert_eq!(of(&lines, "delta")[0]["path"], "delta.text");
     assert_eq!(lines.last().unwrap()["dialect"], "bedrock-converse");
     // One byte of a payload is no UTF-8 any more: the payload comes as base64, and tiles the body.
-    let mut body = std::fs::read(case("eventstream-incomplete")).unwrap();
     let at = frames[0]["len"].as_u64().unwrap() as usize - 6;
     body[at] = 0xff;
     let file = p.path("damaged.bin");

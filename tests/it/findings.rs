@@ -1,157 +1,19 @@
 //! Findings, held against recordings: our own corpus with one case a code, and the recorded
 //! provider streams where they lie beside this repository.
 //!
-//! A case is a folder `tests/corpus/CODE` with a body file (if there is a body) and `case.json`,
-//! the fields of [`Case`]. `expected` lists all findings of the case, in any order.
+//! A case is a file `tests/corpus/CODE.case` or `CODE--what-is-special.case`; see [`Case`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::Deserialize;
 use sselens::inspect::{Inspection, Options, rule};
-use sselens::journal::{EndCause, Entry, EntryKind, Head, Request, file};
+use sselens::journal::{Entry, file};
+
+use crate::support::corpus::{Case, cases};
 
 /// Codes without a case, and why.
 const WITHOUT_CASE: &[(&str, &str)] = &[("limit-frame", "needs a frame of 256 MiB")];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    /// The response status; without it there is no head.
-    status: Option<u16>,
-    content_type: Option<String>,
-    /// More response headers.
-    #[serde(default)]
-    headers: Vec<(String, String)>,
-    #[serde(default = "http1")]
-    version: String,
-    /// The body file; none for no body.
-    body: Option<String>,
-    /// A bare body: nothing but bytes, and what was told of the head.
-    #[serde(default)]
-    bare: bool,
-    /// How it ended, a name of `EndCause`, and the HTTP library's words.
-    ended: String,
-    #[serde(default)]
-    detail: String,
-    #[serde(default = "chat")]
-    dialect: String,
-    #[serde(default)]
-    request_body: String,
-    #[serde(default)]
-    warnings: Vec<String>,
-    /// Notes as (code, text).
-    #[serde(default)]
-    notes: Vec<(String, String)>,
-    /// The reads as (milliseconds after the request, bytes); what is left comes with the last.
-    #[serde(default)]
-    reads: Vec<(u64, usize)>,
-    /// Milliseconds after the request.
-    #[serde(default = "head_at")]
-    head_at: u64,
-    end_at: Option<u64>,
-    /// Findings as (code, severity).
-    expected: Vec<(String, String)>,
-}
-
-fn http1() -> String {
-    "HTTP/1.1".into()
-}
-
-fn chat() -> String {
-    "openai-chat".into()
-}
-
-fn head_at() -> u64 {
-    20
-}
-
-impl Case {
-    fn load(folder: &Path) -> (Self, Vec<u8>) {
-        let text = std::fs::read_to_string(folder.join("case.json")).unwrap();
-        let case: Self =
-            serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-        let body =
-            case.body.as_ref().map(|b| std::fs::read(folder.join(b)).unwrap()).unwrap_or_default();
-        (case, body)
-    }
-
-    /// The entries, with these reads as (milliseconds, bytes).
-    fn entries(&self, body: &[u8], reads: &[(u64, usize)]) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let mut push = |ms: u64, what| {
-            let at = (!self.bare).then_some(ms * 1000);
-            entries.push(Entry { exchange: 0, at, kind: what });
-        };
-        if self.bare {
-            push(
-                0,
-                EntryKind::Bare {
-                    status: self.status,
-                    content_type: self.content_type.clone(),
-                    dialect: Some(self.dialect.clone()),
-                    named_sse: false,
-                },
-            );
-        } else {
-            push(
-                0,
-                EntryKind::Request(Box::new(Request {
-                    method: "POST".into(),
-                    url: "https://example.org/v1/chat/completions".into(),
-                    body: Bytes::from(self.request_body.clone()),
-                    dialect: self.dialect.clone(),
-                    warnings: self.warnings.clone(),
-                    ..Request::default()
-                })),
-            );
-            if let Some(status) = self.status {
-                let mut headers = self.headers.clone();
-                if let Some(t) = &self.content_type {
-                    headers.push(("content-type".into(), t.clone()));
-                }
-                // Not what most cases are about.
-                if !headers.iter().any(|h| h.0 == "cache-control") {
-                    headers.push(("cache-control".into(), "no-cache".into()));
-                }
-                headers.retain(|h| !h.1.is_empty());
-                let version = self.version.clone();
-                push(
-                    self.head_at,
-                    EntryKind::Head(Head { status, version, headers, interim: false }),
-                );
-            }
-        }
-        let mut at = 0;
-        let mut last = self.head_at;
-        for (i, (ms, len)) in reads.iter().enumerate() {
-            let end = if i + 1 == reads.len() { body.len() } else { (at + len).min(body.len()) };
-            let bytes = Bytes::copy_from_slice(&body[at..end]);
-            push(*ms, EntryKind::Body { len: bytes.len() as u32, bytes, masked: vec![] });
-            (at, last) = (end, *ms);
-        }
-        for (code, text) in &self.notes {
-            push(last, EntryKind::Note { code: code.clone(), text: text.clone() });
-        }
-        let cause =
-            EndCause::from_name(&self.ended).unwrap_or_else(|| panic!("no cause {}", self.ended));
-        push(
-            self.end_at.unwrap_or(last + 1),
-            EntryKind::End { cause, detail: self.detail.clone() },
-        );
-        entries
-    }
-
-    fn reads(&self, body: &[u8]) -> Vec<(u64, usize)> {
-        match (&self.reads[..], body) {
-            ([], []) => vec![],
-            ([], _) => vec![(self.head_at + 100, body.len())],
-            (reads, _) => reads.to_vec(),
-        }
-    }
-}
 
 fn inspect(entries: &[Entry]) -> Inspection {
     let mut inspection = Inspection::new(Arc::new(Options::default()));
@@ -168,20 +30,6 @@ fn found(inspection: &Inspection, with_reads: bool) -> Found {
     findings.map(|f| (f.code(), f.severity.name(), f.frame, f.offset, f.message.clone())).collect()
 }
 
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let mut folders: Vec<_> = std::fs::read_dir(path)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.is_dir())
-        .collect();
-    folders.sort();
-    folders
-}
-
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
-}
-
 fn tiles(inspection: &Inspection, name: &str) {
     let mut at = 0;
     for frame in inspection.frames() {
@@ -194,15 +42,14 @@ fn tiles(inspection: &Inspection, name: &str) {
 #[test]
 fn each_case_has_exactly_its_findings() {
     let mut wrong = Vec::new();
-    for folder in folders(&corpus()) {
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let (case, body) = Case::load(&folder);
-        let inspection = inspect(&case.entries(&body, &case.reads(&body)));
-        tiles(&inspection, &name);
+    for case in cases() {
+        let name = &case.name;
+        let inspection = inspect(&case.entries());
+        tiles(&inspection, name);
         let mut have: Vec<_> = inspection
             .findings()
             .iter()
-            .map(|f| (f.code().to_owned(), f.severity.name().to_owned()))
+            .map(|f| format!("{} {}", f.severity.name(), f.code()))
             .collect();
         let mut expected = case.expected.clone();
         have.sort();
@@ -224,9 +71,8 @@ fn each_case_has_exactly_its_findings() {
                 println!("    {:5} {} @{:?} {}", f.severity.name(), f.code(), f.frame, f.message);
             }
         }
-        let codes: BTreeSet<_> = case.expected.iter().map(|e| e.0.as_str()).collect();
-        let code = name.split("--").next().unwrap();
-        assert!(name.starts_with("sound") || codes.contains(code), "{name} is not about its code");
+        let about = inspection.findings().iter().any(|f| f.code() == case.code());
+        assert!(about || name.starts_with("sound"), "{name} is not about its code");
         for f in inspection.findings() {
             assert!(
                 f.message.ends_with(['.', '"']) || f.rule.phase == rule::Phase::Session,
@@ -244,33 +90,32 @@ fn each_case_has_exactly_its_findings() {
 /// for the LF that comes a read after its CR.
 #[test]
 fn any_cut_gives_the_same_findings() {
-    for folder in folders(&corpus()) {
-        let (case, body) = Case::load(&folder);
-        let reads = case.reads(&body);
+    for case in cases() {
+        let (body, reads) = (&case.body[..], case.reads());
         let (Some(first), Some(last)) = (reads.first(), reads.last()) else { continue };
         let (first, last) = (first.0, last.0);
-        let whole = inspect(&case.entries(&body, &[(last, body.len())]));
+        let whole = inspect(&case.entries_of(body, &[(last, body.len())]));
         let cr = body.contains(&b'\r');
         let step = (body.len() / 120).max(1);
         for cut in (1..body.len()).step_by(step) {
-            let halves = inspect(&case.entries(&body, &[(first, cut), (last, body.len())]));
-            tiles(&halves, &case.ended);
+            let halves = inspect(&case.entries_of(body, &[(first, cut), (last, body.len())]));
+            tiles(&halves, &case.name);
             let same = found(&halves, false) == found(&whole, false);
             let inside_crlf = cr && body[cut] == b'\n';
             assert!(
                 same || inside_crlf,
                 "{} cut at {cut}:\n{:#?}\n{:#?}",
-                folder.display(),
+                case.name,
                 found(&whole, false),
                 found(&halves, false)
             );
         }
         let bytewise: Vec<_> = (0..body.len()).map(|_| (last, 1)).collect();
-        let bytewise = inspect(&case.entries(&body, &bytewise));
+        let bytewise = inspect(&case.entries_of(body, &bytewise));
         let codes = |i: &Inspection| -> Vec<_> {
             found(i, false).into_iter().map(|f| (f.0, f.1)).collect()
         };
-        assert_eq!(codes(&bytewise), codes(&whole), "{} byte by byte", folder.display());
+        assert_eq!(codes(&bytewise), codes(&whole), "{} byte by byte", case.name);
     }
 }
 
@@ -284,8 +129,8 @@ fn damaged_bodies_keep_the_laws() {
         state ^= state << 17;
         (state % below as u64) as usize
     };
-    for folder in folders(&corpus()) {
-        let (case, body) = Case::load(&folder);
+    for case in cases() {
+        let body = &case.body;
         if body.is_empty() || body.len() > 10_000 {
             continue;
         }
@@ -300,15 +145,15 @@ fn damaged_bodies_keep_the_laws() {
                     _ => body.truncate(at.max(1)),
                 }
             }
-            let whole = inspect(&case.entries(&body, &[(200, body.len())]));
-            tiles(&whole, &case.ended);
+            let whole = inspect(&case.entries_of(&body, &[(200, body.len())]));
+            tiles(&whole, &case.name);
             let cut = 1 + random(body.len().saturating_sub(1).max(1));
-            let halves = inspect(&case.entries(&body, &[(200, cut), (200, body.len())]));
+            let halves = inspect(&case.entries_of(&body, &[(200, cut), (200, body.len())]));
             let inside_crlf = body.get(cut) == Some(&b'\n') && body[cut - 1] == b'\r';
             assert!(
                 inside_crlf || found(&whole, false) == found(&halves, false),
                 "{} cut at {cut}: {:?}",
-                folder.display(),
+                case.name,
                 String::from_utf8_lossy(&body)
             );
         }
@@ -318,17 +163,16 @@ fn damaged_bodies_keep_the_laws() {
 /// Saved and opened again, the same findings.
 #[test]
 fn a_saved_session_gives_the_same_findings() {
-    for folder in folders(&corpus()) {
-        let (case, body) = Case::load(&folder);
-        let entries = case.entries(&body, &case.reads(&body));
+    for case in cases() {
+        let entries = case.entries();
         let mut saved = file::header("test", "2026-01-01T00:00:00Z").into_bytes();
         for entry in &entries {
             file::encode(entry, &mut saved);
         }
         let opened = file::read(saved.as_slice()).unwrap();
-        assert_eq!(opened.entries, entries, "{}", folder.display());
+        assert_eq!(opened.entries, entries, "{}", case.name);
         let (a, b) = (inspect(&entries), inspect(&opened.entries));
-        assert_eq!(a.findings(), b.findings(), "{}", folder.display());
+        assert_eq!(a.findings(), b.findings(), "{}", case.name);
         assert_eq!(a.verdict(), b.verdict());
     }
 }
@@ -336,9 +180,8 @@ fn a_saved_session_gives_the_same_findings() {
 #[test]
 fn every_code_has_a_case() {
     let mut shown = BTreeSet::new();
-    for folder in folders(&corpus()) {
-        let (case, _) = Case::load(&folder);
-        shown.extend(case.expected.into_iter().map(|e| e.0));
+    for case in cases() {
+        shown.extend(case.expected.iter().filter_map(|e| e.split(' ').nth(1)).map(str::to_owned));
     }
     let without: BTreeSet<_> = WITHOUT_CASE.iter().map(|w| w.0).collect();
     // What takes two exchanges has no case of one.
@@ -376,25 +219,10 @@ fn recorded_streams_are_sound() {
         let dialect = meta["dialect"].as_str().unwrap();
         let name = meta["name"].as_str().unwrap();
         let body = std::fs::read(recorded.join(meta["file"].as_str().unwrap())).unwrap();
-        let case = Case {
-            status: meta["http"]["status"].as_u64().map(|s| s as u16),
-            content_type: meta["http"]["content_type"].as_str().map(Into::into),
-            headers: vec![],
-            version: http1(),
-            body: None,
-            bare: true,
-            ended: "unknown".into(),
-            detail: String::new(),
-            dialect: dialect.to_owned(),
-            request_body: String::new(),
-            warnings: vec![],
-            notes: vec![],
-            reads: vec![],
-            head_at: 0,
-            end_at: None,
-            expected: vec![],
-        };
-        let inspection = inspect(&case.entries(&body, &[(0, body.len())]));
+        let status = meta["http"]["status"].as_u64().map(|s| s as u16);
+        let content_type = meta["http"]["content_type"].as_str();
+        let case = Case::of_bare(status, content_type, dialect, body);
+        let inspection = inspect(&case.entries());
         tiles(&inspection, name);
         streams += 1;
         if std::env::var_os("SHOW").is_some() {

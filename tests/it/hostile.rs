@@ -16,6 +16,8 @@ use sselens::inspect::compare::{Expect, compare};
 use sselens::inspect::{Inspection, Options};
 use sselens::journal::{EndCause, Entry, EntryKind};
 
+use crate::support::corpus::cases;
+
 /// Larger bodies take too long to damage often.
 const MAX_BODY: usize = 20_000;
 
@@ -25,29 +27,24 @@ type Body = (Vec<u8>, Option<String>, String);
 /// Our own cases, and the recorded streams where they lie beside this repository.
 fn bodies() -> Vec<Body> {
     let mut bodies = Vec::new();
-    let mut add = |file: &Path, told: &Value| {
-        let body = std::fs::read(file).unwrap();
-        let content_type = told["content_type"].as_str().map(str::to_owned);
-        let dialect = told["dialect"].as_str().unwrap_or("openai-chat").to_owned();
+    let mut add = |body: Vec<u8>, content_type: Option<&str>, dialect: &str| {
         if body.len() <= MAX_BODY {
-            bodies.push((body, content_type, dialect));
+            bodies.push((body, content_type.map(str::to_owned), dialect.to_owned()));
         }
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in std::fs::read_dir(root.join("tests/corpus")).unwrap() {
-        let folder = folder.unwrap().path();
-        let case = std::fs::read(folder.join("case.json")).unwrap();
-        let case: Value = serde_json::from_slice(&case).unwrap();
-        if let Some(body) = case["body"].as_str() {
-            add(&folder.join(body), &case);
+    for case in cases() {
+        if !case.body.is_empty() {
+            add(case.body, case.content_type.as_deref(), &case.dialect);
         }
     }
-    let recorded = root.join("../shared/corpus");
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     match std::fs::read(recorded.join("index.json")) {
         Ok(index) => {
             let index: Value = serde_json::from_slice(&index).unwrap();
             for stream in index["streams"].as_array().unwrap() {
-                add(&recorded.join(stream["file"].as_str().unwrap()), stream);
+                let body = std::fs::read(recorded.join(stream["file"].as_str().unwrap())).unwrap();
+                let dialect = stream["dialect"].as_str().unwrap_or("openai-chat");
+                add(body, stream["content_type"].as_str(), dialect);
             }
         }
         Err(_) => println!("no recorded streams beside this repository: skipped"),

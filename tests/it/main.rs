@@ -16,4 +16,5 @@ mod recognize;
 mod repeat;
 mod scenarios;
 mod sdks;
+mod support;
 mod transport;

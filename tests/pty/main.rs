@@ -66,7 +66,14 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
     assert!(t.text().contains("lab/reasoning-delta"), "{}", t.text());
     t.press("Cfile\r");
     t.until("Compare with the recording");
-    t.press(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/cancelled/body.sse\r"));
+    let chunk = |delta: &str| {
+        format!(
+            "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    let cut = chunk(r#"{"role":"assistant","content":""}"#) + &chunk(r#"{"content":"Hello"}"#);
+    std::fs::write(home.path("cut.sse"), cut).unwrap();
+    t.press(&format!("{}\r", home.path("cut.sse").display()));
     t.until("B failed, A did not (complete");
     t.press("qq");
     assert_eq!(t.ended(), 0);
