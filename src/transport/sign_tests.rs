@@ -15,6 +15,10 @@ const KEYS: [(&str, &str); 3] = [
 ];
 
 fn signed(more: &[(&str, &str)]) -> Outgoing {
+    signed_draft(more, Draft::default())
+}
+
+fn signed_draft(more: &[(&str, &str)], draft: Draft) -> Outgoing {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = Some(file.path().to_owned());
     let environment = Environment::of(&[&KEYS, more].concat());
@@ -23,8 +27,8 @@ fn signed(more: &[(&str, &str)]) -> Outgoing {
     let draft = Draft {
         provider: "bedrock".into(),
         model: "us.anthropic.claude-haiku-4-5-20251001-v1:0".into(),
-        body: b"{\"messages\":[]}".to_vec(),
-        ..Draft::default()
+        body: if draft.body.is_empty() { b"{\"messages\":[]}".to_vec() } else { draft.body },
+        ..draft
     };
     let mut out = resolve(&draft, &config, &Transport::default(), None).unwrap();
     out.signed_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045));
@@ -96,4 +100,42 @@ fn a_bearer_key_or_an_own_header_wins_over_signing() {
     assert_ne!(out.headers["authorization"], before);
     assert_eq!(out.request.headers.iter().filter(|(k, _)| k == "authorization").count(), 1);
     assert_eq!(out.headers["x-amz-date"], "20260102T030905Z");
+}
+
+/// Signed by botocore 1.43.11: empty segments, a port, blanks in a value, text that is not ASCII,
+/// the order and encoding of parameters.
+#[test]
+fn odd_addresses_headers_and_bodies_are_signed_as_botocore_does() {
+    let with = |url: &str, body: &str, headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let draft = Draft {
+            url: Some(url.to_owned()),
+            body: body.as_bytes().to_vec(),
+            headers,
+            ..Draft::default()
+        };
+        let out = signed_draft(&[], draft);
+        let sent = out.headers["authorization"].to_str().unwrap();
+        sent.split_once("SignedHeaders=").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        with(
+            "https://example.amazonaws.com:8443//model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3A\
+             inference-profile%2Fa.b~c/invoke/",
+            "é{}",
+            &[
+                ("content-type", "application/json; charset=utf-8"),
+                ("x-amzn-bedrock-trace", "  A   b ")
+            ]
+        ),
+        "content-type;host;x-amz-date;x-amzn-bedrock-trace, \
+         Signature=a33f6f439ca2db0b462613e9b13171988a9fd5d94f0fe6e797fec6210fbbc6d7"
+    );
+    assert_eq!(
+        with("http://127.0.0.1:9/a%20b", "", &[]),
+        "content-type;host;x-amz-date, \
+         Signature=89b6470e13ce0112e7d2402b19c4a15fae55279ce876a5f39899c26a0a455921"
+    );
+    let url = url::Url::parse("https://h/?b=2&a=1&a=%2Fx%20y&A=~-_.").unwrap();
+    assert_eq!(canonical_query(&url), "A=~-_.&a=%2Fx%20y&a=1&b=2");
 }
