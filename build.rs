@@ -1,38 +1,197 @@
-//! Lists `assets/scenarios/*.toml` for the lab, so that adding a scenario is
-//! adding a file: nothing else has to be told.
+//! Makes data out of `assets/` at build time, so that adding a scenario or a rule is adding a file:
+//! `scenarios.rs` lists `assets/scenarios/*.toml`, `codes.rs` is the registry of rules, one for each
+//! `assets/rules/CODE.md`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+use serde::Deserialize;
+
 fn main() -> io::Result<()> {
     // A directory is watched for files that come and go, each file for edits.
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=assets/scenarios");
+    for watched in ["build.rs", "assets/scenarios", "assets/rules"] {
+        println!("cargo::rerun-if-changed={watched}");
+    }
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let target = PathBuf::from(variable("OUT_DIR")?).join("scenarios.rs");
-    fs::write(target, list(&root.join("assets/scenarios"))?)
+    let target = PathBuf::from(variable("OUT_DIR")?);
+    fs::write(target.join("scenarios.rs"), scenarios(&root.join("assets/scenarios"))?)?;
+    fs::write(target.join("codes.rs"), codes(&root.join("assets/rules"))?)
 }
 
 /// The source text of a slice of `(name, contents)`, sorted by name.
-fn list(folder: &Path) -> io::Result<String> {
-    let mut rows = Vec::new();
-    for file in fs::read_dir(folder)? {
-        let path = file?.path();
-        let name = path.file_stem().and_then(|name| name.to_str());
-        if let (Some(name), Some("toml")) = (name, path.extension().and_then(|it| it.to_str())) {
-            println!("cargo::rerun-if-changed={}", path.display());
-            rows.push((name.to_owned(), path.display().to_string()));
-        }
-    }
-    rows.sort();
+fn scenarios(folder: &Path) -> io::Result<String> {
     let mut source = String::from("&[\n");
-    for (name, path) in rows {
+    for (name, path) in files(folder, "toml")? {
         // `{:?}` also escapes the backslashes of a Windows path.
+        let path = path.display().to_string();
         writeln!(source, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
     }
     source.push_str("]\n");
     Ok(source)
+}
+
+/// What stands before the text of a rule's page, between two lines of `+++`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    severity: String,
+    phase: String,
+    #[serde(default)]
+    depends_on_reads: bool,
+    #[serde(default)]
+    reproduce: String,
+    #[serde(default)]
+    brief: String,
+    #[serde(default)]
+    class: Vec<String>,
+    #[serde(default)]
+    follows_from: Vec<String>,
+    #[serde(default)]
+    hides: Vec<String>,
+    #[serde(default)]
+    leads: bool,
+    #[serde(default)]
+    aside: bool,
+}
+
+/// One rule's page.
+struct Page {
+    front: FrontMatter,
+    /// The text under each of [`HEADINGS`].
+    texts: Vec<String>,
+}
+
+/// The headings of a page, in order, and the fields of `Rule` that they fill.
+const HEADINGS: [(&str, &str); 5] = [
+    ("What it is", "what"),
+    ("Example", "example"),
+    ("Who it breaks", "breaks"),
+    ("Fix", "fix"),
+    ("Seen in", "seen_in"),
+];
+
+/// The source text of the enum `Code` and of the table `RULES`, in alphabetical order.
+fn codes(folder: &Path) -> io::Result<String> {
+    let mut pages = BTreeMap::new();
+    for (code, path) in files(folder, "md")? {
+        let text = fs::read_to_string(&path)?;
+        let page = page(&text).map_err(|why| bad(format!("{}: {why}", path.display())))?;
+        pages.insert(code, page);
+    }
+    let mut classes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (code, page) in &pages {
+        for class in &page.front.class {
+            classes.entry(class).or_default().push(code);
+        }
+    }
+    let mut source = String::from(
+        "/// The name of a rule. There is one for each page in `assets/rules`.\n\
+         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]\npub enum Code {\n",
+    );
+    for (code, page) in &pages {
+        let what = page.texts[0].replace('\n', " ").replace('[', "\\[").replace('<', "\\<");
+        let doc = format!("`{code}`: {what}");
+        source.push_str(&format!("    #[doc = {doc:?}]\n    {},\n", variant(code)));
+    }
+    source.push_str("}\n\nstatic RULES: &[Rule] = &[\n");
+    for (code, page) in &pages {
+        let Page { front, texts } = page;
+        let name = variant(code);
+        source.push_str(&format!(
+            "    Rule {{ code: Code::{name}, name: {code:?}, severity: Severity::{}, phase: Phase::{}, \
+             depends_on_reads: {}, reproduce: {:?}, brief: {:?}, leads: {}, aside: {},\n",
+            capital(&front.severity),
+            capital(&front.phase),
+            front.depends_on_reads,
+            front.reproduce,
+            front.brief,
+            front.leads,
+            front.aside,
+        ));
+        for (field, targets) in [("follows_from", &front.follows_from), ("hides", &front.hides)] {
+            let mut all = BTreeSet::new();
+            for target in targets {
+                match target.strip_prefix("class:").map(|class| classes.get(class)) {
+                    Some(Some(members)) => all.extend(members.iter().copied()),
+                    None if pages.contains_key(target) => drop(all.insert(target.as_str())),
+                    _ => {
+                        return Err(bad(format!(
+                            "{code}.md: {field} names {target:?}: no such code"
+                        )));
+                    }
+                }
+            }
+            let all: Vec<_> = all.into_iter().map(|c| format!("Code::{}", variant(c))).collect();
+            source.push_str(&format!("        {field}: &[{}],\n", all.join(", ")));
+        }
+        for ((_, field), text) in HEADINGS.iter().zip(texts) {
+            source.push_str(&format!("        {field}: {text:?},\n"));
+        }
+        source.push_str("    },\n");
+    }
+    source.push_str("];\n");
+    Ok(source)
+}
+
+/// Reads one page: front matter, then the five headings in their order.
+fn page(text: &str) -> Result<Page, String> {
+    let rest = text.strip_prefix("+++\n").ok_or("does not begin with a line of +++")?;
+    let (front, body) = rest.split_once("\n+++\n").ok_or("has no second line of +++")?;
+    let front = toml::from_str(front).map_err(|error| error.to_string())?;
+    let mut sections = format!("\n{body}");
+    let mut texts = Vec::new();
+    for (heading, _) in HEADINGS.iter().rev() {
+        let at = sections
+            .rfind(&format!("\n## {heading}\n"))
+            .ok_or(format!("has no heading {heading:?} where it belongs"))?;
+        let text = sections[at + heading.len() + 5..].trim();
+        let text =
+            text.strip_prefix("```text\n").and_then(|t| t.strip_suffix("\n```")).unwrap_or(text);
+        if text.is_empty() {
+            return Err(format!("says nothing under {heading:?}"));
+        }
+        texts.push(text.to_owned());
+        sections.truncate(at);
+    }
+    match sections.trim() {
+        "" => {}
+        odd => return Err(format!("has text before its first heading, or another one: {odd:?}")),
+    }
+    texts.reverse();
+    Ok(Page { front, texts })
+}
+
+/// The enum's name for a code: `empty-stream` is `EmptyStream`.
+fn variant(code: &str) -> String {
+    code.split('-').map(capital).collect()
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+}
+
+/// The files of a folder with that extension: stem and path, sorted.
+fn files(folder: &Path, extension: &str) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut all = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        let stem = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
+        if let (Some(stem), Some(true)) = (stem, path.extension().map(|it| it == extension)) {
+            println!("cargo::rerun-if-changed={}", path.display());
+            all.push((stem, path));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+fn bad(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn variable(name: &str) -> io::Result<String> {

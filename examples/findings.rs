@@ -28,7 +28,7 @@ fn main() -> std::io::Result<()> {
 
     println!("{}", inspection.verdict());
     for finding in inspection.findings() {
-        println!("{}: {} {}", finding.severity.name(), finding.code(), finding.message);
+        println!("{}: {} {}", finding.severity.name(), finding.code, finding.message);
     }
     Ok(())
 }

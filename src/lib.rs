@@ -8,6 +8,7 @@
 //! use std::sync::Arc;
 //!
 //! use sselens::inspect::Inspection;
+//! use sselens::rule::Code;
 //! use sselens::journal::{EndCause, Entry, EntryKind};
 //!
 //! let body = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n";
@@ -18,14 +19,14 @@
 //! push(EntryKind::End { cause: EndCause::Unknown, detail: String::new() });
 //!
 //! assert_eq!(inspection.frames().len(), 1);
-//! assert!(inspection.findings().iter().any(|finding| finding.code().to_string() == "finish-missing"));
+//! assert!(inspection.findings().iter().any(|finding| finding.code == Code::FinishMissing));
 //! ```
 //!
 //! `examples/findings.rs` is the same as a program.
 //!
 //! | feature | modules |
 //! |---|---|
-//! | `core` | [`json`], [`text`], [`journal`], [`frame`], [`dialect`], [`inspect`], [`client_sim`] |
+//! | `core` | [`rule`], [`json`], [`text`], [`journal`], [`frame`], [`dialect`], [`inspect`], [`client_sim`] |
 //! | `lab` | `lab` and `clock` too |
 //! | `program` (default) | all of them, and the binary |
 
@@ -36,6 +37,7 @@ pub mod frame;
 pub mod inspect;
 pub mod journal;
 pub mod json;
+pub mod rule;
 pub mod text;
 
 #[cfg(feature = "lab")]

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use super::args::{Explain, Global};
 use super::{Exit, Failure};
-use crate::inspect::rule::{self, find, rules};
 use crate::report;
+use crate::rule::Code;
 
 pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout());
@@ -15,13 +15,13 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let Some(code) = &args.code else {
-        let width = rules().map(|r| r.code.len()).max().unwrap_or(0);
-        for r in rules() {
-            let means = r.means.split(['.', ';']).next().unwrap_or_default();
+        let width = Code::all().map(|code| code.name().len()).max().unwrap_or(0);
+        for r in Code::all().map(Code::rule) {
+            let means = r.what.split(['.', ';']).next().unwrap_or_default();
             writeln!(
                 out,
                 "{:<width$}  {:<5}  {:<8}  {means}",
-                r.code,
+                r.name,
                 r.severity.name(),
                 r.phase.name()
             )?;
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         out.flush()?;
         return Ok(Exit::Ok);
     };
-    let Some(rule) = find(code) else {
+    let Ok(found) = code.parse::<Code>() else {
         let near = near(code);
         let hint = if near.is_empty() {
             "`sselens explain` lists all".to_owned()
@@ -38,15 +38,16 @@ pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
         };
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
-    report::explain(rule, global.palette(), &mut out)?;
+    report::explain(found.rule(), global.palette(), &mut out)?;
     out.flush()?;
     Ok(Exit::Ok)
 }
 
 /// Codes that resemble `code`.
 fn near(code: &str) -> Vec<&'static str> {
-    let mut all: Vec<_> = rule::rules()
-        .map(|r| (similar::TextDiff::from_chars(code, r.code).ratio(), r.code))
+    let mut all: Vec<_> = Code::all()
+        .map(Code::name)
+        .map(|name| (similar::TextDiff::from_chars(code, name).ratio(), name))
         .filter(|(ratio, _)| *ratio > 0.7)
         .collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -11,9 +11,10 @@ use super::keys::Document;
 use super::provider::{Layers, Origin, ProviderFile};
 use super::theme::Themes;
 use super::{Autosave, Config, Environment, Limits, keys, severity};
-use crate::inspect::{Options, rule};
+use crate::inspect::Options;
 use crate::journal::Micros;
 use crate::journal::file::micros;
+use crate::rule::Code;
 
 const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 
@@ -295,11 +296,11 @@ impl Config {
             options.burst = share;
         }
         for (code, value) in findings.severity {
-            if rule::find(&code).is_none() {
+            let Ok(code) = code.parse::<Code>() else {
                 return Err(format!(
                     "findings.severity: no finding has the code {code:?}; `sselens explain` lists them"
                 ));
-            }
+            };
             let Some(severity) = severity(&value) else {
                 return Err(format!(
                     "findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off"

@@ -32,7 +32,7 @@ fn a_file_is_laid_over_the_default() {
     let mine = config.provider("mine").unwrap();
     assert_eq!((mine.dialect.as_str(), &mine.headers[0].value.0[..]), ("auto", "1"));
     assert_eq!(config.provider("openai").unwrap().model, "m");
-    assert_eq!(config.options.severities["json-malformed"], None);
+    assert_eq!(config.options.severities[&crate::rule::Code::JsonMalformed], None);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use crate::json::{Kind, Value};
+use crate::rule::Code;
 
 /// One provider's or server's way of Chat Completions.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Variant {
     /// Whether `[DONE]` follows an error; `None` where nobody recorded one.
     pub done_after_error: Option<bool>,
     /// Codes of findings that are normal there, and do not follow from the columns above.
-    pub normal: &'static [&'static str],
+    pub normal: &'static [Code],
 }
 
 /// Where usage comes.
@@ -90,14 +91,14 @@ impl Variant {
     };
 
     /// Whether a finding of that code is what this variant's streams are like.
-    pub fn is_normal(&self, code: &str) -> bool {
+    pub fn is_normal(&self, code: Code) -> bool {
         match code {
-            "usage-every-chunk" => self.usage.contains(&Every),
-            "usage-in-nonempty-choices" => self.usage.iter().any(|u| *u != Own),
-            "usage-nonstandard-place" => self.usage.iter().any(|u| matches!(u, In(_))),
-            "reasoning-dropped-by-client" => self.reasoning.contains(&"reasoning"),
-            "reasoning-two-channels" => self.reasoning.len() > 1,
-            "no-done-after-error" => self.done_after_error == Some(false),
+            Code::UsageEveryChunk => self.usage.contains(&Every),
+            Code::UsageInNonemptyChoices => self.usage.iter().any(|u| *u != Own),
+            Code::UsageNonstandardPlace => self.usage.iter().any(|u| matches!(u, In(_))),
+            Code::ReasoningDroppedByClient => self.reasoning.contains(&"reasoning"),
+            Code::ReasoningTwoChannels => self.reasoning.len() > 1,
+            Code::NoDoneAfterError => self.done_after_error == Some(false),
             _ => self.normal.contains(&code),
         }
     }
@@ -188,11 +189,11 @@ pub const VARIANTS: &[Variant] = &[
         usage: &[Own, Finish],
         done_after_error: Some(true),
         normal: &[
-            "sse-comment",
-            "role-repeated",
-            "finish-repeated",
-            "unknown-field",
-            "error-raw-hidden",
+            Code::SseComment,
+            Code::RoleRepeated,
+            Code::FinishRepeated,
+            Code::UnknownField,
+            Code::ErrorRawHidden,
         ],
         ..Variant::PLAIN
     },
@@ -203,7 +204,7 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[&[Member("x_groq")]],
         reasoning: &["reasoning"],
         usage: &[Own, Finish, In("x_groq.usage")],
-        normal: &["created-changes", "id-changes", "unknown-field"],
+        normal: &[Code::CreatedChanges, Code::IdChanges, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -215,7 +216,7 @@ pub const VARIANTS: &[Variant] = &[
         ]],
         reasoning: &["reasoning_content"],
         usage: &[Finish],
-        normal: &["content-null", "sse-comment"],
+        normal: &[Code::ContentNull, Code::SseComment],
         ..Variant::PLAIN
     },
     Variant {
@@ -224,7 +225,7 @@ pub const VARIANTS: &[Variant] = &[
         // Azure sells the same models, and adds a service tier.
         marks: &[&[Member("usage.num_sources_used"), Lacks("service_tier")]],
         reasoning: &["reasoning_content"],
-        normal: &["finish-key-absent", "created-changes"],
+        normal: &[Code::FinishKeyAbsent, Code::CreatedChanges],
         ..Variant::PLAIN
     },
     // Engines behind many hosts, who hide or add what could tell them.
@@ -233,21 +234,21 @@ pub const VARIANTS: &[Variant] = &[
         reasoning: &["reasoning", "reasoning_content"],
         usage: &[Own, Every],
         done_after_error: Some(true),
-        normal: &["unknown-field"],
+        normal: &[Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
         // Its `matched_stop` comes through Azure as well.
         name: "sglang",
         reasoning: &["reasoning_content", "reasoning"],
-        normal: &["content-null", "role-null", "unknown-field"],
+        normal: &[Code::ContentNull, Code::RoleNull, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
         name: "scaleway",
         hosts: &["api.scaleway.ai"],
         reasoning: &["reasoning"],
-        normal: &["unknown-field"],
+        normal: &[Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -256,7 +257,7 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[&[Member("time_info")]],
         reasoning: &["reasoning"],
         usage: &[Finish],
-        normal: &["finish-key-absent", "missing-done", "unknown-field"],
+        normal: &[Code::FinishKeyAbsent, Code::MissingDone, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -266,7 +267,7 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[&[Member("perf_metrics")]],
         reasoning: &["reasoning_content"],
         usage: &[Finish, Every],
-        normal: &["unknown-field"],
+        normal: &[Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -276,7 +277,7 @@ pub const VARIANTS: &[Variant] = &[
         reasoning: &["reasoning", "reasoning_content"],
         usage: &[Finish],
         finishes: &["eos"],
-        normal: &["role-repeated", "unknown-field"],
+        normal: &[Code::RoleRepeated, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -295,13 +296,13 @@ pub const VARIANTS: &[Variant] = &[
         reasoning: &["reasoning_content", "reasoning_details"],
         usage: &[Own, Finish],
         normal: &[
-            "finish-key-absent",
-            "finish-repeated",
-            "full-object-in-stream",
-            "missing-done",
-            "role-empty",
-            "role-repeated",
-            "unknown-field",
+            Code::FinishKeyAbsent,
+            Code::FinishRepeated,
+            Code::FullObjectInStream,
+            Code::MissingDone,
+            Code::RoleEmpty,
+            Code::RoleRepeated,
+            Code::UnknownField,
         ],
         ..Variant::PLAIN
     },
@@ -314,7 +315,7 @@ pub const VARIANTS: &[Variant] = &[
         reasoning: &["reasoning_content"],
         usage: &[Finish],
         finishes: &["sensitive", "model_context_window_exceeded"],
-        normal: &["finish-key-absent", "finish-repeated", "role-repeated"],
+        normal: &[Code::FinishKeyAbsent, Code::FinishRepeated, Code::RoleRepeated],
         ..Variant::PLAIN
     },
     Variant {
@@ -326,7 +327,7 @@ pub const VARIANTS: &[Variant] = &[
         reasoning: &["reasoning_content"],
         usage: &[Own, Finish],
         done_after_error: Some(false),
-        normal: &["finish-key-absent", "unknown-field"],
+        normal: &[Code::FinishKeyAbsent, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -335,14 +336,14 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[&[Filled("timings")]],
         reasoning: &["reasoning_content"],
         done_after_error: Some(true),
-        normal: &["content-null", "sse-comment", "sse-empty-data", "unknown-field"],
+        normal: &[Code::ContentNull, Code::SseComment, Code::SseEmptyData, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
         name: "ollama",
         marks: &[&[Begins("system_fingerprint", "fp_ollama")]],
         reasoning: &["reasoning"],
-        normal: &["created-changes", "role-repeated"],
+        normal: &[Code::CreatedChanges, Code::RoleRepeated],
         ..Variant::PLAIN
     },
     Variant {
@@ -352,7 +353,7 @@ pub const VARIANTS: &[Variant] = &[
         // Azure's first chunk, from which it takes the object.
         marks: &[&[Member("copilot_usage")], &[Filled("prompt_filter_results"), Lacks("object")]],
         usage: &[Finish],
-        normal: &["content-null", "delta-missing", "finish-key-absent", "unknown-field"],
+        normal: &[Code::ContentNull, Code::DeltaMissing, Code::FinishKeyAbsent, Code::UnknownField],
         ..Variant::PLAIN
     },
     Variant {
@@ -367,14 +368,14 @@ pub const VARIANTS: &[Variant] = &[
         ],
         reasoning: &["reasoning_content"],
         normal: &[
-            "content-null",
-            "created-changes",
-            "delta-missing",
-            "finish-repeated",
-            "id-empty",
-            "role-null",
-            "unknown-field",
-            "usage-reasoning-zero",
+            Code::ContentNull,
+            Code::CreatedChanges,
+            Code::DeltaMissing,
+            Code::FinishRepeated,
+            Code::IdEmpty,
+            Code::RoleNull,
+            Code::UnknownField,
+            Code::UsageReasoningZero,
         ],
         ..Variant::PLAIN
     },
@@ -387,13 +388,13 @@ pub const VARIANTS: &[Variant] = &[
         ],
         usage: &[Every],
         normal: &[
-            "created-changes",
-            "delta-and-message",
-            "finish-key-absent",
-            "id-changes",
-            "missing-done",
-            "role-repeated",
-            "unknown-field",
+            Code::CreatedChanges,
+            Code::DeltaAndMessage,
+            Code::FinishKeyAbsent,
+            Code::IdChanges,
+            Code::MissingDone,
+            Code::RoleRepeated,
+            Code::UnknownField,
         ],
         ..Variant::PLAIN
     },
@@ -402,7 +403,7 @@ pub const VARIANTS: &[Variant] = &[
         also: &["dashscope", "qwen"],
         hosts: &["dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"],
         reasoning: &["reasoning_content"],
-        normal: &["content-null", "finish-key-absent", "tool-id-or-name-empty-repeat"],
+        normal: &[Code::ContentNull, Code::FinishKeyAbsent, Code::ToolIdOrNameEmptyRepeat],
         ..Variant::PLAIN
     },
 ];

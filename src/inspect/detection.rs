@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Inspection;
-use super::rule::Context;
+use super::detect::Context;
 use crate::dialect::{
     self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
 };

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Coding, Inspection, Read, rule};
+use super::{Coding, Inspection, Phase, Read, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
@@ -126,7 +126,7 @@ impl Inspection {
         let before = self.findings.len();
         self.rules(at, |family, now, out| family.end(now, out));
         // What is about the end itself comes last.
-        self.findings[before..].sort_by_key(|f| f.rule.phase == rule::Phase::End);
+        self.findings[before..].sort_by_key(|f| f.phase() == Phase::End);
     }
 
     /// An event that never ended adds nothing to the answer, but it may tell the dialect.
@@ -185,7 +185,7 @@ impl Inspection {
             let payload = Payload { kind: frame.kind, event: &event, data: text, json };
             self.decode(number, at, &payload);
         }
-        let mut families = std::mem::take(&mut self.families);
+        let mut detectors = std::mem::take(&mut self.detectors);
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
         let json = data.as_deref().and_then(|text| tape.root(text));
@@ -196,14 +196,14 @@ impl Inspection {
             self.timing.last_data = at.or(self.timing.last_data);
             self.timing.data_frame = Some(number);
         }
-        let seen = rule::Seen {
+        let seen = detect::FrameView {
             index: number,
             frame: &frame,
             bytes: frame.bytes(&body),
             event: &event,
             data: data.as_deref(),
             json,
-            chunk: rule::Chunk::of(self, &frame, json),
+            chunk: detect::Chunk::of(self, &frame, json),
             json_error,
             tape: &tape,
             duplicate_key: duplicate_key.as_deref(),
@@ -212,11 +212,11 @@ impl Inspection {
         let options = &*self.options;
         let context = self.detection.context();
         let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
-        for family in &mut families {
+            detect::Out { findings: &mut findings, tally: &mut tally, options, context, at };
+        for family in &mut detectors {
             family.frame(self, &seen, &mut out);
         }
-        (self.families, self.findings, self.tally) = (families, findings, tally);
+        (self.detectors, self.findings, self.tally) = (detectors, findings, tally);
         drop(event);
         drop(data);
         self.tape = tape;
@@ -249,26 +249,26 @@ impl Inspection {
     fn rules(
         &mut self,
         at: Option<Micros>,
-        mut ask: impl FnMut(&mut dyn rule::Family, &Self, &mut rule::Out<'_>),
+        mut ask: impl FnMut(&mut dyn detect::Detector, &Self, &mut detect::Out<'_>),
     ) {
-        let mut families = std::mem::take(&mut self.families);
+        let mut detectors = std::mem::take(&mut self.detectors);
         let mut findings = std::mem::take(&mut self.findings);
         let mut tally = std::mem::take(&mut self.tally);
         let options = &*self.options;
         let context = self.detection.context();
         let mut out =
-            rule::Out { findings: &mut findings, tally: &mut tally, options, context, at };
+            detect::Out { findings: &mut findings, tally: &mut tally, options, context, at };
         let before = out.findings.len();
-        for family in &mut families {
+        for family in &mut detectors {
             ask(family.as_mut(), self, &mut out);
         }
         // Some frames are judged only later. Their findings have their time all the same.
         for finding in &mut findings[before..] {
-            if let Some(frame) = finding.frame.filter(|_| finding.rule.phase != rule::Phase::End) {
+            if let Some(frame) = finding.frame.filter(|_| finding.phase() != Phase::End) {
                 finding.at = self.frame_at(frame as usize).or(finding.at);
             }
         }
-        (self.families, self.findings, self.tally) = (families, findings, tally);
+        (self.detectors, self.findings, self.tally) = (detectors, findings, tally);
     }
 }
 

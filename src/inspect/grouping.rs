@@ -1,5 +1,6 @@
 //! The findings as a story: the cause first, what follows from it under it, and what recurs once.
 
+use crate::rule::Code;
 use std::cmp::Reverse;
 
 use super::{Finding, Inspection, Phase, Severity};
@@ -16,32 +17,11 @@ pub struct Group {
     pub under: bool,
 }
 
-/// Findings about how a stream ends: what is left of it where something broke it off.
-const LOOSE_ENDS: &[&str] =
-    &["missing-done", "finish-missing", "message-stop-missing", "terminal-event-missing"];
-
-/// Whether `effect` is what the finding `cause` brings with it.
-fn brings(cause: &Finding, effect: &str) -> bool {
-    let code = cause.code();
-    let error = ["error-", "sse-event-error", "http-", "swallowed-", "ollama-error"];
-    let is_error = error.iter().any(|e| code.starts_with(e));
-    let is_silence = matches!(code, "idle-stall" | "keepalive-warm-stall" | "slow-first-byte");
-    match effect {
-        "swallowed-422" => code == "http-422-param",
-        "done-after-error"
-        | "no-done-after-error"
-        | "error-200-first-frame"
-        | "error-body-lost"
-        | "error-raw-hidden"
-        | "retry-after-missing" => is_error,
-        "timeout-idle" | "timeout-total" => is_silence,
-        "frame-split-across-reads" => code == "sse-giant-frame",
-        _ if LOOSE_ENDS.contains(&effect) => {
-            let broke_off = cause.rule.phase == Phase::Body && cause.severity >= Severity::Error;
-            is_error || is_silence || broke_off || code.starts_with("timeout-")
-        }
-        _ => false,
-    }
+/// Whether the finding `cause` brings `effect` about. Damage to the body that was judged harmless
+/// explains nothing.
+fn brings(cause: &Finding, effect: Code) -> bool {
+    effect.rule().follows_from.contains(&cause.code)
+        && (cause.phase() != Phase::Body || cause.severity >= Severity::Error)
 }
 
 impl Inspection {
@@ -52,7 +32,7 @@ impl Inspection {
         let mut groups: Vec<Group> = Vec::new();
         let mut by_code = std::collections::HashMap::new();
         for (i, finding) in findings.iter().enumerate() {
-            let at = *by_code.entry(finding.code()).or_insert(groups.len());
+            let at = *by_code.entry(finding.code).or_insert(groups.len());
             match groups.get_mut(at) {
                 None => groups.push(Group {
                     findings: vec![i],
@@ -70,14 +50,14 @@ impl Inspection {
         for group in &mut groups {
             group.findings[1..].sort_unstable();
         }
-        let cause = self.cause().map(Finding::code);
+        let cause = self.cause().map(|f| f.code);
         groups.sort_by_key(|g| {
             let first = g.findings[0];
-            (Some(findings[first].code()) != cause, Reverse(g.severity), first)
+            (Some(findings[first].code) != cause, Reverse(g.severity), first)
         });
         let mut story: Vec<Group> = Vec::with_capacity(groups.len());
         let effect_of = |effect: &Group| {
-            let code = findings[effect.findings[0]].code();
+            let code = findings[effect.findings[0]].code;
             groups.iter().position(|g| brings(&findings[g.findings[0]], code) && g != effect)
         };
         let over: Vec<Option<usize>> = groups.iter().map(effect_of).collect();
@@ -96,7 +76,7 @@ impl Inspection {
 
     /// How often the code of a group was raised: more often than findings were kept, it may be.
     pub fn times(&self, group: &Group) -> u64 {
-        let code = self.findings()[group.findings[0]].code();
+        let code = self.findings()[group.findings[0]].code;
         self.tally().of(code).max(group.findings.len() as u64)
     }
 }
@@ -121,7 +101,7 @@ mod tests {
         ];
         what.into_iter().for_each(|what| i.push(&Entry { exchange: 0, at: None, kind: what }));
         let told = |g: &super::Group| {
-            let code = i.findings()[g.findings[0]].code();
+            let code = i.findings()[g.findings[0]].code;
             format!("{}{code} {}", if g.under { "- " } else { "" }, i.times(g))
         };
         i.story().iter().map(told).filter(|t| !t.starts_with("no-anti")).collect()

@@ -7,6 +7,7 @@
 mod answer;
 mod coding;
 pub mod compare;
+pub mod detect;
 mod detection;
 mod ending;
 mod fold;
@@ -14,7 +15,6 @@ mod galloping;
 mod grouping;
 mod lookup;
 mod metrics;
-pub mod rule;
 mod shape;
 pub mod tally;
 mod think;
@@ -23,14 +23,15 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use crate::rule::{Code, Phase, Rule, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use coding::Coding;
+pub use detect::Finding;
 pub use detection::Recognized;
 pub use ending::{Ending, Outcome, Reason, Transport};
 pub use galloping::partition_galloping;
 pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
-pub use rule::{Finding, Phase, Rule, Severity};
 pub use shape::{Row, Shape};
 pub use think::Think;
 
@@ -43,7 +44,7 @@ use crate::json::Tape;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Another severity for a code; `None` silences it.
-    pub severities: BTreeMap<String, Option<Severity>>,
+    pub severities: BTreeMap<Code, Option<Severity>>,
     /// A frame longer than this is a finding, in bytes.
     pub giant_frame: u64,
     /// A wait longer than this between two reads is a finding, in microseconds.
@@ -70,8 +71,8 @@ impl Default for Options {
 }
 
 impl Options {
-    fn severity(&self, code: &str, default: Severity) -> Option<Severity> {
-        self.severities.get(code).copied().unwrap_or(Some(default))
+    fn severity(&self, code: Code, default: Severity) -> Option<Severity> {
+        self.severities.get(&code).copied().unwrap_or(Some(default))
     }
 }
 
@@ -93,10 +94,10 @@ pub struct Read {
 /// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
 /// frame looks itself up in every frame.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally(Vec<(&'static str, u64)>);
+pub struct Tally(Vec<(Code, u64)>);
 
 impl Tally {
-    fn count(&mut self, code: &'static str) -> u64 {
+    fn count(&mut self, code: Code) -> u64 {
         if let Some((_, n)) = self.0.iter_mut().find(|(c, _)| *c == code) {
             *n += 1;
             return *n;
@@ -107,7 +108,7 @@ impl Tally {
     }
 
     /// How often `code` was raised.
-    pub fn of(&self, code: &str) -> u64 {
+    pub fn of(&self, code: Code) -> u64 {
         self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
     }
 }
@@ -155,7 +156,7 @@ pub struct Inspection {
     answer: Answer,
     shape: Shape,
 
-    families: Vec<Box<dyn rule::Family>>,
+    detectors: Vec<Box<dyn detect::Detector>>,
     findings: Vec<Finding>,
     tally: Tally,
 }
@@ -195,7 +196,7 @@ impl Inspection {
             decoder: None,
             answer: Answer::default(),
             shape: Shape::default(),
-            families: rule::families(),
+            detectors: detect::detectors(),
             findings: Vec::new(),
             tally: Tally::default(),
         }

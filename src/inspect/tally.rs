@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Inspection, Outcome, Reason};
 use crate::journal::{ExchangeId, Micros};
+use crate::rule::Code;
 use crate::text;
 
 /// How many exchanges of each case are remembered as examples.
@@ -23,17 +24,13 @@ pub struct Case {
     /// Why it ended.
     pub reason: Option<Reason>,
     /// The code of the verdict's cause; `None` when nothing is wrong.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
 }
 
 impl Case {
     /// That of an exchange that is over.
     pub fn of(seen: &Inspection) -> Self {
-        Self {
-            outcome: seen.outcome(),
-            reason: seen.reason(),
-            code: seen.cause().map(super::Finding::code),
-        }
+        Self { outcome: seen.outcome(), reason: seen.reason(), code: seen.cause().map(|f| f.code) }
     }
 
     /// Why it ended, by its name in output.
@@ -326,7 +323,7 @@ mod tests {
         let bad = Case {
             outcome: Outcome::Failed,
             reason: Some(Reason::Truncated),
-            code: Some("truncated-chunked"),
+            code: Some(Code::TruncatedChunked),
         };
         let at = |size| Label { size: Some(size), provider: "lab".into(), ..Label::default() };
         let mut tally = Tally::default();

@@ -129,7 +129,7 @@ fn each_byte_of_a_text_is_found_in_the_delta_that_brought_it() {
 #[test]
 fn a_frame_that_came_in_two_reads_is_told_by_its_number() {
     let i = inspect(&[b"data: a\n\ndata", b": b\n\n"], EndCause::Complete);
-    let split: Vec<_> = i.findings().iter().filter(|f| f.rule.code.contains("split")).collect();
+    let split: Vec<_> = i.findings().iter().filter(|f| f.code.name().contains("split")).collect();
     assert_eq!(split.len(), 1);
     assert_eq!(split[0].frame, Some(1));
 }

@@ -1,45 +1,19 @@
 //! The verdict: one sentence about an exchange, the cause before what followed from it.
 
+use crate::rule::Code;
 use std::cmp::Reverse;
 
 use super::{Finding, Inspection, Phase, Severity};
 use crate::dialect::Channel;
 use crate::text;
 
-/// What follows from something graver or earlier that has a finding of its own, and is the verdict
-/// only where it stands alone.
-const CONSEQUENCES: &[&str] = &[
-    "done-after-error",
-    "no-done-after-error",
-    "error-200-first-frame",
-    "error-body-lost",
-    "missing-done",
-    "sse-giant-frame",
-    "timeout-idle",
-    "timeout-total",
-    "save-failed",
-    "journal-behind",
-    "session-torn",
-];
-
-/// Findings worth no more than `info` that say more about an exchange than its counts.
-const TELLING: &[&str] = &[
-    "cancelled",
-    "dialect-mismatch",
-    "dialect-unknown",
-    "json-completion-200",
-    "length-during-reasoning",
-    "message-start-spliced",
-    "redirected",
-];
-
 impl Inspection {
     /// One sentence on what became of the exchange, the worst cause first.
     pub fn verdict(&self) -> String {
-        let mismatch = self.findings().iter().find(|f| f.code() == "dialect-mismatch");
+        let mismatch = self.findings().iter().find(|f| f.code == Code::DialectMismatch);
         let sentence = match self.cause() {
             // What the decoder missed was made mild: what is left is true of any dialect.
-            Some(cause) if cause.code() != "dialect-mismatch" && self.misread().is_some() => {
+            Some(cause) if cause.code != Code::DialectMismatch && self.misread().is_some() => {
                 let first = mismatch.map_or(String::new(), |f| format!("{} ", f.message));
                 format!("{first}{}", self.failed(cause))
             }
@@ -48,7 +22,7 @@ impl Inspection {
                 Some(finding) => finding.message.clone(),
                 None => self.running(),
             },
-            None => match self.findings().iter().find(|f| TELLING.contains(&f.code())) {
+            None => match self.findings().iter().find(|f| f.rule().leads) {
                 Some(finding) => finding.message.clone(),
                 None => self.sound(),
             },
@@ -61,29 +35,29 @@ impl Inspection {
         let worst = self.worst().filter(|s| *s > Severity::Info)?;
         // An error that came and the [DONE] that hides it (fatal) are one story: the error's.
         let from = worst.min(Severity::Error);
-        let has = |code: &str| self.findings().iter().any(|f| f.code() == code);
-        // A 422 that is seen itself is the cause; what LiteLLM makes of it follows.
-        let follows = |code: &str| {
-            CONSEQUENCES.contains(&code) || code == "swallowed-422" && has("http-422-param")
+        let has = |code: Code| self.findings().iter().any(|f| f.code == code);
+        let follows = |code: Code| {
+            let rule = code.rule();
+            rule.aside || rule.follows_from.iter().any(|cause| has(*cause))
         };
         self.findings()
             .iter()
             .filter(|f| f.severity >= from)
-            .min_by_key(|f| (follows(f.code()), Reverse(f.severity), depth(f.rule.phase)))
+            .min_by_key(|f| (follows(f.code), Reverse(f.severity), depth(f.phase())))
     }
 
     fn failed(&self, cause: &Finding) -> String {
         let mut sentence = cause.message.clone();
-        let has = |code: &str| self.findings().iter().any(|f| f.code() == code);
-        match cause.code() {
-            "http-422-param" => {
+        let has = |code: Code| self.findings().iter().any(|f| f.code == code);
+        match cause.code {
+            Code::Http422Param => {
                 sentence.push_str(" LiteLLM with drop_params turns this into None.")
             }
-            code if has("done-after-error") && code != "done-after-error" => {
+            code if has(Code::DoneAfterError) && code != Code::DoneAfterError => {
                 sentence.push_str(" [DONE] follows as if all were well.");
             }
             // Cut: how much had come is the next question.
-            _ if cause.rule.phase == Phase::Body && !self.answer().deltas().is_empty() => {
+            _ if cause.phase() == Phase::Body && !self.answer().deltas().is_empty() => {
                 sentence.push_str(&format!(" Until then: {}.", self.counts()));
             }
             _ => {}

@@ -17,7 +17,7 @@ const MAX_PATHS: usize = 12;
 pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
     let difference = |d: &crate::inspect::compare::Difference| {
         json!({
-            "code": d.rule.code,
+            "code": d.code,
             "severity": d.severity,
             "a": visible(&d.a, Newlines::Show),
             "b": visible(&d.b, Newlines::Show),
@@ -60,9 +60,9 @@ pub fn compare_findings(c: &Comparison) -> impl Iterator<Item = Value> + '_ {
             "type": "finding",
             "x": null,
             "at": null,
-            "code": d.rule.code,
+            "code": d.code,
             "severity": d.severity,
-            "phase": d.rule.phase,
+            "phase": d.code.phase(),
             "frame": null,
             "offset": null,
             "message": visible(&d.message, Newlines::Show),
@@ -105,7 +105,7 @@ pub fn compare(
         writeln!(out, "\n{}", palette.bold("differences"))?;
     }
     for d in &c.differences {
-        let head = format!("{} {:<5} {}", mark(d.severity), d.severity.name(), d.rule.code);
+        let head = format!("{} {:<5} {}", mark(d.severity), d.severity.name(), d.code);
         writeln!(out, "  {}", palette.severity(d.severity, &head))?;
         writeln!(out, "      {}", visible(&d.message, Newlines::Show))?;
     }

@@ -3,20 +3,19 @@
 use std::io::{self, Write};
 
 use super::markdown::{fence, words};
-use crate::inspect::rule::{Rule, rules};
-use crate::inspect::{Phase, Severity};
 use crate::lab;
+use crate::rule::{Code, Phase, Rule, Severity};
 
 /// What is told of a rule, as titles with texts, in the order in which they are read: by
 /// `explain CODE`, by the screen and on the page. A note has no title.
 pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
     let texts = [
-        ("means", rule.means),
-        ("example", rule.example),
-        ("breaks", rule.breaks),
-        ("remedy", rule.remedy),
-        ("evidence", rule.evidence),
-        ("", if rule.reads { READS } else { "" }),
+        ("What it is", rule.what),
+        ("Example", rule.example),
+        ("Who it breaks", rule.breaks),
+        ("Fix", rule.fix),
+        ("Seen in", rule.seen_in),
+        ("", if rule.depends_on_reads { READS } else { "" }),
     ];
     let mut all: Vec<_> = texts.map(|(title, text)| (title, text.to_owned())).into();
     all.push((SEE, see(rule)));
@@ -25,20 +24,20 @@ pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
 }
 
 /// The title of the command that shows a finding.
-const SEE: &str = "see it";
+const SEE: &str = "Reproduce";
 
 /// What is said of a rule that goes by reads or times.
 const READS: &str = "It is about reads or times: the same bytes cut differently may not show it.";
 
 /// How to see a finding: the lab's command for it, or why there is none.
 pub(super) fn see(rule: &Rule) -> String {
-    if !rule.see.is_empty() {
-        return rule.see.to_owned();
+    if !rule.reproduce.is_empty() {
+        return rule.reproduce.to_owned();
     }
-    let shows = |s: &&lab::Scenario| s.findings.iter().any(|f| f == rule.code);
+    let shows = |s: &&lab::Scenario| s.findings.iter().any(|f| f == rule.name);
     let mut scenarios: Vec<_> = lab::scenarios().iter().filter(shows).collect();
     // The scenario of the code's own name shows it best.
-    scenarios.sort_by_key(|s| s.name != rule.code);
+    scenarios.sort_by_key(|s| s.name != rule.name);
     match scenarios.first() {
         Some(s) => {
             let dialect = match s.dialects().first() {
@@ -75,21 +74,23 @@ pub fn findings(out: &mut impl Write) -> io::Result<()> {
     ] {
         writeln!(out, "| {} | {means} |", severity.name())?;
     }
-    let mut phases: Vec<Phase> = rules().map(|r| r.phase).collect();
+    let mut phases: Vec<Phase> = Code::all().map(Code::rule).map(|r| r.phase).collect();
     phases.sort();
     phases.dedup();
     for phase in &phases {
-        let of: Vec<_> = rules().filter(|r| r.phase == *phase).collect();
-        let links: Vec<_> = of.iter().map(|r| format!("[{0}](#{0})", r.code)).collect();
+        let of: Vec<_> = Code::all().map(Code::rule).filter(|r| r.phase == *phase).collect();
+        let links: Vec<_> = of.iter().map(|r| format!("[{0}](#{0})", r.name)).collect();
         writeln!(out, "\n**{}**: {}", phase.name(), links.join(", "))?;
     }
-    for rule in phases.iter().flat_map(|p| rules().filter(move |r| r.phase == *p)) {
-        writeln!(out, "\n## {}\n", rule.code)?;
+    for rule in
+        phases.iter().flat_map(|p| Code::all().map(Code::rule).filter(move |r| r.phase == *p))
+    {
+        writeln!(out, "\n## {}\n", rule.name)?;
         writeln!(out, "{} · phase {}", rule.severity.name(), rule.phase.name())?;
         for (name, said) in sections(rule) {
             match name {
                 "" => writeln!(out, "\n{said}")?,
-                "example" => writeln!(out, "\n**{name}**\n\n{}", fence(&said, "text"))?,
+                "Example" => writeln!(out, "\n**{name}**\n\n{}", fence(&said, "text"))?,
                 SEE if said.starts_with("sselens ") => writeln!(out, "\n**{name}** `{said}`")?,
                 _ => writeln!(out, "\n**{name}** {}", words(&said))?,
             }

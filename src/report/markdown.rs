@@ -113,7 +113,7 @@ fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> i
     }
     for d in &c.differences {
         let (a, b) = (code(&text::preview(&d.a, 80)), code(&text::preview(&d.b, 80)));
-        let (severity, rule) = (d.severity.name(), d.rule.code);
+        let (severity, rule) = (d.severity.name(), d.code);
         writeln!(out, "- {severity} `{rule}`: {} A: {a}, B: {b}", prose(&d.message))?;
     }
     writeln!(out, "\n| | A | B | difference |\n|---|--:|--:|--:|")?;

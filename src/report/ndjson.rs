@@ -77,7 +77,7 @@ impl Ndjson {
             }
             EntryKind::End { .. } => {
                 self.frames(x, now, out)?;
-                self.findings(x, now, out, |f| f.rule.phase != Phase::End)?;
+                self.findings(x, now, out, |f| f.phase() != Phase::End)?;
                 if let Some(trailers) = self.trailers.take() {
                     self.line(out, &trailers)?;
                 }
@@ -134,7 +134,7 @@ impl Ndjson {
                 }
                 self.line(out, &line)?;
             }
-            let own = |f: &Finding| f.frame == Some(index as u32) && f.rule.phase != Phase::End;
+            let own = |f: &Finding| f.frame == Some(index as u32) && f.phase() != Phase::End;
             self.findings(x, now, out, own)?;
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::inspect::compare::Comparison;
 use crate::inspect::tally::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
 use crate::inspect::{Outcome, Severity};
 use crate::journal::ExchangeId;
+use crate::rule::Code;
 use crate::text::{Newlines, count, group as grouped, visible};
 
 /// In how many pairs something differed.
@@ -29,7 +30,7 @@ pub struct Pairs {
     /// How many there are.
     pub n: u64,
     /// What differed in how many, by its code.
-    pub often: BTreeMap<&'static str, Often>,
+    pub often: BTreeMap<Code, Often>,
     /// What the first of the gravest pairs came to.
     pub verdict: String,
     /// The gravest difference of all.
@@ -47,7 +48,7 @@ impl Pairs {
         self.worst = self.worst.max(worst);
         let mut codes = BTreeMap::new();
         for d in &found.differences {
-            let worst = codes.entry(d.rule.code).or_insert(d.severity);
+            let worst = codes.entry(d.code).or_insert(d.severity);
             *worst = d.severity.max(*worst);
         }
         for (code, severity) in codes {
@@ -59,7 +60,7 @@ impl Pairs {
     }
 
     /// What differed, the gravest and the most frequent first.
-    pub fn ranked(&self) -> Vec<(&'static str, &Often)> {
+    pub fn ranked(&self) -> Vec<(Code, &Often)> {
         let mut list: Vec<_> = self.often.iter().map(|(code, o)| (*code, o)).collect();
         list.sort_by_key(|(_, o)| std::cmp::Reverse((o.severity, o.pairs)));
         list
@@ -249,7 +250,7 @@ fn row(
     palette: Palette,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let code = case.code.unwrap_or_default();
+    let code = case.code.map_or("", Code::name);
     let severity = sign(case.outcome).1;
     let head = format!("{name} {:<8} {:<10} {code:<26}", case.outcome.name(), case.reason_name());
     let head = severity.map_or_else(|| head.clone(), |s| palette.severity(s, &head));

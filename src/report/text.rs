@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::findings as page;
 use crate::dialect::Channel;
 use crate::frame::Kind;
-use crate::inspect::rule::Rule;
 use crate::inspect::{Inspection, Severity, Think, Transport};
+use crate::rule::Rule;
 use crate::text::{self, Newlines, group, visible};
 
 /// Colors, or none: the same words either way.
@@ -199,7 +199,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
         place.extend(f.frame.map(|n| format!("frame {n}")));
         place.extend(f.offset.map(|n| format!("byte {n}")));
         place.extend(i.timing.since_request(f.at).map(|s| format!("{s:.3} s")));
-        let label = format!("{mark} {:<5} {}", f.severity.name(), f.code());
+        let label = format!("{mark} {:<5} {}", f.severity.name(), f.code);
         // What follows from the one above stands under it.
         let under = if group.under { "  └ " } else { "  " };
         let indent = if group.under { "    " } else { "" };

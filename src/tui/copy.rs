@@ -65,7 +65,7 @@ impl App {
                 ("finding", _) => exchange
                     .finding
                     .and_then(|i| seen.findings().get(i))
-                    .map(|f| format!("{} {}: {}", f.severity.name(), f.code(), f.message)),
+                    .map(|f| format!("{} {}: {}", f.severity.name(), f.code, f.message)),
                 ("curl", _) => seen.request.as_ref().map(|r| (self.tools.to_curl)(r)),
                 ("report", _) => {
                     Some((self.tools.to_markdown)(Report::Exchanges(&[(exchange.id, seen)])))

@@ -18,6 +18,7 @@ use crate::action::{Action, Draft, Effect};
 use crate::inspect::tally::{Case, Kind, Label, Tally, rate, share};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
+use crate::rule::Code;
 use crate::text::{Newlines, group, visible};
 
 /// The most that can be asked for: how often, and how many at a time.
@@ -331,8 +332,8 @@ impl App {
             };
             let told = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
             let rest = row_of(
-                kind.case.code.filter(|_| narrow).unwrap_or(&told),
-                kind.case.code.unwrap_or("–"),
+                kind.case.code.map(Code::name).filter(|_| narrow).unwrap_or(&told),
+                kind.case.code.map_or("–", Code::name),
                 &group(kind.count),
                 &share(kind.count, repeat.tally.total()),
             );

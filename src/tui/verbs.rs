@@ -242,8 +242,8 @@ impl App {
             let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
             format!("frame {}{at}", group(u64::from(frame)))
         });
-        let doc = explanation(finding.rule, finding.severity, &finding.message, &place);
-        let title = exchange.seen.findings()[index].code().to_owned();
+        let doc = explanation(finding.rule(), finding.severity, &finding.message, &place);
+        let title = exchange.seen.findings()[index].code.to_string();
         self.read(Reading::explanation(&title, doc));
     }
 

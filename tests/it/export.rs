@@ -605,10 +605,10 @@ fn the_reference_page_is_what_the_program_prints() {
     let bare =
         |s: &str| s.replace(['\\', '`'], "").split_whitespace().collect::<Vec<_>>().join(" ");
     let page = bare(&printed);
-    for rule in sselens::inspect::rule::rules() {
-        assert!(printed.contains(&format!("\n## {}\n", rule.code)), "{}", rule.code);
-        for said in [rule.means, rule.example, rule.breaks, rule.remedy, rule.evidence, rule.see] {
-            assert!(page.contains(&bare(said)), "{}: {said}", rule.code);
+    for rule in sselens::rule::Code::all().map(sselens::rule::Code::rule) {
+        assert!(printed.contains(&format!("\n## {}\n", rule.name)), "{}", rule.name);
+        for said in [rule.what, rule.example, rule.breaks, rule.fix, rule.seen_in, rule.reproduce] {
+            assert!(page.contains(&bare(said)), "{}: {said}", rule.name);
         }
     }
     let out = p.run(&["explain", "empty-stream", "--markdown"]);

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use sselens::inspect::{Inspection, Options, rule};
+use sselens::inspect::{Inspection, Options};
 use sselens::journal::{Entry, file};
+use sselens::rule::{Code, Phase, Severity};
 
 use crate::support::corpus::{Case, cases};
 
@@ -26,8 +27,11 @@ fn inspect(entries: &[Entry]) -> Inspection {
 type Found = Vec<(&'static str, &'static str, Option<u32>, Option<u64>, String)>;
 
 fn found(inspection: &Inspection, with_reads: bool) -> Found {
-    let findings = inspection.findings().iter().filter(|f| with_reads || !f.rule.reads);
-    findings.map(|f| (f.code(), f.severity.name(), f.frame, f.offset, f.message.clone())).collect()
+    let findings =
+        inspection.findings().iter().filter(|f| with_reads || !f.rule().depends_on_reads);
+    findings
+        .map(|f| (f.code.name(), f.severity.name(), f.frame, f.offset, f.message.clone()))
+        .collect()
 }
 
 fn tiles(inspection: &Inspection, name: &str) {
@@ -49,7 +53,7 @@ fn each_case_has_exactly_its_findings() {
         let mut have: Vec<_> = inspection
             .findings()
             .iter()
-            .map(|f| format!("{} {}", f.severity.name(), f.code()))
+            .map(|f| format!("{} {}", f.severity.name(), f.code.name()))
             .collect();
         let mut expected = case.expected.clone();
         have.sort();
@@ -58,7 +62,7 @@ fn each_case_has_exactly_its_findings() {
             let found: Vec<_> = inspection
                 .findings()
                 .iter()
-                .map(|f| format!("{} {} {}", f.code(), f.severity.name(), f.message))
+                .map(|f| format!("{} {} {}", f.code.name(), f.severity.name(), f.message))
                 .collect();
             wrong.push(format!(
                 "{name}: expected {expected:?}\n    found {}",
@@ -68,14 +72,20 @@ fn each_case_has_exactly_its_findings() {
         if std::env::var_os("SHOW").is_some() {
             println!("{name}: {}", inspection.verdict());
             for f in inspection.findings() {
-                println!("    {:5} {} @{:?} {}", f.severity.name(), f.code(), f.frame, f.message);
+                println!(
+                    "    {:5} {} @{:?} {}",
+                    f.severity.name(),
+                    f.code.name(),
+                    f.frame,
+                    f.message
+                );
             }
         }
-        let about = inspection.findings().iter().any(|f| f.code() == case.code());
+        let about = inspection.findings().iter().any(|f| f.code.name() == case.code());
         assert!(about || name.starts_with("sound"), "{name} is not about its code");
         for f in inspection.findings() {
             assert!(
-                f.message.ends_with(['.', '"']) || f.rule.phase == rule::Phase::Session,
+                f.message.ends_with(['.', '"']) || f.phase() == Phase::Session,
                 "{name}: {}",
                 f.message
             );
@@ -185,15 +195,16 @@ fn every_code_has_a_case() {
     }
     let without: BTreeSet<_> = WITHOUT_CASE.iter().map(|w| w.0).collect();
     // What takes two exchanges has no case of one.
-    let missing: Vec<_> = rule::rules()
-        .filter(|r| r.phase != rule::Phase::Compare)
-        .map(|r| r.code)
+    let missing: Vec<_> = Code::all()
+        .map(Code::rule)
+        .filter(|r| r.phase != Phase::Compare)
+        .map(|r| r.name)
         .filter(|c| !shown.contains(*c) && !without.contains(c))
         .collect();
     assert!(missing.is_empty(), "no case shows {missing:?}");
     for (code, why) in WITHOUT_CASE {
         assert!(
-            rule::find(code).is_some() && !shown.contains(*code),
+            code.parse::<Code>().is_ok() && !shown.contains(*code),
             "{code} ({why}) is no exception"
         );
     }
@@ -228,25 +239,34 @@ fn recorded_streams_are_sound() {
         if std::env::var_os("SHOW").is_some() {
             println!("{name}: {} {}", inspection.is_healthy(), inspection.verdict());
             for f in inspection.findings() {
-                println!("    {:5} {} @{:?} {}", f.severity.name(), f.code(), f.frame, f.message);
+                println!(
+                    "    {:5} {} @{:?} {}",
+                    f.severity.name(),
+                    f.code.name(),
+                    f.frame,
+                    f.message
+                );
             }
         }
         for f in inspection.findings() {
-            assert!(!f.rule.reads, "{name}: {} without reads", f.code());
+            assert!(!f.rule().depends_on_reads, "{name}: {} without reads", f.code.name());
         }
         let codes: BTreeSet<_> =
-            inspection.findings().iter().map(|f| (f.code(), f.severity.name())).collect();
+            inspection.findings().iter().map(|f| (f.code.name(), f.severity.name())).collect();
         for code in codes {
             *fired.entry(code).or_default() += 1;
         }
-        let bad = inspection.worst() > Some(rule::Severity::Info);
+        let bad = inspection.worst() > Some(Severity::Info);
         if inspection.is_healthy() && bad {
             wrong.push(name.to_owned());
         }
         // What the verdict says of a refusal is its status.
         if let Some(status) = case.status.filter(|s| *s >= 300) {
             let verdict = inspection.verdict();
-            assert!(inspection.findings().iter().any(|f| f.code().starts_with("http-")), "{name}");
+            assert!(
+                inspection.findings().iter().any(|f| f.code.name().starts_with("http-")),
+                "{name}"
+            );
             assert!(verdict.contains(&status.to_string()), "{name}: {verdict}");
         }
     }

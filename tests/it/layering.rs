@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Every folder of `src`, from the bottom up. One may name only those before it.
 const LAYERS: &[&str] = &[
     // pure core
+    "rule",
     "json",
     "text",
     "journal",
@@ -24,7 +25,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// The layers that must not know a clock, a network, a disk or a terminal.
-const CORE: usize = 7;
+const CORE: usize = 8;
 
 /// What the core must not name.
 const IMPURE: &[&str] = &[

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use sselens::inspect::rule::{Phase, find, rules};
 use sselens::lab::Scenario;
+use sselens::rule::{Code, Phase};
 
 /// How a scenario is sent where it differs from the rest.
 struct Special {
@@ -356,14 +356,15 @@ fn every_code_can_be_seen() {
     let shown: BTreeSet<&str> =
         sselens::lab::scenarios().iter().flat_map(|s| &s.findings).map(String::as_str).collect();
     // What takes two exchanges, `compare` shows.
-    let odd: Vec<_> = rules()
+    let odd: Vec<_> = Code::all()
+        .map(Code::rule)
         .filter(|r| r.phase != Phase::Compare)
-        .filter(|r| !shown.contains(r.code) && r.see.is_empty())
-        .map(|r| r.code)
+        .filter(|r| !shown.contains(r.name) && r.reproduce.is_empty())
+        .map(|r| r.name)
         .collect();
     assert!(odd.is_empty(), "no scenario and no word how to see {odd:?}");
     for code in shown {
-        assert!(find(code).is_some(), "a scenario shows {code}, which is no code");
+        assert!(code.parse::<Code>().is_ok(), "a scenario shows {code}, which is no code");
     }
 }
 

@@ -85,15 +85,15 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     played.shows("fatal  gw-fabricated-finish");
     let verdict = played.text().lines().nth(1).unwrap_or_default().to_owned();
     assert!(verdict.starts_with(" ✖ "), "{verdict}");
-    on(fabricated(), (120, 40), "C<enter><enter>").shows("breaks");
+    on(fabricated(), (120, 40), "C<enter><enter>").shows("Who it breaks");
     // The screen tells all that `explain` tells, in its words.
-    let rule = sselens::inspect::rule::find("gw-fabricated-finish").unwrap();
+    let rule = sselens::rule::Code::GwFabricatedFinish.rule();
     let explained = on(fabricated(), (200, 60), "C<enter>v");
     let mut written = Vec::new();
     sselens::report::explain(rule, sselens::report::Palette { color: false }, &mut written)
         .unwrap();
     let written = String::from_utf8(written).unwrap();
-    assert!(written.contains("see it\n"), "{written}");
+    assert!(written.contains("Reproduce\n"), "{written}");
     let shown: String = explained.text().split(|c: char| !c.is_alphanumeric()).collect();
     for line in written.lines().skip(1) {
         for word in line.split(|c: char| !c.is_alphanumeric()) {

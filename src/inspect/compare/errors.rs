@@ -2,9 +2,9 @@
 
 use super::finish::is_filtered;
 use super::side::{Side, disposition, foreign};
-use super::{Found, RULES, both};
+use super::{Found, both};
 use crate::inspect::Severity;
-use crate::inspect::rule::rule;
+use crate::rule::Code;
 use crate::text::{count, preview};
 
 /// Statuses that say that the request as it stands is wrong: another request may be right.
@@ -14,11 +14,11 @@ const REFUSALS: &[u16] = &[400, 413, 422];
 const WAITS: &[&str] = &["Retry-After", "Retry-After-Ms"];
 
 pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let unframed = |s: &Side<'_>| s.found(&["sse-raw-json"]);
+    let unframed = |s: &Side<'_>| s.found(&[Code::SseRawJson]);
     if unframed(b) && !unframed(a) && a.error().is_some() {
         let message = format!("the error of {a} arrives behind {b} as bare JSON between events.");
         let sides = both(a.error().unwrap_or_default(), "no event");
-        found.add(rule!("gw-error-unframed"), sides, message);
+        found.add(Code::GwErrorUnframed, sides, message);
         return;
     }
     match (a.error(), b.error()) {
@@ -29,7 +29,7 @@ pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             if let Some(left) = a.hidden_error().filter(|_| b.hidden_error().is_none()) {
                 let right = disposition(b.seen);
                 let message = format!("{left} at {a}; {b} shows no error ({right}).");
-                found.add(rule!("gw-error-swallowed"), both(left, right), message);
+                found.add(Code::GwErrorSwallowed, both(left, right), message);
             }
         }
         _ => {}
@@ -79,7 +79,7 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     let (x, y) = (a.seen.status(), b.seen.status());
     let in_stream = |status: Option<u16>| status.is_some_and(|s| s < 300);
     let silent = !hands_on(b, a);
-    let mut message = if b.found(&["swallowed-422"]) && x == Some(422) && y != x {
+    let mut message = if b.found(&[Code::Swallowed422]) && x == Some(422) && y != x {
         format!("{b} lost the 422 of {a} ({left}) and says {right} instead")
     } else if in_stream(x) && y.is_some() && !in_stream(y) {
         format!(
@@ -121,7 +121,7 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     message.push('.');
     let sides = both(left, right).at(frame(a), frame(b));
     let severity = if silent { Severity::Warn } else { Severity::Info };
-    found.add_as(rule!("gw-error-rewrapped"), severity, sides, message);
+    found.add_as(Code::GwErrorRewrapped, severity, sides, message);
 }
 
 /// The direct call tells an error, the other does not.
@@ -137,19 +137,19 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
     {
         // What answers a call that was refused is another call.
         let (code, why) = match REFUSALS.contains(&status) {
-            true => (rule!("gw-params-dropped"), "the request that it sent must be another one"),
-            false => (rule!("ends-differ"), "it tried again, or asked somebody else"),
+            true => (Code::GwParamsDropped, "the request that it sent must be another one"),
+            false => (Code::EndsDiffer, "it tried again, or asked somebody else"),
         };
         let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}.");
         return found.add(code, both(left, right), message);
     }
     if is_filtered(b) {
         let message = format!("{b} tells the error of {a}, {left}, by its finish alone ({right}).");
-        return found.add(rule!("gw-error-rewrapped"), both(left, right).at(at, None), message);
+        return found.add(Code::GwErrorRewrapped, both(left, right).at(at, None), message);
     }
     let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")
         && b.seen.dialect().is_some_and(|d| d.name() != "ollama");
-    let code = if erased { rule!("ollama-v1-error-erased") } else { rule!("gw-error-swallowed") };
+    let code = if erased { Code::OllamaV1ErrorErased } else { Code::GwErrorSwallowed };
     let message = format!("{a} failed with {left}; {b} shows no error ({right}).");
     found.add(code, both(left, right).at(at, None), message);
 }
@@ -160,7 +160,7 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
     let ended = a.seen.answer().finished() && !a.says_failure();
     if a.failed() && !ended && !a.was_stopped() {
         let message = format!("{b} tells as an error, {right}, that {} {}.", a.name, a.ended());
-        return found.add(rule!("gw-error-rewrapped"), both(left, right).at(None, at), message);
+        return found.add(Code::GwErrorRewrapped, both(left, right).at(None, at), message);
     }
     // What it stumbled over may have been in the stream: then it tells a fault that is not its own.
     let block = a.stumbling_block(b);
@@ -173,12 +173,12 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
         let message =
             format!("{b} stops with an error, {right},{after} at a fault of {}: {fault}.", a.name);
         // Where the bytes are damaged there is no more to be had of it.
-        let damaged = a.found(&["eventstream-crc", "eventstream-incomplete"]);
+        let damaged = a.found(&[Code::EventstreamCrc, Code::EventstreamIncomplete]);
         return match less.is_none() || damaged {
-            true => found.add(rule!("gw-error-rewrapped"), sides, message),
-            false => found.add(rule!("ends-differ"), sides, message),
+            true => found.add(Code::GwErrorRewrapped, sides, message),
+            false => found.add(Code::EndsDiffer, sides, message),
         };
     }
     let message = format!("{b} ends in an error, {right},{after} where {a} {}.", a.ended());
-    found.add(rule!("ends-differ"), sides, message);
+    found.add(Code::EndsDiffer, sides, message);
 }

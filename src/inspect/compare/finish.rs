@@ -1,8 +1,9 @@
 //! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
 use super::side::{Side, disposition, foreign};
-use super::{Found, RULES, Severity, both};
-use crate::inspect::rule::{is_filter, is_length, rule};
+use super::{Found, Severity, both};
+use crate::inspect::detect::{is_filter, is_length};
+use crate::rule::Code;
 use crate::text::preview;
 
 /// What a finish word says, in whatever dialect.
@@ -95,7 +96,7 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             None => a.ended(),
         };
         let message = format!("{b} made an end up: it says finish {told:?}, but {} {how}.", a.name);
-        found.add(rule!("gw-fabricated-finish"), sides(), message);
+        found.add(Code::GwFabricatedFinish, sides(), message);
     } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
         // Clients see as little of the one as of the other, and of the one not even an end.
         let (came, why) = (a.came(), a.why());
@@ -103,24 +104,27 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             "{b} made an end up: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why}).",
             a.name
         );
-        found.add(rule!("gw-fabricated-finish"), sides(), message);
+        found.add(Code::GwFabricatedFinish, sides(), message);
     } else if !left.is_empty() {
         rewritten(a, b, &left, &right, found);
     }
-    let beside = &["tool-finish-stop"];
-    if !left.is_empty() && b.found(beside) && !a.found(beside) && !found.has("gw-finish-rewritten")
+    let beside = &[Code::ToolFinishStop];
+    if !left.is_empty()
+        && b.found(beside)
+        && !a.found(beside)
+        && !found.has(Code::GwFinishRewritten)
     {
         let message = format!(
             "{b} has tool calls and says finish {told:?}, which means that there are none."
         );
-        found.add(rule!("gw-finish-rewritten"), sides(), message);
+        found.add(Code::GwFinishRewritten, sides(), message);
     }
     let failure = left.iter().find(|(_, f)| is_failure(f));
     if let Some((choice, word)) = failure.filter(|_| !right.iter().any(|(_, f)| is_failure(f))) {
         let message =
             format!("{} ended with finish {word:?}, a failure; {b} says {told:?}.", a.name);
         let sides = both(word.clone(), told).at(x.finish_frame(*choice), frame);
-        found.add(rule!("gw-error-swallowed"), sides, message);
+        found.add(Code::GwErrorSwallowed, sides, message);
     }
 }
 
@@ -161,10 +165,10 @@ fn rewritten(
         Some((_, other)) if alike(a, word, b, other) => Severity::Info,
         _ => Severity::Warn,
     };
-    found.add_as(rule!("gw-finish-rewritten"), severity, sides, message);
+    found.add_as(Code::GwFinishRewritten, severity, sides, message);
 }
 
 /// Whether it is an answer of which a client that expects events sees nothing.
 fn unreadable(s: &Side<'_>) -> bool {
-    s.found(&["ndjson-in-sse", "json-completion-200", "sse-single-newline-frames"])
+    s.found(&[Code::NdjsonInSse, Code::JsonCompletion200, Code::SseSingleNewlineFrames])
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::side::{Side, foreign};
-use super::{Check, Found, RULES, both, errors, finish, usage};
+use super::{Check, Found, both, errors, finish, usage};
 use crate::dialect::Channel;
-use crate::inspect::rule::{Severity, rule};
 use crate::json::{Kind, Tape};
+use crate::rule::{Code, Severity};
 use crate::text::{count, preview};
 
 /// In the order in which they are made: a later one may leave out what an earlier one told.
@@ -47,7 +47,7 @@ fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if deltas > 0 && b.objects == 0 && b.seen.answer().sentinel.is_some() {
         let left = count(deltas, "delta");
         let message = format!("{a} has an answer ({left}), {b} only [DONE].");
-        found.add(rule!("gw-guardrail-emptied"), both(left, "only [DONE]"), message);
+        found.add(Code::GwGuardrailEmptied, both(left, "only [DONE]"), message);
     }
 }
 
@@ -74,17 +74,17 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if right.is_empty() && thought {
         let message = format!("the reasoning ({x}) comes as <think> tags in the content of {b}.");
         found.add(
-            rule!("gw-reasoning-to-think-tags"),
+            Code::GwReasoningToThinkTags,
             both(x, "<think> in content").at(frames.0, None),
             message,
         );
     } else if right.is_empty() {
         let chars = count(a.seen.answer().chars(Channel::Reasoning) as u64, "character");
         let message = format!("the reasoning of {a} ({chars} by {x}) does not arrive at {b}.");
-        found.add(rule!("gw-reasoning-dropped"), both(x, y).at(frames.0, None), message);
+        found.add(Code::GwReasoningDropped, both(x, y).at(frames.0, None), message);
     } else if let Some((n, m)) = shortened(a, b) {
         let message = format!("of the reasoning, {m} of {n} characters arrive: {a} {x}; {b} {y}.");
-        found.add(rule!("gw-reasoning-dropped"), both(x, y).at(frames.0, frames.1), message);
+        found.add(Code::GwReasoningDropped, both(x, y).at(frames.0, frames.1), message);
     } else {
         let names = |paths: &[(String, u64)]| -> Vec<String> {
             paths.iter().map(|p| p.0.clone()).collect()
@@ -92,7 +92,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         sealed(a, b, found);
         if names(&left) != names(&right) && !foreign(a, b) {
             let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}.");
-            found.add(rule!("gw-reasoning-renamed"), both(x, y).at(frames.0, frames.1), message);
+            found.add(Code::GwReasoningRenamed, both(x, y).at(frames.0, frames.1), message);
         }
     }
 }
@@ -119,7 +119,7 @@ fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             "the sealed reasoning of {a} ({path} ×{n}), which the next request has to bring back, does not arrive at {b}."
         );
         let sides = both(format!("{path} ×{n}"), "none").at(Some(row.first), None);
-        found.add(rule!("gw-reasoning-dropped"), sides, message);
+        found.add(Code::GwReasoningDropped, sides, message);
     }
 }
 
@@ -139,10 +139,10 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
         let message = format!("{b} gives a new id in nearly every chunk: {} of them.", y.len());
-        found.add(rule!("gw-id-per-chunk"), both(word(x), word(y)), message);
+        found.add(Code::GwIdPerChunk, both(word(x), word(y)), message);
     } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) && !foreign(a, b) {
         let message = format!("the id is {} at {a} and {} at {b}.", word(x), word(y));
-        found.add(rule!("gw-id-rewritten"), both(word(x), word(y)), message);
+        found.add(Code::GwIdRewritten, both(word(x), word(y)), message);
     }
 }
 
@@ -158,13 +158,13 @@ fn own_ids(x: &[String], y: &[String]) -> bool {
 }
 
 fn spliced(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let codes = ["message-start-spliced", "message-start-duplicate", "model-changes"];
-    let of = |s: &Side<'_>| s.seen.findings().iter().find(|f| codes.contains(&f.code())).cloned();
+    let codes = [Code::MessageStartSpliced, Code::MessageStartDuplicate, Code::ModelChanges];
+    let of = |s: &Side<'_>| s.seen.findings().iter().find(|f| codes.contains(&f.code)).cloned();
     if let (None, Some(f)) = (of(a), of(b)) {
         let message = format!("{b} begins another answer in mid-stream: {}", f.message);
         found.add(
-            rule!("gw-fallback-spliced"),
-            both("one answer", f.code()).at(None, f.frame),
+            Code::GwFallbackSpliced,
+            both("one answer", f.code.name()).at(None, f.frame),
             message,
         );
     }
@@ -184,7 +184,7 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if x != y && !x.is_empty() && !y.is_empty() {
         let (x, y) = (x.join(", then "), y.join(", then "));
         let message = format!("the model is {x} at {a} and {y} at {b}.");
-        found.add(rule!("gw-model-rewritten"), both(x, y), message);
+        found.add(Code::GwModelRewritten, both(x, y), message);
     }
 }
 
@@ -210,7 +210,7 @@ fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let message = format!("{b} has none of these events of {a}: {list}.");
     let sides = both(list, "not there").at(Some(first.first), None);
-    found.add(rule!("gw-events-dropped"), sides, message);
+    found.add(Code::GwEventsDropped, sides, message);
 }
 
 fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -240,7 +240,7 @@ fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         true => format!("{b} has none of the event names of {a} ({left}){end}."),
         false => format!("{b} does not name {left} of {a}{end}."),
     };
-    found.add_as(rule!("gw-event-name-stripped"), severity, both(left, "none"), message);
+    found.add_as(Code::GwEventNameStripped, severity, both(left, "none"), message);
 }
 
 fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -248,7 +248,7 @@ fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
         let message = format!("{b} hands on none of the comments (keep-alives) of {a}: {left}.");
-        found.add(rule!("gw-comment-stripped"), both(left, "none"), message);
+        found.add(Code::GwCommentStripped, both(left, "none"), message);
     }
 }
 
@@ -265,12 +265,12 @@ fn resuming(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     if b.error().is_none() && !foreign(a, b) {
         let message = format!("the event stream of {a} has {list}, that of {b} none.");
-        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
+        found.add(Code::GwFieldsDropped, both(list, "not there"), message);
     }
 }
 
 fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let collision = &["tool-index-collision"];
+    let collision = &[Code::ToolIndexCollision];
     if b.found(collision) && !a.found(collision) {
         let n = |s: &Side<'_>| count(s.seen.answer().tools().len() as u64, "tool call");
         let had = match a.seen.answer().tools().iter().any(|t| t.counted) {
@@ -278,31 +278,31 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             false => "indexes of their own",
         };
         let message = format!("tool calls share one index at {b}; at {a} they have {had}.");
-        found.add(rule!("gw-tool-index-collapsed"), both(n(a), n(b)), message);
+        found.add(Code::GwToolIndexCollapsed, both(n(a), n(b)), message);
     }
 }
 
 fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let only = |code: &str| b.found(&[code]) && !a.found(&[code]);
+    let only = |code: Code| b.found(&[code]) && !a.found(&[code]);
     let took = |s: &Side<'_>| {
         let t = &s.seen.timing;
         t.first_frame.zip(t.end).map_or(0, |(from, to)| to.saturating_sub(from))
     };
     let n = |s: &Side<'_>| (s.seen.frames().len() as u64, s.seen.reads().len() as u64);
-    if only("burst-delivery") && took(a) >= MIN_SPAN {
+    if only(Code::BurstDelivery) && took(a) >= MIN_SPAN {
         let word = |s: &Side<'_>| {
             let ((frames, reads), span) = (n(s), took(s) as f64 / 1e6);
             format!("{} in {} over {span:.2} s", count(frames, "frame"), count(reads, "read"))
         };
         let (left, right) = (word(a), word(b));
         let message = format!("{b} hands the stream on in bursts: {a} {left}, {b} {right}.");
-        return found.add(rule!("gw-buffered"), both(left, right), message);
+        return found.add(Code::GwBuffered, both(left, right), message);
     }
     let head = |s: &Side<'_>| {
         let t = &s.seen.timing;
         t.request.zip(t.head).map(|(from, to)| to.saturating_sub(from))
     };
-    if let (true, Some(x), Some(y)) = (only("headers-late"), head(a), head(b))
+    if let (true, Some(x), Some(y)) = (only(Code::HeadersLate), head(a), head(b))
         && y > x + MIN_SPAN
     {
         let word = |t: u64| format!("head after {:.1} s", t as f64 / 1e6);
@@ -310,7 +310,7 @@ fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let message = format!(
             "{b} holds its head back until the first event: it comes {late:.1} s after that of {a}."
         );
-        found.add(rule!("gw-buffered"), both(word(x), word(y)), message);
+        found.add(Code::GwBuffered, both(word(x), word(y)), message);
     }
 }
 
@@ -321,7 +321,7 @@ fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         };
         let right = format!("{name}: {value}");
         let message = format!("{b} tried more than once before it answered ({right}).");
-        found.add(rule!("gw-retry-hidden"), both("–", right), message);
+        found.add(Code::GwRetryHidden, both("–", right), message);
     }
 }
 
@@ -349,8 +349,8 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let word = |list: &[String]| if list.is_empty() { "–".into() } else { list.join(", ") };
         let (left, right) = (word(&left), word(&right));
         let code = match one_address(a, b) {
-            true => rule!("request-mutated"),
-            false => rule!("gw-params-dropped"),
+            true => Code::RequestMutated,
+            false => Code::GwParamsDropped,
         };
         let message =
             format!("the requests differ: only that of {a} has {left}, only that of {b} {right}.");
@@ -376,7 +376,7 @@ fn repeated(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let len = body(a).map_or(0, |b| b.len()) as u64;
         let what = format!("422, {}", count(len, "byte"));
         let message = "the same request was sent again after its 422, to be refused again.";
-        found.add(rule!("duplicate-request-after-422"), both(what.clone(), what), message);
+        found.add(Code::DuplicateRequestAfter422, both(what.clone(), what), message);
     }
 }
 
@@ -394,7 +394,7 @@ fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         } else {
             format!("the same text comes in {left} at {a} and in {right} at {b}.")
         };
-        found.add(rule!("gw-rechunked"), both(left, right), message);
+        found.add(Code::GwRechunked, both(left, right), message);
     }
 }
 
@@ -404,16 +404,16 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let choices = a.seen.answer().choices().len() as u64;
     if y > x && y > choices.max(1) && !foreign(a, b) {
         let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}.");
-        found.add(rule!("gw-role-injected"), both(format!("×{x}"), format!("×{y}")), message);
+        found.add(Code::GwRoleInjected, both(format!("×{x}"), format!("×{y}")), message);
     }
 }
 
 /// Members with a value that nothing else here tells of, on one side only: citations, log
 /// probabilities, extensions.
 fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let lost = ["gw-guardrail-emptied", "gw-fabricated-finish"];
+    let lost = [Code::GwGuardrailEmptied, Code::GwFabricatedFinish];
     let failed = a.error().is_some() || b.error().is_some() || a.was_stopped() || b.was_stopped();
-    if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(c)) {
+    if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(*c)) {
         return;
     }
     let list = |gone: Vec<String>| {
@@ -424,18 +424,18 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         list
     };
-    let gone = only(a, b, found.has("gw-usage-dropped"));
+    let gone = only(a, b, found.has(Code::GwUsageDropped));
     if !gone.is_empty() {
         let list = list(gone);
         let message = format!("members of {a} that {b} does not have: {list}.");
-        found.add(rule!("gw-fields-dropped"), both(list, "not there"), message);
+        found.add(Code::GwFieldsDropped, both(list, "not there"), message);
     }
     // Gateways always count a little more than they were told.
     let added = only(b, a, true);
     if !added.is_empty() {
         let list = list(added);
         let message = format!("members of {b} that {a} does not have: {list}.");
-        found.add(rule!("gw-fields-added"), both("not there", list), message);
+        found.add(Code::GwFieldsAdded, both("not there", list), message);
     }
 }
 
@@ -501,7 +501,7 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if !stripped.is_empty() && b.carriers > 0 {
         let list = stripped.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let message = format!("members that are null at {a} are not there at {b}: {list}.");
-        found.add(rule!("gw-null-stripped"), both(list, "not there"), message);
+        found.add(Code::GwNullStripped, both(list, "not there"), message);
     }
 }
 
@@ -514,7 +514,7 @@ fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if x != y && x.len() == y.len() && !foreign(a, b) {
         let (left, right) = (x.join(", "), y.join(", "));
         let message = format!("the members stand in another order: {a} {left}; {b} {right}.");
-        found.add(rule!("gw-key-order"), both(left, right), message);
+        found.add(Code::GwKeyOrder, both(left, right), message);
     }
 }
 

@@ -4,9 +4,9 @@
 use super::finish::alike;
 use super::same::ends;
 use super::side::Side;
-use super::{Check, Found, RULES, both};
+use super::{Check, Found, both};
 use crate::dialect::Channel;
-use crate::inspect::rule::rule;
+use crate::rule::Code;
 
 /// For two calls of two models or providers.
 pub(super) const CHECKS: &[Check] = &[ends, channels, finish, usage, flow];
@@ -39,7 +39,7 @@ fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             (true, false) => format!("only {b} gives {name}, by {right}."),
             _ => format!("{name} came by {left} at {a} and by {right} at {b}."),
         };
-        found.add(rule!("kinds-differ"), both(left, right).at(frames.0, frames.1), message);
+        found.add(Code::KindsDiffer, both(left, right).at(frames.0, frames.1), message);
     }
 }
 
@@ -63,7 +63,7 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if x != y && !alike(a, &x, b, &y) {
         let frames = (a.seen.answer().finish_frame(c), b.seen.answer().finish_frame(d));
         let message = format!("the finish is {x:?} at {a} and {y:?} at {b}.");
-        found.add(rule!("kinds-differ"), both(x, y).at(frames.0, frames.1), message);
+        found.add(Code::KindsDiffer, both(x, y).at(frames.0, frames.1), message);
     }
 }
 
@@ -85,12 +85,12 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (true, false) => format!("only {b} gives usage, in {}.", word(&right)),
         _ => format!("usage stands in {} at {a} and in {} at {b}.", word(&left), word(&right)),
     };
-    found.add(rule!("kinds-differ"), both(word(&left), word(&right)), message);
+    found.add(Code::KindsDiffer, both(word(&left), word(&right)), message);
 }
 
 /// Whether the one streams and the other hands its answer over in lumps.
 fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let codes = &["burst-delivery", "json-completion-200", "headers-late"];
+    let codes = &[Code::BurstDelivery, Code::JsonCompletion200, Code::HeadersLate];
     let lumps = |s: &Side<'_>| s.found(codes);
     let (slow, other) = match (lumps(a), lumps(b)) {
         (true, false) => (a, b),
@@ -102,7 +102,7 @@ fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let word = |s: &Side<'_>| if lumps(s) { "in lumps" } else { "streamed" };
     let message = format!("{slow} hands its answer over in lumps, where {other} streams.");
-    found.add(rule!("kinds-differ"), both(word(a), word(b)), message);
+    found.add(Code::KindsDiffer, both(word(a), word(b)), message);
 }
 
 #[cfg(test)]

@@ -9,19 +9,16 @@ mod errors;
 mod finish;
 mod gateway;
 mod kinds;
-mod rules;
 mod same;
 mod side;
 mod usage;
 mod verdict;
 
-pub(super) use rules::RULES;
-
 use std::cmp::Reverse;
 
-use super::rule::Rule;
 use super::{Inspection, Severity};
 use crate::journal::Micros;
+use crate::rule::Code;
 use side::Side;
 
 /// Whether the two are expected to be one stream.
@@ -62,7 +59,7 @@ impl Expect {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// The rule that tells it.
-    pub rule: &'static Rule,
+    pub code: Code,
     /// How bad it is here.
     pub severity: Severity,
     /// What A has, in a few words.
@@ -121,7 +118,7 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// The row of figures.
     pub figures: Vec<Figure>,
-    /// Whether the two speak dialects of different families: then only what they say is compared,
+    /// Whether the two speak dialects of different detectors: then only what they say is compared,
     /// and their paths tell nothing.
     pub foreign: bool,
     /// The shape tables merged, in A's order, then what only B has.
@@ -163,19 +160,13 @@ impl Both {
 }
 
 impl Found {
-    fn add(&mut self, rule: &'static Rule, both: Both, message: impl Into<String>) {
-        self.add_as(rule, rule.severity, both, message);
+    fn add(&mut self, code: Code, both: Both, message: impl Into<String>) {
+        self.add_as(code, code.severity(), both, message);
     }
 
     /// The same, where it is worse or milder than usual.
-    fn add_as(
-        &mut self,
-        rule: &'static Rule,
-        severity: Severity,
-        both: Both,
-        message: impl Into<String>,
-    ) {
-        let Some(severity) = self.options.severity(rule.code, severity) else { return };
+    fn add_as(&mut self, code: Code, severity: Severity, both: Both, message: impl Into<String>) {
+        let Some(severity) = self.options.severity(code, severity) else { return };
         let Both { a, b, frames } = both;
         let mut message = capital(&message.into());
         let places = [frames.0, frames.1].into_iter().zip(self.names);
@@ -184,11 +175,11 @@ impl Found {
         if !places.is_empty() {
             message = format!("{} ({}).", message.trim_end_matches('.'), places.join(", "));
         }
-        self.differences.push(Difference { rule, severity, a, b, message, frames });
+        self.differences.push(Difference { code, severity, a, b, message, frames });
     }
 
-    fn has(&self, code: &str) -> bool {
-        self.differences.iter().any(|d| d.rule.code == code)
+    fn has(&self, code: Code) -> bool {
+        self.differences.iter().any(|d| d.code == code)
     }
 }
 
@@ -226,7 +217,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     // While one is still on its way the other is merely ahead of it: only what no more can change is
     // a difference.
     if !(a.is_over() && b.is_over()) {
-        differences.retain(|d| SETTLED.contains(&d.rule.code));
+        differences.retain(|d| SETTLED.contains(&d.code));
     }
     differences.sort_by_key(|d| Reverse(d.severity));
     Comparison {
@@ -240,8 +231,8 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
 }
 
 /// What is certain from the moment it shows.
-const SETTLED: &[&str] =
-    &["heads-differ", "gw-id-rewritten", "gw-model-rewritten", "gw-reasoning-renamed"];
+const SETTLED: &[Code] =
+    &[Code::HeadsDiffer, Code::GwIdRewritten, Code::GwModelRewritten, Code::GwReasoningRenamed];
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();

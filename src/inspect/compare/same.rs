@@ -1,10 +1,10 @@
 //! What two recordings of one stream must have in common, and how two calls ended.
 
 use super::side::{Side, disposition, foreign};
-use super::{Check, Expect, Found, RULES, both};
+use super::{Check, Expect, Found, both};
 use crate::dialect::Channel;
-use crate::inspect::rule::rule;
 use crate::inspect::{Phase, Reason, Severity, Transport};
+use crate::rule::Code;
 use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
@@ -32,7 +32,7 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         };
         let (left, right) = (word(left), word(right));
         let message = format!("the heads differ: {a} {left}, {b} {right}.");
-        found.add(rule!("heads-differ"), both(left, right), message);
+        found.add(Code::HeadsDiffer, both(left, right), message);
     }
 }
 
@@ -52,22 +52,26 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (left, right) = (disposition(a.seen), disposition(b.seen));
     // Who gives an answer of its own hands nothing on.
     let hides = found.expect == Expect::Same && hides_cut(a, b);
-    if hides && !found.has("gw-fabricated-finish") {
+    if hides && !found.has(Code::GwFabricatedFinish) {
         let ended = a.ended();
         let message =
             format!("{b} hands on as properly ended a stream that is not: {} {ended}.", a.name);
-        return found.add(rule!("ends-differ"), both(left, right), message);
+        return found.add(Code::EndsDiffer, both(left, right), message);
     }
     let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
-    let named = ["gw-error-rewrapped", "gw-params-dropped"].iter().any(|c| found.has(c));
+    let named = [Code::GwErrorRewrapped, Code::GwParamsDropped].iter().any(|c| found.has(*c));
     if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
         return;
     }
-    let told =
-        ["ends-differ", "gw-fabricated-finish", "gw-guardrail-emptied", "gw-tool-index-collapsed"];
-    let changed = ["gw-content-changed", "gw-finish-rewritten"];
-    let changed = changed.iter().any(|c| found.has(c)) && b.error().is_none();
-    if told.iter().any(|c| found.has(c)) || changed && !b.was_stopped() {
+    let told = [
+        Code::EndsDiffer,
+        Code::GwFabricatedFinish,
+        Code::GwGuardrailEmptied,
+        Code::GwToolIndexCollapsed,
+    ];
+    let changed = [Code::GwContentChanged, Code::GwFinishRewritten];
+    let changed = changed.iter().any(|c| found.has(*c)) && b.error().is_none();
+    if told.iter().any(|c| found.has(*c)) || changed && !b.was_stopped() {
         return;
     }
     let message = match (a.failed(), b.failed()) {
@@ -75,13 +79,13 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
             let message = format!("{b} does not have the fault of {a}: {}.", a.why());
             let sides = both(left, right);
-            return found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+            return found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
         }
         (true, false) => format!("{a} failed, {b} did not ({right}): {}.", a.why()),
         (false, true) => format!("{b} failed, {a} did not ({left}): {}.", b.why()),
         _ => format!("both failed, each in its own way: {a} {}; {b} {}.", a.ended(), b.ended()),
     };
-    found.add(rule!("ends-differ"), both(left, right), message);
+    found.add(Code::EndsDiffer, both(left, right), message);
 }
 
 /// A `[DONE]` that only the other has: what is added to an answer that is otherwise the same.
@@ -89,8 +93,8 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let of = |s: &Side<'_>| s.seen.answer().sentinel;
     let (None, Some(frame)) = (of(a), of(b)) else { return };
     let cut = a.failed() || b.failed() || a.was_stopped() || foreign(a, b);
-    let told = ["ends-differ", "gw-fabricated-finish"].iter().any(|c| found.has(c));
-    if cut || told || b.found(&["done-on-anthropic"]) {
+    let told = [Code::EndsDiffer, Code::GwFabricatedFinish].iter().any(|c| found.has(*c));
+    if cut || told || b.found(&[Code::DoneOnAnthropic]) {
         return;
     }
     let why = match b.wants_done() {
@@ -99,7 +103,7 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let message = format!("{b} ends with a [DONE], {why}.");
     let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
-    found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+    found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
 }
 
 /// Whether the connection of the one was cut, and the other closes what came of it as if that were
@@ -113,34 +117,34 @@ fn hides_cut(a: &Side<'_>, b: &Side<'_>) -> bool {
 /// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
 fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
-    if grave || a.failed() || b.failed() || found.has("ends-differ") {
+    if grave || a.failed() || b.failed() || found.has(Code::EndsDiffer) {
         return;
     }
     // Timing differs from call to call.
     let fault = |s: &Side<'_>, other: &Side<'_>| {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
-        let mut own = grave.filter(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]));
-        own.next().map(|f| (f.code(), s.plain(&f.message) + ".", f.frame))
+        let mut own = grave.filter(|f| f.phase() != Phase::Timing && !other.found(&[f.code]));
+        own.next().map(|f| (f.code, s.plain(&f.message) + ".", f.frame))
     };
     if let Some((code, why, frame)) = fault(b, a) {
         let message = format!("{b} has a fault that {a} does not have: {why}");
-        let sides = both("none", code).at(None, frame);
-        found.add_as(rule!("ends-differ"), Severity::Warn, sides, message);
+        let sides = both("none", code.name()).at(None, frame);
+        found.add_as(Code::EndsDiffer, Severity::Warn, sides, message);
     } else if let Some((code, why, frame)) = fault(a, b) {
         let message = format!("{b} does not have the fault of {a}: {why}");
-        let sides = both(code, "none").at(frame, None);
-        found.add_as(rule!("ends-differ"), Severity::Info, sides, message);
+        let sides = both(code.name(), "none").at(frame, None);
+        found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
     }
 }
 
 fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Of an answer that was lost whole, or was none, that has been named; and what a bound or an
     // error cut short is short for that.
-    let lost = ["gw-guardrail-emptied", "gw-error-swallowed"];
+    let lost = [Code::GwGuardrailEmptied, Code::GwErrorSwallowed];
     let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
     let cut = a.was_stopped() || b.was_stopped() || b.error().is_some();
-    if refused(a) || refused(b) || lost.iter().any(|c| found.has(c)) {
+    if refused(a) || refused(b) || lost.iter().any(|c| found.has(*c)) {
         return;
     }
     for (channel, name) in [
@@ -149,8 +153,8 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (Channel::Refusal, "refusal"),
     ] {
         let named = channel == Channel::Reasoning
-            && (found.has("gw-reasoning-dropped") || found.has("gw-reasoning-to-think-tags"));
-        let moved = channel == Channel::Content && found.has("gw-reasoning-to-think-tags");
+            && (found.has(Code::GwReasoningDropped) || found.has(Code::GwReasoningToThinkTags));
+        let moved = channel == Channel::Content && found.has(Code::GwReasoningToThinkTags);
         let (left, right) = (a.text(channel), b.text(channel));
         if left == right {
             if !named && !moved {
@@ -179,7 +183,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let block = a.stumbling_block(b).filter(|_| left.starts_with(&right));
         let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
         let message = format!("{how}: {} {x}, {} {y}{why}.", a.name, b.name);
-        found.add(rule!("gw-content-changed"), both(x, y).at(frames.0, frames.1), message);
+        found.add(Code::GwContentChanged, both(x, y).at(frames.0, frames.1), message);
     }
 }
 
@@ -197,7 +201,7 @@ fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut
     let at = y.iter().find(|(_, t)| t.contains(text.as_str())).map_or(0, |(c, _)| *c);
     let message = format!("the {name} of choice {choice} at {a} comes at {b} in choice {at}.");
     let sides = both(list(&x), list(&y)).at(a.first(channel), b.first(channel));
-    found.add(rule!("gw-content-changed"), sides, message);
+    found.add(Code::GwContentChanged, sides, message);
 }
 
 fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -213,7 +217,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let at = left.iter().zip(&right).position(|(x, y)| differ(x, y));
     let at = at.unwrap_or(left.len().min(right.len()));
-    if cut || at == left.len().max(right.len()) || found.has("gw-tool-index-collapsed") {
+    if cut || at == left.len().max(right.len()) || found.has(Code::GwToolIndexCollapsed) {
         return;
     }
     let word = |calls: &[(u32, String, String)]| match calls.get(at) {
@@ -223,7 +227,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (word(&left), word(&right));
     let message = format!("the tool calls differ from number {} on: {a} {x}, {b} {y}.", at + 1);
     let frame = |s: &Side<'_>| s.seen.answer().tools().get(at).map(|t| t.first);
-    found.add(rule!("gw-tools-changed"), both(x, y).at(frame(a), frame(b)), message);
+    found.add(Code::GwToolsChanged, both(x, y).at(frame(a), frame(b)), message);
 }
 
 /// Whether two arguments are the same, or the same JSON written otherwise.
@@ -261,7 +265,7 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let (first, second) = (preview(first, 40), preview(second, 40));
         message = format!("each has an id of its own: {} {first}, {} {second}.", a.name, b.name);
     }
-    found.add(rule!("bytes-differ"), both(x, y).at(frame(a), frame(b)), message);
+    found.add(Code::BytesDiffer, both(x, y).at(frame(a), frame(b)), message);
 }
 
 /// The first byte at which two texts differ, at a character's beginning.

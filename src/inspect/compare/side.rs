@@ -1,5 +1,6 @@
 //! One side of a comparison: what has to be gathered from its frames, once.
 
+use crate::rule::Code;
 use std::fmt;
 
 use super::super::{Inspection, Outcome, Phase, Severity, Timing};
@@ -8,7 +9,7 @@ use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Reason;
-use crate::inspect::rule::{provider_words, said};
+use crate::inspect::detect::{provider_words, said};
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::{count, preview};
@@ -193,7 +194,7 @@ impl<'a> Side<'a> {
 
     /// Whether the finish word itself says that it failed.
     pub(super) fn says_failure(&self) -> bool {
-        self.found(&["finish-error"]) || self.seen.answer().finish().any(|(_, f)| is_failure(f))
+        self.found(&[Code::FinishError]) || self.seen.answer().finish().any(|(_, f)| is_failure(f))
     }
 
     /// How it ended, as the end of a sentence about it; said without the library's own words.
@@ -253,7 +254,7 @@ impl<'a> Side<'a> {
     /// other may have stumbled over. Without its full stop.
     pub(super) fn stumbling_block(&self, other: &Self) -> Option<String> {
         let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
-        let first = grave.find(|f| f.rule.phase != Phase::Timing && !other.found(&[f.code()]))?;
+        let first = grave.find(|f| f.phase() != Phase::Timing && !other.found(&[f.code]))?;
         Some(preview(&self.plain(&first.message), 120))
     }
 
@@ -289,10 +290,10 @@ impl<'a> Side<'a> {
 
     /// An error that stands where no client reads it, in the words of its finding.
     pub(super) fn hidden_error(&self) -> Option<&str> {
-        let codes = ["sse-raw-json", "sse-unknown-field"];
+        let codes = [Code::SseRawJson, Code::SseUnknownField];
         let findings = self.seen.findings().iter();
         let mut grave = findings.filter(|f| f.severity >= Severity::Error);
-        grave.find(|f| codes.contains(&f.code())).map(|f| f.message.trim_end_matches('.'))
+        grave.find(|f| codes.contains(&f.code)).map(|f| f.message.trim_end_matches('.'))
     }
 
     /// Whether it failed, in whatever way.
@@ -309,7 +310,7 @@ impl<'a> Side<'a> {
     /// Whether the rest of it was not waited for, though more may have been on its way; a silence
     /// that was given up on is its own.
     pub(super) fn was_cut_short(&self) -> bool {
-        self.was_stopped() && !self.found(&["timeout-idle"])
+        self.was_stopped() && !self.found(&[Code::TimeoutIdle])
     }
 
     /// Whether it is a body alone: of how it was asked for, answered and ended nothing is known.
@@ -336,8 +337,8 @@ impl<'a> Side<'a> {
     }
 
     /// Whether one of these findings was made.
-    pub(super) fn found(&self, codes: &[&str]) -> bool {
-        self.seen.findings().iter().any(|f| codes.contains(&f.code()))
+    pub(super) fn found(&self, codes: &[Code]) -> bool {
+        self.seen.findings().iter().any(|f| codes.contains(&f.code))
     }
 
     /// The pieces of the answer as they came: channel and text of each delta.
@@ -379,7 +380,7 @@ pub(super) fn disposition(seen: &Inspection) -> String {
     }
 }
 
-/// Whether both speak dialects that are known, and of different families: then only what they say
+/// Whether both speak dialects that are known, and of different detectors: then only what they say
 /// can be compared, not how.
 pub(super) fn foreign(a: &Side<'_>, b: &Side<'_>) -> bool {
     let family = |s: &Side<'_>| s.seen.dialect().map(|d| d.family());

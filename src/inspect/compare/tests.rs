@@ -73,7 +73,7 @@ pub(super) fn stream(pieces: &[String]) -> Inspection {
 /// The codes of the differences, gravest first.
 #[track_caller]
 pub(super) fn codes(a: &Inspection, b: &Inspection) -> Vec<&'static str> {
-    compare(a, b, Expect::Same).differences.iter().map(|d| d.rule.code).collect()
+    compare(a, b, Expect::Same).differences.iter().map(|d| d.code.name()).collect()
 }
 
 pub(super) fn edited(edit: impl Fn(usize, &str) -> Option<String>) -> Vec<String> {
@@ -113,7 +113,7 @@ fn an_end_that_was_made_up_is_fatal() {
     let mut b = cut;
     b.extend([chunk("{}", "\"stop\""), "data: [DONE]\n\n".into()]);
     let got = compare(&a, &stream(&b), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-fabricated-finish");
+    assert_eq!(got.differences[0].code.name(), "gw-fabricated-finish");
     assert_eq!(got.worst(), Some(Severity::Fatal));
     assert!(got.verdict.starts_with("B made an end up"), "{}", got.verdict);
 }
@@ -341,7 +341,7 @@ fn a_cut_that_the_gateway_tells_as_an_error_is_no_fault_of_its_own() {
     let mut told = cut;
     told.push(litellm_error());
     let got = compare(&a, &through(&told), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert_eq!(got.differences[0].code.name(), "gw-error-rewrapped");
     assert_eq!(got.worst(), Some(Severity::Info));
     assert!(got.verdict.starts_with("The gateway (B) tells as an error"), "{}", got.verdict);
 }
@@ -353,7 +353,7 @@ fn an_error_that_only_the_gateway_has_is_told() {
     let mut b: Vec<String> = sound().into_iter().take(7).collect();
     b.push(litellm_error());
     let got = compare(&stream(&sound()), &through(&b), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "ends-differ");
+    assert_eq!(got.differences[0].code.name(), "ends-differ");
     assert!(got.verdict.starts_with("The gateway (B) ends in an error"), "{}", got.verdict);
     assert!(got.verdict.contains("A came to its end"), "{}", got.verdict);
 }
@@ -363,7 +363,7 @@ fn a_refused_request_that_has_an_answer_was_another_request() {
     let body = r#"{"detail":[{"loc":["body","tool_choice"],"msg":"no"}]}"#.to_owned();
     let a = inspected(422, "application/json", std::slice::from_ref(&body), EndCause::Complete);
     let got = compare(&a, &through(&sound()), Expect::Same);
-    let told: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    let told: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
     assert!(told.contains(&"gw-params-dropped"), "{told:?}");
     assert!(!told.contains(&"gw-error-swallowed"), "{told:?}");
     assert!(!told.contains(&"gw-fabricated-finish"), "{told:?}");
@@ -387,7 +387,7 @@ fn a_422_that_became_a_nonetype_error_is_read_at_its_source() {
     let a = inspected(422, "application/json", &[body.to_owned()], EndCause::Complete);
     let none = r#"{"error":{"message":"'NoneType' object has no attribute '__aiter__'","type":"None","param":"None","code":"500"}}"#;
     let got = compare(&a, &marked(500, "application/json", &[none.to_owned()]), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-error-rewrapped");
+    assert_eq!(got.differences[0].code.name(), "gw-error-rewrapped");
     assert!(got.verdict.starts_with("The gateway (B) lost the 422 of A"), "{}", got.verdict);
     assert!(got.verdict.contains("body.tool_choice"), "{}", got.verdict);
 }
@@ -398,7 +398,7 @@ fn models_that_change_on_the_way_are_told() {
         Some(if i > 4 { f.replace("\"model\":\"m\"", "\"model\":\"n\"") } else { f.to_owned() })
     });
     let got = compare(&stream(&switched), &stream(&sound()), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-model-rewritten");
+    assert_eq!(got.differences[0].code.name(), "gw-model-rewritten");
     assert!(got.differences[0].message.contains("\"m\", then \"n\""), "{:?}", got.differences);
 }
 
@@ -420,7 +420,7 @@ fn members_that_are_lost_are_named() {
         Some(f.replace("\"model\":\"m\"", "\"model\":\"m\",\"citations\":[{\"url\":\"u\"}]"))
     });
     let got = compare(&stream(&cited), &stream(&sound()), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-fields-dropped");
+    assert_eq!(got.differences[0].code.name(), "gw-fields-dropped");
     assert_eq!(got.differences[0].a, "citations");
 }
 
@@ -434,7 +434,7 @@ fn lost_refusals_and_finishes_of_other_choices() {
         [chunk(r#"{"refusal":"I cannot."}"#, "null"), chunk("{}", "\"stop\""), done.clone()];
     let empty = [chunk("{}", "\"stop\""), done.clone()];
     let got = compare(&stream(&refusal), &through(&empty), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-content-changed");
+    assert_eq!(got.differences[0].code.name(), "gw-content-changed");
     assert!(got.verdict.starts_with("The gateway (B) has none of the refusal"), "{}", got.verdict);
     let two = [
         say(0, r#"{"content":"a"}"#, "null"),
@@ -446,7 +446,7 @@ fn lost_refusals_and_finishes_of_other_choices() {
     let one: Vec<_> =
         two.iter().enumerate().filter(|(i, _)| *i != 2).map(|x| x.1.clone()).collect();
     let got = compare(&stream(&two), &through(&one), Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "gw-finish-rewritten");
+    assert_eq!(got.differences[0].code.name(), "gw-finish-rewritten");
     assert!(got.verdict.contains("of choice 1 at A is lost"), "{}", got.verdict);
     let gap = [say(1, r#"{"content":"b"}"#, "null"), say(1, "{}", "\"stop\""), done.clone()];
     let moved = [say(1, r#"{"content":"b"}"#, "null"), say(0, "{}", "\"stop\""), done];
@@ -462,7 +462,7 @@ fn only_done_is_a_guardrail_and_half_of_the_reasoning_is_dropped() {
     );
     let half = edited(|i, f| (i != 3).then(|| f.to_owned()));
     let got = compare(&stream(&sound()), &stream(&half), Expect::Same);
-    let codes: Vec<_> = got.differences.iter().map(|d| d.rule.code).collect();
+    let codes: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
     assert_eq!(codes, ["gw-reasoning-dropped"]);
     assert!(got.verdict.contains("4 of 9 characters"), "{}", got.verdict);
 }
@@ -537,7 +537,7 @@ fn what_a_retry_sent_is_compared_too() {
     assert_eq!(codes(&first, &refused(body, 10, 900)), [] as [&str; 0]);
     let without = refused(r#"{"model":"m","messages":[]}"#, 2000, 3000);
     let got = compare(&first, &without, Expect::Same);
-    assert_eq!(got.differences[0].rule.code, "request-mutated");
+    assert_eq!(got.differences[0].code.name(), "request-mutated");
     assert!(got.verdict.contains("only that of A has stream_options"), "{}", got.verdict);
 }
 

@@ -1,16 +1,17 @@
 //! The sentence that sums a comparison up: who lost what, and where.
 
-use super::rules::brief;
 use super::side::{self, Side, disposition};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
+use crate::rule::Code;
 use crate::text::{Newlines, visible};
 
 /// Of two calls that failed, or of which one was mended, these say all there is; the first first.
-const ERRORS: &[&str] = &["gw-error-rewrapped", "gw-finish-rewritten", "ends-differ"];
+const ERRORS: &[Code] = &[Code::GwErrorRewrapped, Code::GwFinishRewritten, Code::EndsDiffer];
 
 /// These are about what was sent.
-const REQUESTS: &[&str] = &["request-mutated", "gw-params-dropped", "duplicate-request-after-422"];
+const REQUESTS: &[Code] =
+    &[Code::RequestMutated, Code::GwParamsDropped, Code::DuplicateRequestAfter422];
 
 /// How many of the differences beside the gravest are named.
 const MAX_BESIDES: usize = 4;
@@ -35,7 +36,7 @@ pub(super) fn verdict(
         _ if running => "So far no difference that more of the stream could not explain.".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
-            let of = |code| differences.iter().find(|d| d.rule.code == code && !is_done(d));
+            let of = |code| differences.iter().find(|d| d.code == code && !is_done(d));
             let error = ERRORS.iter().find_map(|code| of(*code));
             error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
@@ -60,21 +61,24 @@ pub(super) fn verdict(
 /// before what is merely odd.
 fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let serious = differences.iter().filter(|d| d.severity > Severity::Info);
-    let retold = differences.iter().find(|d| d.rule.code == "gw-error-rewrapped");
+    let retold = differences.iter().find(|d| d.code == Code::GwErrorRewrapped);
     // What the requests differ in comes before the answers to them.
     let mild = differences
         .first()
-        .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.rule.code));
-    let (head, skip) = match (retold, differences.first()) {
-        (Some(retold), _) if mild => (retold.message.clone(), retold.rule.code),
+        .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.code));
+    let (head, skip): (String, Option<Code>) = match (retold, differences.first()) {
+        (Some(retold), _) if mild => (retold.message.clone(), Some(retold.code)),
         _ if mild && a.error().is_some() && b.error().is_some() => {
-            (format!("A and B tell the same error: {}", a.why()), "")
+            (format!("A and B tell the same error: {}", a.why()), None)
         }
-        (_, Some(worst)) => (worst.message.clone(), worst.rule.code),
+        (_, Some(worst)) => (worst.message.clone(), Some(worst.code)),
         (_, None) => return String::new(),
     };
-    let mut rest: Vec<_> =
-        serious.map(|d| d.rule.code).filter(|code| *code != skip).map(brief).collect();
+    let mut rest: Vec<_> = serious
+        .map(|d| d.code)
+        .filter(|code| Some(*code) != skip)
+        .map(|code| code.rule().brief)
+        .collect();
     rest.dedup();
     let more = rest.len().saturating_sub(MAX_BESIDES);
     rest.truncate(MAX_BESIDES);
@@ -94,14 +98,14 @@ fn is_done(d: &Difference) -> bool {
 fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let mut list: Vec<String> = Vec::new();
     for d in differences {
-        let what = match d.rule.code {
-            "gw-reasoning-renamed" => format!("{} (A {}, B {})", brief(d.rule.code), d.a, d.b),
-            "gw-fields-dropped" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.b),
-            "gw-fields-dropped" => format!("{} ({})", brief(d.rule.code), d.a),
-            "ends-differ" if is_done(d) => "an added [DONE]".to_owned(),
-            "gw-fields-added" if a.is_gateway => format!("{} ({})", brief(d.rule.code), d.a),
-            "gw-fields-added" => format!("{} ({})", brief(d.rule.code), d.b),
-            code => brief(code).to_owned(),
+        let what = match d.code {
+            Code::GwReasoningRenamed => format!("{} (A {}, B {})", d.code.rule().brief, d.a, d.b),
+            Code::GwFieldsDropped if a.is_gateway => format!("{} ({})", d.code.rule().brief, d.b),
+            Code::GwFieldsDropped => format!("{} ({})", d.code.rule().brief, d.a),
+            Code::EndsDiffer if is_done(d) => "an added [DONE]".to_owned(),
+            Code::GwFieldsAdded if a.is_gateway => format!("{} ({})", d.code.rule().brief, d.a),
+            Code::GwFieldsAdded => format!("{} ({})", d.code.rule().brief, d.b),
+            code => code.rule().brief.to_owned(),
         };
         if !list.contains(&what) {
             list.push(what);

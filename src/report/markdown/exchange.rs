@@ -61,8 +61,8 @@ pub(super) fn tell(
         writeln!(out, "- `sselens export FILE{number} --to curl` gives the request, body and all")?;
     }
     if let Some(cause) = i.cause() {
-        writeln!(out, "- `sselens explain {}` says what the finding means", cause.code())?;
-        let see = see(cause.rule);
+        writeln!(out, "- `sselens explain {}` says what the finding means", cause.code)?;
+        let see = see(cause.rule());
         if see.starts_with("sselens ") {
             writeln!(out, "- {} shows such a stream without the provider", code(&see))?;
         }
@@ -156,15 +156,15 @@ fn sentence(said: &str) -> String {
 fn findings(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     let mut codes: Vec<&Finding> = Vec::new();
     for f in i.findings() {
-        match codes.iter_mut().find(|c| c.code() == f.code()) {
+        match codes.iter_mut().find(|c| c.code == f.code) {
             Some(first) if f.severity > first.severity => *first = f,
             Some(_) => {}
             None => codes.push(f),
         }
     }
-    let cause = i.cause().map(Finding::code);
-    codes.sort_by_key(|f| (Some(f.code()) != cause, std::cmp::Reverse(f.severity)));
-    let times = |f: &Finding| match i.tally().of(f.code()) {
+    let cause = i.cause().map(|f| f.code);
+    codes.sort_by_key(|f| (Some(f.code) != cause, std::cmp::Reverse(f.severity)));
+    let times = |f: &Finding| match i.tally().of(f.code) {
         0 | 1 => String::new(),
         n => format!(" ×{}", group(n)),
     };
@@ -176,21 +176,21 @@ fn findings(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n### Findings\n")?;
     for f in grave.iter().take(LIST) {
         let place = f.frame.map_or(String::new(), |n| format!(" (frame {n})"));
-        let (severity, code) = (f.severity.name(), f.code());
+        let (severity, code) = (f.severity.name(), f.code);
         let message = prose(&text::preview(&f.message, 400));
         writeln!(out, "- **{severity}** `{code}`{}{place}: {message}", times(f))?;
-        if !f.rule.means.is_empty() {
-            writeln!(out, "  - means: {}", sentence(f.rule.means))?;
+        if !f.rule().what.is_empty() {
+            writeln!(out, "  - means: {}", sentence(f.rule().what))?;
         }
-        if !f.rule.breaks.is_empty() {
-            writeln!(out, "  - who stumbles: {}", sentence(f.rule.breaks))?;
+        if !f.rule().breaks.is_empty() {
+            writeln!(out, "  - who stumbles: {}", sentence(f.rule().breaks))?;
         }
     }
     if grave.len() > LIST {
         writeln!(out, "- and {} codes more", grave.len() - LIST)?;
     }
     if !mild.is_empty() {
-        let list: Vec<_> = mild.iter().map(|f| format!("`{}`{}", f.code(), times(f))).collect();
+        let list: Vec<_> = mild.iter().map(|f| format!("`{}`{}", f.code, times(f))).collect();
         writeln!(out, "- info: {}", list.join(", "))?;
     }
     Ok(())

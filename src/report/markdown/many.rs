@@ -187,7 +187,7 @@ fn examples<'a>(exchanges: &[Numbered<'a>]) -> Vec<Numbered<'a>> {
 /// Outcome, reason and the code that decided it.
 fn disposition(i: &Inspection) -> String {
     let reason = i.reason().map_or("running", |r| r.name());
-    let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code()));
+    let by = i.cause().map_or(String::new(), |f| format!(" `{}`", f.code));
     format!("{} ({reason}){by}", i.outcome().name())
 }
 
@@ -242,7 +242,7 @@ pub(super) fn worst(
     sorted.sort_by_key(|(_, i)| (std::cmp::Reverse(i.outcome()), request_len(i)));
     let mut told = Vec::new();
     for (x, i) in sorted {
-        let cause = i.cause().map(|f| f.code());
+        let cause = i.cause().map(|f| f.code);
         if told.len() == MAX_TOLD || told.contains(&cause) {
             continue;
         }

@@ -74,7 +74,7 @@ pub(super) fn detail(d: &Difference) -> Doc {
     let shown = |text: &str| visible(text, Newlines::Show).into_owned();
     let mut doc = Doc::new();
     let (_, role) = severity_sign(Some(d.severity));
-    doc.push(role, d.severity.name()).push(Role::Title, &format!("  {}", d.rule.code));
+    doc.push(role, d.severity.name()).push(Role::Title, &format!("  {}", d.code));
     let frames = frames(d);
     if !frames.is_empty() {
         doc.push(Role::Dim, &format!("  {frames}"));
@@ -106,14 +106,14 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
     }
     let Parts { list: area, detail: rest, frames } = parts(app, body);
     draw_below(app, frames, buf);
-    let widest = differences.iter().map(|d| d.rule.code.len()).max().unwrap_or(0);
+    let widest = differences.iter().map(|d| d.code.name().len()).max().unwrap_or(0);
     let code_width = widest.min(usize::from(area.width / 2));
     let top = compare.scrolls[0].top;
     for (row, d) in differences.iter().enumerate().skip(top).take(area.height.into()) {
         let place = Rect { y: area.y + (row - top) as u16, height: 1, ..area };
         let (sign, role) = severity_sign(Some(d.severity));
         let chosen = row == compare.difference;
-        let code = line::fit(d.rule.code, code_width);
+        let code = line::fit(d.code.name(), code_width);
         let room = usize::from(area.width).saturating_sub(code_width + 8);
         let message = line::fit(&visible(&d.message, Newlines::Show), room);
         let pieces = [

@@ -228,9 +228,13 @@ impl App {
             self.say("There is no difference to explain.");
             return;
         };
-        let doc =
-            crate::tui::verbs::explanation(d.rule, d.severity, &d.message, &tables::frames(d));
-        self.read(Reading::explanation(d.rule.code, doc));
+        let doc = crate::tui::verbs::explanation(
+            d.code.rule(),
+            d.severity,
+            &d.message,
+            &tables::frames(d),
+        );
+        self.read(Reading::explanation(d.code.name(), doc));
     }
 
     /// The bytes of the selected frames.

@@ -10,6 +10,7 @@ use super::{Pane, PaneId, header, inner, timeline_bar, timeline_lanes, timeline_
 use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
+use crate::rule::Code;
 use crate::tui::App;
 use crate::tui::exchange::Exchange;
 use crate::tui::theme::Role;
@@ -41,7 +42,7 @@ pub(crate) struct State {
     pub(super) scroll: Scroll,
     seen: Option<usize>,
     /// Codes whose findings are listed one by one.
-    pub(super) open: BTreeSet<&'static str>,
+    pub(super) open: BTreeSet<Code>,
     /// Milder ones are not listed.
     pub(super) least: Severity,
     /// Those of other phases are not listed.
@@ -136,7 +137,7 @@ fn act(app: &mut App, action: Action) -> bool {
         }
         Action::FilterPhase => {
             let phases: BTreeSet<Phase> = app.exchange().map_or_else(BTreeSet::new, |e| {
-                e.seen.findings().iter().map(|f| f.rule.phase).collect()
+                e.seen.findings().iter().map(|f| f.phase()).collect()
             });
             let next = match app.timeline.phase {
                 None => phases.first(),
@@ -196,12 +197,12 @@ fn fold(app: &mut App, row: timeline_list::Row, action: Action) {
         }
         return;
     }
-    let code = exchange.seen.findings()[group.findings[0]].code();
+    let code = exchange.seen.findings()[group.findings[0]].code;
     let first = group.findings[0];
-    let is_open = app.timeline.open.contains(code);
+    let is_open = app.timeline.open.contains(&code);
     if action == Action::Right || action == Action::ToggleGroup && !is_open {
         app.timeline.open.insert(code);
-    } else if app.timeline.open.remove(code)
+    } else if app.timeline.open.remove(&code)
         && let Some(exchange) = app.exchange_mut()
     {
         exchange.select_finding(first);

@@ -29,7 +29,7 @@ pub(super) struct Row {
 
 /// Whether the filters let a group through.
 pub(super) fn is_listed(state: &State, exchange: &Exchange, group: &Group) -> bool {
-    let rule = exchange.seen.findings()[group.findings[0]].rule;
+    let rule = exchange.seen.findings()[group.findings[0]].rule();
     group.severity >= state.least && state.phase.is_none_or(|p| p == rule.phase)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn rows(state: &State, exchange: &Exchange) -> Vec<Row> {
             continue;
         }
         let first = group.findings[0];
-        if state.open.contains(exchange.seen.findings()[first].code()) {
+        if state.open.contains(&exchange.seen.findings()[first].code) {
             let all = group.findings.iter();
             rows.extend(all.map(|f| Row { group: i, finding: *f, first: *f == first }));
         } else {
@@ -77,7 +77,7 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
     let wide = area.width >= 76;
     let long = |r: &Row| {
         let branch = if story[r.group].under { 2 } else { 0 };
-        seen.findings()[r.finding].code().len() + branch
+        seen.findings()[r.finding].code.name().len() + branch
     };
     let codes = rows.iter().map(long).max().unwrap_or(0).min(if wide { 28 } else { 20 });
     let request = exchange.origin().unwrap_or(0);
@@ -88,7 +88,7 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         let finding = &seen.findings()[i];
         let chosen = exchange.finding == Some(i);
         let (sign, role) = severity_sign(Some(finding.severity));
-        let is_open = app.timeline.open.contains(finding.code());
+        let is_open = app.timeline.open.contains(&finding.code);
         let marker = match (row.first && of.findings.len() > 1, is_open) {
             (true, true) => "-",
             (true, false) => "+",
@@ -98,8 +98,8 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         let at = if wide { format!("{at:>8}  ") } else { " ".to_owned() };
         let name = if wide { format!("{:<6}", finding.severity.name()) } else { String::new() };
         let code = match (row.first, finding.frame) {
-            (true, _) if of.under => format!("└ {}", finding.code()),
-            (true, _) => finding.code().to_owned(),
+            (true, _) if of.under => format!("└ {}", finding.code),
+            (true, _) => finding.code.to_string(),
             (false, Some(frame)) => format!("    frame {}", group(u64::from(frame))),
             (false, None) => String::new(),
         };

@@ -1,0 +1,196 @@
+//! Rules about the events of Anthropic Messages: their names, their order, what each must bring.
+
+use std::collections::BTreeSet;
+
+use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused, unless_healthy};
+use crate::frame::Kind;
+use crate::inspect::Inspection;
+use crate::json::{self, Value};
+use crate::text;
+
+/// Whether the events are Anthropic's own; the same JSON in Bedrock's binary messages is not.
+pub(super) fn is_anthropic(now: &Inspection) -> bool {
+    now.misread().is_none() && now.dialect().is_some_and(|d| d.name() == "anthropic")
+}
+
+const EVENTS: &[&str] = &[
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "ping",
+    "error",
+];
+
+/// The block types of Anthropic's published SDKs. Results of tools that the server runs all end
+/// in `_tool_result`.
+const BLOCKS: &[&str] = &[
+    "text",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "server_tool_use",
+    "mcp_tool_use",
+    "container_upload",
+    "compaction",
+];
+
+/// How many open blocks are remembered; an answer has a few dozen.
+const MAX_BLOCKS: usize = 4096;
+
+/// A second `message_start`.
+struct Second {
+    place: Place,
+    /// Something was said between the two.
+    spliced: bool,
+    message: String,
+}
+
+#[derive(Default)]
+pub(super) struct Anthropic {
+    /// The id of the message that was begun.
+    begun: Option<String>,
+    /// A block was opened, or spoke, since then.
+    spoke: bool,
+    blocks: BTreeSet<u64>,
+    second: Option<Second>,
+    /// A `[DONE]`, and the name of its event.
+    done: Option<(Place, String)>,
+}
+
+impl Detector for Anthropic {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        if !is_anthropic(now) || refused(now) || seen.frame.kind != Kind::Event {
+            return;
+        }
+        if seen.data.is_some_and(|d| d.starts_with("[DONE]")) {
+            self.done.get_or_insert_with(|| (seen.place(), text::preview(seen.event, 40)));
+            return;
+        }
+        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let Some(kind) = json.str("type") else { return };
+        if !EVENTS.contains(&kind.as_ref()) {
+            return chat::unknown_event(&kind, "Anthropic Messages", seen, out);
+        }
+        // An error without its line is told as that error.
+        if seen.event == "message" && kind != "error" && !out.again(Code::SseEventNameMissing) {
+            let message = format!(
+                "Frame {} has no event line, only \"type\":\"{kind}\" in its JSON: Anthropic's Python SDK skips such frames.",
+                seen.index
+            );
+            out.raise(Code::SseEventNameMissing, seen.place(), message);
+        }
+        if self.begun.is_none()
+            && !matches!(kind.as_ref(), "message_start" | "ping" | "error")
+            && out.tally.of(Code::MessageStartMissing) == 0
+        {
+            let message = format!("The stream begins with {kind}; there was no message_start.");
+            out.raise(Code::MessageStartMissing, seen.place(), message);
+        }
+        let index = json.get("index").and_then(Value::as_u64).unwrap_or(0);
+        match kind.as_ref() {
+            "message_start" => self.start(json, seen, out),
+            "content_block_start" => {
+                self.spoke = true;
+                if self.blocks.len() < MAX_BLOCKS {
+                    self.blocks.insert(index);
+                }
+                if let Some(block) = json.get("content_block") {
+                    block_type(block, seen, out);
+                }
+            }
+            "content_block_delta" => {
+                self.spoke = true;
+                let full = self.blocks.len() >= MAX_BLOCKS;
+                if !full && self.blocks.insert(index) {
+                    let message =
+                        format!("Block {index} goes on in frame {}, and never began.", seen.index);
+                    out.raise(Code::DeltaBeforeStart, seen.place(), message);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if let Some(Second { place, spliced, message }) = self.second.take() {
+            let rule =
+                if spliced { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
+            let severity = unless_healthy(now, Severity::Error);
+            out.raise_as(rule, severity, place, message);
+        }
+        if let Some((place, name)) = self.done.take() {
+            // OpenRouter's own form, with another name, is the end of streams that are sound.
+            let severity = match name.as_str() {
+                "done" => Severity::Warn,
+                _ => unless_healthy(now, Severity::Warn),
+            };
+            let how = match name.as_str() {
+                "message" => "which is OpenAI's end".to_owned(),
+                name => format!("as an event named \"{name}\": Anthropic's Python SDK fails there"),
+            };
+            let message = format!("[DONE] in an Anthropic stream, {how}.");
+            out.raise_as(Code::DoneOnAnthropic, severity, place, message);
+        }
+    }
+}
+
+impl Anthropic {
+    fn start(&mut self, json: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        let message = json.get("message");
+        let id = message.and_then(|m| m.str("id")).unwrap_or_default();
+        let id = text::preview(&id, 60);
+        match &self.begun {
+            Some(first) if self.second.is_none() => {
+                let what = match first == &id {
+                    true => format!("of the same message {id}"),
+                    false => format!("of message {id} after that of {first}"),
+                };
+                let (place, spliced) = (seen.place(), self.spoke);
+                let how = match spliced {
+                    true => "a second answer is glued to the first",
+                    false => "nothing was said between the two",
+                };
+                let message =
+                    format!("Frame {} is a second message_start, {what}: {how}.", seen.index);
+                self.second = Some(Second { place, spliced, message });
+            }
+            Some(_) => {}
+            None => self.begun = Some(id),
+        }
+        // A new message numbers its blocks anew.
+        self.blocks.clear();
+        let usage = message.and_then(|m| m.get("usage"));
+        if usage.is_none_or(|u| u.kind() != json::Kind::Object) {
+            let message = "message_start has no usage.";
+            out.raise_once(Code::AnthropicUsageMissing, seen.place(), message);
+        }
+    }
+}
+
+fn block_type(block: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    let kind = block.str("type").unwrap_or_default();
+    if BLOCKS.contains(&kind.as_ref()) || kind.ends_with("_tool_result") {
+        return;
+    }
+    let message = format!(
+        "A content block is of type \"{}\", which the SDKs do not know.",
+        text::preview(&kind, 40)
+    );
+    out.raise_once(Code::UnknownBlockType, seen.place(), message);
+    let model = |key| block.at(&[key, "model"]).and_then(Value::as_str);
+    if kind == "fallback"
+        && let (Some(from), Some(to)) = (model("from"), model("to"))
+    {
+        let message = format!(
+            "The model changes: first {}, from frame {} on {} (a fallback).",
+            text::preview(&from, 60),
+            seen.index,
+            text::preview(&to, 60)
+        );
+        let rule = Code::ModelChanges;
+        out.raise_once(rule, seen.place(), message);
+    }
+}

@@ -1,0 +1,204 @@
+//! Rules about the transport of the body: where it ends, how it is cut, what codes it.
+
+use super::connect::said;
+use super::{Code, Detector, Out, Place, Severity, refused};
+use crate::frame::{Frame, Framing, Kind};
+use crate::inspect::Inspection;
+use crate::journal::EndCause;
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Body {
+    /// How many frames the reads so far completed.
+    frames: usize,
+}
+
+impl Detector for Body {
+    fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let first = std::mem::replace(&mut self.frames, now.frames().len());
+        // The pieces of a bare body are this program's own.
+        if now.told.is_some() {
+            return;
+        }
+        let [.., before, _] = now.reads() else { return };
+        let cut = before.decoded;
+        // What waited for the framing to be certain came before, whole or in pieces.
+        let reads = |f: &Frame| if f.offset < cut { now.reads_of(f).len() } else { 1 };
+        let done = now.frames()[first..].iter().map(|f| (f, reads(f)));
+        if let Some((index, (frame, reads))) = (first..).zip(done).find(|(_, (_, n))| *n > 1) {
+            let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+            out.raise_once(
+                Code::FrameSplitAcrossReads,
+                place,
+                format!("Frame {index} came in {reads} reads."),
+            );
+        }
+        let (head, tail) = now.body().split_at((cut as usize).min(now.body().len()));
+        // Between the texts of binary messages any byte may look like part of a character.
+        if now.framing() != Some(Framing::EventStream) && splits_character(head, tail) {
+            let place = Place { frame: Some(first as u32), offset: Some(cut) };
+            let place =
+                if first < now.frames().len() { place } else { Place { frame: None, ..place } };
+            out.raise_once(
+                Code::Utf8Split,
+                place,
+                format!("A read ended inside a character, before byte {cut} of the body."),
+            );
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        transport(now, out);
+        let cut = super::cut(now);
+        if let Some(why) = now.coding_error.as_ref().filter(|_| !cut && !super::ours(now)) {
+            let name = now.coding().map_or("?", |c| c.name());
+            out.raise(
+                Code::BadContentEncoding,
+                Place::default(),
+                format!(
+                    "Content-Encoding: {} could not be undone: {}.",
+                    text::preview(name, 40),
+                    text::preview(why, 120)
+                ),
+            );
+        }
+        after_end(now, out);
+    }
+}
+
+/// Whether the border of two reads lies inside a character: continuation bytes after it, and a
+/// lead byte not far before it that wants them.
+fn splits_character(head: &[u8], tail: &[u8]) -> bool {
+    if !tail.first().is_some_and(|b| (0x80..0xc0).contains(b)) {
+        return false;
+    }
+    let lead = head.iter().rev().take(3).position(|b| *b >= 0xc0);
+    lead.is_some_and(|back| {
+        let wants = match head[head.len() - 1 - back] {
+            0xc2..=0xdf => 1,
+            0xe0..=0xef => 2,
+            0xf0..=0xf4 => 3,
+            _ => 0,
+        };
+        wants > back
+    })
+}
+
+fn transport(now: &Inspection, out: &mut Out<'_>) {
+    let Some((cause, detail)) = &now.end else { return };
+    let words = said(detail);
+    let place = Place { frame: None, offset: Some(now.body().len() as u64) };
+    let got = text::count(now.wire_len(), "byte");
+    let header = |name: &str| now.head.as_ref().and_then(|h| h.header(name));
+    let lower = detail.to_ascii_lowercase();
+    let http2 = now.head.as_ref().is_some_and(|h| h.version.starts_with("HTTP/2"))
+        || lower.contains("http2");
+    // What was sent before the cut may be all there was: then nothing is lost.
+    let whole = now.answer().sentinel.is_some() && now.answer().finished();
+    let grave =
+        |code: Code| if whole { code.severity().min(Severity::Warn) } else { code.severity() };
+    let after = if whole { ", though [DONE] had come" } else { "" };
+    let (rule, message) = match cause {
+        EndCause::Closed if !refused(now) && now.wire_len() > 0 => (
+            Code::EofDelimited,
+            "The body ends where the connection ends: nothing announced its length.".to_owned(),
+        ),
+        _ if now.head.is_none() && *cause == EndCause::Reset => {
+            let message = format!("The connection was reset before any answer{words}.");
+            return out.raise_as(Code::ConnectionReset, Severity::Error, Place::default(), message);
+        }
+        _ if now.head.is_none() => return,
+        EndCause::Protocol if lower.contains("chunk") => {
+            (Code::BadChunkSize, format!("After {got} of body a chunk has no valid size{words}."))
+        }
+        EndCause::Reset | EndCause::Protocol | EndCause::Truncated
+            if http2
+                && (lower.contains("goaway") || lower.contains("connection error received")) =>
+        {
+            (
+                Code::Http2Goaway,
+                format!("The server ended the HTTP/2 connection after {got}{after}{words}."),
+            )
+        }
+        EndCause::Reset | EndCause::Protocol
+            if http2 && *cause == EndCause::Reset || lower.contains("stream error") =>
+        {
+            (
+                Code::Http2Reset,
+                format!("The server reset the HTTP/2 stream after {got}{after}{words}."),
+            )
+        }
+        EndCause::Protocol => (
+            Code::BodyProtocolError,
+            format!("The body broke the rules of HTTP after {got}{words}."),
+        ),
+        EndCause::Reset => (
+            Code::ConnectionReset,
+            format!("The connection was reset after {got} of body{after}{words}."),
+        ),
+        EndCause::Truncated if http2 => {
+            (Code::Http2Reset, format!("The HTTP/2 stream was cut after {got}{after}{words}."))
+        }
+        EndCause::Truncated => match header("content-length") {
+            Some(length) => (
+                Code::ContentLengthShort,
+                format!(
+                    "The head announced {} bytes, and {} came{after}.",
+                    text::preview(length, 20),
+                    now.wire_len()
+                ),
+            ),
+            None if header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close")) => (
+                Code::TruncatedChunkedConnClose,
+                format!(
+                    "The chunked body was cut after {got}{after}, and Connection: close lets Node take that for the end."
+                ),
+            ),
+            None => (
+                Code::TruncatedChunked,
+                format!(
+                    "The connection was closed inside the chunked body, after {got}{after}{words}."
+                ),
+            ),
+        },
+        _ => return,
+    };
+    out.raise_as(rule, grave(rule), place, message);
+}
+
+/// What follows `[DONE]` and is not the answer's text (that is `done-early`).
+fn after_end(now: &Inspection, out: &mut Out<'_>) {
+    let Some(done) = now.answer().sentinel else { return };
+    if now.answer().deltas().last().is_some_and(|d| d.frame > done) {
+        return;
+    }
+    let body = now.body();
+    let odd = now.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
+        Kind::Comment => false,
+        Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
+        _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
+    });
+    if let Some((index, frame)) = odd {
+        let bytes = body.len() as u64 - frame.offset;
+        out.raise(
+            Code::BytesAfterEnd,
+            Place { frame: Some(index as u32), offset: Some(frame.offset) },
+            format!("{} came after [DONE].", text::count(bytes, "byte")),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::splits_character;
+
+    #[test]
+    fn only_a_border_inside_a_character_splits_it() {
+        let text = "a那é😀".as_bytes();
+        let inside: Vec<_> =
+            (1..text.len()).filter(|i| splits_character(&text[..*i], &text[*i..])).collect();
+        assert_eq!(inside, [2, 3, 5, 7, 8, 9]);
+        assert!(!splits_character(b"a", b"\x82x"));
+        assert!(!splits_character(b"\xc3\xa9", b"\x82"));
+    }
+}

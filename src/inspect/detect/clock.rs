@@ -1,0 +1,229 @@
+//! Rules that hold the provider's own figures about time and size against what was seen here.
+
+use super::{Code, Detector, FrameView, Out, Place, cut, ours, refused};
+use crate::dialect::Channel;
+use crate::inspect::Inspection;
+use crate::journal::Micros;
+use crate::json::{self, Tape, Value};
+use crate::text;
+
+/// Clocks and queues differ by less than this, in seconds.
+const SKEW: f64 = 120.0;
+/// A `created` before this (September 2001) is a placeholder.
+const EARLIEST: f64 = 1e9;
+/// A silence worth a word.
+const SILENCE: Micros = 1_000_000;
+/// Arguments shorter than this come whole by themselves.
+const WHOLE: usize = 16;
+/// Fewer deltas than this say nothing about how tokens are packed.
+const FEW: u64 = 4;
+/// How many frames at the beginning may say when the answer was made.
+const FIRST: usize = 8;
+/// How many frames at the end are searched for the provider's figures.
+const LAST: usize = 8;
+
+#[derive(Default)]
+pub(super) struct Clock {
+    /// When the last frame with data came.
+    last: Option<Micros>,
+    /// How many payloads were asked when the answer was made.
+    asked: usize,
+}
+
+impl Detector for Clock {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        if self.asked < FIRST
+            && let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object)
+        {
+            self.asked += 1;
+            if let Some(created) = created(json) {
+                self.asked = FIRST;
+                skew(now, created, seen, out);
+            }
+        }
+        if out.at.is_some() && seen.data.is_some() {
+            let before = self.last.or(now.timing.head);
+            head_of_line(now, before, seen, out);
+            self.last = out.at;
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) || cut(now) || ours(now) {
+            return;
+        }
+        batches(now, out);
+        if let (Some(from), Some(to)) = (now.timing.request, now.timing.end) {
+            duration(now, to.saturating_sub(from), out);
+        }
+    }
+}
+
+/// When the answer was made, as it says itself, in seconds since 1970.
+fn created(json: Value<'_>) -> Option<f64> {
+    let given = [&["created"][..], &["created_at"], &["response", "created_at"]];
+    let seconds = given.iter().find_map(|path| json.at(path)?.as_f64())?;
+    // Some count milliseconds.
+    let seconds = if seconds > 1e11 { seconds / 1e3 } else { seconds };
+    (seconds > EARLIEST).then_some(seconds)
+}
+
+fn skew(now: &Inspection, created: f64, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    let head = now.head.as_ref().and_then(|h| h.header("date"));
+    let Some(date) = head.and_then(http_date) else { return };
+    // The head may have come with the first token, long after the answer was begun.
+    let waited = now.timing.since_request(now.timing.head).unwrap_or(0.0);
+    let ahead = created - date as f64;
+    if ahead.abs() <= SKEW + waited {
+        return;
+    }
+    let how = if ahead > 0.0 { "later" } else { "earlier" };
+    let message =
+        format!("The answer says that it was created {} {how} than the head's Date.", long(ahead));
+    out.raise(Code::ClockSkew, seen.place(), message);
+}
+
+/// A span of seconds in the unit that fits.
+fn long(seconds: f64) -> String {
+    let s = seconds.abs();
+    match s {
+        _ if s < 600.0 => format!("{s:.0} s"),
+        _ if s < 36_000.0 => format!("{:.0} minutes", s / 60.0),
+        _ if s < 864_000.0 => format!("{:.0} hours", s / 3600.0),
+        _ => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` in seconds since 1970.
+fn http_date(text: &str) -> Option<i64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let mut parts = text.split_once(", ")?.1.split(' ');
+    let day: i64 = parts.next()?.parse().ok()?;
+    let name = parts.next().filter(|m| m.len() == 3)?;
+    let month = MONTHS.find(name).filter(|at| at % 3 == 0)? as i64 / 3 + 1;
+    let year: i64 = parts.next()?.parse().ok().filter(|y| (1970..10_000).contains(y))?;
+    let mut clock = parts.next()?.splitn(3, ':').map(|n| n.parse::<i64>().ok());
+    let (h, m, s) = (clock.next()??, clock.next()??, clock.next()??);
+    // Days since 1970, with years that begin in March so that a leap day is the last of its year.
+    let (y, shifted) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_year = (153 * shifted + 2) / 5 + day - 1;
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + of_year - 719_468;
+    Some(days * 86_400 + h * 3600 + m * 60 + s)
+}
+
+fn head_of_line(now: &Inspection, before: Option<Micros>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    let Some((before, at)) = before.zip(out.at) else { return };
+    let silence = at.saturating_sub(before);
+    if silence < SILENCE {
+        return;
+    }
+    let answer = now.answer();
+    for delta in answer.deltas_of(seen.index).iter().filter(|d| d.channel == Channel::Tool) {
+        let piece = answer.text_of(delta);
+        if piece.len() < WHOLE || Tape::new().parse(piece).is_err() {
+            continue;
+        }
+        let name = answer.tool_of(delta).and_then(|t| t.name.as_deref()).unwrap_or("?");
+        let message = format!(
+            "The arguments of \"{}\" came whole ({}), after {:.1} s of silence.",
+            text::preview(name, 40),
+            text::count(piece.len() as u64, "byte"),
+            silence as f64 / 1e6
+        );
+        return out.raise_once(Code::HeadOfLineTool, seen.place(), message);
+    }
+}
+
+/// How many tokens a delta brings, where usage tells.
+fn batches(now: &Inspection, out: &mut Out<'_>) {
+    let answer = now.answer();
+    let usage = answer.usage;
+    let Some(output) = usage.output else { return };
+    let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
+    let deltas: u64 = channels.iter().map(|c| answer.count(*c)).sum();
+    // Thoughts that are counted and not shown are in no delta. Gemini and xAI leave them out of
+    // the output: the total tells.
+    let hidden = match usage.reasoning {
+        Some(n) if !answer.has(Channel::Reasoning) => n,
+        _ => 0,
+    };
+    let apart = usage.input.zip(usage.total).is_some_and(|(input, total)| {
+        input.checked_add(output).and_then(|n| n.checked_add(hidden)) == Some(total)
+    });
+    let shown = if apart { output } else { output.saturating_sub(hidden) };
+    if deltas < FEW || shown < deltas.saturating_mul(2) {
+        return;
+    }
+    let message = format!(
+        "{} tokens came in {} deltas, {:.1} in each.",
+        text::group(shown),
+        text::group(deltas),
+        shown as f64 / deltas as f64
+    );
+    out.raise(Code::MicroBatching, Place::default(), message);
+}
+
+/// Where providers tell how long they took, and how many of the unit are a second.
+const FIGURES: &[(&[&str], f64)] = &[
+    (&["total_duration"], 1e9),
+    (&["metrics", "latencyMs"], 1e3),
+    (&["x_groq", "usage", "total_time"], 1.0),
+    (&["usage", "total_time"], 1.0),
+    (&["time_info", "total_time"], 1.0),
+];
+
+/// The provider's figure in a payload: its name, and seconds.
+fn figure(json: Value<'_>) -> Option<(String, f64)> {
+    // llama.cpp counts prompt and answer apart.
+    if let Some(timings) = json.get("timings") {
+        let ms = |key| timings.get(key).and_then(Value::as_f64);
+        let seconds = (ms("prompt_ms")? + ms("predicted_ms")?) / 1e3;
+        return Some(("timings".to_owned(), seconds));
+    }
+    FIGURES.iter().find_map(|(path, unit)| {
+        let value = json.at(path)?.as_f64()?;
+        Some((path.join("."), value / unit))
+    })
+}
+
+fn duration(now: &Inspection, passed: Micros, out: &mut Out<'_>) {
+    let passed = passed as f64 / 1e6;
+    let mut tape = Tape::new();
+    for (index, frame) in now.frames().iter().enumerate().rev().take(LAST) {
+        let Some(data) = frame.data(now.body()) else { continue };
+        if tape.parse(&data).is_err() {
+            continue;
+        }
+        let Some((name, counted)) = tape.root(&data).and_then(figure) else { continue };
+        let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+        let why = if counted > passed * 1.5 + 0.5 {
+            "the answer was made earlier"
+        } else if passed > counted * 2.0 + 2.0 {
+            "the rest passed in a queue, a gateway or the network"
+        } else {
+            return;
+        };
+        let message = format!(
+            "The provider counts {counted:.1} s ({name}), here {passed:.1} s passed: {why}."
+        );
+        return out.raise(Code::DurationMismatch, place, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::http_date;
+
+    #[test]
+    fn dates_of_heads_are_read() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(http_date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
+        for wrong in ["", "yesterday", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994"] {
+            assert_eq!(http_date(wrong), None, "{wrong}");
+        }
+    }
+}

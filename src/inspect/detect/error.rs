@@ -1,0 +1,98 @@
+//! Rules about errors inside a stream whose status said that all is well.
+
+use super::status::{self, is_swallowed};
+use super::{Code, Detector, FrameView, Out, anthropic, gemini, refused};
+use crate::dialect::ErrorShape;
+use crate::frame::Kind;
+use crate::inspect::{Inspection, StreamError};
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Error {
+    /// In-band errors that were looked at.
+    seen: usize,
+    /// Whether any frame with a payload came before.
+    begun: bool,
+}
+
+impl Detector for Error {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        let first = !self.begun;
+        self.begun |= seen.data.is_some();
+        let errors = &now.answer().errors;
+        let from = std::mem::replace(&mut self.seen, errors.len());
+        let new = &errors[from.min(errors.len())..];
+        // A refusal, or an error instead of a stream, is judged with the head.
+        if refused(now) || (seen.frame.kind == Kind::Body && judged_with_head(now)) {
+            return;
+        }
+        // A prompt that was blocked is an answer of Gemini's own kind, and told as that.
+        if gemini::blocked(now, seen.json).is_some() {
+            return;
+        }
+        for error in new {
+            raise(now, seen, error, out);
+            if first && seen.frame.kind != Kind::Body {
+                let message = "The first frame is an error: nothing of an answer came.";
+                out.raise(Code::Error200FirstFrame, seen.place(), message);
+            }
+        }
+        // Without a dialect nobody read the event; it is an error all the same.
+        let failed = seen.event == "error"
+            || (seen.frame.kind == Kind::Message && seen.event.ends_with("Exception"));
+        if new.is_empty() && failed && now.dialect().is_none() {
+            let text = text::preview(seen.data.unwrap_or_default(), 160);
+            let rule =
+                if seen.json.is_some() { Code::SseEventError } else { Code::SseEventErrorText };
+            out.raise(
+                rule,
+                seen.place(),
+                format!("An event named {}: \"{text}\".", text::preview(seen.event, 60)),
+            );
+        }
+    }
+}
+
+fn judged_with_head(now: &Inspection) -> bool {
+    now.status().is_some() || now.content_type().is_some()
+}
+
+fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut Out<'_>) {
+    let is_ollama = now.dialect().is_some_and(|d| d.name() == "ollama");
+    let words = text::preview(&error.message, 200);
+    let kind = match &error.kind {
+        Some(kind) => format!(" ({})", text::preview(kind, 40)),
+        None => String::new(),
+    };
+    if is_swallowed(&error.message) {
+        let message = format!("{}. {}", status::swallowed(&error.message), status::WHAT_TO_DO);
+        let rule = Code::Swallowed422;
+        return out.raise(rule, seen.place(), message);
+    }
+    let (rule, how) = match error.shape {
+        _ if seen.event == "error" && seen.json.is_none() => {
+            (Code::SseEventErrorText, "as an event with plain text")
+        }
+        _ if seen.event == "error" => (Code::SseEventError, "as an event"),
+        _ if seen.frame.kind == Kind::Event && anthropic::is_anthropic(now) => {
+            let rule = Code::AnthropicErrorNoEvent;
+            (rule, "without \"event: error\", which Anthropic's Python SDK skips")
+        }
+        ErrorShape::Text if is_ollama => (Code::OllamaErrorLine, "as a line of the stream"),
+        ErrorShape::Object => (Code::ErrorObject, "in the stream"),
+        ErrorShape::Text => (Code::ErrorString, "as a string"),
+        ErrorShape::Flat => (Code::ErrorFlat, "without an \"error\" member"),
+        ErrorShape::WithChoices => (Code::ErrorWithChoices, "beside choices"),
+    };
+    out.raise(rule, seen.place(), format!("The provider sent an error {how}{kind}: \"{words}\"."));
+    if let Some(raw) =
+        seen.json.and_then(|j| j.at(&["error", "metadata", "raw"])).filter(|r| !r.is_null())
+    {
+        let raw = raw.as_str().unwrap_or(std::borrow::Cow::Borrowed(raw.source()));
+        let message = format!(
+            "The upstream's own words are in error.metadata.raw: \"{}\".",
+            text::preview(&raw, 200)
+        );
+        out.raise(Code::ErrorRawHidden, seen.place(), message);
+    }
+}

@@ -1,0 +1,163 @@
+//! Rules about lines that are no fields: what the standard ignores and where errors hide.
+
+use super::head::media_type;
+use super::sse::block;
+use super::{Code, Detector, FrameView, Out, Place, Severity, cut, refused};
+use crate::dialect::error_text;
+use crate::frame::sse::Line;
+use crate::frame::{Framing, Kind};
+use crate::inspect::Inspection;
+use crate::json::Tape;
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Raw {
+    /// Ignored fields that were found in frames. The framer counts them as it goes; only while its
+    /// count is ahead are a frame's lines looked at again.
+    ignored: u64,
+}
+
+impl Detector for Raw {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        match now.sse() {
+            Some(sse) => {
+                if sse.ignored_fields.total() > self.ignored || seen.frame.kind == Kind::Incomplete
+                {
+                    self.ignored_fields(seen, out);
+                }
+            }
+            None => {
+                let lines = seen.index == 0 && now.framing() == Some(Framing::Ndjson);
+                if lines && media_type(now) == "text/event-stream" {
+                    let message = "The label says event stream, but the body is one JSON object a line: no client sees an event.";
+                    out.raise(Code::NdjsonInSse, seen.place(), message);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if !refused(now) {
+            document(now, out);
+        }
+    }
+}
+
+impl Raw {
+    /// Lines that the standard ignores: an error may hide there.
+    fn ignored_fields(&mut self, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        let whole = seen.bytes.ends_with(b"\n") || seen.bytes.ends_with(b"\r");
+        let block = block(seen);
+        let mut raw = false;
+        for line in block.lines() {
+            let last = line.offset + line.raw.len() == seen.bytes.len() && !whole;
+            let known = matches!(line.name, b"" | b"data" | b"event");
+            let ignored = !known && (is_ignored(&line) || !matches!(line.name, b"id" | b"retry"));
+            if !ignored || (last && !line.raw.starts_with(b"{")) {
+                continue;
+            }
+            self.ignored += 1;
+            if matches!(line.name, b"id" | b"retry") || raw {
+                continue;
+            }
+            let place = Place {
+                frame: Some(seen.index),
+                offset: Some(seen.frame.offset + line.offset as u64),
+            };
+            if matches!(line.raw.trim_ascii_start().first(), Some(b'{' | b'[')) {
+                // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
+                raw = true;
+                raw_json(seen, &line, last, place, out);
+            } else {
+                unknown_field(&line, place, out);
+            }
+        }
+    }
+}
+
+/// Whether an `id` or `retry` has no effect.
+fn is_ignored(line: &Line<'_>) -> bool {
+    match line.name {
+        b"id" => line.value.contains(&0),
+        b"retry" => line.value.is_empty() || !line.value.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {
+    let value = String::from_utf8_lossy(line.value);
+    let name = text::preview(&String::from_utf8_lossy(line.name), 60);
+    if line.name.eq_ignore_ascii_case(b"error") {
+        let mut tape = Tape::new();
+        let words = match tape.parse(&value).ok().and_then(|()| tape.root(&value)) {
+            Some(json) => error_text(json).into_owned(),
+            None => value.into_owned(),
+        };
+        let message = format!(
+            "An error in a field that no client reads, \"error:\": \"{}\".",
+            text::preview(&words, 160)
+        );
+        return out.raise(Code::SseUnknownField, place, message);
+    }
+    // Mostly one field that stands in every frame.
+    if out.again(Code::SseUnknownField) {
+        return;
+    }
+    let message = if value.is_empty() {
+        format!("A line that is no field: \"{name}\".")
+    } else {
+        format!("A field that no client reads: \"{name}\" with \"{}\".", text::preview(&value, 60))
+    };
+    out.raise_as(Code::SseUnknownField, Severity::Info, place, message);
+}
+
+fn raw_json(seen: &FrameView<'_>, line: &Line<'_>, last: bool, place: Place, out: &mut Out<'_>) {
+    let mut tape = Tape::new();
+    let rest = String::from_utf8_lossy(&seen.bytes[line.offset..]);
+    let one = String::from_utf8_lossy(line.raw);
+    let json = if tape.parse(&one).is_ok() {
+        tape.root(&one)
+    } else if tape.parse(&rest).is_ok() {
+        tape.root(&rest)
+    } else {
+        None
+    };
+    if last && json.is_none() {
+        return;
+    }
+    let message = match json.and_then(|j| j.get("error")) {
+        Some(error) => {
+            let words = error_text(error);
+            format!(
+                "An error as JSON without \"data:\", which no client reads: \"{}\".",
+                text::preview(&words, 160)
+            )
+        }
+        None => {
+            format!("JSON without \"data:\", which no client reads: `{}`.", text::preview(&one, 60))
+        }
+    };
+    out.raise(Code::SseRawJson, place, message);
+}
+
+/// One JSON document under text/event-stream.
+fn document(now: &Inspection, out: &mut Out<'_>) {
+    if now.framing() != Some(Framing::Whole) || media_type(now) != "text/event-stream" || cut(now) {
+        return;
+    }
+    let source = String::from_utf8_lossy(now.body());
+    let mut tape = Tape::new();
+    let Some(json) = tape.parse(&source).ok().and_then(|()| tape.root(&source)) else { return };
+    let place = Place { frame: Some(0), offset: Some(0) };
+    let words = match now.answer().errors.first() {
+        Some(error) => format!(": \"{}\"", text::preview(&error.message, 160)),
+        None => format!(" (`{}`)", text::preview(json.source(), 60)),
+    };
+    let message = format!(
+        "The label says event stream, but the body is one JSON document that no client reads{words}."
+    );
+    out.raise(Code::SseRawJson, place, message);
+}

@@ -1,0 +1,360 @@
+//! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
+//! damage that happened before the wire.
+
+use super::{Code, Detector, FrameView, Out, Place, Severity, refused, unless_healthy};
+use crate::dialect::Channel;
+use crate::frame::Kind;
+use crate::inspect::{Delta, Inspection};
+use crate::text;
+
+/// A shorter text comes twice by chance.
+const TELLING: usize = 12;
+
+/// Frames longer than this are not kept for comparison.
+const MAX_COMPARED: usize = 64 << 10;
+
+/// One channel's last delta: whose, and where its text stands.
+#[derive(Default, Clone)]
+struct Last {
+    choice: u32,
+    range: std::ops::Range<usize>,
+    /// How many deltas in a row began with all of the one before.
+    grown: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Semantic {
+    content: Option<Last>,
+    reasoning: Option<Last>,
+    /// The data of the last frame with text, for comparison; its memory is used again.
+    data: String,
+    /// The first frame that had content to read.
+    spoke: Option<u32>,
+    think_told: bool,
+    /// The first frame that repeats the one before it.
+    twice: Option<u32>,
+}
+
+impl Detector for Semantic {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        if refused(now) || seen.frame.kind == Kind::Body {
+            return;
+        }
+        let deltas = now.answer().deltas();
+        let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == seen.index).count();
+        let (mut same, mut telling, mut fields) = (false, false, Fields::default());
+        for delta in &deltas[here..] {
+            let content = delta.channel == Channel::Content;
+            if !content && delta.channel != Channel::Reasoning {
+                continue;
+            }
+            let said = now.answer().text_of(delta);
+            if !said.is_ascii()
+                && said.contains('\u{fffd}')
+                && is_sound_text(seen)
+                && !out.again(Code::ReplacementCharUpstream)
+            {
+                let message = format!(
+                    "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
+                    seen.index
+                );
+                out.raise(Code::ReplacementCharUpstream, seen.place(), message);
+            }
+            if delta.duplicate {
+                fields.repeated = true;
+                continue;
+            }
+            if content {
+                self.think(now, seen, delta, out);
+                if self.spoke.is_none() && !said.trim().is_empty() && !self.think_told {
+                    self.spoke = Some(seen.index);
+                }
+            } else {
+                fields.add(delta);
+                if self.spoke.is_some_and(|f| f < seen.index)
+                    && !out.again(Code::ReasoningAfterContent)
+                {
+                    let message =
+                        format!("Reasoning goes on in frame {}, after content.", seen.index);
+                    out.raise(Code::ReasoningAfterContent, seen.place(), message);
+                }
+            }
+            telling |= said.len() >= TELLING;
+            same |= self.compare(now, seen, delta, said, out);
+        }
+        // They differ, so both are shown; a client that reads one of them misses the other.
+        if fields.differ && !out.again(Code::ReasoningTwoChannels) {
+            let message =
+                format!("Frame {} has two texts of reasoning, in {}.", seen.index, fields.names());
+            out.raise(Code::ReasoningTwoChannels, seen.place(), message);
+        } else if fields.repeated && out.tally.of(Code::ReasoningTwoChannels) == 0 {
+            let message = "The same reasoning comes in two fields of each frame; it counts once.";
+            out.raise_as(Code::ReasoningTwoChannels, Severity::Info, seen.place(), message);
+        }
+        if deltas.len() > here {
+            let data = seen.data.unwrap_or_default();
+            if same && self.data == data {
+                self.twice.get_or_insert(seen.index);
+            }
+            self.data.clear();
+            if telling && data.len() <= MAX_COMPARED {
+                self.data.push_str(data);
+            }
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        if let Some(index) = self.twice {
+            // Models do repeat themselves.
+            let severity = unless_healthy(now, Severity::Warn);
+            let offset = now.frames().get(index as usize).map(|f| f.offset);
+            let message = format!("Frame {index} repeats the one before it, byte for byte.");
+            let place = Place { frame: Some(index), offset };
+            out.raise_as(Code::ChunkDuplicate, severity, place, message);
+        }
+        for (choice, content) in now.answer().texts(Channel::Content) {
+            leak(now, choice, content, out);
+            if let Some((piece, times)) = looped(content) {
+                let message = format!(
+                    "The content ends in \"{}\" over and over, {times} times in its last 2 KB.",
+                    text::preview(piece, 40)
+                );
+                out.raise(Code::RepetitionLoop, at(now, choice, content.len() - 1), message);
+            }
+            if musing(now, choice, content) {
+                let severity = unless_healthy(now, Severity::Warn);
+                let begins = text::preview(content.trim_start(), 40);
+                let message = format!(
+                    "The content begins \"{begins}\": most likely thought, and nothing marks it."
+                );
+                out.raise_as(Code::ThinkUntagged, severity, at(now, choice, 0), message);
+            }
+            let Some(think) = now.answer().think(choice) else { continue };
+            let reasoning = now.answer().text(Channel::Reasoning, choice).trim();
+            let twice = !reasoning.is_empty()
+                && out.tally.of(Code::ReasoningTwoChannels) == 0
+                && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
+            if twice {
+                let severity = unless_healthy(now, Severity::Warn);
+                let message = "The same reasoning comes in a field of its own and between tags in the content.";
+                out.raise_as(Code::ReasoningTwoChannels, severity, Place::default(), message);
+            }
+        }
+    }
+}
+
+/// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
+/// binary message only the payload is text, and is none where it is not UTF-8.
+fn is_sound_text(seen: &FrameView<'_>) -> bool {
+    seen.frame.kind == Kind::Message || std::str::from_utf8(seen.bytes).is_ok()
+}
+
+/// The reasoning fields of one frame.
+#[derive(Default)]
+struct Fields {
+    first: Option<&'static str>,
+    second: Option<&'static str>,
+    differ: bool,
+    repeated: bool,
+}
+
+impl Fields {
+    fn add(&mut self, delta: &Delta) {
+        // Parts of one list are one field.
+        let field = delta.path.template().split("[#].").take(2).last().unwrap_or_default();
+        match self.first {
+            None => self.first = Some(field),
+            Some(first) if first != field => {
+                self.second = Some(field);
+                self.differ = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn names(&self) -> String {
+        format!("{} and {}", self.first.unwrap_or_default(), self.second.unwrap_or_default())
+    }
+}
+
+impl Semantic {
+    /// Tags in the content: told once, at the first.
+    fn think(&mut self, now: &Inspection, seen: &FrameView<'_>, delta: &Delta, out: &mut Out<'_>) {
+        if self.think_told {
+            return;
+        }
+        let Some(think) = now.answer().think(delta.choice).filter(|t| t.any()) else { return };
+        self.think_told = true;
+        let start = now.answer().range_of(delta).start;
+        if think.close_only {
+            let message =
+                "A closing think tag without an opening one: all content before it is thought.";
+            out.raise(Code::ThinkCloseOnly, seen.place(), message);
+            return;
+        }
+        let message =
+            format!("From frame {} on the content holds thoughts between tags.", seen.index);
+        out.raise(Code::ThinkInContent, seen.place(), message);
+        let tag = think.spans.first().map(|s| s.start).or(think.open);
+        if tag.is_some_and(|tag| tag < start) {
+            let message = "The opening think tag is spread over several deltas.";
+            out.raise(Code::ThinkTagSplit, seen.place(), message);
+        }
+    }
+
+    /// Compares a delta with the one before it in its channel. Gives whether their texts are the
+    /// same and too long for a repeated token.
+    fn compare(
+        &mut self,
+        now: &Inspection,
+        seen: &FrameView<'_>,
+        delta: &Delta,
+        said: &str,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let last =
+            if delta.channel == Channel::Content { &mut self.content } else { &mut self.reasoning };
+        let range = now.answer().range_of(delta);
+        let Some(last) = last.as_mut().filter(|l| l.choice == delta.choice) else {
+            *last = Some(Last { choice: delta.choice, range, grown: 0 });
+            return false;
+        };
+        let before = now
+            .answer()
+            .text(delta.channel, delta.choice)
+            .get(last.range.clone())
+            .unwrap_or_default();
+        // Two steps of growth do not happen by chance, unless it is white space or one letter.
+        let grows = said.len() > before.len()
+            && before.trim().len() >= 3
+            && said.as_bytes().starts_with(before.as_bytes());
+        last.grown = if grows { last.grown + 1 } else { 0 };
+        if last.grown == 2 {
+            let message = format!(
+                "Deltas repeat all text so far: frame {} begins with all of the one before.",
+                seen.index
+            );
+            out.raise_once(Code::CumulativeDeltas, seen.place(), message);
+        }
+        let same =
+            said.len() >= TELLING && said == before && said.trim().contains(char::is_whitespace);
+        last.range = range;
+        same
+    }
+}
+
+/// Where a byte of the content came.
+fn at(now: &Inspection, choice: u32, byte: usize) -> Place {
+    let frame = now.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
+    Place { frame, offset: frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset) }
+}
+
+/// Whether content reads like thought that nothing marks: it begins as reasoning models begin, and
+/// speaks of the user or takes itself back soon after.
+fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
+    /// What reasoning models open with (R1, QwQ, Qwen3, gpt-oss), in small letters.
+    const OPENINGS: &[&str] = &[
+        "okay, ",
+        "ok, ",
+        "okay so ",
+        "alright, ",
+        "hmm, ",
+        "so, ",
+        "first, ",
+        "let me think",
+        "the user ",
+        "we need to ",
+        "thinking process:",
+    ];
+    /// What an answer does not say of whom it speaks to, or of itself.
+    const ASIDES: &[&str] = &[
+        "the user is ",
+        "the user wants",
+        "the user asks",
+        "the user asked",
+        "the user said",
+        "so i need to ",
+        ". wait, ",
+    ];
+    /// How much of the beginning is looked at, in bytes.
+    const BEGINNING: usize = 400;
+    let marked =
+        now.answer().think(choice).is_some_and(|t| t.any()) || now.answer().has(Channel::Reasoning);
+    let content = content.trim_start();
+    let mut end = content.len().min(BEGINNING);
+    while !content.is_char_boundary(end) {
+        end -= 1;
+    }
+    let begins = content[..end].to_ascii_lowercase();
+    !marked
+        && OPENINGS.iter().any(|o| begins.starts_with(o))
+        && ASIDES.iter().any(|a| begins.contains(a))
+}
+
+fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
+    const MARKS: &[&str] = &[
+        "<|im_end|>",
+        "<|im_start|>",
+        "<|endoftext|>",
+        "<|eot_id|>",
+        "<|end|>",
+        "<|channel|>",
+        "<｜end▁of▁sentence｜>",
+        "</s>",
+        "<end_of_turn>",
+        "[object Object]",
+        "<tool_call>",
+        "[TOOL_CALLS]",
+    ];
+    for mark in MARKS {
+        let Some(byte) = memchr::memmem::find(content.as_bytes(), mark.as_bytes()) else {
+            continue;
+        };
+        let severity = unless_healthy(now, Severity::Warn);
+        let message = format!("\"{mark}\" stands in the content.");
+        return out.raise_as(Code::SpecialTokenLeak, severity, at(now, choice, byte), message);
+    }
+}
+
+/// The piece that a text's last stretch repeats, and how often. Linear in the stretch.
+fn looped(content: &str) -> Option<(&str, usize)> {
+    const STRETCH: usize = 2 << 10;
+    const PIECE: usize = 256;
+    let mut from = content.len().checked_sub(STRETCH)?;
+    while !content.is_char_boundary(from) {
+        from -= 1;
+    }
+    let tail = &content.as_bytes()[from..];
+    // The shortest period, by the failure function of Knuth, Morris and Pratt.
+    let mut border = vec![0usize; tail.len()];
+    let mut k = 0;
+    for i in 1..tail.len() {
+        while k > 0 && tail[i] != tail[k] {
+            k = border[k - 1];
+        }
+        k += usize::from(tail[i] == tail[k]);
+        border[i] = k;
+    }
+    let period = tail.len() - border.last()?;
+    let piece = content.get(from..from + period)?;
+    (period <= PIECE && !piece.trim().is_empty()).then_some((piece, tail.len() / period))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looped;
+
+    #[test]
+    fn a_loop_is_found_by_its_period() {
+        let text = format!("An answer. {}", "again and ".repeat(300));
+        let (piece, times) = looped(&text).unwrap();
+        assert_eq!((piece.len(), times), (10, 204));
+        assert!(looped(&"again and ".repeat(100)).is_none());
+        assert!(looped(&" ".repeat(5000)).is_none());
+        let prose: String = (0..2000).map(|i| format!("{} ", i * 7919 % 1013)).collect();
+        assert!(looped(&prose).is_none());
+    }
+}

@@ -1,0 +1,274 @@
+//! Rules about server-sent events: what the HTML standard drops or clients trip over.
+
+use super::{Code, Detector, FrameView, Out, Place, Severity, cut, ours, refused, unless_healthy};
+use crate::frame::sse::{Block, Line, TrailingKind};
+use crate::frame::{Framing, Kind, MAX_FRAME};
+use crate::inspect::Inspection;
+use crate::json::Tape;
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Sse {
+    /// Replacements that were found in frames. The framer counts as it goes; only while its count
+    /// is ahead are a frame's bytes looked at again.
+    invalid: u64,
+    /// The longest frame over the limit, and how many there are.
+    giant: Option<(u32, u64, u64)>,
+}
+
+/// The same block, looked at by its own bytes.
+pub(super) fn block<'a>(seen: &FrameView<'a>) -> Block<'a> {
+    let mut frame = *seen.frame;
+    frame.offset = 0;
+    Block::of(&frame, seen.bytes)
+}
+
+impl Detector for Sse {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        let sse = now.sse();
+        match sse {
+            Some(sse) => {
+                if sse.invalid_utf8 > self.invalid {
+                    self.invalid_utf8(now, seen, out);
+                }
+            }
+            None => self.invalid_utf8(now, seen, out),
+        }
+        if seen.frame.len > out.options.giant_frame && sse.is_some() {
+            let (_, len, n) = self.giant.unwrap_or_default();
+            let longest =
+                if seen.frame.len > len { seen.index } else { self.giant.map_or(0, |g| g.0) };
+            self.giant = Some((longest, len.max(seen.frame.len), n + 1));
+        }
+        if seen.frame.kind == Kind::Incomplete && seen.frame.len == MAX_FRAME as u64 {
+            let message = format!(
+                "A frame is longer than {} bytes; it is kept, not read.",
+                text::group(MAX_FRAME as u64)
+            );
+            out.raise_once(Code::LimitFrame, seen.place(), message);
+        }
+        if sse.is_none() {
+            return;
+        }
+        if seen.index == 0 && seen.bytes.starts_with(b"\xef\xbb\xbf") {
+            out.raise(Code::SseBom, seen.place(), "The body begins with a byte order mark.");
+        }
+        match (seen.frame.kind, seen.data) {
+            (Kind::Event, Some(data)) => event(seen, data, out),
+            (Kind::Comment, _) => comment(seen, out),
+            (Kind::Block, _) if block(seen).lines().any(|l| l.name == b"event") => {
+                let name = block(seen).event().into_owned();
+                let message = format!(
+                    "Event \"{}\" has no data and is not dispatched.",
+                    text::preview(&name, 40)
+                );
+                out.raise_once(Code::EventOnlyFrame, seen.place(), message);
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        let Some(sse) = now.sse() else { return };
+        let ends = sse.line_endings;
+        let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
+        let nowhere = Place::default();
+        if kinds > 1 {
+            let message = format!(
+                "Lines end in more than one way: {} LF, {} CR LF, {} CR.",
+                ends.lf, ends.crlf, ends.cr
+            );
+            out.raise(Code::SseMixedNewlines, nowhere, message);
+        } else if ends.crlf > 0 {
+            out.raise(Code::SseCrlf, nowhere, format!("All {} lines end with CR LF.", ends.crlf));
+        } else if ends.cr > 0 {
+            let severity = unless_healthy(now, Severity::Warn);
+            let message = format!("All {} lines end with CR alone.", ends.cr);
+            out.raise_as(Code::SseCrOnly, severity, nowhere, message);
+        }
+        if !sse.final_id().is_empty() || sse.final_retry.is_some() {
+            let message = format!(
+                "The stream sets {}.",
+                match &sse.final_retry {
+                    Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
+                    None =>
+                        format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
+                }
+            );
+            out.raise(Code::SseIdRetry, nowhere, message);
+        }
+        if sse.comments.total() > 0 && out.tally.of(Code::SseComment) == 0 {
+            let first = text::preview(&sse.comments.items[0], 40);
+            out.raise(
+                Code::SseComment,
+                nowhere,
+                format!("Comments stand inside events: \"{first}\"."),
+            );
+        }
+        if let Some((index, len, n)) = self.giant {
+            let severity = unless_healthy(now, Severity::Error);
+            let place = Place {
+                frame: Some(index),
+                offset: now.frames().get(index as usize).map(|f| f.offset),
+            };
+            let more =
+                if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
+            let message = format!("Frame {index} is {} bytes long{more}.", text::group(len));
+            out.raise_as(Code::SseGiantFrame, severity, place, message);
+        }
+        tail(now, out);
+    }
+}
+
+impl Sse {
+    fn invalid_utf8(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        // What could not be decompressed is no text.
+        if seen.frame.kind == Kind::Incomplete && now.coding_error.is_some() {
+            return;
+        }
+        // Of binary messages only the payload is text.
+        let (from, text) = match seen.frame.data_span() {
+            _ if now.framing() != Some(Framing::EventStream) => (0, seen.bytes),
+            Some(span) => {
+                let from = span.start - seen.frame.offset as usize;
+                (from, seen.bytes.get(from..from + span.len()).unwrap_or_default())
+            }
+            None => return,
+        };
+        let Err(error) = std::str::from_utf8(text) else { return };
+        let here = text.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
+        self.invalid += here;
+        let at = from + error.valid_up_to();
+        // A cut at the very end of the body is the cut's fault.
+        if seen.frame.kind == Kind::Incomplete && error.error_len().is_none() {
+            return;
+        }
+        let bytes: Vec<_> = seen.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
+        let place = Place { frame: Some(seen.index), offset: Some(seen.frame.offset + at as u64) };
+        let message =
+            format!("Frame {} has bytes that are not UTF-8 ({}…).", seen.index, bytes.join(" "));
+        out.raise(Code::InvalidUtf8, place, message);
+    }
+}
+
+fn event(seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
+    if let Some(span) = seen.frame.data_span() {
+        let at = span.start - seen.frame.offset as usize;
+        if !data.is_empty() && at > 0 && seen.bytes[at - 1] == b':' {
+            out.raise_once(Code::SseNoSpace, seen.place(), "No space follows \"data:\".");
+        }
+    } else if seen.json_error.is_some() {
+        let payload = |l: &Line<'_>| {
+            l.name == b"data" && (l.value.starts_with(b"{") || l.value.starts_with(b"[DONE]"))
+        };
+        let lines = block(seen).lines().filter(payload).count();
+        if lines > 1 {
+            let message = format!(
+                "No blank line between {lines} events: the standard makes one of them, which is no JSON."
+            );
+            out.raise(Code::SseMissingBlank, seen.place(), message);
+        }
+    } else if seen.json.is_some() {
+        out.raise_once(
+            Code::SseMultilineData,
+            seen.place(),
+            "An event's data stands on several lines.",
+        );
+    }
+    if data.starts_with(' ') && !data.trim().is_empty() {
+        if data.trim_start().starts_with("[DONE]") {
+            let message = "Two spaces before [DONE]: clients read \" [DONE]\" as JSON and fail after a complete answer.";
+            out.raise(Code::SseTwoSpaces, seen.place(), message);
+        } else if out.tally.of(Code::SseTwoSpaces) == 0 {
+            let message = "More than one space follows \"data:\"; JSON parsers skip it.";
+            out.raise_as(Code::SseTwoSpaces, Severity::Info, seen.place(), message);
+        }
+    }
+    if data.trim().is_empty() {
+        if seen.event == "message" {
+            let message = format!("Frame {} is an event with empty data.", seen.index);
+            out.raise(Code::SseEmptyData, seen.place(), message);
+        } else {
+            let message = format!("Event \"{}\" has empty data.", text::preview(seen.event, 40));
+            out.raise_as(Code::SseEmptyData, Severity::Info, seen.place(), message);
+        }
+    }
+    if !matches!(seen.event, "message" | "error")
+        && let Some(kind) = seen.json.and_then(|j| j.str("type"))
+        && kind != seen.event
+    {
+        let (name, kind) = (text::preview(seen.event, 40), text::preview(&kind, 40));
+        let message = format!("The event is named \"{name}\", its JSON says type \"{kind}\".");
+        out.raise_once(Code::SseEventTypeMismatch, seen.place(), message);
+    }
+}
+
+fn comment(seen: &FrameView<'_>, out: &mut Out<'_>) {
+    if out.tally.of(Code::SseComment) > 0 {
+        return;
+    }
+    let first = block(seen).lines().next().map(|l| String::from_utf8_lossy(l.value).into_owned());
+    let message = format!(
+        "Comments come between the events: \"{}\".",
+        text::preview(&first.unwrap_or_default(), 40)
+    );
+    out.raise_once(Code::SseComment, seen.place(), message);
+}
+
+/// What follows the last blank line.
+fn tail(now: &Inspection, out: &mut Out<'_>) {
+    let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
+    let kind = now.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
+    let left = matches!(kind, TrailingKind::Fields | TrailingKind::PartialLine);
+    if !left || frame.kind != Kind::Incomplete || ours(now) || now.coding_error.is_some() {
+        return;
+    }
+    // After [DONE] it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
+    let told = [Code::SseRawJson, Code::SseUnknownField];
+    let told = now.answer().sentinel.is_some()
+        || out.tally.of(Code::WrongContentType) > 0
+        || out.findings.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code));
+    if told {
+        return;
+    }
+    let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+    let block = Block::of(frame, now.body());
+    let lines = block.lines().filter(|l| l.name == b"data").count();
+    let data = block.data();
+    let last = data.rsplit('\n').next().unwrap_or_default();
+    let complete = last.starts_with("[DONE]") || Tape::new().parse(last).is_ok();
+    let events = now.frames().iter().any(|f| f.kind == Kind::Event);
+    if cut(now) {
+        let message =
+            format!("The cut is inside frame {index}, {} into it.", text::count(frame.len, "byte"));
+        out.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
+    } else if !events && lines > 1 {
+        let message = format!(
+            "{lines} data lines and no blank line anywhere: by the standard not one event came."
+        );
+        out.raise(Code::SseSingleNewlineFrames, place, message);
+    } else if complete {
+        let (what, severity) = if last.starts_with("[DONE]") {
+            // Whoever has the finish misses nothing.
+            let finished = now.answer().finished();
+            ("[DONE]", if finished { Severity::Info } else { Severity::Warn })
+        } else {
+            ("the last event", Severity::Warn)
+        };
+        let message = format!("No blank line follows {what}: the standard drops it.");
+        out.raise_as(Code::SseNoFinalBlank, severity, place, message);
+    } else {
+        let bytes = frame.bytes(now.body());
+        let ends =
+            text::visible_bytes(&bytes[bytes.len().saturating_sub(24)..], text::Newlines::Show)
+                .into_owned();
+        let message = format!("The body ends inside frame {index}, after `{ends}`.");
+        out.raise(Code::TruncatedMidFrame, place, message);
+    }
+}

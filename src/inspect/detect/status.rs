@@ -1,0 +1,168 @@
+//! Rules about a status that refuses the request: one finding that names it, with the provider's
+//! own words.
+
+use super::head::{is_html, page_words, parse};
+use super::{Code, Detector, Out, Place, Severity, refused};
+use crate::dialect::error_text;
+use crate::inspect::Inspection;
+use crate::journal::REDIRECT_FOLLOWED;
+use crate::json::{Kind, Value};
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Status {
+    /// The redirect was followed: what that cost the request, in words.
+    followed: Option<String>,
+}
+
+impl Detector for Status {
+    fn note(&mut self, _now: &Inspection, code: &str, text: &str, _out: &mut Out<'_>) {
+        if code == REDIRECT_FOLLOWED {
+            self.followed = Some(text.to_owned());
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        match &self.followed {
+            Some(cost) => detour(now, cost, out),
+            None if refused(now) => refusal(now, out),
+            None => {}
+        }
+    }
+}
+
+/// A redirect that was followed: what came of it is another exchange.
+fn detour(now: &Inspection, cost: &str, out: &mut Out<'_>) {
+    let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
+    let blank = if cost.is_empty() { "" } else { " " };
+    let message = format!("{} It was followed{blank}{}.", sent_on(now), text::preview(cost, 120));
+    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
+    out.raise_as(Code::Redirected, severity, place, message);
+}
+
+/// Where a redirect leads to, a sentence.
+fn sent_on(now: &Inspection) -> String {
+    let location = now.head.as_ref().and_then(|h| h.header("location"));
+    let to = text::preview(location.unwrap_or("nowhere"), 120);
+    format!("The server answered {}: go to {to}.", now.status().unwrap_or_default())
+}
+
+/// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
+pub(super) fn is_swallowed(text: &str) -> bool {
+    text.contains("NoneType") && text.contains("__aiter__")
+}
+
+/// What to do about a swallowed 422.
+pub(super) const WHAT_TO_DO: &str = "Ask the provider directly with this very body and look at tool_choice and stream_options; switch drop_params off.";
+
+/// What a swallowed 422 is, around Python's own words: the first line of a traceback.
+pub(super) fn swallowed(words: &str) -> String {
+    let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
+    format!(
+        "Most likely a 422 was swallowed: LiteLLM got None, as it does after two 422s of the provider (\"{}\")",
+        text::preview(line.trim(), 120)
+    )
+}
+
+/// A status of 300 or more: one finding that names it, and the provider's own words.
+fn refusal(now: &Inspection, out: &mut Out<'_>) {
+    let status = now.status().unwrap_or_default();
+    let body = now.body();
+    let html = is_html(body);
+    let words = provider_words(now);
+    let quoted = match words.as_deref() {
+        _ if html => " with a web page".to_owned(),
+        Some("") | None if body.is_empty() => " without a body".to_owned(),
+        Some("") | None => String::new(),
+        Some(words) => format!(": \"{}\"", text::preview(words, 200)),
+    };
+    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
+    if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
+        let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
+        return out.raise(Code::Swallowed422, place, message);
+    }
+    let (rule, message) = told(now, status, words.as_deref().filter(|_| !html), &quoted);
+    out.raise_as(rule, Severity::Error, place, message);
+    if status == 422 {
+        let message = format!(
+            "The provider answered 422{quoted}; LiteLLM with drop_params returns None to its caller for this: after a second 422 there is no error any more, only a NoneType error about __aiter__."
+        );
+        out.raise(Code::Swallowed422, place, message);
+    }
+    let retry_after = now.head.as_ref().map(|h| h.header("retry-after").is_some());
+    if matches!(status, 429 | 503) && retry_after == Some(false) {
+        let message = format!("The {status} does not say when to try again.");
+        out.raise(Code::RetryAfterMissing, Place::default(), message);
+    }
+    error_body(now, place, out);
+}
+
+/// The rule of a status, and its sentence, with the provider's words where it has some of its own.
+fn told(now: &Inspection, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
+    let body = now.body();
+    let header = |name| now.head.as_ref().and_then(|h| h.header(name));
+    let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
+    match status {
+        // Not followed, so there is no answer: that is worse than a detour.
+        300..400 => (Code::Redirected, sent_on(now)),
+        400 => (Code::Http400Param, said("it refuses the request as it stands.")),
+        422 => {
+            let why = words.filter(|w| !w.is_empty());
+            let why = why.map_or(String::new(), |w| format!(" ({})", text::preview(w, 200)));
+            let with = match body {
+                [] => "no body",
+                _ if is_html(body) => "a web page",
+                _ => "an error",
+            };
+            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
+            (Code::Http422Param, message)
+        }
+        413 => (Code::Http413, said("the request is too large for somebody on the way.")),
+        429 => {
+            let wait = header("retry-after");
+            let wait =
+                wait.map_or(String::new(), |w| format!(" Retry-After: {}.", text::preview(w, 40)));
+            (Code::Http429, said(&format!("too many requests or no quota.{wait}")))
+        }
+        529 => (Code::Http529, said("it is overloaded.")),
+        500.. if is_html(body) => {
+            let page = text::preview(&page_words(body), 80);
+            let message =
+                format!("{status} with a web page: a proxy failed, not the API ({page}).");
+            (Code::Http5xxHtml, message)
+        }
+        _ => (Code::HttpError, format!("The provider answered {status}{quoted}.")),
+    }
+}
+
+/// An error whose text stands where the dialect's SDKs do not look for it.
+fn error_body(now: &Inspection, place: Place, out: &mut Out<'_>) {
+    let (tape, source) = parse(now.body());
+    let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
+    let dialect = now.dialect().filter(|_| now.misread().is_none());
+    let members = dialect.map_or(&["error"][..], |d| d.error_members());
+    let given = |v: Value<'_>| members.iter().any(|m| v.get(m).is_some_and(|e| !e.is_null()));
+    if root.is_none_or(given) {
+        return;
+    }
+    let message = match members {
+        ["error"] => "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.".to_owned(),
+        _ => format!(
+            "The error's JSON has no \"{}\", where this dialect's SDKs look for its text.",
+            members.join("\" and no \"")
+        ),
+    };
+    out.raise(Code::ErrorBodyLost, place, message);
+}
+
+/// The provider's own words in an error body, as far as there are any.
+pub(in crate::inspect) fn provider_words(now: &Inspection) -> Option<String> {
+    if let Some(error) = now.answer().errors.first() {
+        return Some(error.message.clone());
+    }
+    let (tape, source) = parse(now.body());
+    match tape.root(&source) {
+        Some(json) => Some(error_text(json).into_owned()),
+        None => (!source.is_empty()).then(|| source.trim().to_owned()),
+    }
+}

@@ -1,0 +1,82 @@
+//! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
+
+use super::end::lost_frames;
+use super::{Code, Detector, Out, Place, Severity, anthropic, cut, ours, refused, unless_healthy};
+use crate::dialect::Channel;
+use crate::frame::{Framing, Kind};
+use crate::inspect::Inspection;
+use crate::text;
+
+#[derive(Default)]
+pub(super) struct Terminal;
+
+impl Detector for Terminal {
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) || ours(now) || cut(now) || now.frames().is_empty() {
+            return;
+        }
+        if now.array_is_closed() == Some(false) {
+            let message = format!("The array ends without its \"]\", {}.", after(now));
+            return out.raise(Code::TruncatedJsonArray, Place::default(), message);
+        }
+        // An error ends a stream too; what is no stream has no last event.
+        if now.framing() == Some(Framing::Whole)
+            || now.ending().terminal != Some(false)
+            || !now.answer().errors.is_empty()
+            || in_tail(now)
+            || lost_frames(out)
+        {
+            return;
+        }
+        let Some(dialect) = now.dialect() else { return };
+        if dialect.name() == "ollama" {
+            let reason = now.answer().finish().next();
+            let said = match reason {
+                Some((_, reason)) => format!("only done_reason \"{}\"", text::preview(reason, 40)),
+                None => "and no done_reason".to_owned(),
+            };
+            let message = format!("No line says \"done\": true, {said}, {}.", after(now));
+            let severity = unless_healthy(now, Severity::Warn);
+            out.raise_as(Code::OllamaNoDone, severity, Place::default(), message);
+        } else if anthropic::is_anthropic(now) {
+            let reason = match now.answer().finish().next() {
+                Some((_, reason)) => format!("stop_reason \"{}\"", text::preview(reason, 40)),
+                None => "no stop_reason".to_owned(),
+            };
+            let message =
+                format!("The stream ends without message_stop, {} and {reason}.", after(now));
+            let rule = Code::MessageStopMissing;
+            out.raise_as(rule, unless_healthy(now, rule.severity()), Place::default(), message);
+        } else {
+            let message = format!("The stream ends without its terminal event, {}.", after(now));
+            // With its finish the answer is whole; only the mark behind it is missing.
+            let severity = unless_healthy(now, Severity::Error);
+            out.raise_as(Code::TerminalEventMissing, severity, Place::default(), message);
+        }
+    }
+}
+
+/// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
+/// told as that.
+fn in_tail(now: &Inspection) -> bool {
+    let Some(last) = now.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
+        return false;
+    };
+    let bytes = last.bytes(now.body());
+    const LAST: &[&str] = &[
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "interaction.completed",
+        "message_stop",
+        "message-end",
+        "chat.end",
+    ];
+    LAST.iter().any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
+}
+
+/// After how much of an answer that was.
+fn after(now: &Inspection) -> String {
+    let chars = now.answer().chars(Channel::Content) as u64;
+    format!("after {} of content", text::count(chars, "character"))
+}

@@ -1,0 +1,292 @@
+//! Rules about when things came. All of them are about reads, and silent where nobody measured.
+
+use super::{Code, Detector, FrameView, Out, Place, Severity, refused, unless_healthy};
+use crate::frame::Kind;
+use crate::inspect::Inspection;
+use crate::journal::{EndCause, Micros, Timeout};
+use crate::text::{count, group};
+
+/// Waits for the first token shorter than this are not worth a word, in microseconds.
+const WORTH: Micros = 2_000_000;
+/// A head and a frame this close came together.
+const TOGETHER: Micros = 20_000;
+/// Fewer frames than this are no burst.
+const FEW: u64 = 10;
+/// Reads this close hold one delivery: what is written at once comes in several reads where it is
+/// larger than the reader's buffer.
+const DELIVERY: Micros = 10_000;
+/// A delivery with fewer frames than this in each read is no burst: a quick model writes that fast.
+const DENSE: u64 = 4;
+/// A burst earlier than this may be a quick answer, or one from a cache.
+const LATE: Micros = 500_000;
+
+#[derive(Default)]
+pub(super) struct Timing {
+    /// Frames with data: all, in the current read.
+    data: u64,
+    in_read: u64,
+    /// The delivery that goes on, and the largest.
+    delivery: Delivery,
+    burst: Delivery,
+    portions: Portions,
+    /// When data last came, and how many keep-alives since.
+    last_data: Option<Micros>,
+    first_data: Option<Micros>,
+    comments: u64,
+    first_comment: Option<Micros>,
+}
+
+/// Reads that came together.
+#[derive(Clone, Copy, Default)]
+struct Delivery {
+    at: Option<Micros>,
+    reads: u64,
+    frames: u64,
+    bytes: u64,
+}
+
+/// Sizes that buffers have, in bytes, the largest first.
+const BUFFERS: [u64; 5] = [64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10];
+/// Fewer full buffers than this may be chance.
+const PORTIONS: u64 = 3;
+
+/// Whether the deliveries are the portions in which a buffer is passed on.
+#[derive(Default)]
+struct Portions {
+    /// The deliveries that are over, and the frames in them.
+    full: u64,
+    frames: u64,
+    /// Of each of [`BUFFERS`], whether one of them was not of that size.
+    unfit: [bool; BUFFERS.len()],
+}
+
+impl Portions {
+    /// A delivery is over, for another has begun.
+    fn close(&mut self, delivery: Delivery) {
+        self.full += 1;
+        self.frames += delivery.frames;
+        for (unfit, buffer) in self.unfit.iter_mut().zip(BUFFERS) {
+            *unfit |= delivery.bytes.abs_diff(buffer) > slack(buffer);
+        }
+    }
+
+    /// The buffer's size, with what came last and need not be full.
+    fn buffer(&self, last: Delivery) -> Option<u64> {
+        let fits = |(buffer, unfit): (&u64, &bool)| !unfit && last.bytes <= buffer + slack(*buffer);
+        let dense = self.frames >= DENSE * self.full;
+        let found = BUFFERS.iter().zip(&self.unfit).find(|(b, u)| fits((b, u)));
+        found.map(|(b, _)| *b).filter(|_| dense && self.full >= PORTIONS)
+    }
+}
+
+/// By how much a delivery may differ from a buffer's size: some buffers count the lines between
+/// chunks, some are emptied at the end of a frame.
+fn slack(buffer: u64) -> u64 {
+    (buffer / 24).max(300)
+}
+
+fn secs(micros: Micros) -> String {
+    format!("{:.1} s", micros as f64 / 1e6)
+}
+
+fn wait(from: Option<Micros>, to: Option<Micros>) -> Micros {
+    from.zip(to).map_or(0, |(from, to)| to.saturating_sub(from))
+}
+
+impl Detector for Timing {
+    fn frame(&mut self, _now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        let Some(at) = out.at else { return };
+        if seen.keep_alive {
+            self.comments += 1;
+            if seen.frame.kind == Kind::Comment {
+                self.first_comment = self.first_comment.or(Some(at));
+            }
+            return;
+        }
+        if seen.data.is_none() {
+            return;
+        }
+        self.data += 1;
+        self.in_read += 1;
+        if self.first_data.is_none() {
+            self.first_data = Some(at);
+            if let Some(comment) = self.first_comment.filter(|c| *c < at) {
+                let message = format!(
+                    "The first bytes were a comment; data came {} later.",
+                    secs(at - comment)
+                );
+                out.raise(Code::TtftByComment, seen.place(), message);
+            }
+        }
+        let silence = wait(self.last_data, Some(at));
+        if silence >= out.options.stall && self.comments > 0 {
+            let message = format!(
+                "Only {} came for {}, then it went on.",
+                count(self.comments, "keep-alive"),
+                secs(silence)
+            );
+            out.raise_as(Code::KeepaliveWarmStall, Severity::Info, seen.place(), message);
+        }
+        self.last_data = Some(at);
+        self.comments = 0;
+    }
+
+    fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let frames = std::mem::take(&mut self.in_read);
+        let bytes = now.reads().last().map_or(0, |r| u64::from(r.len));
+        if out.at.is_some() {
+            let one = Delivery { at: out.at, reads: u64::from(frames > 0), frames, bytes };
+            let before = self.delivery;
+            let goes_on = before.at.is_some() && wait(before.at, out.at) <= DELIVERY;
+            self.delivery = match goes_on {
+                true => Delivery {
+                    at: before.at,
+                    reads: before.reads + one.reads,
+                    frames: before.frames + frames,
+                    bytes: before.bytes + bytes,
+                },
+                false => one,
+            };
+            if !goes_on && before.at.is_some() {
+                self.portions.close(before);
+            }
+            for seen in [one, self.delivery] {
+                let dense = seen.frames >= DENSE * seen.reads;
+                if dense && seen.frames > self.burst.frames {
+                    self.burst = seen;
+                }
+            }
+        }
+        let [.., before, last] = now.reads() else { return };
+        let silence = wait(before.at, last.at);
+        if silence >= out.options.stall {
+            // It went on: how bad it was, the end tells.
+            let place = Place { frame: None, offset: Some(before.decoded) };
+            let message = format!("Silence for {}, then it went on.", secs(silence));
+            out.raise_as(Code::IdleStall, Severity::Info, place, message);
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if now.timing.request.is_none() && now.timing.head.is_none() {
+            return;
+        }
+        self.stalled(now, out);
+        if refused(now) {
+            return;
+        }
+        let timing = &now.timing;
+        let nowhere = Place::default();
+        let answer = timing.head.or(timing.first_byte).or(timing.end);
+        let first = wait(timing.request, answer);
+        if first >= out.options.slow_first_byte {
+            let severity = unless_healthy(now, Severity::Warn);
+            let message = format!("It took {} until anything came back.", secs(first));
+            out.raise_as(Code::SlowFirstByte, severity, nowhere, message);
+        } else if timing.head.is_some()
+            && first >= out.options.late_head
+            && self.first_data.is_some()
+            && wait(timing.head, self.first_data) <= TOGETHER
+        {
+            let severity = unless_healthy(now, Severity::Warn);
+            let message =
+                format!("The head came after {}, together with the first frame.", secs(first));
+            out.raise_as(Code::HeadersLate, severity, nowhere, message);
+        }
+        self.collected(now, out);
+        let token = match (timing.first_reasoning, timing.first_content) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let gap = wait(timing.first_byte, token);
+        if gap >= WORTH {
+            let message = format!("The first token came {} after the first byte.", secs(gap));
+            out.raise(Code::TtfbTtftGap, nowhere, message);
+        }
+        let gap = wait(timing.first_reasoning, timing.first_content);
+        if gap >= WORTH {
+            let message =
+                format!("The first content came {} after the first reasoning.", secs(gap));
+            out.raise(Code::ReasoningGap, nowhere, message);
+        }
+    }
+}
+
+impl Timing {
+    /// Whether somebody collected the frames.
+    fn collected(&self, now: &Inspection, out: &mut Out<'_>) {
+        let Delivery { at, reads, frames, .. } = self.burst;
+        if self.data < FEW {
+            return;
+        }
+        if (frames as f64) < self.data as f64 * out.options.burst {
+            self.portioned(now, out);
+            return;
+        }
+        let late = wait(now.timing.request.or(now.timing.head), at);
+        // Nobody waited for an answer that was there at once.
+        let severity = match late >= LATE {
+            true => unless_healthy(now, Severity::Warn),
+            false => Severity::Info,
+        };
+        let when = match late >= LATE {
+            true => format!("after {}", secs(late)),
+            false => format!("after {} ms: a cache, or a quick answer in one go", late / 1000),
+        };
+        let together = match reads {
+            1 => "in one read".to_owned(),
+            n => format!("together, in {n} reads"),
+        };
+        let message = format!("{frames} of {} frames came {together}, {when}.", self.data);
+        out.raise_as(Code::BurstDelivery, severity, Place::default(), message);
+    }
+
+    /// Whether somebody passed the frames on whenever a buffer was full.
+    fn portioned(&self, now: &Inspection, out: &mut Out<'_>) {
+        let Some(buffer) = self.portions.buffer(self.delivery) else { return };
+        let n = self.portions.full + 1;
+        let message = format!(
+            "The stream came in {n} portions, one every {} bytes or so: a buffer of {} KiB on the way.",
+            group(buffer),
+            buffer >> 10
+        );
+        let severity = unless_healthy(now, Severity::Warn);
+        out.raise_as(Code::BurstDelivery, severity, Place::default(), message);
+    }
+
+    /// Whether it ended in a stall.
+    fn stalled(&self, now: &Inspection, out: &mut Out<'_>) {
+        let timing = &now.timing;
+        let Some((cause, _)) = &now.end else { return };
+        if timing.head.is_none() || now.saw_own_end() {
+            return;
+        }
+        let last_read = now.reads().last().and_then(|r| r.at);
+        let silence = wait(last_read.or(timing.head), timing.end);
+        let quiet = wait(self.last_data.or(timing.head), timing.end);
+        let place = Place { frame: None, offset: Some(now.body().len() as u64) };
+        let gave_up = matches!(cause, EndCause::Timeout(Timeout::Idle | Timeout::Total));
+        let warm = match self.comments {
+            0 => false,
+            // One comment, and then nothing at all: that is silence.
+            1 => quiet >= out.options.stall && silence < out.options.stall,
+            _ => quiet >= out.options.stall || gave_up,
+        };
+        if warm {
+            let message = format!(
+                "Only {} came for {}, and no data any more.",
+                count(self.comments, "keep-alive"),
+                secs(quiet)
+            );
+            out.raise(Code::KeepaliveWarmStall, place, message);
+        } else if silence >= out.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
+            let after = match now.frames().len() {
+                0 => "before the first frame".to_owned(),
+                n => format!("after frame {}", n - 1),
+            };
+            let message =
+                format!("The stream fell silent {after} and stayed so for {}.", secs(silence));
+            out.raise(Code::IdleStall, place, message);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Rules about tool calls.
+
+use super::{
+    Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused, unless_healthy,
+};
+use crate::dialect::Channel;
+use crate::inspect::{Inspection, ToolCall};
+use crate::json::{self, ErrorKind, Tape, Value};
+use crate::text;
+
+/// Of how many calls the pieces are counted, and the beginnings looked at.
+const MAX_COUNTED: usize = 1000;
+
+#[derive(Default)]
+pub(super) struct Tool {
+    /// How many pieces with arguments each call had.
+    pieces: Vec<u32>,
+}
+
+impl Detector for Tool {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+        let answer = now.answer();
+        if answer.tools().is_empty() || refused(now) {
+            return;
+        }
+        let here = || answer.deltas().iter().rev().take_while(|d| d.frame == seen.index);
+        if !here().any(|d| d.channel == Channel::Tool) {
+            return;
+        }
+        let news: Vec<usize> = (0..answer.tools().len())
+            .rev()
+            .take_while(|i| answer.tools()[*i].first == seen.index)
+            .collect();
+        for i in news.iter().rev().filter(|i| **i < MAX_COUNTED) {
+            begins(now, &answer.tools()[..=*i], seen, out);
+        }
+        for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
+        {
+            let slot = answer.tool_place(delta);
+            let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
+            self.pieces.resize(self.pieces.len().max(slot + 1), 0);
+            self.pieces[slot] += 1;
+        }
+        // How a call is written is laid down by each dialect; these are Chat's ways to write it.
+        let choices = seen.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
+        let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
+        for call in calls {
+            piece(call, news.is_empty(), seen, out);
+        }
+    }
+
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if refused(now) {
+            return;
+        }
+        let tools = now.answer().tools();
+        let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(now)).collect();
+        if let Some(first) = counted.first() {
+            // One call has nothing to be mixed up with.
+            let severity = if tools.len() > 1 { Severity::Fatal } else { Severity::Info };
+            let message = format!("{} of {} tool calls have no index.", counted.len(), tools.len());
+            out.raise_as(Code::ToolIndexMissing, severity, place(now, first), message);
+        }
+        let stopped =
+            cut(now) || ours(now) || !now.answer().finished() || !now.answer().errors.is_empty();
+        for (i, tool) in tools.iter().enumerate() {
+            let pieces = self.pieces.get(i).copied().unwrap_or(0);
+            arguments(now, tool, pieces, stopped, out);
+        }
+        // Where the dialect has a word for calls, the finish must say it.
+        let finishes = now.dialect().map_or(&[][..], |d| d.ending().finishes);
+        if !finishes.iter().any(|f| CALLED.contains(f)) {
+            return;
+        }
+        // The choices with calls that the provider did not run itself.
+        let to_run = tools.iter().filter(|t| !is_the_providers(now, t)).map(|t| t.choice);
+        let to_run: std::collections::BTreeSet<u32> = to_run.collect();
+        // Once: to tell it is to look at every choice.
+        let severity = unless_healthy(now, Severity::Warn);
+        for (choice, reason) in now.answer().finish() {
+            let (calls, ran) = (now.answer().calls_of(choice), !to_run.contains(&choice));
+            let at = now.answer().finish_frame(choice);
+            let at = Place {
+                frame: at,
+                offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
+            };
+            if STOPPED.contains(&reason) && !ran {
+                let message = format!(
+                    "{} came, and the finish says \"{reason}\".",
+                    text::count(calls, "tool call")
+                );
+                out.raise_as(Code::ToolFinishStop, severity, at, message);
+            } else if CALLED.contains(&reason) && calls == 0 {
+                let message = format!("The finish says \"{reason}\", and no call came.");
+                out.raise(Code::ToolFinishWithoutCall, at, message);
+            }
+        }
+    }
+}
+
+/// Finishes that say that there are calls to run, and those that say that there is nothing to do.
+const CALLED: &[&str] = &["tool_calls", "function_call", "tool_use", "TOOL_CALL"];
+const STOPPED: &[&str] = &["stop", "end_turn", "COMPLETE"];
+
+/// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
+/// Anthropic says so in its id, AWS by the result that follows.
+fn is_the_providers(now: &Inspection, tool: &ToolCall) -> bool {
+    let id = tool.id.as_deref().unwrap_or_default();
+    ["srvtoolu_", "mcptoolu_"].iter().any(|own| id.starts_with(own))
+        || !now.answer().text(Channel::Other, tool.choice).is_empty()
+}
+
+/// Whether the dialect gives calls ids, by which their results are matched.
+fn gives_ids(now: &Inspection) -> bool {
+    const WITHOUT: &[&str] = &["gemini", "gemini-array", "ollama", "cohere-v1"];
+    now.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))
+}
+
+fn place(now: &Inspection, tool: &ToolCall) -> Place {
+    let offset = now.frames().get(tool.first as usize).map(|f| f.offset);
+    Place { frame: Some(tool.first), offset }
+}
+
+/// The last of `tools` begins in this frame.
+fn begins(now: &Inspection, tools: &[ToolCall], seen: &FrameView<'_>, out: &mut Out<'_>) {
+    let Some((tool, earlier)) = tools.split_last() else { return };
+    let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
+    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+    if tool.id.is_none() && gives_ids(now) {
+        let message = format!("The call of \"{name}\" begins without an id.");
+        out.raise(Code::ToolIdMissing, seen.place(), message);
+    }
+    if tool.name.is_none() {
+        out.raise(
+            Code::ToolNameMissing,
+            seen.place(),
+            "A tool call begins without a function name.",
+        );
+    }
+    if tool.counted {
+        return;
+    }
+    if let Some(other) = mine().find(|t| t.index == tool.index) {
+        let id = |t: &ToolCall| text::preview(t.id.as_deref().unwrap_or("none"), 40);
+        let message =
+            format!("Index {} has two calls, \"{}\" and \"{}\".", tool.index, id(other), id(tool));
+        out.raise(Code::ToolIndexCollision, seen.place(), message);
+    } else if is_chat(now) && tool.index > mine().count() as u64 {
+        let message = format!(
+            "The call of \"{name}\" has index {}, after {} before it.",
+            tool.index,
+            mine().count()
+        );
+        out.raise(Code::ToolIndexGap, seen.place(), message);
+    }
+}
+
+/// One item of `tool_calls`.
+fn piece(call: Value<'_>, continues: bool, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    let function = call.get("function");
+    let is_empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
+    if continues && (is_empty(call.get("id")) || is_empty(function.and_then(|f| f.get("name")))) {
+        let message = "A later piece of a call repeats id or name as an empty string.";
+        out.raise_once(Code::ToolIdOrNameEmptyRepeat, seen.place(), message);
+    }
+    if call.get("type").is_some_and(Value::is_null) {
+        out.raise_once(Code::ToolTypeNull, seen.place(), "A call's type is null.");
+    }
+    match function.and_then(|f| f.get("arguments")).map(Value::kind) {
+        Some(json::Kind::Null) => {
+            out.raise_once(Code::ToolArgsNull, seen.place(), "A piece's arguments are null.");
+        }
+        Some(json::Kind::String) | None => {}
+        Some(kind) => {
+            let message = format!("The arguments are of type {}, not a string.", kind.name());
+            out.raise(Code::ToolArgsObject, seen.place(), message);
+        }
+    }
+}
+
+/// The joined arguments of one call.
+fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out: &mut Out<'_>) {
+    let source = tool.arguments.as_str();
+    if source.trim().is_empty() {
+        return;
+    }
+    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+    let mut tape = Tape::new();
+    match tape.parse(source) {
+        Ok(()) => {
+            let inner = tape.root(source).and_then(|v| v.as_str());
+            if inner.is_some_and(|s| s.starts_with('{') && Tape::new().parse(&s).is_ok()) {
+                let message = format!(
+                    "The arguments of \"{name}\" are encoded twice: a string with JSON in it."
+                );
+                out.raise(Code::ToolArgsDoubleEncoded, place(now, tool), message);
+            }
+        }
+        Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
+            let message = format!(
+                "The arguments of \"{name}\" were complete after {} bytes, and more came.",
+                e.offset
+            );
+            out.raise(Code::ToolArgsCompleteTooEarly, place(now, tool), message);
+        }
+        Err(e) => {
+            let by_length = now.answer().finish_of(tool.choice).is_some_and(super::end::is_length);
+            // What was cut is told as the cut.
+            let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
+            let message = format!("The arguments of \"{name}\" are not JSON: {e}.");
+            out.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(now, tool), message);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The registry of rules: everything that sselens can find, as data.
+//!
+//! A rule is one page, `assets/rules/CODE.md`: severity, phase and relations in its front matter,
+//! what `explain` prints under its headings. The build makes of all pages the enum [`Code`] and one
+//! table, so a code without a page does not compile, and neither does a misspelled one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+include!(concat!(env!("OUT_DIR"), "/codes.rs"));
+
+/// One thing that can be wrong, as its page tells it.
+#[derive(Debug, PartialEq)]
+pub struct Rule {
+    /// Its code.
+    pub code: Code,
+    /// The code's stable spelling in output: `empty-stream`.
+    pub name: &'static str,
+    /// How bad it is unless a detector has reason to say otherwise.
+    pub severity: Severity,
+    /// The layer it is about.
+    pub phase: Phase,
+    /// Depends on reads or times, so another cut of the same bytes can give another result.
+    pub depends_on_reads: bool,
+    /// What it is, in one or two sentences.
+    pub what: &'static str,
+    /// An example in bytes: `⏎` is a line feed.
+    pub example: &'static str,
+    /// Which clients it breaks, and how.
+    pub breaks: &'static str,
+    /// How to fix it.
+    pub fix: &'static str,
+    /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
+    /// specification only.
+    pub seen_in: &'static str,
+    /// How to see it where no scenario of the lab shows it by itself: the command for it, or why
+    /// there is none. Empty where a scenario does.
+    pub reproduce: &'static str,
+    /// A difference as part of a sentence that names several: `a fabricated finish`. Empty for
+    /// rules about one exchange.
+    pub brief: &'static str,
+    /// The rules whose findings bring this one about: it is grouped under them, and is the verdict
+    /// only where none of them was found.
+    pub follows_from: &'static [Code],
+    /// The rules that have nothing to add where this one was found.
+    pub hides: &'static [Code],
+    /// Although harmless, it says more about the exchange than its figures do.
+    pub leads: bool,
+    /// About the recording rather than the answer: the verdict only where it stands alone.
+    pub aside: bool,
+}
+
+impl Code {
+    /// Every code, in alphabetical order.
+    pub fn all() -> impl ExactSizeIterator<Item = Code> {
+        RULES.iter().map(|rule| rule.code)
+    }
+
+    /// The page of this code.
+    pub fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+
+    /// The stable spelling in output and options: `empty-stream`.
+    pub fn name(self) -> &'static str {
+        self.rule().name
+    }
+
+    /// The default severity.
+    pub fn severity(self) -> Severity {
+        self.rule().severity
+    }
+
+    /// The layer it is about.
+    pub fn phase(self) -> Phase {
+        self.rule().phase
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A text that is the name of no code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no finding has this code")]
+pub struct UnknownCode;
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCode> {
+        RULES
+            .binary_search_by(|rule| rule.name.cmp(name))
+            .map(|at| RULES[at].code)
+            .map_err(|_| UnknownCode)
+    }
+}
+
+/// How bad it is, for the wire and not for one weak client; ordered.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
+#[cfg_attr(feature = "program", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A deviation worth showing, harmless to robust clients.
+    Info,
+    /// Some real client yields a wrong result.
+    Warn,
+    /// The stream failed and says so.
+    Error,
+    /// The answer is lost, or a failure is presented as success.
+    Fatal,
+}
+
+impl Severity {
+    /// All, mildest first.
+    pub const ALL: [Severity; 4] =
+        [Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
+
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Error => "error",
+            Severity::Fatal => "fatal",
+        }
+    }
+}
+
+/// Which part of an exchange a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the layers, from the wire upwards")]
+pub enum Phase {
+    Connect,
+    Tls,
+    Head,
+    Body,
+    Frame,
+    Json,
+    Schema,
+    Semantic,
+    /// Only to be told when the stream is over.
+    End,
+    Timing,
+    /// Needs two recordings.
+    Compare,
+    /// About this program itself: a bound of the user's, a disk that is full.
+    Session,
+}
+
+impl Phase {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
+            Phase::Head => "head",
+            Phase::Body => "body",
+            Phase::Frame => "frame",
+            Phase::Json => "json",
+            Phase::Schema => "schema",
+            Phase::Semantic => "semantic",
+            Phase::End => "end",
+            Phase::Timing => "timing",
+            Phase::Compare => "compare",
+            Phase::Session => "session",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
