@@ -2,59 +2,14 @@
 //! binary against the lab inside it.
 
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::needs::{Needs, recordings};
 use crate::support::corpus::case;
-
-/// The program in a folder of its own, with nothing of the user's around it.
-struct Program {
-    dir: tempfile::TempDir,
-}
-
-impl Program {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut c = Command::new(env!("CARGO_BIN_EXE_sselens"));
-        c.args(args).current_dir(self.dir.path()).env_clear();
-        c.env("HOME", self.dir.path()).env("XDG_CONFIG_HOME", self.path("config"));
-        c.env("XDG_DATA_HOME", self.path("data")).stdin(Stdio::null());
-        c
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn lines(&self, args: &[&str]) -> Vec<Value> {
-        let out = self.run(args);
-        text(&out.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect()
-    }
-
-    /// `send` to the lab at once, as lines.
-    fn lab(&self, model: &str) -> Vec<Value> {
-        self.lines(&["send", "-p", "lab", "-m", model, "--pace", "0", "-o", "ndjson"])
-    }
-
-    fn show(&self, body: &[u8], more: &[&str]) -> Value {
-        std::fs::write(self.path("body.sse"), body).unwrap();
-        let out = self.run(&[&["show", "body.sse", "-o", "json"], more].concat());
-        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stderr)))
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use crate::support::program::{Program, text};
 
 fn of<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
     lines.iter().filter(|l| l["type"] == kind).collect()
@@ -491,8 +446,8 @@ fn a_file_that_grows_too_large_is_told_and_the_stream_goes_on() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sselens")]);
     command.args(["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "-o", "json"]);
-    command.args(["--save", "s"]).current_dir(p.dir.path()).stdin(Stdio::null());
-    let out = command.env("HOME", p.dir.path()).output().unwrap();
+    command.args(["--save", "s"]).current_dir(p.path("")).stdin(Stdio::null());
+    let out = command.env("HOME", p.path("")).output().unwrap();
     assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
     let summary: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(summary["finish"]["0"], "stop");
@@ -502,11 +457,11 @@ fn a_file_that_grows_too_large_is_told_and_the_stream_goes_on() {
 
 #[test]
 fn the_real_recordings_come_out_as_the_sdks_read_them() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let Ok(index) = std::fs::read_to_string(corpus.join("index.json")) else {
-        eprintln!("skipped: there is no ../shared/corpus here");
+    if !Needs::Recordings.are_met() {
         return;
-    };
+    }
+    let corpus = recordings();
+    let index = std::fs::read_to_string(corpus.join("index.json")).unwrap();
     let index: Value = serde_json::from_str(&index).unwrap();
     let p = Program::new();
     let mut bodies = 0;

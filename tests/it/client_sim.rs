@@ -4,7 +4,8 @@
 //! lab to every client. Here each scenario is played to the program, and each client's row must
 //! come to the same: content, reasoning, tool calls, finish, and the error with its class and
 //! the beginning of its words. Where a client did now this, now that with the same bytes, because it
-//! depends on what comes in one read, the recording has both, and the row says one of them. With SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
+//! depends on what comes in one read, the recording has both, and the row says one of them. With
+//! SSELENS_REAL_CLIENTS=1 the clients are installed and asked anew.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ use serde_json::{Map, Value, json};
 use sselens::client_sim::{Given, LENSES, Run};
 use sselens::inspect::{Inspection, Options};
 use sselens::storage::file;
+
+use crate::needs::Needs;
+use crate::support::program::{Program, program};
 
 /// How many scenarios are on their way at once.
 const LANES: usize = 5;
@@ -49,8 +53,7 @@ fn the_table_has_the_versions_that_were_measured() {
 
 #[test]
 fn the_real_clients_still_do_so() {
-    if std::env::var_os("SSELENS_REAL_CLIENTS").is_none_or(|v| v != "1") {
-        eprintln!("skipped: SSELENS_REAL_CLIENTS=1 installs the clients and asks them");
+    if !Needs::RealClients.are_met() {
         return;
     }
     let out = tempfile::NamedTempFile::new().unwrap();
@@ -66,11 +69,9 @@ fn the_real_clients_still_do_so() {
 
 /// The program on a bare body.
 fn show(body: &str, more: &[&str]) -> std::process::Output {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("body.sse"), body).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
-    command.args(["show", "body.sse", "--color", "never"]).args(more).current_dir(dir.path());
-    command.output().unwrap()
+    let program = Program::new();
+    program.write("body.sse", body);
+    program.run(&[&["show", "body.sse", "--color", "never"], more].concat())
 }
 
 /// A stream with reasoning where some look for it, a control character, and no finish.
@@ -207,7 +208,7 @@ fn played(dir: &Path, name: &str) -> Inspection {
             let path = dir.join(format!("{name}.jsonl"));
             let model = format!("lab/{name}");
             // What was found is for other tests; here the recording counts.
-            Command::new(env!("CARGO_BIN_EXE_sselens"))
+            program(dir, &[])
                 .args(["send", "-q", "-p", "lab", "-m", &model, "hi", "--pace", "0", "--seed", "1"])
                 .args(["--idle-timeout", "2", "--total-timeout", "4", "-o", "json", "--save"])
                 .arg(&path)

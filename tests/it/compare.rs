@@ -1,21 +1,8 @@
 //! `sselens compare`, as a user or a script runs it.
 
-use std::process::{Command, Output};
-
 use serde_json::Value;
 
-fn run(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sselens"))
-        .args(["--no-autosave", "--env-file", "/dev/null"])
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
-}
+use crate::support::program::{lines, run};
 
 fn codes(comparison: &Value) -> Vec<&str> {
     let list = comparison["differences"].as_array().unwrap();

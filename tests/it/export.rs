@@ -2,39 +2,21 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::program::Program;
+
 const KEY: &str = "sk-proj-8Qm4Zt7Lw2Xk9Rv5Hd3Nc";
 
-struct Program {
-    dir: tempfile::TempDir,
+/// What the tests here do again and again.
+trait Exports {
+    fn json(&self, args: &[&str]) -> Value;
+    fn session(&self, model: &str, more: &[&str]) -> String;
+    fn har(&self, session: &str) -> String;
 }
 
-impl Program {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut c = Command::new(env!("CARGO_BIN_EXE_sselens"));
-        c.args(args).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
-        c.env("HOME", self.dir.path()).env("XDG_CONFIG_HOME", self.path("config"));
-        c.env("XDG_DATA_HOME", self.path("data")).env("OPENAI_API_KEY", KEY).output().unwrap()
-    }
-
-    fn text(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        assert!(out.status.code().is_some_and(|c| c < 2), "{args:?}: {}", lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
+impl Exports for Program {
     fn json(&self, args: &[&str]) -> Value {
         serde_json::from_str(&self.text(args)).unwrap()
     }
@@ -54,10 +36,11 @@ impl Program {
         std::fs::write(self.path(&name), self.text(&["export", session, "--to", "har"])).unwrap();
         name
     }
+}
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
+/// The program with a key in its environment.
+fn with_key() -> Program {
+    Program::with(&[("OPENAI_API_KEY", KEY)])
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -118,7 +101,7 @@ const SCENARIOS: &[(&str, &[&str])] = &[
 #[test]
 fn a_har_of_ours_gives_back_every_line() {
     for (scenario, more) in SCENARIOS {
-        let p = Program::new();
+        let p = with_key();
         let session = p.session(scenario, more);
         let har = p.har(&session);
         let (was, is) =
@@ -181,7 +164,7 @@ fn is_har(har: &Value) {
 #[test]
 fn a_har_has_what_the_format_and_viewers_want() {
     for (scenario, more) in SCENARIOS {
-        let p = Program::new();
+        let p = with_key();
         let session = p.session(scenario, more);
         let har = p.json(&["export", &session, "--to", "har"]);
         is_har(&har);
@@ -198,7 +181,7 @@ fn a_har_has_what_the_format_and_viewers_want() {
         }
     }
     // A bare body has no request and no date, and is an archive all the same.
-    let p = Program::new();
+    let p = with_key();
     p.write("b.sse", "data: {}\n\n");
     is_har(&p.json(&["export", "b.sse", "--to", "har"]));
     p.har("b.sse");
@@ -255,7 +238,7 @@ const BODY: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"c
 #[test]
 fn a_har_of_others_has_bodies_and_no_times() {
     use base64::Engine as _;
-    let p = Program::new();
+    let p = with_key();
     let quoted = BODY.replace("Hello", &format!("your key {KEY} is wrong"));
     let packed = base64::engine::general_purpose::STANDARD.encode(BODY);
     let plain = |url: &str, mime: &str| {
@@ -307,7 +290,7 @@ fn a_har_of_others_has_bodies_and_no_times() {
 
 #[test]
 fn a_har_without_a_stream_shows_what_there_is_and_one_without_bodies_its_events() {
-    let p = Program::new();
+    let p = with_key();
     let page = json!({
         "request": {"method": "GET", "url": "https://example.com/", "headers": []},
         "response": {"status": 503, "headers": [], "content": {"size": 1, "mimeType": "text/html", "text": "<html>"}}
@@ -336,7 +319,7 @@ fn a_har_without_a_stream_shows_what_there_is_and_one_without_bodies_its_events(
 
 #[test]
 fn a_har_that_is_broken_names_the_file_and_the_place() {
-    let p = Program::new();
+    let p = with_key();
     let bad64 = foreign(
         json!({"mimeType": "text/event-stream", "text": "!", "encoding": "base64"}),
         json!({}),
@@ -366,7 +349,7 @@ fn a_har_that_is_broken_names_the_file_and_the_place() {
 #[test]
 fn a_report_begins_with_the_verdict_and_is_short() {
     for (scenario, more) in SCENARIOS.iter().filter(|s| s.0 != "redirected") {
-        let p = Program::new();
+        let p = with_key();
         let session = p.session(scenario, more);
         let page = p.text(&["export", &session, "--to", "markdown"]);
         is_clean(scenario, &page);
@@ -388,7 +371,7 @@ fn a_report_begins_with_the_verdict_and_is_short() {
 
 #[test]
 fn the_frame_of_the_verdict_comes_first_with_its_bytes() {
-    let p = Program::new();
+    let p = with_key();
     let session = p.session("done-after-error", &[]);
     let page = p.text(&["export", &session, "--to", "markdown"]);
     let at = page.find("### Frames that decide").unwrap();
@@ -401,7 +384,7 @@ fn the_frame_of_the_verdict_comes_first_with_its_bytes() {
 
 #[test]
 fn tool_calls_stand_below_the_answers_heading_and_nothing_is_told_thrice() {
-    let p = Program::new();
+    let p = with_key();
     let page = |scenario| {
         let session = p.session(scenario, &[]);
         p.text(&["export", &session, "--to", "markdown"])
@@ -416,7 +399,7 @@ fn tool_calls_stand_below_the_answers_heading_and_nothing_is_told_thrice() {
 
 #[test]
 fn hostile_text_stays_text() {
-    let p = Program::new();
+    let p = with_key();
     let evil = "```\\n<img src=x onerror=alert(1)>\\n`````` @octocat fixes #1 [x](http://e.invalid) | \\u001b[2J";
     let error =
         format!("data: {{\"error\":{{\"message\":\"{evil}\",\"type\":\"</details>\"}}}}\n\n");
@@ -481,7 +464,7 @@ fn parrot() -> (String, std::thread::JoinHandle<()>) {
 
 #[test]
 fn no_export_has_a_secret() {
-    let p = Program::new();
+    let p = with_key();
     let (url, server) = parrot();
     let own = "Authorization: Bearer sk-own-0Jf6Ty1Bu8Wq3Pe";
     let body = format!("{{\"model\":\"m\",\"api_key\":\"{KEY}\",\"messages\":[]}}");
@@ -506,7 +489,7 @@ fn no_export_has_a_secret() {
 
 #[test]
 fn large_bodies_make_no_large_report() {
-    let p = Program::new();
+    let p = with_key();
     let frame = format!(
         "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
         "ä".repeat(4000)
@@ -527,7 +510,7 @@ fn large_bodies_make_no_large_report() {
 
 #[test]
 fn two_places_asked_at_once_are_compared() {
-    let p = Program::new();
+    let p = with_key();
     let args = ["lab:lab/reasoning-delta", "lab:lab/empty-stream", "hi", "--pace", "0"];
     p.text(&[&["compare"], &args[..], &["--same", "--save", "c"]].concat());
     let page = p.text(&["export", "c", "--to", "markdown"]);
@@ -549,7 +532,7 @@ fn two_places_asked_at_once_are_compared() {
 
 #[test]
 fn many_exchanges_are_a_matrix() {
-    let p = Program::new();
+    let p = with_key();
     let mut all = String::new();
     for (x, scenario) in ["hello", "hello", "http-422", "hello", "http-422"].iter().enumerate() {
         let session = p.session(scenario, &[]);
@@ -592,7 +575,7 @@ fn many_exchanges_are_a_matrix() {
 
 #[test]
 fn the_reference_page_is_what_the_program_prints() {
-    let p = Program::new();
+    let p = with_key();
     let printed = p.text(&["explain", "--markdown"]);
     let kept = include_str!("../../assets/docs/findings.md");
     assert!(

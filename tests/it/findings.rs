@@ -4,13 +4,13 @@
 //! A case is a file `tests/corpus/CODE.case` or `CODE--what-is-special.case`; see [`Case`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use sselens::inspect::{Inspection, Options};
 use sselens::journal::{Entry, file};
 use sselens::rule::{Code, Phase, Severity};
 
+use crate::needs::{Needs, recordings};
 use crate::support::corpus::{Case, cases};
 
 /// Codes without a case, and why.
@@ -214,11 +214,10 @@ fn every_code_has_a_case() {
 /// has its status on top.
 #[test]
 fn recorded_streams_are_sound() {
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    if !recorded.is_dir() {
-        println!("skipped: {} is not there", recorded.display());
+    if !Needs::Recordings.are_met() {
         return;
     }
+    let recorded = recordings();
     let mut fired: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let (mut streams, mut wrong) = (0, Vec::new());
     let mut metas: Vec<_> =

@@ -3,7 +3,6 @@
 //! decides how much memory is taken.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use sselens::inspect::compare::{Expect, compare};
 use sselens::inspect::{Inspection, Options};
 use sselens::journal::{EndCause, Entry, EntryKind};
 
+use crate::needs::{Needs, recordings};
 use crate::support::corpus::cases;
 
 /// Larger bodies take too long to damage often.
@@ -37,17 +37,15 @@ fn bodies() -> Vec<Body> {
             add(case.body, case.content_type.as_deref(), &case.dialect);
         }
     }
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    match std::fs::read(recorded.join("index.json")) {
-        Ok(index) => {
-            let index: Value = serde_json::from_slice(&index).unwrap();
-            for stream in index["streams"].as_array().unwrap() {
-                let body = std::fs::read(recorded.join(stream["file"].as_str().unwrap())).unwrap();
-                let dialect = stream["dialect"].as_str().unwrap_or("openai-chat");
-                add(body, stream["content_type"].as_str(), dialect);
-            }
+    if Needs::Recordings.are_met() {
+        let folder = recordings();
+        let index = std::fs::read(folder.join("index.json")).unwrap();
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        for stream in index["streams"].as_array().unwrap() {
+            let body = std::fs::read(folder.join(stream["file"].as_str().unwrap())).unwrap();
+            let dialect = stream["dialect"].as_str().unwrap_or("openai-chat");
+            add(body, stream["content_type"].as_str(), dialect);
         }
-        Err(_) => println!("no recorded streams beside this repository: skipped"),
     }
     // Directories are listed in any order.
     bodies.sort();

@@ -2,9 +2,11 @@
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::support::program::program;
 
 const ROUNDS: u64 = 12;
 
@@ -14,7 +16,7 @@ fn what_is_older_than_100_ms_survives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..ROUNDS {
         let file = dir.path().join(format!("s{round}"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sselens"))
+        let mut child = program(dir.path(), &[])
             .args([
                 "send",
                 "-p",
@@ -28,10 +30,6 @@ fn what_is_older_than_100_ms_survives_a_kill() {
                 "--save",
             ])
             .arg(&file)
-            .current_dir(dir.path())
-            .env_clear()
-            .env("HOME", dir.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

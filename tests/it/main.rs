@@ -11,6 +11,8 @@ mod kill;
 mod lab;
 mod lab_dialects;
 mod layering;
+#[path = "../support/needs.rs"]
+mod needs;
 mod providers;
 mod recognize;
 mod repeat;

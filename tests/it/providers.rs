@@ -1,18 +1,12 @@
 //! Providers from outside: the list, what a LiteLLM configuration becomes, and signed requests.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
-/// The program in a folder of its own, with only these variables around it.
+use crate::support::program::{program, text};
+
 fn run(dir: &tempfile::TempDir, env: &[(&str, &str)], args: &[&str]) -> Output {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_sselens"));
-    c.args(args).current_dir(dir.path()).env_clear().env("HOME", dir.path());
-    c.env("XDG_CONFIG_HOME", dir.path().join("none")).envs(env.iter().copied());
-    c.stdin(Stdio::null()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    program(dir.path(), args).envs(env.iter().copied()).output().unwrap()
 }
 
 #[test]

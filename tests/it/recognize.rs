@@ -2,7 +2,6 @@
 //! where another was set, and whose variant of Chat Completions it is.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,8 @@ use sselens::dialect::{self, Confidence, DIALECTS};
 use sselens::inspect::{Inspection, Options, Severity};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::rule::Code;
+
+use crate::needs::{Needs, recordings};
 
 fn push(i: &mut Inspection, what: EntryKind) {
     i.push(&Entry { exchange: 0, at: None, kind: what });
@@ -56,11 +57,11 @@ struct Stream {
 
 /// The recorded streams of answers, where they lie beside this repository.
 fn corpus() -> Vec<(Stream, Vec<u8>)> {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let Ok(text) = std::fs::read_to_string(folder.join("index.json")) else {
-        eprintln!("skipped: no ../shared/corpus");
+    if !Needs::Recordings.are_met() {
         return Vec::new();
-    };
+    }
+    let folder = recordings();
+    let text = std::fs::read_to_string(folder.join("index.json")).unwrap();
     let index: Index = serde_json::from_str(&text).unwrap();
     let answers = index.streams.into_iter().filter(|s| s.status < 300);
     answers

@@ -1,26 +1,13 @@
 //! `--repeat`, `--parallel`, `--sizes`, `--bisect`, as a user or a script runs them.
 #![cfg(unix)]
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use sselens::inspect::tally::wilson;
 
-fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
-    command.args(["--no-autosave", "--env-file", "/dev/null"]).args(args);
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    program(args).output().unwrap()
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
-}
+use crate::support::program::{lines, program, run};
 
 /// The tally, which is the last line.
 fn tally(lines: &[Value]) -> &Vec<Value> {
@@ -197,13 +184,14 @@ fn pairs_are_compared_one_by_one_and_counted_by_side() {
 fn an_interruption_keeps_what_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.jsonl");
-    let child = program(&["send", "-p", "lab", "-m", "lab/hello", "--repeat", "100000"])
-        .args(["--parallel", "4", "--pace", "0", "-o", "json", "--save"])
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child =
+        program(folder.path(), &["send", "-p", "lab", "-m", "lab/hello", "--repeat", "100000"])
+            .args(["--parallel", "4", "--pace", "0", "-o", "json", "--save"])
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
     let begun = || std::fs::metadata(&file).is_ok_and(|m| m.len() > 100_000);
     for _ in 0..600 {
         if begun() {
@@ -234,13 +222,14 @@ fn a_thousand_at_fifty_at_a_time_are_all_accounted_for_in_bounded_memory() {
     let folder = tempfile::tempdir().unwrap();
     let peak = |repeat: &str| {
         let file = folder.path().join(format!("{repeat}.jsonl"));
-        let mut child = program(&["send", "-p", "lab", "-m", "lab/answer", "--parallel", "50"])
-            .args(["--repeat", repeat, "--pace", "0", "--seed", "1", "-o", "json", "--save"])
-            .arg(&file)
-            .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child =
+            program(folder.path(), &["send", "-p", "lab", "-m", "lab/answer", "--parallel", "50"])
+                .args(["--repeat", repeat, "--pace", "0", "--seed", "1", "-o", "json", "--save"])
+                .arg(&file)
+                .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
         let status = format!("/proc/{}/status", child.id());
         let mut peak = 0;
         loop {

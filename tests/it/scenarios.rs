@@ -6,12 +6,13 @@
 //! of those everywhere, and listing them in each file would say nothing.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use sselens::lab::Scenario;
 use sselens::rule::{Code, Phase};
+
+use crate::support::program::program;
 
 /// How a scenario is sent where it differs from the rest.
 struct Special {
@@ -322,7 +323,7 @@ fn total(name: &str) -> &'static str {
 
 /// The summary of one run in this dialect, with the program's own request.
 fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
+    let mut command = program(dir, &[]);
     let model = format!("lab/{}", scenario.name);
     // Some texts are made up on the spot, by chance: the same, with the same seed.
     command.args(["send", "-p", "lab", "-o", "json", "--seed", "1", "--pace", "0"]);
@@ -337,7 +338,6 @@ fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Valu
         &model,
         "Say hello",
     ]);
-    command.env_clear().env("HOME", dir).current_dir(dir).stdin(Stdio::null());
     let out = command.output().unwrap();
     serde_json::from_slice(&out.stdout)
         .unwrap_or_else(|e| panic!("{model} in {dialect}: {e}: {:?}", out.stderr))
@@ -416,7 +416,7 @@ fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
     let (body_file, config_file) =
         (dir.join(format!("{name}.json")), dir.join(format!("{name}.toml")));
     std::fs::write(&body_file, body.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
+    let mut command = program(dir, &[]);
     command.args(["send", "-p", "lab", "-o", "json", "--seed", "1", "--fail-on", "info"]);
     match scenario.dialects()[0] {
         "openai-chat" => command.arg("-b").arg(&body_file),
@@ -431,7 +431,6 @@ fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
         std::fs::write(&config_file, special.config).unwrap();
         command.arg("--config").arg(&config_file);
     }
-    command.env_clear().env("HOME", dir).current_dir(dir).stdin(Stdio::null());
     let out = command.output().unwrap();
     let told = String::from_utf8_lossy(&out.stderr);
     let summary: Value = serde_json::from_slice(&out.stdout)

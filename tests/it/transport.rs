@@ -3,11 +3,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use serde_json::Value;
+
+use crate::support::program::program;
 
 const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
@@ -17,16 +18,8 @@ fn send(dir: &Path, args: &[&str]) -> (i32, Vec<Value>, String) {
 }
 
 fn send_only(dir: &Path, args: &[&str]) -> (i32, Vec<Value>, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_sselens"))
-        .args(["send", "-o", "ndjson"])
-        .args(args)
-        .current_dir(dir)
-        .env_clear()
-        .env("HOME", dir)
-        .env("OPENAI_API_KEY", "sk-0123456789abcdef")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let mut command = program(dir, &["send", "-o", "ndjson"]);
+    let out = command.args(args).env("OPENAI_API_KEY", "sk-0123456789abcdef").output().unwrap();
     let lines = String::from_utf8(out.stdout).unwrap();
     let lines = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     (out.status.code().unwrap(), lines, String::from_utf8(out.stderr).unwrap())
@@ -321,9 +314,7 @@ fn a_warning_is_told_once() {
     for (format, many) in [("text", "1"), ("json", "1"), ("raw", "1"), ("text", "2")] {
         let mut args = vec!["--url", "http://127.0.0.1:1/", "hi", "-o", format, "--repeat", many];
         args.insert(0, "send");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
-        let out = command.args(args).current_dir(dir.path()).env_clear().env("HOME", dir.path());
-        let out = out.stdin(Stdio::null()).output().unwrap();
+        let out = program(dir.path(), &args).output().unwrap();
         let [said, report] = [out.stderr, out.stdout].map(|s| String::from_utf8(s).unwrap());
         assert_eq!(said.matches("!! no model was given").count(), 1, "{format}, {many}: {said}");
         assert!(!report.contains("!! no model"), "{format}, {many}: {report}");

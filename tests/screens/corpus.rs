@@ -10,17 +10,18 @@ use sselens::storage::file::{Told, open};
 use sselens::text::is_hazard;
 use sselens::tui::{App, Event};
 
+use crate::needs::{Needs, recordings};
+
 use super::play::{keys, opened, text_of};
 
 const SIZE: (u16, u16) = (100, 30);
 
 #[test]
 fn every_frame_of_every_recording_is_shown_without_harm() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let Ok(list) = std::fs::read_dir(&corpus) else {
-        eprintln!("skipped: there is no ../shared/corpus here");
+    if !Needs::Recordings.are_met() {
         return;
-    };
+    }
+    let list = std::fs::read_dir(recordings()).unwrap();
     let mut bodies = 0;
     for path in list.map(|e| e.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -32,7 +33,7 @@ fn every_frame_of_every_recording_is_shown_without_harm() {
             walk(&path, &name);
         }
     }
-    assert!(bodies > 0, "{} holds no body", corpus.display());
+    assert!(bodies > 0, "no body in {}", recordings().display());
 }
 
 /// Goes through the frames of one recording, and draws the screen at each.

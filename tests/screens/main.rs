@@ -5,9 +5,12 @@ mod compare;
 mod corpus;
 mod law;
 mod live;
+#[path = "../support/needs.rs"]
+mod needs;
 mod play;
 mod prompts;
 mod repeat;
 mod show;
 mod timeline;
 mod translate;
+mod what_was_skipped;

@@ -1,3 +1,4 @@
 //! What several modules need.
 
 pub(crate) mod corpus;
+pub(crate) mod program;
