@@ -56,6 +56,8 @@ pub mod report;
 #[cfg(feature = "program")]
 pub mod storage;
 #[cfg(feature = "program")]
+pub mod tap;
+#[cfg(feature = "program")]
 pub mod transport;
 #[cfg(feature = "program")]
 pub mod tui;

@@ -113,6 +113,8 @@ pub(super) enum Command {
     Show(Show),
     /// Give a recording in another form
     Export(Export),
+    /// Record what another program sends and receives, without changing it
+    Tap(Tap),
     /// Run the embedded provider for your own clients
     Lab(Lab),
     /// What a finding means, who breaks on it, and what to do
@@ -417,6 +419,54 @@ pub(super) enum ExportFormat {
     Har,
     Markdown,
     Sse,
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every byte is forwarded unchanged and at once, except the Host header and the prefix of the path. \
+Point a client at the address that is printed, or let the tap start it:
+
+  sselens tap --to http://localhost:4000     everything goes to this gateway
+  sselens tap --to a=https://a.example/v1 --to b=anthropic
+                                             /a and /b are prefixes, / is the first
+  sselens tap                                the path chooses OpenAI, Anthropic, Gemini, Ollama, …
+  sselens tap --save s.jsonl -o ndjson       one line for each thing that happens, and a session file")]
+pub(super) struct Tap {
+    /// Where to listen; a free port with a COMMAND
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9200")]
+    pub(super) listen: SocketAddr,
+    /// Where requests go: an address or a provider's name, with a prefix of its own if it is named.
+    /// Without it the path's ending chooses a built-in provider
+    #[arg(long, value_name = "[NAME=]URL|PROVIDER")]
+    pub(super) to: Vec<String>,
+    /// Listen for other machines too: they can read and send everything that passes
+    #[arg(long)]
+    pub(super) allow_remote: bool,
+    /// Do not verify the upstreams' TLS certificates
+    #[arg(long)]
+    pub(super) insecure: bool,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+    /// Write the session to FILE while it happens
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// text: a report for each call; ndjson: a line for each thing that happens. Without it one line
+    /// for each call on standard error
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(super) output: Option<TapFormat>,
+    /// The severity from which the exit status is 1
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) fail_on: Option<FailOn>,
+    #[command(flatten)]
+    pub(super) lab: LabOptions,
+}
+
+/// How a tap writes what it records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TapFormat {
+    Text,
     Ndjson,
 }
 

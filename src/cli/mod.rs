@@ -16,6 +16,7 @@ mod runner;
 mod send;
 mod show;
 mod signals;
+mod tap;
 mod ui;
 
 use std::io::Write;
@@ -135,6 +136,7 @@ fn run(program: Program) -> Result<Exit, Failure> {
         Some(Command::Compare(args)) => compare::run(global, args),
         Some(Command::Show(args)) => show::run(global, args),
         Some(Command::Export(args)) => export::run(global, args),
+        Some(Command::Tap(args)) => tap::run(global, args),
         Some(Command::Lab(args)) => lab::run(args),
         Some(Command::Explain(args)) => explain::run(global, args),
         Some(Command::Providers(args)) => providers::run(global, args),

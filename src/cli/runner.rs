@@ -76,7 +76,7 @@ struct Open<T> {
 }
 
 /// Whether a file could be made, but there is no room for what should stand in it.
-fn is_full(e: &std::io::Error) -> bool {
+pub(super) fn is_full(e: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -97,6 +97,8 @@ pub struct Request {
     pub url: String,
     /// The headers that were set; the HTTP library adds `host` and `content-length`.
     pub headers: Headers,
+    /// The exact bytes of the head, where they were seen (by the tap); secrets masked.
+    pub raw: Bytes,
     /// The body, byte for byte.
     pub body: Bytes,
     /// The provider's name in the configuration.
@@ -122,6 +124,8 @@ pub struct Head {
     pub version: String,
     /// The header fields.
     pub headers: Headers,
+    /// The exact bytes of the head, where they were seen (by the tap); secrets masked.
+    pub raw: Bytes,
 }
 
 impl Head {

@@ -98,6 +98,9 @@ struct Line<'a> {
     /// Of `note`: the code of the finding that it becomes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     code: Option<String>,
+    /// Of `request` and `head`: the exact bytes of the head, where they were seen.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    raw: Vec<Piece<'a>>,
     /// Of `end`: one of [`EndCause::NAMES`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     cause: Option<String>,
@@ -133,6 +136,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             line.method = Some(r.method.clone());
             line.url = Some(r.url.clone());
             line.headers = Some(r.headers.clone());
+            line.raw = pieces(&r.raw);
             line.provider = Some(r.provider.clone());
             line.dialect = Some(r.dialect.clone());
             line.model = Some(r.model.clone());
@@ -164,6 +168,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             line.status = Some(h.status);
             line.version = Some(h.version.clone());
             line.headers = Some(h.headers.clone());
+            line.raw = pieces(&h.raw);
             "head"
         }
         EntryKind::Body { len, bytes, masked } => {
@@ -230,6 +235,11 @@ fn bytes_into<'a>(line: &mut Line<'a>, bytes: &'a [u8]) {
         line.text = Some(text.into());
         return;
     }
+    line.pieces = Some(pieces(bytes));
+}
+
+/// Bytes as text where they are, and as base64 where they are not.
+fn pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
@@ -247,7 +257,21 @@ fn bytes_into<'a>(line: &mut Line<'a>, bytes: &'a [u8]) {
             }
         }
     }
-    line.pieces = Some(pieces);
+    pieces
+}
+
+/// The bytes that [`pieces`] made pieces of.
+fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(t) => out.extend_from_slice(t.as_bytes()),
+            Piece::Base64 { base64 } => {
+                out.extend(BASE64.decode(base64).map_err(|e| format!("base64: {e}"))?);
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// Why a file could not be read, or where it is damaged.
@@ -378,15 +402,7 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
         if let Some(text) = &line.text {
             return Ok(store.keep(text.as_bytes()));
         }
-        let mut out = Vec::new();
-        for piece in line.pieces.iter().flatten() {
-            match piece {
-                Piece::Text(t) => out.extend_from_slice(t.as_bytes()),
-                Piece::Base64 { base64 } => {
-                    out.extend(BASE64.decode(base64).map_err(|e| format!("base64: {e}"))?);
-                }
-            }
-        }
+        let out = join(line.pieces.as_deref().unwrap_or_default())?;
         Ok(store.keep(&out))
     };
     let what = match line.kind.as_ref() {
@@ -395,6 +411,7 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
             method: line.method.ok_or_else(|| need("method"))?,
             url: line.url.ok_or_else(|| need("url"))?,
             headers: line.headers.unwrap_or_default(),
+            raw: join(&line.raw)?.into(),
             provider: line.provider.unwrap_or_default(),
             dialect: line.dialect.unwrap_or_else(|| "auto".into()),
             model: line.model.unwrap_or_default(),
@@ -415,6 +432,7 @@ fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
             status: line.status.ok_or_else(|| need("status"))?,
             version: line.version.unwrap_or_default(),
             headers: line.headers.unwrap_or_default(),
+            raw: join(&line.raw)?.into(),
         }),
         "body" => {
             let bytes = bytes()?;

@@ -46,6 +46,7 @@ fn entries_come_back() {
             status: 200,
             version: "HTTP/1.1".into(),
             headers: headers.clone(),
+            raw: b"HTTP/1.1 200 OK\r\nA: \xff\r\n\r\n"[..].into(),
         }),
         body(b"data: \xff\xfe caf\xc3").kind,
         EntryKind::Trailers(headers),

@@ -289,7 +289,7 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
             )
         })
         .collect();
-    Some(Head { interim: false, status, version, headers })
+    Some(Head { status, version, headers, ..Head::default() })
 }
 
 #[cfg(test)]

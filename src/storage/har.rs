@@ -346,7 +346,8 @@ fn head(status: u16, of: &Answered, secrets: &Secrets) -> Head {
     for (name, value) in &mut headers {
         *value = mask_header(name, value, secrets);
     }
-    Head { interim: false, status, version: of.http_version.to_ascii_uppercase(), headers }
+    let version = of.http_version.to_ascii_uppercase();
+    Head { status, version, headers, ..Head::default() }
 }
 
 /// Events as a stream would have them.

@@ -186,10 +186,10 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                 .map(|i| i.remote_addr()),
         );
         let head = Head {
-            interim: false,
             status: response.status().as_u16(),
             version: format!("{:?}", response.version()),
             headers: headers(response.headers(), &outgoing.secrets),
+            ..Head::default()
         };
         if (300..400).contains(&head.status)
             && let Some(location) = response.headers().get("location").and_then(|l| l.to_str().ok())

@@ -4,7 +4,7 @@ use crate::inspect::Coding;
 use crate::journal::{Head, RUN, Secrets};
 
 /// Undoes a body's content coding beside the recording, only to see whether a secret is in it.
-pub(super) struct Coded {
+pub(crate) struct Coded {
     coding: Coding,
     secrets: Secrets,
     /// What was decoded last: a run can begin in it.
@@ -15,7 +15,7 @@ pub(super) struct Coded {
 
 impl Coded {
     /// Of a body that is coded, where there is a secret to be found.
-    pub(super) fn of(head: &Head, secrets: &Secrets) -> Option<Self> {
+    pub(crate) fn of(head: &Head, secrets: &Secrets) -> Option<Self> {
         // zstd is decoded when it is over, and it is too late then.
         let coding = head.header("content-encoding").and_then(Coding::of);
         let coding = coding.filter(|c| c.name() != "zstd")?;
@@ -26,7 +26,7 @@ impl Coded {
     /// Takes the next read, and gives how many bytes at its beginning may be kept: all, until a byte
     /// completes a run of a secret in what is decoded. From that byte on none, for what follows
     /// cannot be decoded without it.
-    pub(super) fn keeps(&mut self, read: &[u8]) -> usize {
+    pub(crate) fn keeps(&mut self, read: &[u8]) -> usize {
         if self.found {
             return 0;
         }
@@ -43,7 +43,7 @@ impl Coded {
     }
 
     /// What the user is told, once, when something is withheld.
-    pub(super) fn note(&mut self) -> Option<String> {
+    pub(crate) fn note(&mut self) -> Option<String> {
         let tell = self.found && !std::mem::replace(&mut self.told, true);
         tell.then(|| {
             format!(

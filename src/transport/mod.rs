@@ -11,7 +11,9 @@ mod tls;
 
 pub use crate::clock::Clock;
 pub use body_size::{filler, pad};
+pub(crate) use coded::Coded;
 pub use engine::Engine;
+pub(crate) use tls::config as tls_config;
 
 pub use crate::action::Draft;
 use crate::journal::{Entry, ExchangeId};

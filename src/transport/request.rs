@@ -176,6 +176,7 @@ pub fn resolve(
         model: secrets.mask(&model),
         masked,
         warnings,
+        ..Request::default()
     };
     Ok(Outgoing {
         method,
@@ -346,6 +347,37 @@ pub(crate) fn mask_header(name: &str, value: &str, secrets: &Secrets) -> String 
     }
     let secret = credential(value);
     value.replacen(secret, &"*".repeat(secret.chars().count()), usize::from(!secret.is_empty()))
+}
+
+/// The bytes of a head with its secrets masked: as long as before, line for line.
+pub(crate) fn mask_raw_head(raw: &[u8], secrets: &Secrets) -> Bytes {
+    let mut out = Vec::with_capacity(raw.len());
+    for (i, line) in raw.split_inclusive(|b| *b == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(line);
+        let masked = match text.split_once(':').filter(|_| i > 0) {
+            Some((name, rest)) => {
+                let value = rest.trim();
+                let shown = mask_header(name.trim(), value, secrets);
+                let at = rest.len() - rest.trim_start().len();
+                format!("{name}:{}{shown}{}", &rest[..at], &rest[at + value.len()..])
+            }
+            // A request line has the target between spaces.
+            None => {
+                text.split(' ').map(|part| mask_query(part, secrets)).collect::<Vec<_>>().join(" ")
+            }
+        };
+        if masked.len() == line.len() {
+            out.extend_from_slice(masked.as_bytes());
+        } else if *masked == *text {
+            out.extend_from_slice(line);
+        } else {
+            // Odd bytes in a line with a secret: none of it is kept but its end.
+            let end = line.iter().rev().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            out.resize(out.len() + line.len() - end, b'*');
+            out.extend_from_slice(&line[line.len() - end..]);
+        }
+    }
+    out.into()
 }
 
 fn mask_url(url: &url::Url, secrets: &Secrets) -> String {

@@ -15,7 +15,7 @@ use super::request::{HttpVersion, Transport};
 ///
 /// # Errors
 /// A sentence, when `--ca-cert` cannot be read, or the crypto provider has no usable version.
-pub(super) fn config(transport: &Transport) -> Result<ClientConfig, String> {
+pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -19,6 +19,7 @@ const LAYERS: &[&str] = &[
     "transport",
     "storage",
     "lab",
+    "tap",
     "report",
     "tui",
     "cli",

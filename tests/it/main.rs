@@ -19,4 +19,5 @@ mod repeat;
 mod scenarios;
 mod sdks;
 mod support;
+mod tap;
 mod transport;

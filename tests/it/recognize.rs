@@ -302,7 +302,7 @@ fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
         };
         push(&mut i, EntryKind::Request(Box::new(request)));
         let headers = header.map(|h| (h.to_owned(), "1".to_owned())).into_iter().collect();
-        let head = Head { interim: false, status: 200, version: "HTTP/1.1".into(), headers };
+        let head = Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() };
         push(&mut i, EntryKind::Head(head));
         let body = events(&[r#"{"x_groq":{},"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
         push(

@@ -58,10 +58,10 @@ pub(crate) fn exchange<T: AsRef<[u8]>>(x: u32, pieces: &[T]) -> Vec<Entry> {
         ..Request::default()
     };
     let head = Head {
-        interim: false,
         status: 200,
         version: "HTTP/1.1".into(),
         headers: headers(&[("content-type", "text/event-stream")]),
+        ..Head::default()
     };
     let mut entries = vec![
         entry(0, EntryKind::Request(Box::new(request))),

@@ -57,7 +57,7 @@ pub(super) fn spoken(
         ..Default::default()
     })));
     let headers = vec![("content-type".to_owned(), kind.to_owned())];
-    push(EntryKind::Head(Head { interim: false, status, version: "HTTP/1.1".into(), headers }));
+    push(EntryKind::Head(Head { status, version: "HTTP/1.1".into(), headers, ..Head::default() }));
     for piece in pieces {
         let bytes = Bytes::copy_from_slice(piece.as_bytes());
         push(EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
@@ -185,10 +185,10 @@ fn a_stream_that_is_only_behind_is_not_accused() {
     let a = stream(&sound());
     let mut b = Inspection::new(Arc::new(Options::default()));
     let head = Head {
-        interim: false,
         status: 200,
         version: "HTTP/1.1".into(),
         headers: vec![("content-type".to_owned(), "text/event-stream".to_owned())],
+        ..Head::default()
     };
     b.push(&Entry { exchange: 0, at: Some(1), kind: EntryKind::Request(Box::default()) });
     b.push(&Entry { exchange: 0, at: Some(2), kind: EntryKind::Head(head) });
@@ -523,8 +523,7 @@ fn what_a_retry_sent_is_compared_too() {
             ..Default::default()
         };
         i.push(&Entry { exchange: 0, at: Some(from), kind: EntryKind::Request(Box::new(request)) });
-        let head =
-            Head { interim: false, status: 422, version: "HTTP/1.1".into(), headers: vec![] };
+        let head = Head { status: 422, version: "HTTP/1.1".into(), ..Head::default() };
         i.push(&Entry { exchange: 0, at: Some(to), kind: EntryKind::Head(head) });
         let end = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
         i.push(&Entry { exchange: 0, at: Some(to), kind: end });

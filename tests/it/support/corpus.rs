@@ -263,7 +263,7 @@ impl Case {
             headers.push(("cache-control".into(), "no-cache".into()));
         }
         headers.retain(|h| !h.1.is_empty());
-        Some(Head { status, version: self.version.clone(), headers, interim: false })
+        Some(Head { status, version: self.version.clone(), headers, ..Head::default() })
     }
 }
 

@@ -1,0 +1,297 @@
+//! `sselens tap`: what another program sends and receives.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
+use super::args::{FailOn, Format, Global, Output, Tap as Args, TapFormat};
+use super::output::Printer;
+use super::runner::is_full;
+use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
+use crate::config::Config;
+use crate::inspect::Inspection;
+use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::lab;
+use crate::storage::Recorder;
+use crate::tap::{News, Options, Routes, Tap, Upstream};
+use crate::text;
+use crate::transport::Clock;
+use crate::transport::request::Transport;
+
+/// How many entries wait to be written before the tap's observer does.
+const QUEUE: usize = 4096;
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let config = super::load(global)?;
+    let listen = args.listen;
+    if !listen.ip().is_loopback() && !args.allow_remote {
+        let why = format!(
+            "--listen {listen}: other machines could read and send everything that passes; \
+             --allow-remote allows it"
+        );
+        return Err(why.into());
+    }
+    let transport = Transport {
+        insecure: args.insecure,
+        ca_cert: args.ca_cert.clone(),
+        ..Transport::default()
+    };
+    let lab = lab(args, &config)?;
+    let routes = routes(args, &config, lab.as_ref().map(|l| l.addr))?;
+    let mut session = Session::new(global, args, &config)?;
+    let told = upstreams(&routes);
+    let (tap, mut news) = session.start(Options { listen, routes, transport })?;
+    global.say(&format!("tap on {} → {told}", tap.url()));
+    if args.insecure {
+        global.say("!! TLS certificates are not verified (--insecure)");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let result = runtime.block_on(session.follow(&mut news, signals::wait()));
+    drop_while_closing(tap, news, &mut session, &runtime);
+    let exit = result?;
+    Ok(session.close(exit))
+}
+
+/// The tap is closed while what it still has to say is listened to.
+fn drop_while_closing(
+    tap: Tap,
+    mut news: mpsc::Receiver<News>,
+    session: &mut Session<'_>,
+    runtime: &tokio::runtime::Runtime,
+) {
+    let closing = std::thread::spawn(move || tap.close());
+    while let Some(news) = runtime.block_on(news.recv()) {
+        // Nobody may be reading any more; the session's file is written all the same.
+        let _ = session.take(news);
+    }
+    // A panic in it was told by the panic hook.
+    let _ = closing.join();
+}
+
+/// The embedded provider, where one of the upstreams is it.
+fn lab(args: &Args, config: &Config) -> Result<Option<lab::Running>, Failure> {
+    let is_lab = |to: &String| {
+        let (_, place) = name_and_place(to);
+        config.providers.get(place).is_some_and(|p| p.is_lab())
+    };
+    let lab = args.to.iter().any(is_lab).then(|| lab::start(args.lab.options())).transpose();
+    lab.map_err(|e| Failure::Usage(format!("the lab: {e}")))
+}
+
+/// `NAME=PLACE`, or only a place. An address may hold `=` itself.
+fn name_and_place(to: &str) -> (Option<&str>, &str) {
+    match to.split_once('=') {
+        Some((name, place)) if !name.contains(['/', ':', '?']) => (Some(name), place),
+        _ => (None, to),
+    }
+}
+
+/// The upstreams that the arguments name.
+fn routes(args: &Args, config: &Config, lab: Option<SocketAddr>) -> Result<Routes, Failure> {
+    let mut named: Vec<Upstream> = Vec::new();
+    for to in &args.to {
+        let (name, place) = name_and_place(to);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_some_and(|n| n.is_empty() || !n.chars().all(is_name)) {
+            let why = format!("--to {to:?}: a name has letters, digits, `-`, `_` and `.`");
+            return Err(why.into());
+        }
+        let upstream = match place.contains("://") {
+            true => {
+                let default = format!("up{}", named.len());
+                Upstream::at(name.unwrap_or(&default), place)
+            }
+            false => Upstream::of_provider(name.unwrap_or(place), place, config, lab),
+        };
+        let upstream = upstream.map_err(|why| format!("--to {to}: {why}"))?;
+        if named.iter().any(|u| u.name == upstream.name) {
+            return Err(format!("--to: two upstreams are named {:?}", upstream.name).into());
+        }
+        named.push(upstream);
+    }
+    let routes = Routes::to(named);
+    Ok(if args.to.is_empty() { routes.with_suffixes(config) } else { routes })
+}
+
+/// The upstreams in one line.
+fn upstreams(routes: &Routes) -> String {
+    let named = routes.named();
+    if named.is_empty() {
+        return "the provider that the path names (OpenAI, Anthropic, Gemini, Ollama, …)".into();
+    }
+    let one = |(i, u): (usize, &std::sync::Arc<Upstream>)| match (i, named.len()) {
+        (_, 1) => u.origin.url(),
+        (0, _) => format!("{} (/{} and /)", u.origin.url(), u.name),
+        _ => format!("{} (/{})", u.origin.url(), u.name),
+    };
+    named.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What is done with what the tap records: it is saved, printed and summed up.
+struct Session<'a> {
+    global: &'a Global,
+    clock: Clock,
+    recorder: Option<Recorder>,
+    troubles: mpsc::UnboundedReceiver<String>,
+    printer: Printer,
+    /// Each call gets a line on standard error.
+    lines: bool,
+    save_failed: bool,
+    /// The session's file could not be written, and no exchange has told so yet.
+    untold: Option<String>,
+    fail_on: Option<FailOn>,
+}
+
+impl<'a> Session<'a> {
+    fn new(global: &'a Global, args: &Args, config: &Config) -> Result<Self, Failure> {
+        let clock = Clock::start();
+        let (trouble, troubles) = mpsc::unbounded_channel();
+        let recorder = match &args.save {
+            Some(file) => {
+                let lost = trouble.clone();
+                let tell = move |text| drop(trouble.send(text));
+                let recorder =
+                    Recorder::start(clock.created(), None, tell).map_err(|e| e.to_string())?;
+                match recorder.also(file) {
+                    Ok(_) => {}
+                    Err(e) if is_full(&e) => {
+                        // The receiver is alive here.
+                        let _ = lost.send(format!("{}: {e}; nothing is saved", file.display()));
+                    }
+                    Err(e) => return Err(format!("--save {}: {e}", file.display()).into()),
+                }
+                Some(recorder)
+            }
+            None => None,
+        };
+        let format = match args.output {
+            Some(TapFormat::Ndjson) => Format::Ndjson,
+            Some(TapFormat::Text) | None => Format::Text,
+        };
+        let fail_on = args.fail_on.unwrap_or(FailOn::Error);
+        let output = Output { output: format, force: false, fail_on };
+        let printer = Printer::new(global, &output, config)?;
+        let lines = args.output != Some(TapFormat::Text);
+        Ok(Self {
+            global,
+            clock,
+            recorder,
+            troubles,
+            printer: if lines { printer.keeping() } else { printer },
+            lines,
+            save_failed: false,
+            untold: None,
+            fail_on: args.fail_on,
+        })
+    }
+
+    /// Starts a tap whose entries are saved before they come as news.
+    fn start(&self, options: Options) -> Result<(Tap, mpsc::Receiver<News>), Failure> {
+        let (tell, news) = mpsc::channel(QUEUE);
+        let write = self.recorder.as_ref().map(Recorder::writer);
+        let tap = Tap::start(options, self.clock, move |news: News| {
+            if let (Some(write), News::Entry(entry)) = (&write, &news) {
+                write(entry);
+            }
+            // Nobody listens any more when the program is about to end.
+            let _ = tell.blocking_send(news);
+        })?;
+        Ok((tap, news))
+    }
+
+    /// Takes in what the tap tells until `stop` comes.
+    async fn follow(
+        &mut self,
+        news: &mut mpsc::Receiver<News>,
+        stop: impl Future<Output = Exit>,
+    ) -> Result<Exit, Failure> {
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                exit = &mut stop => return Ok(exit),
+                Some(text) = self.troubles.recv() => self.lost(text),
+                news = news.recv() => match news {
+                    Some(news) => self.take(news)?,
+                    None => return Ok(Exit::Ok),
+                },
+            }
+        }
+    }
+
+    /// The file cannot be written any more.
+    fn lost(&mut self, text: String) {
+        alarm(&text);
+        self.save_failed = true;
+        self.untold = Some(text);
+    }
+
+    fn take(&mut self, news: News) -> Result<(), Failure> {
+        let entry = match news {
+            News::Entry(entry) => entry,
+            News::Trouble(text) => {
+                self.global.say(&text);
+                return Ok(());
+            }
+        };
+        if let (Some(recorder), EntryKind::End { .. }) = (&self.recorder, &entry.kind) {
+            // Whether all of it could be saved is known before its end is told.
+            recorder.written();
+            while let Ok(text) = self.troubles.try_recv() {
+                self.lost(text);
+            }
+        }
+        if let Some(text) = self.untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_))) {
+            let kind = EntryKind::Note { code: SAVE_FAILED.into(), text };
+            self.printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind })?;
+        }
+        if self.printer.take(&entry)? && self.lines {
+            let x = entry.exchange;
+            if let Some(seen) = self.printer.withdraw(x) {
+                self.global.say(&line(x, &seen));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all is written, and returns the exit status.
+    fn close(mut self, exit: Exit) -> Exit {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.close();
+        }
+        while let Ok(text) = self.troubles.try_recv() {
+            self.lost(text);
+        }
+        // A reader that has left is no failure.
+        let _ = std::io::stdout().flush();
+        match exit {
+            Exit::Ok if self.save_failed => Exit::Found,
+            Exit::Ok if self.fail_on.is_some() => self.printer.exit(),
+            other => other,
+        }
+    }
+}
+
+/// One call in one line.
+fn line(x: ExchangeId, seen: &Inspection) -> String {
+    let request = seen.request.as_deref();
+    let method = request.map_or("?", |r| r.method.as_str());
+    let url = request.and_then(|r| url::Url::parse(&r.url).ok());
+    let path = url.as_ref().map_or("", |u| u.path());
+    let model = request.map(|r| r.model.as_str()).filter(|m| !m.is_empty());
+    let status = seen.status().map_or_else(|| "–".to_owned(), |s| s.to_string());
+    let time = seen.timing.request.zip(seen.timing.end).map(|(from, to)| to.saturating_sub(from));
+    let mut line = format!("#{x}  {} {}", text::preview(method, 12), text::preview(path, 60));
+    if let Some(model) = model {
+        line += &format!("  {}", text::preview(model, 40));
+    }
+    line += &format!("  {status}");
+    if let Some(time) = time {
+        line += &format!("  {:.2} s", time as f64 / 1e6);
+    }
+    format!("{line}  {}", seen.verdict())
+}

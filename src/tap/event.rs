@@ -1,0 +1,135 @@
+//! What the pump hands to the observer: copies, in the order in which things happened.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::link::{Dialed, NoLink};
+use super::request::Seen;
+use super::route::Upstream;
+use crate::journal::Micros;
+
+/// Which connection of a client, counted from 0.
+pub(super) type ConnectionId = u64;
+
+/// One thing that happened on a connection.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) connection: ConnectionId,
+    pub(super) at: Micros,
+    pub(super) kind: EventKind,
+}
+
+#[derive(Debug)]
+pub(super) enum EventKind {
+    /// The connection's first upstream, or another one.
+    Open { responses: Arc<Progress> },
+    /// A request line was read and is forwarded; `url` is where to.
+    Request { method: String, url: String, upstream: Arc<Upstream>, began: Micros },
+    /// More of the request.
+    RequestPart(Seen),
+    /// The connection to the upstream stands.
+    Dialed(Dialed),
+    /// It does not.
+    NoLink(Dialed, NoLink),
+    /// One read from the upstream.
+    Response(Bytes),
+    /// One side closed its sending side.
+    Fin(Party),
+    /// One side reset the connection; the words are the system's.
+    Reset(Party, String),
+    /// Nothing more happens on this connection, or with this upstream of it.
+    Closed,
+    /// Something that belongs to no exchange, for people.
+    Trouble(String),
+}
+
+impl EventKind {
+    /// How many bytes of the wire it holds.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Response(bytes) | Self::RequestPart(Seen::Data(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// One side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Party {
+    Client,
+    Server,
+}
+
+/// How many responses of a connection are complete, told by the observer to the pump.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    complete: AtomicU32,
+    lost: AtomicBool,
+    changed: Notify,
+}
+
+impl Progress {
+    pub(super) fn one_more(&self) {
+        self.complete.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Nobody can tell any more where a response ends.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Waits until so many are complete; false if that cannot be known any more.
+    pub(super) async fn reaches(&self, count: u32) -> bool {
+        loop {
+            if self.complete.load(Ordering::Relaxed) >= count {
+                return true;
+            }
+            if self.lost.load(Ordering::Relaxed) {
+                return false;
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// How many bytes were read and not yet looked at by the observer, and the bound of that.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    bytes: AtomicUsize,
+    less: Notify,
+}
+
+/// The most bytes that wait for the observer before the pump pauses.
+const MOST: usize = 64 << 20;
+
+impl Backlog {
+    pub(super) fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > MOST && before - bytes <= MOST {
+            self.less.notify_waiters();
+        }
+    }
+
+    /// Waits until there is room; whether it had to.
+    pub(super) async fn room(&self) -> bool {
+        let mut waited = false;
+        loop {
+            let less = self.less.notified();
+            if self.bytes.load(Ordering::Relaxed) <= MOST {
+                return waited;
+            }
+            waited = true;
+            // Asked again after a while: a notice can come between the look and the wait.
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(50), less).await;
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Where a body ends: the framing of HTTP/1.1, read from a copy and never judged.
+//!
+//! Everything that any common client accepts is accepted here (line feeds alone, extensions, leading
+//! zeros); where nothing can be made of the bytes the reader says so and looks no further.
+
+use std::ops::Range;
+
+/// How the end of a body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is no body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// It ends with the connection.
+    UntilClose,
+}
+
+/// One thing in a body; ranges are of the bytes that were fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Bytes of the body.
+    Data(Range<usize>),
+    /// A chunk's extension, without its semicolon.
+    Extension(Vec<u8>),
+    /// The trailer section, with its blank line.
+    Trailers(Vec<u8>),
+    /// The body is complete.
+    End,
+    /// These bytes are no body in this framing; a sentence says why.
+    Lost(String),
+}
+
+/// The longest line of a chunked body that is looked at, in bytes.
+const MAX_LINE: usize = 1 << 20;
+
+/// Reads one body.
+#[derive(Debug)]
+pub(super) struct Body {
+    state: State,
+    line: Vec<u8>,
+    trailers: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Length(u64),
+    Size,
+    Chunk(u64),
+    ChunkEnd,
+    Trailers,
+    UntilClose,
+    Done,
+    Lost,
+}
+
+impl Body {
+    /// A body of this framing.
+    pub(super) fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(n) => State::Length(n),
+            Framing::Chunked => State::Size,
+            Framing::UntilClose => State::UntilClose,
+        };
+        Self { state, line: Vec::new(), trailers: Vec::new() }
+    }
+
+    /// Whether it is complete.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether it ends with the connection.
+    pub(super) fn is_until_close(&self) -> bool {
+        self.state == State::UntilClose
+    }
+
+    /// Whether the reader has given up on it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.state == State::Lost
+    }
+
+    /// Reads on, and returns how many of these bytes belong to the body: what follows its end does
+    /// not. `found` gets its parts in order; [`Part::End`] is not among them where a body has no
+    /// byte at all.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut found: impl FnMut(Part)) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            match self.state {
+                State::Done => return at,
+                State::Lost => return bytes.len(),
+                State::UntilClose => {
+                    found(Part::Data(at..bytes.len()));
+                    at = bytes.len();
+                }
+                State::Length(left) | State::Chunk(left) => {
+                    let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    found(Part::Data(at..at + take));
+                    at += take;
+                    let left = left - take as u64;
+                    self.state = match (self.state, left) {
+                        (State::Length(_), 0) => {
+                            found(Part::End);
+                            State::Done
+                        }
+                        (State::Length(_), left) => State::Length(left),
+                        (_, 0) => State::ChunkEnd,
+                        (_, left) => State::Chunk(left),
+                    };
+                }
+                State::Size | State::ChunkEnd | State::Trailers => {
+                    let Some(end) = memchr::memchr(b'\n', rest) else {
+                        self.line.extend_from_slice(rest);
+                        if self.line.len() > MAX_LINE {
+                            self.lose("a line of the chunked body is longer than 1 MiB", found);
+                        }
+                        return bytes.len();
+                    };
+                    self.line.extend_from_slice(&rest[..=end]);
+                    at += end + 1;
+                    let line = std::mem::take(&mut self.line);
+                    if let Err(why) = self.line(&line, &mut found) {
+                        self.lose(&why, &mut found);
+                        return bytes.len();
+                    }
+                }
+            }
+        }
+        at
+    }
+
+    fn lose(&mut self, why: &str, mut found: impl FnMut(Part)) {
+        self.state = State::Lost;
+        found(Part::Lost(why.to_owned()));
+    }
+
+    /// One line of a chunked body, with its line end.
+    fn line(&mut self, line: &[u8], found: &mut impl FnMut(Part)) -> Result<(), String> {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        match self.state {
+            State::ChunkEnd if text.is_empty() => self.state = State::Size,
+            State::ChunkEnd => {
+                return Err(format!("invalid chunk: its data is followed by {}", shown(text)));
+            }
+            State::Trailers => {
+                self.trailers.extend_from_slice(line);
+                if text.is_empty() {
+                    let trailers = std::mem::take(&mut self.trailers);
+                    // A blank line alone is no trailer section.
+                    if trailers.len() > line.len() {
+                        found(Part::Trailers(trailers));
+                    }
+                    found(Part::End);
+                    self.state = State::Done;
+                }
+            }
+            _ => {
+                let (size, extension) = match memchr::memchr(b';', text) {
+                    Some(at) => (&text[..at], Some(&text[at + 1..])),
+                    None => (text, None),
+                };
+                let size = size.trim_ascii();
+                let digits = std::str::from_utf8(size).ok().map(|s| s.trim_start_matches('0'));
+                let n = match digits {
+                    _ if size.is_empty() => None,
+                    Some("") => Some(0),
+                    Some(d) if d.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                        u64::from_str_radix(d, 16).ok()
+                    }
+                    _ => None,
+                };
+                let n = n.ok_or_else(|| format!("invalid chunk size {}", shown(text)))?;
+                if let Some(extension) = extension {
+                    found(Part::Extension(extension.to_vec()));
+                }
+                self.state = if n == 0 { State::Trailers } else { State::Chunk(n) };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    format!("{:?}", crate::text::preview(&String::from_utf8_lossy(bytes), 40))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of a body fed in pieces of `size`, data joined, and how much was left over.
+    fn read(framing: Framing, bytes: &[u8], size: usize) -> (Vec<u8>, Vec<Part>, usize) {
+        let mut body = Body::new(framing);
+        let (mut data, mut parts, mut used) = (Vec::new(), Vec::new(), 0);
+        for piece in bytes.chunks(size) {
+            let n = body.feed(piece, |part| match part {
+                Part::Data(range) => data.extend_from_slice(&piece[range]),
+                other => parts.push(other),
+            });
+            used += n;
+            if n < piece.len() {
+                break;
+            }
+        }
+        (data, parts, bytes.len() - used)
+    }
+
+    #[test]
+    fn a_chunked_body_is_read_however_it_is_cut() {
+        let wire =
+            b"4\r\nwiki\r\n0005 ; n=\"v\"\r\npedia\r\nb\nin \r\nchunks\r\n0\r\nA: b\r\n\r\nHTTP/1.1 200";
+        for size in 1..wire.len() {
+            let (data, parts, left) = read(Framing::Chunked, wire, size);
+            assert_eq!(data, b"wikipediain \r\nchunks", "{size}");
+            let expected = [
+                Part::Extension(b" n=\"v\"".to_vec()),
+                Part::Trailers(b"A: b\r\n\r\n".to_vec()),
+                Part::End,
+            ];
+            assert_eq!(parts, expected, "{size}");
+            assert_eq!(left, 12);
+        }
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_said_once() {
+        for (wire, why) in [
+            (&b"zz\r\nabc\r\n"[..], "invalid chunk size \"zz\""),
+            (b"1\r\nab\r\n", "invalid chunk: its data is followed by \"b\""),
+            (b"\r\n", "invalid chunk size \"\""),
+            (b"fffffffffffffffff\r\n", "invalid chunk size \"fffffffffffffffff\""),
+            (b"+1\r\n", "invalid chunk size \"+1\""),
+        ] {
+            let (_, parts, left) = read(Framing::Chunked, wire, 2);
+            assert_eq!((parts, left), (vec![Part::Lost(why.into())], 0));
+        }
+    }
+
+    #[test]
+    fn a_length_ends_where_it_says() {
+        let (data, parts, left) = read(Framing::Length(5), b"hello more", 3);
+        assert_eq!((data, parts), (b"hello".to_vec(), vec![Part::End]));
+        assert_eq!(left, 5);
+        assert!(Body::new(Framing::Length(0)).is_done() && Body::new(Framing::None).is_done());
+    }
+}

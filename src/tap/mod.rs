@@ -1,0 +1,197 @@
+//! The tap: a reverse proxy that forwards bytes and records a copy.
+//!
+//! It is a pump with an observer, and not a client joined to a server: what the pump reads it writes,
+//! and nothing of HTTP is undone and made again on the way. Only the target's prefix and the value of
+//! `Host` change.
+//!
+//! ```text
+//! client ⇄ connection ⇄ upstream        a thread that reads, stamps and forwards
+//!              │ copies, with times
+//!              ▼
+//!          observer → entries           a thread that reads HTTP and masks secrets
+//! ```
+
+mod connection;
+mod event;
+mod framing;
+mod head;
+mod link;
+mod observer;
+mod record;
+mod request;
+mod response;
+mod route;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use observer::News;
+pub use route::{Origin, Route, Routes, Upstream};
+
+use crate::journal::Micros;
+use crate::transport::Clock;
+use crate::transport::request::Transport;
+use event::{Backlog, ConnectionId, Event, EventKind};
+
+/// How many connections are served at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// How a tap works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where requests go.
+    pub routes: Routes,
+    /// How certificates of upstreams are verified.
+    pub transport: Transport,
+}
+
+/// A tap that runs. [`Tap::close`] breaks its connections off.
+#[derive(Debug)]
+pub struct Tap {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    cancel: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What all connections share.
+struct Shared {
+    clock: Clock,
+    routes: Routes,
+    tls: Arc<rustls::ClientConfig>,
+    events: std::sync::mpsc::Sender<Event>,
+    backlog: Arc<Backlog>,
+    addr: SocketAddr,
+    /// Whether requests for other hosts are passed on: only for clients on this machine.
+    may_proxy: bool,
+}
+
+impl Tap {
+    /// Starts listening; what happens is handed to `news`, in order, on a thread of the tap's.
+    ///
+    /// # Errors
+    /// A sentence, when the address is taken or the certificates cannot be read.
+    pub fn start(
+        options: Options,
+        clock: Clock,
+        news: impl FnMut(News) + Send + 'static,
+    ) -> Result<Self, String> {
+        let listen = options.listen;
+        let bad = |e: std::io::Error| format!("--listen {listen}: {e}");
+        let listener = std::net::TcpListener::bind(listen).map_err(bad)?;
+        listener.set_nonblocking(true).map_err(bad)?;
+        let addr = listener.local_addr().map_err(bad)?;
+        let mut tls = crate::transport::tls_config(&options.transport)?;
+        // What the client speaks is what the upstream gets.
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| e.to_string())?;
+        let (events, queue) = std::sync::mpsc::channel();
+        let backlog = Arc::new(Backlog::default());
+        let observer = observer::Observer::new(Arc::clone(&backlog), news);
+        let shared = move || Shared {
+            clock,
+            routes: options.routes,
+            tls: Arc::new(tls),
+            events,
+            backlog,
+            addr,
+            may_proxy: addr.ip().is_loopback(),
+        };
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let observing = thread("observer").spawn(move || observer.run(&queue));
+        let observing = observing.map_err(|e| e.to_string())?;
+        let pump = thread("pump").spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => accept(listener, Rc::new(shared()), stop).await,
+                    Err(e) => drop(e),
+                }
+            });
+            // A look-up of a name cannot be stopped, and nobody waits for its answer any more.
+            runtime.shutdown_background();
+        });
+        let pump = pump.map_err(|e| e.to_string())?;
+        Ok(Self { addr, cancel, threads: vec![pump, observing] })
+    }
+
+    /// The address for clients, such as `http://127.0.0.1:9200`.
+    pub fn url(&self) -> String {
+        let ip = match self.addr.ip() {
+            ip if ip.is_unspecified() && ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
+    }
+
+    /// Breaks all connections off, and returns when the ends of all exchanges were handed over.
+    pub fn close(mut self) {
+        self.cancel.cancel();
+        for thread in self.threads.drain(..) {
+            // A panic in it was told by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Rc<Shared>, stop: CancellationToken) {
+    let mut connections = tokio::task::JoinSet::new();
+    let mut next: ConnectionId = 0;
+    loop {
+        let room = connections.len() < MAX_CONNECTIONS;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if room => match accepted {
+                Ok((stream, _)) => {
+                    let serve = connection::serve(stream, Rc::clone(&shared), next);
+                    connections.spawn_local(serve);
+                    next += 1;
+                }
+                // The client was quick to leave, or there are no more files, which passes.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+        }
+    }
+}
+
+impl Shared {
+    /// Hands something over to the observer.
+    fn tell(&self, connection: ConnectionId, at: Micros, kind: EventKind) {
+        self.backlog.add(kind.len());
+        // The observer lives as long as there is a sender.
+        let _ = self.events.send(Event { connection, at, kind });
+    }
+
+    /// Waits until the observer is not too far behind.
+    async fn room(&self) {
+        self.backlog.room().await;
+    }
+
+    /// Whether an authority, `host:port`, is the tap's own.
+    fn is_own(&self, authority: &str) -> bool {
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
+        let Some((host, port)) = authority.rsplit_once(':') else { return false };
+        if port.parse() != Ok(self.addr.port()) {
+            return false;
+        }
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<std::net::IpAddr>() {
+            Ok(ip) => ip == self.addr.ip() || ip.is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The observer: reads HTTP from the copies that the pump hands over, and makes entries of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
+use super::head;
+use super::record::{AFTER_BODY, Recording};
+use super::request;
+use super::response::{Responses, Seen, Standing};
+use crate::journal::{EndCause, Entry, ExchangeId, Micros};
+use crate::text::{count, preview};
+
+/// What a tap tells whoever listens.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// An entry, in order of arrival within its exchange.
+    Entry(Entry),
+    /// Something that belongs to no exchange.
+    Trouble(String),
+}
+
+/// Reads what all connections bring.
+pub(super) struct Observer<F> {
+    backlog: Arc<Backlog>,
+    news: F,
+    connections: HashMap<ConnectionId, Connection>,
+    next: ExchangeId,
+}
+
+struct Connection {
+    progress: Arc<Progress>,
+    responses: Responses,
+    /// Those whose responses are not complete, in order of their requests.
+    open: VecDeque<Recording>,
+    /// The number of the last one that is complete.
+    last: Option<ExchangeId>,
+    /// The client closed or reset its side, in words.
+    client_left: Option<&'static str>,
+    upgraded: bool,
+    seen: Vec<Seen>,
+}
+
+impl Connection {
+    fn new(progress: Arc<Progress>) -> Self {
+        Self {
+            progress,
+            responses: Responses::new(),
+            open: VecDeque::new(),
+            last: None,
+            client_left: None,
+            upgraded: false,
+            seen: Vec::new(),
+        }
+    }
+}
+
+impl<F: FnMut(News)> Observer<F> {
+    pub(super) fn new(backlog: Arc<Backlog>, news: F) -> Self {
+        Self { backlog, news, connections: HashMap::new(), next: 0 }
+    }
+
+    /// Takes in everything until the pump has ended.
+    pub(super) fn run(mut self, queue: &Receiver<Event>) {
+        let mut at = 0;
+        while let Ok(event) = queue.recv() {
+            let len = event.kind.len();
+            at = event.at;
+            self.take(event);
+            self.backlog.remove(len);
+        }
+        // The tap was stopped: what was under way is over.
+        for (_, mut connection) in self.connections.drain() {
+            let mut out = |entry| (self.news)(News::Entry(entry));
+            for mut recording in connection.open.drain(..) {
+                recording.finish(at, EndCause::Cancelled, "the tap was stopped", &mut out);
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let Event { connection: id, at, kind } = event;
+        match kind {
+            EventKind::Open { responses } => {
+                self.connections.insert(id, Connection::new(responses));
+            }
+            EventKind::Trouble(text) => (self.news)(News::Trouble(text)),
+            EventKind::Closed => {
+                let Some(mut connection) = self.connections.remove(&id) else { return };
+                let mut out = |entry| (self.news)(News::Entry(entry));
+                let why = connection.client_left.unwrap_or("the connection was given up");
+                for mut recording in connection.open.drain(..) {
+                    recording.finish(at, EndCause::Cancelled, why, &mut out);
+                }
+            }
+            EventKind::Request { method, url, upstream, began } => {
+                let Some(connection) = self.connections.get_mut(&id) else { return };
+                let recording = Recording::new(self.next, began, &method, &url, &upstream);
+                self.next += 1;
+                connection.responses.expect(recording.expected);
+                connection.open.push_back(recording);
+            }
+            other => {
+                let Some(connection) = self.connections.get_mut(&id) else { return };
+                let mut trouble = None;
+                let mut out = |entry| (self.news)(News::Entry(entry));
+                match other {
+                    EventKind::RequestPart(seen) => {
+                        if connection.upgraded && matches!(seen, request::Seen::Lost(_)) {
+                            return;
+                        }
+                        if let Some(recording) = connection.open.back_mut() {
+                            recording.request(at, seen, &mut out);
+                        }
+                    }
+                    EventKind::Dialed(dialed) => {
+                        if let Some(recording) = connection.open.front_mut() {
+                            recording.dialed(dialed, &mut out);
+                        }
+                    }
+                    EventKind::NoLink(dialed, no) => {
+                        if let Some(mut recording) = connection.open.pop_front() {
+                            recording.dialed(dialed, &mut out);
+                            recording.no_link(at, no, &mut out);
+                        }
+                    }
+                    EventKind::Response(bytes) => {
+                        trouble = connection.response(at, bytes, &mut out);
+                    }
+                    EventKind::Fin(Party::Client) => {
+                        connection.client_left.get_or_insert("the client closed the connection");
+                    }
+                    EventKind::Reset(Party::Client, _) => {
+                        connection.client_left.get_or_insert("the client reset the connection");
+                    }
+                    EventKind::Fin(Party::Server) => connection.server_ended(at, None, &mut out),
+                    EventKind::Reset(Party::Server, why) => {
+                        connection.server_ended(at, Some(&why), &mut out);
+                    }
+                    EventKind::Open { .. }
+                    | EventKind::Closed
+                    | EventKind::Trouble(_)
+                    | EventKind::Request { .. } => {}
+                }
+                if let Some(trouble) = trouble {
+                    (self.news)(News::Trouble(trouble));
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// One read from the upstream; a sentence about bytes that belong to no exchange under way.
+    fn response(
+        &mut self,
+        at: Micros,
+        bytes: bytes::Bytes,
+        out: &mut impl FnMut(Entry),
+    ) -> Option<String> {
+        let mut seen = std::mem::take(&mut self.seen);
+        self.responses.feed(bytes, &mut seen);
+        let mut trouble = None;
+        let mut parts = seen.drain(..).peekable();
+        while let Some(part) = parts.next() {
+            let Some(recording) = self.open.front_mut() else {
+                if let (Seen::Extra(bytes), Some(x)) = (part, self.last) {
+                    trouble = Some(format!("after the end of exchange {x} came {}", extra(&bytes)));
+                }
+                continue;
+            };
+            match part {
+                Seen::Head { raw, head } => recording.response_head(at, raw, head, out),
+                Seen::Data(bytes) => recording.body(at, bytes, out),
+                Seen::Extension(e) => recording.extension(at, &e, out),
+                Seen::Trailers(t) => recording.trailers(at, head::trailers(&t), out),
+                Seen::Extra(_) => {}
+                Seen::Upgraded => {
+                    self.upgraded = true;
+                    self.progress.lose();
+                }
+                Seen::Lost(why) => {
+                    recording.lose(why);
+                    self.progress.lose();
+                }
+                Seen::End => {
+                    if let Some(Seen::Extra(bytes)) = parts.peek() {
+                        let text = format!("After the end of the body came {}", extra(bytes));
+                        recording.note(at, AFTER_BODY, text, out);
+                        parts.next();
+                    }
+                    self.complete(at, out);
+                }
+            }
+        }
+        drop(parts);
+        self.seen = seen;
+        trouble
+    }
+
+    /// The response at hand is complete.
+    fn complete(&mut self, at: Micros, out: &mut impl FnMut(Entry)) {
+        if let Some(mut recording) = self.open.pop_front() {
+            recording.finish(at, EndCause::Complete, "", out);
+            self.last = Some(recording.number());
+            self.progress.one_more();
+        }
+    }
+
+    /// The upstream closed its sending side, or reset the connection.
+    fn server_ended(&mut self, at: Micros, reset: Option<&str>, out: &mut impl FnMut(Entry)) {
+        let standing = self.responses.standing();
+        self.progress.lose();
+        for (i, mut recording) in self.open.drain(..).enumerate() {
+            // The responses behind the first have not begun.
+            let standing = if i == 0 { standing } else { Standing::BeforeHead };
+            let lost = recording.lost().map(str::to_owned);
+            let (cause, detail) = match (standing, reset) {
+                (Standing::Opaque, _) if self.upgraded => (EndCause::Closed, String::new()),
+                (Standing::Opaque, _) => (EndCause::Protocol, lost.unwrap_or_default()),
+                (Standing::UntilClose, None) => (EndCause::Closed, String::new()),
+                (_, _) if self.client_left.is_some() => {
+                    (EndCause::Cancelled, self.client_left.unwrap_or_default().to_owned())
+                }
+                (_, Some(why)) => (EndCause::Reset, why.to_owned()),
+                (Standing::BeforeHead | Standing::Between, None) => {
+                    (EndCause::ClosedBeforeHead, String::new())
+                }
+                (Standing::InsideHead, None) => (EndCause::ClosedInsideHead, String::new()),
+                (Standing::InsideBody, None) => (EndCause::Truncated, String::new()),
+            };
+            recording.finish(at, cause, &detail, out);
+        }
+    }
+}
+
+/// Bytes that belong to nothing, for people.
+fn extra(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+    format!("{}: {:?}", count(bytes.len() as u64, "more byte"), preview(&text, 60))
+}

@@ -1,0 +1,321 @@
+//! One exchange that is being recorded: what was seen of it becomes entries, secrets masked.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::link::{Dialed, NoLink};
+use super::route::Upstream;
+use super::{head, request, response};
+use crate::journal::{
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets,
+};
+use crate::transport::Coded;
+use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
+
+/// The most bytes of a request's body that are kept.
+const MAX_BODY: usize = 256 << 20;
+
+/// A note that bytes were forwarded and not understood.
+pub(super) const UNREAD: &str = "tap-unread";
+/// A note that something followed the end of the body.
+pub(super) const AFTER_BODY: &str = "bytes-after-body";
+/// A note that chunks had extensions.
+pub(super) const EXTENSION: &str = "chunk-extension";
+
+/// An exchange under way.
+pub(super) struct Recording {
+    x: ExchangeId,
+    began: Micros,
+    /// The request, until it was handed on.
+    request: Option<Request>,
+    body: BytesMut,
+    /// Entries that wait for the request.
+    held: Vec<Entry>,
+    secrets: Secrets,
+    masker: Masker,
+    coded: Option<Coded>,
+    /// What the response is to.
+    pub(super) expected: response::Expected,
+    /// Why nobody can tell any more what the server sends.
+    lost: Option<String>,
+    extensions: u64,
+    over: bool,
+}
+
+impl Recording {
+    pub(super) fn new(
+        x: ExchangeId,
+        began: Micros,
+        method: &str,
+        url: &str,
+        upstream: &Arc<Upstream>,
+    ) -> Self {
+        let provider = match upstream.provider.is_empty() {
+            true => &upstream.name,
+            false => &upstream.provider,
+        };
+        let request = Request {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            provider: provider.clone(),
+            dialect: upstream.dialect.clone(),
+            ..Request::default()
+        };
+        let expected = response::Expected { head: method == "HEAD", connect: method == "CONNECT" };
+        Self {
+            x,
+            began,
+            request: Some(request),
+            body: BytesMut::new(),
+            held: Vec::new(),
+            secrets: Secrets::default(),
+            masker: Masker::default(),
+            coded: None,
+            expected,
+            lost: None,
+            extensions: 0,
+            over: false,
+        }
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> ExchangeId {
+        self.x
+    }
+
+    fn entry(&self, at: Micros, kind: EntryKind) -> Entry {
+        Entry { exchange: self.x, at: Some(at), kind }
+    }
+
+    /// Hands an entry on, behind the request.
+    fn tell(&mut self, at: Micros, kind: EntryKind, out: &mut impl FnMut(Entry)) {
+        let entry = self.entry(at, kind);
+        match self.request {
+            Some(_) => self.held.push(entry),
+            None => out(entry),
+        }
+    }
+
+    pub(super) fn note(
+        &mut self,
+        at: Micros,
+        code: &str,
+        text: String,
+        out: &mut impl FnMut(Entry),
+    ) {
+        let text = self.secrets.mask(&text);
+        self.tell(at, EntryKind::Note { code: code.into(), text }, out);
+    }
+
+    /// More of the request.
+    pub(super) fn request(&mut self, at: Micros, seen: request::Seen, out: &mut impl FnMut(Entry)) {
+        match seen {
+            request::Seen::Head { raw, headers } => {
+                if let Some(request) = &mut self.request {
+                    (request.raw, request.headers) = (raw, headers);
+                }
+            }
+            request::Seen::Data(bytes) => {
+                let room = MAX_BODY.saturating_sub(self.body.len());
+                self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            request::Seen::Extension(e) => {
+                let e = String::from_utf8_lossy(&e).into_owned();
+                let text = format!("A chunk of the request has the extension {e:?}");
+                self.note(at, EXTENSION, text, out);
+            }
+            request::Seen::Trailers(t) => {
+                let t = head::trailers(&t).len();
+                let text = format!("The request has a trailer section of {t} fields");
+                self.note(at, EXTENSION, text, out);
+            }
+            request::Seen::Odd(why) => self.note(at, UNREAD, why, out),
+            request::Seen::End => self.tell_request(out),
+            request::Seen::Lost(why) => {
+                let text = format!("The request was forwarded and not read to its end: {why}");
+                self.note(at, UNREAD, text, out);
+                self.tell_request(out);
+            }
+        }
+    }
+
+    /// The request is as complete as it gets: it is handed on, and what waited for it.
+    fn tell_request(&mut self, out: &mut impl FnMut(Entry)) {
+        let Some(mut request) = self.request.take() else { return };
+        request.body = std::mem::take(&mut self.body).freeze();
+        request.model =
+            model_of(&request.body).or_else(|| model_in(&request.url)).unwrap_or_default();
+        self.secrets = mask_recorded(&mut request);
+        request.raw = mask_raw_head(&request.raw, &self.secrets);
+        self.masker = Masker::new(self.secrets.clone());
+        out(self.entry(self.began, EntryKind::Request(Box::new(request))));
+        // What came with a response was masked by nothing yet.
+        for entry in std::mem::take(&mut self.held) {
+            let at = entry.at.unwrap_or(self.began);
+            match entry.kind {
+                EntryKind::Body { bytes, .. } => self.body(at, bytes, out),
+                EntryKind::Head(head) => self.head(at, head, out),
+                EntryKind::Trailers(headers) => self.trailers(at, headers, out),
+                EntryKind::Note { code, text } => self.note(at, &code, text, out),
+                EntryKind::End { cause, detail } => self.end(at, cause, &detail, out),
+                kind => out(Entry { kind, ..entry }),
+            }
+        }
+    }
+
+    /// How the connection was made.
+    pub(super) fn dialed(&mut self, dialed: Dialed, out: &mut impl FnMut(Entry)) {
+        if let Some((at, addresses)) = dialed.resolved {
+            self.tell(at, EntryKind::Resolved { addresses }, out);
+        }
+        if let Some((at, peer)) = dialed.connected {
+            self.tell(at, EntryKind::Connected { peer: Some(peer) }, out);
+        }
+        if let Some((at, detail)) = dialed.tls {
+            self.tell(at, EntryKind::Tls { detail }, out);
+        }
+    }
+
+    /// There is no connection.
+    pub(super) fn no_link(&mut self, at: Micros, no: NoLink, out: &mut impl FnMut(Entry)) {
+        self.finish(at, no.cause, &no.why, out);
+    }
+
+    /// A response head, as it is on the wire.
+    pub(super) fn response_head(
+        &mut self,
+        at: Micros,
+        raw: Bytes,
+        head: response::ParsedHead,
+        out: &mut impl FnMut(Entry),
+    ) {
+        let interim = (100..200).contains(&head.status) && head.status != 101;
+        let head = Head {
+            interim,
+            status: head.status,
+            version: head.version,
+            headers: head.headers,
+            raw,
+        };
+        self.head(at, head, out);
+    }
+
+    fn head(&mut self, at: Micros, mut head: Head, out: &mut impl FnMut(Entry)) {
+        if self.request.is_none() {
+            self.coded = Coded::of(&head, &self.secrets).or(self.coded.take());
+            mask(&mut head.headers, &self.secrets);
+            head.raw = mask_raw_head(&head.raw, &self.secrets);
+        }
+        self.tell(at, EntryKind::Head(head), out);
+    }
+
+    /// Bytes of the response's body.
+    pub(super) fn body(&mut self, at: Micros, mut bytes: Bytes, out: &mut impl FnMut(Entry)) {
+        let len = bytes.len() as u32;
+        if self.request.is_some() {
+            return self.tell(at, EntryKind::Body { len, bytes, masked: Vec::new() }, out);
+        }
+        let keep = self.coded.as_mut().map_or(bytes.len(), |c| c.keeps(&bytes));
+        let withheld = bytes.split_off(keep).len();
+        let (mut bytes, mut masked) = self.masker.feed(bytes);
+        if withheld > 0 {
+            let (stars, span) = self.masker.withhold(withheld);
+            bytes = [bytes, stars].concat().into();
+            masked.extend(span);
+        }
+        out(self.entry(at, EntryKind::Body { len, bytes, masked }));
+        if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
+            self.note(at, "body-withheld", text, out);
+        }
+    }
+
+    /// A chunk of the response has an extension; it is noted once.
+    pub(super) fn extension(&mut self, at: Micros, e: &[u8], out: &mut impl FnMut(Entry)) {
+        self.extensions += 1;
+        if self.extensions == 1 {
+            let e = crate::text::preview(&String::from_utf8_lossy(e), 60);
+            self.note(at, EXTENSION, format!("A chunk has the extension {e:?}"), out);
+        }
+    }
+
+    pub(super) fn trailers(
+        &mut self,
+        at: Micros,
+        mut headers: Headers,
+        out: &mut impl FnMut(Entry),
+    ) {
+        if self.request.is_none() {
+            mask(&mut headers, &self.secrets);
+        }
+        self.tell(at, EntryKind::Trailers(headers), out);
+    }
+
+    /// Nobody can tell any more what the server sends.
+    pub(super) fn lose(&mut self, why: String) {
+        self.lost = Some(why);
+    }
+
+    /// Why nobody can tell any more what the server sends.
+    pub(super) fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    fn end(&mut self, at: Micros, cause: EndCause, detail: &str, out: &mut impl FnMut(Entry)) {
+        let (bytes, masked) = self.masker.finish();
+        if !bytes.is_empty() {
+            out(self.entry(at, EntryKind::Body { len: 0, bytes, masked }));
+        }
+        let detail = self.secrets.mask(detail);
+        out(self.entry(at, EntryKind::End { cause, detail }));
+    }
+
+    /// The exchange is over.
+    pub(super) fn finish(
+        &mut self,
+        at: Micros,
+        cause: EndCause,
+        detail: &str,
+        out: &mut impl FnMut(Entry),
+    ) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.tell_request(out);
+        self.end(at, cause, detail, out);
+    }
+}
+
+fn mask(headers: &mut Headers, secrets: &Secrets) {
+    for (name, value) in headers {
+        *value = mask_header(name, value, secrets);
+    }
+}
+
+/// The model that stands in an address: `/models/M:method`, `/model/M/converse`, `/deployments/M/`.
+fn model_in(url: &str) -> Option<String> {
+    let path = url.split('?').next()?;
+    let after = ["/models/", "/model/", "/deployments/"]
+        .iter()
+        .find_map(|before| path.split_once(before).map(|(_, rest)| rest))?;
+    let model = after.split(['/', ':']).next().filter(|m| !m.is_empty())?;
+    Some(percent_encoding::percent_decode_str(model).decode_utf8_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::model_in;
+
+    #[test]
+    fn a_model_is_found_in_an_address() {
+        for (url, model) in [
+            ("http://h/v1beta/models/gemini-2.5:streamGenerateContent?a", Some("gemini-2.5")),
+            ("http://h/model/a%2Fb/converse-stream", Some("a/b")),
+            ("http://h/openai/deployments/gpt/chat/completions", Some("gpt")),
+            ("http://h/v1/models/", None),
+            ("http://h/v1/messages", None),
+        ] {
+            assert_eq!(model_in(url).as_deref(), model);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The client's half of a connection: bytes in, the same bytes out but for the target's prefix and
+//! the value of `Host`, and what they are.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::framing::{Body, Part};
+use super::head;
+use crate::journal::Headers;
+
+/// A request line, as the client sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) method: String,
+    pub(super) target: String,
+    /// The bytes, with the line end.
+    pub(super) raw: Vec<u8>,
+}
+
+/// What is known of a request, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Seen {
+    /// The head is complete: its bytes as the client sent them, and its header fields as they were
+    /// forwarded.
+    Head { raw: Bytes, headers: Headers },
+    /// Bytes of the body.
+    Data(Bytes),
+    /// The extension of a chunk.
+    Extension(Vec<u8>),
+    /// The trailer section.
+    Trailers(Vec<u8>),
+    /// The request is complete.
+    End,
+    /// From here on nobody looks at the bytes any more; a sentence says why.
+    Lost(String),
+    /// Something odd that was forwarded as it was.
+    Odd(String),
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// More bytes are needed.
+    More,
+    /// A request line is there: [`Requests::go`] says where it goes, before anything else happens.
+    Line(Line),
+    /// These bytes are no request; [`Requests::give_up`] or nothing.
+    NoRequest(String),
+    /// Forward this.
+    Forward(Bytes),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before a request line.
+    Idle,
+    /// Between a request line and the blank line.
+    Head {
+        raw: Vec<u8>,
+        sent: Vec<u8>,
+        hosts: u32,
+    },
+    Body(Body),
+    /// Nobody looks any more.
+    Opaque,
+}
+
+/// Reads requests off a connection, one after the other.
+#[derive(Debug)]
+pub(super) struct Requests {
+    state: State,
+    pending: BytesMut,
+    /// How far `pending` was looked through for the end of a line.
+    looked: usize,
+    host: String,
+    seen: VecDeque<Seen>,
+}
+
+impl Requests {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Idle,
+            pending: BytesMut::new(),
+            looked: 0,
+            host: String::new(),
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// Takes in a read.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// What was seen since the last call.
+    pub(super) fn seen(&mut self) -> impl Iterator<Item = Seen> + '_ {
+        self.seen.drain(..)
+    }
+
+    /// Whether a request has begun and is not complete.
+    pub(super) fn is_inside(&self) -> bool {
+        !matches!(self.state, State::Idle) || !self.pending.is_empty()
+    }
+
+    /// Sends the request whose line was given to a host, with this target; returns its bytes.
+    pub(super) fn go(&mut self, line: &Line, target: &str, host: &str) -> Bytes {
+        let mut sent = Vec::with_capacity(line.raw.len() + target.len());
+        match find(&line.raw, line.target.as_bytes(), line.method.len()) {
+            Some(at) => {
+                sent.extend_from_slice(&line.raw[..at]);
+                sent.extend_from_slice(target.as_bytes());
+                sent.extend_from_slice(&line.raw[at + line.target.len()..]);
+            }
+            None => sent.extend_from_slice(&line.raw),
+        }
+        self.host = host.to_owned();
+        self.state = State::Head { raw: line.raw.clone(), sent: sent.clone(), hosts: 0 };
+        sent.into()
+    }
+
+    /// Forwards everything from here on unread.
+    pub(super) fn give_up(&mut self, why: &str) {
+        self.state = State::Opaque;
+        self.seen.push_back(Seen::Lost(why.to_owned()));
+    }
+
+    /// Takes the rest of a head away that is answered here; `None` until its blank line is there.
+    pub(super) fn swallow_head(&mut self) -> Option<()> {
+        loop {
+            let line = self.line()?;
+            if is_blank(&line) {
+                return Some(());
+            }
+        }
+    }
+
+    /// The first bytes that nothing was done with yet.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.pending
+    }
+
+    /// What is held back, when nothing more will come: half a line.
+    pub(super) fn rest(&mut self) -> Bytes {
+        self.looked = 0;
+        self.pending.split().freeze()
+    }
+
+    /// A line, when it is complete.
+    fn line(&mut self) -> Option<Bytes> {
+        let Some(at) = memchr::memchr(b'\n', &self.pending[self.looked..]) else {
+            self.looked = self.pending.len();
+            return None;
+        };
+        let end = self.looked + at + 1;
+        self.looked = 0;
+        Some(self.pending.split_to(end).freeze())
+    }
+
+    /// The next thing to be done.
+    pub(super) fn step(&mut self) -> Step {
+        let mut out = BytesMut::new();
+        loop {
+            if self.pending.is_empty() {
+                break;
+            }
+            match &mut self.state {
+                State::Opaque => {
+                    out.extend_from_slice(&self.pending);
+                    self.pending.clear();
+                }
+                State::Idle => {
+                    if !out.is_empty() {
+                        break;
+                    }
+                    if self.pending.len() > head::MAX_HEAD {
+                        return Step::NoRequest("the request line is longer than 1 MiB".into());
+                    }
+                    // What cannot become a request line is not waited for.
+                    if let Err(why) = may_begin(&self.pending) {
+                        return Step::NoRequest(why);
+                    }
+                    let Some(raw) = self.line() else { break };
+                    if is_blank(&raw) {
+                        // Blank lines before a request belong to nothing, and harm nobody.
+                        out.extend_from_slice(&raw);
+                        continue;
+                    }
+                    match request_line(&raw) {
+                        Some(line) => return Step::Line(line),
+                        None => {
+                            let mut back = BytesMut::from(&raw[..]);
+                            back.extend_from_slice(&self.pending);
+                            self.pending = back;
+                            let shown = String::from_utf8_lossy(&raw);
+                            let shown = crate::text::preview(shown.trim_end(), 60);
+                            return Step::NoRequest(format!("{shown:?} is no request line"));
+                        }
+                    }
+                }
+                State::Head { raw, .. } => {
+                    if raw.len() + self.pending.len() > head::MAX_HEAD {
+                        self.give_up("the request headers are longer than 1 MiB");
+                        continue;
+                    }
+                    let Some(line) = self.line() else { break };
+                    out.extend_from_slice(&self.header_line(&line));
+                }
+                State::Body(body) => {
+                    let seen = &mut self.seen;
+                    let mut lost = false;
+                    let bytes = self.pending.split().freeze();
+                    let used = body.feed(&bytes, |part| match part {
+                        Part::Data(range) => seen.push_back(Seen::Data(bytes.slice(range))),
+                        Part::Extension(e) => seen.push_back(Seen::Extension(e)),
+                        Part::Trailers(t) => seen.push_back(Seen::Trailers(t)),
+                        Part::End => seen.push_back(Seen::End),
+                        Part::Lost(why) => {
+                            lost = true;
+                            seen.push_back(Seen::Lost(why));
+                        }
+                    });
+                    if lost {
+                        self.state = State::Opaque;
+                    } else if body.is_done() {
+                        self.state = State::Idle;
+                    }
+                    self.pending = BytesMut::from(&bytes[used..]);
+                    if out.is_empty() {
+                        return Step::Forward(bytes.slice(..used));
+                    }
+                    out.extend_from_slice(&bytes[..used]);
+                }
+            }
+        }
+        match out.is_empty() {
+            true => Step::More,
+            false => Step::Forward(out.freeze()),
+        }
+    }
+
+    /// One line of a head, as it is forwarded.
+    fn header_line(&mut self, line: &Bytes) -> Bytes {
+        let State::Head { raw, sent, hosts } = &mut self.state else { return line.clone() };
+        raw.extend_from_slice(line);
+        let value = host_value(line);
+        let forwarded = match value {
+            Some(span) => {
+                *hosts += 1;
+                match *hosts {
+                    1 => {
+                        let mut own = line[..span.start].to_vec();
+                        own.extend_from_slice(self.host.as_bytes());
+                        own.extend_from_slice(&line[span.end..]);
+                        own.into()
+                    }
+                    _ => {
+                        let why = "a second Host header was forwarded as it was".to_owned();
+                        self.seen.push_back(Seen::Odd(why));
+                        line.clone()
+                    }
+                }
+            }
+            None => line.clone(),
+        };
+        sent.extend_from_slice(&forwarded);
+        if is_blank(line) {
+            self.head_is_complete();
+        }
+        forwarded
+    }
+
+    fn head_is_complete(&mut self) {
+        let State::Head { raw, sent, .. } = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let headers = match head::request(&sent) {
+            Ok(headers) => headers,
+            Err(why) => return self.give_up(&why),
+        };
+        let framing = head::request_framing(&headers);
+        self.seen.push_back(Seen::Head { raw: raw.into(), headers });
+        match framing {
+            Ok(framing) => {
+                let body = Body::new(framing);
+                if body.is_done() {
+                    self.seen.push_back(Seen::End);
+                } else {
+                    self.state = State::Body(body);
+                }
+            }
+            Err(why) => self.give_up(&why),
+        }
+    }
+
+    /// The connection speaks something else from here on (an upgrade, a tunnel).
+    pub(super) fn become_opaque(&mut self) {
+        self.state = State::Opaque;
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    matches!(line, b"\r\n" | b"\n")
+}
+
+/// Where `needle` stands in `bytes`, from `from` on.
+fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    memchr::memmem::find(bytes.get(from..)?, needle).map(|at| from + at)
+}
+
+/// Whether these bytes may be the beginning of a request: blank lines, or a method.
+fn may_begin(mut bytes: &[u8]) -> Result<(), String> {
+    while matches!(bytes.first(), Some(b'\r' | b'\n')) {
+        bytes.advance(1);
+    }
+    let method = bytes.split(|b| *b == b' ').next().unwrap_or_default();
+    let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    match method.iter().find(|b| !token(b)) {
+        None if method.len() > 64 => Err("these bytes are no HTTP/1 request".into()),
+        None => Ok(()),
+        Some(0x16) if method.first() == Some(&0x16) => {
+            Err("this is TLS, and the tap speaks plain HTTP".into())
+        }
+        Some(_) => Err("these bytes are no HTTP/1 request".into()),
+    }
+}
+
+/// A request line, where it has the three parts of HTTP/1.
+fn request_line(raw: &[u8]) -> Option<Line> {
+    let text = std::str::from_utf8(raw).ok()?.trim_end_matches(['\r', '\n']);
+    let (method, rest) = text.split_once(' ')?;
+    let (target, version) = rest.trim_start_matches(' ').rsplit_once(' ')?;
+    let target = target.trim_end_matches(' ');
+    let fits = matches!(version, "HTTP/1.1" | "HTTP/1.0") && !method.is_empty();
+    (fits && !target.is_empty() && !target.contains(' ')).then(|| Line {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        raw: raw.to_vec(),
+    })
+}
+
+/// Where the value stands, of a `Host` header.
+fn host_value(line: &[u8]) -> Option<std::ops::Range<usize>> {
+    let colon = memchr::memchr(b':', line)?;
+    if !line[..colon].eq_ignore_ascii_case(b"host") {
+        return None;
+    }
+    let value = &line[colon + 1..];
+    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let start = value.iter().position(|b| !blank(b))?;
+    let end = value.iter().rposition(|b| !blank(b))? + 1;
+    Some(colon + 1 + start..colon + 1 + end)
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

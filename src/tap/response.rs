@@ -1,0 +1,253 @@
+//! The server's half of a connection, read from a copy: nothing waits for what is found here.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::framing::{Body, Framing, Part};
+use super::head;
+pub(super) use super::head::ResponseHead as ParsedHead;
+
+/// What is known of a response, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Seen {
+    /// A head, an interim one (1xx) too: its bytes, and what they say.
+    Head { raw: Bytes, head: ParsedHead },
+    /// Bytes of the body.
+    Data(Bytes),
+    /// The extension of a chunk.
+    Extension(Vec<u8>),
+    /// The trailer section.
+    Trailers(Vec<u8>),
+    /// The response is complete.
+    End,
+    /// Bytes that belong to no response.
+    Extra(Bytes),
+    /// The connection speaks another protocol from here on, after a 101 or a `CONNECT`.
+    Upgraded,
+    /// From here on nobody can tell what the bytes are; a sentence says why.
+    Lost(String),
+}
+
+/// A request that a response is expected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Expected {
+    /// It was a `HEAD`: the response has no body, whatever its head says.
+    pub(super) head: bool,
+    /// It was a `CONNECT`: a success makes a tunnel.
+    pub(super) connect: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Head(Vec<u8>, usize),
+    Body(Body),
+    Opaque,
+}
+
+/// Reads responses off a connection, one after the other.
+#[derive(Debug)]
+pub(super) struct Responses {
+    state: State,
+    expected: VecDeque<Expected>,
+}
+
+/// How the responses of a connection stand when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Between two responses.
+    Between,
+    /// No byte of the response that is expected has come.
+    BeforeHead,
+    /// Inside its head.
+    InsideHead,
+    /// Inside its body.
+    InsideBody,
+    /// Inside a body that ends with the connection.
+    UntilClose,
+    /// Nobody can tell.
+    Opaque,
+}
+
+impl Responses {
+    pub(super) fn new() -> Self {
+        Self { state: State::Head(Vec::new(), 0), expected: VecDeque::new() }
+    }
+
+    /// One more request is under way.
+    pub(super) fn expect(&mut self, expected: Expected) {
+        self.expected.push_back(expected);
+    }
+
+    /// How it stands.
+    pub(super) fn standing(&self) -> Standing {
+        match &self.state {
+            State::Head(raw, _) if !raw.is_empty() => Standing::InsideHead,
+            State::Head(..) if self.expected.is_empty() => Standing::Between,
+            State::Head(..) => Standing::BeforeHead,
+            State::Body(body) if body.is_until_close() => Standing::UntilClose,
+            State::Body(_) => Standing::InsideBody,
+            State::Opaque => Standing::Opaque,
+        }
+    }
+
+    /// Takes in a read.
+    pub(super) fn feed(&mut self, mut bytes: Bytes, seen: &mut Vec<Seen>) {
+        while !bytes.is_empty() {
+            match &mut self.state {
+                State::Opaque => return,
+                State::Body(body) => {
+                    let used = body.feed(&bytes, |part| {
+                        seen.push(match part {
+                            Part::Data(range) => Seen::Data(bytes.slice(range)),
+                            Part::Extension(e) => Seen::Extension(e),
+                            Part::Trailers(t) => Seen::Trailers(t),
+                            Part::End => Seen::End,
+                            Part::Lost(why) => Seen::Lost(why),
+                        });
+                    });
+                    if body.is_lost() {
+                        self.state = State::Opaque;
+                    } else if body.is_done() {
+                        self.state = State::Head(Vec::new(), 0);
+                    }
+                    let _ = bytes.split_to(used);
+                }
+                State::Head(..) if self.expected.is_empty() => {
+                    seen.push(Seen::Extra(bytes));
+                    return;
+                }
+                State::Head(raw, looked) => {
+                    if raw.is_empty() && matches!(bytes.first(), Some(b'\r' | b'\n')) {
+                        // Blank lines before a head belong to nothing.
+                        let _ = bytes.split_to(1);
+                        continue;
+                    }
+                    let before = raw.len();
+                    raw.extend_from_slice(&bytes);
+                    let Some(end) = head::end(raw, *looked) else {
+                        *looked = raw.len();
+                        let http = raw.len().min(5);
+                        if raw.len() > head::MAX_HEAD || raw[..http] != b"HTTP/"[..http] {
+                            let why = match raw.len() > head::MAX_HEAD {
+                                true => "the response headers are longer than 1 MiB",
+                                false => "the response does not begin with HTTP/",
+                            };
+                            seen.push(Seen::Lost(why.into()));
+                            self.state = State::Opaque;
+                        }
+                        return;
+                    };
+                    let _ = bytes.split_to(end - before);
+                    raw.truncate(end);
+                    let raw = Bytes::from(std::mem::take(raw));
+                    self.state = self.after_head(raw, seen);
+                }
+            }
+        }
+    }
+
+    /// The state after a head that is complete.
+    fn after_head(&mut self, raw: Bytes, seen: &mut Vec<Seen>) -> State {
+        let head = match head::response(&raw) {
+            Ok(head) => head,
+            Err(why) => {
+                seen.push(Seen::Lost(why));
+                return State::Opaque;
+            }
+        };
+        let status = head.status;
+        if (100..200).contains(&status) && status != 101 {
+            seen.push(Seen::Head { raw, head });
+            return State::Head(Vec::new(), 0);
+        }
+        let to = self.expected.pop_front().unwrap_or_default();
+        let upgraded = status == 101 || to.connect && (200..300).contains(&status);
+        let framing = head::response_framing(&head, to.head);
+        seen.push(Seen::Head { raw, head });
+        if upgraded {
+            seen.push(Seen::Upgraded);
+            return State::Opaque;
+        }
+        match framing {
+            Ok(Framing::None | Framing::Length(0)) => {
+                seen.push(Seen::End);
+                State::Head(Vec::new(), 0)
+            }
+            Ok(framing) => State::Body(Body::new(framing)),
+            Err(why) => {
+                seen.push(Seen::Lost(why));
+                State::Opaque
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(wire: &[u8], size: usize, expected: &[Expected]) -> (Vec<Seen>, Standing) {
+        let mut responses = Responses::new();
+        expected.iter().for_each(|e| responses.expect(*e));
+        let mut seen = Vec::new();
+        for piece in wire.chunks(size) {
+            responses.feed(Bytes::copy_from_slice(piece), &mut seen);
+        }
+        let mut joined: Vec<Seen> = Vec::new();
+        for s in seen {
+            match (joined.last_mut(), &s) {
+                (Some(Seen::Data(a)), Seen::Data(b)) | (Some(Seen::Extra(a)), Seen::Extra(b)) => {
+                    *a = [&a[..], &b[..]].concat().into();
+                }
+                _ => joined.push(s),
+            }
+        }
+        (joined, responses.standing())
+    }
+
+    fn kinds(seen: &[Seen]) -> String {
+        let kind = |s: &Seen| match s {
+            Seen::Head { head, .. } => format!("{}", head.status),
+            Seen::Data(d) => format!("{:?}", String::from_utf8_lossy(d)),
+            Seen::Extra(d) => format!("extra {:?}", String::from_utf8_lossy(d)),
+            Seen::Extension(_) => "extension".into(),
+            Seen::Trailers(_) => "trailers".into(),
+            Seen::End => "end".into(),
+            Seen::Upgraded => "upgraded".into(),
+            Seen::Lost(why) => why.clone(),
+        };
+        seen.iter().map(kind).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn responses_follow_each_other_however_they_are_cut() {
+        let wire = b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\
+            HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 204 No\r\nContent-Length: 3\r\n\r\n\
+            HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\na\n\n0\n\nmore";
+        let requests = [
+            Expected::default(),
+            Expected { head: true, connect: false },
+            Expected::default(),
+            Expected::default(),
+        ];
+        for size in 1..wire.len() {
+            let (seen, standing) = read(wire, size, &requests);
+            let told = "103 200 \"ok\" end 200 end 204 end 200 \"a\\n\" end extra \"more\"";
+            assert_eq!(kinds(&seen), told, "{size}");
+            assert_eq!(standing, Standing::Between);
+        }
+    }
+
+    #[test]
+    fn where_it_stands_is_known_at_any_byte() {
+        let one = [Expected::default()];
+        let at = |wire: &[u8]| read(wire, 3, &one).1;
+        assert_eq!(at(b""), Standing::BeforeHead);
+        assert_eq!(at(b"HTTP/1.1 2"), Standing::InsideHead);
+        assert_eq!(at(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"), Standing::InsideBody);
+        assert_eq!(at(b"HTTP/1.0 200 OK\r\n\r\nabc"), Standing::UntilClose);
+        assert_eq!(at(b"HTTP/1.1 101 Go\r\n\r\n\x81\x05hello"), Standing::Opaque);
+        assert_eq!(at(b"SSH-2.0\r\n"), Standing::Opaque);
+    }
+}

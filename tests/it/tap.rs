@@ -1,0 +1,596 @@
+//! The tap: what each side receives through it is what it receives without.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use sselens::clock::Clock;
+use sselens::journal::{EndCause, Entry, EntryKind};
+use sselens::tap::{News, Options, Routes, Tap, Upstream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a side ends when its script is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Closes its sending side, and reads on to the end.
+    HalfClose,
+    /// Closes with a reset.
+    Reset,
+    /// Closes both directions, when nothing has come for a while.
+    Close,
+}
+
+/// What one side does.
+#[derive(Debug, Clone)]
+struct Script {
+    writes: Vec<Vec<u8>>,
+    last: Last,
+}
+
+/// What one side got.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Got {
+    bytes: Vec<u8>,
+    /// `fin`, `reset`, or nothing where it did not read to the end.
+    end: &'static str,
+}
+
+const QUIET: Duration = Duration::from_millis(60);
+
+async fn play(stream: TcpStream, script: &Script) -> Got {
+    stream.set_nodelay(true).unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let got = Arc::new(Mutex::new(Got::default()));
+    let reader = {
+        let got = Arc::clone(&got);
+        async move {
+            let mut buffer = [0; 4096];
+            loop {
+                match from.read(&mut buffer).await {
+                    Ok(0) => break got.lock().unwrap().end = "fin",
+                    Ok(n) => got.lock().unwrap().bytes.extend_from_slice(&buffer[..n]),
+                    Err(_) => break got.lock().unwrap().end = "reset",
+                }
+            }
+            from
+        }
+    };
+    let reader = tokio::spawn(reader);
+    for write in &script.writes {
+        // The other side may have reset.
+        if to.write_all(write).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    match script.last {
+        Last::HalfClose => {
+            let _ = to.shutdown().await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
+        }
+        Last::Reset | Last::Close => {
+            tokio::time::sleep(QUIET).await;
+            reader.abort();
+            let _ = reader.await;
+            if script.last == Last::Reset {
+                to.as_ref().set_zero_linger().unwrap();
+                to.forget();
+            }
+        }
+    }
+    let got = got.lock().unwrap();
+    got.clone()
+}
+
+/// Plays both scripts over one connection from `to`'s address to the listener.
+async fn both(
+    to: SocketAddr,
+    listener: &TcpListener,
+    client: &Script,
+    server: &Script,
+) -> (Got, Got) {
+    let asking = async { play(TcpStream::connect(to).await.unwrap(), client).await };
+    let answering = async {
+        let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
+        play(accepted.unwrap().unwrap().0, server).await
+    };
+    tokio::join!(asking, answering)
+}
+
+fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&entries);
+    let routes = Routes::to(vec![Upstream::at("up", &format!("http://{upstream}")).unwrap()]);
+    let options =
+        Options { listen: "127.0.0.1:0".parse().unwrap(), routes, transport: Default::default() };
+    let tap = Tap::start(options, Clock::start(), move |news| {
+        if let News::Entry(entry) = news {
+            kept.lock().unwrap().push(entry);
+        }
+    });
+    (tap.unwrap(), entries)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Pieces of what clients send; `HOST` becomes the server's own address, so that nothing has to
+/// change on the way.
+const REQUESTS: &[&[u8]] = &[
+    b"GET /a?b=%41&c HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost:HOST\r\nContent-Length: 11\r\n\r\n{\"a\":\"\xc3\xa9\"}\r\n",
+    b"POST /x HTTP/1.1\r\nA: b\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n5;e=\"q\"\r\nhello\r\n0\r\nT: u\r\n\r\n",
+    b"HEAD / HTTP/1.0\r\n\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: HOST\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    b"\x81\x85\x01\x02\x03\x04hello",
+    b"POST /expect HTTP/1.1\r\nHost: HOST\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+    b"abc",
+    b"GET /lf HTTP/1.1\nHost: HOST\n\n",
+    b"GET /two HTTP/1.1\r\nHost: HOST\r\nHost: other\r\n\r\n",
+    b"POST /both HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    b"POST /bad HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /odd HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n",
+    b"\r\n\r\n",
+    b"\x16\x03\x01\x00\x05hello",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET /folded HTTP/1.1\r\nHost: HOST\r\nA: b\r\n c\r\n d\r\n\r\n",
+    b"nonsense\n",
+    b"GET  /spaces  HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"\x00\xff\xfe",
+];
+
+const RESPONSES: &[&[u8]] = &[
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a:  2 \r\nTransfer-Encoding: chunked\r\n\r\n4;x\r\ndata\r\n1\r\n:\r\n0\r\nT: u\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\ndata: close-delimited\n\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello",
+    b"HTTP/1.1 500\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\noh",
+    b"more bytes after the end",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhalf",
+    b"SSH-2.0-x\r\n",
+    b"\x00\xff\r\n\r\n",
+];
+
+fn script(pieces: &'static [&'static [u8]], least: usize) -> impl Strategy<Value = Script> {
+    let last = prop_oneof![
+        4 => Just(Last::HalfClose),
+        1 => Just(Last::Reset),
+        1 => Just(Last::Close),
+    ];
+    let bytes = prop::collection::vec(prop::sample::select(pieces), least..4);
+    let cuts = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    // A tail is cut off now and then.
+    let keep = prop_oneof![3 => Just(1.0), 1 => 0.2..1.0f64];
+    (bytes, cuts, keep, last).prop_map(|(bytes, cuts, keep, last)| {
+        let mut wire = bytes.concat();
+        wire.truncate(((wire.len() as f64 * keep) as usize).max(1));
+        let mut at: Vec<_> = cuts.iter().map(|c| c.index(wire.len().max(1))).collect();
+        at.sort_unstable();
+        let mut writes = Vec::new();
+        let mut from = 0;
+        for cut in at.into_iter().chain([wire.len()]) {
+            if cut > from {
+                writes.push(wire[from..cut].to_vec());
+                from = cut;
+            }
+        }
+        Script { writes, last }
+    })
+}
+
+/// Puts the server's address where a client would have it.
+fn with_host(script: &Script, host: SocketAddr) -> Script {
+    let lengths: Vec<_> = script.writes.iter().map(Vec::len).collect();
+    let mut wire = script.writes.concat();
+    let (mut cuts, mut sum) = (Vec::new(), 0);
+    for len in lengths {
+        sum += len;
+        cuts.push(sum);
+    }
+    let host = host.to_string();
+    while let Some(at) = wire.windows(4).position(|w| w == b"HOST") {
+        wire.splice(at..at + 4, host.bytes());
+        for cut in cuts.iter_mut().filter(|c| **c > at) {
+            *cut = (*cut + host.len()).saturating_sub(4).max(at);
+        }
+    }
+    let mut writes = Vec::new();
+    let mut from = 0;
+    if let Some(last) = cuts.last_mut() {
+        *last = wire.len();
+    }
+    for cut in cuts {
+        let cut = cut.min(wire.len());
+        if cut > from {
+            writes.push(wire[from..cut].to_vec());
+            from = cut;
+        }
+    }
+    Script { writes, last: script.last }
+}
+
+/// Whether what a side got is the same; one that stopped reading by itself has got a part.
+fn same(with: &Got, without: &Got, last: Last) -> bool {
+    if last == Last::HalfClose {
+        return with == without;
+    }
+    let shorter = with.bytes.len().min(without.bytes.len());
+    with.bytes[..shorter] == without.bytes[..shorter]
+}
+
+#[test]
+fn each_side_receives_what_it_receives_without_the_tap() {
+    let cases = std::env::var("SSELENS_TAP_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let runtime = runtime();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let server_at = listener.local_addr().unwrap();
+    let (tap, entries) = tap(server_at);
+    let result = TestRunner::new(config).run(
+        &(script(REQUESTS, 1), script(RESPONSES, 0)),
+        |(client, server)| {
+            let client = with_host(&client, server_at);
+            let (without, with) = runtime.block_on(async {
+                let without = both(server_at, &listener, &client, &server).await;
+                (without, both(tap.addr, &listener, &client, &server).await)
+            });
+            let told = || {
+                format!(
+                    "\nclient {client:?}\nserver {server:?}\nwithout {without:?}\nwith {with:?}"
+                )
+            };
+            prop_assert!(same(&with.0, &without.0, client.last), "the client received: {}", told());
+            prop_assert!(same(&with.1, &without.1, server.last), "the server received: {}", told());
+            Ok(())
+        },
+    );
+    tap.close();
+    if let Err(why) = result {
+        panic!("{why}");
+    }
+    well_formed(&entries.lock().unwrap());
+}
+
+/// Every exchange has a request first, an end last, and both once.
+fn well_formed(entries: &[Entry]) {
+    let exchanges: std::collections::BTreeSet<_> = entries.iter().map(|e| e.exchange).collect();
+    for x in exchanges {
+        let own: Vec<_> = entries.iter().filter(|e| e.exchange == x).collect();
+        let ends = own.iter().filter(|e| matches!(e.kind, EntryKind::End { .. })).count();
+        let requests = own.iter().filter(|e| matches!(e.kind, EntryKind::Request(_))).count();
+        assert_eq!((ends, requests), (1, 1), "{own:?}");
+        assert!(matches!(own[0].kind, EntryKind::Request(_)), "{own:?}");
+        assert!(matches!(own[own.len() - 1].kind, EntryKind::End { .. }), "{own:?}");
+    }
+}
+
+/// Sends `request` through a tap to a server that answers `response` and ends like this, and reads
+/// all of it.
+fn exchange(request: &[u8], response: &[u8], last: Last) -> (Got, Vec<Entry>) {
+    let runtime = runtime();
+    let (got, entries) = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (tap, entries) = tap(listener.local_addr().unwrap());
+        let asking = async {
+            let mut stream = TcpStream::connect(tap.addr).await.unwrap();
+            stream.write_all(request).await.unwrap();
+            let mut bytes = Vec::new();
+            let end = match stream.read_to_end(&mut bytes).await {
+                Ok(_) => "fin",
+                Err(_) => "reset",
+            };
+            Got { bytes, end }
+        };
+        let server = Script { writes: vec![response.to_vec()], last };
+        let answering = async { play(listener.accept().await.unwrap().0, &server).await };
+        let (got, _) = tokio::join!(asking, answering);
+        tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
+        (got, entries)
+    });
+    let entries = entries.lock().unwrap().clone();
+    (got, entries)
+}
+
+fn end(entries: &[Entry]) -> (EndCause, String) {
+    let ends = entries.iter().filter_map(|e| match &e.kind {
+        EntryKind::End { cause, detail } => Some((*cause, detail.clone())),
+        _ => None,
+    });
+    ends.last().unwrap()
+}
+
+const POST: &[u8] =
+    b"POST /v1/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sk-abcdefgh12345678\r\nContent-Length: 2\r\n\r\n{}";
+
+#[test]
+fn what_an_http_library_hides_is_recorded() {
+    let response = b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\nHTTP/1.1 200 Fine\r\nX-Odd:  1\r\n\
+        Transfer-Encoding: chunked\r\n\r\n3;why\r\nxyz\r\n2\r\nuv\r\n0\r\nT: u\r\n\r\nmore";
+    let (got, entries) = exchange(POST, response, Last::HalfClose);
+    assert_eq!(got.bytes, response);
+    let heads: Vec<_> = entries
+        .iter()
+        .filter_map(|e| match &e.kind {
+            EntryKind::Head(h) => Some((h.interim, h.status, String::from_utf8_lossy(&h.raw))),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(heads[0], (true, 103, "HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n".into()));
+    assert!(heads[1].2.contains("200 Fine\r\nX-Odd:  1\r\n"), "{heads:?}");
+    let bodies: Vec<_> = entries
+        .iter()
+        .filter_map(|e| match &e.kind {
+            EntryKind::Body { bytes, .. } => Some(bytes.to_vec()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bodies, [b"xyz".to_vec(), b"uv".to_vec()]);
+    let notes: Vec<_> = entries
+        .iter()
+        .filter_map(|e| match &e.kind {
+            EntryKind::Note { code, text } => Some((code.as_str(), text.as_str())),
+            EntryKind::Trailers(t) => Some(("trailers", t[0].1.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            ("chunk-extension", "A chunk has the extension \"why\""),
+            ("trailers", "u"),
+            ("bytes-after-body", "After the end of the body came 4 more bytes: \"more\""),
+        ]
+    );
+    assert_eq!(end(&entries).0, EndCause::Complete);
+}
+
+#[test]
+fn ends_are_told_as_they_were() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (response, last, cause, detail) in [
+        (format!("{head}123456789"), Last::HalfClose, EndCause::Complete, ""),
+        (format!("{head}1234"), Last::HalfClose, EndCause::Truncated, ""),
+        (format!("{head}1234"), Last::Reset, EndCause::Reset, "Connection reset"),
+        (format!("{chunked}2\r\nab\r\n"), Last::HalfClose, EndCause::Truncated, ""),
+        (
+            format!("{chunked}zz\r\n"),
+            Last::HalfClose,
+            EndCause::Protocol,
+            "invalid chunk size \"zz\"",
+        ),
+        (String::new(), Last::HalfClose, EndCause::ClosedBeforeHead, ""),
+        ("HTTP/1.1 200".into(), Last::HalfClose, EndCause::ClosedInsideHead, ""),
+        ("HTTP/1.1 200 OK\r\n\r\nabc".into(), Last::HalfClose, EndCause::Closed, ""),
+        ("SSH-2.0\r\n".into(), Last::HalfClose, EndCause::Protocol, "does not begin with HTTP/"),
+    ] {
+        let (got, entries) = exchange(POST, response.as_bytes(), last);
+        assert_eq!(String::from_utf8_lossy(&got.bytes), response);
+        assert_eq!(got.end, if last == Last::Reset { "reset" } else { "fin" }, "{response}");
+        let (told, words) = end(&entries);
+        assert_eq!(told, cause, "{response}");
+        assert!(words.contains(detail), "{words}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_call_upstream() {
+    let runtime = runtime();
+    let entries = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (tap, entries) = tap(listener.local_addr().unwrap());
+        let mut client = TcpStream::connect(tap.addr).await.unwrap();
+        client.write_all(POST).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut buffer = [0; 4096];
+        assert!(server.read(&mut buffer).await.unwrap() > 0);
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        server.write_all(head).await.unwrap();
+        assert_eq!(client.read(&mut buffer).await.unwrap(), head.len());
+        drop(client);
+        // The end of the client is seen at once, and a write that nobody reads is a reset.
+        let patience = Duration::from_secs(5);
+        let left = tokio::time::timeout(patience, server.read(&mut buffer)).await;
+        assert_eq!(left.unwrap().unwrap(), 0);
+        let refused = async {
+            while server.write_all(b"2\r\nxy\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(patience, refused).await.unwrap();
+        tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
+        entries
+    });
+    let told = end(&entries.lock().unwrap());
+    assert_eq!(told, (EndCause::Cancelled, "the client closed the connection".into()));
+}
+
+#[test]
+fn nobody_at_the_upstream_is_a_reset_and_told() {
+    let runtime = runtime();
+    let entries = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let nobody = listener.local_addr().unwrap();
+        drop(listener);
+        let (tap, entries) = tap(nobody);
+        let mut client = TcpStream::connect(tap.addr).await.unwrap();
+        client.write_all(POST).await.unwrap();
+        let mut bytes = Vec::new();
+        assert!(client.read_to_end(&mut bytes).await.is_err() && bytes.is_empty());
+        tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
+        entries
+    });
+    let (cause, detail) = end(&entries.lock().unwrap());
+    assert_eq!(cause, EndCause::Refused);
+    assert!(detail.contains("127.0.0.1:"), "{detail}");
+}
+
+#[test]
+fn a_slow_client_slows_the_upstream() {
+    const MOST: usize = 64 << 20;
+    let runtime = runtime();
+    let sent = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (tap, _) = tap(listener.local_addr().unwrap());
+        let mut client = TcpStream::connect(tap.addr).await.unwrap();
+        client.write_all(POST).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        // A request that is left unread would make a reset of the close.
+        assert_eq!(server.read(&mut [0; 4096]).await.unwrap(), POST.len() + 14);
+        server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let mut sent = 0;
+        let block = vec![b'x'; 64 << 10];
+        // The client reads nothing: what is taken lies in the kernel's buffers.
+        while sent < MOST {
+            let write =
+                tokio::time::timeout(Duration::from_millis(500), server.write(&block)).await;
+            match write {
+                Ok(n) => sent += n.unwrap(),
+                Err(_) => break,
+            }
+        }
+        // It gets all of it when it reads again.
+        drop(server);
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes.len(), sent + 19);
+        tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
+        sent
+    });
+    assert!(sent < MOST, "{sent} bytes were taken from the server that nobody had read");
+}
+
+#[test]
+fn credentials_of_the_client_are_masked_wherever_they_show() {
+    let response =
+        b"HTTP/1.1 401 No\r\nContent-Length: 32\r\nX-Key: sk-abcdefgh12345678\r\n\r\nno such key: sk-abcdefgh12345678!";
+    let (got, entries) = exchange(POST, response, Last::HalfClose);
+    assert_eq!(got.bytes, response);
+    let all = format!("{entries:?}");
+    assert!(!all.contains("abcdefgh12345678"), "{all}");
+    let mut lines = Vec::new();
+    entries.iter().for_each(|e| sselens::journal::file::encode(e, &mut lines));
+    let file = String::from_utf8(lines).unwrap();
+    assert!(!file.contains("abcdefgh12345678"), "{file}");
+    assert!(file.contains("Authorization: Bearer *******************\\r\\n"), "{file}");
+}
+
+/// The program `tap`, with its address; ended by SIGINT when it is asked for its output.
+struct Running {
+    child: std::process::Child,
+    url: String,
+    errors: std::thread::JoinHandle<String>,
+}
+
+impl Running {
+    fn start(dir: &std::path::Path, args: &[&str]) -> Self {
+        use std::io::{BufRead as _, Read as _};
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+        command.args(["tap", "--listen", "127.0.0.1:0"]).args(args).current_dir(dir).env_clear();
+        command.env("HOME", dir).stdin(std::process::Stdio::null());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut errors = std::io::BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|w| w.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
+        let errors = std::thread::spawn(move || {
+            let mut rest = String::new();
+            errors.read_to_string(&mut rest).unwrap();
+            line + &rest
+        });
+        Self { child, url, errors }
+    }
+
+    /// Exit status, standard output, standard error.
+    fn stop(mut self) -> (i32, String, String) {
+        use std::io::Read as _;
+        let id = self.child.id().to_string();
+        let kill = std::process::Command::new("kill").args(["-INT", &id]).status();
+        assert!(kill.unwrap().success());
+        let mut out = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let status = self.child.wait().unwrap();
+        (status.code().unwrap(), out, self.errors.join().unwrap())
+    }
+}
+
+/// Posts `body` on a connection of its own, and returns all that comes back.
+fn post(url: &str, target: &str, headers: &str, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_program_prints_what_send_prints_and_saves_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--to", "lab", "--pace", "0", "-o", "ndjson", "--save", "s.jsonl"];
+    let tap = Running::start(dir.path(), &args);
+    let body = r#"{"model":"lab/reasoning-delta","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let key = "authorization: Bearer sk-abcdefgh12345678\r\n";
+    let answer = post(&tap.url, "/v1/chat/completions", key, body);
+    assert!(answer.contains("data: [DONE]"), "{answer}");
+    // A client behind a proxy setting sends the whole address; the prefix is the upstream's name.
+    let whole = format!("{}/lab/messages", tap.url);
+    let empty = r#"{"model":"lab/empty-stream","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = post(&tap.url, &whole, "", empty);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (code, out, err) = tap.stop();
+    assert_eq!(code, 130, "{err}");
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let kinds: Vec<_> =
+        lines.iter().filter(|l| l["x"] == 0).map(|l| l["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..2], ["request", "head"]);
+    assert_eq!(*kinds.last().unwrap(), "summary");
+    let summary = |x: u32| lines.iter().find(|l| l["type"] == "summary" && l["x"] == x).unwrap();
+    assert_eq!(
+        (&summary(0)["outcome"], &summary(0)["model"]),
+        (&"ok".into(), &"lab/reasoning-delta".into())
+    );
+    assert_eq!(summary(1)["outcome"], "failed");
+    assert!(summary(1)["dialect"].is_null() || summary(1)["dialect"] == "anthropic");
+    assert!(err.contains("#0  POST /v1/chat/completions  lab/reasoning-delta  200"), "{err}");
+    assert!(err.contains("#1  POST /v1/messages  lab/empty-stream  200"), "{err}");
+    let saved = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap();
+    assert!(!saved.contains("sk-abcdefgh") && !out.contains("sk-abcdefgh"));
+    let entries = sselens::journal::file::read(saved.as_bytes()).unwrap().entries;
+    well_formed(&entries);
+}
+
+#[test]
+fn a_tap_listens_for_this_machine_only() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+    let out = command.args(["tap", "--listen", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8(out.stderr).unwrap().contains("--allow-remote"));
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_answered_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let tap = Running::start(dir.path(), &[]);
+    let answer = post(&tap.url, "/elsewhere", "", "{}");
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("--to"), "{answer}");
+    let (_, _, err) = tap.stop();
+    assert!(err.contains("no upstream for POST /elsewhere"), "{err}");
+}
