@@ -8,13 +8,13 @@ use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Answers, Repetition, Side};
 use super::runner::{Over, Round, Runner};
-use super::{Exit, Failure, input, request};
+use super::{Exit, Failure, input, request, secrets};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::request::{Disposition, Note, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
-use crate::journal::{Entry, ExchangeId, HEADERS};
+use crate::journal::{Entry, ExchangeId, is_secret_name};
 use crate::report;
 use crate::transport::Draft;
 use crate::transport::request::{resolve, speaks};
@@ -181,9 +181,7 @@ fn live(
                     h.split_once(':').is_some_and(|(k, _)| k.trim().eq_ignore_ascii_case(name))
                 })
             };
-            draft.headers.retain(|(name, _)| {
-                own(name) || !HEADERS.contains(&name.to_ascii_lowercase().as_str())
-            });
+            draft.headers.retain(|(name, _)| own(name) || !is_secret_name(name));
         }
         sides.push(Side { draft, transport, side: Some(side) });
     }
@@ -197,6 +195,7 @@ fn live(
     for (name, side) in ["A", "B"].into_iter().zip(&sides) {
         let one = resolve(&side.draft, config, &side.transport, lab)
             .map_err(|why| format!("{name}: {why}"))?;
+        secrets::add(&one.secrets);
         for warning in &one.request.warnings {
             global.say(&format!("!! {name}: {warning}"));
         }

@@ -13,6 +13,7 @@ mod providers;
 mod repeat;
 mod request;
 mod runner;
+mod secrets;
 mod send;
 mod show;
 mod signals;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::config::{Config, Environment, Sources};
+use crate::transport::request::RequestError;
 use args::{Command, Global, Program};
 
 /// The code of the finding for a session file that could not be written.
@@ -72,6 +74,12 @@ impl From<String> for Failure {
     }
 }
 
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Self {
         match e.kind() {
@@ -83,7 +91,8 @@ impl From<std::io::Error> for Failure {
 
 /// Tells what went wrong on standard error, however quiet it is to be.
 fn alarm(what: &str) {
-    let what = crate::text::visible(what, crate::text::Newlines::Keep);
+    let what = secrets::masked(what);
+    let what = crate::text::visible(&what, crate::text::Newlines::Keep);
     // Nobody may be listening; that is no failure.
     let _ = writeln!(std::io::stderr(), "sselens: {what}");
 }
@@ -108,13 +117,38 @@ fn parse() -> Result<Program, clap::Error> {
     Program::from_arg_matches(&matches)
 }
 
+/// Keeps the process's memory, which holds keys, out of core dumps.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+        // Where it is refused, dumps stay what the user's system makes of them.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    }
+}
+
+/// Prints the parser's message; what it quotes of the arguments may be a key.
+fn print_usage(error: &clap::Error) {
+    let text = error.render().to_string();
+    let masked = secrets::masked(&text);
+    if masked == text {
+        // clap knows which stream it belongs to; a closed one is no concern of ours.
+        let _ = error.print();
+    } else {
+        let _ = write!(std::io::stderr(), "{masked}");
+    }
+}
+
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
+    forbid_core_dumps();
+    let args = std::env::args_os().skip(1).filter_map(|arg| arg.into_string().ok());
+    secrets::learn(&Environment::of_process(), args);
     let program = match parse() {
         Ok(program) => program,
         Err(e) => {
-            // clap knows which stream it belongs to; a closed one is no concern of ours.
-            let _ = e.print();
+            print_usage(&e);
             return ExitCode::from(e.exit_code() as u8);
         }
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Global, Providers};
-use super::{Exit, Failure};
+use super::{Exit, Failure, secrets};
 use crate::config::{self, Config, Origin, Provider};
 use crate::text::{Newlines, to_json, visible};
 
@@ -63,12 +63,20 @@ fn key_state(config: &Config, p: &Provider) -> &'static str {
     }
 }
 
+/// Whether this can be a variable's name. A key that was written there by mistake is no name.
+fn is_variable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && secrets::masked(name) == name
+}
+
 /// The key's variable, or what stands in its place.
 fn key_name(config: &Config, p: &Provider) -> String {
     match &p.key_env {
         _ if p.key.is_some() => "(from the LiteLLM file)".into(),
         Some(_) if key_state(config, p) == "signs" => "AWS_ACCESS_KEY_ID".into(),
-        Some(variable) => variable.clone(),
+        Some(variable) if is_variable(variable) => variable.clone(),
+        Some(_) => "(key_env is not a variable's name)".into(),
         None => String::new(),
     }
 }
@@ -99,7 +107,8 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
             format!("{mark} {:<names$}  {:<dialects$}  {state:<8}  {key}", p.name, p.dialect);
         // Names can come from another program's file.
         let line = visible(line.trim_end(), Newlines::Show);
-        let url = visible(&p.base_url, Newlines::Show);
+        let url = secrets::masked(&p.base_url);
+        let url = visible(&url, Newlines::Show);
         out.push_str(&format!("{line}\n    {url}{}\n", from(p)));
     }
     out.push_str("\n* is asked where no -p is given; `sselens providers NAME` tells more\n");
@@ -141,16 +150,21 @@ fn sheet(config: &Config, p: &Provider) -> String {
         ("problem", p.problem.clone().unwrap_or_default()),
     ];
     let rows = rows.iter().filter(|(_, value)| !value.is_empty());
-    rows.map(|(name, value)| format!("{name:<12}{}\n", visible(value, Newlines::Show))).collect()
+    rows.map(|(name, value)| {
+        format!("{name:<12}{}\n", visible(&secrets::masked(value), Newlines::Show))
+    })
+    .collect()
 }
 
 fn as_json(config: &Config, p: &Provider) -> serde_json::Value {
     let state = key_state(config, p);
     json!({
         "name": p.name, "about": p.about, "origin": p.origin.name(), "dialect": p.dialect,
-        "base_url": p.base_url, "base_url_from": p.base_url_from, "path": p.path, "model": p.model,
-        "key_env": p.key_env, "key_set": matches!(state, "set" | "signs"), "key": state,
-        "default": p.name == config.provider, "problem": p.problem,
+        "base_url": secrets::masked(&p.base_url), "base_url_from": p.base_url_from,
+        "path": p.path.as_deref().map(secrets::masked), "model": secrets::masked(&p.model),
+        "key_env": p.key_env.as_deref().filter(|name| is_variable(name)),
+        "key_set": matches!(state, "set" | "signs"), "key": state,
+        "default": p.name == config.provider, "problem": p.problem.as_deref().map(secrets::masked),
     })
 }
 

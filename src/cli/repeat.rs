@@ -9,7 +9,7 @@ use super::args::{self, Format, Global};
 use super::output::Printer;
 use super::progress::Progress;
 use super::runner::{Round, Runner};
-use super::{Exit, Failure};
+use super::{Exit, Failure, secrets};
 use crate::config::Config;
 use crate::inspect::tally::{Case, Label, Tally, Threshold, Tries, bracket};
 use crate::inspect::{Inspection, Outcome, Reason};
@@ -153,6 +153,7 @@ impl<'a> Repetition<'a> {
             }
             let length = draft.body.len() as u64;
             let outgoing = resolve(&draft, self.config, &side.transport, self.lab)?;
+            secrets::add(&outgoing.secrets);
             stage.labels.push(Label {
                 size: size.map(|_| length),
                 provider: outgoing.request.provider.clone(),

@@ -77,10 +77,11 @@ pub(super) fn draft(
         (None, None) => false,
     };
     let mut own = Vec::new();
-    for header in &args.headers {
+    for (i, header) in args.headers.iter().enumerate() {
+        // The text is not repeated: it may be a key whose header's name was forgotten.
         let (k, v) = header
             .split_once(':')
-            .ok_or_else(|| format!("-H {header:?}: a header is `Name: value`"))?;
+            .ok_or_else(|| format!("-H, number {}: a header is `Name: value`", i + 1))?;
         own.push((k.trim().to_owned(), v.trim().to_owned()));
     }
     draft.headers.retain(|(old, _)| !own.iter().any(|(k, _)| old.eq_ignore_ascii_case(k)));

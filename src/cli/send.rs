@@ -5,7 +5,7 @@ use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Repetition, Side};
 use super::runner::{Round, Runner};
-use super::{Exit, Failure, request};
+use super::{Exit, Failure, request, secrets};
 use crate::transport::request::resolve;
 
 pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
@@ -16,6 +16,7 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let lab = request::lab([&draft], &args.lab, &config)?;
     let lab = lab.as_ref().map(|l| l.addr);
     let outgoing = resolve(&draft, &config, &transport, lab)?;
+    secrets::add(&outgoing.secrets);
     for warning in &outgoing.request.warnings {
         global.say(&format!("!! {warning}"));
     }

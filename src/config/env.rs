@@ -28,6 +28,11 @@ impl Environment {
         Self { process, ..Self::default() }
     }
 
+    /// The variables of the process.
+    pub fn process(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.process.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Only these; for tests.
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         let process = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

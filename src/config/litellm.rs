@@ -264,9 +264,7 @@ fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), String> {
         body.extend(
             params.get("extra_body").and_then(Value::as_object).cloned().unwrap_or_default(),
         );
-        body.retain(|k, v| {
-            !v.is_null() && !crate::journal::BODY_KEYS.contains(&&*k.to_ascii_lowercase())
-        });
+        body.retain(|k, v| !v.is_null() && !crate::journal::is_secret_name(k));
         file.body = Some(body).filter(|b| !b.is_empty());
     } else if !set.is_empty() {
         let names: Vec<_> = set.iter().map(|key| **key).collect();
@@ -403,7 +401,7 @@ fn headers(params: &Map<String, Value>, file: &mut ProviderFile, remarks: &mut V
         params.get("extra_headers").and_then(Value::as_object).into_iter().flatten()
     {
         let lower = name.to_ascii_lowercase();
-        let secret = crate::journal::HEADERS.contains(&lower.as_str())
+        let secret = crate::journal::is_secret_name(name)
             || ["key", "token", "secret", "auth"].iter().any(|word| lower.contains(word));
         match value.as_str() {
             Some(value) if reference(value).is_some() => {

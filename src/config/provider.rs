@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::variables::expand;
 use super::{Config, Environment};
+use crate::journal::redacted;
 
 /// The base URL of the embedded provider, which has no address before it is started.
 pub const LAB_URL: &str = "lab://";
@@ -276,7 +277,8 @@ impl ProviderFile {
             },
         };
         if problem.is_none() && !base_url.contains("://") {
-            let why = format!("{base_url:?} has no scheme; http://{base_url} perhaps?");
+            let guess = redacted(&format!("http://{base_url}"));
+            let why = format!("{:?} has no scheme; {guess} perhaps?", &guess[7..]);
             match base_url_from.first() {
                 // The environment is not ours: other providers work all the same.
                 Some(from) => problem = Some(format!("its base URL, from {from}: {why}")),
@@ -301,6 +303,21 @@ impl ProviderFile {
                 headers.push(Header { name, value: Secret(out.text), from_environment });
             }
         }
+        let is_name = |name: &str| {
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && redacted(name) == name
+        };
+        let key_env = self.key_env.filter(|name| {
+            let fits = is_name(name);
+            if !fits {
+                // It is not repeated: it may be the key itself.
+                problem = Some(
+                    "its key_env is not the name of an environment variable, and a key does not \
+                     belong in the configuration"
+                        .to_owned(),
+                );
+            }
+            fits
+        });
         Ok(Provider {
             name: name.to_owned(),
             about: self.about.unwrap_or_default(),
@@ -308,7 +325,7 @@ impl ProviderFile {
             base_url,
             base_url_from,
             path,
-            key_env: self.key_env,
+            key_env,
             key: self.key,
             key_header: self.key_header,
             aws_region: region,

@@ -1,7 +1,7 @@
 //! Secrets never enter the journal.
 //!
-//! A secret is a credential that this program sent, or the value of a header, URL parameter or
-//! body key that is known to hold one. In whatever passes here, every run of [`RUN`] or more bytes
+//! A secret is a credential that this program sent (its decoded form too), or the value of a header,
+//! URL parameter or body key whose name says so ([`super::is_secret_name`]). In whatever passes here, every run of [`RUN`] or more bytes
 //! of a secret is replaced by as many `*`, so that offsets and lengths stay true. Servers like to
 //! quote keys in error messages, sometimes in part: hence runs, and not whole secrets only.
 //!
@@ -15,45 +15,17 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+
+use super::credential::{self, credential, sorted};
+use super::joined::Joined;
+
 /// The shortest run of a secret that is masked, in bytes.
 pub const RUN: usize = 8;
 
 /// A span of bytes, as (offset, length).
 pub type Span = (u64, u64);
-
-/// Header fields whose values are credentials, lower case.
-pub const HEADERS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-    "set-cookie",
-    "x-amz-security-token",
-    "x-auth-token",
-    "ocp-apim-subscription-key",
-];
-
-/// URL parameters whose values are credentials, lower case.
-pub const PARAMETERS: &[&str] = &[
-    "key",
-    "api_key",
-    "api-key",
-    "apikey",
-    "token",
-    "access_token",
-    "auth",
-    "sig",
-    "signature",
-    "x-amz-signature",
-    "x-amz-credential",
-    "x-amz-security-token",
-];
-
-/// Keys of a JSON request body whose string values are credentials, lower case.
-pub const BODY_KEYS: &[&str] =
-    &["api_key", "apikey", "api-key", "authorization", "access_token", "client_secret", "password"];
 
 /// The secrets of an exchange, as the set of all their runs of [`RUN`] bytes.
 ///
@@ -86,7 +58,11 @@ impl Secrets {
     /// known (a header's value), never in running text: it would be found everywhere.
     pub fn add(&mut self, secret: &str) {
         let secret = secret.trim().as_bytes();
-        if secret.len() < RUN || self.secrets.iter().any(|s| s == secret) {
+        // Stars stand for what was masked already.
+        if secret.len() < RUN
+            || secret.iter().all(|b| *b == b'*')
+            || self.secrets.iter().any(|s| s == secret)
+        {
             return;
         }
         self.filter.resize(64, 0);
@@ -97,6 +73,66 @@ impl Secrets {
             self.windows.insert(w);
         }
         self.secrets.push(secret.to_vec());
+    }
+
+    /// Adds the credential in a header's value; of Basic authentication the decoded user and
+    /// password too.
+    pub fn add_header(&mut self, value: &str) {
+        let secret = credential(value);
+        self.add(secret);
+        if value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic ")) {
+            self.add_basic(secret);
+        }
+    }
+
+    /// Adds what a credential of Basic authentication decodes to.
+    fn add_basic(&mut self, encoded: &str) {
+        let bytes = STANDARD_NO_PAD.decode(encoded.trim_end_matches('='));
+        let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { return };
+        self.add(&text);
+        for half in text.splitn(2, ':') {
+            self.add(half);
+        }
+    }
+
+    /// Adds a user and a password, together also as Basic authentication sends them.
+    pub fn add_login(&mut self, user: &str, password: &str) {
+        if user.is_empty() && password.is_empty() {
+            return;
+        }
+        self.add(user);
+        self.add(password);
+        let both = format!("{user}:{password}");
+        self.add(&STANDARD.encode(&both));
+        self.add(&both);
+    }
+
+    /// Adds the values of secret names in text that is not JSON, and all that looks like a key;
+    /// returns where they stand, ascending.
+    pub fn add_from_text(&mut self, text: &str, is_json: bool) -> Vec<Range<usize>> {
+        let mut spans = match is_json {
+            true => credential::in_addresses(text),
+            false => credential::beside_names(text),
+        };
+        spans.extend(credential::of_known_shape(text));
+        let spans = sorted(spans);
+        for span in &spans {
+            self.add(&text[span.clone()]);
+        }
+        spans
+    }
+
+    /// Whether the last eight bytes of `window` are a run of a secret.
+    pub(super) fn has_window(&self, window: u64) -> bool {
+        let (at, bit) = slot(window);
+        self.filter.get(at).is_some_and(|bits| bits & bit != 0) && self.windows.contains(&window)
+    }
+
+    /// Takes in all of another's.
+    pub fn extend(&mut self, other: &Secrets) {
+        for secret in &other.secrets {
+            self.add(&String::from_utf8_lossy(secret));
+        }
     }
 
     /// Whether there is nothing to mask.
@@ -160,6 +196,9 @@ pub struct Masker {
     held: Vec<u8>,
     /// Offset in the body of the first byte of `held`.
     offset: u64,
+    joined: Joined,
+    /// Spans that strings complete, as offsets in the body; settled when their bytes are.
+    completed: Vec<Range<u64>>,
 }
 
 impl Masker {
@@ -175,6 +214,9 @@ impl Masker {
             return (read, Vec::new());
         }
         let mut bytes = std::mem::take(&mut self.held);
+        let at = self.offset + bytes.len() as u64;
+        let spans = self.joined.feed(&read, &self.secrets);
+        self.completed.extend(spans.iter().map(|s| at + s.start as u64..at + s.end as u64));
         bytes.extend_from_slice(&read);
         let open = self.secrets.open_tail(&bytes);
         self.settle(bytes, open)
@@ -203,7 +245,14 @@ impl Masker {
         let end = all.len() - open;
         self.held = all[end..].to_vec();
         self.context = all[..end][end.saturating_sub(RUN - 1)..].to_vec();
-        let runs = self.secrets.find(&all);
+        let mut runs = self.secrets.find(&all);
+        if !self.completed.is_empty() {
+            let place = |at: u64| before + at.saturating_sub(self.offset) as usize;
+            runs.extend(self.completed.iter().map(|s| place(s.start)..place(s.end)));
+            let settled = self.offset + (end - before) as u64;
+            self.completed.retain(|s| s.end > settled);
+            runs = sorted(runs);
+        }
         let mut masked = Vec::new();
         for run in runs {
             let run = run.start.max(before)..run.end.min(end);

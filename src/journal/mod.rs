@@ -3,12 +3,17 @@
 //! Nothing here interprets. An entry is a fact with its time; everything that the program says
 //! about a stream is a fold over entries (`inspect`), and a file is a list of them.
 
+mod credential;
 mod entry;
 pub mod file;
+mod joined;
 mod mask;
 
+pub use credential::{
+    credential, in_addresses, is_secret_name, is_secret_parameter, redacted, starred,
+};
 pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
     Request, Timeout,
 };
-pub use mask::{BODY_KEYS, HEADERS, Masker, PARAMETERS, RUN, Secrets, Span};
+pub use mask::{Masker, RUN, Secrets, Span};

@@ -1,6 +1,6 @@
 //! A curl command that sends the same request again; credentials as shell variables.
 
-use crate::journal::{HEADERS, Request};
+use crate::journal::{Request, credential, is_secret_name};
 use crate::storage::curl::quoted;
 
 /// The command, over several lines, ready to paste. A masked header's value is the variable
@@ -29,9 +29,9 @@ pub fn curl(request: &Request, key_env: Option<&str>) -> String {
             }
             _ => {}
         }
-        let header = if HEADERS.contains(&name.as_str()) {
+        let header = if is_secret_name(name) {
             let variable = key_env.unwrap_or("API_KEY");
-            let scheme = value.split_once(' ').map_or(String::new(), |(s, _)| format!("{s} "));
+            let scheme = value.strip_suffix(credential(value)).unwrap_or_default();
             // Double quotes, so that the shell puts the variable in.
             format!("\"{name}: {scheme}${variable}\"")
         } else {

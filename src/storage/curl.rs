@@ -94,7 +94,7 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
                 let header = value()?;
                 let (k, v) = header
                     .split_once(':')
-                    .ok_or_else(|| format!("{header:?}: a header is `name: value`"))?;
+                    .ok_or_else(|| format!("{name}: a header is `Name: value`"))?;
                 draft.headers.push((k.trim().to_owned(), v.trim().to_owned()));
             }
             "-X" | "--request" => draft.method = value()?,

@@ -6,7 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::har;
-use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, file};
+use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Micros, Secrets, Span, file};
+use crate::transport::request::{mask_header, mask_recorded};
 
 /// What the user tells about a bare body.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -115,6 +116,7 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
                 r.dialect.clone_from(dialect);
             }
         }
+        mask_written_by_hand(&mut recording.entries);
         close(&mut recording.entries, recording.warnings.first());
         return Ok(recording);
     }
@@ -139,6 +141,53 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
     }
     recording.entries.extend(bare.finish(None));
     Ok(recording)
+}
+
+/// Masks credentials that a person or another program wrote into a session: this program writes none.
+fn mask_written_by_hand(entries: &mut [Entry]) {
+    let mut secrets = std::collections::HashMap::<ExchangeId, Secrets>::new();
+    let mut offsets = std::collections::HashMap::<ExchangeId, u64>::new();
+    for entry in entries {
+        match &mut entry.kind {
+            EntryKind::Request(request) => {
+                let found = mask_recorded(request);
+                if !found.is_empty() {
+                    secrets.insert(entry.exchange, found);
+                }
+            }
+            EntryKind::Head(Head { headers, .. }) | EntryKind::Trailers(headers) => {
+                let none = Secrets::default();
+                let known = secrets.get(&entry.exchange).unwrap_or(&none);
+                for (name, value) in headers.iter_mut().filter(|(_, value)| !value.contains("**")) {
+                    *value = mask_header(name, value, known);
+                }
+            }
+            EntryKind::Body { bytes, masked, .. } => {
+                let offset = offsets.entry(entry.exchange).or_insert(0_u64);
+                if let Some(known) = secrets.get(&entry.exchange) {
+                    let mut found = Vec::new();
+                    mask_piece(bytes, known, &mut found);
+                    masked.extend(found.into_iter().map(|(at, len)| (*offset + at, len)));
+                }
+                *offset += bytes.len() as u64;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Masks secrets in a piece of a body. The spans it lists count from the piece's beginning.
+fn mask_piece(bytes: &mut Bytes, secrets: &Secrets, masked: &mut Vec<Span>) {
+    let found = secrets.find(bytes);
+    if found.is_empty() {
+        return;
+    }
+    let mut clean = bytes.to_vec();
+    for span in found {
+        masked.push((span.start as u64, span.len() as u64));
+        clean[span].fill(b'*');
+    }
+    *bytes = clean.into();
 }
 
 /// An exchange without an end was interrupted together with the program: it gets one that says
@@ -175,6 +224,10 @@ pub struct Bare {
     head: Option<Vec<u8>>,
     /// The interim heads so far.
     interim: Vec<Head>,
+    /// A head was read: the body is a capture of `curl -i`, and what looks like a key is masked.
+    captured: bool,
+    /// How many bytes of the body were read.
+    offset: u64,
 }
 
 /// No head is longer.
@@ -183,13 +236,19 @@ const MAX_HEAD: usize = 1 << 20;
 impl Bare {
     /// A body of which this is known.
     pub fn new(name: &str, told: &Told) -> Self {
-        let named_sse = name.to_ascii_lowercase().ends_with(".sse");
-        Self { told: told.clone(), named_sse, head: Some(Vec::new()), interim: Vec::new() }
+        Self {
+            told: told.clone(),
+            named_sse: name.to_ascii_lowercase().ends_with(".sse"),
+            head: Some(Vec::new()),
+            interim: Vec::new(),
+            captured: false,
+            offset: 0,
+        }
     }
 
     /// The next bytes, read at `at`.
     pub fn feed(&mut self, bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
-        let Some(mut head) = self.head.take() else { return body(bytes, at) };
+        let Some(mut head) = self.head.take() else { return self.body(bytes, at) };
         head.extend_from_slice(&bytes);
         let mut out = Vec::new();
         // Where the head begins that is not known to be an interim one.
@@ -206,7 +265,7 @@ impl Bare {
                     break;
                 }
                 out.extend(self.begin(at, None));
-                out.extend(body(Bytes::from(head).split_off(from), at));
+                out.extend(self.body(Bytes::from(head).split_off(from), at));
                 return out;
             };
             let (parsed, rest) = (parse_head(&rest[..end]), &rest[end..]);
@@ -214,7 +273,8 @@ impl Bare {
             let more = rest.starts_with(b"HTTP/");
             if parsed.as_ref().is_none_or(|h| h.status >= 200) && !more {
                 out.extend(self.begin(at, parsed));
-                out.extend(body(Bytes::from(head).split_off(from + end), at));
+                self.captured = true;
+                out.extend(self.body(Bytes::from(head).split_off(from + end), at));
                 return out;
             }
             let interim = parsed.filter(|h| h.status < 200);
@@ -231,11 +291,28 @@ impl Bare {
         let mut out = Vec::new();
         if let Some(head) = self.head.take() {
             out.extend(self.begin(at, None));
-            out.extend(body(head.into(), at));
+            out.extend(self.body(head.into(), at));
         }
         let cause = EndCause::Unknown;
         out.push(Entry { exchange: 0, at, kind: EntryKind::End { cause, detail: String::new() } });
         out
+    }
+
+    /// A body's entries.
+    fn body(&mut self, bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
+        let mut entries = body(bytes, at);
+        for entry in &mut entries {
+            if let EntryKind::Body { bytes, masked, .. } = &mut entry.kind {
+                if self.captured {
+                    let mut secrets = Secrets::default();
+                    secrets.add_from_text(&String::from_utf8_lossy(bytes), true);
+                    mask_piece(bytes, &secrets, masked);
+                    masked.iter_mut().for_each(|span| span.0 += self.offset);
+                }
+                self.offset += bytes.len() as u64;
+            }
+        }
+        entries
     }
 
     fn begin(&mut self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
@@ -279,15 +356,10 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
     let mut status = lines.next()?.split_ascii_whitespace();
     let version = status.next()?.to_owned();
     let status = status.next()?.parse().ok()?;
-    let secrets = crate::journal::Secrets::default();
+    let secrets = Secrets::default();
     let headers = lines
         .filter_map(|l| l.split_once(':'))
-        .map(|(k, v)| {
-            (
-                k.trim().to_ascii_lowercase(),
-                crate::transport::request::mask_header(k.trim(), v.trim(), &secrets),
-            )
-        })
+        .map(|(k, v)| (k.trim().to_ascii_lowercase(), mask_header(k.trim(), v.trim(), &secrets)))
         .collect();
     Some(Head { status, version, headers, ..Head::default() })
 }

@@ -286,7 +286,7 @@ fn foreign(
         dialect: told.dialect.clone().unwrap_or_else(|| "auto".into()),
         ..Request::default()
     };
-    let secrets = mask_recorded(&mut request);
+    let mut secrets = mask_recorded(&mut request);
     // A bare body, of which more is known than of others.
     let (status, content_type) = (told.status, told.content_type.clone());
     let dialect = told.dialect.clone();
@@ -308,6 +308,7 @@ fn foreign(
             events(&item.messages)
         }
     };
+    secrets.add_from_text(&String::from_utf8_lossy(&bytes), true);
     let mut masker = Masker::new(secrets);
     let (mut settled, mut masked) = masker.feed(bytes.into());
     let (rest, more) = masker.finish();

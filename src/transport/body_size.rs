@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::request::{edit, prompt_in};
+use super::request::{RequestError, edit, prompt_in};
 use crate::json::Kind;
 
 /// Stands before the filler, so that whoever reads the request knows what it is.
@@ -17,7 +17,7 @@ const WORDS: &str = "the river runs down to the sea and the rain brings it back 
 ///
 /// # Errors
 /// When the body is not a JSON object with a user message whose content is text.
-pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, String> {
+pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, RequestError> {
     let missing = size.saturating_sub(body.len());
     if missing == 0 {
         return Ok(None);
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_long_enough_stays_and_what_has_no_text_is_refused() {
-        assert_eq!(pad(br#"{"prompt":"hello"}"#, 5), Ok(None));
+        assert_eq!(pad(br#"{"prompt":"hello"}"#, 5).unwrap(), None);
         let why = pad(br#"{"messages":[]}"#, 500).unwrap_err();
-        assert!(why.contains("no user message"), "{why}");
+        assert!(why.to_string().contains("no user message"), "{why}");
         assert!(pad(b"not json", 500).is_err());
     }
 }

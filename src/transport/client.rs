@@ -65,12 +65,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
     let mut next = outgoing.clone();
     if url.origin() != outgoing.url.origin() {
         next.sign = None;
-        let names = crate::journal::HEADERS;
-        for name in names {
-            next.headers.remove(*name);
-        }
-        // A header that was taken from the configuration's `$NAME` may be a credential as well:
-        // only what every client sends crosses over.
+        // Any header may hold a credential: only what every client sends crosses over.
         let plain = ["content-type", "accept", "accept-encoding", "user-agent"];
         let others: Vec<_> =
             next.headers.keys().filter(|k| !plain.contains(&k.as_str())).cloned().collect();

@@ -18,6 +18,7 @@ mod recognize;
 mod repeat;
 mod scenarios;
 mod sdks;
+mod secrets;
 mod support;
 mod tap;
 mod transport;

@@ -22,15 +22,17 @@ use crate::tui::EffectRunner;
 /// Writes a file, unless there is one.
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e
-            .kind()
-        {
-            std::io::ErrorKind::AlreadyExists => {
-                std::io::Error::new(e.kind(), "exists already: give another name")
-            }
-            _ => e,
-        })?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // What was received can hold what the key's owner alone should see.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            std::io::Error::new(e.kind(), "exists already: give another name")
+        }
+        _ => e,
+    })?;
     file.write_all(bytes)
 }
 
@@ -92,7 +94,7 @@ impl Runner {
                 Some(lab::start(self.lab_options.options()).map_err(|e| format!("the lab: {e}"))?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
-        resolve(draft, &self.config, &self.transport, lab)
+        Ok(resolve(draft, &self.config, &self.transport, lab)?)
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.

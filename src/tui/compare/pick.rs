@@ -175,9 +175,7 @@ impl App {
         if provider != a.provider {
             (b.url, b.dialect) = (None, None);
             // A's key is no business of B's.
-            let secret =
-                |name: &str| crate::journal::HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
-            b.headers.retain(|(name, _)| !secret(name));
+            b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
         }
         self.send_pair(Box::new(Pair { drafts: [a, b], apart: false }));
     }

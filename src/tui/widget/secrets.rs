@@ -2,36 +2,34 @@
 
 use std::ops::Range;
 
-use crate::journal::{HEADERS, PARAMETERS};
+use crate::journal::{in_addresses, is_secret_name};
 
-/// The stretches of a line that are secrets: what follows a listed header's name or `Bearer `, up
-/// to the next quote, and the value of a listed parameter of an address.
+/// The stretches of a line that are secrets: what follows a secret header's or field's name or
+/// `Bearer `, up to the next quote, and the secret parts of an address.
 pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
+    let quote = |c: char| matches!(c, '"' | '\'');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut found = in_addresses(line);
+    for (colon, _) in line.match_indices(':') {
+        let before = line[..colon].trim_end_matches(quote);
+        let at = before.rfind(|c| !is_name(c)).map_or(0, |i| i + 1);
+        if !is_secret_name(&before[at..]) {
+            continue;
+        }
+        let rest = line[colon + 1..].trim_start_matches(|c: char| c == ' ' || quote(c));
+        let from = line.len() - rest.len();
+        // A header that is typed alone ends with the line.
+        let alone = before[..at].trim().is_empty();
+        let to = rest.find(quote).filter(|_| !alone).map_or(line.len(), |n| from + n);
+        found.push(from..to);
+    }
     let low = line.to_ascii_lowercase();
-    let mut found = Vec::new();
-    let quote: fn(char) -> bool = |c| matches!(c, '"' | '\'');
-    let mut after = |name: &str, end: fn(char) -> bool| {
-        for (at, name) in low.match_indices(name) {
-            let from = at + name.len();
-            let from = from + low[from..].len() - low[from..].trim_start().len();
-            // A header that is typed alone ends with the line.
-            let alone = low[..at].trim().is_empty();
-            let to = low[from..].find(end).filter(|_| !alone).map_or(low.len(), |n| from + n);
-            if from < to {
-                found.push(from..to);
-            }
-        }
-    };
-    for header in HEADERS.iter().chain(&["api-key"]) {
-        after(&format!("{}:", header.to_ascii_lowercase()), quote);
+    for (at, scheme) in low.match_indices("bearer ") {
+        let from = at + scheme.len();
+        let from = from + low[from..].len() - low[from..].trim_start().len();
+        found.push(from..low[from..].find(quote).map_or(low.len(), |n| from + n));
     }
-    after("bearer ", quote);
-    for parameter in PARAMETERS {
-        for before in ['?', '&'] {
-            let name = format!("{before}{}=", parameter.to_ascii_lowercase());
-            after(&name, |c| matches!(c, '&' | '"' | '\'' | ' ' | '#'));
-        }
-    }
+    found.retain(|span| span.start < span.end);
     found
 }
 

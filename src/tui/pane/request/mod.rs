@@ -268,26 +268,19 @@ pub(crate) fn is_curl(text: &str) -> bool {
     text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
 }
 
-/// A header's value as it may be shown: what a listed header holds is a secret.
+/// A header's value as it may be shown: what a header of a secret name holds is not.
 pub(crate) fn shown_value(name: &str, value: &str) -> String {
-    let listed = crate::journal::HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name));
-    if listed && !value.is_empty() && !value.starts_with('$') {
+    if crate::journal::is_secret_name(name) && !value.is_empty() && !value.starts_with('$') {
         return "********".to_owned();
     }
     visible(value, Newlines::Show).into_owned()
 }
 
-/// An address as it may be shown: listed parameters hold secrets.
+/// An address as it may be shown: user, password and some parameters are secrets.
 pub(crate) fn shown_url(url: &str) -> String {
-    let shown = visible(url, Newlines::Show);
-    let Some((base, query)) = shown.split_once('?') else { return shown.into_owned() };
-    let secret = |k: &str| crate::journal::PARAMETERS.iter().any(|p| p.eq_ignore_ascii_case(k));
-    let masked: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((k, _)) if secret(k) => format!("{k}=********"),
-            _ => pair.to_owned(),
-        })
-        .collect();
-    format!("{base}?{}", masked.join("&"))
+    let mut shown = url.to_owned();
+    for span in crate::journal::in_addresses(url).into_iter().rev() {
+        shown.replace_range(span, "********");
+    }
+    visible(&shown, Newlines::Show).into_owned()
 }

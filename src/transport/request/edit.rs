@@ -1,0 +1,86 @@
+//! Edits of a body that is sent byte for byte: each changes one span.
+
+use super::RequestError;
+use crate::json::{Kind, Tape, Value};
+
+/// Returns the `model` field of a JSON body.
+pub(crate) fn model_of(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut tape = Tape::new();
+    tape.parse(text).ok()?;
+    tape.root(text)?.str("model").map(Into::into)
+}
+
+/// Sets the model of a body that is sent byte for byte: only the value's own span changes; where
+/// there is none, a field is put in front.
+///
+/// # Errors
+/// When the body is not a JSON object.
+pub fn set_model(body: &[u8], model: &str) -> Result<Vec<u8>, RequestError> {
+    let value = serde_json::to_string(model).unwrap_or_default();
+    edit(body, |root| {
+        if let Some(old) = root.get("model") {
+            return Ok((old.span(), value));
+        }
+        let at = root.span().start + 1;
+        let comma = if root.is_empty() { "" } else { "," };
+        Ok((at..at, format!("\"model\":{value}{comma}")))
+    })
+}
+
+/// Sets the text of the last user message of a body: only its own span changes.
+///
+/// # Errors
+/// When the body is not a JSON object with a user message whose content is text.
+pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, RequestError> {
+    let value = serde_json::to_string(prompt).unwrap_or_default();
+    edit(body, |root| match prompt_in(root) {
+        Some(text) => Ok((text.span(), value)),
+        None => Err("the body has no user message whose text PROMPT could replace".to_owned()),
+    })
+}
+
+/// A message's text; of a list of parts the last one.
+fn text_of(content: Value<'_>) -> Option<Value<'_>> {
+    match content.kind() {
+        Kind::String => Some(content),
+        _ => content.items().filter_map(|p| p.get("text")).last(),
+    }
+}
+
+/// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
+/// Responses and Interactions (DashScope's has the `messages`), or one text that is all of it.
+pub(in crate::transport) fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
+    let list = ["messages", "contents", "input"].iter().find_map(|key| root.get(key));
+    let Some(list) = list else {
+        let texts = ["prompt", "message", "inputText"].iter().find_map(|key| root.get(key));
+        return texts.filter(|p| p.kind() == Kind::String);
+    };
+    let list = list.get("messages").unwrap_or(list);
+    if list.kind() == Kind::String {
+        return Some(list);
+    }
+    let is_user = |message: &Value<'_>| {
+        message.str("role").is_some_and(|r| r == "user")
+            || message.str("type").is_some_and(|t| t == "user_input")
+    };
+    let message = list.items().filter(is_user).last()?;
+    message.get("content").or_else(|| message.get("parts")).and_then(text_of)
+}
+
+pub(in crate::transport) fn edit(
+    body: &[u8],
+    change: impl FnOnce(Value<'_>) -> Result<(std::ops::Range<usize>, String), String>,
+) -> Result<Vec<u8>, RequestError> {
+    let bad = RequestError::Body;
+    let text = std::str::from_utf8(body).map_err(|e| bad(format!("the body is not UTF-8: {e}")))?;
+    let mut tape = Tape::new();
+    tape.parse(text).map_err(|e| {
+        let (line, column) = crate::json::line_column(text, e.offset);
+        bad(format!("the body is not JSON: line {line}, column {column}: {}", e.kind))
+    })?;
+    let root = tape.root(text).filter(|r| r.kind() == Kind::Object);
+    let root = root.ok_or_else(|| bad("the body is not a JSON object".to_owned()))?;
+    let (span, new) = change(root).map_err(bad)?;
+    Ok(format!("{}{new}{}", &text[..span.start], &text[span.end..]).into_bytes())
+}

@@ -1,0 +1,263 @@
+//! From a draft to what is sent over the wire, and to what the journal may know of it.
+
+mod address;
+mod edit;
+mod headers;
+mod secrets;
+mod warnings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::{Draft, sign};
+use crate::config::{AwsKeys, Config, Limits};
+use crate::dialect;
+use crate::journal::{Request, Secrets, redacted};
+
+pub(super) use address::provider_of;
+pub use address::{has_model_in_address, speaks};
+pub(crate) use edit::model_of;
+pub(super) use edit::{edit, prompt_in};
+pub use edit::{set_model, set_prompt};
+pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
+
+use address::{address, dialect_of};
+use secrets::{mask_body, mask_url, url_secrets};
+
+/// Why a draft cannot be sent. The messages hold no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The provider is unknown.
+    #[error("{0}")]
+    Provider(String),
+    /// The provider lacks a setting.
+    #[error(
+        "provider {name:?}: {problem}: set it (`sselens providers {name}` shows more), or use --url"
+    )]
+    Incomplete {
+        /// The provider's name.
+        name: String,
+        /// What is missing.
+        problem: String,
+    },
+    /// The method is none.
+    #[error("{0:?} is not an HTTP method")]
+    Method(String),
+    /// The address cannot be parsed.
+    #[error("{address:?} is not an address: {why}")]
+    Address {
+        /// The address, masked.
+        address: String,
+        /// The parser's words.
+        why: url::ParseError,
+    },
+    /// The address has another scheme than HTTP's.
+    #[error("{0:?}: only http:// and https:// addresses can be sent to")]
+    Scheme(String),
+    /// The lab does not run.
+    #[error("the lab is not running")]
+    NoLab,
+    /// The dialect has the model in its address.
+    #[error("this dialect has the model in its address: name one (--model)")]
+    NoModel,
+    /// A header is not allowed in HTTP.
+    #[error("the header {0:?} cannot be sent: HTTP does not allow its name or value")]
+    Header(String),
+    /// A proxy's address cannot be used.
+    #[error("--proxy {address:?}: {why}")]
+    Proxy {
+        /// The address, masked.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Certificates cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// A body cannot be edited.
+    #[error("{0}")]
+    Body(String),
+}
+
+impl From<RequestError> for String {
+    fn from(error: RequestError) -> Self {
+        error.to_string()
+    }
+}
+
+/// Returns the innermost cause of an error: the outer ones may quote the address.
+fn plain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    redacted(&error.to_string())
+}
+
+/// How requests travel.
+#[derive(Clone, Default)]
+pub struct Transport {
+    /// Do not verify certificates.
+    pub insecure: bool,
+    /// Further trusted roots, PEM.
+    pub ca_cert: Option<PathBuf>,
+    /// A proxy's address.
+    pub proxy: Option<String>,
+    /// Only this HTTP version.
+    pub version: Option<HttpVersion>,
+    /// Follow redirects.
+    pub location: bool,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let proxy = self.proxy.as_deref().map(redacted);
+        write!(f, "Transport(proxy {proxy:?}, version {:?})", self.version)
+    }
+}
+
+impl Transport {
+    /// Finds out whether it can be used, before anything is sent.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read, or the proxy's address is none.
+    pub fn check(&self) -> Result<(), RequestError> {
+        // Only what the user gave can be wrong. The platform's own certificates take longer to read
+        // than all else that the program does before its first screen.
+        if self.ca_cert.is_some() {
+            super::tls::config(self).map_err(RequestError::Tls)?;
+        }
+        match &self.proxy {
+            Some(proxy) => reqwest::Proxy::all(proxy.as_str())
+                .map(drop)
+                .map_err(|e| RequestError::Proxy { address: redacted(proxy), why: plain(&e) }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A forced HTTP version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, without TLS too.
+    Http2,
+}
+
+/// A request that is ready to be sent. Holds credentials; `Debug` shows none.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Method.
+    pub method: http::Method,
+    /// Address.
+    pub url: url::Url,
+    /// All headers, credentials in clear.
+    pub headers: http::HeaderMap,
+    /// The body, secrets in clear.
+    pub body: Bytes,
+    /// What is masked wherever it shows up.
+    pub secrets: Secrets,
+    /// The request as the journal has it.
+    pub request: Request,
+    /// How it travels.
+    pub transport: Transport,
+    /// Its bounds.
+    pub limits: Limits,
+    /// What signs it when it is sent.
+    pub sign: Option<AwsKeys>,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Outgoing({} {})", self.request.method, self.request.url)
+    }
+}
+
+/// Makes a request of a draft. `lab` is the embedded provider's address, once it runs.
+///
+/// # Errors
+/// When the draft cannot be sent as it is.
+pub fn resolve(
+    draft: &Draft,
+    config: &Config,
+    transport: &Transport,
+    lab: Option<SocketAddr>,
+) -> Result<Outgoing, RequestError> {
+    let provider = provider_of(draft, config)?;
+    let speaks = dialect_of(draft, &provider);
+    let mut url = address(draft, &provider, speaks, lab)?;
+    let method = if draft.method.is_empty() { "POST" } else { &draft.method };
+    let method = http::Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| RequestError::Method(redacted(method)))?;
+    let mut secrets = Secrets::default();
+    let headers = headers::Headers::of(draft, &provider, config, speaks, &mut secrets);
+    let aws_keys = config.aws_keys(&provider).filter(|_| !headers.has_key());
+    if let Some(keys) = &aws_keys {
+        sign::prepare(keys, &mut url, &mut secrets);
+    }
+    if let Some(proxy) = &transport.proxy {
+        secrets::add_proxy(proxy, &mut secrets);
+    }
+    headers.add_secrets(&mut secrets);
+    url_secrets(&url, &mut secrets);
+    let (body, masked) = mask_body(&draft.body, &mut secrets);
+    let model = model_of(&draft.body).unwrap_or_else(|| draft.model.clone());
+    let request = Request {
+        method: method.to_string(),
+        url: mask_url(&url, &secrets),
+        headers: headers.shown(&secrets),
+        body,
+        provider: provider.name.clone(),
+        dialect: draft.dialect.clone().unwrap_or_else(|| provider.dialect.clone()),
+        model: secrets.mask(&model),
+        masked,
+        warnings: warnings::of(draft, &provider, config, transport, &model, headers.has_key()),
+        ..Request::default()
+    };
+    Ok(Outgoing {
+        method,
+        url,
+        headers: headers.sent()?,
+        body: Bytes::copy_from_slice(&draft.body),
+        secrets,
+        request,
+        transport: transport.clone(),
+        limits: config.limits,
+        sign: aws_keys,
+    })
+}
+
+/// Returns a draft for a provider with a fresh body: its model, prompt and extra fields.
+///
+/// # Errors
+/// When the provider is unknown.
+pub fn compose(
+    config: &Config,
+    draft: Draft,
+    prompt: &str,
+    system: Option<&str>,
+) -> Result<Draft, RequestError> {
+    let provider = provider_of(&draft, config)?;
+    let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
+    let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
+    let ask = dialect::request::Ask::minimal(&model, prompt, system);
+    let mut members = (speaks.request().write)(&ask, &mut dialect::request::Notes::default());
+    members.extend(provider.body.clone());
+    let body = serde_json::to_string_pretty(&members).unwrap_or_default();
+    Ok(Draft { model, body: body.into_bytes(), ..draft })
+}
+
+impl Outgoing {
+    /// Sends it elsewhere: what the new address holds of secrets is masked from now on.
+    pub(super) fn go_to(&mut self, url: url::Url) {
+        url_secrets(&url, &mut self.secrets);
+        self.request.url = mask_url(&url, &self.secrets);
+        self.url = url;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! What of a request is secret, and how it is shown without that.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+
+use crate::journal::{
+    Request, Secrets, Span, credential, is_secret_name, is_secret_parameter, starred,
+};
+use crate::json::{Kind, Tape, Value};
+
+/// Returns a header's value as it may be shown: of a secret one only the scheme is left.
+pub(crate) fn mask_header(name: &str, value: &str, secrets: &Secrets) -> String {
+    if !is_secret_name(name) {
+        return mask_text(value, secrets);
+    }
+    let secret = credential(value);
+    value.replacen(secret, &"*".repeat(secret.chars().count()), usize::from(!secret.is_empty()))
+}
+
+/// Returns the bytes of a head with its secrets masked: as long as before, line for line.
+pub(crate) fn mask_raw_head(raw: &[u8], secrets: &Secrets) -> Bytes {
+    let mut out = Vec::with_capacity(raw.len());
+    for (i, line) in raw.split_inclusive(|b| *b == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(line);
+        let masked = match text.split_once(':').filter(|_| i > 0) {
+            Some((name, rest)) => {
+                let value = rest.trim();
+                let shown = mask_header(name.trim(), value, secrets);
+                let at = rest.len() - rest.trim_start().len();
+                format!("{name}:{}{shown}{}", &rest[..at], &rest[at + value.len()..])
+            }
+            // A request line has the target between spaces.
+            None => {
+                text.split(' ').map(|part| mask_text(part, secrets)).collect::<Vec<_>>().join(" ")
+            }
+        };
+        if masked.len() == line.len() {
+            out.extend_from_slice(masked.as_bytes());
+        } else if *masked == *text {
+            out.extend_from_slice(line);
+        } else {
+            // Odd bytes in a line with a secret: none of it is kept but its end.
+            let end = line.iter().rev().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            out.resize(out.len() + line.len() - end, b'*');
+            out.extend_from_slice(&line[line.len() - end..]);
+        }
+    }
+    out.into()
+}
+
+/// Returns an address as it may be shown.
+pub(super) fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
+    mask_text(url.as_str(), secrets)
+}
+
+/// Returns text with the credentials of its addresses and known secrets masked.
+fn mask_text(text: &str, secrets: &Secrets) -> String {
+    let mut spans = crate::journal::in_addresses(text);
+    // A relative address stands without a scheme; its parameters are found all the same.
+    spans.retain(|span| !span.is_empty());
+    let shown = starred(text, &keep_login_colon(text, spans));
+    secrets.mask(&shown)
+}
+
+/// Leaves the colon between a user and a password.
+fn keep_login_colon(text: &str, spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let split = |span: Range<usize>| {
+        let login = text[..span.start].ends_with("://");
+        match text[span.clone()].find(':').filter(|_| login) {
+            Some(colon) => [span.start..span.start + colon, span.start + colon + 1..span.end],
+            None => [span, 0..0],
+        }
+    };
+    spans.into_iter().flat_map(split).filter(|span| !span.is_empty()).collect()
+}
+
+/// Adds what an address holds of secrets, as it is written and decoded.
+pub(super) fn url_secrets(url: &url::Url, secrets: &mut Secrets) {
+    for pair in url.query().unwrap_or_default().split('&') {
+        if let Some((name, value)) = pair.split_once('=')
+            && is_secret_parameter(name)
+        {
+            secrets.add(value);
+        }
+    }
+    for (name, value) in url.query_pairs() {
+        if is_secret_parameter(&name) {
+            secrets.add(&value);
+        }
+    }
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    secrets.add_login(user, password);
+    secrets.add_login(&decoded(user), &decoded(password));
+}
+
+/// Adds the user and the password of a proxy.
+pub(super) fn add_proxy(proxy: &str, secrets: &mut Secrets) {
+    let whole = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
+    match url::Url::parse(&whole) {
+        Ok(url) => url_secrets(&url, secrets),
+        Err(_) => drop(secrets.add_from_text(&whole, true)),
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Masks a request that another program or a person wrote down; returns its secrets, which the
+/// answer may quote.
+pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
+    let mut secrets = Secrets::default();
+    // What was masked already keeps what was left of it: a scheme, the scope of a signature.
+    let is_masked = |value: &str| value.contains("**");
+    for (name, value) in request.headers.iter().filter(|(_, value)| !is_masked(value)) {
+        if is_secret_name(name) {
+            secrets.add_header(value);
+        }
+        secrets.add_from_text(value, true);
+    }
+    let url = url::Url::parse(&request.url).ok();
+    if let Some(url) = &url {
+        url_secrets(url, &mut secrets);
+    }
+    secrets.add_from_text(&request.url, true);
+    let (body, spans) = mask_body(&request.body, &mut secrets);
+    request.body = body;
+    // What was masked before stays listed.
+    let new = spans.into_iter().filter(|span| !request.masked.contains(span)).collect::<Vec<_>>();
+    request.masked.extend(new);
+    request.url = mask_text(&request.url, &secrets);
+    for (name, value) in request.headers.iter_mut().filter(|(_, value)| !is_masked(value)) {
+        *value = mask_header(name, value, &secrets);
+    }
+    request.model = secrets.mask(&request.model);
+    secrets
+}
+
+/// Returns the body with its secrets masked, and where. The values of secret names become secrets.
+pub(super) fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    if let Ok(text) = std::str::from_utf8(body) {
+        let mut tape = Tape::new();
+        let is_json = tape.parse(text).is_ok();
+        if is_json && let Some(root) = tape.root(text) {
+            named(root, &mut |value| {
+                let span = value.span();
+                let (from, to) = (span.start + 1, span.end - 1);
+                let shown = value.as_str().unwrap_or_default();
+                // A header's value keeps its scheme.
+                let secret = credential(&text[from..to]);
+                secrets.add(credential(&shown));
+                secrets.add_header(&shown);
+                let from = from + text[from..to].rfind(secret).unwrap_or(0);
+                spans.push(from..to);
+            });
+        }
+        spans.extend(secrets.add_from_text(text, is_json));
+    } else {
+        // Text in another encoding, or none: what is ASCII in it is searched.
+        for chunk in body.utf8_chunks() {
+            let text = chunk.valid();
+            let at = text.as_ptr() as usize - body.as_ptr() as usize;
+            let found = secrets.add_from_text(text, false);
+            spans.extend(found.into_iter().map(|s| at + s.start..at + s.end));
+        }
+    }
+    spans.extend(secrets.find(body));
+    spans.retain(|span| !span.is_empty() && body[span.clone()].iter().any(|b| *b != b'*'));
+    let mut masked = body.to_vec();
+    for span in &spans {
+        masked[span.clone()].fill(b'*');
+    }
+    (masked.into(), merged(spans))
+}
+
+/// Returns spans as the journal lists them: in order and apart.
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Span> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if last.end >= span.start => last.end = last.end.max(span.end),
+            _ => out.push(span),
+        }
+    }
+    out.into_iter().map(|span| (span.start as u64, span.len() as u64)).collect()
+}
+
+/// Calls `found` for every string under a secret name, however deep (the depth of a request is the
+/// user's own); of a list under one, for each of its strings.
+fn named<'a>(root: Value<'a>, found: &mut impl FnMut(Value<'a>)) {
+    let mut todo = vec![root];
+    while let Some(value) = todo.pop() {
+        todo.extend(value.items());
+        for (key, field) in value.entries() {
+            let secret = is_secret_name(&key.as_str().unwrap_or_default());
+            match field.kind() {
+                Kind::String if secret => found(field),
+                Kind::Array if secret => {
+                    field.items().filter(|item| item.kind() == Kind::String).for_each(&mut *found);
+                    todo.push(field);
+                }
+                _ => todo.push(field),
+            }
+        }
+    }
+}

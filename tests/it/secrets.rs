@@ -1,0 +1,282 @@
+//! Secrets planted everywhere, searched for everywhere: whole, and in pieces of eight bytes.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+
+use base64::Engine as _;
+
+/// Each place has a secret of its own, so that a leak says where it came from.
+const HEADER: &str = "Zq7hdrXw01vLmKp93";
+const PARAMETER: &str = "Zq7parXw02vLmKp93";
+const USER: &str = "Zq7usrXw03vLmKp93";
+const PASSWORD: &str = "Zq7pwdXw04vLmKp93";
+const BODY: &str = "Zq7bdyXw05vLmKp93";
+const SHAPED: &str = "sk-proj-Zq7shpXw06vLmKp93";
+
+/// A server that quotes all it is sent, and `secret` behind escapes and in deltas of five bytes.
+fn quoting(secret: &str) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let secret = secret.to_owned();
+    let thread = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(peer.try_clone().unwrap());
+        let mut asked = String::new();
+        while !asked.ends_with("\r\n\r\n") && reader.read_line(&mut asked).unwrap() > 0 {}
+        let length = asked.lines().find_map(|l| {
+            l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        asked += &String::from_utf8_lossy(&body);
+        let delta = |text: String| {
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}}}}]}}\n\n")
+        };
+        let escaped: String = secret.bytes().map(|b| format!("\\u{b:04x}")).collect();
+        let mut answer = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
+        answer += &format!("X-Quoted: {secret}\r\nConnection: close\r\n\r\n: {secret}\n");
+        answer += &delta(serde_json::to_string(&asked).unwrap());
+        answer += &delta(format!("\"{escaped}\""));
+        answer += &delta("\" it was \"".to_owned());
+        for piece in secret.as_bytes().chunks(5) {
+            answer += &delta(format!("\"{}\"", str::from_utf8(piece).unwrap()));
+        }
+        answer += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        peer.write_all(answer.as_bytes()).unwrap();
+    });
+    (at, thread)
+}
+
+fn run(dir: &Path, env: &[(&str, &str)], args: &[&str]) -> Vec<u8> {
+    let out = Command::new(env!("CARGO_BIN_EXE_sselens"))
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    [out.stdout, out.stderr].concat()
+}
+
+/// Asserts that no eight bytes in a row of `secret` are in `bytes`.
+#[track_caller]
+fn assert_absent(bytes: &[u8], secret: &str, place: &str) {
+    for run in secret.as_bytes().windows(8) {
+        let found = bytes.windows(8).position(|w| w == run);
+        if let Some(at) = found {
+            let around = &bytes[at.saturating_sub(80)..(at + 80).min(bytes.len())];
+            panic!("{place}: {secret} is in: {}", String::from_utf8_lossy(around));
+        }
+    }
+}
+
+/// Sends one request for every output, and shows and exports what was saved of it.
+#[track_caller]
+fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
+    for output in ["text", "json", "ndjson", "raw"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, server) = quoting(secrets[0]);
+        let args: Vec<String> = args.iter().map(|a| a.replace("HOST", &at)).collect();
+        let mut all = vec!["send", "-o", output, "--save", "s.jsonl", "--idle-timeout", "5"];
+        all.extend(args.iter().map(String::as_str));
+        let mut seen = run(dir.path(), env, &all);
+        server.join().unwrap();
+        let saved = std::fs::read(dir.path().join("s.jsonl")).unwrap();
+        assert!(saved.windows(5).any(|w| w == b"\"end\""), "{}", String::from_utf8_lossy(&seen));
+        seen.extend(&saved);
+        seen.extend(run(dir.path(), env, &["show", "s.jsonl"]));
+        for to in ["markdown", "har", "curl", "sse", "ndjson", "raw"] {
+            seen.extend(run(dir.path(), env, &["export", "s.jsonl", "--to", to]));
+        }
+        for secret in secrets {
+            assert_absent(&seen, secret, &format!("-o {output} {args:?}"));
+        }
+    }
+}
+
+#[test]
+fn headers_of_every_vendor_are_masked() {
+    for name in [
+        "Authorization",
+        "x-litellm-api-key",
+        "Helicone-Auth",
+        "cf-aig-authorization",
+        "x-portkey-api-key",
+        "apikey",
+        "x-functions-key",
+        "x-access-token",
+        "X-Auth-Key",
+        "Cookie",
+        "Proxy-Authorization",
+        "api-key",
+        "X-My-Secret",
+    ] {
+        let header = format!("{name}: {HEADER}");
+        nowhere(&[], &["--url", "http://HOST/v1/chat/completions", "-H", &header, "hi"], &[HEADER]);
+    }
+}
+
+#[test]
+fn basic_authentication_is_masked_decoded_too() {
+    let both = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let header = format!("Authorization: Basic {both}");
+    nowhere(&[], &["--url", "http://HOST/", "-H", &header, "hi"], &[PASSWORD, USER, &both]);
+    let url = format!("http://{USER}:{PASSWORD}@HOST/");
+    nowhere(&[], &["--url", &url, "hi"], &[PASSWORD, USER, &both]);
+}
+
+#[test]
+fn parameters_of_addresses_are_masked() {
+    for name in ["key", "subscription-key", "api_token", "auth_token", "client_secret", "password"]
+    {
+        let url = format!("http://HOST/x?a=1&{name}={PARAMETER}");
+        nowhere(&[], &["--url", &url, "hi"], &[PARAMETER]);
+    }
+}
+
+#[test]
+fn bodies_are_masked_whatever_they_are() {
+    for body in [
+        format!("{{\"model\":\"m\",\"authorization_token\":\"{BODY}\"}}"),
+        format!(
+            "{{\"tools\":[{{\"type\":\"mcp\",\"headers\":{{\"X-Auth-Key\":\"Bearer {BODY}\"}}}}]}}"
+        ),
+        format!("{{\"aws_secret_access_key\":\"{BODY}\"}}"),
+        format!("{{\"image_url\":\"https://h/x?a=1&api_key={BODY}\"}}"),
+        format!("{{\"server_url\":\"https://{BODY}@h/x\"}}"),
+        format!("{{\"api_key\": \"{BODY}\", broken"),
+        format!("model=m&api_key={BODY}&x=1"),
+        format!("api_key: {BODY}\n"),
+        format!("<r><password>{BODY}</password></r>"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("b");
+        std::fs::write(&file, &body).unwrap();
+        nowhere(&[], &["--url", "http://HOST/", "-b", file.to_str().unwrap()], &[BODY]);
+    }
+}
+
+#[test]
+fn keys_of_the_environment_and_of_known_shape_are_masked() {
+    let env = [("OPENAI_API_KEY", SHAPED)];
+    let args = ["-p", "openai", "--url", "http://HOST/v1/chat/completions", "hi"];
+    nowhere(&env, &args, &[SHAPED]);
+    let prompt = format!("my key is {SHAPED}, why?");
+    nowhere(&[], &["--url", "http://HOST/", &prompt], &[SHAPED]);
+}
+
+#[test]
+fn what_is_malformed_is_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let bearer = format!("Authorization Bearer {HEADER}");
+    let named = format!("{SHAPED}: x y\u{1}");
+    let (no_port, no_host) =
+        (format!("http://{USER}:{PASSWORD}@h:99999/"), format!("http://{USER}:{PASSWORD}@"));
+    let scheme = format!("ftp://{USER}:{PASSWORD}@h/?key={PARAMETER}");
+    for args in [
+        ["-H", &bearer],
+        ["-H", &named],
+        ["--url", &no_port],
+        ["--url", &no_host],
+        ["--url", &scheme],
+        ["--proxy", &no_port],
+        ["--proxy", &no_host],
+        ["--max-body", SHAPED],
+    ] {
+        let seen = run(dir.path(), &[], &[&["send", "hi"][..], &args].concat());
+        assert!(!seen.is_empty());
+        for secret in [HEADER, SHAPED, USER, PASSWORD, PARAMETER] {
+            assert_absent(&seen, secret, &format!("{args:?}"));
+        }
+    }
+}
+
+#[test]
+fn lists_of_providers_show_no_password_and_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[providers.a]\nbase_url = 'http://{USER}:{PASSWORD}@h/v1?key={PARAMETER}'\n\
+         key_env = '{SHAPED}'\n"
+    );
+    std::fs::write(dir.path().join("c.toml"), config).unwrap();
+    let mut seen = Vec::new();
+    for args in [
+        &["providers"][..],
+        &["providers", "a"],
+        &["providers", "--json"],
+        &["config", "check"],
+        &["send", "-p", "a", "hi"],
+    ] {
+        seen.extend(run(dir.path(), &[], &[args, &["--config", "c.toml"]].concat()));
+    }
+    assert!(seen.windows(5).any(|w| w == b"key_e"), "the mistake is named");
+    for secret in [USER, PASSWORD, PARAMETER, SHAPED] {
+        assert_absent(&seen, secret, "providers");
+    }
+}
+
+#[test]
+fn imported_captures_are_masked_before_any_export() {
+    let dir = tempfile::tempdir().unwrap();
+    let har = serde_json::json!({"log": {"version": "1.2", "entries": [{
+        "startedDateTime": "2026-01-01T00:00:00Z",
+        "request": {
+            "method": "POST", "url": format!("http://{USER}:{PASSWORD}@h/?token={PARAMETER}"),
+            "headers": [{"name": "X-Portkey-Api-Key", "value": HEADER}],
+            "postData": {"mimeType": "text/plain", "text": format!("api_key={BODY}")}
+        },
+        "response": {
+            "status": 200, "headers": [{"name": "Set-Cookie", "value": format!("s={HEADER}2")}],
+            "content": {"mimeType": "text/event-stream",
+                        "text": format!("data: {SHAPED} {BODY} {HEADER} {PASSWORD}\n\n")}
+        }
+    }]}});
+    std::fs::write(dir.path().join("a.har"), har.to_string()).unwrap();
+    let curl = format!(
+        "HTTP/1.1 200 OK\r\nX-Auth-Token: {HEADER}\r\ncontent-type: text/event-stream\r\n\r\n\
+         data: {SHAPED}\n\n"
+    );
+    std::fs::write(dir.path().join("a.curl"), curl).unwrap();
+    let session = format!(
+        "{{\"sselens\":\"session\",\"format\":1,\"version\":\"0\",\"created\":\"\"}}\n\
+         {{\"type\":\"request\",\"x\":0,\"at\":0.1,\"method\":\"POST\",\"url\":\"http://h/?key={PARAMETER}\",\
+         \"headers\":[[\"authorization\",\"Bearer {HEADER}\"]],\"text\":\"{{}}\"}}\n\
+         {{\"type\":\"body\",\"x\":0,\"at\":0.2,\"len\":20,\"text\":\"{HEADER}\\n\\n\"}}\n"
+    );
+    std::fs::write(dir.path().join("a.jsonl"), session).unwrap();
+    for file in ["a.har", "a.curl", "a.jsonl"] {
+        let mut seen = run(dir.path(), &[], &["show", file]);
+        for to in ["markdown", "har", "curl", "sse", "ndjson", "raw"] {
+            seen.extend(run(dir.path(), &[], &["export", file, "--to", to]));
+        }
+        for secret in [HEADER, PARAMETER, USER, PASSWORD, BODY, SHAPED] {
+            assert_absent(&seen, secret, file);
+        }
+    }
+}
+
+/// The program's memory holds keys: no core is dumped of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_core_is_dumped() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sselens"))
+        .args(["lab", "--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has begun when it says where it listens.
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+}
