@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::{Format, Global, Output};
 use super::{Exit, Failure};
-use crate::client_sim::Lens;
+use crate::client_sim::Client;
 use crate::config::Config;
 use crate::inspect::tally::{Case, Label, Tally};
 use crate::inspect::{Inspection, Options, Severity};
@@ -30,8 +30,8 @@ pub(super) struct Printer {
     out: io::Stdout,
     /// What is odd about a request was told before it was sent.
     warned: bool,
-    /// The clients through whose eyes each exchange is shown too.
-    lenses: Option<&'static [Lens]>,
+    /// The clients whose view of each exchange is shown too.
+    clients: Option<Vec<&'static Client>>,
 }
 
 /// Refuses bytes that nobody made safe, where a terminal would obey them.
@@ -52,6 +52,19 @@ pub(super) fn width() -> usize {
     }
 }
 
+/// The row for the exchange's dialect where all rows are of one client; else all of them.
+fn one<'a>(
+    rows: &'a [&'static Client],
+    seen: &Inspection,
+) -> Result<&'static Client, &'a [&'static Client]> {
+    let first = rows.first().copied().ok_or(rows)?;
+    if rows.iter().any(|row| row.name != first.name) {
+        return Err(rows);
+    }
+    let dialect = seen.dialect().map(|d| d.name());
+    Ok(rows.iter().find(|row| Some(row.dialect) == dialect).copied().unwrap_or(first))
+}
+
 impl Printer {
     pub(super) fn new(global: &Global, output: &Output, config: &Config) -> Result<Self, Failure> {
         if output.output == Format::Raw {
@@ -68,7 +81,7 @@ impl Printer {
             worst: None,
             kept: None,
             out: io::stdout(),
-            lenses: None,
+            clients: None,
             warned: false,
         })
     }
@@ -89,11 +102,14 @@ impl Printer {
     }
 
     /// Shows each exchange as these clients see it, too.
-    pub(super) fn through(mut self, lenses: Option<&'static [Lens]>) -> Result<Self, Failure> {
-        if lenses.is_some() && !matches!(self.format, Format::Text | Format::Json) {
+    pub(super) fn through(
+        mut self,
+        clients: Option<Vec<&'static Client>>,
+    ) -> Result<Self, Failure> {
+        if clients.is_some() && !matches!(self.format, Format::Text | Format::Json) {
             return Err(Failure::Usage("--lens goes with -o text and -o json".into()));
         }
-        self.lenses = lenses;
+        self.clients = clients;
         Ok(self)
     }
 
@@ -121,10 +137,10 @@ impl Printer {
             }
             Format::Json if over => {
                 let mut summary = report::summary(entry.exchange, now, Findings::Listed);
-                match self.lenses {
-                    Some([lens]) => summary["lens"] = report::lens(lens, now),
-                    Some(all) => {
-                        summary["lenses"] = all.iter().map(|l| report::lens(l, now)).collect();
+                match self.clients.as_deref().map(|rows| one(rows, now)) {
+                    Some(Ok(client)) => summary["lens"] = report::lens(client, now),
+                    Some(Err(all)) => {
+                        summary["lenses"] = all.iter().map(|c| report::lens(c, now)).collect();
                     }
                     None => {}
                 }
@@ -138,9 +154,9 @@ impl Printer {
                 // Written at once: a report is long, and each line a system call otherwise.
                 let mut page = Vec::new();
                 report::text(now, !self.warned, self.palette, &mut page)?;
-                match self.lenses {
-                    Some([lens]) => report::lens_text(lens, now, self.palette, &mut page)?,
-                    Some(all) => report::lens_table(all, now, self.palette, &mut page)?,
+                match self.clients.as_deref().map(|rows| one(rows, now)) {
+                    Some(Ok(client)) => report::lens_text(client, now, self.palette, &mut page)?,
+                    Some(Err(all)) => report::lens_table(all, now, self.palette, &mut page)?,
                     None => {}
                 }
                 self.out.write_all(&page)?;

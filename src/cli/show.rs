@@ -3,12 +3,12 @@
 use super::args::{Global, Show};
 use super::output::Printer;
 use super::{Exit, Failure, input};
-use crate::client_sim::{LENSES, Lens};
+use crate::client_sim::{Client, clients, find};
 
 pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     let config = super::load(global)?;
-    let lenses = args.lens.as_deref().map(lenses).transpose()?;
-    let mut printer = Printer::new(global, &args.output, &config)?.through(lenses)?;
+    let clients = args.lens.as_deref().map(named).transpose()?;
+    let mut printer = Printer::new(global, &args.output, &config)?.through(clients)?;
     let recording = input::open(global, &args.file, &args.told)?;
     if recording.entries.is_empty() {
         global.say(&format!("{} holds no exchange", args.file.display()));
@@ -21,14 +21,14 @@ pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
     Ok(printer.exit())
 }
 
-/// The clients that `--lens` names.
-fn lenses(name: &str) -> Result<&'static [Lens], Failure> {
-    if name == "all" {
-        return Ok(LENSES);
+/// The clients that `--lens` names: a client has a row for each dialect.
+fn named(name: &str) -> Result<Vec<&'static Client>, Failure> {
+    let rows: Vec<_> = if name == "all" { clients().collect() } else { find(name).collect() };
+    if rows.is_empty() {
+        let mut names: Vec<_> = clients().map(|client| client.name).collect();
+        names.dedup();
+        let names = names.join(", ");
+        return Err(Failure::Usage(format!("no client {name:?}; there are {names}, and all")));
     }
-    let lens = crate::client_sim::find(name).map(std::slice::from_ref);
-    lens.ok_or_else(|| {
-        let names: Vec<_> = LENSES.iter().map(|l| l.name).collect();
-        Failure::Usage(format!("no client {name:?}; there are {}, and all", names.join(", ")))
-    })
+    Ok(rows)
 }

@@ -66,7 +66,7 @@ enum Owner {
 /// Takes one piece of a call.
 pub(super) fn add(run: &mut Run, choice: u32, piece: Value<'_>) {
     let piece = Piece::of(piece);
-    if run.lens.family == Family::VercelAi {
+    if run.client.family == Family::VercelAi {
         return wait_for_name(run, piece);
     }
     let tool = at(run, choice, piece.index);

@@ -1,8 +1,8 @@
 //! OpenAI's chunks, as the clients of OpenAI Chat read them.
 
 use super::head::compact;
-use super::table::Family;
-use super::{Run, calls};
+use super::table::{Done, Family};
+use super::{Reader, Run, calls};
 use crate::json::{Kind, Value};
 
 /// What stands for an error's words where there are none.
@@ -12,8 +12,31 @@ const NO_WORDS: &str = "An error occurred during streaming";
 const REASONING: &[&str] =
     &["reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking"];
 
+/// The reader of the clients that pass chunks on.
+#[derive(Debug)]
+pub(super) struct Chunks;
+
+/// Makes one.
+pub(super) fn chunks() -> Box<dyn Reader> {
+    Box::new(Chunks)
+}
+
+impl Reader for Chunks {
+    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+        match run.client.done {
+            Done::Ends if data.starts_with("[DONE]") => run.done = true,
+            Done::PassedOver if data == "[DONE]" => {}
+            _ => run.parse(data, &mut read),
+        }
+    }
+
+    fn close(&mut self, run: &mut Run) {
+        close(run);
+    }
+}
+
 /// Reads one payload.
-pub(super) fn read(run: &mut Run, json: Value<'_>) {
+fn read(run: &mut Run, json: Value<'_>) {
     if in_band_error(run, json) || !is_chunk(run, json) {
         return;
     }
@@ -21,13 +44,13 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
     let choices = json.get("choices");
     let mut any = false;
     for choice in choices.into_iter().flat_map(Value::items) {
-        if !any || run.lens.all_choices {
+        if !any || run.client.all_choices {
             one(run, choice);
         }
         any = true;
     }
     // The last word on the finish is the one before the first choice that says nothing else.
-    if any && let Family::LiteLlm { .. } = run.lens.family {
+    if any && let Family::LiteLlm { .. } = run.client.family {
         let mut said = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
         run.notes.finish_told |= !run.given.finish.is_empty() && said.all(is_empty);
     }
@@ -40,11 +63,11 @@ pub(super) fn read(run: &mut Run, json: Value<'_>) {
     }
 }
 
-/// An error in the stream, if the client takes it for one.
-fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+/// Raises an error in the stream, if the client treats it as one.
+pub(super) fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
     let Some(error) = json.get("error").filter(|e| is_truthy(run, *e)) else { return false };
     let said = error.str("message").filter(|m| !m.is_empty());
-    match run.lens.family {
+    match run.client.family {
         Family::OpenAiNode => {
             let words = said.map_or_else(|| compact(error), |s| s.into_owned());
             run.raise("APIError", words);
@@ -60,7 +83,7 @@ fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
 
 /// Truth as Python has it, or JavaScript, where objects are always true.
 fn is_truthy(run: &Run, value: Value<'_>) -> bool {
-    let script = matches!(run.lens.family, Family::OpenAiNode | Family::VercelAi);
+    let script = matches!(run.client.family, Family::OpenAiNode | Family::VercelAi);
     match value.kind() {
         Kind::Null => false,
         Kind::Bool => value.as_bool() == Some(true),
@@ -77,7 +100,7 @@ fn mistyped(run: &mut Run) {
 /// Whether the payload is a chunk to the client; if not, it has its say.
 fn is_chunk(run: &mut Run, json: Value<'_>) -> bool {
     let object = json.kind() == Kind::Object;
-    match run.lens.family {
+    match run.client.family {
         Family::VercelAi if !is_typed(json) => {
             mistyped(run);
             return false;
@@ -101,7 +124,7 @@ fn is_chunk(run: &mut Run, json: Value<'_>) -> bool {
     true
 }
 
-fn python_type(json: Value<'_>) -> &'static str {
+pub(super) fn python_type(json: Value<'_>) -> &'static str {
     match json.kind() {
         Kind::Null => "'NoneType'",
         Kind::Bool => "'bool'",
@@ -165,7 +188,7 @@ fn is_empty(delta: Option<Value<'_>>) -> bool {
 }
 
 fn one(run: &mut Run, choice: Value<'_>) {
-    let first_only = !run.lens.all_choices;
+    let first_only = !run.client.all_choices;
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
     let index = if first_only { 0 } else { u32::try_from(index).unwrap_or(u32::MAX) };
     let delta = choice.get("delta").filter(|d| d.kind() == Kind::Object);
@@ -196,7 +219,7 @@ fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
     let Some(content) = delta.get("content") else { return };
     if let Some(text) = content.as_str() {
         add(&mut run.given.content, choice, &text);
-    } else if content.kind() == Kind::Array && run.lens.family == Family::VercelAi {
+    } else if content.kind() == Kind::Array && run.client.family == Family::VercelAi {
         // Mistral's parts.
         for part in content.items() {
             if let Some(text) = part.str("text") {
@@ -212,7 +235,7 @@ fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
 }
 
 fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
-    let mine = run.lens.reasoning.iter().find_map(|name| delta.get(name).filter(|v| is_full(*v)));
+    let mine = run.client.reasoning.iter().find_map(|name| delta.get(name).filter(|v| is_full(*v)));
     match mine.map(|v| (v, v.as_str())) {
         Some((_, Some(text))) => add(&mut run.given.reasoning, choice, &text),
         Some((_, None)) => run.notes.reasoning_odd += 1,
@@ -226,7 +249,7 @@ fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
 }
 
 fn finish(run: &mut Run, choice: u32, reason: &str) {
-    let Family::LiteLlm { .. } = run.lens.family else {
+    let Family::LiteLlm { .. } = run.client.family else {
         run.given.finish.insert(choice, reason.to_owned());
         return;
     };
@@ -248,8 +271,8 @@ fn finish(run: &mut Run, choice: u32, reason: &str) {
 }
 
 /// The body is over, and no error came of it.
-pub(super) fn close(run: &mut Run) {
-    match run.lens.family {
+fn close(run: &mut Run) {
+    match run.client.family {
         Family::LiteLlm { odd_reasoning_raises, .. } => {
             run.given.fabricated = run.given.finish.is_empty();
             run.given.finish.entry(0).or_insert_with(|| "stop".into());

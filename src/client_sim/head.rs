@@ -1,26 +1,35 @@
 //! What a client makes of an answer that was refused: the class of its error, and its words.
 
 use super::Raised;
-use super::table::{Family, Lens};
+use super::table::{Client, Family};
 use crate::json::{Kind, Tape, Value};
 
 /// How much of a body an error's words keep, in characters.
 const WORDS: usize = 600;
 
 /// The error for a status of 300 and above, with the body's text.
-pub(super) fn refused(lens: &Lens, status: u16, body: &str) -> Raised {
+pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
     let mut tape = Tape::new();
     let json = tape.parse(body).ok().and_then(|()| tape.root(body));
     let error = json.and_then(|j| j.get("error"));
     let said = error.and_then(|e| e.str("message"));
     let flat = json.filter(|_| error.is_none()).and_then(|j| j.str("message"));
     let code = format!("Error code: {status}");
-    let (class, words) = match lens.family {
+    let (class, words) = match client.family {
         Family::OpenAiPython | Family::LangChain => {
             let words = said.or(flat).map_or(code.clone(), |said| format!("{code} - {said}"));
             let class = python_class(status);
-            let ours = if lens.family == Family::LangChain { langchain(class) } else { class };
+            let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
+        }
+        Family::AnthropicNode => {
+            let words = json.map_or_else(|| body.to_owned(), compact);
+            let words = if words.is_empty() { "status code (no body)".into() } else { words };
+            let class = match python_class(status) {
+                "APIStatusError" => "APIError",
+                class => class,
+            };
+            (class, format!("{status} {words}"))
         }
         Family::OpenAiNode => {
             let words = match (said, error.filter(|e| !e.is_null())) {

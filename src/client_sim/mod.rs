@@ -1,28 +1,37 @@
-//! The client lens: what a common client would have given its caller for these bytes.
+//! Client views: what a common client would have returned to its caller for these bytes.
 //!
 //! Half of what goes wrong in a stream is invisible through a mainstream SDK: it yields nothing, or
-//! makes a finish up, or drops a channel, and says no word. A [`Run`] reads the body as one client
-//! does ([`LENSES`]) and tells what came out at its other end, and what did not. It speaks of one
-//! call without retries, and of a careful caller: what an error here says, the client raised.
+//! fabricates a finish, or drops a channel, without an error. A [`Run`] reads the body as one client
+//! does ([`clients`]) and shows what its caller got, and what not. It is about one call without
+//! retries, and about a careful caller: an error here is one that the client raised. [`views`] is
+//! the short form of all clients of a dialect.
 
 mod calls;
 mod chat;
 mod head;
 mod messages;
+mod messages_node;
+mod messages_python;
 mod remark;
+mod responses;
+mod responses_node;
+mod responses_python;
+mod sdk;
 mod sse;
 mod table;
+mod view;
 
 use std::collections::BTreeMap;
 
 pub use remark::Remark;
-pub use table::{LENSES, Lens, find};
+pub use table::{Client, clients, find};
+pub use view::views;
 
 use crate::inspect::Inspection;
 use crate::journal::EndCause;
-use crate::json::{ErrorKind, Tape};
+use crate::json::{ErrorKind, Tape, Value};
 use sse::Next;
-use table::{Cut, Done, Family, Junk};
+use table::{Cut, Family, Junk};
 
 /// An error that the caller gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +84,24 @@ pub struct Given {
     pub elsewhere: Option<String>,
 }
 
+/// How a family of clients reads the events of its decoder.
+trait Reader: std::fmt::Debug + Send {
+    /// Takes in one event.
+    fn event(&mut self, run: &mut Run, event: &str, data: &str);
+
+    /// The body is over, and no error came of it.
+    fn close(&mut self, _run: &mut Run) {}
+
+    /// The transport failed.
+    fn failed(&mut self, _run: &mut Run) {}
+}
+
 /// One client, reading along.
 #[derive(Debug)]
 pub struct Run {
-    lens: &'static Lens,
+    client: &'static Client,
+    /// `None` only while it is at work.
+    reader: Option<Box<dyn Reader>>,
     decoder: sse::Decoder,
     tape: Tape,
     given: Given,
@@ -93,9 +116,10 @@ pub struct Run {
 
 impl Run {
     /// A client that has read nothing yet.
-    pub fn new(lens: &'static Lens) -> Self {
+    pub fn new(client: &'static Client) -> Self {
         Self {
-            lens,
+            client,
+            reader: Some((client.reader)()),
             decoder: sse::Decoder::default(),
             tape: Tape::new(),
             given: Given::default(),
@@ -108,15 +132,15 @@ impl Run {
     }
 
     /// A client that has read all of an exchange.
-    pub fn of(lens: &'static Lens, seen: &Inspection) -> Self {
-        let mut run = Self::new(lens);
+    pub fn of(client: &'static Client, seen: &Inspection) -> Self {
+        let mut run = Self::new(client);
         run.advance(seen);
         run
     }
 
     /// The client.
-    pub fn lens(&self) -> &'static Lens {
-        self.lens
+    pub fn client(&self) -> &'static Client {
+        self.client
     }
 
     /// What its caller has by now.
@@ -126,7 +150,7 @@ impl Run {
 
     /// Whether it speaks the dialect of an exchange; one without a dialect may be anybody's.
     pub fn speaks(&self, seen: &Inspection) -> bool {
-        seen.dialect().is_none_or(|d| d.name() == self.lens.dialect)
+        seen.dialect().is_none_or(|d| d.name() == self.client.dialect)
     }
 
     /// What one ought to know besides: what it leaves unread, hides or makes up.
@@ -146,12 +170,13 @@ impl Run {
         if seen.is_over() {
             self.over = true;
             self.end(seen);
+            self.with_reader(|reader, run| reader.failed(run));
         }
     }
 
     fn read(&mut self, body: &[u8]) {
         while !self.stopped && !self.done {
-            match self.decoder.next(body, &self.lens.sse) {
+            match self.decoder.next(body, &self.client.sse) {
                 Next::Event(event, data) => self.event(&event, &data),
                 Next::Invalid => self.raise("UnicodeDecodeError", ""),
                 Next::More => return,
@@ -160,26 +185,25 @@ impl Run {
     }
 
     fn event(&mut self, event: &str, data: &str) {
-        if self.lens.family == Family::Anthropic {
-            return messages::event(self, event, data);
-        }
-        match self.lens.done {
-            Done::Ends if data.starts_with("[DONE]") => self.done = true,
-            Done::PassedOver if data == "[DONE]" => {}
-            _ => self.payload(data),
+        self.with_reader(|reader, run| reader.event(run, event, data));
+    }
+
+    fn with_reader(&mut self, work: impl FnOnce(&mut dyn Reader, &mut Self)) {
+        if let Some(mut reader) = self.reader.take() {
+            work(reader.as_mut(), self);
+            self.reader = Some(reader);
         }
     }
 
     /// Reads a payload that has to be JSON.
-    fn payload(&mut self, data: &str) {
+    fn parse(&mut self, data: &str, read: &mut dyn FnMut(&mut Self, Value<'_>)) {
         let mut tape = std::mem::take(&mut self.tape);
         let parsed = tape.parse(data);
         let whole = !matches!(&parsed, Err(e) if e.kind == ErrorKind::Trailing);
-        let nan = tape.has_nonfinite() && !self.lens.reads_nan;
+        let nan = tape.has_nonfinite() && !self.client.reads_nan;
         match tape.root(data).filter(|_| whole && !nan) {
-            Some(json) if self.lens.family == Family::Anthropic => messages::read(self, json),
-            Some(json) => chat::read(self, json),
-            None => match self.lens.junk {
+            Some(json) => read(self, json),
+            None => match self.client.junk {
                 Junk::Raises(class) => self.raise(class, ""),
                 Junk::Reported => self.report("AI_JSONParseError", "JSON parsing failed: Text: "),
             },
@@ -191,7 +215,7 @@ impl Run {
     fn raise(&mut self, class: &'static str, message: impl Into<String>) {
         let message = message.into();
         self.stopped = true;
-        self.given.error = Some(match self.lens.family {
+        self.given.error = Some(match self.client.family {
             Family::LiteLlm { wrap, .. } => {
                 Raised::new("MidStreamFallbackError", format!("{wrap}{message}"))
             }
@@ -222,7 +246,7 @@ impl Run {
 
     fn end(&mut self, seen: &Inspection) {
         let Some((cause, _)) = seen.end else { return };
-        let family = self.lens.family;
+        let family = self.client.family;
         match (seen.status(), cause) {
             (
                 None,
@@ -250,8 +274,11 @@ impl Run {
                 self.given.elsewhere = (!self.stopped && !self.done).then(|| why.into());
             }
             (Some(status @ 400..), _) => self.refused(status, seen),
-            (Some(204 | 205), _) if family == Family::OpenAiNode => {
-                self.fail("OpenAIError", "Attempted to iterate over a response with no body");
+            (Some(204 | 205), _)
+                if matches!(family, Family::OpenAiNode | Family::AnthropicNode) =>
+            {
+                let class = family.own_error();
+                self.fail(class, "Attempted to iterate over a response with no body");
             }
             (Some(204 | 205), _) if family == Family::VercelAi => {
                 self.fail("AI_APICallError", "Failed to process successful response");
@@ -262,7 +289,7 @@ impl Run {
     }
 
     fn unanswered(&mut self) {
-        match self.lens.family {
+        match self.client.family {
             Family::VercelAi => self.fail("AI_APICallError", "Cannot connect to API: "),
             Family::LiteLlm { .. } => self.fail(
                 "InternalServerError",
@@ -274,11 +301,11 @@ impl Run {
     }
 
     fn undecoded(&mut self) {
-        match self.lens.family {
+        match self.client.family {
             Family::VercelAi => {
                 self.fail("AI_APICallError", "Failed to process successful response");
             }
-            Family::OpenAiNode => self.fail("TypeError", "terminated"),
+            Family::OpenAiNode | Family::AnthropicNode => self.fail("TypeError", "terminated"),
             Family::LiteLlm { .. } => self.raise("", ""),
             Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
             _ => self.fail("APIConnectionError", "Connection error."),
@@ -287,7 +314,7 @@ impl Run {
 
     fn refused(&mut self, status: u16, seen: &Inspection) {
         let body = String::from_utf8_lossy(seen.body());
-        if let Family::LiteLlm { drop_params: true, .. } = self.lens.family
+        if let Family::LiteLlm { drop_params: true, .. } = self.client.family
             && status == 422
         {
             if head::two_step_place(&body) {
@@ -305,7 +332,7 @@ impl Run {
             }
             return;
         }
-        let raised = head::refused(self.lens, status, &body);
+        let raised = head::refused(self.client, status, &body);
         self.fail(raised.class, raised.message);
     }
 
@@ -314,16 +341,16 @@ impl Run {
         let garbled = cause == EndCause::Protocol;
         let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
-            match self.lens.cut {
+            match self.client.cut {
                 // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
-                _ if garbled && matches!(self.lens.family, Family::LiteLlm { .. }) => {
+                _ if garbled && matches!(self.client.family, Family::LiteLlm { .. }) => {
                     self.given.waits = true;
                     return;
                 }
                 Cut::Raises(..) if self.done => {}
                 Cut::Raises(class, words) => return self.raise(class, words),
                 Cut::Fetch(class, words) if garbled || !closes(seen) => {
-                    return match self.lens.family {
+                    return match self.client.family {
                         Family::VercelAi => self.break_off(class, words),
                         _ => self.fail(class, words),
                     };
@@ -332,7 +359,7 @@ impl Run {
             }
         }
         if !self.stopped {
-            chat::close(self);
+            self.with_reader(|reader, run| reader.close(run));
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
         return all;
     }
     let mut say = |text: String, evidence| all.push(Remark { text, evidence });
-    let (notes, given, family) = (&run.notes, &run.given, run.lens.family);
+    let (notes, given, family) = (&run.notes, &run.given, run.client.family);
     refused(run, seen, &mut say);
     for (name, n) in &notes.unread {
         let kept = match family {
@@ -143,7 +143,7 @@ fn refused(run: &Run, seen: &Inspection, say: &mut impl FnMut(String, &'static s
                 .into(),
             "lab/http-422; BerriAI/litellm#27670, #32221",
         );
-    } else if matches!(run.lens.family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
+    } else if matches!(run.client.family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
         say(
             "with `litellm.drop_params = True` there is no error: `acompletion` gives None".into(),
             "lab/http-422; BerriAI/litellm#32221",
@@ -154,8 +154,8 @@ fn refused(run: &Run, seen: &Inspection, say: &mut impl FnMut(String, &'static s
 /// What a caller trips over that takes `chunk.choices[0].delta.content` for granted.
 fn careless(run: &Run, say: &mut impl FnMut(String, &'static str)) {
     let notes = &run.notes;
-    let python = run.lens.family == Family::OpenAiPython;
-    if !python && run.lens.family != Family::OpenAiNode {
+    let python = run.client.family == Family::OpenAiPython;
+    if !python && run.client.family != Family::OpenAiNode {
         return;
     }
     let error = |python_name: &'static str| if python { python_name } else { "a TypeError" };

@@ -1,12 +1,17 @@
-//! The clients, one row each. What a row says was measured: `tests/lens/run.sh` plays every scenario
-//! of the lab to the real clients, and `tests/lens/expected.json` has what they gave.
+//! The clients, one row each. What a row says was measured: `tests/client_sim/run.sh` asks the real clients
+//! for every scenario of the lab and for the bodies in `tests/client_sim`, and `tests/client_sim/expected.json`
+//! has what they returned.
 
+use super::sdk::{self, Gate};
 use super::sse::{Dispatch, Rules};
+use super::{Reader, chat, messages, messages_node, messages_python};
+use super::{responses, responses_node, responses_python};
+use crate::inspect::Standing;
 
 /// One client, and how it reads.
 #[derive(Debug)]
-pub struct Lens {
-    /// Its name in options and output.
+pub struct Client {
+    /// Its name in options and output. One client has a row for each dialect that it speaks.
     pub name: &'static str,
     /// The version that was measured.
     pub version: &'static str,
@@ -14,6 +19,8 @@ pub struct Lens {
     pub gives: &'static str,
     /// The dialect that it speaks.
     pub dialect: &'static str,
+    /// How it stands to the dialect's vendor.
+    pub standing: Standing,
     /// The address of whoever reported, or of the code that was read.
     pub evidence: &'static str,
     pub(super) sse: Rules,
@@ -27,9 +34,10 @@ pub struct Lens {
     pub(super) all_choices: bool,
     pub(super) cut: Cut,
     pub(super) family: Family,
+    pub(super) reader: fn() -> Box<dyn Reader>,
 }
 
-impl Lens {
+impl Client {
     /// Its name with its version.
     pub fn title(&self) -> String {
         if self.name.contains(self.version) {
@@ -88,14 +96,22 @@ pub(super) enum Family {
         odd_reasoning_raises: bool,
     },
     Anthropic,
+    AnthropicNode,
+}
+
+impl Family {
+    /// The class of the errors that an SDK throws by itself.
+    pub(super) fn own_error(self) -> &'static str {
+        if self == Family::AnthropicNode { "AnthropicError" } else { "OpenAIError" }
+    }
 }
 
 const PYTHON: Rules =
     Rules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::AnyField };
 
-const OPENAI_PYTHON: Lens = Lens {
+const OPENAI_PYTHON: Client = Client {
     name: "openai-python",
-    version: "3.52.0",
+    version: "3.57.0",
     gives: "the chunks' typed members; what the types do not name is in `model_extra`",
     dialect: "openai-chat",
     evidence: "src openai/openai-python src/openai/_streaming.py",
@@ -107,9 +123,12 @@ const OPENAI_PYTHON: Lens = Lens {
     all_choices: true,
     cut: Cut::Raises("APIConnectionError", "Connection error."),
     family: Family::OpenAiPython,
+    standing: Standing::Official,
+    reader: chat::chunks,
 };
 
-const LITELLM_OLD: Lens = Lens {
+const LITELLM_OLD: Client = Client {
+    standing: Standing::Other,
     name: "litellm-1.81.5",
     version: "1.81.5",
     gives: "the chunks of `acompletion(stream=True)`, reasoning as `reasoning_content`",
@@ -125,7 +144,7 @@ const LITELLM_OLD: Lens = Lens {
     ..OPENAI_PYTHON
 };
 
-const LITELLM_NEW: Lens = Lens {
+const LITELLM_NEW: Client = Client {
     name: "litellm",
     version: "1.106.2",
     reasoning: &["reasoning_content", "reasoning"],
@@ -139,17 +158,17 @@ const LITELLM_NEW: Lens = Lens {
     ..LITELLM_OLD
 };
 
-const fn dropping(lens: Lens, name: &'static str) -> Lens {
-    let family = match lens.family {
+const fn dropping(client: Client, name: &'static str) -> Client {
+    let family = match client.family {
         Family::LiteLlm { wrap, odd_reasoning_raises, .. } => {
             Family::LiteLlm { wrap, drop_params: true, odd_reasoning_raises }
         }
         other => other,
     };
-    Lens { name, family, ..lens }
+    Client { name, family, ..client }
 }
 
-const OPENAI_NODE: Lens = Lens {
+const OPENAI_NODE: Client = Client {
     name: "openai-node",
     version: "6.49.0",
     gives: "the members that its types name; the objects carry the others too",
@@ -162,53 +181,150 @@ const OPENAI_NODE: Lens = Lens {
     ..OPENAI_PYTHON
 };
 
-/// Every client, in the order of the switch and of `--lens all`.
-pub const LENSES: &[Lens] = &[
+const AI: Client = Client {
+    name: "ai",
+    version: "6.0.326",
+    gives: "the parts of `streamText().fullStream`, over @ai-sdk/openai-compatible 2.0.87",
+    evidence: "src vercel/ai packages/openai-compatible/src/chat",
+    standing: Standing::Other,
+    sse: Rules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
+    done: Done::PassedOver,
+    junk: Junk::Reported,
+    reasoning: &["reasoning_content", "reasoning"],
+    all_choices: false,
+    cut: Cut::Fetch("AI_APICallError", "Failed to process successful response"),
+    family: Family::VercelAi,
+    ..OPENAI_NODE
+};
+
+const RESPONSES_PYTHON: Client = Client {
+    gives: "the events of `responses.create(stream=True)`",
+    dialect: "openai-responses",
+    reader: || sdk::plain(Gate::OpenAi, responses::deliver),
+    ..OPENAI_PYTHON
+};
+
+const RESPONSES_NODE: Client = Client {
+    gives: "the events of `responses.create({ stream: true })`",
+    dialect: "openai-responses",
+    reader: || sdk::plain(Gate::OpenAi, responses::deliver),
+    ..OPENAI_NODE
+};
+
+const ANTHROPIC_PYTHON: Client = Client {
+    name: "anthropic-python",
+    version: "2.14.0",
+    gives: "the events of `messages.create(stream=True)`",
+    dialect: "anthropic",
+    evidence: "src anthropics/anthropic-sdk-python src/anthropic/_streaming.py",
+    done: Done::Unknown,
+    reasoning: &["thinking"],
+    cut: Cut::Raises("APIConnectionError", "Connection error."),
+    family: Family::Anthropic,
+    reader: || sdk::plain(Gate::Anthropic, messages::deliver),
+    ..OPENAI_PYTHON
+};
+
+const ANTHROPIC_NODE: Client = Client {
+    name: "anthropic-typescript",
+    version: "1.14.0",
+    gives: "the events of `messages.create({ stream: true })`",
+    evidence: "src anthropics/anthropic-sdk-typescript src/core/streaming.ts",
+    sse: OPENAI_NODE.sse,
+    junk: Junk::Raises("SyntaxError"),
+    reads_nan: false,
+    cut: Cut::Fetch("TypeError", "terminated"),
+    family: Family::AnthropicNode,
+    ..ANTHROPIC_PYTHON
+};
+
+/// The clients of OpenAI Chat.
+const CHAT: &[Client] = &[
     OPENAI_PYTHON,
     LITELLM_OLD,
     dropping(LITELLM_OLD, "litellm-1.81.5+drop_params"),
     LITELLM_NEW,
     dropping(LITELLM_NEW, "litellm+drop_params"),
-    Lens {
+    Client {
         name: "langchain-openai",
         version: "1.7.3",
         gives: "the message chunks of `ChatOpenAI.astream`",
         evidence: "src langchain-ai/langchain libs/partners/openai chat_models/base.py",
+        standing: Standing::Other,
         all_choices: false,
         cut: Cut::Raises("OpenAIConnectionError", "Connection error."),
         family: Family::LangChain,
         ..OPENAI_PYTHON
     },
     OPENAI_NODE,
-    Lens {
-        name: "ai",
-        version: "6.0.326",
-        gives: "the parts of `streamText().fullStream`, over @ai-sdk/openai-compatible 2.0.87",
-        evidence: "src vercel/ai packages/openai-compatible/src/chat",
-        sse: Rules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
-        done: Done::PassedOver,
-        junk: Junk::Reported,
-        reasoning: &["reasoning_content", "reasoning"],
-        all_choices: false,
-        cut: Cut::Fetch("AI_APICallError", "Failed to process successful response"),
-        family: Family::VercelAi,
-        ..OPENAI_NODE
+    AI,
+];
+
+/// The clients of OpenAI Responses.
+const RESPONSES: &[Client] = &[
+    RESPONSES_PYTHON,
+    Client {
+        name: "openai-python.stream",
+        gives: "the final response of `responses.stream()`",
+        evidence: "src openai/openai-python src/openai/lib/streaming/responses/_responses.py",
+        standing: Standing::Helper,
+        reader: || {
+            let helper = Box::<responses_python::Stream>::default();
+            sdk::helper(Gate::OpenAi, responses::deliver, helper)
+        },
+        ..RESPONSES_PYTHON
     },
-    Lens {
-        name: "anthropic-python",
-        version: "2.11.0",
-        gives: "the events of `messages.create(stream=True)`",
-        dialect: "anthropic",
-        evidence: "src anthropics/anthropic-sdk-python src/anthropic/_streaming.py",
-        done: Done::Unknown,
-        reasoning: &["thinking"],
-        cut: Cut::Raises("APIConnectionError", "Connection error."),
-        family: Family::Anthropic,
-        ..OPENAI_PYTHON
+    RESPONSES_NODE,
+    Client {
+        name: "openai-node.stream",
+        gives: "the final response of `responses.stream()`",
+        evidence: "src openai/openai-node src/lib/responses/ResponseAccumulator.ts",
+        standing: Standing::Helper,
+        reader: || {
+            let helper = Box::<responses_node::Stream>::default();
+            sdk::helper(Gate::OpenAi, responses::deliver, helper)
+        },
+        ..RESPONSES_NODE
     },
 ];
 
-/// The client of that name.
-pub fn find(name: &str) -> Option<&'static Lens> {
-    LENSES.iter().find(|l| l.name == name)
+/// The clients of Anthropic Messages.
+const ANTHROPIC: &[Client] = &[
+    ANTHROPIC_PYTHON,
+    Client {
+        name: "anthropic-python.stream",
+        gives: "the final message of `messages.stream()`",
+        evidence: "src anthropics/anthropic-sdk-python src/anthropic/lib/streaming/_messages.py",
+        standing: Standing::Helper,
+        reader: || {
+            let helper = Box::<messages_python::Stream>::default();
+            sdk::helper(Gate::Anthropic, messages::deliver, helper)
+        },
+        ..ANTHROPIC_PYTHON
+    },
+    ANTHROPIC_NODE,
+    Client {
+        name: "anthropic-typescript.stream",
+        gives: "the final message of `messages.stream()`",
+        evidence: "src anthropics/anthropic-sdk-typescript src/lib/MessageStream.ts",
+        standing: Standing::Helper,
+        reader: || {
+            let helper = Box::<messages_node::Stream>::default();
+            sdk::helper(Gate::Anthropic, messages::deliver, helper)
+        },
+        ..ANTHROPIC_NODE
+    },
+];
+
+/// The families, in the order of the switch and of `--lens all`.
+const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC];
+
+/// Returns every client, once for each dialect that it speaks.
+pub fn clients() -> impl Iterator<Item = &'static Client> + Clone {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// Returns the rows of the client of that name: one for each dialect.
+pub fn find(name: &str) -> impl Iterator<Item = &'static Client> + Clone {
+    clients().filter(move |client| client.name == name)
 }

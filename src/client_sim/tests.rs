@@ -30,7 +30,7 @@ const STREAM: &[u8] = b"\xef\xbb\xbfdata: {\"choices\":[{\"delta\":{\"reasoning\
 
 /// The bodies that the real clients of OpenAI Chat were asked for, besides the lab's.
 fn bodies() -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lens/chat");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client_sim/chat");
     let files = std::fs::read_dir(folder).unwrap();
     files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
 }
@@ -39,9 +39,9 @@ fn bodies() -> Vec<Vec<u8>> {
 fn reading_along_comes_to_the_same_as_reading_at_the_end() {
     for body in bodies().iter().map(Vec::as_slice).chain([STREAM]) {
         let whole = seen(body, body.len());
-        for lens in LENSES.iter().filter(|l| l.dialect == "openai-chat") {
+        for client in clients().filter(|c| c.dialect == "openai-chat") {
             let mut growing = Inspection::new(Arc::new(Options::default()));
-            let mut run = Run::new(lens);
+            let mut run = Run::new(client);
             let entry = |what| Entry { exchange: 0, at: None, kind: what };
             for byte in body {
                 let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
@@ -51,7 +51,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
             growing
                 .push(&entry(EntryKind::End { cause: EndCause::Unknown, detail: String::new() }));
             run.advance(&growing);
-            assert_eq!(run.given(), Run::of(lens, &whole).given(), "{}", lens.name);
+            assert_eq!(run.given(), Run::of(client, &whole).given(), "{}", client.name);
         }
     }
 }
@@ -59,7 +59,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
 #[test]
 fn the_remarks_tell_what_the_caller_cannot_see() {
     let whole = seen(STREAM, 7);
-    let run = Run::of(find("openai-python").unwrap(), &whole);
+    let run = Run::of(find("openai-python").next().unwrap(), &whole);
     let said: Vec<_> = run.remarks(&whole).into_iter().map(|r| r.text).collect();
     assert_eq!(run.given().content[&0], "éé");
     assert_eq!(
@@ -72,23 +72,26 @@ fn the_remarks_tell_what_the_caller_cannot_see() {
             "4 of 6 characters of content do not reach the caller",
         ]
     );
-    let run = Run::of(find("openai-node").unwrap(), &whole);
+    let run = Run::of(find("openai-node").next().unwrap(), &whole);
     assert!(run.remarks(&whole)[0].text.starts_with("1 delta at choices[].delta.reasoning is not"));
 }
 
 #[test]
 fn another_dialect_is_not_read() {
     let whole = seen(STREAM, 7);
-    let run = Run::of(find("anthropic-python").unwrap(), &whole);
+    let run = Run::of(find("anthropic-python").next().unwrap(), &whole);
     assert!(!run.speaks(&whole));
     assert_eq!((run.given(), run.remarks(&whole).len()), (&Given::default(), 0));
 }
 
 #[test]
 fn every_row_says_who_it_is() {
-    for lens in LENSES {
-        assert!(!lens.version.is_empty() && !lens.gives.is_empty() && !lens.evidence.is_empty());
-        assert_eq!(find(lens.name).map(|l| l.name), Some(lens.name));
-        assert!(crate::dialect::find(lens.dialect).is_some());
+    let mut seen = std::collections::BTreeSet::new();
+    for client in clients() {
+        assert!(!client.version.is_empty() && !client.gives.is_empty());
+        assert!(!client.evidence.is_empty());
+        assert!(seen.insert((client.name, client.dialect)), "{} is there twice", client.name);
+        assert!(find(client.name).any(|row| row.dialect == client.dialect));
+        assert!(crate::dialect::find(client.dialect).is_some());
     }
 }

@@ -11,7 +11,8 @@ use super::keys::Document;
 use super::provider::{Layers, Origin, ProviderFile};
 use super::theme::Themes;
 use super::{Autosave, Config, Environment, Limits, keys, severity};
-use crate::inspect::Options;
+use crate::client_sim;
+use crate::inspect::{Options, Simulate};
 use crate::journal::Micros;
 use crate::journal::file::micros;
 use crate::rule::Code;
@@ -188,7 +189,7 @@ impl Config {
                 max_body: None,
             },
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
-            options: Options::default(),
+            options: Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() },
             environment,
             notes: Vec::new(),
             keys,

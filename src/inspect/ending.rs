@@ -187,7 +187,7 @@ impl Inspection {
     }
 
     /// Whether the dialect's streams never say why they end, and this one lacks nothing else.
-    pub(super) fn needs_no_finish(&self) -> bool {
+    pub fn needs_no_finish(&self) -> bool {
         self.dialect().is_some_and(|d| d.ending().finishes.is_empty())
             && self.ending().terminal != Some(false)
     }

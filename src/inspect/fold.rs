@@ -123,6 +123,9 @@ impl Inspection {
             if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
         });
         self.ask_tail();
+        if let Some(simulate) = self.options.simulate {
+            self.clients = simulate.0(self);
+        }
         let before = self.findings.len();
         self.rules(at, |family, now, out| family.end(now, out));
         // What is about the end itself comes last.

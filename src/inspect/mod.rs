@@ -5,6 +5,7 @@
 //! finding to delta to frame to bytes to the read that brought them.
 
 mod answer;
+mod client_view;
 mod coding;
 pub mod compare;
 pub mod detect;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use crate::rule::{Code, Phase, Rule, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
+pub use client_view::{ClientView, Returned, Simulate, Standing};
 pub use coding::Coding;
 pub use detect::Finding;
 pub use detection::Recognized;
@@ -55,6 +57,8 @@ pub struct Options {
     pub late_head: Micros,
     /// Frames that came together are a burst where they are this share of all, up to 1.
     pub burst: f64,
+    /// What works out the client views at the end; without it there are none.
+    pub simulate: Option<Simulate>,
 }
 
 impl Default for Options {
@@ -66,6 +70,7 @@ impl Default for Options {
             slow_first_byte: 10_000_000,
             late_head: 2_000_000,
             burst: 0.9,
+            simulate: None,
         }
     }
 }
@@ -159,6 +164,7 @@ pub struct Inspection {
     detectors: Vec<Box<dyn detect::Detector>>,
     findings: Vec<Finding>,
     tally: Tally,
+    clients: Vec<ClientView>,
 }
 
 impl std::fmt::Debug for Inspection {
@@ -199,6 +205,7 @@ impl Inspection {
             detectors: detect::detectors(),
             findings: Vec::new(),
             tally: Tally::default(),
+            clients: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What clients would have given their callers, for scripts and for people.
+//! What clients would have returned to their callers, for scripts and for people.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::text::Palette;
-use crate::client_sim::{Given, Lens, Run};
+use crate::client_sim::{Client, Given, Run};
 use crate::inspect::{Inspection, Severity};
 use crate::text::{Newlines, count, visible};
 
@@ -18,8 +18,8 @@ fn texts(channel: &BTreeMap<u32, String>) -> Map<String, Value> {
 }
 
 /// One client's reading of an exchange, as the object `lens` of a summary.
-pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
-    let run = Run::of(lens, seen);
+pub fn lens(client: &'static Client, seen: &Inspection) -> Value {
+    let run = Run::of(client, seen);
     let given = run.given();
     let tool = |t: &crate::client_sim::Tool| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
     let error = given
@@ -32,10 +32,10 @@ pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
         .map(|r| json!({"text": visible(&r.text, Newlines::Show), "evidence": r.evidence}))
         .collect();
     json!({
-        "client": lens.name,
-        "version": lens.version,
-        "gives": lens.gives,
-        "evidence": lens.evidence,
+        "client": client.name,
+        "version": client.version,
+        "gives": client.gives,
+        "evidence": client.evidence,
         "speaks": run.speaks(seen),
         "content": texts(&given.content),
         "reasoning": texts(&given.reasoning),
@@ -55,18 +55,18 @@ pub fn lens(lens: &'static Lens, seen: &Inspection) -> Value {
 /// # Errors
 /// Those of the writer.
 pub fn lens_text(
-    lens: &'static Lens,
+    client: &'static Client,
     seen: &Inspection,
     palette: Palette,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let run = Run::of(lens, seen);
-    let title = format!("as {} sees it", lens.title());
+    let run = Run::of(client, seen);
+    let title = format!("as {} sees it", client.title());
     writeln!(out, "\n{}", palette.bold(&title))?;
     if !run.speaks(seen) {
-        return writeln!(out, "  it speaks {}, and this is something else", lens.dialect);
+        return writeln!(out, "  it speaks {}, and this is something else", client.dialect);
     }
-    writeln!(out, "  {}", palette.dim(&format!("given: {}", lens.gives)))?;
+    writeln!(out, "  {}", palette.dim(&format!("given: {}", client.gives)))?;
     let given = run.given();
     for (name, channel) in [("reasoning", &given.reasoning), ("content", &given.content)] {
         for (choice, text) in channel {
@@ -94,26 +94,28 @@ pub fn lens_text(
     Ok(())
 }
 
-/// Writes a table of all clients: a line each, with what is given and how it ends.
+/// Writes a table of clients: a line for each that speaks the exchange's dialect, with what it returns
+/// and how that ends.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn lens_table(
-    lenses: &'static [Lens],
+    clients: &[&'static Client],
     seen: &Inspection,
     palette: Palette,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out, "\n{}", palette.bold("what the clients give their callers, in characters"))?;
-    let head = format!("{:<26} {:>8} {:>9} {:>5}  end", "client", "content", "reasoning", "tools");
+    let head = format!("{:<27} {:>8} {:>9} {:>5}  end", "client", "content", "reasoning", "tools");
     writeln!(out, "  {}", palette.dim(&head))?;
-    for lens in lenses {
-        let run = Run::of(lens, seen);
-        write!(out, "  {:<26} ", lens.name)?;
+    let mut others = 0;
+    for client in clients {
+        let run = Run::of(client, seen);
         if !run.speaks(seen) {
-            writeln!(out, "{}", palette.dim(&format!("speaks {}", lens.dialect)))?;
+            others += 1;
             continue;
         }
+        write!(out, "  {:<27} ", client.name)?;
         let given = run.given();
         let chars =
             |c: &BTreeMap<u32, String>| c.values().map(|t| t.chars().count()).sum::<usize>();
@@ -122,6 +124,10 @@ pub fn lens_table(
         let end = severity.map_or_else(|| end.clone(), |s| palette.severity(s, &end));
         let (content, reasoning) = (chars(&given.content), chars(&given.reasoning));
         writeln!(out, "{content:>8} {reasoning:>9} {:>5}  {end}", given.tools.len())?;
+    }
+    if others > 0 {
+        let more = format!("{} for other dialects", count(others, "more client"));
+        writeln!(out, "  {}", palette.dim(&more))?;
     }
     Ok(())
 }

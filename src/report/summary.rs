@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::{Channel, Usage};
 use crate::frame::{Kind, sse};
-use crate::inspect::{Finding, Inspection, Row, Severity};
+use crate::inspect::{ClientView, Finding, Inspection, Row, Severity};
 use crate::journal::{ExchangeId, Micros};
 use crate::json::Tape;
 use crate::text::{Newlines, visible};
@@ -34,6 +34,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
         "x": x,
         "verdict": i.verdict(),
         "outcome": i.outcome().name(),
+        "clients": clients(i),
         "reason": i.reason().map(|r| r.name()),
         "provider": i.request.as_ref().map(|r| &r.provider),
         "dialect": i.dialect().map(|d| d.name()),
@@ -85,6 +86,17 @@ pub(super) fn finding(x: ExchangeId, f: &Finding) -> Value {
         "offset": f.offset,
         "message": visible(&f.message, Newlines::Show),
     })
+}
+
+fn clients(i: &Inspection) -> Vec<Value> {
+    let client = |view: &ClientView| {
+        json!({
+            "client": view.client,
+            "result": view.result.name(),
+            "detail": visible(&view.detail, Newlines::Show),
+        })
+    };
+    i.clients().iter().map(client).collect()
 }
 
 /// A moment in seconds; null where nobody measured it.

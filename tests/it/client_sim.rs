@@ -1,6 +1,6 @@
-//! The client lens, held against what the real clients gave their callers.
+//! The client views, held against what the real clients returned to their callers.
 //!
-//! `tests/lens/expected.json` was recorded by `tests/lens/run.sh`, which plays every scenario of the
+//! `tests/client_sim/expected.json` was recorded by `tests/client_sim/run.sh`, which plays every scenario of the
 //! lab to every client. Here each scenario is played to the program, and each client's row must
 //! come to the same: content, reasoning, tool calls, finish, and the error with its class and
 //! the beginning of its words. Where a client did now this, now that with the same bytes, because it
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
-use sselens::client_sim::{Given, LENSES, Run};
+use sselens::client_sim::{Given, Run, clients};
 use sselens::inspect::{Inspection, Options};
 use sselens::storage::file;
 
@@ -24,7 +24,7 @@ use crate::support::program::{Program, program};
 const LANES: usize = 5;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lens")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client_sim")
 }
 
 fn recorded() -> Value {
@@ -46,8 +46,8 @@ fn the_table_agrees_with_what_the_real_clients_gave() {
 #[test]
 fn the_table_has_the_versions_that_were_measured() {
     let recorded = recorded();
-    for lens in LENSES {
-        assert_eq!(recorded["versions"][lens.name], lens.version, "{}", lens.name);
+    for client in clients() {
+        assert_eq!(recorded["versions"][client.name], client.version, "{}", client.name);
     }
 }
 
@@ -100,16 +100,16 @@ fn the_text_has_a_section_for_the_client() {
 #[test]
 fn all_clients_are_one_table() {
     let page = String::from_utf8(show(BODY, &["--lens", "all"]).stdout).unwrap();
-    for lens in LENSES {
-        assert!(page.contains(&format!("\n  {} ", lens.name)), "{}:\n{page}", lens.name);
+    for client in clients().filter(|c| c.dialect == "openai-chat") {
+        assert!(page.contains(&format!("\n  {} ", client.name)), "{}:\n{page}", client.name);
     }
     let row = page.lines().find(|l| l.starts_with("  ai ")).unwrap();
     let cells: Vec<_> = row.split_whitespace().collect();
     assert_eq!(cells[..5], ["ai", "6", "2", "0", "AI_InvalidResponseDataError:"]);
     let row = page.lines().find(|l| l.starts_with("  openai-python ")).unwrap();
     assert!(row.ends_with("no error, no finish"), "{row}");
-    let row = page.lines().find(|l| l.starts_with("  anthropic-python ")).unwrap();
-    assert!(row.ends_with("speaks anthropic"), "{row}");
+    assert!(!page.contains("anthropic-python"), "{page}");
+    assert!(page.trim_end().ends_with("more clients for other dialects"), "{page}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_json_has_a_member_for_it() {
     assert_eq!(one["lens"]["chunks"], 2);
     assert!(one["lens"]["error"].is_null() && one["lens"]["finish"] == json!({}));
     let all = json(&["--lens", "all"]);
-    assert_eq!(all["lenses"].as_array().unwrap().len(), LENSES.len());
+    assert_eq!(all["lenses"].as_array().unwrap().len(), clients().count());
     assert!(json(&[]).get("lens").is_none());
 }
 
@@ -132,7 +132,7 @@ fn an_unknown_client_is_a_mistake_that_lists_them() {
     let out = show(BODY, &["--lens", "curl"]);
     let said = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(2));
-    assert!(LENSES.iter().all(|l| said.contains(l.name)), "{said}");
+    assert!(clients().all(|c| said.contains(c.name)), "{said}");
     assert_eq!(show(BODY, &["--lens", "ai", "-o", "ndjson"]).status.code(), Some(2));
 }
 
@@ -156,14 +156,14 @@ fn hold(measured: &Value) {
                 loop {
                     let Some(name) = queue.lock().unwrap().next() else { return };
                     let seen = played(dir.path(), name);
-                    for lens in LENSES {
-                        let given = outcomes(measured, name, lens.name);
+                    for client in clients().filter(|c| speaks(c.dialect, name)) {
+                        let given = outcomes(measured, name, client.name);
                         if given.is_empty() {
                             continue;
                         }
-                        let run = Run::of(lens, &seen);
+                        let run = Run::of(client, &seen);
                         let mut counts = counts.lock().unwrap();
-                        let count = counts.entry(lens.name).or_default();
+                        let count = counts.entry(client.name).or_default();
                         if run.given().elsewhere.is_some() {
                             count.undecidable += 1;
                             continue;
@@ -171,7 +171,7 @@ fn hold(measured: &Value) {
                         let differs: Vec<_> =
                             given.iter().map(|given| differences(given, run.given())).collect();
                         // A client that wavers, found wavering again.
-                        let before = outcomes(&known, name, lens.name);
+                        let before = outcomes(&known, name, client.name);
                         let wavers =
                             given.len() == 1 && before.len() > 1 && before.contains(&given[0]);
                         if wavers || differs.iter().any(Vec::is_empty) {
@@ -179,7 +179,7 @@ fn hold(measured: &Value) {
                         } else {
                             count.differ += 1;
                             let differs = differs.concat().join("\n    ");
-                            let differs = format!("{} on {name}:\n    {differs}", lens.name);
+                            let differs = format!("{} on {name}:\n    {differs}", client.name);
                             wrong.lock().unwrap().push(differs);
                         }
                     }
@@ -195,13 +195,27 @@ fn hold(measured: &Value) {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The dialect of the bodies in a folder.
+fn dialect(folder: &str) -> &str {
+    match folder {
+        "chat" => "openai-chat",
+        "responses" => "openai-responses",
+        other => other,
+    }
+}
+
+/// Whether a client of that dialect was asked for a scenario.
+fn speaks(dialect_of_client: &str, scenario: &str) -> bool {
+    dialect_of_client == dialect(scenario.split_once('/').map_or("chat", |(folder, _)| folder))
+}
+
 /// An exchange with a scenario of the lab, or a body of a dialect's folder as it would have come.
 fn played(dir: &Path, name: &str) -> Inspection {
     let mut told = file::Told::default();
     let path = match name.split_once('/') {
-        Some((speaks, _)) => {
+        Some((of, _)) => {
             told.status = Some(200);
-            told.dialect = Some(if speaks == "chat" { "openai-chat" } else { speaks }.into());
+            told.dialect = Some(dialect(of).into());
             folder().join(format!("{name}.sse"))
         }
         None => {

@@ -292,9 +292,9 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         let mut shown = sselens::inspect::Inspection::new(Arc::default());
         saved.entries.iter().for_each(|e| shown.push(e));
         // The clients had all of it: what they made of it nobody can tell from this.
-        for lens in sselens::client_sim::LENSES.iter().filter(|l| l.dialect == "openai-chat") {
-            let run = sselens::client_sim::Run::of(lens, &shown);
-            let (given, name) = (run.given(), lens.name);
+        for client in sselens::client_sim::clients().filter(|c| c.dialect == "openai-chat") {
+            let run = sselens::client_sim::Run::of(client, &shown);
+            let (given, name) = (run.given(), client.name);
             assert_eq!(given.error.is_none(), withheld, "{name}: {:?}", given.error);
             assert_eq!(given.elsewhere.is_some(), withheld, "{name}: {:?}", given.elsewhere);
         }

@@ -47,7 +47,7 @@ fn the_answer_as_a_client_sees_it() {
     screen(80, 24, "4LLLLLLLLL").hides("sees it");
     screen(80, 24, "4Lt").hides("sees it");
     // The palette takes one there from anywhere.
-    screen(80, 24, "2:client<enter>").shows("as openai-python 3.52.0 sees it");
+    screen(80, 24, "2:client<enter>").shows("as openai-python 3.57.0 sees it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a client would have given its caller, in place of the channels.
 
-use crate::client_sim::{Given, LENSES, Lens, Run};
+use crate::client_sim::{Client, Given, Run, clients};
 use crate::inspect::Severity;
 use crate::text::{Newlines, count, visible};
 use crate::tui::App;
@@ -12,29 +12,30 @@ use crate::tui::widget::Doc;
 const MAX_TEXT: usize = 32 << 10;
 
 /// The client that is chosen.
-pub(super) fn chosen(app: &App) -> Option<&'static Lens> {
-    app.answer.lens.and_then(|at| LENSES.get(at))
+pub(super) fn chosen(app: &App) -> Option<&'static Client> {
+    app.answer.lens.and_then(|at| clients().nth(at))
 }
 
 /// Goes to the next client that speaks the exchange's dialect, and from the last one to none.
 pub(super) fn next(app: &mut App) {
     let dialect = app.exchange().and_then(|e| e.seen.dialect()).map(|d| d.name());
-    let speaks = |lens: &Lens| dialect.is_none_or(|name| lens.dialect == name);
-    let nobody = !LENSES.iter().any(speaks);
+    let speaks = |client: &Client| dialect.is_none_or(|name| client.dialect == name);
+    let nobody = !clients().any(speaks);
     let from = app.answer.lens.map_or(0, |at| at + 1);
-    let next = (from..LENSES.len()).find(|at| nobody || speaks(&LENSES[*at]));
-    app.answer.lens = next;
+    let mut rows = clients().enumerate().skip(from);
+    let next = rows.find(|(_, client)| nobody || speaks(client));
+    app.answer.lens = next.map(|(at, _)| at);
     app.answer.run.take();
 }
 
 /// What the chosen client gives, as far as the stream has come.
 pub(super) fn doc(app: &App, exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
-    let Some(lens) = chosen(app) else { return doc };
+    let Some(client) = chosen(app) else { return doc };
     let mut kept = app.answer.run.borrow_mut();
     let mut run = match kept.take() {
         Some((shown, run)) if shown == app.shown => run,
-        _ => Run::new(lens),
+        _ => Run::new(client),
     };
     run.advance(&exchange.seen);
     lay(&mut doc, &run, exchange);
@@ -43,10 +44,10 @@ pub(super) fn doc(app: &App, exchange: &Exchange) -> Doc {
 }
 
 fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
-    let (lens, given) = (run.lens(), run.given());
-    doc.push(Role::Info, &format!("as {} sees it", lens.title())).line();
+    let (client, given) = (run.client(), run.given());
+    doc.push(Role::Info, &format!("as {} sees it", client.title())).line();
     if !run.speaks(&exchange.seen) {
-        doc.push(Role::Warn, &format!("It speaks {}; this is something else.", lens.dialect));
+        doc.push(Role::Warn, &format!("It speaks {}; this is something else.", client.dialect));
         return;
     }
     if exchange.seen.is_over() || given.error.is_some() {

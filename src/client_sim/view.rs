@@ -1,0 +1,184 @@
+//! All clients of a dialect in short: what each returns, measured against what the stream has.
+
+use std::collections::BTreeMap;
+
+use super::table::Family;
+use super::{Given, Run, Tool, clients};
+use crate::dialect::Channel;
+use crate::inspect::{ClientView, Inspection, Returned, ToolCall};
+use crate::text::group;
+
+/// The longest body that is read again for every client, in bytes: it bounds the time at the end of
+/// a stream.
+const MAX_BODY: usize = 4 << 20;
+
+/// How much of an error's words a detail has, in characters.
+const WORDS: usize = 120;
+
+/// Returns what each client of the exchange's dialect would return. Empty where the dialect is not
+/// known, for a body that is longer than 4 MiB, and while the exchange runs; a client that would have
+/// sent another request is left out.
+pub fn views(seen: &Inspection) -> Vec<ClientView> {
+    let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
+    let runs = clients().filter(|_| bounded).map(|client| Run::new(client));
+    let mut views = Vec::new();
+    for mut run in runs.filter(|run| run.speaks(seen)) {
+        run.advance(seen);
+        if run.given().elsewhere.is_none() {
+            views.push(view(&run, seen));
+        }
+    }
+    views
+}
+
+/// How much of something was delivered.
+struct Share {
+    has: u64,
+    had: u64,
+    same: bool,
+    noun: &'static str,
+}
+
+impl Share {
+    fn is_whole(&self) -> bool {
+        self.same
+    }
+
+    fn words(&self) -> String {
+        let noun = if self.had == 1 { self.noun.to_owned() } else { format!("{}s", self.noun) };
+        let (has, had) = (group(self.has), group(self.had));
+        match self.has.cmp(&self.had) {
+            _ if self.same && self.had == 1 => format!("the {noun}"),
+            _ if self.same => format!("all {had} {noun}"),
+            std::cmp::Ordering::Equal => format!("other {noun} than the stream's {had}"),
+            std::cmp::Ordering::Less => format!("{has} of {had} {noun}"),
+            std::cmp::Ordering::Greater => format!("{has} {noun} instead of {had}"),
+        }
+    }
+}
+
+fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
+    texts.map(|t| t.chars().count() as u64).sum()
+}
+
+fn content(given: &Given, seen: &Inspection) -> Share {
+    let answer = seen.answer();
+    let had = || answer.texts(Channel::Content);
+    Share {
+        has: chars(given.content.values().map(String::as_str)),
+        had: answer.chars(Channel::Content) as u64,
+        same: had().eq(given.content.iter().map(|(c, t)| (*c, t.as_str()))),
+        noun: "character",
+    }
+}
+
+/// Arguments count as values: helpers write them anew.
+fn arguments(text: &str) -> serde_json::Value {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+fn calls(given: &Given, seen: &Inspection) -> Share {
+    let made = seen.answer().tools();
+    let is_same = |tool: &Tool, call: &ToolCall| {
+        tool.name.as_deref().unwrap_or_default() == call.name.as_deref().unwrap_or_default()
+            && (tool.arguments == call.arguments
+                || arguments(&tool.arguments) == arguments(&call.arguments))
+    };
+    let same = given.tools.len() == made.len()
+        && given.tools.iter().zip(made).all(|(tool, call)| is_same(tool, call));
+    Share { has: given.tools.len() as u64, had: made.len() as u64, same, noun: "tool call" }
+}
+
+/// The reasoning, where the client has a field for it that is not there.
+fn reasoning(run: &Run, seen: &Inspection) -> Option<Share> {
+    let chat = run.client.dialect == "openai-chat";
+    let passes_all = chat && matches!(run.client.family, Family::OpenAiPython | Family::OpenAiNode);
+    let had = seen.answer().chars(Channel::Reasoning) as u64;
+    let has = chars(run.given().reasoning.values().map(String::as_str));
+    (!passes_all && has < had).then_some(Share {
+        has,
+        had,
+        same: false,
+        noun: "character of reasoning",
+    })
+}
+
+fn begin(text: &str) -> String {
+    let mut words: String = text.chars().take(WORDS).collect();
+    if words.len() < text.len() {
+        words.push('…');
+    }
+    words
+}
+
+fn view(run: &Run, seen: &Inspection) -> ClientView {
+    let given = run.given();
+    let (content, calls) = (content(given, seen), calls(given, seen));
+    let shares = [&content, &calls];
+    let parts: Vec<_> =
+        shares.iter().filter(|s| s.had > 0 || s.has > 0).map(|s| s.words()).collect();
+    let amount = if parts.is_empty() { "no text".to_owned() } else { parts.join(" and ") };
+    let whole = shares.iter().all(|s| s.is_whole());
+    let client = ClientView {
+        client: run.client.name,
+        standing: run.client.standing,
+        result: Returned::Ok,
+        detail: amount.clone(),
+        by_design: by_design(run, seen, whole),
+    };
+    if given.waits {
+        let detail = format!("waits forever after {amount}");
+        return ClientView { result: Returned::Hang, detail, ..client };
+    }
+    if let Some(error) = &given.error {
+        let colon = if error.message.is_empty() { "" } else { ": " };
+        let words = format!("{}{colon}{}", error.class, begin(&error.message));
+        let detail = match parts.is_empty() {
+            true => words,
+            false => format!("{words} (after {amount})"),
+        };
+        return ClientView { result: Returned::Error, detail, ..client };
+    }
+    let finished = seen.answer().finish().next().is_some();
+    let mut missing = Vec::new();
+    if given.fabricated {
+        let finish = given.finish.values().next().map_or("stop", String::as_str);
+        missing.push(format!("finish \"{finish}\" fabricated"));
+    } else if given.finish.is_empty() && (finished || !seen.needs_no_finish()) {
+        missing.push(if finished { "the finish is lost" } else { "no finish, no error" }.into());
+    }
+    if let Some(thoughts) = reasoning(run, seen) {
+        missing.push(thoughts.words());
+    }
+    if whole && missing.is_empty() {
+        return client;
+    }
+    let got = !given.content.is_empty() || !given.tools.is_empty();
+    let result = match got || (whole && finished && !given.fabricated) {
+        true => Returned::Partial,
+        false => Returned::Empty,
+    };
+    missing.insert(0, amount);
+    ClientView { result, detail: missing.join(", "), ..client }
+}
+
+/// Whether what the client leaves out or raises is meant so by its makers.
+fn by_design(run: &Run, seen: &Inspection, whole: bool) -> bool {
+    let given = run.given();
+    if let Some(error) = &given.error {
+        let finishes: BTreeMap<_, _> = seen.answer().finish().collect();
+        let ends = |words: &[&str]| finishes.values().any(|f| words.contains(f));
+        return match error.class {
+            "LengthFinishReasonError" | "ContentFilterFinishReasonError" => true,
+            "RuntimeError" => {
+                error.message.starts_with("Didn't receive a `response.completed`")
+                    && ends(&["incomplete", "failed", "cancelled"])
+            }
+            _ => false,
+        };
+    }
+    let one_choice = !run.client.all_choices && seen.answer().choices().len() > 1;
+    let finish_is_there = !given.finish.is_empty() && !given.fabricated;
+    one_choice || (whole && finish_is_there)
+}

@@ -1,0 +1,84 @@
+//! What clients would return for a stream, as a fact about it. The layer that knows the clients works
+//! it out ([`Simulate`]); the fold keeps it, so that findings, verdict and reports agree.
+
+use super::Inspection;
+
+/// How a client stands to the vendor of the dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The vendor's SDK, iterated over.
+    Official,
+    /// The accumulating helper of the vendor's SDK, such as `messages.stream()`.
+    Helper,
+    /// Somebody else's client.
+    Other,
+}
+
+/// What a client returns, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returned {
+    /// The whole answer.
+    Ok,
+    /// Less than the stream has, or something else, without an error.
+    Partial,
+    /// Nothing, without an error.
+    Empty,
+    /// It raises.
+    Error,
+    /// Its caller waits without end.
+    Hang,
+}
+
+impl Returned {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Partial => "partial",
+            Self::Empty => "empty",
+            Self::Error => "error",
+            Self::Hang => "hang",
+        }
+    }
+}
+
+/// What one client would return for the bytes of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientView {
+    /// Its name.
+    pub client: &'static str,
+    /// Who makes it.
+    pub standing: Standing,
+    /// What it returns.
+    pub result: Returned,
+    /// The exception, and how much of the answer was delivered. Text from the wire in it is not yet
+    /// made visible.
+    pub detail: String,
+    /// It does so on purpose: a helper that raises at finish `length`, a client that has no field for
+    /// reasoning. That is no fault of anybody.
+    pub by_design: bool,
+}
+
+/// The function that works out the views of an exchange that is over.
+#[derive(Clone, Copy)]
+pub struct Simulate(pub fn(&Inspection) -> Vec<ClientView>);
+
+impl std::fmt::Debug for Simulate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Simulate")
+    }
+}
+
+impl PartialEq for Simulate {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Inspection {
+    /// What the clients of the dialect would return; empty while the exchange runs, and where the
+    /// options have nothing that works it out.
+    pub fn clients(&self) -> &[ClientView] {
+        &self.clients
+    }
+}

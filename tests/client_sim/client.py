@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""client.py CLIENT BASE MODEL... : asks BASE for a stream of each MODEL with a real Python client,
+and prints, one JSON object a line, what the client returned to its caller.
+
+CLIENT is a key of CLIENTS below; it must be installed in the Python that runs this. The folder of a
+MODEL (`responses/NAME`) says which dialect is asked for; without one it is Chat. NAME.stream is the
+client's accumulating helper: its result is the final object, and where it raises, what its events had
+delivered until then. The caller is a careful one: it takes no field for granted, so that an error here
+is one that the client raised. Nothing is asked a second time: all retries are off. The first line names
+the version that was run."""
+import asyncio
+import json
+import os
+import sys
+from importlib.metadata import version
+
+for name in ("MODEL_COST_MAP", "ANTHROPIC_BETA_HEADERS", "BLOG_POSTS", "POLICY_TEMPLATES", "AUTOROUTER_PRESETS"):
+    os.environ.setdefault("LITELLM_LOCAL_" + name, "True")
+os.environ.update(NO_PROXY="*", HF_HUB_OFFLINE="1", LITELLM_TELEMETRY="False", LANGSMITH_TRACING="false")
+PATIENCE = float(os.environ.get("PATIENCE", "4"))  # seconds without a chunk until a stream counts as one that hangs
+ASK = [{"role": "user", "content": "hi"}]
+
+
+class Given:
+    """What the caller has been given so far."""
+
+    def __init__(self):
+        self.content, self.reasoning, self.finish, self.tools = {}, {}, {}, []
+        self.slots, self.chunks, self.error, self.odd = {}, 0, None, 0
+
+    def text(self, channel, choice, value):
+        if isinstance(value, str):
+            if value:
+                channel[str(choice)] = channel.get(str(choice), "") + value
+        elif value is not None:
+            self.odd += 1  # a list or an object where the type promises a string
+
+    def tool(self, index, name, arguments):
+        if index not in self.slots:
+            self.slots[index] = {"name": None, "arguments": ""}
+            self.tools.append(self.slots[index])
+        slot = self.slots[index]
+        slot["name"] = slot["name"] or name or None
+        slot["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments, separators=(",", ":")) if arguments else ""
+
+    def restart(self):
+        """Forgets what the events delivered: the final object is the result."""
+        self.content, self.reasoning, self.finish, self.tools, self.slots = {}, {}, {}, [], {}
+
+    def line(self, model):
+        return json.dumps({"model": model, "content": self.content, "reasoning": self.reasoning, "finish": self.finish,
+                           "tools": self.tools, "chunks": self.chunks, "odd": self.odd, "error": self.error}, ensure_ascii=True)
+
+
+def member(thing, name):
+    """A member of a typed object, a dict, or of neither."""
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+
+
+def chat_chunk(given, chunk, reasoning):
+    given.chunks += 1
+    choices = member(chunk, "choices")
+    for choice in choices if isinstance(choices, list) else []:
+        index, delta = member(choice, "index") or 0, member(choice, "delta")
+        given.text(given.content, index, member(delta, "content"))
+        if reasoning:
+            given.text(given.reasoning, index, member(delta, reasoning))
+        for piece in member(delta, "tool_calls") or []:
+            function = member(piece, "function")
+            given.tool((index, member(piece, "index")), member(function, "name"), member(function, "arguments"))
+        if member(choice, "finish_reason"):
+            given.finish[str(index)] = member(choice, "finish_reason")
+
+
+class OpenAi:
+    package = "openai"
+
+    def __init__(self, base):
+        import openai
+        self.client = openai.AsyncOpenAI(base_url=base, api_key="x", max_retries=0)
+
+    async def ask(self, model, given):
+        stream = await self.client.chat.completions.create(
+            model=model, messages=ASK, stream=True, stream_options={"include_usage": True})
+        async for chunk in stream:
+            chat_chunk(given, chunk, None)  # its types know no reasoning
+
+
+class OpenAiStream(OpenAi):
+    """`chat.completions.stream()`"""
+
+    async def ask(self, model, given):
+        async with self.client.chat.completions.stream(
+                model=model, messages=ASK, stream_options={"include_usage": True}) as stream:
+            async for event in stream:
+                if event.type == "chunk":
+                    chat_chunk(given, event.chunk, None)
+            final = await stream.get_final_completion()
+        given.restart()
+        for choice in final.choices or []:
+            index, message = member(choice, "index") or 0, choice.message
+            given.text(given.content, index, message.content)
+            for at, call in enumerate(message.tool_calls or []):
+                given.tool((index, at), member(member(call, "function"), "name"), member(member(call, "function"), "arguments"))
+            if choice.finish_reason:
+                given.finish[str(index)] = choice.finish_reason
+
+
+def responses_event(given, event):
+    """An event of Responses, as a loop over the plain iteration takes it."""
+    given.chunks += 1
+    kind, index = member(event, "type"), member(event, "output_index")
+    if kind == "response.output_text.delta":
+        given.text(given.content, 0, member(event, "delta"))
+    elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
+        given.text(given.reasoning, 0, member(event, "delta"))
+    elif kind in ("response.output_item.added", "response.output_item.done"):
+        item = member(event, "item")
+        if str(member(item, "type") or "").endswith("_call"):
+            given.tool(index, member(item, "name") or member(item, "type"), "")
+            whole = member(item, "arguments") or member(item, "input")
+            if kind.endswith("done") and isinstance(whole, str):
+                given.slots[index]["arguments"] = whole
+    elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta", "response.mcp_call_arguments.delta"):
+        given.tool(index, None, member(event, "delta"))
+    elif kind in ("response.completed", "response.incomplete", "response.failed"):
+        if member(member(event, "response"), "status"):
+            given.finish["0"] = member(member(event, "response"), "status")
+
+
+def responses_final(given, final):
+    """A whole response."""
+    for at, item in enumerate(member(final, "output") or []):
+        kind = member(item, "type")
+        for part in (member(item, "content") or []) if kind == "message" else []:
+            if member(part, "type") == "output_text":
+                given.text(given.content, 0, member(part, "text"))
+        if kind == "reasoning":
+            for part in [*(member(item, "summary") or []), *(member(item, "content") or [])]:
+                given.text(given.reasoning, 0, member(part, "text"))
+        if str(kind or "").endswith("_call"):
+            given.tool(at, member(item, "name") or kind, member(item, "arguments") or member(item, "input"))
+    if member(final, "status"):
+        given.finish["0"] = member(final, "status")
+
+
+class OpenAiResponses(OpenAi):
+    async def ask(self, model, given):
+        async for event in await self.client.responses.create(model=model, input="hi", stream=True):
+            responses_event(given, event)
+
+
+class OpenAiResponsesStream(OpenAi):
+    """`responses.stream()`"""
+
+    async def ask(self, model, given):
+        async with self.client.responses.stream(model=model, input="hi") as stream:
+            async for event in stream:
+                responses_event(given, event)
+            final = await stream.get_final_response()
+        given.restart()
+        responses_final(given, final)
+
+
+class LangChain:
+    package = "langchain-openai"
+
+    def __init__(self, base):
+        self.base = base
+
+    async def ask(self, model, given):
+        from langchain_openai import ChatOpenAI
+        llm = ChatOpenAI(base_url=self.base, api_key="x", model=model, max_retries=0, stream_usage=True)
+        async for chunk in llm.astream([("user", "hi")]):
+            given.chunks += 1
+            given.text(given.content, 0, chunk.content)
+            given.text(given.reasoning, 0, chunk.additional_kwargs.get("reasoning_content"))
+            for piece in chunk.tool_call_chunks:
+                given.tool(piece["index"], piece["name"], piece["args"])
+            if chunk.response_metadata.get("finish_reason"):
+                given.finish["0"] = chunk.response_metadata["finish_reason"]
+
+
+class LiteLlm:
+    package = "litellm"
+    drop = False
+
+    def __init__(self, base):
+        import litellm
+        litellm.suppress_debug_info = True
+        litellm.drop_params = self.drop
+        self.base, self.litellm = base, litellm
+
+    async def ask(self, model, given):
+        stream = await self.litellm.acompletion(
+            model="openai/" + model, api_base=self.base, api_key="x", stream=True, messages=ASK,
+            stream_options={"include_usage": True}, max_retries=0, num_retries=0)
+        async for chunk in stream:
+            chat_chunk(given, chunk, "reasoning_content")
+
+
+class LiteLlmDrop(LiteLlm):
+    drop = True
+
+
+def messages_event(given, event):
+    """An event of Anthropic, as a loop over the plain iteration takes it."""
+    given.chunks += 1
+    kind, delta = member(event, "type"), member(event, "delta")
+    if kind == "content_block_start":
+        block = member(event, "content_block")
+        if str(member(block, "type") or "").endswith("tool_use"):
+            given.tool(member(event, "index"), member(block, "name"), member(block, "input") or "")
+        given.text(given.content, 0, member(block, "text"))
+        given.text(given.reasoning, 0, member(block, "thinking"))
+    if kind == "content_block_delta":
+        given.text(given.content, 0, member(delta, "text"))
+        given.text(given.reasoning, 0, member(delta, "thinking"))
+        if member(delta, "type") == "input_json_delta":
+            given.tool(member(event, "index"), None, member(delta, "partial_json"))
+    if kind == "message_delta" and member(delta, "stop_reason"):
+        given.finish["0"] = member(delta, "stop_reason")
+
+
+class Anthropic:
+    package = "anthropic"
+
+    def __init__(self, base):
+        import anthropic
+        self.client = anthropic.AsyncAnthropic(base_url=base, api_key="x", max_retries=0)
+
+    async def ask(self, model, given):
+        stream = await self.client.messages.create(model=model, messages=ASK, max_tokens=100, stream=True)
+        async for event in stream:
+            messages_event(given, event)
+
+
+class AnthropicStream(Anthropic):
+    """`messages.stream()`"""
+
+    async def ask(self, model, given):
+        async with self.client.messages.stream(model=model, messages=ASK, max_tokens=100) as stream:
+            async for event in stream:
+                if event.type in (None, "message_start", "message_delta", "content_block_start", "content_block_delta"):
+                    messages_event(given, event)
+            final = await stream.get_final_message()
+        given.restart()
+        for at, block in enumerate(final.content or []):
+            given.text(given.content, 0, member(block, "text"))
+            given.text(given.reasoning, 0, member(block, "thinking"))
+            if str(member(block, "type") or "").endswith("tool_use"):
+                given.tool(at, member(block, "name"), json.dumps(member(block, "input")))
+        if final.stop_reason:
+            given.finish["0"] = final.stop_reason
+
+
+CLIENTS = {
+    "openai-python": {"chat": OpenAi, "responses": OpenAiResponses},
+    "openai-python.stream": {"chat": OpenAiStream, "responses": OpenAiResponsesStream},
+    "langchain-openai": {"chat": LangChain},
+    "litellm": {"chat": LiteLlm},
+    "litellm+drop_params": {"chat": LiteLlmDrop},
+    "litellm-1.81.5": {"chat": LiteLlm},
+    "litellm-1.81.5+drop_params": {"chat": LiteLlmDrop},
+    "anthropic-python": {"anthropic": Anthropic},
+    "anthropic-python.stream": {"anthropic": AnthropicStream},
+}
+
+
+async def patiently(task, given):
+    """Waits for a task as long as the caller is given something now and then."""
+    before = -1
+    while before != given.chunks:
+        before = given.chunks
+        if (await asyncio.wait({task}, timeout=PATIENCE))[0]:
+            return task.result()
+    task.cancel()
+    raise asyncio.TimeoutError
+
+
+async def main(name, base, models):
+    kinds = CLIENTS[name]
+    print(json.dumps({"client": name, "version": version(next(iter(kinds.values())).package)}), flush=True)
+    for model in models:
+        folder = model.split("/")[0]
+        kind = kinds["chat" if folder == "lab" else folder]
+        given = Given()
+        try:
+            # A new client each time: one broken connection must not be the next one's.
+            await patiently(asyncio.create_task(kind(base).ask(model, given)), given)
+        except asyncio.TimeoutError:
+            given.error = {"class": "(waits)", "message": ""}
+        except Exception as error:
+            given.error = {"class": type(error).__name__, "message": str(error)[:600]}
+        print(given.line(model), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# run.sh OUT [CLIENT...] : asks the lab for every scenario with the real clients (all of them, or
+# those named), and writes what they gave their callers to OUT, in the form of expected.json.
+#
+#   SSELENS     the program (target/debug/sselens)
+#   CLIENTS     a folder for the clients, kept from run to run (else one that is removed again)
+#   NEWEST=1    the newest version of each client instead of the one in the lens's table
+#   EARLIER     a recording: what the same versions gave then stays beside what they give now, for some
+#               do now this, now that
+#   PATIENCE    seconds without anything until a stream counts as one that hangs (4)
+#
+# The clients are installed with pip and npm; one that can't be is left out, and that is said.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:?where to}
+shift
+program=${SSELENS:-$here/../../target/debug/sselens}
+work=$(mktemp -d)
+clients=${CLIENTS:-$work/clients}
+pids=
+trap 'for pid in $pids; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+mkdir -p "$clients" "$work/given"
+
+# install NAME PACKAGE==VERSION... : a virtual environment of that name with these packages
+install() {
+    local name=$1 spec
+    shift
+    [ -x "$clients/$name/bin/python" ] && return 0
+    for spec in "$@"; do
+        [ -z "${NEWEST:-}" ] || [ "$name" = litellm-1.81.5 ] || spec=${spec%%==*}
+        set -- "$@" "$spec"
+        shift
+    done
+    { python3 -m venv "$clients/$name" && "$clients/$name/bin/pip" install -q "$@"; } >"$work/pip.log" 2>&1 ||
+        { echo "skipped: $name can't be installed: $(tail -n 1 "$work/pip.log")" >&2; rm -rf "${clients:?}/$name"; return 1; }
+}
+
+install_node() {
+    command -v node >/dev/null && command -v npm >/dev/null ||
+        { echo "skipped: there is no node" >&2; return 1; }
+    [ -d "$clients/node/node_modules/ai" ] && return 0
+    mkdir -p "$clients/node"
+    set -- openai@6.49.0 @anthropic-ai/sdk@1.14.0 ai@6.0.326 @ai-sdk/openai@3.0.141 @ai-sdk/anthropic@3.0.140 \
+        @ai-sdk/google@3.0.141 @ai-sdk/openai-compatible@2.0.92
+    [ -z "${NEWEST:-}" ] || set -- openai @anthropic-ai/sdk ai @ai-sdk/openai @ai-sdk/anthropic @ai-sdk/google @ai-sdk/openai-compatible
+    (cd "$clients/node" && npm init -y && npm install --no-fund --no-audit "$@") >"$work/npm.log" 2>&1 ||
+        { echo "skipped: the node clients can't be installed: $(tail -n 1 "$work/npm.log")" >&2; rm -rf "$clients/node"; return 1; }
+}
+
+# address FILE : the address in what a server says when it is ready
+address() {
+    local _
+    for _ in $(seq 100); do
+        grep -o 'http://127[^ ]*' "$1" 2>/dev/null && return 0
+        sleep 0.1
+    done
+    echo "no server: $(cat "$1")" >&2
+    return 1
+}
+
+"$program" lab --listen 127.0.0.1:0 --pace 0.005 --seed 1 >"$work/lab" 2>&1 &
+pids="$pids $!"
+python3 "$here/serve.py" "$here" >"$work/serve" 2>&1 &
+pids="$pids $!"
+lab=$(address "$work/lab")
+served=$(address "$work/serve")
+models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
+bodies() { # FOLDER... : the names of the bodies in them
+    (cd "$here" && for folder; do for f in "$folder"/*.*; do printf '%s ' "${f%.*}"; done; done)
+}
+
+only=$*
+wanted() { # NAME...: whether one of these is asked for
+    [ -n "$only" ] || return 0
+    local name
+    for name; do case " $only " in *" $name "*) return 0 ;; esac; done
+    return 1
+}
+ask() { # NAME BASE MODELS COMMAND... : what the client gave for these models, after what it gave before
+    local name=$1 base=$2 models=$3
+    shift 3
+    # shellcheck disable=SC2086
+    "$@" "$base" $models >>"$work/given/$name.jsonl" 2>"$work/$name.log" || tail -n 3 "$work/$name.log" >&2
+}
+client() { # NAME FOLDERS COMMAND... : asks for the bodies of these folders, and for the lab's scenarios if it speaks Chat
+    local name=$1 folders=$2
+    shift 2
+    wanted "$name" || return 0
+    echo "$name …" >&2
+    case " $folders " in *" chat "*) ask "$name" "$lab" "$models" "$@" "$name" ;; esac
+    # shellcheck disable=SC2086
+    ask "$name" "$served" "$(bodies $folders)" "$@" "$name"
+}
+python() { # ENVIRONMENT NAME FOLDERS
+    client "$2" "$3" "$clients/$1/bin/python" "$here/client.py"
+}
+node_client() { # NAME FOLDERS
+    cp "$here/client.mjs" "$clients/node/"
+    client "$1" "$2" node "$clients/node/client.mjs"
+}
+sdks="openai-python openai-python.stream anthropic-python anthropic-python.stream"
+# shellcheck disable=SC2086
+if wanted $sdks && install sdks openai==3.57.0 anthropic==2.14.0; then
+    python sdks openai-python "chat responses"
+    python sdks openai-python.stream "responses"
+    python sdks anthropic-python anthropic
+    python sdks anthropic-python.stream anthropic
+fi
+if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
+    python langchain langchain-openai chat
+fi
+for version in 1.81.5 1.106.2; do
+    name=litellm
+    [ $version = 1.81.5 ] && name=litellm-1.81.5
+    wanted $name $name+drop_params && install $name litellm==$version || continue
+    python $name $name chat
+    python $name $name+drop_params chat
+done
+nodes="openai-node openai-node.stream anthropic-typescript anthropic-typescript.stream ai"
+# shellcheck disable=SC2086
+if wanted $nodes && install_node; then
+    node_client openai-node "chat responses"
+    node_client openai-node.stream "responses"
+    node_client anthropic-typescript anthropic
+    node_client anthropic-typescript.stream anthropic
+    node_client ai "chat"
+fi
+python3 "$here/collect.py" "$work/given" ${EARLIER:+"$EARLIER"} >"$work/recording"
+cp "$work/recording" "$out"
