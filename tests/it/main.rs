@@ -15,6 +15,7 @@ mod layering;
 mod needs;
 mod providers;
 mod recognize;
+mod relations;
 mod repeat;
 mod scenarios;
 mod sdks;

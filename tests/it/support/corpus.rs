@@ -49,8 +49,11 @@ pub(crate) struct Case {
     head_at: u64,
     /// Milliseconds after the request.
     end_at: Option<u64>,
-    /// The findings, each `severity code`, in any order.
+    /// The findings, each `severity code`, in the order of the story: the cause first, and after it,
+    /// with `- ` before them, those that follow from it.
     pub(crate) expected: Vec<String>,
+    /// The finding that the verdict is about, where that is a harmless one, or not the first here.
+    pub(crate) verdict: Option<String>,
     #[serde(skip)]
     pub(crate) body: Vec<u8>,
 }
@@ -179,8 +182,40 @@ impl Case {
             head_at: 0,
             end_at: None,
             expected: Vec::new(),
+            verdict: None,
             body,
         }
+    }
+
+    /// Writes other findings into the case's file, and nothing else.
+    pub(crate) fn rewrite(&self, expected: &[String], verdict: Option<&str>) {
+        let path = folder().join(format!("{}.case", self.name));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (header, body) = match text.split_once(&format!("\n{BODY}")) {
+            Some((header, body)) => (format!("{header}\n"), format!("{BODY}{body}")),
+            None => (text, String::new()),
+        };
+        let at = header.find("expected = [").unwrap();
+        let end = at + header[at..].find("]\n").unwrap() + 2;
+        let kept = |part: &str| -> String {
+            part.split_inclusive('\n').filter(|l| !l.starts_with("verdict = ")).collect()
+        };
+        let mut new = kept(&header[..at]);
+        let line = format!(
+            "expected = [{}]\n",
+            expected.iter().map(|e| format!("{e:?}")).collect::<Vec<_>>().join(", ")
+        );
+        if line.len() <= 100 {
+            new.push_str(&line);
+        } else {
+            let items: String = expected.iter().map(|e| format!("    {e:?},\n")).collect();
+            new.push_str(&format!("expected = [\n{items}]\n"));
+        }
+        if let Some(code) = verdict {
+            new.push_str(&format!("verdict = {code:?}\n"));
+        }
+        new.push_str(&kept(&header[end..]));
+        std::fs::write(path, new + &body).unwrap();
     }
 
     /// The code that the case is about: its name up to `--`.
