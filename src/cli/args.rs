@@ -431,11 +431,12 @@ Point a client at the address that is printed, or let the tap start it:
   sselens tap --to a=https://a.example/v1 --to b=anthropic
                                              /a and /b are prefixes, / is the first
   sselens tap                                the path chooses OpenAI, Anthropic, Gemini, Ollama, …
+  sselens tap -- python app.py               start a program whose requests all pass
   sselens tap --save s.jsonl -o ndjson       one line for each thing that happens, and a session file")]
 pub(super) struct Tap {
-    /// Where to listen; a free port with a COMMAND
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9200")]
-    pub(super) listen: SocketAddr,
+    /// Where to listen (127.0.0.1:9200; a free port with a COMMAND)
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
     /// Where requests go: an address or a provider's name, with a prefix of its own if it is named.
     /// Without it the path's ending chooses a built-in provider
     #[arg(long, value_name = "[NAME=]URL|PROVIDER")]
@@ -461,6 +462,10 @@ pub(super) struct Tap {
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
     pub(super) lab: LabOptions,
+    /// Start this program, with the variables that SDKs and agents read pointing at the tap; its exit
+    /// status is passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<std::ffi::OsString>,
 }
 
 /// How a tap writes what it records.

@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a subcommand, and exit statuses.
 
 mod args;
+mod child;
 mod compare;
 mod config;
 mod explain;
@@ -45,6 +46,8 @@ enum Exit {
     Panicked,
     /// A signal, by its number.
     Signal(u8),
+    /// The exit status of a program that was started.
+    Child(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -55,6 +58,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Panicked => 101,
             Exit::Signal(n) => 128 + n,
+            Exit::Child(n) => n,
         })
     }
 }

@@ -1,11 +1,14 @@
 //! `sselens tap`: what another program sends and receives.
 
-use std::io::Write as _;
+use std::collections::VecDeque;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::args::{FailOn, Format, Global, Output, Tap as Args, TapFormat};
+use super::child::Child;
 use super::output::Printer;
 use super::runner::is_full;
 use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
@@ -14,6 +17,7 @@ use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::lab;
 use crate::storage::Recorder;
+use crate::tap::launch::{self, Launch};
 use crate::tap::{News, Options, Routes, Tap, Upstream};
 use crate::text;
 use crate::transport::Clock;
@@ -22,9 +26,17 @@ use crate::transport::request::Transport;
 /// How many entries wait to be written before the tap's observer does.
 const QUEUE: usize = 4096;
 
+/// How long the tap goes on after a program has ended: the ends of its connections are on their way.
+const LAST_BYTES: Duration = Duration::from_millis(100);
+
+/// The most lines that wait for the end of a program that has the terminal.
+const MOST_LINES: usize = 10_000;
+
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let config = super::load(global)?;
-    let listen = args.listen;
+    let default =
+        SocketAddr::from(([127, 0, 0, 1], if args.command.is_empty() { 9200 } else { 0 }));
+    let listen = args.listen.unwrap_or(default);
     if !listen.ip().is_loopback() && !args.allow_remote {
         let why = format!(
             "--listen {listen}: other machines could read and send everything that passes; \
@@ -38,7 +50,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..Transport::default()
     };
     let lab = lab(args, &config)?;
-    let routes = routes(args, &config, lab.as_ref().map(|l| l.addr))?;
+    let named = named(args, &config, lab.as_ref().map(|l| l.addr))?;
+    let launch = (!args.command.is_empty()).then(|| {
+        let get = |name: &str| std::env::var(name).ok();
+        let default = |name: &str| Upstream::of_provider(name, name, &config, None).ok();
+        Launch::new(get, default, &named)
+    });
+    let started = launch.iter().flat_map(|l| l.upstreams.iter().cloned());
+    let routes = Routes::to(named.into_iter().chain(started).collect());
+    let routes = if args.to.is_empty() { routes.with_suffixes(&config) } else { routes };
     let mut session = Session::new(global, args, &config)?;
     let told = upstreams(&routes);
     let (tap, mut news) = session.start(Options { listen, routes, transport })?;
@@ -50,10 +70,28 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|e| e.to_string())?;
-    let result = runtime.block_on(session.follow(&mut news, signals::wait()));
+    let result = match &launch {
+        None => runtime.block_on(session.follow(&mut news, signals::wait())),
+        Some(launch) => {
+            let environment = launch.environment(&tap.url());
+            let program = args.command[0].to_string_lossy();
+            let more = launch::arguments(&program, &environment);
+            runtime.block_on(async {
+                let child = Child::start(&args.command, &more, &environment)?;
+                session.follow(&mut news, ended(child)).await
+            })
+        }
+    };
     drop_while_closing(tap, news, &mut session, &runtime);
     let exit = result?;
     Ok(session.close(exit))
+}
+
+/// Waits for a program's end, and for what its connections still bring.
+async fn ended(child: Child) -> Exit {
+    let exit = child.wait().await;
+    tokio::time::sleep(LAST_BYTES).await;
+    exit
 }
 
 /// The tap is closed while what it still has to say is listened to.
@@ -91,7 +129,7 @@ fn name_and_place(to: &str) -> (Option<&str>, &str) {
 }
 
 /// The upstreams that the arguments name.
-fn routes(args: &Args, config: &Config, lab: Option<SocketAddr>) -> Result<Routes, Failure> {
+fn named(args: &Args, config: &Config, lab: Option<SocketAddr>) -> Result<Vec<Upstream>, Failure> {
     let mut named: Vec<Upstream> = Vec::new();
     for to in &args.to {
         let (name, place) = name_and_place(to);
@@ -113,8 +151,7 @@ fn routes(args: &Args, config: &Config, lab: Option<SocketAddr>) -> Result<Route
         }
         named.push(upstream);
     }
-    let routes = Routes::to(named);
-    Ok(if args.to.is_empty() { routes.with_suffixes(config) } else { routes })
+    Ok(named)
 }
 
 /// The upstreams in one line.
@@ -140,6 +177,8 @@ struct Session<'a> {
     printer: Printer,
     /// Each call gets a line on standard error.
     lines: bool,
+    /// Lines that wait: a program has the terminal.
+    waiting: Option<VecDeque<String>>,
     save_failed: bool,
     /// The session's file could not be written, and no exchange has told so yet.
     untold: Option<String>,
@@ -183,6 +222,8 @@ impl<'a> Session<'a> {
             troubles,
             printer: if lines { printer.keeping() } else { printer },
             lines,
+            waiting: (!args.command.is_empty() && std::io::stderr().is_terminal())
+                .then(VecDeque::new),
             save_failed: false,
             untold: None,
             fail_on: args.fail_on,
@@ -223,6 +264,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Tells something on standard error, or later where a program has the terminal.
+    fn say(&mut self, line: String) {
+        match &mut self.waiting {
+            Some(waiting) => {
+                if waiting.len() == MOST_LINES {
+                    waiting.pop_front();
+                }
+                waiting.push_back(line);
+            }
+            None => self.global.say(&line),
+        }
+    }
+
     /// The file cannot be written any more.
     fn lost(&mut self, text: String) {
         alarm(&text);
@@ -234,7 +288,7 @@ impl<'a> Session<'a> {
         let entry = match news {
             News::Entry(entry) => entry,
             News::Trouble(text) => {
-                self.global.say(&text);
+                self.say(text);
                 return Ok(());
             }
         };
@@ -252,7 +306,7 @@ impl<'a> Session<'a> {
         if self.printer.take(&entry)? && self.lines {
             let x = entry.exchange;
             if let Some(seen) = self.printer.withdraw(x) {
-                self.global.say(&line(x, &seen));
+                self.say(line(x, &seen));
             }
         }
         Ok(())
@@ -266,11 +320,14 @@ impl<'a> Session<'a> {
         while let Ok(text) = self.troubles.try_recv() {
             self.lost(text);
         }
+        for line in self.waiting.take().into_iter().flatten() {
+            self.global.say(&line);
+        }
         // A reader that has left is no failure.
         let _ = std::io::stdout().flush();
+        let found = self.fail_on.is_some() && self.printer.exit() == Exit::Found;
         match exit {
-            Exit::Ok if self.save_failed => Exit::Found,
-            Exit::Ok if self.fail_on.is_some() => self.printer.exit(),
+            Exit::Ok | Exit::Child(0) if self.save_failed || found => Exit::Found,
             other => other,
         }
     }

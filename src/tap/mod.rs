@@ -15,6 +15,7 @@ mod connection;
 mod event;
 mod framing;
 mod head;
+pub mod launch;
 mod link;
 mod observer;
 mod record;

@@ -124,6 +124,16 @@ impl Upstream {
         Ok(Self { provider, ..Self::at(name, &address)? })
     }
 
+    /// The version that a path without one gets: `/v1`, or nothing.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether it is the same place as another, whatever the two are called.
+    pub fn is_at(&self, other: &Self) -> bool {
+        (&self.origin, &self.base, &self.version) == (&other.origin, &other.base, &other.version)
+    }
+
     /// The path of a request here, for one that the client asked the tap for (without the prefix).
     pub fn path(&self, asked: &str) -> String {
         let asked = match asked {

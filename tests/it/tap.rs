@@ -594,3 +594,51 @@ fn a_path_that_leads_nowhere_is_answered_and_told() {
     let (_, _, err) = tap.stop();
     assert!(err.contains("no upstream for POST /elsewhere"), "{err}");
 }
+
+/// Runs `tap … -- sh -c SCRIPT` with a lab, and returns its exit status and outputs.
+fn launched(script: &str, environment: &[(&str, &str)], args: &[&str]) -> (i32, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+    command.arg("tap").args(args).args(["--", "sh", "-c", script]).current_dir(dir.path());
+    command.env_clear().env("HOME", dir.path()).env("PATH", std::env::var_os("PATH").unwrap());
+    command.envs(environment.iter().copied()).stdin(std::process::Stdio::null());
+    let out = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
+}
+
+#[test]
+fn a_started_program_finds_the_tap_and_its_status_is_passed_on() {
+    let (code, out, err) = launched(
+        "echo $OPENAI_BASE_URL $ANTHROPIC_BASE_URL $NO_PROXY; exit 7",
+        &[("ANTHROPIC_BASE_URL", "http://127.0.0.1:9/gw")],
+        &[],
+    );
+    assert_eq!(code, 7, "{err}");
+    let words: Vec<_> = out.split_whitespace().collect();
+    let tap = words[0].strip_suffix("/openai/v1").unwrap();
+    assert!(tap.starts_with("http://127.0.0.1:"), "{out}");
+    assert_eq!(words[1], format!("{tap}/anthropic"));
+    assert_eq!(words[2], "127.0.0.1,localhost,::1");
+    assert!(err.contains("http://127.0.0.1:9 (/anthropic)"), "{err}");
+    // What it is killed by is told as shells tell it.
+    assert_eq!(launched("kill -9 $$", &[], &["-q"]).0, 137);
+}
+
+#[test]
+fn the_calls_of_a_started_program_are_recorded() {
+    let script = r#"curl -sN $OPENAI_BASE_URL/chat/completions -H 'content-type: application/json' \
+        -d '{"model":"lab/empty-stream","stream":true,"messages":[{"role":"user","content":"hi"}]}'"#;
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("no curl here: not tested");
+        return;
+    }
+    let lab = ["--to", "lab", "--pace", "0"];
+    let (code, _, err) = launched(script, &[], &lab);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("#0  POST /v1/chat/completions  lab/empty-stream  200"), "{err}");
+    let (code, _, err) = launched(script, &[], &[&lab[..], &["--fail-on", "error"]].concat());
+    assert_eq!(code, 1, "{err}");
+    let (code, _, err) = launched("exit 0", &[], &[&lab[..], &["--fail-on", "error"]].concat());
+    assert_eq!(code, 0, "{err}");
+}

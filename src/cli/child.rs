@@ -1,0 +1,87 @@
+//! A program that is started and waited for; its terminal is its own.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitStatus};
+
+use tokio::sync::oneshot;
+
+use super::{Exit, signals};
+
+/// A program under way.
+pub(super) struct Child {
+    id: u32,
+    ended: oneshot::Receiver<std::io::Result<ExitStatus>>,
+}
+
+impl Child {
+    /// Starts a program with further arguments right behind its name, and further variables.
+    ///
+    /// # Errors
+    /// A sentence, when it cannot be started.
+    pub(super) fn start(
+        command: &[OsString],
+        more: &[String],
+        environment: &[(String, String)],
+    ) -> Result<Self, String> {
+        let (program, arguments) = command.split_first().ok_or("no command was given")?;
+        let mut command = Command::new(program);
+        command.args(more).args(arguments);
+        command.envs(environment.iter().map(|(k, v)| (k, v)));
+        let mut child =
+            command.spawn().map_err(|e| format!("{}: {e}", program.to_string_lossy()))?;
+        let id = child.id();
+        let (tell, ended) = oneshot::channel();
+        let wait = move || {
+            // Nobody listens any more when the program is about to end.
+            let _ = tell.send(child.wait());
+        };
+        let waiting = std::thread::Builder::new().name("child".into()).spawn(wait);
+        waiting.map_err(|e| e.to_string())?;
+        Ok(Self { id, ended })
+    }
+
+    /// Waits for its end, and returns its exit status. An interrupt from the terminal reaches the
+    /// program by itself, and is its to answer; other signals are passed on to it.
+    pub(super) async fn wait(mut self) -> Exit {
+        loop {
+            tokio::select! {
+                ended = &mut self.ended => return match ended {
+                    Ok(Ok(status)) => exit(status),
+                    _ => Exit::Usage,
+                },
+                signal = signals::wait() => match signal {
+                    Exit::Signal(2) => {}
+                    Exit::Signal(n) => pass_on(self.id, n),
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn exit(status: ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Child(u8::try_from(code).unwrap_or(1)),
+        (None, Some(signal)) => Exit::Signal(u8::try_from(signal).unwrap_or(1)),
+        (None, None) => Exit::Child(1),
+    }
+}
+
+#[cfg(not(unix))]
+fn exit(status: ExitStatus) -> Exit {
+    Exit::Child(status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1)))
+}
+
+#[cfg(unix)]
+fn pass_on(id: u32, signal: u8) {
+    let signal = nix::sys::signal::Signal::try_from(i32::from(signal));
+    if let (Ok(signal), Ok(id)) = (signal, i32::try_from(id)) {
+        // A program that has ended already needs no signal.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal);
+    }
+}
+
+#[cfg(not(unix))]
+fn pass_on(_: u32, _: u8) {}
