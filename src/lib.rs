@@ -52,6 +52,8 @@ pub mod cli;
 #[cfg(feature = "program")]
 pub mod config;
 #[cfg(feature = "program")]
+pub mod replay;
+#[cfg(feature = "program")]
 pub mod report;
 #[cfg(feature = "program")]
 pub mod storage;

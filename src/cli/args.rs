@@ -115,6 +115,8 @@ pub(super) enum Command {
     Export(Export),
     /// Record what another program sends and receives, without changing it
     Tap(Tap),
+    /// Serve a recording to real clients, byte for byte, with faults on demand
+    Replay(Replay),
     /// Run the embedded provider for your own clients
     Lab(Lab),
     /// What a finding means, who breaks on it, and what to do
@@ -399,7 +401,7 @@ pub(super) struct Export {
     pub(super) file: PathBuf,
     /// markdown: a bug report; har: an HTTP archive; ndjson: a line for each thing that happened (these
     /// take all exchanges); raw: the body as received; sse: the event stream after its content coding;
-    /// curl: a command that sends the request again
+    /// curl: a command that sends the request again; scenario: a file that the lab plays
     #[arg(long, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
     /// Which exchange, by its number; needed where there are several
@@ -420,6 +422,7 @@ pub(super) enum ExportFormat {
     Markdown,
     Sse,
     Ndjson,
+    Scenario,
 }
 
 #[derive(Debug, Args)]
@@ -473,6 +476,48 @@ pub(super) struct Tap {
 pub(super) enum TapFormat {
     Text,
     Ndjson,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Faults (--fault, repeatable, in their order; a place is frame:N or byte:N of the recording, and what \
+happens there happens before it):
+
+  cut@frame:12   reset@byte:5000   stall@frame:3:10s   drop@frame:7   duplicate@frame:7   swap@frame:7
+  split@byte:123   buffer:16k   chunk:1   delay:2s   status:502   no-done
+  rename:delta.reasoning=delta.reasoning_content   insert@frame:3:': ping'")]
+pub(super) struct Replay {
+    /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9300")]
+    pub(super) listen: SocketAddr,
+    /// Serve this exchange only; repeatable
+    #[arg(long, value_name = "N")]
+    pub(super) exchange: Vec<u32>,
+    /// Speed: 2 is half as fast as it was, 0 is at once
+    #[arg(long, value_name = "FACTOR", value_parser = seconds, default_value = "1")]
+    pub(super) pace: f64,
+    /// By what a request chooses its exchange: path (and model), body, order (each once), any
+    #[arg(long, value_name = "WAY", default_value = "path")]
+    pub(super) r#match: Match,
+    /// Put a fault on what is served
+    #[arg(long, value_name = "SPEC")]
+    pub(super) fault: Vec<crate::replay::Fault>,
+    /// Listen for other machines too
+    #[arg(long)]
+    pub(super) allow_remote: bool,
+    #[command(flatten)]
+    pub(super) told: Told,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Match {
+    Path,
+    Body,
+    Order,
+    Any,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use super::{Exit, Failure, input, output};
 use crate::inspect::Inspection;
 use crate::inspect::tally::{Case, Label, Tally};
 use crate::journal::ExchangeId;
+use crate::replay;
 use crate::report::{self, Ndjson, Origin};
 use crate::text::{self, write_json};
 
@@ -56,7 +57,7 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
         out.flush()?;
         return Ok(Exit::Ok);
     }
-    let (_, one) = single(&exchanges, args)?;
+    let (x, one) = single(&exchanges, args)?;
     match args.to {
         ExportFormat::Raw => {
             output::refuse_terminal(args.force)?;
@@ -66,6 +67,13 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
             let bytes = report::sse(one).map_err(|e| e.to_string())?;
             output::refuse_terminal(args.force)?;
             out.write_all(bytes)?;
+        }
+        ExportFormat::Scenario => {
+            let recorded = replay::exchanges(&recording.entries);
+            let recorded = recorded.iter().find(|r| r.number == x).ok_or(Failure::Closed)?;
+            let dialect = one.dialect().map_or("openai-chat", |d| d.name());
+            let about = format!("a recording: {}", one.verdict());
+            out.write_all(replay::scenario(recorded, &about, dialect).as_bytes())?;
         }
         ExportFormat::Curl => {
             let request = one

@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod providers;
 mod repeat;
+mod replay;
 mod request;
 mod runner;
 mod secrets;
@@ -175,6 +176,7 @@ fn run(program: Program) -> Result<Exit, Failure> {
         Some(Command::Show(args)) => show::run(global, args),
         Some(Command::Export(args)) => export::run(global, args),
         Some(Command::Tap(args)) => tap::run(global, args),
+        Some(Command::Replay(args)) => replay::run(global, args),
         Some(Command::Lab(args)) => lab::run(args),
         Some(Command::Explain(args)) => explain::run(global, args),
         Some(Command::Providers(args)) => providers::run(global, args),

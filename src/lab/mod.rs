@@ -20,13 +20,13 @@ mod page;
 mod play;
 mod plays;
 mod random;
-mod request;
+pub(crate) mod request;
 mod scenario;
 mod script;
 mod speaker;
 mod step;
 mod text;
-mod wire;
+pub(crate) mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

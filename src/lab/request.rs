@@ -20,22 +20,22 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 
 /// One request, complete.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Without the query, and without scheme and host.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// What follows the question mark.
-    pub(super) query: String,
-    pub(super) body: Vec<u8>,
+    pub(crate) query: String,
+    pub(crate) body: Vec<u8>,
     /// The client wants the connection closed afterwards.
-    pub(super) close: bool,
+    pub(crate) close: bool,
     /// HTTP/1.0, which knows no chunks.
-    pub(super) http10: bool,
+    pub(crate) http10: bool,
 }
 
 /// Why there is no request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The client has gone, or never came.
     Gone,
     /// To be answered with this status and sentence, and closed.
@@ -47,7 +47,7 @@ const SLOW: Trouble = Trouble::Refuse(408, "The request took too long to arrive.
 const LONG: Trouble = Trouble::Refuse(413, "The request's body is longer than 64 MiB.");
 
 /// The next request of this connection.
-pub(super) async fn read(wire: &mut Wire) -> Result<Request, Trouble> {
+pub(crate) async fn read(wire: &mut Wire) -> Result<Request, Trouble> {
     if wire.inbox.is_empty() {
         match timeout(IDLE_TIME, wire.fill()).await {
             Ok(Ok(1..)) => {}

@@ -20,17 +20,17 @@ const READ_AHEAD: usize = 256 * 1024;
 
 /// The client has left, or the connection broke.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 /// A connection and what was read from it but not yet used.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
-    pub(super) inbox: BytesMut,
+    pub(crate) inbox: BytesMut,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         // Without this, small writes wait for each other in the kernel.
         // A socket that refuses is closed already, which the first read tells.
         drop(stream.set_nodelay(true));
@@ -39,13 +39,13 @@ impl Wire {
     }
 
     /// Reads once, behind what is there. 0: the client has closed its side.
-    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.inbox.reserve(16 * 1024);
         self.stream.read_buf(&mut self.inbox).await
     }
 
     /// Writes these bytes in one write, as far as the socket takes them at once.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let (mut reader, mut writer) = self.stream.split();
         tokio::select! {
             // What can be written at once is, without asking who is there.
@@ -59,7 +59,7 @@ impl Wire {
     }
 
     /// Waits, unless the client leaves.
-    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
+    pub(crate) async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
         if time.is_zero() {
             return Ok(());
         }
@@ -73,7 +73,7 @@ impl Wire {
     /// Ends the connection in order: FIN, then reads what the client still has
     /// to say. Closing with unread bytes would be a reset, which can overtake
     /// the answer.
-    pub(super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         if self.stream.shutdown().await.is_err() {
             return;
         }
@@ -93,7 +93,7 @@ impl Wire {
     /// Ends the connection with RST, after what was written has had the time
     /// to reach the client's program: on arrival, an RST may take unread bytes
     /// with it.
-    pub(super) async fn reset(mut self) {
+    pub(crate) async fn reset(mut self) {
         if self.pause(Duration::from_millis(50)).await.is_ok() {
             // A lingering time of zero makes the close below an RST.
             drop(self.stream.set_zero_linger());

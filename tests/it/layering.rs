@@ -20,6 +20,7 @@ const LAYERS: &[&str] = &[
     "storage",
     "lab",
     "tap",
+    "replay",
     "report",
     "tui",
     "cli",

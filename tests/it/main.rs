@@ -17,6 +17,7 @@ mod providers;
 mod recognize;
 mod relations;
 mod repeat;
+mod replay;
 mod scenarios;
 mod sdks;
 mod secrets;

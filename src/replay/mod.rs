@@ -1,0 +1,17 @@
+//! Replay: a recording given back to real clients, byte for byte, with faults on demand.
+//!
+//! ```text
+//! entries → recorded exchanges → faults → chosen by a request → played on a connection
+//! ```
+
+mod choose;
+mod fault;
+mod recording;
+mod scenario;
+mod serve;
+
+pub use choose::{By, Chooser, Wanted};
+pub use fault::{Fault, Place, apply};
+pub use recording::{Piece, Recorded, RecordedFrame, exchanges};
+pub use scenario::scenario;
+pub use serve::{Replay, Tell};

@@ -1,0 +1,177 @@
+//! What of a recording can be served: each exchange with its answer, in the recorded reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::inspect::{Inspection, Options};
+use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Span};
+
+/// One write of an answer's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// How long after the write before it, in microseconds.
+    pub delay: Micros,
+    /// What is written.
+    pub bytes: Bytes,
+    /// Where it stands in the recorded body; nothing for what a fault put in.
+    pub offset: Option<u64>,
+    /// It belongs to the write before it.
+    pub joined: bool,
+}
+
+/// An exchange that can be served.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its number.
+    pub number: ExchangeId,
+    /// The request's method; empty where it is not known, as all about the request.
+    pub method: String,
+    /// The request's path and query.
+    pub target: String,
+    /// The model asked for.
+    pub model: String,
+    /// The request's body.
+    pub request: Bytes,
+    /// Spans of it that were replaced by `*`.
+    pub masked: Vec<Span>,
+    /// The heads before the final one, with their delays.
+    pub interim: Vec<(Micros, Head)>,
+    /// The final head, and how long it takes after the one before it, or the request.
+    pub head: Option<(Micros, Head)>,
+    /// The body, one piece a read.
+    pub body: Vec<Piece>,
+    /// The trailer fields.
+    pub trailers: Headers,
+    /// How it ended.
+    pub end: EndCause,
+    /// How long after the last read, in microseconds.
+    pub end_delay: Micros,
+    /// The frames of the body: offset and length, and whether it is `[DONE]`. None of a body with a
+    /// content coding.
+    pub frames: Vec<RecordedFrame>,
+}
+
+/// A frame of a recorded body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFrame {
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub len: u64,
+    /// Where its payload stands in the body, where that is one piece.
+    pub payload: Option<std::ops::Range<usize>>,
+    /// It is `[DONE]`.
+    pub done: bool,
+}
+
+impl Recorded {
+    /// The body as it was received.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.body.iter().flat_map(|p| p.bytes.iter().copied()).collect()
+    }
+}
+
+/// The exchanges of a recording, in order of their numbers.
+pub fn exchanges(entries: &[Entry]) -> Vec<Recorded> {
+    let mut by_number = BTreeMap::<ExchangeId, Vec<&Entry>>::new();
+    for entry in entries {
+        by_number.entry(entry.exchange).or_default().push(entry);
+    }
+    by_number.into_iter().map(|(x, entries)| recorded(x, &entries)).collect()
+}
+
+fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
+    let mut inspection = Inspection::new(Arc::new(Options::default()));
+    let mut out = Recorded {
+        number,
+        method: String::new(),
+        target: String::new(),
+        model: String::new(),
+        request: Bytes::new(),
+        masked: Vec::new(),
+        interim: Vec::new(),
+        head: None,
+        body: Vec::new(),
+        trailers: Headers::new(),
+        end: EndCause::Unknown,
+        end_delay: 0,
+        frames: Vec::new(),
+    };
+    let (mut bytes, mut reads) = (Vec::new(), Vec::<(Option<Micros>, usize)>::new());
+    let (mut last, mut head_at) = (None, None);
+    let mut since = |at: Option<Micros>| -> Micros {
+        let delay = at.zip(last).map_or(0, |(at, last): (Micros, Micros)| at.saturating_sub(last));
+        last = at.or(last);
+        delay
+    };
+    for entry in entries {
+        inspection.push(entry);
+        match &entry.kind {
+            EntryKind::Request(r) => {
+                since(entry.at);
+                out.method.clone_from(&r.method);
+                out.target = url::Url::parse(&r.url).map_or_else(
+                    |_| String::new(),
+                    |u| match u.query() {
+                        Some(query) => format!("{}?{query}", u.path()),
+                        None => u.path().to_owned(),
+                    },
+                );
+                out.model.clone_from(&r.model);
+                out.request = r.body.clone();
+                out.masked.clone_from(&r.masked);
+            }
+            EntryKind::Head(head) if head.interim => {
+                out.interim.push((since(entry.at), head.clone()));
+            }
+            EntryKind::Head(head) => {
+                head_at = entry.at;
+                out.head = Some((since(entry.at), head.clone()));
+            }
+            EntryKind::Body { len, bytes: settled, .. } => {
+                // What a read brought may be settled with a later one.
+                reads.push((entry.at, *len as usize));
+                bytes.extend_from_slice(settled);
+            }
+            EntryKind::Trailers(t) => out.trailers.clone_from(t),
+            EntryKind::End { cause, .. } => {
+                out.end = *cause;
+                let before = reads.iter().rev().find_map(|r| r.0).or(head_at);
+                out.end_delay =
+                    entry.at.zip(before).map_or(0, |(at, before)| at.saturating_sub(before));
+            }
+            _ => {}
+        }
+    }
+    let mut bytes = Bytes::from(bytes);
+    let mut offset = 0;
+    for (at, len) in reads {
+        let piece = bytes.split_to(len.min(bytes.len()));
+        let delay = since(at);
+        if piece.is_empty() {
+            continue;
+        }
+        let len = piece.len() as u64;
+        out.body.push(Piece { delay, bytes: piece, offset: Some(offset), joined: false });
+        offset += len;
+    }
+    if !bytes.is_empty() {
+        out.body.push(Piece { delay: 0, bytes, offset: Some(offset), joined: false });
+    }
+    if inspection.coding().is_none() {
+        let body = inspection.body();
+        out.frames = inspection
+            .frames()
+            .iter()
+            .map(|f| RecordedFrame {
+                offset: f.offset,
+                len: f.len.into(),
+                payload: f.data_span(),
+                done: f.data(body).is_some_and(|d| d.trim() == "[DONE]"),
+            })
+            .collect();
+    }
+    out
+}
