@@ -18,6 +18,12 @@ use crate::clock::Clock;
 /// 2026-01-01: the time of every answer of a lab with a seed.
 pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
 
+/// How the paths end by which clients have tokens counted: Anthropic's and Gemini's.
+const COUNTS: [&str; 2] = ["/messages/count_tokens", ":countTokens"];
+
+/// What a scenario that calls a tool plays once the tool has been run.
+const AFTER_A_CALL: &str = "tool-result";
+
 /// Answers one request.
 pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Result<After, Gone> {
     let path = request.path.as_str();
@@ -27,6 +33,13 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
     if let Some((row, model)) = endpoint.filter(|_| request.method == "POST") {
         return chat(wire, lab, request, row, model).await;
     }
+    if request.method == "POST" && COUNTS.iter().any(|end| path.ends_with(end)) {
+        let page = match Ask::parse(path, None, &request.body) {
+            Some(ask) => Page::token_count(ask.input_tokens()),
+            None => Page::error(400, "The request's body is not a JSON object.", None),
+        };
+        return page.send(wire, request).await;
+    }
     let one = path.split_once("/models/").and_then(|(_, name)| find(name));
     let page = match (path, one) {
         _ if is_endpoint => Page::not_allowed(path, "POST"),
@@ -34,6 +47,8 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
         ("/", _) => Page::not_allowed(path, "GET"),
         (_, Some(scenario)) if read => Page::json(200, &page::model(scenario)),
         _ if path.ends_with("/models") && read => Page::models(),
+        _ if path.ends_with("/api/tags") && read => Page::tags(),
+        _ if path.ends_with("/api/version") && read => Page::version(),
         _ => Page::unknown_path(&request.method, path),
     };
     page.send(wire, request).await
@@ -75,7 +90,9 @@ async fn chat(
     }
     let number = lab.played.fetch_add(1, Ordering::Relaxed);
     let mut random = Random::of_exchange(lab.seed, number);
-    let Some(answer) = ask.choose(scenario, &mut random) else {
+    // An agent that is called back with a result wants an answer, not the same call again.
+    let after = find(AFTER_A_CALL).filter(|_| scenario.calls_tools() && ask.brings_result());
+    let Some(answer) = ask.choose(after.unwrap_or(scenario), &mut random) else {
         // The parser has seen to it that the last answer always holds.
         return Ok(After::Close);
     };
@@ -89,9 +106,10 @@ async fn chat(
         include_usage: ask.include_usage(),
         usage_every: answer.usage == UsageMode::Every,
         usage: answer.usage_step(),
+        tools: ask.tools(),
     };
     if !ask.stream(row.streams)
-        && let Some(mut spoken) = script::plain(answer, random.clone())
+        && let Some(mut spoken) = script::plain(answer, &manner.tools, random.clone())
     {
         let whole = (row.new)(manner).whole(&mut spoken);
         return Page::json(200, &whole).send(wire, request).await;

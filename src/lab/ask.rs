@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::random::Random;
 use super::scenario::{Answer, Scenario, When};
 use super::speaker::Streams;
+use super::turn::{self, Declared};
 use crate::json::{Kind, Tape, Value};
 
 /// Where the dialects have what is said to the model.
@@ -121,6 +122,22 @@ impl Ask {
             return false;
         }
         when.chance.is_none_or(|chance| random.unit() < chance)
+    }
+
+    /// The tools that the request declares.
+    pub(super) fn tools(&self) -> Vec<Declared> {
+        let lists = ["tools", "toolConfig"].iter().filter_map(|key| self.value(key));
+        lists.flat_map(|list| turn::declared(&list)).collect()
+    }
+
+    /// Whether the newest turn brings a tool's result.
+    pub(super) fn brings_result(&self) -> bool {
+        let mut lists = ["messages", "contents", "input"].iter().filter_map(|key| self.value(key));
+        lists.any(|list| turn::brings_result(&list))
+    }
+
+    fn value(&self, key: &str) -> Option<serde_json::Value> {
+        serde_json::from_str(self.text(key)?).ok()
     }
 
     fn text(&self, key: &str) -> Option<&str> {

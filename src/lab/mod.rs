@@ -26,6 +26,7 @@ mod script;
 mod speaker;
 mod step;
 mod text;
+mod turn;
 pub(crate) mod wire;
 
 use std::io;

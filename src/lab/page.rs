@@ -61,6 +61,29 @@ impl Page {
         Self::json(200, &json!({ "object": "list", "data": data }))
     }
 
+    /// The same in Ollama's form.
+    pub(super) fn tags() -> Self {
+        let models: Vec<Value> = scenarios()
+            .iter()
+            .map(|scenario| {
+                let name = format!("lab-{}:latest", scenario.name);
+                json!({ "name": name, "model": name, "modified_at": "2026-01-01T00:00:00Z",
+                    "size": 0, "digest": "", "details": { "family": "lab" } })
+            })
+            .collect();
+        Self::json(200, &json!({ "models": models }))
+    }
+
+    /// The version, as Ollama's clients ask for it.
+    pub(super) fn version() -> Self {
+        Self::json(200, &json!({ "version": env!("CARGO_PKG_VERSION") }))
+    }
+
+    /// How many tokens a request has, in Anthropic's and Gemini's words.
+    pub(super) fn token_count(tokens: u64) -> Self {
+        Self::json(200, &json!({ "input_tokens": tokens, "totalTokens": tokens }))
+    }
+
     /// What this is, for people.
     pub(super) fn index() -> Self {
         let mut page = String::from(

@@ -47,6 +47,18 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Whether any of its answers calls a tool.
+    pub(super) fn calls_tools(&self) -> bool {
+        let mut steps = self.answers.iter().flat_map(Answer::steps);
+        steps.any(|step| match &step.verb {
+            Verb::ToolCall(_) => true,
+            Verb::Delta(json) => json.contains("\"tool_calls\""),
+            _ => false,
+        })
+    }
+}
+
 impl Answer {
     fn steps(&self) -> &[Step] {
         match &self.content {

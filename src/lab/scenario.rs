@@ -93,13 +93,17 @@ fn about(text: &str) -> &str {
     plain('"').or_else(|| plain('\'')).unwrap_or_default()
 }
 
-/// The scenario of a model's name: `hello`, `lab/hello` or
-/// `any/prefix/lab/hello`.
+/// The scenario of a model's name: `hello`, `lab/hello`, `any/prefix/lab/hello`, or `lab-hello` for
+/// clients that take no slash. Ollama's clients append a tag: `lab-hello:latest`.
 pub fn find(model: &str) -> Option<&'static Scenario> {
     let name = model.rsplit('/').next().unwrap_or(model);
+    let name = name.strip_suffix(":latest").unwrap_or(name);
     let all = scenarios();
-    let at = all.binary_search_by(|scenario| scenario.name.as_str().cmp(name));
-    at.ok().and_then(|index| all.get(index))
+    let named = |name: &str| {
+        let at = all.binary_search_by(|scenario| scenario.name.as_str().cmp(name));
+        at.ok().and_then(|index| all.get(index))
+    };
+    named(name).or_else(|| named(name.strip_prefix("lab-")?))
 }
 
 /// Name and text of every file in `assets/scenarios`, sorted; see `build.rs`.

@@ -10,8 +10,9 @@ use super::envelope::{self, Envelope};
 use super::random::Random;
 use super::scenario::{Answer, Content, Gap};
 use super::speaker::{Data, Frame, Manner, Refusal, Row, Speaker, Speech};
-use super::step::{Step, Verb};
+use super::step::{Step, ToolCall, Verb};
 use super::text;
+use super::turn::Declared;
 
 /// One thing that happens on the connection.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl<'a> Script<'a> {
 
     /// Begins a step: what speaks is said piece by piece, the rest is done.
     fn begin(&mut self, step: &'a Step) {
-        if let Some(said) = speeches(&step.verb, &mut self.random) {
+        if let Some(said) = speeches(&step.verb, &self.manner.tools, &mut self.random) {
             self.current = Some((step, said));
             return;
         }
@@ -229,6 +230,7 @@ impl Iterator for Script<'_> {
 /// show.
 pub(super) fn plain<'a>(
     answer: &'a Answer,
+    tools: &[Declared],
     mut random: Random,
 ) -> Option<impl Iterator<Item = (u32, Speech)> + 'a> {
     let Content::Steps(steps) = &answer.content else {
@@ -251,19 +253,21 @@ pub(super) fn plain<'a>(
         );
         speech || matches!(step.verb, Comment(_) | Wait(_))
     };
+    let tools = tools.to_vec();
     if answer.status != 200 || answer.head.is_some() || steps.is_empty() || !steps.iter().all(plain)
     {
         return None;
     }
     Some(steps.iter().flat_map(move |step| {
-        let said =
-            speeches(&step.verb, &mut random).unwrap_or_else(|| Box::new(std::iter::empty()));
+        let said = speeches(&step.verb, &tools, &mut random)
+            .unwrap_or_else(|| Box::new(std::iter::empty()));
         said.map(|speech| (step.choice, speech))
     }))
 }
 
-/// What a verb says, piece by piece; `None` if it does something else.
-fn speeches<'a>(verb: &'a Verb, random: &mut Random) -> Option<Said<'a>> {
+/// What a verb says, piece by piece; `None` if it does something else. A call is made to a tool
+/// that the request declares, if it declares any.
+fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Option<Said<'a>> {
     let one = |speech| -> Said<'a> { Box::new(std::iter::once(speech)) };
     Some(match verb {
         Verb::Role(role) => one(Speech::Role(role.clone())),
@@ -291,8 +295,9 @@ fn speeches<'a>(verb: &'a Verb, random: &mut Random) -> Option<Said<'a>> {
         }
         Verb::ToolCall(call) => {
             let index = call.index;
-            let start = Speech::ToolStart { index, id: call.id.clone(), name: call.name.clone() };
-            let arguments = call.arguments.list().into_iter();
+            let (name, arguments) = called(call, tools);
+            let start = Speech::ToolStart { index, id: call.id.clone(), name };
+            let arguments = arguments.into_iter();
             let rest = arguments.map(move |text| Speech::ToolArguments { index, text });
             Box::new(std::iter::once(start).chain(rest))
         }
@@ -305,6 +310,21 @@ fn speeches<'a>(verb: &'a Verb, random: &mut Random) -> Option<Said<'a>> {
         | Verb::Reset
         | Verb::Stall(_) => return None,
     })
+}
+
+/// Whom a call calls, and with which pieces of arguments: as the scenario has it, unless the request
+/// declares other tools. Arguments that are broken on purpose stay.
+fn called(call: &ToolCall, tools: &[Declared]) -> (String, Vec<String>) {
+    let written = call.arguments.list();
+    let place = call.index as usize % tools.len().max(1);
+    match tools.get(place).filter(|_| tools.iter().all(|tool| tool.name != call.name)) {
+        None => (call.name.clone(), written),
+        Some(tool) => {
+            let sound = serde_json::from_str::<Map<String, Value>>(&written.concat()).is_ok();
+            let arguments = if sound { text::pieces(&tool.arguments) } else { written };
+            (tool.name.clone(), arguments)
+        }
+    }
 }
 
 /// The line end that goes with the end of a frame: half of it.
@@ -363,6 +383,7 @@ mod tests {
             include_usage: false,
             usage_every: false,
             usage: None,
+            tools: Vec::new(),
         };
         let filled = |text| fill(text, &manner, 3);
         assert_eq!(filled("$ID $MODEL $CREATED $SEQ"), b"chatcmpl-1 lab/x 7 3");

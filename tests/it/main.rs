@@ -10,6 +10,7 @@ mod hostile;
 mod kill;
 mod lab;
 mod lab_dialects;
+mod lab_turns;
 mod layering;
 #[path = "../support/needs.rs"]
 mod needs;

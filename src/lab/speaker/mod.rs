@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use self::gathered::Tally;
 use super::envelope::Envelope;
 use super::step::{Counts, ErrorBody, ReasoningField};
+use super::turn::Declared;
 
 /// One thing to say, in no dialect.
 #[derive(Clone, Debug)]
@@ -101,6 +102,8 @@ pub(super) struct Manner {
     /// The answer has a `usage` step, before or after what is being said. Dialects that tell usage
     /// together with the finish reason have to know beforehand.
     pub(super) usage: Option<UsageStep>,
+    /// The tools that the request declares.
+    pub(super) tools: Vec<Declared>,
 }
 
 impl Manner {
