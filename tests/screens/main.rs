@@ -4,6 +4,7 @@
 mod compare;
 mod corpus;
 mod law;
+mod lines;
 mod live;
 #[path = "../support/needs.rs"]
 mod needs;

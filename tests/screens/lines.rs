@@ -1,0 +1,62 @@
+//! Screen tests of one line: a size, keys, and what the screen has then. A line that begins with
+//! `!` is what it must not have.
+//!
+//! Keys are as in [`super::play::keys`]. The recording reasons and says nothing (19 frames).
+
+use super::play::screen;
+
+const ROWS: &[(&str, &str, &[&str])] = &[
+    // Where one is: a pane by its number, its tabs by t and T.
+    ("80x24", "1", &["━ 1 Request ━", "!━ 2 Frames ━"]),
+    ("80x24", "2", &["━ 2 Frames ━", "!━ 1 Request ━"]),
+    ("80x24", "3", &["━ 3 Bytes ━"]),
+    ("80x24", "4", &["━ 4 Answer ━", "via choices[].delta.reasoning ×15"]),
+    ("80x24", "5", &["━ 5 Timeline ━", "reasoning-only"]),
+    ("80x24", "4<tab>", &["━ 5 Timeline ━"]),
+    ("80x24", "5<s-tab>", &["━ 4 Answer ━"]),
+    ("100x30", "2z", &["━ 2 Frames ━", "!4 Answer ─"]),
+    // Moving ends at the ends.
+    ("80x24", "2g", &["▸   0"]),
+    ("80x24", "2gk", &["▸   0"]),
+    ("80x24", "2gj", &["▸·  1"]),
+    ("80x24", "2gjjk", &["▸·  1"]),
+    ("80x24", "2gG", &["▸  18"]),
+    ("80x24", "2gGj", &["▸  18"]),
+    ("80x24", "2g<end><home>", &["▸   0"]),
+    // The next problem, from anywhere, and what it is.
+    ("80x24", "e", &["▸✖ 17"]),
+    ("80x24", "5e2", &["▸✖ 17"]),
+    ("80x24", "ev", &["╭─ reasoning-only ─", "Who it breaks"]),
+    ("80x24", "ev<esc>", &["!╭─ reasoning-only ─"]),
+    // Overlays open, and close by Escape or by their key.
+    ("80x24", "?", &["╭─ Keys ─"]),
+    ("80x24", "2?", &["In the frames"]),
+    ("80x24", "4?", &["In the answer"]),
+    ("80x24", "?<esc>", &["!╭─ Keys ─"]),
+    ("80x24", "<f1>", &["╭─ Keys ─"]),
+    ("80x24", ":zoom<esc>", &["!zoom"]),
+    // Search selects the frame, and n the next one.
+    ("80x24", "2g/greet<enter>", &["▸   4"]),
+    ("80x24", "2g/greet<enter>n", &["▸   7"]),
+    ("80x24", "2g/no such words<enter>", &["no such words"]),
+    // Every size draws, and too small a one says so.
+    ("40x10", "2", &["2 Frames"]),
+    ("38x9", "2", &["terminal too small: 38×9", "!2 Frames"]),
+];
+
+#[test]
+fn keys_lead_to_lines() {
+    let mut wrong = Vec::new();
+    for (size, keys, lines) in ROWS {
+        let (width, height) = size.split_once('x').unwrap();
+        let text = screen(width.parse().unwrap(), height.parse().unwrap(), keys).text();
+        for line in *lines {
+            let (so, line) = line.strip_prefix('!').map_or((true, *line), |rest| (false, rest));
+            if text.lines().any(|l| l.contains(line)) != so {
+                let not = if so { "no" } else { "still a" };
+                wrong.push(format!("{size} {keys:?}: {not} line with {line:?}\n{text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
