@@ -125,10 +125,8 @@ fn from(p: &Provider) -> String {
 
 /// Everything about one provider.
 fn sheet(config: &Config, p: &Provider) -> String {
-    let path = p
-        .path
-        .as_deref()
-        .or_else(|| crate::dialect::find(&p.dialect).map(|dialect| dialect.request().path));
+    let path =
+        p.path.as_deref().or_else(|| Some(crate::dialect::find(&p.dialect)?.request()?.path));
     let headers: Vec<_> = p.headers.iter().map(|h| h.name.as_str()).collect();
     let key = match (key_state(config, p), key_name(config, p)) {
         ("none", _) => "none needed".to_owned(),

@@ -32,14 +32,14 @@ impl Dialect for Anthropic {
         "Anthropic Messages, also on Vertex and Azure"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             path: "/messages",
             key_header: ("x-api-key", ""),
             headers: &[("anthropic-version", "2023-06-01")],
             read,
             write,
-        }
+        })
     }
 
     fn ending(&self) -> EndingRules {

@@ -23,14 +23,14 @@ impl Dialect for Azure {
         "Azure OpenAI: Chat Completions of a deployment"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             path: "/openai/deployments/{model}/chat/completions?api-version=2024-10-21",
             key_header: ("api-key", ""),
             headers: &[],
             read,
             write,
-        }
+        })
     }
 
     fn ending(&self) -> EndingRules {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_deployment_stands_in_the_address_only() {
-        let side = Azure.request();
+        let side = Azure.request().unwrap();
         let mut notes = Notes::default();
         let body = (side.write)(&Ask::minimal("my-gpt", "Hi", Some("Be kind.")), &mut notes);
         assert!(

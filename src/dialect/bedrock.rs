@@ -45,11 +45,11 @@ impl Dialect for Converse {
         "AWS Bedrock ConverseStream, with a Bedrock API key"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             headers: ACCEPT,
             ..RequestSide::bearer("/model/{model}/converse-stream", read, write)
-        }
+        })
     }
 
     fn error_members(&self) -> &'static [&'static str] {

@@ -28,8 +28,8 @@ impl Dialect for Agent {
         "AWS Bedrock agents (InvokeAgent); the model is the agent's id"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             headers: bedrock::ACCEPT,
             ..RequestSide::bearer(
                 // The alias that every agent has, for its working draft.
@@ -37,7 +37,7 @@ impl Dialect for Agent {
                 read,
                 write,
             )
-        }
+        })
     }
 
     fn error_members(&self) -> &'static [&'static str] {

@@ -34,11 +34,11 @@ impl Dialect for Invoke {
         "AWS Bedrock InvokeModelWithResponseStream; requests as Anthropic's models take them"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             headers: bedrock::ACCEPT,
             ..RequestSide::bearer("/model/{model}/invoke-with-response-stream", read, write)
-        }
+        })
     }
 
     fn error_members(&self) -> &'static [&'static str] {

@@ -27,8 +27,8 @@ impl Dialect for Cohere {
         "Cohere v2 chat"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/chat", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/chat", read, write))
     }
 
     fn error_members(&self) -> &'static [&'static str] {

@@ -31,8 +31,8 @@ impl Dialect for CohereV1 {
         "Cohere v1 chat (NDJSON)"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/chat", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/chat", read, write))
     }
 
     fn error_members(&self) -> &'static [&'static str] {

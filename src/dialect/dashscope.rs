@@ -29,11 +29,11 @@ impl Dialect for DashScope {
         "Alibaba DashScope's native text generation"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             headers: &[("x-dashscope-sse", "enable")],
             ..RequestSide::bearer("/services/aigc/text-generation/generation", read, write)
-        }
+        })
     }
 
     fn error_members(&self) -> &'static [&'static str] {

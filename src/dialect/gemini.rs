@@ -41,8 +41,8 @@ impl Dialect for Gemini {
         }
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             path: if self.array {
                 "/models/{model}:streamGenerateContent"
             } else {
@@ -52,7 +52,7 @@ impl Dialect for Gemini {
             headers: &[],
             read,
             write,
-        }
+        })
     }
 
     fn ending(&self) -> EndingRules {

@@ -30,14 +30,14 @@ impl Dialect for GeminiInteractions {
         "Google Gemini Interactions"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide {
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide {
             path: "/interactions",
             key_header: ("x-goog-api-key", ""),
             headers: &[],
             read,
             write,
-        }
+        })
     }
 
     fn ending(&self) -> EndingRules {

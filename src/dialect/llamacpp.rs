@@ -28,8 +28,8 @@ impl Dialect for LlamaCpp {
         "llama.cpp's native completion"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/completion", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/completion", read, write))
     }
 
     fn ending(&self) -> EndingRules {

@@ -31,8 +31,8 @@ impl Dialect for LmStudio {
         "LM Studio's native chat"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/api/v1/chat", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/api/v1/chat", read, write))
     }
 
     fn ending(&self) -> EndingRules {

@@ -27,8 +27,8 @@ impl Dialect for Mistral {
         "Mistral's Chat Completions"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide { read, write, ..OpenAiChat.request() }
+    fn request(&self) -> Option<RequestSide> {
+        OpenAiChat.request().map(|side| RequestSide { read, write, ..side })
     }
 
     fn error_members(&self) -> &'static [&'static str] {

@@ -71,8 +71,10 @@ pub trait Dialect: Sync {
     /// One line for lists.
     fn about(&self) -> &'static str;
 
-    /// How its requests are made.
-    fn request(&self) -> RequestSide;
+    /// How its requests are made; `None` where only its streams are known.
+    fn request(&self) -> Option<RequestSide> {
+        None
+    }
 
     /// How its streams end.
     fn ending(&self) -> EndingRules;

@@ -29,8 +29,8 @@ impl Dialect for Ollama {
         "Ollama's native API (NDJSON)"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/api/chat", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/api/chat", read, write))
     }
 
     fn ending(&self) -> EndingRules {

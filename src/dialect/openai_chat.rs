@@ -32,8 +32,8 @@ impl Dialect for OpenAiChat {
         "OpenAI Chat Completions and compatible servers"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/chat/completions", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/chat/completions", read, write))
     }
 
     fn ending(&self) -> EndingRules {

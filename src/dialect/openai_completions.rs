@@ -28,8 +28,8 @@ impl Dialect for OpenAiCompletions {
         "OpenAI Completions (text), as vLLM and llama.cpp serve it too"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/completions", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/completions", read, write))
     }
 
     fn ending(&self) -> EndingRules {

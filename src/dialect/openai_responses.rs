@@ -35,8 +35,8 @@ impl Dialect for OpenAiResponses {
         "OpenAI Responses and compatible servers"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/responses", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/responses", read, write))
     }
 
     fn ending(&self) -> EndingRules {

@@ -27,8 +27,8 @@ impl Dialect for WriterCompletions {
         "Writer's text completions"
     }
 
-    fn request(&self) -> RequestSide {
-        RequestSide::bearer("/completions", read, write)
+    fn request(&self) -> Option<RequestSide> {
+        Some(RequestSide::bearer("/completions", read, write))
     }
 
     fn ending(&self) -> EndingRules {

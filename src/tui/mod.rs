@@ -64,7 +64,8 @@ impl ProviderInfo {
             return "the embedded lab".to_owned();
         }
         let base = self.base_url.trim_end_matches('/');
-        let path = crate::dialect::find(&self.dialect).map(|d| d.request().path);
+        let path =
+            crate::dialect::find(&self.dialect).and_then(|d| d.request()).map(|side| side.path);
         match self.path.as_deref().or(path) {
             Some(path) if !base.ends_with(path) => {
                 format!("{base}{}", path.replace("{model}", &self.model))

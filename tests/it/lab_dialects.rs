@@ -17,7 +17,7 @@ fn start() -> Outcome<Running> {
 
 /// The path and body of a request in this dialect.
 fn request(dialect: &str, model: &str) -> Outcome<(String, String)> {
-    let side = dialect::find(dialect).ok_or("no such dialect")?.request();
+    let side = dialect::find(dialect).ok_or("no such dialect")?.request().ok_or("no requests")?;
     let path = side.path.replace("{model}", &dialect::in_address(model));
     let body = (side.write)(&Ask::minimal(model, "hi", None), &mut Notes::default());
     Ok((format!("/{dialect}/v1{path}"), serde_json::to_string_pretty(&body)?))

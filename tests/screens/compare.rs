@@ -322,7 +322,7 @@ fn sending() -> Startup {
     });
     start.tools = Tools {
         body: std::sync::Arc::new(|provider, prompt| {
-            let side = find(&provider.dialect).unwrap().request();
+            let side = find(&provider.dialect).unwrap().request().unwrap();
             let ask = request::Ask::minimal(&provider.model, prompt, None);
             let body = (side.write)(&ask, &mut request::Notes::default());
             serde_json::to_string(&body).unwrap()

@@ -241,7 +241,12 @@ fn is_kind(path: &str) -> bool {
 }
 
 fn pairs() -> impl Iterator<Item = (&'static dyn Dialect, &'static dyn Dialect)> {
-    DIALECTS.iter().flat_map(|a| DIALECTS.iter().map(|b| (*a, *b)))
+    asked().flat_map(|a| asked().map(move |b| (a, b)))
+}
+
+/// The dialects whose requests are known.
+fn asked() -> impl Iterator<Item = &'static dyn Dialect> {
+    DIALECTS.iter().copied().filter(|d| d.request().is_some())
 }
 
 #[test]
@@ -319,10 +324,10 @@ fn spoilt(body: &Value) -> Vec<Value> {
 
 #[test]
 fn nothing_is_dropped_silently_of_what_is_odd() {
-    for from in DIALECTS {
-        for source in spoilt(&rich(*from)) {
+    for from in asked() {
+        for source in spoilt(&rich(from)) {
             for to in ["anthropic", "ollama"].map(|name| find(name).unwrap()) {
-                let Ok(done) = translate(*from, to, &source.to_string(), None) else { continue };
+                let Ok(done) = translate(from, to, &source.to_string(), None) else { continue };
                 let target: Value = serde_json::from_str(&done.body).unwrap();
                 let said = leaves(&target);
                 for (path, value) in leaves(&source) {
@@ -371,7 +376,7 @@ fn there_and_back_keeps_what_both_can_say() {
         let read = |text: &str| {
             let value: Value = serde_json::from_str(text).unwrap();
             let sheet = TrackedJson::new(&value);
-            (from.request().read)(sheet.root())
+            (from.request().unwrap().read)(sheet.root())
         };
         let (_, before) = plain(&read(&source.to_string()));
         let (after, _) = plain(&read(&back.body));
@@ -392,11 +397,12 @@ fn there_and_back_keeps_what_both_can_say() {
 
 #[test]
 fn a_minimal_request_is_read_as_it_was_written() {
-    for dialect in DIALECTS {
+    for dialect in asked() {
         let ask = Ask::minimal("model-1", "hello", Some("be brief"));
-        let body = Value::Object((dialect.request().write)(&ask, &mut Notes::default()));
+        let side = dialect.request().unwrap();
+        let body = Value::Object((side.write)(&ask, &mut Notes::default()));
         let sheet = TrackedJson::new(&body);
-        let read = (dialect.request().read)(sheet.root());
+        let read = (side.read)(sheet.root());
         assert_eq!(sheet.unread(), Vec::<String>::new(), "{}", dialect.name());
         let Part::Text(text) = &read.turns[0].parts[0].what else { panic!("{read:?}") };
         assert!(text.ends_with("hello"), "{}", dialect.name());

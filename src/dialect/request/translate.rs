@@ -33,15 +33,20 @@ impl Translation {
 
 /// Whether two dialects write their bodies alike: then there is nothing to translate.
 pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
-    let (ours, theirs) = (from.request(), to.request());
-    std::ptr::fn_addr_eq(ours.read, theirs.read) && std::ptr::fn_addr_eq(ours.write, theirs.write)
+    match (from.request(), to.request()) {
+        (Some(a), Some(b)) => {
+            std::ptr::fn_addr_eq(a.read, b.read) && std::ptr::fn_addr_eq(a.write, b.write)
+        }
+        _ => from.name() == to.name(),
+    }
 }
 
 /// The dialect whose requests go to an address like that: the first whose path it ends with.
 pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let speaks = |dialect: &&&dyn Dialect| {
-        let path = dialect.request().path.split('?').next().unwrap_or_default();
+        let Some(side) = dialect.request() else { return false };
+        let path = side.path.split('?').next().unwrap_or_default();
         let (before, after) = path.rsplit_once("{model}").unwrap_or(("", path));
         address.strip_suffix(after).is_some_and(|rest| rest.contains(before))
     };
@@ -54,7 +59,8 @@ pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
 /// alike stay as they are, but for the model.
 ///
 /// # Errors
-/// When the body is no JSON object, or nothing in it is a message of `from`.
+/// When the requests of either dialect are not known, the body is no JSON object, or nothing in it is
+/// a message of `from`.
 pub fn translate(
     from: &dyn Dialect,
     to: &dyn Dialect,
@@ -65,7 +71,11 @@ pub fn translate(
     if !source.is_object() {
         return Err("a request is a JSON object".to_owned());
     }
-    let (ours, theirs) = (from.request(), to.request());
+    let side = |dialect: &dyn Dialect| {
+        let unknown = || format!("requests of {} are not known here", dialect.name());
+        dialect.request().ok_or_else(unknown)
+    };
+    let (ours, theirs) = (side(from)?, side(to)?);
     let alike = are_alike(from, to);
     let sheet = TrackedJson::new(&source);
     let mut ask = (ours.read)(sheet.root());

@@ -69,7 +69,11 @@ pub(super) fn boom() -> Speech {
 fn every_row_is_a_dialect_and_is_found_where_that_is_sent() {
     for row in SPEAKERS {
         let dialect = crate::dialect::find(row.dialect).unwrap();
-        let sent = dialect.request().path.replace("{model}", &crate::dialect::in_address("lab/x"));
+        let sent = dialect
+            .request()
+            .unwrap()
+            .path
+            .replace("{model}", &crate::dialect::in_address("lab/x"));
         let (path, query) = sent.split_once('?').unwrap_or((&sent, ""));
         let (found, model) = at(&format!("/{}/v1{path}", row.dialect), query).unwrap();
         assert_eq!(found.dialect, row.dialect);

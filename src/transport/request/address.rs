@@ -59,7 +59,9 @@ pub(super) fn address(
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
             let side = speaks.unwrap_or(dialect::DIALECTS[0]).request();
-            let path = provider.path.as_deref().unwrap_or(side.path);
+            // Where no path is known, the base URL is the endpoint.
+            let known = side.map_or("", |side| side.path);
+            let path = provider.path.as_deref().unwrap_or(known);
             format!("{base}{path}")
         }
     };
@@ -75,7 +77,8 @@ pub(super) fn address(
 /// Returns whether the draft's dialect has the model in the address and not in the body.
 pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
     let Ok(provider) = provider_of(draft, config) else { return false };
-    let path = dialect_of(draft, &provider).map(|d| d.request().path);
+    let side = dialect_of(draft, &provider).and_then(|d| d.request());
+    let path = side.map(|side| side.path);
     provider.path.as_deref().or(path).is_some_and(|path| path.contains("{model}"))
 }
 
@@ -97,7 +100,7 @@ fn place_model(
     }
     if draft.url.is_some()
         && !draft.model.is_empty()
-        && speaks.is_some_and(|d| d.request().path.contains(SLOT))
+        && speaks.and_then(|d| d.request()).is_some_and(|side| side.path.contains(SLOT))
         && let Some((before, rest)) = text.split_once("/models/")
         && let Some((_, method)) = rest.split_once(':')
     {

@@ -29,7 +29,7 @@ impl<'a> Headers<'a> {
             ("accept-encoding".into(), "identity".into()),
             ("user-agent".into(), concat!("sselens/", env!("CARGO_PKG_VERSION")).into()),
         ];
-        for (name, value) in speaks.map_or(&[][..], |d| d.request().headers) {
+        for (name, value) in speaks.and_then(|d| d.request()).map_or(&[][..], |side| side.headers) {
             set(&mut all, name, value);
         }
         let (key_header, before) = key_header(provider, speaks);
@@ -100,7 +100,9 @@ fn key_header<'a>(
     match provider.key_header.as_deref() {
         Some(name) if name.eq_ignore_ascii_case("authorization") => (name, "Bearer "),
         Some(name) => (name, ""),
-        None => speaks.map_or(("authorization", "Bearer "), |d| d.request().key_header),
+        None => speaks
+            .and_then(|d| d.request())
+            .map_or(("authorization", "Bearer "), |side| side.key_header),
     }
 }
 

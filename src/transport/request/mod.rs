@@ -244,7 +244,11 @@ pub fn compose(
     let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
     let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
     let ask = dialect::request::Ask::minimal(&model, prompt, system);
-    let mut members = (speaks.request().write)(&ask, &mut dialect::request::Notes::default());
+    let Some(side) = speaks.request() else {
+        let name = speaks.name();
+        return Err(format!("requests of {name} are not known here: give the body (--body)"));
+    };
+    let mut members = (side.write)(&ask, &mut dialect::request::Notes::default());
     members.extend(provider.body.clone());
     let body = serde_json::to_string_pretty(&members).unwrap_or_default();
     Ok(Draft { model, body: body.into_bytes(), ..draft })

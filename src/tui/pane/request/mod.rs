@@ -254,7 +254,7 @@ impl State {
 /// The first text that a body of a dialect asks.
 fn prompt_of(dialect: &str, body: &str) -> Option<String> {
     let body = serde_json::from_str(body).ok()?;
-    let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request();
+    let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request()?;
     let ask = (side.read)(request::TrackedJson::new(&body).root());
     match &ask.turns.first()?.parts.first()?.what {
         request::Part::Text(text) => Some(text.clone()),
