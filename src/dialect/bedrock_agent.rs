@@ -200,7 +200,7 @@ mod tests {
             let mut tape = Tape::new();
             tape.parse(&data).unwrap();
             let (kind, json) = (frame::Kind::Message, tape.root(&data));
-            let payload = Payload { kind, event: "chunk", data: &data, json };
+            let payload = Payload { kind, event: "chunk", data: &data, json, id: None };
             assert_eq!(Agent.recognizes(&payload).is_some(), is);
         }
     }

@@ -143,8 +143,13 @@ impl Decoder for Pieces {
             && tape.parse(&text).is_ok()
             && let Some(json) = tape.root(&text).filter(|j| j.kind() == Kind::Object)
         {
-            let piece =
-                Payload { kind: payload.kind, event: "message", data: &text, json: Some(json) };
+            let piece = Payload {
+                kind: payload.kind,
+                event: "message",
+                data: &text,
+                json: Some(json),
+                id: None,
+            };
             self.piece(&piece, json, emit);
         }
         self.tape = tape;

@@ -4,6 +4,9 @@
 //! tells [`DecodeEvent`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
 //! understand the next payload. Each fact knows the JSON path it came by.
 
+mod a2a;
+mod ag_ui;
+mod aisdk;
 mod anthropic;
 mod azure;
 mod bedrock;
@@ -11,22 +14,34 @@ mod bedrock_agent;
 mod bedrock_invoke;
 mod cohere;
 mod cohere_v1;
+mod coze;
 mod dashscope;
+mod dify;
 mod emit;
 mod evidence;
 mod gemini;
 mod gemini_interactions;
+mod langgraph;
+mod langserve;
 mod llamacpp;
 mod lmstudio;
+mod mcp;
+mod minor;
 mod mistral;
 mod ollama;
+mod openai_assistants;
 mod openai_chat;
 mod openai_completions;
+mod openai_media;
+mod openai_realtime;
 mod openai_responses;
 mod path;
 pub mod request;
+mod unknown;
 mod usage;
 mod variant;
+mod watsonx;
+mod workers_ai;
 mod writer_completions;
 
 pub use evidence::{Confidence, Evidence};
@@ -38,6 +53,7 @@ pub use variant::{UsageAt, VARIANTS, Variant};
 use std::borrow::Cow;
 
 use crate::frame;
+use crate::journal::Head;
 use crate::json::Value;
 
 /// Every dialect, in the order in which `auto` asks them.
@@ -61,7 +77,36 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &lmstudio::LmStudio,
     &llamacpp::LlamaCpp,
     &writer_completions::WriterCompletions,
+    &aisdk::AiSdkUi,
+    &aisdk::AiSdkData,
+    &mcp::Mcp,
+    &a2a::A2a,
+    &ag_ui::AgUi,
+    &langgraph::LangGraph,
+    &langserve::LangServe,
+    &dify::Dify,
+    &coze::Coze,
+    &openai_realtime::OpenAiRealtime,
+    &openai_media::TRANSCRIPTION,
+    &openai_media::SPEECH,
+    &openai_media::IMAGES,
+    &openai_assistants::OpenAiAssistants,
+    &workers_ai::WorkersAi,
+    &watsonx::Watsonx,
+    &minor::REPLICATE,
+    &minor::TGI,
+    &minor::SGLANG,
+    &minor::TRITON,
+    &minor::VLLM,
+    &minor::CODY,
+    &minor::FLOWISE,
+    &minor::FastGpt,
 ];
+
+/// A decoder for streams of no known dialect: errors are plain enough in any.
+pub(crate) fn unknown() -> Box<dyn Decoder> {
+    Box::<unknown::Unknown>::default()
+}
 
 /// How one family of providers speaks.
 pub trait Dialect: Sync {
@@ -99,12 +144,26 @@ pub trait Dialect: Sync {
     fn speaks_chat(&self) -> bool {
         false
     }
+
+    /// Whether the response headers say that this is spoken, and which of them does.
+    fn in_head(&self, _head: &Head) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether a payload that is no JSON object is one of the dialect's all the same: a list, plain
+    /// text, nothing at all.
+    fn allows(&self, _payload: &Payload<'_>) -> bool {
+        false
+    }
 }
 
 /// Reads the payloads of one stream, in order.
 pub trait Decoder: Send {
     /// Tells what `payload` adds.
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
+
+    /// Tells what a block adds that has a name and no data, which the standard does not dispatch.
+    fn decode_name(&mut self, _name: &str, _emit: &mut dyn FnMut(DecodeEvent<'_>)) {}
 }
 
 /// One frame's payload.
@@ -118,6 +177,8 @@ pub struct Payload<'a> {
     pub data: &'a str,
     /// The text's JSON, where it is JSON.
     pub json: Option<Value<'a>>,
+    /// The last event id, where the stream has set one.
+    pub id: Option<&'a str>,
 }
 
 /// A model's name as it stands in an address: percent-encoded, but for the colons that Bedrock's
@@ -141,24 +202,45 @@ pub struct EndingRules {
     pub sentinel: bool,
     /// It has a terminal event of its own.
     pub terminal: bool,
-    /// The finish reasons of its documents; none where its streams never say why they end.
+    /// The finish reasons of its documents; none where its streams never say why they end, or in
+    /// anybody's words.
     pub finishes: &'static [&'static str],
+    /// A whole answer may lack a finish reason.
+    pub optional_finish: bool,
+    /// Without its terminal event an answer is not whole, whatever else it says.
+    pub strict: bool,
+    /// A stream whose events have ids may be closed before its end, to be resumed by the last one.
+    pub resumable: bool,
 }
 
 impl EndingRules {
+    const NONE: Self = Self {
+        sentinel: false,
+        terminal: false,
+        finishes: &[],
+        optional_finish: false,
+        strict: false,
+        resumable: false,
+    };
+
     /// `data: [DONE]` comes last.
     const fn by_sentinel(finishes: &'static [&'static str]) -> Self {
-        Self { sentinel: true, terminal: false, finishes }
+        Self { sentinel: true, finishes, ..Self::NONE }
     }
 
     /// An event of its own tells that all has come.
     const fn by_event(finishes: &'static [&'static str]) -> Self {
-        Self { sentinel: false, terminal: true, finishes }
+        Self { terminal: true, finishes, ..Self::NONE }
+    }
+
+    /// An event of its own ends it, and it need not say why.
+    const fn by_event_alone(finishes: &'static [&'static str]) -> Self {
+        Self { terminal: true, finishes, optional_finish: true, strict: true, ..Self::NONE }
     }
 
     /// Nothing is told but by the end of the body.
     const fn by_close(finishes: &'static [&'static str]) -> Self {
-        Self { sentinel: false, terminal: false, finishes }
+        Self { finishes, ..Self::NONE }
     }
 }
 
@@ -237,6 +319,8 @@ pub enum DecodeEvent<'a> {
     Sentinel,
     /// The dialect's terminal event.
     Terminal,
+    /// Another answer begins on the same stream, whose end is still to come.
+    Begun,
 }
 
 /// A piece of a tool call.
@@ -302,15 +386,12 @@ pub fn recognize(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Evidenc
     best
 }
 
-/// The dialect in which to read a payload that none can be told by: an error, or `[DONE]`. Most
-/// dialects write errors alike, so an error decides nothing: what comes after it may.
-pub fn fallback(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Evidence)> {
-    let by = match payload.json {
-        Some(json) if json.get("error").is_some() => "an error, which most write alike",
-        _ if payload.data.starts_with("[DONE]") => "[DONE], which several have",
-        _ => return None,
-    };
-    Some((DIALECTS[0], Evidence::guess(by)))
+/// The dialect that the response headers name, and the header that does.
+pub fn by_head(head: &Head) -> Option<(&'static dyn Dialect, Evidence)> {
+    DIALECTS.iter().find_map(|dialect| {
+        let header = dialect.in_head(head)?;
+        Some((*dialect, Evidence::certain(format!("the header {header}"))))
+    })
 }
 
 /// The most telling text of a provider's error value: its `message`, or what stands for one.
@@ -319,7 +400,7 @@ pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
     if let Some(text) = error.as_str() {
         return text;
     }
-    for key in ["message", "error", "detail", "msg", "title"] {
+    for key in TEXTS {
         match error.get(key) {
             Some(v) if v.as_str().is_some_and(|s| !s.is_empty()) => {
                 return v.as_str().unwrap_or_default();
@@ -332,6 +413,19 @@ pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
     }
     Cow::Borrowed(error.source())
 }
+
+/// Where an error's text stands, the most telling first.
+const TEXTS: [&str; 9] = [
+    "message",
+    "errorText",
+    "error",
+    "detail",
+    "msg",
+    "error_message",
+    "errorMessage",
+    "errors",
+    "title",
+];
 
 /// FastAPI's `[{"loc":["body","tool_choice"],"msg":"…"}]`, bare or under `detail`, as a sentence.
 fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {

@@ -48,6 +48,9 @@ impl Dialect for OpenAiChat {
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json.filter(|j| !super::mistral::is_mistral(*j))?;
+        if super::minor::is_fastgpt(payload) {
+            return None;
+        }
         match json.str("object") {
             Some(o) if o.starts_with("chat.completion") || o.starts_with("chat.reasoning") => {
                 return Some(Evidence::member("object", o));

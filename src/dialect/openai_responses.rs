@@ -44,7 +44,7 @@ impl Dialect for OpenAiResponses {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        let json = payload.json?;
+        let json = payload.json.filter(|j| !super::openai_realtime::is_message(*j))?;
         match json.str("type") {
             // Gateways that drop the `type` leave the event's name.
             None if payload.event.starts_with("response.") => Some(Evidence::certain(format!(
@@ -223,6 +223,8 @@ struct Responses {
     told: BTreeSet<(PartKind, u64, u64)>,
     /// An error was told; the failed response that follows it repeats it.
     failed: bool,
+    /// A response ended. Over WebSocket another may follow it.
+    over: bool,
 }
 
 impl Decoder for Responses {
@@ -277,6 +279,17 @@ impl Decoder for Responses {
             "response.custom_tool_call_input.done" if self.is_new(json, PartKind::Arguments) => {
                 self.arguments(json, "input", emit);
             }
+            "response.created" => {
+                if self.over {
+                    *self = Self { told_model: self.told_model, ..Self::default() };
+                    emit(DecodeEvent::Begun);
+                }
+                self.other(json, payload, emit);
+            }
+            // Perplexity's, of what it looks up.
+            "response.reasoning.started" => {
+                emit_text(Channel::Reasoning, Path::new("thought", 0), json.str("thought"), emit);
+            }
             "response.output_item.added" => self.begin_call(json, emit),
             "response.output_item.done" => {
                 if let Some(item) = json.get("item") {
@@ -289,6 +302,12 @@ impl Decoder for Responses {
             | "response.done"
             | "response.cancelled" => {
                 self.response(json.get("response"), &IN_RESPONSE, emit);
+                // Perplexity has the error beside the type, and no response.
+                let failed = kind == "response.failed" && !self.failed;
+                if failed && (json.get("response").is_none() || json.get("error").is_some()) {
+                    self.error(error_of(json), emit);
+                }
+                self.over = true;
                 emit(DecodeEvent::Terminal);
             }
             "error" | "response.error" => self.error(error_of(json), emit),

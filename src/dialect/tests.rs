@@ -42,7 +42,7 @@ pub(super) fn script_of_events(
 fn with<T>(kind: frame::Kind, event: &str, data: &str, f: impl FnOnce(&Payload<'_>) -> T) -> T {
     let mut tape = Tape::new();
     let _ = tape.parse(data);
-    f(&Payload { kind, event, data, json: tape.root(data) })
+    f(&Payload { kind, event, data, json: tape.root(data), id: None })
 }
 
 /// The dialects that a payload may be of.
@@ -78,15 +78,18 @@ fn line(fact: &DecodeEvent<'_>) -> String {
         DecodeEvent::Cause { choice, cause } => format!("cause {choice} {cause}"),
         DecodeEvent::Sentinel => "sentinel".into(),
         DecodeEvent::Terminal => "terminal".into(),
+        DecodeEvent::Begun => "begun".into(),
     }
 }
 
 #[test]
-fn an_error_decides_no_dialect() {
+fn an_error_decides_no_dialect_and_is_read() {
     for data in [r#"{"error":{"message":"boom"}}"#, r#"{"error":"boom"}"#, "[DONE]"] {
         with(frame::Kind::Event, "message", data, |payload| {
             assert!(recognize(payload).is_none());
-            assert!(fallback(payload).is_some());
+            let mut told = Vec::new();
+            unknown().decode(payload, &mut |fact| told.push(line(&fact)));
+            assert_eq!(told.len(), 1, "{data}");
         });
     }
 }

@@ -177,6 +177,7 @@ impl Answer {
             DecodeEvent::Terminal => {
                 self.terminal.get_or_insert(frame);
             }
+            DecodeEvent::Begun => self.terminal = None,
         }
     }
 

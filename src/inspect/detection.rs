@@ -7,7 +7,6 @@ use super::detect::Context;
 use crate::dialect::{
     self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
 };
-use crate::frame::Kind;
 use crate::journal::{Head, Request};
 
 /// How many payloads are asked for their dialect until one is certain.
@@ -50,8 +49,13 @@ impl Detection {
             .map(|(variant, host)| (variant, format!("the host {host}").into()));
     }
 
-    /// Takes in the response head; only then the provider's name counts, which is the user's.
-    pub(super) fn head(&mut self, head: &Head, request: Option<&Request>) {
+    /// Takes in the response head, and gives the dialect that it names, where none is set; only then
+    /// the provider's name counts, which is the user's.
+    pub(super) fn head(
+        &mut self,
+        head: &Head,
+        request: Option<&Request>,
+    ) -> Option<&'static dyn Dialect> {
         if self.variant.is_none() {
             let header = head.headers.iter().find_map(|(name, _)| Variant::of_header(name));
             let by_name = || {
@@ -61,6 +65,9 @@ impl Detection {
             self.variant =
                 header.map(|(v, by)| (v, format!("a header {by}…").into())).or_else(by_name);
         }
+        let (dialect, sign) = dialect::by_head(head)?;
+        self.found = Some(Recognized { dialect, sign, frame: 0 });
+        self.configured.is_none().then_some(dialect)
     }
 
     /// Asks a payload for its dialect, until one is certain, and gives the one to read from here
@@ -75,17 +82,12 @@ impl Detection {
             return None;
         }
         self.asked += u16::from(payload.json.is_some());
-        let told = dialect::recognize(payload);
-        // Of a stream a guess is as good as any; a lone error body is everybody's.
-        let lone = payload.kind == Kind::Body && told.is_none();
-        let (dialect, sign) = told.or_else(|| dialect::fallback(payload))?;
+        let (dialect, sign) = dialect::recognize(payload)?;
         if held.is_some_and(|held| held >= sign.confidence) {
             return None;
         }
         let fresh = self.found.as_ref().is_none_or(|f| f.dialect.name() != dialect.name());
-        if !lone {
-            self.found = Some(Recognized { dialect, sign, frame });
-        }
+        self.found = Some(Recognized { dialect, sign, frame });
         (fresh && self.configured.is_none()).then_some(dialect)
     }
 

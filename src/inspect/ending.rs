@@ -188,7 +188,8 @@ impl Inspection {
 
     /// Whether the dialect's streams never say why they end, and this one lacks nothing else.
     pub fn needs_no_finish(&self) -> bool {
-        self.dialect().is_some_and(|d| d.ending().finishes.is_empty())
+        let rules = self.dialect().map(|d| d.ending());
+        rules.is_some_and(|r| r.finishes.is_empty() || r.optional_finish)
             && self.ending().terminal != Some(false)
     }
 

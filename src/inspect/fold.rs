@@ -57,12 +57,15 @@ impl Inspection {
     }
 
     fn configure(&mut self, name: &str) {
-        self.decoder = self.detection.configure(name).map(|d| d.decoder());
+        let told = self.detection.configure(name);
+        self.decoder = told.map_or_else(dialect::unknown, |d| d.decoder());
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
         self.timing.head = at;
-        self.detection.head(head, self.request.as_deref());
+        if let Some(dialect) = self.detection.head(head, self.request.as_deref()) {
+            self.decoder = dialect.decoder();
+        }
         self.coding = head.header("content-encoding").and_then(Coding::of);
         self.framer = Framer::new(Hint {
             content_type: head.header("content-type").map(Into::into),
@@ -145,8 +148,8 @@ impl Inspection {
         if tape.parse(&data).is_err() {
             return;
         }
-        let payload =
-            Payload { kind: Kind::Event, event: &event, data: &data, json: tape.root(&data) };
+        let json = tape.root(&data);
+        let payload = Payload { kind: Kind::Event, event: &event, data: &data, json, id: None };
         if dialect::recognize(&payload).is_some() {
             self.detection.ask(index as u32, &payload);
         }
@@ -185,8 +188,14 @@ impl Inspection {
             // After an error the tape is empty, unless a whole value stands before it.
             duplicate_key = self.shape.add(number, &tape, text);
             let json = tape.root(text);
-            let payload = Payload { kind: frame.kind, event: &event, data: text, json };
+            let id = self.framer.sse().map(|sse| sse.id(&frame)).filter(|id| !id.is_empty());
+            let id = id.map(str::to_owned);
+            let id = id.as_deref();
+            let payload = Payload { kind: frame.kind, event: &event, data: text, json, id };
             self.decode(number, at, &payload);
+        } else if frame.kind == Kind::Block && frame.is_named() {
+            let answer = &mut self.answer;
+            self.decoder.decode_name(&event, &mut |fact| answer.add(number, fact));
         }
         let mut detectors = std::mem::take(&mut self.detectors);
         let mut findings = std::mem::take(&mut self.findings);
@@ -228,13 +237,12 @@ impl Inspection {
 
     fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
         if let Some(dialect) = self.detection.ask(frame, payload) {
-            self.decoder = Some(dialect.decoder());
+            self.decoder = dialect.decoder();
         }
         self.detection.ask_variant(payload, self.shape.len());
-        let Some(decoder) = &mut self.decoder else { return };
         let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.detection);
         let mut carries = false;
-        decoder.decode(payload, &mut |fact| {
+        self.decoder.decode(payload, &mut |fact| {
             if let DecodeEvent::Text { channel, .. } = &fact {
                 timing.text(*channel, at);
             }
@@ -278,7 +286,11 @@ impl Inspection {
 /// The type of a frame's event.
 fn event_of<'a>(frame: &Frame, body: &'a [u8]) -> Cow<'a, str> {
     match frame.kind {
-        Kind::Event if frame.is_named() => Block::of(frame, body).event(),
+        Kind::Event | Kind::Block if frame.is_named() => Block::of(frame, body).event(),
+        // The code in front of a line.
+        Kind::Line if frame.is_named() => {
+            String::from_utf8_lossy(frame.bytes(body).get(..1).unwrap_or_default())
+        }
         Kind::Message => Message::of(frame.bytes(body)).event().into(),
         _ => Cow::Borrowed("message"),
     }

@@ -157,7 +157,7 @@ pub struct Inspection {
     /// The JSON of the frame at hand, reused from frame to frame.
     tape: Tape,
     detection: detection::Detection,
-    decoder: Option<Box<dyn dialect::Decoder>>,
+    decoder: Box<dyn dialect::Decoder>,
     answer: Answer,
     shape: Shape,
 
@@ -199,7 +199,7 @@ impl Inspection {
             keep_alives: Vec::new(),
             tape: Tape::new(),
             detection: detection::Detection::default(),
-            decoder: None,
+            decoder: dialect::unknown(),
             answer: Answer::default(),
             shape: Shape::default(),
             detectors: detect::detectors(),
