@@ -109,7 +109,8 @@ impl Frame {
         &body[from..(from + self.len as usize).min(body.len())]
     }
 
-    /// Whether it has an `event` line; without one, an event's type is `message`.
+    /// Whether it has an `event` line, or of a line a code in front of its value; without one, an
+    /// event's type is `message`.
     pub fn is_named(&self) -> bool {
         self.named
     }

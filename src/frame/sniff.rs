@@ -4,7 +4,7 @@
 //! stream as `text/plain`), and a client that believes the label shows nothing. The decision is a
 //! function of the bytes and the hint alone, not of how the bytes were cut into reads.
 
-use super::{Framing, eventstream};
+use super::{Framing, eventstream, lines};
 use crate::json::Tape;
 
 /// What is known about a body before its first byte.
@@ -117,9 +117,30 @@ impl Sniffer {
     }
 
     /// A body that begins with something else and is not labeled as SSE: it is SSE if a line of
-    /// it is a field or comment.
+    /// it is a field or comment, and lines of JSON if each has a code in front.
     fn first_field(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
-        self.lines(body, start, end, |_, line, _| looks_like_field(line).then_some(Framing::Sse))
+        let found = self.lines(body, start, end, |sniffer, line, whole| {
+            if looks_like_field(line) {
+                return Some(Framing::Sse);
+            }
+            let coded = whole && is_coded(line);
+            match sniffer.first_line_is_json {
+                None if whole => sniffer.first_line_is_json = Some(coded),
+                Some(true) if coded => return Some(Framing::Ndjson),
+                _ => {}
+            }
+            None
+        });
+        // At the end one such line is enough, and the beginning of another.
+        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+        let mut lines = body[start..].split(ends).filter(|line| !line.is_empty());
+        if found == Some(Framing::Whole)
+            && lines.next().is_some_and(is_coded)
+            && lines.next().is_none_or(|line| body.ends_with(line))
+        {
+            return Some(Framing::Ndjson);
+        }
+        found
     }
 
     /// A body that begins with `[`, before `inside`: an array of objects is a stream of them.
@@ -164,6 +185,13 @@ impl Sniffer {
         }
         end.then_some(Framing::Whole)
     }
+}
+
+/// Whether a line is a JSON value with a code in front.
+fn is_coded(line: &[u8]) -> bool {
+    lines::code(line)
+        .and_then(|code| std::str::from_utf8(&line[code..]).ok())
+        .is_some_and(|value| Tape::new().parse(value).is_ok())
 }
 
 /// Where the blanks end that stand at `from`.
