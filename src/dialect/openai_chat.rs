@@ -260,6 +260,9 @@ fn error<'a>(chunk: &Chunk<'a>, json: Value<'a>, payload: &Payload<'a>) -> Optio
         Some((message, word(answer.get("status_code")), shape))
     } else if chunk.choices.is_none() && is_flat_error(json, payload) {
         let kind = word(json.get("type")).or_else(|| word(json.get("code")));
+        // IBM lists what is wrong.
+        let first = json.get("errors").and_then(|e| e.items().next());
+        let kind = kind.or_else(|| word(first.and_then(|e| e.get("code"))));
         Some((error_text(json), kind, ErrorShape::Flat))
     } else {
         None

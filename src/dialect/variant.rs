@@ -399,6 +399,14 @@ pub const VARIANTS: &[Variant] = &[
         ..Variant::PLAIN
     },
     Variant {
+        name: "watsonx",
+        also: &["ibm", "watsonx-ai"],
+        hosts: &["ml.cloud.ibm.com"],
+        marks: &[&[Member("model_version"), Member("model_id")]],
+        normal: &[Code::MissingDone, Code::SseIdRetry, Code::UnknownField],
+        ..Variant::PLAIN
+    },
+    Variant {
         name: "alibaba",
         also: &["dashscope", "qwen"],
         hosts: &["dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"],

@@ -90,6 +90,12 @@ impl Inspection {
             parts.push(text::count(output, "output token"));
         }
         let what = parts.join(", ");
+        let resumable = self.dialect().is_some_and(|d| d.ending().resumable);
+        if resumable && self.ending().terminal == Some(false) {
+            let id = self.sse().map_or("", |s| s.final_id());
+            let id = text::preview(id, 40);
+            return format!("No response yet: the client can resume after event id \"{id}\".");
+        }
         let wants_sentinel = self.dialect().is_some_and(|d| d.ending().sentinel);
         let unmarked = wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1;
         let endless = self.frames().len() > 1 && self.ending().terminal == Some(false);
@@ -99,6 +105,10 @@ impl Inspection {
             ),
             (true, _) if unmarked => format!("A sound stream but for its end: {what}; no [DONE]."),
             (true, _) => format!("A sound stream: {what}."),
+            // A protocol without finish reasons: its terminal event is all there is to say.
+            (false, _) if self.ending().terminal == Some(true) => {
+                format!("A sound stream: {what}.")
+            }
             (false, true) => "Nothing of an answer came.".to_owned(),
             (false, false) => format!("Nothing is wrong on the wire: {what}."),
         }

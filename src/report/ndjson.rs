@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::summary::{Findings, at, finding, summary};
 use crate::frame::Kind;
+use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
 use crate::inspect::{Finding, Inspection, Phase};
 use crate::journal::{Entry, EntryKind};
@@ -114,6 +115,12 @@ impl Ndjson {
                     members.shift_remove("data");
                     members.insert("data_base64".into(), text.into());
                 }
+            }
+            if frame.kind == Kind::Message {
+                let headers = Message::of(frame.bytes(now.body())).headers();
+                let headers: serde_json::Map<_, _> =
+                    headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
+                line["headers"] = headers.into();
             }
             if frame.kind == Kind::Event {
                 let block = Block::of(frame, now.body());

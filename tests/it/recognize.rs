@@ -183,8 +183,8 @@ fn a_guess_is_corrected_and_no_fact_is_lost_or_doubled() {
     let delta =
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#;
     let i = read(&events(&[error]), "auto");
-    let found = i.recognized().unwrap();
-    assert_eq!((found.dialect.name(), found.sign.confidence), ("openai-chat", Confidence::Guess));
+    assert!(i.recognized().is_none(), "most write errors alike");
+    assert_eq!(i.answer().errors.len(), 1);
 
     let i = read(&events(&[error, delta, delta]), "auto");
     let found = i.recognized().unwrap();

@@ -51,6 +51,8 @@ impl Detector for Chat {
                 let message = format!("The choices of frame {} are null.", seen.index);
                 out.raise(Code::ChoicesNull, seen.place(), message);
             }
+            // FastGPT's events about its workflow are no chunks.
+            _ if seen.event != "message" && is_fastgpt(now) => {}
             // Only usage, or only a keep-alive of the provider's own: nobody misses the choices.
             _ if json.get("usage").is_some_and(|u| !u.is_null()) => {}
             _ => {
@@ -61,6 +63,7 @@ impl Detector for Chat {
             }
         }
         if self.any
+            && !is_fastgpt(now)
             && !matches!(seen.event, "message" | "error" | "ping" | "keepalive" | "keep-alive")
         {
             unknown_event(seen.event, "Chat Completions", seen, out);
@@ -80,6 +83,10 @@ impl Detector for Chat {
             out.raise(Code::ChoiceIndexGap, Place::default(), message);
         }
     }
+}
+
+fn is_fastgpt(now: &Inspection) -> bool {
+    now.dialect().is_some_and(|d| d.name() == "fastgpt")
 }
 
 /// An event whose name `dialect` does not have; the first is told.

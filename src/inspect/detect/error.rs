@@ -4,6 +4,7 @@ use super::status::{self, is_swallowed};
 use super::{Code, Detector, FrameView, Out, anthropic, gemini, refused};
 use crate::dialect::ErrorShape;
 use crate::frame::Kind;
+use crate::frame::eventstream::Message;
 use crate::inspect::{Inspection, StreamError};
 use crate::text;
 
@@ -37,19 +38,6 @@ impl Detector for Error {
                 out.raise(Code::Error200FirstFrame, seen.place(), message);
             }
         }
-        // Without a dialect nobody read the event; it is an error all the same.
-        let failed = seen.event == "error"
-            || (seen.frame.kind == Kind::Message && seen.event.ends_with("Exception"));
-        if new.is_empty() && failed && now.dialect().is_none() {
-            let text = text::preview(seen.data.unwrap_or_default(), 160);
-            let rule =
-                if seen.json.is_some() { Code::SseEventError } else { Code::SseEventErrorText };
-            out.raise(
-                rule,
-                seen.place(),
-                format!("An event named {}: \"{text}\".", text::preview(seen.event, 60)),
-            );
-        }
     }
 }
 
@@ -59,8 +47,12 @@ fn judged_with_head(now: &Inspection) -> bool {
 
 fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut Out<'_>) {
     let is_ollama = now.dialect().is_some_and(|d| d.name() == "ollama");
-    let words = text::preview(&error.message, 200);
-    let kind = match &error.kind {
+    // AWS has an error's code and words in the message's headers.
+    let message = (seen.frame.kind == Kind::Message).then(|| Message::of(seen.bytes));
+    let header = |name| message.and_then(|m| m.header(name)).map(str::to_owned);
+    let said = header(":error-message").unwrap_or_else(|| error.message.clone());
+    let words = text::preview(&said, 200);
+    let kind = match &header(":error-code").or_else(|| error.kind.clone()) {
         Some(kind) => format!(" ({})", text::preview(kind, 40)),
         None => String::new(),
     };
@@ -70,6 +62,7 @@ fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut 
         return out.raise(rule, seen.place(), message);
     }
     let (rule, how) = match error.shape {
+        _ if message.is_some() => (Code::ErrorObject, "in the stream"),
         _ if seen.event == "error" && seen.json.is_none() => {
             (Code::SseEventErrorText, "as an event with plain text")
         }

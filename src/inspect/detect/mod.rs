@@ -34,7 +34,7 @@ pub(in crate::inspect) use end::{is_filter, is_length};
 pub(in crate::inspect) use status::provider_words;
 
 use super::{Inspection, Options};
-use crate::dialect::{Dialect, Variant};
+use crate::dialect::{self, Dialect, Variant};
 use crate::frame::Frame;
 use crate::journal::{EndCause, Micros};
 use crate::json::{Error, Tape, Value};
@@ -325,6 +325,14 @@ fn cut(now: &Inspection) -> bool {
 /// What is odd about a sound stream is worth no more than `info`.
 fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
     if now.is_healthy() { Severity::Info } else { severity }
+}
+
+/// Whether a payload that is no JSON object is one of the dialect's all the same.
+fn allowed(now: &Inspection, seen: &FrameView<'_>) -> bool {
+    let Some(data) = seen.data else { return false };
+    let (kind, event, json) = (seen.frame.kind, seen.event, seen.json);
+    let payload = dialect::Payload { kind, event, data, json, id: None };
+    now.dialect().is_some_and(|d| d.allows(&payload))
 }
 
 /// Whether the payloads are read as chunks of OpenAI Chat Completions.

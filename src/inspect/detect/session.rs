@@ -100,7 +100,7 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
         let top: Vec<_> = rows.iter().filter(|r| !r.path.contains(['.', '['])).take(6).collect();
         top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
     };
-    // A guess by [DONE] alone is none, where nothing else was found.
+    // A guess is none, where nothing else was found.
     let guessed = now.dialect_is_guessed()
         && now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Guess);
     match now.dialect().filter(|_| !(guessed && is_silent(now))) {
@@ -112,6 +112,8 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
             out.raise(Code::DialectUnknown, Place::default(), message);
         }
         Some(_) if out.tally.of(Code::DialectMismatch) > 0 => {}
+        // What the bytes say for certain is not taken back because little of it came.
+        Some(_) if now.dialect_is_guessed() && is_certain(now) => {}
         Some(dialect) if is_silent(now) => {
             let name = dialect.name();
             let message = format!("Nothing of this is {name}; the fields are {}.", names());
@@ -119,6 +121,10 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
         }
         Some(_) => {}
     }
+}
+
+fn is_certain(now: &Inspection) -> bool {
+    now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Certain)
 }
 
 /// Whether the dialect found nothing at all in payloads that are JSON.

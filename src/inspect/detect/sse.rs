@@ -1,6 +1,9 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, ours, refused, unless_healthy};
+use super::{
+    Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused, unless_healthy,
+};
+use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Block, Line, TrailingKind};
 use crate::frame::{Framing, Kind, MAX_FRAME};
 use crate::inspect::Inspection;
@@ -14,6 +17,8 @@ pub(super) struct Sse {
     invalid: u64,
     /// The longest frame over the limit, and how many there are.
     giant: Option<(u32, u64, u64)>,
+    /// Events with an id and empty data, before the dialect is certain: in some they are right.
+    empty: Vec<Place>,
 }
 
 /// The same block, looked at by its own bytes.
@@ -57,7 +62,7 @@ impl Detector for Sse {
             out.raise(Code::SseBom, seen.place(), "The body begins with a byte order mark.");
         }
         match (seen.frame.kind, seen.data) {
-            (Kind::Event, Some(data)) => event(seen, data, out),
+            (Kind::Event, Some(data)) => self.event(now, seen, data, out),
             (Kind::Comment, _) => comment(seen, out),
             (Kind::Block, _) if block(seen).lines().any(|l| l.name == b"event") => {
                 let name = block(seen).event().into_owned();
@@ -79,6 +84,15 @@ impl Detector for Sse {
         let ends = sse.line_endings;
         let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
         let nowhere = Place::default();
+        let right = now.dialect().is_some_and(|d| {
+            let (kind, event) = (Kind::Event, "message");
+            d.allows(&Payload { kind, event, data: "", json: None, id: None })
+        });
+        for place in std::mem::take(&mut self.empty) {
+            if !right {
+                empty_data(place, out);
+            }
+        }
         if kinds > 1 {
             let message = format!(
                 "Lines end in more than one way: {} LF, {} CR LF, {} CR.",
@@ -127,6 +141,21 @@ impl Detector for Sse {
 }
 
 impl Sse {
+    fn event(&mut self, now: &Inspection, seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
+        event(now, seen, data, out);
+        if !data.trim().is_empty() || seen.event != "message" {
+            return;
+        }
+        let settled = now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Certain)
+            || !now.dialect_is_guessed();
+        let has_id = block(seen).lines().any(|l| l.name == b"id");
+        if has_id && !settled && self.empty.len() < MAX_EMPTY {
+            self.empty.push(seen.place());
+        } else if !(allowed(now, seen) && settled) {
+            empty_data(seen.place(), out);
+        }
+    }
+
     fn invalid_utf8(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         // What could not be decompressed is no text.
         if seen.frame.kind == Kind::Incomplete && now.coding_error.is_some() {
@@ -157,12 +186,26 @@ impl Sse {
     }
 }
 
-fn event(seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
+/// Dialects with named events whose JSON has a `type` of something else.
+const TYPES_APART: &[&str] = &["coze", "langgraph", "langserve", "openai-assistants", "replicate"];
+
+/// How many events with empty data wait to be judged.
+const MAX_EMPTY: usize = 100;
+
+fn empty_data(place: Place, out: &mut Out<'_>) {
+    let frame = place.frame.unwrap_or_default();
+    let message = format!("Frame {frame} is an event with empty data.");
+    out.raise(Code::SseEmptyData, place, message);
+}
+
+fn event(now: &Inspection, seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
     if let Some(span) = seen.frame.data_span() {
         let at = span.start - seen.frame.offset as usize;
         if !data.is_empty() && at > 0 && seen.bytes[at - 1] == b':' {
             out.raise_once(Code::SseNoSpace, seen.place(), "No space follows \"data:\".");
         }
+    } else if allowed(now, seen) {
+        // Text may have as many lines as it likes.
     } else if seen.json_error.is_some() {
         let payload = |l: &Line<'_>| {
             l.name == b"data" && (l.value.starts_with(b"{") || l.value.starts_with(b"[DONE]"))
@@ -190,16 +233,12 @@ fn event(seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
             out.raise_as(Code::SseTwoSpaces, Severity::Info, seen.place(), message);
         }
     }
-    if data.trim().is_empty() {
-        if seen.event == "message" {
-            let message = format!("Frame {} is an event with empty data.", seen.index);
-            out.raise(Code::SseEmptyData, seen.place(), message);
-        } else {
-            let message = format!("Event \"{}\" has empty data.", text::preview(seen.event, 40));
-            out.raise_as(Code::SseEmptyData, Severity::Info, seen.place(), message);
-        }
+    if data.trim().is_empty() && seen.event != "message" && !allowed(now, seen) {
+        let message = format!("Event \"{}\" has empty data.", text::preview(seen.event, 40));
+        out.raise_as(Code::SseEmptyData, Severity::Info, seen.place(), message);
     }
-    if !matches!(seen.event, "message" | "error")
+    if now.dialect().is_some_and(|d| !TYPES_APART.contains(&d.name()))
+        && !matches!(seen.event, "message" | "error")
         && let Some(kind) = seen.json.and_then(|j| j.str("type"))
         && kind != seen.event
     {

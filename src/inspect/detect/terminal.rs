@@ -29,6 +29,10 @@ impl Detector for Terminal {
             return;
         }
         let Some(dialect) = now.dialect() else { return };
+        let rules = dialect.ending();
+        if rules.resumable && can_be_resumed(now) {
+            return;
+        }
         if dialect.name() == "ollama" {
             let reason = now.answer().finish().next();
             let said = match reason {
@@ -49,8 +53,11 @@ impl Detector for Terminal {
             out.raise_as(rule, unless_healthy(now, rule.severity()), Place::default(), message);
         } else {
             let message = format!("The stream ends without its terminal event, {}.", after(now));
-            // With its finish the answer is whole; only the mark behind it is missing.
-            let severity = unless_healthy(now, Severity::Error);
+            // With its finish the answer is mostly whole; only the mark behind it is missing.
+            let severity = match rules.strict {
+                true => Severity::Error,
+                false => unless_healthy(now, Severity::Error),
+            };
             out.raise_as(Code::TerminalEventMissing, severity, Place::default(), message);
         }
     }
@@ -73,6 +80,17 @@ fn in_tail(now: &Inspection) -> bool {
         "chat.end",
     ];
     LAST.iter().any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
+}
+
+/// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.
+fn can_be_resumed(now: &Inspection) -> bool {
+    let Some(sse) = now.sse() else { return false };
+    let events = now.frames().iter().filter(|f| f.kind == Kind::Event).count();
+    match sse.final_id() {
+        "" => false,
+        "0" => events < 2,
+        _ => true,
+    }
 }
 
 /// After how much of an answer that was.
