@@ -60,7 +60,7 @@ impl Decoder for Pieces {
             }
             return;
         };
-        let filled = |v: &Value<'_>| !v.is_null() && !(v.kind() == Kind::Array && v.is_empty());
+        let filled = |v: &Value<'_>| !(v.is_null() || v.kind() == Kind::Array && v.is_empty());
         if let Some(error) = json.get("error").filter(filled) {
             emit_error_in(error, emit);
         } else if json.get("errors").is_some_and(|e| filled(&e)) || payload.event == "error" {
