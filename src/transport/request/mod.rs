@@ -62,6 +62,9 @@ pub enum RequestError {
     /// The dialect has the model in its address.
     #[error("this dialect has the model in its address: name one (--model)")]
     NoModel,
+    /// Only the dialect's streams are known, not its requests.
+    #[error("{0} can only be read: send a request body of your own (--body)")]
+    OnlyRead(&'static str),
     /// A header is not allowed in HTTP.
     #[error("the header {0:?} cannot be sent: HTTP does not allow its name or value")]
     Header(String),
@@ -233,7 +236,7 @@ pub fn resolve(
 /// Returns a draft for a provider with a fresh body: its model, prompt and extra fields.
 ///
 /// # Errors
-/// When the provider is unknown.
+/// When the provider is unknown, or what a request of its dialect looks like.
 pub fn compose(
     config: &Config,
     draft: Draft,
@@ -244,10 +247,7 @@ pub fn compose(
     let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
     let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
     let ask = dialect::request::Ask::minimal(&model, prompt, system);
-    let Some(side) = speaks.request() else {
-        let name = speaks.name();
-        return Err(format!("requests of {name} are not known here: give the body (--body)"));
-    };
+    let side = speaks.request().ok_or(RequestError::OnlyRead(speaks.name()))?;
     let mut members = (side.write)(&ask, &mut dialect::request::Notes::default());
     members.extend(provider.body.clone());
     let body = serde_json::to_string_pretty(&members).unwrap_or_default();
