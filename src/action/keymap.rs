@@ -21,6 +21,8 @@ pub struct Binding {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Keymap {
     bindings: Vec<Binding>,
+    /// Keys that mean nothing in a context, whatever they mean in those after it.
+    unbound: Vec<(Context, KeyCombination)>,
 }
 
 impl Keymap {
@@ -63,8 +65,10 @@ impl Keymap {
             let binding = Binding { context, key, action: action.unwrap_or(Action::Back) };
             seen.push((&row.file, binding));
             keymap.bindings.retain(|b| b.context != context || b.key != key);
-            if action.is_some() {
-                keymap.bindings.push(binding);
+            keymap.unbound.retain(|u| *u != (context, key));
+            match action {
+                Some(_) => keymap.bindings.push(binding),
+                None => keymap.unbound.push((context, key)),
             }
         }
         Ok(keymap)
@@ -76,12 +80,24 @@ impl Keymap {
         crate::config::keys::built_in().and_then(|rows| Self::new(&rows)).unwrap_or_default()
     }
 
-    /// What a key asks for, in the first of these contexts that knows it.
+    /// What a key asks for, in the first of these contexts that knows it. Where letters type, those
+    /// that move elsewhere do not.
     pub fn action(&self, contexts: &[Context], key: KeyEvent) -> Option<Action> {
         let key = combination(key);
-        contexts.iter().find_map(|c| {
-            self.bindings.iter().find(|b| b.context == *c && b.key == key).map(|b| b.action)
-        })
+        for context in contexts {
+            if types_instead(contexts, *context, key) {
+                continue;
+            }
+            let here = |(c, k): &(Context, KeyCombination)| *c == *context && *k == key;
+            if self.unbound.iter().any(here) {
+                return None;
+            }
+            let mut own = self.bindings.iter().filter(|b| b.context == *context);
+            if let Some(binding) = own.find(|b| b.key == key) {
+                return Some(binding.action);
+            }
+        }
+        None
     }
 
     /// The bindings of one context.
@@ -89,11 +105,15 @@ impl Keymap {
         self.bindings.iter().filter(move |b| b.context == context)
     }
 
-    /// The first key that asks for `action` in one of these contexts, as the footer shows it.
+    /// The first key that asks for `action` in one of these contexts, as the footer shows it: of a
+    /// movement the one that moves everywhere.
     pub fn key_for(&self, contexts: &[Context], action: Action) -> Option<String> {
-        contexts.iter().find_map(|c| {
+        let moves = |c: &&Context| **c == Context::Movement && action.scrolls(1).is_some();
+        let first = contexts.iter().filter(moves);
+        first.chain(contexts).find_map(|c| {
             let mut of = self.bindings.iter().filter(|b| b.context == *c);
-            of.find(|b| b.action == action).map(|b| show(b.key))
+            of.find(|b| b.action == action && !types_instead(contexts, *c, b.key))
+                .map(|b| show(b.key))
         })
     }
 
@@ -111,6 +131,12 @@ impl Keymap {
         }
         keys.join(" ")
     }
+}
+
+/// Whether a key types in the first of these contexts, whatever it means in `context`.
+pub fn types_instead(contexts: &[Context], context: Context, key: KeyCombination) -> bool {
+    let types = contexts.first().is_some_and(|c| c.types());
+    types && context == Context::Movement && matches!(key.codes, OneToThree::One(KeyCode::Char(_)))
 }
 
 /// `; did you mean …?` where a name is near.

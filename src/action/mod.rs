@@ -13,7 +13,7 @@ mod opened;
 
 pub use draft::{Draft, Pair};
 pub use effect::{Done, Effect};
-pub use keymap::{Binding, Keymap, combination, show};
+pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
 
 /// Makes the enum, its names and its help from one table.
@@ -150,6 +150,8 @@ impl Action {
 pub enum Context {
     /// In every place, also while typing.
     Everywhere,
+    /// In every list and text; where letters type, only keys that are no letters.
+    Movement,
     /// In every pane, but not while typing.
     Panes,
     /// In the request pane.
@@ -184,6 +186,7 @@ impl Context {
     /// Every context, in the order of the help.
     pub const ALL: &'static [Context] = &[
         Context::Everywhere,
+        Context::Movement,
         Context::Panes,
         Context::Request,
         Context::Frames,
@@ -204,6 +207,7 @@ impl Context {
     pub fn name(self) -> &'static str {
         match self {
             Context::Everywhere => "everywhere",
+            Context::Movement => "movement",
             Context::Panes => "panes",
             Context::Request => "request",
             Context::Frames => "frames",
@@ -225,6 +229,7 @@ impl Context {
     pub fn title(self) -> &'static str {
         match self {
             Context::Everywhere => "Everywhere",
+            Context::Movement => "Movement",
             Context::Panes => "In every pane",
             Context::Request => "In the request",
             Context::Frames => "In the frames",
@@ -240,6 +245,11 @@ impl Context {
             Context::Prompt => "While typing a line",
             Context::Confirm => "At a question",
         }
+    }
+
+    /// Whether letters that mean nothing else type here.
+    pub fn types(self) -> bool {
+        matches!(self, Context::Editor | Context::List | Context::Prompt)
     }
 
     /// The context of that name.

@@ -17,7 +17,7 @@ fn the_default_bindings_are_sound_and_reach_every_action() {
         assert_eq!(Action::find(action.name()), Some(*action));
     }
     for context in Context::ALL {
-        assert!(keymap.of(*context).next().is_some(), "no keys in {}", context.name());
+        assert_eq!(Context::find(context.name()), Some(*context));
     }
 }
 
@@ -34,6 +34,8 @@ fn a_users_file_overrides_and_unbinds() {
     let keymap = Keymap::new(&all).unwrap();
     let key = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
     assert_eq!(keymap.action(&[Context::Panes], key('j')), None);
+    // What is unbound in one place does not fall through to another.
+    assert_eq!(keymap.action(&[Context::Panes, Context::Movement], key('j')), None);
     assert_eq!(keymap.action(&[Context::Panes], key('k')), Some(Action::Top));
 }
 
@@ -78,4 +80,32 @@ fn keys_are_shown_short_and_shift_is_in_the_letter() {
     assert_eq!(event(KeyCode::Char('g'), KeyModifiers::NONE), None);
     assert_eq!(event(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Help));
     assert_eq!(event(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::PreviousPane));
+}
+
+#[test]
+fn movement_is_bound_once_and_letters_type_where_letters_type() {
+    let keymap = Keymap::built_in();
+    let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
+    for context in [Context::Frames, Context::Text, Context::Compare, Context::Repetition] {
+        let contexts = [context, Context::Movement, Context::Everywhere];
+        assert_eq!(keymap.action(&contexts, key(KeyCode::Char('j'))), Some(Action::Down));
+        assert_eq!(keymap.key_for(&contexts, Action::Down).as_deref(), Some("j"));
+    }
+    let list = [Context::List, Context::Movement, Context::Everywhere];
+    assert_eq!(keymap.action(&list, key(KeyCode::Char('j'))), None);
+    assert_eq!(keymap.action(&list, key(KeyCode::Down)), Some(Action::Down));
+    assert_eq!(keymap.key_for(&list, Action::Down).as_deref(), Some("↓"));
+    // Each movement has its keys in one table; a list adds only what letters cannot do there.
+    for action in Action::ALL.iter().filter(|a| a.scrolls(1).is_some()) {
+        for context in Context::ALL.iter().filter(|c| **c != Context::List) {
+            let bound = !keymap.keys_for(&[*context], *action).is_empty();
+            assert_eq!(
+                bound,
+                *context == Context::Movement,
+                "{} in {}",
+                action.name(),
+                context.name()
+            );
+        }
+    }
 }

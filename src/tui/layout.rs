@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::pane::PaneId;
+use super::pane::Place;
 
 /// The smallest screen that is drawn.
 pub(super) const MIN: (u16, u16) = (40, 10);
@@ -12,9 +12,11 @@ pub(super) const FULL: (u16, u16) = (100, 26);
 
 /// What the arrangement depends on beside the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct View {
-    /// The pane in focus.
-    pub focus: PaneId,
+pub(super) struct View<'a> {
+    /// Where each pane stands.
+    pub places: &'a [Place],
+    /// The index of the pane in focus.
+    pub focus: usize,
     /// It has the screen to itself.
     pub zoom: bool,
     /// How many lines the verdict takes.
@@ -22,7 +24,7 @@ pub(super) struct View {
 }
 
 /// The places; what is not shown is empty.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Areas {
     /// The title line.
     pub title: Rect,
@@ -30,8 +32,8 @@ pub(super) struct Areas {
     pub verdict: Rect,
     /// The bar of pane names where only one pane is shown.
     pub tabs: Rect,
-    /// The panes, by [`PaneId`].
-    pub panes: [Rect; 5],
+    /// The panes, by their indexes.
+    pub panes: Vec<Rect>,
     /// The line between the request and the rest.
     pub divider: Rect,
     /// The timeline as one line, where its pane is not shown.
@@ -40,13 +42,6 @@ pub(super) struct Areas {
     pub footer: Rect,
     /// The screen is too small for anything.
     pub too_small: bool,
-}
-
-impl Areas {
-    /// A pane's place.
-    pub(super) fn pane(&self, pane: PaneId) -> Rect {
-        self.panes[pane as usize]
-    }
 }
 
 /// Takes `height` rows off the top.
@@ -59,8 +54,9 @@ fn take(rest: &mut Rect, height: u16) -> Rect {
 }
 
 /// Arranges the screen.
-pub(super) fn areas(screen: Rect, view: View) -> Areas {
-    let mut areas = Areas::default();
+pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
+    let panes = vec![Rect::default(); view.places.len()];
+    let mut areas = Areas { panes, ..Areas::default() };
     if screen.width < MIN.0 || screen.height < MIN.1 {
         areas.too_small = true;
         return areas;
@@ -80,27 +76,48 @@ pub(super) fn areas(screen: Rect, view: View) -> Areas {
         if !full {
             areas.tabs = take(&mut rest, 1);
         }
-        if screen.height >= 18 && view.focus != PaneId::Timeline {
+        if screen.height >= 18 && view.places[view.focus] != Place::Bottom {
             rest.height -= 1;
             areas.strip = Rect { y: rest.bottom(), height: 1, ..rest };
         }
-        areas.panes[view.focus as usize] = rest;
+        areas.panes[view.focus] = rest;
         return areas;
     }
     let timeline = (screen.height / 5).clamp(6, 14);
     rest.height -= timeline;
-    areas.panes[PaneId::Timeline as usize] = Rect { y: rest.bottom(), height: timeline, ..rest };
+    let bottom = Rect { y: rest.bottom(), height: timeline, ..rest };
     let left = (screen.width / 4).clamp(32, 44);
-    areas.panes[PaneId::Request as usize] = Rect { width: left, ..rest };
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
-    let mut right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
-    let detail = (right.height * 27 / 100).max(6);
-    let answer = (right.height * 32 / 100).max(6);
-    let frames = right.height - detail - answer;
-    areas.panes[PaneId::Frames as usize] = take(&mut right, frames);
-    areas.panes[PaneId::Detail as usize] = take(&mut right, detail);
-    areas.panes[PaneId::Answer as usize] = right;
+    let right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
+    let left = Rect { width: left, ..rest };
+    // Those that share the left or the bottom stand one below the other, in equal parts.
+    let of = |place| move |p: &Place| *p == place;
+    stack(left, view.places, of(Place::Left), &mut areas.panes);
+    stack(right, view.places, |p| matches!(p, Place::Right(_)), &mut areas.panes);
+    stack(bottom, view.places, of(Place::Bottom), &mut areas.panes);
     areas
+}
+
+/// Gives an area to those panes that stand in it, one below the other, by their shares.
+fn stack(area: Rect, places: &[Place], stands: impl Fn(&Place) -> bool, panes: &mut [Rect]) {
+    let here: Vec<usize> = (0..places.len()).filter(|i| stands(&places[*i])).collect();
+    let share = |i: &usize| match places[*i] {
+        Place::Right(percent) if percent > 0 => Some((area.height * percent / 100).max(6)),
+        _ => None,
+    };
+    let taken: u16 = here.iter().filter_map(share).sum();
+    let rest = here.iter().filter(|i| share(i).is_none()).count() as u16;
+    let left = area.height.saturating_sub(taken);
+    let mut room = area;
+    for (n, i) in here.iter().enumerate() {
+        // The last one takes what is left over.
+        let height = match share(i) {
+            _ if n + 1 == here.len() => room.height,
+            Some(height) => height,
+            None => left / rest.max(1),
+        };
+        panes[*i] = take(&mut room, height);
+    }
 }
 
 #[cfg(test)]
@@ -109,16 +126,19 @@ mod tests {
 
     #[test]
     fn every_size_has_places_inside_the_screen_and_apart() {
+        let places =
+            [Place::Left, Place::Right(0), Place::Right(27), Place::Right(32), Place::Bottom];
         for width in 1..=300 {
             for height in 1..=100 {
                 for (zoom, verdict) in [(false, 1), (true, 1), (false, 2), (true, 9)] {
                     let screen = Rect::new(0, 0, width, height);
-                    for focus in PaneId::ALL {
-                        let a = areas(screen, View { focus, zoom, verdict });
+                    for focus in 0..places.len() {
+                        let view = View { places: &places, focus, zoom, verdict };
+                        let a = areas(screen, view);
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =
                             vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];
-                        all.extend(a.panes);
+                        all.extend(&a.panes);
                         let sum: u32 = all.iter().map(|r| r.area()).sum();
                         if a.too_small {
                             assert_eq!(sum, 0);
@@ -126,7 +146,7 @@ mod tests {
                         }
                         assert_eq!(sum, screen.area(), "{width}x{height}: nothing left over");
                         assert!(all.iter().all(|r| r.is_empty() || screen.union(*r) == screen));
-                        assert!(a.pane(focus).height >= 4, "{width}x{height}");
+                        assert!(a.panes[focus].height >= 4, "{width}x{height}");
                     }
                 }
             }

@@ -1,24 +1,24 @@
 //! The terminal UI.
 //!
-//! `app.rs` holds the state and turns events into effects: no IO, no clock, no runtime. `run.rs` is
-//! the one loop around it, `terminal.rs` the real terminal. Panes, overlays and widgets draw from
-//! `&App` into a buffer; what they cache can be dropped at any time without changing a cell.
+//! `app.rs` turns events into effects: no IO, no clock, no runtime. It holds the model (`model/`:
+//! what is shown) and a stack of screens (`screen/`, `panes.rs`, `compare/`: how it is looked at),
+//! of which the top one gets the keys. `run.rs` is the one loop around it, `terminal.rs` the real
+//! terminal. Screens, panes and widgets draw from `&Model` into a buffer; what they cache can be
+//! dropped at any time without changing a cell.
 
 mod app;
+mod commands;
 mod compare;
-mod copy;
 mod draw;
-mod exchange;
 mod layout;
-mod overlay;
+mod model;
 mod pane;
-mod repeat;
+mod panes;
+mod panes_draw;
 mod run;
-mod search;
-mod sent;
+mod screen;
 pub mod terminal;
 mod theme;
-mod verbs;
 mod widget;
 
 pub use app::{App, Event};

@@ -96,7 +96,7 @@ fn a_body_from_a_file_goes_out_beside_the_editors_and_what_was_sent_once_more() 
     t.press(&format!("{}\r", body.display()));
     t.until("Both ended well");
     t.until("two requests: body ");
-    t.until("two streams of their own");
+    t.until("independent streams");
     // The editor still has the short one: the long one is sent again by its number.
     t.press("q");
     t.until("1 Request");
@@ -148,7 +148,7 @@ fn quitting_in_a_stream_asks_first() {
     let home = Home::new();
     let mut t = streaming(&home);
     t.press("q");
-    t.until("Quit all the same?");
+    t.until("Quit anyway?");
     let frames = t.until_frames(5);
     t.press("y");
     assert_eq!(t.ended(), 0);

@@ -291,7 +291,7 @@ fn leaving_leads_back_to_the_panes_and_what_is_theirs_leaves() {
         played.shows("2 Frames");
     }
     on(renamed(), (100, 30), "C<enter>?").shows("In a comparison");
-    on(renamed(), (100, 30), "C<enter><f5>").shows("there is nothing to send again");
+    on(renamed(), (100, 30), "C<enter><f5>").shows("nothing to send again");
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn where_the_dialects_differ_what_is_lost_is_told_before_anything_is_sent() {
     let [a, b] = sent(&played);
     assert_eq!(a.body, b.body);
     let played = play(sending(), (120, 40), &format!("{asked}<esc>"), Vec::new());
-    played.shows("Nothing was sent.");
+    played.shows("Nothing was sent");
     assert!(played.outside.effects.is_empty());
 }
 
@@ -528,7 +528,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     live.comes(3, &first.body);
     let shown = drawn(&live.app);
     assert!(shown.contains("two requests: body 35 B ↔ 100 B, from byte 33 on"), "{shown}");
-    assert!(shown.contains("two streams of their own"), "{shown}");
+    assert!(shown.contains("independent streams"), "{shown}");
     // So does the report.
     live.press("B<enter>");
     let Some(Effect::WriteFile { bytes, .. }) = live.effects.last() else { panic!("no report") };

@@ -33,7 +33,7 @@ fn a_request_is_sent_and_its_stream_followed() {
     assert!(
         matches!(&played.outside.effects[..], [Effect::Send(draft)] if draft.provider == "lab")
     );
-    played.shows("follows");
+    played.shows("following");
     played.shows("[DONE]");
 }
 
@@ -51,16 +51,16 @@ fn interrupt_stops_a_stream_and_quits_when_none_runs() {
 fn quitting_asks_only_while_a_stream_runs() {
     assert_eq!(play(startup(), (100, 30), "q", Vec::new()).ended, Ended::Quit);
     let played = play(startup(), (100, 30), "<f5>q", running());
-    played.shows("Quit all the same?");
+    played.shows("Quit anyway?");
     assert_eq!(play(startup(), (100, 30), "<f5>qy", running()).ended, Ended::Quit);
-    play(startup(), (100, 30), "<f5>qn", running()).hides("Quit all the same?");
+    play(startup(), (100, 30), "<f5>qn", running()).hides("Quit anyway?");
 }
 
 #[test]
 fn scrolling_ends_following_and_the_end_brings_it_back() {
-    play(startup(), (100, 30), "<f5>k", running()).hides("follows");
-    play(startup(), (100, 30), "<f5>kG", running()).shows("follows");
-    play(startup(), (100, 30), "<f5><wheel:50,8>", running()).hides("follows");
+    play(startup(), (100, 30), "<f5>k", running()).hides("following");
+    play(startup(), (100, 30), "<f5>kG", running()).shows("following");
+    play(startup(), (100, 30), "<f5><wheel:50,8>", running()).hides("following");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     let shown = super::play::text_of(&buffer);
     assert!(shown.contains("─ sselens ── standard input"), "{shown}");
     assert!(shown.contains("━ 2 Frames"), "{shown}");
-    assert!(shown.contains("1 Request · next"), "{shown}");
+    assert!(shown.contains("1 Request (draft)"), "{shown}");
     // While it goes on, what is not ours is not stopped; the way out is to quit.
     let mut app = sselens::tui::App::new(startup());
     app.resize(100, 30);
@@ -147,9 +147,9 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     assert_eq!(told, [Effect::Quit]);
     let played = play(opened(entries), (100, 30), "", Vec::new());
     played.shows("── recording.sselens");
-    played.shows("1 Request · next");
+    played.shows("1 Request (draft)");
     // A recording that tells its request holds that one.
-    play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("· next");
+    play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("(draft)");
     // Nothing has come through the pipe.
     let waits = Startup {
         session: Some(Opened::new("standard input", Vec::new(), &Arc::default())),
@@ -169,7 +169,7 @@ fn copies_go_to_the_terminal_and_are_bounded() {
     let long = exchange(0, &[format!(": {}\n\n", "x".repeat(80_000))]);
     let played = play(opened(long), (100, 30), "y<enter>", Vec::new());
     assert!(played.outside.copies.is_empty());
-    played.shows("80 004 bytes; terminals take 74 000 bytes at most");
+    played.shows("80 004 bytes; terminals accept at most 74 000 bytes");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn what_is_refused_stays_with_the_reason() {
     let mended = at("R<c-u>abc<enter><bs><bs><bs>2<enter>");
     mended.hides("Two numbers are wanted");
     assert!(matches!(mended.outside.effects[..], [Effect::Send(_)]));
-    at("1a<c-u>no colon<enter>").shows("A header is written as Name: value.");
+    at("1a<c-u>no colon<enter>").shows("Write a header as Name: value");
     at("R<c-u>abc<enter><esc>").hides("Two numbers are wanted");
 }
 
@@ -97,14 +97,14 @@ fn a_prompt_is_confirmed_and_from_the_help_there_is_no_next_problem() {
 
 #[test]
 fn a_key_that_does_not_count_says_where_it_does() {
-    at("2p").shows("p counts in 1 Request (provider), 5 Timeline (phase), not here.");
-    at("2L").shows("L counts in 4 Answer (lens), a comparison (link), not here.");
-    at("2%").shows("% means nothing; ? lists the keys.");
-    at("4L").hides("counts in");
+    at("2P").shows("P works in 5 Timeline (phase), not here");
+    at("2L").shows("L works in 4 Answer (lens), a comparison (link), not here");
+    at("2%").shows("% is not bound; ? lists the keys");
+    at("4L").hides("works in");
     let mut two = exchange(0, &reasoning_only());
     two.extend(exchange(1, &reasoning_only()));
     let compared = play(opened(two), (80, 24), "C<enter>R", Vec::new());
-    compared.shows("R counts in every pane (repeat), not here.");
+    compared.shows("R works in every pane (repeat), not here");
 }
 
 /// A provider of which no model is listed.

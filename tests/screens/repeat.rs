@@ -140,7 +140,7 @@ fn while_it_goes_on_keys_are_answered_and_nothing_else_is_sent() {
     play.shows("A stream is running");
     assert_eq!(play.sent(), 5);
     play.press("q");
-    play.shows("Quit all the same?");
+    play.shows("Quit anyway?");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn what_are_no_numbers_is_said_to_be_none() {
 fn the_report_counts_all_and_shows_the_examples() {
     let mut play = Play::begun("30 4");
     play.press("B");
-    play.shows("There is nothing to report yet");
+    play.shows("Nothing to report yet");
     (0..20).for_each(|x| play.comes(x));
     play.press("B");
     play.shows("Write a report of the repetition (Markdown) to");

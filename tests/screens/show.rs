@@ -122,7 +122,7 @@ fn no_problem_is_said_and_nothing_is_selected() {
     let at = sound.len() - 2;
     sound.insert(at, chunk(r#"{"content":"Hello."}"#));
     let played = play(opened(exchange(0, &sound)), (100, 30), "e", Vec::new());
-    played.shows("Nothing is worse than info.");
+    played.shows("No warnings or errors");
     played.shows("frame 0 ");
     played.hides("▸·");
 }
@@ -136,7 +136,7 @@ fn a_generated_body_of_the_command_line_makes_room_for_the_recorded_request() {
         play(begin, (100, 30), "", Vec::new())
     };
     let told = r#"{"model":"m","messages":[{"role":"user","content":"Q"}],"stream":true}"#;
-    with(told).shows("· next");
+    with(told).shows("(draft)");
     let mut begin = opened(exchange(0, &reasoning_only()));
     begin.tools.body = std::sync::Arc::new(|p, prompt| {
         format!(
@@ -147,7 +147,7 @@ fn a_generated_body_of_the_command_line_makes_room_for_the_recorded_request() {
     begin.draft.model = "m".into();
     begin.draft.body = told.into();
     let played = play(begin, (100, 30), "", Vec::new());
-    played.hides("· next");
+    played.hides("(draft)");
     played.shows("lab/reasoning-only");
 }
 
@@ -166,7 +166,7 @@ fn an_empty_body_is_not_sent_without_a_word() {
     let played = play(startup(), (100, 30), curl, Vec::new());
     played.shows("the body is empty");
     let played = play(startup(), (100, 30), &format!("{curl}<f5>"), Vec::new());
-    played.shows("✖ The body is empty");
+    played.shows("✖ The request body is empty");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_search_goes_to_the_frame_and_round_the_end() {
     let played = screen(120, 40, "/greets<enter>");
     played.shows("frame 4 ");
     let played = screen(120, 40, "/greets<enter>n");
-    played.shows("The search went round the end.");
+    played.shows("Search wrapped to the top");
     screen(120, 40, "/nowhere<enter>").shows("Not found in the bytes: nowhere");
 }
 
@@ -273,7 +273,7 @@ fn a_bug_report_goes_to_a_file_or_the_clipboard() {
     let [page] = &copied.outside.copies[..] else { panic!("{:?}", copied.outside.copies) };
     assert!(page.starts_with("**") && !page.contains("| 1 |"), "{page}");
     let nothing = play(startup(), (100, 30), "2B", Vec::new());
-    nothing.shows("There is nothing to report yet");
+    nothing.shows("Nothing to report yet");
 }
 
 #[test]

@@ -75,13 +75,13 @@ fn filters_hide_by_severity_and_phase_and_escape_shows_all_again() {
     warn.shows("≥ warn · ");
     play("5zss").shows("≥ error · ");
     play("5zsss").shows("sse-comment");
-    play("5zp").shows("phase head · ");
-    let phase = play("5zpp");
+    play("5zP").shows("phase head · ");
+    let phase = play("5zPP");
     phase.shows("phase frame · ");
     phase.hides("error-object  ");
-    play("5zsp<esc>").shows("sse-comment");
+    play("5zsP<esc>").shows("sse-comment");
     // The next problem is the next problem, whatever the list shows.
-    play("5pe").shows("frame 54 ");
+    play("5Pe").shows("frame 54 ");
 }
 
 #[test]

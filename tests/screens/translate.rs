@@ -143,7 +143,7 @@ fn an_untouched_body_is_made_anew_and_keeps_its_prompt() {
 #[test]
 fn a_body_that_cannot_be_read_stays_and_it_is_said_why() {
     let played = play(with("{\"model\": \"m\",}"), (120, 40), "panthropic<enter>", Vec::new());
-    played.shows("✖ The body stays as it is: it is not JSON:");
+    played.shows("✖ The body is unchanged: it is not JSON:");
     let body = "{\"prompt\": \"hi\"}";
     let played = play(with(body), (120, 40), "panthropic<enter>", Vec::new());
     played.shows("there is no message in it as openai-chat has them");

@@ -7,12 +7,12 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::texts::Texts;
-use super::{Areas, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline};
+use super::{Areas, CompareScreen, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline};
 use crate::dialect::Channel;
 use crate::inspect::Severity;
 use crate::inspect::compare::Expect;
 use crate::text::count;
-use crate::tui::App;
+use crate::tui::model::Model;
 use crate::tui::pane::frames::severity_sign;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
@@ -28,11 +28,11 @@ pub(super) fn rows(tab: Tab, areas: &Areas) -> Rect {
 }
 
 /// Where the tables of frames stand, heads and all, if they are shown.
-pub(super) fn frames_area(app: &App, areas: &Areas) -> Option<Rect> {
-    match app.compare.as_ref()?.tab {
+pub(super) fn frames_area(screen: &CompareScreen, model: &Model, areas: &Areas) -> Option<Rect> {
+    match screen.tab {
         Tab::Frames => Some(areas.body),
         Tab::Differences => {
-            let place = tables::parts(app, areas.body).frames;
+            let place = tables::parts(screen, model, areas.body).frames;
             (place.height >= 3).then(|| tables::below(place))
         }
         _ => None,
@@ -45,17 +45,17 @@ fn text_area(half: Rect) -> Rect {
 }
 
 /// How many rows each side of the tab has; a tab of one table says the same twice.
-pub(super) fn lengths(app: &App, areas: &Areas) -> [usize; 2] {
-    let Some(compare) = &app.compare else { return [0, 0] };
-    let Some(made) = &compare.made else { return [0, 0] };
-    if let Some(texts) = compare.texts() {
+pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &Areas) -> [usize; 2] {
+    let compare = screen;
+    let Some(computed) = model.computed() else { return [0, 0] };
+    if let Some(texts) = compare.texts(model) {
         return [0, 1].map(|side| texts.docs[side].lines(text_width(side, areas)));
     }
     let len = match compare.tab {
-        Tab::Paths => made.paths.len(),
-        Tab::Figures => made.figures.len(),
-        Tab::Differences => made.comparison.differences.len(),
-        Tab::Timeline => made.events.len(),
+        Tab::Paths => computed.paths.len(),
+        Tab::Figures => computed.figures.len(),
+        Tab::Differences => computed.comparison.differences.len(),
+        Tab::Timeline => computed.events.len(),
         _ => 0,
     };
     [len, len]
@@ -76,29 +76,30 @@ fn wraps(texts: &Texts, areas: &Areas) -> [Wrap; 2] {
 
 /// The line of the other side's text that belongs to the first line shown of this side's.
 pub(super) fn linked_line(
-    app: &App,
+    screen: &CompareScreen,
+    model: &Model,
     side: usize,
     channel: Channel,
     areas: &Areas,
 ) -> Option<usize> {
-    let compare = app.compare.as_ref()?;
-    let texts = compare.texts()?;
+    let compare = screen;
+    let texts = compare.texts(model)?;
     let wraps = wraps(texts, areas);
     let top = compare.scrolls[side].top;
     if top == 0 {
         return Some(0);
     }
     let at = wraps[side].line(top, texts.docs[side].text.len()).start;
-    let frame = texts::frame_at(app.compared(side)?, channel, at)?;
-    let other = app.linked_frame(side, frame)?;
-    Some(wraps[1 - side].line_of(texts::place_of(app.compared(1 - side)?, channel, other)))
+    let frame = texts::frame_at(model.compared(side)?, channel, at)?;
+    let other = screen.linked_frame(model, side, frame)?;
+    Some(wraps[1 - side].line_of(texts::place_of(model.compared(1 - side)?, channel, other)))
 }
 
 /// Scrolls both texts to the next marked place, or the one before.
-pub(super) fn to_mark(app: &mut App, forward: bool, areas: &Areas) {
-    let Some(compare) = &app.compare else { return };
-    let Some(texts) = compare.texts() else { return };
-    let lens = lengths(app, areas);
+pub(super) fn to_mark(screen: &mut CompareScreen, model: &mut Model, forward: bool, areas: &Areas) {
+    let compare = &*screen;
+    let Some(texts) = compare.texts(model) else { return };
+    let lens = lengths(screen, model, areas);
     let wraps = wraps(texts, areas);
     let height = usize::from(areas.body.height);
     // What is marked stands a little below the edge.
@@ -115,36 +116,34 @@ pub(super) fn to_mark(app: &mut App, forward: bool, areas: &Areas) {
         false => marks.iter().rev().find(|m| top(m, side) < now),
     };
     let Some(next) = next else {
-        let said = if marks.is_empty() { "Nothing is marked." } else { "No further mark." };
-        app.say(said);
+        let said = if marks.is_empty() { "Nothing is marked" } else { "No further mark" };
+        model.notify(said);
         return;
     };
     let tops = [top(next, 0), top(next, 1)];
-    if let Some(compare) = &mut app.compare {
-        for (scroll, top) in compare.scrolls.iter_mut().zip(tops) {
-            scroll.top = top;
-        }
+    for (scroll, top) in screen.scrolls.iter_mut().zip(tops) {
+        scroll.top = top;
     }
 }
 
 /// A tab's name, with a count where that tells something.
-fn name(app: &App, tab: Tab, width: u16) -> String {
-    let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
+fn name(model: &Model, tab: Tab, width: u16) -> String {
+    let computed = model.computed();
     let marks = |n: usize| if n > 0 { format!(" {n}") } else { String::new() };
     match tab {
         Tab::Differences => {
-            let n = made.map_or(0, |m| m.comparison.differences.len());
+            let n = computed.map_or(0, |m| m.comparison.differences.len());
             format!("{}{}", if width < 100 { "Diff" } else { "Differences" }, marks(n))
         }
         Tab::Frames => "Frames".to_owned(),
         Tab::Content => {
-            format!("Content{}", marks(made.map_or(0, |m| m.content.starts.len())))
+            format!("Content{}", marks(computed.map_or(0, |m| m.content.starts.len())))
         }
         Tab::Reasoning => {
-            let n = made.map_or(0, |m| m.reasoning.starts.len());
+            let n = computed.map_or(0, |m| m.reasoning.starts.len());
             format!("Reasoning{}", marks(n))
         }
-        Tab::Tools => format!("Tools{}", marks(made.map_or(0, |m| m.tools.starts.len()))),
+        Tab::Tools => format!("Tools{}", marks(computed.map_or(0, |m| m.tools.starts.len()))),
         Tab::Paths => "Paths".to_owned(),
         Tab::Timeline => "Timeline".to_owned(),
         Tab::Figures => "Figures".to_owned(),
@@ -152,10 +151,15 @@ fn name(app: &App, tab: Tab, width: u16) -> String {
 }
 
 /// Where the tabs stand; the one that is shown always does.
-pub(super) fn tab_places(app: &App, area: Rect) -> Vec<(Tab, String, Range<u16>)> {
-    let Some(compare) = &app.compare else { return Vec::new() };
+pub(super) fn tab_places(
+    screen: &CompareScreen,
+    model: &Model,
+    area: Rect,
+) -> Vec<(Tab, String, Range<u16>)> {
+    let compare = screen;
     let narrow = area.width < 100;
-    let names: Vec<(Tab, String)> = TABS.iter().map(|t| (*t, name(app, *t, area.width))).collect();
+    let names: Vec<(Tab, String)> =
+        TABS.iter().map(|t| (*t, name(model, *t, area.width))).collect();
     let wide = |name: &str| name.width() as u16 + if narrow { 2 } else { 3 };
     let at = TABS.iter().position(|t| *t == compare.tab).unwrap_or(0);
     let mut first = 0;
@@ -175,33 +179,32 @@ pub(super) fn tab_places(app: &App, area: Rect) -> Vec<(Tab, String, Range<u16>)
     places
 }
 
-impl App {
+impl CompareScreen {
     /// Draws the comparison in place of the panes.
-    pub(in crate::tui) fn draw_compare(&self, buf: &mut Buffer) {
-        let (Some(areas), Some(compare)) = (self.compare_areas(), &self.compare) else { return };
-        self.compare_title(areas.title, buf);
-        self.compare_verdict(areas.verdict, buf);
-        self.compare_requests(areas.requests, buf);
-        for (side, half) in halves(areas.sides, compare.side).into_iter().enumerate() {
-            self.compare_side(side, half, buf);
+    pub(super) fn draw_all(&self, model: &Model, on_top: bool, buf: &mut Buffer) {
+        let Some(areas) = self.areas(model) else { return };
+        self.draw_title(model, areas.title, buf);
+        draw_verdict(model, areas.verdict, buf);
+        draw_requests(model, areas.requests, buf);
+        for (side, half) in halves(areas.sides, self.side).into_iter().enumerate() {
+            self.draw_side(model, side, half, buf);
         }
-        if let Some(made) = &compare.made {
-            tables::draw_strip(self, made, areas.figures, buf);
+        if let Some(computed) = model.computed() {
+            tables::draw_strip(model, computed, areas.figures, buf);
         }
-        self.compare_tabs(areas.tabs, buf);
-        self.compare_body(areas.body, buf);
-        self.draw_footer(areas.footer, buf);
+        self.draw_tabs(model, areas.tabs, buf);
+        self.draw_body(model, on_top, areas.body, buf);
     }
 
-    fn compare_title(&self, area: Rect, buf: &mut Buffer) {
-        let theme = &self.theme;
+    fn draw_title(&self, model: &Model, area: Rect, buf: &mut Buffer) {
+        let theme = model.theme();
         line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
-        let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
-        let texts = self.compare.as_ref().is_some_and(|c| c.texts().is_some());
-        let said = match made.map(|m| m.comparison.expect) {
+        let computed = model.computed();
+        let texts = self.texts(model).is_some();
+        let said = match computed.map(|m| m.comparison.expect) {
             Some(Expect::Same) => " expected to be one stream ",
-            Some(Expect::Different) if texts => " two streams of their own: not marked ",
-            Some(Expect::Different) => " two streams of their own ",
+            Some(Expect::Different) if texts => " independent streams: not marked ",
+            Some(Expect::Different) => " independent streams ",
             None => "",
         };
         let said = if area.width < TWO_SIDES { "" } else { said };
@@ -215,64 +218,17 @@ impl App {
         line::put(buf, left, &[(ours, title), (rule, theme.of(Role::Line)), (name, title)]);
     }
 
-    fn compare_verdict(&self, area: Rect, buf: &mut Buffer) {
-        let theme = &self.theme;
-        let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
-        let (sign, text, role) = match made {
-            None => ("●", "Waiting for both to begin.".to_owned(), Role::Running),
-            // Of what still runs nothing is certain yet.
-            Some(made) if self.compare_runs() => {
-                let so_far = made.comparison.differences.len() as u64;
-                ("●", format!("Both so far: {}.", count(so_far, "difference")), Role::Running)
-            }
-            Some(made) => {
-                // Two that failed alike, or were stopped, are alike and not well.
-                let well = |side| self.compared(side).is_some_and(|e| e.mark().2 == Role::Ok);
-                let (sign, role) = match made.comparison.worst().unwrap_or(Severity::Info) {
-                    Severity::Info if well(0) && well(1) => ("✔", Role::Ok),
-                    worst => severity_sign(Some(worst)),
-                };
-                (sign, made.comparison.verdict.clone(), role)
-            }
-        };
-        line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
-        let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
-        let mut wrap = Wrap::default();
-        wrap.update(&text, place.width.into());
-        let calm = matches!(role, Role::Ok | Role::Info);
-        let style = theme.of(if calm { Role::Text } else { role });
-        for row in 0..area.height {
-            let mut range = wrap.line(row.into(), text.len());
-            if row + 1 == area.height {
-                range.end = text.len();
-            }
-            let piece = line::fit(text[range].trim_end(), place.width.into());
-            line::put(buf, Rect { y: place.y + row, ..place }, &[(&piece, style)]);
-        }
-    }
-
-    /// That there are two requests, and what they differ in.
-    fn compare_requests(&self, area: Rect, buf: &mut Buffer) {
-        let Some(told) = self.compare.as_ref().and_then(|c| c.requests()) else { return };
-        let theme = &self.theme;
-        let label = "two requests: ";
-        let told = line::fit(told, usize::from(area.width).saturating_sub(label.len() + 4));
-        let area = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
-        let pieces = [(label, theme.of(Role::Label)), (told.as_str(), theme.of(Role::Text))];
-        line::put(buf, area, &pieces);
-    }
-
     /// Who stands on a side, and what became of it.
-    fn compare_side(&self, side: usize, area: Rect, buf: &mut Buffer) {
+    fn draw_side(&self, model: &Model, side: usize, area: Rect, buf: &mut Buffer) {
         if area.is_empty() {
             return;
         }
-        let theme = &self.theme;
-        let active = self.compare.as_ref().is_some_and(|c| c.side == side);
+        let theme = model.theme();
+        let active = self.side == side;
         let (rule, role) = if active { ("━", Role::Focus) } else { ("─", Role::Line) };
         line::put(buf, area, &[(&rule.repeat(area.width.into()), theme.of(role))]);
         let letter = if side == 0 { " A " } else { " B " };
-        let Some(exchange) = self.compared(side) else {
+        let Some(exchange) = model.compared(side) else {
             line::put(
                 buf,
                 Rect { x: area.x + 1, width: area.width - 1, ..area },
@@ -281,7 +237,7 @@ impl App {
             return;
         };
         let (sign, word, role) = exchange.mark();
-        let frames = count(exchange.seen.frames().len() as u64, "frame");
+        let frames = count(exchange.inspection.frames().len() as u64, "frame");
         let frames = if area.width < 50 { String::new() } else { format!("· {frames} ") };
         let state = [(format!(" {sign} {word} "), theme.of(role)), (frames, theme.of(Role::Text))];
         let state: Vec<_> = state.iter().map(|(t, s)| (t.as_str(), *s)).collect();
@@ -289,7 +245,7 @@ impl App {
         let edge = line::put_right(buf, room, &state);
         let left = Rect { x: area.x + 1, width: edge.saturating_sub(area.x + 2), ..area };
         let room = usize::from(left.width).saturating_sub(4);
-        let told = whom(self, side, room);
+        let told = whom(model, side, room);
         let pieces = [
             (letter, theme.of(if active { Role::Focus } else { Role::Title })),
             (told.as_str(), theme.of(Role::Text)),
@@ -298,12 +254,12 @@ impl App {
         line::put(buf, left, &pieces);
     }
 
-    fn compare_tabs(&self, area: Rect, buf: &mut Buffer) {
-        let Some(compare) = &self.compare else { return };
-        let theme = &self.theme;
+    fn draw_tabs(&self, model: &Model, area: Rect, buf: &mut Buffer) {
+        let compare = self;
+        let theme = model.theme();
         line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
         let mut end = area.x;
-        for (tab, name, place) in tab_places(self, area) {
+        for (tab, name, place) in tab_places(self, model, area) {
             let style = theme.of(if tab == compare.tab { Role::Tab } else { Role::Dim });
             let blank = theme.of(Role::Text);
             let room = Rect { x: place.start, width: place.end - place.start, ..area };
@@ -321,37 +277,30 @@ impl App {
         }
     }
 
-    fn compare_body(&self, area: Rect, buf: &mut Buffer) {
-        let Some(compare) = &self.compare else { return };
-        let Some(made) = compare.made.as_ref().filter(|_| !area.is_empty()) else { return };
+    fn draw_body(&self, model: &Model, on_top: bool, area: Rect, buf: &mut Buffer) {
+        let compare = self;
+        let Some(computed) = model.computed().filter(|_| !area.is_empty()) else { return };
         match compare.tab {
-            Tab::Differences => tables::draw_differences(self, made, area, buf),
-            Tab::Paths => tables::draw_paths(self, made, area, buf),
-            Tab::Figures => tables::draw_figures(self, made, area, buf),
-            Tab::Timeline => timeline::draw(self, made, area, buf),
+            Tab::Differences => {
+                tables::draw_differences(self, model, on_top, (computed, area), buf)
+            }
+            Tab::Paths => tables::draw_paths(self, model, computed, area, buf),
+            Tab::Figures => tables::draw_figures(self, model, computed, area, buf),
+            Tab::Timeline => timeline::draw(self, model, computed, area, buf),
             Tab::Frames => {
-                self.compare_divider(area, buf);
-                frames::draw(self, area, buf);
+                divider(model, area, buf);
+                frames::draw(self, model, on_top, area, buf);
             }
             Tab::Content | Tab::Reasoning | Tab::Tools => {
-                self.compare_divider(area, buf);
-                self.compare_texts(area, buf);
+                divider(model, area, buf);
+                self.draw_texts(model, area, buf);
             }
         }
     }
 
-    pub(super) fn compare_divider(&self, area: Rect, buf: &mut Buffer) {
-        if area.width >= TWO_SIDES {
-            let x = halves(area, 0)[0].right();
-            for y in area.top()..area.bottom() {
-                buf.set_string(x, y, "│", self.theme.of(Role::Line));
-            }
-        }
-    }
-
-    fn compare_texts(&self, area: Rect, buf: &mut Buffer) {
-        let Some(compare) = &self.compare else { return };
-        let Some(texts) = compare.texts() else { return };
+    fn draw_texts(&self, model: &Model, area: Rect, buf: &mut Buffer) {
+        let compare = self;
+        let Some(texts) = compare.texts(model) else { return };
         for (side, half) in halves(area, compare.side).into_iter().enumerate() {
             let place = text_area(half);
             if half.is_empty() || place.is_empty() {
@@ -360,52 +309,109 @@ impl App {
             let doc = &texts.docs[side];
             if doc.text.is_empty() {
                 let said = match compare.tab {
-                    Tab::Content => "No content.",
-                    Tab::Reasoning => "No reasoning.",
-                    _ => "No tool calls.",
+                    Tab::Content => "No content",
+                    Tab::Reasoning => "No reasoning",
+                    _ => "No tool calls",
                 };
-                line::put(buf, place, &[(said, self.theme.of(Role::Dim))]);
+                line::put(buf, place, &[(said, model.theme().of(Role::Dim))]);
                 continue;
             }
             let top = compare.scrolls[side].top;
-            doc.draw_over(&self.theme, top, &texts.marks[side], place, buf);
+            doc.draw_over(model.theme(), top, &texts.marks[side], place, buf);
         }
     }
 
     /// Keeps what is shown inside what there is.
-    pub(in crate::tui) fn settle_compare(&mut self) {
-        let Some(areas) = self.compare_areas() else { return };
-        let Some(tab) = self.compare.as_ref().map(|c| c.tab) else { return };
-        if let Some(place) = frames_area(self, &areas) {
-            self.settle_frames(place);
+    pub(super) fn settle_all(&mut self, model: &Model) {
+        self.catch_up(model);
+        let Some(areas) = self.areas(model) else { return };
+        if let Some(place) = frames_area(self, model, &areas) {
+            self.settle_frames(model, place);
         }
-        let lens = lengths(self, &areas);
-        let list = tables::list(self, areas.body);
-        let Some(compare) = &mut self.compare else { return };
-        if tab == Tab::Differences {
-            compare.scrolls[0].reveal(compare.difference, usize::from(list.height), lens[0]);
+        let lens = lengths(self, model, &areas);
+        let list = tables::list(self, model, areas.body);
+        if self.tab == Tab::Differences {
+            self.scrolls[0].reveal(self.difference, usize::from(list.height), lens[0]);
             return;
         }
-        let height = usize::from(rows(tab, &areas).height);
-        for (scroll, len) in compare.scrolls.iter_mut().zip(lens) {
+        let height = usize::from(rows(self.tab, &areas).height);
+        for (scroll, len) in self.scrolls.iter_mut().zip(lens) {
             scroll.clamp(height, len);
+        }
+    }
+}
+
+fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
+    let theme = model.theme();
+    let computed = model.computed();
+    let (sign, text, role) = match computed {
+        None => ("●", "Waiting for both to begin".to_owned(), Role::Running),
+        // Of what still runs nothing is certain yet.
+        Some(computed) if model.comparison_runs() => {
+            let so_far = computed.comparison.differences.len() as u64;
+            ("●", format!("Both so far: {}", count(so_far, "difference")), Role::Running)
+        }
+        Some(computed) => {
+            // Two that failed alike, or were stopped, are alike and not well.
+            let well = |side| model.compared(side).is_some_and(|e| e.mark().2 == Role::Ok);
+            let (sign, role) = match computed.comparison.worst().unwrap_or(Severity::Info) {
+                Severity::Info if well(0) && well(1) => ("✔", Role::Ok),
+                worst => severity_sign(Some(worst)),
+            };
+            (sign, computed.comparison.verdict.clone(), role)
+        }
+    };
+    line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
+    let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
+    let mut wrap = Wrap::default();
+    wrap.update(&text, place.width.into());
+    let calm = matches!(role, Role::Ok | Role::Info);
+    let style = theme.of(if calm { Role::Text } else { role });
+    for row in 0..area.height {
+        let mut range = wrap.line(row.into(), text.len());
+        if row + 1 == area.height {
+            range.end = text.len();
+        }
+        let piece = line::fit(text[range].trim_end(), place.width.into());
+        line::put(buf, Rect { y: place.y + row, ..place }, &[(&piece, style)]);
+    }
+}
+
+/// That there are two requests, and what they differ in.
+fn draw_requests(model: &Model, area: Rect, buf: &mut Buffer) {
+    let Some(told) = model.compared_requests() else { return };
+    let theme = model.theme();
+    let label = "two requests: ";
+    let told = line::fit(told, usize::from(area.width).saturating_sub(label.len() + 4));
+    let area = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
+    let pieces = [(label, theme.of(Role::Label)), (told.as_str(), theme.of(Role::Text))];
+    line::put(buf, area, &pieces);
+}
+
+/// Draws the line between the sides.
+pub(super) fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.width >= TWO_SIDES {
+        let x = halves(area, 0)[0].right();
+        for y in area.top()..area.bottom() {
+            buf.set_string(x, y, "│", model.theme().of(Role::Line));
         }
     }
 }
 
 /// Who stands on a side, as far as there is room: the provider, the model, the dialect; of what
 /// does not fit what tells the sides apart.
-fn whom(app: &App, side: usize, room: usize) -> String {
-    let Some(exchange) = app.compared(side) else { return String::new() };
+fn whom(model: &Model, side: usize, room: usize) -> String {
+    let Some(exchange) = model.compared(side) else { return String::new() };
     let title = exchange.title();
-    let provider = exchange.seen.request.as_ref().map(|r| r.provider.as_str()).unwrap_or_default();
+    let provider =
+        exchange.inspection.request.as_ref().map(|r| r.provider.as_str()).unwrap_or_default();
     let provider = crate::text::preview(provider, 40);
-    let dialect = exchange.seen.spoken().unwrap_or_default();
+    let dialect = exchange.inspection.spoken().unwrap_or_default();
     let joined = |parts: &[&str]| {
         let some: Vec<_> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
         some.join(" · ")
     };
-    let same = app.compared(1 - side).is_some_and(|other| other.title() == title);
+    let same = model.compared(1 - side).is_some_and(|other| other.title() == title);
     let last = if same && !provider.is_empty() { provider.clone() } else { title.clone() };
     let all = [joined(&[&provider, &title, &dialect]), joined(&[&provider, &title])];
     let fits = all.into_iter().find(|t| t.width() <= room);

@@ -4,15 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Link, TWO_SIDES, halves};
+use super::{CompareScreen, Link, TWO_SIDES, halves};
 use crate::inspect::Severity;
 use crate::journal::Micros;
 use crate::text::group;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::pane::frames::{severity_sign, summary};
 use crate::tui::theme::Role;
-use crate::tui::widget::line;
+use crate::tui::widget::{line, moved};
 
 /// From this width on a half has room for the waits: both halves of 120 columns have it.
 const WITH_WAIT: u16 = 59;
@@ -24,13 +23,13 @@ pub(super) fn rows(area: Rect) -> Rect {
 
 /// When a frame was complete, counted from its request.
 fn since(exchange: &Exchange, frame: usize) -> Option<Micros> {
-    let at = exchange.seen.frame_at(frame)?;
+    let at = exchange.inspection.frame_at(frame)?;
     exchange.origin().map(|from| at.saturating_sub(from))
 }
 
 /// The last frame that was complete so long after its request; the first where none was.
 fn last_by(exchange: &Exchange, time: Micros) -> usize {
-    let (mut low, mut high) = (0, exchange.seen.frames().len());
+    let (mut low, mut high) = (0, exchange.inspection.frames().len());
     while low < high {
         let middle = low + (high - low) / 2;
         match since(exchange, middle) {
@@ -41,35 +40,30 @@ fn last_by(exchange: &Exchange, time: Micros) -> usize {
     low.saturating_sub(1)
 }
 
-impl App {
+impl CompareScreen {
     /// Moves a side's selection, and the other side with it.
-    pub(super) fn move_frame(&mut self, side: usize, by: isize) {
-        let len = self.compared(side).map_or(0, |e| e.seen.frames().len());
-        if let Some(compare) = &mut self.compare {
-            let to = compare.frames[side].saturating_add_signed(by);
-            compare.frames[side] = to.min(len.saturating_sub(1));
-            compare.follow = false;
-            compare.side = side;
-        }
-        self.link_frames();
+    pub(super) fn move_frame(&mut self, model: &Model, side: usize, by: isize) {
+        let len = model.compared(side).map_or(0, |e| e.inspection.frames().len());
+        self.frames[side] = moved(Some(self.frames[side]), by, len).unwrap_or(0);
+        self.follow = false;
+        self.side = side;
+        self.link_frames(model);
     }
 
     /// Brings the other side to where the active one is.
-    pub(super) fn link_frames(&mut self) {
-        let Some(side) = self.compare.as_ref().map(|c| c.side) else { return };
-        let to = self.compare.as_ref().and_then(|c| self.linked_frame(side, c.frames[side]));
-        if let (Some(compare), Some(to)) = (&mut self.compare, to) {
-            compare.frames[1 - side] = to;
+    pub(super) fn link_frames(&mut self, model: &Model) {
+        let side = self.side;
+        if let Some(to) = self.linked_frame(model, side, self.frames[side]) {
+            self.frames[1 - side] = to;
         }
     }
 
     /// The frame of the other side that belongs to a frame of this one.
-    pub(super) fn linked_frame(&self, side: usize, frame: usize) -> Option<usize> {
-        let link = self.compare.as_ref()?.link;
-        let (own, other) = (self.compared(side)?, self.compared(1 - side)?);
-        let last = other.seen.frames().len().saturating_sub(1);
+    pub(super) fn linked_frame(&self, model: &Model, side: usize, frame: usize) -> Option<usize> {
+        let (own, other) = (model.compared(side)?, model.compared(1 - side)?);
+        let last = other.inspection.frames().len().saturating_sub(1);
         let timed = since(own, frame).filter(|_| since(other, 0).is_some());
-        match (link, timed) {
+        match (self.link, timed) {
             (Link::Free, _) => None,
             (Link::Time, Some(time)) => Some(last_by(other, time)),
             // Where nobody measured the time only the number is left.
@@ -78,20 +72,19 @@ impl App {
     }
 
     /// Brings the selected frames into view: linked, on the same line of the screen.
-    pub(super) fn settle_frames(&mut self, area: Rect) {
+    pub(super) fn settle_frames(&mut self, model: &Model, area: Rect) {
         let height = usize::from(rows(area).height);
-        let lens = [0, 1].map(|s| self.compared(s).map_or(0, |e| e.seen.frames().len()));
-        let runs = self.compare_runs();
-        let Some(compare) = &mut self.compare else { return };
-        for (frame, len) in compare.frames.iter_mut().zip(lens) {
+        let lens = [0, 1].map(|s| model.compared(s).map_or(0, |e| e.inspection.frames().len()));
+        let runs = model.comparison_runs();
+        for (frame, len) in self.frames.iter_mut().zip(lens) {
             let last = len.saturating_sub(1);
-            *frame = if compare.follow && runs { last } else { (*frame).min(last) };
+            *frame = if self.follow && runs { last } else { (*frame).min(last) };
         }
-        let (side, frames) = (compare.side, compare.frames);
-        compare.tops[side].reveal(frames[side], height, lens[side]);
-        let row = frames[side].saturating_sub(compare.tops[side].top);
-        let other = &mut compare.tops[1 - side];
-        if compare.link != Link::Free {
+        let (side, frames) = (self.side, self.frames);
+        self.tops[side].reveal(frames[side], height, lens[side]);
+        let row = frames[side].saturating_sub(self.tops[side].top);
+        let other = &mut self.tops[1 - side];
+        if self.link != Link::Free {
             other.top = frames[1 - side].saturating_sub(row);
         }
         other.reveal(frames[1 - side], height, lens[1 - side]);
@@ -99,18 +92,24 @@ impl App {
 }
 
 /// Draws both tables.
-pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let Some(compare) = &app.compare else { return };
+pub(super) fn draw(
+    screen: &CompareScreen,
+    model: &Model,
+    on_top: bool,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let compare = screen;
     let mut formatted = 0;
     for (side, half) in halves(area, compare.side).into_iter().enumerate() {
-        let Some(exchange) = app.compared(side).filter(|_| !half.is_empty()) else { continue };
-        let len = exchange.seen.frames().len();
+        let Some(exchange) = model.compared(side).filter(|_| !half.is_empty()) else { continue };
+        let len = exchange.inspection.frames().len();
         if len == 0 {
-            let said = if exchange.is_running() { "Waiting …" } else { "No frames." };
+            let said = if exchange.is_running() { "Waiting …" } else { "No frames" };
             line::put(
                 buf,
                 half,
-                &[(" ", app.theme.of(Role::Text)), (said, app.theme.of(Role::Dim))],
+                &[(" ", model.theme().of(Role::Text)), (said, model.theme().of(Role::Dim))],
             );
             continue;
         }
@@ -121,7 +120,7 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
             wait: if timed && half.width >= WITH_WAIT { 8 } else { 0 },
         };
         let heads = columns.cells("#", "at", "Δ");
-        line::put(buf, half, &[(&format!("   {heads} preview"), app.theme.of(Role::Label))]);
+        line::put(buf, half, &[(&format!("   {heads} preview"), model.theme().of(Role::Label))]);
         let rows = rows(half);
         let top = compare.tops[side].top;
         let shown = top..(top + usize::from(rows.height)).min(len);
@@ -129,10 +128,11 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
         let marks = exchange.marks(shown.clone());
         for (row, index) in shown.enumerate() {
             let place = Rect { y: rows.y + row as u16, height: 1, ..rows };
-            draw_row(app, (side, exchange), index, marks[row], columns, place, buf);
+            let place = (place, on_top);
+            draw_row(screen, model, (side, exchange), (index, marks[row]), columns, place, buf);
         }
     }
-    app.frames.formatted(formatted);
+    model.rows_drawn().set(formatted);
 }
 
 /// The widths of the columns; 0 leaves a column out.
@@ -154,15 +154,15 @@ impl Columns {
 }
 
 fn draw_row(
-    app: &App,
+    screen: &CompareScreen,
+    model: &Model,
     (side, exchange): (usize, &Exchange),
-    index: usize,
-    mark: Option<Severity>,
+    (index, mark): (usize, Option<Severity>),
     columns: Columns,
-    area: Rect,
+    (area, on_top): (Rect, bool),
     buf: &mut Buffer,
 ) {
-    let theme = &app.theme;
+    let theme = model.theme();
     let at = since(exchange, index);
     let before = if index == 0 { Some(0) } else { since(exchange, index - 1) };
     let wait = at.zip(before).map(|(at, before)| line::wait(at.saturating_sub(before)));
@@ -171,7 +171,7 @@ fn draw_row(
         &at.map_or(String::new(), line::seconds),
         &wait.unwrap_or_default(),
     );
-    let Some(compare) = &app.compare else { return };
+    let compare = screen;
     let chosen = compare.frames[side] == index;
     let (sign, role) = severity_sign(mark);
     let mut pieces: Vec<(&str, Style)> = vec![
@@ -181,12 +181,11 @@ fn draw_row(
         (&cells, theme.of(Role::Dim)),
         (" ", theme.of(Role::Text)),
     ];
-    let told = summary(&exchange.seen, index);
+    let told = summary(&exchange.inspection, index);
     pieces.extend(told.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
-        let active =
-            (compare.side == side || area.width < TWO_SIDES / 2) && app.overlays.is_empty();
+        let active = (compare.side == side || area.width < TWO_SIDES / 2) && on_top;
         let bar = theme.of(if active { Role::Selected } else { Role::Unfocused });
         buf.set_style(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area }, bar);
     }

@@ -1,8 +1,7 @@
 //! Two exchanges side by side, in place of the panes: A and B of a comparison.
-//!
-//! What is compared is computed when entries have come, not when something is drawn, and while a
-//! stream runs not more often than [`PAUSE`] allows.
 
+mod actions;
+mod computed;
 mod draw;
 mod frames;
 mod pick;
@@ -10,35 +9,25 @@ mod requests;
 mod tables;
 mod texts;
 mod timeline;
-mod verbs;
 
-pub(super) use pick::Target;
+pub(super) use computed::{Computed, Key};
+pub(super) use pick::pick;
+pub(super) use requests::of_exchanges as differing_requests;
 
 use ratatui::layout::Rect;
 
 use self::texts::Texts;
-use super::App;
-use super::exchange::Exchange;
+use super::draw::is_too_small;
+use super::model::Model;
 use super::widget::wrap::Wrap;
 use super::widget::{Doc, Scroll};
-use crate::action::Pair;
-use crate::dialect::Channel;
-use crate::inspect::compare::{Amount, Comparison, Expect, compare};
-use crate::journal::{ExchangeId, Micros};
-
-/// The shortest time between two computations while a stream runs, for each [`MUCH`] bytes begun.
-const PAUSE: Micros = 250_000;
-const MUCH: u64 = 4 << 20;
-
-/// What the strip of figures takes before all else: it may have three rows only.
-const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "end"];
 
 /// Below this width one side is shown at a time.
 const TWO_SIDES: u16 = 60;
 
 /// What of the two is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tab {
+enum Tab {
     Differences,
     Frames,
     Content,
@@ -89,19 +78,9 @@ impl Link {
     }
 }
 
-/// Which exchange stands on a side: its number, and whether it came from the network.
-type Place = (ExchangeId, bool);
-
-/// The state of the comparison.
+/// How the comparison is looked at.
 #[derive(Debug)]
-pub(super) struct Compare {
-    places: [Place; 2],
-    /// What was sent, so that it can be sent again.
-    pair: Option<Box<Pair>>,
-    /// What the requests of these two differ in.
-    requests: Option<([Place; 2], Option<String>)>,
-    /// What the user expects; else it is guessed.
-    wanted: Option<Expect>,
+pub(super) struct CompareScreen {
     tab: Tab,
     link: Link,
     /// The side that keys scroll.
@@ -116,44 +95,13 @@ pub(super) struct Compare {
     scrolls: [Scroll; 2],
     /// The selected difference.
     difference: usize,
-    made: Option<Made>,
-    made_at: Micros,
+    /// Of which comparison it knows, and which computation of it.
+    knows: (u64, u64),
 }
 
-/// What was computed, and of what.
-#[derive(Debug)]
-struct Made {
-    of: Key,
-    comparison: Comparison,
-    /// The figures, those that differ first.
-    figures: Vec<usize>,
-    /// The same in the order in which the strip chooses from them: the clocks that tell most first.
-    strip: Vec<usize>,
-    /// The paths: those of one side, those that differ, the rest.
-    paths: Vec<usize>,
-    content: Texts,
-    reasoning: Texts,
-    tools: Texts,
-    /// What happened on both sides.
-    events: Vec<timeline::Event>,
-}
-
-/// What the computation depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key {
-    places: [Place; 2],
-    /// Bytes and reads, whether a head is there, whether it is over.
-    states: [(u64, usize, bool, bool); 2],
-    expect: Expect,
-}
-
-impl Compare {
-    fn new(places: [Place; 2], pair: Option<Box<Pair>>) -> Self {
+impl Default for CompareScreen {
+    fn default() -> Self {
         Self {
-            places,
-            pair,
-            requests: None,
-            wanted: None,
             tab: Tab::Differences,
             link: Link::Time,
             side: 0,
@@ -162,73 +110,7 @@ impl Compare {
             tops: [Scroll::default(); 2],
             scrolls: [Scroll::default(); 2],
             difference: 0,
-            made: None,
-            made_at: 0,
-        }
-    }
-
-    /// Whether two requests were sent, and not one to two places.
-    fn apart(&self) -> bool {
-        self.pair.as_ref().is_some_and(|p| p.apart)
-    }
-
-    /// What the two requests differ in, where they are two.
-    fn requests(&self) -> Option<&str> {
-        self.requests.as_ref()?.1.as_deref()
-    }
-
-    fn texts(&self) -> Option<&Texts> {
-        let made = self.made.as_ref()?;
-        match self.tab {
-            Tab::Content => Some(&made.content),
-            Tab::Reasoning => Some(&made.reasoning),
-            Tab::Tools => Some(&made.tools),
-            _ => None,
-        }
-    }
-}
-
-impl Made {
-    fn new(of: Key, a: &Exchange, b: &Exchange) -> Self {
-        let comparison = compare(&a.seen, &b.seen, of.expect);
-        let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
-        figures.retain(|i| comparison.figures[*i].values != [Amount::None, Amount::None]);
-        // What differs comes first, in the order of the table; while something runs nothing jumps.
-        if !a.is_running() && !b.is_running() {
-            figures.sort_by_key(|i| {
-                let [a, b] = &comparison.figures[*i].values;
-                a == b
-            });
-        }
-        let mut strip = figures.clone();
-        strip.sort_by_key(|i| {
-            let name = comparison.figures[*i].name;
-            CLOCKS.iter().position(|c| *c == name).unwrap_or(CLOCKS.len())
-        });
-        let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
-        paths.sort_by_key(|i| match comparison.paths[*i].counts {
-            [_, 0] | [0, _] => 0,
-            [a, b] if a != b => 1,
-            _ => 2,
-        });
-        // Two answers of their own differ everywhere: marks would say nothing.
-        let marked = of.expect == Expect::Same;
-        let text = |channel| {
-            let of = |e: &Exchange| -> String {
-                e.seen.answer().texts(channel).map(|(_, text)| text).collect()
-            };
-            Texts::new([of(a), of(b)], marked)
-        };
-        Self {
-            of,
-            figures,
-            strip,
-            paths,
-            content: text(Channel::Content),
-            reasoning: text(Channel::Reasoning),
-            tools: Texts::new([texts::tools(a), texts::tools(b)], marked),
-            events: timeline::events(a, b),
-            comparison,
+            knows: (0, 0),
         }
     }
 }
@@ -244,7 +126,6 @@ struct Areas {
     figures: Rect,
     tabs: Rect,
     body: Rect,
-    footer: Rect,
 }
 
 /// The two columns of a place, and the line between them. Where there is room for one only, it is
@@ -260,76 +141,54 @@ fn halves(area: Rect, side: usize) -> [Rect; 2] {
     [Rect { width: left, ..area }, Rect { x, width: area.right().saturating_sub(x), ..area }]
 }
 
-impl App {
-    /// The exchange of a side, once its first entry has come.
-    fn compared(&self, side: usize) -> Option<&Exchange> {
-        let (id, live) = *self.compare.as_ref()?.places.get(side)?;
-        self.exchanges.iter().rfind(|e| e.id == id && e.live == live)
+impl CompareScreen {
+    /// The texts of the tab, where it shows two.
+    fn texts<'a>(&self, model: &'a Model) -> Option<&'a Texts> {
+        let computed = model.computed()?;
+        match self.tab {
+            Tab::Content => Some(&computed.content),
+            Tab::Reasoning => Some(&computed.reasoning),
+            Tab::Tools => Some(&computed.tools),
+            _ => None,
+        }
     }
 
-    /// Whether a side can still change.
-    fn compare_runs(&self) -> bool {
-        (0..2).any(|side| match self.compared(side) {
-            Some(exchange) => exchange.is_running(),
-            None => self.sending,
-        })
+    /// How many differences there are.
+    fn differences(model: &Model) -> usize {
+        model.computed().map_or(0, |c| c.comparison.differences.len())
     }
 
-    /// Compares again, if something has changed and it is time.
-    pub(super) fn refresh_compare(&mut self) {
-        let (Some(compare), Some(a), Some(b)) = (&self.compare, self.compared(0), self.compared(1))
-        else {
+    /// Another comparison, or another computation of it: what was selected may be gone.
+    fn catch_up(&mut self, model: &Model) {
+        let Some(state) = model.comparison_state() else { return };
+        if self.knows == state.revisions {
             return;
-        };
-        let state = |e: &Exchange| {
-            let seen = &e.seen;
-            (seen.wire_len(), seen.reads().len(), seen.head.is_some(), seen.is_over())
-        };
-        // Two requests have two answers, whatever model gives them.
-        let apart = compare.apart();
-        let guess = || if apart { Expect::Different } else { Expect::guess(&a.seen, &b.seen) };
-        let expect = compare.wanted.unwrap_or_else(guess);
-        let key = Key { places: compare.places, states: [state(a), state(b)], expect };
-        let over = !a.is_running() && !b.is_running();
-        if let Some(made) = &compare.made {
-            let bytes = a.seen.wire_len() + b.seen.wire_len();
-            let asked = (made.of.places, made.of.expect) != (key.places, key.expect);
-            let due = self.now >= compare.made_at + PAUSE * (1 + bytes / MUCH);
-            if made.of == key || !(asked || over || due) {
-                return;
+        }
+        if self.knows.0 != state.revisions.0 {
+            let before = std::mem::take(self);
+            // Sent again, it is looked at as before.
+            if state.again {
+                (self.tab, self.link) = (before.tab, before.link);
             }
         }
-        let made = Made::new(key, a, b);
-        let now = self.now;
-        // Long bodies are looked through once, not with each piece of an answer.
-        let known = compare.requests.as_ref().is_some_and(|r| r.0 == key.places);
-        let requests = (!known).then(|| requests::of_exchanges(a, b, apart));
-        if let Some(compare) = &mut self.compare {
-            if let Some(requests) = requests {
-                compare.requests = Some((key.places, requests));
-            }
-            let last = made.comparison.differences.len().saturating_sub(1);
-            compare.difference = compare.difference.min(last);
-            compare.made = Some(made);
-            compare.made_at = now;
-            // What nobody scrolled shows the gravest difference once all is there.
-            if over && compare.follow {
-                self.go_to_difference();
-            }
+        self.knows = state.revisions;
+        self.difference = self.difference.min(Self::differences(model).saturating_sub(1));
+        // What nobody scrolled shows the gravest difference once all is there.
+        if state.over && self.follow {
+            self.go_to_difference(model);
         }
     }
 
     /// Where everything stands; `None` where the screen is too small.
-    fn compare_areas(&self) -> Option<Areas> {
-        let screen = self.size;
-        if screen.width < super::layout::MIN.0 || screen.height < super::layout::MIN.1 {
+    fn areas(&self, model: &Model) -> Option<Areas> {
+        let screen = model.size();
+        if is_too_small(screen) {
             return None;
         }
-        let made = self.compare.as_ref().and_then(|c| c.made.as_ref());
         let mut wrap = Wrap::default();
         // While a stream runs nothing shall jump.
-        if let Some(made) = made.filter(|_| !self.compare_runs()) {
-            wrap.update(&made.comparison.verdict, usize::from(screen.width) - 4);
+        if let Some(computed) = model.computed().filter(|_| !model.comparison_runs()) {
+            wrap.update(&computed.comparison.verdict, usize::from(screen.width) - 4);
         }
         let room = match screen.height {
             0..18 => 1,
@@ -353,20 +212,18 @@ impl App {
         };
         let title = take(1);
         let verdict = take((wrap.len() as u16).clamp(1, room));
-        let requests = self.compare.as_ref().and_then(Compare::requests);
-        let requests = take(u16::from(requests.is_some() && screen.height >= 14));
+        let requests = model.compared_requests().is_some() && screen.height >= 14;
+        let requests = take(u16::from(requests));
         let sides = take(1);
         let figures = take(figures);
         let tabs = take(1);
         let body = Rect { height: rest.height.saturating_sub(1), ..rest };
-        let footer = Rect { y: body.bottom(), height: 1, ..rest };
-        Some(Areas { title, verdict, requests, sides, figures, tabs, body, footer })
+        Some(Areas { title, verdict, requests, sides, figures, tabs, body })
     }
 
     /// What the selected difference says, whole.
-    fn compare_detail(&self) -> Option<Doc> {
-        let compare = self.compare.as_ref()?;
-        let made = compare.made.as_ref()?;
-        made.comparison.differences.get(compare.difference).map(tables::detail)
+    fn detail(&self, model: &Model) -> Option<Doc> {
+        let computed = model.computed()?;
+        computed.comparison.differences.get(self.difference).map(tables::detail)
     }
 }

@@ -6,7 +6,7 @@ use crate::action::Draft;
 use crate::dialect::{self, request::are_alike};
 use crate::journal::Request;
 use crate::text::{group, preview};
-use crate::tui::exchange::Exchange;
+use crate::tui::model::Exchange;
 
 /// How many names of members or headers are told.
 const NAMES: usize = 3;
@@ -51,8 +51,8 @@ pub(super) fn of_drafts(a: &Draft, b: &Draft) -> String {
 /// What tells the requests of two exchanges apart, beyond the provider and the model: nothing where
 /// they are one request in two places, or were written for two dialects. Of two that were chosen as
 /// two (`apart`) everything is told.
-pub(super) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> Option<String> {
-    let (x, y) = (a.seen.request.as_ref()?, b.seen.request.as_ref()?);
+pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> Option<String> {
+    let (x, y) = (a.inspection.request.as_ref()?, b.inspection.request.as_ref()?);
     let speaks = |r: &Request| dialect::find(&r.dialect);
     let alike = match (speaks(x), speaks(y)) {
         (Some(x), Some(y)) => are_alike(x, y),

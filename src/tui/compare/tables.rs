@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::Made;
+use super::{CompareScreen, Computed};
 use crate::inspect::compare::{Difference, Expect, PathCount};
 use crate::report::{cell, difference};
 use crate::text::{Newlines, group, visible};
-use crate::tui::App;
+use crate::tui::model::Model;
 use crate::tui::pane::frames::severity_sign;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, line};
@@ -32,10 +32,10 @@ pub(super) struct Parts {
 }
 
 /// Where the parts stand.
-pub(super) fn parts(app: &App, body: Rect) -> Parts {
-    let detail = app.compare_detail().map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
-    let made = app.compare.as_ref().and_then(|c| c.made.as_ref());
-    let differences = made.map_or(0, |m| m.comparison.differences.len());
+pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> Parts {
+    let detail = screen.detail(model).map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
+    let computed = model.computed();
+    let differences = computed.map_or(0, |m| m.comparison.differences.len());
     let rows = differences.max(1) as u16;
     // Each part but the first has a line above it. Where nothing differs there is room for frames.
     let (list, detail) = if differences == 0 {
@@ -56,8 +56,8 @@ pub(super) fn parts(app: &App, body: Rect) -> Parts {
 }
 
 /// Where the list of differences stands.
-pub(super) fn list(app: &App, body: Rect) -> Rect {
-    parts(app, body).list
+pub(super) fn list(screen: &CompareScreen, model: &Model, body: Rect) -> Rect {
+    parts(screen, model, body).list
 }
 
 /// The frames that show a difference, in words; empty where there are none.
@@ -88,24 +88,30 @@ pub(super) fn detail(d: &Difference) -> Doc {
     doc
 }
 
-pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buffer) {
-    let Some(compare) = &app.compare else { return };
-    let theme = &app.theme;
+pub(super) fn draw_differences(
+    screen: &CompareScreen,
+    model: &Model,
+    on_top: bool,
+    (computed, body): (&Computed, Rect),
+    buf: &mut Buffer,
+) {
+    let compare = screen;
+    let theme = model.theme();
     let (text, dim) = (theme.of(Role::Text), theme.of(Role::Dim));
-    let differences = &made.comparison.differences;
+    let differences = &computed.comparison.differences;
     if differences.is_empty() {
-        let said = match made.comparison.expect {
-            _ if app.compare_runs() => "Most is certain only when both are over.",
-            Expect::Same => "No difference that matters.",
-            Expect::Different => "Two streams of their own: they end alike and are of one kind.",
+        let said = match computed.comparison.expect {
+            _ if model.comparison_runs() => "Most is certain only when both are over",
+            Expect::Same => "No difference that matters",
+            Expect::Different => "Independent streams: they end alike and are of one kind",
         };
         let said = line::fit(said, usize::from(body.width).saturating_sub(2));
         line::put(buf, body, &[("  ", text), (&said, dim)]);
-        draw_below(app, parts(app, body).frames, buf);
+        draw_below(screen, model, on_top, parts(screen, model, body).frames, buf);
         return;
     }
-    let Parts { list: area, detail: rest, frames } = parts(app, body);
-    draw_below(app, frames, buf);
+    let Parts { list: area, detail: rest, frames } = parts(screen, model, body);
+    draw_below(screen, model, on_top, frames, buf);
     let widest = differences.iter().map(|d| d.code.name().len()).max().unwrap_or(0);
     let code_width = widest.min(usize::from(area.width / 2));
     let top = compare.scrolls[0].top;
@@ -129,7 +135,7 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
             buf.set_style(bar, theme.of(Role::Selected));
         }
     }
-    if let Some(doc) = app.compare_detail().filter(|_| rest.height > 1) {
+    if let Some(doc) = screen.detail(model).filter(|_| rest.height > 1) {
         let rule = "─".repeat(rest.width.into());
         line::put(buf, Rect { height: 1, ..rest }, &[(&rule, theme.of(Role::Line))]);
         let (y, height) = (rest.y + 1, rest.height - 1);
@@ -139,14 +145,14 @@ pub(super) fn draw_differences(app: &App, made: &Made, body: Rect, buf: &mut Buf
 }
 
 /// The frames of both sides below the differences.
-fn draw_below(app: &App, area: Rect, buf: &mut Buffer) {
+fn draw_below(screen: &CompareScreen, model: &Model, on_top: bool, area: Rect, buf: &mut Buffer) {
     if area.height < 3 {
         return;
     }
-    app.compare_divider(below(area), buf);
+    super::draw::divider(model, below(area), buf);
     let rule = "─".repeat(area.width.into());
-    line::put(buf, Rect { height: 1, ..area }, &[(&rule, app.theme.of(Role::Line))]);
-    super::frames::draw(app, below(area), buf);
+    line::put(buf, Rect { height: 1, ..area }, &[(&rule, model.theme().of(Role::Line))]);
+    super::frames::draw(screen, model, on_top, below(area), buf);
 }
 
 /// The place of the frames under the line that parts them from the differences.
@@ -174,7 +180,7 @@ fn columns(width: u16) -> [usize; 3] {
     [name, value, (width - name).saturating_sub(2 * value + 2).min(14)]
 }
 
-fn figure_heads(app: &App, area: Rect, buf: &mut Buffer) {
+fn figure_heads(model: &Model, area: Rect, buf: &mut Buffer) {
     let [name, value, delta] = columns(area.width);
     let heads = format!(
         " {:name$} {} {} {}",
@@ -183,87 +189,106 @@ fn figure_heads(app: &App, area: Rect, buf: &mut Buffer) {
         right("B", value),
         right("B − A", delta)
     );
-    line::put(buf, area, &[(&heads, app.theme.of(Role::Label))]);
+    line::put(buf, area, &[(&heads, model.theme().of(Role::Label))]);
 }
 
-fn draw_figure(app: &App, made: &Made, which: Option<&usize>, area: Rect, buf: &mut Buffer) {
-    let Some(figure) = which.and_then(|i| made.comparison.figures.get(*i)) else {
+fn draw_figure(
+    model: &Model,
+    computed: &Computed,
+    which: Option<&usize>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let Some(figure) = which.and_then(|i| computed.comparison.figures.get(*i)) else {
         return;
     };
     let [name, value, delta] = columns(area.width);
     let [a, b] = &figure.values;
     let (x, y) = (right(&cell(a), value), right(&cell(b), value));
-    let style = app.theme.of(if a == b { Role::Dim } else { Role::Text });
+    let style = model.theme().of(if a == b { Role::Dim } else { Role::Text });
     let label = line::fit(figure.name, name);
     line::put(
         buf,
         area,
         &[
-            (&format!(" {label:name$} "), app.theme.of(Role::Label)),
+            (&format!(" {label:name$} "), model.theme().of(Role::Label)),
             (&format!("{x} {y} "), style),
-            (&right(&difference(a, b), delta), app.theme.of(Role::Number)),
+            (&right(&difference(a, b), delta), model.theme().of(Role::Number)),
         ],
     );
 }
 
 /// The figures that tell most, as many as there is room for, in columns and in the table's order.
-pub(super) fn draw_strip(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw_strip(model: &Model, computed: &Computed, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
         return;
     }
     let columns = (area.width / STRIP).max(1);
     let width = area.width / columns;
     let rows = area.height - 1;
-    let room = usize::from(columns * rows).min(made.strip.len());
-    let mut shown = made.strip[..room].to_vec();
+    let room = usize::from(columns * rows).min(computed.strip.len());
+    let mut shown = computed.strip[..room].to_vec();
     shown.sort_unstable();
     for column in 0..columns {
         if usize::from(column * rows) >= shown.len() {
             break;
         }
         let place = Rect { x: area.x + column * width, width, height: 1, ..area };
-        figure_heads(app, place, buf);
+        figure_heads(model, place, buf);
         for row in 0..rows {
             let place = Rect { y: area.y + 1 + row, ..place };
             let which = shown.get(usize::from(column * rows + row));
-            draw_figure(app, made, which, place, buf);
+            draw_figure(model, computed, which, place, buf);
         }
     }
 }
 
 /// All figures, one below the other.
-pub(super) fn draw_figures(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
-    let Some(compare) = &app.compare else { return };
+pub(super) fn draw_figures(
+    screen: &CompareScreen,
+    model: &Model,
+    computed: &Computed,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let compare = screen;
     let area = Rect { width: area.width.min(90), ..area };
-    figure_heads(app, Rect { height: area.height.min(1), ..area }, buf);
+    figure_heads(model, Rect { height: area.height.min(1), ..area }, buf);
     for row in 1..area.height {
         let place = Rect { y: area.y + row, height: 1, ..area };
         let which = compare.scrolls[0].top + usize::from(row) - 1;
-        draw_figure(app, made, made.figures.get(which), place, buf);
+        draw_figure(model, computed, computed.figures.get(which), place, buf);
     }
 }
 
 /// The shape tables merged.
-pub(super) fn draw_paths(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
-    let Some(compare) = &app.compare else { return };
-    let theme = &app.theme;
-    if made.paths.is_empty() {
+pub(super) fn draw_paths(
+    screen: &CompareScreen,
+    model: &Model,
+    computed: &Computed,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let compare = screen;
+    let theme = model.theme();
+    if computed.paths.is_empty() {
         let dim = theme.of(Role::Dim);
-        line::put(buf, area, &[("  ", dim), ("Neither body has JSON.", dim)]);
+        line::put(buf, area, &[("  ", dim), ("Neither body has JSON", dim)]);
         return;
     }
     let count = if area.width < 60 { 7 } else { 10 };
     let told = if area.width < 60 { 7 } else { 11 };
     // The counts stand beside the paths, not at the far edge.
-    let widest = made.comparison.paths.iter().map(|p| p.path.width()).max().unwrap_or(0);
+    let widest = computed.comparison.paths.iter().map(|p| p.path.width()).max().unwrap_or(0);
     let path = usize::from(area.width).saturating_sub(2 * count + told + 5).min(widest.max(4));
     let heads = format!(" {:path$} {} {}", "path", right("A", count), right("B", count));
     line::put(buf, Rect { height: 1, ..area }, &[(&heads, theme.of(Role::Label))]);
     let top = compare.scrolls[0].top;
     let rows = usize::from(area.height).saturating_sub(1);
-    let shown = made.paths.iter().skip(top).take(rows);
+    let shown = computed.paths.iter().skip(top).take(rows);
     for (row, i) in shown.enumerate() {
-        let Some(PathCount { path: name, counts: [a, b] }) = made.comparison.paths.get(*i) else {
+        let Some(PathCount { path: name, counts: [a, b] }) = computed.comparison.paths.get(*i)
+        else {
             continue;
         };
         let name = line::fit_middle(&visible(name, Newlines::Show), path);

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
-use super::super::exchange::Exchange;
-use super::super::theme::Role;
-use super::super::widget::text::Mark;
-use super::super::widget::{Doc, json};
 use crate::dialect::Channel;
 use crate::inspect::Delta;
+use crate::tui::model::Exchange;
+use crate::tui::theme::Role;
+use crate::tui::widget::text::Mark;
+use crate::tui::widget::{Doc, json};
 
 /// Beyond so many words between the common beginning and the common end, all of it is marked: the
 /// cost of finding out more grows with the square.
@@ -17,7 +17,7 @@ const MAX_WORDS: usize = 6000;
 
 /// Two texts, and what differs.
 #[derive(Debug)]
-pub(super) struct Texts {
+pub(in crate::tui) struct Texts {
     pub(super) docs: [Doc; 2],
     pub(super) marks: [Vec<Mark>; 2],
     /// Where each difference begins, in both.
@@ -112,7 +112,7 @@ fn words(text: &str) -> Option<Vec<&str>> {
 
 /// The frame that brought byte `at` of a channel's text, choice after choice.
 pub(super) fn frame_at(exchange: &Exchange, channel: Channel, at: usize) -> Option<usize> {
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let mut before = 0;
     for (choice, text) in answer.texts(channel) {
         if at < before + text.len() {
@@ -125,7 +125,7 @@ pub(super) fn frame_at(exchange: &Exchange, channel: Channel, at: usize) -> Opti
 
 /// Where a channel's text stood when a frame was there: the beginning of what came last.
 pub(super) fn place_of(exchange: &Exchange, channel: Channel, frame: usize) -> usize {
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let deltas = answer.deltas();
     let upto = deltas.partition_point(|d| d.frame as usize <= frame);
     let own = |d: &&Delta| d.channel == channel && !d.duplicate;
@@ -137,7 +137,7 @@ pub(super) fn place_of(exchange: &Exchange, channel: Channel, frame: usize) -> u
 /// The tool calls of an exchange as a text.
 pub(super) fn tools(exchange: &Exchange) -> String {
     let mut out = String::new();
-    for (i, tool) in exchange.seen.answer().tools().iter().enumerate() {
+    for (i, tool) in exchange.inspection.answer().tools().iter().enumerate() {
         let choice = match tool.choice {
             0 => String::new(),
             n => format!(" of choice {n}"),

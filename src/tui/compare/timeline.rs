@@ -4,10 +4,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Made, TWO_SIDES, halves};
+use super::{CompareScreen, Computed, TWO_SIDES, halves};
 use crate::text::{Newlines, group, visible};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::pane::frames::severity_sign;
 use crate::tui::pane::timeline_bar;
 use crate::tui::theme::Role;
@@ -31,11 +30,11 @@ pub(super) struct Event {
 pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
     let mut events = Vec::new();
     for (side, exchange) in [a, b].into_iter().enumerate() {
-        let seen = &exchange.seen;
+        let inspection = &exchange.inspection;
         let since = |at: Option<u64>| Some(at?.saturating_sub(exchange.origin()?));
-        let head = seen.head.as_ref().map_or(String::new(), |h| h.status.to_string());
-        let end = seen.reason().map_or(String::new(), |r| r.name().to_owned());
-        for (name, at) in seen.timing.moments() {
+        let head = inspection.head.as_ref().map_or(String::new(), |h| h.status.to_string());
+        let end = inspection.reason().map_or(String::new(), |r| r.name().to_owned());
+        for (name, at) in inspection.timing.moments() {
             let message = match name {
                 "head" => head.clone(),
                 "end" => end.clone(),
@@ -47,8 +46,8 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
             }
         }
         for of in exchange.story().iter() {
-            let finding = &seen.findings()[of.findings[0]];
-            let times = match seen.times(of) {
+            let finding = &inspection.findings()[of.findings[0]];
+            let times = match inspection.times(of) {
                 0 | 1 => String::new(),
                 n => format!(" ×{}", group(n)),
             };
@@ -74,13 +73,19 @@ pub(super) fn list(area: Rect) -> Rect {
 }
 
 /// Draws the list: each side's in its half, so that one can be read against the other.
-fn draw_events(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
-    let Some(compare) = &app.compare else { return };
-    let theme = &app.theme;
+fn draw_events(
+    screen: &CompareScreen,
+    model: &Model,
+    computed: &Computed,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let compare = screen;
+    let theme = model.theme();
     let two = area.width >= TWO_SIDES;
     let right = Rect { x: area.x + TIME, width: area.width.saturating_sub(TIME), ..area };
     let sides = if two { halves(right, 0) } else { [right; 2] };
-    let shown = made.events.iter().skip(compare.scrolls[0].top).take(area.height.into());
+    let shown = computed.events.iter().skip(compare.scrolls[0].top).take(area.height.into());
     for (y, event) in (area.y..).zip(shown) {
         let at = event.at.map_or(String::new(), line::seconds);
         let place = Rect { y, height: 1, ..area };
@@ -107,7 +112,8 @@ fn draw_events(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
         ];
         line::put(buf, place, &pieces);
     }
-    let below = made.events.len().saturating_sub(compare.scrolls[0].top + usize::from(area.height));
+    let below =
+        computed.events.len().saturating_sub(compare.scrolls[0].top + usize::from(area.height));
     if below > 0 && area.height > 1 {
         let last = Rect { y: area.bottom() - 1, height: 1, ..area };
         line::put_right(buf, last, &[(&format!(" ↓ {below} more "), theme.of(Role::Dim))]);
@@ -115,22 +121,28 @@ fn draw_events(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
 }
 
 /// How long a side took so far, in microseconds; of what nobody measured, its bytes.
-fn span(app: &App, exchange: &Exchange) -> (bool, u64) {
+fn span(model: &Model, exchange: &Exchange) -> (bool, u64) {
     match exchange.origin() {
         Some(from) => {
-            let now = exchange.is_running().then_some(app.now);
-            let end = exchange.seen.timing.end.or(now).or(exchange.last);
+            let now = exchange.is_running().then_some(model.now());
+            let end = exchange.inspection.timing.end.or(now).or(exchange.last);
             (true, end.unwrap_or(from).saturating_sub(from).max(1))
         }
-        None => (false, (exchange.seen.body().len() as u64).max(1)),
+        None => (false, (exchange.inspection.body().len() as u64).max(1)),
     }
 }
 
 /// Draws both bars, the moments below each, the scale, and the list.
-pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
-    let (Some(a), Some(b)) = (app.compared(0), app.compared(1)) else { return };
-    draw_events(app, made, list(area), buf);
-    let spans = [span(app, a), span(app, b)];
+pub(super) fn draw(
+    screen: &CompareScreen,
+    model: &Model,
+    computed: &Computed,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (Some(a), Some(b)) = (model.compared(0), model.compared(1)) else { return };
+    draw_events(screen, model, computed, list(area), buf);
+    let spans = [span(model, a), span(model, b)];
     let common = spans[0].0 == spans[1].0;
     let longest = spans[0].1.max(spans[1].1);
     let room = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
@@ -148,11 +160,11 @@ pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
         if bar.is_empty() {
             return;
         }
-        line::put(buf, Rect { x: area.x + 1, ..bar }, &[(name, app.theme.of(Role::Title))]);
-        timeline_bar::draw(app, exchange, Rect { width: width(span), ..bar }, buf);
-        let scale = timeline_bar::Scale::new(exchange, app.now, width(span));
+        line::put(buf, Rect { x: area.x + 1, ..bar }, &[(name, model.theme().of(Role::Title))]);
+        timeline_bar::draw(model, exchange, Rect { width: width(span), ..bar }, buf);
+        let scale = timeline_bar::Scale::new(exchange, model.now(), width(span));
         if let Some(scale) = scale.filter(|s| s.timed && !row(y + 1).is_empty()) {
-            timeline_bar::draw_moments(app, exchange, scale, row(y + 1), buf);
+            timeline_bar::draw_moments(model, exchange, scale, row(y + 1), buf);
         }
         y += step;
     }
@@ -160,11 +172,11 @@ pub(super) fn draw(app: &App, made: &Made, area: Rect, buf: &mut Buffer) {
     if scale.is_empty() {
         return;
     }
-    let dim = app.theme.of(Role::Dim);
+    let dim = model.theme().of(Role::Dim);
     let told = match (common, spans[0].0) {
         (true, true) => format!("both to one scale: the width is {} s", line::seconds(longest)),
         (true, false) => {
-            format!("nobody measured the time: {} bytes wide", group(longest))
+            format!("No timestamps: drawn by byte offset, {} bytes wide", group(longest))
         }
         (false, _) => "only one of the two was measured: each has a scale of its own".to_owned(),
     };

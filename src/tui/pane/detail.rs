@@ -5,25 +5,36 @@ use std::cell::RefCell;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Pane, PaneId, after_title, header, inner, tab_places, tabs};
+use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
 use crate::action::{Action, Context};
 use crate::json::{Tape, line_column};
 use crate::text::{Newlines, group, visible_bytes};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
-use crate::tui::theme::Role;
+use crate::tui::model::{Exchange, Model};
+use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{Doc, Scroll, json, line};
 
-/// The pane's row in the table.
-pub(crate) const PANE: Pane = Pane {
-    title: "Bytes",
+/// The pane's name in the program.
+pub(crate) const ID: PaneId = PaneId("detail");
+
+static SPEC: Spec = Spec {
+    id: ID,
+    title: ("Bytes", "Bytes"),
     context: Context::Detail,
+    place: Place::Right(27),
+    go: Some(Action::PaneDetail),
     footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],
-    draw,
-    act,
-    click,
-    wheel,
-    settle,
+    // Tabs and the hex view are reached from the frames, too: that is where one looks.
+    everywhere: &[(Action::NextTab, false), (Action::PreviousTab, false), (Action::Hex, false)],
+    copies: &[Copyable {
+        name: "json",
+        about: "the selected frame's payload",
+        text: |model| {
+            let exchange = model.exchange()?;
+            let (number, frame) = exchange.selected_frame()?;
+            let name = format!("payload of frame {}", group(u64::from(number)));
+            Some((name, frame.data(exchange.inspection.body())?.into_owned()))
+        },
+    }],
 };
 
 /// How much of a frame is laid out as text; the rest is told, and is in the hex view.
@@ -32,11 +43,10 @@ const MAX_LAID_OUT: usize = 1 << 20;
 const TABS: [&str; 3] = ["Raw", "JSON", "Reads"];
 const RAW: usize = 0;
 const JSON: usize = 1;
-const READS: usize = 2;
 
 /// Tab, place and cache.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct DetailPane {
     tab: usize,
     hex: bool,
     scroll: Scroll,
@@ -48,37 +58,8 @@ pub(crate) struct State {
 /// What a laid-out frame depends on.
 type Key = (usize, u32, usize, u64);
 
-impl State {
-    /// Another exchange is shown.
-    pub(crate) fn restart(&mut self) {
-        self.scroll = Scroll::default();
-        *self.cache.borrow_mut() = None;
-    }
-}
-
 fn names() -> Vec<String> {
     TABS.iter().map(|t| (*t).to_owned()).collect()
-}
-
-/// Hands the laid-out frame to `use_it`.
-fn with_doc<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&Doc) -> T) -> Option<T> {
-    let number = exchange.frame?;
-    let frame = exchange.seen.frames().get(number as usize)?;
-    let key = (app.shown, number, app.detail.tab, frame.len);
-    let mut cache = app.detail.cache.borrow_mut();
-    if cache.as_ref().is_none_or(|c| c.0 != key) {
-        let doc = match app.detail.tab {
-            RAW => raw(exchange, number as usize),
-            JSON => pretty(exchange, number as usize),
-            _ => reads(exchange, number as usize),
-        };
-        *cache = Some((key, doc));
-    }
-    cache.as_ref().map(|c| use_it(&c.1))
-}
-
-fn hex_shown(app: &App) -> bool {
-    app.detail.hex && app.detail.tab == RAW
 }
 
 /// Bytes in a row of the hex view.
@@ -91,113 +72,157 @@ fn per_row(width: u16) -> usize {
     }
 }
 
-fn len(app: &App, width: u16) -> usize {
-    let Some(exchange) = app.exchange() else { return 0 };
-    if hex_shown(app) {
-        let frame = exchange.frame.and_then(|f| exchange.seen.frames().get(f as usize));
-        return frame.map_or(0, |f| (f.len as usize).div_ceil(per_row(width)));
-    }
-    with_doc(app, exchange, |doc| doc.lines(width)).unwrap_or(0)
-}
-
 fn text_area(area: Rect) -> Rect {
     let area = inner(area);
     Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }
 }
 
-fn settle(app: &mut App, area: Rect) {
-    let frame = app.exchange().and_then(|e| e.frame).unwrap_or(u32::MAX);
-    let of = (app.shown, frame, app.detail.tab, app.detail.hex);
-    if app.detail.of != Some(of) {
-        app.detail.of = Some(of);
-        app.detail.scroll = Scroll::default();
+impl DetailPane {
+    /// Hands the laid-out frame to `use_it`.
+    fn with_doc<T>(
+        &self,
+        model: &Model,
+        exchange: &Exchange,
+        use_it: impl FnOnce(&Doc) -> T,
+    ) -> Option<T> {
+        let (number, frame) = exchange.selected_frame()?;
+        let key = (model.shown(), number, self.tab, frame.len);
+        let mut cache = self.cache.borrow_mut();
+        if cache.as_ref().is_none_or(|c| c.0 != key) {
+            let doc = match self.tab {
+                RAW => raw(exchange, number as usize),
+                JSON => pretty(exchange, number as usize),
+                _ => reads(exchange, number as usize),
+            };
+            *cache = Some((key, doc));
+        }
+        cache.as_ref().map(|c| use_it(&c.1))
     }
-    // Laying out a frame only to know its length can wait until somebody scrolled.
-    if app.detail.scroll.top > 0 {
-        let area = text_area(area);
-        let len = len(app, area.width);
-        app.detail.scroll.clamp(usize::from(area.height), len);
+
+    fn shows_hex(&self) -> bool {
+        self.hex && self.tab == RAW
+    }
+
+    fn len(&self, model: &Model, width: u16) -> usize {
+        let Some(exchange) = model.exchange() else { return 0 };
+        if self.shows_hex() {
+            let frame = exchange.selected_frame();
+            return frame.map_or(0, |(_, f)| (f.len as usize).div_ceil(per_row(width)));
+        }
+        self.with_doc(model, exchange, |doc| doc.lines(width)).unwrap_or(0)
+    }
+
+    fn scroll(&mut self, model: &Model, by: isize, area: Rect) {
+        let len = self.len(model, area.width);
+        self.scroll.by(by, usize::from(area.height), len);
     }
 }
 
-fn act(app: &mut App, action: Action) -> bool {
-    let area = text_area(app.areas().pane(PaneId::Detail));
-    let page = isize::try_from(area.height).unwrap_or(1).max(1);
-    match action {
-        Action::NextTab | Action::PreviousTab => {
-            let step = if action == Action::NextTab { 1 } else { TABS.len() - 1 };
-            app.detail.tab = (app.detail.tab + step) % TABS.len();
+impl Pane for DetailPane {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn restart(&mut self) {
+        self.scroll = Scroll::default();
+        *self.cache.borrow_mut() = None;
+    }
+
+    fn preferred_copy(&self) -> Option<&'static str> {
+        Some(if self.tab == JSON { "json" } else { "frame" })
+    }
+
+    fn settle(&mut self, model: &mut Model, area: Rect) {
+        let frame = model.exchange().and_then(|e| e.frame).unwrap_or(u32::MAX);
+        let of = (model.shown(), frame, self.tab, self.hex);
+        if self.of != Some(of) {
+            self.of = Some(of);
+            self.scroll = Scroll::default();
         }
-        Action::Hex => {
-            app.detail.hex = app.detail.tab != RAW || !app.detail.hex;
-            app.detail.tab = RAW;
+        // Laying out a frame only to know its length can wait until somebody scrolled.
+        if self.scroll.top > 0 {
+            let area = text_area(area);
+            let len = self.len(model, area.width);
+            self.scroll.clamp(usize::from(area.height), len);
         }
-        // Beside its own scrolling, the pane walks through the frames.
-        Action::Left | Action::Right => {
-            if let Some(exchange) = app.exchange_mut() {
-                let at = exchange.frame.map_or(0, |f| f as usize);
-                let to = if action == Action::Left { at.saturating_sub(1) } else { at + 1 };
-                exchange.select(to);
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
+        let area = text_area(area);
+        let page = isize::try_from(area.height).unwrap_or(1).max(1);
+        match action {
+            Action::NextTab | Action::PreviousTab => {
+                let step = if action == Action::NextTab { 1 } else { TABS.len() - 1 };
+                self.tab = (self.tab + step) % TABS.len();
+            }
+            Action::Hex => {
+                self.hex = self.tab != RAW || !self.hex;
+                self.tab = RAW;
+            }
+            // Beside its own scrolling, the pane walks through the frames.
+            Action::Left | Action::Right => {
+                if let Some(exchange) = model.exchange_mut() {
+                    let at = exchange.frame.map_or(0, |f| f as usize);
+                    let to = if action == Action::Left { at.saturating_sub(1) } else { at + 1 };
+                    exchange.select(to);
+                }
+            }
+            _ => match action.scrolls(page) {
+                Some(by) => self.scroll(model, by, area),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    fn click(&mut self, _: &mut Model, at: Position, area: Rect) {
+        if at.y == area.y {
+            let places = tab_places(&names(), after_title(&SPEC, area), area);
+            if let Some(tab) = places.iter().position(|(from, to)| (*from..*to).contains(&at.x)) {
+                self.tab = tab;
             }
         }
-        _ => match action.scrolls(page) {
-            Some(by) => scroll(app, by, area),
-            None => return false,
-        },
     }
-    true
-}
 
-fn scroll(app: &mut App, by: isize, area: Rect) {
-    let len = len(app, area.width);
-    app.detail.scroll.by(by, usize::from(area.height), len);
-}
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position, area: Rect) {
+        self.scroll(model, rows, text_area(area));
+    }
 
-fn click(app: &mut App, at: Position, area: Rect) {
-    if at.y == area.y {
-        let places = tab_places(&names(), after_title(PaneId::Detail, area), area);
-        if let Some(tab) = places.iter().position(|(from, to)| (*from..*to).contains(&at.x)) {
-            app.detail.tab = tab;
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer) {
+        let exchange = on.model.exchange();
+        let frame = exchange.and_then(Exchange::selected_frame);
+        let x = after_title(&SPEC, on.area);
+        let tab_end = tab_places(&names(), x, on.area).last().map_or(x, |p| p.1);
+        let room = usize::from(on.area.right().saturating_sub(tab_end + 5));
+        // As much as has room beside the tabs.
+        let note = frame.map_or(String::new(), |(number, frame)| {
+            let number = group(u64::from(number));
+            let bytes = crate::text::count(frame.len, "byte");
+            let whole = format!("frame {number} · byte {} · {bytes}", group(frame.offset));
+            let short = [whole, format!("frame {number}"), number];
+            short.into_iter().find(|n| n.chars().count() <= room).unwrap_or_default()
+        });
+        on.header(SPEC.title.0, &[(&note, Role::Dim)], buf);
+        on.tabs(&names(), self.tab, x, buf);
+        let area = text_area(on.area);
+        let (Some(exchange), Some((_, frame))) = (exchange, frame) else {
+            line::put(buf, area, &[("No frame selected", on.theme().of(Role::Dim))]);
+            return;
+        };
+        let top = self.scroll.top;
+        if self.shows_hex() {
+            let bytes = frame.bytes(exchange.inspection.body());
+            hex(on.theme(), bytes, frame.offset, top, area, buf);
+            return;
         }
+        self.with_doc(on.model, exchange, |doc| doc.draw(on.theme(), top, area, buf));
     }
 }
 
-fn wheel(app: &mut App, rows: isize, _: Position, area: Rect) {
-    scroll(app, rows, text_area(area));
-}
-
-fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let exchange = app.exchange();
-    let frame = exchange.and_then(|e| Some((e.frame?, e.seen.frames().get(e.frame? as usize)?)));
-    let x = after_title(PaneId::Detail, area);
-    let tab_end = tab_places(&names(), x, area).last().map_or(x, |p| p.1);
-    let room = usize::from(area.right().saturating_sub(tab_end + 5));
-    // As much as has room beside the tabs.
-    let note = frame.map_or(String::new(), |(number, frame)| {
-        let number = group(u64::from(number));
-        let bytes = crate::text::count(frame.len, "byte");
-        let whole = format!("frame {number} · byte {} · {bytes}", group(frame.offset));
-        let short = [whole, format!("frame {number}"), number];
-        short.into_iter().find(|n| n.chars().count() <= room).unwrap_or_default()
-    });
-    header(app, PaneId::Detail, &[(&note, Role::Dim)], area, buf);
-    tabs(app, &names(), app.detail.tab, x, area, buf);
-    let area = text_area(area);
-    let (Some(exchange), Some((_, frame))) = (exchange, frame) else {
-        line::put(buf, area, &[("No frame is selected.", app.theme.of(Role::Dim))]);
-        return;
-    };
-    if hex_shown(app) {
-        hex(app, frame.bytes(exchange.seen.body()), frame.offset, area, buf);
-        return;
-    }
-    with_doc(app, exchange, |doc| doc.draw(&app.theme, app.detail.scroll.top, area, buf));
-}
-
-fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
+fn hex(theme: &Theme, bytes: &[u8], offset: u64, top: usize, area: Rect, buf: &mut Buffer) {
     let per = per_row(area.width);
     for row in 0..usize::from(area.height) {
-        let from = (app.detail.scroll.top + row) * per;
+        let from = (top + row) * per;
         let Some(piece) = bytes.get(from..(from + per).min(bytes.len())).filter(|p| !p.is_empty())
         else {
             return;
@@ -210,7 +235,6 @@ fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
         let wide = per * 3 + (per - 1) / 8;
         let ascii: String =
             piece.iter().map(|b| if (0x20..0x7f).contains(b) { *b as char } else { '·' }).collect();
-        let theme = &app.theme;
         let place = Rect { y: area.y + row as u16, height: 1, ..area };
         let at = format!("{:>8}", offset + from as u64);
         line::put(
@@ -229,8 +253,8 @@ fn hex(app: &App, bytes: &[u8], offset: u64, area: Rect, buf: &mut Buffer) {
 /// The bytes as text, line ends visible.
 pub(crate) fn raw(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
-    let frame = &exchange.seen.frames()[number];
-    let bytes = frame.bytes(exchange.seen.body());
+    let frame = &exchange.inspection.frames()[number];
+    let bytes = frame.bytes(exchange.inspection.body());
     let shown = &bytes[..bytes.len().min(MAX_LAID_OUT)];
     let mut rest = shown;
     while !rest.is_empty() {
@@ -275,12 +299,12 @@ fn raw_line(doc: &mut Doc, bytes: &[u8]) {
 /// The payload laid out as JSON.
 fn pretty(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
-    let frame = &exchange.seen.frames()[number];
-    let Some(data) = frame.data(exchange.seen.body()) else {
+    let frame = &exchange.inspection.frames()[number];
+    let Some(data) = frame.data(exchange.inspection.body()) else {
         doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));
         return doc;
     };
-    if data.trim() == "[DONE]" || exchange.seen.answer().sentinel == Some(number as u32) {
+    if data.trim() == "[DONE]" || exchange.inspection.answer().sentinel == Some(number as u32) {
         doc.plain(data.trim()).push(Role::Dim, " is no JSON; it ends the stream.").line();
         return doc;
     }
@@ -309,10 +333,10 @@ fn pretty(exchange: &Exchange, number: usize) -> Doc {
 /// The reads that brought the frame.
 fn reads(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::new();
-    let seen = &exchange.seen;
-    let frame = &seen.frames()[number];
-    let range = seen.reads_of(frame);
-    let timed = seen.reads().first().is_some_and(|r| r.at.is_some());
+    let inspection = &exchange.inspection;
+    let frame = &inspection.frames()[number];
+    let range = inspection.reads_of(frame);
+    let timed = inspection.reads().first().is_some_and(|r| r.at.is_some());
     if !timed {
         doc.push(Role::Dim, "Nobody measured when these bytes came.").line();
         return doc;
@@ -326,8 +350,8 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
     .line();
     let request = exchange.origin().unwrap_or(0);
     for i in range {
-        let read = seen.reads()[i];
-        let before = i.checked_sub(1).map(|b| seen.reads()[b]);
+        let read = inspection.reads()[i];
+        let before = i.checked_sub(1).map(|b| inspection.reads()[b]);
         let from = before.map_or(0, |b| b.decoded);
         let at = read.at.unwrap_or(0);
         let wait =
@@ -349,9 +373,4 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
         doc.line();
     }
     doc
-}
-
-/// Which tab is shown, for what is copied first.
-pub(crate) fn shows_json(app: &App) -> bool {
-    app.detail.tab == JSON && app.detail.tab != READS
 }

@@ -4,28 +4,39 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use super::{Pane, PaneId, header, inner};
+use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
 use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Inspection, Severity};
 use crate::json::Tape;
 use crate::text::{Newlines, preview, visible_bytes};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
-use crate::tui::widget::{Scroll, line};
+use crate::tui::widget::{Scroll, line, moved};
 
-/// The pane's row in the table.
-pub(crate) const PANE: Pane = Pane {
-    title: "Frames",
+/// The pane's name in the program.
+pub(crate) const ID: PaneId = PaneId("frames");
+
+static SPEC: Spec = Spec {
+    id: ID,
+    title: ("Frames", "Frames"),
     context: Context::Frames,
+    place: Place::Right(0),
+    go: Some(Action::PaneFrames),
     footer: &[Action::NextProblem, Action::Search, Action::Copy, Action::Bottom],
-    draw,
-    act,
-    click,
-    wheel,
-    settle,
+    everywhere: &[],
+    copies: &[Copyable {
+        name: "frame",
+        about: "the selected frame's bytes",
+        text: |model| {
+            let exchange = model.exchange()?;
+            let (number, frame) = exchange.selected_frame()?;
+            let name = format!("frame {}", crate::text::group(u64::from(number)));
+            let bytes = frame.bytes(exchange.inspection.body());
+            Some((name, String::from_utf8_lossy(bytes).into_owned()))
+        },
+    }],
 };
 
 /// A payload longer than this is not parsed for its preview.
@@ -33,23 +44,8 @@ const MAX_PARSED: u64 = 64 << 10;
 
 /// Which rows are on the screen.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct FramesPane {
     scroll: Scroll,
-    /// How many rows the last drawing formatted, for the test that this does not grow with the
-    /// stream.
-    rows: std::cell::Cell<usize>,
-}
-
-impl State {
-    /// How many rows the last drawing formatted.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows.get()
-    }
-
-    /// A drawing formatted so many rows.
-    pub(crate) fn formatted(&self, rows: usize) {
-        self.rows.set(rows);
-    }
 }
 
 /// The rows of frames, below the column heads.
@@ -57,73 +53,106 @@ fn rows(area: Rect) -> Rect {
     inner(inner(area))
 }
 
-fn settle(app: &mut App, area: Rect) {
-    let height = usize::from(rows(area).height);
-    let Some(exchange) = app.exchanges.get(app.shown) else {
-        app.frames.scroll = Scroll::default();
-        return;
-    };
-    let len = exchange.seen.frames().len();
-    match exchange.frame {
-        _ if exchange.follow => app.frames.scroll.bottom(height, len),
-        Some(frame) => app.frames.scroll.reveal(frame as usize, height, len),
-        None => app.frames.scroll.clamp(height, len),
+impl Pane for FramesPane {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
-}
 
-fn act(app: &mut App, action: Action) -> bool {
-    let height = usize::from(rows(app.areas().pane(PaneId::Frames)).height).max(1);
-    let Some(exchange) = app.exchange_mut() else { return false };
-    let len = exchange.seen.frames().len();
-    let at = exchange.frame.map_or(0, |f| f as usize);
-    let to = match action {
-        Action::Up => at.saturating_sub(1),
-        Action::Down => at + usize::from(exchange.frame.is_some()),
-        Action::HalfPageUp => at.saturating_sub(height / 2),
-        Action::HalfPageDown => at + height / 2,
-        Action::PageUp => at.saturating_sub(height),
-        Action::PageDown => at + height,
-        Action::Top => 0,
-        Action::Bottom => {
-            exchange.follow();
-            return true;
-        }
-        Action::Accept => {
-            app.go(PaneId::Detail);
-            return true;
-        }
-        _ => return false,
-    };
-    exchange.select(to.min(len.saturating_sub(1)));
-    true
-}
-
-fn click(app: &mut App, at: Position, area: Rect) {
-    let rows = rows(area);
-    let top = app.frames.scroll.top;
-    if rows.contains(at)
-        && let Some(exchange) = app.exchange_mut()
-    {
-        let row = top + usize::from(at.y - rows.y);
-        if row < exchange.seen.frames().len() {
-            exchange.select(row);
+    fn settle(&mut self, model: &mut Model, area: Rect) {
+        let height = usize::from(rows(area).height);
+        let Some(exchange) = model.exchange() else {
+            self.scroll = Scroll::default();
+            return;
+        };
+        let len = exchange.inspection.frames().len();
+        match exchange.frame {
+            _ if exchange.follow => self.scroll.bottom(height, len),
+            Some(frame) => self.scroll.reveal(frame as usize, height, len),
+            None => self.scroll.clamp(height, len),
         }
     }
-}
 
-fn wheel(app: &mut App, by: isize, _: Position, area: Rect) {
-    let height = usize::from(rows(area).height);
-    let mut scroll = app.frames.scroll;
-    let Some(exchange) = app.exchange_mut() else { return };
-    let len = exchange.seen.frames().len();
-    scroll.by(by, height, len);
-    // The selection stays on the screen, so that what is selected is what is seen.
-    let at = exchange.frame.map_or(0, |f| f as usize);
-    let to = at.clamp(scroll.top, (scroll.top + height).saturating_sub(1).max(scroll.top));
-    if len > 0 {
-        exchange.select(to);
+    fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
+        let page = (rows(area).height as isize).max(1);
+        let Some(exchange) = model.exchange_mut() else { return false };
+        match (action, action.scrolls(page)) {
+            (Action::Bottom, _) => exchange.follow(),
+            (Action::Accept, _) => model.focus(detail::ID),
+            (_, Some(by)) => {
+                let len = exchange.inspection.frames().len();
+                if let Some(to) = moved(exchange.frame.map(|f| f as usize), by, len) {
+                    exchange.select(to);
+                }
+            }
+            _ => return false,
+        }
+        true
     }
-    app.frames.scroll = scroll;
+
+    fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
+        let rows = rows(area);
+        if rows.contains(at)
+            && let Some(exchange) = model.exchange_mut()
+        {
+            let row = self.scroll.top + usize::from(at.y - rows.y);
+            if row < exchange.inspection.frames().len() {
+                exchange.select(row);
+            }
+        }
+    }
+
+    fn wheel(&mut self, model: &mut Model, by: isize, _: Position, area: Rect) {
+        let height = usize::from(rows(area).height);
+        let Some(exchange) = model.exchange_mut() else { return };
+        let len = exchange.inspection.frames().len();
+        self.scroll.by(by, height, len);
+        // The selection stays on the screen, so that what is selected is what is inspection.
+        let top = self.scroll.top;
+        let at = exchange.frame.map_or(0, |f| f as usize);
+        let to = at.clamp(top, (top + height).saturating_sub(1).max(top));
+        if len > 0 {
+            exchange.select(to);
+        }
+    }
+
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer) {
+        let theme = on.theme();
+        let Some(exchange) = on.model.exchange() else {
+            on.header(SPEC.title.0, &[], buf);
+            empty(on.model, inner(on.area), buf);
+            return;
+        };
+        let inspection = &exchange.inspection;
+        let frames = inspection.frames();
+        let note = match frames.len() {
+            0 => String::new(),
+            n => crate::text::group(n as u64),
+        };
+        let follows = if exchange.follow { " · following" } else { "" };
+        on.header(SPEC.title.0, &[(&note, Role::Text), (follows, Role::Dim)], buf);
+        let area = inner(on.area);
+        if area.is_empty() {
+            return;
+        }
+        if frames.is_empty() {
+            empty(on.model, area, buf);
+            return;
+        }
+        let timed = inspection.reads().first().is_some_and(|r| r.at.is_some());
+        let columns = Columns::new(area.width, frames.len(), timed);
+        let heads = columns.cells("#", "at", "Δ", "len", "kind").concat();
+        let dim = theme.of(Role::Label);
+        line::put(buf, area, &[("   ", dim), (&heads, dim), ("  preview", dim)]);
+        let area = inner(area);
+        let top = self.scroll.top;
+        let shown = top..(top + usize::from(area.height)).min(frames.len());
+        on.model.rows_drawn().set(shown.len());
+        let marks = exchange.marks(shown.clone());
+        for (row, index) in shown.enumerate() {
+            let place = Rect { y: area.y + row as u16, height: 1, ..area };
+            draw_row(on, exchange, index, marks[row], columns, place, buf);
+        }
+    }
 }
 
 /// The widths of the columns; 0 leaves a column out.
@@ -166,47 +195,8 @@ impl Columns {
     }
 }
 
-fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
-    let Some(exchange) = app.exchange() else {
-        header(app, PaneId::Frames, &[], area, buf);
-        empty(app, inner(area), buf);
-        return;
-    };
-    let seen = &exchange.seen;
-    let frames = seen.frames();
-    let note = match frames.len() {
-        0 => String::new(),
-        n => crate::text::group(n as u64),
-    };
-    let follows = if exchange.follow { " · follows" } else { "" };
-    header(app, PaneId::Frames, &[(&note, Role::Text), (follows, Role::Dim)], area, buf);
-    let area = inner(area);
-    if area.is_empty() {
-        return;
-    }
-    if frames.is_empty() {
-        empty(app, area, buf);
-        return;
-    }
-    let timed = seen.reads().first().is_some_and(|r| r.at.is_some());
-    let columns = Columns::new(area.width, frames.len(), timed);
-    let heads = columns.cells("#", "at", "Δ", "len", "kind").concat();
-    let dim = theme.of(Role::Label);
-    line::put(buf, area, &[("   ", dim), (&heads, dim), ("  preview", dim)]);
-    let area = inner(area);
-    let top = app.frames.scroll.top;
-    let shown = top..(top + usize::from(area.height)).min(frames.len());
-    app.frames.formatted(shown.len());
-    let marks = exchange.marks(shown.clone());
-    for (row, index) in shown.clone().enumerate() {
-        let place = Rect { y: area.y + row as u16, height: 1, ..area };
-        draw_row(app, exchange, index, marks[row], columns, place, buf);
-    }
-}
-
 fn draw_row(
-    app: &App,
+    on: &Canvas<'_>,
     exchange: &Exchange,
     index: usize,
     mark: Option<Severity>,
@@ -214,12 +204,12 @@ fn draw_row(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let theme = &app.theme;
-    let seen = &exchange.seen;
-    let frame = &seen.frames()[index];
+    let theme = on.theme();
+    let inspection = &exchange.inspection;
+    let frame = &inspection.frames()[index];
     let request = exchange.origin().unwrap_or(0);
-    let at = seen.frame_at(index);
-    let before = if index == 0 { exchange.origin() } else { seen.frame_at(index - 1) };
+    let at = inspection.frame_at(index);
+    let before = if index == 0 { exchange.origin() } else { inspection.frame_at(index - 1) };
     let at_text = at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
     let wait = match (at, before) {
         (Some(at), Some(before)) => line::wait(at.saturating_sub(before)),
@@ -243,30 +233,29 @@ fn draw_row(
         (&cells[4], if frame.kind == Kind::Event { dim } else { theme.of(Role::Comment) }),
         ("  ", plain),
     ];
-    let told = summary(seen, index);
+    let told = summary(inspection, index);
     pieces.extend(told.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
         // The bar lies over the whole row; what it says keeps its own attributes.
-        let focused = app.focus == PaneId::Frames && app.overlays.is_empty();
-        let bar = theme.of(if focused { Role::Selected } else { Role::Unfocused });
+        let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
         buf.set_style(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area }, bar);
     }
 }
 
-fn empty(app: &App, area: Rect, buf: &mut Buffer) {
-    let send = app.keys.key_for(&[Context::Everywhere], Action::Send).unwrap_or_default();
-    let text = match app.exchange() {
-        _ if app.sending => "Sending …".to_owned(),
-        None if app.loading.is_some() => app.opening(),
-        None if app.file.is_some() => "Nothing has come yet.".to_owned(),
-        None => format!("Nothing was sent yet. {send} sends the request."),
+fn empty(model: &Model, area: Rect, buf: &mut Buffer) {
+    let send = model.key_of(Context::Everywhere, Action::Send);
+    let text = match model.exchange() {
+        _ if model.is_sending() => "Sending …".to_owned(),
+        None if model.loading().is_some() => model.opening(),
+        None if model.file().is_some() => "Nothing received yet".to_owned(),
+        None => format!("Press {send} to send the request"),
         Some(e) if e.is_running() => "Waiting for the first frame …".to_owned(),
-        Some(e) if e.seen.wire_len() == 0 => "Not one byte of a body came.".to_owned(),
-        Some(_) => "No frames.".to_owned(),
+        Some(e) if e.inspection.wire_len() == 0 => "No body received".to_owned(),
+        Some(_) => "No frames".to_owned(),
     };
     let place = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
-    line::put(buf, inner(place), &[(&text, app.theme.of(Role::Dim))]);
+    line::put(buf, inner(place), &[(&text, model.theme().of(Role::Dim))]);
 }
 
 /// The sign of a severity in gutters and lists, with its role.
@@ -292,8 +281,8 @@ pub(crate) fn letter(channel: Channel) -> (&'static str, Role) {
 }
 
 /// What a frame says, in a line.
-pub(crate) fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
-    let answer = seen.answer();
+pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Role)> {
+    let answer = inspection.answer();
     let number = index as u32;
     let mut told = Vec::new();
     for delta in answer.deltas_of(number).iter().take(4) {
@@ -323,10 +312,10 @@ pub(crate) fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
     if answer.sentinel == Some(number) {
         say("[DONE]".to_owned(), Role::Ok);
     }
-    let frame = &seen.frames()[index];
-    let body = seen.body();
+    let frame = &inspection.frames()[index];
+    let body = inspection.body();
     if frame.kind == Kind::Event && frame.len <= MAX_PARSED {
-        members(seen, index, &mut say);
+        members(inspection, index, &mut say);
     }
     if told.is_empty() {
         // Of a binary message only the payload can be read.
@@ -341,15 +330,15 @@ pub(crate) fn summary(seen: &Inspection, index: usize) -> Vec<(String, Role)> {
 }
 
 /// Role and usage, which are no deltas.
-fn members(seen: &Inspection, index: usize, say: &mut impl FnMut(String, Role)) {
-    let frame = &seen.frames()[index];
-    let Some(data) = frame.data(seen.body()) else { return };
+fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, Role)) {
+    let frame = &inspection.frames()[index];
+    let Some(data) = frame.data(inspection.body()) else { return };
     let mut tape = Tape::new();
     if tape.parse(&data).is_err() {
         return;
     }
     let Some(root) = tape.root(&data) else { return };
-    let deltas = seen.answer().deltas_of(index as u32);
+    let deltas = inspection.answer().deltas_of(index as u32);
     if deltas.is_empty()
         && let Some(role) = root
             .get("choices")

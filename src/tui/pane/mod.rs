@@ -1,4 +1,5 @@
-//! The panes: one file each, with its state, its verbs and its drawing; one table.
+//! The panes: one file (or folder) each, with its state, its actions, what can be copied from it,
+//! its drawing and its settling; one table.
 
 pub(super) mod answer;
 pub(super) mod detail;
@@ -9,120 +10,172 @@ pub(super) mod timeline_bar;
 mod timeline_lanes;
 mod timeline_list;
 
+use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::App;
-use super::theme::Role;
+use super::model::Model;
+use super::theme::{Role, Theme};
 use super::widget::line;
 use crate::action::{Action, Context};
 
-/// A pane.
+/// Every pane, in the order of their numbers. A new pane is one line here.
+pub(super) fn all() -> Vec<Box<dyn Pane>> {
+    vec![
+        Box::new(request::RequestPane::default()),
+        Box::new(frames::FramesPane::default()),
+        Box::new(detail::DetailPane::default()),
+        Box::new(answer::AnswerPane::default()),
+        Box::new(timeline::TimelinePane::default()),
+    ]
+}
+
+/// Names a pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PaneId {
-    Request,
-    Frames,
-    Detail,
-    Answer,
-    Timeline,
+pub(super) struct PaneId(pub &'static str);
+
+/// Where a pane stands when all are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the column at the left.
+    Left,
+    /// In the column beside it, with this share of its height in percent; 0 takes what is left.
+    Right(u16),
+    /// Across the bottom.
+    Bottom,
 }
 
-impl PaneId {
-    /// All, in the order of the table.
-    pub(super) const ALL: [PaneId; 5] =
-        [PaneId::Request, PaneId::Frames, PaneId::Detail, PaneId::Answer, PaneId::Timeline];
-
-    /// Its row in the table.
-    pub(super) fn pane(self) -> &'static Pane {
-        PANES[self as usize]
-    }
-
-    /// The pane some steps on, round the table.
-    pub(super) fn step(self, by: usize) -> PaneId {
-        Self::ALL[(self as usize + by) % Self::ALL.len()]
-    }
-}
-
-/// What the screen knows about a pane.
-pub(super) struct Pane {
-    /// Its name in its header and in the tab bar.
-    pub title: &'static str,
+/// What is fixed about a pane.
+pub(super) struct Spec {
+    /// Its name in the program.
+    pub id: PaneId,
+    /// Its name in its header and in the tab bar, and where room is scarce.
+    pub title: (&'static str, &'static str),
     /// Where its own keys are listed.
     pub context: Context,
+    /// Where it stands.
+    pub place: Place,
+    /// The action that goes to it.
+    pub go: Option<Action>,
     /// The actions that the footer offers, the most useful first.
     pub footer: &'static [Action],
-    /// Draws all of it.
-    pub draw: fn(&App, Rect, &mut Buffer),
-    /// Does what it knows to do; tells whether it did.
-    pub act: fn(&mut App, Action) -> bool,
-    /// A click at a place of its area.
-    pub click: fn(&mut App, Position, Rect),
-    /// The wheel, in rows.
-    pub wheel: fn(&mut App, isize, Position, Rect),
-    /// Brings what is selected into view, after anything changed.
-    pub settle: fn(&mut App, Rect),
+    /// The actions that it does whichever pane is in focus, and whether the focus goes to it then.
+    pub everywhere: &'static [(Action, bool)],
+    /// What can be copied from it.
+    pub copies: &'static [Copyable],
 }
 
-/// Every pane, by [`PaneId`].
-pub(super) static PANES: [&Pane; 5] =
-    [&request::PANE, &frames::PANE, &detail::PANE, &answer::PANE, &timeline::PANE];
+/// Something that can be copied: what it is, and its text.
+pub(super) struct Copyable {
+    /// What it is called.
+    pub name: &'static str,
+    /// A line about it.
+    pub about: &'static str,
+    /// What the notice calls it, and its text; `None` where there is none.
+    pub text: fn(&Model) -> Option<(String, String)>,
+}
+
+/// A pane.
+pub(super) trait Pane {
+    /// What is fixed about it.
+    fn spec(&self) -> &'static Spec;
+
+    /// Draws all of it.
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer);
+
+    /// Does what it knows to do; returns whether it did.
+    fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool;
+
+    /// A click at a place of its area.
+    fn click(&mut self, _: &mut Model, _: Position, _area: Rect) {}
+
+    /// The wheel, in rows.
+    fn wheel(&mut self, _: &mut Model, _rows: isize, _: Position, _area: Rect) {}
+
+    /// Brings what is selected into view, after anything changed.
+    fn settle(&mut self, _: &mut Model, _area: Rect) {}
+
+    /// Another exchange is shown.
+    fn restart(&mut self) {}
+
+    /// What is copied first.
+    fn preferred_copy(&self) -> Option<&'static str> {
+        self.spec().copies.first().map(|c| c.name)
+    }
+
+    /// Whether keys that are bound to nothing type here.
+    fn types(&self, _: &Model) -> bool {
+        false
+    }
+
+    /// A key that types.
+    fn key(&mut self, _: &mut Model, _: KeyEvent) {}
+
+    /// A paste while typing.
+    fn paste(&mut self, _: &mut Model, _: &str) {}
+
+    /// The focus goes to another pane.
+    fn leave(&mut self, _: &mut Model) {}
+}
+
+/// What a pane is drawn from.
+pub(super) struct Canvas<'a> {
+    pub model: &'a Model,
+    /// The pane's place.
+    pub area: Rect,
+    /// Its number, from 1.
+    pub number: usize,
+    /// Keys go to it.
+    pub focused: bool,
+}
+
+impl Canvas<'_> {
+    pub(super) fn theme(&self) -> &Theme {
+        self.model.theme()
+    }
+
+    /// Draws the header: a rule with the pane's name, heavy where the keys go, and a note at its
+    /// right.
+    pub(super) fn header(&self, title: &str, note: &[(&str, Role)], buf: &mut Buffer) {
+        let area = Rect { height: self.area.height.min(1), ..self.area };
+        if area.is_empty() {
+            return;
+        }
+        let theme = self.theme();
+        let (rule, role) = if self.focused { ("━", Role::Focus) } else { ("─", Role::Line) };
+        let style = theme.of(role);
+        for x in area.left()..area.right() {
+            buf.set_string(x, area.y, rule, style);
+        }
+        let number = format!(" {} ", self.number);
+        let name = theme.of(if self.focused { Role::Focus } else { Role::Title });
+        let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        let title = format!("{title} ");
+        let x = line::put(buf, inner, &[(&number, theme.of(Role::Label)), (&title, name)]);
+        let room = Rect { x, width: inner.right().saturating_sub(x + 1), ..area };
+        if note.iter().any(|(text, _)| !text.is_empty()) {
+            let mut pieces: Vec<_> = vec![(" ", theme.of(Role::Text))];
+            pieces.extend(note.iter().map(|(text, role)| (*text, theme.of(*role))));
+            pieces.push((" ", theme.of(Role::Text)));
+            line::put_right(buf, room, &pieces);
+        }
+    }
+
+    /// Draws tabs into the header from column `x` on.
+    pub(super) fn tabs(&self, names: &[String], chosen: usize, x: u16, buf: &mut Buffer) {
+        for (i, (from, to)) in tab_places(names, x, self.area).into_iter().enumerate() {
+            let role = if i == chosen { Role::Tab } else { Role::Dim };
+            let room = Rect { x: from, width: to - from, height: 1, ..self.area };
+            let style = self.theme().of(role);
+            let blank = self.theme().of(Role::Text);
+            line::put(buf, room, &[(" ", blank), (&names[i], style), (" ", blank)]);
+        }
+    }
+}
 
 /// The part of a pane below its header.
 pub(super) fn inner(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
-}
-
-/// Draws a pane's header: a rule with its name, heavy where the keys go, and a note at its right.
-pub(super) fn header(
-    app: &App,
-    pane: PaneId,
-    note: &[(&str, Role)],
-    area: Rect,
-    buf: &mut Buffer,
-) -> u16 {
-    let area = Rect { height: area.height.min(1), ..area };
-    if area.is_empty() {
-        return area.x;
-    }
-    let focused = app.focus == pane && app.overlays.is_empty();
-    let theme = &app.theme;
-    let (rule, role) = if focused { ("━", Role::Focus) } else { ("─", Role::Line) };
-    let style = theme.of(role);
-    for x in area.left()..area.right() {
-        buf.set_string(x, area.y, rule, style);
-    }
-    let number = format!(" {} ", pane as usize + 1);
-    let title = theme.of(if focused { Role::Focus } else { Role::Title });
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let next = if pane == PaneId::Request && app.holds_next() { "· next " } else { "" };
-    let name = format!("{} {next}", pane.pane().title);
-    let x = line::put(buf, inner, &[(&number, theme.of(Role::Label)), (&name, title)]);
-    let room = Rect { x, width: inner.right().saturating_sub(x + 1), ..area };
-    if note.iter().any(|(text, _)| !text.is_empty()) {
-        let mut pieces: Vec<_> = vec![(" ", theme.of(Role::Text))];
-        pieces.extend(note.iter().map(|(text, role)| (*text, theme.of(*role))));
-        pieces.push((" ", theme.of(Role::Text)));
-        line::put_right(buf, room, &pieces);
-    }
-    x
-}
-
-/// Draws tabs into a header from column `x` on; gives where each stands.
-pub(super) fn tabs(
-    app: &App,
-    names: &[String],
-    chosen: usize,
-    x: u16,
-    area: Rect,
-    buf: &mut Buffer,
-) {
-    for (i, (from, to)) in tab_places(names, x, area).into_iter().enumerate() {
-        let role = if i == chosen { Role::Tab } else { Role::Dim };
-        let room = Rect { x: from, width: to - from, height: 1, ..area };
-        let style = app.theme.of(role);
-        let blank = app.theme.of(Role::Text);
-        line::put(buf, room, &[(" ", blank), (&names[i], style), (" ", blank)]);
-    }
 }
 
 /// Where the tabs of a header stand: columns from and to.
@@ -141,6 +194,6 @@ pub(super) fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)
 }
 
 /// The column after a pane's name in its header.
-pub(super) fn after_title(pane: PaneId, area: Rect) -> u16 {
-    area.x + 1 + 3 + pane.pane().title.len() as u16 + 1
+pub(super) fn after_title(spec: &Spec, area: Rect) -> u16 {
+    area.x + 1 + 3 + spec.title.0.len() as u16 + 1
 }

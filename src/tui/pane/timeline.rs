@@ -6,20 +6,27 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::frames::severity_sign;
-use super::{Pane, PaneId, header, inner, timeline_bar, timeline_lanes, timeline_list};
+use super::{
+    Canvas, Copyable, Pane, PaneId, Place, Spec, inner, timeline_bar, timeline_lanes, timeline_list,
+};
 use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
 use crate::rule::Code;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
+use crate::tui::screen::Command;
 use crate::tui::theme::Role;
-use crate::tui::widget::{Scroll, line};
+use crate::tui::widget::{Scroll, line, moved};
 
-/// The pane's row in the table.
-pub(crate) const PANE: Pane = Pane {
-    title: "Timeline",
+/// The pane's name in the program.
+pub(crate) const ID: PaneId = PaneId("timeline");
+
+static SPEC: Spec = Spec {
+    id: ID,
+    title: ("Timeline", "Time"),
     context: Context::Timeline,
+    place: Place::Bottom,
+    go: Some(Action::PaneTimeline),
     footer: &[
         Action::Explain,
         Action::NextProblem,
@@ -29,18 +36,29 @@ pub(crate) const PANE: Pane = Pane {
         Action::PreviousProblem,
         Action::Zoom,
     ],
-    draw,
-    act,
-    click,
-    wheel,
-    settle,
+    everywhere: &[
+        (Action::FilterSeverity, true),
+        (Action::FilterPhase, true),
+        (Action::ToggleGroup, true),
+    ],
+    copies: &[Copyable {
+        name: "finding",
+        about: "the selected finding",
+        text: |model| {
+            let exchange = model.exchange()?;
+            let finding = exchange.inspection.findings().get(exchange.finding?)?;
+            let (severity, code) = (finding.severity.name(), finding.code);
+            Some(("finding".to_owned(), format!("{severity} {code}: {}", finding.message)))
+        },
+    }],
 };
 
 /// Which findings are on the screen.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct TimelinePane {
     pub(super) scroll: Scroll,
-    seen: Option<usize>,
+    /// The finding that was last brought into view.
+    revealed: Option<usize>,
     /// Codes whose findings are listed one by one.
     pub(super) open: BTreeSet<Code>,
     /// Milder ones are not listed.
@@ -49,11 +67,11 @@ pub(crate) struct State {
     pub(super) phase: Option<Phase>,
 }
 
-impl Default for State {
+impl Default for TimelinePane {
     fn default() -> Self {
         Self {
             scroll: Scroll::default(),
-            seen: None,
+            revealed: None,
             open: BTreeSet::new(),
             least: Severity::Info,
             phase: None,
@@ -61,12 +79,7 @@ impl Default for State {
     }
 }
 
-impl State {
-    /// Another exchange is shown.
-    pub(crate) fn restart(&mut self) {
-        *self = Self::default();
-    }
-
+impl TimelinePane {
     fn filters(&self) -> bool {
         self.least > Severity::Info || self.phase.is_some()
     }
@@ -111,195 +124,197 @@ fn parts(exchange: Option<&Exchange>, area: Rect) -> Parts {
     Parts { drawing, scale, list: take(u16::MAX), lanes: lanes.is_some() }
 }
 
-fn settle(app: &mut App, area: Rect) {
-    let Some(exchange) = app.exchange() else { return };
-    let height = usize::from(parts(Some(exchange), area).list.height);
-    let rows = timeline_list::rows(&app.timeline, exchange);
-    let at = timeline_list::position(&rows, exchange);
-    let (len, finding) = (rows.len(), exchange.finding);
-    match at {
-        Some(at) if app.timeline.seen != finding => app.timeline.scroll.reveal(at, height, len),
-        _ => app.timeline.scroll.clamp(height, len),
+impl Pane for TimelinePane {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
-    app.timeline.seen = finding;
-}
 
-fn act(app: &mut App, action: Action) -> bool {
-    match action {
-        Action::FilterSeverity => {
-            app.timeline.least = match app.timeline.least {
-                Severity::Info => Severity::Warn,
-                Severity::Warn => Severity::Error,
-                Severity::Error | Severity::Fatal => Severity::Info,
-            };
-            app.timeline.seen = None;
-            return true;
-        }
-        Action::FilterPhase => {
-            let phases: BTreeSet<Phase> = app.exchange().map_or_else(BTreeSet::new, |e| {
-                e.seen.findings().iter().map(|f| f.phase()).collect()
-            });
-            let next = match app.timeline.phase {
-                None => phases.first(),
-                Some(now) => phases.range(now..).find(|p| **p != now),
-            };
-            app.timeline.phase = next.copied();
-            app.timeline.seen = None;
-            return true;
-        }
-        Action::Back if app.timeline.filters() => {
-            (app.timeline.least, app.timeline.phase) = (Severity::Info, None);
-            app.timeline.seen = None;
-            return true;
-        }
-        _ => {}
+    fn restart(&mut self) {
+        *self = Self::default();
     }
-    let area = app.areas().pane(PaneId::Timeline);
-    let Some(exchange) = app.exchange() else { return false };
-    let height = usize::from(parts(Some(exchange), area).list.height).max(1);
-    let rows = timeline_list::rows(&app.timeline, exchange);
-    let at = timeline_list::position(&rows, exchange);
-    let to = match (action, at) {
-        (Action::ToggleGroup | Action::Left | Action::Right, at) => {
-            let Some(row) = at.or(rows.len().checked_sub(1).map(|_| 0)).map(|i| rows[i]) else {
+
+    fn settle(&mut self, model: &mut Model, area: Rect) {
+        let pane = self;
+        let Some(exchange) = model.exchange() else { return };
+        let height = usize::from(parts(Some(exchange), area).list.height);
+        let rows = timeline_list::rows(pane, exchange);
+        let at = timeline_list::position(&rows, exchange);
+        let (len, finding) = (rows.len(), exchange.finding);
+        match at {
+            Some(at) if pane.revealed != finding => pane.scroll.reveal(at, height, len),
+            _ => pane.scroll.clamp(height, len),
+        }
+        pane.revealed = finding;
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
+        let pane = self;
+        match action {
+            Action::FilterSeverity => {
+                pane.least = match pane.least {
+                    Severity::Info => Severity::Warn,
+                    Severity::Warn => Severity::Error,
+                    Severity::Error | Severity::Fatal => Severity::Info,
+                };
+                pane.revealed = None;
                 return true;
-            };
-            fold(app, row, action);
+            }
+            Action::FilterPhase => {
+                let phases: BTreeSet<Phase> = model.exchange().map_or_else(BTreeSet::new, |e| {
+                    e.inspection.findings().iter().map(|f| f.phase()).collect()
+                });
+                let next = match pane.phase {
+                    None => phases.first(),
+                    Some(now) => phases.range(now..).find(|p| **p != now),
+                };
+                pane.phase = next.copied();
+                pane.revealed = None;
+                return true;
+            }
+            Action::Back if pane.filters() => {
+                (pane.least, pane.phase) = (Severity::Info, None);
+                pane.revealed = None;
+                return true;
+            }
+            _ => {}
+        }
+        let Some(exchange) = model.exchange() else { return false };
+        let height = usize::from(parts(Some(exchange), area).list.height).max(1);
+        let rows = timeline_list::rows(pane, exchange);
+        let at = timeline_list::position(&rows, exchange);
+        if matches!(action, Action::ToggleGroup | Action::Left | Action::Right) {
+            if let Some(row) = rows.get(at.unwrap_or(0)).copied() {
+                fold(pane, model, row, action);
+            }
             return true;
         }
-        (Action::Up, at) => at.unwrap_or(0).saturating_sub(1),
-        (Action::Down, at) => at.map_or(0, |i| i + 1),
-        (Action::HalfPageUp, at) => at.unwrap_or(0).saturating_sub(height.div_ceil(2)),
-        (Action::HalfPageDown, at) => at.unwrap_or(0) + height.div_ceil(2),
-        (Action::PageUp, at) => at.unwrap_or(0).saturating_sub(height),
-        (Action::PageDown, at) => at.unwrap_or(0) + height,
-        (Action::Top, _) => 0,
-        (Action::Bottom, _) => rows.len(),
-        _ => return false,
-    };
-    let row = rows.get(to.min(rows.len().saturating_sub(1))).copied();
-    if let (Some(row), Some(exchange)) = (row, app.exchange_mut()) {
-        exchange.select_finding(row.finding);
+        let Some(by) = action.scrolls(height as isize) else { return false };
+        let row = moved(at, by, rows.len()).and_then(|to| rows.get(to)).copied();
+        if let (Some(row), Some(exchange)) = (row, model.exchange_mut()) {
+            exchange.select_finding(row.finding);
+        }
+        true
     }
-    true
+
+    fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
+        let pane = self;
+        let parts = parts(model.exchange(), area);
+        let now = model.now();
+        if parts.drawing.contains(at) || parts.scale.contains(at) {
+            let Some(exchange) = model.exchange_mut() else { return };
+            let bar = match parts.lanes {
+                true => timeline_lanes::lane_area(parts.drawing),
+                false => parts.drawing,
+            };
+            if let Some(frame) = timeline_bar::frame_at(exchange, now, bar, at.x) {
+                exchange.select(frame);
+            }
+            return;
+        }
+        if !parts.list.contains(at) {
+            return;
+        }
+        let Some(exchange) = model.exchange() else { return };
+        let rows = timeline_list::rows(pane, exchange);
+        let chosen = timeline_list::position(&rows, exchange);
+        let index = pane.scroll.top + usize::from(at.y - parts.list.y);
+        let Some(row) = rows.get(index).copied() else { return };
+        if row.first && at.x.saturating_sub(parts.list.x) == timeline_list::MARKER {
+            if let Some(exchange) = model.exchange_mut() {
+                exchange.select_finding(row.finding);
+            }
+            fold(pane, model, row, Action::ToggleGroup);
+        } else if chosen == Some(index) {
+            model.command(Command::Act(Action::Explain));
+        } else if let Some(exchange) = model.exchange_mut() {
+            exchange.select_finding(row.finding);
+        }
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position, area: Rect) {
+        let pane = self;
+        let Some(exchange) = model.exchange() else { return };
+        let height = usize::from(parts(Some(exchange), area).list.height);
+        let len = timeline_list::rows(pane, exchange).len();
+        pane.scroll.by(rows, height, len);
+    }
+
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer) {
+        let (pane, model, area) = (self, on.model, on.area);
+        let parts = parts(model.exchange(), area);
+        let Some(exchange) = model.exchange() else {
+            on.header(SPEC.title.0, &[], buf);
+            let said = [("The stream is drawn here to scale", model.theme().of(Role::Dim))];
+            line::put(buf, parts.drawing, &said);
+            return;
+        };
+        let mut notes = counts(exchange);
+        if pane.filters() {
+            notes.insert(0, (format!("{}   ", filter(pane, exchange)), Role::Mark));
+        }
+        let mut note: Vec<(&str, Role)> = notes.iter().map(|(t, r)| (t.as_str(), *r)).collect();
+        let legend = legend(exchange);
+        let has_room = area.width >= 80 && !pane.filters() || area.width >= 110;
+        if has_room && !parts.lanes && !legend.is_empty() {
+            let first = legend.iter().map(|(t, r)| (t.as_str(), *r));
+            note = first.chain([("   ", Role::Text)]).chain(note).collect();
+        }
+        on.header(SPEC.title.0, &note, buf);
+        if parts.lanes {
+            timeline_lanes::draw(model, exchange, parts.drawing, buf);
+            timeline_lanes::draw_clocks(model, exchange, parts.scale, buf);
+        } else {
+            timeline_bar::draw(model, exchange, parts.drawing, buf);
+            timeline_bar::draw_scale(model, exchange, parts.scale, buf);
+        }
+        timeline_list::draw(pane, on, exchange, parts.list, buf);
+    }
 }
 
 /// Opens or closes the group of a row.
-fn fold(app: &mut App, row: timeline_list::Row, action: Action) {
-    let Some(exchange) = app.exchange_mut() else { return };
+fn fold(pane: &mut TimelinePane, model: &mut Model, row: timeline_list::Row, action: Action) {
+    let Some(exchange) = model.exchange_mut() else { return };
     let story = exchange.story();
     let Some(group) = story.get(row.group) else { return };
     if group.findings.len() == 1 {
-        let times = exchange.seen.times(group);
+        let times = exchange.inspection.times(group);
         if times > 1 && action == Action::ToggleGroup {
             let times = crate::text::group(times);
-            app.say(format!("It came {times} times; only the first was kept, as all are alike."));
+            model.notify(format!("Occurred {times} times; only the first is kept"));
         }
         return;
     }
-    let code = exchange.seen.findings()[group.findings[0]].code;
+    let code = exchange.inspection.findings()[group.findings[0]].code;
     let first = group.findings[0];
-    let is_open = app.timeline.open.contains(&code);
+    let is_open = pane.open.contains(&code);
     if action == Action::Right || action == Action::ToggleGroup && !is_open {
-        app.timeline.open.insert(code);
-    } else if app.timeline.open.remove(&code)
-        && let Some(exchange) = app.exchange_mut()
+        pane.open.insert(code);
+    } else if pane.open.remove(&code)
+        && let Some(exchange) = model.exchange_mut()
     {
         exchange.select_finding(first);
     }
     // The window follows the row that was acted upon.
-    app.timeline.seen = None;
-}
-
-fn click(app: &mut App, at: Position, area: Rect) {
-    let parts = parts(app.exchange(), area);
-    let now = app.now;
-    if parts.drawing.contains(at) || parts.scale.contains(at) {
-        let Some(exchange) = app.exchange_mut() else { return };
-        let bar = match parts.lanes {
-            true => timeline_lanes::lane_area(parts.drawing),
-            false => parts.drawing,
-        };
-        if let Some(frame) = timeline_bar::frame_at(exchange, now, bar, at.x) {
-            exchange.select(frame);
-        }
-        return;
-    }
-    if !parts.list.contains(at) {
-        return;
-    }
-    let Some(exchange) = app.exchange() else { return };
-    let rows = timeline_list::rows(&app.timeline, exchange);
-    let chosen = timeline_list::position(&rows, exchange);
-    let index = app.timeline.scroll.top + usize::from(at.y - parts.list.y);
-    let Some(row) = rows.get(index).copied() else { return };
-    if row.first && at.x.saturating_sub(parts.list.x) == timeline_list::MARKER {
-        if let Some(exchange) = app.exchange_mut() {
-            exchange.select_finding(row.finding);
-        }
-        fold(app, row, Action::ToggleGroup);
-    } else if chosen == Some(index) {
-        app.explain();
-    } else if let Some(exchange) = app.exchange_mut() {
-        exchange.select_finding(row.finding);
-    }
-}
-
-fn wheel(app: &mut App, rows: isize, _: Position, area: Rect) {
-    let Some(exchange) = app.exchange() else { return };
-    let height = usize::from(parts(Some(exchange), area).list.height);
-    let len = timeline_list::rows(&app.timeline, exchange).len();
-    app.timeline.scroll.by(rows, height, len);
-}
-
-fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let parts = parts(app.exchange(), area);
-    let Some(exchange) = app.exchange() else {
-        header(app, PaneId::Timeline, &[], area, buf);
-        let said = [("The stream is drawn here to scale.", app.theme.of(Role::Dim))];
-        line::put(buf, parts.drawing, &said);
-        return;
-    };
-    let mut notes = counts(exchange);
-    if app.timeline.filters() {
-        notes.insert(0, (format!("{}   ", filter(app, exchange)), Role::Mark));
-    }
-    let mut note: Vec<(&str, Role)> = notes.iter().map(|(t, r)| (t.as_str(), *r)).collect();
-    let legend = legend(exchange);
-    let has_room = area.width >= 80 && !app.timeline.filters() || area.width >= 110;
-    if has_room && !parts.lanes && !legend.is_empty() {
-        let first = legend.iter().map(|(t, r)| (t.as_str(), *r));
-        note = first.chain([("   ", Role::Text)]).chain(note).collect();
-    }
-    header(app, PaneId::Timeline, &note, area, buf);
-    if parts.lanes {
-        timeline_lanes::draw(app, exchange, parts.drawing, buf);
-        timeline_lanes::draw_clocks(app, exchange, parts.scale, buf);
-    } else {
-        timeline_bar::draw(app, exchange, parts.drawing, buf);
-        timeline_bar::draw_scale(app, exchange, parts.scale, buf);
-    }
-    timeline_list::draw(app, exchange, parts.list, buf);
+    pane.revealed = None;
 }
 
 /// What is listed, and how many findings are not.
-fn filter(app: &App, exchange: &Exchange) -> String {
-    let state = &app.timeline;
+fn filter(pane: &TimelinePane, exchange: &Exchange) -> String {
     let story = exchange.story();
-    let hides = |g: &&crate::inspect::Group| !timeline_list::is_listed(state, exchange, g);
-    let hidden: u64 = story.iter().filter(hides).map(|g| exchange.seen.times(g)).sum();
+    let hides = |g: &&crate::inspect::Group| !timeline_list::is_listed(pane, exchange, g);
+    let hidden: u64 = story.iter().filter(hides).map(|g| exchange.inspection.times(g)).sum();
     let mut told = Vec::new();
-    told.extend((state.least > Severity::Info).then(|| format!("≥ {}", state.least.name())));
-    told.extend(state.phase.map(|p| format!("phase {}", p.name())));
+    told.extend((pane.least > Severity::Info).then(|| format!("≥ {}", pane.least.name())));
+    told.extend(pane.phase.map(|p| format!("phase {}", p.name())));
     told.push(format!("{} hidden", crate::text::group(hidden)));
     told.join(" · ")
 }
 
 /// What the bar's glyphs mean, of those that occur.
 fn legend(exchange: &Exchange) -> Vec<(String, Role)> {
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let mut legend = Vec::new();
-    if !exchange.seen.keep_alives().is_empty() {
+    if !exchange.inspection.keep_alives().is_empty() {
         legend.push(("╎".to_owned(), Role::Comment));
         legend.push((" keep-alive  ".to_owned(), Role::Dim));
     }
@@ -323,10 +338,10 @@ pub(super) fn channel_name(channel: Channel) -> &'static str {
 
 /// How many findings of each severity.
 fn counts(exchange: &Exchange) -> Vec<(String, Role)> {
-    let seen = &exchange.seen;
+    let inspection = &exchange.inspection;
     let mut told = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
-        let n = seen.count(severity);
+        let n = inspection.count(severity);
         if n > 0 {
             let (sign, role) = severity_sign(Some(severity));
             let gap = if told.is_empty() { "" } else { "  " };

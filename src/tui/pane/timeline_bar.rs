@@ -10,15 +10,14 @@ use super::frames::severity_sign;
 use crate::dialect::Channel;
 use crate::inspect::{Finding, Inspection, Severity, partition_galloping};
 use crate::journal::Micros;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
 /// How many places of one column are looked at, and how many deltas at each: neighbors come from
 /// memory together.
 const SAMPLES: usize = 4;
-const NEIGHBOURS: usize = 4;
+const NEIGHBORS: usize = 4;
 
 /// The widest hole that is filled, in columns; where the stream is sparse up to twice the usual
 /// distance of its deltas, within these bounds.
@@ -40,15 +39,15 @@ pub(crate) struct Scale {
 impl Scale {
     /// The scale of an exchange; `None` where nothing has come or there is no room.
     pub(crate) fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
-        let seen = &exchange.seen;
+        let inspection = &exchange.inspection;
         let scale = match exchange.origin() {
             Some(from) => {
                 let now = exchange.is_running().then_some(now);
-                let to = seen.timing.end.or(now).or(exchange.last)?;
+                let to = inspection.timing.end.or(now).or(exchange.last)?;
                 Self { timed: true, from, to: to.max(from + 1), width }
             }
             None => {
-                let to = seen.body().len() as u64;
+                let to = inspection.body().len() as u64;
                 (to > 0).then_some(Self { timed: false, from: 0, to, width })?
             }
         };
@@ -70,8 +69,9 @@ impl Scale {
 
     /// What was complete at the beginning of a column. `before` and `last` are the edges of the
     /// two columns before: what comes at an even pace is as far from `last` as that from `before`.
-    fn edge(self, seen: &Inspection, column: u16, before: Edge, last: Edge) -> Edge {
-        let (reads, frames, deltas) = (seen.reads(), seen.frames(), seen.answer().deltas());
+    fn edge(self, inspection: &Inspection, column: u16, before: Edge, last: Edge) -> Edge {
+        let (reads, frames, deltas) =
+            (inspection.reads(), inspection.frames(), inspection.answer().deltas());
         if column == self.width {
             return Edge { read: reads.len(), frame: frames.len(), delta: deltas.len() };
         }
@@ -94,12 +94,12 @@ impl Scale {
     }
 
     /// What was complete at the beginning of each column, and at the end of the last.
-    pub(super) fn edges(self, seen: &Inspection) -> Vec<Edge> {
+    pub(super) fn edges(self, inspection: &Inspection) -> Vec<Edge> {
         let mut edges = Vec::with_capacity(usize::from(self.width) + 1);
         let (mut before, mut from) = (Edge::default(), Edge::default());
         edges.push(from);
         for column in 0..self.width {
-            let to = self.edge(seen, column + 1, before, from);
+            let to = self.edge(inspection, column + 1, before, from);
             edges.push(to);
             (before, from) = (from, to);
         }
@@ -116,8 +116,8 @@ impl Scale {
     pub(super) fn of_selected(self, exchange: &Exchange) -> Option<u16> {
         let frame = exchange.frame.filter(|_| !exchange.follow)? as usize;
         let at = match self.timed {
-            true => exchange.seen.frame_at(frame),
-            false => exchange.seen.frames().get(frame).map(|f| f.offset),
+            true => exchange.inspection.frame_at(frame),
+            false => exchange.inspection.frames().get(frame).map(|f| f.offset),
         };
         at.map(|at| self.column(at))
     }
@@ -126,24 +126,24 @@ impl Scale {
 /// The frame nearest to a column of the screen.
 pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> Option<usize> {
     let scale = Scale::new(exchange, now, area.width)?;
-    let seen = &exchange.seen;
+    let inspection = &exchange.inspection;
     let column = x.checked_sub(area.x)?.min(scale.width - 1);
     let (from, to) = (scale.at(column), scale.at(column + 1));
     let middle = from + (to - from) / 2;
     let offset = match scale.timed {
         true => {
-            let i = seen.reads().partition_point(|r| r.at.unwrap_or(0) < middle);
-            i.checked_sub(1).map_or(0, |i| seen.reads()[i].decoded)
+            let i = inspection.reads().partition_point(|r| r.at.unwrap_or(0) < middle);
+            i.checked_sub(1).map_or(0, |i| inspection.reads()[i].decoded)
         }
         false => middle,
     };
-    let after = seen.frames().partition_point(|f| f.end() <= offset);
+    let after = inspection.frames().partition_point(|f| f.end() <= offset);
     let near = [after.checked_sub(1), Some(after)];
     let distance = |frame: &usize| match scale.timed {
-        true => seen.frame_at(*frame).map_or(u64::MAX, |at| at.abs_diff(middle)),
-        false => seen.frames()[*frame].offset.abs_diff(middle),
+        true => inspection.frame_at(*frame).map_or(u64::MAX, |at| at.abs_diff(middle)),
+        false => inspection.frames()[*frame].offset.abs_diff(middle),
     };
-    near.into_iter().flatten().filter(|f| *f < seen.frames().len()).min_by_key(distance)
+    near.into_iter().flatten().filter(|f| *f < inspection.frames().len()).min_by_key(distance)
 }
 
 /// Columns in which no data came, one after the other.
@@ -167,8 +167,8 @@ impl Silence {
 
 /// The silences that are longer than the threshold, once there was a head.
 pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec<Silence> {
-    let seen = &exchange.seen;
-    let begun = seen.timing.head.or(seen.timing.first_byte).filter(|_| scale.timed);
+    let inspection = &exchange.inspection;
+    let begun = inspection.timing.head.or(inspection.timing.first_byte).filter(|_| scale.timed);
     let Some(begun) = begun else { return Vec::new() };
     let mut found = Vec::new();
     let mut from = None;
@@ -176,17 +176,18 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
         let c = usize::from(column);
         let data = column == scale.width || {
             let frames = edges[c + 1].frame - edges[c].frame;
-            frames > beats(seen, edges[c], edges[c + 1])
+            frames > beats(inspection, edges[c], edges[c + 1])
         };
         match (data, from) {
             (false, None) => from = Some(c),
             (true, Some(first)) => {
-                let before = edges[first].read.checked_sub(1).and_then(|i| seen.reads()[i].at);
-                let next = seen.reads().get(edges[c].read).filter(|_| column < scale.width);
+                let before =
+                    edges[first].read.checked_sub(1).and_then(|i| inspection.reads()[i].at);
+                let next = inspection.reads().get(edges[c].read).filter(|_| column < scale.width);
                 let until = next.and_then(|r| r.at).unwrap_or(scale.to);
                 let lasted = until.saturating_sub(before.unwrap_or(begun));
-                if lasted >= seen.options().stall {
-                    let warm = beats(seen, edges[first], edges[c]) > 0;
+                if lasted >= inspection.options().stall {
+                    let warm = beats(inspection, edges[first], edges[c]) > 0;
                     found.push(Silence { from: first as u16, to: column, lasted, warm });
                 }
                 from = None;
@@ -198,8 +199,8 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
 }
 
 /// How many keep-alives came between two edges.
-pub(super) fn beats(seen: &Inspection, from: Edge, to: Edge) -> usize {
-    let upto = |frame: usize| seen.keep_alives().partition_point(|k| (*k as usize) < frame);
+pub(super) fn beats(inspection: &Inspection, from: Edge, to: Edge) -> usize {
+    let upto = |frame: usize| inspection.keep_alives().partition_point(|k| (*k as usize) < frame);
     if from.frame == to.frame { 0 } else { upto(to.frame) - upto(from.frame) }
 }
 
@@ -212,12 +213,12 @@ pub(super) struct Edge {
 }
 
 /// How many of some deltas belong to each channel, by some of them.
-pub(super) fn channels(seen: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
-    let here = &seen.answer().deltas()[from.delta..to.delta];
+pub(super) fn channels(inspection: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
+    let here = &inspection.answer().deltas()[from.delta..to.delta];
     let mut counts = [0usize; 5];
-    let step = here.len().div_ceil(SAMPLES).max(NEIGHBOURS);
+    let step = here.len().div_ceil(SAMPLES).max(NEIGHBORS);
     for some in here.chunks(step) {
-        for delta in some.iter().take(NEIGHBOURS) {
+        for delta in some.iter().take(NEIGHBORS) {
             counts[delta.channel as usize] += 1;
         }
     }
@@ -226,33 +227,33 @@ pub(super) fn channels(seen: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
 
 /// How a column looks.
 fn cell(
-    seen: &Inspection,
+    inspection: &Inspection,
     scale: Scale,
     column: u16,
     from: Edge,
     to: Edge,
 ) -> (&'static str, Role) {
     if from.delta < to.delta {
-        let counts = channels(seen, from, to);
+        let counts = channels(inspection, from, to);
         let channel = [Channel::Content, Channel::Reasoning, Channel::Tool, Channel::Refusal]
             .into_iter()
             .max_by_key(|c| counts[*c as usize]);
         return glyph(channel.unwrap_or(Channel::Other));
     }
     if from.frame < to.frame {
-        let warm = beats(seen, from, to) == to.frame - from.frame;
+        let warm = beats(inspection, from, to) == to.frame - from.frame;
         return if warm { ("╎", Role::Comment) } else { ("▪", Role::Dim) };
     }
     if !scale.timed {
         return ("·", Role::Dim);
     }
-    let (at, t) = (scale.at(column), &seen.timing);
+    let (at, t) = (scale.at(column), &inspection.timing);
     let before = |moment: Option<Micros>| moment.is_some_and(|m| at < m);
     if before(t.resolved) || before(t.connected) || before(t.tls) {
         ("╍", Role::BarConnect)
     } else if t.first_byte.is_none_or(|m| at < m) {
         let slow = t.first_byte.unwrap_or(scale.to).saturating_sub(scale.from);
-        let slow = slow >= seen.options().slow_first_byte;
+        let slow = slow >= inspection.options().slow_first_byte;
         ("─", if slow { Role::Warn } else { Role::BarWait })
     } else {
         ("·", Role::Dim)
@@ -297,14 +298,14 @@ pub(crate) fn glyph(channel: Channel) -> (&'static str, Role) {
 }
 
 /// Draws the bar into one line, findings of `warn` and worse upon it.
-pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
-    let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
-    let seen = &exchange.seen;
-    let theme = &app.theme;
-    let edges = scale.edges(seen);
+pub(crate) fn draw(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let Some(scale) = Scale::new(exchange, model.now(), area.width) else { return };
+    let inspection = &exchange.inspection;
+    let theme = model.theme();
+    let edges = scale.edges(inspection);
     let columns = (0..scale.width).zip(edges.iter().zip(edges.iter().skip(1)));
     let mut cells: Vec<_> =
-        columns.map(|(column, (from, to))| cell(seen, scale, column, *from, *to)).collect();
+        columns.map(|(column, (from, to))| cell(inspection, scale, column, *from, *to)).collect();
     bridge(&mut cells);
     let silences = silences(exchange, scale, &edges);
     for silence in &silences {
@@ -315,10 +316,10 @@ pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         buf.set_string(area.x + column, area.y, sign, theme.of(role));
     }
     for silence in &silences {
-        label(app, silence, area, buf);
+        label(model, silence, area, buf);
     }
     for i in exchange.ordered().into_iter().rev() {
-        let finding = &seen.findings()[i];
+        let finding = &inspection.findings()[i];
         if finding.severity >= Severity::Warn
             && let Some(column) = scale.of_finding(finding)
         {
@@ -332,42 +333,40 @@ pub(crate) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
 }
 
 /// Writes into the middle of a silence how long it lasted, if there is room.
-pub(super) fn label(app: &App, silence: &Silence, area: Rect, buf: &mut Buffer) {
+pub(super) fn label(model: &Model, silence: &Silence, area: Rect, buf: &mut Buffer) {
     let text = format!(" {} s ", line::seconds(silence.lasted));
     let (room, wide) = (silence.to - silence.from, text.len() as u16);
     if room >= wide + 2 {
         let x = area.x + silence.from + (room - wide) / 2;
         let place = Rect { x, width: wide, ..area };
-        line::put(buf, place, &[(&text, app.theme.of(silence.glyph().1))]);
+        line::put(buf, place, &[(&text, model.theme().of(silence.glyph().1))]);
     }
 }
 
 /// Draws the scale below the bar: the moments that have room.
-pub(crate) fn draw_scale(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
-    let Some(scale) = Scale::new(exchange, app.now, area.width) else { return };
-    let dim = app.theme.of(Role::Dim);
+pub(crate) fn draw_scale(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+    let Some(scale) = Scale::new(exchange, model.now(), area.width) else { return };
+    let dim = model.theme().of(Role::Dim);
     if !scale.timed {
-        let text = format!(
-            "to scale of bytes (nobody measured the time): {}",
-            crate::text::group(scale.to)
-        );
+        let text =
+            format!("No timestamps: drawn by byte offset ({} bytes)", crate::text::group(scale.to));
         line::put(buf, area, &[(&line::fit(&text, usize::from(area.width)), dim)]);
         return;
     }
-    draw_moments(app, exchange, scale, area, buf);
+    draw_moments(model, exchange, scale, area, buf);
 }
 
 /// Draws the moments of a bar as labels under their columns, those first that tell most. A label may
 /// reach beyond the scale, but not beyond `area`.
 pub(crate) fn draw_moments(
-    app: &App,
+    model: &Model,
     exchange: &Exchange,
     scale: Scale,
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let dim = app.theme.of(Role::Dim);
-    let t = &exchange.seen.timing;
+    let dim = model.theme().of(Role::Dim);
+    let t = &exchange.inspection.timing;
     let mut taken: Vec<(u16, u16)> = Vec::new();
     let mut place = |at: u64, name: &str, buf: &mut Buffer| {
         let text = format!("{name} {}", line::seconds(at.saturating_sub(scale.from)));
@@ -382,7 +381,7 @@ pub(crate) fn draw_moments(
         if free {
             taken.push((x, x + wide));
             let room = Rect { x: area.x + x, width: area.width - x, ..area };
-            line::put(buf, room, &[("╵", app.theme.of(Role::Line)), (&text, dim)]);
+            line::put(buf, room, &[("╵", model.theme().of(Role::Line)), (&text, dim)]);
         }
     };
     let over = if exchange.is_running() { "now" } else { "end" };

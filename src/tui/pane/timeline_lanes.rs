@@ -12,8 +12,7 @@ use crate::dialect::Channel;
 use crate::inspect::{Inspection, Severity};
 use crate::journal::Micros;
 use crate::text::{count, group};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
@@ -64,16 +63,16 @@ impl Lane {
 
 /// The lanes that have something in them.
 fn lanes(exchange: &Exchange) -> Vec<Lane> {
-    let seen = &exchange.seen;
+    let inspection = &exchange.inspection;
     let timed = exchange.origin().is_some();
     let mut lanes = Vec::new();
     lanes.extend(timed.then_some(Lane::Wire));
-    lanes.extend((!seen.keep_alives().is_empty()).then_some(Lane::KeepAlives));
-    lanes.extend(CHANNELS.into_iter().filter(|c| seen.answer().has(*c)).map(Lane::Channel));
-    if timed && !seen.timing.gaps().is_empty() {
+    lanes.extend((!inspection.keep_alives().is_empty()).then_some(Lane::KeepAlives));
+    lanes.extend(CHANNELS.into_iter().filter(|c| inspection.answer().has(*c)).map(Lane::Channel));
+    if timed && !inspection.timing.gaps().is_empty() {
         lanes.extend([Lane::Waits, Lane::Spread]);
     }
-    lanes.extend((!seen.findings().is_empty()).then_some(Lane::Findings));
+    lanes.extend((!inspection.findings().is_empty()).then_some(Lane::Findings));
     lanes
 }
 
@@ -101,13 +100,13 @@ fn level(value: u64, largest: u64) -> &'static str {
 }
 
 /// Draws all lanes.
-pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     let place = lane_area(area);
-    let Some(scale) = Scale::new(exchange, app.now, place.width) else { return };
-    let seen = &exchange.seen;
-    let edges = scale.edges(seen);
+    let Some(scale) = Scale::new(exchange, model.now(), place.width) else { return };
+    let inspection = &exchange.inspection;
+    let edges = scale.edges(inspection);
     let silences = timeline_bar::silences(exchange, scale, &edges);
-    let theme = &app.theme;
+    let theme = model.theme();
     for (y, lane) in (area.y..area.bottom()).zip(lanes(exchange)) {
         let row = Rect { y, height: 1, ..place };
         let name = Rect { x: area.x, y, width: place.x - area.x, height: 1 };
@@ -115,12 +114,12 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         let mut cells: Vec<(&'static str, Role)> = edges
             .iter()
             .zip(edges.iter().skip(1))
-            .map(|(from, to)| cell(seen, lane, *from, *to))
+            .map(|(from, to)| cell(inspection, lane, *from, *to))
             .collect();
         match lane {
-            Lane::Wire => wire(seen, &edges, &silences, &mut cells),
+            Lane::Wire => wire(inspection, &edges, &silences, &mut cells),
             Lane::Channel(_) => timeline_bar::bridge(&mut cells),
-            Lane::Waits => waits(seen, scale, &edges, &mut cells),
+            Lane::Waits => waits(inspection, scale, &edges, &mut cells),
             Lane::Findings => findings(exchange, scale, &mut cells),
             Lane::KeepAlives | Lane::Spread => {}
         }
@@ -128,7 +127,7 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
             buf.set_string(x, y, sign, theme.of(role));
         }
         if lane == Lane::Wire {
-            silences.iter().for_each(|s| timeline_bar::label(app, s, row, buf));
+            silences.iter().for_each(|s| timeline_bar::label(model, s, row, buf));
         }
         let total = total(exchange, lane);
         if lane == Lane::Spread {
@@ -150,10 +149,12 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
 }
 
 /// How a column of a lane looks by itself.
-fn cell(seen: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, Role) {
+fn cell(inspection: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, Role) {
     match lane {
-        Lane::KeepAlives if timeline_bar::beats(seen, from, to) > 0 => ("╎", Role::Comment),
-        Lane::Channel(channel) if timeline_bar::channels(seen, from, to)[channel as usize] > 0 => {
+        Lane::KeepAlives if timeline_bar::beats(inspection, from, to) > 0 => ("╎", Role::Comment),
+        Lane::Channel(channel)
+            if timeline_bar::channels(inspection, from, to)[channel as usize] > 0 =>
+        {
             timeline_bar::glyph(channel)
         }
         _ => (" ", Role::Dim),
@@ -162,12 +163,12 @@ fn cell(seen: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, R
 
 /// The bytes of each column. Many frames in one, after none in the one before, are a burst.
 fn wire(
-    seen: &Inspection,
+    inspection: &Inspection,
     edges: &[Edge],
     silences: &[Silence],
     cells: &mut [(&'static str, Role)],
 ) {
-    let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| seen.reads()[i].end);
+    let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| inspection.reads()[i].end);
     let bytes: Vec<u64> = edges.windows(2).map(|e| upto(&e[1]) - upto(&e[0])).collect();
     let largest = bytes.iter().copied().max().unwrap_or(0);
     for (i, n) in bytes.iter().enumerate() {
@@ -184,11 +185,16 @@ fn wire(
 
 /// The longest wait for a delta that ends in each column; one that lasts over several stands over
 /// all of them.
-fn waits(seen: &Inspection, scale: Scale, edges: &[Edge], cells: &mut [(&'static str, Role)]) {
-    let deltas = seen.answer().deltas();
+fn waits(
+    inspection: &Inspection,
+    scale: Scale,
+    edges: &[Edge],
+    cells: &mut [(&'static str, Role)],
+) {
+    let deltas = inspection.answer().deltas();
     let at = |delta: usize, near: (Edge, Edge)| -> Option<Micros> {
-        let frame = seen.frames().get(deltas.get(delta)?.frame as usize)?;
-        let reads = seen.reads().get(near.0.read..near.1.read)?;
+        let frame = inspection.frames().get(deltas.get(delta)?.frame as usize)?;
+        let reads = inspection.reads().get(near.0.read..near.1.read)?;
         let i = reads.partition_point(|r| r.decoded < frame.end());
         reads.get(i)?.at
     };
@@ -218,16 +224,16 @@ fn waits(seen: &Inspection, scale: Scale, edges: &[Edge], cells: &mut [(&'static
     }
     let largest = longest.iter().copied().max().unwrap_or(0);
     for (cell, wait) in cells.iter_mut().zip(longest) {
-        let role = if wait >= seen.options().stall { Role::Error } else { Role::Label };
+        let role = if wait >= inspection.options().stall { Role::Error } else { Role::Label };
         *cell = (level(wait, largest), role);
     }
     debug_assert_eq!(cells.len(), usize::from(scale.width));
 }
 
 fn findings(exchange: &Exchange, scale: Scale, cells: &mut [(&'static str, Role)]) {
-    let seen = &exchange.seen;
+    let inspection = &exchange.inspection;
     let mut worst: Vec<Option<Severity>> = vec![None; cells.len()];
-    for finding in seen.findings() {
+    for finding in inspection.findings() {
         if let Some(column) = scale.of_finding(finding) {
             let slot = &mut worst[usize::from(column)];
             *slot = (*slot).max(Some(finding.severity));
@@ -242,29 +248,29 @@ fn findings(exchange: &Exchange, scale: Scale, cells: &mut [(&'static str, Role)
 
 /// What a lane comes to.
 fn total(exchange: &Exchange, lane: Lane) -> String {
-    let seen = &exchange.seen;
+    let inspection = &exchange.inspection;
     match lane {
         Lane::Wire => {
-            let reads = count(seen.reads().len() as u64, "read");
-            format!("{} · {reads}", count(seen.wire_len(), "byte"))
+            let reads = count(inspection.reads().len() as u64, "read");
+            format!("{} · {reads}", count(inspection.wire_len(), "byte"))
         }
-        Lane::KeepAlives => group(seen.keep_alives().len() as u64),
-        Lane::Channel(channel) => count(seen.answer().count(channel), "delta"),
-        Lane::Waits => count(seen.timing.gaps().len() as u64, "wait"),
+        Lane::KeepAlives => group(inspection.keep_alives().len() as u64),
+        Lane::Channel(channel) => count(inspection.answer().count(channel), "delta"),
+        Lane::Waits => count(inspection.timing.gaps().len() as u64, "wait"),
         Lane::Spread => {
             let ms = |t: Micros| line::wait(t).trim_start_matches('+').to_owned();
-            let about = if seen.timing.gaps().len() > WAITS { "≈ " } else { "" };
-            seen.timing.gap_sample(WAITS).map_or(String::new(), |g| {
+            let about = if inspection.timing.gaps().len() > WAITS { "≈ " } else { "" };
+            inspection.timing.gap_sample(WAITS).map_or(String::new(), |g| {
                 format!("{about}p50 {} · p99 {} · max {}", ms(g.p50), ms(g.p99), ms(g.max))
             })
         }
-        Lane::Findings => count(seen.findings().len() as u64, "finding"),
+        Lane::Findings => count(inspection.findings().len() as u64, "finding"),
     }
 }
 
 /// The clocks that ran, in order.
 pub(super) fn clocks(exchange: &Exchange) -> Vec<(&'static str, Micros)> {
-    let t = &exchange.seen.timing;
+    let t = &exchange.inspection.timing;
     let clocks = [
         ("head", t.head),
         ("first byte", t.first_byte),
@@ -278,15 +284,15 @@ pub(super) fn clocks(exchange: &Exchange) -> Vec<(&'static str, Micros)> {
 
 /// Draws the clocks: each on a line of its own where there are so many, else those that have room
 /// on one.
-pub(super) fn draw_clocks(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw_clocks(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     let place = lane_area(area);
-    let Some(scale) = Scale::new(exchange, app.now, place.width) else { return };
+    let Some(scale) = Scale::new(exchange, model.now(), place.width) else { return };
     let clocks = clocks(exchange);
     if area.height <= 1 || !scale.timed {
-        timeline_bar::draw_scale(app, exchange, place, buf);
+        timeline_bar::draw_scale(model, exchange, place, buf);
         return;
     }
-    let theme = &app.theme;
+    let theme = model.theme();
     let mut before = scale.from;
     for (y, (name, at)) in (area.y..area.bottom()).zip(clocks) {
         let row = Rect { y, height: 1, ..place };

@@ -3,13 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::PaneId;
+use super::Canvas;
 use super::frames::severity_sign;
-use super::timeline::State;
+use super::timeline::TimelinePane;
 use crate::inspect::{Group, Severity};
 use crate::text::{Newlines, group, visible};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::Exchange;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
@@ -28,20 +27,20 @@ pub(super) struct Row {
 }
 
 /// Whether the filters let a group through.
-pub(super) fn is_listed(state: &State, exchange: &Exchange, group: &Group) -> bool {
-    let rule = exchange.seen.findings()[group.findings[0]].rule();
-    group.severity >= state.least && state.phase.is_none_or(|p| p == rule.phase)
+pub(super) fn is_listed(pane: &TimelinePane, exchange: &Exchange, group: &Group) -> bool {
+    let rule = exchange.inspection.findings()[group.findings[0]].rule();
+    group.severity >= pane.least && pane.phase.is_none_or(|p| p == rule.phase)
 }
 
 /// The rows of the list.
-pub(super) fn rows(state: &State, exchange: &Exchange) -> Vec<Row> {
+pub(super) fn rows(pane: &TimelinePane, exchange: &Exchange) -> Vec<Row> {
     let mut rows = Vec::new();
     for (i, group) in exchange.story().iter().enumerate() {
-        if !is_listed(state, exchange, group) {
+        if !is_listed(pane, exchange, group) {
             continue;
         }
         let first = group.findings[0];
-        if state.open.contains(&exchange.seen.findings()[first].code) {
+        if pane.open.contains(&exchange.inspection.findings()[first].code) {
             let all = group.findings.iter();
             rows.extend(all.map(|f| Row { group: i, finding: *f, first: *f == first }));
         } else {
@@ -59,15 +58,21 @@ pub(super) fn position(rows: &[Row], exchange: &Exchange) -> Option<usize> {
 }
 
 /// Draws the rows that are in the window.
-pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
-    let seen = &exchange.seen;
-    let rows = rows(&app.timeline, exchange);
+pub(super) fn draw(
+    pane: &TimelinePane,
+    on: &Canvas<'_>,
+    exchange: &Exchange,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let theme = on.theme();
+    let inspection = &exchange.inspection;
+    let rows = rows(pane, exchange);
     if rows.is_empty() {
-        let said = match (seen.findings().is_empty(), seen.is_over()) {
-            (false, _) => "The filter hides every finding.",
-            (true, true) => "No findings.",
-            (true, false) => "No findings yet.",
+        let said = match (inspection.findings().is_empty(), inspection.is_over()) {
+            (false, _) => "The filter hides all findings",
+            (true, true) => "No findings",
+            (true, false) => "No findings yet",
         };
         let place = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
         line::put(buf, place, &[(said, theme.of(Role::Dim))]);
@@ -77,18 +82,17 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
     let wide = area.width >= 76;
     let long = |r: &Row| {
         let branch = if story[r.group].under { 2 } else { 0 };
-        seen.findings()[r.finding].code.name().len() + branch
+        inspection.findings()[r.finding].code.name().len() + branch
     };
     let codes = rows.iter().map(long).max().unwrap_or(0).min(if wide { 28 } else { 20 });
     let request = exchange.origin().unwrap_or(0);
-    let focused = app.focus == PaneId::Timeline && app.overlays.is_empty();
-    let window = rows.iter().skip(app.timeline.scroll.top).take(usize::from(area.height));
+    let window = rows.iter().skip(pane.scroll.top).take(usize::from(area.height));
     for (y, row) in (area.y..).zip(window) {
         let (i, of) = (row.finding, &story[row.group]);
-        let finding = &seen.findings()[i];
+        let finding = &inspection.findings()[i];
         let chosen = exchange.finding == Some(i);
         let (sign, role) = severity_sign(Some(finding.severity));
-        let is_open = app.timeline.open.contains(&finding.code);
+        let is_open = pane.open.contains(&finding.code);
         let marker = match (row.first && of.findings.len() > 1, is_open) {
             (true, true) => "-",
             (true, false) => "+",
@@ -106,8 +110,8 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         let code = format!("{:<codes$}  ", line::fit(&code, codes));
         let times = match of.findings.iter().position(|f| *f == i) {
             _ if !row.first || is_open && of.findings.len() > 1 => String::new(),
-            Some(n) if n > 0 => format!("{}/{} ", n + 1, group(seen.times(of))),
-            _ if seen.times(of) > 1 => format!("×{} ", group(seen.times(of))),
+            Some(n) if n > 0 => format!("{}/{} ", n + 1, group(inspection.times(of))),
+            _ if inspection.times(of) > 1 => format!("×{} ", group(inspection.times(of))),
             _ => String::new(),
         };
         let place = Rect { y, height: 1, ..area };
@@ -130,12 +134,12 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
             ],
         );
         if chosen {
-            let bar = theme.of(if focused { Role::Selected } else { Role::Unfocused });
+            let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
             let over = Rect { x: place.x + 2, width: place.width.saturating_sub(2), ..place };
             buf.set_style(over, bar);
         }
     }
-    let below = rows.len().saturating_sub(app.timeline.scroll.top + usize::from(area.height));
+    let below = rows.len().saturating_sub(pane.scroll.top + usize::from(area.height));
     if below > 0 && area.height > 1 {
         let worst = rows.iter().rev().take(below).map(|r| story[r.group].severity).max();
         let (_, role) = severity_sign(worst.filter(|s| *s > Severity::Info));

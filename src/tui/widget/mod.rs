@@ -10,4 +10,4 @@ pub(super) mod text;
 pub(super) mod wrap;
 
 pub(super) use doc::Doc;
-pub(super) use scroll::Scroll;
+pub(super) use scroll::{Scroll, moved};

@@ -35,3 +35,23 @@ impl Scroll {
         self.top = len.saturating_sub(height.max(1));
     }
 }
+
+/// The row that a movement by `by` rows leads to in a list of `len` rows; the first where none was
+/// selected. `None` in an empty list.
+pub(crate) fn moved(at: Option<usize>, by: isize, len: usize) -> Option<usize> {
+    let last = len.checked_sub(1)?;
+    Some(at.map_or(0, |at| at.saturating_add_signed(by)).min(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moved;
+
+    #[test]
+    fn movement_stays_in_the_list() {
+        assert_eq!(moved(None, 5, 10), Some(0));
+        assert_eq!(moved(Some(3), -5, 10), Some(0));
+        assert_eq!(moved(Some(3), isize::MAX / 2, 10), Some(9));
+        assert_eq!(moved(Some(3), 1, 0), None);
+    }
+}

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::journal::{in_addresses, is_secret_name};
+use crate::text::{Newlines, visible};
 
 /// The stretches of a line that are secrets: what follows a secret header's or field's name or
 /// `Bearer `, up to the next quote, and the secret parts of an address.
@@ -31,6 +32,23 @@ pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
     }
     found.retain(|span| span.start < span.end);
     found
+}
+
+/// A header's value as it may be shown: what a header of a secret name holds is not.
+pub(crate) fn shown_value(name: &str, value: &str) -> String {
+    if is_secret_name(name) && !value.is_empty() && !value.starts_with('$') {
+        return "********".to_owned();
+    }
+    visible(value, Newlines::Show).into_owned()
+}
+
+/// An address as it may be shown: user, password and some parameters are secrets.
+pub(crate) fn shown_url(url: &str) -> String {
+    let mut shown = url.to_owned();
+    for span in in_addresses(url).into_iter().rev() {
+        shown.replace_range(span, "********");
+    }
+    visible(&shown, Newlines::Show).into_owned()
 }
 
 #[cfg(test)]

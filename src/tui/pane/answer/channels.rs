@@ -5,11 +5,11 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use super::AnswerPane;
 use crate::action::Action;
 use crate::dialect::Channel;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
-use crate::tui::pane::PaneId;
+use crate::tui::model::{Exchange, Model};
+use crate::tui::pane::Canvas;
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 use crate::tui::widget::text::{Mark, Text};
@@ -29,7 +29,7 @@ struct Column {
 /// The channels that are shown: content and reasoning always, for that one of them is empty is
 /// half of all questions; the others when they have text.
 fn shown(exchange: &Exchange, area: Rect) -> Vec<Channel> {
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let narrow = area.width < SIDE_BY_SIDE;
     let mut shown: Vec<Channel> =
         [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Other]
@@ -78,48 +78,61 @@ fn columns(exchange: &Exchange, area: Rect) -> Vec<Column> {
 
 /// Hands a channel's lines to `use_it`.
 fn with_wrap<T>(
-    app: &App,
+    pane: &AnswerPane,
+    model: &Model,
     exchange: &Exchange,
     column: Column,
     use_it: impl FnOnce(&str, &Wrap) -> T,
 ) -> T {
     let text = exchange.text(column.channel);
-    let mut wraps = app.answer.wraps.borrow_mut();
-    let wrap = wraps.entry((app.shown, column.channel, exchange.choice)).or_default();
+    let mut wraps = pane.wraps.borrow_mut();
+    let wrap = wraps.entry((model.shown(), column.channel, exchange.choice)).or_default();
     wrap.update(text, usize::from(column.text.width));
     use_it(text, wrap)
 }
 
-fn len(app: &App, exchange: &Exchange, column: Column) -> usize {
-    with_wrap(app, exchange, column, |_, wrap| wrap.len())
+fn len(pane: &AnswerPane, model: &Model, exchange: &Exchange, column: Column) -> usize {
+    with_wrap(pane, model, exchange, column, |_, wrap| wrap.len())
 }
 
-fn line_of(app: &App, exchange: &Exchange, column: Column, at: usize) -> usize {
-    with_wrap(app, exchange, column, |_, wrap| wrap.line_of(at))
+fn line_of(
+    pane: &AnswerPane,
+    model: &Model,
+    exchange: &Exchange,
+    column: Column,
+    at: usize,
+) -> usize {
+    with_wrap(pane, model, exchange, column, |_, wrap| wrap.line_of(at))
 }
 
 /// The column of the keys: the chosen one, or one that has text.
-fn current(app: &App, exchange: &Exchange, area: Rect) -> Option<Column> {
+fn current(pane: &AnswerPane, exchange: &Exchange, area: Rect) -> Option<Column> {
     let columns = columns(exchange, area);
-    let chosen = columns.iter().find(|c| c.channel == app.answer.channel);
+    let chosen = columns.iter().find(|c| c.channel == pane.channel);
     let full = columns.iter().find(|c| !exchange.text(c.channel).is_empty());
     chosen.filter(|c| !exchange.text(c.channel).is_empty()).or(full).or(columns.first()).copied()
 }
 
-pub(super) fn settle(app: &mut App, area: Rect) {
-    let Some(exchange) = app.exchange() else { return };
-    let moved = app.answer.shown != Some((app.shown, exchange.frame));
+pub(super) fn settle(pane: &mut AnswerPane, model: &mut Model, area: Rect) {
+    let Some(exchange) = model.exchange() else { return };
+    let moved = pane.shown != Some((model.shown(), exchange.frame));
     let mut places = Vec::new();
     for column in columns(exchange, area) {
         let height = usize::from(column.text.height);
-        let mut scroll = app.answer.scrolls.get(&column.channel).copied().unwrap_or_default();
-        let lines = len(app, exchange, column);
+        let mut scroll = pane.scrolls.get(&column.channel).copied().unwrap_or_default();
+        let lines = len(pane, model, exchange, column);
         match exchange.selected_range(column.channel) {
             _ if exchange.follow => scroll.bottom(height, lines),
             Some(range) if moved => {
                 let (first, last) = (
-                    line_of(app, exchange, column, range.start),
-                    line_of(app, exchange, column, range.end.saturating_sub(1).max(range.start)),
+                    line_of(pane, model, exchange, column, range.start),
+                    line_of(
+                        pane,
+                        model,
+                        exchange,
+                        column,
+                        range.end.saturating_sub(1).max(range.start),
+                    ),
                 );
                 scroll.reveal(last, height, lines);
                 scroll.reveal(first, height, lines);
@@ -129,37 +142,43 @@ pub(super) fn settle(app: &mut App, area: Rect) {
         places.push((column.channel, scroll));
     }
     let frame = exchange.frame;
-    app.answer.scrolls.extend(places);
-    app.answer.shown = Some((app.shown, frame));
+    pane.scrolls.extend(places);
+    pane.shown = Some((model.shown(), frame));
 }
 
-pub(super) fn next_choice(app: &mut App) {
-    let Some(exchange) = app.exchange_mut() else { return };
-    let choices: Vec<u32> = exchange.seen.answer().choices().into_iter().collect();
+pub(super) fn next_choice(pane: &mut AnswerPane, model: &mut Model) {
+    let Some(exchange) = model.exchange_mut() else { return };
+    let choices: Vec<u32> = exchange.inspection.answer().choices().into_iter().collect();
     let next = choices.iter().find(|c| **c > exchange.choice).or(choices.first());
     exchange.choice = next.copied().unwrap_or(0);
-    app.answer.shown = None;
+    pane.shown = None;
 }
 
-pub(super) fn act(app: &mut App, action: Action, by: isize, area: Rect) -> bool {
-    let Some(exchange) = app.exchange() else { return false };
-    let Some(column) = current(app, exchange, area) else { return false };
+pub(super) fn act(
+    pane: &mut AnswerPane,
+    model: &mut Model,
+    action: Action,
+    by: isize,
+    area: Rect,
+) -> bool {
+    let Some(exchange) = model.exchange() else { return false };
+    let Some(column) = current(pane, exchange, area) else { return false };
     match action {
         Action::Accept => {
             let columns = columns(exchange, area);
             let at = columns.iter().position(|c| c.channel == column.channel).unwrap_or(0);
-            app.answer.channel = columns[(at + 1) % columns.len()].channel;
+            pane.channel = columns[(at + 1) % columns.len()].channel;
             return true;
         }
         Action::Bottom => {
-            if let Some(exchange) = app.exchange_mut() {
+            if let Some(exchange) = model.exchange_mut() {
                 exchange.follow();
             }
             return true;
         }
         Action::Left | Action::Right => {
             let to = neighbor(exchange, column.channel, action == Action::Right);
-            if let (Some(to), Some(exchange)) = (to, app.exchange_mut()) {
+            if let (Some(to), Some(exchange)) = (to, model.exchange_mut()) {
                 exchange.select(to as usize);
             }
             return true;
@@ -172,8 +191,8 @@ pub(super) fn act(app: &mut App, action: Action, by: isize, area: Rect) -> bool 
     if text.is_empty() {
         return true;
     }
-    let scroll = app.answer.scrolls.get(&column.channel).copied().unwrap_or_default();
-    let to = with_wrap(app, exchange, column, |text, wrap| {
+    let scroll = pane.scrolls.get(&column.channel).copied().unwrap_or_default();
+    let to = with_wrap(pane, model, exchange, column, |text, wrap| {
         let at = exchange.selected_range(column.channel).map(|r| r.start);
         let line = at.map_or(scroll.top, |at| wrap.line_of(at));
         let from = wrap.line(line, text.len()).start;
@@ -184,13 +203,13 @@ pub(super) fn act(app: &mut App, action: Action, by: isize, area: Rect) -> bool 
         let line = line.saturating_add_signed(by).min(wrap.len() - 1);
         wrap.offset_at(text, line, column)
     });
-    select_at(app, column.channel, to);
+    select_at(model, column.channel, to);
     true
 }
 
 /// The frame of the next (or previous) delta of a channel.
 fn neighbor(exchange: &Exchange, channel: Channel, forward: bool) -> Option<u32> {
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let deltas = answer.deltas();
     let mine = |d: &&crate::inspect::Delta| {
         d.channel == channel && d.choice == exchange.choice && !d.duplicate
@@ -205,48 +224,55 @@ fn neighbor(exchange: &Exchange, channel: Channel, forward: bool) -> Option<u32>
     }
 }
 
-fn select_at(app: &mut App, channel: Channel, at: usize) {
-    let Some(exchange) = app.exchange_mut() else { return };
-    let frame = exchange.seen.answer().delta_at(channel, exchange.choice, at).map(|d| d.frame);
+fn select_at(model: &mut Model, channel: Channel, at: usize) {
+    let Some(exchange) = model.exchange_mut() else { return };
+    let frame =
+        exchange.inspection.answer().delta_at(channel, exchange.choice, at).map(|d| d.frame);
     if let Some(frame) = frame {
         exchange.select(frame as usize);
     }
 }
 
-pub(super) fn click(app: &mut App, at: Position, area: Rect) {
-    let Some(exchange) = app.exchange() else { return };
+pub(super) fn click(pane: &mut AnswerPane, model: &mut Model, at: Position, area: Rect) {
+    let Some(exchange) = model.exchange() else { return };
     let Some(column) =
         columns(exchange, area).into_iter().find(|c| c.head.union(c.text).contains(at))
     else {
         return;
     };
-    app.answer.channel = column.channel;
+    pane.channel = column.channel;
     if !column.text.contains(at) {
         return;
     }
-    let Some(exchange) = app.exchange() else { return };
-    let top = app.answer.scrolls.get(&column.channel).copied().unwrap_or_default().top;
+    let Some(exchange) = model.exchange() else { return };
+    let top = pane.scrolls.get(&column.channel).copied().unwrap_or_default().top;
     let line = top + usize::from(at.y - column.text.y);
-    let offset = with_wrap(app, exchange, column, |text, wrap| {
+    let offset = with_wrap(pane, model, exchange, column, |text, wrap| {
         (line < wrap.len()).then(|| wrap.offset_at(text, line, usize::from(at.x - column.text.x)))
     });
     if let Some(offset) = offset {
-        select_at(app, column.channel, offset);
+        select_at(model, column.channel, offset);
     }
 }
 
-pub(super) fn wheel(app: &mut App, rows: isize, at: Position, area: Rect) {
-    let Some(exchange) = app.exchange() else { return };
+pub(super) fn wheel(
+    pane: &mut AnswerPane,
+    model: &mut Model,
+    rows: isize,
+    at: Position,
+    area: Rect,
+) {
+    let Some(exchange) = model.exchange() else { return };
     let Some(column) =
         columns(exchange, area).into_iter().find(|c| c.head.union(c.text).contains(at))
     else {
         return;
     };
-    let lines = len(app, exchange, column);
-    let mut scroll = app.answer.scrolls.get(&column.channel).copied().unwrap_or_default();
+    let lines = len(pane, model, exchange, column);
+    let mut scroll = pane.scrolls.get(&column.channel).copied().unwrap_or_default();
     scroll.by(rows, usize::from(column.text.height), lines);
-    app.answer.scrolls.insert(column.channel, scroll);
-    if let Some(exchange) = app.exchange_mut() {
+    pane.scrolls.insert(column.channel, scroll);
+    if let Some(exchange) = model.exchange_mut() {
         exchange.follow = false;
     }
 }
@@ -262,13 +288,18 @@ fn title(channel: Channel) -> &'static str {
     }
 }
 
-pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
+pub(super) fn draw(
+    pane: &AnswerPane,
+    on: &Canvas<'_>,
+    exchange: &Exchange,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (theme, model) = (on.theme(), on.model);
     let columns = columns(exchange, area);
-    let current = current(app, exchange, area).map(|c| c.channel);
-    let focused = app.focus == PaneId::Answer && app.overlays.is_empty();
+    let current = current(pane, exchange, area).map(|c| c.channel);
     for (i, column) in columns.iter().enumerate() {
-        draw_head(app, exchange, *column, focused && current == Some(column.channel), buf);
+        draw_head(model, exchange, *column, on.focused && current == Some(column.channel), buf);
         if i > 0 && area.width >= SIDE_BY_SIDE {
             let x = column.head.x - 1;
             for y in area.top()..area.bottom() {
@@ -277,17 +308,17 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
         }
         let text = exchange.text(column.channel);
         if text.is_empty() {
-            let said = if exchange.seen.is_over() { "Nothing came here." } else { "Nothing yet." };
+            let said = if exchange.inspection.is_over() { "None" } else { "None yet" };
             line::put(buf, column.text, &[(said, theme.of(Role::Dim))]);
-            let tools = exchange.seen.answer().tools().len() as u64;
+            let tools = exchange.inspection.answer().tools().len() as u64;
             if column.channel == Channel::Content && tools > 0 && column.text.height > 1 {
                 let below = Rect { y: column.text.y + 1, height: 1, ..column.text };
-                let told = format!("{}: see Tools.", crate::text::count(tools, "tool call"));
+                let told = format!("{}: see Tools", crate::text::count(tools, "tool call"));
                 line::put(buf, below, &[(&told, theme.of(Role::Tool))]);
             }
             continue;
         }
-        let marks: Vec<Mark> = match exchange.seen.answer().think(exchange.choice) {
+        let marks: Vec<Mark> = match exchange.inspection.answer().think(exchange.choice) {
             Some(think) if column.channel == Channel::Content && think.any() => {
                 let stretches = think.stretches(text);
                 stretches.into_iter().filter(|s| s.0).map(|s| (s.1, Role::Thought)).collect()
@@ -301,8 +332,8 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
             Channel::Refusal => Role::Refusal,
             Channel::Content | Channel::Tool | Channel::Other => Role::Content,
         };
-        let top = app.answer.scrolls.get(&column.channel).copied().unwrap_or_default().top;
-        with_wrap(app, exchange, *column, |text, wrap| {
+        let top = pane.scrolls.get(&column.channel).copied().unwrap_or_default().top;
+        with_wrap(pane, model, exchange, *column, |text, wrap| {
             let shown = Text { text, wrap, plain, marks: &marks, over: &over };
             shown.draw(theme, top, column.text, buf);
         });
@@ -314,9 +345,9 @@ fn selection(exchange: &Exchange, channel: Channel) -> Option<Range<usize>> {
     exchange.selected_range(channel).filter(|_| !exchange.follow)
 }
 
-fn draw_head(app: &App, exchange: &Exchange, column: Column, chosen: bool, buf: &mut Buffer) {
-    let theme = &app.theme;
-    let answer = exchange.seen.answer();
+fn draw_head(model: &Model, exchange: &Exchange, column: Column, chosen: bool, buf: &mut Buffer) {
+    let theme = model.theme();
+    let answer = exchange.inspection.answer();
     let chars = crate::text::count(answer.chars(column.channel) as u64, "char");
     let mark = if chosen { "▸" } else { " " };
     let name = theme.of(if chosen { Role::Focus } else { Role::Title });

@@ -3,10 +3,10 @@
 use crate::inspect::Inspection;
 use crate::journal::Headers;
 use crate::text::{Newlines, count, group, visible};
-use crate::tui::exchange::Exchange;
-use crate::tui::pane::request::{shown_url, shown_value};
+use crate::tui::model::Exchange;
 use crate::tui::theme::Role;
 use crate::tui::widget::line::seconds;
+use crate::tui::widget::secrets::{shown_url, shown_value};
 use crate::tui::widget::{Doc, json};
 
 /// Width of the labels.
@@ -21,9 +21,9 @@ fn shown(text: &str) -> String {
 /// The tool calls, put together.
 pub(super) fn tools(exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     if answer.tools().is_empty() {
-        doc.push(Role::Dim, "No tool was called.");
+        doc.push(Role::Dim, "No tool calls");
         return doc;
     }
     for tool in answer.tools() {
@@ -54,7 +54,7 @@ pub(super) fn tools(exchange: &Exchange) -> Doc {
             }
             Err(e) => {
                 doc.plain(&tool.arguments[..end]).line();
-                let state = if exchange.seen.is_over() { "Not JSON" } else { "Not JSON yet" };
+                let state = if exchange.inspection.is_over() { "Not JSON" } else { "Not JSON yet" };
                 doc.push(Role::Warn, &format!("{state}: byte {}: {}", e.offset, e.kind)).line();
             }
         }
@@ -73,7 +73,7 @@ pub(super) fn tools(exchange: &Exchange) -> Doc {
 /// Usage, finish, model.
 pub(super) fn usage(exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
-    let answer = exchange.seen.answer();
+    let answer = exchange.inspection.answer();
     let usage = &answer.usage;
     for (name, value) in [
         ("input", usage.input),
@@ -118,8 +118,8 @@ fn headers(doc: &mut Doc, headers: &Headers) {
 /// What is known beside the body.
 pub(super) fn head(exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
-    let seen = &exchange.seen;
-    if let Some(request) = &seen.request {
+    let inspection = &exchange.inspection;
+    if let Some(request) = &inspection.request {
         doc.push(Role::Title, &format!("{} {}", shown(&request.method), shown_url(&request.url)))
             .line();
         headers(&mut doc, &request.headers);
@@ -130,43 +130,43 @@ pub(super) fn head(exchange: &Exchange) -> Doc {
         }
         doc.line();
     }
-    for (_, interim) in &seen.interim {
+    for (_, interim) in &inspection.interim {
         doc.push(Role::Title, &format!("{} {}", shown(&interim.version), interim.status)).line();
         headers(&mut doc, &interim.headers);
     }
-    match &seen.head {
+    match &inspection.head {
         Some(head) => {
             doc.push(Role::Title, &format!("{} {}", shown(&head.version), head.status)).line();
             headers(&mut doc, &head.headers);
         }
-        None if seen.told.is_some() => {
-            doc.push(Role::Dim, "A bare body: nobody knows the head.").line();
+        None if inspection.told.is_some() => {
+            doc.push(Role::Dim, "A bare body: its headers are unknown").line();
         }
         None => {
-            doc.push(Role::Dim, "No response head.").line();
+            doc.push(Role::Dim, "No response headers").line();
         }
     }
-    if let Some(trailers) = &seen.trailers {
+    if let Some(trailers) = &inspection.trailers {
         doc.push(Role::Title, "Trailers").line();
         headers(&mut doc, trailers);
     }
     doc.line();
-    ending(&mut doc, seen);
+    ending(&mut doc, inspection);
     timing(&mut doc, exchange);
     doc
 }
 
-fn ending(doc: &mut Doc, seen: &Inspection) {
+fn ending(doc: &mut Doc, inspection: &Inspection) {
     doc.push(Role::Title, "Connection and end").line();
-    for fact in &seen.connection {
+    for fact in &inspection.connection {
         doc.plain(&shown(fact)).line();
     }
-    spoken(doc, seen);
-    if let Some(framing) = seen.framing() {
+    spoken(doc, inspection);
+    if let Some(framing) = inspection.framing() {
         doc.row(LABEL, "framing", framing.name());
     }
-    let Some(reason) = seen.reason() else { return };
-    let end = seen.ending();
+    let Some(reason) = inspection.reason() else { return };
+    let end = inspection.ending();
     let yes = |b: bool| if b { "yes" } else { "no" };
     doc.row(LABEL, "reason", reason.name());
     doc.row(LABEL, "transport", end.transport.name());
@@ -175,7 +175,7 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
     if let Some(terminal) = end.terminal {
         doc.row(LABEL, "terminal event", yes(terminal));
     }
-    if let Some((_, detail)) = &seen.end
+    if let Some((_, detail)) = &inspection.end
         && !detail.is_empty()
     {
         doc.row(LABEL, "in the client", &shown(detail));
@@ -184,17 +184,17 @@ fn ending(doc: &mut Doc, seen: &Inspection) {
 }
 
 /// The dialect, by what it was recognized, and what is normal for who speaks it.
-fn spoken(doc: &mut Doc, seen: &Inspection) {
-    let dialect = seen.spoken().unwrap_or_else(|| "not recognized".to_owned());
+fn spoken(doc: &mut Doc, inspection: &Inspection) {
+    let dialect = inspection.spoken().unwrap_or_else(|| "not recognized".to_owned());
     doc.row(LABEL, "dialect", &dialect);
-    if let Some(how) = seen.how_recognized() {
+    if let Some(how) = inspection.how_recognized() {
         doc.row(LABEL, "recognized", &shown(&how));
     }
-    if let Some(found) = seen.misread() {
+    if let Some(found) = inspection.misread() {
         let what = format!("the bytes are {}, by {}", found.dialect.name(), found.sign.by);
         doc.push(Role::Warn, &format!("{:<LABEL$}", "▲ but")).plain(&shown(&what)).line();
     }
-    let Some((variant, by)) = seen.variant() else { return };
+    let Some((variant, by)) = inspection.variant() else { return };
     doc.row(LABEL, "variant", &format!("{}, by {}", variant.name, shown(by)));
     let mut normal = Vec::new();
     if !variant.reasoning.is_empty() {
@@ -212,22 +212,22 @@ fn spoken(doc: &mut Doc, seen: &Inspection) {
 }
 
 fn timing(doc: &mut Doc, exchange: &Exchange) {
-    let seen = &exchange.seen;
-    let t = &seen.timing;
+    let inspection = &exchange.inspection;
+    let t = &inspection.timing;
     doc.push(Role::Title, "Counts and times (seconds since the request)").line();
-    doc.row(LABEL, "bytes", &group(seen.wire_len()));
-    if seen.coding().is_some() {
-        doc.row(LABEL, "decoded bytes", &group(seen.body().len() as u64));
+    doc.row(LABEL, "bytes", &group(inspection.wire_len()));
+    if inspection.coding().is_some() {
+        doc.row(LABEL, "decoded bytes", &group(inspection.body().len() as u64));
     }
-    doc.row(LABEL, "reads", &group(seen.reads().len() as u64));
-    doc.row(LABEL, "frames", &group(seen.frames().len() as u64));
+    doc.row(LABEL, "reads", &group(inspection.reads().len() as u64));
+    doc.row(LABEL, "frames", &group(inspection.frames().len() as u64));
     for (name, moment) in t.moments() {
         if let (Some(from), Some(moment)) = (exchange.origin(), moment) {
             doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
         }
     }
     // Sorting the waits is work for a stream that is over.
-    if let Some(gaps) = seen.is_over().then(|| t.gap_summary()).flatten() {
+    if let Some(gaps) = inspection.is_over().then(|| t.gap_summary()).flatten() {
         let told = format!(
             "median {}, p99 {}, longest {}",
             seconds(gaps.p50),

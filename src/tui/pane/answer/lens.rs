@@ -1,10 +1,10 @@
 //! What a client would have given its caller, in place of the channels.
 
+use super::AnswerPane;
 use crate::client_sim::{Client, Given, Run, clients};
 use crate::inspect::Severity;
 use crate::text::{Newlines, count, visible};
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::Doc;
 
@@ -12,51 +12,51 @@ use crate::tui::widget::Doc;
 const MAX_TEXT: usize = 32 << 10;
 
 /// The client that is chosen.
-pub(super) fn chosen(app: &App) -> Option<&'static Client> {
-    app.answer.lens.and_then(|at| clients().nth(at))
+pub(super) fn chosen(pane: &AnswerPane) -> Option<&'static Client> {
+    pane.lens.and_then(|at| clients().nth(at))
 }
 
 /// Goes to the next client that speaks the exchange's dialect, and from the last one to none.
-pub(super) fn next(app: &mut App) {
-    let dialect = app.exchange().and_then(|e| e.seen.dialect()).map(|d| d.name());
+pub(super) fn next(pane: &mut AnswerPane, model: &mut Model) {
+    let dialect = model.exchange().and_then(|e| e.inspection.dialect()).map(|d| d.name());
     let speaks = |client: &Client| dialect.is_none_or(|name| client.dialect == name);
     let nobody = !clients().any(speaks);
-    let from = app.answer.lens.map_or(0, |at| at + 1);
+    let from = pane.lens.map_or(0, |at| at + 1);
     let mut rows = clients().enumerate().skip(from);
     let next = rows.find(|(_, client)| nobody || speaks(client));
-    app.answer.lens = next.map(|(at, _)| at);
-    app.answer.run.take();
+    pane.lens = next.map(|(at, _)| at);
+    pane.run.take();
 }
 
 /// What the chosen client gives, as far as the stream has come.
-pub(super) fn doc(app: &App, exchange: &Exchange) -> Doc {
+pub(super) fn doc(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
-    let Some(client) = chosen(app) else { return doc };
-    let mut kept = app.answer.run.borrow_mut();
+    let Some(client) = chosen(pane) else { return doc };
+    let mut kept = pane.run.borrow_mut();
     let mut run = match kept.take() {
-        Some((shown, run)) if shown == app.shown => run,
+        Some((shown, run)) if shown == model.shown() => run,
         _ => Run::new(client),
     };
-    run.advance(&exchange.seen);
+    run.advance(&exchange.inspection);
     lay(&mut doc, &run, exchange);
-    *kept = Some((app.shown, run));
+    *kept = Some((model.shown(), run));
     doc
 }
 
 fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
     let (client, given) = (run.client(), run.given());
     doc.push(Role::Info, &format!("as {} sees it", client.title())).line();
-    if !run.speaks(&exchange.seen) {
+    if !run.speaks(&exchange.inspection) {
         doc.push(Role::Warn, &format!("It speaks {}; this is something else.", client.dialect));
         return;
     }
-    if exchange.seen.is_over() || given.error.is_some() {
+    if exchange.inspection.is_over() || given.error.is_some() {
         let (role, end) = end(given);
         doc.push(role, &visible(&end, Newlines::Keep)).line();
     } else {
         doc.push(Role::Dim, "reading on …").line();
     }
-    for remark in run.remarks(&exchange.seen) {
+    for remark in run.remarks(&exchange.inspection) {
         doc.push(Role::Warn, "▲ ").plain(&visible(&remark.text, Newlines::Show)).line();
     }
     for tool in &given.tools {

@@ -11,21 +11,25 @@ use std::collections::HashMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Pane, PaneId, after_title, header, inner, tab_places, tabs};
+use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
 use crate::action::{Action, Context};
 use crate::client_sim::Run;
 use crate::dialect::Channel;
 use crate::inspect::Row;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
+use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Wrap;
 use crate::tui::widget::{Doc, Scroll, line};
 
-/// The pane's row in the table.
-pub(crate) const PANE: Pane = Pane {
-    title: "Answer",
+/// The pane's name in the program.
+pub(crate) const ID: PaneId = PaneId("answer");
+
+static SPEC: Spec = Spec {
+    id: ID,
+    title: ("Answer", "Ans"),
     context: Context::Answer,
+    place: Place::Right(32),
+    go: Some(Action::PaneAnswer),
     footer: &[
         Action::NextTab,
         Action::NextLens,
@@ -34,12 +38,25 @@ pub(crate) const PANE: Pane = Pane {
         Action::Copy,
         Action::NextProblem,
     ],
-    draw,
-    act,
-    click,
-    wheel,
-    settle,
+    everywhere: &[(Action::NextChoice, false), (Action::NextLens, true)],
+    copies: &[
+        Copyable {
+            name: "content",
+            about: "the content so far",
+            text: |model| text_of(model, Channel::Content),
+        },
+        Copyable {
+            name: "reasoning",
+            about: "the reasoning so far",
+            text: |model| text_of(model, Channel::Reasoning),
+        },
+    ],
 };
+
+/// A channel's text, to be copied.
+fn text_of(model: &Model, channel: Channel) -> Option<(String, String)> {
+    Some((channel.name().to_owned(), model.exchange()?.text(channel).to_owned()))
+}
 
 /// What the pane can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +73,7 @@ const TABS: [Tab; 5] = [Tab::Channels, Tab::Tools, Tab::Usage, Tab::Shape, Tab::
 
 /// Tab, places and caches.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct AnswerPane {
     tab: Tab,
     /// The channel under the cursor.
     channel: Channel,
@@ -80,7 +97,7 @@ pub(crate) struct State {
 /// What a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
 type Key = (usize, (Tab, Option<usize>), usize, usize, bool);
 
-impl Default for State {
+impl Default for AnswerPane {
     fn default() -> Self {
         Self {
             tab: Tab::Channels,
@@ -98,38 +115,30 @@ impl Default for State {
     }
 }
 
-impl State {
-    /// Another exchange is shown.
-    pub(crate) fn restart(&mut self) {
-        let (tab, channel, lens) = (self.tab, self.channel, self.lens);
-        *self = Self { tab, channel, lens, ..Self::default() };
-    }
-
-    /// Whether the text tabs are shown, for what is copied first.
-    pub(crate) fn channel(&self) -> Option<Channel> {
-        (self.tab == Tab::Channels).then_some(self.channel)
-    }
-}
-
-fn key(app: &App, exchange: &Exchange) -> Key {
-    let seen = &exchange.seen;
-    let tab = (app.answer.tab, app.answer.lens);
-    let deltas = seen.answer().deltas().len();
-    (app.shown, tab, deltas, seen.frames().len(), seen.is_over())
+fn key(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Key {
+    let inspection = &exchange.inspection;
+    let tab = (pane.tab, pane.lens);
+    let deltas = inspection.answer().deltas().len();
+    (model.shown(), tab, deltas, inspection.frames().len(), inspection.is_over())
 }
 
 /// Hands the laid-out tab to `use_it`.
-fn with_doc<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&Doc) -> T) -> T {
-    let key = key(app, exchange);
-    let mut cache = app.answer.doc.borrow_mut();
+fn with_doc<T>(
+    pane: &AnswerPane,
+    model: &Model,
+    exchange: &Exchange,
+    use_it: impl FnOnce(&Doc) -> T,
+) -> T {
+    let key = key(pane, model, exchange);
+    let mut cache = pane.doc.borrow_mut();
     if cache.as_ref().is_none_or(|c| c.0 != key) {
         *cache = None;
     }
     let (_, doc) = cache.get_or_insert_with(|| {
-        let doc = match app.answer.tab {
+        let doc = match pane.tab {
             Tab::Tools => facts::tools(exchange),
             Tab::Usage => facts::usage(exchange),
-            Tab::Channels => lens::doc(app, exchange),
+            Tab::Channels => lens::doc(pane, model, exchange),
             Tab::Head | Tab::Shape => facts::head(exchange),
         };
         (key, doc)
@@ -138,8 +147,8 @@ fn with_doc<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&Doc) -> T) -
 }
 
 /// The tabs' names, with counts where that tells something.
-fn names(app: &App) -> Vec<String> {
-    let answer = app.exchange().map(|e| e.seen.answer());
+fn names(model: &Model) -> Vec<String> {
+    let answer = model.exchange().map(|e| e.inspection.answer());
     let tools = answer.map_or(0, |a| a.tools().len());
     let name = |tab: &Tab| match tab {
         Tab::Channels => "Channels".to_owned(),
@@ -157,119 +166,143 @@ fn text_area(area: Rect) -> Rect {
     Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }
 }
 
-fn settle(app: &mut App, area: Rect) {
-    match app.answer.tab {
-        Tab::Channels if app.answer.lens.is_none() => channels::settle(app, inner(area)),
-        Tab::Shape => shape::settle(app, text_area(area)),
-        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
-            if app.answer.scroll.top > 0 {
-                scroll(app, 0, area);
-            }
-        }
-    }
-}
-
-fn scroll(app: &mut App, by: isize, area: Rect) {
+fn scroll(pane: &mut AnswerPane, model: &mut Model, by: isize, area: Rect) {
     let area = text_area(area);
-    let Some(exchange) = app.exchange() else { return };
-    let len = with_doc(app, exchange, |doc| doc.lines(area.width));
-    app.answer.scroll.by(by, usize::from(area.height), len);
+    let Some(exchange) = model.exchange() else { return };
+    let len = with_doc(pane, model, exchange, |doc| doc.lines(area.width));
+    pane.scroll.by(by, usize::from(area.height), len);
 }
 
-fn choose(app: &mut App, tab: usize) {
+fn choose(pane: &mut AnswerPane, tab: usize) {
     if let Some(tab) = TABS.get(tab) {
-        app.answer.tab = *tab;
-        app.answer.scroll = Scroll::default();
-        app.answer.shown = None;
+        pane.tab = *tab;
+        pane.scroll = Scroll::default();
+        pane.shown = None;
     }
 }
 
-fn act(app: &mut App, action: Action) -> bool {
-    let area = app.areas().pane(PaneId::Answer);
-    let page = isize::try_from(text_area(area).height).unwrap_or(1).max(1);
-    let at = TABS.iter().position(|t| *t == app.answer.tab).unwrap_or(0);
-    match action {
-        Action::NextTab => choose(app, (at + 1) % TABS.len()),
-        Action::PreviousTab => choose(app, (at + TABS.len() - 1) % TABS.len()),
-        Action::NextChoice => channels::next_choice(app),
-        Action::NextLens => {
-            choose(app, 0);
-            lens::next(app);
-        }
-        _ => {
-            let by = action.scrolls(page).unwrap_or(0);
-            match app.answer.tab {
-                Tab::Channels if app.answer.lens.is_none() => {
-                    return channels::act(app, action, by, inner(area));
+impl Pane for AnswerPane {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn restart(&mut self) {
+        let (tab, channel, lens) = (self.tab, self.channel, self.lens);
+        *self = Self { tab, channel, lens, ..Self::default() };
+    }
+
+    fn preferred_copy(&self) -> Option<&'static str> {
+        let reasoning = self.tab == Tab::Channels && self.channel == Channel::Reasoning;
+        Some(if reasoning { "reasoning" } else { "content" })
+    }
+
+    fn settle(&mut self, model: &mut Model, area: Rect) {
+        let pane = self;
+        match pane.tab {
+            Tab::Channels if pane.lens.is_none() => channels::settle(pane, model, inner(area)),
+            Tab::Shape => shape::settle(pane, model, text_area(area)),
+            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
+                if pane.scroll.top > 0 {
+                    scroll(pane, model, 0, area);
                 }
-                Tab::Shape => return shape::act(app, action, by),
-                Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head if by != 0 => {
-                    scroll(app, by, area);
-                }
-                Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => return false,
             }
         }
     }
-    true
-}
 
-fn click(app: &mut App, at: Position, area: Rect) {
-    if at.y == area.y {
-        let places = tab_places(&names(app), after_title(PaneId::Answer, area), area);
-        if let Some(tab) = places.iter().position(|(from, to)| (*from..*to).contains(&at.x)) {
-            choose(app, tab);
+    fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
+        let pane = self;
+        let page = isize::try_from(text_area(area).height).unwrap_or(1).max(1);
+        let at = TABS.iter().position(|t| *t == pane.tab).unwrap_or(0);
+        match action {
+            Action::NextTab => choose(pane, (at + 1) % TABS.len()),
+            Action::PreviousTab => choose(pane, (at + TABS.len() - 1) % TABS.len()),
+            Action::NextChoice => channels::next_choice(pane, model),
+            Action::NextLens => {
+                choose(pane, 0);
+                lens::next(pane, model);
+            }
+            _ => {
+                let by = action.scrolls(page).unwrap_or(0);
+                match pane.tab {
+                    Tab::Channels if pane.lens.is_none() => {
+                        return channels::act(pane, model, action, by, inner(area));
+                    }
+                    Tab::Shape => return shape::act(pane, model, action, by),
+                    Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head if by != 0 => {
+                        scroll(pane, model, by, area);
+                    }
+                    Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => return false,
+                }
+            }
         }
-        return;
+        true
     }
-    match app.answer.tab {
-        Tab::Channels if app.answer.lens.is_none() => channels::click(app, at, inner(area)),
-        Tab::Shape => shape::click(app, at, text_area(area)),
-        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {}
-    }
-}
 
-fn wheel(app: &mut App, rows: isize, at: Position, area: Rect) {
-    match app.answer.tab {
-        Tab::Channels if app.answer.lens.is_none() => channels::wheel(app, rows, at, inner(area)),
-        Tab::Shape => {
-            shape::act(app, Action::Down, rows);
+    fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
+        let pane = self;
+        if at.y == area.y {
+            let places = tab_places(&names(model), after_title(&SPEC, area), area);
+            if let Some(tab) = places.iter().position(|(from, to)| (*from..*to).contains(&at.x)) {
+                choose(pane, tab);
+            }
+            return;
         }
-        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => scroll(app, rows, area),
+        match pane.tab {
+            Tab::Channels if pane.lens.is_none() => channels::click(pane, model, at, inner(area)),
+            Tab::Shape => shape::click(pane, model, at, text_area(area)),
+            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {}
+        }
     }
-}
 
-fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let names = names(app);
-    let choices = app.exchange().map_or(0, |e| e.seen.answer().choices().len());
-    let note = match app.exchange() {
-        Some(e) if choices > 1 => format!("choice {} of {choices}", e.choice),
-        _ => String::new(),
-    };
-    let from = after_title(PaneId::Answer, area);
-    let room = tab_places(&names, from, area).last().map_or(from, |(_, to)| *to);
-    let (note, role) = match (app.answer.tab, lens::chosen(app)) {
-        (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
-        (Tab::Channels, None) => (note, Role::Dim),
-        _ => (String::new(), Role::Dim),
-    };
-    // The text under it says so too: what does not fit beside the tabs is left out.
-    let fits = usize::from(area.right().saturating_sub(room)) > note.len() + 4;
-    let note = if fits { note } else { String::new() };
-    header(app, PaneId::Answer, &[(&note, role)], area, buf);
-    let chosen = TABS.iter().position(|t| *t == app.answer.tab).unwrap_or(0);
-    tabs(app, &names, chosen, from, area, buf);
-    let text = text_area(area);
-    let Some(exchange) = app.exchange() else {
-        line::put(buf, text, &[("No answer yet.", app.theme.of(Role::Dim))]);
-        return;
-    };
-    match app.answer.tab {
-        Tab::Channels if app.answer.lens.is_none() => {
-            channels::draw(app, exchange, inner(area), buf);
+    fn wheel(&mut self, model: &mut Model, rows: isize, at: Position, area: Rect) {
+        let pane = self;
+        match pane.tab {
+            Tab::Channels if pane.lens.is_none() => {
+                channels::wheel(pane, model, rows, at, inner(area))
+            }
+            Tab::Shape => {
+                shape::act(pane, model, Action::Down, rows);
+            }
+            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => scroll(pane, model, rows, area),
         }
-        Tab::Shape => shape::draw(app, exchange, text, buf),
-        Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
-            with_doc(app, exchange, |doc| doc.draw(&app.theme, app.answer.scroll.top, text, buf));
+    }
+
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer) {
+        let (pane, model, area) = (self, on.model, on.area);
+        let names = names(model);
+        let choices = model.exchange().map_or(0, |e| e.inspection.answer().choices().len());
+        let note = match model.exchange() {
+            Some(e) if choices > 1 => format!("choice {} of {choices}", e.choice),
+            _ => String::new(),
+        };
+        let from = after_title(&SPEC, area);
+        let room = tab_places(&names, from, area).last().map_or(from, |(_, to)| *to);
+        let (note, role) = match (pane.tab, lens::chosen(pane)) {
+            (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
+            (Tab::Channels, None) => (note, Role::Dim),
+            _ => (String::new(), Role::Dim),
+        };
+        // The text under it says so too: what does not fit beside the tabs is left out.
+        let fits = usize::from(area.right().saturating_sub(room)) > note.len() + 4;
+        let note = if fits { note } else { String::new() };
+        on.header(SPEC.title.0, &[(&note, role)], buf);
+        let chosen = TABS.iter().position(|t| *t == pane.tab).unwrap_or(0);
+        on.tabs(&names, chosen, from, buf);
+        let text = text_area(area);
+        let Some(exchange) = model.exchange() else {
+            line::put(buf, text, &[("No answer yet", model.theme().of(Role::Dim))]);
+            return;
+        };
+        match pane.tab {
+            Tab::Channels if pane.lens.is_none() => {
+                channels::draw(pane, on, exchange, inner(area), buf);
+            }
+            Tab::Shape => shape::draw(pane, on, exchange, text, buf),
+            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
+                with_doc(pane, model, exchange, |doc| {
+                    doc.draw(model.theme(), pane.scroll.top, text, buf)
+                });
+            }
         }
     }
 }

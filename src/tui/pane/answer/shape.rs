@@ -3,75 +3,84 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::key;
+use super::{AnswerPane, key};
 use crate::action::Action;
 use crate::inspect::Row;
 use crate::text::group;
-use crate::tui::App;
-use crate::tui::exchange::Exchange;
-use crate::tui::pane::PaneId;
+use crate::tui::model::{Exchange, Model};
+use crate::tui::pane::Canvas;
 use crate::tui::theme::Role;
-use crate::tui::widget::line;
+use crate::tui::widget::{line, moved};
 
 /// Hands the rows to `use_it`.
-fn with_rows<T>(app: &App, exchange: &Exchange, use_it: impl FnOnce(&[Row]) -> T) -> T {
-    let key = key(app, exchange);
-    let mut cache = app.answer.rows.borrow_mut();
+fn with_rows<T>(
+    pane: &AnswerPane,
+    model: &Model,
+    exchange: &Exchange,
+    use_it: impl FnOnce(&[Row]) -> T,
+) -> T {
+    let key = key(pane, model, exchange);
+    let mut cache = pane.rows.borrow_mut();
     if cache.as_ref().is_none_or(|c| c.0 != key) {
-        *cache = Some((key, exchange.seen.shape().rows()));
+        *cache = Some((key, exchange.inspection.shape().rows()));
     }
     use_it(cache.as_ref().map_or(&[], |c| &c.1))
 }
 
-fn len(app: &App) -> usize {
-    app.exchange().map_or(0, |e| e.seen.shape().len())
+fn len(model: &Model) -> usize {
+    model.exchange().map_or(0, |e| e.inspection.shape().len())
 }
 
-pub(super) fn settle(app: &mut App, area: Rect) {
+pub(super) fn settle(pane: &mut AnswerPane, model: &mut Model, area: Rect) {
     let height = usize::from(area.height.saturating_sub(1));
-    let len = len(app);
-    app.answer.row = app.answer.row.min(len.saturating_sub(1));
-    let row = app.answer.row;
-    app.answer.scroll.reveal(row, height, len);
+    let len = len(model);
+    pane.row = pane.row.min(len.saturating_sub(1));
+    let row = pane.row;
+    pane.scroll.reveal(row, height, len);
 }
 
-pub(super) fn act(app: &mut App, action: Action, by: isize) -> bool {
-    let len = len(app);
+pub(super) fn act(pane: &mut AnswerPane, model: &mut Model, action: Action, by: isize) -> bool {
+    let len = len(model);
     if by != 0 {
-        app.answer.row = app.answer.row.saturating_add_signed(by).min(len.saturating_sub(1));
+        pane.row = moved(Some(pane.row), by, len).unwrap_or(0);
         return true;
     }
     if action == Action::Accept {
-        select_first(app);
+        select_first(pane, model);
         return true;
     }
     false
 }
 
 /// Selects the first frame that had the row's path.
-fn select_first(app: &mut App) {
-    let Some(exchange) = app.exchange() else { return };
-    let first = with_rows(app, exchange, |rows| rows.get(app.answer.row).map(|r| r.first));
-    if let (Some(first), Some(exchange)) = (first, app.exchange_mut()) {
+fn select_first(pane: &mut AnswerPane, model: &mut Model) {
+    let Some(exchange) = model.exchange() else { return };
+    let first = with_rows(pane, model, exchange, |rows| rows.get(pane.row).map(|r| r.first));
+    if let (Some(first), Some(exchange)) = (first, model.exchange_mut()) {
         exchange.select(first as usize);
     }
 }
 
-pub(super) fn click(app: &mut App, at: Position, area: Rect) {
+pub(super) fn click(pane: &mut AnswerPane, model: &mut Model, at: Position, area: Rect) {
     if at.y > area.y && area.contains(at) {
-        app.answer.row = app.answer.scroll.top + usize::from(at.y - area.y - 1);
-        select_first(app);
+        pane.row = pane.scroll.top + usize::from(at.y - area.y - 1);
+        select_first(pane, model);
     }
 }
 
-pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
-    if exchange.seen.shape().is_empty() {
-        line::put(buf, area, &[("No JSON came.", theme.of(Role::Dim))]);
+pub(super) fn draw(
+    pane: &AnswerPane,
+    on: &Canvas<'_>,
+    exchange: &Exchange,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (theme, model) = (on.theme(), on.model);
+    if exchange.inspection.shape().is_empty() {
+        line::put(buf, area, &[("No JSON received", theme.of(Role::Dim))]);
         return;
     }
-    let focused = app.focus == PaneId::Answer && app.overlays.is_empty();
-    with_rows(app, exchange, |rows| {
+    with_rows(pane, model, exchange, |rows| {
         let width = usize::from(area.width);
         let longest = rows.iter().map(|r| r.path.chars().count()).max().unwrap_or(0);
         let path = longest.clamp(8, (width / 2).max(8));
@@ -89,7 +98,7 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
             area,
             &[(&heads.0, label), (&heads.1, label), (&heads.2, label), ("sample", label)],
         );
-        let top = app.answer.scroll.top;
+        let top = pane.scroll.top;
         for y in 1..area.height {
             let index = top + usize::from(y) - 1;
             let Some(row) = rows.get(index) else { break };
@@ -106,8 +115,8 @@ pub(super) fn draw(app: &App, exchange: &Exchange, area: Rect, buf: &mut Buffer)
                     (&row.sample, theme.of(Role::JsonString)),
                 ],
             );
-            if index == app.answer.row {
-                let bar = theme.of(if focused { Role::Selected } else { Role::Unfocused });
+            if index == pane.row {
+                let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
                 buf.set_style(place, bar);
             }
         }

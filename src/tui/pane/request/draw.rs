@@ -3,14 +3,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::super::{PaneId, header, inner};
-use super::verbs::act;
-use super::{Field, State, shown_url, shown_value};
+use super::actions::act;
+use super::{Field, RequestPane, SPEC, fields};
 use crate::action::Action;
 use crate::text::{Newlines, visible};
-use crate::tui::App;
+use crate::tui::model::{Model, RequestEditor};
+use crate::tui::pane::{Canvas, inner};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
+use crate::tui::widget::secrets::{shown_url, shown_value};
 use crate::tui::widget::wrap::Wrap;
 
 /// A line above the body.
@@ -22,21 +23,21 @@ enum Line {
 }
 
 /// The lines above the body that have room.
-fn lines(app: &App, height: u16) -> Vec<Line> {
-    let state = &app.request;
+fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
+    let request = model.request();
     // Where there is hardly room for the text, typing needs it all.
-    if state.typing && height < 10 {
+    if request.is_typing() && height < 10 {
         return Vec::new();
     }
     let mut lines = vec![Line::Field(Field::Provider)];
-    if app.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
+    if model.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
         lines.push(Line::NoKey);
     }
     lines.extend([Line::Field(Field::Model), Line::Field(Field::Address)]);
-    let headers = state.draft.headers.len();
+    let headers = request.draft().headers.len();
     let room = headers.min(usize::from(height / 3));
     // With more headers than lines, the one under the cursor is shown.
-    let skip = match state.field() {
+    let skip = match pane.field(model) {
         Field::Header(i) => (i + 1).saturating_sub(room),
         _ => 0,
     };
@@ -45,29 +46,29 @@ fn lines(app: &App, height: u16) -> Vec<Line> {
 }
 
 /// What is said below the body about it, in as many lines as that takes.
-fn remarks(state: &State, width: u16) -> Vec<String> {
-    let Some((line, column, why)) = &state.error else {
-        return if state.raw.is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
+fn remarks(request: &RequestEditor, width: u16) -> Vec<String> {
+    let Some((line, column, why)) = request.json_error() else {
+        return if request.raw().is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
     };
-    if state.editor.text().is_empty() {
+    if request.text().is_empty() {
         return vec!["✖ the body is empty".to_owned()];
     }
     let whole = format!("✖ line {line}, column {column}: {why}");
     if whole.chars().count() <= usize::from(width) {
         return vec![whole];
     }
-    let mut said = vec![format!("✖ line {line}, column {column}:")];
+    let mut remarks = vec![format!("✖ line {line}, column {column}:")];
     let mut wrap = Wrap::default();
     wrap.update(why, usize::from(width.saturating_sub(2)));
-    said.extend((0..wrap.len()).map(|i| format!("  {}", &why[wrap.line(i, why.len())])));
-    said
+    remarks.extend((0..wrap.len()).map(|i| format!("  {}", &why[wrap.line(i, why.len())])));
+    remarks
 }
 
 /// Where the body's text stands: at least half of what the fields leave, the rest is for remarks.
-fn body_area(app: &App, area: Rect) -> Rect {
+fn body_area(pane: &RequestPane, model: &Model, area: Rect) -> Rect {
     let area = inner(area);
-    let above = lines(app, area.height).len() as u16 + 1;
-    let below = remarks(&app.request, area.width.saturating_sub(1)).len().max(1) as u16;
+    let above = lines(pane, model, area.height).len() as u16 + 1;
+    let below = remarks(model.request(), area.width.saturating_sub(1)).len().max(1) as u16;
     let below = below.min(area.height.saturating_sub(above) / 2);
     Rect {
         y: area.y + above.min(area.height),
@@ -77,35 +78,32 @@ fn body_area(app: &App, area: Rect) -> Rect {
     }
 }
 
-pub(super) fn click(app: &mut App, at: Position, area: Rect) {
-    let body = body_area(app, area);
+pub(super) fn click(pane: &mut RequestPane, model: &mut Model, at: Position, area: Rect) {
+    let body = body_area(pane, model, area);
     if body.contains(at) {
-        app.request.start_typing();
-        app.request.editor.click(at.y - body.y, at.x - body.x);
+        pane.start_typing(model);
+        model.request_mut().click(at.y - body.y, at.x - body.x);
         return;
     }
     let area = inner(area);
-    let lines = lines(app, area.height);
+    let lines = lines(pane, model, area.height);
     let hit = at.y.checked_sub(area.y).and_then(|row| lines.get(usize::from(row)));
     if let Some(Line::Field(field)) = hit {
-        app.request.stop_typing();
-        let fields = app.request.fields();
-        app.request.row = fields.iter().position(|f| f == field).unwrap_or(0);
-        act(app, Action::Accept);
+        model.request_mut().stop_typing();
+        pane.row = fields(model).iter().position(|f| f == field).unwrap_or(0);
+        act(pane, model, Action::Accept);
     }
 }
 
-pub(super) fn wheel(app: &mut App, rows: isize, _: Position, _: Rect) {
-    app.request.editor.scroll(rows);
-}
-
-pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
-    let state = &app.request;
-    header(app, PaneId::Request, &[], area, buf);
+pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
+    let (model, theme, area) = (on.model, on.theme(), on.area);
+    let request = model.request();
+    let title = if model.holds_draft() { "Request (draft)" } else { SPEC.title.0 };
+    on.header(title, &[], buf);
     let area_in = inner(area);
-    let focused = app.focus == PaneId::Request && app.overlays.is_empty() && !state.typing;
-    let field = state.field();
-    let lines = lines(app, area_in.height);
+    let focused = on.focused && !request.is_typing();
+    let field = pane.field(model);
+    let lines = lines(pane, model, area_in.height);
     let rows = lines.len() as u16;
     for (row, shown) in (0..).zip(lines) {
         let place = Rect { y: area_in.y + row, height: 1, ..area_in };
@@ -113,11 +111,11 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
             return;
         }
         match shown {
-            Line::Field(shown) => draw_field(app, shown, focused && shown == field, place, buf),
+            Line::Field(shown) => draw_field(model, shown, focused && shown == field, place, buf),
             Line::NoKey => {
-                let name = app.provider().and_then(|p| p.key_variable.as_deref());
+                let name = model.provider().and_then(|p| p.key_variable.as_deref());
                 let text = format!(" ▲ {} is not set", name.unwrap_or_default());
-                line::put(buf, place, &[(&text, app.theme.of(Role::Warn))]);
+                line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
             }
         }
     }
@@ -125,33 +123,32 @@ pub(super) fn draw(app: &App, area: Rect, buf: &mut Buffer) {
     if rule.y >= area_in.bottom() {
         return;
     }
-    draw_body_rule(app, focused && field == Field::Body, rule, buf);
-    let body = body_area(app, area);
-    match &state.raw {
+    draw_body_rule(model, focused && field == Field::Body, rule, buf);
+    let body = body_area(pane, model, area);
+    match request.raw() {
         Some(bytes) => {
             let text = crate::text::count(bytes.len() as u64, "byte");
-            let said = [
-                (text.as_str(), app.theme.of(Role::Text)),
-                (" that are not text, sent as they are", app.theme.of(Role::Dim)),
+            let note = [
+                (text.as_str(), theme.of(Role::Text)),
+                (" that are not text, sent as they are", theme.of(Role::Dim)),
             ];
-            line::put(buf, body, &said);
+            line::put(buf, body, &note);
         }
-        None => state.editor.draw(&app.theme, true, body, buf),
+        None => request.editor().draw(theme, true, body, buf),
     }
-    let role = if state.error.is_some() { Role::Error } else { Role::Dim };
-    for (row, said) in (0..).zip(remarks(state, body.width)) {
+    let role = if request.json_error().is_some() { Role::Error } else { Role::Dim };
+    for (row, remark) in (0..).zip(remarks(request, body.width)) {
         let place = Rect { y: body.bottom() + row, height: 1, ..body };
         if place.y < area_in.bottom() {
-            let said = line::fit(&said, usize::from(place.width));
-            line::put(buf, place, &[(&said, app.theme.of(role))]);
+            let remark = line::fit(&remark, usize::from(place.width));
+            line::put(buf, place, &[(&remark, theme.of(role))]);
         }
     }
 }
 
-fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffer) {
-    let state = &app.request;
-    let draft = &state.draft;
-    let theme = &app.theme;
+fn draw_field(model: &Model, field: Field, chosen: bool, area: Rect, buf: &mut Buffer) {
+    let draft = model.request().draft();
+    let theme = model.theme();
     let (label, value) = match field {
         Field::Provider if draft.provider.is_empty() => {
             ("provider".to_owned(), "none: the address".to_owned())
@@ -160,7 +157,7 @@ fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffe
         Field::Model => ("model".to_owned(), draft.model.clone()),
         Field::Address => {
             let method = if draft.method.is_empty() { "POST" } else { &draft.method };
-            let own = || app.provider().map(|p| p.address()).unwrap_or_default();
+            let own = || model.provider().map(|p| p.address()).unwrap_or_default();
             (method.to_owned(), shown_url(&draft.url.clone().unwrap_or_else(own)))
         }
         Field::Header(i) => {
@@ -185,14 +182,14 @@ fn draw_field(app: &App, field: Field, chosen: bool, area: Rect, buf: &mut Buffe
     );
 }
 
-fn draw_body_rule(app: &App, chosen: bool, area: Rect, buf: &mut Buffer) {
-    let theme = &app.theme;
-    let state = &app.request;
+fn draw_body_rule(model: &Model, chosen: bool, area: Rect, buf: &mut Buffer) {
+    let theme = model.theme();
+    let request = model.request();
     let rule = "─".repeat(usize::from(area.width));
     line::put(buf, area, &[(&rule, theme.of(Role::Line))]);
-    let bytes = state.to_send().body.len() as u64;
-    let name = if state.typing { " body · typing " } else { " body " };
-    let role = if chosen || state.typing { Role::Focus } else { Role::Dim };
+    let bytes = request.to_send().body.len() as u64;
+    let name = if request.is_typing() { " body · typing " } else { " body " };
+    let role = if chosen || request.is_typing() { Role::Focus } else { Role::Dim };
     let mark = if chosen { "▸" } else { "─" };
     line::put(
         buf,

@@ -1,23 +1,25 @@
 //! The request: provider, model, address, headers and body, as it is being edited.
 
+mod actions;
 mod draw;
-mod verbs;
 
 use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 
-use super::Pane;
-use crate::action::{Action, Context, Draft};
-use crate::dialect::{self, request};
-use crate::json::{Kind, Tape};
-use crate::text::{Newlines, visible};
-use crate::tui::widget::editor::Editor;
-use crate::tui::widget::json;
-use crate::tui::{ProviderInfo, Tools};
+use super::{Canvas, Copyable, Pane, PaneId, Place, Spec};
+use crate::action::{Action, Context};
+use crate::tui::model::Model;
 
-/// The pane's row in the table.
-pub(crate) const PANE: Pane = Pane {
-    title: "Request",
+/// The pane's name in the program.
+pub(crate) const ID: PaneId = PaneId("request");
+
+static SPEC: Spec = Spec {
+    id: ID,
+    title: ("Request", "Req"),
     context: Context::Request,
+    place: Place::Left,
+    go: Some(Action::PaneRequest),
     footer: &[
         Action::EditBody,
         Action::PickProvider,
@@ -25,35 +27,38 @@ pub(crate) const PANE: Pane = Pane {
         Action::AddHeader,
         Action::PasteCurl,
     ],
-    draw: draw::draw,
-    act: verbs::act,
-    click: draw::click,
-    wheel: draw::wheel,
-    settle: |_, _| {},
+    everywhere: &[
+        (Action::EditBody, true),
+        (Action::EditUrl, true),
+        (Action::EditMethod, true),
+        (Action::AddHeader, true),
+        (Action::DeleteHeader, true),
+        (Action::FormatBody, true),
+        (Action::ResetRequest, true),
+        (Action::PasteCurl, true),
+        (Action::TakeRequest, true),
+        (Action::LoadRequest, true),
+        (Action::SaveRequest, true),
+    ],
+    copies: &[
+        Copyable {
+            name: "body",
+            about: "the request's body in the editor",
+            text: |model| {
+                let body = String::from_utf8(model.request().to_send().body).ok()?;
+                Some(("body".to_owned(), body))
+            },
+        },
+        Copyable {
+            name: "curl",
+            about: "the shown exchange's request as a curl command, secrets masked",
+            text: |model| {
+                let request = model.exchange()?.inspection.request.as_ref()?;
+                Some(("curl".to_owned(), (model.tools().to_curl)(request)))
+            },
+        },
+    ],
 };
-
-/// The first user message of a new request.
-const PROMPT: &str = "Say hello in one short sentence.";
-
-/// The request being edited.
-#[derive(Debug)]
-pub(crate) struct State {
-    /// All but the body.
-    pub draft: Draft,
-    editor: Editor,
-    /// A body that is not text, sent as it is.
-    raw: Option<Vec<u8>>,
-    /// Letters go into the body.
-    pub typing: bool,
-    /// The field under the cursor.
-    row: usize,
-    /// What a generated body asks.
-    prompt: String,
-    /// The body that was generated; as long as it stands, another provider brings its own.
-    template: String,
-    /// Where the body is not JSON.
-    error: Option<(usize, usize, String)>,
-}
 
 /// A field of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,222 +70,67 @@ enum Field {
     Body,
 }
 
-impl State {
-    /// The editor's beginning: what the command line said, or a minimal request.
-    pub(crate) fn new(mut draft: Draft, providers: &[ProviderInfo], tools: &Tools) -> Self {
-        let body = std::mem::take(&mut draft.body);
-        let mut state = Self {
-            draft,
-            editor: Editor::new(""),
-            raw: None,
-            typing: false,
-            row: 0,
-            prompt: PROMPT.to_owned(),
-            template: String::new(),
-            error: None,
-        };
-        if body.is_empty() {
-            state.reset(providers, tools);
-        } else {
-            state.load(body);
-            let text = state.editor.text();
-            if let Some(prompt) = state.generates(&text, providers, tools) {
-                state.prompt = prompt;
-                state.template = text;
-            }
-        }
-        // What the user finds is where undo ends.
-        let text = state.editor.text();
-        state.editor.fill(&text);
-        state
-    }
+/// Which field is under the cursor.
+#[derive(Debug, Default)]
+pub(crate) struct RequestPane {
+    row: usize,
+}
 
-    /// What a body asks, if it is what would be generated for that: then nobody has written it.
-    fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> Option<String> {
-        let provider = providers.iter().find(|p| p.name == self.draft.provider)?;
-        let prompt = prompt_of(&provider.dialect, text)?;
-        let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
-        let generated = (tools.body)(&asked, &prompt);
-        (json::pretty(&generated) == json::pretty(text)).then_some(prompt)
-    }
+fn fields(model: &Model) -> Vec<Field> {
+    let mut fields = vec![Field::Provider, Field::Model, Field::Address];
+    fields.extend((0..model.request().draft().headers.len()).map(Field::Header));
+    fields.push(Field::Body);
+    fields
+}
 
-    /// Takes a body.
-    pub(crate) fn load(&mut self, body: Vec<u8>) {
-        match String::from_utf8(body) {
-            Ok(text) => {
-                self.raw = None;
-                self.editor.set(&text);
-            }
-            Err(not_text) => self.raw = Some(not_text.into_bytes()),
-        }
-        self.changed();
-    }
-
-    /// Makes the provider's minimal request.
-    pub(crate) fn reset(&mut self, providers: &[ProviderInfo], tools: &Tools) {
-        let Some(provider) = providers.iter().find(|p| p.name == self.draft.provider) else {
-            self.changed();
-            return;
-        };
-        if self.draft.model.is_empty() {
-            self.draft.model.clone_from(&provider.model);
-        }
-        let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
-        let untouched = self.is_untouched();
-        let text = json::pretty(&(tools.body)(&asked, &self.prompt));
-        self.raw = None;
-        // Nobody wants back what nobody wrote.
-        if untouched {
-            self.editor.fill(&text)
-        } else {
-            self.editor.set(&text)
-        }
-        self.template = text;
-        self.changed();
-    }
-
-    /// What would be sent now.
-    pub(crate) fn to_send(&self) -> Draft {
-        let body = self.raw.clone().unwrap_or_else(|| self.editor.text().into_bytes());
-        Draft { body, ..self.draft.clone() }
-    }
-
-    /// Whether that is the body, byte for byte.
-    fn holds(&self, body: &[u8]) -> bool {
-        match &self.raw {
-            Some(raw) => raw == body,
-            None => self.editor.is(body),
-        }
-    }
-
-    /// Replaces all of it.
-    pub(crate) fn take(&mut self, draft: Draft) {
-        let body = draft.body.clone();
-        let untouched = self.is_untouched();
-        self.draft = Draft { body: Vec::new(), ..draft };
-        self.template.clear();
-        self.load(body);
-        if untouched {
-            let text = self.editor.text();
-            self.editor.fill(&text);
-        }
-    }
-
-    /// Whether the body is as it was generated.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.raw.is_none() && self.editor.text() == self.template
-    }
-
-    /// Chooses the model, in the body too.
-    pub(crate) fn set_model(&mut self, model: &str) {
-        let untouched = self.is_untouched();
-        self.draft.model = model.to_owned();
-        if let Some(edited) = self.with_model(model) {
-            self.editor.set(&edited);
-            if untouched {
-                self.template = edited;
-            }
-        }
-        self.changed();
-    }
-
-    /// The body with another model, if it is text that names one.
-    pub(crate) fn with_model(&self, model: &str) -> Option<String> {
-        let mut text = self.editor.text();
-        let mut tape = Tape::new();
-        if self.raw.is_some() || tape.parse(&text).is_err() {
-            return None;
-        }
-        let span = tape.root(&text)?.get("model")?.span();
-        text.replace_range(span, &crate::text::to_json(&model));
-        Some(text)
-    }
-
-    fn changed(&mut self) {
-        self.error = if self.raw.is_some() { None } else { self.editor.json_error() };
-        let text = self.editor.text();
-        let mut tape = Tape::new();
-        // What the body says is what is sent, so that is what the field shows.
-        if self.raw.is_none()
-            && tape.parse(&text).is_ok()
-            && let Some(model) = tape.root(&text).and_then(|r| r.get("model"))
-            && model.kind() == Kind::String
-        {
-            self.draft.model = model.as_str().unwrap_or_default().into_owned();
-        }
+impl RequestPane {
+    fn field(&self, model: &Model) -> Field {
+        let fields = fields(model);
+        let body = fields.len() - 1;
+        fields[if model.request().is_typing() { body } else { self.row.min(body) }]
     }
 
     /// Letters go into the body from now on.
-    pub(crate) fn start_typing(&mut self) {
-        if self.raw.is_none() {
-            self.typing = true;
-            self.editor.focus(true);
-            self.row = usize::MAX;
-        }
-    }
-
-    /// Keys are for the panes again.
-    pub(crate) fn stop_typing(&mut self) {
-        self.typing = false;
-        self.editor.focus(false);
-    }
-
-    /// A key while typing.
-    pub(crate) fn key(&mut self, key: KeyEvent) {
-        if self.editor.key(key) {
-            self.changed();
-        }
-    }
-
-    /// A paste while typing.
-    pub(crate) fn paste(&mut self, text: &str) {
-        self.editor.paste(text);
-        self.changed();
-    }
-
-    fn fields(&self) -> Vec<Field> {
-        let mut fields = vec![Field::Provider, Field::Model, Field::Address];
-        fields.extend((0..self.draft.headers.len()).map(Field::Header));
-        fields.push(Field::Body);
-        fields
-    }
-
-    fn field(&self) -> Field {
-        let fields = self.fields();
-        fields[self.row.min(fields.len() - 1)]
+    fn start_typing(&mut self, model: &mut Model) {
+        model.request_mut().start_typing();
+        self.row = fields(model).len() - 1;
     }
 }
 
-/// The first text that a body of a dialect asks.
-fn prompt_of(dialect: &str, body: &str) -> Option<String> {
-    let body = serde_json::from_str(body).ok()?;
-    let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request()?;
-    let ask = (side.read)(request::TrackedJson::new(&body).root());
-    match &ask.turns.first()?.parts.first()?.what {
-        request::Part::Text(text) => Some(text.clone()),
-        _ => None,
+impl Pane for RequestPane {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
-}
 
-/// Whether a paste is a curl command line.
-pub(crate) fn is_curl(text: &str) -> bool {
-    let text = text.trim_start().trim_start_matches("$ ");
-    text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
-}
-
-/// A header's value as it may be shown: what a header of a secret name holds is not.
-pub(crate) fn shown_value(name: &str, value: &str) -> String {
-    if crate::journal::is_secret_name(name) && !value.is_empty() && !value.starts_with('$') {
-        return "********".to_owned();
+    fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer) {
+        draw::draw(self, on, buf);
     }
-    visible(value, Newlines::Show).into_owned()
-}
 
-/// An address as it may be shown: user, password and some parameters are secrets.
-pub(crate) fn shown_url(url: &str) -> String {
-    let mut shown = url.to_owned();
-    for span in crate::journal::in_addresses(url).into_iter().rev() {
-        shown.replace_range(span, "********");
+    fn act(&mut self, model: &mut Model, action: Action, _: Rect) -> bool {
+        actions::act(self, model, action)
     }
-    visible(&shown, Newlines::Show).into_owned()
+
+    fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
+        draw::click(self, model, at, area);
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position, _: Rect) {
+        model.request_mut().scroll(rows);
+    }
+
+    fn types(&self, model: &Model) -> bool {
+        model.request().is_typing()
+    }
+
+    fn key(&mut self, model: &mut Model, key: KeyEvent) {
+        model.request_mut().key(key);
+    }
+
+    fn paste(&mut self, model: &mut Model, text: &str) {
+        model.request_mut().paste(text);
+    }
+
+    fn leave(&mut self, model: &mut Model) {
+        model.request_mut().stop_typing();
+    }
 }

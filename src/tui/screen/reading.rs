@@ -1,17 +1,16 @@
 //! A text to read: the help, an explanation.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::{boxed, centered};
-use crate::action::Action;
-use crate::tui::Theme;
-use crate::tui::theme::Role;
+use super::{Command, Outcome, Screen, boxed, centered};
+use crate::action::{Action, Context};
+use crate::tui::model::Model;
+use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{Doc, Scroll, line};
 
 /// A text over the panes.
-#[derive(Debug)]
-pub(crate) struct Reading {
+pub(in crate::tui) struct Reading {
     title: String,
     doc: Doc,
     scroll: Scroll,
@@ -30,32 +29,22 @@ enum Kind {
 
 impl Reading {
     /// A text with its title.
-    pub(crate) fn new(title: impl Into<String>, doc: Doc) -> Self {
+    pub(in crate::tui) fn new(title: impl Into<String>, doc: Doc) -> Self {
         Self { title: title.into(), doc, scroll: Scroll::default(), kind: Kind::Other }
     }
 
     /// The help, which its own key closes.
-    pub(crate) fn help(doc: Doc) -> Self {
+    pub(in crate::tui) fn help(doc: Doc) -> Self {
         Self { kind: Kind::Help, ..Self::new("Keys", doc) }
     }
 
     /// An explanation, from which one goes to the next.
-    pub(crate) fn explanation(code: &str, doc: Doc) -> Self {
+    pub(in crate::tui) fn explanation(code: &str, doc: Doc) -> Self {
         Self { kind: Kind::Explanation, ..Self::new(code, doc) }
     }
 
-    /// Whether it is the help.
-    pub(crate) fn is_help(&self) -> bool {
-        self.kind == Kind::Help
-    }
-
-    /// Whether it explains a finding or a difference.
-    pub(crate) fn explains(&self) -> bool {
-        self.kind == Kind::Explanation
-    }
-
     /// Where it stands.
-    pub(crate) fn area(&self, screen: Rect) -> Rect {
+    pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
         let width = 84.min(screen.width.saturating_sub(2));
         let lines = self.doc.lines(width.saturating_sub(4)) as u16;
         centered(screen, width, lines.saturating_add(2))
@@ -72,14 +61,14 @@ impl Reading {
     }
 
     /// Scrolls.
-    pub(crate) fn by(&mut self, rows: isize, screen: Rect) {
+    pub(in crate::tui) fn by(&mut self, rows: isize, screen: Rect) {
         let area = self.text(screen);
         let len = self.doc.lines(area.width);
         self.scroll.by(rows, usize::from(area.height), len);
     }
 
     /// Scrolls, if that is what the action means.
-    pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
+    pub(in crate::tui) fn scroll_by_action(&mut self, action: Action, screen: Rect) -> bool {
         let page = (self.text(screen).height as isize).max(1);
         let Some(rows) = action.scrolls(page) else { return false };
         self.by(rows, screen);
@@ -87,7 +76,7 @@ impl Reading {
     }
 
     /// Draws it.
-    pub(crate) fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    pub(in crate::tui) fn draw_text(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         let area = self.area(screen);
         boxed(theme, area, &self.title, buf);
         let text = self.text(screen);
@@ -102,5 +91,46 @@ impl Reading {
                 Rect { x: area.x + 1, y: area.bottom() - 1, width: area.width - 3, height: 1 };
             line::put_right(buf, row, &[(&place, theme.of(Role::Dim))]);
         }
+    }
+}
+
+impl Screen for Reading {
+    fn contexts(&self, _: &Model) -> Vec<Context> {
+        vec![Context::Text, Context::Movement, Context::Everywhere]
+    }
+
+    fn offers(&self, _: &Model) -> Vec<Action> {
+        let mut offered = vec![Action::Back, Action::Down, Action::PageDown];
+        // The keys and other texts have no next one.
+        if self.kind == Kind::Explanation {
+            offered.push(Action::NextProblem);
+        }
+        offered
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        match action {
+            Action::Back | Action::Accept => Outcome::Closed,
+            Action::Help if self.kind == Kind::Help => Outcome::Closed,
+            Action::NextProblem | Action::PreviousProblem if self.kind == Kind::Explanation => {
+                model.command(Command::ExplainNext(action == Action::NextProblem));
+                Outcome::Closed
+            }
+            _ if self.scroll_by_action(action, model.size()) => Outcome::Done,
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        // A click beside it closes it.
+        if self.area(model.size()).contains(at) { Outcome::Done } else { Outcome::Closed }
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {
+        self.by(rows, model.size());
+    }
+
+    fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {
+        self.draw_text(model.theme(), model.size(), buf);
     }
 }

@@ -2,10 +2,15 @@
 
 use similar::{ChangeTag, TextDiff};
 
-use super::Reading;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+
+use super::{Outcome, Reading, Screen};
+use crate::action::{Action, Context};
 use crate::dialect::Dialect;
 use crate::dialect::request::{Disposition, Translation};
 use crate::text::{Newlines, count, preview, visible};
+use crate::tui::model::Model;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, json};
 
@@ -16,8 +21,7 @@ const DIFFED: usize = 2000;
 const LINE: usize = 300;
 
 /// A translation that waits for the user's word.
-#[derive(Debug)]
-pub(crate) struct Translating {
+pub(in crate::tui) struct TranslationScreen {
     /// The provider that was chosen.
     pub provider: String,
     /// Its model.
@@ -26,13 +30,13 @@ pub(crate) struct Translating {
     pub beside: bool,
     /// The body in its dialect.
     pub body: String,
-    /// What becomes of the old one.
-    pub reading: Reading,
+    /// The disposition of each part of the old one.
+    reading: Reading,
 }
 
-impl Translating {
+impl TranslationScreen {
     /// Shows what a translation makes of a body.
-    pub(crate) fn new(
+    pub(in crate::tui) fn new(
         (provider, model): (&str, &str),
         from: &dyn Dialect,
         to: &dyn Dialect,
@@ -49,6 +53,46 @@ impl Translating {
         let reading = Reading::new(title, doc);
         let (provider, model) = (provider.to_owned(), model.to_owned());
         Self { provider, model, beside: false, body, reading }
+    }
+}
+
+impl Screen for TranslationScreen {
+    fn contexts(&self, _: &Model) -> Vec<Context> {
+        vec![Context::Translation, Context::Movement, Context::Everywhere]
+    }
+
+    fn offers(&self, _: &Model) -> Vec<Action> {
+        vec![Action::Translate, Action::KeepBody, Action::Back, Action::Down]
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        match action {
+            Action::Translate | Action::KeepBody => {
+                model.translated(self, action == Action::Translate);
+                Outcome::Closed
+            }
+            Action::Back => {
+                model.notify(match self.beside {
+                    true => "Nothing was sent",
+                    false => "The provider is unchanged",
+                });
+                Outcome::Closed
+            }
+            _ if self.reading.scroll_by_action(action, model.size()) => Outcome::Done,
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        self.reading.click(model, at)
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {
+        self.reading.by(rows, model.size());
+    }
+
+    fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {
+        self.reading.draw_text(model.theme(), model.size(), buf);
     }
 }
 

@@ -6,24 +6,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{App, ProviderInfo};
+use super::Model;
 use crate::action::Draft;
 use crate::dialect;
 use crate::dialect::request::are_alike;
 use crate::journal::{ExchangeId, Request};
+use crate::tui::ProviderInfo;
 
 /// The most requests to choose from: the bodies of a long session are not all looked through.
 const MOST: usize = 20;
 
 /// What was sent, by the number of its exchange. Equal drafts are kept once.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
-    drafts: BTreeMap<ExchangeId, Arc<Draft>>,
+pub(super) struct Drafts {
+    by_exchange: BTreeMap<ExchangeId, Arc<Draft>>,
     /// Handed out, its exchange not begun.
     next: Option<Draft>,
 }
 
-impl Sent {
+impl Drafts {
     /// A request goes out; its number is told by its first entry.
     pub(super) fn hand_out(&mut self, draft: Draft) {
         self.next = Some(draft);
@@ -31,9 +32,9 @@ impl Sent {
 
     /// The first entry of what was handed out has come. Both sides of a comparison have numbers
     /// from the start and were not handed out here.
-    pub(super) fn begun(&mut self, x: ExchangeId) {
+    pub(super) fn begun(&mut self, id: ExchangeId) {
         if let Some(draft) = self.next.take() {
-            self.keep(x, &draft);
+            self.keep(id, &draft);
         }
     }
 
@@ -43,16 +44,16 @@ impl Sent {
     }
 
     /// That exchange sent this.
-    pub(super) fn keep(&mut self, x: ExchangeId, draft: &Draft) {
-        let same = self.drafts.values().find(|d| ***d == *draft).cloned();
-        self.drafts.insert(x, same.unwrap_or_else(|| Arc::new(draft.clone())));
+    pub(super) fn keep(&mut self, id: ExchangeId, draft: &Draft) {
+        let same = self.by_exchange.values().find(|d| ***d == *draft).cloned();
+        self.by_exchange.insert(id, same.unwrap_or_else(|| Arc::new(draft.clone())));
     }
 }
 
-impl App {
+impl Model {
     /// The requests of the session that are not the one in the editor, the newest first, each with
     /// the exchange that sent it last.
-    pub(super) fn other_requests(&self) -> Vec<(ExchangeId, Arc<Draft>)> {
+    pub(in crate::tui) fn other_requests(&self) -> Vec<(ExchangeId, Arc<Draft>)> {
         let own = self.request.to_send();
         let mut others: Vec<(ExchangeId, Arc<Draft>)> = Vec::new();
         for exchange in self.exchanges.iter().rev() {
@@ -60,9 +61,9 @@ impl App {
                 break;
             }
             let draft = match exchange.live {
-                true => self.sent.drafts.get(&exchange.id).cloned(),
+                true => self.drafts.by_exchange.get(&exchange.id).cloned(),
                 false => {
-                    let request = exchange.seen.request.as_ref();
+                    let request = exchange.inspection.request.as_ref();
                     request.and_then(|r| self.again(&own, r)).map(Arc::new)
                 }
             };

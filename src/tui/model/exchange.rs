@@ -3,18 +3,19 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::theme::Role;
 use crate::action::Folded;
 use crate::dialect::Channel;
+use crate::frame::Frame;
 use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
+use crate::tui::theme::Role;
 
 /// A silence shorter than this is no news, in microseconds.
 const SILENT: Micros = 2_000_000;
 
 /// A silence that goes on: what the screen tells while it lasts, and no fact of the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Silence {
+pub(in crate::tui) struct Silence {
     /// Since the last byte, in microseconds.
     pub bytes: Micros,
     /// Since the last data, in microseconds.
@@ -27,7 +28,7 @@ pub(super) struct Silence {
 
 impl Silence {
     /// A sentence about it.
-    pub(super) fn sentence(&self) -> String {
+    pub(in crate::tui) fn sentence(&self) -> String {
         let seconds = |t: Micros| format!("{:.1} s", t as f64 / 1e6);
         let stalled = if self.stalled { "Stalled: no" } else { "No" };
         match self.keep_alives {
@@ -46,11 +47,11 @@ impl Silence {
 
 /// One exchange, and the one selection in it.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(in crate::tui) struct Exchange {
     /// Its number in the session.
     pub id: ExchangeId,
     /// All that is known about it.
-    pub seen: Inspection,
+    pub inspection: Inspection,
     /// Its entries come from the network and not from a file.
     pub live: bool,
     /// The selected frame.
@@ -71,10 +72,10 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// A new exchange.
-    pub(super) fn new(id: ExchangeId, seen: Inspection, live: bool) -> Self {
+    pub(in crate::tui) fn new(id: ExchangeId, inspection: Inspection, live: bool) -> Self {
         Self {
             id,
-            seen,
+            inspection,
             live,
             frame: None,
             follow: true,
@@ -87,29 +88,35 @@ impl Exchange {
     }
 
     /// Takes in what happened.
-    pub(super) fn push(&mut self, entry: &Entry) {
-        self.seen.push(entry);
+    pub(in crate::tui) fn push(&mut self, entry: &Entry) {
+        self.inspection.push(entry);
         self.last = entry.at.or(self.last);
         if self.follow {
-            self.frame = self.seen.frames().len().checked_sub(1).map(|i| i as u32);
+            self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
         }
     }
 
     /// An exchange of a recording, which begins at its first frame.
-    pub(super) fn recorded(folded: Folded) -> Self {
+    pub(in crate::tui) fn recorded(folded: Folded) -> Self {
         let frame = (!folded.inspection.frames().is_empty()).then_some(0);
         let new = Self::new(folded.id, folded.inspection, false);
         Self { frame, follow: false, last: folded.last, ..new }
     }
 
-    /// Whether more can come.
-    pub(super) fn is_running(&self) -> bool {
-        self.live && !self.seen.is_over()
+    /// The selected frame and its number.
+    pub(in crate::tui) fn selected_frame(&self) -> Option<(u32, &Frame)> {
+        let number = self.frame?;
+        Some((number, self.inspection.frames().get(number as usize)?))
+    }
+
+    /// Whether more can arrive.
+    pub(in crate::tui) fn is_running(&self) -> bool {
+        self.live && !self.inspection.is_over()
     }
 
     /// Selects a frame; following ends unless it is the newest and `follow` says so.
-    pub(super) fn select(&mut self, frame: usize) {
-        let len = self.seen.frames().len();
+    pub(in crate::tui) fn select(&mut self, frame: usize) {
+        let len = self.inspection.frames().len();
         if len == 0 {
             return;
         }
@@ -117,16 +124,16 @@ impl Exchange {
         self.follow = false;
         self.frame = Some(frame);
         let here = |f: &Finding| f.frame == Some(frame);
-        let kept = self.finding.filter(|i| self.seen.findings().get(*i).is_some_and(here));
+        let kept = self.finding.filter(|i| self.inspection.findings().get(*i).is_some_and(here));
         let order = self.ordered();
-        let found = order.iter().copied().find(|i| here(&self.seen.findings()[*i]));
+        let found = order.iter().copied().find(|i| here(&self.inspection.findings()[*i]));
         self.finding = kept.or(found);
     }
 
     /// Selects a finding, and the frame that it points at.
-    pub(super) fn select_finding(&mut self, index: usize) {
+    pub(in crate::tui) fn select_finding(&mut self, index: usize) {
         self.finding = Some(index);
-        let Some(finding) = self.seen.findings().get(index) else { return };
+        let Some(finding) = self.inspection.findings().get(index) else { return };
         // What is only told at the end, or of the head, has no frame: the selection stays.
         if let Some(frame) = finding.frame {
             self.follow = false;
@@ -135,47 +142,47 @@ impl Exchange {
     }
 
     /// Goes with the newest frame.
-    pub(super) fn follow(&mut self) {
+    pub(in crate::tui) fn follow(&mut self) {
         self.follow = true;
-        self.frame = self.seen.frames().len().checked_sub(1).map(|i| i as u32);
+        self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
     }
 
     /// The findings by their codes: the cause first, then what follows from it, then the rest.
-    pub(super) fn story(&self) -> Arc<[Group]> {
-        let n = self.seen.findings().len();
+    pub(in crate::tui) fn story(&self) -> Arc<[Group]> {
+        let n = self.inspection.findings().len();
         let mut story = self.story.borrow_mut();
         if story.0 != n {
-            *story = (n, self.seen.story().into());
+            *story = (n, self.inspection.story().into());
         }
         Arc::clone(&story.1)
     }
 
     /// The findings in the order of the list.
-    pub(super) fn ordered(&self) -> Vec<usize> {
+    pub(in crate::tui) fn ordered(&self) -> Vec<usize> {
         self.story().iter().flat_map(|g| g.findings.iter().copied()).collect()
     }
 
     /// For how long a running exchange has been silent, if that is worth a word.
-    pub(super) fn silence(&self, now: Micros) -> Option<Silence> {
-        let seen = &self.seen;
-        let head = seen.timing.head.filter(|_| self.is_running())?;
+    pub(in crate::tui) fn silence(&self, now: Micros) -> Option<Silence> {
+        let inspection = &self.inspection;
+        let head = inspection.timing.head.filter(|_| self.is_running())?;
         let since = |from: Micros| now.saturating_sub(from);
-        let bytes = since(seen.reads().last().and_then(|r| r.at).unwrap_or(head));
-        let data = since(seen.timing.last_data.unwrap_or(head));
-        let keep_alives = seen.keep_alives_since_data();
+        let bytes = since(inspection.reads().last().and_then(|r| r.at).unwrap_or(head));
+        let data = since(inspection.timing.last_data.unwrap_or(head));
+        let keep_alives = inspection.keep_alives_since_data();
         let long = if keep_alives > 0 { data } else { bytes };
         (long >= SILENT).then(|| Silence {
             bytes,
             data,
             keep_alives,
-            stalled: long >= seen.options().stall,
+            stalled: long >= inspection.options().stall,
         })
     }
 
     /// The next (or previous) finding of `warn` or worse in the order of the list.
-    pub(super) fn next_problem(&self, forward: bool) -> Option<usize> {
+    pub(in crate::tui) fn next_problem(&self, forward: bool) -> Option<usize> {
         let order = self.ordered();
-        let grave = |i: &usize| self.seen.findings()[*i].severity >= Severity::Warn;
+        let grave = |i: &usize| self.inspection.findings()[*i].severity >= Severity::Warn;
         let graves: Vec<usize> = order.into_iter().filter(grave).collect();
         let at = self.finding.and_then(|f| graves.iter().position(|g| *g == f));
         let n = graves.len();
@@ -189,9 +196,9 @@ impl Exchange {
     }
 
     /// The gravest finding at each frame of a range.
-    pub(super) fn marks(&self, frames: std::ops::Range<usize>) -> Vec<Option<Severity>> {
+    pub(in crate::tui) fn marks(&self, frames: std::ops::Range<usize>) -> Vec<Option<Severity>> {
         let mut marks = vec![None; frames.len()];
-        for finding in self.seen.findings() {
+        for finding in self.inspection.findings() {
             if let Some(frame) = finding.frame.map(|f| f as usize)
                 && frames.contains(&frame)
             {
@@ -203,13 +210,16 @@ impl Exchange {
     }
 
     /// A channel's text for the shown choice.
-    pub(super) fn text(&self, channel: Channel) -> &str {
-        self.seen.answer().text(channel, self.choice)
+    pub(in crate::tui) fn text(&self, channel: Channel) -> &str {
+        self.inspection.answer().text(channel, self.choice)
     }
 
     /// Where the selected frame's text stands in a channel.
-    pub(super) fn selected_range(&self, channel: Channel) -> Option<std::ops::Range<usize>> {
-        let answer = self.seen.answer();
+    pub(in crate::tui) fn selected_range(
+        &self,
+        channel: Channel,
+    ) -> Option<std::ops::Range<usize>> {
+        let answer = self.inspection.answer();
         let mut of = answer
             .deltas_of(self.frame?)
             .iter()
@@ -220,16 +230,16 @@ impl Exchange {
     }
 
     /// The moment from which every time on the screen counts: the request's.
-    pub(super) fn origin(&self) -> Option<Micros> {
-        self.seen.timing.request.or_else(|| self.seen.reads().first()?.at)
+    pub(in crate::tui) fn origin(&self) -> Option<Micros> {
+        self.inspection.timing.request.or_else(|| self.inspection.reads().first()?.at)
     }
 
     /// The sign of what became of it, and a word. `✔` is only for what came to its end whole.
-    pub(super) fn mark(&self) -> (&'static str, &'static str, Role) {
-        let seen = &self.seen;
-        match (seen.reason(), seen.outcome()) {
+    pub(in crate::tui) fn mark(&self) -> (&'static str, &'static str, Role) {
+        let inspection = &self.inspection;
+        match (inspection.reason(), inspection.outcome()) {
             (None, _) if !self.live => ("▲", "unfinished", Role::Warn),
-            (None, _) if seen.wire_len() == 0 => ("●", "waiting", Role::Running),
+            (None, _) if inspection.wire_len() == 0 => ("●", "waiting", Role::Running),
             (None, _) => ("●", "streaming", Role::Running),
             (Some(Reason::Complete), Outcome::Ok) => ("✔", Reason::Complete.name(), Role::Ok),
             // It came to its own end, and yet: "complete" alone would deny what is wrong.
@@ -245,11 +255,13 @@ impl Exchange {
 
     /// The name for titles: the model or else the address; of what was not requested here, whence
     /// it came.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::tui) fn title(&self) -> String {
         let shown = |t: &str| crate::text::preview(t, 60);
-        match &self.seen.request {
+        match &self.inspection.request {
             Some(r) if !r.model.is_empty() => shown(&r.model),
-            Some(r) => self.seen.answer().model.as_deref().map_or_else(|| shown(&r.url), shown),
+            Some(r) => {
+                self.inspection.answer().model.as_deref().map_or_else(|| shown(&r.url), shown)
+            }
             None if self.live => "standard input".to_owned(),
             None if self.file.is_some() => self.file.clone().unwrap_or_default(),
             None => "recorded body".to_owned(),

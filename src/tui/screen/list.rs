@@ -4,26 +4,18 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{boxed, centered};
-use crate::action::Action;
-use crate::tui::Theme;
-use crate::tui::theme::Role;
-use crate::tui::widget::editor::Editor;
-use crate::tui::widget::{Scroll, line};
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// What a list is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Picks {
-    Provider,
-    Model,
-    Exchange,
-    Command,
-    Copy,
-    /// What B of a comparison is.
-    Beside,
-    /// The model of B, at the provider of that row.
-    ModelBeside(usize),
-}
+use super::{Outcome, Screen, boxed, centered};
+use crate::action::{Action, Context};
+use crate::tui::model::Model;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::widget::editor::Editor;
+use crate::tui::widget::{Scroll, line, moved};
+
+/// Takes what was chosen.
+type Take = Box<dyn FnMut(&mut Model, Choice)>;
 
 /// One row.
 #[derive(Debug, Clone, Default)]
@@ -38,9 +30,7 @@ pub(super) struct Item {
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Choice {
-    /// From which list.
-    pub of: Picks,
+pub(in crate::tui) struct Choice {
     /// Which row, as the list was made.
     pub row: Option<usize>,
     /// What was typed.
@@ -51,9 +41,8 @@ pub(crate) struct Choice {
 const TYPED: usize = usize::MAX;
 
 /// A list over the panes.
-#[derive(Debug)]
-pub(crate) struct List {
-    of: Picks,
+pub(in crate::tui) struct List {
+    take: Take,
     title: String,
     items: Vec<Item>,
     filter: Editor,
@@ -66,10 +55,10 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// An empty list.
-    pub(crate) fn new(of: Picks, title: &str) -> Self {
+    /// An empty list; `take` gets what is chosen.
+    pub(in crate::tui) fn new(title: &str, take: impl FnMut(&mut Model, Choice) + 'static) -> Self {
         Self {
-            of,
+            take: Box::new(take),
             title: title.to_owned(),
             items: Vec::new(),
             filter: Editor::line(""),
@@ -80,70 +69,61 @@ impl List {
         }
     }
 
+    /// The same list under another title, with another use.
+    pub(in crate::tui) fn titled(
+        self,
+        title: &str,
+        take: impl FnMut(&mut Model, Choice) + 'static,
+    ) -> Self {
+        Self { title: title.to_owned(), take: Box::new(take), ..self }
+    }
+
     /// Lets what is typed be chosen, too.
-    pub(crate) fn or_typed(mut self) -> Self {
+    pub(in crate::tui) fn or_typed(mut self) -> Self {
         self.free = true;
         self
     }
 
     /// Adds a row.
-    pub(crate) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
+    pub(in crate::tui) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
         self.shown.push(self.items.len());
         self.items.push(Item { label: label.into(), note: note.into(), sign: None });
     }
 
     /// Gives the last row a sign.
-    pub(crate) fn sign(&mut self, sign: (&'static str, Role)) {
+    pub(in crate::tui) fn sign(&mut self, sign: (&'static str, Role)) {
         if let Some(item) = self.items.last_mut() {
             item.sign = Some(sign);
         }
     }
 
     /// Begins at a row.
-    pub(crate) fn start_at(mut self, row: usize) -> Self {
+    pub(in crate::tui) fn start_at(mut self, row: usize) -> Self {
         self.at = row.min(self.items.len().saturating_sub(1));
         self
     }
 
     /// What is chosen now.
-    pub(crate) fn choice(&self) -> Option<Choice> {
+    pub(in crate::tui) fn choice(&self) -> Option<Choice> {
         let row = self.shown.get(self.at).copied()?;
         let typed = self.filter.text().trim().to_owned();
-        Some(Choice { of: self.of, row: Some(row).filter(|r| *r != TYPED), typed })
-    }
-
-    /// A key that types.
-    pub(crate) fn key(&mut self, key: KeyEvent) {
-        let own = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Enter | KeyCode::Tab);
-        if !own && self.filter.key(key) {
-            self.narrow();
-        }
-    }
-
-    /// A paste.
-    pub(crate) fn paste(&mut self, text: &str) {
-        self.filter.paste(text);
-        self.narrow();
+        Some(Choice { row: Some(row).filter(|r| *r != TYPED), typed })
     }
 
     fn narrow(&mut self) {
         let needle = self.filter.text().trim().to_lowercase();
         // Where anything may be typed, letters that are merely scattered in a row do not mean it.
-        let whole = |text: &str| !self.free || text.contains(&needle);
-        let score = |text: &str| {
-            let text = text.to_lowercase();
-            score(&text, &needle).filter(|_| whole(&text))
-        };
-        let mut found: Vec<(i32, usize)> = self
-            .items
-            .iter()
-            .enumerate()
-            .filter_map(|(i, item)| {
-                let label = score(&item.label);
-                let note = score(&item.note).map(|s| s - 50);
-                Some((label.max(note)?, i))
-            })
-            .collect();
+        let whole = |text: &str| !self.free || text.to_lowercase().contains(&needle);
+        let mut ranking = Ranking::new(&needle);
+        let mut found: Vec<(u32, usize)> = Vec::new();
+        for (i, item) in self.items.iter().enumerate() {
+            // What a row is called counts before what is said about it.
+            let label = ranking.score(&item.label).filter(|_| whole(&item.label));
+            let note = ranking.score(&item.note).filter(|_| whole(&item.note));
+            if let Some(score) = label.map(|s| 2 * s + 1).max(note) {
+                found.push((score, i));
+            }
+        }
         found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
         self.shown = found.into_iter().map(|f| f.1).collect();
         // A name that a longer one begins with can be meant, too.
@@ -156,30 +136,14 @@ impl List {
     }
 
     /// Moves the choice.
-    pub(crate) fn step(&mut self, by: isize, screen: Rect) {
-        self.at = self.at.saturating_add_signed(by).min(self.shown.len().saturating_sub(1));
-        let height = usize::from(self.rows(screen).height);
-        self.scroll.reveal(self.at, height, self.shown.len());
-    }
-
-    /// Moves the choice, if that is what the action means.
-    pub(crate) fn act(&mut self, action: Action, screen: Rect) -> bool {
-        let page = (self.rows(screen).height as isize).max(1);
-        let by = match action {
-            Action::Up => -1,
-            Action::Down => 1,
-            Action::PageUp => -page,
-            Action::PageDown => page,
-            Action::Top => isize::MIN / 2,
-            Action::Bottom => isize::MAX / 2,
-            _ => return false,
-        };
-        self.step(by, screen);
-        true
+    fn step(&mut self, by: isize, screen: Rect) {
+        let len = self.shown.len();
+        self.at = moved(Some(self.at), by, len).unwrap_or(0);
+        self.scroll.reveal(self.at, usize::from(self.rows(screen).height), len);
     }
 
     /// Where it stands.
-    pub(crate) fn area(&self, screen: Rect) -> Rect {
+    pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
         // The height is that of the whole list, so that typing does not make it jump.
         let widest = |of: fn(&Item) -> &String| {
             self.items.iter().map(|i| of(i).chars().count()).max().unwrap_or(0)
@@ -199,22 +163,7 @@ impl List {
         }
     }
 
-    /// A click: the first chooses the row, on a chosen row it accepts.
-    pub(crate) fn click(&mut self, at: Position, screen: Rect) -> Option<Choice> {
-        let rows = self.rows(screen);
-        if !rows.contains(at) {
-            return None;
-        }
-        let row = self.scroll.top + usize::from(at.y - rows.y);
-        if row >= self.shown.len() {
-            return None;
-        }
-        self.at = row;
-        self.choice()
-    }
-
-    /// Draws it.
-    pub(crate) fn draw(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    fn draw_rows(&self, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         let area = self.area(screen);
         let inner = boxed(theme, area, &self.title, buf);
         if inner.is_empty() {
@@ -284,28 +233,99 @@ impl List {
     }
 }
 
-/// How well `needle`'s letters stand in `text`, in their order; `None` if they do not.
-fn score(text: &str, needle: &str) -> Option<i32> {
-    if let Some(at) = text.find(needle) {
-        return Some(if at == 0 { 200 } else { 150 - at.min(100) as i32 });
+impl Screen for List {
+    fn contexts(&self, _: &Model) -> Vec<Context> {
+        vec![Context::List, Context::Movement, Context::Everywhere]
     }
-    let mut rest = text.char_indices();
-    let (mut score, mut last) = (100, None);
-    for c in needle.chars().filter(|c| !c.is_whitespace()) {
-        let (at, _) = rest.find(|(_, t)| *t == c)?;
-        if let Some(last) = last
-            && at != last + 1
-        {
-            score -= 5;
+
+    fn offers(&self, _: &Model) -> Vec<Action> {
+        vec![Action::Accept, Action::Back, Action::Down, Action::Up]
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        let page = isize::try_from(self.rows(model.size()).height).unwrap_or(1).max(1);
+        match (action, action.scrolls(page)) {
+            (Action::Back, _) => Outcome::Closed,
+            (Action::Accept, _) => {
+                if let Some(choice) = self.choice() {
+                    (self.take)(model, choice);
+                }
+                Outcome::Closed
+            }
+            (_, Some(by)) => {
+                self.step(by, model.size());
+                Outcome::Done
+            }
+            _ => Outcome::Ignored,
         }
-        last = Some(at);
     }
-    Some(score)
+
+    fn key(&mut self, _: &mut Model, key: KeyEvent) -> bool {
+        let own = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Enter | KeyCode::Tab);
+        if !own && self.filter.key(key) {
+            self.narrow();
+        }
+        true
+    }
+
+    fn paste(&mut self, _: &mut Model, text: &str) -> bool {
+        self.filter.paste(text);
+        self.narrow();
+        true
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        if !self.area(model.size()).contains(at) {
+            // A click beside it closes it.
+            return Outcome::Closed;
+        }
+        let rows = self.rows(model.size());
+        let row = self.scroll.top + usize::from(at.y.saturating_sub(rows.y));
+        if !rows.contains(at) || row >= self.shown.len() {
+            return Outcome::Done;
+        }
+        self.at = row;
+        self.act(model, Action::Accept)
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {
+        self.step(rows, model.size());
+    }
+
+    fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {
+        self.draw_rows(model.theme(), model.size(), buf);
+    }
+}
+
+/// How well texts match what was typed.
+struct Ranking {
+    pattern: Pattern,
+    matcher: Matcher,
+    buffer: Vec<char>,
+}
+
+impl Ranking {
+    fn new(needle: &str) -> Self {
+        Self {
+            pattern: Pattern::parse(needle, CaseMatching::Ignore, Normalization::Smart),
+            matcher: Matcher::new(Config::DEFAULT),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The score of a text, more where it matches better; `None` where it does not.
+    fn score(&mut self, text: &str) -> Option<u32> {
+        self.pattern.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn score(text: &str, needle: &str) -> Option<u32> {
+        Ranking::new(needle).score(text)
+    }
 
     #[test]
     fn letters_match_in_order_and_whole_words_first() {

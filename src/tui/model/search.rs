@@ -1,17 +1,26 @@
 //! Searching the bytes of the frames.
 
-use super::App;
+use super::Model;
 
-impl App {
+impl Model {
+    /// What was last searched.
+    pub(in crate::tui) fn needle(&self) -> &str {
+        &self.needle
+    }
+
+    pub(in crate::tui) fn set_needle(&mut self, needle: &str) {
+        self.needle = needle.to_owned();
+    }
+
     /// Selects the next frame whose bytes hold what was searched; capitals count if there are any.
-    pub(super) fn search(&mut self, forward: bool) {
+    pub(in crate::tui) fn search(&mut self, forward: bool) {
         let needle = self.needle.clone();
         let Some(exchange) = self.exchange_mut() else { return };
         if needle.is_empty() {
             return;
         }
-        let body = exchange.seen.body();
-        let frames = exchange.seen.frames();
+        let body = exchange.inspection.body();
+        let frames = exchange.inspection.frames();
         let frame = exchange.frame.and_then(|f| frames.get(f as usize));
         let hit = if forward {
             let from = (frame.map_or(0, |f| f.end()) as usize).min(body.len());
@@ -26,13 +35,14 @@ impl App {
         };
         let Some((at, wrapped)) = hit else {
             let shown = crate::text::preview(&needle, 60);
-            self.say(format!("Not found in the bytes: {shown}"));
+            self.notify(format!("Not found in the bytes: {shown}"));
             return;
         };
         let index = frames.partition_point(|f| f.end() <= at as u64);
         exchange.select(index);
         if wrapped {
-            self.say("The search went round the end.");
+            let end = if forward { "top" } else { "end" };
+            self.notify(format!("Search wrapped to the {end}"));
         }
     }
 }

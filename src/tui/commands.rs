@@ -1,0 +1,148 @@
+//! The actions that belong to no single screen, and the texts about keys and findings.
+
+use crossterm::event::KeyEvent;
+
+use super::model::{Model, Subject};
+use super::pane::{self, frames::severity_sign};
+use super::screen::{Confirm, Reading, RepetitionScreen, pickers};
+use super::theme::Role;
+use super::widget::Doc;
+use crate::action::{Action, Context, Effect, types_instead};
+use crate::inspect::{Rule, Severity};
+use crate::text::{Newlines, visible};
+
+/// Whether an action opens something over the panes.
+pub(super) fn opens(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Send
+            | Action::Help
+            | Action::Palette
+            | Action::SaveSession
+            | Action::ExportMarkdown
+            | Action::OpenFile
+            | Action::History
+            | Action::Search
+            | Action::Repeat
+            | Action::Copy
+            | Action::PickProvider
+            | Action::PickModel
+            | Action::Compare
+    )
+}
+
+/// Does what an action means whichever screen is on top. `contexts` are those of that screen.
+pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
+    match action {
+        Action::Send => model.send(),
+        Action::Repeat if model.repetition().is_some() => model.push(RepetitionScreen::default()),
+        Action::Repeat => pickers::repetition(model),
+        Action::Stop => model.stop(),
+        Action::Interrupt if model.loading().is_some() => model.stop(),
+        Action::Interrupt if model.is_running() && !model.only_piped() => model.stop(),
+        Action::Interrupt if !model.only_piped() => model.effect(Effect::Quit),
+        Action::Quit | Action::Interrupt if model.is_running() => {
+            let question = "A stream is running. Quit anyway?  y yes   n no";
+            model.push(Confirm::new(question, Effect::Quit));
+        }
+        Action::Quit => model.effect(Effect::Quit),
+        Action::Help => help(model, contexts),
+        Action::Palette => pickers::palette(model),
+        Action::SaveSession => pickers::save(model),
+        Action::ExportMarkdown if model.exchanges().is_empty() => {
+            model.notify("Nothing to report yet: send a request or open a recording");
+        }
+        Action::ExportMarkdown => {
+            pickers::report(model, Subject::Session, "Write a bug report (Markdown) to");
+        }
+        Action::OpenFile => pickers::open(model),
+        Action::PickProvider => pickers::provider(model),
+        Action::PickModel => pickers::model(model),
+        Action::History => pickers::history(model),
+        Action::NextExchange => model.step_exchange(1),
+        Action::PreviousExchange => model.step_exchange(-1),
+        Action::Search => pickers::search(model),
+        Action::SearchNext => model.search(true),
+        Action::SearchPrevious => model.search(false),
+        Action::Compare => super::compare::pick(model),
+        Action::SwapSides | Action::ExpectSame | Action::LinkSides => {
+            model.notify("Only available in a comparison");
+        }
+        Action::Redraw => model.effect(Effect::Redraw),
+        Action::Suspend => model.effect(Effect::Suspend),
+        Action::Back if model.is_running() && !model.only_piped() => model.stop(),
+        // Everything else means something on some screens only.
+        _ => {}
+    }
+}
+
+fn help(model: &mut Model, contexts: &[Context]) {
+    let mut doc = Doc::new();
+    for context in contexts {
+        let mut listed: Vec<Action> = Vec::new();
+        doc.push(Role::Title, context.title()).line();
+        for binding in model.keys().of(*context) {
+            let action = binding.action;
+            if listed.contains(&action) || types_instead(contexts, *context, binding.key) {
+                continue;
+            }
+            listed.push(action);
+            let keys = model.keys().keys_for(&[*context], action);
+            doc.push(Role::Key, &format!("  {keys:<14}"));
+            doc.plain(" ").plain(action.help()).line();
+        }
+        doc.line();
+    }
+    doc.push(Role::Title, "Mouse").line();
+    doc.plain("  A click goes to a pane, selects a frame, a finding, a tab, a place in the text;")
+        .line();
+    doc.plain("  a second click on a finding explains it. The wheel scrolls what it is over.")
+        .line();
+    doc.plain("  Shift and drag selects text as the terminal does.").line();
+    model.push(Reading::help(doc));
+}
+
+/// A key that means nothing here: says where it counts, and for what.
+pub(super) fn say_where(model: &mut Model, contexts: &[Context], key: KeyEvent) {
+    let mut places: Vec<(Context, String)> = pane::all()
+        .iter()
+        .enumerate()
+        .map(|(i, pane)| (pane.spec().context, format!("{} {}", i + 1, pane.spec().title.0)))
+        .collect();
+    places.push((Context::Panes, "every pane".to_owned()));
+    places.push((Context::Compare, "a comparison".to_owned()));
+    let found: Vec<String> = places
+        .iter()
+        .filter_map(|(context, place)| {
+            let action = model.keys().action(&[*context], key)?;
+            Some(format!("{place} ({})", action.short()))
+        })
+        .collect();
+    let key = crate::action::show(crate::action::combination(key));
+    if found.is_empty() {
+        let help = model.keys().key_for(contexts, Action::Help).unwrap_or_default();
+        model.notify(format!("{key} is not bound; {help} lists the keys"));
+    } else {
+        model.notify(format!("{key} works in {}, not here", found.join(", ")));
+    }
+}
+
+/// Explains a finding or a difference: its rule, and what was found at which place.
+pub(super) fn explanation(rule: &Rule, severity: Severity, message: &str, place: &str) -> Doc {
+    let mut doc = Doc::new();
+    let (sign, role) = severity_sign(Some(severity));
+    doc.push(role, &format!("{sign} {}", severity.name()));
+    doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
+    doc.plain(&visible(message, Newlines::Show)).line();
+    if !place.is_empty() {
+        doc.push(Role::Dim, place).line();
+    }
+    for (title, text) in crate::report::sections(rule) {
+        doc.line();
+        if !title.is_empty() {
+            doc.push(Role::Title, title).line();
+        }
+        doc.plain(&text).line();
+    }
+    doc
+}

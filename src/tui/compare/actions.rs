@@ -1,0 +1,342 @@
+//! What keys and the mouse do in a comparison.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+
+use super::{Areas, CompareScreen, Link, TABS, TWO_SIDES, Tab, draw, frames, halves, tables};
+use crate::action::{Action, Context};
+use crate::dialect::Channel;
+use crate::inspect::compare::Expect;
+use crate::report::{Palette, compare as write_comparison};
+use crate::tui::commands::explanation;
+use crate::tui::model::{Model, Subject};
+use crate::tui::screen::{Outcome, Reading, Screen, pickers};
+use crate::tui::theme::Role;
+use crate::tui::widget::{Doc, Scroll, moved};
+
+impl Screen for CompareScreen {
+    fn contexts(&self, _: &Model) -> Vec<Context> {
+        vec![Context::Compare, Context::Movement, Context::Everywhere]
+    }
+
+    fn offers(&self, model: &Model) -> Vec<Action> {
+        let first = if model.is_running() { Action::Interrupt } else { Action::NextTab };
+        let rest = [
+            Action::Help,
+            Action::Back,
+            Action::NextProblem,
+            Action::ExpectSame,
+            Action::SwapSides,
+            Action::LinkSides,
+            Action::Copy,
+            Action::ExportMarkdown,
+            Action::Send,
+            Action::Explain,
+            Action::Compare,
+        ];
+        [first].into_iter().chain(rest).collect()
+    }
+
+    /// What belongs to the panes ends the comparison.
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        let page = self.areas(model).map_or(1, |a| self.page(model, &a)).max(1);
+        match action {
+            Action::Bottom => {
+                self.step(model, isize::MAX / 2);
+                self.follow = self.tab == Tab::Frames || Self::differences(model) == 0;
+            }
+            Action::NextProblem => self.step_difference(model, true),
+            Action::PreviousProblem => self.step_difference(model, false),
+            Action::Explain => self.explain(model),
+            Action::Accept if self.tab == Tab::Frames => self.read_frames(model),
+            Action::Accept if self.tab == Tab::Differences => self.explain(model),
+            Action::Accept => {}
+            Action::Copy => copy(model),
+            Action::ExportMarkdown if model.comparison_runs() => {
+                model.notify("A stream is running: the report is written when both are over");
+            }
+            Action::ExportMarkdown if model.comparison_report().is_none() => {
+                model.notify("Nothing to report yet");
+            }
+            Action::ExportMarkdown => {
+                let title = "Write a report of the comparison (Markdown) to";
+                pickers::report(model, Subject::Comparison, title);
+            }
+            Action::Send => model.compare_again(),
+            Action::Interrupt | Action::Stop if model.comparison_runs() => model.stop_both(),
+            Action::Back => {
+                model.end_comparison();
+                if model.is_running() {
+                    model.notify("The streams continue");
+                }
+                return Outcome::Closed;
+            }
+            Action::NextTab => self.step_tab(1),
+            Action::PreviousTab => self.step_tab(TABS.len() - 1),
+            Action::Left => self.side = 0,
+            Action::Right => self.side = 1,
+            Action::SwapSides => {
+                model.swap_sides();
+                self.frames.swap(0, 1);
+                self.scrolls.swap(0, 1);
+                self.tops.swap(0, 1);
+            }
+            Action::ExpectSame => {
+                let expected = match model.toggle_expect() {
+                    Expect::Same => "one stream",
+                    Expect::Different => "independent streams",
+                };
+                model.notify(format!("A and B are compared as {expected}"));
+            }
+            Action::LinkSides => {
+                self.link = self.link.next();
+                model.notify(match self.link {
+                    Link::Time => "The sides are linked by time",
+                    Link::Frame => "The sides are linked by frame",
+                    Link::Free => "The sides scroll separately",
+                });
+                self.link_frames(model);
+            }
+            Action::Compare
+            | Action::Help
+            | Action::Palette
+            | Action::SaveSession
+            | Action::OpenFile
+            | Action::Quit
+            | Action::Interrupt
+            | Action::PickProvider
+            | Action::PickModel
+            | Action::Redraw
+            | Action::Suspend => return Outcome::Ignored,
+            _ => match action.scrolls(page) {
+                Some(by) => self.step(model, by),
+                None => {
+                    model.end_comparison();
+                    return Outcome::Passed;
+                }
+            },
+        }
+        Outcome::Done
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        if let Some(areas) = self.areas(model) {
+            self.click_in(model, at, &areas);
+        }
+        Outcome::Done
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, at: Position) {
+        let Some(areas) = self.areas(model).filter(|a| a.body.contains(at)) else { return };
+        self.choose_side(at, &areas);
+        match draw::frames_area(self, model, &areas) {
+            Some(frames) if frames.contains(at) => self.move_frame(model, self.side, rows),
+            _ => self.step(model, rows),
+        }
+    }
+
+    fn settle(&mut self, model: &mut Model) {
+        self.settle_all(model);
+    }
+
+    fn draw(&self, model: &Model, on_top: bool, buf: &mut Buffer) {
+        self.draw_all(model, on_top, buf);
+    }
+
+    fn covers(&self) -> bool {
+        true
+    }
+
+    fn shows_comparison(&self) -> bool {
+        true
+    }
+
+    fn is_over(&self, model: &Model) -> bool {
+        model.comparison_state().is_none()
+    }
+
+    fn explain_next(&mut self, model: &mut Model, forward: bool) {
+        self.next_difference(model, forward);
+        self.explain(model);
+    }
+}
+
+impl CompareScreen {
+    /// How many rows a page has.
+    fn page(&self, model: &Model, areas: &Areas) -> isize {
+        let rows = match self.tab {
+            Tab::Differences => tables::list(self, model, areas.body).height,
+            tab => draw::rows(tab, areas).height,
+        };
+        rows as isize
+    }
+
+    /// Moves by rows: the selection where there is one, else the text.
+    fn step(&mut self, model: &Model, by: isize) {
+        let Some(areas) = self.areas(model) else { return };
+        match (self.tab, Self::differences(model)) {
+            // Where nothing differs there are only the frames below to walk through.
+            (Tab::Frames, _) | (Tab::Differences, 0) => self.move_frame(model, self.side, by),
+            (Tab::Differences, len) => {
+                self.difference = moved(Some(self.difference), by, len).unwrap_or(0);
+                self.go_to_difference(model);
+            }
+            _ => self.scroll(model, by, &areas),
+        }
+    }
+
+    /// Scrolls a text or a table; two linked texts go together.
+    fn scroll(&mut self, model: &Model, by: isize, areas: &Areas) {
+        let lens = draw::lengths(self, model, areas);
+        let (side, two) = (self.side, self.texts(model).is_some());
+        let linked = self.link != Link::Free;
+        let height = usize::from(draw::rows(self.tab, areas).height);
+        for (i, (scroll, len)) in self.scrolls.iter_mut().zip(lens).enumerate() {
+            if i == side || linked || !two {
+                scroll.by(by, height, len);
+            }
+        }
+        let channel = match self.tab {
+            Tab::Content => Channel::Content,
+            Tab::Reasoning => Channel::Reasoning,
+            _ => return,
+        };
+        // Two texts go together by what brought them, not line by line.
+        let to = draw::linked_line(self, model, side, channel, areas).filter(|_| linked);
+        if let Some(to) = to {
+            self.scrolls[1 - side].top = to;
+            self.scrolls[1 - side].clamp(height, lens[1 - side]);
+        }
+    }
+
+    /// The next difference: in a text the next place that is marked, else the next of the list.
+    fn step_difference(&mut self, model: &mut Model, forward: bool) {
+        let Some(areas) = self.areas(model) else { return };
+        if self.texts(model).is_some() {
+            draw::to_mark(self, model, forward, &areas);
+        } else if Self::differences(model) == 0 {
+            model.notify("No differences");
+        } else {
+            self.next_difference(model, forward);
+        }
+    }
+
+    fn next_difference(&mut self, model: &Model, forward: bool) {
+        let len = Self::differences(model).max(1);
+        let step = if forward { 1 } else { len - 1 };
+        self.difference = (self.difference + step) % len;
+        self.go_to_difference(model);
+    }
+
+    /// Selects the frames that the selected difference points at.
+    pub(super) fn go_to_difference(&mut self, model: &Model) {
+        let differences = model.computed().map(|c| &c.comparison.differences);
+        let difference = differences.and_then(|d| d.get(self.difference));
+        let Some((a, b)) = difference.map(|d| d.frames) else { return };
+        // What is shown by a frame of one side stands beside what the other side had then.
+        let linked = |side: usize, frame: Option<u32>| {
+            frame.and_then(|f| self.linked_frame(model, side, f as usize))
+        };
+        let to = [
+            a.map(|f| f as usize).or_else(|| linked(1, b)),
+            b.map(|f| f as usize).or_else(|| linked(0, a)),
+        ];
+        for (side, frame) in to.into_iter().enumerate() {
+            if let Some(frame) = frame {
+                self.frames[side] = frame;
+                self.follow = false;
+            }
+        }
+    }
+
+    fn explain(&self, model: &mut Model) {
+        let differences = model.computed().map(|c| &c.comparison.differences);
+        let Some(d) = differences.and_then(|d| d.get(self.difference)) else {
+            model.notify("No difference to explain");
+            return;
+        };
+        let doc = explanation(d.code.rule(), d.severity, &d.message, &tables::frames(d));
+        let title = d.code.name();
+        model.push(Reading::explanation(title, doc));
+    }
+
+    /// The bytes of the selected frames.
+    fn read_frames(&self, model: &mut Model) {
+        let mut doc = Doc::of_bytes();
+        for (side, name) in ["A", "B"].into_iter().enumerate() {
+            let Some(exchange) = model.compared(side) else { continue };
+            let frame = self.frames[side];
+            if frame < exchange.inspection.frames().len() {
+                let title = format!("{name} · frame {}", crate::text::group(frame as u64));
+                doc.push(Role::Title, &title).line();
+                doc.append(crate::tui::pane::detail::raw(exchange, frame));
+                doc.line();
+            }
+        }
+        if !doc.text.is_empty() {
+            model.push(Reading::new("The bytes", doc));
+        }
+    }
+
+    fn click_in(&mut self, model: &mut Model, at: Position, areas: &Areas) {
+        if areas.tabs.contains(at) {
+            let places = draw::tab_places(self, model, areas.tabs);
+            if let Some((tab, ..)) = places.into_iter().find(|t| t.2.contains(&at.x)) {
+                self.show(tab);
+            }
+            return;
+        }
+        if !areas.body.contains(at) {
+            return;
+        }
+        self.choose_side(at, areas);
+        let frames = draw::frames_area(self, model, areas).map(frames::rows).unwrap_or_default();
+        let list = tables::list(self, model, areas.body);
+        if frames.contains(at) {
+            let side = self.side;
+            let row = self.tops[side].top + usize::from(at.y - frames.y);
+            let by = row as isize - self.frames[side] as isize;
+            if row < model.compared(side).map_or(0, |e| e.inspection.frames().len()) {
+                self.move_frame(model, side, by);
+            }
+        } else if self.tab == Tab::Differences && list.contains(at) {
+            let row = self.scrolls[0].top + usize::from(at.y - list.y);
+            if row == self.difference {
+                self.explain(model);
+            } else if row < Self::differences(model) {
+                self.difference = row;
+                self.go_to_difference(model);
+            }
+        }
+    }
+
+    fn choose_side(&mut self, at: Position, areas: &Areas) {
+        if areas.body.width >= TWO_SIDES {
+            self.side = usize::from(halves(areas.body, 0)[1].x <= at.x);
+        }
+    }
+
+    fn step_tab(&mut self, by: usize) {
+        let at = TABS.iter().position(|t| *t == self.tab).unwrap_or(0);
+        self.show(TABS[(at + by) % TABS.len()]);
+    }
+
+    fn show(&mut self, tab: Tab) {
+        if self.tab != tab {
+            self.tab = tab;
+            self.scrolls = [Scroll::default(); 2];
+        }
+    }
+}
+
+fn copy(model: &mut Model) {
+    let (Some(a), Some(b)) = (model.compared(0), model.compared(1)) else { return };
+    let Some(computed) = model.computed() else { return };
+    let mut out = Vec::new();
+    let plain = Palette { color: false };
+    // A vector takes everything.
+    let sides = [&a.inspection, &b.inspection];
+    let _ = write_comparison(sides, &computed.comparison, plain, &mut out);
+    let text = String::from_utf8_lossy(&out).into_owned();
+    model.copy_text("the comparison".to_owned(), text);
+}

@@ -1,0 +1,351 @@
+//! What the screens show: the session and its exchanges, the selection in them, the request being
+//! edited, the settings. How it is looked at is each screen's own.
+//!
+//! Pure: no IO, no clock, no runtime. What is to happen outside, and what screens ask of the stack,
+//! goes out as [`Command`]s.
+
+mod clipboard;
+mod comparison;
+mod drafts;
+mod exchange;
+mod recordings;
+mod repetition;
+mod reports;
+mod request;
+mod requests;
+mod search;
+
+pub(super) use clipboard::COPIES;
+pub(super) use comparison::Place;
+pub(super) use exchange::Exchange;
+pub(super) use recordings::Loading;
+pub(super) use repetition::{PROPOSED, Repetition};
+pub(super) use reports::Subject;
+pub(super) use request::RequestEditor;
+pub(super) use requests::is_curl;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+use self::comparison::Comparison;
+use self::drafts::Drafts;
+use super::pane::PaneId;
+use super::screen::{Command, Screen};
+use super::theme::Theme;
+use super::{ProviderInfo, Startup, Tools};
+use crate::action::{Action, Context, Effect, Keymap};
+use crate::inspect::Options;
+use crate::journal::Micros;
+
+/// A line at the bottom of the screen, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notice {
+    /// It is about something that failed.
+    pub is_error: bool,
+    /// What it says; made visible.
+    pub text: String,
+}
+
+/// What the program was started with, and what does not change while it runs.
+struct Settings {
+    keys: Keymap,
+    theme: Theme,
+    providers: Vec<ProviderInfo>,
+    options: Arc<Options>,
+    tools: Tools,
+}
+
+/// What the screens show.
+pub(super) struct Model {
+    settings: Settings,
+    /// The terminal's size, for which everything is laid out.
+    size: Rect,
+    now: Micros,
+    exchanges: Vec<Exchange>,
+    /// Which exchange is shown.
+    shown: usize,
+    /// How often another exchange was shown: what screens remember of one is no longer true then.
+    revision: u64,
+    /// A request was handed out and its first entry has not arrived.
+    sending: bool,
+    drafts: Drafts,
+    /// Name of the file that was opened.
+    file: Option<String>,
+    loading: Option<Loading>,
+    comparison: Option<Comparison>,
+    /// How many comparisons there were.
+    comparisons: u64,
+    repetition: Option<Repetition>,
+    request: RequestEditor,
+    /// What was last searched.
+    needle: String,
+    notice: Option<Notice>,
+    /// Notices that are shown once the keys that hide the present one have passed.
+    later: Vec<String>,
+    /// Names of files that were asked for, which are proposed no second time.
+    proposed: BTreeSet<String>,
+    commands: Vec<Command>,
+    /// How many rows of frames the last drawing formatted, for the test that this does not grow
+    /// with the stream.
+    rows_drawn: Cell<usize>,
+}
+
+impl Model {
+    pub(super) fn new(startup: Startup) -> Self {
+        let request = RequestEditor::new(startup.draft, &startup.providers, &startup.tools);
+        let settings = Settings {
+            keys: startup.keys,
+            theme: startup.theme,
+            providers: startup.providers,
+            options: startup.options,
+            tools: startup.tools,
+        };
+        let mut model = Self {
+            settings,
+            size: Rect::default(),
+            now: 0,
+            exchanges: Vec::new(),
+            shown: 0,
+            revision: 0,
+            sending: false,
+            drafts: Drafts::default(),
+            file: None,
+            loading: None,
+            comparison: None,
+            comparisons: 0,
+            repetition: None,
+            request,
+            needle: String::new(),
+            notice: None,
+            later: startup.messages,
+            proposed: BTreeSet::new(),
+            commands: Vec::new(),
+            rows_drawn: Cell::default(),
+        };
+        if let Some(opened) = startup.session {
+            model.open(opened);
+        }
+        if let Some(path) = startup.open {
+            model.begin_loading(path);
+        }
+        model.next_notice();
+        model
+    }
+
+    pub(super) fn keys(&self) -> &Keymap {
+        &self.settings.keys
+    }
+
+    pub(super) fn theme(&self) -> &Theme {
+        &self.settings.theme
+    }
+
+    pub(super) fn providers(&self) -> &[ProviderInfo] {
+        &self.settings.providers
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.settings.tools
+    }
+
+    /// The terminal's size.
+    pub(super) fn size(&self) -> Rect {
+        self.size
+    }
+
+    pub(super) fn resize(&mut self, size: Rect) {
+        self.size = size;
+    }
+
+    /// The time of the last event, in microseconds since the session's epoch.
+    pub(super) fn now(&self) -> Micros {
+        self.now
+    }
+
+    pub(super) fn at(&mut self, now: Micros) {
+        self.now = now;
+    }
+
+    pub(super) fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// The index of the shown exchange.
+    pub(super) fn shown(&self) -> usize {
+        self.shown
+    }
+
+    /// Changes when another exchange is shown.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The shown exchange.
+    pub(super) fn exchange(&self) -> Option<&Exchange> {
+        self.exchanges.get(self.shown)
+    }
+
+    pub(super) fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        self.exchanges.get_mut(self.shown)
+    }
+
+    /// Name of the file that was opened.
+    pub(super) fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The request being edited.
+    pub(super) fn request(&self) -> &RequestEditor {
+        &self.request
+    }
+
+    pub(super) fn request_mut(&mut self) -> &mut RequestEditor {
+        &mut self.request
+    }
+
+    /// Whether a request was handed out and its first entry has not arrived.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending
+    }
+
+    /// Whether a stream runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.sending || self.is_repeating() || self.exchanges.iter().any(Exchange::is_running)
+    }
+
+    /// Whether what runs cannot be stopped from here, because another program writes it.
+    pub(super) fn only_piped(&self) -> bool {
+        let mut running = self.exchanges.iter().filter(|e| e.is_running()).peekable();
+        !self.sending
+            && !self.is_repeating()
+            && running.peek().is_some()
+            && running.all(|e| e.inspection.request.is_none())
+    }
+
+    /// The key that means `action` here or everywhere, for sentences; empty where none does.
+    pub(super) fn key_of(&self, context: Context, action: Action) -> String {
+        self.keys().key_for(&[context, Context::Everywhere], action).unwrap_or_default()
+    }
+
+    /// How many rows of frames the last drawing formatted.
+    pub(super) fn rows_drawn(&self) -> &Cell<usize> {
+        &self.rows_drawn
+    }
+
+    /// Shows an exchange.
+    pub(super) fn show(&mut self, index: usize) {
+        if index < self.exchanges.len() {
+            self.shown = index;
+            self.revision += 1;
+        }
+    }
+
+    /// Shows the exchange some steps on.
+    pub(super) fn step_exchange(&mut self, by: isize) {
+        let to = self.shown.saturating_add_signed(by);
+        if to < self.exchanges.len() && to != self.shown {
+            self.show(to);
+        } else {
+            let all = crate::text::count(self.exchanges.len() as u64, "exchange");
+            self.notify(format!("The session has {all}"));
+        }
+    }
+
+    /// Stops what runs: the repetition, the shown stream, or any.
+    pub(super) fn stop(&mut self) {
+        if self.loading.is_some() {
+            self.effect(Effect::StopLoading);
+            return;
+        }
+        if self.is_repeating() {
+            self.stop_repetition();
+            return;
+        }
+        if self.only_piped() {
+            self.notify("Input comes from a pipe; stop the program that writes it");
+            return;
+        }
+        let shown = self.exchange().filter(|e| e.is_running()).map(|e| e.id);
+        let any = || self.exchanges.iter().find(|e| e.is_running()).map(|e| e.id);
+        match shown.or_else(any) {
+            Some(id) => self.effect(Effect::Cancel(id)),
+            None => self.notify("No stream is running"),
+        }
+    }
+
+    /// Selects the next finding that matters; returns whether there is one.
+    pub(super) fn select_problem(&mut self, forward: bool) -> bool {
+        let Some(exchange) = self.exchange_mut() else { return false };
+        match exchange.next_problem(forward) {
+            Some(finding) => {
+                exchange.select_finding(finding);
+                return true;
+            }
+            None if exchange.inspection.findings().is_empty() => self.notify("No findings"),
+            None => self.notify("No warnings or errors"),
+        }
+        false
+    }
+
+    /// Shows a notice until the next key.
+    pub(super) fn notify(&mut self, text: impl Into<String>) {
+        self.post(text.into(), false);
+    }
+
+    /// Shows until the next key that something failed.
+    pub(super) fn notify_error(&mut self, text: &str) {
+        self.post(text.to_owned(), true);
+    }
+
+    fn post(&mut self, text: String, is_error: bool) {
+        let text = crate::text::preview(&text, 500);
+        // What failed is not hidden by what went well.
+        if self.notice.as_ref().is_some_and(|n| n.is_error) && !is_error {
+            self.later.push(text);
+            return;
+        }
+        self.notice = Some(Notice { is_error, text });
+    }
+
+    /// The notice that is shown.
+    pub(super) fn notice(&self) -> Option<&Notice> {
+        self.notice.as_ref()
+    }
+
+    /// A key was pressed: the notice was read.
+    pub(super) fn next_notice(&mut self) {
+        self.notice = None;
+        if !self.later.is_empty() {
+            let text = self.later.remove(0);
+            self.notify(text);
+        }
+    }
+
+    /// Asks for something to be done outside.
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.commands.push(Command::Effect(effect));
+    }
+
+    /// Puts a screen on top of the others.
+    pub(super) fn push(&mut self, screen: impl Screen + 'static) {
+        self.commands.push(Command::Push(Box::new(screen)));
+    }
+
+    /// Puts a pane in focus.
+    pub(super) fn focus(&mut self, pane: PaneId) {
+        self.commands.push(Command::Focus(pane));
+    }
+
+    /// Asks the stack for something.
+    pub(super) fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// What was asked for since the last call.
+    pub(super) fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+}

@@ -1,0 +1,150 @@
+//! Entries as they arrive, and recordings that are opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Drafts, Exchange, Model};
+use crate::action::{Action, Context, Effect, Folded, Opened};
+use crate::inspect::Inspection;
+use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::tui::pane::{frames, request};
+use crate::tui::screen::Command;
+
+/// The code of the finding for a journal that could not be written.
+const SAVE_FAILED: &str = "save-failed";
+
+/// A recording that is being read and folded, elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::tui) struct Loading {
+    /// The file's name.
+    pub name: String,
+    /// How many thousandths of the work are done.
+    pub permille: u16,
+}
+
+impl Model {
+    /// Takes in an entry of a stream that runs.
+    pub(in crate::tui) fn entry(&mut self, entry: &Entry) {
+        if self.repetition_takes(entry) {
+            return;
+        }
+        let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
+        let known = self.exchanges.iter().rposition(|e| e.id == entry.exchange && e.live);
+        let index = match known {
+            // A number that comes again begins another exchange.
+            Some(i) if !(begins && self.exchanges[i].inspection.request.is_some()) => i,
+            _ => {
+                self.begin_exchange(entry.exchange);
+                self.exchanges.len() - 1
+            }
+        };
+        self.exchanges[index].push(entry);
+    }
+
+    fn begin_exchange(&mut self, id: ExchangeId) {
+        let inspection = self.new_inspection();
+        self.exchanges.push(Exchange::new(id, inspection, true));
+        let index = self.exchanges.len() - 1;
+        let ours = std::mem::take(&mut self.sending);
+        if ours {
+            self.drafts.begun(id);
+        }
+        // What nobody sent from here was piped in: it is there to be looked at.
+        if !ours && index == 0 && !self.request.is_typing() {
+            self.focus(frames::ID);
+        }
+        self.show(index);
+    }
+
+    pub(super) fn new_inspection(&self) -> Inspection {
+        Inspection::new(Arc::clone(&self.settings.options))
+    }
+
+    /// The journal failed while the stream goes on: a finding of the exchange, and said at once.
+    pub(in crate::tui) fn trouble(&mut self, id: Option<ExchangeId>, text: String) {
+        self.notify_error(&text);
+        let at = Some(self.now);
+        let index = id
+            .and_then(|id| self.exchanges.iter().rposition(|e| e.id == id && e.live))
+            .or_else(|| self.exchanges.iter().rposition(|e| e.live));
+        if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
+            let kind = EntryKind::Note { code: SAVE_FAILED.to_owned(), text };
+            exchange.push(&Entry { exchange: exchange.id, at, kind });
+        }
+    }
+
+    /// Begins to open the recording that the program was started with.
+    pub(super) fn begin_loading(&mut self, path: PathBuf) {
+        self.loading = Some(Loading { name: path.display().to_string(), permille: 0 });
+        self.focus(frames::ID);
+        self.effect(Effect::LoadFile(path));
+    }
+
+    /// The recording that is being opened.
+    pub(in crate::tui) fn loading(&self) -> Option<&Loading> {
+        self.loading.as_ref()
+    }
+
+    /// How far the recording is that is being opened, as a sentence.
+    pub(in crate::tui) fn opening(&self) -> String {
+        let Some(loading) = &self.loading else { return String::new() };
+        let name = crate::text::preview(&loading.name, 60);
+        let stop = self.key_of(Context::Everywhere, Action::Interrupt);
+        format!("Opening {name}: {} %. {stop} stops", loading.permille / 10)
+    }
+
+    /// How far the recording is that is being opened, or that it is no longer.
+    pub(in crate::tui) fn set_loading(&mut self, loading: Option<Loading>) {
+        self.loading = loading;
+    }
+
+    /// A recording was read: it takes the place of the session, unless a stream runs.
+    pub(in crate::tui) fn loaded(&mut self, opened: Opened) {
+        self.loading = None;
+        if self.is_running() {
+            self.notify_error("A stream is running: the file was not opened");
+            return;
+        }
+        self.effect(Effect::BeginSession(Arc::clone(&opened.entries)));
+        self.notify(format!("opened {}", opened.name));
+        self.open(opened);
+    }
+
+    /// Shows a recording in place of the session so far.
+    pub(super) fn open(&mut self, opened: Opened) {
+        self.exchanges.clear();
+        self.drafts = Drafts::default();
+        self.comparison = None;
+        self.join(opened.exchanges);
+        self.file = Some(opened.name);
+        self.focus(frames::ID);
+        self.show(0);
+        // Beside a recording stands what was sent, unless the user has begun something else.
+        if self.request.is_untouched() {
+            self.take_request();
+        }
+    }
+
+    /// What was to be sent was not.
+    pub(in crate::tui) fn not_sent(&mut self) {
+        self.sending = false;
+        self.drafts.forget();
+        self.repetition_failed();
+    }
+
+    /// Adds a recording's exchanges to the session's.
+    pub(super) fn join(&mut self, exchanges: Vec<Folded>) {
+        self.exchanges.extend(exchanges.into_iter().map(Exchange::recorded));
+    }
+
+    /// Shows an exchange of the session by its number; returns whether it is there.
+    pub(in crate::tui) fn show_number(&mut self, id: ExchangeId) -> bool {
+        let Some(index) = self.exchanges.iter().rposition(|e| e.id == id && e.live) else {
+            self.notify("Another file was opened since: its exchanges are gone from here");
+            return false;
+        };
+        self.show(index);
+        self.command(Command::Leave(request::ID, frames::ID));
+        true
+    }
+}

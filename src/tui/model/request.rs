@@ -1,0 +1,280 @@
+//! The request being edited: provider, model, address, headers and body.
+
+use crossterm::event::KeyEvent;
+
+use crate::action::Draft;
+use crate::dialect::{self, request};
+use crate::json::{Kind, Tape};
+use crate::tui::widget::editor::Editor;
+use crate::tui::widget::json;
+use crate::tui::{ProviderInfo, Tools};
+
+/// The first user message of a new request.
+const PROMPT: &str = "Say hello in one short sentence.";
+
+/// The request being edited.
+#[derive(Debug)]
+pub(in crate::tui) struct RequestEditor {
+    /// All but the body.
+    draft: Draft,
+    editor: Editor,
+    /// A body that is not text, sent as it is.
+    raw: Option<Vec<u8>>,
+    /// Letters go into the body.
+    typing: bool,
+    /// What a generated body asks.
+    prompt: String,
+    /// The body that was generated; as long as it stands, another provider brings its own.
+    template: String,
+    /// Where the body is not JSON.
+    error: Option<(usize, usize, String)>,
+}
+
+impl RequestEditor {
+    /// The editor's beginning: what the command line said, or a minimal request.
+    pub(in crate::tui) fn new(mut draft: Draft, providers: &[ProviderInfo], tools: &Tools) -> Self {
+        let body = std::mem::take(&mut draft.body);
+        let mut state = Self {
+            draft,
+            editor: Editor::new(""),
+            raw: None,
+            typing: false,
+            prompt: PROMPT.to_owned(),
+            template: String::new(),
+            error: None,
+        };
+        if body.is_empty() {
+            state.reset(providers, tools);
+        } else {
+            state.load(body);
+            let text = state.editor.text();
+            if let Some(prompt) = state.generates(&text, providers, tools) {
+                state.prompt = prompt;
+                state.template = text;
+            }
+        }
+        // What the user finds is where undo ends.
+        let text = state.editor.text();
+        state.editor.fill(&text);
+        state
+    }
+
+    /// What a body asks, if it is what would be generated for that: then nobody has written it.
+    fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> Option<String> {
+        let provider = providers.iter().find(|p| p.name == self.draft.provider)?;
+        let prompt = prompt_of(&provider.dialect, text)?;
+        let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
+        let generated = (tools.body)(&asked, &prompt);
+        (json::pretty(&generated) == json::pretty(text)).then_some(prompt)
+    }
+
+    /// All but the body.
+    pub(in crate::tui) fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    pub(in crate::tui) fn draft_mut(&mut self) -> &mut Draft {
+        &mut self.draft
+    }
+
+    /// The text of the body.
+    pub(in crate::tui) fn text(&self) -> String {
+        self.editor.text()
+    }
+
+    /// The body where it is not text.
+    pub(in crate::tui) fn raw(&self) -> Option<&[u8]> {
+        self.raw.as_deref()
+    }
+
+    /// Where and why the body is not JSON: line, column, reason.
+    pub(in crate::tui) fn json_error(&self) -> Option<&(usize, usize, String)> {
+        self.error.as_ref()
+    }
+
+    /// Whether letters go into the body.
+    pub(in crate::tui) fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    /// The editor of the body, to be drawn.
+    pub(in crate::tui) fn editor(&self) -> &Editor {
+        &self.editor
+    }
+
+    /// Undoes the last edit.
+    pub(in crate::tui) fn undo(&mut self) {
+        self.editor.undo();
+        self.changed();
+    }
+
+    /// Does the undone edit again.
+    pub(in crate::tui) fn redo(&mut self) {
+        self.editor.redo();
+        self.changed();
+    }
+
+    /// Scrolls the body.
+    pub(in crate::tui) fn scroll(&mut self, rows: isize) {
+        self.editor.scroll(rows);
+    }
+
+    /// Puts the cursor where was clicked, in rows and columns of the drawn body.
+    pub(in crate::tui) fn click(&mut self, row: u16, column: u16) {
+        self.editor.click(row, column);
+    }
+
+    /// Lays the body out as indented JSON; returns whether it is JSON.
+    pub(in crate::tui) fn format(&mut self) -> bool {
+        let is_json = self.error.is_none() && self.raw.is_none();
+        if is_json {
+            let laid = json::pretty(&self.editor.text());
+            self.editor.set(&laid);
+        }
+        is_json
+    }
+
+    /// Takes a body.
+    pub(in crate::tui) fn load(&mut self, body: Vec<u8>) {
+        match String::from_utf8(body) {
+            Ok(text) => {
+                self.raw = None;
+                self.editor.set(&text);
+            }
+            Err(not_text) => self.raw = Some(not_text.into_bytes()),
+        }
+        self.changed();
+    }
+
+    /// Makes the provider's minimal request.
+    pub(in crate::tui) fn reset(&mut self, providers: &[ProviderInfo], tools: &Tools) {
+        let Some(provider) = providers.iter().find(|p| p.name == self.draft.provider) else {
+            self.changed();
+            return;
+        };
+        if self.draft.model.is_empty() {
+            self.draft.model.clone_from(&provider.model);
+        }
+        let asked = ProviderInfo { model: self.draft.model.clone(), ..provider.clone() };
+        let untouched = self.is_untouched();
+        let text = json::pretty(&(tools.body)(&asked, &self.prompt));
+        self.raw = None;
+        // Nobody wants back what nobody wrote.
+        if untouched {
+            self.editor.fill(&text)
+        } else {
+            self.editor.set(&text)
+        }
+        self.template = text;
+        self.changed();
+    }
+
+    /// What would be sent now.
+    pub(in crate::tui) fn to_send(&self) -> Draft {
+        let body = self.raw.clone().unwrap_or_else(|| self.editor.text().into_bytes());
+        Draft { body, ..self.draft.clone() }
+    }
+
+    /// Whether that is the body, byte for byte.
+    pub(in crate::tui) fn holds(&self, body: &[u8]) -> bool {
+        match &self.raw {
+            Some(raw) => raw == body,
+            None => self.editor.is(body),
+        }
+    }
+
+    /// Replaces all of it.
+    pub(in crate::tui) fn take(&mut self, draft: Draft) {
+        let body = draft.body.clone();
+        let untouched = self.is_untouched();
+        self.draft = Draft { body: Vec::new(), ..draft };
+        self.template.clear();
+        self.load(body);
+        if untouched {
+            let text = self.editor.text();
+            self.editor.fill(&text);
+        }
+    }
+
+    /// Whether the body is as it was generated.
+    pub(in crate::tui) fn is_untouched(&self) -> bool {
+        self.raw.is_none() && self.editor.text() == self.template
+    }
+
+    /// Chooses the model, in the body too.
+    pub(in crate::tui) fn set_model(&mut self, model: &str) {
+        let untouched = self.is_untouched();
+        self.draft.model = model.to_owned();
+        if let Some(edited) = self.with_model(model) {
+            self.editor.set(&edited);
+            if untouched {
+                self.template = edited;
+            }
+        }
+        self.changed();
+    }
+
+    /// The body with another model, if it is text that names one.
+    pub(in crate::tui) fn with_model(&self, model: &str) -> Option<String> {
+        let mut text = self.editor.text();
+        let mut tape = Tape::new();
+        if self.raw.is_some() || tape.parse(&text).is_err() {
+            return None;
+        }
+        let span = tape.root(&text)?.get("model")?.span();
+        text.replace_range(span, &crate::text::to_json(&model));
+        Some(text)
+    }
+
+    fn changed(&mut self) {
+        self.error = if self.raw.is_some() { None } else { self.editor.json_error() };
+        let text = self.editor.text();
+        let mut tape = Tape::new();
+        // What the body says is what is sent, so that is what the field shows.
+        if self.raw.is_none()
+            && tape.parse(&text).is_ok()
+            && let Some(model) = tape.root(&text).and_then(|r| r.get("model"))
+            && model.kind() == Kind::String
+        {
+            self.draft.model = model.as_str().unwrap_or_default().into_owned();
+        }
+    }
+
+    /// Letters go into the body from now on.
+    pub(in crate::tui) fn start_typing(&mut self) {
+        if self.raw.is_none() {
+            self.typing = true;
+            self.editor.focus(true);
+        }
+    }
+
+    /// Keys are for the panes again.
+    pub(in crate::tui) fn stop_typing(&mut self) {
+        self.typing = false;
+        self.editor.focus(false);
+    }
+
+    /// A key while typing.
+    pub(in crate::tui) fn key(&mut self, key: KeyEvent) {
+        if self.editor.key(key) {
+            self.changed();
+        }
+    }
+
+    /// A paste while typing.
+    pub(in crate::tui) fn paste(&mut self, text: &str) {
+        self.editor.paste(text);
+        self.changed();
+    }
+}
+
+/// The first text that a body of a dialect asks.
+fn prompt_of(dialect: &str, body: &str) -> Option<String> {
+    let body = serde_json::from_str(body).ok()?;
+    let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request()?;
+    let ask = (side.read)(request::TrackedJson::new(&body).root());
+    match &ask.turns.first()?.parts.first()?.what {
+        request::Part::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}

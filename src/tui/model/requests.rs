@@ -1,0 +1,178 @@
+//! Choosing a provider, translating, taking and sending requests.
+
+use super::Model;
+use crate::action::{Action, Context, Draft, Effect};
+use crate::dialect::{self, request as dialect_request};
+use crate::tui::ProviderInfo;
+use crate::tui::pane::{frames, request};
+use crate::tui::screen::{Command, TranslationScreen};
+
+/// Whether a paste is a curl command line.
+pub(in crate::tui) fn is_curl(text: &str) -> bool {
+    let text = text.trim_start().trim_start_matches("$ ");
+    text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
+}
+
+impl Model {
+    /// The provider that is chosen.
+    pub(in crate::tui) fn provider(&self) -> Option<&ProviderInfo> {
+        self.providers().iter().find(|p| p.name == self.request.draft().provider)
+    }
+
+    /// Whether what stands in the editor is the next request and not that of the shown exchange.
+    pub(in crate::tui) fn holds_draft(&self) -> bool {
+        let Some(exchange) = self.exchange() else { return self.file.is_some() };
+        match &exchange.inspection.request {
+            None => true,
+            Some(request) => !self.request.holds(&request.body),
+        }
+    }
+
+    /// Puts the provider's minimal request into the editor.
+    pub(in crate::tui) fn reset_request(&mut self) {
+        let draft = self.request.draft_mut();
+        draft.headers.clear();
+        draft.url = None;
+        draft.method.clear();
+        self.request.reset(&self.settings.providers, &self.settings.tools);
+        self.notify("Request reset to the provider's minimal one");
+    }
+
+    /// Chooses a provider. An untouched body makes room for the new provider's own; another one is
+    /// offered to be translated where the new provider speaks otherwise.
+    pub(in crate::tui) fn set_provider(&mut self, name: &str) {
+        let untouched = self.request.is_untouched();
+        let translated = if untouched { None } else { self.translation(name, None) };
+        match translated {
+            Some(Ok(translation)) => {
+                self.push(translation);
+                return;
+            }
+            Some(Err(why)) => self.notify_error(&format!("The body is unchanged: {why}")),
+            None => {}
+        }
+        self.switch_provider(name);
+        let model = self.provider().map(|p| p.model.clone()).unwrap_or_default();
+        if untouched {
+            self.request.draft_mut().model = model;
+            self.request.reset(&self.settings.providers, &self.settings.tools);
+        } else if !model.is_empty() {
+            self.request.set_model(&model);
+        }
+    }
+
+    fn switch_provider(&mut self, name: &str) {
+        self.request.draft_mut().provider = name.to_owned();
+        self.request.draft_mut().url = None;
+        self.request.draft_mut().dialect = None;
+    }
+
+    /// The body as the provider of that name would have it said, if that is otherwise; or why that
+    /// cannot be told. Without a model it is the provider's own that is asked, or else the present.
+    pub(in crate::tui) fn translation(
+        &self,
+        name: &str,
+        model: Option<&str>,
+    ) -> Option<Result<TranslationScreen, String>> {
+        let request = &self.request;
+        let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
+        let own = self.provider().map(|p| p.dialect.as_str());
+        let named = request.draft().dialect.as_deref().or(own);
+        // A request that came as a curl command has only its address to tell.
+        let from = match (named, &request.draft().url) {
+            (None, Some(url)) => dialect_request::by_address(url).unwrap_or(dialect::DIALECTS[0]),
+            (named, _) => speaks(named.unwrap_or_default()),
+        };
+        let provider = self.providers().iter().find(|p| p.name == name)?;
+        let to = speaks(&provider.dialect);
+        if dialect_request::are_alike(from, to) {
+            return None;
+        }
+        if request.raw().is_some() {
+            return Some(Err("it is not text".to_owned()));
+        }
+        let text = request.text();
+        let models = [model.unwrap_or_default(), &provider.model, &request.draft().model];
+        let model = models.into_iter().find(|m| !m.is_empty());
+        let done = dialect_request::translate(from, to, &text, model);
+        let to_whom = (name, model.unwrap_or_default());
+        Some(done.map(|done| TranslationScreen::new(to_whom, from, to, &text, &done)))
+    }
+
+    /// The user's word on a translation: the new provider comes, with the new body or the old one.
+    pub(in crate::tui) fn translated(&mut self, translation: &TranslationScreen, wanted: bool) {
+        if translation.beside {
+            let own = self.request.to_send().body;
+            let body = if wanted { translation.body.clone().into_bytes() } else { own };
+            self.send_both(&translation.provider, &translation.model, body);
+            return;
+        }
+        self.switch_provider(&translation.provider);
+        if !wanted {
+            self.notify("The body is unchanged");
+            return;
+        }
+        if let Some(model) = self.provider().map(|p| p.model.clone()).filter(|m| !m.is_empty()) {
+            self.request.draft_mut().model = model;
+        }
+        self.request.load(translation.body.clone().into_bytes());
+        let key = self.key_of(Context::Editor, Action::Undo);
+        self.notify(format!("Body translated; {key} while typing undoes it"));
+    }
+
+    /// Makes the request of a curl command line.
+    ///
+    /// # Errors
+    /// Why it was not understood.
+    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), String> {
+        let draft = (self.tools().parse_curl)(text.trim())
+            .map_err(|why| format!("This curl command was not understood: {why}"))?;
+        self.request.take(draft);
+        self.focus(request::ID);
+        self.notify("Request loaded from the curl command");
+        Ok(())
+    }
+
+    /// Puts the shown exchange's request into the editor; tells whether there was one.
+    pub(in crate::tui) fn take_request(&mut self) -> bool {
+        let Some(request) = self.exchange().and_then(|e| e.inspection.request.clone()) else {
+            return false;
+        };
+        let known = self.providers().iter().any(|p| p.name == request.provider);
+        self.request.take(Draft {
+            provider: request.provider.clone(),
+            model: request.model.clone(),
+            // The provider's own address and headers come again by themselves.
+            url: (!known).then(|| request.url.clone()),
+            dialect: None,
+            method: request.method.clone(),
+            headers: Vec::new(),
+            body: request.body.to_vec(),
+        });
+        true
+    }
+
+    /// Sends what stands in the editor.
+    pub(in crate::tui) fn send(&mut self) {
+        if self.is_running() {
+            self.notify("A stream is running: stop it first");
+            return;
+        }
+        let draft = self.request.to_send();
+        if draft.body.is_empty() {
+            if !matches!(draft.method.as_str(), "GET" | "HEAD") {
+                self.notify_error("The request body is empty");
+            }
+        } else if let Some((line, column, why)) = self.request.json_error() {
+            let text = format!(
+                "The body is not JSON (line {line}, column {column}: {why}); sent as it is"
+            );
+            self.notify(text);
+        }
+        self.sending = true;
+        self.drafts.hand_out(draft.clone());
+        self.effect(Effect::Send(Box::new(draft)));
+        self.request.stop_typing();
+        self.command(Command::Leave(request::ID, frames::ID));
+    }
+}

@@ -1,0 +1,266 @@
+//! The screen at the bottom of the stack: the panes.
+
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+
+use super::commands::explanation;
+use super::layout::{Areas, View, areas};
+use super::model::{COPIES, Model};
+use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec};
+use super::panes_draw as draw;
+use super::screen::{List, Outcome, Reading, Screen};
+use super::widget::wrap::Wrap;
+use crate::action::{Action, Context};
+use crate::text::group;
+
+/// The panes.
+pub(super) struct Panes {
+    panes: Vec<Box<dyn Pane>>,
+    places: Vec<Place>,
+    /// The index of the pane that gets the keys.
+    focus: usize,
+    /// It has the screen to itself.
+    zoom: bool,
+    /// The revision of the model of which the panes know.
+    revision: u64,
+}
+
+impl Panes {
+    pub(super) fn new(panes: Vec<Box<dyn Pane>>) -> Self {
+        let places = panes.iter().map(|p| p.spec().place).collect();
+        Self { panes, places, focus: 0, zoom: false, revision: 0 }
+    }
+
+    fn specs(&self) -> Vec<&'static Spec> {
+        self.panes.iter().map(|p| p.spec()).collect()
+    }
+
+    /// Where everything stands.
+    fn areas(&self, model: &Model) -> Areas {
+        let size = model.size();
+        let room = usize::from(size.width).saturating_sub(4);
+        // Only of what is over: while a stream runs nothing shall jump.
+        let over = model.exchange().filter(|e| e.inspection.is_over());
+        let verdict = over.map_or(1, |e| {
+            let mut wrap = Wrap::default();
+            wrap.update(&e.inspection.verdict(), room);
+            wrap.len() as u16
+        });
+        let (focus, zoom) = (self.focus, self.zoom);
+        areas(size, View { places: &self.places, focus, zoom, verdict })
+    }
+
+    fn go(&mut self, model: &mut Model, to: usize) {
+        if to != self.focus {
+            self.panes[self.focus].leave(model);
+            self.focus = to;
+        }
+    }
+
+    /// Lets a pane do something; returns whether it did.
+    fn ask(&mut self, model: &mut Model, pane: usize, action: Action) -> bool {
+        let area = self.areas(model).panes[pane];
+        self.panes[pane].act(model, action, area)
+    }
+
+    /// Lets the pane do something whose action it is, whichever is in focus.
+    fn ask_owner(&mut self, model: &mut Model, action: Action) -> bool {
+        let owns = |spec: &Spec| spec.everywhere.iter().find(|(a, _)| *a == action).map(|o| o.1);
+        let found = self.specs().into_iter().enumerate().find_map(|(i, s)| Some((i, owns(s)?)));
+        let Some((pane, goes)) = found else { return false };
+        if goes {
+            self.go(model, pane);
+        }
+        self.ask(model, pane, action)
+    }
+
+    /// Explains the selected finding, or the first of the list.
+    fn explain(model: &mut Model) {
+        let Some(exchange) = model.exchange_mut() else { return };
+        let index = exchange.finding.or_else(|| exchange.ordered().first().copied());
+        let Some(index) = index else {
+            model.notify("No finding to explain");
+            return;
+        };
+        exchange.select_finding(index);
+        let finding = &exchange.inspection.findings()[index];
+        let place = finding.frame.map_or(String::new(), |frame| {
+            let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
+            format!("frame {}{at}", group(u64::from(frame)))
+        });
+        let doc = explanation(finding.rule(), finding.severity, &finding.message, &place);
+        let title = finding.code.to_string();
+        model.push(Reading::explanation(&title, doc));
+    }
+
+    /// What can be copied, with the focused pane's choice selected.
+    fn copy_menu(&self, model: &mut Model) {
+        let all = |specs: Vec<&'static Spec>| -> Vec<&'static Copyable> {
+            specs.into_iter().flat_map(|s| s.copies).chain(COPIES).collect()
+        };
+        let copies = all(self.specs());
+        let mut list = List::new("Copy", {
+            let copies = copies.clone();
+            move |model, choice| {
+                if let Some(what) = choice.row.and_then(|row| copies.get(row)) {
+                    model.copy(what);
+                }
+            }
+        });
+        for what in &copies {
+            list.add(what.name, what.about);
+        }
+        let preferred = self.panes[self.focus].preferred_copy();
+        let at = copies.iter().position(|c| Some(c.name) == preferred).unwrap_or(0);
+        model.push(list.start_at(at));
+    }
+}
+
+impl Screen for Panes {
+    fn contexts(&self, model: &Model) -> Vec<Context> {
+        if self.panes[self.focus].types(model) {
+            return vec![Context::Editor, Context::Everywhere];
+        }
+        let own = self.panes[self.focus].spec().context;
+        vec![own, Context::Panes, Context::Movement, Context::Everywhere]
+    }
+
+    fn offers(&self, model: &Model) -> Vec<Action> {
+        if self.panes[self.focus].types(model) {
+            let offered =
+                [Action::Send, Action::Back, Action::FormatBody, Action::Undo, Action::Redo];
+            return offered.to_vec();
+        }
+        let runs = model.is_running() || model.loading().is_some();
+        let mut offered = vec![if runs { Action::Interrupt } else { Action::Send }];
+        offered.extend([Action::Help, Action::NextPane]);
+        offered.extend(self.panes[self.focus].spec().footer);
+        if model.exchanges().len() > 1 {
+            offered.push(Action::History);
+        }
+        offered.extend([Action::Zoom, Action::SaveSession, Action::Palette, Action::Quit]);
+        let mut once = Vec::new();
+        for action in offered {
+            if !once.contains(&action) {
+                once.push(action);
+            }
+        }
+        once
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        if self.ask(model, self.focus, action) || self.ask_owner(model, action) {
+            return Outcome::Done;
+        }
+        let all = self.panes.len();
+        let goes_to = self.panes.iter().position(|p| p.spec().go == Some(action));
+        match action {
+            Action::NextPane => self.go(model, (self.focus + 1) % all),
+            Action::PreviousPane => self.go(model, (self.focus + all - 1) % all),
+            Action::Zoom => self.zoom = !self.zoom,
+            Action::Back if self.zoom => self.zoom = false,
+            Action::NextProblem => drop(model.select_problem(true)),
+            Action::PreviousProblem => drop(model.select_problem(false)),
+            Action::Explain => Self::explain(model),
+            Action::Copy => self.copy_menu(model),
+            _ => match goes_to {
+                Some(pane) => self.go(model, pane),
+                None => return Outcome::Ignored,
+            },
+        }
+        Outcome::Done
+    }
+
+    fn key(&mut self, model: &mut Model, key: KeyEvent) -> bool {
+        let types = self.panes[self.focus].types(model);
+        if types {
+            self.panes[self.focus].key(model, key);
+        }
+        types
+    }
+
+    fn paste(&mut self, model: &mut Model, text: &str) -> bool {
+        let types = self.panes[self.focus].types(model);
+        if types {
+            self.panes[self.focus].paste(model, text);
+        }
+        types
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        let areas = self.areas(model);
+        if areas.tabs.contains(at) {
+            let bar = draw::tab_bar(&self.specs(), areas.tabs, self.focus);
+            if let Some((pane, ..)) = bar.into_iter().find(|(_, a, b)| (*a..*b).contains(&at.x)) {
+                self.go(model, pane);
+            }
+            return Outcome::Done;
+        }
+        if areas.strip.contains(at) {
+            if let Some(bottom) = self.places.iter().position(|p| *p == Place::Bottom) {
+                self.go(model, bottom);
+            }
+            return Outcome::Done;
+        }
+        if let Some(pane) = areas.panes.iter().position(|area| area.contains(at)) {
+            self.go(model, pane);
+            self.panes[pane].click(model, at, areas.panes[pane]);
+        }
+        Outcome::Done
+    }
+
+    fn wheel(&mut self, model: &mut Model, rows: isize, at: Position) {
+        let areas = self.areas(model);
+        if let Some(pane) = areas.panes.iter().position(|area| area.contains(at)) {
+            self.panes[pane].wheel(model, rows, at, areas.panes[pane]);
+        }
+    }
+
+    fn settle(&mut self, model: &mut Model) {
+        if self.revision != model.revision() {
+            self.revision = model.revision();
+            self.panes.iter_mut().for_each(|p| p.restart());
+        }
+        let areas = self.areas(model);
+        for (pane, area) in self.panes.iter_mut().zip(areas.panes) {
+            if !area.is_empty() {
+                pane.settle(model, area);
+            }
+        }
+    }
+
+    fn draw(&self, model: &Model, on_top: bool, buf: &mut Buffer) {
+        let areas = self.areas(model);
+        draw::title(model, areas.title, buf);
+        draw::verdict_lines(model, areas.verdict, buf);
+        draw::tabs(model, &self.specs(), self.focus, areas.tabs, buf);
+        for (i, (pane, area)) in self.panes.iter().zip(&areas.panes).enumerate() {
+            if !area.is_empty() {
+                let focused = i == self.focus && on_top;
+                pane.draw(&Canvas { model, area: *area, number: i + 1, focused }, buf);
+            }
+        }
+        draw::divider(model, areas.divider, buf);
+        draw::strip(model, areas.strip, buf);
+    }
+
+    fn covers(&self) -> bool {
+        true
+    }
+
+    fn focus(&mut self, model: &mut Model, pane: PaneId) {
+        if let Some(index) = self.panes.iter().position(|p| p.spec().id == pane) {
+            self.go(model, index);
+        }
+    }
+
+    fn focused(&self) -> Option<PaneId> {
+        Some(self.panes[self.focus].spec().id)
+    }
+
+    fn explain_next(&mut self, model: &mut Model, forward: bool) {
+        model.select_problem(forward);
+        Self::explain(model);
+    }
+}

@@ -1,0 +1,255 @@
+//! Drawing what stands around the panes: title, verdict, tabs, divider, strip.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::model::{Exchange, Model};
+use super::pane::{Spec, timeline_bar};
+use super::theme::Role;
+use super::widget::line;
+use super::widget::wrap::Wrap;
+use crate::action::{Action, Context};
+use crate::text::count;
+
+pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
+    let theme = model.theme();
+    let rule = theme.of(Role::Line);
+    line::put(buf, area, &[(&"─".repeat(usize::from(area.width)), rule)]);
+    let mut right = state(model);
+    if model.exchanges().len() > 1 && area.width >= 70 {
+        let which = format!("{} of {} ", model.shown() + 1, model.exchanges().len());
+        right.insert(0, (which, Role::Dim));
+    }
+    let mut pieces: Vec<(&str, _)> = vec![(" ", theme.of(Role::Text))];
+    pieces.extend(right.iter().map(|(t, r)| (t.as_str(), theme.of(*r))));
+    pieces.push((" ", theme.of(Role::Text)));
+    let x = line::put_right(buf, Rect { width: area.width.saturating_sub(1), ..area }, &pieces);
+    let left = Rect { x: area.x + 1, width: x.saturating_sub(area.x + 2), ..area };
+    let name = model.exchange().map(|e| {
+        let dialect = e.inspection.spoken().unwrap_or_default();
+        let file = e.file.as_deref().or(model.file().filter(|_| !e.live));
+        let title = match file {
+            Some(file) => crate::text::preview(file, 60),
+            None => e.title(),
+        };
+        (title, dialect)
+    });
+    let (title, dialect) = name.unwrap_or_else(|| {
+        let waits = model.file().map(|f| crate::text::preview(f, 60));
+        (waits.unwrap_or_else(|| model.request().draft().model.clone()), String::new())
+    });
+    let title = crate::text::preview(&title, 80);
+    // Where room is scarce the name of what is shown matters more than ours.
+    let ours = if area.width < 70 { " " } else { " sselens ── " };
+    let room = usize::from(left.width).saturating_sub(ours.width() + 1);
+    let suffix = if dialect.is_empty() { String::new() } else { format!(" · {dialect}") };
+    let full = title.width() + suffix.width() <= room;
+    let title = line::fit_middle(&title, room);
+    line::put(
+        buf,
+        left,
+        &[
+            (ours.trim_end_matches("── "), theme.of(Role::Title)),
+            (if ours.len() > 1 { "── " } else { "" }, rule),
+            (&title, theme.of(Role::Text)),
+            (if full { &suffix } else { "" }, theme.of(Role::Dim)),
+            (" ", theme.of(Role::Text)),
+        ],
+    );
+}
+
+/// What the stream does: a sign, a word, how many frames, how long.
+fn state(model: &Model) -> Vec<(String, Role)> {
+    if let Some(told) = model.repetition_state() {
+        return vec![(told, Role::Running)];
+    }
+    if let Some(loading) = model.loading() {
+        return vec![(format!("● opening {} %", loading.permille / 10), Role::Running)];
+    }
+    let Some(exchange) = model.exchange() else {
+        let word = if model.is_sending() { "● sending" } else { "ready" };
+        let role = if model.is_sending() { Role::Running } else { Role::Dim };
+        return vec![(word.to_owned(), role)];
+    };
+    let inspection = &exchange.inspection;
+    let (sign, word, role) = match exchange.mark() {
+        _ if model.is_sending() && !inspection.is_over() => ("●", "sending", Role::Running),
+        mark => mark,
+    };
+    let mut told = vec![(format!("{sign} {word}"), role)];
+    let frames = inspection.frames().len() as u64;
+    told.push(match model.size().width {
+        0..60 => (format!(" {}", crate::text::group(frames)), Role::Text),
+        _ => (format!("  {}", count(frames, "frame")), Role::Text),
+    });
+    if let Some(seconds) = elapsed(exchange, model.now()) {
+        told.push((format!(" · {seconds} s"), Role::Text));
+    }
+    told
+}
+
+pub(super) fn verdict_lines(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let (sign, text, role) = verdict(model);
+    let theme = model.theme();
+    line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
+    let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
+    let width = usize::from(place.width);
+    let style = theme.of(if sign == " " { Role::Dim } else { Role::Text });
+    let mut wrap = Wrap::default();
+    wrap.update(&text, width);
+    for row in 0..area.height {
+        let mut range = wrap.line(usize::from(row), text.len());
+        if row + 1 == area.height {
+            range.end = text.len();
+        }
+        let place = Rect { y: place.y + row, ..place };
+        line::put(buf, place, &[(&line::fit(text[range].trim_end(), width), style)]);
+    }
+}
+
+/// One sentence on how it stands.
+fn verdict(model: &Model) -> (&'static str, String, Role) {
+    let Some(exchange) = model.exchange() else {
+        let send = model.key_of(Context::Everywhere, Action::Send);
+        let text = match model.file() {
+            _ if model.loading().is_some() => model.opening(),
+            Some(_) => "Nothing has come yet.".to_owned(),
+            None => format!("A request is ready. {send} sends it."),
+        };
+        return (" ", text, Role::Dim);
+    };
+    let inspection = &exchange.inspection;
+    if exchange.is_running() {
+        let silence = exchange.silence(model.now());
+        // Before the head there is no silence yet, only a wait.
+        let since = exchange.last.map_or(0, |t| model.now().saturating_sub(t));
+        let waits = match silence {
+            Some(silence) => format!(" {}", silence.sentence()),
+            // Below a second a wait is no news.
+            None if inspection.head.is_none() && since >= 1_000_000 => {
+                format!(" Nothing came for {} s.", since / 1_000_000)
+            }
+            None => String::new(),
+        };
+        let text = match inspection.wire_len() {
+            0 if inspection.head.is_none() => format!("Waiting for the head of the answer.{waits}"),
+            0 => format!("The head is there; waiting for the first byte.{waits}"),
+            n => format!("{} of body so far.{waits}", count(n, "byte")),
+        };
+        let late = since >= inspection.options().slow_first_byte && inspection.head.is_none();
+        let stalled = silence.is_some_and(|s| s.stalled) || late;
+        let role = if stalled { Role::Warn } else { Role::Running };
+        return ("●", text, role);
+    }
+    let (sign, _, role) = exchange.mark();
+    if inspection.is_over() {
+        (sign, inspection.verdict(), role)
+    } else {
+        (sign, "The recording ends before the stream does.".to_owned(), role)
+    }
+}
+
+/// Draws the bar of pane names.
+pub(super) fn tabs(model: &Model, specs: &[&Spec], focus: usize, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = model.theme();
+    for (pane, from, to) in tab_bar(specs, area, focus) {
+        let place = Rect { x: from, width: to - from, ..area };
+        let focused = pane == focus;
+        let name = theme.of(if focused { Role::Tab } else { Role::Dim });
+        let number = format!(" {} ", pane + 1);
+        let title = tab_title(specs[pane], area.width);
+        line::put(buf, place, &[(&number, theme.of(Role::Label)), (title, name)]);
+    }
+}
+
+/// The line between the request and the rest, joined to the headers that touch it.
+pub(super) fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
+    let style = model.theme().of(Role::Line);
+    let is_rule = |buf: &Buffer, x: u16, y: u16| {
+        buf.cell((x, y)).is_some_and(|c| matches!(c.symbol(), "─" | "━"))
+    };
+    for y in area.top()..area.bottom() {
+        let left = area.x > 0 && is_rule(buf, area.x - 1, y);
+        let right = is_rule(buf, area.x + 1, y);
+        let sign = match (left, right, y == area.top()) {
+            (true, true, true) => "┬",
+            (true, true, false) => "┼",
+            (true, false, _) => "┤",
+            (false, true, _) => "├",
+            (false, false, _) => "│",
+        };
+        buf.set_string(area.x, y, sign, style);
+    }
+    if !area.is_empty() {
+        let below = (area.x, area.bottom());
+        if is_rule(buf, below.0, below.1)
+            && let Some(cell) = buf.cell_mut(below)
+        {
+            let heavy = cell.symbol() == "━";
+            cell.set_symbol(if heavy { "┷" } else { "┴" });
+        }
+    }
+}
+
+/// Draws the timeline as one line, where its pane is not shown.
+pub(super) fn strip(model: &Model, area: Rect, buf: &mut Buffer) {
+    let Some(exchange) = model.exchange() else { return };
+    if area.is_empty() {
+        return;
+    }
+    let label = " time ";
+    let x = line::put(buf, area, &[(label, model.theme().of(Role::Label))]);
+    let bar = Rect { x, width: area.right().saturating_sub(x + 1), ..area };
+    timeline_bar::draw(model, exchange, bar, buf);
+}
+
+/// Seconds from the request to the end, or to now.
+fn elapsed(exchange: &Exchange, now: u64) -> Option<String> {
+    let from = exchange.origin()?;
+    let to = match exchange.inspection.timing.end {
+        Some(end) => end,
+        None if exchange.live => now,
+        None => exchange.last?,
+    };
+    let micros = to.saturating_sub(from);
+    // A running clock in milliseconds is only noise.
+    Some(match exchange.is_running() {
+        true => format!("{:.1}", micros as f64 / 1e6),
+        false => line::seconds(micros),
+    })
+}
+
+/// A pane's name in the tab bar.
+fn tab_title(spec: &Spec, width: u16) -> &'static str {
+    if width < 60 { spec.title.1 } else { spec.title.0 }
+}
+
+/// Where the names stand in the tab bar, by the panes' indexes; the one in focus always does.
+pub(super) fn tab_bar(specs: &[&Spec], area: Rect, focus: usize) -> Vec<(usize, u16, u16)> {
+    let gap = if area.width < 60 { 3 } else { 4 };
+    let wide = |spec: &Spec| tab_title(spec, area.width).width() as u16 + gap;
+    let mut first = 0;
+    let upto = |first: usize| specs[first..=focus].iter().map(|s| wide(s)).sum();
+    while first < focus && area.width < upto(first) {
+        first += 1;
+    }
+    let mut x = area.x;
+    let mut places = Vec::new();
+    for (pane, spec) in specs.iter().enumerate().skip(first) {
+        let to = x + wide(spec);
+        // The blank after the last name may be missing.
+        if to > area.right() + 1 {
+            break;
+        }
+        places.push((pane, x, to.min(area.right())));
+        x = to;
+    }
+    places
+}

@@ -1,0 +1,177 @@
+//! A line to type.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Outcome, Screen, boxed, line_area};
+use crate::action::{Action, Context};
+use crate::tui::model::Model;
+use crate::tui::theme::Role;
+use crate::tui::widget::Doc;
+use crate::tui::widget::editor::Editor;
+
+/// Takes what was typed.
+type Take = Box<dyn FnMut(&mut Model, &str) -> Result<(), String>>;
+
+/// A line to type.
+pub(in crate::tui) struct Prompt {
+    title: String,
+    input: Editor,
+    /// What stands there was proposed and is selected: what is typed takes its place.
+    proposed: bool,
+    /// Why what was typed was not taken.
+    refused: Option<String>,
+    /// It names a file: whether that can be read or written shows later.
+    is_file: bool,
+    take: Take,
+}
+
+impl Prompt {
+    /// Asks for a line; `take` gets what was typed, or returns why it cannot be taken.
+    pub(in crate::tui) fn new(
+        title: &str,
+        text: &str,
+        take: impl FnMut(&mut Model, &str) -> Result<(), String> + 'static,
+    ) -> Self {
+        Self {
+            title: title.to_owned(),
+            input: Editor::line(text),
+            // Where the value of a header is to be typed anew its name stays.
+            proposed: !text.is_empty() && !text.ends_with(": "),
+            refused: None,
+            is_file: false,
+            take: Box::new(take),
+        }
+    }
+
+    /// Asks for the name of a file. Without a name nothing happens.
+    pub(in crate::tui) fn file(
+        title: &str,
+        text: &str,
+        mut take: impl FnMut(&mut Model, &str) + 'static,
+    ) -> Self {
+        let take = move |model: &mut Model, name: &str| {
+            take(model, name);
+            Ok(())
+        };
+        Self { is_file: true, ..Self::new(title, text, take) }
+    }
+
+    /// Why it was refused, as a text; empty where it was not.
+    fn reason(&self) -> Doc {
+        let mut doc = Doc::new();
+        if let Some(why) = &self.refused {
+            doc.push(Role::Error, why);
+        }
+        doc
+    }
+
+    fn area(&self, screen: Rect) -> Rect {
+        let width = line_area(screen, 0).width.saturating_sub(4);
+        let more = if self.refused.is_some() { self.reason().lines(width) as u16 } else { 0 };
+        line_area(screen, more)
+    }
+
+    /// Ends the selection, with what was selected if something takes its place; returns whether
+    /// that was so.
+    fn make_room(&mut self, replaces: bool) -> bool {
+        let gone = std::mem::take(&mut self.proposed) && replaces;
+        if gone {
+            self.input = Editor::line("");
+        }
+        gone
+    }
+
+    fn confirm(&mut self, model: &mut Model) -> Outcome {
+        let text = self.input.text();
+        let named = !text.trim().is_empty();
+        if self.is_file && !named {
+            return Outcome::Closed;
+        }
+        let text = if self.is_file { text.trim() } else { &text };
+        match (self.take)(model, text) {
+            Err(why) => {
+                self.refuse(&why);
+                Outcome::Done
+            }
+            Ok(()) if self.is_file => Outcome::Waits,
+            Ok(()) => Outcome::Closed,
+        }
+    }
+}
+
+impl Screen for Prompt {
+    fn contexts(&self, _: &Model) -> Vec<Context> {
+        vec![Context::Prompt, Context::Everywhere]
+    }
+
+    fn offers(&self, _: &Model) -> Vec<Action> {
+        vec![Action::Accept, Action::Back]
+    }
+
+    fn label(&self, _: &Model, action: Action) -> Option<&'static str> {
+        (action == Action::Accept).then_some("confirm")
+    }
+
+    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        match action {
+            Action::Back => Outcome::Closed,
+            Action::Accept => self.confirm(model),
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn key(&mut self, _: &mut Model, key: KeyEvent) -> bool {
+        let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let replaces = match key.code {
+            KeyCode::Char(_) => plain,
+            KeyCode::Backspace | KeyCode::Delete => true,
+            _ => false,
+        };
+        let emptied = self.make_room(replaces) && !matches!(key.code, KeyCode::Char(_));
+        if !emptied {
+            self.input.key(key);
+        }
+        true
+    }
+
+    fn paste(&mut self, _: &mut Model, text: &str) -> bool {
+        self.make_room(true);
+        self.input.paste(text);
+        true
+    }
+
+    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+        let area = self.area(model.size());
+        // A click beside it closes it.
+        if !area.contains(at) {
+            return Outcome::Closed;
+        }
+        self.proposed = false;
+        self.input.click(0, at.x.saturating_sub(area.x + 2));
+        Outcome::Done
+    }
+
+    fn refuse(&mut self, why: &str) {
+        self.proposed = false;
+        self.refused = Some(crate::text::preview(why, 500));
+    }
+
+    fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {
+        let theme = model.theme();
+        let area = boxed(theme, self.area(model.size()), &self.title, buf);
+        let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        let row = Rect { height: area.height.min(1), ..area };
+        self.input.draw_guarded(theme, row, buf);
+        if self.proposed {
+            let wide = self.input.text().width().min(usize::from(row.width));
+            buf.set_style(Rect { width: wide as u16, ..row }, theme.of(Role::Selected));
+        }
+        let below = Rect { y: row.bottom(), height: area.height - row.height, ..area };
+        if self.refused.is_some() {
+            self.reason().draw(theme, 0, below, buf);
+        }
+    }
+}
