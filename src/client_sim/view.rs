@@ -20,7 +20,7 @@ const WORDS: usize = 120;
 /// sent another request is left out.
 pub fn views(seen: &Inspection) -> Vec<ClientView> {
     let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
-    let runs = clients().filter(|_| bounded).map(|client| Run::new(client));
+    let runs = clients().filter(|_| bounded).map(Run::new);
     let mut views = Vec::new();
     for mut run in runs.filter(|run| run.speaks(seen)) {
         run.advance(seen);

@@ -167,7 +167,7 @@ fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
             .iter()
             .map(|f| RecordedFrame {
                 offset: f.offset,
-                len: f.len.into(),
+                len: f.len,
                 payload: f.data_span(),
                 done: f.data(body).is_some_and(|d| d.trim() == "[DONE]"),
             })
