@@ -434,6 +434,8 @@ Point a client at the address that is printed, or let the tap start it:
   sselens tap --to a=https://a.example/v1 --to b=anthropic
                                              /a and /b are prefixes, / is the first
   sselens tap                                the path chooses OpenAI, Anthropic, Gemini, Ollama, …
+  sselens tap --around http://localhost:4000 --to openai
+                                             what a gateway makes of each call
   sselens tap -- python app.py               start a program whose requests all pass
   sselens tap --save s.jsonl -o ndjson       one line for each thing that happens, and a session file")]
 pub(super) struct Tap {
@@ -444,6 +446,11 @@ pub(super) struct Tap {
     /// Without it the path's ending chooses a built-in provider
     #[arg(long, value_name = "[NAME=]URL|PROVIDER")]
     pub(super) to: Vec<String>,
+    /// Both sides of a gateway: clients are to use the first address that is printed, the gateway the
+    /// second one for its providers. Its calls are paired and compared with those of its clients. A
+    /// COMMAND is the gateway then
+    #[arg(long, value_name = "GATEWAY_URL")]
+    pub(super) around: Option<String>,
     /// Listen for other machines too: they can read and send everything that passes
     #[arg(long)]
     pub(super) allow_remote: bool,

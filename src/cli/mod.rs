@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a subcommand, and exit statuses.
 
 mod args;
+mod around;
 mod child;
 mod compare;
 mod config;

@@ -3,19 +3,23 @@
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::args::{FailOn, Format, Global, Output, Tap as Args, TapFormat};
+use super::around::{Around, Pair, Side};
 use super::child::Child;
 use super::output::Printer;
 use super::runner::is_full;
 use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
 use crate::config::Config;
-use crate::inspect::Inspection;
+use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::lab;
+use crate::report::{self, Palette};
 use crate::storage::Recorder;
 use crate::tap::launch::{self, Launch};
 use crate::tap::{News, Options, Routes, Tap, Upstream};
@@ -60,9 +64,39 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let routes = Routes::to(named.into_iter().chain(started).collect());
     let routes = if args.to.is_empty() { routes.with_suffixes(&config) } else { routes };
     let mut session = Session::new(global, args, &config)?;
+    let numbers = Arc::new(AtomicU32::new(0));
+    let (tell, mut news) = mpsc::channel(QUEUE);
+    let mut taps = Vec::new();
+    let mut start = |side, listen, routes: Routes| -> Result<String, Failure> {
+        let (transport, numbers) = (transport.clone(), Arc::clone(&numbers));
+        let options = Options { listen, routes, transport, numbers };
+        let tap = session.start(side, options, tell.clone())?;
+        let url = tap.url();
+        taps.push(tap);
+        Ok(url)
+    };
     let told = upstreams(&routes);
-    let (tap, mut news) = session.start(Options { listen, routes, transport })?;
-    global.say(&format!("tap on {} → {told}", tap.url()));
+    // The address that a program is started with.
+    let url = match &args.around {
+        None => {
+            let url = start(Side::Client, listen, routes)?;
+            global.say(&format!("tap on {url} → {told}"));
+            url
+        }
+        Some(gateway) => {
+            let gateway =
+                Upstream::at("gateway", gateway).map_err(|why| format!("--around {why}"))?;
+            let at = gateway.origin.url();
+            let next = listen.port().checked_add(1).filter(|_| listen.port() > 0);
+            let second = SocketAddr::new(listen.ip(), next.unwrap_or(0));
+            let clients = start(Side::Client, listen, Routes::to(vec![gateway]))?;
+            let url = start(Side::Upstream, second, routes)?;
+            global.say(&format!("tap for clients on {clients} → {at}"));
+            global.say(&format!("tap for the gateway on {url} → {told}"));
+            url
+        }
+    };
+    drop(tell);
     if args.insecure {
         global.say("!! TLS certificates are not verified (--insecure)");
     }
@@ -73,7 +107,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let result = match &launch {
         None => runtime.block_on(session.follow(&mut news, signals::wait())),
         Some(launch) => {
-            let environment = launch.environment(&tap.url());
+            let environment = launch.environment(&url);
             let program = args.command[0].to_string_lossy();
             let more = launch::arguments(&program, &environment);
             runtime.block_on(async {
@@ -82,7 +116,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             })
         }
     };
-    drop_while_closing(tap, news, &mut session, &runtime);
+    drop_while_closing(taps, news, &mut session, &runtime);
     let exit = result?;
     Ok(session.close(exit))
 }
@@ -94,17 +128,17 @@ async fn ended(child: Child) -> Exit {
     exit
 }
 
-/// The tap is closed while what it still has to say is listened to.
+/// The taps are closed while what they still have to say is listened to.
 fn drop_while_closing(
-    tap: Tap,
-    mut news: mpsc::Receiver<News>,
+    taps: Vec<Tap>,
+    mut news: mpsc::Receiver<(Side, News)>,
     session: &mut Session<'_>,
     runtime: &tokio::runtime::Runtime,
 ) {
-    let closing = std::thread::spawn(move || tap.close());
-    while let Some(news) = runtime.block_on(news.recv()) {
+    let closing = std::thread::spawn(move || taps.into_iter().for_each(Tap::close));
+    while let Some((side, news)) = runtime.block_on(news.recv()) {
         // Nobody may be reading any more; the session's file is written all the same.
-        let _ = session.take(news);
+        let _ = session.take(side, news);
     }
     // A panic in it was told by the panic hook.
     let _ = closing.join();
@@ -175,8 +209,11 @@ struct Session<'a> {
     recorder: Option<Recorder>,
     troubles: mpsc::UnboundedReceiver<String>,
     printer: Printer,
-    /// Each call gets a line on standard error.
-    lines: bool,
+    /// Both sides of a gateway.
+    around: Option<Around>,
+    /// The worst difference between them.
+    worst: Option<Severity>,
+    ndjson: bool,
     /// Lines that wait: a program has the terminal.
     waiting: Option<VecDeque<String>>,
     save_failed: bool,
@@ -214,14 +251,17 @@ impl<'a> Session<'a> {
         let fail_on = args.fail_on.unwrap_or(FailOn::Error);
         let output = Output { output: format, force: false, fail_on };
         let printer = Printer::new(global, &output, config)?;
-        let lines = args.output != Some(TapFormat::Text);
+        let reports = args.output == Some(TapFormat::Text) && args.around.is_none();
         Ok(Self {
             global,
             clock,
             recorder,
             troubles,
-            printer: if lines { printer.keeping() } else { printer },
-            lines,
+            // A report of its own is in the place of a line.
+            printer: if reports { printer } else { printer.keeping() },
+            around: args.around.is_some().then(Around::default),
+            worst: None,
+            ndjson: format == Format::Ndjson,
             waiting: (!args.command.is_empty() && std::io::stderr().is_terminal())
                 .then(VecDeque::new),
             save_failed: false,
@@ -231,23 +271,27 @@ impl<'a> Session<'a> {
     }
 
     /// Starts a tap whose entries are saved before they come as news.
-    fn start(&self, options: Options) -> Result<(Tap, mpsc::Receiver<News>), Failure> {
-        let (tell, news) = mpsc::channel(QUEUE);
+    fn start(
+        &self,
+        side: Side,
+        options: Options,
+        tell: mpsc::Sender<(Side, News)>,
+    ) -> Result<Tap, Failure> {
         let write = self.recorder.as_ref().map(Recorder::writer);
         let tap = Tap::start(options, self.clock, move |news: News| {
             if let (Some(write), News::Entry(entry)) = (&write, &news) {
                 write(entry);
             }
             // Nobody listens any more when the program is about to end.
-            let _ = tell.blocking_send(news);
+            let _ = tell.blocking_send((side, news));
         })?;
-        Ok((tap, news))
+        Ok(tap)
     }
 
     /// Takes in what the tap tells until `stop` comes.
     async fn follow(
         &mut self,
-        news: &mut mpsc::Receiver<News>,
+        news: &mut mpsc::Receiver<(Side, News)>,
         stop: impl Future<Output = Exit>,
     ) -> Result<Exit, Failure> {
         tokio::pin!(stop);
@@ -257,7 +301,7 @@ impl<'a> Session<'a> {
                 exit = &mut stop => return Ok(exit),
                 Some(text) = self.troubles.recv() => self.lost(text),
                 news = news.recv() => match news {
-                    Some(news) => self.take(news)?,
+                    Some((side, news)) => self.take(side, news)?,
                     None => return Ok(Exit::Ok),
                 },
             }
@@ -284,7 +328,7 @@ impl<'a> Session<'a> {
         self.untold = Some(text);
     }
 
-    fn take(&mut self, news: News) -> Result<(), Failure> {
+    fn take(&mut self, side: Side, news: News) -> Result<(), Failure> {
         let entry = match news {
             News::Entry(entry) => entry,
             News::Trouble(text) => {
@@ -303,12 +347,34 @@ impl<'a> Session<'a> {
             let kind = EntryKind::Note { code: SAVE_FAILED.into(), text };
             self.printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind })?;
         }
-        if self.printer.take(&entry)? && self.lines {
-            let x = entry.exchange;
-            if let Some(seen) = self.printer.withdraw(x) {
-                self.say(line(x, &seen));
+        if let Some(around) = &mut self.around {
+            around.entry(side, &entry);
+        }
+        let x = entry.exchange;
+        if self.printer.take(&entry)?
+            && let Some(seen) = self.printer.withdraw(x)
+        {
+            self.say(line(x, &seen));
+            if let Some(pair) = self.around.as_mut().and_then(|a| a.over(side, x, seen)) {
+                self.pair(&pair)?;
             }
         }
+        Ok(())
+    }
+
+    /// A call with what the gateway did for it.
+    fn pair(&mut self, pair: &Pair) -> Result<(), Failure> {
+        self.worst = self.worst.max(pair.worst());
+        if self.ndjson {
+            let mut out = Vec::new();
+            for line in pair.lines() {
+                text::write_json(&mut out, &line)?;
+                out.push(b'\n');
+            }
+            std::io::stdout().write_all(&out)?;
+            std::io::stdout().flush()?;
+        }
+        self.say(pair.text());
         Ok(())
     }
 
@@ -320,12 +386,27 @@ impl<'a> Session<'a> {
         while let Ok(text) = self.troubles.try_recv() {
             self.lost(text);
         }
+        let rest = self.around.as_mut().map(Around::rest).unwrap_or_default();
+        for pair in rest {
+            // Nobody may be reading any more.
+            let _ = self.pair(&pair);
+        }
+        if let Some(around) = self.around.take().filter(|a| a.pairs > 1) {
+            let mut out = Vec::new();
+            // Writing to memory does not fail.
+            let _ = report::often(&around.often, Palette { color: false }, &mut out);
+            for line in String::from_utf8_lossy(&out).lines().filter(|l| !l.trim().is_empty()) {
+                self.say(line.to_owned());
+            }
+        }
         for line in self.waiting.take().into_iter().flatten() {
             self.global.say(&line);
         }
         // A reader that has left is no failure.
         let _ = std::io::stdout().flush();
-        let found = self.fail_on.is_some() && self.printer.exit() == Exit::Found;
+        let found = self.fail_on.is_some_and(|least| {
+            self.printer.exit() == Exit::Found || self.worst >= Some(least.severity())
+        });
         match exit {
             Exit::Ok | Exit::Child(0) if self.save_failed || found => Exit::Found,
             other => other,

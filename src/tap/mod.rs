@@ -18,6 +18,7 @@ mod head;
 pub mod launch;
 mod link;
 mod observer;
+pub mod pairing;
 mod record;
 mod request;
 mod response;
@@ -26,6 +27,7 @@ mod route;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ pub struct Options {
     pub routes: Routes,
     /// How certificates of upstreams are verified.
     pub transport: Transport,
+    /// The number of the next exchange; taps of one session share it.
+    pub numbers: Arc<AtomicU32>,
 }
 
 /// A tap that runs. [`Tap::close`] breaks its connections off.
@@ -99,7 +103,7 @@ impl Tap {
             .map_err(|e| e.to_string())?;
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
-        let observer = observer::Observer::new(Arc::clone(&backlog), news);
+        let observer = observer::Observer::new(Arc::clone(&backlog), options.numbers, news);
         let shared = move || Shared {
             clock,
             routes: options.routes,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
@@ -26,7 +27,7 @@ pub(super) struct Observer<F> {
     backlog: Arc<Backlog>,
     news: F,
     connections: HashMap<ConnectionId, Connection>,
-    next: ExchangeId,
+    numbers: Arc<AtomicU32>,
 }
 
 struct Connection {
@@ -57,8 +58,8 @@ impl Connection {
 }
 
 impl<F: FnMut(News)> Observer<F> {
-    pub(super) fn new(backlog: Arc<Backlog>, news: F) -> Self {
-        Self { backlog, news, connections: HashMap::new(), next: 0 }
+    pub(super) fn new(backlog: Arc<Backlog>, numbers: Arc<AtomicU32>, news: F) -> Self {
+        Self { backlog, news, connections: HashMap::new(), numbers }
     }
 
     /// Takes in everything until the pump has ended.
@@ -96,8 +97,8 @@ impl<F: FnMut(News)> Observer<F> {
             }
             EventKind::Request { method, url, upstream, began } => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
-                let recording = Recording::new(self.next, began, &method, &url, &upstream);
-                self.next += 1;
+                let x = self.numbers.fetch_add(1, Ordering::Relaxed);
+                let recording = Recording::new(x, began, &method, &url, &upstream);
                 connection.responses.expect(recording.expected);
                 connection.open.push_back(recording);
             }

@@ -104,8 +104,12 @@ fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&entries);
     let routes = Routes::to(vec![Upstream::at("up", &format!("http://{upstream}")).unwrap()]);
-    let options =
-        Options { listen: "127.0.0.1:0".parse().unwrap(), routes, transport: Default::default() };
+    let options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        routes,
+        transport: Default::default(),
+        numbers: Arc::default(),
+    };
     let tap = Tap::start(options, Clock::start(), move |news| {
         if let News::Entry(entry) = news {
             kept.lock().unwrap().push(entry);
@@ -488,6 +492,8 @@ fn credentials_of_the_client_are_masked_wherever_they_show() {
 struct Running {
     child: std::process::Child,
     url: String,
+    /// The address for a gateway.
+    second: Option<String>,
     errors: std::thread::JoinHandle<String>,
 }
 
@@ -501,15 +507,21 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let mut errors = std::io::BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        errors.read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|w| w.starts_with("http://"));
-        let url = url.unwrap_or_else(|| panic!("{line}")).to_owned();
+        let mut address = || {
+            let mut next = String::new();
+            errors.read_line(&mut next).unwrap();
+            line += &next;
+            let url = next.split_whitespace().find(|w| w.starts_with("http://"));
+            url.unwrap_or_else(|| panic!("{next}")).to_owned()
+        };
+        let url = address();
+        let second = args.contains(&"--around").then(address);
         let errors = std::thread::spawn(move || {
             let mut rest = String::new();
             errors.read_to_string(&mut rest).unwrap();
             line + &rest
         });
-        Self { child, url, errors }
+        Self { child, url, second, errors }
     }
 
     /// Exit status, standard output, standard error.
@@ -641,4 +653,95 @@ fn the_calls_of_a_started_program_are_recorded() {
     assert_eq!(code, 1, "{err}");
     let (code, _, err) = launched("exit 0", &[], &[&lab[..], &["--fail-on", "error"]].concat());
     assert_eq!(code, 0, "{err}");
+}
+
+/// Reads one request off a connection: its head and its body.
+fn read_request(stream: &mut std::net::TcpStream) -> Option<(String, Vec<u8>)> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
+            let length = head.lines().find_map(|l| {
+                let (k, v) = l.split_once(':')?;
+                k.eq_ignore_ascii_case("content-length").then(|| v.trim().parse::<usize>().unwrap())
+            });
+            if bytes.len() >= at + 4 + length.unwrap_or(0) {
+                return Some((head, bytes.split_off(at + 4)));
+            }
+        }
+        let n = stream.read(&mut buffer).ok().filter(|n| *n > 0)?;
+        bytes.extend_from_slice(&buffer[..n]);
+    }
+}
+
+/// A gateway that drops `user`, sends what was refused with 422 once more, and then has nothing to
+/// say but that it has nothing: as LiteLLM 1.81.5 does with `drop_params`.
+fn gateway(listener: std::net::TcpListener, providers: &str) {
+    use std::io::Write as _;
+    let providers = providers.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Some((head, body)) = read_request(&mut stream) else { continue };
+            let target = head.split_whitespace().nth(1).unwrap().to_owned();
+            let mut body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            body.as_object_mut().unwrap().remove("user");
+            let mut answer = post(&providers, &target, "", &body.to_string());
+            if answer.starts_with("HTTP/1.1 422") {
+                answer = post(&providers, &target, "", &body.to_string());
+            }
+            if answer.starts_with("HTTP/1.1 422") {
+                let none = r#"{"error":{"message":"'NoneType' object has no attribute '__aiter__'","type":"None","param":"None","code":"500"}}"#;
+                answer = format!(
+                    "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{none}",
+                    none.len()
+                );
+            }
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn both_sides_of_a_gateway_are_paired_and_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let args = ["--around", &at, "--to", "lab", "--pace", "0", "-o", "ndjson"];
+    let tap = Running::start(dir.path(), &args);
+    gateway(listener, tap.second.as_ref().unwrap());
+    let refused = r#"{"model":"lab/http-422-tool-choice","stream":true,"user":"u","tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto","messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = post(&tap.url, "/v1/chat/completions", "", refused);
+    assert!(answer.contains("NoneType"), "{answer}");
+    let sound =
+        r#"{"model":"lab/answer","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
+    assert!(post(&tap.url, "/v1/chat/completions", "", sound).contains("[DONE]"));
+    // The pair of the last call is told when both of its sides are over.
+    std::thread::sleep(Duration::from_millis(200));
+    let (_, out, err) = tap.stop();
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let pairs: Vec<_> = lines.iter().filter(|l| l["type"] == "pair").collect();
+    assert_eq!(pairs.len(), 2, "{err}");
+    let client = pairs[0]["client"].as_u64().unwrap();
+    assert_eq!((client, &pairs[0]["upstream"]), (0, &serde_json::json!([1, 2])), "{out}");
+    assert_eq!(pairs[0]["by"], "body");
+    assert_eq!(
+        pairs[0]["verdict"],
+        "The gateway sent the request twice, got 422 twice (\"body.tool_choice: Input should be a \
+         valid dictionary or object to extract fields from\"), and answered 500 \"'NoneType' object \
+         has no attribute '__aiter__'\""
+    );
+    let codes: Vec<_> = lines
+        .iter()
+        .filter(|l| l["type"] == "finding" && l["phase"] == "compare")
+        .map(|l| l["code"].as_str().unwrap())
+        .collect();
+    for code in ["duplicate-request-after-422", "gw-retry-hidden", "gw-params-dropped"] {
+        assert!(codes.contains(&code), "{codes:?}");
+    }
+    assert_eq!(pairs[1]["upstream"].as_array().unwrap().len(), 1);
+    assert!(err.contains("#0 → #1, #2 (by body)"), "{err}");
 }

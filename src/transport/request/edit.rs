@@ -48,6 +48,14 @@ fn text_of(content: Value<'_>) -> Option<Value<'_>> {
     }
 }
 
+/// The text of the last user message of a JSON body.
+pub(crate) fn prompt_of(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut tape = Tape::new();
+    tape.parse(text).ok()?;
+    prompt_in(tape.root(text)?)?.as_str().map(Into::into)
+}
+
 /// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
 /// Responses and Interactions (DashScope's has the `messages`), or one text that is all of it.
 pub(in crate::transport) fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {

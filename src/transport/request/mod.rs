@@ -18,8 +18,8 @@ use crate::journal::{Request, Secrets, redacted};
 
 pub(super) use address::provider_of;
 pub use address::{has_model_in_address, speaks};
-pub(crate) use edit::model_of;
 pub(super) use edit::{edit, prompt_in};
+pub(crate) use edit::{model_of, prompt_of};
 pub use edit::{set_model, set_prompt};
 pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
 

@@ -1,0 +1,283 @@
+//! `sselens tap --around`: each call of a client beside the calls that the gateway made for it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::inspect::compare::{Comparison, Difference, Expect, compare};
+use crate::inspect::{Code, Inspection, Severity};
+use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::report;
+use crate::tap::pairing::{By, Pairing};
+use crate::text;
+
+/// On which side of the gateway a tap is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Between a client and the gateway.
+    Client,
+    /// Between the gateway and a provider.
+    Upstream,
+}
+
+/// A call of a client.
+#[derive(Default)]
+struct Call {
+    upstream: Vec<(ExchangeId, By)>,
+    over: Option<Inspection>,
+}
+
+/// Both sides of a gateway.
+#[derive(Default)]
+pub(super) struct Around {
+    pairing: Pairing,
+    calls: BTreeMap<ExchangeId, Call>,
+    /// Which client's call each call upstream is for.
+    owner: BTreeMap<ExchangeId, Option<ExchangeId>>,
+    upstream: BTreeMap<ExchangeId, Inspection>,
+    /// What differed how often.
+    pub(super) often: report::Pairs,
+    pub(super) pairs: u32,
+}
+
+/// A call with everything that the gateway did for it, once all is over.
+pub(super) struct Pair {
+    client: ExchangeId,
+    upstream: Vec<ExchangeId>,
+    by: By,
+    comparison: Option<Comparison>,
+    /// One sentence: what the gateway did.
+    pub(super) verdict: String,
+}
+
+impl Around {
+    /// An entry of one side; requests decide who belongs to whom.
+    pub(super) fn entry(&mut self, side: Side, entry: &Entry) {
+        let x = entry.exchange;
+        match (&entry.kind, side) {
+            (EntryKind::Request(request), Side::Client) => {
+                self.pairing.client(x, request);
+                self.calls.insert(x, Call::default());
+            }
+            (EntryKind::Request(request), Side::Upstream) => {
+                let found = self.pairing.upstream(request);
+                if let Some((client, by)) = found
+                    && let Some(call) = self.calls.get_mut(&client)
+                {
+                    call.upstream.push((x, by));
+                }
+                self.owner.insert(x, found.map(|(client, _)| client));
+            }
+            (EntryKind::End { .. }, Side::Client) => self.pairing.client_is_over(x),
+            _ => {}
+        }
+    }
+
+    /// An exchange is over; returns the pair that it completes.
+    pub(super) fn over(&mut self, side: Side, x: ExchangeId, seen: Inspection) -> Option<Pair> {
+        let client = match side {
+            Side::Client => {
+                self.calls.entry(x).or_default().over = Some(seen);
+                x
+            }
+            Side::Upstream => {
+                let owner = self.owner.get(&x).copied().flatten();
+                // What nobody asked for (a look for models) is no part of a pair.
+                let owner = owner?;
+                self.upstream.insert(x, seen);
+                owner
+            }
+        };
+        let call = self.calls.get(&client)?;
+        let whole =
+            call.over.is_some() && call.upstream.iter().all(|(u, _)| self.upstream.contains_key(u));
+        whole.then(|| self.pair(client)).flatten()
+    }
+
+    /// The pairs that never came to an end on both sides.
+    pub(super) fn rest(&mut self) -> Vec<Pair> {
+        let open: Vec<_> =
+            self.calls.iter().filter(|(_, c)| c.over.is_some()).map(|(x, _)| *x).collect();
+        open.into_iter().filter_map(|x| self.pair(x)).collect()
+    }
+
+    fn pair(&mut self, client: ExchangeId) -> Option<Pair> {
+        let call = self.calls.remove(&client)?;
+        let answer = call.over?;
+        let by = call.upstream.iter().map(|(_, by)| *by).min().unwrap_or(By::Time);
+        let upstream: Vec<_> = call.upstream.iter().map(|(x, _)| *x).collect();
+        let seen: Vec<_> = upstream
+            .iter()
+            .filter_map(|x| self.upstream.remove(x).map(|seen| (*x, seen)))
+            .collect();
+        for x in &upstream {
+            self.owner.remove(x);
+        }
+        let mut comparison = seen.last().map(|(_, last)| {
+            // A gateway calls models by names of its own: one stream is expected all the same.
+            compare(last, &answer, Expect::Same)
+        });
+        let tries: Vec<_> = seen.iter().map(|(_, seen)| seen).collect();
+        let verdict = verdict(&tries, &answer, comparison.as_ref());
+        if let Some(c) = &mut comparison {
+            retries(&tries, c);
+            c.differences.sort_by_key(|d| std::cmp::Reverse(d.severity));
+            c.verdict.clone_from(&verdict);
+            if let Some((last, _)) = seen.last() {
+                self.often.add(*last, client, c);
+            }
+        }
+        self.pairs += 1;
+        Some(Pair { client, upstream, by, comparison, verdict })
+    }
+}
+
+impl Pair {
+    /// The lines for scripts.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        let mut lines = vec![json!({
+            "type": "pair", "client": self.client, "upstream": self.upstream,
+            "by": self.by.name(), "verdict": self.verdict,
+        })];
+        if let (Some(c), Some(last)) = (&self.comparison, self.upstream.last()) {
+            lines.extend(report::compare_findings(c));
+            lines.push(report::comparison(*last, self.client, c));
+        }
+        lines
+    }
+
+    /// The pair in one line, and one for each difference above info.
+    pub(super) fn text(&self) -> String {
+        let mut out = match self.upstream.is_empty() {
+            true => format!("#{} → nothing upstream", self.client),
+            false => {
+                let list: Vec<_> = self.upstream.iter().map(|x| format!("#{x}")).collect();
+                format!("#{} → {} (by {})", self.client, list.join(", "), self.by.name())
+            }
+        };
+        // Writing to memory does not fail.
+        let _ = write!(out, "  {}", self.verdict);
+        let differences = self.comparison.iter().flat_map(|c| &c.differences);
+        for d in differences.filter(|d| d.severity > Severity::Info) {
+            let message = text::preview(&d.message, 300);
+            let _ = write!(out, "\n    {}  {}  {message}", d.severity.name(), d.code.name());
+        }
+        out
+    }
+
+    /// The worst difference.
+    pub(super) fn worst(&self) -> Option<Severity> {
+        self.comparison.as_ref().and_then(Comparison::worst)
+    }
+}
+
+/// Status and words of a call that failed, or how it ended.
+fn outcome(seen: &Inspection) -> String {
+    let failed = seen.status().is_none_or(|s| s >= 300);
+    let error = seen.answer().errors.first().map(|e| e.message.clone());
+    let words = error.or_else(|| failed.then(|| words(seen.body())).flatten());
+    let status = seen.status().map_or_else(
+        || seen.reason().map_or("no answer", |r| r.name()).to_owned(),
+        |s| s.to_string(),
+    );
+    match words {
+        Some(words) => format!("{status} \"{}\"", text::preview(words.trim(), 160)),
+        None => status,
+    }
+}
+
+/// What the body of a refusal says: the first detail of a list as FastAPI writes it, or all of it.
+fn words(body: &[u8]) -> Option<String> {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let detail = json.as_ref().and_then(|j| j.get("detail"));
+    if let Some(first) = detail.and_then(|d| d.get(0))
+        && let Some(message) = first.get("msg").and_then(Value::as_str)
+    {
+        let place = first.get("loc").and_then(Value::as_array).into_iter().flatten();
+        let place: Vec<_> =
+            place.map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
+        return Some(match place.is_empty() {
+            true => message.to_owned(),
+            false => format!("{}: {message}", place.join(".")),
+        });
+    }
+    if let Some(text) = detail.and_then(Value::as_str) {
+        return Some(text.to_owned());
+    }
+    let body = String::from_utf8_lossy(body).into_owned();
+    Some(body).filter(|b| !b.trim().is_empty())
+}
+
+fn times(n: usize) -> String {
+    match n {
+        1 => "once".into(),
+        2 => "twice".into(),
+        n => format!("{n} times"),
+    }
+}
+
+/// What the gateway did, in one sentence.
+fn verdict(tries: &[&Inspection], answer: &Inspection, c: Option<&Comparison>) -> String {
+    let answered = format!("answered {}", outcome(answer));
+    let (Some(first), Some(c)) = (tries.first(), c) else {
+        return format!("The gateway sent nothing upstream and {answered}");
+    };
+    if tries.len() == 1 {
+        return c.verdict.clone();
+    }
+    let body = |seen: &Inspection| seen.request.as_ref().map(|r| r.body.clone());
+    let same = tries.iter().all(|t| body(t) == body(first));
+    let what = if same { "the request" } else { "the request, changed in between," };
+    // What came back: each outcome once, in order, with how often.
+    let mut got: Vec<(String, usize)> = Vec::new();
+    for seen in tries {
+        let told = outcome(seen);
+        match got.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, n)) => *n += 1,
+            None => got.push((told, 1)),
+        }
+    }
+    let got: Vec<_> = got
+        .into_iter()
+        .map(|(told, n)| match (n, told.split_once(' ')) {
+            (1, _) => told,
+            (n, Some((status, words))) => format!("{status} {} ({words})", times(n)),
+            (n, None) => format!("{told} {}", times(n)),
+        })
+        .collect();
+    format!(
+        "The gateway sent {what} {}, got {}, and {answered}",
+        times(tries.len()),
+        got.join(", then ")
+    )
+}
+
+/// Calls that the client knows nothing of.
+fn retries(tries: &[&Inspection], c: &mut Comparison) {
+    if tries.len() < 2 {
+        return;
+    }
+    let known = |c: &Comparison, code| c.differences.iter().any(|d| d.code == code);
+    if !known(c, Code::GwRetryHidden) {
+        c.differences.push(Difference {
+            code: Code::GwRetryHidden,
+            severity: Code::GwRetryHidden.rule().severity,
+            a: format!("{} calls", tries.len()),
+            b: "1 call".into(),
+            message: format!(
+                "The gateway called upstream {} for one call of the client",
+                times(tries.len())
+            ),
+            frames: (None, None),
+        });
+    }
+    for pair in tries.windows(2) {
+        let between = compare(pair[0], pair[1], Expect::Same);
+        let again =
+            between.differences.into_iter().find(|d| d.code == Code::DuplicateRequestAfter422);
+        if let Some(again) = again.filter(|_| !known(c, Code::DuplicateRequestAfter422)) {
+            c.differences.push(again);
+        }
+    }
+}
