@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::side::{Side, foreign};
-use super::{Check, Found, both, errors, finish, usage};
+use super::{Check, Found, both, delivery, errors, finish, usage};
 use crate::dialect::Channel;
 use crate::json::{Kind, Tape};
 use crate::rule::{Code, Severity};
@@ -11,6 +11,8 @@ use crate::text::{count, preview};
 
 /// In the order in which they are made: a later one may leave out what an earlier one told.
 pub(super) const CHECKS: &[Check] = &[
+    delivery::timeout,
+    delivery::refused,
     errors::errors,
     finish::finish,
     emptied,
@@ -24,7 +26,9 @@ pub(super) const CHECKS: &[Check] = &[
     comments,
     resuming,
     tools,
+    delivery::compressed,
     buffered,
+    delivery::delayed,
     retries,
     request,
     repeated,
@@ -304,6 +308,7 @@ fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     if let (true, Some(x), Some(y)) = (only(Code::HeadersLate), head(a), head(b))
         && y > x + MIN_SPAN
+        && delivery::head_came_first(a)
     {
         let word = |t: u64| format!("head after {:.1} s", t as f64 / 1e6);
         let late = (y - x) as f64 / 1e6;

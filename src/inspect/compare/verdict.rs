@@ -118,7 +118,11 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
         _ => "at A and B".to_owned(),
     };
     if a.failed() && b.failed() {
-        return format!("A and B have the same fault: {}; around it, {list}.", a.why());
+        let (x, y) = (a.why(), b.why());
+        return match x == y {
+            true => format!("A and B have the same fault: {x}; around it, {list}."),
+            false => format!("Both failed: A: {x}; B: {y}; around it, {list}."),
+        };
     }
     format!("The answer is the same {where_from}; around it, {list}.")
 }

@@ -1,0 +1,139 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::Options;
+use super::tests::sound;
+use super::*;
+use crate::journal::{EndCause, Entry, EntryKind, Head};
+
+/// A call in which things happen at these milliseconds: the headers, then each piece of the body.
+fn call(
+    status: u16,
+    headers: &[(&str, &str)],
+    head: u64,
+    pieces: &[(u64, String)],
+    end: (u64, EndCause),
+) -> Inspection {
+    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut push = |ms: u64, kind| i.push(&Entry { exchange: 0, at: Some(ms * 1000), kind });
+    let request = crate::journal::Request { dialect: "openai-chat".into(), ..Default::default() };
+    push(0, EntryKind::Request(Box::new(request)));
+    let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    push(
+        head,
+        EntryKind::Head(Head { status, version: "HTTP/1.1".into(), headers, ..Head::default() }),
+    );
+    for (ms, piece) in pieces {
+        let bytes = Bytes::copy_from_slice(piece.as_bytes());
+        push(*ms, EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() });
+    }
+    push(end.0, EntryKind::End { cause: end.1, detail: String::new() });
+    i
+}
+
+const SSE: (&str, &str) = ("content-type", "text/event-stream");
+
+/// The sound stream, a piece each 100 ms from `from` on; `pause` before the sixth.
+fn paced(from: u64, pause: u64) -> Vec<(u64, String)> {
+    let at = |i: usize| from + 100 * i as u64 + if i >= 5 { pause } else { 0 };
+    sound().into_iter().enumerate().map(|(i, piece)| (at(i), piece)).collect()
+}
+
+fn whole(head: u64, from: u64, pause: u64) -> Inspection {
+    let pieces = paced(from, pause);
+    let end = pieces.last().unwrap().0 + 1;
+    call(200, &[SSE], head, &pieces, (end, EndCause::Complete))
+}
+
+fn codes(a: &Inspection, b: &Inspection) -> Vec<&'static str> {
+    compare(a, b, Expect::Same).differences.iter().map(|d| d.code.name()).collect()
+}
+
+#[test]
+fn a_read_timeout_in_between_is_one_accusation() {
+    let a = whole(50, 100, 5000);
+    let cut = |cause| call(200, &[SSE], 50, &paced(100, 0)[..5], (2500, cause));
+    for cause in [EndCause::Truncated, EndCause::Reset, EndCause::Complete] {
+        let got = compare(&a, &cut(cause), Expect::Same);
+        assert_eq!(got.differences[0].code, Code::GwTimeout, "{:?}", got.differences);
+        let grave = got.differences.iter().filter(|d| d.severity > Severity::Info).count();
+        assert_eq!(grave, 1, "{:?}", got.differences);
+        assert!(got.verdict.contains("closed after 2.0 s of silence"), "{}", got.verdict);
+        assert!(got.verdict.contains("silent for 5."), "{}", got.verdict);
+    }
+    // A direct call that was never silent so long, or failed itself, convicts nobody.
+    assert!(!codes(&whole(50, 100, 300), &cut(EndCause::Reset)).contains(&"gw-timeout"));
+    assert!(!codes(&cut(EndCause::Reset), &cut(EndCause::Reset)).contains(&"gw-timeout"));
+    // Nor is a finished stream cut, nor one that the user stopped.
+    assert!(!codes(&a, &whole(50, 100, 3000)).contains(&"gw-timeout"));
+    assert!(!codes(&a, &cut(EndCause::Cancelled)).contains(&"gw-timeout"));
+}
+
+#[test]
+fn a_504_while_the_direct_call_was_silent_is_a_timeout_too() {
+    let a = whole(4000, 4100, 0);
+    let page = vec![(2000, "<html>504 Gateway Time-out</html>".to_owned())];
+    let b = call(504, &[("server", "nginx")], 2000, &page, (2001, EndCause::Complete));
+    let got = codes(&a, &b);
+    assert_eq!(got, ["gw-timeout"]);
+}
+
+#[test]
+fn a_refusal_of_the_gateways_own_is_told_by_its_signature() {
+    let a = whole(50, 100, 0);
+    let refusal = |status, headers: &[(&str, &str)], body: &str| {
+        call(status, headers, 60, &[(60, body.to_owned())], (61, EndCause::Complete))
+    };
+    for (status, headers, body) in [
+        (413, vec![("server", "nginx/1.27")], "<html>413 Request Entity Too Large</html>"),
+        (401, vec![("via", "1.1 caddy")], "{\"error\":{\"message\":\"no key\"}}"),
+        (429, vec![("x-litellm-version", "1.81.5")], "{\"error\":{\"message\":\"slow down\"}}"),
+        (502, vec![], "<html>bad gateway</html>"),
+    ] {
+        let got = compare(&a, &refusal(status, &headers, body), Expect::Same);
+        assert_eq!(got.differences[0].code, Code::GwRefused, "{status} {:?}", got.differences);
+        assert!(got.verdict.contains(&status.to_string()), "{}", got.verdict);
+    }
+    // Without a mark of who wrote it, nobody is named.
+    let bare = refusal(400, &[], "{\"error\":{\"message\":\"bad\"}}");
+    assert!(!codes(&a, &bare).contains(&"gw-refused"));
+}
+
+#[test]
+fn a_delay_before_the_headers_is_no_buffer() {
+    let (a, b) = (whole(50, 100, 0), whole(1250, 1300, 0));
+    assert_eq!(codes(&a, &b), ["gw-delayed"]);
+    assert!(!codes(&a, &whole(150, 200, 0)).contains(&"gw-delayed"));
+    // What is lost inside the stream is not said of the headers.
+    assert!(!codes(&a, &whole(300, 2000, 0)).contains(&"gw-delayed"));
+}
+
+#[test]
+fn a_coding_that_only_the_gateway_has_is_named() {
+    use std::io::Write as _;
+    let text: String = sound().concat();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut push = |ms: u64, kind| i.push(&Entry { exchange: 0, at: Some(ms * 1000), kind });
+    push(0, EntryKind::Request(Box::default()));
+    let headers = [SSE, ("content-encoding", "gzip")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    push(50, EntryKind::Head(Head { status: 200, headers: headers.into(), ..Head::default() }));
+    let (len, bytes) = (bytes.len() as u32, Bytes::from(bytes));
+    push(1000, EntryKind::Body { len, bytes, masked: Vec::new() });
+    push(1001, EntryKind::End { cause: EndCause::Complete, detail: String::new() });
+    let got = compare(&whole(50, 100, 0), &i, Expect::Same);
+    let found = got.differences.iter().find(|d| d.code == Code::GwCompressed).unwrap();
+    assert_eq!(found.severity, Severity::Warn, "{found:?}");
+    assert!(codes(&i, &i).is_empty());
+}
+
+#[test]
+fn an_empty_success_is_one_sentence() {
+    let b = call(200, &[SSE], 50, &[], (60, EndCause::Complete));
+    let got = compare(&whole(50, 100, 0), &b, Expect::Same);
+    assert_eq!(got.differences.len(), 1, "{:?}", got.differences);
+    assert!(got.verdict.contains("200 with an empty body"), "{}", got.verdict);
+}
