@@ -4,6 +4,7 @@
 //! the line that it was writing, and the reader reports that line instead of failing on it.
 //! [`Line`] *is* the format; the documentation of its fields is the specification.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use base64::Engine as _;
@@ -32,84 +33,160 @@ pub struct Header {
     pub created: String,
 }
 
-/// One entry as it stands in the file. Which members are there depends on `type`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Line<'a> {
-    /// `request`, `bare`, `resolved`, `connected`, `tls`, `head`, `body`, `trailers`, `note`, `end`.
-    #[serde(rename = "type")]
-    kind: std::borrow::Cow<'a, str>,
-    /// Which exchange.
-    x: ExchangeId,
-    /// Seconds since the epoch, six decimals; absent where nobody measured it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    at: Option<f64>,
-    /// Of `body`: how many bytes came with this read. Where it is more than the bytes that stand
-    /// here, the rest stands in the next `body` line: its beginning could have been a secret's.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    len: Option<u32>,
-    /// Of `body` and `request`: the bytes, where they are UTF-8. Of `note` and `end`: a sentence.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    text: Option<std::borrow::Cow<'a, str>>,
-    /// Instead of `text` where the bytes are not all UTF-8: pieces, as text or as base64.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pieces: Option<Vec<Piece<'a>>>,
-    /// Of `body` and `request`: spans that were replaced by `*`, as [offset in the body, length].
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    masked: Vec<Span>,
-    /// Of `request` and `head`: where the address or a header's value was masked, as [member,
-    /// offset in its value, length]: `["headers.authorization", 7, 24]`. For readers of the file;
-    /// this program does not read it back.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    masked_in: Vec<(String, u64, u64)>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    headers: Option<Headers>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    provider: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    dialect: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    model: Option<String>,
-    /// Of `bare`: the file is named like an SSE body.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    named_sse: bool,
-    /// Of `request`: what the user ought to know about how it was sent.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    warnings: Vec<String>,
-    /// Of `head`: a 1xx head.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    interim: bool,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    status: Option<u16>,
-    /// Of `head`: the HTTP version.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    content_type: Option<String>,
-    /// Of `resolved`: the addresses.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    addresses: Vec<String>,
-    /// Of `connected`: `address:port`. Of `tls`: version and application protocol.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    peer: Option<String>,
-    /// Of `note`: the code of the finding that it becomes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    code: Option<String>,
-    /// Of `request` and `head`: the exact bytes of the head, where they were seen.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    raw: Vec<Piece<'a>>,
-    /// Of `end`: one of [`EndCause::NAMES`].
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    cause: Option<String>,
+/// One entry as it stands in the file; this enum *is* the format.
+///
+/// Every line has `x`, its exchange, and `at`, seconds since the epoch with six decimals; `at` is
+/// absent where nobody measured it. Bytes stand in `text` where they are UTF-8, and else in `pieces`.
+/// `masked` lists the spans of a body that were replaced by `*`, as [offset in the body, length];
+/// `masked_in` those of the address and the headers, as [field, offset in its value, length]
+/// (`["headers.authorization", 7, 24]`), which this program does not read back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    /// The request was handed to the HTTP client.
+    Request {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pieces: Option<Vec<Piece<'a>>>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        masked: Vec<Span>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        masked_in: Vec<(String, u64, u64)>,
+        /// The exact bytes of the head, where they were seen.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        raw: Vec<Piece<'a>>,
+        method: String,
+        url: String,
+        #[serde(default)]
+        headers: Headers,
+        #[serde(default)]
+        provider: String,
+        #[serde(default = "auto")]
+        dialect: String,
+        #[serde(default)]
+        model: String,
+        /// What the user should know about how it was sent.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        warnings: Vec<String>,
+    },
+    /// A bare body begins: what the user said about it.
+    Bare {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        dialect: Option<String>,
+        /// The file is named like an SSE body.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        named_sse: bool,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        status: Option<u16>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        content_type: Option<String>,
+    },
+    /// The host's name was resolved.
+    Resolved {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        addresses: Vec<String>,
+    },
+    /// The connection is established, to `address:port`.
+    Connected {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        peer: Option<String>,
+    },
+    /// The TLS handshake is done: version and application protocol.
+    Tls {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(default)]
+        peer: String,
+    },
+    /// Response headers.
+    Head {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        masked_in: Vec<(String, u64, u64)>,
+        /// The exact bytes of the head, where they were seen.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        raw: Vec<Piece<'a>>,
+        #[serde(default)]
+        headers: Headers,
+        /// An interim (1xx) head.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        interim: bool,
+        status: u16,
+        /// The HTTP version.
+        #[serde(default)]
+        version: String,
+    },
+    /// One read of the body.
+    Body {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        /// How many bytes came with this read. Where it is more than the bytes that stand here, the
+        /// rest stands in the next `body` line: its beginning could have been a secret's.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        len: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pieces: Option<Vec<Piece<'a>>>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        masked: Vec<Span>,
+    },
+    /// Trailer fields.
+    Trailers {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(default)]
+        headers: Headers,
+    },
+    /// Something that this side did, or that went wrong here: the code of its finding.
+    Note {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(default)]
+        text: Cow<'a, str>,
+        code: String,
+    },
+    /// The exchange is over: one of [`EndCause::NAMES`], and the HTTP library's own words.
+    End {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<Cow<'a, str>>,
+        cause: String,
+    },
+    /// Of a type that this version does not know.
+    #[serde(other)]
+    Later,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Piece<'a> {
-    Text(std::borrow::Cow<'a, str>),
+    Text(Cow<'a, str>),
     Base64 { base64: String },
 }
 
@@ -126,76 +203,146 @@ pub fn header(program_version: &str, created: &str) -> String {
 
 /// Appends `entry` as one line, with its line end, to `out`.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
-    let mut line = Line { x: entry.exchange, at: entry.at.map(seconds), ..Line::default() };
-    let kind = match &entry.kind {
-        EntryKind::Request(r) => {
-            bytes_into(&mut line, &r.body);
-            line.masked.clone_from(&r.masked);
-            stars("url", &r.url, &mut line.masked_in);
-            masked_headers(&r.headers, &mut line.masked_in);
-            line.method = Some(r.method.clone());
-            line.url = Some(r.url.clone());
-            line.headers = Some(r.headers.clone());
-            line.raw = pieces(&r.raw);
-            line.provider = Some(r.provider.clone());
-            line.dialect = Some(r.dialect.clone());
-            line.model = Some(r.model.clone());
-            line.warnings.clone_from(&r.warnings);
-            "request"
-        }
-        EntryKind::Bare { status, content_type, dialect, named_sse } => {
-            line.named_sse = *named_sse;
-            line.status = *status;
-            line.content_type.clone_from(content_type);
-            line.dialect.clone_from(dialect);
-            "bare"
-        }
-        EntryKind::Resolved { addresses } => {
-            line.addresses.clone_from(addresses);
-            "resolved"
-        }
-        EntryKind::Connected { peer } => {
-            line.peer.clone_from(peer);
-            "connected"
-        }
-        EntryKind::Tls { detail } => {
-            line.peer = Some(detail.clone());
-            "tls"
-        }
-        EntryKind::Head(h) => {
-            masked_headers(&h.headers, &mut line.masked_in);
-            line.interim = h.interim;
-            line.status = Some(h.status);
-            line.version = Some(h.version.clone());
-            line.headers = Some(h.headers.clone());
-            line.raw = pieces(&h.raw);
-            "head"
-        }
-        EntryKind::Body { len, bytes, masked } => {
-            line.len = Some(*len);
-            bytes_into(&mut line, bytes);
-            line.masked.clone_from(masked);
-            "body"
-        }
-        EntryKind::Trailers(headers) => {
-            line.headers = Some(headers.clone());
-            "trailers"
-        }
-        EntryKind::Note { code, text } => {
-            line.code = Some(code.clone());
-            line.text = Some(text.as_str().into());
-            "note"
-        }
-        EntryKind::End { cause, detail } => {
-            line.cause = Some(cause.name().into());
-            line.text = (!detail.is_empty()).then(|| detail.as_str().into());
-            "end"
-        }
-    };
-    line.kind = kind.into();
     // Writing to memory does not fail.
-    let _ = text::write_json(&mut *out, &line);
+    let _ = text::write_json(&mut *out, &Line::of(entry));
     out.push(b'\n');
+}
+
+impl<'a> Line<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        let (x, at) = (entry.exchange, entry.at.map(seconds));
+        match &entry.kind {
+            EntryKind::Request(r) => {
+                let (text, pieces) = written(&r.body);
+                let mut masked_in = Vec::new();
+                stars("url", &r.url, &mut masked_in);
+                masked_headers(&r.headers, &mut masked_in);
+                Line::Request {
+                    x,
+                    at,
+                    text,
+                    pieces,
+                    masked: r.masked.clone(),
+                    masked_in,
+                    raw: as_pieces(&r.raw),
+                    method: r.method.clone(),
+                    url: r.url.clone(),
+                    headers: r.headers.clone(),
+                    provider: r.provider.clone(),
+                    dialect: r.dialect.clone(),
+                    model: r.model.clone(),
+                    warnings: r.warnings.clone(),
+                }
+            }
+            EntryKind::Bare { status, content_type, dialect, named_sse } => Line::Bare {
+                x,
+                at,
+                dialect: dialect.clone(),
+                named_sse: *named_sse,
+                status: *status,
+                content_type: content_type.clone(),
+            },
+            EntryKind::Resolved { addresses } => {
+                Line::Resolved { x, at, addresses: addresses.clone() }
+            }
+            EntryKind::Connected { peer } => Line::Connected { x, at, peer: peer.clone() },
+            EntryKind::Tls { detail } => Line::Tls { x, at, peer: detail.clone() },
+            EntryKind::Head(h) => {
+                let mut masked_in = Vec::new();
+                masked_headers(&h.headers, &mut masked_in);
+                Line::Head {
+                    x,
+                    at,
+                    masked_in,
+                    raw: as_pieces(&h.raw),
+                    headers: h.headers.clone(),
+                    interim: h.interim,
+                    status: h.status,
+                    version: h.version.clone(),
+                }
+            }
+            EntryKind::Body { len, bytes, masked } => {
+                let (text, pieces) = written(bytes);
+                Line::Body { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
+            }
+            EntryKind::Trailers(headers) => Line::Trailers { x, at, headers: headers.clone() },
+            EntryKind::Note { code, text } => {
+                Line::Note { x, at, text: text.as_str().into(), code: code.clone() }
+            }
+            EntryKind::End { cause, detail } => {
+                let text = (!detail.is_empty()).then(|| detail.as_str().into());
+                Line::End { x, at, text, cause: cause.name().into() }
+            }
+        }
+    }
+
+    /// Returns the entry; `None` for one of a type that this version does not know.
+    fn entry(self, store: &mut Store) -> Result<Option<Entry>, String> {
+        let (exchange, at, kind) = match self {
+            Line::Request {
+                x,
+                at,
+                text,
+                pieces,
+                masked,
+                raw,
+                method,
+                url,
+                headers,
+                provider,
+                dialect,
+                model,
+                warnings,
+                ..
+            } => {
+                let body = store.read(text, pieces)?;
+                let raw = join(&raw)?.into();
+                let request = Request {
+                    method,
+                    url,
+                    headers,
+                    raw,
+                    body,
+                    provider,
+                    dialect,
+                    model,
+                    masked,
+                    warnings,
+                };
+                (x, at, EntryKind::Request(Box::new(request)))
+            }
+            Line::Bare { x, at, dialect, named_sse, status, content_type } => {
+                (x, at, EntryKind::Bare { status, content_type, dialect, named_sse })
+            }
+            Line::Resolved { x, at, addresses } => (x, at, EntryKind::Resolved { addresses }),
+            Line::Connected { x, at, peer } => (x, at, EntryKind::Connected { peer }),
+            Line::Tls { x, at, peer: detail } => (x, at, EntryKind::Tls { detail }),
+            Line::Head { x, at, headers, raw, interim, status, version, .. } => {
+                let raw = join(&raw)?.into();
+                (x, at, EntryKind::Head(Head { interim, status, version, headers, raw }))
+            }
+            Line::Body { x, at, len, text, pieces, masked } => {
+                let bytes = store.read(text, pieces)?;
+                let len = len.unwrap_or(bytes.len() as u32);
+                (x, at, EntryKind::Body { len, bytes, masked })
+            }
+            Line::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),
+            Line::Note { x, at, text, code } => {
+                (x, at, EntryKind::Note { code, text: text.into_owned() })
+            }
+            Line::End { x, at, text, cause: name } => {
+                let cause = EndCause::from_name(&name);
+                let cause = cause.ok_or_else(|| format!("unknown cause {name:?}"))?;
+                (
+                    x,
+                    at,
+                    EntryKind::End { cause, detail: text.map(Cow::into_owned).unwrap_or_default() },
+                )
+            }
+            Line::Later => return Ok(None),
+        };
+        Ok(Some(Entry { exchange, at: at.map(micros), kind }))
+    }
 }
 
 /// Where the values of headers were masked.
@@ -230,16 +377,18 @@ pub fn micros(seconds: f64) -> Micros {
     if seconds.is_finite() && seconds > 0.0 { (seconds * 1e6).round() as Micros } else { 0 }
 }
 
-fn bytes_into<'a>(line: &mut Line<'a>, bytes: &'a [u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        line.text = Some(text.into());
-        return;
+/// Bytes as a line has them: as text, or else as pieces.
+type Written<'a> = (Option<Cow<'a, str>>, Option<Vec<Piece<'a>>>);
+
+fn written(bytes: &[u8]) -> Written<'_> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.into()), None),
+        Err(_) => (None, Some(as_pieces(bytes))),
     }
-    line.pieces = Some(pieces(bytes));
 }
 
 /// Bytes as text where they are, and as base64 where they are not.
-fn pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
+fn as_pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
@@ -260,7 +409,7 @@ fn pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The bytes that [`pieces`] made pieces of.
+/// The bytes that [`as_pieces`] made pieces of.
 fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     for piece in pieces {
@@ -286,14 +435,6 @@ pub enum ReadError {
     /// A newer program wrote it.
     #[error("written in format {0}, this program reads up to {VERSION}; a newer sselens opens it")]
     TooNew(u32),
-    /// A line is not an entry.
-    #[error("line {line}: {why}")]
-    Line {
-        /// Line number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        why: String,
-    },
 }
 
 /// A file that was read.
@@ -306,45 +447,95 @@ pub struct Session {
     /// A last line without an end, which a crash tore: what was wrong with it. The entries before
     /// it are all there.
     pub torn: Option<String>,
+    /// Lines that could not be read, and were skipped.
+    pub damaged: Vec<Damage>,
+    /// How many sessions stand in the file, one after the other.
+    pub sessions: u32,
 }
 
-/// Whether a first line begins a session file. Cheap; does not read the rest.
+/// A line that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its number, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: String,
+    /// How many entries were read before it.
+    pub entries: usize,
+}
+
+/// Whether a first line begins a session file, even a damaged one. Cheap; does not read the rest.
 pub fn is_session(first_line: &[u8]) -> bool {
-    serde_json::from_slice::<Header>(first_line).is_ok_and(|h| h.sselens == "session")
+    let line = sound(first_line);
+    serde_json::from_slice::<Header>(line).is_ok_and(|h| h.sselens == "session")
+        || line.starts_with(b"{\"sselens\":\"session\"")
 }
 
-/// Reads a session file.
+/// A line without the zero bytes that a power failure leaves in front of what was written after it.
+fn sound(line: &[u8]) -> &[u8] {
+    let zeros = line.iter().take_while(|b| **b == 0).count();
+    &line[zeros..]
+}
+
+/// Reads a session file. Lines that cannot be read are skipped and listed. Of several sessions in
+/// one file, the exchanges are numbered on.
 ///
 /// # Errors
-/// When it is none, is newer than this program, or a line other than a torn last one is damaged;
-/// the error names the line.
+/// When it is none, or newer than this program.
 pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
     let mut line = Vec::new();
     input.read_until(b'\n', &mut line)?;
-    let header: Header = serde_json::from_slice(&line).map_err(|_| ReadError::NotASession)?;
-    if header.sselens != "session" {
+    if !is_session(&line) {
         return Err(ReadError::NotASession);
     }
+    let mut damaged = Vec::new();
+    let header = serde_json::from_slice::<Header>(sound(&line)).unwrap_or_else(|e| {
+        damaged.push(Damage { line: 1, why: e.to_string(), entries: 0 });
+        Header {
+            sselens: "session".into(),
+            format: 1,
+            version: String::new(),
+            created: String::new(),
+        }
+    });
     if header.format > VERSION {
         return Err(ReadError::TooNew(header.format));
     }
-    let mut session = Session { header, entries: Vec::new(), torn: None };
+    let mut session = Session { header, entries: Vec::new(), torn: None, damaged, sessions: 1 };
     let mut store = Store::default();
+    // What is added to the numbers of the session at hand, and the first number after all so far.
+    let (mut base, mut next) = (0, 0);
     for number in 2.. {
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        if line.iter().all(u8::is_ascii_whitespace) {
+        let text = sound(&line);
+        let zeros = line.len() - text.len();
+        if zeros == 0 && text.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match decode(&line, &mut store) {
-            Ok(Some(entry)) => session.entries.push(entry),
-            Ok(None) => {}
-            Err(why) if !line.ends_with(b"\n") => {
-                session.torn = Some(format!("line {number}: {why}"))
+        let entries = session.entries.len();
+        let mut damage = |why| session.damaged.push(Damage { line: number, why, entries });
+        match decode(text, &mut store) {
+            Ok(entry) => {
+                if zeros > 0 {
+                    damage(format!("{zeros} zero bytes stand before it"));
+                }
+                session.entries.extend(entry.map(|mut entry| {
+                    entry.exchange = entry.exchange.saturating_add(base);
+                    next = next.max(entry.exchange.saturating_add(1));
+                    entry
+                }));
             }
-            Err(why) => return Err(ReadError::Line { line: number, why }),
+            Err(_) if is_session(text) => {
+                base = next;
+                session.sessions += 1;
+            }
+            Err(why) if !line.ends_with(b"\n") => {
+                session.torn = Some(format!("line {number}: {why}"));
+            }
+            Err(why) => damage(why),
         }
     }
     settle_held(&mut session.entries);
@@ -392,70 +583,25 @@ impl Store {
         self.0.extend_from_slice(bytes);
         self.0.split().freeze()
     }
+
+    /// Reads bytes as a line has them.
+    fn read(
+        &mut self,
+        text: Option<Cow<'_, str>>,
+        pieces: Option<Vec<Piece<'_>>>,
+    ) -> Result<Bytes, String> {
+        if let Some(text) = text {
+            return Ok(self.keep(text.as_bytes()));
+        }
+        let out = join(pieces.as_deref().unwrap_or_default())?;
+        Ok(self.keep(&out))
+    }
 }
 
 /// Reads one line; `None` for an entry of a type that this version does not know.
 fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-    let need = |what: &str| format!("a {} entry without \"{what}\"", line.kind);
-    let mut bytes = || -> Result<Bytes, String> {
-        if let Some(text) = &line.text {
-            return Ok(store.keep(text.as_bytes()));
-        }
-        let out = join(line.pieces.as_deref().unwrap_or_default())?;
-        Ok(store.keep(&out))
-    };
-    let what = match line.kind.as_ref() {
-        "request" => EntryKind::Request(Box::new(Request {
-            body: bytes()?,
-            method: line.method.ok_or_else(|| need("method"))?,
-            url: line.url.ok_or_else(|| need("url"))?,
-            headers: line.headers.unwrap_or_default(),
-            raw: join(&line.raw)?.into(),
-            provider: line.provider.unwrap_or_default(),
-            dialect: line.dialect.unwrap_or_else(|| "auto".into()),
-            model: line.model.unwrap_or_default(),
-            masked: line.masked,
-            warnings: line.warnings,
-        })),
-        "bare" => EntryKind::Bare {
-            status: line.status,
-            content_type: line.content_type,
-            dialect: line.dialect,
-            named_sse: line.named_sse,
-        },
-        "resolved" => EntryKind::Resolved { addresses: line.addresses },
-        "connected" => EntryKind::Connected { peer: line.peer },
-        "tls" => EntryKind::Tls { detail: line.peer.unwrap_or_default() },
-        "head" => EntryKind::Head(Head {
-            interim: line.interim,
-            status: line.status.ok_or_else(|| need("status"))?,
-            version: line.version.unwrap_or_default(),
-            headers: line.headers.unwrap_or_default(),
-            raw: join(&line.raw)?.into(),
-        }),
-        "body" => {
-            let bytes = bytes()?;
-            EntryKind::Body {
-                len: line.len.unwrap_or(bytes.len() as u32),
-                bytes,
-                masked: line.masked,
-            }
-        }
-        "trailers" => EntryKind::Trailers(line.headers.unwrap_or_default()),
-        "note" => EntryKind::Note {
-            code: line.code.ok_or_else(|| need("code"))?,
-            text: line.text.map(Into::into).unwrap_or_default(),
-        },
-        "end" => {
-            let name = line.cause.as_deref().ok_or_else(|| need("cause"))?;
-            let cause =
-                EndCause::from_name(name).ok_or_else(|| format!("unknown cause {name:?}"))?;
-            EntryKind::End { cause, detail: line.text.map(Into::into).unwrap_or_default() }
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(Entry { exchange: line.x, at: line.at.map(micros), kind: what }))
+    line.entry(store)
 }
 
 #[cfg(test)]

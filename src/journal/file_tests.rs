@@ -80,11 +80,42 @@ fn a_torn_last_line_is_reported() {
 }
 
 #[test]
-fn a_damaged_line_inside_is_named() {
+fn damaged_lines_are_skipped_and_listed() {
     let mut file = header("0.1.0", "").into_bytes();
+    encode(&body(b"one"), &mut file);
     file.extend_from_slice(b"{\"type\":\"end\",\"x\":0}\n");
-    let e = read(&file[..]).unwrap_err().to_string();
-    assert_eq!(e, "line 2: a end entry without \"cause\"");
+    file.extend_from_slice(b"\xff\xfe\n");
+    file.extend_from_slice(&[0; 512]);
+    encode(&body(b"two"), &mut file);
+    file.extend_from_slice(&[0; 512]);
+    let session = read(&file[..]).unwrap();
+    assert_eq!(session.entries, [body(b"one"), body(b"two")]);
+    let lines: Vec<_> = session.damaged.iter().map(|d| (d.line, d.entries)).collect();
+    assert_eq!(lines, [(3, 1), (4, 1), (5, 1)]);
+    assert!(session.damaged[0].why.contains("cause"), "{:?}", session.damaged);
+    assert!(session.torn.is_some());
+}
+
+#[test]
+fn sessions_one_after_the_other_are_read_as_one() {
+    let mut file = Vec::new();
+    for _ in 0..2 {
+        file.extend(header("0.1.0", "").into_bytes());
+        encode(&body(b"x"), &mut file);
+    }
+    let session = read(&file[..]).unwrap();
+    let exchanges: Vec<_> = session.entries.iter().map(|e| e.exchange).collect();
+    assert_eq!((session.sessions, &exchanges[..]), (2, &[3, 7][..]));
+}
+
+#[test]
+fn a_line_is_written_as_ever() {
+    let mut out = Vec::new();
+    encode(&body(b"data: x\n\n"), &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"type\":\"body\",\"x\":3,\"at\":1.234567,\"len\":9,\"text\":\"data: x\\n\\n\"}\n"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::har;
+use crate::journal::file::Damage;
 use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Micros, Secrets, Span, file};
 use crate::transport::request::{mask_header, mask_recorded};
 
@@ -106,18 +107,27 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
             created: session.header.created,
             program: session.header.version,
         };
-        if let Some(torn) = session.torn {
-            recording
-                .warnings
-                .push(format!("{torn}; the program that wrote it was interrupted there"));
-        }
+        let torn = session
+            .torn
+            .map(|torn| format!("{torn}; the program that wrote it was interrupted there"));
+        recording.warnings.extend(torn.clone());
         for entry in &mut recording.entries {
             if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
                 r.dialect.clone_from(dialect);
             }
         }
+        if session.sessions > 1 {
+            recording.warnings.push(format!(
+                "{} sessions stand in this file one after the other; their exchanges are numbered on",
+                session.sessions
+            ));
+        }
+        if !session.damaged.is_empty() {
+            recording.warnings.push(damage(&session.damaged));
+            note_damage(&mut recording.entries, &session.damaged);
+        }
         mask_written_by_hand(&mut recording.entries);
-        close(&mut recording.entries, recording.warnings.first());
+        close(&mut recording.entries, torn.as_ref());
         return Ok(recording);
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");
@@ -141,6 +151,37 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
     }
     recording.entries.extend(bare.finish(None));
     Ok(recording)
+}
+
+/// Says which lines of a session could not be read.
+fn damage(damaged: &[Damage]) -> String {
+    const SHOWN: usize = 10;
+    let lines: Vec<_> = damaged.iter().take(SHOWN).map(|d| d.line.to_string()).collect();
+    let more = match damaged.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let noun = if damaged.len() == 1 { "line" } else { "lines" };
+    let why = damaged.first().map_or("", |d| &d.why);
+    format!("{noun} {}{more} could not be read and were skipped ({why})", lines.join(", "))
+}
+
+/// Notes the damage in the exchanges that it lies in.
+fn note_damage(entries: &mut Vec<Entry>, damaged: &[Damage]) {
+    // From the end, so that places before stay true; damage at one place is one note.
+    let places: Vec<&[Damage]> = damaged.chunk_by(|a, b| a.entries == b.entries).collect();
+    for lines in places.into_iter().rev() {
+        let place = lines[0].entries.min(entries.len());
+        let before = place.checked_sub(1).and_then(|i| entries.get(i));
+        let is_over = before.is_some_and(|e| matches!(e.kind, EntryKind::End { .. }));
+        let after = entries.get(place);
+        let Some(near) = before.filter(|_| !is_over || after.is_none()).or(after) else { continue };
+        let kind = EntryKind::Note { code: "session-damaged".into(), text: damage(lines) };
+        let note = Entry { exchange: near.exchange, at: near.at, kind };
+        // Nothing follows an end.
+        let place = if is_over && after.is_none() { place - 1 } else { place };
+        entries.insert(place, note);
+    }
 }
 
 /// Masks credentials that a person or another program wrote into a session: this program writes none.
@@ -416,6 +457,40 @@ mod tests {
         assert!(r.entries.iter().all(|e| e.at.is_none()));
         assert_eq!(kinds(&read(&b""[..], "x", &told).unwrap().entries), ["bare", "end"]);
         assert_eq!(kinds(&read(&b"HTT"[..], "x", &told).unwrap().entries), ["bare", "body", "end"]);
+    }
+
+    #[test]
+    fn damage_in_a_session_is_noted_where_it_lies() {
+        let mut bytes = file::header("0", "").into_bytes();
+        for x in 0..2 {
+            let head = Head { status: 200, ..Head::default() };
+            file::encode(
+                &Entry { exchange: x, at: Some(9), kind: EntryKind::Head(head) },
+                &mut bytes,
+            );
+            bytes.extend_from_slice(b"{odd\n{odd\n");
+            let kind = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+            file::encode(&Entry { exchange: x, at: Some(10), kind }, &mut bytes);
+            bytes.extend_from_slice(if x == 1 { b"{odd\n" } else { b"" });
+        }
+        let r = read(&bytes[..], "x", &Told::default()).unwrap();
+        let notes: Vec<_> = r
+            .entries
+            .iter()
+            .enumerate()
+            .filter_map(|(i, e)| match &e.kind {
+                EntryKind::Note { code, text } => {
+                    Some((i, e.exchange, code.as_str(), text.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let [a, b, c] = notes[..] else { panic!("{notes:?}") };
+        assert_eq!((a.0, a.1, b.1, c.1), (1, 0, 1, 1));
+        assert!([a, b, c].iter().all(|n| n.2 == "session-damaged"), "{notes:?}");
+        assert!(a.3.contains("lines 3, 4") && b.3.contains("lines 7, 8"), "{notes:?}");
+        assert!(matches!(r.entries.last().unwrap().kind, EntryKind::End { .. }));
+        assert!(r.warnings[0].contains("3, 4, 7, 8, 10"), "{:?}", r.warnings);
     }
 
     #[test]
