@@ -16,8 +16,8 @@ mod galloping;
 mod grouping;
 mod lookup;
 mod metrics;
+pub mod outcomes;
 mod shape;
-pub mod tally;
 mod think;
 mod verdict;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::text::Palette;
 use crate::inspect::compare::Comparison;
-use crate::inspect::tally::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
+use crate::inspect::outcomes::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
 use crate::inspect::{Outcome, Severity};
 use crate::journal::ExchangeId;
 use crate::rule::Code;

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use crate::action::{Draft, Keymap, Opened};
 use crate::inspect::compare::Comparison;
-use crate::inspect::tally::Tally;
+use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Options};
 use crate::journal::{ExchangeId, Request};
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use sselens::inspect::tally::wilson;
+use sselens::inspect::outcomes::wilson;
 
 use crate::support::program::{lines, program, run};
 

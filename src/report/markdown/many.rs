@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::{KeyVariable, code, exchange, in_cell, is_comparison, prose};
 use crate::inspect::compare::{Expect, compare};
-use crate::inspect::tally::{Threshold, Tries, share};
+use crate::inspect::outcomes::{Threshold, Tries, share};
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
 use crate::report::Pairs;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::super::har::Origin;
 use super::many::{interval, sentence, who, worst};
 use super::{KeyVariable, code, in_cell, origin_of};
-use crate::inspect::tally::Tally;
+use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
 use crate::text::{count, group};

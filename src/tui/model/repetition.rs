@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Exchange, Model};
 use crate::action::{Draft, Effect};
 use crate::inspect::Reason;
-use crate::inspect::tally::{Case, Kind, Label, Tally, rate};
+use crate::inspect::outcomes::{Case, Kind, Label, Tally, rate};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::group;
 use crate::tui::Report;

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Command, Outcome, Screen, boxed, centered, pickers};
 use crate::action::{Action, Context};
 use crate::inspect::Outcome as Verdict;
-use crate::inspect::tally::{Case, share};
+use crate::inspect::outcomes::{Case, share};
 use crate::rule::Code;
 use crate::text::{Newlines, group, visible};
 use crate::tui::model::{Model, Subject};
