@@ -31,14 +31,14 @@ const EXAMPLES: &str = "\
 Examples:
   sselens                                    the screen, with the embedded lab selected: F5 sends
   sselens -p openai -m gpt-4.1-mini          the screen, with a provider of yours
-  curl -iN … | sselens -                     watch a stream that somebody else asked for
+  curl -iN … | sselens -                     watch a stream that another program asked for
   sselens send -p openai 'Say hello'         one request, a report on standard output
   sselens send -p lab -m lab/empty-stream    see what a fault looks like
   sselens send --curl @cmd.sh --save s.jsonl replay a failing call to the byte, and keep it
   sselens show body.sse -o ndjson            every frame, delta and finding of a recording
   sselens explain empty-stream               what a finding means, and who breaks on it
 
-Exit status: 0 nothing found, 1 a finding of --fail-on or graver, 2 usage or input, 130 interrupted.";
+Exit status: 0 nothing found, 1 a finding at or above --fail-on, 2 usage or input, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -47,17 +47,20 @@ pub(super) struct Global {
     /// The configuration file, instead of the usual place
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// Read variables from this file too. Without it, a `.env` in the working directory gives keys,
-    /// and nothing else
+    /// Read variables from this file too. Without it, a `.env` in the working directory provides keys
+    /// only
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) env_file: Option<PathBuf>,
-    /// Keep no session of the screen in the data directory
+    /// Do not save the screen's sessions in the data directory
     #[arg(long, global = true)]
     pub(super) no_autosave: bool,
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(super) color: Color,
-    /// Say nothing on standard error but errors
+    /// Write the program's own log to FILE; keys are masked in it
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) log: Option<PathBuf>,
+    /// Print only errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
 }
@@ -70,7 +73,7 @@ pub(super) enum Color {
 }
 
 impl Global {
-    /// Tells something on standard error, unless asked to be quiet.
+    /// Prints a message on standard error, unless asked to be quiet.
     pub(super) fn say(&self, what: &str) {
         if !self.quiet {
             super::alarm(what);
@@ -107,11 +110,11 @@ pub(super) struct Ui {
 pub(super) enum Command {
     /// Send one request, without the screen
     Send(Send),
-    /// Send one request to two providers at once, or take two recordings, and tell what differs
+    /// Send one request to two providers at once, or open two recordings, and show what differs
     Compare(Compare),
-    /// Analyse a recording, without the screen
+    /// Analyze a recording, without the screen
     Show(Show),
-    /// Give a recording in another form
+    /// Convert a recording
     Export(Export),
     /// Record what another program sends and receives, without changing it
     Tap(Tap),
@@ -119,18 +122,18 @@ pub(super) enum Command {
     Replay(Replay),
     /// Run the embedded provider for your own clients
     Lab(Lab),
-    /// What a finding means, who breaks on it, and what to do
+    /// Explain a finding: what it is, who breaks on it, and how to fix it
     Explain(Explain),
-    /// The providers, and which of their keys are set
+    /// List the providers, and which of their keys are set
     Providers(Providers),
-    /// The configuration
+    /// Find, check or create the configuration
     Config(Config),
-    /// A completion script for a shell
+    /// Print a completion script for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// The manual page, as troff
+    /// Print the manual page (troff)
     Man,
 }
 
@@ -144,7 +147,7 @@ pub(super) struct Request {
     /// The exact endpoint, instead of the provider's base URL and path (or the curl command's)
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// How the endpoint speaks; `auto` recognizes it from the bytes
+    /// The dialect of the endpoint; `auto` detects it from the bytes
     #[arg(long, value_name = "NAME")]
     pub(super) dialect: Option<String>,
     /// The model
@@ -159,31 +162,31 @@ pub(super) struct Request {
     /// A system prompt
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl"])]
     pub(super) system: Option<String>,
-    /// A further header, `Name: value`; replaces one of the same name
+    /// Add a header, `Name: value`; replaces one of the same name
     #[arg(short = 'H', long = "header", value_name = "K: V")]
     pub(super) headers: Vec<String>,
-    /// The HTTP method (POST)
+    /// The HTTP method (default POST)
     #[arg(long, value_name = "M")]
     pub(super) method: Option<String>,
-    /// Seconds until the connection must stand; 0 for ever
+    /// Seconds allowed for connecting; 0 for no limit
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(super) connect_timeout: Option<f64>,
-    /// Seconds that may pass without a byte; 0 for ever
+    /// Seconds allowed without a byte; 0 for no limit
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(super) idle_timeout: Option<f64>,
-    /// Seconds for the whole exchange; 0 for ever
+    /// Seconds allowed for the whole exchange; 0 for no limit
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(super) total_timeout: Option<f64>,
-    /// Bytes of body after which the exchange is stopped; 0 for no bound
+    /// Stop after this many bytes of body (268435456, which is 256 MiB); 0 lifts the bound
     #[arg(long, value_name = "BYTES")]
     pub(super) max_body: Option<u64>,
-    /// Do not verify TLS certificates: anybody on the way can read and change everything
+    /// Do not verify TLS certificates: anyone in between can read and change everything
     #[arg(long)]
     pub(super) insecure: bool,
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,
-    /// Go through this proxy; without it HTTPS_PROXY and its like hold, but never for this machine
+    /// Use this proxy; by default HTTPS_PROXY and the like apply, except for this machine
     #[arg(long, value_name = "URL")]
     pub(super) proxy: Option<String>,
     /// Speak HTTP/1.1 only
@@ -207,10 +210,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Lab")]
 pub(super) struct LabOptions {
-    /// The lab's speed: 2 is half as fast, 0 is at once
+    /// The lab's pace: 2 is half as fast, 0 sends everything at once
     #[arg(long, value_name = "FACTOR", value_parser = seconds)]
     pub(super) pace: Option<f64>,
-    /// The lab's randomness: the same number, the same bytes
+    /// The lab's random seed: the same number gives the same bytes
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
 }
@@ -226,11 +229,11 @@ impl LabOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Repetition")]
 pub(super) struct Repeat {
-    /// Send it N times, and count what became of them
+    /// Send it N times, and count the outcomes
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) repeat: u64,
-    /// How many are under way at the same time
+    /// How many run at the same time
     #[arg(long, value_name = "K", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(super) parallel: u64,
@@ -238,7 +241,7 @@ pub(super) struct Repeat {
     /// (k is 1024, M 1024 times that)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size)]
     pub(super) sizes: Vec<u64>,
-    /// Find the size from which on it fails, by halving, with --repeat tries at each step
+    /// Find the size above which it fails, by bisection, with --repeat tries at each step
     #[arg(long, requires = "sizes")]
     pub(super) bisect: bool,
 }
@@ -270,7 +273,7 @@ pub(super) struct Output {
     /// text: a report; ndjson: a line for each thing that happens; json: one summary; raw: the body
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Format,
-    /// Write raw bytes to a terminal all the same
+    /// Write raw bytes even to a terminal
     #[arg(long)]
     pub(super) force: bool,
     /// The severity from which the exit status is 1
@@ -330,8 +333,7 @@ pub(super) struct Send {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A and B are tried in this order: an address (with ://), a provider's name, NAME:MODEL, a recording
-(FILE, or FILE#N for one of its exchanges). A is the call that is nearer to the model, B the one
-that goes through the gateway.
+(FILE, or FILE#N for one of its exchanges). A is the direct call, B the one through the gateway.
 
   sselens compare openai litellm 'Say hello'
   sselens compare lab:lab/reasoning-delta http://localhost:4000/v1/chat/completions -m m
@@ -346,10 +348,10 @@ pub(super) struct Compare {
     /// The user's message; `-` reads standard input
     #[arg(value_name = "PROMPT")]
     pub(super) prompt: Option<String>,
-    /// Both should be the same stream: whatever differs is told
+    /// Both should be the same stream: report every difference
     #[arg(long, conflicts_with = "different")]
     pub(super) same: bool,
-    /// Two models of their own: differing text is normal
+    /// Independent streams: differing text is normal
     #[arg(long)]
     pub(super) different: bool,
     #[command(flatten)]
@@ -370,7 +372,7 @@ pub(super) struct Show {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// What this client would have given its caller; `all` for a table of all of them
+    /// Show what this client would have returned; `all` for a table of all clients
     #[arg(long, value_name = "CLIENT")]
     pub(super) lens: Option<String>,
     #[command(flatten)]
@@ -383,7 +385,7 @@ pub(super) struct Show {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Bare bodies")]
 pub(super) struct Told {
-    /// How it speaks; `auto` recognizes it from the bytes
+    /// Its dialect; `auto` detects it from the bytes
     #[arg(long, value_name = "NAME")]
     pub(super) dialect: Option<String>,
     /// The response status
@@ -407,7 +409,7 @@ pub(super) struct Export {
     /// Which exchange, by its number; needed where there are several
     #[arg(long, value_name = "N")]
     pub(super) exchange: Option<u32>,
-    /// Write raw bytes to a terminal all the same
+    /// Write raw bytes even to a terminal
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
@@ -561,7 +563,7 @@ The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `si
 keys are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your \
 configuration; the line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
 pub(super) struct Providers {
-    /// All about this one
+    /// Show everything about this provider
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Write JSON lines instead of a table
@@ -580,12 +582,12 @@ pub(super) struct Config {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Where your configuration file is looked for
+    /// Print where the configuration file is looked for
     Path,
-    /// Check it, and tell what is wrong with file and line
+    /// Check it, and report mistakes with file and line
     Check,
-    /// Its JSON Schema, for editors
+    /// Print its JSON Schema, for editors
     Schema,
-    /// Write a commented one, unless there is one already
+    /// Create a commented one, unless there is one already
     Init,
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::args::{Compare, Format, Global, Request, Told};
 use super::output::Printer;
 use super::progress::Progress;
-use super::repeat::{Answers, Repetition, Side};
-use super::runner::{Over, Round, Runner};
+use super::repeat::{Answers, Repeat, Side};
+use super::runner::{Once, Runner};
 use super::{Exit, Failure, input, request, secrets};
 use crate::config::Config;
 use crate::dialect::Dialect;
@@ -204,23 +204,18 @@ fn live(
     let mut progress = Progress::new(global, args.output.output);
     let save = args.save.as_deref();
     if args.repeat.is_many() {
-        let repetition =
-            Repetition::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
+        let repeat = Repeat::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
         let pairs = report::Pairs::default();
         let (findings, lines) = (Vec::new(), Vec::new());
         let mut pairs = Pairs { global, args, pairs, findings, lines };
-        return repetition.run(printer, progress, &mut pairs);
+        return repeat.run(printer, progress, &mut pairs);
     }
-    let mut runner = Runner::start(save)?;
-    let mut answers = Vec::new();
-    let once = [Round { requests, tag: () }];
-    let result = runner.run(once, 1, &mut printer, &mut progress, |_, _, (), over| {
-        answers = over.iter().map(Over::last).collect();
-        Ok(())
-    });
+    let mut runner = Runner::start(save, config)?;
+    let mut once = Once::of(requests);
+    let result = runner.run(&mut once, &mut printer, &mut progress);
     let ended = runner.close();
     result?;
-    let exit = match answers[..] {
+    let exit = match once.answers[..] {
         [a, b] => told(global, args, &printer, [a, b])?,
         _ => printer.exit(),
     };

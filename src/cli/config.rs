@@ -9,7 +9,7 @@ use crate::config::{Environment, path, schema, starter};
 pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
     let mut out = std::io::stdout();
     let file = path(global.config.as_deref(), &Environment::of_process()).ok_or_else(|| {
-        "this system has no place for configurations; give one with --config".to_owned()
+        "this system has no folder for configurations; name a file with --config".to_owned()
     });
     match args.command {
         ConfigCommand::Path => writeln!(out, "{}", file?.display())?,
@@ -17,12 +17,9 @@ pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
             let config = super::load(global)?;
             crate::action::Keymap::new(&config.keys).map_err(|e| e.to_string())?;
             let file = file?;
-            let what = if file.exists() {
-                "is right"
-            } else {
-                "does not exist; the built-in configuration holds"
-            };
-            writeln!(out, "{} {what}: {} providers", file.display(), config.providers.len())?;
+            let what =
+                if file.exists() { "OK" } else { "not found; the built-in configuration applies" };
+            writeln!(out, "{}: {what} ({} providers)", file.display(), config.providers.len())?;
         }
         ConfigCommand::Schema => {
             let schema = serde_json::to_string_pretty(&schema()).unwrap_or_default();
@@ -38,7 +35,7 @@ pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
             new.and_then(|mut f| f.write_all(starter().as_bytes())).map_err(|e| {
                 match e.kind() {
                     std::io::ErrorKind::AlreadyExists => {
-                        format!("{} is there already; it was left as it is", file.display())
+                        format!("{} exists already; it was left as it is", file.display())
                     }
                     _ => format!("{}: {e}", file.display()),
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{Export, ExportFormat, Global};
 use super::{Exit, Failure, input, output};
 use crate::inspect::Inspection;
-use crate::inspect::tally::{Case, Label, Tally};
+use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::journal::ExchangeId;
 use crate::replay;
 use crate::report::{self, Ndjson, Origin};

@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod input;
 mod lab;
+mod log;
 mod output;
 mod progress;
 mod providers;
@@ -52,16 +53,23 @@ enum Exit {
     Child(u8),
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The process's exit status.
+    fn code(self) -> u8 {
+        match self {
             Exit::Ok => 0,
             Exit::Found => 1,
             Exit::Usage => 2,
             Exit::Panicked => 101,
             Exit::Signal(n) => 128 + n,
             Exit::Child(n) => n,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
     }
 }
 
@@ -70,7 +78,7 @@ impl From<Exit> for ExitCode {
 enum Failure {
     /// Status 2, with a sentence.
     Usage(String),
-    /// Nobody reads standard output any more: end quietly.
+    /// Standard output was closed: end quietly.
     Closed,
 }
 
@@ -95,9 +103,10 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Tells what went wrong on standard error, however quiet it is to be.
+/// Prints what went wrong on standard error, even where it is to be quiet.
 fn alarm(what: &str) {
     let what = secrets::masked(what);
+    tracing::warn!("{what}");
     let what = crate::text::visible(&what, crate::text::Newlines::Keep);
     // Nobody may be listening; that is no failure.
     let _ = writeln!(std::io::stderr(), "sselens: {what}");
@@ -170,6 +179,20 @@ pub fn main() -> ExitCode {
 
 fn run(program: Program) -> Result<Exit, Failure> {
     let global = &program.global;
+    if let Some(path) = &global.log {
+        log::begin(path)?;
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let result = command(&program);
+    match &result {
+        Ok(exit) => tracing::info!(?exit, "ended"),
+        Err(failure) => tracing::error!(?failure, "ended"),
+    }
+    result
+}
+
+fn command(program: &Program) -> Result<Exit, Failure> {
+    let global = &program.global;
     match &program.command {
         None => ui::run(global, &program.ui),
         Some(Command::Send(args)) => send::run(global, args),
@@ -197,7 +220,7 @@ fn run(program: Program) -> Result<Exit, Failure> {
     }
 }
 
-/// Reads the configuration, and tells on standard error where keys came from.
+/// Reads the configuration, and notes on standard error where keys came from.
 fn load(global: &Global) -> Result<Config, Failure> {
     let sources = Sources {
         config: global.config.clone(),
@@ -205,6 +228,7 @@ fn load(global: &Global) -> Result<Config, Failure> {
         environment: Environment::of_process(),
     };
     let config = Config::load(sources).map_err(|e| Failure::Usage(e.to_string()))?;
+    tracing::debug!(providers = config.providers.len(), notes = ?config.notes, "configured");
     for note in &config.notes {
         global.say(note);
     }

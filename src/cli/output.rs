@@ -8,7 +8,7 @@ use super::args::{Format, Global, Output};
 use super::{Exit, Failure};
 use crate::client_sim::Client;
 use crate::config::Config;
-use crate::inspect::tally::{Case, Label, Tally};
+use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::inspect::{Inspection, Options, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::report::{self, Findings, Ndjson, Palette};
@@ -30,6 +30,8 @@ pub(super) struct Printer {
     out: io::Stdout,
     /// What is odd about a request was told before it was sent.
     warned: bool,
+    /// A signal came: what is not printed yet stays so, but for how each exchange ended.
+    stopped: bool,
     /// The clients whose view of each exchange is shown too.
     clients: Option<Vec<&'static Client>>,
 }
@@ -83,7 +85,13 @@ impl Printer {
             out: io::stdout(),
             clients: None,
             warned: false,
+            stopped: false,
         })
+    }
+
+    /// Prints no more than how the exchanges end.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// The same, without what was told on standard error already.
@@ -128,6 +136,9 @@ impl Printer {
         now.push(entry);
         let over = matches!(entry.kind, EntryKind::End { .. });
         match self.format {
+            Format::Ndjson | Format::Raw if self.stopped && !over => {
+                lines.follow(entry, now, &mut io::sink())?;
+            }
             Format::Ndjson => lines.follow(entry, now, &mut self.out)?,
             Format::Raw => {
                 if let EntryKind::Body { bytes, .. } = &entry.kind {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{Format, Global};
 use crate::inspect::Inspection;
-use crate::inspect::tally::rate;
+use crate::inspect::outcomes::rate;
 use crate::text;
 
 /// The shortest time between two lines of many exchanges, in microseconds.

@@ -91,7 +91,7 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
     for p in shown {
         let new = match (p.origin, group(config, p)) {
             (Origin::User, _) => "Your own",
-            (Origin::LiteLlm, _) => "From your LiteLLM configuration, asked directly",
+            (Origin::LiteLlm, _) => "From your LiteLLM configuration, called directly",
             (Origin::BuiltIn, 0) => "Built in, with a key",
             (Origin::BuiltIn, 1) => "Built in, no key needed",
             (Origin::BuiltIn, _) => "Built in, waiting for a variable",
@@ -111,7 +111,7 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
         let url = visible(&url, Newlines::Show);
         out.push_str(&format!("{line}\n    {url}{}\n", from(p)));
     }
-    out.push_str("\n* is asked where no -p is given; `sselens providers NAME` tells more\n");
+    out.push_str("\n* is the default; `sselens providers NAME` shows more\n");
     out
 }
 

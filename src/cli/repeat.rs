@@ -1,6 +1,5 @@
 //! `--repeat`, `--parallel`, `--sizes`, `--bisect`: many exchanges, counted.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,10 +7,10 @@ use std::path::Path;
 use super::args::{self, Format, Global};
 use super::output::Printer;
 use super::progress::Progress;
-use super::runner::{Round, Runner};
-use super::{Exit, Failure, secrets};
+use super::runner::{Over, Runner, Work};
+use super::{Exit, Failure, runner, secrets};
 use crate::config::Config;
-use crate::inspect::tally::{Case, Label, Tally, Threshold, Tries, bracket};
+use crate::inspect::outcomes::{Case, Label, Plan, Repetition, Round, Search, Tally};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::ExchangeId;
 use crate::report;
@@ -19,9 +18,6 @@ use crate::text;
 use crate::transport::Draft;
 use crate::transport::pad;
 use crate::transport::request::{Outgoing, Transport, resolve};
-
-/// How near a threshold is looked for: so many bytes, or one in a hundred of it.
-const NEAR: u64 = 64;
 
 /// One request of each round.
 pub(super) struct Side {
@@ -34,6 +30,7 @@ pub(super) struct Side {
 }
 
 /// A round's requests at one size, and what they count as.
+#[derive(Clone)]
 struct Stage {
     /// The size that was meant, where sizes are compared.
     size: Option<u64>,
@@ -43,12 +40,12 @@ struct Stage {
 
 /// What else is made of the rounds than a tally.
 pub(super) trait Answers {
-    /// Takes in a round's answers; tells whether they fail for what it found.
+    /// Takes in a round's answers; returns whether they fail for what it found.
     fn take(&mut self, _: &[ExchangeId], _: &[Inspection]) -> Result<bool, Failure> {
         Ok(false)
     }
 
-    /// Writes what stands before the tally, and gives the exit status for it.
+    /// Writes what stands before the tally, and returns the exit status for it.
     fn write(&self, _: &mut Vec<u8>) -> Result<Exit, Failure> {
         Ok(Exit::Ok)
     }
@@ -57,8 +54,8 @@ pub(super) trait Answers {
 /// Nothing else.
 impl Answers for () {}
 
-/// Many exchanges.
-pub(super) struct Repetition<'a> {
+/// The command's part of a repetition: it makes requests of rounds, and cases of answers.
+pub(super) struct Repeat<'a> {
     global: &'a Global,
     plan: &'a args::Repeat,
     output: &'a args::Output,
@@ -66,14 +63,18 @@ pub(super) struct Repetition<'a> {
     config: &'a Config,
     lab: Option<SocketAddr>,
     sides: Vec<Side>,
-    tally: Tally,
-    /// What became of each size.
-    tries: BTreeMap<u64, Tries>,
-    /// How many were cut short by a signal: what would have become of them nobody knows.
-    cut: u64,
 }
 
-impl<'a> Repetition<'a> {
+/// A repetition under way.
+struct Running<'a> {
+    of: &'a Repeat<'a>,
+    answers: &'a mut dyn Answers,
+    stages: Vec<Stage>,
+    repetition: Repetition,
+    tally: Tally,
+}
+
+impl<'a> Repeat<'a> {
     /// Checks what is to be done.
     pub(super) fn new(
         global: &'a Global,
@@ -89,29 +90,44 @@ impl<'a> Repetition<'a> {
                        `sselens export FILE --to raw --exchange N`";
             return Err(Failure::Usage(why.into()));
         }
-        let (tally, tries) = (Tally::default(), BTreeMap::new());
-        Ok(Self { global, plan, output, save, config, lab, sides, tally, tries, cut: 0 })
+        Ok(Self { global, plan, output, save, config, lab, sides })
     }
 
     /// Sends them, and writes what they come to.
     pub(super) fn run(
-        mut self,
+        self,
         mut printer: Printer,
         mut progress: Progress,
         answers: &mut dyn Answers,
     ) -> Result<Exit, Failure> {
         // All that can be wrong with a request is known before the first is sent.
-        let stages = self.stages()?;
-        let mut runner = Runner::start(self.save)?;
-        let result = self
-            .rounds(&stages, &mut runner, &mut printer, &mut progress, answers)
-            .and_then(|()| self.bisect(&mut runner, &mut printer, &mut progress, answers));
+        let sizes = self.sizes();
+        let mut stages = Vec::new();
+        match sizes.is_empty() {
+            true => stages.push(self.stage(None)?),
+            false => {
+                for size in &sizes {
+                    stages.push(self.stage(Some(*size))?);
+                }
+            }
+        }
+        let repetition = Repetition::new(Plan {
+            times: self.plan.repeat,
+            parallel: self.plan.parallel,
+            sizes,
+            bisect_from: self.plan.bisect.then(|| self.least()),
+        });
+        let mut runner = Runner::start(self.save, self.config)?;
+        progress.expect(repetition.expected(), runner.now());
+        let mut running =
+            Running { of: &self, answers, stages, repetition, tally: Tally::default() };
+        let result = runner.run(&mut running, &mut printer, &mut progress);
         let stopped = runner.is_stopped();
         let ended = runner.close();
-        let threshold = result?;
+        result?;
         let mut out = Vec::new();
-        let found = answers.write(&mut out)?;
-        self.write(threshold.as_ref(), stopped, &mut out)?;
+        let found = running.answers.write(&mut out)?;
+        running.write(stopped, &mut out)?;
         let mut stdout = std::io::stdout();
         stdout.write_all(&out)?;
         stdout.flush()?;
@@ -124,10 +140,8 @@ impl<'a> Repetition<'a> {
         self.sides.iter().map(|s| s.draft.body.len() as u64).min().unwrap_or(0)
     }
 
-    fn stages(&self) -> Result<Vec<Stage>, Failure> {
-        if self.plan.sizes.is_empty() {
-            return Ok(vec![self.stage(None)?]);
-        }
+    /// The sizes asked for, none smaller than the request.
+    fn sizes(&self) -> Vec<u64> {
         let least = self.least();
         let mut sizes = self.plan.sizes.clone();
         for size in sizes.iter_mut().filter(|size| **size < least) {
@@ -139,7 +153,7 @@ impl<'a> Repetition<'a> {
         }
         sizes.sort_unstable();
         sizes.dedup();
-        sizes.into_iter().map(|size| self.stage(Some(size))).collect()
+        sizes
     }
 
     fn stage(&self, size: Option<u64>) -> Result<Stage, Failure> {
@@ -164,98 +178,92 @@ impl<'a> Repetition<'a> {
         }
         Ok(stage)
     }
+}
 
-    /// Sends each stage as often as asked. The sizes take turns, so that a provider's bad minute
-    /// does not count as one size's fault.
-    fn rounds(
+impl Work for Running<'_> {
+    type Tag = Round;
+
+    fn next(
         &mut self,
-        stages: &[Stage],
-        runner: &mut Runner,
-        printer: &mut Printer,
         progress: &mut Progress,
-        answers: &mut dyn Answers,
-    ) -> Result<(), Failure> {
-        let n = self.plan.repeat * stages.len() as u64;
-        progress.expect(n, runner.now());
-        let rounds = (0..self.plan.repeat)
-            .flat_map(|_| stages)
-            .map(|stage| Round { requests: stage.requests.clone(), tag: stage });
-        let parallel = usize::try_from(self.plan.parallel).unwrap_or(1);
-        let (tally, tries, cut) = (&mut self.tally, &mut self.tries, &mut self.cut);
-        runner.run(rounds, parallel, printer, progress, |printer, progress, stage, over| {
-            let last: Vec<ExchangeId> = over.iter().map(|o| o.last()).collect();
-            let mut seen = Vec::new();
-            for x in over.iter().flat_map(|o| o.all()) {
-                let inspection = printer.withdraw(x);
-                if last.contains(&x) {
-                    seen.extend(inspection);
+        now: u64,
+    ) -> Result<Option<runner::Round<Round>>, Failure> {
+        let Some(round) = self.repetition.next() else {
+            match self.repetition.search() {
+                Some(Search::NothingFails) => {
+                    self.of
+                        .global
+                        .say("nothing failed at any size: there is no threshold to look for");
                 }
+                Some(Search::AllFail) => {
+                    self.of
+                        .global
+                        .say("the request fails without any padding, too: it is not its size");
+                }
+                _ => {}
             }
-            if seen.iter().any(|i| i.reason() == Some(Reason::Cancelled)) {
-                *cut += 1;
-                return Ok(());
-            }
-            let mut failed = answers.take(&last, &seen)?;
-            for ((seen, x), label) in seen.iter().zip(&last).zip(&stage.labels) {
-                let case = Case::of(seen);
-                failed |= case.outcome == Outcome::Failed;
-                tally.add(label, *x, case);
-            }
-            if failed {
-                progress.failed();
-            }
-            if let Some(size) = stage.size {
-                let tries = tries.entry(size).or_default();
-                tries.n += 1;
-                tries.failed += u64::from(failed);
-            }
-            Ok(())
-        })
-    }
-
-    /// Halves what lies between a size at which nothing failed and one at which something did.
-    fn bisect(
-        &mut self,
-        runner: &mut Runner,
-        printer: &mut Printer,
-        progress: &mut Progress,
-        answers: &mut dyn Answers,
-    ) -> Result<Option<Threshold>, Failure> {
-        if !self.plan.bisect {
             return Ok(None);
-        }
-        for size in self.tries.keys() {
-            self.tell(*size);
-        }
-        loop {
-            if runner.is_stopped() {
-                return Ok(None);
+        };
+        let known = self.stages.iter().position(|stage| stage.size == round.size);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                // Only halving brings a new size.
+                progress.expect(self.repetition.expected(), now);
+                self.stages.push(self.of.stage(round.size)?);
+                self.stages.len() - 1
             }
-            let (good, bad) = bracket(&self.tries);
-            let Some(bad) = bad else {
-                self.global.say("nothing failed at any size: there is no threshold to look for");
-                return Ok(None);
-            };
-            let next = match good {
-                Some(good) => middle(good, bad),
-                None => Some(self.least()).filter(|least| !self.tries.contains_key(least)),
-            };
-            let Some(next) = next else {
-                if good.is_none() {
-                    let why = "the request fails without any padding, too: it is not its size";
-                    self.global.say(why);
-                }
-                return Ok(Threshold::of(&self.tries));
-            };
-            let stage = self.stage(Some(next))?;
-            self.rounds(&[stage], runner, printer, progress, answers)?;
-            self.tell(next);
-        }
+        };
+        Ok(Some((self.stages[at].requests.clone(), round)))
     }
 
+    fn over(
+        &mut self,
+        printer: &mut Printer,
+        progress: &mut Progress,
+        round: Round,
+        over: Vec<Over>,
+    ) -> Result<(), Failure> {
+        let last: Vec<ExchangeId> = over.iter().map(Over::last).collect();
+        let mut seen = Vec::new();
+        for x in over.iter().flat_map(Over::all) {
+            let inspection = printer.withdraw(x);
+            if last.contains(&x) {
+                seen.extend(inspection);
+            }
+        }
+        if seen.iter().any(|i| i.reason() == Some(Reason::Cancelled)) {
+            self.repetition.over(round, None);
+            return Ok(());
+        }
+        let mut failed = self.answers.take(&last, &seen)?;
+        let stage = self.stages.iter().find(|stage| stage.size == round.size);
+        let labels = stage.map_or(&[][..], |stage| &stage.labels);
+        for ((seen, x), label) in seen.iter().zip(&last).zip(labels) {
+            let case = Case::of(seen);
+            failed |= case.outcome == Outcome::Failed;
+            self.tally.add(label, *x, case);
+        }
+        if failed {
+            progress.failed();
+        }
+        self.repetition.over(round, Some(failed));
+        if self.of.plan.bisect && self.repetition.stage_is_over() {
+            self.repetition.stage().for_each(|size| self.tell(size));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        self.repetition.stop();
+    }
+}
+
+impl Running<'_> {
+    /// Says how a size did.
     fn tell(&self, size: u64) {
-        let Some(tries) = self.tries.get(&size) else { return };
-        self.global.say(&format!(
+        let Some(tries) = self.repetition.tries().get(&size) else { return };
+        self.of.global.say(&format!(
             "{}: {} of {} failed",
             text::count(size, "byte"),
             text::group(tries.failed),
@@ -263,13 +271,12 @@ impl<'a> Repetition<'a> {
         ));
     }
 
-    fn write(
-        &self,
-        threshold: Option<&Threshold>,
-        stopped: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        if self.output.output != Format::Text {
+    fn write(&self, stopped: bool, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let threshold = match self.repetition.search() {
+            Some(Search::Found(threshold)) if !stopped => Some(threshold),
+            _ => None,
+        };
+        if self.of.output.output != Format::Text {
             for line in
                 threshold.map(report::threshold).into_iter().chain([report::tally(&self.tally)])
             {
@@ -278,51 +285,19 @@ impl<'a> Repetition<'a> {
             }
             return Ok(());
         }
-        let palette = self.global.palette();
-        let session = self.save.map(|p| p.display().to_string());
+        let palette = self.of.global.palette();
+        let session = self.of.save.map(|p| p.display().to_string());
         report::tally_text(&self.tally, session.as_deref(), palette, out)?;
         if let Some(threshold) = threshold {
             report::threshold_text(threshold, palette, out)?;
         }
         if stopped {
-            let cut = match self.cut {
+            let cut = match self.repetition.cut() {
                 0 => String::new(),
                 n => format!("; {} cut short are not counted", text::group(n)),
             };
             writeln!(out, "\ninterrupted{cut}")?;
         }
         Ok(())
-    }
-}
-
-/// The size between two, unless they are near enough.
-fn middle(good: u64, bad: u64) -> Option<u64> {
-    let apart = bad.saturating_sub(good);
-    (apart > NEAR.max(bad / 100)).then_some(good + apart / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Halving against a known threshold ends at it, whatever was tried before.
-    #[test]
-    fn halving_ends_within_the_resolution() {
-        for threshold in [1_500, 50_000, 99_999] {
-            let mut tries: BTreeMap<u64, Tries> = BTreeMap::new();
-            let t = |tries: &mut BTreeMap<u64, Tries>, size| {
-                tries.insert(size, Tries { n: 5, failed: u64::from(size > threshold) });
-            };
-            for size in [1_024, 8_192, 100_000] {
-                t(&mut tries, size);
-            }
-            while let (Some(good), Some(bad)) = bracket(&tries) {
-                let Some(next) = middle(good, bad) else { break };
-                t(&mut tries, next);
-            }
-            let (Some(good), Some(bad)) = bracket(&tries) else { panic!("{tries:?}") };
-            assert!(good <= threshold && threshold < bad && bad - good <= 1_000, "{good} {bad}");
-            assert!(tries.len() < 20, "{tries:?}");
-        }
     }
 }

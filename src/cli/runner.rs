@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::pin::Pin;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::output::Printer;
 use super::progress::Progress;
 use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
-use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::config::Config;
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::storage::Recorder;
 use crate::transport::request::Outgoing;
-use crate::transport::{Clock, Engine, News};
+use crate::transport::{Backlog, Clock, Engine, News};
 
 /// How the sending ended.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,12 +61,65 @@ impl Over {
     }
 }
 
-/// What is sent at the same time, and what it is for.
-pub(super) struct Round<T> {
-    /// One request, or the two of a comparison.
-    pub requests: Vec<Outgoing>,
-    /// What it is for.
-    pub tag: T,
+/// The requests of a round, and what it is for.
+pub(super) type Round<T> = (Vec<Outgoing>, T);
+
+/// What a runner works through: rounds of one request, or of the two of a comparison.
+pub(super) trait Work {
+    /// What a round is for.
+    type Tag;
+
+    /// Returns the round that is to begin at `now`; `None` when none is to begin yet, or any more.
+    fn next(
+        &mut self,
+        progress: &mut Progress,
+        now: Micros,
+    ) -> Result<Option<Round<Self::Tag>>, Failure>;
+
+    /// All requests of a round are dealt with.
+    fn over(
+        &mut self,
+        printer: &mut Printer,
+        progress: &mut Progress,
+        tag: Self::Tag,
+        over: Vec<Over>,
+    ) -> Result<(), Failure>;
+
+    /// A signal came: nothing more is to begin.
+    fn stop(&mut self) {}
+}
+
+/// One round, sent once.
+pub(super) struct Once {
+    requests: Option<Vec<Outgoing>>,
+    /// The exchanges with the answers, in the order of the requests, when they are over.
+    pub answers: Vec<ExchangeId>,
+}
+
+impl Once {
+    /// These requests, at the same time.
+    pub(super) fn of(requests: Vec<Outgoing>) -> Self {
+        Self { requests: Some(requests), answers: Vec::new() }
+    }
+}
+
+impl Work for Once {
+    type Tag = ();
+
+    fn next(&mut self, _: &mut Progress, _: Micros) -> Result<Option<Round<()>>, Failure> {
+        Ok(self.requests.take().map(|requests| (requests, ())))
+    }
+
+    fn over(
+        &mut self,
+        _: &mut Printer,
+        _: &mut Progress,
+        (): (),
+        over: Vec<Over>,
+    ) -> Result<(), Failure> {
+        self.answers = over.iter().map(Over::last).collect();
+        Ok(())
+    }
 }
 
 /// A round under way.
@@ -90,13 +144,15 @@ pub(super) struct Runner {
     troubles: mpsc::UnboundedReceiver<String>,
     recorder: Option<Recorder>,
     runtime: tokio::runtime::Runtime,
-    stopped: Pin<Box<dyn Future<Output = Exit>>>,
+    stopped: oneshot::Receiver<Exit>,
+    /// What was read and is not printed yet.
+    backlog: Backlog,
     ended: Ended,
 }
 
 impl Runner {
     /// Starts the engine, and the recorder of a session that is to be kept in `save`.
-    pub(super) fn start(save: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn start(save: Option<&Path>, config: &Config) -> Result<Self, Failure> {
         let clock = Clock::start();
         let (news, heard) = mpsc::unbounded_channel();
         let (trouble, troubles) = mpsc::unbounded_channel();
@@ -119,20 +175,45 @@ impl Runner {
             }
             None => None,
         };
+        let backlog = Backlog::default();
         let write = recorder.as_ref().map(Recorder::writer);
+        let waiting = backlog.clone();
         let record = move |e: &Entry| {
+            waiting.add(e);
             if let Some(write) = &write {
                 write(e);
             }
         };
-        let engine = Engine::start(clock, 0, news, record).map_err(|e| e.to_string())?;
+        let most = config.limits.max_backlog;
+        backlog.bound(most - most / 4);
+        let mut backlogs = vec![backlog.clone()];
+        if let Some(recorder) = &recorder {
+            recorder.backlog().bound(most / 4);
+            backlogs.push(recorder.backlog());
+        }
+        let engine = Engine::start(clock, 0, news, record, backlogs).map_err(|e| e.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| e.to_string())?;
-        let stopped = Box::pin(signals::wait());
+        let stop = engine.stopper();
+        let still_runs = engine.stopper();
+        let flush = recorder.as_ref().map(Recorder::flusher);
+        let last = move || {
+            // What has arrived is saved, though nobody reads what is printed of it.
+            for _ in 0..20 {
+                if !still_runs() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if let Some(flush) = &flush {
+                flush(Duration::from_millis(450));
+            }
+        };
+        let stopped = signals::listen(move || _ = stop(), last).map_err(|e| e.to_string())?;
         let ended = Ended::default();
-        Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, ended })
+        Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended })
     }
 
     /// Whether a signal has come: nothing more is to be sent.
@@ -145,19 +226,17 @@ impl Runner {
         self.clock.now()
     }
 
-    /// Sends round after round, `parallel` of them at a time, and tells of each when all its
-    /// requests are dealt with. A signal stops what runs and lets nothing more begin.
-    pub(super) fn run<T>(
+    /// Sends round after round until there are no more. A signal stops what runs and lets nothing
+    /// more begin.
+    pub(super) fn run<W: Work>(
         &mut self,
-        rounds: impl IntoIterator<Item = Round<T>>,
-        parallel: usize,
+        work: &mut W,
         printer: &mut Printer,
         progress: &mut Progress,
-        mut over: impl FnMut(&mut Printer, &mut Progress, T, Vec<Over>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Self { clock, engine, heard, troubles, recorder, runtime, stopped, ended, .. } = self;
-        let mut rounds = rounds.into_iter().fuse();
-        let mut open: HashMap<usize, Open<T>> = HashMap::new();
+        let Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended } =
+            self;
+        let mut open: HashMap<usize, Open<W::Tag>> = HashMap::new();
         // Which round an exchange is of, and at which place.
         let mut places: HashMap<ExchangeId, (usize, usize)> = HashMap::new();
         let mut begun = 0;
@@ -165,8 +244,8 @@ impl Runner {
         let mut untold: Option<String> = None;
         let result = runtime.block_on(async {
             loop {
-                while ended.signal.is_none() && open.len() < parallel.max(1) {
-                    let Some(Round { requests, tag }) = rounds.next() else { break };
+                while ended.signal.is_none() {
+                    let Some((requests, tag)) = work.next(progress, clock.now())? else { break };
                     open.insert(begun, Open { tag, over: vec![None; requests.len()] });
                     for (i, request) in requests.into_iter().enumerate() {
                         places.insert(engine.send(request), (begun, i));
@@ -178,8 +257,10 @@ impl Runner {
                 }
                 let news = tokio::select! {
                     biased;
-                    exit = stopped.as_mut(), if ended.signal.is_none() => {
+                    Ok(exit) = &mut *stopped, if ended.signal.is_none() => {
                         ended.signal = Some(exit);
+                        printer.stop();
+                        work.stop();
                         engine.cancel_all();
                         continue;
                     }
@@ -190,7 +271,10 @@ impl Runner {
                     news = heard.recv() => news,
                 };
                 let entry = match news {
-                    Some(News::Entry(entry)) => entry,
+                    Some(News::Entry(entry)) => {
+                        backlog.done(&entry);
+                        entry
+                    }
                     Some(News::Over { x, hops }) => {
                         let Some((round, i)) = places.remove(&x) else { continue };
                         let Some(now) = open.get_mut(&round) else { continue };
@@ -199,7 +283,7 @@ impl Runner {
                             && let Some(done) = open.remove(&round)
                         {
                             let all = done.over.into_iter().flatten().collect();
-                            over(printer, progress, done.tag, all)?;
+                            work.over(printer, progress, done.tag, all)?;
                             progress.round(clock.now());
                         }
                         continue;

@@ -3,8 +3,8 @@
 use super::args::{Global, Send};
 use super::output::Printer;
 use super::progress::Progress;
-use super::repeat::{Repetition, Side};
-use super::runner::{Round, Runner};
+use super::repeat::{Repeat, Side};
+use super::runner::{Once, Runner};
 use super::{Exit, Failure, request, secrets};
 use crate::transport::request::resolve;
 
@@ -24,13 +24,11 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     if args.repeat.is_many() {
         let sides = vec![Side { draft, transport, side: None }];
         let save = args.save.as_deref();
-        let repetition =
-            Repetition::new(global, &args.repeat, &args.output, save, &config, lab, sides)?;
-        return repetition.run(printer.keeping(), progress, &mut ());
+        let repeat = Repeat::new(global, &args.repeat, &args.output, save, &config, lab, sides)?;
+        return repeat.run(printer.keeping(), progress, &mut ());
     }
-    let mut runner = Runner::start(args.save.as_deref())?;
-    let once = [Round { requests: vec![outgoing], tag: () }];
-    let result = runner.run(once, 1, &mut printer, &mut progress, |_, _, (), _| Ok(()));
+    let mut runner = Runner::start(args.save.as_deref(), &config)?;
+    let result = runner.run(&mut Once::of(vec![outgoing]), &mut printer, &mut progress);
     let ended = runner.close();
     result?;
     Ok(ended.exit(printer.exit()))

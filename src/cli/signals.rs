@@ -1,4 +1,11 @@
-//! Signals, as something to wait for.
+//! Signals: the first ends what runs, in order; the second ends the program at once.
+//!
+//! They are heard on a thread of their own, because the main thread may be inside a write to a
+//! standard output that nobody reads.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::Exit;
 
@@ -6,35 +13,96 @@ use super::Exit;
 #[cfg(unix)]
 const SIGXFSZ: std::ffi::c_int = 25;
 
-/// Waits for SIGINT, SIGTERM or SIGHUP, and tells how the program is to end.
-#[cfg(unix)]
+/// How long the main thread may take to end in order.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// Begins to listen. On the first signal `stop` is called and the receiver hears of it; where the
+/// program has not ended a moment later, `last` is called and the process exits.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub(super) fn listen(
+    stop: impl Fn() + Send + 'static,
+    last: impl Fn() + Send + 'static,
+) -> std::io::Result<oneshot::Receiver<Exit>> {
+    let (heard, hears) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Handlers are in place before anything is sent.
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new()
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            let exit = signals.next().await;
+            stop();
+            let _ = heard.send(exit);
+            tokio::select! {
+                _second = signals.next() => {}
+                () = tokio::time::sleep(GRACE) => last(),
+            }
+            std::process::exit(i32::from(exit.code()));
+        });
+    })?;
+    Ok(hears)
+}
+
+/// Waits for a signal, where nothing blocks the thread that waits; returns how the program is to end.
 pub(super) async fn wait() -> Exit {
-    use tokio::signal::unix::{SignalKind, signal};
-    let of = |kind| signal(kind).ok();
-    let (mut int, mut term, mut hup) =
-        (of(SignalKind::interrupt()), of(SignalKind::terminate()), of(SignalKind::hangup()));
-    // Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and is told.
-    let _too_large = of(SignalKind::from_raw(SIGXFSZ));
-    tokio::select! {
-        () = next(&mut int) => Exit::Signal(2),
-        () = next(&mut term) => Exit::Signal(15),
-        () = next(&mut hup) => Exit::Signal(1),
-    }
+    Signals::new().next().await
+}
+
+/// SIGINT, SIGTERM and SIGHUP.
+#[cfg(unix)]
+struct Signals {
+    all: Vec<(u8, tokio::signal::unix::Signal)>,
+    /// Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and is told.
+    _too_large: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
-async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [
+            (2, SignalKind::interrupt()),
+            (15, SignalKind::terminate()),
+            (1, SignalKind::hangup()),
+        ];
+        Self {
+            all: kinds.into_iter().filter_map(|(n, kind)| Some((n, signal(kind).ok()?))).collect(),
+            _too_large: signal(SignalKind::from_raw(SIGXFSZ)).ok(),
+        }
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) -> Exit {
+        std::future::poll_fn(|context| {
+            for (n, signal) in &mut self.all {
+                if signal.poll_recv(context).is_ready() {
+                    return std::task::Poll::Ready(Exit::Signal(*n));
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
     }
 }
 
-/// Waits for Ctrl-C.
+/// Ctrl-C.
 #[cfg(not(unix))]
-pub(super) async fn wait() -> Exit {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
     }
-    Exit::Signal(2)
+
+    async fn next(&mut self) -> Exit {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Exit::Signal(2)
+    }
 }

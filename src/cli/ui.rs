@@ -88,7 +88,8 @@ pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
     if live {
         pipe::read(clock, news.clone(), recorder.writer(), Arc::clone(&piped));
     }
-    let engine = Engine::start(clock, first, news, recorder.writer()).map_err(|e| e.to_string())?;
+    let engine = Engine::start(clock, first, news, recorder.writer(), vec![recorder.backlog()])
+        .map_err(|e| e.to_string())?;
     let startup = Startup {
         providers: providers(&config),
         draft,

@@ -116,6 +116,8 @@ struct LimitsFile {
     total_timeout: Option<f64>,
     /// Bytes of body; 0 is no limit.
     max_body: Option<u64>,
+    /// Bytes that are read ahead of the disk and of standard output; reading pauses there.
+    max_backlog: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -187,6 +189,7 @@ impl Config {
                 idle_timeout: None,
                 total_timeout: None,
                 max_body: None,
+                max_backlog: 0,
             },
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
             options: Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() },
@@ -230,7 +233,7 @@ impl Config {
                 }
                 if !ignored.is_empty() {
                     self.notes.push(format!(
-                        "did not take from .env here: {}; a file that nobody named gives keys only, and --env-file .env names it",
+                        "ignored in .env here: {}; a .env file that is not named provides keys only (name it with --env-file .env)",
                         ignored.join(", ")
                     ));
                 }
@@ -253,7 +256,7 @@ impl Config {
         let place = file.display().to_string();
         if !imported.skipped.is_empty() {
             self.notes.push(format!(
-                "{place}: {} of its models cannot be asked directly; `sselens providers --litellm {place}` tells why",
+                "{place}: {} of its models cannot be called directly; `sselens providers --litellm {place}` says why",
                 imported.skipped.len()
             ));
         }
@@ -265,7 +268,8 @@ impl Config {
         if let Some(provider) = layer.provider {
             self.provider = provider;
         }
-        let LimitsFile { connect_timeout, idle_timeout, total_timeout, max_body } = layer.limits;
+        let LimitsFile { connect_timeout, idle_timeout, total_timeout, max_body, max_backlog } =
+            layer.limits;
         let limits = &mut self.limits;
         for (slot, value) in [
             (&mut limits.connect_timeout, connect_timeout),
@@ -279,6 +283,7 @@ impl Config {
         if let Some(bytes) = max_body {
             limits.max_body = (bytes > 0).then_some(bytes);
         }
+        limits.max_backlog = max_backlog.unwrap_or(limits.max_backlog);
         let AutosaveFile { enabled, keep_files, keep_bytes } = layer.autosave;
         let autosave = &mut self.autosave;
         autosave.enabled = enabled.unwrap_or(autosave.enabled);

@@ -55,6 +55,8 @@ pub struct Limits {
     pub total_timeout: Option<Micros>,
     /// Bytes of body.
     pub max_body: Option<u64>,
+    /// Bytes that were read and are not yet written or printed.
+    pub max_backlog: u64,
 }
 
 /// What is kept of the user interface's sessions.

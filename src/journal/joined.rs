@@ -61,7 +61,8 @@ impl Joined {
                 continue;
             }
             let Some(c) = self.unescape(byte) else { continue };
-            let width = std::mem::take(&mut self.escape).len().max(1);
+            let width = self.escape.len().max(1);
+            self.escape.clear();
             let Some(c) = c else {
                 self.end();
                 continue;
@@ -103,10 +104,15 @@ impl Joined {
 
     /// The string is over.
     fn end(&mut self) {
-        if self.state == State::Value
-            && (self.tails.len() < MAX_KEYS || self.tails.contains_key(&self.key))
-        {
-            self.tails.insert(self.key.clone(), self.tail);
+        if self.state == State::Value {
+            let has_room = self.tails.len() < MAX_KEYS;
+            match self.tails.get_mut(&self.key) {
+                Some(tail) => *tail = self.tail,
+                None if has_room => {
+                    self.tails.insert(self.key.clone(), self.tail);
+                }
+                None => {}
+            }
         }
         self.state = State::Outside;
         self.after_colon = false;

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::journal::{Entry, file};
+use crate::transport::Backlog;
 
 /// The pause between two requests to the disk to keep what was written.
 const SYNC: Duration = Duration::from_millis(60);
@@ -37,6 +38,7 @@ type Trouble = Arc<dyn Fn(String) + Send + Sync>;
 /// A handle on the recorder's thread.
 pub struct Recorder {
     orders: Sender<Order>,
+    backlog: Backlog,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,6 +65,7 @@ impl Recorder {
         trouble: impl Fn(String) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let (orders, queue) = channel();
+        let backlog = Backlog::default();
         let desk = Desk {
             created,
             autosave,
@@ -71,19 +74,39 @@ impl Recorder {
             memory: Vec::new(),
             files: Vec::new(),
             begun: false,
+            backlog: backlog.clone(),
         };
         let thread =
             std::thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&queue))?;
-        Ok(Self { orders, thread: Some(thread) })
+        Ok(Self { orders, backlog, thread: Some(thread) })
     }
 
     /// A function that hands over entries; it never blocks.
     pub fn writer(&self) -> impl Fn(&Entry) + Send + Sync + Clone + 'static {
         let orders = Arc::new(std::sync::Mutex::new(self.orders.clone()));
+        let backlog = self.backlog.clone();
         move |entry| {
             if let Ok(orders) = orders.lock() {
+                backlog.add(entry);
                 // A recorder that has stopped does not read any more.
                 let _ = orders.send(Order::Write(entry.clone()));
+            }
+        }
+    }
+
+    /// What was handed over and is not written yet.
+    pub fn backlog(&self) -> Backlog {
+        self.backlog.clone()
+    }
+
+    /// A function that waits until everything handed over so far is with the kernel, or until
+    /// `most` has passed; from any thread.
+    pub fn flusher(&self) -> impl Fn(Duration) + Send + 'static {
+        let orders = self.orders.clone();
+        move |most| {
+            let (reply, answer) = channel();
+            if orders.send(Order::Flush(reply)).is_ok() {
+                let _ = answer.recv_timeout(most);
             }
         }
     }
@@ -143,6 +166,7 @@ struct Desk {
     files: Vec<Target>,
     /// Something was written or is kept: autosave has had its turn.
     begun: bool,
+    backlog: Backlog,
 }
 
 impl Desk {
@@ -150,11 +174,12 @@ impl Desk {
         let mut buffer = Vec::new();
         while let Ok(first) = queue.recv() {
             buffer.clear();
-            let mut others = Vec::new();
+            let (mut others, mut waiting) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(queue.try_iter().take(BATCH)) {
                 match order {
                     Order::Write(entry) => {
                         self.begin_autosave();
+                        waiting.push(entry.clone());
                         if self.files.is_empty() {
                             self.memory.push(entry);
                         } else {
@@ -170,6 +195,7 @@ impl Desk {
                 }
             }
             self.flush(&mut buffer);
+            waiting.iter().for_each(|entry| self.backlog.done(entry));
             for order in others {
                 match order {
                     Order::Also(path, reply) => drop(reply.send(self.also(&path))),

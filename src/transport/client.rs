@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::coded::Coded;
 use super::marks::{DnsError, HelloMark, MarkLayer, Marks, Resolver};
 use super::request::{HttpVersion, Outgoing};
-use super::{Clock, tls};
+use super::{Backlog, Clock, tls};
+use crate::journal::file::seconds;
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
     REDIRECT_FOLLOWED, Timeout,
@@ -30,7 +31,7 @@ const MAX_REDIRECTS: usize = 10;
 pub(super) async fn run(
     x: ExchangeId,
     outgoing: Outgoing,
-    clock: Clock,
+    (clock, backlogs): (Clock, &[Backlog]),
     cancel: CancellationToken,
     next_id: impl Fn() -> ExchangeId,
     tell: impl Fn(Entry),
@@ -40,7 +41,7 @@ pub(super) async fn run(
     loop {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
-        let exchange = Exchange { x, clock, tell: &tell };
+        let exchange = Exchange { x, clock, backlogs, tell: &tell };
         let may_follow = outgoing.transport.location && hops.len() < MAX_REDIRECTS;
         let Some(next) = exchange.run(&outgoing, &cancel, may_follow).await else { return hops };
         hop = (next_id(), next);
@@ -88,7 +89,28 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
 struct Exchange<'a, T> {
     x: ExchangeId,
     clock: Clock,
+    backlogs: &'a [Backlog],
     tell: &'a T,
+}
+
+/// A pause of reading.
+struct Pause<'a, 'b, T: Fn(Entry)> {
+    exchange: &'a Exchange<'b, T>,
+    from: Micros,
+    bytes: u64,
+}
+
+impl<T: Fn(Entry)> Drop for Pause<'_, '_, T> {
+    fn drop(&mut self) {
+        let to = self.exchange.clock.now();
+        let text = format!(
+            "Reading paused from {:.3} s to {:.3} s: {} were read and not yet written or printed",
+            seconds(self.from),
+            seconds(to),
+            crate::text::count(self.bytes, "byte"),
+        );
+        self.exchange.tell(to, EntryKind::Note { code: "journal-behind".into(), text });
+    }
 }
 
 /// Why an exchange stopped before its body's own end.
@@ -212,6 +234,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     ) -> Stop {
         let mut room = outgoing.limits.max_body.unwrap_or(u64::MAX);
         loop {
+            self.pause_while_full().await;
             let frame = tokio::select! {
                 biased;
                 frame = body.frame() => frame,
@@ -260,6 +283,15 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                 }
             }
         }
+    }
+
+    /// Reads nothing while too much waits to be written or printed, and records that: a silence of
+    /// this program's own must not be taken for the server's.
+    async fn pause_while_full(&self) {
+        let Some(full) = self.backlogs.iter().find(|backlog| backlog.is_full()) else { return };
+        // Told when it is dropped: at the end of the pause, or when the exchange is stopped in it.
+        let _pause = Pause { exchange: self, from: self.clock.now(), bytes: full.bytes() };
+        full.room().await;
     }
 
     /// The phases before the head, told when they are known to be over.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::request::Outgoing;
-use super::{Clock, News, client};
+use super::{Backlog, Clock, News, client};
 use crate::journal::{Entry, ExchangeId};
 
 /// Runs exchanges. [`Engine::close`] cancels them and waits for their ends.
@@ -34,7 +34,7 @@ struct Job {
 
 impl Engine {
     /// Starts the reader thread. `first` is the number of the first exchange; `record` gets each
-    /// entry before `news` does and must not block.
+    /// entry before `news` does and must not block. Reading pauses while one of the backlogs is full.
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
@@ -43,6 +43,7 @@ impl Engine {
         first: ExchangeId,
         news: mpsc::UnboundedSender<News>,
         record: impl Fn(&Entry) + Send + Sync + 'static,
+        backlogs: Vec<Backlog>,
     ) -> std::io::Result<Self> {
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
         let next = Arc::new(AtomicU32::new(first));
@@ -50,6 +51,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ids, over) = (Arc::clone(&next), Arc::clone(&running));
         let record = Arc::new(record);
+        let backlogs = Arc::<[Backlog]>::from(backlogs);
         let thread = std::thread::Builder::new().name("reader".into()).spawn(move || {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
@@ -62,6 +64,7 @@ impl Engine {
                     let Some(Job { x, outgoing, cancel }) = job else { break };
                     let (ids, over) = (Arc::clone(&ids), Arc::clone(&over));
                     let (news, record) = (news.clone(), Arc::clone(&record));
+                    let backlogs = Arc::clone(&backlogs);
                     tasks.spawn_local(async move {
                         let tell = |entry: Entry| {
                             record(&entry);
@@ -69,7 +72,10 @@ impl Engine {
                             let _ = news.send(News::Entry(entry));
                         };
                         let next_id = || ids.fetch_add(1, Ordering::Relaxed);
-                        let hops = client::run(x, outgoing, clock, cancel, next_id, tell).await;
+                        let hops =
+                            client::run(x, outgoing, (clock, &backlogs), cancel, next_id, tell)
+                                .await;
+                        tracing::debug!(x, ?hops, "dealt with");
                         if let Ok(mut over) = over.lock() {
                             over.remove(&x);
                         }
@@ -93,6 +99,7 @@ impl Engine {
         if let Ok(mut running) = self.running.lock() {
             running.insert(x, cancel.clone());
         }
+        tracing::debug!(x, request = ?outgoing, "sending");
         // The thread lives as long as this sender.
         let _ = self.jobs.send(Job { x, outgoing, cancel });
         x
@@ -122,6 +129,16 @@ impl Engine {
     pub fn cancel_all(&self) {
         if let Ok(running) = self.running.lock() {
             running.values().for_each(CancellationToken::cancel);
+        }
+    }
+
+    /// A function that stops all exchanges, from any thread; it returns whether some still run.
+    pub fn stopper(&self) -> impl Fn() -> bool + Send + 'static {
+        let running = Arc::clone(&self.running);
+        move || {
+            let Ok(running) = running.lock() else { return false };
+            running.values().for_each(CancellationToken::cancel);
+            !running.is_empty()
         }
     }
 

@@ -1,5 +1,6 @@
 //! Sources of entries: the network, a file, a pipe; and the one clock.
 
+mod backlog;
 mod body_size;
 mod client;
 mod coded;
@@ -10,6 +11,7 @@ mod sign;
 mod tls;
 
 pub use crate::clock::Clock;
+pub use backlog::Backlog;
 pub use body_size::{filler, pad};
 pub(crate) use coded::Coded;
 pub use engine::Engine;

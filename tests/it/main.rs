@@ -22,6 +22,7 @@ mod replay;
 mod scenarios;
 mod sdks;
 mod secrets;
+mod stopping;
 mod support;
 mod tap;
 mod transport;

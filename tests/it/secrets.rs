@@ -83,12 +83,23 @@ fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
         let (at, server) = quoting(secrets[0]);
         let args: Vec<String> = args.iter().map(|a| a.replace("HOST", &at)).collect();
         let mut all = vec!["send", "-o", output, "--save", "s.jsonl", "--idle-timeout", "5"];
+        all.extend(["--log", "own.log"]);
         all.extend(args.iter().map(String::as_str));
         let mut seen = run(dir.path(), env, &all);
         server.join().unwrap();
         let saved = std::fs::read(dir.path().join("s.jsonl")).unwrap();
         assert!(saved.windows(5).any(|w| w == b"\"end\""), "{}", String::from_utf8_lossy(&seen));
         seen.extend(&saved);
+        let log = dir.path().join("own.log");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |name: &str| dir.path().join(name).metadata().unwrap().permissions().mode();
+            assert_eq!((mode("own.log") & 0o777, mode("s.jsonl") & 0o777), (0o600, 0o600));
+        }
+        let log = std::fs::read(log).unwrap();
+        assert!(log.windows(7).any(|w| w == b"sending"), "{}", String::from_utf8_lossy(&log));
+        seen.extend(log);
         seen.extend(run(dir.path(), env, &["show", "s.jsonl"]));
         for to in ["markdown", "har", "curl", "sse", "ndjson", "raw"] {
             seen.extend(run(dir.path(), env, &["export", "s.jsonl", "--to", to]));
