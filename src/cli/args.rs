@@ -120,6 +120,10 @@ pub(super) enum Command {
     Tap(Tap),
     /// Serve a recording to real clients, byte for byte, with faults on demand
     Replay(Replay),
+    /// List saved and autosaved sessions: when, host, model, outcome, verdict, size
+    Sessions(Sessions),
+    /// Recover a damaged session; merge several, or split one by exchange
+    Repair(Repair),
     /// Run the embedded provider for your own clients
     Lab(Lab),
     /// Explain a finding: what it is, who breaks on it, and how to fix it
@@ -414,6 +418,29 @@ pub(super) struct Export {
     pub(super) force: bool,
     #[command(flatten)]
     pub(super) told: Told,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    /// List these files, instead of the autosaved sessions
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Write JSON lines, one for each exchange
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Repair {
+    /// The damaged session; several are merged into one
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Write to this file (default: FILE.repaired)
+    #[arg(long, value_name = "FILE")]
+    pub(super) into: Option<PathBuf>,
+    /// Write each exchange to a file of its own, FILE.repaired.N
+    #[arg(long)]
+    pub(super) split: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

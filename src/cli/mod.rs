@@ -13,12 +13,14 @@ mod log;
 mod output;
 mod progress;
 mod providers;
+mod repair;
 mod repeat;
 mod replay;
 mod request;
 mod runner;
 mod secrets;
 mod send;
+mod sessions;
 mod show;
 mod signals;
 mod tap;
@@ -201,6 +203,8 @@ fn command(program: &Program) -> Result<Exit, Failure> {
         Some(Command::Export(args)) => export::run(global, args),
         Some(Command::Tap(args)) => tap::run(global, args),
         Some(Command::Replay(args)) => replay::run(global, args),
+        Some(Command::Sessions(args)) => sessions::run(global, args),
+        Some(Command::Repair(args)) => repair::run(global, args),
         Some(Command::Lab(args)) => lab::run(args),
         Some(Command::Explain(args)) => explain::run(global, args),
         Some(Command::Providers(args)) => providers::run(global, args),

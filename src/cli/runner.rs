@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
 use crate::config::Config;
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
-use crate::storage::Recorder;
+use crate::storage::{Recorder, aside};
 use crate::transport::request::Outgoing;
 use crate::transport::{Backlog, Clock, Engine, News};
 
@@ -162,8 +162,14 @@ impl Runner {
                 let lost = move |text| drop(trouble.send(text));
                 let recorder =
                     Recorder::start(clock.created(), None, lost).map_err(|e| e.to_string())?;
+                let kept = aside(file);
                 match recorder.also(file) {
-                    Ok(_) => {}
+                    Ok(_) => {
+                        if let Some(kept) = kept {
+                            let (file, kept) = (file.display(), kept.display());
+                            alarm(&format!("{file}: the session that was there is kept as {kept}"));
+                        }
+                    }
                     // The file is there, and the disk is full: as if that had come a moment later.
                     Err(e) if is_full(&e) => {
                         let text = format!("{}: {e}; nothing is saved there", file.display());

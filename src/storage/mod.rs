@@ -5,4 +5,4 @@ pub mod file;
 mod har;
 mod recorder;
 
-pub use recorder::{Autosave, Recorder};
+pub use recorder::{Autosave, Recorder, aside};

@@ -4,7 +4,7 @@
 //! it at least every 100 ms while bytes arrive. A file that cannot be written any more is said so
 //! once and left alone: the stream goes on. Idle, its threads sleep.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead as _, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,7 +161,8 @@ struct Desk {
     trouble: Trouble,
     /// The entries of an opened session.
     before: Arc<Vec<Entry>>,
-    /// The entries since, while no file has them.
+    /// The entries since: all of them where autosave may fail or be deleted (the screen has them in
+    /// memory, too), else while no file has them.
     memory: Vec<Entry>,
     files: Vec<Target>,
     /// Something was written or is kept: autosave has had its turn.
@@ -180,10 +181,11 @@ impl Desk {
                     Order::Write(entry) => {
                         self.begin_autosave();
                         waiting.push(entry.clone());
-                        if self.files.is_empty() {
-                            self.memory.push(entry);
-                        } else {
+                        if !self.files.is_empty() {
                             file::encode(&entry, &mut buffer);
+                        }
+                        if self.autosave.is_some() || self.files.is_empty() {
+                            self.memory.push(entry);
                         }
                     }
                     // What stands before it must be written before it.
@@ -219,7 +221,7 @@ impl Desk {
         let Some(autosave) = &self.autosave else { return };
         let begun = autosave
             .prepare(&self.created)
-            .and_then(|path| Target::create(&path, self.all(), &self.trouble));
+            .and_then(|path| Target::create(&path, false, self.all(), &self.trouble));
         match begun {
             Ok((target, _)) => self.files.push(target),
             Err(e) => (self.trouble)(format!(
@@ -239,14 +241,17 @@ impl Desk {
     }
 
     fn also(&mut self, path: &Path) -> std::io::Result<u64> {
-        let so_far = match self.files.first() {
-            Some(target) => std::fs::read(&target.path)?,
+        let so_far = match self.files.first().filter(|_| self.autosave.is_none()) {
+            Some(target) => target.read()?,
             None => self.all(),
         };
-        let (target, length) = Target::create(path, so_far, &self.trouble)?;
-        self.memory = Vec::new();
+        let own = self.files.iter().any(|target| target.path == path);
+        self.files.retain(|target| target.path != path);
+        let (target, length) = Target::create(path, own, so_far, &self.trouble)?;
+        if self.autosave.is_none() {
+            self.memory = Vec::new();
+        }
         self.begun = true;
-        self.files.retain(|t| t.path != path);
         self.files.push(target);
         Ok(length)
     }
@@ -271,14 +276,29 @@ struct Target {
 }
 
 impl Target {
-    /// Creates the file for the owner alone, with `bytes` in it.
-    fn create(path: &Path, bytes: Vec<u8>, trouble: &Trouble) -> std::io::Result<(Self, u64)> {
+    /// Creates the file for the owner alone, with `bytes` in it. A session that is there already is
+    /// kept under another name ([`aside`]), unless it is this program's `own` of a moment ago.
+    fn create(
+        path: &Path,
+        own: bool,
+        bytes: Vec<u8>,
+        trouble: &Trouble,
+    ) -> std::io::Result<(Self, u64)> {
         if is_foreign(path) {
             let why = "is no session of this program's; it was left as it is";
             return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
         }
+        if is_live(path) {
+            let why = "another program is writing to it; it was left as it is";
+            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
+        }
+        if let Some(kept) = aside(path).filter(|_| !own) {
+            std::fs::rename(path, kept)?;
+        }
+        let regular = path.metadata().map_or(true, |m| m.is_file());
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        // It is read again where it is to be saved under another name as well; a pipe is not.
+        options.read(regular).write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
@@ -287,9 +307,30 @@ impl Target {
         if file.metadata()?.is_file() {
             file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         }
+        // It is locked while it is written to. Where there are no locks, nothing can be said.
+        if regular && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            let why = "another program is writing to it";
+            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
+        }
         file.write_all(&bytes)?;
         let (dirty, syncer) = syncer(&file, path, Arc::clone(trouble)).unzip();
         Ok((Self { file, path: path.to_owned(), dirty, syncer }, bytes.len() as u64))
+    }
+
+    /// Returns what was written so far, through the open file: its name may be gone.
+    fn read(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::FileExt as _;
+            bytes.resize(usize::try_from(self.file.metadata()?.len()).unwrap_or(0), 0);
+            self.file.read_exact_at(&mut bytes, 0)?;
+        }
+        #[cfg(not(unix))]
+        {
+            bytes = std::fs::read(&self.path)?;
+        }
+        Ok(bytes)
     }
 
     /// Hands bytes to the kernel; false when this file is lost.
@@ -313,6 +354,27 @@ impl Drop for Target {
             let _ = thread.join();
         }
     }
+}
+
+/// Returns the name under which a session in `path` is kept when `path` is written anew:
+/// `PATH.1`, `PATH.2`, …; `None` where there is none.
+pub fn aside(path: &Path) -> Option<PathBuf> {
+    if !path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
+        return None;
+    }
+    let name = |n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    };
+    (1..).map(name).find(|kept| !kept.exists())
+}
+
+/// Whether a program is writing to this file.
+fn is_live(path: &Path) -> bool {
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()));
+    // The lock that is taken here is released when the file is closed.
+    file.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether a file holds something that this program did not write.
@@ -384,7 +446,9 @@ impl Autosave {
         let mut bytes = 0;
         for (i, path) in files.iter().enumerate() {
             bytes += path.metadata().map_or(0, |m| m.len());
-            if i + 1 >= self.keep_files.max(1) || bytes > self.keep_bytes {
+            let is_old = i + 1 >= self.keep_files.max(1) || bytes > self.keep_bytes;
+            // Another instance may be writing to it.
+            if is_old && !is_live(path) {
                 // A file that cannot be removed is no reason to keep this session from being kept.
                 let _ = std::fs::remove_file(path);
             }
@@ -423,6 +487,52 @@ mod tests {
         write(&entry(2));
         recorder.close();
         assert_eq!(entries(&path), [0, 1, 2]);
+    }
+
+    #[test]
+    fn an_earlier_session_is_kept_and_a_live_one_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        for x in 0..3 {
+            let recorder = Recorder::start("t".into(), None, |_| {}).unwrap();
+            recorder.also(&path).unwrap();
+            recorder.writer()(&entry(x));
+            recorder.written();
+            let other = Recorder::start("t".into(), None, |_| {}).unwrap();
+            let error = other.also(&path).unwrap_err();
+            assert!(error.to_string().contains("another program"), "{error}");
+            other.close();
+            recorder.close();
+        }
+        let kept = |name: &str| entries(&dir.path().join(name));
+        assert_eq!((kept("s"), kept("s.1"), kept("s.2")), (vec![2], vec![0], vec![1]));
+    }
+
+    #[test]
+    fn a_deleted_autosave_is_still_saved_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("sessions");
+        let autosave = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+        for autosave in [Some(autosave), None] {
+            let deletes = autosave.is_some();
+            let recorder = Recorder::start("t".into(), autosave, |_| {}).unwrap();
+            let first = dir.path().join("first");
+            if !deletes {
+                recorder.also(&first).unwrap();
+            }
+            recorder.writer()(&entry(0));
+            recorder.written();
+            if deletes {
+                std::fs::remove_dir_all(&folder).unwrap();
+            } else {
+                std::fs::remove_file(&first).unwrap();
+            }
+            recorder.writer()(&entry(1));
+            let path = dir.path().join(if deletes { "a" } else { "b" });
+            recorder.also(&path).unwrap();
+            recorder.close();
+            assert_eq!(entries(&path), [0, 1]);
+        }
     }
 
     #[test]

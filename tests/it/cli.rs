@@ -204,6 +204,32 @@ fn what_is_no_session_is_not_overwritten() {
 }
 
 #[test]
+fn damaged_sessions_are_listed_repaired_merged_and_split() {
+    let p = Program::new();
+    for save in ["a", "b"] {
+        p.run(&["send", "-p", "lab", "-m", "lab/answer", "--pace", "0", "--save", save]);
+    }
+    let mut bytes = std::fs::read(p.path("a")).unwrap();
+    let at = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(2).unwrap().0;
+    bytes[at - 5] = 0xff;
+    std::fs::write(p.path("a"), &bytes).unwrap();
+    let listed = p.lines(&["sessions", "a", "b", "--json"]);
+    assert_eq!(listed.len(), 2);
+    assert_eq!((&listed[1]["outcome"], &listed[1]["x"]), (&"ok".into(), &0.into()));
+    assert!(p.lines(&["show", "a", "-o", "ndjson"]).iter().any(|l| l["code"] == "session-damaged"));
+
+    let out = p.run(&["repair", "a", "b", "--into", "c"]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("line 3"), "{}", text(&out.stderr));
+    assert_eq!(p.lines(&["sessions", "c", "--json"]).len(), 2);
+    // It is whole now, and is not overwritten.
+    assert!(!text(&p.run(&["show", "c"]).stderr).contains("could not be read"));
+    assert_eq!(p.run(&["repair", "a", "--into", "c"]).status.code(), Some(2));
+    p.run(&["repair", "c", "--split"]);
+    assert_eq!(p.lines(&["sessions", "c.repaired.0", "c.repaired.1", "--json"]).len(), 2);
+}
+
+#[test]
 fn options_of_every_command_stand_anywhere() {
     let p = Program::new();
     assert_eq!(p.run(&["--quiet", "--color", "never", "providers"]).status.code(), Some(0));
