@@ -30,7 +30,9 @@ impl Progress {
     pub(super) fn new(global: &Global, format: Format) -> Self {
         let elsewhere =
             !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
-        let on = !global.quiet && std::io::stderr().is_terminal() && elsewhere;
+        // A line that is written over needs a terminal that understands how.
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let on = !global.quiet && !dumb && std::io::stderr().is_terminal() && elsewhere;
         Self {
             on,
             text: format == Format::Text,

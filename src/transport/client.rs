@@ -5,6 +5,7 @@
 //! `reqwest` cannot show is out of sight: header case and order as sent, chunk extensions, interim
 //! heads, bytes after the body's end.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use super::request::{HttpVersion, Outgoing};
 use super::{Backlog, Clock, tls};
 use crate::journal::file::seconds;
 use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros, is_secret_name,
     REDIRECT_FOLLOWED, Timeout,
 };
 use http_body_util::BodyExt as _;
@@ -41,7 +42,7 @@ pub(super) async fn run(
     loop {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
-        let exchange = Exchange { x, clock, backlogs, tell: &tell };
+        let exchange = Exchange { x, clock, backlogs, tell: &tell, echoed: Cell::new(false) };
         let may_follow = outgoing.transport.location && hops.len() < MAX_REDIRECTS;
         let Some(next) = exchange.run(&outgoing, &cancel, may_follow).await else { return hops };
         hop = (next_id(), next);
@@ -91,6 +92,8 @@ struct Exchange<'a, T> {
     clock: Clock,
     backlogs: &'a [Backlog],
     tell: &'a T,
+    /// It was noted that the server quotes a credential.
+    echoed: Cell<bool>,
 }
 
 /// A pause of reading.
@@ -220,6 +223,11 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             || outgoing.method == http::Method::HEAD;
         let coded = Coded::of(&head, &outgoing.secrets);
         self.tell(at, EntryKind::Head(head));
+        if let Some((name, _)) = response.headers().iter().find(|(name, value)| {
+            !is_secret_name(name.as_str()) && !outgoing.secrets.find(value.as_bytes()).is_empty()
+        }) {
+            self.note_echo(at, &format!("the response header `{name}`"));
+        }
         let body = http::Response::from(response).into_body();
         self.body(body, outgoing, masker, coded, announced).await
     }
@@ -267,7 +275,11 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                         bytes = [bytes, stars].concat().into();
                         masked.extend(span);
                     }
+                    let echoes = !masked.is_empty();
                     self.tell(at, EntryKind::Body { len, bytes, masked });
+                    if echoes {
+                        self.note_echo(at, "the response body");
+                    }
                     if let Some(text) = coded.as_mut().and_then(Coded::note) {
                         self.tell(at, EntryKind::Note { code: "body-withheld".into(), text });
                     }
@@ -282,6 +294,14 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                     }
                 }
             }
+        }
+    }
+
+    /// Notes, once, that the server quotes a credential that was sent.
+    fn note_echo(&self, at: Micros, place: &str) {
+        if !self.echoed.replace(true) {
+            let text = format!("The server quotes a credential of yours in {place} (masked here)");
+            self.tell(at, EntryKind::Note { code: "credential-echoed".into(), text });
         }
     }
 
