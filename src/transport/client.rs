@@ -18,8 +18,8 @@ use super::request::{HttpVersion, Outgoing};
 use super::{Backlog, Clock, tls};
 use crate::journal::file::seconds;
 use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros, is_secret_name,
-    REDIRECT_FOLLOWED, Timeout,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
+    REDIRECT_FOLLOWED, Timeout, is_secret_name,
 };
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
