@@ -182,7 +182,10 @@ fn outcome(seen: &Inspection) -> String {
         |s| s.to_string(),
     );
     match words {
-        Some(words) => format!("{status} \"{}\"", text::preview(words.trim(), 160)),
+        Some(words) => {
+            let first = words.trim().lines().next().unwrap_or_default();
+            format!("{status} \"{}\"", text::preview(first, 160))
+        }
         None => status,
     }
 }

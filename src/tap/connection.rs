@@ -19,6 +19,7 @@ use super::event::{ConnectionId, EventKind, Party, Progress};
 use super::link::{self, Dialed, Link, dial};
 use super::request::{Line, Requests, Seen, Step};
 use super::route::{Origin, Route, Upstream};
+use super::stamp::{self, Stamps};
 use crate::journal::Micros;
 
 /// The most bytes of one read.
@@ -335,8 +336,9 @@ impl Connection {
     ) -> (Option<Up>, Option<Down>) {
         let (shared, id) = (Rc::clone(&self.shared), self.id);
         let (from_client, to_client) = client.split();
+        let stamps = link.stamps();
         let (from_link, to_link) = tokio::io::split(link);
-        let down = down(&shared, id, from_link, to_client);
+        let down = down(&shared, id, from_link, to_client, stamps);
         let up = self.up(from_client, to_link, lead, origin);
         tokio::pin!(up, down);
         let (mut up_end, mut down_end) = (None, None);
@@ -489,12 +491,18 @@ async fn down(
     id: ConnectionId,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    stamps: Stamps,
 ) -> Down {
     let mut buffer = vec![0; READ];
+    // Nothing comes before what came before it, whatever the wall clock does.
+    let mut last = shared.clock.now();
     loop {
         shared.room().await;
         let read = from.read(&mut buffer).await;
-        let at = shared.clock.now();
+        let now = shared.clock.now();
+        let stamp = stamps.take().and_then(|stamp| stamp::at(stamp, &shared.clock, now));
+        let at = stamp.unwrap_or(now).max(last);
+        last = at;
         match read {
             Ok(0) => {
                 shared.tell(id, at, EventKind::Fin(Party::Server));
@@ -505,7 +513,7 @@ async fn down(
             }
             Ok(n) => {
                 let bytes = Bytes::copy_from_slice(&buffer[..n]);
-                shared.tell(id, at, EventKind::Response(bytes));
+                shared.tell(id, at, EventKind::Response(bytes, stamp.is_some()));
                 if to.write_all(&buffer[..n]).await.is_err() {
                     return Down::Refused;
                 }

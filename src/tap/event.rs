@@ -34,8 +34,8 @@ pub(super) enum EventKind {
     Dialed(Dialed),
     /// It does not.
     NoLink(Dialed, NoLink),
-    /// One read from the upstream.
-    Response(Bytes),
+    /// One read from the upstream, and whether its time is the kernel's.
+    Response(Bytes, bool),
     /// One side closed its sending side.
     Fin(Party),
     /// One side reset the connection; the words are the system's.
@@ -50,7 +50,7 @@ impl EventKind {
     /// How many bytes of the wire it holds.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Response(bytes) | Self::RequestPart(Seen::Data(bytes)) => bytes.len(),
+            Self::Response(bytes, _) | Self::RequestPart(Seen::Data(bytes)) => bytes.len(),
             _ => 0,
         }
     }

@@ -13,13 +13,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::route::Origin;
+use super::stamp::{Stamped, Stamps};
 use crate::journal::{EndCause, Micros};
 use crate::transport::Clock;
 
 /// A connection to an upstream.
 pub(super) enum Link {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stamped),
+    Tls(Box<TlsStream<Stamped>>),
 }
 
 /// What happened on the way to a connection, with its times.
@@ -70,6 +71,7 @@ pub(super) async fn dial(
     dialed.connected = Some((clock.now(), peer));
     // A socket that refuses this is closed already, which the first read tells.
     let _ = stream.set_nodelay(true);
+    let stream = Stamped::new(stream);
     if !origin.tls {
         return Ok(Link::Plain(stream));
     }
@@ -92,8 +94,16 @@ impl Link {
     /// The socket below.
     fn socket(&self) -> &TcpStream {
         match self {
-            Link::Plain(stream) => stream,
-            Link::Tls(stream) => stream.get_ref().0,
+            Link::Plain(stream) => stream.socket(),
+            Link::Tls(stream) => stream.get_ref().0.socket(),
+        }
+    }
+
+    /// Where the stamps of its reads are found.
+    pub(super) fn stamps(&self) -> Stamps {
+        match self {
+            Link::Plain(stream) => stream.stamps(),
+            Link::Tls(stream) => stream.get_ref().0.stamps(),
         }
     }
 

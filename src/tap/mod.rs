@@ -23,6 +23,7 @@ mod record;
 mod request;
 mod response;
 mod route;
+mod stamp;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -126,7 +126,10 @@ impl<F: FnMut(News)> Observer<F> {
                             recording.no_link(at, no, &mut out);
                         }
                     }
-                    EventKind::Response(bytes) => {
+                    EventKind::Response(bytes, stamped) => {
+                        if let Some(recording) = connection.open.front_mut() {
+                            recording.read(stamped);
+                        }
                         trouble = connection.response(at, bytes, &mut out);
                     }
                     EventKind::Fin(Party::Client) => {

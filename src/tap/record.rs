@@ -23,6 +23,9 @@ pub(super) const AFTER_BODY: &str = "bytes-after-body";
 /// A note that chunks had extensions.
 pub(super) const EXTENSION: &str = "chunk-extension";
 
+/// A note about whose clock the times of the reads are.
+pub(super) const CLOCK: &str = "read-clock";
+
 /// An exchange under way.
 pub(super) struct Recording {
     x: ExchangeId,
@@ -40,6 +43,8 @@ pub(super) struct Recording {
     /// Why nobody can tell any more what the server sends.
     lost: Option<String>,
     extensions: u64,
+    /// Reads of the response, and those whose time is the kernel's.
+    reads: (u64, u64),
     over: bool,
 }
 
@@ -75,6 +80,7 @@ impl Recording {
             expected,
             lost: None,
             extensions: 0,
+            reads: (0, 0),
             over: false,
         }
     }
@@ -251,6 +257,12 @@ impl Recording {
         self.tell(at, EntryKind::Trailers(headers), out);
     }
 
+    /// One read of the response, and whether its time is the kernel's.
+    pub(super) fn read(&mut self, stamped: bool) {
+        self.reads.0 += 1;
+        self.reads.1 += u64::from(stamped);
+    }
+
     /// Nobody can tell any more what the server sends.
     pub(super) fn lose(&mut self, why: String) {
         self.lost = Some(why);
@@ -282,6 +294,15 @@ impl Recording {
             return;
         }
         self.tell_request(out);
+        if let (reads @ 1.., stamped) = self.reads {
+            let clock = match stamped {
+                n if n == reads => "the kernel's (SO_TIMESTAMPNS)".to_owned(),
+                0 => "the program's, after the read".to_owned(),
+                n => format!("the kernel's (SO_TIMESTAMPNS) for {n}, the program's for the others"),
+            };
+            let text = format!("The times of {}: {clock}", crate::text::count(reads, "read"));
+            self.note(at, CLOCK, text, out);
+        }
         self.end(at, cause, detail, out);
     }
 }

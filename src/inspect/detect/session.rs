@@ -52,6 +52,10 @@ impl Detector for Session {
                 Code::TimeoutTotal,
                 format!("Gave up at --total-timeout, after {bytes}{words}."),
             )),
+            // Of a call that a tap recorded the client says when it is over.
+            EndCause::Cancelled if detail.starts_with("the client ") => {
+                Some((Code::Cancelled, format!("T{} after {bytes}.", &detail[1..])))
+            }
             EndCause::Cancelled => {
                 Some((Code::Cancelled, format!("You stopped it after {bytes}.")))
             }
