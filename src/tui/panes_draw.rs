@@ -109,6 +109,20 @@ pub(super) fn verdict_lines(model: &Model, area: Rect, buf: &mut Buffer) {
         let place = Rect { y: place.y + row, ..place };
         line::put(buf, place, &[(&line::fit(text[range].trim_end(), width), style)]);
     }
+    // The first thing that the eye finds: the background says the state.
+    buf.set_style(area, theme.of(band(sign, role)));
+}
+
+/// The background of the verdict.
+fn band(sign: &str, role: Role) -> Role {
+    match (sign, role) {
+        ("●", Role::Warn) => Role::BandStalled,
+        ("●", _) => Role::BandRunning,
+        (_, Role::Ok) => Role::BandHealthy,
+        (_, Role::Warn) => Role::BandDegraded,
+        (_, Role::Error | Role::Fatal) => Role::BandFailed,
+        _ => Role::BandIdle,
+    }
 }
 
 /// One sentence on how it stands.

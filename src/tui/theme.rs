@@ -60,6 +60,12 @@ roles! {
     BarReasoning "bar-reasoning"
     BarContent "bar-content"
     BarTool "bar-tool"
+    BandHealthy "band-healthy"
+    BandDegraded "band-degraded"
+    BandFailed "band-failed"
+    BandRunning "band-running"
+    BandStalled "band-stalled"
+    BandIdle "band-idle"
 }
 
 /// The styles of the screen.

@@ -293,3 +293,26 @@ fn a_har_opens_like_any_recording() {
     played.shows("reasoning-only");
     played.shows("m-7");
 }
+
+#[test]
+fn the_background_of_the_verdict_says_the_state() {
+    use sselens::tui::Role;
+    let theme = startup().theme;
+    let band = |played: &Played, role: Role| {
+        let cell = &played.buffer[(50, 1)];
+        let want = theme.of(role);
+        assert_eq!((Some(cell.fg), Some(cell.bg)), (want.fg, want.bg), "{}", played.text());
+    };
+    band(&screen(100, 30, ""), Role::BandFailed);
+    let mut runs = exchange(0, &reasoning_only()[..6]);
+    runs.pop();
+    band(&play(startup(), (100, 30), "<f5>", runs), Role::BandRunning);
+    let healthy = [
+        chunk(r#"{"role":"assistant","content":"Hello."}"#),
+        chunk("{}").replace("null}", "\"stop\"}"),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let healthy = play(opened(exchange(0, &healthy)), (100, 30), "", Vec::new());
+    assert!(healthy.text().lines().nth(1).unwrap().contains('✔'), "{}", healthy.text());
+    band(&healthy, Role::BandHealthy);
+}

@@ -13,7 +13,8 @@ pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
     let mut found = in_addresses(line);
     for (colon, _) in line.match_indices(':') {
         let before = line[..colon].trim_end_matches(quote);
-        let at = before.rfind(|c| !is_name(c)).map_or(0, |i| i + 1);
+        // The name's own letters are ASCII; what stands before it may be anything.
+        let at = before.trim_end_matches(is_name).len();
         if !is_secret_name(&before[at..]) {
             continue;
         }
@@ -72,5 +73,7 @@ mod tests {
         shown("echo Bearer ab", "echo Bearer ••");
         shown("https://h/x?key=ab&y=1", "https://h/x?key=••&y=1");
         shown("X-Trace: 7", "X-Trace: 7");
+        shown("日本: 7", "日本: 7");
+        shown("日本 x-api-key: ab", "日本 x-api-key: ••");
     }
 }
