@@ -54,6 +54,10 @@ struct FrontMatter {
     leads: bool,
     #[serde(default)]
     aside: bool,
+    #[serde(default)]
+    by_bytes: bool,
+    #[serde(default)]
+    blame: Option<String>,
 }
 
 /// One rule's page.
@@ -101,7 +105,7 @@ fn codes(folder: &Path) -> io::Result<String> {
         let name = variant(code);
         source.push_str(&format!(
             "    Rule {{ code: Code::{name}, name: {code:?}, severity: Severity::{}, phase: Phase::{}, \
-             depends_on_reads: {}, reproduce: {:?}, brief: {:?}, leads: {}, aside: {},\n",
+             depends_on_reads: {}, reproduce: {:?}, brief: {:?}, leads: {}, aside: {}, by_bytes: {}, blame: {},\n",
             capital(&front.severity),
             capital(&front.phase),
             front.depends_on_reads,
@@ -109,6 +113,11 @@ fn codes(folder: &Path) -> io::Result<String> {
             front.brief,
             front.leads,
             front.aside,
+            front.by_bytes,
+            match &front.blame {
+                Some(party) => format!("Some(Party::{})", capital(party)),
+                None => "None".to_owned(),
+            },
         ));
         for (field, targets) in [("follows_from", &front.follows_from), ("hides", &front.hides)] {
             let mut all = BTreeSet::new();

@@ -416,7 +416,15 @@ fn call<'a>(
 ) {
     let named = |key| block.and_then(|b| b.str(key)).filter(|s| !s.is_empty());
     let (id, name) = (named("id"), named("name"));
-    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+    emit(DecodeEvent::Tool(Box::new(ToolPiece {
+        choice: 0,
+        path,
+        index,
+        id,
+        name,
+        arguments,
+        free_text: false,
+    })));
 }
 
 fn delta(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {

@@ -341,7 +341,15 @@ fn call<'a>(
     let named = |key| tool.and_then(|t| t.str(key)).filter(|s| !s.is_empty());
     let (id, name) = (named("toolUseId"), named("name"));
     let arguments = input.map(|i| i.as_str().unwrap_or(Cow::Borrowed(i.source())));
-    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice: 0, path, index, id, name, arguments })));
+    emit(DecodeEvent::Tool(Box::new(ToolPiece {
+        choice: 0,
+        path,
+        index,
+        id,
+        name,
+        arguments,
+        free_text: false,
+    })));
 }
 
 fn finish(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {

@@ -158,6 +158,7 @@ impl Events {
             id,
             name: input.str(name).filter(|n| !n.is_empty()),
             arguments: arguments.map(|a| Cow::Borrowed(a.source())),
+            free_text: false,
         })));
     }
 }

@@ -200,6 +200,10 @@ impl Pieces {
                 }
             }
         }
+        // The model's own word for the end says nothing of the guardrail that ended it.
+        if json.get("amazon-bedrock-guardrailAction").is_some_and(|a| a.is("INTERVENED")) {
+            emit(DecodeEvent::Cause { choice: 0, cause: "guardrail_intervened".into() });
+        }
         if let Some(metrics) = json.get("amazon-bedrock-invocationMetrics") {
             if !self.counted {
                 usage(metrics, emit);

@@ -202,6 +202,7 @@ fn call(calls: Value<'_>, index: Option<u64>, emit: &mut dyn FnMut(DecodeEvent<'
         id: call.str("id").filter(|id| !id.is_empty()),
         name: function("name").filter(|n| !n.is_empty()),
         arguments: function("arguments"),
+        free_text: false,
     })));
 }
 

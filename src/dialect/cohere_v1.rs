@@ -206,6 +206,7 @@ impl Lines {
             id: None,
             name,
             arguments,
+            free_text: false,
         })));
     }
 
@@ -229,6 +230,7 @@ impl Lines {
                 id: None,
                 name: call.str("name").filter(|n| !n.is_empty()),
                 arguments: parameters.map(|p| p.as_str().unwrap_or(Cow::Borrowed(p.source()))),
+                free_text: false,
             })));
         }
     }

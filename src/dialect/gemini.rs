@@ -360,6 +360,20 @@ impl Decoder for Responses {
     }
 }
 
+/// A finish reason's word. With `enum-encoding=int` it is a number: the first are the same in every
+/// version of Google's enumeration, the others stay numbers.
+fn finish_word<'a>(reason: Value<'a>) -> Option<Cow<'a, str>> {
+    const FIRST: &[&str] = &["STOP", "MAX_TOKENS", "SAFETY", "RECITATION"];
+    if let Some(word) = reason.as_str() {
+        return Some(word).filter(|w| !w.is_empty());
+    }
+    let number = reason.as_u64().filter(|n| *n > 0)?;
+    Some(match FIRST.get(number as usize - 1) {
+        Some(word) => Cow::Borrowed(word),
+        None => Cow::Borrowed(reason.source()),
+    })
+}
+
 impl Responses {
     fn candidate(
         &mut self,
@@ -367,7 +381,7 @@ impl Responses {
         position: usize,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
-        let choice = candidate.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+        let choice = candidate.get("index").map_or(0, super::choice_number);
         let parts = candidate.at(&["content", "parts"]).into_iter().flat_map(Value::items);
         for (i, part) in parts.enumerate() {
             let path = |template| Path::new(template, position).second(i);
@@ -391,7 +405,7 @@ impl Responses {
                 self.call(call, choice, path, emit);
             }
         }
-        if let Some(reason) = candidate.str("finishReason").filter(|r| !r.is_empty()) {
+        if let Some(reason) = candidate.get("finishReason").and_then(finish_word) {
             emit(DecodeEvent::Finish { choice, reason });
         }
     }
@@ -420,6 +434,7 @@ impl Responses {
             id,
             name,
             arguments: args.map(|a| Cow::Borrowed(a.source())),
+            free_text: false,
         })));
     }
 }

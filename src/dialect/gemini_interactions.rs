@@ -369,6 +369,7 @@ fn call(
         id: given("id"),
         name: given("name").or_else(|| given("type")),
         arguments,
+        free_text: false,
     })));
 }
 

@@ -266,6 +266,7 @@ impl Chat {
             id: None,
             name,
             arguments,
+            free_text: false,
         })));
     }
 

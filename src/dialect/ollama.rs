@@ -245,6 +245,7 @@ impl Lines {
             id: call.str("id").filter(|i| !i.is_empty()),
             name: function.str("name").filter(|n| !n.is_empty()),
             arguments,
+            free_text: false,
         })));
     }
 }

@@ -289,7 +289,7 @@ fn read_choice(
     let mut failed = None;
     for (key, value) in choice.entries() {
         match key.raw() {
-            b"\"index\"" => index = value.as_u64().unwrap_or(0) as u32,
+            b"\"index\"" => index = super::choice_number(value),
             b"\"delta\"" => delta = Some(value).filter(|d| d.kind() == Kind::Object),
             b"\"message\"" => message = Some(value).filter(|_| whole),
             b"\"finish_reason\"" => finish = value.as_str(),
@@ -549,7 +549,10 @@ pub(super) fn tool(
     });
     let id = call.str("id").filter(|id| !id.is_empty());
     let name = member("name").and_then(Value::as_str).filter(|n| !n.is_empty());
-    emit(DecodeEvent::Tool(Box::new(ToolPiece { choice, path, index, id, name, arguments })));
+    let free_text =
+        call.get("custom").is_some() || call.get("type").is_some_and(|t| t.is("custom"));
+    let piece = ToolPiece { choice, path, index, id, name, arguments, free_text };
+    emit(DecodeEvent::Tool(Box::new(piece)));
 }
 
 #[cfg(test)]

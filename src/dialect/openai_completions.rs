@@ -119,7 +119,7 @@ impl Decoder for Completions {
 }
 
 fn read_choice(json: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-    let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
+    let choice = json.get("index").map_or(0, super::choice_number);
     let fields = [
         (Channel::Reasoning, "reasoning_content", "choices[#].reasoning_content"),
         (Channel::Reasoning, "reasoning", "choices[#].reasoning"),

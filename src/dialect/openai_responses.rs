@@ -254,9 +254,10 @@ impl Decoder for Responses {
                 self.delta(json, PartKind::Reasoning, "content_index", emit);
             }
             "response.refusal.delta" => self.delta(json, PartKind::Refusal, "content_index", emit),
-            "response.function_call_arguments.delta"
-            | "response.custom_tool_call_input.delta"
-            | "response.mcp_call_arguments.delta" => self.arguments(json, "delta", emit),
+            "response.function_call_arguments.delta" | "response.mcp_call_arguments.delta" => {
+                self.arguments(json, "delta", false, emit);
+            }
+            "response.custom_tool_call_input.delta" => self.arguments(json, "delta", true, emit),
             // What is spoken, and what the server itself runs.
             "response.audio.transcript.delta"
             | "response.code_interpreter_call_code.delta"
@@ -274,10 +275,10 @@ impl Decoder for Responses {
             "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
                 if self.is_new(json, PartKind::Arguments) =>
             {
-                self.arguments(json, "arguments", emit);
+                self.arguments(json, "arguments", false, emit);
             }
             "response.custom_tool_call_input.done" if self.is_new(json, PartKind::Arguments) => {
-                self.arguments(json, "input", emit);
+                self.arguments(json, "input", true, emit);
             }
             "response.created" => {
                 if self.over {
@@ -394,6 +395,7 @@ impl Responses {
         &mut self,
         json: Value<'_>,
         member: &'static str,
+        free_text: bool,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
@@ -406,6 +408,7 @@ impl Responses {
             id: None,
             name: json.str("name").filter(|n| !n.is_empty()),
             arguments: Some(text),
+            free_text,
         })));
     }
 
@@ -438,6 +441,7 @@ impl Responses {
             id,
             name: given("name").or_else(|| given("type")),
             arguments,
+            free_text: item.str("type").is_some_and(|t| t == "custom_tool_call"),
         })));
     }
 

@@ -41,6 +41,8 @@ pub struct ToolCall {
     pub arguments: String,
     /// The provider gave no index.
     pub counted: bool,
+    /// The arguments are text of any kind: a custom tool's.
+    pub free_text: bool,
     /// The first frame of it.
     pub first: u32,
 }
@@ -182,9 +184,10 @@ impl Answer {
     }
 
     fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) {
-        let ToolPiece { choice, path, index, id, name, arguments } = piece;
+        let ToolPiece { choice, path, index, id, name, arguments, free_text } = piece;
         let slot = self.tool_slot(frame, choice, index, id.as_deref());
         let tool = &mut self.tools[slot];
+        tool.free_text |= free_text;
         if tool.id.is_none()
             && let Some(id) = id
         {
@@ -390,7 +393,8 @@ impl Answer {
 
     /// Whether at least one choice finished, and every choice that was heard of.
     pub fn finished(&self) -> bool {
-        !self.finish.is_empty() && self.choices().iter().all(|c| self.finish.contains_key(c))
+        let open = |c: &u32| !self.finish.contains_key(c) && !crate::dialect::is_stand_in(*c);
+        !self.finish.is_empty() && !self.choices().iter().any(open)
     }
 
     /// The paths that fed a channel, with how many deltas each (duplicates too), in order of

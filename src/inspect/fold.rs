@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::surrogate::Lone;
 use super::{Coding, Inspection, Phase, Read, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
@@ -242,9 +243,17 @@ impl Inspection {
         self.detection.ask_variant(payload, self.shape.len());
         let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.detection);
         let mut carries = false;
-        self.decoder.decode(payload, &mut |fact| {
-            if let DecodeEvent::Text { channel, .. } = &fact {
+        let lone = Lone::find(payload.data);
+        let surrogates = &mut self.surrogates;
+        self.decoder.decode(payload, &mut |mut fact| {
+            if let DecodeEvent::Text { choice, channel, text, duplicate, .. } = &mut fact {
                 timing.text(*channel, at);
+                if !*duplicate {
+                    *text = surrogates.join(*channel, *choice, std::mem::take(text), lone);
+                    if text.is_empty() {
+                        return;
+                    }
+                }
             }
             if known.makes_up(&fact, payload) {
                 return;

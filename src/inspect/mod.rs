@@ -5,6 +5,8 @@
 //! finding to delta to frame to bytes to the read that brought them.
 
 mod answer;
+mod blame;
+mod chunked;
 mod client_view;
 mod coding;
 pub mod compare;
@@ -18,14 +20,16 @@ mod lookup;
 mod metrics;
 pub mod outcomes;
 mod shape;
+mod surrogate;
 mod think;
 mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use crate::rule::{Code, Phase, Rule, Severity};
+pub use crate::rule::{Code, Party, Phase, Rule, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
+pub use blame::{Blame, Certainty};
 pub use client_view::{ClientView, Returned, Simulate, Standing};
 pub use coding::Coding;
 pub use detect::Finding;
@@ -112,6 +116,11 @@ impl Tally {
         1
     }
 
+    /// The codes that were raised.
+    fn codes(&self) -> impl Iterator<Item = Code> {
+        self.0.iter().map(|(code, _)| *code)
+    }
+
     /// How often `code` was raised.
     pub fn of(&self, code: Code) -> u64 {
         self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
@@ -159,6 +168,7 @@ pub struct Inspection {
     detection: detection::Detection,
     decoder: Box<dyn dialect::Decoder>,
     answer: Answer,
+    surrogates: surrogate::Joiner,
     shape: Shape,
 
     detectors: Vec<Box<dyn detect::Detector>>,
@@ -201,6 +211,7 @@ impl Inspection {
             detection: detection::Detection::default(),
             decoder: dialect::unknown(),
             answer: Answer::default(),
+            surrogates: surrogate::Joiner::default(),
             shape: Shape::default(),
             detectors: detect::detectors(),
             findings: Vec::new(),

@@ -8,26 +8,26 @@ use crate::dialect::Channel;
 use crate::text;
 
 impl Inspection {
-    /// One sentence on what became of the exchange, the worst cause first.
+    /// One line on what became of the exchange, the worst cause first: what is wrong, where, and
+    /// what follows from it.
     pub fn verdict(&self) -> String {
         let mismatch = self.findings().iter().find(|f| f.code == Code::DialectMismatch);
-        let sentence = match self.cause() {
+        let parts = match self.cause() {
             // What the decoder missed was made mild: what is left is true of any dialect.
             Some(cause) if cause.code != Code::DialectMismatch && self.misread().is_some() => {
-                let first = mismatch.map_or(String::new(), |f| format!("{} ", f.message));
-                format!("{first}{}", self.failed(cause))
+                let first = mismatch.map(|f| f.message.clone());
+                first.into_iter().chain(self.failed(cause)).collect()
             }
             Some(cause) => self.failed(cause),
-            None if !self.is_over() => match mismatch {
-                Some(finding) => finding.message.clone(),
-                None => self.running(),
-            },
+            None if !self.is_over() => {
+                vec![mismatch.map_or_else(|| self.running(), |finding| finding.message.clone())]
+            }
             None => match self.findings().iter().find(|f| f.rule().leads) {
-                Some(finding) => finding.message.clone(),
-                None => self.sound(),
+                Some(finding) => vec![finding.message.clone()],
+                None => vec![self.sound()],
             },
         };
-        text::visible(&sentence, text::Newlines::Show).into_owned()
+        text::visible(&parts.join(" · "), text::Newlines::Show).into_owned()
     }
 
     /// The finding that the others follow from: of the gravest, the one that lies deepest.
@@ -46,32 +46,34 @@ impl Inspection {
             .min_by_key(|f| (follows(f.code), Reverse(f.severity), depth(f.phase())))
     }
 
-    fn failed(&self, cause: &Finding) -> String {
-        let mut sentence = cause.message.clone();
+    /// A failure: its cause, and what the reader asks next.
+    fn failed(&self, cause: &Finding) -> Vec<String> {
+        let mut parts = vec![cause.message.clone()];
         let has = |code: Code| self.findings().iter().any(|f| f.code == code);
         match cause.code {
             Code::Http422Param => {
-                sentence.push_str(" LiteLLM with drop_params turns this into None.")
+                parts.push("LiteLLM with drop_params turns this into None".to_owned());
             }
             code if has(Code::DoneAfterError) && code != Code::DoneAfterError => {
-                sentence.push_str(" [DONE] follows as if all were well.");
+                parts.push("[DONE] follows it".to_owned());
             }
-            // Cut: how much had come is the next question.
+            // Truncated: how much had arrived is the next question.
             _ if cause.phase() == Phase::Body && !self.answer().deltas().is_empty() => {
-                sentence.push_str(&format!(" Until then: {}.", self.counts()));
+                parts.push(format!("{} before that", self.counts()));
             }
             _ => {}
         }
-        sentence
+        parts
     }
 
     fn running(&self) -> String {
         if self.head.is_none() && self.frames().is_empty() {
-            return "No answer yet.".to_owned();
+            return "Waiting for the response".to_owned();
         }
-        format!("The stream goes on: {} so far.", self.counts())
+        format!("Streaming: {} so far", self.counts())
     }
 
+    /// A stream with nothing above info in it.
     fn sound(&self) -> String {
         let answer = self.answer();
         let mut parts = vec![self.counts()];
@@ -89,32 +91,26 @@ impl Inspection {
         } else if let Some(output) = answer.usage.output {
             parts.push(text::count(output, "output token"));
         }
-        let what = parts.join(", ");
         let resumable = self.dialect().is_some_and(|d| d.ending().resumable);
         if resumable && self.ending().terminal == Some(false) {
-            let id = self.sse().map_or("", |s| s.final_id());
-            let id = text::preview(id, 40);
-            return format!("No response yet: the client can resume after event id \"{id}\".");
+            let id = text::preview(self.sse().map_or("", |s| s.final_id()), 40);
+            return format!("No response yet: the client can resume after event id \"{id}\"");
         }
         let wants_sentinel = self.dialect().is_some_and(|d| d.ending().sentinel);
-        let unmarked = wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1;
-        let endless = self.frames().len() > 1 && self.ending().terminal == Some(false);
-        match (answer.finished(), what.is_empty() || answer.deltas().is_empty()) {
-            (true, _) if endless => format!(
-                "A sound stream but for its end: {what}; the event that ends it did not come."
-            ),
-            (true, _) if unmarked => format!("A sound stream but for its end: {what}; no [DONE]."),
-            (true, _) => format!("A sound stream: {what}."),
-            // A protocol without finish reasons: its terminal event is all there is to say.
-            (false, _) if self.ending().terminal == Some(true) => {
-                format!("A sound stream: {what}.")
-            }
-            (false, true) => "Nothing of an answer came.".to_owned(),
-            (false, false) => format!("Nothing is wrong on the wire: {what}."),
+        if wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1 {
+            parts.push("no [DONE]".to_owned());
+        }
+        // A protocol without finish reasons: its terminal event is all there is to say.
+        let ended = self.ending().terminal == Some(true);
+        let what = parts.join(", ");
+        match (answer.finished() || self.needs_no_finish() || ended, answer.deltas().is_empty()) {
+            (true, _) => format!("Healthy stream: {what}"),
+            (false, true) => "No answer received".to_owned(),
+            (false, false) => format!("No errors on the wire, no finish: {what}"),
         }
     }
 
-    /// What came, in numbers: `213 reasoning and 40 content deltas, 1 tool call`.
+    /// What came, in numbers: `213 reasoning + 40 content deltas, 1 tool call`.
     fn counts(&self) -> String {
         let answer = self.answer();
         let named = [
@@ -133,7 +129,7 @@ impl Inspection {
             let list: Vec<_> =
                 deltas.iter().map(|(n, name)| format!("{} {name}", text::group(*n))).collect();
             let one = deltas.len() == 1 && *last == 1;
-            parts.push(format!("{} delta{}", list.join(" and "), if one { "" } else { "s" }));
+            parts.push(format!("{} delta{}", list.join(" + "), if one { "" } else { "s" }));
         }
         if !answer.tools().is_empty() {
             parts.push(text::count(answer.tools().len() as u64, "tool call"));

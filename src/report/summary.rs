@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::{Channel, Usage};
 use crate::frame::{Kind, sse};
-use crate::inspect::{ClientView, Finding, Inspection, Row, Severity};
+use crate::inspect::{Blame, ClientView, Finding, Inspection, Row, Severity};
 use crate::journal::{ExchangeId, Micros};
 use crate::json::Tape;
 use crate::text::{Newlines, visible};
@@ -36,6 +36,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
         "outcome": i.outcome().name(),
         "clients": clients(i),
         "reason": i.reason().map(|r| r.name()),
+        "blame": i.blame().map(|b| blame(&b)),
         "provider": i.request.as_ref().map(|r| &r.provider),
         "dialect": i.dialect().map(|d| d.name()),
         "dialect_confidence": found.map(|f| f.sign.confidence.name()),
@@ -71,6 +72,14 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
         Findings::Listed => i.findings().iter().map(|f| finding(x, f)).collect(),
     };
     out
+}
+
+fn blame(blame: &Blame) -> Value {
+    json!({
+        "party": blame.party,
+        "confidence": blame.confidence.name(),
+        "why": blame.why,
+    })
 }
 
 /// A finding as a line of its own.
@@ -121,7 +130,8 @@ fn texts(i: &Inspection, channel: Channel) -> Map<String, Value> {
 fn tools(i: &Inspection) -> Vec<Value> {
     let mut tape = Tape::new();
     let tool = |t: &crate::inspect::ToolCall| {
-        let valid = (!t.arguments.is_empty()).then(|| tape.parse(&t.arguments).is_ok());
+        let valid =
+            (!t.arguments.is_empty() && !t.free_text).then(|| tape.parse(&t.arguments).is_ok());
         json!({
             "choice": t.choice,
             "index": t.index,

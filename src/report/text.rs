@@ -64,7 +64,11 @@ pub fn text(
         Some(severity) if severity > Severity::Info => palette.severity(severity, &verdict),
         _ => palette.bold(&verdict),
     };
-    writeln!(out, "{} {verdict}", palette.bold("verdict "))
+    writeln!(out, "{} {verdict}", palette.bold("verdict "))?;
+    match i.blame() {
+        Some(blame) => writeln!(out, "{} {}", palette.bold("blame   "), blame.line()),
+        None => Ok(()),
+    }
 }
 
 fn title(i: &Inspection, warnings: bool, palette: Palette, out: &mut impl Write) -> io::Result<()> {

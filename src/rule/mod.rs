@@ -50,6 +50,42 @@ pub struct Rule {
     pub leads: bool,
     /// About the recording rather than the answer: the verdict only where it stands alone.
     pub aside: bool,
+    /// Of the upper layers, and still true where the payloads are read as the wrong dialect.
+    pub by_bytes: bool,
+    /// Who has to act, unless the evidence of the exchange says otherwise. `None`: its layer tells.
+    pub blame: Option<Party>,
+}
+
+/// Who has to act on a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Party {
+    /// The bytes of the provider are wrong.
+    Provider,
+    /// A gateway or proxy between the client and the provider.
+    Gateway,
+    /// The network: names, connections, TLS.
+    Network,
+    /// A client that misreads a correct stream.
+    Client,
+    /// The user: request, key, limits, configuration.
+    You,
+    /// Nothing here tells.
+    Unknown,
+}
+
+impl Party {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Party::Provider => "provider",
+            Party::Gateway => "gateway",
+            Party::Network => "network",
+            Party::Client => "client",
+            Party::You => "you",
+            Party::Unknown => "unknown",
+        }
+    }
 }
 
 impl Code {
@@ -76,6 +112,16 @@ impl Code {
     /// The layer it is about.
     pub fn phase(self) -> Phase {
         self.rule().phase
+    }
+
+    /// Who has to act where nothing else is known: what the page says, else who owns the layer.
+    pub fn blame(self) -> Party {
+        self.rule().blame.unwrap_or(match self.phase() {
+            Phase::Connect | Phase::Tls | Phase::Body => Party::Network,
+            Phase::Compare => Party::Gateway,
+            Phase::Session => Party::You,
+            _ => Party::Provider,
+        })
     }
 }
 

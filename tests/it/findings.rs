@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{Finding, Inspection, Options};
 use sselens::journal::{Entry, file};
 use sselens::rule::{Code, Phase, Severity};
 
@@ -105,14 +105,12 @@ fn each_case_has_exactly_its_findings() {
         }
         let about = inspection.findings().iter().any(|f| f.code.name() == case.code());
         assert!(about || name.starts_with("sound"), "{name} is not about its code");
-        for f in inspection.findings() {
-            assert!(
-                f.message.ends_with(['.', '"']) || f.phase() == Phase::Session,
-                "{name}: {}",
-                f.message
-            );
-            assert!(!f.message.is_empty());
-        }
+        assert!(inspection.findings().iter().all(|f| !f.message.is_empty()), "{name}");
+        // Only where nothing is above info the stream is called healthy, and nobody is to blame.
+        let verdict = inspection.verdict();
+        let bad = inspection.worst() > Some(Severity::Info);
+        assert!(!(bad && verdict.to_lowercase().contains("healthy")), "{name}: {verdict}");
+        assert_eq!(inspection.blame().is_some(), bad, "{name}: {:?}", inspection.blame());
         assert!(!inspection.verdict().is_empty());
     }
     assert!(
@@ -242,8 +240,19 @@ fn every_code_has_a_case() {
     }
 }
 
-/// A stream that a real provider sent and that came to its end has nothing above info; a refusal
-/// has its status on top.
+/// What is above info in recorded streams that came to their end, and who suffers.
+const SUFFERS: &[(&str, &str)] = &[
+    ("candidates-empty", "google-genai: a turn without an answer and without an error"),
+    ("length-during-reasoning", "everyone: there is no answer"),
+    ("length-truncated", "agents: the arguments of a call are cut"),
+    ("sse-mislabelled", "clients that ask for text/event-stream refuse the response"),
+    ("sse-no-final-blank", "every standard client drops the last event"),
+    ("tool-finish-stop", "agents that go by the finish do not run the call"),
+    ("usage-inconsistent", "the AI SDK counts a negative number of text tokens"),
+];
+
+/// A stream that a real provider sent and that came to its end has nothing above info but what
+/// makes a client suffer; a refusal has its status on top.
 #[test]
 fn recorded_streams_are_sound() {
     if !Needs::Recordings.are_met() {
@@ -287,9 +296,12 @@ fn recorded_streams_are_sound() {
         for code in codes {
             *fired.entry(code).or_default() += 1;
         }
-        let bad = inspection.worst() > Some(Severity::Info);
-        if inspection.is_healthy() && bad {
-            wrong.push(name.to_owned());
+        let suffers = |code: Code| SUFFERS.iter().any(|(known, _)| *known == code.name());
+        let bad = |f: &&Finding| f.severity > Severity::Info && !suffers(f.code);
+        if inspection.is_healthy()
+            && let Some(f) = inspection.findings().iter().find(bad)
+        {
+            wrong.push(format!("{name}: {}", f.code));
         }
         // What the verdict says of a refusal is its status.
         if let Some(status) = case.status.filter(|s| *s >= 300) {

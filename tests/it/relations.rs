@@ -37,6 +37,12 @@ struct Relations {
     _reproduce: IgnoredAny,
     #[serde(rename = "brief", default)]
     _brief: IgnoredAny,
+    #[serde(rename = "hides", default)]
+    _hides: IgnoredAny,
+    #[serde(rename = "by_bytes", default)]
+    _by_bytes: IgnoredAny,
+    #[serde(rename = "blame", default)]
+    _blame: IgnoredAny,
     #[serde(default)]
     class: Vec<String>,
     #[serde(default)]

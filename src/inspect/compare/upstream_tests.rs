@@ -142,7 +142,7 @@ fn two_that_have_one_fault_have_not_the_same_answer() {
     let only: Vec<String> = [0, 2, 3, 6, 8].map(|i| sound()[i].clone()).into();
     let b: Vec<String> = only.iter().map(|f| f.replace(",\"finish_reason\":null", "")).collect();
     let said = verdict(&stream(&only), &through(&b));
-    assert!(said.starts_with("A and B have the same fault: The model thought"), "{said}");
+    assert!(said.starts_with("A and B have the same fault: Reasoning only"), "{said}");
 }
 
 #[test]

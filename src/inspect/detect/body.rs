@@ -3,7 +3,7 @@
 use super::connect::said;
 use super::{Code, Detector, Out, Place, Severity, refused};
 use crate::frame::{Frame, Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::{Inspection, chunked};
 use crate::journal::EndCause;
 use crate::text;
 
@@ -63,6 +63,28 @@ impl Detector for Body {
             );
         }
         after_end(now, out);
+        inner_chunks(now, out);
+    }
+}
+
+/// Whether the body has the chunks of a transfer coding in it, as if that was applied twice.
+fn inner_chunks(now: &Inspection, out: &mut Out<'_>) {
+    // Such lines are no fields, no comments and no JSON: where there are none, there is no search.
+    let odd = match now.sse() {
+        Some(sse) => sse.ignored_fields.total() > 0,
+        None => now.framing() != Some(Framing::EventStream),
+    };
+    let first = now.frames().first().filter(|_| odd && now.coding_error.is_none());
+    if first.is_none() {
+        return;
+    }
+    if let Some(chunks) = chunked::find(now.body()) {
+        let place = Place { frame: None, offset: Some(chunks.offset as u64) };
+        let message = format!(
+            "HTTP chunk sizes inside the body: {} (chunked encoding applied twice)",
+            text::count(chunks.count, "chunk")
+        );
+        out.raise(Code::ChunkSizeInBody, place, message);
     }
 }
 
@@ -166,15 +188,22 @@ fn transport(now: &Inspection, out: &mut Out<'_>) {
     out.raise_as(rule, grave(rule), place, message);
 }
 
-/// What follows `[DONE]` and is not the answer's text (that is `done-early`).
+/// What follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).
 fn after_end(now: &Inspection, out: &mut Out<'_>) {
-    let Some(done) = now.answer().sentinel else { return };
+    let answer = now.answer();
+    let (done, what) = match (answer.sentinel, answer.terminal) {
+        (Some(done), terminal) if terminal.is_none_or(|t| t <= done) => (done, "[DONE]"),
+        (None, Some(terminal)) => (terminal, "the terminal event"),
+        _ => return,
+    };
     if now.answer().deltas().last().is_some_and(|d| d.frame > done) {
         return;
     }
     let body = now.body();
     let odd = now.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
         Kind::Comment => false,
+        // An event of its own has its meaning; only after [DONE] nothing has one.
+        Kind::Event | Kind::Message | Kind::Line if answer.sentinel.is_none() => false,
         Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
         _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
     });
@@ -183,7 +212,7 @@ fn after_end(now: &Inspection, out: &mut Out<'_>) {
         out.raise(
             Code::BytesAfterEnd,
             Place { frame: Some(index as u32), offset: Some(frame.offset) },
-            format!("{} came after [DONE].", text::count(bytes, "byte")),
+            format!("{} received after {what}", text::count(bytes, "byte")),
         );
     }
 }

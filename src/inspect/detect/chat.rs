@@ -1,6 +1,7 @@
 //! Rules about the chunks of Chat Completions: choices, deltas, their text fields, finishes.
 
 use super::{Chunk, Code, Detector, FrameView, Out, Place, Severity};
+use crate::dialect::valid_choice;
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -37,11 +38,13 @@ impl Detector for Chat {
                     some = true;
                     self.choice(now, seen, json, choice, failed, out);
                 }
-                if !some && !failed {
+                // The chunk that brings the usage has none by OpenAI's own schema.
+                let usage = || json.get("usage").is_some_and(|u| u.kind() == json::Kind::Object);
+                if !some && !failed && !usage() {
                     out.raise_once(
                         Code::ChoicesEmpty,
                         seen.place(),
-                        "A chunk has no choice in it.",
+                        "A chunk without choices (`choices: []`)",
                     );
                 }
             }
@@ -103,6 +106,15 @@ fn missing(place: Place, out: &mut Out<'_>) {
     out.raise(Code::ChoicesMissing, place, format!("Frame {frame} has no choices."));
 }
 
+/// A choice whose index is none. It is kept apart, and nothing else of it is judged.
+pub(super) fn invalid_index(index: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    if !out.again(Code::ChoiceIndexInvalid) {
+        let shown = text::preview(index.source(), 30);
+        let message = format!("Choice index {shown} is no index; its text is kept apart");
+        out.raise(Code::ChoiceIndexInvalid, seen.place(), message);
+    }
+}
+
 /// Whether a JSON string is written and has text in it.
 fn has_text(value: Option<Value<'_>>) -> bool {
     value.is_some_and(|v| v.kind() == json::Kind::String && v.source().len() > 2)
@@ -121,7 +133,11 @@ impl Chat {
         let (mut index, mut delta, mut message, mut finish) = (0, None, None, None);
         for (key, value) in choice.entries() {
             match key.raw() {
-                b"\"index\"" => index = value.as_u64().unwrap_or(0) as usize,
+                b"\"index\"" if value.is_null() => {}
+                b"\"index\"" => match valid_choice(value) {
+                    Some(number) => index = number as usize,
+                    None => return invalid_index(value, seen, out),
+                },
                 b"\"delta\"" => delta = Some(value),
                 b"\"message\"" => message = Some(value),
                 b"\"finish_reason\"" => finish = Some(value),

@@ -154,7 +154,11 @@ fn batches(now: &Inspection, out: &mut Out<'_>) {
         input.checked_add(output).and_then(|n| n.checked_add(hidden)) == Some(total)
     });
     let shown = if apart { output } else { output.saturating_sub(hidden) };
-    if deltas < FEW || shown < deltas.saturating_mul(2) {
+    // Anthropic packs its tokens by design.
+    if deltas < FEW
+        || now.dialect().is_some_and(|d| d.family() == "anthropic")
+        || shown < deltas.saturating_mul(2)
+    {
         return;
     }
     let message = format!(

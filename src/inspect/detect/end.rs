@@ -1,9 +1,11 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::{Code, Detector, Out, Place, Severity, cut, ours, refused, unless_healthy, wants_done};
+use super::{Code, Detector, FrameView, Out, Place, Severity, cut, ours, refused, wants_done};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
+use crate::journal::EndCause;
+use crate::json::{self, Tape, Value};
 use crate::text;
 
 /// Where reasoning stands that only the provider can read.
@@ -14,15 +16,35 @@ const ENCRYPTED: &[&str] = &[
 ];
 
 #[derive(Default)]
-pub(super) struct End;
+pub(super) struct End {
+    /// An item of an answer that is neither a message nor reasoning: an approval request, a list of
+    /// tools, a compacted conversation.
+    other_item: bool,
+}
 
 impl Detector for End {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, _out: &mut Out<'_>) {
+        let responses = now.dialect().is_some_and(|d| d.name() == "openai-responses");
+        if self.other_item || !responses {
+            return;
+        }
+        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let output = json.at(&["response", "output"]).or_else(|| json.get("output"));
+        let items = output.into_iter().flat_map(Value::items);
+        self.other_item = json.get("item").into_iter().chain(items).any(|item| {
+            item.str("type").is_some_and(|t| !t.is_empty() && t != "message" && t != "reasoning")
+        });
+    }
+
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        let Some(dialect) = now.dialect() else { return };
         if refused(now) || ours(now) || now.frames().is_empty() {
             return;
         }
-        came_to(now, out);
+        if said_nothing(now, out) {
+            return;
+        }
+        let Some(dialect) = now.dialect() else { return };
+        self.came_to(now, out);
         if now.framing() == Some(Framing::Whole) || cut(now) {
             return;
         }
@@ -37,18 +59,58 @@ impl Detector for End {
     }
 }
 
+/// Whether an event stream had no data at all.
+pub(super) fn is_silent(now: &Inspection, out: &Out<'_>) -> bool {
+    // A stream that is opened by GET may be one of notices only, of which there were none.
+    let asked = now.request.as_ref().is_none_or(|r| !r.method.eq_ignore_ascii_case("GET"));
+    if now.framing() != Some(Framing::Sse) || cut(now) || !asked || lost_frames(Code::NoAnswer, out)
+    {
+        return false;
+    }
+    let body = now.body();
+    let blank = |data: Option<std::borrow::Cow<'_, str>>| data.is_none_or(|d| d.trim().is_empty());
+    let keep_alives = now.keep_alives();
+    now.frames().iter().enumerate().all(|(i, f)| match f.kind {
+        Kind::Comment | Kind::Block => true,
+        Kind::Event => keep_alives.binary_search(&(i as u32)).is_ok() || blank(f.data(body)),
+        _ => f.bytes(body).trim_ascii().first().is_none_or(|b| *b == b':'),
+    })
+}
+
+/// Raises that an event stream had no data at all, if so.
+fn said_nothing(now: &Inspection, out: &mut Out<'_>) -> bool {
+    if !is_silent(now, out) {
+        return false;
+    }
+    let status = now.status().map_or(String::new(), |s| format!("HTTP {s}, then "));
+    let comments = now.keep_alives().len() as u64;
+    let others = now.frames().len() as u64 - comments;
+    let what = match (comments, others) {
+        (0, _) => format!("{} without data", text::count(others, "frame")),
+        (_, 0) => format!("only {}", text::count(comments, "keep-alive")),
+        _ => format!(
+            "only {} and {} without data",
+            text::count(comments, "keep-alive"),
+            text::count(others, "frame")
+        ),
+    };
+    let message = format!("No answer: {status}{what}");
+    out.raise(Code::NoAnswer, Place::default(), message);
+    true
+}
+
 fn after_error(now: &Inspection, out: &mut Out<'_>) {
     let Some(error) = now.answer().errors.first() else { return };
     let words = text::preview(&error.message, 80);
     match now.answer().sentinel {
         Some(done) if done > error.frame => {
-            let message = format!("[DONE] follows the error \"{words}\" as if all were well.");
+            let message = format!("[DONE] follows the error \"{words}\"");
             out.raise(Code::DoneAfterError, frame(now, Some(done)), message);
         }
         Some(_) => {}
         None if !wants_done(now) => {}
         None => {
-            let message = format!("No [DONE] follows the error \"{words}\".");
+            let message = format!("Stream closed after the error \"{words}\" without [DONE]");
             out.raise(Code::NoDoneAfterError, Place::default(), message);
         }
     }
@@ -67,10 +129,10 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
     if let (Some((_, reason)), Some(done)) =
         (answer.finish().find(|f| f.1 == "abort"), answer.sentinel)
     {
-        let message = format!("[DONE] follows the finish \"{reason}\" as if all were well.");
+        let message = format!("[DONE] follows the finish \"{reason}\"");
         out.raise(Code::DoneAfterError, frame(now, Some(done)), message);
     }
-    if lost_frames(out) {
+    if lost_frames(Code::FinishMissing, out) {
         return;
     }
     if !answer.finished() {
@@ -80,40 +142,18 @@ fn finished(now: &Inspection, out: &mut Out<'_>) {
         return;
     }
     // A [DONE] that was not read as one is told as what is wrong with it.
-    let hidden = [
-        Code::DoneVariant,
-        Code::SseTwoSpaces,
-        Code::SseNoFinalBlank,
-        Code::SseMissingBlank,
-        Code::NdjsonInSse,
-    ];
-    if wants_done(now) && answer.sentinel.is_none() && !hidden.iter().any(|c| out.tally.of(*c) > 0)
-    {
-        let severity = unless_healthy(now, Severity::Warn);
-        out.raise_as(
-            Code::MissingDone,
-            severity,
-            Place::default(),
-            "The answer finished, and no [DONE] came.",
-        );
+    if wants_done(now) && answer.sentinel.is_none() && !out.is_hidden(Code::MissingDone) {
+        // Where nothing announced the length, it was the only sign that nothing is missing.
+        let only = matches!(now.end, Some((EndCause::Closed, _)));
+        let severity = if only { Severity::Warn } else { Severity::Info };
+        let message = "The answer finished without [DONE]";
+        out.raise_as(Code::MissingDone, severity, Place::default(), message);
     }
 }
 
 /// Whether frames, or an error, were lost and told as lost: the end was lost with them.
-pub(super) fn lost_frames(out: &Out<'_>) -> bool {
-    const LOST: &[Code] = &[
-        Code::TruncatedMidFrame,
-        Code::SseSingleNewlineFrames,
-        Code::SseRawJson,
-        Code::DialectMismatch,
-        Code::WrongContentType,
-        Code::BadContentEncoding,
-        Code::TruncatedJsonArray,
-        Code::EventstreamCrc,
-        Code::EventstreamIncomplete,
-        Code::EmptyStream,
-    ];
-    LOST.iter().any(|c| out.tally.of(*c) > 0)
+pub(super) fn lost_frames(code: Code, out: &Out<'_>) -> bool {
+    out.is_hidden(code)
         || out
             .findings
             .iter()
@@ -127,7 +167,7 @@ fn finish_in_tail(now: &Inspection) -> bool {
         return false;
     };
     let bytes = last.bytes(now.body());
-    [&b"\"finish_reason\":"[..], b"\"finishReason\":"].iter().any(|key| {
+    [&b"\"finish_reason\":"[..], b"\"finishReason\":", b"\"blockReason\":"].iter().any(|key| {
         memchr::memmem::find(bytes, key)
             .is_some_and(|at| bytes[at + key.len()..].trim_ascii_start().starts_with(b"\""))
     })
@@ -136,11 +176,11 @@ fn finish_in_tail(now: &Inspection) -> bool {
 fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let answer = now.answer();
     let done = match (answer.sentinel, now.ending().terminal) {
-        (Some(_), _) => "[DONE] came",
-        (None, Some(true)) => "the event that ends such a stream came",
-        (None, Some(false)) => "the event that ends such a stream did not come either",
-        (None, None) if wants_done(now) => "there is no [DONE] either",
-        (None, None) => "nothing else says that it is whole",
+        (Some(_), _) => " ([DONE] was sent)",
+        (None, Some(true)) => " (the terminal event was sent)",
+        (None, Some(false)) => " or terminal event",
+        (None, None) if wants_done(now) => " or [DONE]",
+        (None, None) => "",
     };
     let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message);
     let payloads = now.frames().iter().filter(|f| carries(f.kind)).count() as u64
@@ -148,7 +188,7 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
         let frames = text::count(now.frames().len() as u64, "frame");
-        format!("Nothing of an answer came ({frames} without any payload), and no finish; {done}.")
+        format!("No answer: {frames} without data, no finish reason{done}")
     } else if another {
         let open: Vec<_> = answer
             .choices()
@@ -156,11 +196,19 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
             .filter(|c| answer.finish_frame(*c).is_none())
             .map(|c| c.to_string())
             .collect();
-        format!("No finish reason came for choice {}; {done}.", open.join(", "))
+        format!("No finish reason for choice {}{done}", open.join(", "))
+    } else if let Some(tool) = answer.tools().last().filter(|t| !is_whole(t)) {
+        let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+        let chars = text::count(tool.arguments.chars().count() as u64, "character");
+        format!(
+            "Stream ended inside the arguments of tool call \"{name}\" (after {chars}) without a finish reason{done}"
+        )
     } else {
-        let chars = answer.chars(Channel::Content) as u64;
-        let content = text::count(chars, "character");
-        format!("The stream ends after {content} of content without a finish reason; {done}.")
+        let after = match (answer.chars(Channel::Content), answer.tools().len()) {
+            (0, 1..) => text::count(answer.tools().len() as u64, "tool call"),
+            (chars, _) => text::count(chars as u64, "character"),
+        };
+        format!("Stream ended after {after} without a finish reason{done}")
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
@@ -174,6 +222,11 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
         (_, None) => Severity::Error,
     };
     out.raise_as(Code::FinishMissing, severity, frame(now, answer.sentinel), message);
+}
+
+/// Whether the arguments of a call are all there, as far as that can be told.
+fn is_whole(tool: &crate::inspect::ToolCall) -> bool {
+    tool.free_text || Tape::new().parse(&tool.arguments).is_ok()
 }
 
 /// Whether a finish reason means that the token limit was reached.
@@ -216,38 +269,44 @@ pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
     )
 }
 
-/// What the answer came to: said, thought, refused, nothing.
-fn came_to(now: &Inspection, out: &mut Out<'_>) {
-    let answer = now.answer();
-    let usage = answer.usage;
-    if answer.has(Channel::Refusal) {
-        let chars = text::count(answer.chars(Channel::Refusal) as u64, "character");
-        out.raise(Code::Refusal, Place::default(), format!("The model refused, in {chars}."));
-    }
-    let thought = answer.has(Channel::Reasoning);
-    if !thought {
-        let encrypted = now.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
-        let tokens = usage.reasoning.unwrap_or(0);
-        if encrypted {
-            let message = "Reasoning comes encrypted, without text.";
-            out.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
-        } else if tokens > 0
-            && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
-        {
-            let message =
-                format!("{tokens} reasoning tokens are counted, and no reasoning text came.");
-            out.raise(Code::ReasoningHidden, Place::default(), message);
+impl End {
+    /// What the answer came to: said, thought, refused, nothing.
+    fn came_to(&self, now: &Inspection, out: &mut Out<'_>) {
+        let answer = now.answer();
+        let usage = answer.usage;
+        if answer.has(Channel::Refusal) {
+            let chars = text::count(answer.chars(Channel::Refusal) as u64, "character");
+            out.raise(
+                Code::Refusal,
+                Place::default(),
+                format!("The model refused ({chars} of refusal)"),
+            );
         }
-    }
-    for (choice, reason) in answer.finish() {
-        choice_came_to(now, choice, reason, out);
-    }
-    // Of a choice that never finished, too.
-    for (choice, _) in
-        answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
-    {
-        if !cut(now) {
-            unclosed(now, choice, out);
+        let thought = answer.has(Channel::Reasoning);
+        if !thought {
+            let encrypted = now.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
+            let tokens = usage.reasoning.unwrap_or(0);
+            if encrypted {
+                let message = "Reasoning comes encrypted, without text.";
+                out.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
+            } else if tokens > 0
+                && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
+            {
+                let message =
+                    format!("{tokens} reasoning tokens are counted, and no reasoning text came.");
+                out.raise(Code::ReasoningHidden, Place::default(), message);
+            }
+        }
+        for (choice, reason) in answer.finish() {
+            choice_came_to(now, choice, reason, self.other_item, out);
+        }
+        // Of a choice that never finished, too.
+        for (choice, _) in
+            answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
+        {
+            if !cut(now) {
+                unclosed(now, choice, out);
+            }
         }
     }
 }
@@ -299,7 +358,13 @@ pub(super) fn told(now: &Inspection, choice: u32, reason: &str) -> String {
     }
 }
 
-fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>) {
+fn choice_came_to(
+    now: &Inspection,
+    choice: u32,
+    reason: &str,
+    other_item: bool,
+    out: &mut Out<'_>,
+) {
     let answer = now.answer();
     let at = frame(now, answer.finish_frame(choice));
     let said = told(now, choice, reason);
@@ -323,24 +388,40 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
     let tokens = answer.usage.reasoning.unwrap_or(0);
     if is_length(reason) {
         if !spoke && (thought || tokens > 0) {
-            let message = format!(
-                "The token limit was reached while the model was thinking: no answer (finish {shown})."
-            );
-            // A finish by length is a normal end on the wire, however little came of it.
-            let severity = unless_healthy(now, Severity::Error);
-            out.raise_as(Code::LengthDuringReasoning, severity, at, message);
+            let message = format!("Token limit reached while thinking: no answer, finish {shown}");
+            // A finish by length is a normal end on the wire, but nothing came of it.
+            out.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
         } else {
-            let message = format!("The token limit ended the answer (finish {shown}).");
-            out.raise(Code::LengthTruncated, at, message);
+            // An agent runs a call whose arguments are cut, or fails there.
+            let cut = answer.tools().iter().find(|t| t.choice == choice && !is_whole(t));
+            let (severity, message) = match cut {
+                Some(tool) => {
+                    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+                    let message = format!(
+                        "Token limit cut the arguments of tool call \"{name}\", finish {shown}"
+                    );
+                    (Severity::Warn, message)
+                }
+                None if !spoke => {
+                    let message = format!("Token limit reached before any answer, finish {shown}");
+                    (Severity::Warn, message)
+                }
+                None => (Severity::Info, format!("Token limit ended the answer, finish {shown}")),
+            };
+            out.raise_as(Code::LengthTruncated, severity, at, message);
         }
         return;
     }
     if reason == "refusal" {
-        let message = format!("The model refused (finish {shown}).");
+        let message = format!("The model refused, finish {shown}");
         return out.raise_once(Code::Refusal, at, message);
     }
     if is_filter(reason) {
-        let message = format!("A filter ended the answer (finish {shown}).");
+        let who = match reason.contains("guardrail") {
+            true => "An Amazon Bedrock guardrail",
+            false => "A content filter",
+        };
+        let message = format!("{who} ended the answer, finish {shown}");
         return out.raise(Code::ContentFiltered, at, message);
     }
     if !spoke && inline.is_some_and(|t| t.open.is_some()) {
@@ -352,6 +433,8 @@ fn choice_came_to(now: &Inspection, choice: u32, reason: &str, out: &mut Out<'_>
         || cut(now)
         || !answer.errors.is_empty()
         || EMPTY_BY_RIGHT.contains(&reason)
+        || other_item
+        || out.tally.of(Code::ToolCallMalformed) > 0
         || brought_matter(now)
     {
         return;
@@ -369,14 +452,13 @@ fn came_to_nothing(thought: bool, reasoning: u64, shown: &str, at: Place, out: &
         let how = if reasoning > 0 {
             format!("{} of reasoning", text::count(reasoning, "character"))
         } else {
-            "between tags in the content".to_owned()
+            "reasoning between tags in the content".to_owned()
         };
-        let message = format!("The model thought ({how}), said nothing, and finished {shown}.");
+        let message = format!("Reasoning only: {how}, no content, finish {shown}");
         out.raise(Code::ReasoningOnly, at, message);
     } else {
-        let message = format!(
-            "The answer is empty: no content, no reasoning, no tool call, and finish {shown}."
-        );
+        let message =
+            format!("Empty answer: no content, no reasoning, no tool call, finish {shown}");
         out.raise(Code::EmptyCompletion, at, message);
     }
 }

@@ -1,7 +1,9 @@
 //! Rules about how choices finish, and what comes after.
 
-use super::{Chunk, Code, Detector, FrameView, Out, Place, end, is_chat, refused};
-use crate::dialect::Channel;
+use super::{
+    Chunk, Code, Detector, FrameView, Out, Place, Severity, cut, end, is_chat, ours, refused,
+};
+use crate::dialect::{self, Channel};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -10,11 +12,16 @@ use crate::text;
 pub(super) struct Finish {
     /// Which choices have finished, as bits; no provider allows as many as there are.
     finished: u128,
+    /// The first finish that is an empty string, and how many there are.
+    empty: Option<(Place, u64)>,
+    /// What the provider says about the finish in words of its own.
+    explained: Option<String>,
 }
 
 impl Detector for Finish {
     fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         let Some(Chunk { json, choices, .. }) = seen.chunk else {
+            self.look(now, seen);
             return self.other(now, seen, out);
         };
         for choice in choices.into_iter().flat_map(Value::items) {
@@ -23,6 +30,10 @@ impl Detector for Finish {
     }
 
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if !refused(now) {
+            self.emptied(now, out);
+            self.malformed(now, out);
+        }
         let Some(dialect) = now.dialect().filter(|_| !is_chat(now) && !refused(now)) else {
             return;
         };
@@ -32,9 +43,12 @@ impl Detector for Finish {
             let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
             let place = Place { frame, offset };
             let shown = text::preview(&end::told(now, choice, reason), 60);
+            if is_malformed(reason) {
+                continue;
+            }
             let name = dialect.name();
             let cause = answer.cause(choice).is_none_or(|c| end::is_length(c) || end::is_filter(c));
-            if matches!(reason, "error" | "failed") {
+            if matches!(reason, "error" | "failed") || is_unusable(reason) {
                 let message = format!("The finish is {shown}, and no error says what happened.");
                 out.raise(Code::FinishError, place, message);
             } else if dialect.ending().finishes.is_empty() {
@@ -48,6 +62,59 @@ impl Detector for Finish {
 }
 
 impl Finish {
+    /// Looks for finishes that are empty and for the provider's own words about one.
+    fn look(&mut self, now: &Inspection, seen: &FrameView<'_>) {
+        /// Where dialects other than Chat have the finish, outside of lists.
+        const PLACES: &[&[&str]] =
+            &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
+        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        if now.dialect().is_none() || refused(now) {
+            return;
+        }
+        let empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
+        let mut is_empty = PLACES.iter().any(|place| empty(json.at(place)));
+        for candidate in json.get("candidates").into_iter().flat_map(Value::items) {
+            is_empty |= empty(candidate.get("finishReason"));
+            if let Some(words) = candidate.str("finishMessage").filter(|w| !w.is_empty()) {
+                self.explained = Some(words.into_owned());
+            }
+        }
+        if is_empty {
+            self.empty.get_or_insert((seen.place(), 0)).1 += 1;
+        }
+    }
+
+    /// Finishes that are empty strings.
+    fn emptied(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let Some((place, times)) = self.empty else { return };
+        let n = text::group(times);
+        let ended = cut(now) || ours(now) || !now.answer().errors.is_empty();
+        let said = now.answer().finish().any(|(_, reason)| !reason.is_empty());
+        let (severity, message) = match said || ended {
+            true => {
+                (Severity::Warn, format!("Finish reason is \"\" instead of null in {n} frames"))
+            }
+            false => (Severity::Error, format!("The only finish reason is \"\" ({n} frames)")),
+        };
+        out.raise_as(Code::FinishEmpty, severity, place, message);
+    }
+
+    /// Finishes by which the provider says that the model's call was unusable.
+    fn malformed(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let answer = now.answer();
+        for (choice, reason) in answer.finish().filter(|f| is_malformed(f.1)) {
+            let frame = answer.finish_frame(choice);
+            let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
+            let words = match &self.explained {
+                Some(words) => format!(": \"{}\"", text::preview(words, 120)),
+                None => String::new(),
+            };
+            let reason = text::preview(reason, 40);
+            let message = format!("Model made an unusable tool call, finish \"{reason}\"{words}");
+            out.raise(Code::ToolCallMalformed, Place { frame, offset }, message);
+        }
+    }
+
     /// A frame that is no chunk of Chat: what it told of choices that had finished before it.
     fn other(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         let answer = now.answer();
@@ -69,7 +136,9 @@ impl Finish {
                 out.raise(Code::ContentAfterFinish, seen.place(), message);
             }
         }
-        for choice in answer.finished_in(seen.index) {
+        // Gemini says STOP with the code that it wrote, runs it, and goes on.
+        let ran = answer.deltas_of(seen.index).iter().any(|d| d.channel == Channel::Other);
+        for choice in answer.finished_in(seen.index).iter().filter(|_| !ran) {
             let bit = 1u128 << choice.min(&127);
             if self.finished & bit != 0 {
                 let message = format!("The answer finishes again in frame {}.", seen.index);
@@ -88,10 +157,12 @@ impl Finish {
         out: &mut Out<'_>,
     ) {
         let (mut index, mut finish, mut delta, mut message) = (0, None, None, false);
+        let mut native = None;
         for (key, value) in choice.entries() {
             match key.raw() {
-                b"\"index\"" => index = value.as_u64().unwrap_or(0).min(127),
+                b"\"index\"" => index = u64::from(dialect::choice_number(value)).min(127),
                 b"\"finish_reason\"" => finish = Some(value),
+                b"\"native_finish_reason\"" => native = value.as_str(),
                 b"\"delta\"" => delta = Some(value),
                 b"\"message\"" => message = true,
                 _ => {}
@@ -125,10 +196,45 @@ impl Finish {
                 let again = self.finished & bit != 0;
                 self.finished |= bit;
                 reason(now, seen, finish, index, again, failed, out);
+                hidden_length(seen, finish, native.as_deref(), out);
+            }
+            Some(finish) if finish.source() == "\"\"" => {
+                self.empty.get_or_insert((seen.place(), 0)).1 += 1;
             }
             Some(_) => {}
         }
     }
+}
+
+/// Whether a finish says that the provider could not use the call that the model made. Gateways
+/// translate Gemini's words into small letters or put words of their own before them.
+fn is_malformed(reason: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_TOOL_USE",
+        "MALFORMED_TOOL_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+    ];
+    let reason = reason.to_ascii_uppercase();
+    WORDS.iter().any(|w| reason.contains(w))
+}
+
+/// Whether a finish says that the provider could not use what the model wrote.
+fn is_unusable(reason: &str) -> bool {
+    matches!(reason, "MALFORMED_RESPONSE" | "malformed_model_output")
+}
+
+/// A length limit that the translated finish does not tell of.
+fn hidden_length(seen: &FrameView<'_>, finish: Value<'_>, native: Option<&str>, out: &mut Out<'_>) {
+    let said = finish.as_str().unwrap_or_default();
+    let Some(native) = native.filter(|n| end::is_length(n) && !end::is_length(&said)) else {
+        return;
+    };
+    let (said, native) = (text::preview(&said, 30), text::preview(native, 30));
+    let message = format!("Finish \"{said}\" hides the token limit: natively \"{native}\"");
+    out.raise_once(Code::LengthHidden, seen.place(), message);
 }
 
 /// Whether a value is a string with something in it.
@@ -157,6 +263,7 @@ fn reason(
             out.raise(Code::FinishError, seen.place(), message);
         }
     } else if !failed
+        && !is_malformed(&reason)
         && !now.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
         && !out.context.variant.is_some_and(|v| v.finishes.contains(&reason.as_ref()))
     {

@@ -1,8 +1,11 @@
 //! Rules about Gemini's candidates: that there are none, that one ends without a word.
 
-use super::{Code, Detector, FrameView, Out, refused};
+use super::{Code, Detector, FrameView, Out, Place, chat, refused};
+use crate::dialect;
+use crate::frame::Kind;
+use crate::frame::sse::Block;
 use crate::inspect::Inspection;
-use crate::json::{self, Value};
+use crate::json::{self, Tape, Value};
 use crate::text;
 
 /// Whether the payloads are `GenerateContentResponse`s, in events or in an array.
@@ -21,23 +24,48 @@ pub(super) fn blocked<'a>(
     feedback.str("blockReason")
 }
 
+fn raise_blocked(reason: &str, place: Place, out: &mut Out<'_>) {
+    let reason = text::preview(reason, 40);
+    let message = format!("Prompt blocked ({reason}): no candidates, and no error");
+    out.raise_once(Code::CandidatesEmpty, place, message);
+}
+
 #[derive(Default)]
 pub(super) struct Gemini;
 
 impl Detector for Gemini {
+    /// A prompt that was blocked is told by the only event, also where no blank line ends that.
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let tail = now.frames().last().filter(|f| f.kind == Kind::Incomplete);
+        let Some(frame) = tail.filter(|_| is_gemini(now) && now.sse().is_some() && !refused(now))
+        else {
+            return;
+        };
+        let data = Block::of(frame, now.body()).data();
+        let mut tape = Tape::new();
+        if tape.parse(&data).is_ok()
+            && let Some(reason) = blocked(now, tape.root(&data))
+        {
+            let frame = now.frames().len() as u32 - 1;
+            raise_blocked(&reason, Place { frame: Some(frame), offset: None }, out);
+        }
+    }
+
     fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         if !is_gemini(now) || refused(now) {
             return;
         }
         let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
         if let Some(reason) = blocked(now, Some(json)) {
-            let message = format!(
-                "The prompt was blocked ({}): no candidate came, and nothing calls it an error.",
-                text::preview(&reason, 40)
-            );
-            out.raise_once(Code::CandidatesEmpty, seen.place(), message);
+            raise_blocked(&reason, seen.place(), out);
         }
         for candidate in json.get("candidates").into_iter().flat_map(Value::items) {
+            if let Some(index) = candidate.get("index")
+                && !index.is_null()
+                && dialect::valid_choice(index).is_none()
+            {
+                chat::invalid_index(index, seen, out);
+            }
             let Some(reason) = candidate.str("finishReason").filter(|r| !r.is_empty()) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::status::{WHAT_TO_DO, is_swallowed, swallowed};
-use super::{Code, Detector, Out, Place, Severity, ours, refused, unless_healthy};
+use super::{Code, Detector, Out, Place, Severity, ours, refused};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::Inspection;
@@ -42,7 +42,7 @@ impl Detector for Head {
             out.raise(
                 Code::NoAntiBufferingHeaders,
                 nowhere,
-                "No header asks the proxies on the way not to collect the stream.",
+                "No header asks proxies not to buffer the stream",
             );
         }
     }
@@ -59,12 +59,11 @@ impl Detector for Head {
         {
             let message = match now.content_type() {
                 Some(t) => {
-                    format!("The body is an event stream, labeled {}.", text::preview(t, 60))
+                    format!("Event stream labeled {}", text::preview(t, 60))
                 }
-                None => "The body is an event stream without a content type.".to_owned(),
+                None => "Event stream without a content type".to_owned(),
             };
-            let severity = unless_healthy(now, Severity::Warn);
-            out.raise_as(Code::SseMislabelled, severity, Place::default(), message);
+            out.raise(Code::SseMislabelled, Place::default(), message);
         }
         if !super::cut(now) && !ours(now) {
             no_stream(now, out);
@@ -121,13 +120,13 @@ fn no_stream(now: &Inspection, out: &mut Out<'_>) {
     if body.trim_ascii().is_empty() {
         if now.framing() != Some(Framing::Sse) && now.coding_error.is_none() {
             let what = if body.is_empty() { "an empty body" } else { "a body of white space" };
-            let message = format!("{name} {what}: not one event came.");
+            let message = format!("{name} {what}: no events received");
             out.raise(Code::EmptyStream, Place::default(), message);
         }
         return;
     }
     if now.array_is_closed() == Some(true) && now.frames().iter().all(|f| f.kind == Kind::Body) {
-        let message = format!("{name} an empty array: not one element came.");
+        let message = format!("{name} an empty array: no elements received");
         return out.raise(Code::EmptyStream, Place::default(), message);
     }
     if now.framing() != Some(Framing::Whole) {

@@ -3,6 +3,7 @@
 use super::{Code, Detector, FrameView, Out, Place, allowed, cut, refused};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
+use crate::inspect::surrogate::Lone;
 use crate::json::{self, ErrorKind};
 use crate::text;
 
@@ -14,6 +15,15 @@ impl Detector for Json {
         let Some(data) = seen.data else { return };
         if refused(now) {
             return;
+        }
+        if let Some(lone) = Lone::find(data)
+            && !out.again(Code::SurrogateSplit)
+        {
+            let message = format!(
+                "A character was cut in two: lone UTF-16 surrogate \\u{:04x} in frame {}",
+                lone.first, seen.index
+            );
+            out.raise(Code::SurrogateSplit, seen.place(), message);
         }
         // The first byte settles the normal case.
         if seen.json_error.is_none() && data.starts_with('{') {

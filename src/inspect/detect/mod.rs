@@ -155,14 +155,11 @@ pub(super) struct Context {
     pub(super) misread: bool,
 }
 
-/// Rules of the upper layers that go by bytes, whatever the decoder made of them.
-const BY_BYTES: &[Code] = &[Code::TruncatedJsonArray, Code::EmptyStream];
-
 impl Context {
     /// How bad a finding is here, and where it is normal.
     fn judge(self, code: Code, severity: Severity) -> (Severity, Option<&'static str>) {
         let decoded = matches!(code.phase(), Phase::Schema | Phase::Semantic | Phase::End);
-        if self.misread && decoded && !BY_BYTES.contains(&code) {
+        if self.misread && decoded && !code.rule().by_bytes {
             return (Severity::Info, None);
         }
         // What is lost is lost, however often.
@@ -235,6 +232,11 @@ impl Out<'_> {
             at: self.at,
             message,
         });
+    }
+
+    /// Whether a finding that was raised leaves nothing to add for this rule.
+    pub(super) fn is_hidden(&self, code: Code) -> bool {
+        self.tally.codes().any(|raised| raised.rule().hides.contains(&code))
     }
 
     /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the

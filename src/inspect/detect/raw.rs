@@ -3,7 +3,7 @@
 use super::head::media_type;
 use super::sse::block;
 use super::{Code, Detector, FrameView, Out, Place, Severity, cut, refused};
-use crate::dialect::error_text;
+use crate::dialect::{self, Payload, error_text};
 use crate::frame::sse::Line;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -26,7 +26,7 @@ impl Detector for Raw {
             Some(sse) => {
                 if sse.ignored_fields.total() > self.ignored || seen.frame.kind == Kind::Incomplete
                 {
-                    self.ignored_fields(seen, out);
+                    self.ignored_fields(now, seen, out);
                 }
             }
             None => {
@@ -48,7 +48,7 @@ impl Detector for Raw {
 
 impl Raw {
     /// Lines that the standard ignores: an error may hide there.
-    fn ignored_fields(&mut self, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    fn ignored_fields(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         let whole = seen.bytes.ends_with(b"\n") || seen.bytes.ends_with(b"\r");
         let block = block(seen);
         let mut raw = false;
@@ -71,6 +71,8 @@ impl Raw {
                 // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
                 raw = true;
                 raw_json(seen, &line, last, place, out);
+            } else if is_misspelled_data(line.name) {
+                misspelled(now, &line, place, out);
             } else {
                 unknown_field(&line, place, out);
             }
@@ -85,6 +87,38 @@ fn is_ignored(line: &Line<'_>) -> bool {
         b"retry" => line.value.is_empty() || !line.value.iter().all(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+/// Whether a field's name was meant as `data`: every client compares it exactly.
+fn is_misspelled_data(name: &[u8]) -> bool {
+    let odd = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
+    name != b"data"
+        && std::str::from_utf8(name).is_ok_and(|n| n.trim_matches(odd).eq_ignore_ascii_case("data"))
+}
+
+/// A `data` line that no client reads, because of how its name is written.
+fn misspelled(now: &Inspection, line: &Line<'_>, place: Place, out: &mut Out<'_>) {
+    let value = String::from_utf8_lossy(line.value);
+    let name = text::preview(&String::from_utf8_lossy(line.name), 20);
+    let mut tape = Tape::new();
+    let json = tape.parse(&value).ok().and_then(|()| tape.root(&value));
+    let json = json.filter(|j| j.kind() == crate::json::Kind::Object);
+    let payload = Payload { kind: Kind::Event, event: "message", data: &value, json };
+    // A dialect that is known has payloads that alone tell nothing.
+    let lost = json.is_some()
+        && (now.dialect().is_some()
+            || dialect::recognize(&payload).is_some()
+            || json.is_some_and(|j| j.get("error").is_some()));
+    let (severity, what) = if lost {
+        (Severity::Error, "its text is lost")
+    } else {
+        (Severity::Warn, "it is ignored")
+    };
+    if out.tally.of(Code::SseFieldMisspelled) > 0 && !lost {
+        return;
+    }
+    let message = format!("Field \"{name}\" is not \"data\": {what} in every client");
+    out.raise_as(Code::SseFieldMisspelled, severity, place, message);
 }
 
 fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {

@@ -1,7 +1,7 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, refused, unless_healthy};
+use super::{Code, Detector, FrameView, Out, Place, Severity, refused};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Delta, Inspection};
@@ -52,6 +52,7 @@ impl Detector for Semantic {
             if !said.is_ascii()
                 && said.contains('\u{fffd}')
                 && is_sound_text(seen)
+                && out.tally.of(Code::SurrogateSplit) == 0
                 && !out.again(Code::ReplacementCharUpstream)
             {
                 let message = format!(
@@ -107,14 +108,6 @@ impl Detector for Semantic {
         if refused(now) {
             return;
         }
-        if let Some(index) = self.twice {
-            // Models do repeat themselves.
-            let severity = unless_healthy(now, Severity::Warn);
-            let offset = now.frames().get(index as usize).map(|f| f.offset);
-            let message = format!("Frame {index} repeats the one before it, byte for byte.");
-            let place = Place { frame: Some(index), offset };
-            out.raise_as(Code::ChunkDuplicate, severity, place, message);
-        }
         for (choice, content) in now.answer().texts(Channel::Content) {
             leak(now, choice, content, out);
             if let Some((piece, times)) = looped(content) {
@@ -125,12 +118,11 @@ impl Detector for Semantic {
                 out.raise(Code::RepetitionLoop, at(now, choice, content.len() - 1), message);
             }
             if musing(now, choice, content) {
-                let severity = unless_healthy(now, Severity::Warn);
                 let begins = text::preview(content.trim_start(), 40);
                 let message = format!(
                     "The content begins \"{begins}\": most likely thought, and nothing marks it."
                 );
-                out.raise_as(Code::ThinkUntagged, severity, at(now, choice, 0), message);
+                out.raise(Code::ThinkUntagged, at(now, choice, 0), message);
             }
             let Some(think) = now.answer().think(choice) else { continue };
             let reasoning = now.answer().text(Channel::Reasoning, choice).trim();
@@ -138,10 +130,16 @@ impl Detector for Semantic {
                 && out.tally.of(Code::ReasoningTwoChannels) == 0
                 && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
             if twice {
-                let severity = unless_healthy(now, Severity::Warn);
                 let message = "The same reasoning comes in a field of its own and between tags in the content.";
-                out.raise_as(Code::ReasoningTwoChannels, severity, Place::default(), message);
+                out.raise(Code::ReasoningTwoChannels, Place::default(), message);
             }
+        }
+        // What recurs without end has a name of its own.
+        if let Some(index) = self.twice.filter(|_| out.tally.of(Code::RepetitionLoop) == 0) {
+            let offset = now.frames().get(index as usize).map(|f| f.offset);
+            let message = format!("Frame {index} repeats the one before it, byte for byte.");
+            let place = Place { frame: Some(index), offset };
+            out.raise(Code::ChunkDuplicate, place, message);
         }
     }
 }
@@ -295,28 +293,80 @@ fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
 }
 
 fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
-    const MARKS: &[&str] = &[
-        "<|im_end|>",
-        "<|im_start|>",
-        "<|endoftext|>",
-        "<|eot_id|>",
-        "<|end|>",
-        "<|channel|>",
-        "<｜end▁of▁sentence｜>",
+    let Some((byte, mark)) = marks(content).find(|(at, mark)| !is_quoted(content, *at, mark.len()))
+    else {
+        return;
+    };
+    let message = format!("Control token \"{}\" in the content", text::preview(mark, 40));
+    out.raise(Code::SpecialTokenLeak, at(now, choice, byte), message);
+}
+
+/// The marks in a text that are no text: control tokens of models, and what programs make of an
+/// object, with their places.
+fn marks(content: &str) -> impl Iterator<Item = (usize, &str)> {
+    /// Those that begin with no bar.
+    const PLAIN: &[&str] = &[
         "</s>",
-        "<end_of_turn>",
         "[object Object]",
+        "<end_of_turn>",
+        "<start_of_turn>",
         "<tool_call>",
+        "<minimax:tool_call>",
         "[TOOL_CALLS]",
+        "[/INST]",
     ];
-    for mark in MARKS {
-        let Some(byte) = memchr::memmem::find(content.as_bytes(), mark.as_bytes()) else {
-            continue;
-        };
-        let severity = unless_healthy(now, Severity::Warn);
-        let message = format!("\"{mark}\" stands in the content.");
-        return out.raise_as(Code::SpecialTokenLeak, severity, at(now, choice, byte), message);
-    }
+    memchr::memchr2_iter(b'<', b'[', content.as_bytes()).filter_map(|at| {
+        let rest = &content[at..];
+        let plain = PLAIN.iter().find(|mark| rest.starts_with(**mark)).map(|mark| mark.len());
+        let len =
+            plain.or_else(|| token(rest, "<|", "|>")).or_else(|| token(rest, "<｜", "｜>"))?;
+        Some((at, &rest[..len]))
+    })
+}
+
+/// The length of a control token at the beginning of a text: `<|im_end|>`, `<|tool_call_begin|>`,
+/// DeepSeek's `<｜tool▁calls▁begin｜>`.
+fn token(text: &str, open: &str, close: &str) -> Option<usize> {
+    /// What the names of such tokens have in them, in all families of models.
+    const WORDS: &[&str] = &[
+        "tool",
+        "call",
+        "im_",
+        "end",
+        "begin",
+        "start",
+        "eot",
+        "eom",
+        "channel",
+        "message",
+        "header",
+        "return",
+        "constrain",
+        "python_tag",
+        "assistant",
+        "user",
+        "system",
+        "observation",
+        "fim",
+        "pad",
+        "dsml",
+        "think",
+        "answer",
+    ];
+    /// None is longer, in bytes.
+    const LONGEST: usize = 64;
+    let inside = text.strip_prefix(open)?;
+    let end = inside.find(close).filter(|end| (1..=LONGEST).contains(end))?;
+    let name = inside[..end].to_ascii_lowercase();
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '▁' | '-'));
+    let known = WORDS.iter().any(|w| name.contains(w));
+    (is_name && known).then_some(open.len() + end + close.len())
+}
+
+/// Whether a mark is spoken of: it stands between quotes or backticks.
+fn is_quoted(content: &str, at: usize, len: usize) -> bool {
+    let quote = |c: Option<char>| c.is_some_and(|c| matches!(c, '`' | '"' | '\'' | '“' | '”'));
+    quote(content[..at].chars().next_back()) || quote(content[at + len..].chars().next())
 }
 
 /// The piece that a text's last stretch repeats, and how often. Linear in the stretch.
@@ -345,7 +395,26 @@ fn looped(content: &str) -> Option<(&str, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::looped;
+    use super::{is_quoted, looped, marks};
+
+    #[test]
+    fn control_tokens_are_known_by_their_form() {
+        for text in [
+            "done<|im_end|>",
+            "<|tool_calls_section_begin|>",
+            "<｜tool▁calls▁begin｜>",
+            "<|start|>assistant<|channel|>",
+            "[TOOL_CALLS] f",
+            "x</s>",
+        ] {
+            assert!(marks(text).next().is_some(), "{text}");
+        }
+        for text in ["a <| b |> c", "<|x|>", "[1] <b>", "<|>", "x |> y"] {
+            assert!(marks(text).next().is_none(), "{text}");
+        }
+        let spoken = "The token `<|im_end|>` ends a turn.";
+        assert!(marks(spoken).all(|(at, mark)| is_quoted(spoken, at, mark.len())));
+    }
 
     #[test]
     fn a_loop_is_found_by_its_period() {

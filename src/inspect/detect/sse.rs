@@ -1,7 +1,7 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
 use super::{
-    Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused, unless_healthy,
+    Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused,
 };
 use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Block, Line, TrailingKind};
@@ -59,7 +59,7 @@ impl Detector for Sse {
             return;
         }
         if seen.index == 0 && seen.bytes.starts_with(b"\xef\xbb\xbf") {
-            out.raise(Code::SseBom, seen.place(), "The body begins with a byte order mark.");
+            out.raise(Code::SseBom, seen.place(), "The body begins with a byte order mark");
         }
         match (seen.frame.kind, seen.data) {
             (Kind::Event, Some(data)) => self.event(now, seen, data, out),
@@ -102,9 +102,8 @@ impl Detector for Sse {
         } else if ends.crlf > 0 {
             out.raise(Code::SseCrlf, nowhere, format!("All {} lines end with CR LF.", ends.crlf));
         } else if ends.cr > 0 {
-            let severity = unless_healthy(now, Severity::Warn);
-            let message = format!("All {} lines end with CR alone.", ends.cr);
-            out.raise_as(Code::SseCrOnly, severity, nowhere, message);
+            let message = format!("All {} lines end with CR alone", ends.cr);
+            out.raise(Code::SseCrOnly, nowhere, message);
         }
         if !sse.final_id().is_empty() || sse.final_retry.is_some() {
             let message = format!(
@@ -126,7 +125,13 @@ impl Detector for Sse {
             );
         }
         if let Some((index, len, n)) = self.giant {
-            let severity = unless_healthy(now, Severity::Error);
+            // Clients with a bound that large get all of it.
+            let severity = match len {
+                _ if !now.is_healthy() => Severity::Error,
+                // aiohttp, and google-genai over it, stop at a line longer than this.
+                131_073.. => Severity::Warn,
+                _ => Severity::Info,
+            };
             let place = Place {
                 frame: Some(index),
                 offset: now.frames().get(index as usize).map(|f| f.offset),
@@ -176,6 +181,12 @@ impl Sse {
         let at = from + error.valid_up_to();
         // A cut at the very end of the body is the cut's fault.
         if seen.frame.kind == Kind::Incomplete && error.error_len().is_none() {
+            return;
+        }
+        // What follows the end belongs to nothing (`bytes-after-end`).
+        if seen.frame.kind == Kind::Incomplete
+            && (now.answer().sentinel.is_some() || now.answer().terminal.is_some())
+        {
             return;
         }
         let bytes: Vec<_> = seen.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
@@ -268,9 +279,10 @@ fn tail(now: &Inspection, out: &mut Out<'_>) {
     if !left || frame.kind != Kind::Incomplete || ours(now) || now.coding_error.is_some() {
         return;
     }
-    // After [DONE] it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
+    // After the end it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
     let told = [Code::SseRawJson, Code::SseUnknownField];
     let told = now.answer().sentinel.is_some()
+        || now.answer().terminal.is_some()
         || out.tally.of(Code::WrongContentType) > 0
         || out.findings.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code));
     if told {

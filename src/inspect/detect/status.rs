@@ -83,12 +83,6 @@ fn refusal(now: &Inspection, out: &mut Out<'_>) {
     }
     let (rule, message) = told(now, status, words.as_deref().filter(|_| !html), &quoted);
     out.raise_as(rule, Severity::Error, place, message);
-    if status == 422 {
-        let message = format!(
-            "The provider answered 422{quoted}; LiteLLM with drop_params returns None to its caller for this: after a second 422 there is no error any more, only a NoneType error about __aiter__."
-        );
-        out.raise(Code::Swallowed422, place, message);
-    }
     let retry_after = now.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {
         let message = format!("The {status} does not say when to try again.");

@@ -1,7 +1,7 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
-use super::end::lost_frames;
-use super::{Code, Detector, Out, Place, Severity, anthropic, cut, ours, refused, unless_healthy};
+use super::end::{is_silent, lost_frames};
+use super::{Code, Detector, Out, Place, Severity, anthropic, cut, ours, refused};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -24,7 +24,8 @@ impl Detector for Terminal {
             || now.ending().terminal != Some(false)
             || !now.answer().errors.is_empty()
             || in_tail(now)
-            || lost_frames(out)
+            || lost_frames(Code::TerminalEventMissing, out)
+            || is_silent(now, out)
         {
             return;
         }
@@ -39,24 +40,21 @@ impl Detector for Terminal {
                 Some((_, reason)) => format!("only done_reason \"{}\"", text::preview(reason, 40)),
                 None => "and no done_reason".to_owned(),
             };
-            let message = format!("No line says \"done\": true, {said}, {}.", after(now));
-            let severity = unless_healthy(now, Severity::Warn);
-            out.raise_as(Code::OllamaNoDone, severity, Place::default(), message);
+            let message = format!("No line with \"done\": true, {said}, {}", after(now));
+            out.raise(Code::OllamaNoDone, Place::default(), message);
         } else if anthropic::is_anthropic(now) {
             let reason = match now.answer().finish().next() {
                 Some((_, reason)) => format!("stop_reason \"{}\"", text::preview(reason, 40)),
                 None => "no stop_reason".to_owned(),
             };
-            let message =
-                format!("The stream ends without message_stop, {} and {reason}.", after(now));
-            let rule = Code::MessageStopMissing;
-            out.raise_as(rule, unless_healthy(now, rule.severity()), Place::default(), message);
+            let message = format!("Stream ended without message_stop, {}, {reason}", after(now));
+            out.raise(Code::MessageStopMissing, Place::default(), message);
         } else {
-            let message = format!("The stream ends without its terminal event, {}.", after(now));
-            // With its finish the answer is mostly whole; only the mark behind it is missing.
-            let severity = match rules.strict {
-                true => Severity::Error,
-                false => unless_healthy(now, Severity::Error),
+            let message = format!("Stream ended without its terminal event, {}", after(now));
+            // With its finish the answer is mostly whole; only the usage behind it is missing.
+            let severity = match now.is_healthy() && !rules.strict {
+                true => Severity::Warn,
+                false => Severity::Error,
             };
             out.raise_as(Code::TerminalEventMissing, severity, Place::default(), message);
         }

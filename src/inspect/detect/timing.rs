@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, refused, unless_healthy};
+use super::{Code, Detector, FrameView, Out, Place, Severity, refused};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -180,18 +180,18 @@ impl Detector for Timing {
         let answer = timing.head.or(timing.first_byte).or(timing.end);
         let first = wait(timing.request, answer);
         if first >= out.options.slow_first_byte {
-            let severity = unless_healthy(now, Severity::Warn);
-            let message = format!("It took {} until anything came back.", secs(first));
-            out.raise_as(Code::SlowFirstByte, severity, nowhere, message);
+            let message = format!("No response for {}", secs(first));
+            out.raise(Code::SlowFirstByte, nowhere, message);
         } else if timing.head.is_some()
             && first >= out.options.late_head
             && self.first_data.is_some()
             && wait(timing.head, self.first_data) <= TOGETHER
         {
-            let severity = unless_healthy(now, Severity::Warn);
-            let message =
-                format!("The head came after {}, together with the first frame.", secs(first));
-            out.raise_as(Code::HeadersLate, severity, nowhere, message);
+            let message = format!(
+                "Response headers arrived only with the first frame, after {}",
+                secs(first)
+            );
+            out.raise(Code::HeadersLate, nowhere, message);
         }
         self.collected(now, out);
         let token = match (timing.first_reasoning, timing.first_content) {
@@ -220,13 +220,13 @@ impl Timing {
             return;
         }
         if (frames as f64) < self.data as f64 * out.options.burst {
-            self.portioned(now, out);
+            self.portioned(out);
             return;
         }
         let late = wait(now.timing.request.or(now.timing.head), at);
         // Nobody waited for an answer that was there at once.
         let severity = match late >= LATE {
-            true => unless_healthy(now, Severity::Warn),
+            true => Severity::Warn,
             false => Severity::Info,
         };
         let when = match late >= LATE {
@@ -237,21 +237,26 @@ impl Timing {
             1 => "in one read".to_owned(),
             n => format!("together, in {n} reads"),
         };
-        let message = format!("{frames} of {} frames came {together}, {when}.", self.data);
+        let message = match frames == self.data {
+            true => format!("Not streamed: all {frames} frames arrived {together}, {when}"),
+            false => {
+                let all = self.data;
+                format!("Not streamed: {frames} of {all} frames arrived {together}, {when}")
+            }
+        };
         out.raise_as(Code::BurstDelivery, severity, Place::default(), message);
     }
 
     /// Whether somebody passed the frames on whenever a buffer was full.
-    fn portioned(&self, now: &Inspection, out: &mut Out<'_>) {
+    fn portioned(&self, out: &mut Out<'_>) {
         let Some(buffer) = self.portions.buffer(self.delivery) else { return };
         let n = self.portions.full + 1;
         let message = format!(
-            "The stream came in {n} portions, one every {} bytes or so: a buffer of {} KiB on the way.",
+            "Delivered in {n} bursts of ~{} bytes: something upstream buffers {} KiB",
             group(buffer),
             buffer >> 10
         );
-        let severity = unless_healthy(now, Severity::Warn);
-        out.raise_as(Code::BurstDelivery, severity, Place::default(), message);
+        out.raise(Code::BurstDelivery, Place::default(), message);
     }
 
     /// Whether it ended in a stall.

@@ -1,8 +1,6 @@
 //! Rules about tool calls.
 
-use super::{
-    Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused, unless_healthy,
-};
+use super::{Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused};
 use crate::dialect::Channel;
 use crate::inspect::{Inspection, ToolCall};
 use crate::json::{self, ErrorKind, Tape, Value};
@@ -76,7 +74,7 @@ impl Detector for Tool {
         let to_run = tools.iter().filter(|t| !is_the_providers(now, t)).map(|t| t.choice);
         let to_run: std::collections::BTreeSet<u32> = to_run.collect();
         // Once: to tell it is to look at every choice.
-        let severity = unless_healthy(now, Severity::Warn);
+        let severity = if names_a_tool(now) { Severity::Info } else { Severity::Warn };
         for (choice, reason) in now.answer().finish() {
             let (calls, ran) = (now.answer().calls_of(choice), !to_run.contains(&choice));
             let at = now.answer().finish_frame(choice);
@@ -85,13 +83,11 @@ impl Detector for Tool {
                 offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
             };
             if STOPPED.contains(&reason) && !ran {
-                let message = format!(
-                    "{} came, and the finish says \"{reason}\".",
-                    text::count(calls, "tool call")
-                );
+                let message =
+                    format!("{}, but finish \"{reason}\"", text::count(calls, "tool call"));
                 out.raise_as(Code::ToolFinishStop, severity, at, message);
             } else if CALLED.contains(&reason) && calls == 0 {
-                let message = format!("The finish says \"{reason}\", and no call came.");
+                let message = format!("Finish \"{reason}\" without a tool call");
                 out.raise(Code::ToolFinishWithoutCall, at, message);
             }
         }
@@ -101,6 +97,22 @@ impl Detector for Tool {
 /// Finishes that say that there are calls to run, and those that say that there is nothing to do.
 const CALLED: &[&str] = &["tool_calls", "function_call", "tool_use", "TOOL_CALL"];
 const STOPPED: &[&str] = &["stop", "end_turn", "COMPLETE"];
+
+/// Whether the request makes the model call one tool: OpenAI finishes such an answer with "stop".
+fn names_a_tool(now: &Inspection) -> bool {
+    let Some(request) = &now.request else { return false };
+    let Ok(body) = std::str::from_utf8(&request.body) else { return false };
+    let mut tape = Tape::new();
+    if tape.parse(body).is_err() {
+        return false;
+    }
+    let choice = tape.root(body).and_then(|j| j.get("tool_choice"));
+    choice.is_some_and(|c| {
+        c.at(&["function", "name"]).is_some()
+            || c.get("name").is_some()
+            || c.get("custom").is_some()
+    })
+}
 
 /// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
 /// Anthropic says so in its id, AWS by the result that follows.
@@ -131,11 +143,18 @@ fn begins(now: &Inspection, tools: &[ToolCall], seen: &FrameView<'_>, out: &mut 
         out.raise(Code::ToolIdMissing, seen.place(), message);
     }
     if tool.name.is_none() {
-        out.raise(
-            Code::ToolNameMissing,
-            seen.place(),
-            "A tool call begins without a function name.",
-        );
+        // Arguments that belong to an earlier call and have another index.
+        let starved = mine().find(|t| t.arguments.is_empty() && t.name.is_some());
+        let message = match starved.filter(|_| tool.id.is_none() && !tool.counted) {
+            Some(other) => format!(
+                "Arguments arrive under index {}, their call \"{}\" has index {}",
+                tool.index,
+                text::preview(other.name.as_deref().unwrap_or_default(), 40),
+                other.index
+            ),
+            None => format!("Tool call {} begins without a function name", tool.index),
+        };
+        out.raise(Code::ToolNameMissing, seen.place(), message);
     }
     if tool.counted {
         return;
@@ -181,7 +200,7 @@ fn piece(call: Value<'_>, continues: bool, seen: &FrameView<'_>, out: &mut Out<'
 /// The joined arguments of one call.
 fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out: &mut Out<'_>) {
     let source = tool.arguments.as_str();
-    if source.trim().is_empty() {
+    if source.trim().is_empty() || tool.free_text {
         return;
     }
     let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
@@ -204,7 +223,8 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
             out.raise(Code::ToolArgsCompleteTooEarly, place(now, tool), message);
         }
         Err(e) => {
-            let by_length = now.answer().finish_of(tool.choice).is_some_and(super::end::is_length);
+            let by_length = now.answer().finish_of(tool.choice).is_some_and(super::end::is_length)
+                || out.tally.of(Code::LengthHidden) > 0;
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}.");

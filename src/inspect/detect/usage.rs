@@ -1,10 +1,9 @@
 //! Rules about token counts.
 
-use super::{
-    Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused, unless_healthy,
-};
+use super::{Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused};
 use crate::inspect::Inspection;
-use crate::json::{Tape, Value};
+use crate::json::{self, Tape, Value};
+use crate::text;
 
 #[derive(Default)]
 pub(super) struct Usage {
@@ -20,8 +19,11 @@ pub(super) struct Usage {
 }
 
 impl Detector for Usage {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, _out: &mut Out<'_>) {
+    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         self.payloads += u32::from(seen.json.is_some());
+        if !refused(now) {
+            unreadable(seen, out);
+        }
         let facts = now.answer().usage_seen.iter().map(|u| u.1).sum();
         if facts == self.facts {
             return;
@@ -70,10 +72,8 @@ impl Detector for Usage {
         let endless = !now.answer().finished() && now.answer().sentinel.is_none();
         let dead = cut(now) || ours(now) || !now.answer().errors.is_empty() || endless;
         if self.facts == 0 && stream && !dead && self.payloads > 0 && asked(now) {
-            let severity = unless_healthy(now, Severity::Warn);
-            let message =
-                "The request asks for usage (stream_options.include_usage), and none came.";
-            out.raise_as(Code::UsageMissing, severity, Place::default(), message);
+            let message = "No usage, though the request set stream_options.include_usage";
+            out.raise(Code::UsageMissing, Place::default(), message);
         }
     }
 }
@@ -119,8 +119,85 @@ impl Usage {
             }
             _ => return,
         };
-        let severity = unless_healthy(now, Severity::Warn);
-        out.raise_as(Code::UsageInconsistent, severity, self.last, message);
+        out.raise(Code::UsageInconsistent, self.last, message);
+    }
+}
+
+/// Counts of tokens, as the dialects name them.
+const COUNTS: &[&str] = &[
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+    "totalTokenCount",
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "prompt_eval_count",
+    "eval_count",
+];
+
+/// Counts that no client can count with: strings, fractions, negative, out of range.
+fn unreadable(seen: &FrameView<'_>, out: &mut Out<'_>) {
+    /// Where usage is, below the payload.
+    const PLACES: &[&[&str]] = &[
+        &["usage"],
+        &["usageMetadata"],
+        &["message", "usage"],
+        &["response", "usage"],
+        &["response", "usageMetadata"],
+        &["x_groq", "usage"],
+        &["delta", "usage"],
+        &["interaction", "usage"],
+    ];
+    let has = |word: &[u8]| memchr::memmem::find(seen.bytes, word).is_some();
+    let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+    // Most frames have none, and a look-up is a pass over the members.
+    if !has(b"sage") && !has(b"eval_count") {
+        return;
+    }
+    let given = PLACES.iter().filter_map(|place| json.at(place));
+    let lists = json.get("choices").into_iter().flat_map(Value::items);
+    let usages = given.chain(lists.filter_map(|c| c.get("usage")));
+    // Ollama counts at the top.
+    let own = json.get("done").is_some().then_some(json);
+    for usage in usages.chain(own).filter(|u| u.kind() == json::Kind::Object) {
+        let details = usage.entries().map(|e| e.1).filter(|v| v.kind() == json::Kind::Object);
+        for object in std::iter::once(usage).chain(details) {
+            for (key, value) in object.entries() {
+                let key = key.as_str().unwrap_or_default();
+                if !COUNTS.contains(&key.as_ref()) || is_count(value) {
+                    continue;
+                }
+                if !out.again(Code::UsageUnreadable) {
+                    let shown = text::preview(value.source(), 30);
+                    let message = format!("Usage count {key} is {shown}, not a whole number");
+                    out.raise(Code::UsageUnreadable, seen.place(), message);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value is a count, or none was given.
+fn is_count(value: Value<'_>) -> bool {
+    match value.kind() {
+        json::Kind::Null => true,
+        json::Kind::Number => {
+            // Cohere writes `12.0`.
+            value.as_u64().is_some()
+                || value.as_f64().is_some_and(|n| n >= 0.0 && n.fract() == 0.0 && n < 1.8e19)
+        }
+        _ => false,
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn tell(
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    if let Some(blame) = i.blame() {
+        writeln!(out, "Blame: {}\n", prose(&blame.line()))?;
+    }
     environment(i, out)?;
     findings(i, out)?;
     frames(i, out)?;
