@@ -82,7 +82,7 @@ pub(super) fn emit_call<'a>(
 ) {
     let id = id.filter(|id| !id.is_empty());
     let name = name.filter(|name| !name.is_empty());
-    let piece = ToolPiece { choice: 0, path, index: None, id, name, arguments };
+    let piece = ToolPiece { choice: 0, path, index: None, id, name, arguments, free_text: false };
     emit(DecodeEvent::Tool(Box::new(piece)));
 }
 

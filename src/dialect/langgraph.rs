@@ -282,6 +282,7 @@ impl Run {
                 id: given("id"),
                 name: given("name"),
                 arguments,
+                free_text: false,
             })));
         }
     }

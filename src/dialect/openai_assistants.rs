@@ -195,6 +195,8 @@ impl Run {
             id,
             name,
             arguments,
+            // The code that the interpreter runs.
+            free_text: true,
         })));
     }
 }

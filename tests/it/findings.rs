@@ -243,6 +243,9 @@ fn every_code_has_a_case() {
 /// What is above info in recorded streams that came to their end, and who suffers.
 const SUFFERS: &[(&str, &str)] = &[
     ("candidates-empty", "google-genai: a turn without an answer and without an error"),
+    ("done-on-anthropic", "both Anthropic SDKs raise at an event of that name"),
+    ("item-id-rotates", "the AI SDK throws"),
+    ("sequence-gap", "clients that check the numbers take an event for lost"),
     ("length-during-reasoning", "everyone: there is no answer"),
     ("length-truncated", "agents: the arguments of a call are cut"),
     ("sse-mislabelled", "clients that ask for text/event-stream refuse the response"),

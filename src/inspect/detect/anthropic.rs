@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused, unless_healthy};
+use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
@@ -118,14 +118,14 @@ impl Detector for Anthropic {
         if let Some(Second { place, spliced, message }) = self.second.take() {
             let rule =
                 if spliced { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
-            let severity = unless_healthy(now, Severity::Error);
-            out.raise_as(rule, severity, place, message);
+            out.raise(rule, place, message);
         }
         if let Some((place, name)) = self.done.take() {
-            // OpenRouter's own form, with another name, is the end of streams that are sound.
+            // Both SDKs skip an event without a name, and raise at one that has another.
             let severity = match name.as_str() {
-                "done" => Severity::Warn,
-                _ => unless_healthy(now, Severity::Warn),
+                "message" if now.is_healthy() => Severity::Info,
+                "message" => Severity::Warn,
+                _ => Severity::Error,
             };
             let how = match name.as_str() {
                 "message" => "which is OpenAI's end".to_owned(),

@@ -324,11 +324,6 @@ fn cut(now: &Inspection) -> bool {
     )
 }
 
-/// What is odd about a sound stream is worth no more than `info`.
-fn unless_healthy(now: &Inspection, severity: Severity) -> Severity {
-    if now.is_healthy() { Severity::Info } else { severity }
-}
-
 /// Whether a payload that is no JSON object is one of the dialect's all the same.
 fn allowed(now: &Inspection, seen: &FrameView<'_>) -> bool {
     let Some(data) = seen.data else { return false };

@@ -103,7 +103,7 @@ fn misspelled(now: &Inspection, line: &Line<'_>, place: Place, out: &mut Out<'_>
     let mut tape = Tape::new();
     let json = tape.parse(&value).ok().and_then(|()| tape.root(&value));
     let json = json.filter(|j| j.kind() == crate::json::Kind::Object);
-    let payload = Payload { kind: Kind::Event, event: "message", data: &value, json };
+    let payload = Payload { kind: Kind::Event, event: "message", data: &value, json, id: None };
     // A dialect that is known has payloads that alone tell nothing.
     let lost = json.is_some()
         && (now.dialect().is_some()

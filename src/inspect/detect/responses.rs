@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused, unless_healthy};
+use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
@@ -61,14 +61,14 @@ impl Again {
         }
     }
 
-    /// Raises it, milder where the stream is sound.
-    fn raise(&mut self, rule: Code, now: &Inspection, out: &mut Out<'_>) {
+    /// Raises it.
+    fn raise(&mut self, rule: Code, out: &mut Out<'_>) {
         let Some((place, mut message)) = self.first.take() else { return };
         if self.times > 1 {
             message.push_str(&format!(", and so {} times", text::group(self.times)));
         }
         message.push('.');
-        out.raise_as(rule, unless_healthy(now, rule.severity()), place, message);
+        out.raise(rule, place, message);
     }
 }
 
@@ -107,9 +107,9 @@ impl Detector for Responses {
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        self.gaps.raise(Code::SequenceGap, now, out);
-        self.rotations.raise(Code::ItemIdRotates, now, out);
+    fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
+        self.gaps.raise(Code::SequenceGap, out);
+        self.rotations.raise(Code::ItemIdRotates, out);
     }
 }
 

@@ -1,8 +1,6 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
-use super::{
-    Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused,
-};
+use super::{Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused};
 use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Block, Line, TrailingKind};
 use crate::frame::{Framing, Kind, MAX_FRAME};
