@@ -83,7 +83,7 @@ fn on_the_smallest_screen_the_body_has_room_while_it_is_typed() {
     played.shows("✖ line 2, column 1:");
     screen(40, 10, "5").shows("5 Time");
     screen(40, 10, "3").shows("━ Reads ━");
-    screen(40, 10, "e").shows("✖ The model thought");
+    screen(40, 10, "e").shows("✖ Reasoning only");
 }
 
 #[test]
