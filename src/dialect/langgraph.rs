@@ -36,7 +36,7 @@ impl Dialect for LangGraph {
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         let named = || Evidence::certain(format!("event {}", mode(payload.event)));
-        match mode(payload.event) {
+        match mode_of(payload) {
             "metadata" => (json.get("run_id").is_some() && json.get("attempt").is_some())
                 .then(|| Evidence::certain("run_id and attempt")),
             "messages" => {
@@ -72,6 +72,20 @@ fn mode(event: &str) -> &str {
     event.split('|').next().unwrap_or(event)
 }
 
+/// The mode that an event is of, told by its shape where a gateway dropped the name.
+fn mode_of<'a>(payload: &Payload<'a>) -> &'a str {
+    let named = mode(payload.event);
+    let Some(json) = payload.json.filter(|_| named == "message") else { return named };
+    let about = json.items().nth(1);
+    if about.is_some_and(|a| a.get("langgraph_node").is_some()) {
+        return "messages";
+    }
+    match json.get("run_id").and(json.get("attempt")) {
+        Some(_) if json.len() == 2 => "metadata",
+        _ => named,
+    }
+}
+
 /// Reads one run. Its nodes speak at the same time, so each message is an answer of its own.
 #[derive(Default)]
 struct Run {
@@ -93,7 +107,7 @@ impl Decoder for Run {
             }
             return;
         };
-        match mode(payload.event) {
+        match mode_of(payload) {
             "messages" => {
                 self.streamed = true;
                 if let Some(chunk) = json.items().next().filter(|c| is_answer(*c)) {
@@ -120,6 +134,12 @@ impl Decoder for Run {
                         self.message(message, Whole::Yes, &IN_STATE, emit);
                     }
                 }
+            }
+            // Also where a gateway dropped the name.
+            "message" if json.str("error").is_some() => {
+                self.failed = true;
+                let (kind, said) = (json.str("error"), json.str("message"));
+                emit_failure(said.or(json.str("error")).unwrap_or_default(), kind, emit);
             }
             "error" => {
                 self.failed = true;

@@ -96,7 +96,7 @@ impl Sniffer {
     /// A body that begins with `{`: the line after the first tells whether it is NDJSON, events
     /// after a raw JSON line, or one document.
     fn second_line(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
-        self.lines(body, start, end, |sniffer, line, whole| {
+        let found = self.lines(body, start, end, |sniffer, line, whole| {
             match sniffer.first_line_is_json {
                 None if whole => {
                     let json =
@@ -113,7 +113,14 @@ impl Sniffer {
                     _ => None,
                 },
             }
-        })
+        });
+        // The only message of a socket that was closed at once.
+        match found {
+            Some(Framing::Whole) if self.line == body.len() && is_message(&body[start..]) => {
+                Some(Framing::Ndjson)
+            }
+            found => found,
+        }
     }
 
     /// A body that begins with something else and is not labeled as SSE: it is SSE if a line of
@@ -192,6 +199,18 @@ fn is_coded(line: &[u8]) -> bool {
     lines::code(line)
         .and_then(|code| std::str::from_utf8(&line[code..]).ok())
         .is_some_and(|value| Tape::new().parse(value).is_ok())
+}
+
+/// Whether a line is a message of a WebSocket, which no whole answer looks like: an event with a
+/// number or an id.
+fn is_message(line: &[u8]) -> bool {
+    let mut tape = Tape::new();
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    let json = tape.parse(text).ok().and_then(|()| tape.root(text));
+    json.is_some_and(|j| {
+        j.str("type").is_some()
+            && ["sequence_number", "event_id"].iter().any(|key| j.get(key).is_some())
+    })
 }
 
 /// Where the blanks end that stand at `from`.

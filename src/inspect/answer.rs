@@ -179,7 +179,10 @@ impl Answer {
             DecodeEvent::Terminal => {
                 self.terminal.get_or_insert(frame);
             }
-            DecodeEvent::Begun => self.terminal = None,
+            DecodeEvent::Begun => {
+                self.terminal = None;
+                self.finish.clear();
+            }
         }
     }
 

@@ -119,6 +119,8 @@ impl Finish {
     fn other(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
         let answer = now.answer();
         if answer.finish().next().is_none() || refused(now) {
+            // Another answer may have begun on the same stream.
+            self.finished = 0;
             return;
         }
         let here = |choice: u32| answer.finish_frame(choice) == Some(seen.index);

@@ -1,6 +1,6 @@
 //! Rules about payloads as JSON, and about `[DONE]`, which is none.
 
-use super::{Code, Detector, FrameView, Out, Place, allowed, cut, refused};
+use super::{Code, Detector, FrameView, Out, Place, allowed, cut, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::inspect::surrogate::Lone;
@@ -35,7 +35,8 @@ impl Detector for Json {
         if allowed(now, seen) {
             return;
         }
-        if is_variant(data) {
+        // Without a dialect nobody knows what it was meant as.
+        if is_variant(data) && now.dialect().is_some() {
             let message = format!(
                 "`{}` was meant as [DONE], and no client reads it so.",
                 text::preview(data, 20)
@@ -49,6 +50,7 @@ impl Detector for Json {
     }
 
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        tail::line(now, out);
         let answer = now.answer();
         let Some(done) = answer.sentinel else { return };
         let deltas = answer.deltas();

@@ -24,6 +24,7 @@ mod semantic;
 mod session;
 mod sse;
 mod status;
+mod tail;
 mod terminal;
 mod timing;
 mod tool;

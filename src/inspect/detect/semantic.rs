@@ -61,7 +61,7 @@ impl Detector for Semantic {
                 );
                 out.raise(Code::ReplacementCharUpstream, seen.place(), message);
             }
-            if delta.duplicate {
+            if delta.duplicate && delta.channel == Channel::Reasoning {
                 fields.repeated = true;
                 continue;
             }

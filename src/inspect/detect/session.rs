@@ -116,8 +116,8 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
             out.raise(Code::DialectUnknown, Place::default(), message);
         }
         Some(_) if out.tally.of(Code::DialectMismatch) > 0 => {}
-        // What the bytes say for certain is not taken back because little of it came.
-        Some(_) if now.dialect_is_guessed() && is_certain(now) => {}
+        // What the bytes say is not taken back because little of it came.
+        Some(_) if now.dialect_is_guessed() && is_told(now) => {}
         Some(dialect) if is_silent(now) => {
             let name = dialect.name();
             let message = format!("Nothing of this is {name}; the fields are {}.", names());
@@ -127,8 +127,8 @@ fn dialect(now: &Inspection, out: &mut Out<'_>) {
     }
 }
 
-fn is_certain(now: &Inspection) -> bool {
-    now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Certain)
+fn is_told(now: &Inspection) -> bool {
+    now.recognized().is_some_and(|f| f.sign.confidence > Confidence::Guess)
 }
 
 /// Whether the dialect found nothing at all in payloads that are JSON.

@@ -1,6 +1,6 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused};
+use super::{Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused, tail};
 use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Block, Line, TrailingKind};
 use crate::frame::{Framing, Kind, MAX_FRAME};
@@ -139,7 +139,7 @@ impl Detector for Sse {
             let message = format!("Frame {index} is {} bytes long{more}.", text::group(len));
             out.raise_as(Code::SseGiantFrame, severity, place, message);
         }
-        tail(now, out);
+        after_last_blank(now, out);
     }
 }
 
@@ -270,7 +270,7 @@ fn comment(seen: &FrameView<'_>, out: &mut Out<'_>) {
 }
 
 /// What follows the last blank line.
-fn tail(now: &Inspection, out: &mut Out<'_>) {
+fn after_last_blank(now: &Inspection, out: &mut Out<'_>) {
     let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
     let kind = now.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
     let left = matches!(kind, TrailingKind::Fields | TrailingKind::PartialLine);
@@ -294,8 +294,8 @@ fn tail(now: &Inspection, out: &mut Out<'_>) {
     let complete = last.starts_with("[DONE]") || Tape::new().parse(last).is_ok();
     let events = now.frames().iter().any(|f| f.kind == Kind::Event);
     if cut(now) {
-        let message =
-            format!("The cut is inside frame {index}, {} into it.", text::count(frame.len, "byte"));
+        let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(now, frame));
+        let message = format!("The cut is inside frame {index}, {into} into it, {inside}.");
         out.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
     } else if !events && lines > 1 {
         let message = format!(
@@ -310,14 +310,21 @@ fn tail(now: &Inspection, out: &mut Out<'_>) {
         } else {
             ("the last event", Severity::Warn)
         };
-        let message = format!("No blank line follows {what}: the standard drops it.");
+        let (message, severity) = match tail::said(now, frame).1 {
+            // What went wrong is lost as well.
+            Some(error) => {
+                let error = text::preview(&error, 160);
+                let message = format!(
+                    "The last event is an error without a blank line, which the standard drops: \"{error}\"."
+                );
+                (message, Severity::Error)
+            }
+            None => (format!("No blank line follows {what}: the standard drops it."), severity),
+        };
         out.raise_as(Code::SseNoFinalBlank, severity, place, message);
     } else {
-        let bytes = frame.bytes(now.body());
-        let ends =
-            text::visible_bytes(&bytes[bytes.len().saturating_sub(24)..], text::Newlines::Show)
-                .into_owned();
-        let message = format!("The body ends inside frame {index}, after `{ends}`.");
+        let (inside, ends) = (tail::place_of(now, frame), tail::last_bytes(now, frame));
+        let message = format!("The body ends in frame {index}, {inside}, after `{ends}`.");
         out.raise(Code::TruncatedMidFrame, place, message);
     }
 }

@@ -1,7 +1,7 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
 use super::end::{is_silent, lost_frames};
-use super::{Code, Detector, Out, Place, Severity, anthropic, cut, ours, refused};
+use super::{Code, Detector, Out, Place, Severity, anthropic, cut, ours, refused, tail};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
 use crate::inspect::Inspection;
@@ -67,17 +67,7 @@ fn in_tail(now: &Inspection) -> bool {
     let Some(last) = now.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
         return false;
     };
-    let bytes = last.bytes(now.body());
-    const LAST: &[&str] = &[
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-        "interaction.completed",
-        "message_stop",
-        "message-end",
-        "chat.end",
-    ];
-    LAST.iter().any(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some())
+    now.framing() == Some(Framing::Sse) && tail::said(now, last).0
 }
 
 /// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.

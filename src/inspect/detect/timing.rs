@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, refused};
+use super::{Code, Detector, FrameView, Out, Place, Severity, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -287,6 +287,10 @@ impl Timing {
         } else if silence >= out.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
             let after = match now.frames().len() {
                 0 => "before the first frame".to_owned(),
+                n if now.frames()[n - 1].kind == Kind::Incomplete => {
+                    let inside = tail::place_of(now, &now.frames()[n - 1]);
+                    format!("in frame {}, {inside},", n - 1)
+                }
                 n => format!("after frame {}", n - 1),
             };
             let message =

@@ -1,0 +1,143 @@
+//! Where inside a frame a body or a read ends.
+
+use std::borrow::Cow;
+
+use super::{Code, Out, Place, Severity, cut, ours, refused};
+use crate::dialect::{self, DecodeEvent, Payload};
+use crate::frame::sse::Block;
+use crate::frame::{Frame, Framing, Kind};
+use crate::inspect::Inspection;
+use crate::json::Tape;
+use crate::text;
+
+/// Says where inside a frame its bytes end: `inside a JSON string`.
+pub(super) fn place_of(now: &Inspection, frame: &Frame) -> String {
+    let bytes = frame.bytes(now.body());
+    if ends_in_character(bytes) {
+        return "inside a UTF-8 character".to_owned();
+    }
+    match now.framing() {
+        Some(Framing::Sse) => in_block(frame, now.body()),
+        _ => in_value(bytes),
+    }
+}
+
+/// Whether the bytes end with the beginning of a character.
+fn ends_in_character(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len().saturating_sub(4)..];
+    let from = tail.iter().rposition(|b| *b >= 0xc0).unwrap_or(tail.len());
+    std::str::from_utf8(&tail[from..]).is_err_and(|e| e.error_len().is_none())
+}
+
+fn in_block(frame: &Frame, body: &[u8]) -> String {
+    let bytes = frame.bytes(body);
+    let line = bytes.rsplit(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+    let block = Block::of(frame, body);
+    let has = |name: &[u8]| block.lines().any(|l| l.name == name);
+    if line.is_empty() {
+        return match (has(b"event"), has(b"data")) {
+            (true, false) => "between its event: and data: lines".to_owned(),
+            (_, true) => "before its blank line".to_owned(),
+            _ => "between its lines".to_owned(),
+        };
+    }
+    let Some(colon) = line.iter().position(|b| *b == b':') else {
+        let name = text::preview(&String::from_utf8_lossy(line), 20);
+        return format!("inside the field name `{name}`");
+    };
+    match &line[..colon] {
+        b"data" => in_value(block.data().as_bytes()),
+        b"" => "inside a comment".to_owned(),
+        name => format!("inside its {}: line", text::preview(&String::from_utf8_lossy(name), 20)),
+    }
+}
+
+/// Where inside a payload it ends.
+fn in_value(data: &[u8]) -> String {
+    let (mut string, mut escaped) = (false, false);
+    for byte in data {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if string => escaped = true,
+            b'"' => string = !string,
+            _ => {}
+        }
+    }
+    let json = data.iter().find(|b| !b.is_ascii_whitespace());
+    let json = json.is_some_and(|b| matches!(b, b'{' | b'[' | b'"' | b'0'..=b'9' | b'a'..=b'k'));
+    match (json, string) {
+        (true, true) => "inside a JSON string".to_owned(),
+        (true, false) => "inside its JSON".to_owned(),
+        (false, _) if data.is_empty() => "before its data".to_owned(),
+        (false, _) => "inside its data".to_owned(),
+    }
+}
+
+/// What an event would have said that was never dispatched: whether it ends the stream, and the error
+/// that it is.
+pub(super) fn said(now: &Inspection, frame: &Frame) -> (bool, Option<String>) {
+    let block = Block::of(frame, now.body());
+    let (event, data) = (block.event(), block.data());
+    let mut tape = Tape::new();
+    let _ = tape.parse(&data);
+    let (kind, json) = (Kind::Event, tape.root(&data));
+    let payload = Payload { kind, event: &event, data: &data, json, id: None };
+    let mut decoder = now.dialect().map_or_else(dialect::unknown, |d| d.decoder());
+    let (mut ends, mut error) = (false, None);
+    decoder.decode(&payload, &mut |fact| match fact {
+        DecodeEvent::Terminal => ends = true,
+        DecodeEvent::Error(e) => error = Some(e.message.into_owned()),
+        _ => {}
+    });
+    (ends, error)
+}
+
+/// The last bytes of a frame, made visible.
+pub(super) fn last_bytes<'a>(now: &'a Inspection, frame: &Frame) -> Cow<'a, str> {
+    let bytes = frame.bytes(now.body());
+    text::visible_bytes(&bytes[bytes.len().saturating_sub(24)..], text::Newlines::Show)
+}
+
+/// The last line of a body of JSON lines, where it is cut.
+pub(super) fn line(now: &Inspection, out: &mut Out<'_>) {
+    if now.framing() != Some(Framing::Ndjson) || refused(now) || ours(now) {
+        return;
+    }
+    let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
+    if frame.kind != Kind::Incomplete || now.coding_error.is_some() {
+        return;
+    }
+    let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+    let inside = place_of(now, frame);
+    let ends = last_bytes(now, frame);
+    let message = format!("The body ends in line {index}, {inside}, after `{ends}`.");
+    // A cut connection is told as that; after its end, a stream has lost nothing.
+    let mild = cut(now) || now.saw_own_end();
+    let code = Code::TruncatedMidFrame;
+    out.raise_as(code, if mild { Severity::Info } else { code.severity() }, place, message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_strings_and_values() {
+        assert!(ends_in_character("é".as_bytes().split_last().unwrap().1));
+        assert!(ends_in_character(b"a\xf0\x9f\x98"));
+        assert!(!ends_in_character("aé".as_bytes()));
+        assert!(!ends_in_character(b"a\xff"));
+        assert!(!ends_in_character(b""));
+        for (data, place) in [
+            (r#"{"a":"b"#, "inside a JSON string"),
+            (r#"{"a":"b\""#, "inside a JSON string"),
+            (r#"{"a":"b","#, "inside its JSON"),
+            (r#"{"a\\":"#, "inside its JSON"),
+            ("[DON", "inside its JSON"),
+            ("", "before its data"),
+            ("plain", "inside its data"),
+        ] {
+            assert_eq!(in_value(data.as_bytes()), place, "{data}");
+        }
+    }
+}
