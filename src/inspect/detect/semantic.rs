@@ -61,8 +61,8 @@ impl Detector for Semantic {
                 );
                 out.raise(Code::ReplacementCharUpstream, seen.place(), message);
             }
-            if delta.duplicate && delta.channel == Channel::Reasoning {
-                fields.repeated = true;
+            if delta.duplicate {
+                fields.repeated |= delta.channel == Channel::Reasoning;
                 continue;
             }
             if content {
