@@ -91,6 +91,11 @@ impl Detector for Responses {
         if !is_known(&kind) {
             chat::unknown_event(&kind, "the Responses API", seen, out);
         }
+        // Over WebSocket another response begins to count anew.
+        if kind == "response.created" {
+            self.number = None;
+            self.items.clear();
+        }
         self.sequence(json, seen);
         self.item(json, seen);
         match kind.as_ref() {
