@@ -17,8 +17,10 @@ use crate::support::corpus::cases;
 
 /// Relations that no case needs, and why they are there.
 const UNNEEDED: &[(&str, &str)] = &[
+    ("credential-echoed aside", "nothing else of its severity stands beside it in a case"),
     ("journal-behind aside", "its phase comes last of those that are as bad"),
     ("missing-done aside", "it is harmless wherever nothing else is wrong"),
+    ("session-damaged aside", "its phase comes last of those that are as bad"),
     ("session-torn aside", "its phase comes last of those that are as bad"),
 ];
 

@@ -15,6 +15,15 @@ pub(super) struct Head;
 
 impl Detector for Head {
     fn head(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        if let Some(head) = &now.head
+            && let Some(length) = head.header("content-length")
+            && let Some(coding) = head.header("transfer-encoding")
+        {
+            let (length, coding) = (text::preview(length, 20), text::preview(coding, 20));
+            let message =
+                format!("Content-Length ({length}) together with Transfer-Encoding ({coding})");
+            out.raise(Code::LengthAndChunked, Place::default(), message);
+        }
         let Some(head) = now.head.as_ref().filter(|h| h.status < 300) else { return };
         if media_type(now) != "text/event-stream" {
             return;
