@@ -378,7 +378,7 @@ impl Decoder for Messages {
             }
             "message_start" => {
                 if let Some(message) = json.get("message") {
-                    model(message, emit);
+                    filled(message, emit);
                     usage(message.get("usage"), "message.usage", emit);
                 }
             }
@@ -472,24 +472,41 @@ fn input(block: Value<'_>) -> Option<&str> {
 
 /// A message that was not streamed: all of it at once.
 fn whole(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+    const PATHS: [&str; 3] = ["content[#].text", "content[#].thinking", "content[#]"];
+    content(message, PATHS, emit);
+    usage(message.get("usage"), "usage", emit);
+}
+
+/// The message of a `message_start`. Calls that a program made are whole there, and so is the
+/// reason for which the message ended.
+fn filled(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+    const PATHS: [&str; 3] =
+        ["message.content[#].text", "message.content[#].thinking", "message.content[#]"];
+    content(message, PATHS, emit);
+}
+
+/// The blocks of a message, by the paths of texts, thoughts and calls.
+fn content(
+    message: Value<'_>,
+    [texts, thoughts, calls]: [&'static str; 3],
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
+) {
     model(message, emit);
     for (i, block) in message.get("content").into_iter().flat_map(Value::items).enumerate() {
-        let at = |template| Path::new(template, i);
         match block.str("type").unwrap_or_default().as_ref() {
-            "text" => emit_text(Channel::Content, at("content[#].text"), block.str("text"), emit),
+            "text" => emit_text(Channel::Content, Path::new(texts, i), block.str("text"), emit),
             "thinking" => {
                 let text = block.str("thinking");
-                emit_text(Channel::Reasoning, at("content[#].thinking"), text, emit);
+                emit_text(Channel::Reasoning, Path::new(thoughts, i), text, emit);
             }
             kind if is_call(kind) => {
                 let source = block.get("input").map(|i| Cow::Borrowed(i.source()));
-                call(Some(i as u64), at("content[#]"), Some(block), source, emit);
+                call(Some(i as u64), Path::new(calls, i), Some(block), source, emit);
             }
             _ => {}
         }
     }
     finish(message.get("stop_reason"), emit);
-    usage(message.get("usage"), "usage", emit);
 }
 
 fn model(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {

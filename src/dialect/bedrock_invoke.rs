@@ -112,7 +112,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 }
 
 /// What the payload's `bytes` decode to.
-pub(super) fn inner(json: Value<'_>) -> Option<String> {
+pub(crate) fn inner(json: Value<'_>) -> Option<String> {
     let bytes = STANDARD.decode(json.str("bytes")?.as_bytes()).ok()?;
     Some(crate::text::lossy(&bytes).into_owned())
 }

@@ -44,6 +44,7 @@ mod watsonx;
 mod workers_ai;
 mod writer_completions;
 
+pub(crate) use bedrock_invoke::inner as invoke_piece;
 pub use evidence::{Confidence, Evidence};
 pub use path::Path;
 pub use request::RequestSide;

@@ -6,22 +6,18 @@
 //! apart by `output_index`: GitHub Copilot gives every event other ids.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::emit::{emit_text, model_once};
-use super::request::{
-    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, chat, image, image_url,
-    read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
-    write_model, write_numbers, write_same, write_stream, write_system,
-};
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
     Payload, RequestSide, ToolPiece, Usage, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
+
+mod asks;
+use asks::{read, write};
 
 /// The dialect `openai-responses`.
 pub(super) struct OpenAiResponses;
@@ -68,143 +64,6 @@ impl Dialect for OpenAiResponses {
     }
 }
 
-const NUMBERS: Numbers = &[
-    (Param::MaxTokens, &["max_output_tokens"]),
-    (Param::Temperature, &["temperature"]),
-    (Param::TopP, &["top_p"]),
-];
-
-const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
-
-/// Members as Chat Completions has them, too.
-const SAME: &[&str] =
-    &["parallel_tool_calls", "metadata", "store", "user", "safety_identifier", "prompt_cache_key"];
-
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("instructions").and_then(Node::said_text));
-    if let Some(input) = body.get("input") {
-        read_prompt(Some(input), &mut ask);
-        input.items().for_each(|item| read_item(item, &mut ask));
-    }
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    chat::read_choice(body.get("tool_choice"), &mut ask);
-    read_effort_word(body.at(&["reasoning", "effort"]), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    read_same(body, SAME, &mut ask);
-    ask
-}
-
-fn read_item(item: Node<'_>, ask: &mut Ask) {
-    let text = |key| item.get(key).and_then(Node::said_text);
-    let role = match (item.look_str("type"), item.look_str("role")) {
-        ("function_call", _) => {
-            let Some(name) = text("name") else { return };
-            item.tag("type");
-            let id = text("call_id").unwrap_or_else(|| String::new().into());
-            let arguments = item.get("arguments").map_or(json!({}), chat::arguments);
-            ask.push(Role::Assistant, item.said(Part::Call { id, name: name.what, arguments }));
-            return;
-        }
-        ("function_call_output", _) => {
-            item.tag("type");
-            let id = text("call_id").unwrap_or_else(|| String::new().into());
-            let text = item.get("output").map(chat::joined).unwrap_or_default();
-            let name = String::new().into();
-            ask.push(Role::User, item.said(Part::Result { id, name, text }));
-            return;
-        }
-        ("" | "message", "system" | "developer") => {
-            item.tag("type");
-            chat::read_system(item, ask);
-            return;
-        }
-        ("" | "message", "user") => Role::User,
-        ("" | "message", "assistant") => Role::Assistant,
-        _ => return,
-    };
-    chat::read_turn(role, item, read_part, &["type", "role"], ask);
-}
-
-fn read_part(node: Node<'_>) -> Option<Said<Part>> {
-    let what = match node.look_str("type") {
-        "input_text" | "output_text" => Part::Text(node.get("text")?.text()?),
-        "input_image" => image(&node.get("image_url")?.text()?),
-        _ => return None,
-    };
-    node.tag("type");
-    Some(node.said(what))
-}
-
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
-    let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    write_system(ask, "instructions", &mut body);
-    body.insert("input".into(), input(ask, notes));
-    chat::write_flat_tools(ask, &mut body);
-    if let Some(choice) = &ask.choice {
-        let choice = match &choice.what {
-            Choice::Tool(name) => json!({"type": "function", "name": name}),
-            other => json!(chat::choice_word(other, "required")),
-        };
-        body.insert("tool_choice".into(), choice);
-    }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    for stop in &ask.stop {
-        notes.lost(&stop.at, "there are no texts to stop at");
-    }
-    write_effort_word(ask, EFFORTS, &["reasoning", "effort"], &mut body, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
-    write_same(ask, SAME, &mut body);
-    body
-}
-
-/// Calls and results are items beside the messages; so a turn may be several.
-fn input(ask: &Ask, notes: &mut Notes) -> Json {
-    let mut items = Vec::new();
-    for turn in &ask.turns {
-        let (role, kind) = match turn.role {
-            Role::User => ("user", "input_text"),
-            Role::Assistant => ("assistant", "output_text"),
-        };
-        let mut said = Vec::new();
-        let mut others = Vec::new();
-        for part in &turn.parts {
-            match &part.what {
-                Part::Text(text) => said.push(json!({"type": kind, "text": text})),
-                Part::Call { id, name, arguments } => {
-                    chat::note_id(id, notes);
-                    others.push(json!({
-                        "type": "function_call",
-                        "call_id": id.what,
-                        "name": name,
-                        "arguments": chat::arguments_text(arguments),
-                    }));
-                }
-                Part::Result { id, name, text } => {
-                    chat::note_result(id, name, notes);
-                    items.push(json!({
-                        "type": "function_call_output",
-                        "call_id": id.what,
-                        "output": text,
-                    }));
-                }
-                image => {
-                    said.push(json!({"type": "input_image", "image_url": image_url(image)}));
-                }
-            }
-        }
-        if !said.is_empty() {
-            items.push(json!({"role": role, "content": chat::plain(said)}));
-        }
-        items.append(&mut others);
-    }
-    items.into()
-}
-
 /// The parts of an answer that come in deltas and again whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PartKind {
@@ -216,11 +75,48 @@ enum PartKind {
     Arguments,
 }
 
+/// How many items are known to be announced.
+const MAX_ANNOUNCED: usize = 4096;
+
+/// How many parts are matched by their text; more are taken in order.
+const MAX_MATCHED: usize = 64;
+
+/// A text's length and hash: enough to know it again, however it was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    len: u64,
+    hash: u64,
+}
+
+impl Default for Print {
+    fn default() -> Self {
+        Self { len: 0, hash: 0xcbf2_9ce4_8422_2325 }
+    }
+}
+
+impl Print {
+    fn of(text: &str) -> Self {
+        let mut print = Self::default();
+        print.add(text);
+        print
+    }
+
+    /// FNV-1a: the same for a text and for its pieces.
+    fn add(&mut self, text: &str) {
+        self.len += text.len() as u64;
+        for byte in text.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
 #[derive(Default)]
 struct Responses {
     told_model: bool,
     /// What was told already: (which kind, the item, the part of it).
-    told: BTreeSet<(PartKind, u64, u64)>,
+    told: BTreeMap<(PartKind, u64, u64), Print>,
+    /// The items that were announced.
+    announced: BTreeSet<u64>,
     /// An error was told; the failed response that follows it repeats it.
     failed: bool,
     /// A response ended. Over WebSocket another may follow it.
@@ -291,7 +187,12 @@ impl Decoder for Responses {
             "response.reasoning.started" => {
                 emit_text(Channel::Reasoning, Path::new("thought", 0), json.str("thought"), emit);
             }
-            "response.output_item.added" => self.begin_call(json, emit),
+            "response.output_item.added" => {
+                if self.announced.len() < MAX_ANNOUNCED {
+                    self.announced.insert(output_index(json));
+                }
+                self.begin_call(json, emit);
+            }
             "response.output_item.done" => {
                 if let Some(item) = json.get("item") {
                     self.item(item, output_index(json), &IN_EVENT, emit);
@@ -363,7 +264,7 @@ impl Paths {
 
 impl Responses {
     fn is_new(&self, json: Value<'_>, part: PartKind) -> bool {
-        !self.told.contains(&(part, output_index(json), 0))
+        !self.told.contains_key(&(part, output_index(json), 0))
     }
 
     fn delta(
@@ -373,8 +274,10 @@ impl Responses {
         index: &str,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
-        self.told.insert((part, output_index(json), count(json, index)));
-        emit_text(part.channel(), Path::new("delta", 0), json.str("delta"), emit);
+        let text = json.str("delta");
+        let told = self.told.entry((part, output_index(json), count(json, index))).or_default();
+        told.add(text.as_deref().unwrap_or_default());
+        emit_text(part.channel(), Path::new("delta", 0), text, emit);
     }
 
     /// A part that is whole.
@@ -386,8 +289,11 @@ impl Responses {
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
-        if self.told.insert((part, output_index(json), count(json, index))) {
-            emit_text(part.channel(), Path::new(member, 0), json.str(member), emit);
+        let (item, number) = (output_index(json), count(json, index));
+        let text = json.str(member).unwrap_or_default();
+        if !self.told.contains_key(&(part, item, number)) && !self.knows(part, item, &text) {
+            self.told.insert((part, item, number), Print::of(&text));
+            emit_text(part.channel(), Path::new(member, 0), Some(text), emit);
         }
     }
 
@@ -400,7 +306,7 @@ impl Responses {
     ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
-        self.told.insert((PartKind::Arguments, index, 0));
+        self.told.insert((PartKind::Arguments, index, 0), Print::default());
         emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new(member, 0),
@@ -427,9 +333,9 @@ impl Responses {
         path: Path,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
-        let arguments = arguments
-            .filter(|a| !a.is_empty() && self.told.insert((PartKind::Arguments, index, 0)));
-        if !self.told.insert((PartKind::Call, index, 0)) && arguments.is_none() {
+        let arguments =
+            arguments.filter(|a| !a.is_empty() && self.is_first(PartKind::Arguments, index));
+        if !self.is_first(PartKind::Call, index) && arguments.is_none() {
             return;
         }
         let given = |key| item.str(key).filter(|t| !t.is_empty());
@@ -443,6 +349,65 @@ impl Responses {
             arguments,
             free_text: item.str("type").is_some_and(|t| t == "custom_tool_call"),
         })));
+    }
+
+    /// Whether nothing of that kind was told of an item; it counts as told from here on.
+    fn is_first(&mut self, part: PartKind, index: u64) -> bool {
+        self.told.insert((part, index, 0), Print::default()).is_none()
+    }
+
+    /// Whether a whole text was told before under another number: of a part of the same item, or,
+    /// where the item was never announced, of any.
+    fn knows(&self, part: PartKind, item: u64, text: &str) -> bool {
+        if text.is_empty() {
+            return false;
+        }
+        let print = Print::of(text);
+        let of = |from, to| self.told.range((part, from, 0)..=(part, to, u64::MAX));
+        match self.announced.contains(&item) || self.announced.is_empty() {
+            true => of(item, item).any(|(_, told)| *told == print),
+            false => of(0, u64::MAX).any(|(_, told)| *told == print),
+        }
+    }
+
+    /// The parts of a whole item that were not told yet. Some servers number parts otherwise in
+    /// the end: what has the number or the text of one that was told is known, and of the rest as
+    /// many as are left of those.
+    fn news<'a>(
+        &self,
+        index: u64,
+        parts: impl Iterator<Item = (usize, PartKind, Cow<'a, str>)>,
+    ) -> Vec<(usize, PartKind, Cow<'a, str>)> {
+        let kinds = [PartKind::Text, PartKind::Refusal, PartKind::Reasoning, PartKind::Summary];
+        let told = kinds
+            .iter()
+            .flat_map(|kind| self.told.range((*kind, index, 0)..=(*kind, index, u64::MAX)));
+        let mut left: BTreeMap<(PartKind, u64), Print> =
+            told.map(|((kind, _, number), print)| ((*kind, *number), *print)).collect();
+        let mut news: Vec<_> = parts.collect();
+        news.retain(|(i, kind, text)| match left.get(&(*kind, *i as u64)) {
+            Some(print) if *print == Print::of(text) => {
+                left.remove(&(*kind, *i as u64));
+                false
+            }
+            _ => true,
+        });
+        if left.len() <= MAX_MATCHED && news.len() <= MAX_MATCHED {
+            news.retain(|(_, kind, text)| {
+                let print = Print::of(text);
+                let same = left.iter().find(|((k, _), p)| k == kind && **p == print);
+                let same = same.map(|(key, _)| *key);
+                same.and_then(|key| left.remove(&key)).is_none()
+            });
+        }
+        news.retain(|(i, kind, text)| {
+            if left.remove(&(*kind, *i as u64)).is_some() {
+                return false;
+            }
+            let other = left.range((*kind, 0)..=(*kind, u64::MAX)).next().map(|(key, _)| *key);
+            other.and_then(|key| left.remove(&key)).is_none() && !self.knows(*kind, index, text)
+        });
+        news
     }
 
     /// An item that is whole: what of it was not told before.
@@ -468,27 +433,27 @@ impl Responses {
             return;
         }
         let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
-        let mut summed_up = String::new();
-        for (i, summary) in parts("summary") {
-            if self.told.insert((PartKind::Summary, index, i as u64)) {
-                let text = summary.str("text").unwrap_or_default();
-                summed_up.push_str(&text);
-                emit_text(Channel::Reasoning, paths.of(paths.summary, index, i), Some(text), emit);
-            }
-        }
-        for (i, content) in parts("content") {
+        let summary = parts("summary")
+            .map(|(i, part)| (i, PartKind::Summary, part.str("text").unwrap_or_default()));
+        let content = parts("content").map(|(i, content)| {
             let (part, member) = match content.str("type").as_deref() {
                 Some("refusal") => (PartKind::Refusal, "refusal"),
                 Some("reasoning_text") => (PartKind::Reasoning, "text"),
                 _ => (PartKind::Text, "text"),
             };
-            if self.told.insert((part, index, i as u64)) {
-                let text = content.str(member).unwrap_or_default();
-                let (channel, path) = (part.channel(), paths.of(paths.text, index, i));
-                let duplicate = thinks && text == summed_up;
-                if !text.is_empty() {
-                    emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate });
-                }
+            (i, part, content.str(member).unwrap_or_default())
+        });
+        let mut summed_up = String::new();
+        for (i, part, text) in self.news(index, summary.chain(content)) {
+            self.told.insert((part, index, i as u64), Print::of(&text));
+            let template = if part == PartKind::Summary { paths.summary } else { paths.text };
+            let (channel, path) = (part.channel(), paths.of(template, index, i));
+            let duplicate = thinks && part != PartKind::Summary && text == summed_up;
+            if part == PartKind::Summary {
+                summed_up.push_str(&text);
+            }
+            if !text.is_empty() {
+                emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate });
             }
         }
     }
@@ -509,7 +474,7 @@ impl Responses {
         self.model(response, emit);
         // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
         // output indices: it is read only for kinds of which nothing came before it.
-        let came = |parts: &[PartKind]| self.told.iter().any(|(part, ..)| parts.contains(part));
+        let came = |parts: &[PartKind]| self.told.keys().any(|(part, ..)| parts.contains(part));
         let said = came(&[PartKind::Text, PartKind::Refusal]);
         let thought = came(&[PartKind::Reasoning, PartKind::Summary]);
         let called = came(&[PartKind::Call, PartKind::Arguments]);

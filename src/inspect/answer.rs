@@ -39,12 +39,22 @@ pub struct ToolCall {
     pub name: Option<String>,
     /// The joined arguments.
     pub arguments: String,
+    /// What the stream said that the arguments are, where the deltas join to something else. It
+    /// counts for whether they are valid.
+    pub restated: Option<String>,
     /// The provider gave no index.
     pub counted: bool,
     /// The arguments are text of any kind: a custom tool's.
     pub free_text: bool,
     /// The first frame of it.
     pub first: u32,
+}
+
+impl ToolCall {
+    /// Returns the arguments that count: what the stream restated, else the joined deltas.
+    pub fn value(&self) -> &str {
+        self.restated.as_deref().unwrap_or(&self.arguments)
+    }
 }
 
 /// An error that came inside the stream.
@@ -215,6 +225,18 @@ impl Answer {
             slot: slot as u32,
             duplicate: false,
         });
+    }
+
+    fn last_call(&mut self, choice: u32, index: u64) -> Option<&mut ToolCall> {
+        let slot = *self.places.last.get(&(choice, Some(index)))?;
+        self.tools.get_mut(slot)
+    }
+
+    /// Notes what the stream says that a call's arguments are, unlike its deltas.
+    pub(super) fn restate_call(&mut self, index: u64, arguments: &str) {
+        if let Some(tool) = self.last_call(0, index) {
+            tool.restated = Some(arguments.to_owned());
+        }
     }
 
     fn push(&mut self, delta: Delta) {

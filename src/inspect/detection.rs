@@ -102,7 +102,7 @@ impl Detection {
             .map(|(variant, by)| (variant, format!("the member {by}").into()));
     }
 
-    fn dialect(&self) -> Option<&'static dyn Dialect> {
+    pub(super) fn dialect(&self) -> Option<&'static dyn Dialect> {
         self.configured.or(self.found.as_ref().map(|f| f.dialect))
     }
 

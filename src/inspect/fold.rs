@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::blocks::Surroundings;
 use super::surrogate::Lone;
 use super::{Coding, Inspection, Phase, Read, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
@@ -130,6 +131,7 @@ impl Inspection {
         if let Some(simulate) = self.options.simulate {
             self.clients = simulate.0(self);
         }
+        self.blocks.finish();
         let before = self.findings.len();
         self.rules(at, |family, now, out| family.end(now, out));
         // What is about the end itself comes last.
@@ -263,6 +265,15 @@ impl Inspection {
         });
         if carries {
             self.timing.delta(at);
+        }
+        if let Some(dialect) = self.detection.dialect() {
+            let answer = &mut self.answer;
+            let mut around = Surroundings {
+                answer,
+                request: self.request.as_deref(),
+                runs: dialect.name().starts_with("gemini"),
+            };
+            self.blocks.take(frame, dialect.name(), payload, &mut around);
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod blame;
+mod blocks;
 mod chunked;
 mod client_view;
 mod coding;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 pub use crate::rule::{Code, Party, Phase, Rule, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use blame::{Blame, Certainty};
+pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Simulate, Standing};
 pub use coding::Coding;
 pub use detect::Finding;
@@ -169,6 +171,7 @@ pub struct Inspection {
     decoder: Box<dyn dialect::Decoder>,
     answer: Answer,
     surrogates: surrogate::Joiner,
+    blocks: blocks::Blocks,
     shape: Shape,
 
     detectors: Vec<Box<dyn detect::Detector>>,
@@ -212,6 +215,7 @@ impl Inspection {
             decoder: dialect::unknown(),
             answer: Answer::default(),
             surrogates: surrogate::Joiner::default(),
+            blocks: blocks::Blocks::default(),
             shape: Shape::default(),
             detectors: detect::detectors(),
             findings: Vec::new(),

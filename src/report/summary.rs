@@ -130,8 +130,8 @@ fn texts(i: &Inspection, channel: Channel) -> Map<String, Value> {
 fn tools(i: &Inspection) -> Vec<Value> {
     let mut tape = Tape::new();
     let tool = |t: &crate::inspect::ToolCall| {
-        let valid =
-            (!t.arguments.is_empty() && !t.free_text).then(|| tape.parse(&t.arguments).is_ok());
+        let value = t.value();
+        let valid = (!value.is_empty() && !t.free_text).then(|| tape.parse(value).is_ok());
         json!({
             "choice": t.choice,
             "index": t.index,

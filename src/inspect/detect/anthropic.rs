@@ -1,7 +1,5 @@
 //! Rules about the events of Anthropic Messages: their names, their order, what each must bring.
 
-use std::collections::BTreeSet;
-
 use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
 use crate::frame::Kind;
 use crate::inspect::Inspection;
@@ -37,9 +35,6 @@ const BLOCKS: &[&str] = &[
     "compaction",
 ];
 
-/// How many open blocks are remembered; an answer has a few dozen.
-const MAX_BLOCKS: usize = 4096;
-
 /// A second `message_start`.
 struct Second {
     place: Place,
@@ -54,7 +49,6 @@ pub(super) struct Anthropic {
     begun: Option<String>,
     /// A block was opened, or spoke, since then.
     spoke: bool,
-    blocks: BTreeSet<u64>,
     second: Option<Second>,
     /// A `[DONE]`, and the name of its event.
     done: Option<(Place, String)>,
@@ -89,27 +83,15 @@ impl Detector for Anthropic {
             let message = format!("The stream begins with {kind}; there was no message_start.");
             out.raise(Code::MessageStartMissing, seen.place(), message);
         }
-        let index = json.get("index").and_then(Value::as_u64).unwrap_or(0);
         match kind.as_ref() {
             "message_start" => self.start(json, seen, out),
             "content_block_start" => {
                 self.spoke = true;
-                if self.blocks.len() < MAX_BLOCKS {
-                    self.blocks.insert(index);
-                }
                 if let Some(block) = json.get("content_block") {
                     block_type(block, seen, out);
                 }
             }
-            "content_block_delta" => {
-                self.spoke = true;
-                let full = self.blocks.len() >= MAX_BLOCKS;
-                if !full && self.blocks.insert(index) {
-                    let message =
-                        format!("Block {index} goes on in frame {}, and never began.", seen.index);
-                    out.raise(Code::DeltaBeforeStart, seen.place(), message);
-                }
-            }
+            "content_block_delta" => self.spoke = true,
             _ => {}
         }
     }
@@ -129,7 +111,7 @@ impl Detector for Anthropic {
             };
             let how = match name.as_str() {
                 "message" => "which is OpenAI's end".to_owned(),
-                name => format!("as an event named \"{name}\": Anthropic's Python SDK fails there"),
+                name => format!("as an event named \"{name}\": both Anthropic SDKs raise there"),
             };
             let message = format!("[DONE] in an Anthropic stream, {how}.");
             out.raise_as(Code::DoneOnAnthropic, severity, place, message);
@@ -160,10 +142,8 @@ impl Anthropic {
             Some(_) => {}
             None => self.begun = Some(id),
         }
-        // A new message numbers its blocks anew.
-        self.blocks.clear();
         let usage = message.and_then(|m| m.get("usage"));
-        if usage.is_none_or(|u| u.kind() != json::Kind::Object) {
+        if message.is_some() && usage.is_none_or(|u| u.kind() != json::Kind::Object) {
             let message = "message_start has no usage.";
             out.raise_once(Code::AnthropicUsageMissing, seen.place(), message);
         }

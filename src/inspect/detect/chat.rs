@@ -13,6 +13,8 @@ const MAX_CHOICES: usize = 128;
 struct Choice {
     seen: bool,
     role: bool,
+    /// It had a delta.
+    delta: bool,
     /// The reasoning field that fed it first.
     field: Option<&'static str>,
 }
@@ -23,6 +25,8 @@ pub(super) struct Chat {
     last: usize,
     /// Whether any chunk had choices: before that, a chunk without may be of another dialect.
     any: bool,
+    /// A choice without index was reported.
+    unnumbered: bool,
     missing: Option<Place>,
 }
 
@@ -33,6 +37,9 @@ impl Detector for Chat {
         match choices {
             Some(choices) if choices.kind() == json::Kind::Array => {
                 self.any = true;
+                if !failed && !choices.is_empty() {
+                    unnamed(now, json, seen, out);
+                }
                 let mut some = false;
                 for choice in choices.items() {
                     some = true;
@@ -79,7 +86,15 @@ impl Detector for Chat {
         }
     }
 
-    fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let finished = now.answer().finished() && now.answer().errors.is_empty();
+        let roleless = |c: &Choice| c.seen && c.delta && !c.role;
+        if let Some(index) = self.choices.iter().position(roleless).filter(|_| finished) {
+            let message = format!(
+                "No delta of choice {index} has a role: openai-node's helper raises \"missing role\"."
+            );
+            out.raise_as(Code::RequiredFieldMissing, Severity::Warn, Place::default(), message);
+        }
         if let Some(gap) = self.choices.iter().position(|c| !c.seen) {
             let message =
                 format!("There is a choice {}, but no choice {gap}.", self.choices.len() - 1);
@@ -115,6 +130,49 @@ pub(super) fn invalid_index(index: Value<'_>, seen: &FrameView<'_>, out: &mut Ou
     }
 }
 
+/// Whether it is Chat Completions as OpenAI's own SDKs read it.
+fn is_openai(now: &Inspection) -> bool {
+    now.misread().is_none()
+        && now.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "azure"))
+}
+
+/// A chunk without `object`: openai-python's helper skips all that are not named for it.
+fn unnamed(now: &Inspection, json: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    if json.get("object").is_none()
+        && is_openai(now)
+        && out.tally.of(Code::RequiredFieldMissing) == 0
+    {
+        let message = "Chunks have no \"object\": openai-python's stream() helper skips them all.";
+        out.raise_as(Code::RequiredFieldMissing, Severity::Warn, seen.place(), message);
+    }
+}
+
+/// A `message` beside the delta: the whole text so far (Perplexity), or the piece once more
+/// (Writer).
+fn restated(
+    now: &Inspection,
+    index: usize,
+    delta: Value<'_>,
+    message: Value<'_>,
+    seen: &FrameView<'_>,
+    out: &mut Out<'_>,
+) {
+    let Some(whole) = message.str("content") else { return };
+    let streamed = now.answer().text(crate::dialect::Channel::Content, index as u32);
+    let piece = delta.str("content").unwrap_or_default();
+    if whole.is_empty() || whole == streamed || whole == piece || out.again(Code::FinalDiffers) {
+        return;
+    }
+    let count = |text: &str| text::group(text.chars().count() as u64);
+    let message = format!(
+        "Choice {index}: {} characters streamed, {} in the message of frame {}.",
+        count(streamed),
+        count(&whole),
+        seen.index
+    );
+    out.raise(Code::FinalDiffers, seen.place(), message);
+}
+
 /// Whether a JSON string is written and has text in it.
 fn has_text(value: Option<Value<'_>>) -> bool {
     value.is_some_and(|v| v.kind() == json::Kind::String && v.source().len() > 2)
@@ -131,11 +189,12 @@ impl Chat {
         out: &mut Out<'_>,
     ) {
         let (mut index, mut delta, mut message, mut finish) = (0, None, None, None);
+        let mut numbered = false;
         for (key, value) in choice.entries() {
             match key.raw() {
                 b"\"index\"" if value.is_null() => {}
                 b"\"index\"" => match valid_choice(value) {
-                    Some(number) => index = number as usize,
+                    Some(number) => (index, numbered) = (number as usize, true),
                     None => return invalid_index(value, seen, out),
                 },
                 b"\"delta\"" => delta = Some(value),
@@ -143,6 +202,14 @@ impl Chat {
                 b"\"finish_reason\"" => finish = Some(value),
                 _ => {}
             }
+        }
+        if !numbered && delta.is_some() && !failed && is_openai(now) && !self.unnumbered {
+            self.unnumbered = true;
+            let message = format!(
+                "A choice in frame {} has no index: openai-python raises TypeError.",
+                seen.index
+            );
+            out.raise_as(Code::RequiredFieldMissing, Severity::Error, seen.place(), message);
         }
         let index = index.min(MAX_CHOICES - 1);
         if index >= self.choices.len() {
@@ -167,7 +234,9 @@ impl Chat {
         }
         match delta {
             Some(delta) if delta.kind() == json::Kind::Object => {
-                if message.is_some() {
+                self.choices[index].delta = true;
+                if let Some(message) = message {
+                    restated(now, index, delta, message, seen, out);
                     let text = "A choice has delta and message; the message repeats the text.";
                     out.raise_once(Code::DeltaAndMessage, seen.place(), text);
                 }

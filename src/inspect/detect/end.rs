@@ -346,6 +346,11 @@ const EMPTY_BY_RIGHT: &[&str] = &[
 /// Whether an answer has something in it that is no text.
 fn brought_matter(now: &Inspection) -> bool {
     const MATTER: &[&str] = &["inlineData", "fileData", "image", "images", "audio", "video"];
+    // An item of another kind is an answer: a request for approval, a list of tools, a program.
+    const TEXTS: &[&str] = &["message", "reasoning", ""];
+    if now.blocks().iter().any(|b| b.noun == "item" && !TEXTS.contains(&b.kind.as_str())) {
+        return true;
+    }
     let rows = now.shape().rows();
     rows.iter().any(|r| r.path.split(['.', '[']).any(|part| MATTER.contains(&part)))
 }

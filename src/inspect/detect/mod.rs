@@ -6,6 +6,7 @@
 //! inspection so far. Facts are never changed by a rule.
 
 mod anthropic;
+mod blocks;
 mod body;
 mod chat;
 mod clock;
@@ -273,6 +274,7 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::<error::Error>::default(),
         Box::<identity::Identity>::default(),
         Box::<chat::Chat>::default(),
+        Box::<blocks::Blocks>::default(),
         Box::<anthropic::Anthropic>::default(),
         Box::<responses::Responses>::default(),
         Box::<gemini::Gemini>::default(),

@@ -1,50 +1,80 @@
 //! Rules about the events of OpenAI's Responses: their numbers, their items, what the last brings.
 
-use std::collections::BTreeMap;
-
 use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
 use crate::inspect::Inspection;
 use crate::json::{self, Value};
 use crate::text;
 
-/// The events of OpenAI's own SDK: whole names, and beginnings of names with a part after them.
+/// The events that openai-node's helper knows: it raises on every other.
 const EVENTS: &[&str] = &[
     "error",
-    "response.created",
-    "response.queued",
-    "response.in_progress",
+    "keepalive",
+    "response.audio.delta",
+    "response.audio.done",
+    "response.audio.transcript.delta",
+    "response.audio.transcript.done",
+    "response.code_interpreter_call.completed",
+    "response.code_interpreter_call.in_progress",
+    "response.code_interpreter_call.interpreting",
+    "response.code_interpreter_call_code.delta",
+    "response.code_interpreter_call_code.done",
     "response.completed",
-    "response.incomplete",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.created",
+    "response.custom_tool_call_input.delta",
+    "response.custom_tool_call_input.done",
     "response.failed",
-    "response.cancelled",
-    "response.output_item.",
-    "response.content_part.",
-    "response.output_text.",
-    "response.refusal.",
-    "response.reasoning_summary_part.",
-    "response.reasoning_summary_text.",
-    "response.reasoning_text.",
-    "response.function_call_arguments.",
-    "response.custom_tool_call_input.",
-    "response.file_search_call.",
-    "response.web_search_call.",
-    "response.code_interpreter_call.",
-    "response.code_interpreter_call_code.",
-    "response.image_generation_call.",
-    "response.mcp_call.",
-    "response.mcp_call_arguments.",
-    "response.mcp_list_tools.",
-    "response.shell_call_command.",
-    "response.shell_call_output_content.",
-    "response.audio.",
+    "response.file_search_call.completed",
+    "response.file_search_call.in_progress",
+    "response.file_search_call.searching",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.image_generation_call.completed",
+    "response.image_generation_call.generating",
+    "response.image_generation_call.in_progress",
+    "response.image_generation_call.partial_image",
+    "response.in_progress",
+    "response.incomplete",
+    "response.mcp_call.completed",
+    "response.mcp_call.failed",
+    "response.mcp_call.in_progress",
+    "response.mcp_call_arguments.delta",
+    "response.mcp_call_arguments.done",
+    "response.mcp_list_tools.completed",
+    "response.mcp_list_tools.failed",
+    "response.mcp_list_tools.in_progress",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.output_text.annotation.added",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.queued",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_summary_text.done",
+    "response.reasoning_text.delta",
+    "response.reasoning_text.done",
+    "response.refusal.delta",
+    "response.refusal.done",
+    "response.web_search_call.completed",
+    "response.web_search_call.in_progress",
+    "response.web_search_call.searching",
 ];
 
-fn is_known(kind: &str) -> bool {
-    EVENTS.iter().any(|e| kind == *e || (e.ends_with('.') && kind.starts_with(e)))
+/// An event that openai-node's helper does not know; the first is told.
+fn unknown(kind: &str, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    if kind == "keepalive" {
+        // Not in the schema; the helper skips it.
+        return chat::unknown_event(kind, "the Responses API", seen, out);
+    }
+    if !out.again(Code::UnknownEventType) {
+        let name = text::preview(kind, 40);
+        let message = format!("Event \"{name}\" is unknown to openai-node, whose helper raises.");
+        out.raise_as(Code::UnknownEventType, Severity::Warn, seen.place(), message);
+    }
 }
-
-/// How many items are followed.
-const MAX_ITEMS: usize = 1024;
 
 /// What happens again and again: the first time, and how often.
 #[derive(Default)]
@@ -76,9 +106,6 @@ impl Again {
 pub(super) struct Responses {
     number: Option<u64>,
     gaps: Again,
-    /// The last id of each item, by its output index.
-    items: BTreeMap<u64, String>,
-    rotations: Again,
 }
 
 impl Detector for Responses {
@@ -87,17 +114,15 @@ impl Detector for Responses {
             return;
         }
         let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        let Some(kind) = json.str("type") else { return };
-        if !is_known(&kind) {
-            chat::unknown_event(&kind, "the Responses API", seen, out);
-        }
         // Over WebSocket another response begins to count anew.
-        if kind == "response.created" {
+        if json.get("type").is_some_and(|t| t.is("response.created")) {
             self.number = None;
-            self.items.clear();
         }
         self.sequence(json, seen);
-        self.item(json, seen);
+        let Some(kind) = json.str("type") else { return };
+        if kind == "keepalive" || EVENTS.binary_search(&kind.as_ref()).is_err() {
+            unknown(&kind, seen, out);
+        }
         match kind.as_ref() {
             "error" if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object) => {
                 let message = "The error event nests its fields under \"error\"; the schema has them flat, so typed clients find no message.";
@@ -114,7 +139,6 @@ impl Detector for Responses {
 
     fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
         self.gaps.raise(Code::SequenceGap, out);
-        self.rotations.raise(Code::ItemIdRotates, out);
     }
 }
 
@@ -130,30 +154,6 @@ impl Responses {
                     seen.index
                 )
             });
-        }
-    }
-
-    fn item(&mut self, json: Value<'_>, seen: &FrameView<'_>) {
-        let Some(index) = json.get("output_index").and_then(Value::as_u64) else { return };
-        let id = json.get("item_id").or_else(|| json.at(&["item", "id"]));
-        let Some(id) = id.filter(|i| i.kind() == json::Kind::String) else { return };
-        let full = self.items.len() >= MAX_ITEMS;
-        match self.items.get_mut(&index) {
-            Some(before) if before == id.source() => {}
-            Some(before) => {
-                let short = |id: &str| text::preview(id.trim_matches('"'), 24);
-                self.rotations.add(seen.place(), || {
-                    format!(
-                        "Item {index} is \"{}\" and in frame {} \"{}\"",
-                        short(before),
-                        seen.index,
-                        short(id.source())
-                    )
-                });
-                id.source().clone_into(before);
-            }
-            None if full => {}
-            None => drop(self.items.insert(index, id.source().to_owned())),
         }
     }
 }

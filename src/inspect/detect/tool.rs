@@ -199,7 +199,7 @@ fn piece(call: Value<'_>, continues: bool, seen: &FrameView<'_>, out: &mut Out<'
 
 /// The joined arguments of one call.
 fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out: &mut Out<'_>) {
-    let source = tool.arguments.as_str();
+    let source = tool.value();
     if source.trim().is_empty() || tool.free_text {
         return;
     }

@@ -1,0 +1,53 @@
+//! Bedrock's ConverseStream: only tool calls are announced, the first delta opens all else.
+
+use super::super::Severity;
+use super::table::{Does, Fit, Row, Signature, Space, Table, Tag};
+
+const BLOCK: usize = 0;
+
+pub(super) static TABLE: Table = Table {
+    textless: "",
+    name_key: "",
+    spaces: &[Space {
+        id: &["start", "toolUse", "toolUseId"],
+        name: &["start", "toolUse", "name"],
+        implicit: Some(&["toolUse"]),
+        calls: &["toolUse"],
+        unclosed: Severity::Warn,
+        breaks: "the AI SDK loses the call",
+        ..Space::new("block", &["contentBlockIndex"], Tag::KeyOf(&["start"]))
+    }],
+    tag: Tag::KeyOf(&["delta"]),
+    rows: &[
+        Row::new("contentBlockDelta", BLOCK, Does::Add).fits(DELTAS),
+        Row::new("contentBlockStart", BLOCK, Does::Open),
+        Row::new("contentBlockStop", BLOCK, Does::Close),
+        Row::new("messageStart", BLOCK, Does::Begin),
+        Row::new("messageStop", BLOCK, Does::Finish),
+        Row::new("metadata", BLOCK, Does::End),
+    ],
+    container_id: &[],
+    signature: Some(Signature {
+        kind: "reasoningContent",
+        at: &[
+            &["delta", "reasoningContent", "signature"],
+            &["delta", "reasoningContent", "redactedContent"],
+        ],
+    }),
+    filled: &[],
+    begins: false,
+};
+
+const DELTAS: &[Fit] = &[
+    // A block may mix text and the citations for it.
+    Fit { delta: "text", kinds: &["text", "citation"], text: &["delta", "text"] },
+    Fit { delta: "citation", kinds: &["citation", "text"], text: &[] },
+    Fit { delta: "toolUse", kinds: &["toolUse"], text: &["delta", "toolUse", "input"] },
+    Fit {
+        delta: "reasoningContent",
+        kinds: &["reasoningContent"],
+        text: &["delta", "reasoningContent", "text"],
+    },
+    Fit { delta: "toolResult", kinds: &["toolResult"], text: &[] },
+    Fit { delta: "image", kinds: &["image"], text: &[] },
+];

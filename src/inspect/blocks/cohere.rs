@@ -1,0 +1,70 @@
+//! Cohere v2: content, tool calls and citations are numbered apart; citations open inside content.
+
+use super::super::Severity;
+use super::table::{Does, Fit, Row, Space, Table, Tag};
+
+const CONTENT: usize = 0;
+const CALL: usize = 1;
+const CITATION: usize = 2;
+
+pub(super) static TABLE: Table = Table {
+    textless: "",
+    name_key: "type",
+    spaces: &[
+        Space {
+            index: Severity::Warn,
+            breaks: "the AI SDK reports error parts",
+            ..Space::new(
+                "content block",
+                &["index"],
+                Tag::At(&["delta", "message", "content", "type"]),
+            )
+        },
+        Space {
+            id: &["delta", "message", "tool_calls", "id"],
+            name: &["delta", "message", "tool_calls", "function", "name"],
+            calls: &["tool_call"],
+            index: Severity::Warn,
+            // The AI SDK holds one call at a time, and joins the arguments of two.
+            overlap: Severity::Error,
+            breaks: "the AI SDK loses the call",
+            ..Space::new("call", &["index"], Tag::Is("tool_call"))
+        },
+        Space {
+            group: None,
+            counts: false,
+            index: Severity::Info,
+            implicit: Some(&[]),
+            unclosed: Severity::Info,
+            ..Space::new("citation", &["index"], Tag::Is("citation"))
+        },
+    ],
+    tag: Tag::KeyOf(&["delta", "message", "content"]),
+    rows: &[
+        Row::new("content-delta", CONTENT, Does::Add).fits(&[
+            Fit { delta: "text", kinds: &["text"], text: &["delta", "message", "content", "text"] },
+            Fit {
+                delta: "thinking",
+                kinds: &["thinking"],
+                text: &["delta", "message", "content", "thinking"],
+            },
+        ]),
+        Row::new("content-start", CONTENT, Does::Open),
+        Row::new("content-end", CONTENT, Does::Close),
+        Row::new("tool-call-start", CALL, Does::Open),
+        Row::new("tool-call-delta", CALL, Does::Add).fits(&[Fit {
+            delta: "",
+            kinds: &["tool_call"],
+            text: &["delta", "message", "tool_calls", "function", "arguments"],
+        }]),
+        Row::new("tool-call-end", CALL, Does::Close),
+        Row::new("citation-start", CITATION, Does::Open),
+        Row::new("citation-end", CITATION, Does::Close),
+        Row::new("message-start", CONTENT, Does::Begin),
+        Row::new("message-end", CONTENT, Does::End),
+    ],
+    container_id: &["id"],
+    signature: None,
+    filled: &[],
+    begins: false,
+};

@@ -1,0 +1,477 @@
+//! The fold: events in, blocks and faults out.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::{Answer, Code, Severity, detect};
+use super::agreement::Joined;
+use super::restate::Identity;
+use super::table::{Does, Row, Table, Tag, text_at};
+use super::{Block, Fault, MAX_BLOCKS};
+use crate::journal::Request;
+use crate::json::Value;
+use crate::text;
+
+/// What is known about the exchange beside the event at hand.
+pub(in crate::inspect) struct Surroundings<'a> {
+    pub(in crate::inspect) answer: &'a mut Answer,
+    pub(in crate::inspect) request: Option<&'a Request>,
+    /// Blocks of the dialect are runs of one kind, which another kind ends.
+    pub(in crate::inspect) runs: bool,
+}
+
+impl Surroundings<'_> {
+    /// Whether a Claude model answers: only those sign what they think, and demand it back.
+    pub(super) fn is_claude(&self) -> bool {
+        let named = |name: &str| name.to_ascii_lowercase().contains("claude");
+        match &self.answer.model {
+            Some(model) => named(model),
+            None => self.request.is_some_and(|r| named(&r.model) || named(&r.url)),
+        }
+    }
+
+    /// Whether the request asks for the rest of a stream; `None` where there is no request to ask.
+    fn resumes(&self) -> Option<bool> {
+        self.request.map(|r| r.url.contains("starting_after"))
+    }
+}
+
+/// What is known about a block beyond what it shows.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// Its index space.
+    pub(super) space: u8,
+    /// The places of the blocks inside it.
+    pub(super) inner: Vec<u32>,
+    /// Its text, where the dialect says it again.
+    pub(super) text: Joined,
+    /// It was never opened, and that has been reported.
+    pub(super) accused: bool,
+    /// A delta that does not fit, or one after the end, has been reported.
+    pub(super) misfit: bool,
+    pub(super) late: bool,
+    /// It was restated: nothing may be added.
+    pub(super) sealed: bool,
+    pub(super) signed: bool,
+    /// The frame in which another block opened although this one was open.
+    pub(super) overlapped: Option<(u32, u32)>,
+}
+
+/// A space, the outer block's index, the own index.
+pub(super) type Key = (u8, u64, u64);
+
+/// The fold over one exchange.
+#[derive(Default)]
+pub(super) struct Engine {
+    pub(super) list: Vec<Block>,
+    pub(super) live: Vec<Live>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) counts: BTreeMap<Code, u64>,
+    pub(super) frame: u32,
+    pub(super) container: u32,
+    /// The container that is at hand was begun, by an event of this id.
+    pub(super) begun: Option<String>,
+    /// The container's end was judged.
+    pub(super) finished: bool,
+    pub(super) keys: BTreeMap<Key, u32>,
+    pub(super) ids: BTreeMap<String, u32>,
+    /// The next index of each space inside each outer block.
+    pub(super) next: BTreeMap<(u8, u64), u64>,
+    pub(super) open: BTreeSet<u32>,
+    /// The last block of each space that opened.
+    pub(super) latest: BTreeMap<u8, u32>,
+    /// What has been reported once and for all.
+    pub(super) told: BTreeSet<(Code, &'static str)>,
+    /// An event had no type, so that no client gets to what else is missing.
+    pub(super) untyped: bool,
+    /// The stream is the rest of another: openings may be missing. Known after the first event.
+    pub(super) resumed: Option<bool>,
+    /// The events are those of one HTTP response.
+    pub(super) sse: bool,
+    pub(super) identity: Identity,
+    /// Blocks of dialects without events for them, by choice, channel and place of the call.
+    pub(super) runs: BTreeMap<(u32, u8, u32), u32>,
+}
+
+impl Engine {
+    pub(super) fn list(&self) -> &[Block] {
+        &self.list
+    }
+
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The frame that was taken in last.
+    pub(super) fn frame(&self) -> u32 {
+        self.frame
+    }
+
+    pub(super) fn begin_frame(&mut self, frame: u32) {
+        self.faults.clear();
+        self.frame = frame;
+    }
+
+    /// Reports a fault of the frame at hand.
+    pub(super) fn fault(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        message: impl FnOnce(&Self) -> String,
+    ) {
+        let count = self.counts.entry(code).or_default();
+        *count += 1;
+        // What is beyond counts, and is not read.
+        if *count > detect::MAX_PER_CODE {
+            return;
+        }
+        let message = message(self);
+        self.faults.push(Fault { code, severity, frame: self.frame, message });
+    }
+
+    /// The same, only the first time for `what`.
+    pub(super) fn fault_once(
+        &mut self,
+        code: Code,
+        what: &'static str,
+        severity: Severity,
+        message: impl FnOnce(&Self) -> String,
+    ) {
+        if self.told.insert((code, what)) {
+            self.fault(code, severity, message);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_BLOCKS
+    }
+
+    /// Takes in an event.
+    pub(super) fn event(
+        &mut self,
+        table: &'static Table,
+        event: &str,
+        json: Value<'_>,
+        around: &mut Surroundings<'_>,
+    ) {
+        if self.is_full() {
+            return;
+        }
+        let name = match table.name_key {
+            "" => Cow::Borrowed(event),
+            key => match json.str(key).filter(|name| !name.is_empty()) {
+                Some(name) => name,
+                // An error says so in its own way.
+                None if json.get("error").is_some_and(|e| !e.is_null()) => return,
+                None => {
+                    self.untyped(table, event, json);
+                    Cow::Borrowed(event)
+                }
+            },
+        };
+        let Some(row) = table.row(&name) else { return };
+        if table.begins {
+            self.begins(row, json, around);
+            if !self.untyped {
+                self.identity.see(self.frame, row, json);
+            }
+        }
+        if !self.untyped {
+            self.needs(table, row, json);
+        }
+        match row.does {
+            Does::Begin => self.begin(table, json),
+            Does::Open => self.opens(table, row, json),
+            Does::Add | Does::Restate => self.adds(table, row, json, around),
+            Does::Close => self.closes(table, row, json, around),
+            Does::Status => {}
+            Does::Finish | Does::End | Does::Abort => self.ends(table, row, json, around),
+        }
+    }
+
+    /// An event that does not say what it is.
+    pub(super) fn untyped(&mut self, table: &'static Table, event: &str, json: Value<'_>) {
+        const TELLING: &[&str] =
+            &["delta", "content_block", "output_index", "item_id", "step", "content_index"];
+        let named = table.has(event);
+        if !named && !TELLING.iter().any(|key| json.get(key).is_some()) {
+            return;
+        }
+        self.untyped = true;
+        let key = table.name_key;
+        self.fault_once(Code::EventTypeMissing, "event", Severity::Error, |e| {
+            let named =
+                if named { format!(", only the event line {event}") } else { String::new() };
+            format!("Frame {} has no \"{key}\" in its JSON{named}.", e.frame)
+        });
+    }
+
+    /// The first event of a stream decides whether it is the rest of another.
+    pub(super) fn begins(&mut self, row: &Row, json: Value<'_>, around: &Surroundings<'_>) {
+        if self.resumed.is_some() {
+            return;
+        }
+        let numbered = || json.get("sequence_number").and_then(Value::as_u64).unwrap_or(0) > 0;
+        let begins = row.does == Does::Begin;
+        let resumed = !begins && around.resumes().unwrap_or_else(numbered);
+        self.resumed = Some(resumed);
+        if !begins && !resumed && !self.untyped {
+            self.fault(Code::BlockNotOpened, Severity::Error, |_| {
+                format!(
+                    "The stream begins with {}, not response.created: both OpenAI helpers raise.",
+                    row.event
+                )
+            });
+        }
+    }
+
+    pub(super) fn needs(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
+        let missing = |v: Option<Value<'_>>| v.is_none_or(Value::is_null);
+        for need in row.needs {
+            let kind = || tag_of(&table.spaces[row.space].kind, row, json).unwrap_or_default();
+            if !missing(json.at(need.path)) || !need.kind.is_empty() && kind() != need.kind {
+                continue;
+            }
+            let there = (1..need.path.len())
+                .find(|n| missing(json.at(&need.path[..*n])))
+                .unwrap_or(need.path.len());
+            // What holds it is missing: that is reported by itself, if anybody reads it.
+            if there < need.path.len() && need.path.len() > 1 && row.needs.len() > 1 {
+                continue;
+            }
+            let code =
+                if there == need.path.len() { need.code } else { Code::RequiredFieldMissing };
+            let path = need.path[..there].join(".");
+            self.fault_once(code, need.path[there - 1], need.severity, |e| {
+                format!("{} has no {path} in frame {}: {}.", row.event, e.frame, need.breaks)
+            });
+        }
+    }
+
+    pub(super) fn begin(&mut self, table: &'static Table, json: Value<'_>) {
+        let id = text_at(json, table.container_id).unwrap_or_default();
+        // Over WebSocket one response follows another.
+        if let Some(first) = &self.begun
+            && table.begins
+            && (self.sse || !self.finished)
+        {
+            let same = *first == id;
+            let said = self.list.iter().rev().any(|b| b.container == self.container);
+            let code = if said { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
+            let (first, id) = (text::preview(first, 40), text::preview(&id, 40));
+            self.fault(code, Severity::Error, |e| match same {
+                true => format!("Frame {} begins response {id} a second time.", e.frame),
+                false => format!("Frame {} begins response {id} inside {first}.", e.frame),
+            });
+        }
+        if self.begun.is_some() || !self.keys.is_empty() {
+            self.container += 1;
+        }
+        self.begun = Some(text::preview(&id, 200));
+        self.finished = false;
+        self.keys.clear();
+        self.ids.clear();
+        self.next.clear();
+        self.open.clear();
+        self.latest.clear();
+        self.identity.reset();
+        let filled = (!table.filled.is_empty()).then(|| json.at(table.filled)).flatten();
+        for (i, block) in filled.into_iter().flat_map(Value::items).enumerate() {
+            if self.is_full() {
+                return;
+            }
+            let word = |key| block.str(key).map(|w| text::preview(&w, 200));
+            self.list.push(Block {
+                container: self.container,
+                noun: table.spaces[0].noun,
+                key: i as u64,
+                kind: word("type").unwrap_or_default(),
+                id: word("id"),
+                name: word("name"),
+                opened: self.frame,
+                announced: true,
+                closed: Some(self.frame),
+                ..Block::default()
+            });
+            self.live.push(Live::default());
+        }
+    }
+
+    /// The index of a block in its space. Where it is missing, that is reported, and it is the last
+    /// that opened (or the next, for one that opens).
+    pub(super) fn index(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        json: Value<'_>,
+    ) -> Option<(u64, u64)> {
+        let space = &table.spaces[row.space];
+        let mut found = [0, 0];
+        for (i, key) in space.keys.iter().enumerate() {
+            let own = i + 1 == space.keys.len();
+            let given = json.get(key);
+            let number = given.and_then(Value::as_u64);
+            // Loosely typed clients read a number in quotes, the others do not.
+            let quoted = given.and_then(Value::as_str).and_then(|text| text.parse().ok());
+            let severity = if quoted.is_some() { Severity::Warn } else { space.index };
+            let of = if own { row.space } else { space.parent.unwrap_or(row.space) };
+            found[usize::from(own)] = match number {
+                Some(number) => number,
+                None => {
+                    if !self.untyped || given.is_some() {
+                        self.fault_once(Code::BlockIndexMissing, key, severity, |e| {
+                            let how = match given.filter(|g| !g.is_null()) {
+                                Some(given) => {
+                                    format!("{key} {}", text::preview(given.source(), 20))
+                                }
+                                None => format!("no {key}"),
+                            };
+                            format!("{} in frame {} has {how}.", row.event, e.frame)
+                        });
+                    }
+                    let outer = if own { found[0] } else { 0 };
+                    let next = self.next.get(&(row.space as u8, outer)).copied();
+                    match self.latest.get(&(of as u8)) {
+                        _ if quoted.is_some() => quoted.unwrap_or_default(),
+                        _ if own && row.does == Does::Open => next.unwrap_or(0),
+                        Some(at) => self.list[*at as usize].key,
+                        None => 0,
+                    }
+                }
+            };
+        }
+        Some((found[0], found[1]))
+    }
+
+    /// The outer block of one in `space`; one that was never announced is made up.
+    pub(super) fn outer(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        outer: u64,
+    ) -> Option<u32> {
+        let parent = table.spaces[row.space].parent?;
+        if let Some(at) = self.keys.get(&(parent as u8, 0, outer)) {
+            return Some(*at);
+        }
+        let kind = row.outer.first().filter(|_| row.outer.len() == 1).copied().unwrap_or_default();
+        Some(self.unopened(table, parent, row, (0, outer), None, kind))
+    }
+
+    /// A block of which the stream says more without having opened it.
+    pub(super) fn unopened(
+        &mut self,
+        table: &'static Table,
+        space: usize,
+        row: &'static Row,
+        (outer, key): (u64, u64),
+        parent: Option<u32>,
+        kind: &str,
+    ) -> u32 {
+        let of = &table.spaces[space];
+        let excused = self.resumed == Some(true)
+            || parent
+                .is_some_and(|p| self.live[p as usize].accused || self.live[p as usize].misfit)
+            || self.untyped && self.told.contains(&(Code::BlockIndexMissing, of.keys[0]));
+        let code = if row.does == Does::Add { of.unopened } else { Code::BlockNotOpened };
+        if !excused {
+            let inside = self.inside(parent);
+            let what = if row.does == Does::Close { "ends" } else { "goes on" };
+            self.fault(code, Severity::Error, |e| {
+                let breaks = match of.breaks {
+                    "" => String::new(),
+                    breaks => format!(": {breaks}"),
+                };
+                let noun = capital(of.noun);
+                format!(
+                    "{noun} {key}{inside} {what} in frame {} but was never opened{breaks}.",
+                    e.frame
+                )
+            });
+        }
+        let at = self.push(table, space, (outer, key), parent, kind.to_owned());
+        self.live[at as usize].accused = true;
+        at
+    }
+
+    pub(super) fn inside(&self, parent: Option<u32>) -> String {
+        parent.map_or(String::new(), |p| format!(" of item {}", self.list[p as usize].key))
+    }
+
+    pub(super) fn push(
+        &mut self,
+        table: &'static Table,
+        space: usize,
+        (outer, key): (u64, u64),
+        parent: Option<u32>,
+        kind: String,
+    ) -> u32 {
+        let at = self.list.len() as u32;
+        self.list.push(Block {
+            container: self.container,
+            noun: table.spaces[space].noun,
+            parent,
+            key,
+            kind,
+            opened: self.frame,
+            ..Block::default()
+        });
+        self.live.push(Live { space: space as u8, ..Live::default() });
+        if let Some(parent) = parent {
+            self.live[parent as usize].inner.push(at);
+        }
+        self.keys.insert((space as u8, outer, key), at);
+        self.latest.insert(space as u8, at);
+        self.open.insert(at);
+        let next = self.next.entry((space as u8, outer)).or_default();
+        *next = (*next).max(key.saturating_add(1));
+        at
+    }
+
+    /// What is left to report at the end of the exchange.
+    pub(super) fn finish(&mut self) {
+        self.begin_frame(self.frame);
+        for at in std::mem::take(&mut self.open) {
+            if let Some((frame, by)) = self.live[at as usize].overlapped {
+                let message = self.overlapped(at, frame, by);
+                let severity = Severity::Warn;
+                self.frame = frame;
+                self.fault(Code::BlockNotClosed, severity, |_| message);
+            }
+        }
+        if let Some((frame, severity, message)) = self.identity.verdict() {
+            self.frame = frame;
+            self.fault(Code::ItemIdRotates, severity, |_| message);
+        }
+    }
+}
+
+/// Whether the dialect's table names a kind of block, so that it can be judged.
+pub(super) fn knows(table: &Table, kind: &str) -> bool {
+    !kind.is_empty()
+        && table.rows.iter().any(|row| {
+            row.outer.contains(&kind) || row.fits.iter().any(|f| f.kinds.contains(&kind))
+        })
+}
+
+/// The word that a tag stands for in an event.
+pub(super) fn tag_of<'a>(tag: &Tag, row: &Row, json: Value<'a>) -> Option<Cow<'a, str>> {
+    match tag {
+        Tag::At(path) => text_at(json, path),
+        Tag::Is(word) => Some(Cow::Borrowed(word)),
+        Tag::Event => None,
+        Tag::KeyOf(path) => {
+            let object = json.at(path)?;
+            let keys: Vec<_> = object.entries().filter_map(|(key, _)| key.as_str()).collect();
+            let known = |key: &Cow<'_, str>| row.fits.iter().any(|f| f.delta == key.as_ref());
+            let at = keys.iter().position(known).unwrap_or(0);
+            keys.into_iter().nth(at)
+        }
+    }
+}
+
+/// The word with a capital.
+pub(super) fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,191 @@
+//! Blocks: which event of a stream opens, fills, closes or restates which part of the answer.
+//!
+//! One fold ([`engine`]) over a table per dialect ([`table`]; one small file each). It gives the
+//! facts, a list of [`Block`]s with the frames in which each opened, grew and closed, and the
+//! [`Fault`]s of the frame at hand, which `detect` turns into findings. Dialects without a table
+//! get their blocks from the deltas of the answer.
+//!
+//! Memory is bounded by [`MAX_BLOCKS`], time is linear in the bytes of the stream.
+
+mod agreement;
+mod anthropic;
+mod bedrock;
+mod channels;
+mod cohere;
+mod engine;
+mod interactions;
+mod responses;
+mod restate;
+mod steps;
+mod table;
+
+pub(in crate::inspect) use engine::Surroundings;
+
+use super::{Code, Severity};
+use crate::dialect::{self, Payload};
+use crate::json::{Kind, Tape, Value};
+use engine::Engine;
+use table::Table;
+
+/// How many blocks are followed in an exchange. An answer has a few dozen; what comes after the
+/// last of these is neither listed nor judged.
+pub const MAX_BLOCKS: usize = 4096;
+
+/// One part of the answer that has a beginning and an end of its own: a content block, an output
+/// item, a part of one, a tool call, a citation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Block {
+    /// The answer it belongs to, counted from 0: more than one where answers are glued together.
+    pub container: u32,
+    /// The dialect's word for its level: `block`, `item`, `content part`, `step`.
+    pub noun: &'static str,
+    /// The block that it is a part of, by its place in the list.
+    pub parent: Option<u32>,
+    /// Its index among its siblings, as the stream numbers it.
+    pub key: u64,
+    /// What it is, in the dialect's word: `thinking`, `tool_use`, `output_text`. Empty where the
+    /// stream does not say.
+    pub kind: String,
+    /// Its id, where it has one.
+    pub id: Option<String>,
+    /// The tool's name, where it has one.
+    pub name: Option<String>,
+    /// The frame that opened it.
+    pub opened: u32,
+    /// It was opened by an event of its own, not by its first delta.
+    pub announced: bool,
+    /// The frame that closed it; `None` while it is open, and where nothing ever closed it.
+    pub closed: Option<u32>,
+    /// How many deltas filled it.
+    pub deltas: u64,
+    /// How many bytes of text these had.
+    pub bytes: u64,
+    /// The frame of its last delta.
+    pub last_delta: Option<u32>,
+}
+
+impl Block {
+    /// Returns how it is called in a sentence: `thinking block 2`.
+    pub fn label(&self) -> String {
+        match self.kind.as_str() {
+            "" => format!("{} {}", self.noun, self.key),
+            kind => format!("{kind} {} {}", self.noun, self.key),
+        }
+    }
+}
+
+/// Something wrong with the life of a block, found in the frame at hand.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::inspect) struct Fault {
+    pub(in crate::inspect) code: Code,
+    pub(in crate::inspect) severity: Severity,
+    /// The frame that it is about.
+    pub(in crate::inspect) frame: u32,
+    pub(in crate::inspect) message: String,
+}
+
+/// The blocks of one exchange and the fold that lists them.
+#[derive(Default)]
+pub(in crate::inspect) struct Blocks {
+    engine: Engine,
+    table: Option<&'static Table>,
+    /// The dialect whose table that is.
+    dialect: &'static str,
+    /// For the JSON inside Bedrock's binary messages.
+    tape: Tape,
+}
+
+/// The tables, by the dialects that they are for.
+const TABLES: &[(&str, &Table)] = &[
+    ("anthropic", &anthropic::TABLE),
+    ("openai-responses", &responses::TABLE),
+    ("bedrock-converse", &bedrock::TABLE),
+    ("cohere-v2", &cohere::TABLE),
+    ("gemini-interactions", &interactions::TABLE),
+];
+
+impl Blocks {
+    /// Returns the blocks, in the order in which they opened.
+    pub(in crate::inspect) fn list(&self) -> &[Block] {
+        self.engine.list()
+    }
+
+    /// Returns the faults of a frame, while it is the last one that was taken in.
+    pub(in crate::inspect) fn faults_of(&self, frame: u32) -> &[Fault] {
+        if self.engine.frame() == frame { self.engine.faults() } else { &[] }
+    }
+
+    /// Returns the faults that only the end of the exchange shows.
+    pub(in crate::inspect) fn last_faults(&self) -> &[Fault] {
+        self.engine.faults()
+    }
+
+    /// Takes in a frame whose deltas are in `answer` already.
+    pub(in crate::inspect) fn take(
+        &mut self,
+        frame: u32,
+        dialect: &'static str,
+        payload: &Payload<'_>,
+        around: &mut Surroundings<'_>,
+    ) {
+        self.engine.begin_frame(frame);
+        self.engine.sse = payload.kind == crate::frame::Kind::Event;
+        if self.dialect != dialect {
+            self.dialect = dialect;
+            self.table = TABLES.iter().find(|(name, _)| *name == dialect).map(|(_, table)| *table);
+        }
+        let json = payload.json.filter(|json| json.kind() == Kind::Object);
+        if dialect == "bedrock-invoke" {
+            if let Some(json) = json {
+                self.invoke(payload, json, around);
+            }
+        } else if let Some(table) = self.table {
+            if let Some(json) = json
+                && payload.kind != crate::frame::Kind::Body
+            {
+                self.engine.event(table, payload.event, json, around);
+            }
+        } else {
+            self.engine.deltas(frame, around);
+        }
+    }
+
+    /// Takes in the end of the exchange.
+    pub(in crate::inspect) fn finish(&mut self) {
+        self.engine.finish();
+    }
+
+    /// One piece that Bedrock's InvokeModel wraps: Anthropic's events as they are, Nova's as
+    /// objects named for Converse's events, other makers' without blocks.
+    fn invoke(&mut self, payload: &Payload<'_>, json: Value<'_>, around: &mut Surroundings<'_>) {
+        let Some(text) = dialect::invoke_piece(json) else { return };
+        let mut tape = std::mem::take(&mut self.tape);
+        if tape.parse(&text).is_ok()
+            && let Some(piece) = tape.root(&text).filter(|j| j.kind() == Kind::Object)
+        {
+            if piece.get("type").is_some_and(|t| t.kind() == Kind::String) {
+                self.engine.event(&anthropic::TABLE, payload.event, piece, around);
+            } else {
+                for (key, value) in piece.entries().filter(|(_, v)| v.kind() == Kind::Object) {
+                    let name = key.as_str().unwrap_or_default();
+                    if bedrock::TABLE.has(&name) {
+                        self.engine.event(&bedrock::TABLE, &name, value, around);
+                    }
+                }
+            }
+        }
+        self.tape = tape;
+    }
+}
+
+impl super::Inspection {
+    /// Returns the blocks of the answer (content blocks, items and their parts, tool calls), in
+    /// the order in which they opened, each with the frames in which it opened and closed. At most
+    /// [`MAX_BLOCKS`].
+    pub fn blocks(&self) -> &[Block] {
+        self.blocks.list()
+    }
+}
+
+#[cfg(test)]
+mod tests;

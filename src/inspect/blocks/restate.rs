@@ -1,0 +1,279 @@
+//! Responses: items that come again whole, the final object, and the ids of both.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::{Code, Severity};
+use super::engine::{Engine, Surroundings};
+use super::responses::{CONTENT, ITEM, SUMMARY};
+use super::table::{Does, Row, text_at};
+use crate::json::{Kind, Value};
+use crate::text;
+
+/// How many parts are matched by their text; more are taken in order.
+const MAX_MATCHED: usize = 64;
+
+impl Engine {
+    /// An item as its end gives it.
+    pub(super) fn item_done(&mut self, at: u32, item: Value<'_>, around: &mut Surroundings<'_>) {
+        self.agree(at, item, Code::DeltasDifferFromDone);
+        if let Some(whole) = own_text(item) {
+            self.hold(at, &whole, Code::DeltasDifferFromDone, around);
+        }
+    }
+
+    /// Holds the parts of an item against those that were streamed. Parts are matched by number
+    /// and text, then by text alone, then in order: there are servers that number them otherwise
+    /// in the end.
+    fn agree(&mut self, at: u32, item: Value<'_>, code: Code) {
+        for (space, list) in [(CONTENT, "content"), (SUMMARY, "summary")] {
+            let streamed: Vec<u32> = self.live[at as usize]
+                .inner
+                .iter()
+                .copied()
+                .filter(|i| {
+                    let live = &self.live[*i as usize];
+                    usize::from(live.space) == space && live.text.is_given()
+                })
+                .collect();
+            let Some(given) = item.get(list).filter(|g| g.kind() == Kind::Array) else { continue };
+            if streamed.is_empty() {
+                continue;
+            }
+            let mut said: Vec<(u64, Cow<'_, str>)> = given
+                .items()
+                .enumerate()
+                .filter_map(|(i, part)| {
+                    let text = part.str("text").or_else(|| part.str("refusal"))?;
+                    Some((i as u64, text))
+                })
+                .collect();
+            // A thought may be kept back in the end.
+            if said.is_empty() && item.get("type").is_some_and(|t| t.is("reasoning")) {
+                continue;
+            }
+            let mut left: Vec<u32> = Vec::new();
+            let mut by_number: BTreeMap<u64, u32> = BTreeMap::new();
+            for i in streamed {
+                by_number.insert(self.list[i as usize].key, i);
+            }
+            said.retain(|(number, text)| match by_number.get(number) {
+                Some(i) if self.live[*i as usize].text.agrees(text) => {
+                    by_number.remove(number);
+                    false
+                }
+                _ => true,
+            });
+            left.extend(by_number.into_values());
+            if left.len() <= MAX_MATCHED && said.len() <= MAX_MATCHED {
+                said.retain(|(_, text)| {
+                    let same = left.iter().position(|i| self.live[*i as usize].text.agrees(text));
+                    same.map(|i| left.remove(i)).is_none()
+                });
+            }
+            let mut said = said.into_iter();
+            for i in left {
+                let whole = said.next().map(|s| s.1).unwrap_or_default();
+                self.differing(i, &whole, code);
+            }
+        }
+    }
+
+    /// The response that the terminal event repeats. Returns the places of the items it lists.
+    pub(super) fn final_object(&mut self, json: Value<'_>, aborted: bool) -> BTreeSet<u32> {
+        let mut listed = BTreeSet::new();
+        let container = self.container;
+        let streamed: Vec<u32> = (0..self.list.len() as u32)
+            .rev()
+            .take_while(|i| self.list[*i as usize].container == container)
+            .filter(|i| usize::from(self.live[*i as usize].space) == ITEM)
+            .collect();
+        let Some(response) = json.get("response").filter(|r| r.kind() == Kind::Object) else {
+            return listed;
+        };
+        let output = response.get("output").filter(|o| o.kind() == Kind::Array);
+        if output.is_none_or(Value::is_empty) {
+            if !streamed.is_empty() && !aborted {
+                let how = if output.is_some() { "is empty" } else { "is missing" };
+                let items = text::count(streamed.len() as u64, "item");
+                self.fault(Code::FinalOutputEmpty, Severity::Warn, |_| {
+                    format!("The final output {how} although {items} streamed: both OpenAI helpers return nothing.")
+                });
+            }
+            return listed;
+        }
+        let items = output.into_iter().flat_map(Value::items);
+        let mut free: BTreeSet<u32> = streamed.iter().copied().collect();
+        let ids: BTreeMap<String, u32> = streamed
+            .iter()
+            .filter_map(|i| Some((self.list[*i as usize].id.clone()?, *i)))
+            .collect();
+        let (mut last, mut renamed) = (None, None);
+        for item in items {
+            let id = item.str("id").map(|id| text::preview(&id, 200)).unwrap_or_default();
+            let by_id = ids.get(&id).copied().filter(|i| free.contains(i));
+            let Some(at) = by_id.or_else(|| self.alike(item, &free)) else {
+                continue;
+            };
+            free.remove(&at);
+            listed.insert(at);
+            let ours = self.list[at as usize].id.clone().unwrap_or_default();
+            if by_id.is_none() && !id.is_empty() && !ours.is_empty() {
+                renamed.get_or_insert((at, ours, id));
+            }
+            self.agree(at, item, Code::FinalDiffers);
+            if let Some(whole) = own_text(item) {
+                self.differing(at, &whole, Code::FinalDiffers);
+            }
+            let key = self.list[at as usize].key;
+            if let Some(before) = last.replace(key).filter(|before| *before > key) {
+                self.once(Code::ItemOrderChanged, Severity::Warn, || {
+                    format!("The final object lists item {before} before item {key}.")
+                });
+            }
+        }
+        if let Some((at, ours, theirs)) = renamed.filter(|_| !self.identity.rotates()) {
+            self.fault(Code::FinalDiffers, Severity::Warn, |e| {
+                format!(
+                    "Item {} has id \"{}\" in the final object, \"{}\" in the stream.",
+                    e.list[at as usize].key,
+                    text::preview(&theirs, 24),
+                    text::preview(&ours, 24)
+                )
+            });
+        }
+        // What the final object leaves out is lost for everyone who reads only that.
+        for at in free.into_iter().filter(|_| !aborted) {
+            let kind = self.list[at as usize].kind.as_str();
+            if matches!(kind, "message" | "function_call" | "custom_tool_call")
+                && self.list[at as usize].closed.is_some()
+            {
+                self.fault(Code::FinalDiffers, Severity::Error, |e| {
+                    format!("The final object leaves out {}.", e.list[at as usize].label())
+                });
+            }
+        }
+        listed
+    }
+
+    fn once(&mut self, code: Code, severity: Severity, message: impl FnOnce() -> String) {
+        if self.identity.told.insert(code) {
+            self.fault(code, severity, |_| message());
+        }
+    }
+
+    /// The streamed item that an item of another id is: the first that is free, of its kind, and
+    /// of its text where it has one; else the first of its kind.
+    fn alike(&self, item: Value<'_>, free: &BTreeSet<u32>) -> Option<u32> {
+        let kind = item.str("type").unwrap_or_default();
+        let same = |i: &&u32| self.list[**i as usize].kind == kind.as_ref();
+        let text = own_text(item).or_else(|| {
+            let part = item.get("content")?.items().next()?;
+            part.str("text").or_else(|| part.str("refusal"))
+        });
+        let says = |i: &&u32| {
+            let live = &self.live[**i as usize];
+            let text = text.as_deref().unwrap_or_default();
+            let inner = || live.inner.iter().any(|p| self.live[*p as usize].text.agrees(text));
+            live.text.is_given() && live.text.agrees(text) || inner()
+        };
+        let near = || free.iter().take(MAX_MATCHED).filter(same);
+        near().find(says).or_else(|| near().next()).copied()
+    }
+}
+
+/// The text of an item that is no list of parts: a call's.
+fn own_text<'a>(item: Value<'a>) -> Option<Cow<'a, str>> {
+    ["arguments", "input", "code"].iter().find_map(|key| text_at(item, &[key]))
+}
+
+/// The ids of the response and of its items, as the events give them.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    response: Option<String>,
+    /// Of each item: the id that opened it, and the last one.
+    items: BTreeMap<u64, (Option<String>, String)>,
+    first: Option<(u32, String)>,
+    /// The first that makes an SDK raise.
+    broken: Option<(u32, String)>,
+    times: u64,
+    told: BTreeSet<Code>,
+}
+
+/// How many items' ids are followed.
+const MAX_ITEMS: usize = 1024;
+
+impl Identity {
+    /// A new response has other ids.
+    pub(super) fn reset(&mut self) {
+        self.items.clear();
+    }
+
+    /// Whether an id changed.
+    pub(super) fn rotates(&self) -> bool {
+        self.times > 0
+    }
+
+    /// Looks at the ids of an event.
+    pub(super) fn see(&mut self, frame: u32, row: &Row, json: Value<'_>) {
+        if let Some(id) = text_at(json, &["response", "id"]).filter(|id| !id.is_empty()) {
+            match &self.response {
+                Some(before) if row.does != Does::Begin && *before != id => {
+                    let message = format!(
+                        "The response's id changes from \"{}\" to \"{}\" in frame {frame}",
+                        text::preview(before, 24),
+                        text::preview(&id, 24)
+                    );
+                    self.changed(frame, message, true);
+                }
+                _ => {}
+            }
+            self.response = Some(text::preview(&id, 400));
+        }
+        let Some(index) = json.get("output_index").and_then(Value::as_u64) else { return };
+        let whole = json.get("item").is_some();
+        let id = json.get("item_id").or_else(|| json.at(&["item", "id"]));
+        let Some(id) = id.and_then(Value::as_str).filter(|id| !id.is_empty()) else { return };
+        let id = text::preview(&id, 2000);
+        let opens = row.does == Does::Open && whole;
+        if self.items.len() >= MAX_ITEMS && !self.items.contains_key(&index) {
+            return;
+        }
+        let (opened, last) = self.items.entry(index).or_insert_with(|| (None, id.clone()));
+        let broken = whole && !opens && opened.as_ref().is_some_and(|opened| *opened != id);
+        let message = (*last != id && !opens || broken).then(|| {
+            let before = if broken { opened.as_ref().unwrap_or(last) } else { &*last };
+            format!(
+                "Item {index} changes its id from \"{}\" to \"{}\" in frame {frame}",
+                text::preview(before, 24),
+                text::preview(&id, 24)
+            )
+        });
+        if opens {
+            *opened = Some(id.clone());
+        }
+        *last = id;
+        if let Some(message) = message {
+            self.changed(frame, message, broken);
+        }
+    }
+
+    fn changed(&mut self, frame: u32, message: String, broken: bool) {
+        self.times += 1;
+        if broken {
+            self.broken.get_or_insert_with(|| (frame, message.clone()));
+        }
+        self.first.get_or_insert((frame, message));
+    }
+
+    /// Returns the frame, severity and message of what is to be reported at the end.
+    pub(super) fn verdict(&mut self) -> Option<(u32, Severity, String)> {
+        let severity = if self.broken.is_some() { Severity::Error } else { Severity::Warn };
+        let (frame, mut message) = self.broken.take().or(self.first.take())?;
+        if self.times > 1 {
+            message.push_str(&format!(", {} changes in all", text::group(self.times)));
+        }
+        message.push('.');
+        Some((frame, severity, message))
+    }
+}

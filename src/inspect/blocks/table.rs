@@ -1,0 +1,231 @@
+//! What a table says about a dialect's events.
+
+use super::super::{Code, Severity};
+use crate::json::Value;
+
+/// The life of blocks in one dialect, as data.
+pub(super) struct Table {
+    /// The key that names an event in its JSON; empty where the event's own name does.
+    pub(super) name_key: &'static str,
+    /// The levels and index spaces.
+    pub(super) spaces: &'static [Space],
+    /// What the dialect's SDK makes of a delta whose text is null or missing; empty where it copes.
+    pub(super) textless: &'static str,
+    /// Where a delta says which kind it is.
+    pub(super) tag: Tag,
+    /// The events.
+    pub(super) rows: &'static [Row],
+    /// Where a container's id is in the event that begins it.
+    pub(super) container_id: &'static [&'static str],
+    /// How a kind of block is signed, where its dialect signs.
+    pub(super) signature: Option<Signature>,
+    /// Blocks that stand whole in the event that begins the container.
+    pub(super) filled: &'static [&'static str],
+    /// An answer must begin with the event that begins the container.
+    pub(super) begins: bool,
+}
+
+impl Table {
+    /// Returns the row of an event.
+    pub(super) fn row(&self, event: &str) -> Option<&'static Row> {
+        self.rows.iter().find(|row| row.event == event)
+    }
+
+    /// Whether the dialect has the event.
+    pub(super) fn has(&self, event: &str) -> bool {
+        self.row(event).is_some()
+    }
+}
+
+/// One index space of blocks.
+pub(super) struct Space {
+    /// The dialect's word for one of them.
+    pub(super) noun: &'static str,
+    /// The keys of their index, the outer block's first.
+    pub(super) keys: &'static [&'static str],
+    /// The outer block's space.
+    pub(super) parent: Option<usize>,
+    /// Where the opening event says what kind of block it is.
+    pub(super) kind: Tag,
+    /// Where it gives an id.
+    pub(super) id: &'static [&'static str],
+    /// Where it gives a name.
+    pub(super) name: &'static [&'static str],
+    /// Blocks of spaces with the same group may not be open at the same time.
+    pub(super) group: Option<u8>,
+    /// Indexes start at 0 and rise by 1.
+    pub(super) counts: bool,
+    /// How the index is required: what it is worth where it is missing.
+    pub(super) index: Severity,
+    /// A delta may open a block, but for blocks of these kinds.
+    pub(super) implicit: Option<&'static [&'static str]>,
+    /// The kinds that are tool calls: left open, they are lost.
+    pub(super) calls: &'static [&'static str],
+    /// What it is worth when one overlaps with another.
+    pub(super) overlap: Severity,
+    /// What it is worth when one that is no call is left open.
+    pub(super) unclosed: Severity,
+    /// Which code a delta of an unopened block gets.
+    pub(super) unopened: Code,
+    /// What the dialect's SDK makes of a delta for an unopened block.
+    pub(super) breaks: &'static str,
+}
+
+impl Space {
+    /// A space whose blocks are keyed by `keys`, with the usual rules: announced, numbered from
+    /// 0, one after the other.
+    pub(super) const fn new(noun: &'static str, keys: &'static [&'static str], kind: Tag) -> Self {
+        Self {
+            noun,
+            keys,
+            parent: None,
+            kind,
+            id: &[],
+            name: &[],
+            group: Some(0),
+            counts: true,
+            index: Severity::Error,
+            implicit: None,
+            calls: &[],
+            overlap: Severity::Warn,
+            unclosed: Severity::Warn,
+            unopened: Code::BlockNotOpened,
+            breaks: "",
+        }
+    }
+}
+
+/// Where a word stands.
+pub(super) enum Tag {
+    /// At a path.
+    At(&'static [&'static str]),
+    /// As the first known key of the object at a path.
+    KeyOf(&'static [&'static str]),
+    /// It is always this.
+    Is(&'static str),
+    /// The event's name says it.
+    Event,
+}
+
+/// One event.
+pub(super) struct Row {
+    /// Its name.
+    pub(super) event: &'static str,
+    /// The space of the block that it is about.
+    pub(super) space: usize,
+    /// What it does.
+    pub(super) does: Does,
+    /// Which blocks it fits, by the kind of delta.
+    pub(super) fits: &'static [Fit],
+    /// The kinds of outer block that it fits; any where empty.
+    pub(super) outer: &'static [&'static str],
+    /// Where the whole text is that it restates.
+    pub(super) restates: &'static [&'static [&'static str]],
+    /// The fields that an official SDK reads without a guard.
+    pub(super) needs: &'static [Need],
+}
+
+impl Row {
+    /// A row about blocks of `space`.
+    pub(super) const fn new(event: &'static str, space: usize, does: Does) -> Self {
+        Self { event, space, does, fits: &[], outer: &[], restates: &[], needs: &[] }
+    }
+
+    /// The same for deltas of these kinds.
+    pub(super) const fn fits(mut self, fits: &'static [Fit]) -> Self {
+        self.fits = fits;
+        self
+    }
+
+    /// The same inside these kinds of outer block.
+    pub(super) const fn inside(mut self, outer: &'static [&'static str]) -> Self {
+        self.outer = outer;
+        self
+    }
+
+    /// The same with the whole text at one of these paths.
+    pub(super) const fn restates(mut self, paths: &'static [&'static [&'static str]]) -> Self {
+        self.restates = paths;
+        self
+    }
+
+    /// The same with fields that must be there.
+    pub(super) const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+}
+
+/// What an event does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Does {
+    /// Begins a container; every key is free again.
+    Begin,
+    /// Opens a block, and may fill it.
+    Open,
+    /// Adds to a block.
+    Add,
+    /// Says once more what a block holds; nothing is added after it.
+    Restate,
+    /// Closes a block, and may say once more what it holds.
+    Close,
+    /// Tells how a block is getting on.
+    Status,
+    /// No block is open any more.
+    Finish,
+    /// The container ends; restates all of it where the dialect does.
+    End,
+    /// The container ends before it is complete.
+    Abort,
+}
+
+/// A kind of delta, and the blocks that it fits.
+pub(super) struct Fit {
+    /// The delta's kind; empty for any.
+    pub(super) delta: &'static str,
+    /// The kinds of block that it fits.
+    pub(super) kinds: &'static [&'static str],
+    /// Where its text is; empty where it has none that is joined.
+    pub(super) text: &'static [&'static str],
+}
+
+/// A field that must be there.
+pub(super) struct Need {
+    /// Where.
+    pub(super) path: &'static [&'static str],
+    /// Only where the block is of this kind; of any where empty.
+    pub(super) kind: &'static str,
+    /// How bad it is.
+    pub(super) severity: Severity,
+    /// Which code it gets.
+    pub(super) code: Code,
+    /// Who breaks, and how.
+    pub(super) breaks: &'static str,
+}
+
+impl Need {
+    /// A field without which an SDK raises.
+    pub(super) const fn new(path: &'static [&'static str], breaks: &'static str) -> Self {
+        let (severity, code) = (Severity::Error, Code::RequiredFieldMissing);
+        Self { path, kind: "", severity, code, breaks }
+    }
+
+    /// The same, for blocks of one kind.
+    pub(super) const fn of(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+/// How blocks are signed.
+pub(super) struct Signature {
+    /// The kind of block that is.
+    pub(super) kind: &'static str,
+    /// Where a signature may be, in any event about the block.
+    pub(super) at: &'static [&'static [&'static str]],
+}
+
+/// Returns the text at a path, if there is a string.
+pub(super) fn text_at<'a>(json: Value<'a>, path: &[&str]) -> Option<std::borrow::Cow<'a, str>> {
+    json.at(path).and_then(Value::as_str)
+}
