@@ -35,6 +35,8 @@ struct Connection {
     responses: Responses,
     /// Those whose responses are not complete, in order of their requests.
     open: VecDeque<Recording>,
+    /// Those whose responses are complete and whose requests are not, in the same order.
+    settling: VecDeque<Recording>,
     /// The number of the last one that is complete.
     last: Option<ExchangeId>,
     /// The client closed or reset its side, in words.
@@ -49,6 +51,7 @@ impl Connection {
             progress,
             responses: Responses::new(),
             open: VecDeque::new(),
+            settling: VecDeque::new(),
             last: None,
             client_left: None,
             upgraded: false,
@@ -74,9 +77,7 @@ impl<F: FnMut(News)> Observer<F> {
         // The tap was stopped: what was under way is over.
         for (_, mut connection) in self.connections.drain() {
             let mut out = |entry| (self.news)(News::Entry(entry));
-            for mut recording in connection.open.drain(..) {
-                recording.finish(at, EndCause::Cancelled, "the tap was stopped", &mut out);
-            }
+            connection.over(at, "the tap was stopped", &mut out);
         }
     }
 
@@ -91,9 +92,7 @@ impl<F: FnMut(News)> Observer<F> {
                 let Some(mut connection) = self.connections.remove(&id) else { return };
                 let mut out = |entry| (self.news)(News::Entry(entry));
                 let why = connection.client_left.unwrap_or("the connection was given up");
-                for mut recording in connection.open.drain(..) {
-                    recording.finish(at, EndCause::Cancelled, why, &mut out);
-                }
+                connection.over(at, why, &mut out);
             }
             EventKind::Request { method, url, upstream, began } => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -111,9 +110,7 @@ impl<F: FnMut(News)> Observer<F> {
                         if connection.upgraded && matches!(seen, request::Seen::Lost(_)) {
                             return;
                         }
-                        if let Some(recording) = connection.open.back_mut() {
-                            recording.request(at, seen, &mut out);
-                        }
+                        connection.request(at, seen, &mut out);
                     }
                     EventKind::Dialed(dialed) => {
                         if let Some(recording) = connection.open.front_mut() {
@@ -124,6 +121,7 @@ impl<F: FnMut(News)> Observer<F> {
                         if let Some(mut recording) = connection.open.pop_front() {
                             recording.dialed(dialed, &mut out);
                             recording.no_link(at, no, &mut out);
+                            connection.settle(recording);
                         }
                     }
                     EventKind::Response(bytes, stamped) => {
@@ -156,6 +154,33 @@ impl<F: FnMut(News)> Observer<F> {
 }
 
 impl Connection {
+    /// A part of the request that is not complete yet; requests come one after the other.
+    fn request(&mut self, at: Micros, seen: request::Seen, out: &mut impl FnMut(Entry)) {
+        let mut all = self.settling.iter_mut().chain(&mut self.open);
+        if let Some(recording) = all.find(|recording| !recording.has_request()) {
+            recording.request(at, seen, out);
+        }
+        self.settling.retain(|recording| !recording.has_request());
+    }
+
+    /// Keeps a recording whose end waits for the rest of its request.
+    fn settle(&mut self, recording: Recording) {
+        if !recording.has_request() {
+            self.settling.push_back(recording);
+        }
+    }
+
+    /// Nothing more comes: everything under way ends.
+    fn over(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
+        for mut recording in self.settling.drain(..) {
+            recording.give_up(out);
+        }
+        for mut recording in self.open.drain(..) {
+            recording.finish(at, EndCause::Cancelled, why, out);
+            recording.give_up(out);
+        }
+    }
+
     /// One read from the upstream; a sentence about bytes that belong to no exchange under way.
     fn response(
         &mut self,
@@ -208,6 +233,7 @@ impl Connection {
         if let Some(mut recording) = self.open.pop_front() {
             recording.finish(at, EndCause::Complete, "", out);
             self.last = Some(recording.number());
+            self.settle(recording);
             self.progress.one_more();
         }
     }
@@ -216,7 +242,7 @@ impl Connection {
     fn server_ended(&mut self, at: Micros, reset: Option<&str>, out: &mut impl FnMut(Entry)) {
         let standing = self.responses.standing();
         self.progress.lose();
-        for (i, mut recording) in self.open.drain(..).enumerate() {
+        for (i, mut recording) in std::mem::take(&mut self.open).into_iter().enumerate() {
             // The responses behind the first have not begun.
             let standing = if i == 0 { standing } else { Standing::BeforeHead };
             let lost = recording.lost().map(str::to_owned);
@@ -235,6 +261,7 @@ impl Connection {
                 (Standing::InsideBody, None) => (EndCause::Truncated, String::new()),
             };
             recording.finish(at, cause, &detail, out);
+            self.settle(recording);
         }
     }
 }

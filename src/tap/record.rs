@@ -46,6 +46,8 @@ pub(super) struct Recording {
     /// Reads of the response, and those whose time is the kernel's.
     reads: (u64, u64),
     over: bool,
+    /// How it ended, where that was seen before the request was complete.
+    ending: Option<(Micros, EndCause, String)>,
 }
 
 impl Recording {
@@ -82,6 +84,7 @@ impl Recording {
             extensions: 0,
             reads: (0, 0),
             over: false,
+            ending: None,
         }
     }
 
@@ -146,6 +149,16 @@ impl Recording {
         }
     }
 
+    /// Whether all of the request was seen.
+    pub(super) fn has_request(&self) -> bool {
+        self.request.is_none()
+    }
+
+    /// Nothing more is to be seen of it: what waited for the rest of the request waits no longer.
+    pub(super) fn give_up(&mut self, out: &mut impl FnMut(Entry)) {
+        self.tell_request(out);
+    }
+
     /// The request is as complete as it gets: it is handed on, and what waited for it.
     fn tell_request(&mut self, out: &mut impl FnMut(Entry)) {
         let Some(mut request) = self.request.take() else { return };
@@ -167,6 +180,9 @@ impl Recording {
                 EntryKind::End { cause, detail } => self.end(at, cause, &detail, out),
                 kind => out(Entry { kind, ..entry }),
             }
+        }
+        if let Some((at, cause, detail)) = self.ending.take() {
+            self.finish(at, cause, &detail, out);
         }
     }
 
@@ -282,7 +298,9 @@ impl Recording {
         out(self.entry(at, EntryKind::End { cause, detail }));
     }
 
-    /// The exchange is over.
+    /// The exchange is over. What it sends must be masked by what the request holds, so while parts of
+    /// the request are still to be seen (a server may answer before it has read all of it), the end
+    /// waits for them, or for [`give_up`](Self::give_up).
     pub(super) fn finish(
         &mut self,
         at: Micros,
@@ -290,10 +308,13 @@ impl Recording {
         detail: &str,
         out: &mut impl FnMut(Entry),
     ) {
+        if self.request.is_some() {
+            self.ending.get_or_insert_with(|| (at, cause, detail.to_owned()));
+            return;
+        }
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        self.tell_request(out);
         if let (reads @ 1.., stamped) = self.reads {
             let clock = match stamped {
                 n if n == reads => "the kernel's (SO_TIMESTAMPNS)".to_owned(),
