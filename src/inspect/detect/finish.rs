@@ -68,7 +68,10 @@ impl Finish {
         const PLACES: &[&[&str]] =
             &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
         let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        if now.dialect().is_none() || refused(now) {
+        // Of others nobody knows what an empty one means.
+        const DIALECTS: &[&str] =
+            &["anthropic", "gemini", "gemini-array", "bedrock-converse", "cohere-v2"];
+        if !now.dialect().is_some_and(|d| DIALECTS.contains(&d.name())) || refused(now) {
             return;
         }
         let empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
@@ -87,14 +90,12 @@ impl Finish {
     /// Finishes that are empty strings.
     fn emptied(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let Some((place, times)) = self.empty else { return };
-        let n = text::group(times);
+        let n = text::count(times, "frame");
         let ended = cut(now) || ours(now) || !now.answer().errors.is_empty();
         let said = now.answer().finish().any(|(_, reason)| !reason.is_empty());
         let (severity, message) = match said || ended {
-            true => {
-                (Severity::Warn, format!("Finish reason is \"\" instead of null in {n} frames"))
-            }
-            false => (Severity::Error, format!("The only finish reason is \"\" ({n} frames)")),
+            true => (Severity::Warn, format!("Finish reason is \"\" instead of null in {n}")),
+            false => (Severity::Error, format!("The only finish reason is \"\" ({n})")),
         };
         out.raise_as(Code::FinishEmpty, severity, place, message);
     }
