@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Code, Out, Place, Severity, cut, ours, refused};
+use super::{Code, Out, Place, Severity, cut, gemini, ours, refused};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
@@ -89,7 +89,8 @@ pub(super) fn said(now: &Inspection, frame: &Frame) -> (bool, Option<String>) {
         DecodeEvent::Error(e) => error = Some(e.message.into_owned()),
         _ => {}
     });
-    (ends, error)
+    // A prompt that was blocked is an answer of Gemini's own kind.
+    (ends, error.filter(|_| gemini::blocked(now, json).is_none()))
 }
 
 /// The last bytes of a frame, made visible.
