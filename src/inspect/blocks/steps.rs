@@ -396,6 +396,10 @@ impl Engine {
         if std::mem::replace(&mut self.finished, true) || row.does == Does::Abort {
             return;
         }
+        // After an error nothing is closed any more, and the error has been reported.
+        if !around.answer.errors.is_empty() {
+            return;
+        }
         for at in std::mem::take(&mut self.open) {
             let live = &self.live[at as usize];
             let space = &table.spaces[usize::from(live.space)];

@@ -89,7 +89,9 @@ impl Detector for Chat {
     fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
         let finished = now.answer().finished() && now.answer().errors.is_empty();
         let roleless = |c: &Choice| c.seen && c.delta && !c.role;
-        if let Some(index) = self.choices.iter().position(roleless).filter(|_| finished) {
+        if let Some(index) =
+            self.choices.iter().position(roleless).filter(|_| finished && is_openai(now))
+        {
             let message = format!(
                 "No delta of choice {index} has a role: openai-node's helper raises \"missing role\"."
             );

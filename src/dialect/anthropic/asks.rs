@@ -1,0 +1,244 @@
+//! Requests of the Messages API, read and written.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::request::{
+    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, arguments_object,
+    chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
+    write_stream,
+};
+
+const NUMBERS: Numbers = &[
+    (Param::MaxTokens, &["max_tokens"]),
+    (Param::Temperature, &["temperature"]),
+    (Param::TopP, &["top_p"]),
+    (Param::TopK, &["top_k"]),
+];
+
+/// `max_tokens` where none is asked for: it must be there.
+const MAX_TOKENS: u64 = 1024;
+
+/// The smallest budget that thinking may have.
+const LEAST_BUDGET: u64 = 1024;
+
+/// Reads a body of the Messages API.
+pub(in super::super) fn read(body: Node<'_>) -> Ask {
+    let mut ask = Ask::default();
+    read_common(body, NUMBERS, &mut ask);
+    ask.system.extend(body.get("system").into_iter().flat_map(chat::texts));
+    for message in body.get("messages").into_iter().flat_map(Node::items) {
+        let role = match message.look_str("role") {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            _ => continue,
+        };
+        chat::read_turn(role, message, read_part, &["role"], &mut ask);
+    }
+    chat::read_tools(body.get("tools"), "input_schema", &mut ask);
+    if let Some(choice) = body.get("tool_choice") {
+        let what = match choice.look_str("type") {
+            "auto" => Some(Choice::Auto),
+            "none" => Some(Choice::None),
+            "any" => Some(Choice::Required),
+            "tool" => choice.get("name").and_then(Node::text).map(Choice::Tool),
+            _ => None,
+        };
+        if let Some(what) = what {
+            choice.tag("type");
+            ask.choice = Some(choice.said(what));
+        }
+    }
+    read_stop(body.get("stop_sequences"), &mut ask);
+    ask.effort = read_effort(body);
+    ask.stream = body.get("stream").and_then(Node::said_bool);
+    ask.usage = Some(true.into());
+    ask
+}
+
+fn read_part(node: Node<'_>) -> Option<Said<Part>> {
+    let what = match node.look_str("type") {
+        "text" => Part::Text(node.get("text")?.text()?),
+        "image" => {
+            let source = node.get("source")?;
+            let what = match source.look_str("type") {
+                "url" => Part::ImageUrl(source.get("url")?.text()?),
+                "base64" => Part::Image {
+                    media: source.get("media_type")?.text()?,
+                    data: source.get("data")?.text()?,
+                },
+                _ => return None,
+            };
+            source.tag("type");
+            what
+        }
+        "tool_use" => Part::Call {
+            id: node.get("id")?.said_text()?,
+            name: node.get("name")?.text()?,
+            arguments: node.get("input").map_or(json!({}), |i| i.take().clone()),
+        },
+        "tool_result" => Part::Result {
+            id: node.get("tool_use_id")?.said_text()?,
+            name: String::new().into(),
+            text: node.get("content").map(chat::joined).unwrap_or_default(),
+        },
+        _ => return None,
+    };
+    node.tag("type");
+    Some(node.said(what))
+}
+
+/// An effort's word goes before `thinking`, which beside it only says that there is any.
+fn read_effort(body: Node<'_>) -> Option<Said<Effort>> {
+    let thinking = body.get("thinking");
+    let kind = thinking.map(|t| t.look_str("type")).unwrap_or_default();
+    if let Some(word) = body.at(&["output_config", "effort"]).and_then(Node::said_text) {
+        if let Some(thinking) = thinking.filter(|_| kind == "adaptive") {
+            thinking.tag("type");
+        }
+        return Some(Said { what: Effort::of_word(&word.what), at: word.at });
+    }
+    let thinking = thinking?;
+    let (node, what) = match kind {
+        "enabled" => {
+            let budget = thinking.get("budget_tokens")?;
+            let tokens = budget.look().as_i64()?;
+            budget.take();
+            (budget, Effort::of_tokens(tokens))
+        }
+        "adaptive" => (thinking, Effort::Auto),
+        "disabled" => (thinking, Effort::Off),
+        _ => return None,
+    };
+    thinking.tag("type");
+    Some(node.said(what))
+}
+
+/// Writes a body of the Messages API.
+pub(in super::super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+    let mut body = Map::new();
+    write_model(ask, &mut body, notes);
+    write_rest(ask, &mut body, notes);
+    write_stream(ask, &mut body, notes);
+    body
+}
+
+/// Writes all but the model and `stream`.
+pub(in super::super) fn write_rest(ask: &Ask, body: &mut Map<String, Json>, notes: &mut Notes) {
+    body.insert("max_tokens".into(), json!(MAX_TOKENS));
+    match ask.system.as_slice() {
+        [] => {}
+        [one] => put(body, &["system"], json!(one.what)),
+        several => {
+            let blocks = several.iter().map(|s| json!({"type": "text", "text": s.what}));
+            put(body, &["system"], blocks.collect());
+        }
+    }
+    body.insert("messages".into(), messages(ask, notes));
+    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    if !tools.is_empty() {
+        body.insert("tools".into(), tools.into());
+    }
+    if let Some(choice) = &ask.choice {
+        let choice = match &choice.what {
+            Choice::Tool(name) => json!({"type": "tool", "name": name}),
+            other => json!({"type": chat::choice_word(other, "any")}),
+        };
+        body.insert("tool_choice".into(), choice);
+    }
+    write_numbers(ask, NUMBERS, body, notes);
+    write_stop(ask, &["stop_sequences"], body);
+    let budget = write_thinking(ask, body, notes);
+    max_tokens(ask, budget, body, notes);
+    usage_always(ask, notes);
+}
+
+/// `max_tokens` must be there, and more than the thinking that counts into it.
+fn max_tokens(ask: &Ask, budget: u64, body: &mut Map<String, Json>, notes: &mut Notes) {
+    let asked = ask.numbers.get(&Param::MaxTokens);
+    let Some(asked) = asked else {
+        notes.added("max_tokens", "it must be there");
+        body.insert("max_tokens".into(), json!(MAX_TOKENS.saturating_add(budget)));
+        return;
+    };
+    if let Some(tokens) = asked.what.as_u64().filter(|tokens| *tokens <= budget) {
+        let more = tokens.saturating_add(budget);
+        notes.changed(&asked.at, format!("{more}: it must be more than thinking's budget"));
+        body.insert("max_tokens".into(), json!(more));
+    }
+}
+
+/// Writes `thinking`; gives its budget.
+fn write_thinking(ask: &Ask, body: &mut Map<String, Json>, notes: &mut Notes) -> u64 {
+    let Some(effort) = &ask.effort else { return 0 };
+    let temperature = ask.numbers.get(&Param::Temperature);
+    match (effort.what.tokens(), temperature) {
+        (Some(0), _) => {}
+        (_, Some(temperature)) if temperature.what.as_f64() != Some(1.0) => {
+            notes.lost(&temperature.at, "none may be set beside thinking");
+            body.shift_remove("temperature");
+        }
+        _ => {}
+    }
+    let (thinking, budget) = match effort.what.tokens() {
+        Some(0) => (json!({"type": "disabled"}), 0),
+        Some(tokens) => {
+            let budget = tokens.max(LEAST_BUDGET);
+            if effort.what != Effort::Tokens(budget) {
+                notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+            }
+            (json!({"type": "enabled", "budget_tokens": budget}), budget)
+        }
+        None => (json!({"type": "adaptive"}), 0),
+    };
+    body.insert("thinking".into(), thinking);
+    budget
+}
+
+fn tool(tool: &Tool) -> Json {
+    let mut function = chat::function(tool, "input_schema");
+    function.entry("input_schema").or_insert_with(|| json!({"type": "object"}));
+    function.into()
+}
+
+/// The sides take turns, and results are the user's, before what else he says.
+fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+    let mut messages = Vec::new();
+    for turn in ask.alternating() {
+        let mut results = Vec::new();
+        let mut blocks = Vec::new();
+        for part in &turn.parts {
+            match &part.what {
+                Part::Text(text) => blocks.push(json!({"type": "text", "text": text})),
+                Part::ImageUrl(url) => {
+                    let source = json!({"type": "url", "url": url});
+                    blocks.push(json!({"type": "image", "source": source}));
+                }
+                Part::Image { media, data } => {
+                    let source = json!({"type": "base64", "media_type": media, "data": data});
+                    blocks.push(json!({"type": "image", "source": source}));
+                }
+                Part::Call { id, name, arguments } => {
+                    chat::note_id(id, notes);
+                    let input = arguments_object(arguments, &part.at, notes);
+                    blocks.push(
+                        json!({"type": "tool_use", "id": id.what, "name": name, "input": input}),
+                    );
+                }
+                Part::Result { id, name, text } => {
+                    chat::note_result(id, name, notes);
+                    results.push(
+                        json!({"type": "tool_result", "tool_use_id": id.what, "content": text}),
+                    );
+                }
+            }
+        }
+        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        results.append(&mut blocks);
+        let content = match results.as_slice() {
+            [one] if one.get("text").is_some() => one["text"].clone(),
+            _ => results.into(),
+        };
+        messages.push(json!({"role": role, "content": content}));
+    }
+    messages.into()
+}
