@@ -37,9 +37,13 @@ impl Reader for Chunks {
 
 /// Reads one payload.
 fn read(run: &mut Run, json: Value<'_>) {
-    if in_band_error(run, json) || !is_chunk(run, json) {
-        return;
+    if !in_band_error(run, json) && is_chunk(run, json) {
+        deliver(run, json);
     }
+}
+
+/// What a careful loop takes from a chunk.
+pub(super) fn deliver(run: &mut Run, json: Value<'_>) {
     run.given.chunks += 1;
     let choices = json.get("choices");
     let mut any = false;

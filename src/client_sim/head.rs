@@ -22,6 +22,12 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
         }
+        Family::GoogleGenAi => {
+            let name = error.and_then(|e| e.str("status"));
+            let name = name.as_deref().unwrap_or("None");
+            let words = json.map_or_else(|| body.trim().to_owned(), python);
+            (super::gemini::class(Some(status.into())), format!("{status} {name}. {words}"))
+        }
         Family::AnthropicNode => {
             let words = json.map_or_else(|| body.to_owned(), compact);
             let words = if words.is_empty() { "status code (no body)".into() } else { words };

@@ -120,22 +120,22 @@ impl Block {
 
 /// The final object: these blocks and this finish.
 pub(super) fn last(blocks: &[Block], finish: Option<String>) -> Final {
-    let mut last = Final { finish: finish.filter(|f| !f.is_empty()), ..Final::default() };
+    let (mut content, mut reasoning, mut tools) = (String::new(), String::new(), Vec::new());
     for block in blocks {
         let text = block.text.as_deref().unwrap_or_default();
         match block.kind.as_str() {
-            "thinking" => last.reasoning.push_str(text),
+            "thinking" => reasoning.push_str(text),
             kind if is_call(kind) => {
                 let start = block.input.clone().unwrap_or_else(|| "{}".into());
                 let arguments =
                     if block.pieces.is_empty() { start } else { completed(&block.pieces) };
                 let name = block.name.clone().filter(|n| !n.is_empty());
-                last.tools.push(Tool { name, arguments, ..Tool::default() });
+                tools.push(Tool { name, arguments, ..Tool::default() });
             }
-            _ => last.content.push_str(text),
+            _ => content.push_str(text),
         }
     }
-    last
+    Final::one(content, reasoning, tools, finish)
 }
 
 /// JSON that may be truncated, as both helpers read it: the first value, if it is whole.

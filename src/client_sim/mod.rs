@@ -8,6 +8,9 @@
 
 mod calls;
 mod chat;
+mod chat_node;
+mod chat_python;
+mod gemini;
 mod head;
 mod messages;
 mod messages_node;
@@ -296,6 +299,7 @@ impl Run {
                 "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.",
             ),
             Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
+            Family::GoogleGenAi => self.fail("ConnectError", ""),
             _ => self.fail("APIConnectionError", "Connection error."),
         }
     }
@@ -308,6 +312,7 @@ impl Run {
             Family::OpenAiNode | Family::AnthropicNode => self.fail("TypeError", "terminated"),
             Family::LiteLlm { .. } => self.raise("", ""),
             Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
+            Family::GoogleGenAi => self.fail("DecodingError", ""),
             _ => self.fail("APIConnectionError", "Connection error."),
         }
     }
@@ -356,6 +361,11 @@ impl Run {
                     };
                 }
                 Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
+            }
+        }
+        while let Next::Event(event, data) = self.decoder.finish(seen.body(), &self.client.sse) {
+            if !self.stopped && !self.done {
+                self.event(&event, &data);
             }
         }
         if !self.stopped {

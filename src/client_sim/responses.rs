@@ -115,19 +115,20 @@ impl Item {
 
 /// The final object: these items and this status.
 pub(super) fn last<'a>(items: impl IntoIterator<Item = &'a Item>, status: Option<String>) -> Final {
-    let mut last = Final { finish: status.filter(|status| !status.is_empty()), ..Final::default() };
+    let (mut text, mut reasoning, mut tools) = (String::new(), String::new(), Vec::new());
     for item in items {
         let content = item.content.iter().flatten();
         match item.kind.as_str() {
             "message" => content
                 .filter(|part| part.kind == "output_text")
-                .for_each(|part| last.content.push_str(part.text.as_deref().unwrap_or_default())),
-            "reasoning" => {
-                item.summary.iter().flatten().chain(content).for_each(|part| {
-                    last.reasoning.push_str(part.text.as_deref().unwrap_or_default())
-                })
-            }
-            _ if item.is_call() => last.tools.push(Tool {
+                .for_each(|part| text.push_str(part.text.as_deref().unwrap_or_default())),
+            "reasoning" => item
+                .summary
+                .iter()
+                .flatten()
+                .chain(content)
+                .for_each(|part| reasoning.push_str(part.text.as_deref().unwrap_or_default())),
+            _ if item.is_call() => tools.push(Tool {
                 name: item.title(),
                 arguments: item.whole().unwrap_or_default().to_owned(),
                 ..Tool::default()
@@ -135,5 +136,5 @@ pub(super) fn last<'a>(items: impl IntoIterator<Item = &'a Item>, status: Option
             _ => {}
         }
     }
-    last
+    Final::one(text, reasoning, tools, status)
 }

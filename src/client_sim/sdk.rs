@@ -1,8 +1,10 @@
 //! The reader that the vendors' SDKs share: each event is checked, given to the accumulating helper
 //! where the client is one, and then to the caller.
 
+use std::collections::BTreeMap;
+
 use super::table::{Done, Family};
-use super::{Raised, Reader, Run, Tool, chat, messages};
+use super::{Raised, Reader, Run, Tool, chat, gemini, messages};
 use crate::json::{Kind, Value};
 
 /// How an SDK decides which events its caller gets.
@@ -12,6 +14,8 @@ pub(super) enum Gate {
     OpenAi,
     /// The event's name decides.
     Anthropic,
+    /// Every payload is a chunk, or an error.
+    Gemini,
 }
 
 /// The accumulating half of an SDK: `messages.stream()`, `responses.stream()` and their like.
@@ -21,6 +25,11 @@ pub(super) trait Helper: std::fmt::Debug + Send {
     /// # Errors
     /// What the helper raises; the caller does not get the event then.
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised>;
+
+    /// Whether it passes over an event without a word.
+    fn skips(&self, _event: Value<'_>) -> bool {
+        false
+    }
 
     /// Does what the helper does with an event once the caller has it.
     ///
@@ -40,10 +49,29 @@ pub(super) trait Helper: std::fmt::Debug + Send {
 /// The final object of a helper, as far as views compare it.
 #[derive(Debug, Default)]
 pub(super) struct Final {
-    pub(super) content: String,
-    pub(super) reasoning: String,
+    /// The text of each choice that has any.
+    pub(super) content: BTreeMap<u32, String>,
+    pub(super) reasoning: BTreeMap<u32, String>,
     pub(super) tools: Vec<Tool>,
-    pub(super) finish: Option<String>,
+    pub(super) finish: BTreeMap<u32, String>,
+}
+
+impl Final {
+    /// The final object of a dialect that has one answer.
+    pub(super) fn one(
+        content: String,
+        reasoning: String,
+        tools: Vec<Tool>,
+        finish: Option<String>,
+    ) -> Self {
+        let only = |text: Option<String>| text.filter(|t| !t.is_empty()).map(|t| (0, t));
+        Self {
+            content: only(Some(content)).into_iter().collect(),
+            reasoning: only(Some(reasoning)).into_iter().collect(),
+            tools,
+            finish: only(finish).into_iter().collect(),
+        }
+    }
 }
 
 /// An SDK's reader.
@@ -79,10 +107,18 @@ impl Reader for Sdk {
             _ => {}
         }
         run.parse(data, &mut |run, json| {
-            if self.gate == Gate::OpenAi && chat::in_band_error(run, json) {
+            let is_error = match self.gate {
+                Gate::OpenAi => chat::in_band_error(run, json),
+                Gate::Gemini => gemini::in_band_error(run, json),
+                Gate::Anthropic => false,
+            };
+            if is_error {
                 return;
             }
             let Some(helper) = &mut self.helper else { return (self.deliver)(run, json) };
+            if helper.skips(json) {
+                return;
+            }
             if let Err(raised) = helper.add(json) {
                 return raise(run, raised);
             }
@@ -100,12 +136,9 @@ impl Reader for Sdk {
             Err(raised) => raise(run, raised),
             Ok(last) => {
                 let given = &mut run.given;
-                let channel = |text: String| {
-                    Some((0, text)).filter(|(_, text)| !text.is_empty()).into_iter().collect()
-                };
-                given.content = channel(last.content);
-                given.reasoning = channel(last.reasoning);
-                given.finish = last.finish.map(|f| (0, f)).into_iter().collect();
+                given.content = last.content;
+                given.reasoning = last.reasoning;
+                given.finish = last.finish;
                 given.tools = last.tools;
             }
         }

@@ -25,6 +25,9 @@ pub(super) enum Dispatch {
     DataOrEvent,
     /// After any field; and once an id was seen, always.
     AnyField,
+    /// After a line that begins with `data: `; every other line is part of a payload by itself, which
+    /// ends where its braces balance. What is left at the end counts too.
+    DataOrJson,
 }
 
 /// What the next bytes were.
@@ -50,6 +53,34 @@ pub(super) struct Decoder {
     data: Option<String>,
     id: bool,
     retry: bool,
+    json: Raw,
+}
+
+/// Lines that are no `data: ` lines, until their braces balance outside of strings.
+#[derive(Debug, Default)]
+struct Raw {
+    text: String,
+    depth: i64,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Raw {
+    /// Adds a line; returns the payload once it is complete.
+    fn add(&mut self, line: &str) -> Option<String> {
+        for c in line.chars() {
+            match c {
+                _ if self.escaped => self.escaped = false,
+                '\\' if self.in_string => self.escaped = true,
+                '"' => self.in_string = !self.in_string,
+                '{' if !self.in_string => self.depth += 1,
+                '}' if !self.in_string => self.depth -= 1,
+                _ => {}
+            }
+        }
+        self.text.push_str(line);
+        (self.depth == 0).then(|| std::mem::take(self).text)
+    }
 }
 
 impl Decoder {
@@ -78,14 +109,41 @@ impl Decoder {
             if rules.strict_utf8 && matches!(text, Cow::Owned(_)) {
                 return Next::Invalid;
             }
-            if text.is_empty() {
-                if let Some(event) = self.dispatch(rules.dispatch) {
-                    return event;
-                }
-            } else {
-                self.field(&text);
+            if let Some(event) = self.line(&text, rules.dispatch) {
+                return event;
             }
         }
+    }
+
+    /// What is left at the end of the body, where a client reads that too.
+    pub(super) fn finish(&mut self, body: &[u8], rules: &Rules) -> Next {
+        if rules.dispatch != Dispatch::DataOrJson {
+            return Next::More;
+        }
+        let rest = body.get(self.line..).unwrap_or_default();
+        self.line = body.len();
+        let rest = String::from_utf8_lossy(rest);
+        if !rest.is_empty()
+            && let Some(event) = self.line(&rest, rules.dispatch)
+        {
+            return event;
+        }
+        let left = Some(std::mem::take(&mut self.json).text).filter(|text| !text.is_empty());
+        match left.or_else(|| self.data.take()) {
+            Some(data) => Next::Event(String::new(), data),
+            None => Next::More,
+        }
+    }
+
+    fn line(&mut self, text: &str, dispatch: Dispatch) -> Option<Next> {
+        if text.is_empty() {
+            return self.dispatch(dispatch);
+        }
+        if dispatch == Dispatch::DataOrJson && !text.starts_with("data: ") {
+            return self.json.add(text).map(|json| Next::Event(String::new(), json));
+        }
+        self.field(text);
+        None
     }
 
     fn field(&mut self, line: &str) {
@@ -109,7 +167,7 @@ impl Decoder {
     fn dispatch(&mut self, rule: Dispatch) -> Option<Next> {
         let named = !self.event.is_empty();
         let is_event = match rule {
-            Dispatch::Data => self.data.is_some(),
+            Dispatch::Data | Dispatch::DataOrJson => self.data.is_some(),
             Dispatch::DataOrEvent => self.data.is_some() || named,
             Dispatch::AnyField => self.data.is_some() || named || self.id || self.retry,
         };

@@ -4,7 +4,9 @@
 
 use super::sdk::{self, Gate};
 use super::sse::{Dispatch, Rules};
-use super::{Reader, chat, messages, messages_node, messages_python};
+use super::{
+    Reader, chat, chat_node, chat_python, gemini, messages, messages_node, messages_python,
+};
 use super::{responses, responses_node, responses_python};
 use crate::inspect::Standing;
 
@@ -97,6 +99,7 @@ pub(super) enum Family {
     },
     Anthropic,
     AnthropicNode,
+    GoogleGenAi,
 }
 
 impl Family {
@@ -241,6 +244,14 @@ const ANTHROPIC_NODE: Client = Client {
 /// The clients of OpenAI Chat.
 const CHAT: &[Client] = &[
     OPENAI_PYTHON,
+    Client {
+        name: "openai-python.stream",
+        gives: "the final completion of `chat.completions.stream()`",
+        evidence: "src openai/openai-python src/openai/lib/streaming/chat/_completions.py",
+        standing: Standing::Helper,
+        reader: || sdk::helper(Gate::OpenAi, chat::deliver, Box::<chat_python::Stream>::default()),
+        ..OPENAI_PYTHON
+    },
     LITELLM_OLD,
     dropping(LITELLM_OLD, "litellm-1.81.5+drop_params"),
     LITELLM_NEW,
@@ -257,6 +268,14 @@ const CHAT: &[Client] = &[
         ..OPENAI_PYTHON
     },
     OPENAI_NODE,
+    Client {
+        name: "openai-node.stream",
+        gives: "the final completion of `chat.completions.stream()`",
+        evidence: "src openai/openai-node src/lib/ChatCompletionStream.ts",
+        standing: Standing::Helper,
+        reader: || sdk::helper(Gate::OpenAi, chat::deliver, Box::<chat_node::Stream>::default()),
+        ..OPENAI_NODE
+    },
     AI,
 ];
 
@@ -316,8 +335,27 @@ const ANTHROPIC: &[Client] = &[
     },
 ];
 
+/// The clients of Gemini.
+const GEMINI: &[Client] = &[Client {
+    name: "google-genai",
+    version: "3.6.1",
+    gives: "the chunks of `generate_content_stream`",
+    dialect: "gemini",
+    evidence: "src googleapis/python-genai google/genai/_api_client.py",
+    sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::DataOrJson },
+    done: Done::Unknown,
+    junk: Junk::Raises("UnknownApiResponseError"),
+    cut: Cut::Raises(
+        "RemoteProtocolError",
+        "peer closed connection without sending complete message body",
+    ),
+    family: Family::GoogleGenAi,
+    reader: gemini::reader,
+    ..OPENAI_PYTHON
+}];
+
 /// The families, in the order of the switch and of `--lens all`.
-const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC];
+const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC, GEMINI];
 
 /// Returns every client, once for each dialect that it speaks.
 pub fn clients() -> impl Iterator<Item = &'static Client> + Clone {

@@ -254,7 +254,30 @@ class AnthropicStream(Anthropic):
             given.finish["0"] = final.stop_reason
 
 
+class GoogleGenAi:
+    package = "google-genai"
+
+    def __init__(self, base):
+        from google import genai
+        self.client = genai.Client(api_key="x", vertexai=False, http_options={"base_url": base})
+
+    async def ask(self, model, given):
+        stream = await self.client.aio.models.generate_content_stream(model=model, contents="hi")
+        async for chunk in stream:
+            given.chunks += 1
+            for candidate in chunk.candidates or []:
+                index = candidate.index or 0
+                for part in (candidate.content and candidate.content.parts) or []:
+                    given.text(given.reasoning if part.thought else given.content, index, part.text)
+                    if part.function_call:
+                        given.tools.append({"name": part.function_call.name,
+                                            "arguments": json.dumps(part.function_call.args or {})})
+                if candidate.finish_reason:
+                    given.finish[str(index)] = candidate.finish_reason.value
+
+
 CLIENTS = {
+    "google-genai": {"gemini": GoogleGenAi},
     "openai-python": {"chat": OpenAi, "responses": OpenAiResponses},
     "openai-python.stream": {"chat": OpenAiStream, "responses": OpenAiResponsesStream},
     "langchain-openai": {"chat": LangChain},

@@ -12,7 +12,7 @@ import sys
 WORDS = 200  # of an error, in characters
 LONGEST = 5000  # of a text that is compared
 # Those that pass every payload on as a chunk, so that their number tells what was read.
-COUNTED = {"openai-python", "openai-node", "anthropic-python", "anthropic-typescript"}
+COUNTED = {"openai-python", "openai-node", "anthropic-python", "anthropic-typescript", "google-genai"}
 SCENARIOS = pathlib.Path(__file__).parents[2] / "assets/scenarios"
 
 versions, scenarios = {}, {}

@@ -7,6 +7,7 @@
 #   NEWEST=1    the newest version of each client instead of the one in the lens's table
 #   EARLIER     a recording: what the same versions gave then stays beside what they give now, for some
 #               do now this, now that
+#   BODIES      a folder with other bodies (chat/, responses/, anthropic/) to ask for instead
 #   PATIENCE    seconds without anything until a stream counts as one that hangs (4)
 #
 # The clients are installed with pip and npm; one that can't be is left out, and that is said.
@@ -60,13 +61,14 @@ address() {
 
 "$program" lab --listen 127.0.0.1:0 --pace 0.005 --seed 1 >"$work/lab" 2>&1 &
 pids="$pids $!"
-python3 "$here/serve.py" "$here" >"$work/serve" 2>&1 &
+bodies=${BODIES:-$here}
+python3 "$here/serve.py" "$bodies" >"$work/serve" 2>&1 &
 pids="$pids $!"
 lab=$(address "$work/lab")
 served=$(address "$work/serve")
 models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
 bodies() { # FOLDER... : the names of the bodies in them
-    (cd "$here" && for folder; do for f in "$folder"/*.*; do printf '%s ' "${f%.*}"; done; done)
+    (cd "$bodies" && for folder; do for f in "$folder"/*.*; do [ ! -e "$f" ] || printf '%s ' "${f%.*}"; done; done)
 }
 
 only=$*
@@ -87,7 +89,7 @@ client() { # NAME FOLDERS COMMAND... : asks for the bodies of these folders, and
     shift 2
     wanted "$name" || return 0
     echo "$name …" >&2
-    case " $folders " in *" chat "*) ask "$name" "$lab" "$models" "$@" "$name" ;; esac
+    case "${BODIES:+none} $folders " in none*) ;; *" chat "*) ask "$name" "$lab" "$models" "$@" "$name" ;; esac
     # shellcheck disable=SC2086
     ask "$name" "$served" "$(bodies $folders)" "$@" "$name"
 }
@@ -102,9 +104,12 @@ sdks="openai-python openai-python.stream anthropic-python anthropic-python.strea
 # shellcheck disable=SC2086
 if wanted $sdks && install sdks openai==3.57.0 anthropic==2.14.0; then
     python sdks openai-python "chat responses"
-    python sdks openai-python.stream "responses"
+    python sdks openai-python.stream "chat responses"
     python sdks anthropic-python anthropic
     python sdks anthropic-python.stream anthropic
+fi
+if wanted google-genai && install google google-genai==3.6.1; then
+    python google google-genai gemini
 fi
 if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
     python langchain langchain-openai chat
@@ -120,7 +125,7 @@ nodes="openai-node openai-node.stream anthropic-typescript anthropic-typescript.
 # shellcheck disable=SC2086
 if wanted $nodes && install_node; then
     node_client openai-node "chat responses"
-    node_client openai-node.stream "responses"
+    node_client openai-node.stream "chat responses"
     node_client anthropic-typescript anthropic
     node_client anthropic-typescript.stream anthropic
     node_client ai "chat"

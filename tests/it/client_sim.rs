@@ -10,11 +10,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::{Map, Value, json};
 use sselens::client_sim::{Given, Run, clients};
-use sselens::inspect::{Inspection, Options};
+use sselens::dialect::Channel;
+use sselens::inspect::{Inspection, Outcome, Returned};
 use sselens::storage::file;
 
 use crate::needs::Needs;
@@ -234,11 +235,213 @@ fn played(dir: &Path, name: &str) -> Inspection {
         }
     };
     let recording = file::open(&path, &told).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let mut seen = Inspection::new(Arc::new(Options::default()));
+    let mut seen = Inspection::new(crate::support::options());
     for entry in &recording.entries {
         seen.push(entry);
     }
     seen
+}
+
+/// The accumulating helpers, by the dialect that they read.
+const HELPERS: &[(&str, &[&str])] = &[
+    ("chat", &["openai-python.stream", "openai-node.stream"]),
+    ("responses", &["openai-python.stream", "openai-node.stream"]),
+    ("anthropic", &["anthropic-python.stream", "anthropic-typescript.stream"]),
+    // It has none: its plain iteration is what breaks.
+    ("gemini", &["google-genai"]),
+];
+
+/// A stream that is called healthy.
+struct Healthy {
+    /// Where it comes from.
+    from: String,
+    /// The name under which the helpers are asked for it: dialect and hash of the body.
+    name: String,
+    body: Vec<u8>,
+    seen: Inspection,
+}
+
+impl Healthy {
+    /// Takes a stream in if nothing above info was found in it, and there is a helper that reads it.
+    fn of(from: String, seen: Inspection) -> Option<Self> {
+        let quiet = seen.outcome() == Outcome::Ok && seen.status().is_none_or(|s| s < 300);
+        let ended = seen.is_over() && seen.answer().finish().next().is_some();
+        let name = seen.dialect().filter(|_| quiet && ended)?.name();
+        let (folder, _) = HELPERS.iter().find(|(folder, _)| dialect(folder) == name)?;
+        let body = seen.body().to_vec();
+        let hash = fingerprint(&body);
+        Some(Self { from, name: format!("{folder}/{hash:016x}"), body, seen })
+    }
+}
+
+/// A name for a body: FNV-1a, which stays the same from one version of Rust to the next.
+fn fingerprint(body: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    body.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// Every healthy stream of the corpus, of the bodies beside this test and, where they lie beside this
+/// repository, of the recorded provider streams.
+fn healthy() -> Vec<Healthy> {
+    let mut all = Vec::new();
+    for case in crate::support::corpus::cases() {
+        let mut seen = Inspection::new(crate::support::options());
+        case.entries().iter().for_each(|entry| seen.push(entry));
+        all.extend(Healthy::of(format!("corpus {}", case.name), seen));
+    }
+    for (of, _) in HELPERS {
+        for file in std::fs::read_dir(folder().join(of)).unwrap() {
+            let path = file.unwrap().path();
+            let name = format!("{of}/{}", path.file_stem().unwrap().to_str().unwrap());
+            all.extend(Healthy::of(name.clone(), played(Path::new(""), &name)));
+        }
+    }
+    all.extend(recordings());
+    let mut names = std::collections::BTreeSet::new();
+    all.retain(|stream| names.insert(stream.name.clone()));
+    all
+}
+
+/// The recorded provider streams.
+fn recordings() -> Vec<Healthy> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut all = Vec::new();
+    for path in files.map(|file| file.unwrap().path()) {
+        if path.extension().is_none_or(|e| e != "sse") {
+            continue;
+        }
+        let about: Value =
+            serde_json::from_slice(&std::fs::read(path.with_extension("meta.json")).unwrap())
+                .unwrap();
+        let told = file::Told {
+            status: about["http"]["status"].as_u64().map(|status| status as u16),
+            content_type: about["http"]["content_type"].as_str().map(Into::into),
+            dialect: about["dialect"].as_str().map(Into::into),
+        };
+        let mut seen = Inspection::new(crate::support::options());
+        file::open(&path, &told).unwrap().entries.iter().for_each(|entry| seen.push(entry));
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        all.extend(Healthy::of(format!("recording {name}"), seen));
+    }
+    all
+}
+
+/// What a real helper returned, if that is not the answer; what it does by design counts as that.
+fn disagreement(given: &Value, stream: &Healthy) -> Option<String> {
+    let finishes: Vec<_> = stream.seen.answer().finish().map(|f| f.1).collect();
+    let class = given["error"]["class"].as_str();
+    let by_design = match class {
+        Some("LengthFinishReasonError" | "ContentFilterFinishReasonError") => true,
+        Some("RuntimeError") => {
+            let words = given["error"]["message"].as_str().unwrap_or_default();
+            words.starts_with("Didn't receive a `response.completed`")
+                && finishes.iter().any(|f| ["incomplete", "failed", "cancelled"].contains(f))
+        }
+        _ => false,
+    };
+    if let Some(class) = class.filter(|_| !by_design) {
+        return Some(format!("raises {class}: {}", given["error"]["message"]));
+    }
+    let answer = stream.seen.answer();
+    let joined: Map<_, _> = answer
+        .texts(Channel::Content)
+        .map(|(choice, text)| (choice.to_string(), text.into()))
+        .collect();
+    // Null is a text that is too long to be recorded.
+    let returned = given.get("content").cloned().unwrap_or_else(|| json!({}));
+    if !returned.is_null() && returned != Value::Object(joined.clone()) {
+        return Some(format!("returns the text {returned}, and the stream has {joined:?}"));
+    }
+    let made: Vec<_> = answer
+        .tools()
+        .iter()
+        .map(|call| json!({"name": call.name, "arguments": call.arguments}))
+        .collect();
+    let (returned, made) = (normal(&given["tools"]), normal(&Value::Array(made)));
+    let empty = |v: &Value| v == "" || *v == json!({});
+    let same = returned.len() == made.len()
+        && returned
+            .iter()
+            .zip(&made)
+            .all(|(a, b)| a.0 == b.0 && (a.1 == b.1 || (empty(&a.1) && empty(&b.1))));
+    (!same).then(|| format!("returns the calls {returned:?}, and the stream has {made:?}"))
+}
+
+/// Asks the real helpers for these streams.
+fn ask(streams: &[Healthy]) -> Value {
+    let bodies = tempfile::tempdir().unwrap();
+    for stream in streams {
+        let path = bodies.path().join(format!("{}.sse", stream.name));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &stream.body).unwrap();
+    }
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let names: std::collections::BTreeSet<_> =
+        HELPERS.iter().flat_map(|(_, helpers)| *helpers).collect();
+    let status = Command::new("bash")
+        .arg(folder().join("run.sh"))
+        .arg(out.path())
+        .args(names)
+        .env("SSELENS", env!("CARGO_BIN_EXE_sselens"))
+        .env("BODIES", bodies.path())
+        .env("CLIENTS", Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "run.sh: {status}");
+    let given = std::fs::read(out.path()).unwrap();
+    if let Some(record) = std::env::var_os("SSELENS_RECORD") {
+        std::fs::write(record, &given).unwrap();
+    }
+    serde_json::from_slice(&given).unwrap()
+}
+
+/// The standing test: no stream is called healthy that an accumulating helper of an official SDK
+/// does not deliver whole. `healthy.json` has what the helpers returned; with SSELENS_REAL_CLIENTS=1
+/// they are asked anew. A stream that was never recorded is judged by the client views, which the
+/// test above holds against the clients.
+#[test]
+fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
+    let streams = healthy();
+    let measured = if std::env::var_os("SSELENS_REAL_CLIENTS").is_some_and(|v| v == "1") {
+        ask(&streams)
+    } else {
+        let path = folder().join("healthy.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let (mut agree, mut unrecorded, mut wrong) = (0, 0, Vec::new());
+    for stream in &streams {
+        let of = stream.name.split_once('/').map_or("", |(of, _)| of);
+        let (_, helpers) = HELPERS.iter().find(|(folder, _)| *folder == of).unwrap();
+        for helper in *helpers {
+            // Without a view its caller has work of its own to do.
+            let Some(view) = stream.seen.clients().iter().find(|v| v.client == *helper) else {
+                continue;
+            };
+            let given = outcomes(&measured, &stream.name, helper);
+            let judged = match given.first() {
+                Some(given) => disagreement(given, stream),
+                None => {
+                    unrecorded += 1;
+                    let fails = view.result != Returned::Ok && !view.by_design;
+                    fails.then(|| view.detail.clone())
+                }
+            };
+            match judged {
+                None => agree += 1,
+                Some(what) => wrong.push(format!("{helper} on {}: {what}", stream.from)),
+            }
+        }
+    }
+    eprintln!(
+        "{} healthy streams, {} answers of helpers ({unrecorded} of them simulated): \
+         {agree} agree, {} differ",
+        streams.len(),
+        agree + wrong.len(),
+        wrong.len()
+    );
+    assert!(streams.len() > 50, "only {} healthy streams", streams.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What the row says, in the form of the recording.

@@ -9,6 +9,7 @@ mod anthropic;
 mod blocks;
 mod body;
 mod chat;
+mod client;
 mod clock;
 mod connect;
 mod end;
@@ -287,6 +288,8 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::<session::Session>::default(),
         Box::<terminal::Terminal>::default(),
         Box::<end::End>::default(),
+        // Looks at what all others found.
+        Box::<client::Client>::default(),
     ]
 }
 

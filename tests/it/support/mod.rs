@@ -2,3 +2,14 @@
 
 pub(crate) mod corpus;
 pub(crate) mod program;
+
+use std::sync::Arc;
+
+use sselens::client_sim;
+use sselens::inspect::{Options, Simulate};
+
+/// The options of the program: the client views are judged too.
+pub(crate) fn options() -> Arc<Options> {
+    let simulate = Some(Simulate(client_sim::views));
+    Arc::new(Options { simulate, ..Options::default() })
+}

@@ -1,0 +1,64 @@
+//! Gemini's `generateContent`, as google-genai reads it (`google/genai/_api_client.py`): line by line,
+//! where every line that is neither blank nor `data: ` counts as JSON.
+
+use super::head::python;
+use super::sdk::{Gate, field, plain, text};
+use super::{Reader, Run, Tool};
+use crate::json::Value;
+
+/// Makes its reader.
+pub(super) fn reader() -> Box<dyn Reader> {
+    plain(Gate::Gemini, deliver)
+}
+
+/// Raises an error that stands in the stream: the first key of a payload is `error`.
+pub(super) fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+    let Some((key, error)) = json.entries().next().filter(|(key, _)| key.is("error")) else {
+        return false;
+    };
+    let _ = key;
+    let code = error.get("code").and_then(Value::as_u64);
+    let status = text(Some(error), "status").unwrap_or_else(|| "None".into());
+    let number = code.map_or_else(|| "None".into(), |code| code.to_string());
+    run.raise(class(code), format!("{number} {status}. {}", python(json)));
+    true
+}
+
+/// The class of an error, by its HTTP status.
+pub(super) fn class(code: Option<u64>) -> &'static str {
+    match code {
+        Some(400..=499) => "ClientError",
+        Some(500..=599) => "ServerError",
+        _ => "APIError",
+    }
+}
+
+/// What a careful loop takes from a chunk.
+fn deliver(run: &mut Run, json: Value<'_>) {
+    run.given.chunks += 1;
+    for candidate in json.get("candidates").into_iter().flat_map(Value::items) {
+        let index = candidate.get("index").and_then(Value::as_u64).unwrap_or(0);
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let parts = field(field(Some(candidate), "content"), "parts");
+        for part in parts.into_iter().flat_map(Value::items) {
+            let thought = part.get("thought").and_then(Value::as_bool) == Some(true);
+            let channel = if thought { &mut run.given.reasoning } else { &mut run.given.content };
+            if let Some(text) = part.str("text").filter(|text| !text.is_empty()) {
+                channel.entry(index).or_default().push_str(&text);
+            }
+            let Some(call) = field(Some(part), "functionCall") else { continue };
+            if call.get("partialArgs").is_some() || call.get("willContinue").is_some() {
+                run.given.elsewhere = Some("its caller joins the pieces of a call".into());
+            }
+            run.given.tools.push(Tool {
+                choice: index,
+                name: text(Some(call), "name").filter(|name| !name.is_empty()),
+                arguments: field(Some(call), "args").map_or("{}", Value::source).to_owned(),
+                ..Tool::default()
+            });
+        }
+        if let Some(finish) = text(Some(candidate), "finishReason").filter(|f| !f.is_empty()) {
+            run.given.finish.insert(index, finish);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A rule about what clients return where the wire is complete.
+
+use super::{Code, Detector, Out, Place, Severity, cut, ours, refused};
+use crate::inspect::{ClientView, Inspection, Returned, Standing};
+
+/// How many clients a message describes; it counts the others.
+const MAX_NAMED: usize = 5;
+
+/// Looks at the client views.
+#[derive(Default)]
+pub(super) struct Client;
+
+impl Detector for Client {
+    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+        let failing = |view: &&ClientView| view.result != Returned::Ok && !view.by_design;
+        let mut views: Vec<_> = now.clients().iter().filter(failing).collect();
+        if views.is_empty() || !is_complete(now) {
+            return;
+        }
+        views.sort_by_key(|view| match view.standing {
+            Standing::Official => 0,
+            Standing::Helper => 1,
+            Standing::Other => 2,
+        });
+        // A final object without items is what the helpers return, and judged as such.
+        let judged = |view: &&&ClientView| {
+            view.result == Returned::Error || !found(out, "final-output-empty")
+        };
+        let is_grave = views.iter().filter(judged).any(|view| match view.standing {
+            Standing::Official => true,
+            Standing::Helper => is_vendors(now),
+            Standing::Other => false,
+        });
+        let severity = if is_grave { Severity::Error } else { Severity::Warn };
+        let listed: Vec<_> = views.iter().take(MAX_NAMED).map(|view| describe(view)).collect();
+        let (failing, all) = (views.len(), now.clients().len());
+        let mut message = match failing {
+            1 => format!("Finished on the wire, but {}", listed.join("")),
+            _ => format!(
+                "Finished on the wire, but {failing} of {all} clients fail: {}",
+                listed.join("; ")
+            ),
+        };
+        if failing > MAX_NAMED {
+            message.push_str(&format!("; and {} more", failing - MAX_NAMED));
+        }
+        message.push('.');
+        out.raise_as(Code::ClientFails, severity, Place::default(), message);
+    }
+}
+
+fn found(out: &Out<'_>, code: &str) -> bool {
+    out.findings.iter().any(|finding| finding.code.name() == code)
+}
+
+/// Whether the answer arrived up to its finish, so that a client that has less of it lost it by itself.
+fn is_complete(now: &Inspection) -> bool {
+    !(refused(now) || ours(now) || cut(now))
+        && now.misread().is_none()
+        && now.answer().errors.is_empty()
+        && now.answer().finish().next().is_some()
+        && now.tail_is_intact()
+}
+
+/// Whether the stream is one of the dialect's own vendor, or of a gateway that stands in for it: by
+/// its model. A variant of Chat is somebody else's.
+fn is_vendors(now: &Inspection) -> bool {
+    let model = now.answer().model.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let names: &[&str] = match now.dialect().map(|d| d.name()) {
+        Some("openai-chat") if now.variant().is_some() || model.is_empty() => return false,
+        Some("openai-chat" | "openai-responses") => {
+            &["gpt-", "chatgpt", "codex", "o1", "o3", "o4", "computer-use"]
+        }
+        Some("anthropic") => &["claude"],
+        _ => return true,
+    };
+    // A gateway may put a provider's name in front.
+    let parts = || model.split(['/', '.', ':']);
+    model.is_empty() || parts().any(|part| names.iter().any(|name| part.starts_with(name)))
+}
+
+fn describe(view: &ClientView) -> String {
+    let verb = match view.result {
+        Returned::Error => "raises",
+        Returned::Partial | Returned::Ok => "returns",
+        Returned::Empty => "returns nothing:",
+        Returned::Hang => return format!("{} {}", view.client, view.detail),
+    };
+    format!("{} {verb} {}", view.client, view.detail)
+}
