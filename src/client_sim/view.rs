@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::table::Family;
 use super::{Given, Run, Tool, clients};
 use crate::dialect::Channel;
-use crate::inspect::{ClientView, Inspection, Returned, ToolCall};
+use crate::inspect::{ClientView, Inspection, Returned, Standing, ToolCall};
 use crate::text::group;
 
 /// The longest body that is read again for every client, in bytes: it bounds the time at the end of
@@ -45,7 +45,8 @@ impl Share {
     }
 
     fn words(&self) -> String {
-        let noun = if self.had == 1 { self.noun.to_owned() } else { format!("{}s", self.noun) };
+        let (one, of) = self.noun.split_at(self.noun.find(" of ").unwrap_or(self.noun.len()));
+        let noun = if self.had == 1 { self.noun.to_owned() } else { format!("{one}s{of}") };
         let (has, had) = (group(self.has), group(self.had));
         match self.has.cmp(&self.had) {
             _ if self.same && self.had == 1 => format!("the {noun}"),
@@ -180,5 +181,8 @@ fn by_design(run: &Run, seen: &Inspection, whole: bool) -> bool {
     }
     let one_choice = !run.client.all_choices && seen.answer().choices().len() > 1;
     let finish_is_there = !given.finish.is_empty() && !given.fabricated;
-    one_choice || (whole && finish_is_there)
+    // Only the SDKs' own dialects have a field for reasoning: dropping it elsewhere is their makers' choice.
+    let has_field = run.client.standing != Standing::Other && run.client.dialect != "openai-chat";
+    let keeps = !has_field || reasoning(run, seen).is_none();
+    one_choice || (whole && finish_is_there && keeps)
 }

@@ -398,7 +398,7 @@ fn holds(dir: &std::path::Path, scenario: &Scenario) -> Result<(), String> {
     let all: BTreeSet<&str> = found.iter().map(|f| f.0).collect();
     let grave: BTreeSet<&str> = found
         .iter()
-        .filter(|f| f.1 != "info" && !(f.0 == CONSEQUENCE && !scenario.findings.is_empty()))
+        .filter(|f| f.1 != "info" && (f.0 != CONSEQUENCE || scenario.findings.is_empty()))
         .map(|f| f.0)
         .collect();
     let missing: Vec<_> = listed.difference(&all).collect();

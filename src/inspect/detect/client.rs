@@ -75,8 +75,12 @@ fn is_vendors(now: &Inspection) -> bool {
         _ => return true,
     };
     // A gateway may put a provider's name in front.
-    let parts = || model.split(['/', '.', ':']);
-    model.is_empty() || parts().any(|part| names.iter().any(|name| part.starts_with(name)))
+    // The open weights are everybody's.
+    let open =
+        model.contains("gpt-oss") && now.dialect().is_some_and(|d| d.name() == "openai-chat");
+    let mut parts = model.split(['/', '.', ':']);
+    let named = parts.any(|part| names.iter().any(|name| part.starts_with(name)));
+    model.is_empty() || (named && !open)
 }
 
 fn describe(view: &ClientView) -> String {
