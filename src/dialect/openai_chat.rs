@@ -51,6 +51,10 @@ impl Dialect for OpenAiChat {
         if super::minor::is_fastgpt(payload) {
             return None;
         }
+        // What Groq adds to an error about a call that its model got wrong.
+        if json.at(&["error", "failed_generation"]).is_some() {
+            return Some(Evidence::likely("error.failed_generation"));
+        }
         match json.str("object") {
             Some(o) if o.starts_with("chat.completion") || o.starts_with("chat.reasoning") => {
                 return Some(Evidence::member("object", o));

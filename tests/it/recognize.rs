@@ -131,7 +131,7 @@ fn where_another_dialect_is_set_the_right_one_is_named() {
 #[test]
 fn a_wrong_setting_is_named_with_small_bodies_too() {
     let chat = events(&[
-        r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"#,
         "[DONE]",
     ]);
     let anthropic = events(&[
@@ -274,7 +274,7 @@ fn what_is_normal_is_mild_and_says_where() {
     assert!(missing.message.ends_with("This is normal at azure."), "{}", missing.message);
 
     // A finish that only one provider has, and the same word from nobody known.
-    let finish = r#"{"id":"20260101","model":"glm-5","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"sensitive"}]}"#;
+    let finish = r#"{"id":"20260101","object":"chat.completion.chunk","model":"glm-5","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"sensitive"}]}"#;
     assert_eq!(read(&events(&[finish, "[DONE]"]), "auto").worst(), Some(Severity::Info));
     let finish = finish.replace("glm-5", "x-5");
     let i = read(&events(&[&finish, "[DONE]"]), "auto");

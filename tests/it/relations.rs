@@ -17,6 +17,7 @@ use crate::support::corpus::cases;
 
 /// Relations that no case needs, and why they are there.
 const UNNEEDED: &[(&str, &str)] = &[
+    ("client-fails aside", "it is raised after the fold, where nothing else is left to say"),
     ("credential-echoed aside", "nothing else of its severity stands beside it in a case"),
     ("journal-behind aside", "its phase comes last of those that are as bad"),
     ("missing-done aside", "it is harmless wherever nothing else is wrong"),

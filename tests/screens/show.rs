@@ -41,10 +41,11 @@ fn every_tab_of_the_answer() {
 fn the_answer_as_a_client_sees_it() {
     snapshot("lens-80x24", &screen(80, 24, "4L"));
     snapshot("lens-100x30", &screen(100, 30, "4L"));
-    screen(80, 24, "4LL").shows("as litellm-1.81.5 sees it");
-    screen(80, 24, "4LLLLLLLL").shows("as ai 6.0.326 sees it");
-    // Behind the last one that speaks the dialect it is as it came; other tabs know no lens.
-    screen(80, 24, "4LLLLLLLLL").hides("sees it");
+    screen(80, 24, "4LL").shows("as openai-python.stream 3.57.0 sees it");
+    // Behind the last one that speaks the dialect it is as it came; other tabs know no client view.
+    let views = sselens::client_sim::clients().filter(|c| c.dialect == "openai-chat").count();
+    screen(80, 24, &format!("4{}", "L".repeat(views))).shows("sees it");
+    screen(80, 24, &format!("4{}", "L".repeat(views + 1))).hides("sees it");
     screen(80, 24, "4Lt").hides("sees it");
     // The palette takes one there from anywhere.
     screen(80, 24, "2:client<enter>").shows("as openai-python 3.57.0 sees it");

@@ -1,11 +1,12 @@
 #[test]
-fn every_file_of_the_folder_is_listed() {
+fn every_detector_is_listed() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/inspect/detect");
     let source = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let family = name.trim_end_matches(".rs");
-        if !matches!(family, "mod" | "tests") {
+        let path = entry.unwrap().path();
+        let family = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        // Not every file has a detector: some hold what several of them share.
+        if std::fs::read_to_string(&path).unwrap().contains("\nimpl Detector for") {
             let listed = source.contains(&format!("Box::<{family}::"));
             assert!(listed, "{family} is not in detectors()");
         }
