@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::table::Family;
 use super::{Given, Run, Tool, clients};
 use crate::dialect::Channel;
+use crate::frame::Framing;
 use crate::inspect::{ClientView, Inspection, Returned, Standing, ToolCall};
 use crate::text::group;
 
@@ -17,9 +18,12 @@ const WORDS: usize = 120;
 
 /// Returns what each client of the exchange's dialect would return. Empty where the dialect is not
 /// known, for a body that is longer than 4 MiB, and while the exchange runs; a client that would have
-/// sent another request is left out.
+/// sent another request is left out, and so are all of them for the messages of a WebSocket.
 pub fn views(seen: &Inspection) -> Vec<ClientView> {
-    let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
+    let bounded = seen.is_over()
+        && seen.dialect().is_some()
+        && seen.body().len() <= MAX_BODY
+        && !is_websocket(seen);
     let runs = clients().filter(|_| bounded).map(Run::new);
     let mut views = Vec::new();
     for mut run in runs.filter(|run| run.speaks(seen)) {
@@ -29,6 +33,14 @@ pub fn views(seen: &Inspection) -> Vec<ClientView> {
         }
     }
     views
+}
+
+/// Whether the lines are messages of a WebSocket: Responses' events one a line, which no response
+/// declares an event stream. The SDKs read those by another way than the one that is simulated.
+fn is_websocket(seen: &Inspection) -> bool {
+    let declared = seen.content_type().is_some_and(|kind| kind.contains("event-stream"));
+    let responses = seen.dialect().is_some_and(|dialect| dialect.name() == "openai-responses");
+    responses && !declared && seen.framing() == Some(Framing::Ndjson)
 }
 
 /// How much of something was delivered.
