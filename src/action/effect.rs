@@ -56,13 +56,29 @@ pub enum Effect {
     Quit,
 }
 
+/// What an effect that failed was to do, as far as the screen has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Send a request, or two.
+    Send,
+    /// Open a recording.
+    Open,
+    /// Anything else.
+    Other,
+}
+
 /// The result of an effect.
 #[derive(Debug)]
 pub enum Done {
     /// It went well, and here is a sentence about it.
     Said(String),
-    /// It failed, and here is why.
-    Failed(String),
+    /// It failed.
+    Failed {
+        /// What was attempted.
+        attempt: Attempt,
+        /// Why it failed.
+        why: String,
+    },
     /// A recording is being read: this much of it is done.
     Loading {
         /// The file's name, for the title.

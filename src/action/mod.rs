@@ -12,7 +12,7 @@ mod keymap;
 mod opened;
 
 pub use draft::{Draft, Pair};
-pub use effect::{Done, Effect};
+pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
 

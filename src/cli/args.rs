@@ -1,13 +1,18 @@
-//! What can be typed.
+//! The command line's grammar: the program, its subcommands and what each of them takes.
 
-use std::io::IsTerminal as _;
+mod global;
+mod shared;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::inspect::Severity;
-use crate::report::Palette;
+pub(super) use global::{Color, Global};
+use shared::seconds;
+pub(super) use shared::{
+    BareArgs, FailOn, Format, LabOptions, OutputArgs, RepeatArgs, RequestArgs,
+};
 
 /// See every byte of an LLM stream, and who broke it.
 #[derive(Debug, Parser)]
@@ -22,7 +27,7 @@ pub(super) struct Program {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(flatten)]
-    pub(super) ui: Ui,
+    pub(super) ui: UiArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -40,68 +45,15 @@ Examples:
 
 Exit status: 0 nothing found, 1 a finding at or above --fail-on, 2 usage or input, 130 interrupted.";
 
-/// Options of every command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Everywhere")]
-pub(super) struct Global {
-    /// The configuration file, instead of the usual place
-    #[arg(long, value_name = "FILE", global = true)]
-    pub(super) config: Option<PathBuf>,
-    /// Read variables from this file too. Without it, a `.env` in the working directory provides keys
-    /// only
-    #[arg(long, value_name = "FILE", global = true)]
-    pub(super) env_file: Option<PathBuf>,
-    /// Do not save the screen's sessions in the data directory
-    #[arg(long, global = true)]
-    pub(super) no_autosave: bool,
-    /// When to use colors
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
-    pub(super) color: Color,
-    /// Write the program's own log to FILE; keys are masked in it
-    #[arg(long, value_name = "FILE", global = true)]
-    pub(super) log: Option<PathBuf>,
-    /// Print only errors
-    #[arg(short, long, global = true)]
-    pub(super) quiet: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Global {
-    /// Prints a message on standard error, unless asked to be quiet.
-    pub(super) fn say(&self, what: &str) {
-        if !self.quiet {
-            super::alarm(what);
-        }
-    }
-
-    /// Whether standard output gets colors: <https://no-color.org>, then the terminal.
-    pub(super) fn palette(&self) -> Palette {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-        let color = match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => !no_color && !dumb && std::io::stdout().is_terminal(),
-        };
-        Palette { color: color && !no_color }
-    }
-}
-
 /// The screen.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Ui {
+pub(super) struct UiArgs {
     /// A saved session, a raw body (.sse, .ndjson, .json), a `curl -i` capture or a HAR; `-` reads it live
     /// from standard input
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) request: Request,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) lab: LabOptions,
 }
@@ -109,29 +61,29 @@ pub(super) struct Ui {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Send one request, without the screen
-    Send(Send),
+    Send(SendArgs),
     /// Send one request to two providers at once, or open two recordings, and show what differs
-    Compare(Compare),
+    Compare(CompareArgs),
     /// Analyze a recording, without the screen
-    Show(Show),
+    Show(ShowArgs),
     /// Convert a recording
-    Export(Export),
+    Export(ExportArgs),
     /// Record what another program sends and receives, without changing it
-    Tap(Tap),
+    Tap(TapArgs),
     /// Serve a recording to real clients, byte for byte, with faults on demand
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// List saved and autosaved sessions: when, host, model, outcome, verdict, size
-    Sessions(Sessions),
+    Sessions(SessionsArgs),
     /// Recover a damaged session; merge several, or split one by exchange
-    Repair(Repair),
+    Repair(RepairArgs),
     /// Run the embedded provider for your own clients
-    Lab(Lab),
+    Lab(LabArgs),
     /// Explain a finding: what it is, who breaks on it, and how to fix it
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// List the providers, and which of their keys are set
-    Providers(Providers),
+    Providers(ProvidersArgs),
     /// Find, check or create the configuration
-    Config(Config),
+    Config(ConfigArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -141,197 +93,26 @@ pub(super) enum Command {
     Man,
 }
 
-/// What is sent, and how.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Request")]
-pub(super) struct Request {
-    /// A configured or built-in provider (see `sselens providers`)
-    #[arg(short, long, value_name = "NAME")]
-    pub(super) provider: Option<String>,
-    /// The exact endpoint, instead of the provider's base URL and path (or the curl command's)
-    #[arg(long, value_name = "URL")]
-    pub(super) url: Option<String>,
-    /// The dialect of the endpoint; `auto` detects it from the bytes
-    #[arg(long, value_name = "NAME")]
-    pub(super) dialect: Option<String>,
-    /// The model
-    #[arg(short, long, value_name = "NAME")]
-    pub(super) model: Option<String>,
-    /// The request body, sent byte for byte; `-` reads standard input
-    #[arg(short, long, value_name = "FILE", conflicts_with = "curl")]
-    pub(super) body: Option<PathBuf>,
-    /// Take URL, method, headers and body from a curl command line, or from a file with one (`@FILE`)
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) curl: Option<String>,
-    /// A system prompt
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl"])]
-    pub(super) system: Option<String>,
-    /// Add a header, `Name: value`; replaces one of the same name
-    #[arg(short = 'H', long = "header", value_name = "K: V")]
-    pub(super) headers: Vec<String>,
-    /// The HTTP method (default POST)
-    #[arg(long, value_name = "M")]
-    pub(super) method: Option<String>,
-    /// Seconds allowed for connecting; 0 for no limit
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(super) connect_timeout: Option<f64>,
-    /// Seconds allowed without a byte; 0 for no limit
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(super) idle_timeout: Option<f64>,
-    /// Seconds allowed for the whole exchange; 0 for no limit
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(super) total_timeout: Option<f64>,
-    /// Stop after this many bytes of body (268435456, which is 256 MiB); 0 lifts the bound
-    #[arg(long, value_name = "BYTES")]
-    pub(super) max_body: Option<u64>,
-    /// Do not verify TLS certificates: anyone in between can read and change everything
-    #[arg(long)]
-    pub(super) insecure: bool,
-    /// Trust the certificates in this PEM file too
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca_cert: Option<PathBuf>,
-    /// Use this proxy; by default HTTPS_PROXY and the like apply, except for this machine
-    #[arg(long, value_name = "URL")]
-    pub(super) proxy: Option<String>,
-    /// Speak HTTP/1.1 only
-    #[arg(long, conflicts_with = "http2")]
-    pub(super) http1: bool,
-    /// Speak HTTP/2 only, without TLS too
-    #[arg(long)]
-    pub(super) http2: bool,
-    /// Follow redirects; credentials go to the same origin only
-    #[arg(long)]
-    pub(super) location: bool,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(s) if s.is_finite() && s >= 0.0 => Ok(s),
-        _ => Err("a number of seconds, 0 or more".into()),
-    }
-}
-
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Lab")]
-pub(super) struct LabOptions {
-    /// The lab's pace: 2 is half as fast, 0 sends everything at once
-    #[arg(long, value_name = "FACTOR", value_parser = seconds)]
-    pub(super) pace: Option<f64>,
-    /// The lab's random seed: the same number gives the same bytes
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
-}
-
-impl LabOptions {
-    pub(super) fn options(&self) -> crate::lab::Options {
-        let default = crate::lab::Options::default();
-        crate::lab::Options { pace: self.pace.unwrap_or(default.pace), seed: self.seed }
-    }
-}
-
-/// The same again, for faults that come and go.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Repetition")]
-pub(super) struct Repeat {
-    /// Send it N times, and count the outcomes
-    #[arg(long, value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(super) repeat: u64,
-    /// How many run at the same time
-    #[arg(long, value_name = "K", default_value_t = 1,
-        value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(super) parallel: u64,
-    /// Lengthen the last user message until the body has each of these sizes in bytes: 1k,8k,56k
-    /// (k is 1024, M 1024 times that)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size)]
-    pub(super) sizes: Vec<u64>,
-    /// Find the size above which it fails, by bisection, with --repeat tries at each step
-    #[arg(long, requires = "sizes")]
-    pub(super) bisect: bool,
-}
-
-impl Repeat {
-    /// Whether there are many exchanges to be counted.
-    pub(super) fn is_many(&self) -> bool {
-        self.repeat > 1 || !self.sizes.is_empty()
-    }
-}
-
-/// A size in bytes: `1500`, `8k`, `2M`. Servers' limits are powers of two.
-fn size(text: &str) -> Result<u64, String> {
-    const MOST: u64 = 256 << 20;
-    let text = text.trim();
-    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 1 << 10),
-        None => text.strip_suffix(['m', 'M']).map_or((text, 1), |digits| (digits, 1 << 20)),
-    };
-    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    size.filter(|n| (1..=MOST).contains(n))
-        .ok_or_else(|| "a size in bytes: 1500, 8k, 2M (256M at most)".to_owned())
-}
-
-/// What comes out.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub(super) struct Output {
-    /// text: a report; ndjson: a line for each thing that happens; json: one summary; raw: the body
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub(super) output: Format,
-    /// Write raw bytes even to a terminal
-    #[arg(long)]
-    pub(super) force: bool,
-    /// The severity from which the exit status is 1
-    #[arg(long, value_name = "SEVERITY", default_value = "error")]
-    pub(super) fail_on: FailOn,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Ndjson,
-    Json,
-    Raw,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FailOn {
-    Info,
-    Warn,
-    Error,
-    Fatal,
-}
-
-impl FailOn {
-    pub(super) fn severity(self) -> Severity {
-        match self {
-            FailOn::Info => Severity::Info,
-            FailOn::Warn => Severity::Warn,
-            FailOn::Error => Severity::Error,
-            FailOn::Fatal => Severity::Fatal,
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With -b or --curl the body goes out byte for byte; -m, PROMPT and --sizes change only their own spans.
 
   sselens send -p lab -m lab/large-request-fails --repeat 20 --parallel 4 --sizes 8k,100k --bisect")]
-pub(super) struct Send {
+pub(super) struct SendArgs {
     /// The user's message; `-` reads standard input
     #[arg(value_name = "PROMPT")]
     pub(super) prompt: Option<String>,
     #[command(flatten)]
-    pub(super) request: Request,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) lab: LabOptions,
     #[command(flatten)]
-    pub(super) repeat: Repeat,
+    pub(super) repeat: RepeatArgs,
     /// Write the session to FILE while it happens
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -342,7 +123,7 @@ A and B are tried in this order: an address (with ://), a provider's name, NAME:
   sselens compare openai litellm 'Say hello'
   sselens compare lab:lab/reasoning-delta http://localhost:4000/v1/chat/completions -m m
   sselens compare direct.jsonl gateway.jsonl")]
-pub(super) struct Compare {
+pub(super) struct CompareArgs {
     /// The direct call
     #[arg(value_name = "A")]
     pub(super) a: String,
@@ -359,20 +140,20 @@ pub(super) struct Compare {
     #[arg(long)]
     pub(super) different: bool,
     #[command(flatten)]
-    pub(super) request: Request,
+    pub(super) request: RequestArgs,
     #[command(flatten)]
     pub(super) lab: LabOptions,
     #[command(flatten)]
-    pub(super) repeat: Repeat,
+    pub(super) repeat: RepeatArgs,
     /// Write the session to FILE while it happens
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ShowArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
@@ -380,28 +161,13 @@ pub(super) struct Show {
     #[arg(long, value_name = "CLIENT")]
     pub(super) lens: Option<String>,
     #[command(flatten)]
-    pub(super) told: Told,
+    pub(super) told: BareArgs,
     #[command(flatten)]
-    pub(super) output: Output,
-}
-
-/// What is known about a bare body.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Bare bodies")]
-pub(super) struct Told {
-    /// Its dialect; `auto` detects it from the bytes
-    #[arg(long, value_name = "NAME")]
-    pub(super) dialect: Option<String>,
-    /// The response status
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..1000))]
-    pub(super) status: Option<u16>,
-    /// The response's content type
-    #[arg(long, value_name = "T")]
-    pub(super) content_type: Option<String>,
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Export {
+pub(super) struct ExportArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
@@ -417,11 +183,11 @@ pub(super) struct Export {
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
-    pub(super) told: Told,
+    pub(super) told: BareArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Sessions {
+pub(super) struct SessionsArgs {
     /// List these files, instead of the autosaved sessions
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
@@ -431,7 +197,7 @@ pub(super) struct Sessions {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Repair {
+pub(super) struct RepairArgs {
     /// The damaged session; several are merged into one
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
@@ -467,7 +233,7 @@ Point a client at the address that is printed, or let the tap start it:
                                              what a gateway makes of each call
   sselens tap -- python app.py               start a program whose requests all pass
   sselens tap --save s.jsonl -o ndjson       one line for each thing that happens, and a session file")]
-pub(super) struct Tap {
+pub(super) struct TapArgs {
     /// Where to listen (127.0.0.1:9200; a free port with a COMMAND)
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
@@ -522,7 +288,7 @@ happens there happens before it):
   cut@frame:12   reset@byte:5000   stall@frame:3:10s   drop@frame:7   duplicate@frame:7   swap@frame:7
   split@byte:123   buffer:16k   chunk:1   delay:2s   status:502   no-done
   rename:delta.reasoning=delta.reasoning_content   insert@frame:3:': ping'")]
-pub(super) struct Replay {
+pub(super) struct ReplayArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
@@ -545,7 +311,7 @@ pub(super) struct Replay {
     #[arg(long)]
     pub(super) allow_remote: bool,
     #[command(flatten)]
-    pub(super) told: Told,
+    pub(super) told: BareArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -560,7 +326,7 @@ pub(super) enum Match {
 #[command(
     after_help = "Point any client at the address it prints, with a model name such as lab/reasoning-delta."
 )]
-pub(super) struct Lab {
+pub(super) struct LabArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9100")]
     pub(super) listen: SocketAddr,
@@ -575,7 +341,7 @@ pub(super) struct Lab {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(super) struct ExplainArgs {
     /// The finding's code; without it, the list of all
     #[arg(value_name = "CODE")]
     pub(super) code: Option<String>,
@@ -589,7 +355,7 @@ pub(super) struct Explain {
 The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `signs`: AWS access \
 keys are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your \
 configuration; the line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
-pub(super) struct Providers {
+pub(super) struct ProvidersArgs {
     /// Show everything about this provider
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
@@ -602,7 +368,7 @@ pub(super) struct Providers {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Config {
+pub(super) struct ConfigArgs {
     #[command(subcommand)]
     pub(super) command: ConfigCommand,
 }

@@ -5,7 +5,8 @@ use std::process::{Command, ExitStatus};
 
 use tokio::sync::oneshot;
 
-use super::{Exit, signals};
+use super::exit::Exit;
+use super::signals;
 
 /// A program under way.
 pub(super) struct Child {

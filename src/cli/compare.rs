@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::args::{Compare, Format, Global, Request, Told};
+use super::args::{BareArgs, CompareArgs, Format, Global, RequestArgs};
+use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Answers, Repeat, Side};
 use super::runner::{Once, Runner};
-use super::{Exit, Failure, input, request, secrets};
+use super::{input, request, secrets};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::request::{Disposition, Note, are_alike, translate};
@@ -22,13 +23,13 @@ use crate::transport::request::{resolve, speaks};
 /// What A or B stands for.
 enum Place {
     /// A provider or an address, and the model if one was named with it.
-    Call(Box<Request>),
+    Call(Box<RequestArgs>),
     /// A recording, and which of its exchanges.
     File(PathBuf, Option<u32>),
 }
 
-pub(super) fn run(global: &Global, args: &Compare) -> Result<Exit, Failure> {
-    let mut config = super::load(global)?;
+pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> {
+    let mut config = global.load()?;
     if args.request.provider.is_some() || args.request.url.is_some() {
         let why = "A and B say where the request goes; -p and --url have no place here";
         return Err(Failure::Usage(why.into()));
@@ -61,7 +62,7 @@ pub(super) fn run(global: &Global, args: &Compare) -> Result<Exit, Failure> {
 }
 
 /// Tries, in this order: an address, a provider's name, a name with a model, a file.
-fn place(text: &str, args: &Compare, config: &Config) -> Result<Place, Failure> {
+fn place(text: &str, args: &CompareArgs, config: &Config) -> Result<Place, Failure> {
     let call = |provider: Option<&str>, model: Option<&str>, url: Option<&str>| {
         let mut request = args.request.clone();
         request.provider = provider.map(Into::into);
@@ -100,10 +101,10 @@ fn recorded(
     global: &Global,
     path: &Path,
     which: Option<u32>,
-    args: &Compare,
+    args: &CompareArgs,
     x: u32,
 ) -> Result<Vec<Entry>, Failure> {
-    let told = Told { dialect: args.request.dialect.clone(), status: None, content_type: None };
+    let told = BareArgs { dialect: args.request.dialect.clone(), status: None, content_type: None };
     let mut entries = input::open(global, path, &told)?.entries;
     let numbers: std::collections::BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
     let shown = path.display();
@@ -152,12 +153,12 @@ fn translated(
         .and_then(|body| translate(from, to, body, model));
     let done = match done {
         Ok(done) => done,
-        Err(why) => return global.say(&format!("!! B: the body stays as it is: {why}")),
+        Err(why) => return global.notify(&format!("!! B: the body stays as it is: {why}")),
     };
-    global.say(&format!("B: the body is translated from {} to {}", from.name(), to.name()));
+    global.notify(&format!("B: the body is translated from {} to {}", from.name(), to.name()));
     for note in done.notes.iter().filter(|n| n.disposition != Disposition::Elsewhere) {
         let Note { disposition, path, value, why } = note;
-        global.say(&format!("B: {} {path} = {value}: {why}", disposition.name()));
+        global.notify(&format!("B: {} {path} = {value}: {why}", disposition.name()));
     }
     draft.body = done.body.into_bytes();
 }
@@ -165,8 +166,8 @@ fn translated(
 /// Sends both requests, once or many times, and compares the answers.
 fn live(
     global: &Global,
-    args: &Compare,
-    calls: [Request; 2],
+    args: &CompareArgs,
+    calls: [RequestArgs; 2],
     config: &mut Config,
     mut printer: Printer,
 ) -> Result<Exit, Failure> {
@@ -197,7 +198,7 @@ fn live(
             .map_err(|why| format!("{name}: {why}"))?;
         secrets::add(&one.secrets);
         for warning in &one.request.warnings {
-            global.say(&format!("!! {name}: {warning}"));
+            global.notify(&format!("!! {name}: {warning}"));
         }
         requests.push(one);
     }
@@ -226,7 +227,7 @@ fn live(
 /// compared all the same.
 fn told(
     global: &Global,
-    args: &Compare,
+    args: &CompareArgs,
     printer: &Printer,
     answers: [ExchangeId; 2],
 ) -> Result<Exit, Failure> {
@@ -251,7 +252,7 @@ fn told(
     })
 }
 
-fn expected(args: &Compare, a: &Inspection, b: &Inspection) -> Expect {
+fn expected(args: &CompareArgs, a: &Inspection, b: &Inspection) -> Expect {
     match (args.same, args.different) {
         (true, _) => Expect::Same,
         (_, true) => Expect::Different,
@@ -274,7 +275,7 @@ fn write_lines(
 /// The comparisons of many pairs: of people's only what differed how often, of scripts' the lines.
 struct Pairs<'a> {
     global: &'a Global,
-    args: &'a Compare,
+    args: &'a CompareArgs,
     pairs: report::Pairs,
     findings: Vec<u8>,
     lines: Vec<u8>,

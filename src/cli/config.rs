@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use super::args::{Config, ConfigCommand, Global};
-use super::{Exit, Failure};
+use super::args::{ConfigArgs, ConfigCommand, Global};
+use super::exit::{Exit, Failure};
 use crate::config::{Environment, path, schema, starter};
 
-pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &ConfigArgs) -> Result<Exit, Failure> {
     let mut out = std::io::stdout();
     let file = path(global.config.as_deref(), &Environment::of_process()).ok_or_else(|| {
         "this system has no folder for configurations; name a file with --config".to_owned()
@@ -14,7 +14,7 @@ pub(super) fn run(global: &Global, args: &Config) -> Result<Exit, Failure> {
     match args.command {
         ConfigCommand::Path => writeln!(out, "{}", file?.display())?,
         ConfigCommand::Check => {
-            let config = super::load(global)?;
+            let config = global.load()?;
             crate::action::Keymap::new(&config.keys).map_err(|e| e.to_string())?;
             let file = file?;
             let what =

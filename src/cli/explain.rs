@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 
-use super::args::{Explain, Global};
-use super::{Exit, Failure};
+use super::args::{ExplainArgs, Global};
+use super::exit::{Exit, Failure};
 use crate::report;
 use crate::rule::Code;
 
-pub(super) fn run(global: &Global, args: &Explain) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout());
     if args.markdown {
         report::findings(&mut out)?;

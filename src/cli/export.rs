@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
 
-use super::args::{Export, ExportFormat, Global};
-use super::{Exit, Failure, input, output};
+use super::args::{ExportArgs, ExportFormat, Global};
+use super::exit::{Exit, Failure};
+use super::{input, output};
 use crate::inspect::Inspection;
 use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::journal::ExchangeId;
@@ -13,8 +14,8 @@ use crate::replay;
 use crate::report::{self, Ndjson, Origin};
 use crate::text::{self, write_json};
 
-pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
-    let config = super::load(global)?;
+pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
+    let config = global.load()?;
     let recording = input::open(global, &args.file, &args.told)?;
     let options = Arc::new(config.options.clone());
     let mut out = BufWriter::new(std::io::stdout());
@@ -83,7 +84,9 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
             let key = config.providers.get(&request.provider).and_then(|p| p.key_env.as_deref());
             let command = report::curl(request, key);
             if command.contains("--aws-sigv4") {
-                global.say("a signature holds for minutes only: curl (8.9 or later) makes its own");
+                global.notify(
+                    "a signature holds for minutes only: curl (8.9 or later) makes its own",
+                );
             }
             writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
         }
@@ -96,7 +99,7 @@ pub(super) fn run(global: &Global, args: &Export) -> Result<Exit, Failure> {
 /// The one exchange that is meant.
 fn single<'a>(
     exchanges: &'a BTreeMap<ExchangeId, Inspection>,
-    args: &Export,
+    args: &ExportArgs,
 ) -> Result<(ExchangeId, &'a Inspection), Failure> {
     match (args.exchange, exchanges.len()) {
         (_, 1) => exchanges.iter().next().map(|(x, i)| (*x, i)).ok_or(Failure::Closed),

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::args::{Global, Told};
-use super::{Failure, request};
+use super::args::{BareArgs, Global};
+use super::exit::Failure;
+use super::request;
 use crate::storage::file::{self, Recording};
 
 /// Opens a recording, and tells on standard error what is odd about the file.
-pub(super) fn open(global: &Global, path: &Path, told: &Told) -> Result<Recording, Failure> {
+pub(super) fn open(global: &Global, path: &Path, told: &BareArgs) -> Result<Recording, Failure> {
     request::dialect(told.dialect.as_deref())?;
     let told = file::Told {
         status: told.status,
@@ -16,7 +17,7 @@ pub(super) fn open(global: &Global, path: &Path, told: &Told) -> Result<Recordin
     };
     let recording = file::open(path, &told)?;
     for warning in &recording.warnings {
-        global.say(&format!("{}: {warning}", path.display()));
+        global.notify(&format!("{}: {warning}", path.display()));
     }
     Ok(recording)
 }

@@ -4,12 +4,13 @@ use std::io::Write as _;
 
 use serde_json::json;
 
-use super::args::Lab;
-use super::{Exit, Failure, signals};
+use super::args::LabArgs;
+use super::exit::{Exit, Failure};
+use super::signals;
 use crate::lab::{scenarios, serve};
 use crate::text::to_json;
 
-pub(super) fn run(args: &Lab) -> Result<Exit, Failure> {
+pub(super) fn run(args: &LabArgs) -> Result<Exit, Failure> {
     if args.list {
         return list(args.json);
     }

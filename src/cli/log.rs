@@ -9,7 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use super::{Failure, secrets};
+use super::exit::Failure;
+use super::secrets;
 
 /// Begins to write the log to `path`, which is made for its owner alone; an older log is continued.
 pub(super) fn begin(path: &Path) -> Result<(), Failure> {

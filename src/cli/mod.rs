@@ -5,6 +5,7 @@ mod around;
 mod child;
 mod compare;
 mod config;
+mod exit;
 mod explain;
 mod export;
 mod input;
@@ -31,88 +32,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::config::{Config, Environment, Sources};
-use crate::transport::request::RequestError;
-use args::{Command, Global, Program};
-
-/// The code of the finding for a session file that could not be written.
-const SAVE_FAILED: &str = "save-failed";
-
-/// How the program ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    /// Nothing at or above `--fail-on`.
-    Ok,
-    /// A finding at or above it, or a save that failed.
-    Found,
-    /// Usage, configuration, unreadable input: nothing was sent.
-    Usage,
-    /// A defect of this program; its message was printed.
-    Panicked,
-    /// A signal, by its number.
-    Signal(u8),
-    /// The exit status of a program that was started.
-    Child(u8),
-}
-
-impl Exit {
-    /// The process's exit status.
-    fn code(self) -> u8 {
-        match self {
-            Exit::Ok => 0,
-            Exit::Found => 1,
-            Exit::Usage => 2,
-            Exit::Panicked => 101,
-            Exit::Signal(n) => 128 + n,
-            Exit::Child(n) => n,
-        }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(exit.code())
-    }
-}
-
-/// Why a command ended early.
-#[derive(Debug)]
-enum Failure {
-    /// Status 2, with a sentence.
-    Usage(String),
-    /// Standard output was closed: end quietly.
-    Closed,
-}
-
-impl From<String> for Failure {
-    fn from(why: String) -> Self {
-        Failure::Usage(why)
-    }
-}
-
-impl From<RequestError> for Failure {
-    fn from(error: RequestError) -> Self {
-        Failure::Usage(error.to_string())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(e: std::io::Error) -> Self {
-        match e.kind() {
-            std::io::ErrorKind::BrokenPipe => Failure::Closed,
-            _ => Failure::Usage(format!("standard output: {e}")),
-        }
-    }
-}
-
-/// Prints what went wrong on standard error, even where it is to be quiet.
-fn alarm(what: &str) {
-    let what = secrets::masked(what);
-    tracing::warn!("{what}");
-    let what = crate::text::visible(&what, crate::text::Newlines::Keep);
-    // Nobody may be listening; that is no failure.
-    let _ = writeln!(std::io::stderr(), "sselens: {what}");
-}
+use crate::config::Environment;
+use args::{Command, Program};
+use exit::{Exit, Failure, alarm};
 
 /// Reads the arguments. Options of the screen before a subcommand would be lost: that is an error.
 fn parse() -> Result<Program, clap::Error> {
@@ -222,19 +144,4 @@ fn command(program: &Program) -> Result<Exit, Failure> {
             Ok(Exit::Ok)
         }
     }
-}
-
-/// Reads the configuration, and notes on standard error where keys came from.
-fn load(global: &Global) -> Result<Config, Failure> {
-    let sources = Sources {
-        config: global.config.clone(),
-        env_file: global.env_file.clone(),
-        environment: Environment::of_process(),
-    };
-    let config = Config::load(sources).map_err(|e| Failure::Usage(e.to_string()))?;
-    tracing::debug!(providers = config.providers.len(), notes = ?config.notes, "configured");
-    for note in &config.notes {
-        global.say(note);
-    }
-    Ok(config)
 }

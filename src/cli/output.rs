@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
-use super::args::{Format, Global, Output};
-use super::{Exit, Failure};
+use super::args::{Format, Global, OutputArgs};
+use super::exit::{Exit, Failure};
 use crate::client_sim::Client;
 use crate::config::Config;
 use crate::inspect::outcomes::{Case, Label, Tally};
@@ -68,7 +68,11 @@ fn one<'a>(
 }
 
 impl Printer {
-    pub(super) fn new(global: &Global, output: &Output, config: &Config) -> Result<Self, Failure> {
+    pub(super) fn new(
+        global: &Global,
+        output: &OutputArgs,
+        config: &Config,
+    ) -> Result<Self, Failure> {
         if output.output == Format::Raw {
             refuse_terminal(output.force)?;
         }

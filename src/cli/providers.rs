@@ -5,16 +5,17 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::{Global, Providers};
-use super::{Exit, Failure, secrets};
+use super::args::{Global, ProvidersArgs};
+use super::exit::{Exit, Failure};
+use super::secrets;
 use crate::config::{self, Config, Origin, Provider};
 use crate::text::{Newlines, to_json, visible};
 
-pub(super) fn run(global: &Global, args: &Providers) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &ProvidersArgs) -> Result<Exit, Failure> {
     if let Some(file) = &args.litellm {
         return litellm(global, file);
     }
-    let config = super::load(global)?;
+    let config = global.load()?;
     let shown: Vec<_> = match &args.name {
         Some(name) => vec![config.provider(name)?],
         None => sorted(&config),
@@ -170,7 +171,7 @@ fn as_json(config: &Config, p: &Provider) -> serde_json::Value {
 fn litellm(global: &Global, file: &Path) -> Result<Exit, Failure> {
     let imported = config::import(file)?;
     for (line, name, why) in &imported.skipped {
-        global.say(&format!("{}:{line}: {name} was left out: {why}", file.display()));
+        global.notify(&format!("{}:{line}: {name} was left out: {why}", file.display()));
     }
     let mut out = std::io::stdout();
     out.write_all(imported.to_toml().as_bytes())?;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::args::{Global, Repair};
-use super::{Exit, Failure};
+use super::args::{Global, RepairArgs};
+use super::exit::{Exit, Failure};
 use crate::journal::{Entry, ExchangeId, file as format};
 use crate::storage::file::{self, Told};
 use crate::text::count;
 
-pub(super) fn run(global: &Global, args: &Repair) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &RepairArgs) -> Result<Exit, Failure> {
     let mut all: Vec<Entry> = Vec::new();
     let mut created = String::new();
     for path in &args.files {
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, args: &Repair) -> Result<Exit, Failure> {
             return Err(Failure::Usage(format!("{} is not a session", path.display())));
         }
         for warning in &recording.warnings {
-            global.say(&format!("{}: {warning}", path.display()));
+            global.notify(&format!("{}: {warning}", path.display()));
         }
         if created.is_empty() {
             created = recording.created;
@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: &Repair) -> Result<Exit, Failure> {
         let bytes =
             write(&path, &created, &entries).map_err(|e| format!("{}: {e}", path.display()))?;
         let what = format!("{} with {}", path.display(), count(entries.len() as u64, "line"));
-        global.say(&format!("wrote {what}, {}", count(bytes, "byte")));
+        global.notify(&format!("wrote {what}, {}", count(bytes, "byte")));
     }
     Ok(Exit::Ok)
 }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::args::{self, Format, Global};
+use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
 use super::runner::{Over, Runner, Work};
-use super::{Exit, Failure, runner, secrets};
+use super::{runner, secrets};
 use crate::config::Config;
 use crate::inspect::outcomes::{Case, Label, Plan, Repetition, Round, Search, Tally};
 use crate::inspect::{Inspection, Outcome, Reason};
@@ -57,8 +58,8 @@ impl Answers for () {}
 /// The command's part of a repetition: it makes requests of rounds, and cases of answers.
 pub(super) struct Repeat<'a> {
     global: &'a Global,
-    plan: &'a args::Repeat,
-    output: &'a args::Output,
+    plan: &'a args::RepeatArgs,
+    output: &'a args::OutputArgs,
     save: Option<&'a Path>,
     config: &'a Config,
     lab: Option<SocketAddr>,
@@ -78,8 +79,8 @@ impl<'a> Repeat<'a> {
     /// Checks what is to be done.
     pub(super) fn new(
         global: &'a Global,
-        plan: &'a args::Repeat,
-        output: &'a args::Output,
+        plan: &'a args::RepeatArgs,
+        output: &'a args::OutputArgs,
         save: Option<&'a Path>,
         config: &'a Config,
         lab: Option<SocketAddr>,
@@ -145,7 +146,7 @@ impl<'a> Repeat<'a> {
         let least = self.least();
         let mut sizes = self.plan.sizes.clone();
         for size in sizes.iter_mut().filter(|size| **size < least) {
-            self.global.say(&format!(
+            self.global.notify(&format!(
                 "--sizes {size}: the request has {} without any padding, and is sent as it is",
                 text::count(least, "byte")
             ));
@@ -193,12 +194,12 @@ impl Work for Running<'_> {
                 Some(Search::NothingFails) => {
                     self.of
                         .global
-                        .say("nothing failed at any size: there is no threshold to look for");
+                        .notify("nothing failed at any size: there is no threshold to look for");
                 }
                 Some(Search::AllFail) => {
                     self.of
                         .global
-                        .say("the request fails without any padding, too: it is not its size");
+                        .notify("the request fails without any padding, too: it is not its size");
                 }
                 _ => {}
             }
@@ -263,7 +264,7 @@ impl Running<'_> {
     /// Says how a size did.
     fn tell(&self, size: u64) {
         let Some(tries) = self.repetition.tries().get(&size) else { return };
-        self.of.global.say(&format!(
+        self.of.global.notify(&format!(
             "{}: {} of {} failed",
             text::count(size, "byte"),
             text::group(tries.failed),
@@ -294,7 +295,7 @@ impl Running<'_> {
         if stopped {
             let cut = match self.repetition.cut() {
                 0 => String::new(),
-                n => format!("; {} cut short are not counted", text::group(n)),
+                n => format!("; {} cancelled, not counted", text::group(n)),
             };
             writeln!(out, "\ninterrupted{cut}")?;
         }

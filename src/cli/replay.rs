@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use super::args::{Global, Match, Replay as Args};
-use super::{Exit, Failure, input, signals};
+use super::args::{Global, Match, ReplayArgs as Args};
+use super::exit::{Exit, Failure};
+use super::{input, signals};
 use crate::replay::{By, Chooser, Replay, apply, exchanges};
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -38,7 +39,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let count = recorded.len();
     let quiet = global.clone();
-    let tell = Arc::new(move |text: String| quiet.say(&text));
+    let tell = Arc::new(move |text: String| quiet.notify(&text));
     let replay = Replay::new(Chooser::new(recorded, by), args.pace, tell);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

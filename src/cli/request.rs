@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::Failure;
 use super::args;
+use super::exit::Failure;
 use crate::config::Config;
 use crate::journal::file::micros;
 use crate::lab;
@@ -20,7 +20,7 @@ pub(super) const PROMPT: &str = "In two sentences: what is a server-sent event?"
 /// The draft that the arguments describe and how it travels; the bounds go into the configuration.
 pub(super) fn draft(
     global: &args::Global,
-    args: &args::Request,
+    args: &args::RequestArgs,
     prompt: Option<&str>,
     config: &mut Config,
 ) -> Result<(Draft, Transport), Failure> {
@@ -59,7 +59,7 @@ pub(super) fn draft(
             let variable = |name: &str| config.environment.key(name);
             let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
             for option in &curl.ignored {
-                global.say(&format!("--curl: {option} is not taken over"));
+                global.notify(&format!("--curl: {option} is not taken over"));
             }
             transport.insecure |= curl.insecure;
             transport.location |= curl.location;
@@ -124,7 +124,7 @@ fn stdin() -> Result<&'static [u8], String> {
     READ.get_or_init(read).as_deref().map_err(Clone::clone)
 }
 
-fn bounds(args: &args::Request, config: &mut Config) {
+fn bounds(args: &args::RequestArgs, config: &mut Config) {
     let limits = &mut config.limits;
     for (slot, value) in [
         (&mut limits.connect_timeout, args.connect_timeout),
@@ -141,7 +141,7 @@ fn bounds(args: &args::Request, config: &mut Config) {
 }
 
 /// How the request travels.
-fn transport(args: &args::Request) -> Transport {
+fn transport(args: &args::RequestArgs) -> Transport {
     Transport {
         insecure: args.insecure,
         ca_cert: args.ca_cert.clone(),

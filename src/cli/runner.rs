@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::exit::{Exit, Failure, SAVE_FAILED, alarm};
 use super::output::Printer;
 use super::progress::Progress;
-use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
+use super::signals;
 use crate::config::Config;
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::storage::{Recorder, aside};

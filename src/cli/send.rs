@@ -1,15 +1,16 @@
 //! `sselens send`: one request without the screen, once or many times.
 
-use super::args::{Global, Send};
+use super::args::{Global, SendArgs};
+use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
 use super::repeat::{Repeat, Side};
 use super::runner::{Once, Runner};
-use super::{Exit, Failure, request, secrets};
+use super::{request, secrets};
 use crate::transport::request::resolve;
 
-pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
-    let mut config = super::load(global)?;
+pub(super) fn run(global: &Global, args: &SendArgs) -> Result<Exit, Failure> {
+    let mut config = global.load()?;
     let (draft, transport) =
         request::draft(global, &args.request, args.prompt.as_deref(), &mut config)?;
     let mut printer = Printer::new(global, &args.output, &config)?.warned(!global.quiet);
@@ -18,7 +19,7 @@ pub(super) fn run(global: &Global, args: &Send) -> Result<Exit, Failure> {
     let outgoing = resolve(&draft, &config, &transport, lab)?;
     secrets::add(&outgoing.secrets);
     for warning in &outgoing.request.warnings {
-        global.say(&format!("!! {warning}"));
+        global.notify(&format!("!! {warning}"));
     }
     let mut progress = Progress::new(global, args.output.output);
     if args.repeat.is_many() {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::args::{Global, Sessions};
-use super::{Exit, Failure};
+use super::args::{Global, SessionsArgs};
+use super::exit::{Exit, Failure};
 use crate::inspect::{Inspection, Options};
 use crate::journal::ExchangeId;
 use crate::storage::file::{self, Told};
@@ -29,8 +29,8 @@ struct Row {
 }
 
 /// Lists the sessions in the folder, the newest first, or the files that are named.
-pub(super) fn run(global: &Global, args: &Sessions) -> Result<Exit, Failure> {
-    let config = super::load(global)?;
+pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure> {
+    let config = global.load()?;
     let options = Arc::new(config.options.clone());
     let files = match args.files.is_empty() {
         true => saved(folder().as_deref()),
@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, args: &Sessions) -> Result<Exit, Failure> {
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
     if files.is_empty() {
-        global.say("No saved sessions");
+        global.notify("No saved sessions");
     }
     for path in &files {
         let size = path.metadata().map_or(0, |m| m.len());

@@ -1,17 +1,18 @@
 //! `sselens show`: a recording, analyzed without the screen.
 
-use super::args::{Global, Show};
+use super::args::{Global, ShowArgs};
+use super::exit::{Exit, Failure};
+use super::input;
 use super::output::Printer;
-use super::{Exit, Failure, input};
 use crate::client_sim::{Client, clients, find};
 
-pub(super) fn run(global: &Global, args: &Show) -> Result<Exit, Failure> {
-    let config = super::load(global)?;
+pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
+    let config = global.load()?;
     let clients = args.lens.as_deref().map(named).transpose()?;
     let mut printer = Printer::new(global, &args.output, &config)?.through(clients)?;
     let recording = input::open(global, &args.file, &args.told)?;
     if recording.entries.is_empty() {
-        global.say(&format!("{} holds no exchange", args.file.display()));
+        global.notify(&format!("{} holds no exchange", args.file.display()));
     }
     // Each is given up when it was taken in: the inspection has its bytes.
     for entry in recording.entries {

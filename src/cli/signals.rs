@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Exit;
+use super::exit::Exit;
 
 /// The signal for a file that grows beyond its limit. It has this number wherever there is one.
 #[cfg(unix)]

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::args::{FailOn, Format, Global, Output, Tap as Args, TapFormat};
+use super::args::{FailOn, Format, Global, OutputArgs, TapArgs as Args, TapFormat};
 use super::around::{Around, Pair, Side};
 use super::child::Child;
+use super::exit::{Exit, Failure, SAVE_FAILED, alarm};
 use super::output::Printer;
 use super::runner::is_full;
-use super::{Exit, Failure, SAVE_FAILED, alarm, signals};
+use super::signals;
 use crate::config::Config;
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
@@ -37,7 +38,7 @@ const LAST_BYTES: Duration = Duration::from_millis(100);
 const MOST_LINES: usize = 10_000;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let config = super::load(global)?;
+    let config = global.load()?;
     let default =
         SocketAddr::from(([127, 0, 0, 1], if args.command.is_empty() { 9200 } else { 0 }));
     let listen = args.listen.unwrap_or(default);
@@ -80,7 +81,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let url = match &args.around {
         None => {
             let url = start(Side::Client, listen, routes)?;
-            global.say(&format!("tap on {url} → {told}"));
+            global.notify(&format!("tap on {url} → {told}"));
             url
         }
         Some(gateway) => {
@@ -91,14 +92,14 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             let second = SocketAddr::new(listen.ip(), next.unwrap_or(0));
             let clients = start(Side::Client, listen, Routes::to(vec![gateway]))?;
             let url = start(Side::Upstream, second, routes)?;
-            global.say(&format!("tap for clients on {clients} → {at}"));
-            global.say(&format!("tap for the gateway on {url} → {told}"));
+            global.notify(&format!("tap for clients on {clients} → {at}"));
+            global.notify(&format!("tap for the gateway on {url} → {told}"));
             url
         }
     };
     drop(tell);
     if args.insecure {
-        global.say("!! TLS certificates are not verified (--insecure)");
+        global.notify("!! TLS certificates are not verified (--insecure)");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -249,7 +250,7 @@ impl<'a> Session<'a> {
             Some(TapFormat::Text) | None => Format::Text,
         };
         let fail_on = args.fail_on.unwrap_or(FailOn::Error);
-        let output = Output { output: format, force: false, fail_on };
+        let output = OutputArgs { output: format, force: false, fail_on };
         let printer = Printer::new(global, &output, config)?;
         let reports = args.output == Some(TapFormat::Text) && args.around.is_none();
         Ok(Self {
@@ -309,7 +310,7 @@ impl<'a> Session<'a> {
     }
 
     /// Tells something on standard error, or later where a program has the terminal.
-    fn say(&mut self, line: String) {
+    fn notify(&mut self, line: String) {
         match &mut self.waiting {
             Some(waiting) => {
                 if waiting.len() == MOST_LINES {
@@ -317,7 +318,7 @@ impl<'a> Session<'a> {
                 }
                 waiting.push_back(line);
             }
-            None => self.global.say(&line),
+            None => self.global.notify(&line),
         }
     }
 
@@ -332,7 +333,7 @@ impl<'a> Session<'a> {
         let entry = match news {
             News::Entry(entry) => entry,
             News::Trouble(text) => {
-                self.say(text);
+                self.notify(text);
                 return Ok(());
             }
         };
@@ -354,7 +355,7 @@ impl<'a> Session<'a> {
         if self.printer.take(&entry)?
             && let Some(seen) = self.printer.withdraw(x)
         {
-            self.say(line(x, &seen));
+            self.notify(line(x, &seen));
             if let Some(pair) = self.around.as_mut().and_then(|a| a.over(side, x, seen)) {
                 self.pair(&pair)?;
             }
@@ -374,7 +375,7 @@ impl<'a> Session<'a> {
             std::io::stdout().write_all(&out)?;
             std::io::stdout().flush()?;
         }
-        self.say(pair.text());
+        self.notify(pair.text());
         Ok(())
     }
 
@@ -396,11 +397,11 @@ impl<'a> Session<'a> {
             // Writing to memory does not fail.
             let _ = report::often(&around.often, Palette { color: false }, &mut out);
             for line in String::from_utf8_lossy(&out).lines().filter(|l| !l.trim().is_empty()) {
-                self.say(line.to_owned());
+                self.notify(line.to_owned());
             }
         }
         for line in self.waiting.take().into_iter().flatten() {
-            self.global.say(&line);
+            self.global.notify(&line);
         }
         // A reader that has left is no failure.
         let _ = std::io::stdout().flush();

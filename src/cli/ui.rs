@@ -15,8 +15,9 @@ use self::effects::Runner;
 use self::loading::{Begun, Preload};
 use self::pipe::Pipe;
 
-use super::args::{Color, Global, Ui};
-use super::{Exit, Failure, request};
+use super::args::{Color, Global, UiArgs};
+use super::exit::{Exit, Failure};
+use super::request;
 use crate::action::{Keymap, Opened};
 use crate::config::{Config, Provider};
 use crate::journal::{Entry, Request};
@@ -35,11 +36,11 @@ Without one:
   sselens show FILE                   analyze a recording
   sselens --help                      everything else";
 
-pub(super) fn run(global: &Global, args: &Ui) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Usage(NO_TERMINAL.into()));
     }
-    let mut config = super::load(&Global { quiet: true, ..global.clone() })?;
+    let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
     let (mut draft, transport) = request::draft(global, &args.request, None, &mut config)?;
     if draft.provider.is_empty() && draft.url.is_none() {

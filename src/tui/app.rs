@@ -14,7 +14,7 @@ use super::model::{self, Loading, Model};
 use super::panes::Panes;
 use super::screen::{Command, Outcome, Screen};
 use super::{Startup, pane};
-use crate::action::{Action, Context, Done, Draft, Effect, Pair};
+use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
 use crate::journal::Micros;
 use crate::transport::News;
 
@@ -139,15 +139,18 @@ impl App {
         let model = &mut self.model;
         match done {
             Done::Said(text) => model.notify(text),
-            Done::Failed(text) => {
-                model.set_loading(None);
-                model.not_sent();
+            Done::Failed { attempt, why } => {
+                match attempt {
+                    Attempt::Send => model.not_sent(),
+                    Attempt::Open => model.set_loading(None),
+                    Attempt::Other => {}
+                }
                 match waiting {
                     Some(mut prompt) => {
-                        prompt.refuse(&text);
+                        prompt.refuse(&why);
                         self.stack.push(prompt);
                     }
-                    None => model.notify_error(&text),
+                    None => model.notify_error(&why),
                 }
             }
             Done::Loading { name, permille } => {

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use sselens::action::{Done, Draft, Effect};
+use sselens::action::{Attempt, Done, Draft, Effect};
 use sselens::tui::{App, Event, ProviderInfo, Startup};
 
 use super::play::{Played, exchange, keys, opened, play, reasoning_only, startup, text_of};
@@ -51,19 +51,24 @@ fn a_headers_name_stays_where_its_secret_is_typed_anew() {
 #[test]
 fn what_is_refused_stays_with_the_reason() {
     let refused = at("R<c-u>abc<enter>");
-    refused.shows("Two numbers are wanted");
+    refused.shows("Enter two numbers");
     refused.shows("│ abc");
     // It is mended where it stands.
     let mended = at("R<c-u>abc<enter><bs><bs><bs>2<enter>");
-    mended.hides("Two numbers are wanted");
+    mended.hides("Enter two numbers");
     assert!(matches!(mended.outside.effects[..], [Effect::Send(_)]));
     at("1a<c-u>no colon<enter>").shows("Write a header as Name: value");
-    at("R<c-u>abc<enter><esc>").hides("Two numbers are wanted");
+    at("R<c-u>abc<enter><esc>").hides("Enter two numbers");
 }
 
 #[test]
 fn a_file_that_cannot_be_read_or_written_is_asked_for_again() {
-    let failed = || Event::Done(Done::Failed("/tmp/none.jsonl: No such file".to_owned()));
+    let failed = || {
+        Event::Done(Done::Failed {
+            attempt: Attempt::Open,
+            why: "/tmp/none.jsonl: No such file".to_owned(),
+        })
+    };
     let mut app = App::new(opened(exchange(0, &reasoning_only())));
     app.resize(80, 24);
     let press = |app: &mut App, text: &str| {

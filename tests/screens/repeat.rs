@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use sselens::action::Effect;
+use sselens::action::{Attempt, Done, Effect};
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::News;
 use sselens::tui::{App, Event};
@@ -166,7 +166,7 @@ fn stopping_keeps_what_is_done_and_does_not_count_what_was_cut() {
     }
     assert_eq!(play.sent(), sent, "nothing more begins");
     play.shows("stopped");
-    play.shows("4 cut short are not counted");
+    play.shows("4 cancelled, not counted");
     play.shows("100 %");
     assert!(!play.app.is_running());
 }
@@ -174,7 +174,7 @@ fn stopping_keeps_what_is_done_and_does_not_count_what_was_cut() {
 #[test]
 fn what_are_no_numbers_is_said_to_be_none() {
     let mut play = Play::begun("many");
-    play.shows("Two numbers are wanted");
+    play.shows("Enter two numbers");
     assert_eq!(play.sent(), 0);
 }
 
@@ -222,4 +222,24 @@ fn the_share_is_whole_on_a_narrow_screen() {
         .find(|l| l.contains("✖ truncated-chunked"))
         .unwrap_or_else(|| panic!("{shown}"));
     assert!(cut.contains("2   33 %  (9.7–70 %)"), "{shown}");
+}
+
+#[test]
+fn only_a_request_that_could_not_be_sent_ends_it() {
+    let failed = |attempt| Event::Done(Done::Failed { attempt, why: "no such thing".to_owned() });
+    let mut play = Play::begun("9 4");
+    // A file that could not be written is no business of what is sent.
+    play.event(failed(Attempt::Other));
+    play.shows("no such thing");
+    assert!(play.app.is_running());
+    play.comes(0);
+    assert_eq!(play.sent(), 5);
+    for _ in 0..4 {
+        assert!(play.app.is_running());
+        play.event(failed(Attempt::Send));
+    }
+    assert_eq!(play.sent(), 5, "nothing more begins");
+    assert!(!play.app.is_running());
+    play.shows("stopped");
+    assert!(!play.text().contains("not counted"), "{}", play.text());
 }

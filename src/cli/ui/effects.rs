@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::loading::{Loader, Preload, Step};
 use super::next_number;
 use super::pipe::Pipe;
-use crate::action::{Done, Effect, Pair};
+use crate::action::{Attempt, Done, Effect, Pair};
 use crate::cli::args::LabOptions;
 use crate::cli::request;
 use crate::config::Config;
@@ -41,13 +41,24 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
+/// What an effect attempts.
+fn attempt(effect: &Effect) -> Attempt {
+    match effect {
+        Effect::Send(_) | Effect::Compare(_) | Effect::CompareWith { .. } => Attempt::Send,
+        Effect::LoadFile(_) | Effect::LoadBeside(_) => Attempt::Open,
+        _ => Attempt::Other,
+    }
+}
+
 /// Does a piece of work on a thread, and reports its result.
 fn aside(
     done: &UnboundedSender<Done>,
+    attempt: Attempt,
     work: impl FnOnce() -> Result<Done, String> + Send + 'static,
 ) -> Result<(), String> {
     let done = done.clone();
-    let work = move || drop(done.send(work().unwrap_or_else(Done::Failed)));
+    let failed = move |why| Done::Failed { attempt, why };
+    let work = move || drop(done.send(work().unwrap_or_else(failed)));
     std::thread::Builder::new().name("work".into()).spawn(work).map_err(|e| e.to_string())?;
     Ok(())
 }
@@ -150,7 +161,7 @@ impl Runner {
 
     fn save(&self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
         let write = self.recorder.saver();
-        aside(done, move || {
+        aside(done, Attempt::Other, move || {
             if path.exists() {
                 return Err(format!("{} exists already; it was left as it is", path.display()));
             }
@@ -163,12 +174,13 @@ impl Runner {
 
 impl EffectRunner for Runner {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
+        let attempt = attempt(&effect);
         let result = match effect {
             Effect::Send(draft) => self.resolve(&draft).map(|outgoing| {
                 self.engine.send(outgoing);
             }),
             Effect::Compare(pair) => self.compare(pair).map(|answer| drop(done.send(answer))),
-            Effect::CompareWith { draft, path } => aside(done, move || {
+            Effect::CompareWith { draft, path } => aside(done, attempt, move || {
                 let body = read(&path)?;
                 Ok(Done::BodyBeside { draft, body })
             }),
@@ -181,11 +193,13 @@ impl EffectRunner for Runner {
                 Ok(())
             }
             Effect::SaveSession(path) => self.save(path, done),
-            Effect::WriteFile { path, bytes } => aside(done, move || {
+            Effect::WriteFile { path, bytes } => aside(done, attempt, move || {
                 write_new(&path, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
                 Ok(Done::Said(format!("wrote {}", path.display())))
             }),
-            Effect::LoadRequest(path) => aside(done, move || read(&path).map(Done::Request)),
+            Effect::LoadRequest(path) => {
+                aside(done, attempt, move || read(&path).map(Done::Request))
+            }
             Effect::LoadFile(path) => self.load(path, done),
             Effect::StopLoading => {
                 self.loader.stop();
@@ -200,7 +214,7 @@ impl EffectRunner for Runner {
             Effect::Copy { .. } | Effect::Redraw | Effect::Suspend | Effect::Quit => Ok(()),
         };
         if let Err(why) = result {
-            let _ = done.send(Done::Failed(why));
+            let _ = done.send(Done::Failed { attempt, why });
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::action::{Done, Opened};
+use crate::action::{Attempt, Done, Opened};
 use crate::inspect::Options;
 use crate::journal::Entry;
 use crate::storage::file::{self, Told};
@@ -38,7 +38,7 @@ impl Step {
                 std::iter::once(first).chain(warnings.into_iter().map(Done::Said)).collect()
             }
             Step::Stopped => vec![Done::NotLoaded { ends: false }],
-            Step::Failed(why) => vec![Done::Failed(why)],
+            Step::Failed(why) => vec![Done::Failed { attempt: Attempt::Open, why }],
         }
     }
 }

@@ -83,6 +83,11 @@ impl Repetition {
         }
     }
 
+    /// Returns what was to be sent.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// How many rounds the stage at hand has.
     pub fn expected(&self) -> u64 {
         self.plan.times * self.stage.len() as u64
@@ -138,6 +143,12 @@ impl Repetition {
             }
             (Some(_), None) => {}
         }
+    }
+
+    /// Takes back a round that could not be sent: it counts as not begun, and nothing more begins.
+    pub fn not_sent(&mut self) {
+        self.begun = self.begun.saturating_sub(1).max(self.over);
+        self.stop();
     }
 
     /// Lets nothing more begin.
@@ -238,5 +249,17 @@ mod tests {
         repetition.over(c, Some(false));
         assert!(repetition.is_over() && repetition.search().is_none());
         assert_eq!((repetition.done(), repetition.cut()), (3, 1));
+    }
+
+    #[test]
+    fn what_could_not_be_sent_ends_it_and_is_not_counted() {
+        let mut repetition = Repetition::new(plan(&[], None));
+        let (first, _) = (repetition.next().unwrap(), repetition.next().unwrap());
+        repetition.not_sent();
+        assert!(!repetition.is_over() && repetition.next().is_none());
+        repetition.over(first, Some(false));
+        repetition.not_sent();
+        assert!(repetition.is_over() && repetition.is_stopped());
+        assert_eq!((repetition.done(), repetition.cut()), (1, 0));
     }
 }

@@ -19,7 +19,7 @@ pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;
 pub(super) use recordings::Loading;
-pub(super) use repetition::{PROPOSED, Repetition};
+pub(super) use repetition::{PROPOSED, RepeatedRequest};
 pub(super) use reports::Subject;
 pub(super) use request::RequestEditor;
 pub(super) use requests::is_curl;
@@ -78,7 +78,7 @@ pub(super) struct Model {
     comparison: Option<Comparison>,
     /// How many comparisons there were.
     comparisons: u64,
-    repetition: Option<Repetition>,
+    repetition: Option<RepeatedRequest>,
     request: RequestEditor,
     /// What was last searched.
     needle: String,

@@ -125,11 +125,11 @@ impl Model {
         }
     }
 
-    /// What was to be sent was not.
+    /// Notes that a request could not be sent.
     pub(in crate::tui) fn not_sent(&mut self) {
         self.sending = false;
         self.drafts.forget();
-        self.repetition_failed();
+        self.repetition_not_sent();
     }
 
     /// Adds a recording's exchanges to the session's.

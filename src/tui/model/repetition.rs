@@ -1,52 +1,66 @@
-//! Sending the request many times, and what that comes to.
+//! The screen's part of a repetition: it hands out the requests that [`outcomes::Repetition`] lets
+//! begin, follows what runs, and keeps the first few exchanges of each outcome.
 //!
-//! A thousand exchanges do not fit on a screen, and shall not stay in memory: what runs is followed,
-//! what is over is counted, and only the first few of each outcome join the session's exchanges. The
-//! session's file has them all.
+//! A thousand exchanges do not fit on a screen and must not stay in memory: what is over is
+//! counted and dropped. The session's file has them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Exchange, Model};
 use crate::action::{Draft, Effect};
-use crate::inspect::Reason;
-use crate::inspect::outcomes::{Case, Kind, Label, Tally, rate};
+use crate::inspect::outcomes::{self, Case, Kind, Label, Plan, Round, Tally, rate};
+use crate::inspect::{Outcome, Reason};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::group;
 use crate::tui::Report;
 use crate::tui::screen::{Command, RepetitionScreen};
 
-/// The most that can be asked for: how often, and how many at a time.
-const MOST: (u64, u64) = (100_000, 200);
+/// The largest count, and the largest number at the same time.
+const LIMITS: (u64, u64) = (100_000, 200);
 
-/// What is proposed.
+/// The count and the number at the same time that the prompt proposes.
 pub(in crate::tui) const PROPOSED: &str = "20 4";
 
 /// A request that is sent many times.
 #[derive(Debug)]
-pub(in crate::tui) struct Repetition {
+pub(in crate::tui) struct RepeatedRequest {
     draft: Draft,
-    times: u64,
-    parallel: u64,
-    /// How many were handed out, and how many of them are dealt with.
-    begun: u64,
-    done: u64,
-    /// How many were cut short: what would have become of them nobody knows.
-    cut: u64,
-    stopped: bool,
+    rounds: outcomes::Repetition,
     running: BTreeMap<ExchangeId, Exchange>,
     tally: Tally,
     from: Micros,
     to: Option<Micros>,
 }
 
-impl Repetition {
+impl RepeatedRequest {
+    fn new(draft: Draft, plan: Plan, now: Micros) -> Self {
+        Self {
+            draft,
+            rounds: outcomes::Repetition::new(plan),
+            running: BTreeMap::new(),
+            tally: Tally::default(),
+            from: now,
+            to: None,
+        }
+    }
+
     pub(in crate::tui) fn is_running(&self) -> bool {
         self.to.is_none()
     }
 
-    /// The request, how many times it is sent, how many at a time, and how many are over.
-    pub(in crate::tui) fn plan(&self) -> (&Draft, u64, u64, u64) {
-        (&self.draft, self.times, self.parallel, self.done)
+    /// The request that is sent.
+    pub(in crate::tui) fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    /// How many times it is sent, and how many at the same time.
+    pub(in crate::tui) fn plan(&self) -> &Plan {
+        self.rounds.plan()
+    }
+
+    /// How many are over.
+    pub(in crate::tui) fn done(&self) -> u64 {
+        self.rounds.done()
     }
 
     /// The outcomes so far.
@@ -59,167 +73,153 @@ impl Repetition {
         self.tally.groups().first().map_or(&[], |g| &g.kinds)
     }
 
-    /// Hands out the next one.
-    fn next(&mut self) -> Option<Effect> {
-        if self.stopped || self.begun == self.times {
-            return None;
+    /// Returns the requests that are to be sent now, and notes the end.
+    fn advance(&mut self, now: Micros) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while self.rounds.next().is_some() {
+            effects.push(Effect::Send(Box::new(self.draft.clone())));
         }
-        self.begun += 1;
-        Some(Effect::Send(Box::new(self.draft.clone())))
+        if self.rounds.is_over() {
+            self.to = self.to.or(Some(now));
+        }
+        effects
     }
 
     pub(in crate::tui) fn progress(&self, now: Micros) -> String {
         let elapsed = self.to.unwrap_or(now).saturating_sub(self.from);
-        let mut line = rate(self.done, self.times, self.tally.failed(), elapsed);
-        if self.stopped {
+        let mut line = rate(self.done(), self.plan().times, self.tally.failed(), elapsed);
+        if self.rounds.is_stopped() {
             line.push_str(" · stopped");
         }
-        if self.cut > 0 {
-            line.push_str(&format!(" · {} cut short are not counted", group(self.cut)));
+        if self.rounds.cut() > 0 {
+            line.push_str(&format!(" · {} cancelled, not counted", group(self.rounds.cut())));
         }
         line
     }
 }
 
-/// How often, and how many at a time: `20 4`, or `20`.
-fn numbers(typed: &str) -> Option<(u64, u64)> {
+/// Parses the count and the number at the same time: `20 4`, or `20`.
+fn parse(typed: &str) -> Option<Plan> {
     let mut words = typed.split_whitespace().map(|w| w.parse::<u64>().ok());
     let times = words.next()??;
     let parallel = words.next().unwrap_or(Some(1))?;
-    let fits = (1..=MOST.0).contains(&times) && (1..=MOST.1).contains(&parallel);
-    (words.next().is_none() && fits).then_some((times, parallel))
+    let fits = (1..=LIMITS.0).contains(&times) && (1..=LIMITS.1).contains(&parallel);
+    let plan = Plan { times, parallel: parallel.min(times), ..Plan::default() };
+    (words.next().is_none() && fits).then_some(plan)
 }
 
 impl Model {
     /// The request that is or was sent many times.
-    pub(in crate::tui) fn repetition(&self) -> Option<&Repetition> {
+    pub(in crate::tui) fn repetition(&self) -> Option<&RepeatedRequest> {
         self.repetition.as_ref()
     }
 
     /// Whether a request is being sent many times.
     pub(in crate::tui) fn is_repeating(&self) -> bool {
-        self.repetition.as_ref().is_some_and(Repetition::is_running)
+        self.repetition.as_ref().is_some_and(RepeatedRequest::is_running)
     }
 
-    /// Begins, if what was typed are the numbers for it; else tells what is wanted.
+    /// Begins to send the request as often as `typed` says.
+    ///
+    /// # Errors
+    /// What `typed` must be, or what prevents sending.
     pub(in crate::tui) fn begin_repetition(&mut self, typed: &str) -> Result<(), String> {
-        let (n, k) = (group(MOST.0), group(MOST.1));
-        let wanted = || {
-            format!(
-                "Two numbers are wanted: how many times (1 to {n}), how many at a time (1 to {k})."
-            )
-        };
-        let (times, parallel) = numbers(typed).ok_or_else(wanted)?;
+        let plan = parse(typed).ok_or_else(|| {
+            let (n, k) = (group(LIMITS.0), group(LIMITS.1));
+            format!("Enter two numbers: how many times (1 to {n}), how many at a time (1 to {k})")
+        })?;
         if self.is_running() {
             return Err("A stream is running: stop it first".to_owned());
         }
         self.request.stop_typing();
-        let mut repeat = Repetition {
-            draft: self.request.to_send(),
-            times,
-            parallel: parallel.min(times),
-            begun: 0,
-            done: 0,
-            cut: 0,
-            stopped: false,
-            running: BTreeMap::new(),
-            tally: Tally::default(),
-            from: self.now,
-            to: None,
-        };
-        let mut effects = Vec::new();
-        for _ in 0..repeat.parallel {
-            effects.extend(repeat.next());
-        }
-        effects.into_iter().for_each(|e| self.effect(e));
-        self.repetition = Some(repeat);
+        self.repetition = Some(RepeatedRequest::new(self.request.to_send(), plan, self.now));
+        self.advance_repetition();
         self.push(RepetitionScreen::default());
         Ok(())
     }
 
+    fn advance_repetition(&mut self) {
+        let effects = self.repetition.as_mut().map_or_else(Vec::new, |r| r.advance(self.now));
+        effects.into_iter().for_each(|e| self.effect(e));
+    }
+
     /// Lets nothing more begin, and stops what runs.
     pub(super) fn stop_repetition(&mut self) {
-        let Some(repeat) = &mut self.repetition else { return };
-        repeat.stopped = true;
-        let running = repeat.running.keys().map(|id| Command::Effect(Effect::Cancel(*id)));
+        let Some(repetition) = &mut self.repetition else { return };
+        repetition.rounds.stop();
+        let running = repetition.running.keys().map(|id| Command::Effect(Effect::Cancel(*id)));
         self.commands.extend(running);
     }
 
-    /// Nothing could be sent at all.
-    pub(super) fn repetition_failed(&mut self) {
-        if let Some(repeat) = &mut self.repetition
-            && repeat.done == 0
-            && repeat.running.is_empty()
-        {
-            repeat.stopped = true;
-            repeat.to = repeat.to.or(Some(self.now));
+    /// Notes that one of the requests could not be sent.
+    pub(super) fn repetition_not_sent(&mut self) {
+        if let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) {
+            repetition.rounds.not_sent();
         }
+        self.advance_repetition();
     }
 
-    /// Takes in an entry, if it is one of the repetition's.
+    /// Takes in an entry; returns whether it is one of the repetition's.
     pub(super) fn repetition_takes(&mut self, entry: &Entry) -> bool {
         let begins = matches!(entry.kind, EntryKind::Request(_));
         let inspection = (begins && self.is_repeating()).then(|| self.new_inspection());
-        let Some(repeat) = self.repetition.as_mut().filter(|r| r.is_running()) else {
+        let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) else {
             return false;
         };
-        if matches!(entry.kind, EntryKind::Request(_)) {
-            let new = inspection.map(|i| Exchange::new(entry.exchange, i, true));
-            repeat.running.extend(new.map(|e| (e.id, e)));
+        if let Some(inspection) = inspection {
+            let new = Exchange::new(entry.exchange, inspection, true);
+            repetition.running.insert(new.id, new);
             // It had no number yet when the others were stopped.
-            if repeat.stopped {
+            if repetition.rounds.is_stopped() {
                 self.commands.push(Command::Effect(Effect::Cancel(entry.exchange)));
             }
         }
-        let Some(exchange) = repeat.running.get_mut(&entry.exchange) else { return false };
+        let Some(exchange) = repetition.running.get_mut(&entry.exchange) else { return false };
         exchange.push(entry);
         true
     }
 
-    /// A request is dealt with; `hops` are the redirects that were followed from it.
+    /// Counts a request that is over; `hops` are the redirects that were followed from it.
     pub(in crate::tui) fn repetition_over(&mut self, id: ExchangeId, hops: &[ExchangeId]) {
-        let Some(repeat) = self.repetition.as_mut().filter(|r| r.is_running()) else { return };
+        let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) else { return };
         let last = hops.last().copied().unwrap_or(id);
-        let answer = repeat.running.remove(&last);
-        repeat.running.remove(&id);
-        hops.iter().for_each(|hop| drop(repeat.running.remove(hop)));
+        let answer = repetition.running.remove(&last);
+        repetition.running.remove(&id);
+        hops.iter().for_each(|hop| drop(repetition.running.remove(hop)));
         let Some(mut answer) = answer else { return };
-        repeat.done += 1;
+        let round = Round { size: None };
         if answer.inspection.reason() == Some(Reason::Cancelled) {
-            repeat.cut += 1;
+            repetition.rounds.over(round, None);
         } else {
-            let label = Label { provider: repeat.draft.provider.clone(), ..Label::default() };
-            let kept = repeat.tally.add(&label, last, Case::of(&answer.inspection));
-            if kept {
+            let case = Case::of(&answer.inspection);
+            repetition.rounds.over(round, Some(case.outcome == Outcome::Failed));
+            let label = Label { provider: repetition.draft.provider.clone(), ..Label::default() };
+            if repetition.tally.add(&label, last, case) {
                 if hops.is_empty() {
-                    self.drafts.keep(id, &repeat.draft);
+                    self.drafts.keep(id, &repetition.draft);
                 }
                 answer.follow = false;
                 answer.frame = (!answer.inspection.frames().is_empty()).then_some(0);
                 self.exchanges.push(answer);
             }
         }
-        match repeat.next() {
-            Some(next) => self.effect(next),
-            None if repeat.done == repeat.begun => repeat.to = Some(self.now),
-            None => {}
-        }
+        self.advance_repetition();
     }
 
-    /// What became of all of them, as a report.
+    /// The outcomes of all of them, as a report.
     pub(super) fn repetition_report(&self) -> Option<String> {
-        let repeat = self.repetition.as_ref()?;
-        let kept: BTreeSet<_> = repeat.kinds().iter().flat_map(|k| &k.examples).collect();
-        let ours = self.exchanges.iter().filter(|e| e.live && kept.contains(&e.id));
-        let examples: Vec<_> = ours.map(|e| (e.id, &e.inspection)).collect();
-        let (tally, asked) = (&repeat.tally, repeat.times);
+        let repetition = self.repetition.as_ref()?;
+        let kept: BTreeSet<_> = repetition.kinds().iter().flat_map(|k| &k.examples).collect();
+        let own = self.exchanges.iter().filter(|e| e.live && kept.contains(&e.id));
+        let examples: Vec<_> = own.map(|e| (e.id, &e.inspection)).collect();
+        let (tally, asked) = (&repetition.tally, repetition.plan().times);
         Some((self.tools().to_markdown)(Report::Repeated { tally, asked, examples: &examples }))
     }
 
-    /// What the title says while it goes on.
+    /// The title's words while it runs.
     pub(in crate::tui) fn repetition_state(&self) -> Option<String> {
-        let repeat = self.repetition.as_ref().filter(|r| r.is_running())?;
-        Some(format!("● {} of {}", group(repeat.done), group(repeat.times)))
+        let repetition = self.repetition.as_ref().filter(|r| r.is_running())?;
+        Some(format!("● {} of {}", group(repetition.done()), group(repetition.plan().times)))
     }
 }
 
@@ -229,8 +229,10 @@ mod tests {
 
     #[test]
     fn one_number_or_two_are_taken() {
+        let numbers = |typed| parse(typed).map(|p| (p.times, p.parallel));
         assert_eq!(numbers(" 20 4 "), Some((20, 4)));
         assert_eq!(numbers("7"), Some((7, 1)));
+        assert_eq!(numbers("3 9"), Some((3, 3)));
         for bad in ["", "0", "4 0", "a", "1 2 3", "100001", "9 201", "-1"] {
             assert_eq!(numbers(bad), None, "{bad}");
         }

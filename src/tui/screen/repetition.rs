@@ -22,7 +22,7 @@ pub(in crate::tui) struct RepetitionScreen {
 }
 
 impl RepetitionScreen {
-    fn at(&self, repetition: &crate::tui::model::Repetition) -> usize {
+    fn at(&self, repetition: &crate::tui::model::RepeatedRequest) -> usize {
         let chosen = |case| repetition.kinds().iter().position(|k| k.case == case);
         self.chosen.and_then(chosen).unwrap_or(0)
     }
@@ -88,11 +88,11 @@ impl Screen for RepetitionScreen {
 
     fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {
         let Some(repetition) = model.repetition() else { return };
-        let (draft, times, parallel, done) = repetition.plan();
+        let (times, parallel) = (repetition.plan().times, repetition.plan().parallel);
         let (theme, at) = (model.theme(), self.at(repetition));
         let rows = repetition.kinds().len().max(1) as u16;
         let area = centered(model.size(), 96, rows.saturating_add(6));
-        let name = visible(&draft.model, Newlines::Show).into_owned();
+        let name = visible(&repetition.draft().model, Newlines::Show).into_owned();
         let title = match parallel {
             1 => format!("{name} × {}", group(times)),
             k => format!("{name} × {}, {} at a time", group(times), group(k)),
@@ -104,7 +104,7 @@ impl Screen for RepetitionScreen {
             false => Rect::default(),
         };
         let wide = u64::from(room.width);
-        let full = (wide * done / times.max(1)).min(wide) as usize;
+        let full = (wide * repetition.done() / times.max(1)).min(wide) as usize;
         let role = if repetition.is_running() { Role::Running } else { Role::Ok };
         let rest = "─".repeat(room.width as usize - full);
         line::put(

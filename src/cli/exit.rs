@@ -1,0 +1,86 @@
+//! How a subcommand ends: exit statuses, and messages on standard error.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use super::secrets;
+use crate::transport::request::RequestError;
+
+/// The code of the finding for a session file that could not be written.
+pub(super) const SAVE_FAILED: &str = "save-failed";
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Nothing at or above `--fail-on`.
+    Ok,
+    /// A finding at or above it, or a save that failed.
+    Found,
+    /// Usage, configuration, unreadable input: nothing was sent.
+    Usage,
+    /// A defect of this program; its message was printed.
+    Panicked,
+    /// A signal, by its number.
+    Signal(u8),
+    /// The exit status of a program that was started.
+    Child(u8),
+}
+
+impl Exit {
+    /// The process's exit status.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Found => 1,
+            Exit::Usage => 2,
+            Exit::Panicked => 101,
+            Exit::Signal(n) => 128 + n,
+            Exit::Child(n) => n,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Status 2, with a sentence.
+    Usage(String),
+    /// Standard output was closed: end quietly.
+    Closed,
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Failure::Usage(why)
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::Closed,
+            _ => Failure::Usage(format!("standard output: {e}")),
+        }
+    }
+}
+
+/// Prints what went wrong on standard error, even where it is to be quiet.
+pub(super) fn alarm(what: &str) {
+    let what = secrets::masked(what);
+    tracing::warn!("{what}");
+    let what = crate::text::visible(&what, crate::text::Newlines::Keep);
+    // Nobody may be listening; that is no failure.
+    let _ = writeln!(std::io::stderr(), "sselens: {what}");
+}
