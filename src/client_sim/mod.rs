@@ -30,7 +30,7 @@ pub use remark::Remark;
 pub use table::{Client, clients, find};
 pub use view::views;
 
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::EndCause;
 use crate::json::{ErrorKind, Tape, Value};
 use sse::Next;
@@ -135,7 +135,7 @@ impl Run {
     }
 
     /// A client that has read all of an exchange.
-    pub fn of(client: &'static Client, seen: &Inspection) -> Self {
+    pub fn of(client: &'static Client, seen: &Facts) -> Self {
         let mut run = Self::new(client);
         run.advance(seen);
         run
@@ -152,17 +152,17 @@ impl Run {
     }
 
     /// Whether it speaks the dialect of an exchange; one without a dialect may be anybody's.
-    pub fn speaks(&self, seen: &Inspection) -> bool {
+    pub fn speaks(&self, seen: &Facts) -> bool {
         seen.dialect().is_none_or(|d| d.name() == self.client.dialect)
     }
 
     /// What one ought to know besides: what it leaves unread, hides or makes up.
-    pub fn remarks(&self, seen: &Inspection) -> Vec<Remark> {
+    pub fn remarks(&self, seen: &Facts) -> Vec<Remark> {
         remark::remarks(self, seen)
     }
 
     /// Reads on to where the exchange has come. The work is linear in what is new.
-    pub fn advance(&mut self, seen: &Inspection) {
+    pub fn advance(&mut self, seen: &Facts) {
         if self.over || !self.speaks(seen) {
             return;
         }
@@ -247,7 +247,7 @@ impl Run {
         self.given.error.get_or_insert_with(|| Raised::new(class, message));
     }
 
-    fn end(&mut self, seen: &Inspection) {
+    fn end(&mut self, seen: &Facts) {
         let Some((cause, _)) = seen.end else { return };
         let family = self.client.family;
         match (seen.status(), cause) {
@@ -317,7 +317,7 @@ impl Run {
         }
     }
 
-    fn refused(&mut self, status: u16, seen: &Inspection) {
+    fn refused(&mut self, status: u16, seen: &Facts) {
         let body = String::from_utf8_lossy(seen.body());
         if let Family::LiteLlm { drop_params: true, .. } = self.client.family
             && status == 422
@@ -342,7 +342,7 @@ impl Run {
     }
 
     /// The body is over.
-    fn close(&mut self, seen: &Inspection, cause: EndCause) {
+    fn close(&mut self, seen: &Facts, cause: EndCause) {
         let garbled = cause == EndCause::Protocol;
         let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
@@ -376,7 +376,7 @@ impl Run {
 
 /// Whether the head says that the connection closes behind the body: then fetch of Node takes a
 /// body that is cut for one that is whole.
-fn closes(seen: &Inspection) -> bool {
+fn closes(seen: &Facts) -> bool {
     let Some(head) = &seen.head else { return false };
     head.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"))
         && head.header("content-length").is_none()

@@ -3,7 +3,7 @@
 use super::table::Family;
 use super::{Given, Run};
 use crate::dialect::Channel;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 
 /// How much of an error's words is looked for and told, in characters.
 const WORDS: usize = 200;
@@ -55,7 +55,7 @@ fn are(n: u64) -> &'static str {
     if n == 1 { "is" } else { "are" }
 }
 
-pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
+pub(super) fn remarks(run: &Run, seen: &Facts) -> Vec<Remark> {
     let mut all = Vec::new();
     if !run.speaks(seen) {
         return all;
@@ -135,7 +135,7 @@ pub(super) fn remarks(run: &Run, seen: &Inspection) -> Vec<Remark> {
 }
 
 /// A 422, which LiteLLM swallows where it is told to drop parameters.
-fn refused(run: &Run, seen: &Inspection, say: &mut impl FnMut(String, &'static str)) {
+fn refused(run: &Run, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     if run.notes.none {
         say(
             "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
@@ -197,7 +197,7 @@ fn careless(run: &Run, say: &mut impl FnMut(String, &'static str)) {
 }
 
 /// What the stream had and the caller has not.
-fn compared(given: &Given, seen: &Inspection, say: &mut impl FnMut(String, &'static str)) {
+fn compared(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     let answer = seen.answer();
     let chars = |text: &str| text.chars().count();
     let had = answer.chars(Channel::Content);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::inspect::Inspection;
 use crate::inspect::Options;
 use crate::journal::{Entry, EntryKind};
 

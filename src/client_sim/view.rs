@@ -6,7 +6,7 @@ use super::table::Family;
 use super::{Given, Run, Tool, clients};
 use crate::dialect::Channel;
 use crate::frame::Framing;
-use crate::inspect::{ClientView, Inspection, Returned, Standing, ToolCall};
+use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};
 use crate::text::group;
 
 /// The longest body that is read again for every client, in bytes: it bounds the time at the end of
@@ -19,7 +19,7 @@ const WORDS: usize = 120;
 /// Returns what each client of the exchange's dialect would return. Empty where the dialect is not
 /// known, for a body that is longer than 4 MiB, and while the exchange runs; a client that would have
 /// sent another request is left out, and so are all of them for the messages of a WebSocket.
-pub fn views(seen: &Inspection) -> Vec<ClientView> {
+pub fn views(seen: &Facts) -> Vec<ClientView> {
     let bounded = seen.is_over()
         && seen.dialect().is_some()
         && seen.body().len() <= MAX_BODY
@@ -37,7 +37,7 @@ pub fn views(seen: &Inspection) -> Vec<ClientView> {
 
 /// Whether the lines are messages of a WebSocket: Responses' events one a line, which no response
 /// declares an event stream. The SDKs read those by another way than the one that is simulated.
-fn is_websocket(seen: &Inspection) -> bool {
+fn is_websocket(seen: &Facts) -> bool {
     let declared = seen.content_type().is_some_and(|kind| kind.contains("event-stream"));
     let responses = seen.dialect().is_some_and(|dialect| dialect.name() == "openai-responses");
     responses && !declared && seen.framing() == Some(Framing::Ndjson)
@@ -74,7 +74,7 @@ fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
     texts.map(|t| t.chars().count() as u64).sum()
 }
 
-fn content(given: &Given, seen: &Inspection) -> Share {
+fn content(given: &Given, seen: &Facts) -> Share {
     let answer = seen.answer();
     let had = || answer.texts(Channel::Content);
     Share {
@@ -91,7 +91,7 @@ fn arguments(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-fn calls(given: &Given, seen: &Inspection) -> Share {
+fn calls(given: &Given, seen: &Facts) -> Share {
     let made = seen.answer().tools();
     let is_same = |tool: &Tool, call: &ToolCall| {
         tool.name.as_deref().unwrap_or_default() == call.name.as_deref().unwrap_or_default()
@@ -104,7 +104,7 @@ fn calls(given: &Given, seen: &Inspection) -> Share {
 }
 
 /// The reasoning, where the client has a field for it that is not there.
-fn reasoning(run: &Run, seen: &Inspection) -> Option<Share> {
+fn reasoning(run: &Run, seen: &Facts) -> Option<Share> {
     let chat = run.client.dialect == "openai-chat";
     let passes_all = chat && matches!(run.client.family, Family::OpenAiPython | Family::OpenAiNode);
     let had = seen.answer().chars(Channel::Reasoning) as u64;
@@ -125,7 +125,7 @@ fn begin(text: &str) -> String {
     words
 }
 
-fn view(run: &Run, seen: &Inspection) -> ClientView {
+fn view(run: &Run, seen: &Facts) -> ClientView {
     let given = run.given();
     let (content, calls) = (content(given, seen), calls(given, seen));
     let shares = [&content, &calls];
@@ -177,7 +177,7 @@ fn view(run: &Run, seen: &Inspection) -> ClientView {
 }
 
 /// Whether what the client leaves out or raises is meant so by its makers.
-fn by_design(run: &Run, seen: &Inspection, whole: bool) -> bool {
+fn by_design(run: &Run, seen: &Facts, whole: bool) -> bool {
     let given = run.given();
     if let Some(error) = &given.error {
         let finishes: BTreeMap<_, _> = seen.answer().finish().collect();

@@ -162,6 +162,13 @@ enum State {
     Whole,
 }
 
+impl Default for Framer {
+    /// A framer of a body of which nothing is known.
+    fn default() -> Self {
+        Self::new(Hint::default())
+    }
+}
+
 impl Framer {
     /// A framer for one body, with what is known beforehand.
     pub fn new(hint: Hint) -> Self {

@@ -1,7 +1,7 @@
 //! What clients would return for a stream, as a fact about it. The layer that knows the clients works
 //! it out ([`Simulate`]); the fold keeps it, so that findings, verdict and reports agree.
 
-use super::Inspection;
+use super::Facts;
 
 /// How a client stands to the vendor of the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct ClientView {
 
 /// The function that works out the views of an exchange that is over.
 #[derive(Clone, Copy)]
-pub struct Simulate(pub fn(&Inspection) -> Vec<ClientView>);
+pub struct Simulate(pub fn(&Facts) -> Vec<ClientView>);
 
 impl std::fmt::Debug for Simulate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,7 +75,7 @@ impl PartialEq for Simulate {
     }
 }
 
-impl Inspection {
+impl Facts {
     /// What the clients of the dialect would return; empty while the exchange runs, and where the
     /// options have nothing that works it out.
     pub fn clients(&self) -> &[ClientView] {

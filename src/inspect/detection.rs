@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Inspection;
-use super::detect::Context;
+use super::Facts;
+use super::findings::Context;
 use crate::dialect::{
     self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
 };
@@ -139,7 +139,7 @@ impl Detection {
     }
 }
 
-impl Inspection {
+impl Facts {
     /// The dialect that is read: the configured one, or the one recognized.
     pub fn dialect(&self) -> Option<&'static dyn Dialect> {
         self.detection.dialect()

@@ -1,6 +1,6 @@
 //! How an exchange ended: four independent facts, and one word for them.
 
-use super::{Inspection, Severity};
+use super::Facts;
 use crate::frame::{Framing, Kind};
 use crate::journal::EndCause;
 
@@ -100,7 +100,7 @@ impl Outcome {
     }
 }
 
-impl Inspection {
+impl Facts {
     /// The four facts about the end, as they stand now.
     pub fn ending(&self) -> Ending {
         let transport = match self.end.as_ref().map(|e| e.0) {
@@ -155,15 +155,6 @@ impl Inspection {
             }
             _ => Reason::Closed,
         })
-    }
-
-    /// What became of it, as far as it has come.
-    pub fn outcome(&self) -> Outcome {
-        match self.worst() {
-            Some(Severity::Fatal | Severity::Error) => Outcome::Failed,
-            Some(Severity::Warn) => Outcome::Degraded,
-            _ => Outcome::Ok,
-        }
     }
 
     /// Whether the end of the body is intact: nothing of a frame is left over, and its coding

@@ -3,81 +3,228 @@
 
 use std::borrow::Cow;
 
-use super::blocks::Surroundings;
-use super::surrogate::Lone;
-use super::{Coding, Inspection, Phase, Read, detect};
+use super::blocks::{Blocks, Surroundings};
+use super::detection::Detection;
+use super::surrogate::{Joiner, Lone};
+use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
-use crate::journal::{EndCause, Entry, EntryKind, Head, Micros};
+use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 use crate::json::Tape;
+
+/// The means by which payloads become facts.
+pub(super) struct Reading {
+    decoder: Box<dyn dialect::Decoder>,
+    surrogates: Joiner,
+    /// The JSON of the frame at hand, reused from frame to frame.
+    tape: Tape,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let surrogates = Joiner::default();
+        Self { decoder: dialect::unknown(), surrogates, tape: Tape::new() }
+    }
+}
 
 impl Inspection {
     /// Takes in what happened next.
     pub fn push(&mut self, entry: &Entry) {
         let at = entry.at;
+        let facts = &mut self.facts;
         match &entry.kind {
             EntryKind::Request(request) => {
-                self.timing.request = at;
+                facts.timing.request = at;
+                facts.detection.request(request);
+                facts.request = Some(request.clone());
                 self.configure(&request.dialect);
-                self.detection.request(request);
-                self.request = Some(request.clone());
-                self.rules(at, |family, now, out| family.request(now, out));
+                self.judge(at, |detector, facts, findings| detector.request(facts, findings));
             }
             EntryKind::Bare { status, content_type, dialect, named_sse } => {
                 // A pipe that is watched has times: they count from its beginning.
-                self.timing.request = at;
-                self.configure(dialect.as_deref().unwrap_or("auto"));
-                self.told = Some((*status, content_type.clone()));
-                self.framer =
+                facts.timing.request = at;
+                facts.told = Some((*status, content_type.clone()));
+                facts.framer =
                     Framer::new(Hint { content_type: content_type.clone(), named_sse: *named_sse });
-                self.rules(at, |family, now, out| family.head(now, out));
+                self.configure(dialect.as_deref().unwrap_or("auto"));
+                self.judge(at, |detector, facts, findings| detector.head(facts, findings));
             }
             EntryKind::Resolved { addresses } => {
-                self.timing.resolved = at;
-                self.connection.push(format!("resolved to {}", addresses.join(", ")));
+                facts.timing.resolved = at;
+                facts.connection.push(format!("resolved to {}", addresses.join(", ")));
             }
             EntryKind::Connected { peer } => {
-                self.timing.connected = at;
+                facts.timing.connected = at;
                 let peer = peer.as_deref().unwrap_or("the server");
-                self.connection.push(format!("connected to {peer}"));
+                facts.connection.push(format!("connected to {peer}"));
             }
             EntryKind::Tls { detail } => {
-                self.timing.tls = at;
-                self.connection.push(detail.clone());
+                facts.timing.tls = at;
+                facts.connection.push(detail.clone());
             }
-            EntryKind::Head(head) if head.interim => self.interim.push((at, head.clone())),
+            EntryKind::Head(head) if head.interim => facts.interim.push((at, head.clone())),
             EntryKind::Head(head) => self.take_head(at, head),
             EntryKind::Body { len, bytes, masked } => self.take_body(at, *len, bytes, masked),
-            EntryKind::Trailers(headers) => self.trailers = Some(headers.clone()),
+            EntryKind::Trailers(headers) => facts.trailers = Some(headers.clone()),
             EntryKind::Note { code, text } => {
-                self.rules(at, |family, now, out| family.note(now, code, text, out));
+                self.judge(at, |detector, facts, findings| {
+                    detector.note(facts, code, text, findings);
+                });
             }
             EntryKind::End { cause, detail } => self.take_end(at, *cause, detail),
         }
     }
 
     fn configure(&mut self, name: &str) {
-        let told = self.detection.configure(name);
-        self.decoder = told.map_or_else(dialect::unknown, |d| d.decoder());
+        let dialect = self.facts.detection.configure(name);
+        self.reading.decoder = dialect.map_or_else(dialect::unknown, |d| d.decoder());
     }
 
     fn take_head(&mut self, at: Option<Micros>, head: &Head) {
-        self.timing.head = at;
-        if let Some(dialect) = self.detection.head(head, self.request.as_deref()) {
-            self.decoder = dialect.decoder();
+        let facts = &mut self.facts;
+        facts.timing.head = at;
+        if let Some(dialect) = facts.detection.head(head, facts.request.as_deref()) {
+            self.reading.decoder = dialect.decoder();
         }
-        self.coding = head.header("content-encoding").and_then(Coding::of);
-        self.framer = Framer::new(Hint {
+        facts.coding = head.header("content-encoding").and_then(Coding::of);
+        facts.framer = Framer::new(Hint {
             content_type: head.header("content-type").map(Into::into),
             named_sse: false,
         });
-        self.head = Some(head.clone());
-        self.rules(at, |family, now, out| family.head(now, out));
+        facts.head = Some(head.clone());
+        self.judge(at, |detector, facts, findings| detector.head(facts, findings));
     }
 
     fn take_body(&mut self, at: Option<Micros>, len: u32, bytes: &[u8], masked: &[(u64, u64)]) {
+        self.facts.receive(at, len, bytes, masked);
+        self.advance(at, |framer, body, frames| framer.push(body, frames));
+        self.judge(at, |detector, facts, findings| detector.read(facts, findings));
+    }
+
+    fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
+        if self.facts.end.is_some() {
+            return;
+        }
+        let undecoded = self.facts.finish_coding();
+        self.facts.timing.end = at;
+        self.facts.end = Some((cause, detail.to_owned()));
+        self.advance(at, |framer, body, frames| {
+            if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
+        });
+        self.facts.ask_tail();
+        if let Some(simulate) = self.options().simulate {
+            self.facts.clients = simulate.0(&self.facts);
+        }
+        self.facts.blocks.finish();
+        let before = self.findings.list.len();
+        self.judge(at, |detector, facts, findings| detector.end(facts, findings));
+        // What is about the end itself comes last.
+        self.findings.list[before..].sort_by_key(|f| f.phase() == Phase::End);
+    }
+
+    /// Lets the framer take what is new, and reads each frame that it completes.
+    fn advance(
+        &mut self,
+        at: Option<Micros>,
+        step: impl FnOnce(&mut Framer, &[u8], &mut Vec<Frame>),
+    ) {
+        let facts = &mut self.facts;
+        let from = facts.frames.len();
+        let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
+        step(&mut facts.framer, body, &mut facts.frames);
+        for index in from..self.facts.frames.len() {
+            // A frame that was held back until the framing was certain came with an earlier read.
+            let at = self.facts.frame_at(index).or(at);
+            self.take_frame(index, at);
+        }
+    }
+
+    fn take_frame(&mut self, index: usize, at: Option<Micros>) {
+        let Self { facts, findings, detectors, reading } = self;
+        let (frame, number) = (facts.frames[index], index as u32);
+        // Not `facts.body()`: the other facts change while the body is read.
+        let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
+        facts.timing.first_frame = facts.timing.first_frame.or(at);
+        let data = frame.data(body);
+        let event = event_of(&frame, body);
+        let mut json_error = None;
+        let mut duplicate_key = None;
+        let Reading { decoder, surrogates, tape } = reading;
+        if let Some(text) = data.as_deref() {
+            json_error = tape.parse(text).err();
+            // After an error the tape is empty, unless a whole value stands before it.
+            duplicate_key = facts.shape.add(number, tape, text);
+            let id = facts.framer.sse().map(|sse| sse.id(&frame)).filter(|id| !id.is_empty());
+            let json = tape.root(text);
+            let payload = Payload { kind: frame.kind, event: &event, data: text, json, id };
+            let mut decoding = Decoding {
+                detection: &mut facts.detection,
+                answer: &mut facts.answer,
+                timing: &mut facts.timing,
+                blocks: &mut facts.blocks,
+                request: facts.request.as_deref(),
+                paths: facts.shape.len(),
+                decoder,
+                surrogates,
+            };
+            decoding.take(number, at, &payload);
+        } else if frame.kind == Kind::Block && frame.is_named() {
+            let answer = &mut facts.answer;
+            decoder.decode_name(&event, &mut |fact| answer.add(number, fact));
+        }
+        let keep_alive = is_keep_alive(frame.kind, &event, data.as_deref());
+        if keep_alive {
+            facts.keep_alives.push(number);
+        } else if data.is_some() {
+            facts.timing.last_data = at.or(facts.timing.last_data);
+            facts.timing.data_frame = Some(number);
+        }
+        let json = data.as_deref().and_then(|text| tape.root(text));
+        let view = detect::FrameView {
+            index: number,
+            frame: &frame,
+            bytes: frame.bytes(body),
+            event: &event,
+            data: data.as_deref(),
+            json,
+            chunk: detect::Chunk::of(facts, &frame, json),
+            json_error,
+            tape,
+            duplicate_key: duplicate_key.as_deref(),
+            keep_alive,
+        };
+        findings.judge_by(facts.detection.context(), at);
+        for detector in detectors {
+            detector.frame(facts, &view, findings);
+        }
+    }
+
+    /// Asks every detector.
+    fn judge(
+        &mut self,
+        at: Option<Micros>,
+        mut ask: impl FnMut(&mut dyn detect::Detector, &Facts, &mut Findings),
+    ) {
+        let Self { facts, findings, detectors, .. } = self;
+        findings.judge_by(facts.detection.context(), at);
+        let before = findings.list.len();
+        for detector in detectors {
+            ask(detector.as_mut(), facts, findings);
+        }
+        // Some frames are judged only later. Their findings have their time all the same.
+        for finding in &mut findings.list[before..] {
+            if let Some(frame) = finding.frame.filter(|_| finding.phase() != Phase::End) {
+                finding.at = facts.frame_at(frame as usize).or(finding.at);
+            }
+        }
+    }
+}
+
+impl Facts {
+    /// Takes in a read of the body, and undoes its content coding.
+    fn receive(&mut self, at: Option<Micros>, len: u32, bytes: &[u8], masked: &[(u64, u64)]) {
         if len > 0 && self.timing.first_byte.is_none() {
             self.timing.first_byte = at;
         }
@@ -100,20 +247,16 @@ impl Inspection {
         }
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
-        self.advance(at, |framer, body, frames| framer.push(body, frames));
-        self.rules(at, |family, now, out| family.read(now, out));
     }
 
-    fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
-        if self.end.is_some() {
-            return;
-        }
+    /// Ends the content coding. Returns whether it could not be undone at all: then the bytes are
+    /// shown as they arrived.
+    fn finish_coding(&mut self) -> bool {
         if let Some(coding) = &mut self.coding
             && let Err(why) = coding.finish(&mut self.decoded)
         {
             self.coding_error = Some(why);
         }
-        // Of a coding that could not be undone at all, the bytes are shown as they came.
         let undecoded = self.coding_error.is_some() && self.decoded.is_empty();
         if undecoded {
             self.decoded.clone_from(&self.wire);
@@ -122,23 +265,10 @@ impl Inspection {
         if let Some(last) = self.reads.last_mut() {
             last.decoded = decoded;
         }
-        self.timing.end = at;
-        self.end = Some((cause, detail.to_owned()));
-        self.advance(at, |framer, body, frames| {
-            if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
-        });
-        self.ask_tail();
-        if let Some(simulate) = self.options.simulate {
-            self.clients = simulate.0(self);
-        }
-        self.blocks.finish();
-        let before = self.findings.len();
-        self.rules(at, |family, now, out| family.end(now, out));
-        // What is about the end itself comes last.
-        self.findings[before..].sort_by_key(|f| f.phase() == Phase::End);
+        undecoded
     }
 
-    /// An event that never ended adds nothing to the answer, but it may tell the dialect.
+    /// An event that never ended adds nothing to the answer, but it may name the dialect.
     fn ask_tail(&mut self) {
         let index = self.frames.len().saturating_sub(1);
         let Some(tail) = self.frames.last().filter(|f| f.kind == Kind::Incomplete) else { return };
@@ -157,96 +287,30 @@ impl Inspection {
             self.detection.ask(index as u32, &payload);
         }
     }
+}
 
-    /// Lets the framer take what is new, and reads each frame that it completes.
-    fn advance(
-        &mut self,
-        at: Option<Micros>,
-        step: impl FnOnce(&mut Framer, &[u8], &mut Vec<Frame>),
-    ) {
-        let from = self.frames.len();
-        let body = if self.coding.is_some() { &self.decoded } else { &self.wire };
-        step(&mut self.framer, body, &mut self.frames);
-        for index in from..self.frames.len() {
-            // A frame that was held back until the framing was certain came with an earlier read.
-            let at = self.frame_at(index).or(at);
-            self.take_frame(index, at);
-        }
-    }
+/// The facts that a payload adds to, and the means by which it is read.
+struct Decoding<'a> {
+    detection: &'a mut Detection,
+    answer: &'a mut Answer,
+    timing: &'a mut Timing,
+    blocks: &'a mut Blocks,
+    request: Option<&'a Request>,
+    /// Size of the shape table.
+    paths: usize,
+    decoder: &'a mut Box<dyn dialect::Decoder>,
+    surrogates: &'a mut Joiner,
+}
 
-    fn take_frame(&mut self, index: usize, at: Option<Micros>) {
-        let frame = self.frames[index];
-        // The body is put back below: nothing that is called in between looks at it through self.
-        let body =
-            std::mem::take(if self.coding.is_some() { &mut self.decoded } else { &mut self.wire });
-        let mut tape = std::mem::take(&mut self.tape);
-        let number = index as u32;
-        self.timing.first_frame = self.timing.first_frame.or(at);
-        let data = frame.data(&body);
-        let event = event_of(&frame, &body);
-        let mut json_error = None;
-        let mut duplicate_key = None;
-        if let Some(text) = data.as_deref() {
-            json_error = tape.parse(text).err();
-            // After an error the tape is empty, unless a whole value stands before it.
-            duplicate_key = self.shape.add(number, &tape, text);
-            let json = tape.root(text);
-            let id = self.framer.sse().map(|sse| sse.id(&frame)).filter(|id| !id.is_empty());
-            let id = id.map(str::to_owned);
-            let id = id.as_deref();
-            let payload = Payload { kind: frame.kind, event: &event, data: text, json, id };
-            self.decode(number, at, &payload);
-        } else if frame.kind == Kind::Block && frame.is_named() {
-            let answer = &mut self.answer;
-            self.decoder.decode_name(&event, &mut |fact| answer.add(number, fact));
-        }
-        let mut detectors = std::mem::take(&mut self.detectors);
-        let mut findings = std::mem::take(&mut self.findings);
-        let mut tally = std::mem::take(&mut self.tally);
-        let json = data.as_deref().and_then(|text| tape.root(text));
-        let keep_alive = is_keep_alive(frame.kind, &event, data.as_deref());
-        if keep_alive {
-            self.keep_alives.push(number);
-        } else if data.is_some() {
-            self.timing.last_data = at.or(self.timing.last_data);
-            self.timing.data_frame = Some(number);
-        }
-        let seen = detect::FrameView {
-            index: number,
-            frame: &frame,
-            bytes: frame.bytes(&body),
-            event: &event,
-            data: data.as_deref(),
-            json,
-            chunk: detect::Chunk::of(self, &frame, json),
-            json_error,
-            tape: &tape,
-            duplicate_key: duplicate_key.as_deref(),
-            keep_alive,
-        };
-        let options = &*self.options;
-        let context = self.detection.context();
-        let mut out =
-            detect::Out { findings: &mut findings, tally: &mut tally, options, context, at };
-        for family in &mut detectors {
-            family.frame(self, &seen, &mut out);
-        }
-        (self.detectors, self.findings, self.tally) = (detectors, findings, tally);
-        drop(event);
-        drop(data);
-        self.tape = tape;
-        *(if self.coding.is_some() { &mut self.decoded } else { &mut self.wire }) = body;
-    }
-
-    fn decode(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
+impl Decoding<'_> {
+    fn take(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
         if let Some(dialect) = self.detection.ask(frame, payload) {
-            self.decoder = dialect.decoder();
+            *self.decoder = dialect.decoder();
         }
-        self.detection.ask_variant(payload, self.shape.len());
-        let (answer, timing, known) = (&mut self.answer, &mut self.timing, &self.detection);
+        self.detection.ask_variant(payload, self.paths);
+        let Self { answer, timing, detection, surrogates, .. } = self;
         let mut carries = false;
         let lone = Lone::find(payload.data);
-        let surrogates = &mut self.surrogates;
         self.decoder.decode(payload, &mut |mut fact| {
             if let DecodeEvent::Text { choice, channel, text, duplicate, .. } = &mut fact {
                 timing.text(*channel, at);
@@ -257,7 +321,7 @@ impl Inspection {
                     }
                 }
             }
-            if known.makes_up(&fact, payload) {
+            if detection.makes_up(&fact, payload) {
                 return;
             }
             carries |= matches!(fact, DecodeEvent::Text { .. } | DecodeEvent::Tool(_));
@@ -267,39 +331,13 @@ impl Inspection {
             self.timing.delta(at);
         }
         if let Some(dialect) = self.detection.dialect() {
-            let answer = &mut self.answer;
             let mut around = Surroundings {
-                answer,
-                request: self.request.as_deref(),
+                answer: self.answer,
+                request: self.request,
                 runs: dialect.name().starts_with("gemini"),
             };
             self.blocks.take(frame, dialect.name(), payload, &mut around);
         }
-    }
-
-    fn rules(
-        &mut self,
-        at: Option<Micros>,
-        mut ask: impl FnMut(&mut dyn detect::Detector, &Self, &mut detect::Out<'_>),
-    ) {
-        let mut detectors = std::mem::take(&mut self.detectors);
-        let mut findings = std::mem::take(&mut self.findings);
-        let mut tally = std::mem::take(&mut self.tally);
-        let options = &*self.options;
-        let context = self.detection.context();
-        let mut out =
-            detect::Out { findings: &mut findings, tally: &mut tally, options, context, at };
-        let before = out.findings.len();
-        for family in &mut detectors {
-            ask(family.as_mut(), self, &mut out);
-        }
-        // Some frames are judged only later. Their findings have their time all the same.
-        for finding in &mut findings[before..] {
-            if let Some(frame) = finding.frame.filter(|_| finding.phase() != Phase::End) {
-                finding.at = self.frame_at(frame as usize).or(finding.at);
-            }
-        }
-        (self.detectors, self.findings, self.tally) = (detectors, findings, tally);
     }
 }
 

@@ -14,10 +14,11 @@ pub mod compare;
 pub mod detect;
 mod detection;
 mod ending;
+mod facts;
+mod findings;
 mod fold;
 mod galloping;
 mod grouping;
-mod lookup;
 mod metrics;
 pub mod outcomes;
 mod shape;
@@ -34,19 +35,17 @@ pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Simulate, Standing};
 pub use coding::Coding;
-pub use detect::Finding;
 pub use detection::Recognized;
 pub use ending::{Ending, Outcome, Reason, Transport};
+pub use facts::{Facts, Read};
+pub use findings::{Finding, Findings, Tally};
 pub use galloping::partition_galloping;
 pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
 pub use shape::{Row, Shape};
 pub use think::Think;
 
-use crate::dialect;
-use crate::frame::{Frame, Framer, Hint};
-use crate::journal::{EndCause, Head, Headers, Micros, Request};
-use crate::json::Tape;
+use crate::journal::Micros;
 
 /// What the shell may set about the fold: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,102 +86,26 @@ impl Options {
     }
 }
 
-/// One read of the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// When; `None` for a bare body.
-    pub at: Option<Micros>,
-    /// How many bytes it brought over the wire.
-    pub len: u32,
-    /// Offset on the wire after it (before any content coding is undone).
-    pub end: u64,
-    /// Offset in the decoded body after it.
-    pub decoded: u64,
-}
-
-/// How often each code was raised, kept findings or not.
-///
-/// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
-/// frame looks itself up in every frame.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally(Vec<(Code, u64)>);
-
-impl Tally {
-    fn count(&mut self, code: Code) -> u64 {
-        if let Some((_, n)) = self.0.iter_mut().find(|(c, _)| *c == code) {
-            *n += 1;
-            return *n;
-        }
-        let at = self.0.partition_point(|(c, _)| *c < code);
-        self.0.insert(at, (code, 1));
-        1
-    }
-
-    /// The codes that were raised.
-    fn codes(&self) -> impl Iterator<Item = Code> {
-        self.0.iter().map(|(code, _)| *code)
-    }
-
-    /// How often `code` was raised.
-    pub fn of(&self, code: Code) -> u64 {
-        self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
-    }
-}
-
-/// All that is known about one exchange.
+/// All that is known about one exchange: the [`Facts`], and the [`Findings`] that detectors made of
+/// them. It can be asked for each fact directly.
 pub struct Inspection {
-    options: Arc<Options>,
-    /// The request, if it is known.
-    pub request: Option<Box<Request>>,
-    /// Of a bare body: the status and content type that the user told.
-    pub told: Option<(Option<u16>, Option<String>)>,
-    /// Interim (1xx) heads, in order.
-    pub interim: Vec<(Option<Micros>, Head)>,
-    /// The response head.
-    pub head: Option<Head>,
-    /// Trailer fields.
-    pub trailers: Option<Headers>,
-    /// Addresses, peer and TLS as far as known, for display.
-    pub connection: Vec<String>,
-    /// How the exchange ended, with the HTTP library's words.
-    pub end: Option<(EndCause, String)>,
-    /// When things happened.
-    pub timing: Timing,
-
-    wire: Vec<u8>,
-    wire_len: u64,
-    coding: Option<Coding>,
-    /// Why the content coding could not be undone.
-    pub coding_error: Option<String>,
-    /// Decoding stopped where the recording has `*` for what a coded body held.
-    withheld: bool,
-    decoded: Vec<u8>,
-    reads: Vec<Read>,
-    /// Spans of the wire body that were masked.
-    pub masked: Vec<crate::journal::Span>,
-
-    framer: Framer,
-    frames: Vec<Frame>,
-    /// Indices of the frames that only keep the connection warm.
-    keep_alives: Vec<u32>,
-    /// The JSON of the frame at hand, reused from frame to frame.
-    tape: Tape,
-    detection: detection::Detection,
-    decoder: Box<dyn dialect::Decoder>,
-    answer: Answer,
-    surrogates: surrogate::Joiner,
-    blocks: blocks::Blocks,
-    shape: Shape,
-
+    facts: Facts,
+    findings: Findings,
     detectors: Vec<Box<dyn detect::Detector>>,
-    findings: Vec<Finding>,
-    tally: Tally,
-    clients: Vec<ClientView>,
+    reading: fold::Reading,
+}
+
+impl std::ops::Deref for Inspection {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }
 
 impl std::fmt::Debug for Inspection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Inspection({} frames, {} findings)", self.frames.len(), self.findings.len())
+        write!(f, "Inspection({} frames, {} findings)", self.frames().len(), self.findings().len())
     }
 }
 
@@ -190,38 +113,50 @@ impl Inspection {
     /// An exchange of which nothing has happened yet.
     pub fn new(options: Arc<Options>) -> Self {
         Self {
-            options,
-            request: None,
-            told: None,
-            interim: Vec::new(),
-            head: None,
-            trailers: None,
-            connection: Vec::new(),
-            end: None,
-            timing: Timing::default(),
-            wire: Vec::new(),
-            wire_len: 0,
-            coding: None,
-            coding_error: None,
-            withheld: false,
-            decoded: Vec::new(),
-            reads: Vec::new(),
-            masked: Vec::new(),
-            framer: Framer::new(Hint::default()),
-            frames: Vec::new(),
-            keep_alives: Vec::new(),
-            tape: Tape::new(),
-            detection: detection::Detection::default(),
-            decoder: dialect::unknown(),
-            answer: Answer::default(),
-            surrogates: surrogate::Joiner::default(),
-            blocks: blocks::Blocks::default(),
-            shape: Shape::default(),
+            facts: Facts::default(),
+            findings: Findings::new(options),
             detectors: detect::detectors(),
-            findings: Vec::new(),
-            tally: Tally::default(),
-            clients: Vec::new(),
+            reading: fold::Reading::default(),
         }
+    }
+
+    /// What is known, without any judgement.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The findings, in the order in which they were made.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings.list
+    }
+
+    /// How often each code was raised.
+    pub fn tally(&self) -> &Tally {
+        &self.findings.tally
+    }
+
+    /// The gravest severity found.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings().iter().map(|f| f.severity).max()
+    }
+
+    /// How many findings there are of one severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings().iter().filter(|f| f.severity == severity).count()
+    }
+
+    /// What became of it, as far as it has come.
+    pub fn outcome(&self) -> Outcome {
+        match self.worst() {
+            Some(Severity::Fatal | Severity::Error) => Outcome::Failed,
+            Some(Severity::Warn) => Outcome::Degraded,
+            _ => Outcome::Ok,
+        }
+    }
+
+    /// The options of this fold.
+    pub fn options(&self) -> &Options {
+        &self.findings.options
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::dialect::Channel;
-use crate::journal::{Entry, EntryKind, Micros};
+use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 
 pub(super) fn entry(at: Micros, what: EntryKind) -> Entry {
     Entry { exchange: 0, at: Some(at), kind: what }

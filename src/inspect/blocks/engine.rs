@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Answer, Code, Severity, detect};
+use super::super::findings::MAX_PER_CODE;
+use super::super::{Answer, Code, Severity};
 use super::agreement::Joined;
 use super::restate::Identity;
 use super::table::{Does, Row, Table, Tag, text_at};
@@ -122,7 +123,7 @@ impl Engine {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         // What is beyond counts, and is not read.
-        if *count > detect::MAX_PER_CODE {
+        if *count > MAX_PER_CODE {
             return;
         }
         let message = message(self);

@@ -178,7 +178,7 @@ impl Blocks {
     }
 }
 
-impl super::Inspection {
+impl super::Facts {
     /// Returns the blocks of the answer (content blocks, items and their parts, tool calls), in
     /// the order in which they opened, each with the frames in which it opened and closed. At most
     /// [`MAX_BLOCKS`].

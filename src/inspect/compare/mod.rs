@@ -189,7 +189,7 @@ type Check = fn(&Side<'_>, &Side<'_>, &mut Found);
 
 /// Compares two exchanges that are over (or as far as they have come).
 pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
-    let options = std::sync::Arc::clone(&a.options);
+    let options = std::sync::Arc::clone(&a.findings.options);
     let (mut left, mut right) = (Side::of("A", a), Side::of("B", b));
     left.is_gateway = left.marked && !right.marked;
     right.is_gateway = right.marked && !left.marked;

@@ -302,7 +302,7 @@ fn rates_are_measured_from_the_first_delta_to_the_last() {
 /// The same, as LiteLLM hands it on: with its marks in the head.
 pub(super) fn marked(status: u16, kind: &str, pieces: &[String]) -> Inspection {
     let mut i = inspected(status, kind, pieces, EndCause::Complete);
-    let head = i.head.as_mut().unwrap();
+    let head = i.facts.head.as_mut().unwrap();
     head.headers.push(("x-litellm-version".into(), "1.81.5".into()));
     i
 }
@@ -544,8 +544,8 @@ fn what_a_retry_sent_is_compared_too() {
 fn aliases_of_a_gateway_are_one_model_unless_it_names_another() {
     let of = |model: &str, headers: &[(&str, &str)]| {
         let mut i = stream(&sound());
-        i.request.as_mut().unwrap().model = model.into();
-        let head = i.head.as_mut().unwrap();
+        i.facts.request.as_mut().unwrap().model = model.into();
+        let head = i.facts.head.as_mut().unwrap();
         head.headers.extend(headers.iter().map(|(k, v)| (k.to_string(), v.to_string())));
         i
     };

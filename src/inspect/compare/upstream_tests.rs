@@ -65,14 +65,14 @@ fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
         r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
     let told = r#"{"error":{"message":"litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Received Model Group=x","type":"throttling_error","param":null,"code":"429"}}"#;
     let mut a = refused(429, body);
-    a.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
+    a.facts.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
     let mut b = marked(429, "application/json", &[told.to_owned()]);
     assert_eq!(
         verdict(&a, &b),
         "The gateway (B) wraps the error of A, 429 \"Rate limit reached\" (requests), in words of \
          its own and calls it \"throttling_error\"; Retry-After: 20 is lost."
     );
-    b.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
+    b.facts.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
     let said = verdict(&a, &b);
     assert!(said.ends_with("Retry-After: 20 comes only as llm_provider-retry-after."), "{said}");
 }
@@ -285,7 +285,7 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
     let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
     assert_eq!(codes(&a, &bare(&cut.concat().into_bytes(), true)), [] as [&str; 0]);
     let mut a = refused(429, body);
-    a.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
+    a.facts.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
     let told = body.replace("Rate limit", "litellm: Rate limit");
     let said = verdict(&a, &bare(told.as_bytes(), false));
     assert!(said.starts_with("B wraps the error of A") && !said.contains("Retry-After"), "{said}");

@@ -1,14 +1,14 @@
 //! Rules about the events of Anthropic Messages: their names, their order, what each must bring.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, chat, refused};
 use crate::frame::Kind;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
 /// Whether the events are Anthropic's own; the same JSON in Bedrock's binary messages is not.
-pub(super) fn is_anthropic(now: &Inspection) -> bool {
-    now.misread().is_none() && now.dialect().is_some_and(|d| d.name() == "anthropic")
+pub(super) fn is_anthropic(facts: &Facts) -> bool {
+    facts.misread().is_none() && facts.dialect().is_some_and(|d| d.name() == "anthropic")
 }
 
 const EVENTS: &[&str] = &[
@@ -55,40 +55,41 @@ pub(super) struct Anthropic {
 }
 
 impl Detector for Anthropic {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if !is_anthropic(now) || refused(now) || seen.frame.kind != Kind::Event {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if !is_anthropic(facts) || refused(facts) || view.frame.kind != Kind::Event {
             return;
         }
-        if seen.data.is_some_and(|d| d.starts_with("[DONE]")) {
-            self.done.get_or_insert_with(|| (seen.place(), text::preview(seen.event, 40)));
+        if view.data.is_some_and(|d| d.starts_with("[DONE]")) {
+            self.done.get_or_insert_with(|| (view.place(), text::preview(view.event, 40)));
             return;
         }
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
         let Some(kind) = json.str("type") else { return };
         if !EVENTS.contains(&kind.as_ref()) {
-            return chat::unknown_event(&kind, "Anthropic Messages", seen, out);
+            return chat::unknown_event(&kind, "Anthropic Messages", view, findings);
         }
         // An error without its line is told as that error.
-        if seen.event == "message" && kind != "error" && !out.again(Code::SseEventNameMissing) {
+        if view.event == "message" && kind != "error" && !findings.again(Code::SseEventNameMissing)
+        {
             let message = format!(
                 "Frame {} has no event line, only \"type\":\"{kind}\" in its JSON: Anthropic's Python SDK skips such frames.",
-                seen.index
+                view.index
             );
-            out.raise(Code::SseEventNameMissing, seen.place(), message);
+            findings.raise(Code::SseEventNameMissing, view.place(), message);
         }
         if self.begun.is_none()
             && !matches!(kind.as_ref(), "message_start" | "ping" | "error")
-            && out.tally.of(Code::MessageStartMissing) == 0
+            && findings.tally.of(Code::MessageStartMissing) == 0
         {
             let message = format!("The stream begins with {kind}; there was no message_start.");
-            out.raise(Code::MessageStartMissing, seen.place(), message);
+            findings.raise(Code::MessageStartMissing, view.place(), message);
         }
         match kind.as_ref() {
-            "message_start" => self.start(json, seen, out),
+            "message_start" => self.start(json, view, findings),
             "content_block_start" => {
                 self.spoke = true;
                 if let Some(block) = json.get("content_block") {
-                    block_type(block, seen, out);
+                    block_type(block, view, findings);
                 }
             }
             "content_block_delta" => self.spoke = true,
@@ -96,16 +97,16 @@ impl Detector for Anthropic {
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         if let Some(Second { place, spliced, message }) = self.second.take() {
             let rule =
                 if spliced { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
-            out.raise(rule, place, message);
+            findings.raise(rule, place, message);
         }
         if let Some((place, name)) = self.done.take() {
             // Both SDKs skip an event without a name, and raise at one that has another.
             let severity = match name.as_str() {
-                "message" if now.is_healthy() => Severity::Info,
+                "message" if facts.is_healthy() => Severity::Info,
                 "message" => Severity::Warn,
                 _ => Severity::Error,
             };
@@ -114,13 +115,13 @@ impl Detector for Anthropic {
                 name => format!("as an event named \"{name}\": both Anthropic SDKs raise there"),
             };
             let message = format!("[DONE] in an Anthropic stream, {how}.");
-            out.raise_as(Code::DoneOnAnthropic, severity, place, message);
+            findings.raise_as(Code::DoneOnAnthropic, severity, place, message);
         }
     }
 }
 
 impl Anthropic {
-    fn start(&mut self, json: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    fn start(&mut self, json: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
         let message = json.get("message");
         let id = message.and_then(|m| m.str("id")).unwrap_or_default();
         let id = text::preview(&id, 60);
@@ -130,13 +131,13 @@ impl Anthropic {
                     true => format!("of the same message {id}"),
                     false => format!("of message {id} after that of {first}"),
                 };
-                let (place, spliced) = (seen.place(), self.spoke);
+                let (place, spliced) = (view.place(), self.spoke);
                 let how = match spliced {
                     true => "a second answer is glued to the first",
                     false => "nothing was said between the two",
                 };
                 let message =
-                    format!("Frame {} is a second message_start, {what}: {how}.", seen.index);
+                    format!("Frame {} is a second message_start, {what}: {how}.", view.index);
                 self.second = Some(Second { place, spliced, message });
             }
             Some(_) => {}
@@ -145,12 +146,12 @@ impl Anthropic {
         let usage = message.and_then(|m| m.get("usage"));
         if message.is_some() && usage.is_none_or(|u| u.kind() != json::Kind::Object) {
             let message = "message_start has no usage.";
-            out.raise_once(Code::AnthropicUsageMissing, seen.place(), message);
+            findings.raise_once(Code::AnthropicUsageMissing, view.place(), message);
         }
     }
 }
 
-fn block_type(block: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn block_type(block: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
     let kind = block.str("type").unwrap_or_default();
     if BLOCKS.contains(&kind.as_ref()) || kind.ends_with("_tool_result") {
         return;
@@ -159,7 +160,7 @@ fn block_type(block: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
         "A content block is of type \"{}\", which the SDKs do not know.",
         text::preview(&kind, 40)
     );
-    out.raise_once(Code::UnknownBlockType, seen.place(), message);
+    findings.raise_once(Code::UnknownBlockType, view.place(), message);
     let model = |key| block.at(&[key, "model"]).and_then(Value::as_str);
     if kind == "fallback"
         && let (Some(from), Some(to)) = (model("from"), model("to"))
@@ -167,10 +168,10 @@ fn block_type(block: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
         let message = format!(
             "The model changes: first {}, from frame {} on {} (a fallback).",
             text::preview(&from, 60),
-            seen.index,
+            view.index,
             text::preview(&to, 60)
         );
         let rule = Code::ModelChanges;
-        out.raise_once(rule, seen.place(), message);
+        findings.raise_once(rule, view.place(), message);
     }
 }

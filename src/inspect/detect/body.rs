@@ -1,9 +1,9 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
 use super::connect::said;
-use super::{Code, Detector, Out, Place, Severity, refused};
+use super::{Code, Detector, Findings, Place, Severity, refused};
 use crate::frame::{Frame, Framing, Kind};
-use crate::inspect::{Inspection, chunked};
+use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
 use crate::text;
 
@@ -14,32 +14,32 @@ pub(super) struct Body {
 }
 
 impl Detector for Body {
-    fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        let first = std::mem::replace(&mut self.frames, now.frames().len());
+    fn read(&mut self, facts: &Facts, findings: &mut Findings) {
+        let first = std::mem::replace(&mut self.frames, facts.frames().len());
         // The pieces of a bare body are this program's own.
-        if now.told.is_some() {
+        if facts.told.is_some() {
             return;
         }
-        let [.., before, _] = now.reads() else { return };
+        let [.., before, _] = facts.reads() else { return };
         let cut = before.decoded;
         // What waited for the framing to be certain came before, whole or in pieces.
-        let reads = |f: &Frame| if f.offset < cut { now.reads_of(f).len() } else { 1 };
-        let done = now.frames()[first..].iter().map(|f| (f, reads(f)));
+        let reads = |f: &Frame| if f.offset < cut { facts.reads_of(f).len() } else { 1 };
+        let done = facts.frames()[first..].iter().map(|f| (f, reads(f)));
         if let Some((index, (frame, reads))) = (first..).zip(done).find(|(_, (_, n))| *n > 1) {
             let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-            out.raise_once(
+            findings.raise_once(
                 Code::FrameSplitAcrossReads,
                 place,
                 format!("Frame {index} came in {reads} reads."),
             );
         }
-        let (head, tail) = now.body().split_at((cut as usize).min(now.body().len()));
+        let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
         // Between the texts of binary messages any byte may look like part of a character.
-        if now.framing() != Some(Framing::EventStream) && splits_character(head, tail) {
+        if facts.framing() != Some(Framing::EventStream) && splits_character(head, tail) {
             let place = Place { frame: Some(first as u32), offset: Some(cut) };
             let place =
-                if first < now.frames().len() { place } else { Place { frame: None, ..place } };
-            out.raise_once(
+                if first < facts.frames().len() { place } else { Place { frame: None, ..place } };
+            findings.raise_once(
                 Code::Utf8Split,
                 place,
                 format!("A read ended inside a character, before byte {cut} of the body."),
@@ -47,12 +47,12 @@ impl Detector for Body {
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        transport(now, out);
-        let cut = super::cut(now);
-        if let Some(why) = now.coding_error.as_ref().filter(|_| !cut && !super::ours(now)) {
-            let name = now.coding().map_or("?", |c| c.name());
-            out.raise(
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        transport(facts, findings);
+        let cut = super::cut(facts);
+        if let Some(why) = facts.coding_error.as_ref().filter(|_| !cut && !super::ours(facts)) {
+            let name = facts.coding().map_or("?", |c| c.name());
+            findings.raise(
                 Code::BadContentEncoding,
                 Place::default(),
                 format!(
@@ -62,29 +62,29 @@ impl Detector for Body {
                 ),
             );
         }
-        after_end(now, out);
-        inner_chunks(now, out);
+        after_end(facts, findings);
+        inner_chunks(facts, findings);
     }
 }
 
 /// Whether the body has the chunks of a transfer coding in it, as if that was applied twice.
-fn inner_chunks(now: &Inspection, out: &mut Out<'_>) {
+fn inner_chunks(facts: &Facts, findings: &mut Findings) {
     // Such lines are no fields, no comments and no JSON: where there are none, there is no search.
-    let odd = match now.sse() {
+    let odd = match facts.sse() {
         Some(sse) => sse.ignored_fields.total() > 0,
-        None => now.framing() != Some(Framing::EventStream),
+        None => facts.framing() != Some(Framing::EventStream),
     };
-    let first = now.frames().first().filter(|_| odd && now.coding_error.is_none());
+    let first = facts.frames().first().filter(|_| odd && facts.coding_error.is_none());
     if first.is_none() {
         return;
     }
-    if let Some(chunks) = chunked::find(now.body()) {
+    if let Some(chunks) = chunked::find(facts.body()) {
         let place = Place { frame: None, offset: Some(chunks.offset as u64) };
         let message = format!(
             "HTTP chunk sizes inside the body: {} (chunked encoding applied twice)",
             text::count(chunks.count, "chunk")
         );
-        out.raise(Code::ChunkSizeInBody, place, message);
+        findings.raise(Code::ChunkSizeInBody, place, message);
     }
 }
 
@@ -106,30 +106,35 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
     })
 }
 
-fn transport(now: &Inspection, out: &mut Out<'_>) {
-    let Some((cause, detail)) = &now.end else { return };
+fn transport(facts: &Facts, findings: &mut Findings) {
+    let Some((cause, detail)) = &facts.end else { return };
     let words = said(detail);
-    let place = Place { frame: None, offset: Some(now.body().len() as u64) };
-    let got = text::count(now.wire_len(), "byte");
-    let header = |name: &str| now.head.as_ref().and_then(|h| h.header(name));
+    let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
+    let got = text::count(facts.wire_len(), "byte");
+    let header = |name: &str| facts.head.as_ref().and_then(|h| h.header(name));
     let lower = detail.to_ascii_lowercase();
-    let http2 = now.head.as_ref().is_some_and(|h| h.version.starts_with("HTTP/2"))
+    let http2 = facts.head.as_ref().is_some_and(|h| h.version.starts_with("HTTP/2"))
         || lower.contains("http2");
     // What was sent before the cut may be all there was: then nothing is lost.
-    let whole = now.answer().sentinel.is_some() && now.answer().finished();
+    let whole = facts.answer().sentinel.is_some() && facts.answer().finished();
     let grave =
         |code: Code| if whole { code.severity().min(Severity::Warn) } else { code.severity() };
     let after = if whole { ", though [DONE] had come" } else { "" };
     let (rule, message) = match cause {
-        EndCause::Closed if !refused(now) && now.wire_len() > 0 => (
+        EndCause::Closed if !refused(facts) && facts.wire_len() > 0 => (
             Code::EofDelimited,
             "The body ends where the connection ends: nothing announced its length.".to_owned(),
         ),
-        _ if now.head.is_none() && *cause == EndCause::Reset => {
+        _ if facts.head.is_none() && *cause == EndCause::Reset => {
             let message = format!("The connection was reset before any answer{words}.");
-            return out.raise_as(Code::ConnectionReset, Severity::Error, Place::default(), message);
+            return findings.raise_as(
+                Code::ConnectionReset,
+                Severity::Error,
+                Place::default(),
+                message,
+            );
         }
-        _ if now.head.is_none() => return,
+        _ if facts.head.is_none() => return,
         EndCause::Protocol if lower.contains("chunk") => {
             (Code::BadChunkSize, format!("After {got} of body a chunk has no valid size{words}."))
         }
@@ -167,7 +172,7 @@ fn transport(now: &Inspection, out: &mut Out<'_>) {
                 format!(
                     "The head announced {} bytes, and {} came{after}.",
                     text::preview(length, 20),
-                    now.wire_len()
+                    facts.wire_len()
                 ),
             ),
             None if header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close")) => (
@@ -185,31 +190,32 @@ fn transport(now: &Inspection, out: &mut Out<'_>) {
         },
         _ => return,
     };
-    out.raise_as(rule, grave(rule), place, message);
+    findings.raise_as(rule, grave(rule), place, message);
 }
 
 /// What follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).
-fn after_end(now: &Inspection, out: &mut Out<'_>) {
-    let answer = now.answer();
+fn after_end(facts: &Facts, findings: &mut Findings) {
+    let answer = facts.answer();
     let (done, what) = match (answer.sentinel, answer.terminal) {
         (Some(done), terminal) if terminal.is_none_or(|t| t <= done) => (done, "[DONE]"),
         (None, Some(terminal)) => (terminal, "the terminal event"),
         _ => return,
     };
-    if now.answer().deltas().last().is_some_and(|d| d.frame > done) {
+    if facts.answer().deltas().last().is_some_and(|d| d.frame > done) {
         return;
     }
-    let body = now.body();
-    let odd = now.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
-        Kind::Comment => false,
-        // An event of its own has its meaning; only after [DONE] nothing has one.
-        Kind::Event | Kind::Message | Kind::Line if answer.sentinel.is_none() => false,
-        Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
-        _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
-    });
+    let body = facts.body();
+    let odd =
+        facts.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
+            Kind::Comment => false,
+            // An event of its own has its meaning; only after [DONE] nothing has one.
+            Kind::Event | Kind::Message | Kind::Line if answer.sentinel.is_none() => false,
+            Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
+            _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
+        });
     if let Some((index, frame)) = odd {
         let bytes = body.len() as u64 - frame.offset;
-        out.raise(
+        findings.raise(
             Code::BytesAfterEnd,
             Place { frame: Some(index as u32), offset: Some(frame.offset) },
             format!("{} received after {what}", text::count(bytes, "byte")),

@@ -1,7 +1,7 @@
 //! A rule about what clients return where the wire is complete.
 
-use super::{Code, Detector, Out, Place, Severity, cut, ours, refused};
-use crate::inspect::{ClientView, Inspection, Returned, Standing};
+use super::{Code, Detector, Findings, Place, Severity, cut, ours, refused};
+use crate::inspect::{ClientView, Facts, Returned, Standing};
 
 /// How many clients a message describes; it counts the others.
 const MAX_NAMED: usize = 5;
@@ -11,10 +11,10 @@ const MAX_NAMED: usize = 5;
 pub(super) struct Client;
 
 impl Detector for Client {
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let failing = |view: &&ClientView| view.result != Returned::Ok && !view.by_design;
-        let mut views: Vec<_> = now.clients().iter().filter(failing).collect();
-        if views.is_empty() || !is_complete(now) {
+        let mut views: Vec<_> = facts.clients().iter().filter(failing).collect();
+        if views.is_empty() || !is_complete(facts) {
             return;
         }
         views.sort_by_key(|view| match view.standing {
@@ -24,16 +24,16 @@ impl Detector for Client {
         });
         // A final object without items is what the helpers return, and judged as such.
         let judged = |view: &&&ClientView| {
-            view.result == Returned::Error || !found(out, "final-output-empty")
+            view.result == Returned::Error || !found(findings, "final-output-empty")
         };
         let is_grave = views.iter().filter(judged).any(|view| match view.standing {
             Standing::Official => true,
-            Standing::Helper => is_vendors(now),
+            Standing::Helper => is_vendors(facts),
             Standing::Other => false,
         });
         let severity = if is_grave { Severity::Error } else { Severity::Warn };
         let listed: Vec<_> = views.iter().take(MAX_NAMED).map(|view| describe(view)).collect();
-        let (failing, all) = (views.len(), now.clients().len());
+        let (failing, all) = (views.len(), facts.clients().len());
         let mut message = match failing {
             1 => format!("Finished on the wire, but {}", listed.join("")),
             _ => format!(
@@ -45,29 +45,29 @@ impl Detector for Client {
             message.push_str(&format!("; and {} more", failing - MAX_NAMED));
         }
         message.push('.');
-        out.raise_as(Code::ClientFails, severity, Place::default(), message);
+        findings.raise_as(Code::ClientFails, severity, Place::default(), message);
     }
 }
 
-fn found(out: &Out<'_>, code: &str) -> bool {
-    out.findings.iter().any(|finding| finding.code.name() == code)
+fn found(findings: &Findings, code: &str) -> bool {
+    findings.list.iter().any(|finding| finding.code.name() == code)
 }
 
 /// Whether the answer arrived up to its finish, so that a client that has less of it lost it by itself.
-fn is_complete(now: &Inspection) -> bool {
-    !(refused(now) || ours(now) || cut(now))
-        && now.misread().is_none()
-        && now.answer().errors.is_empty()
-        && now.answer().finish().next().is_some()
-        && now.tail_is_intact()
+fn is_complete(facts: &Facts) -> bool {
+    !(refused(facts) || ours(facts) || cut(facts))
+        && facts.misread().is_none()
+        && facts.answer().errors.is_empty()
+        && facts.answer().finish().next().is_some()
+        && facts.tail_is_intact()
 }
 
 /// Whether the stream is one of the dialect's own vendor, or of a gateway that stands in for it: by
 /// its model. A variant of Chat is somebody else's.
-fn is_vendors(now: &Inspection) -> bool {
-    let model = now.answer().model.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let names: &[&str] = match now.dialect().map(|d| d.name()) {
-        Some("openai-chat") if now.variant().is_some() || model.is_empty() => return false,
+fn is_vendors(facts: &Facts) -> bool {
+    let model = facts.answer().model.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let names: &[&str] = match facts.dialect().map(|d| d.name()) {
+        Some("openai-chat") if facts.variant().is_some() || model.is_empty() => return false,
         Some("openai-chat" | "openai-responses") => {
             &["gpt-", "chatgpt", "codex", "o1", "o3", "o4", "computer-use"]
         }
@@ -77,7 +77,7 @@ fn is_vendors(now: &Inspection) -> bool {
     // A gateway may put a provider's name in front.
     // The open weights are everybody's.
     let open =
-        model.contains("gpt-oss") && now.dialect().is_some_and(|d| d.name() == "openai-chat");
+        model.contains("gpt-oss") && facts.dialect().is_some_and(|d| d.name() == "openai-chat");
     let mut parts = model.split(['/', '.', ':']);
     let named = parts.any(|part| names.iter().any(|name| part.starts_with(name)));
     model.is_empty() || (named && !open)

@@ -1,8 +1,8 @@
 //! Rules that hold the provider's own figures about time and size against what was seen here.
 
-use super::{Code, Detector, FrameView, Out, Place, cut, ours, refused};
+use super::{Code, Detector, Findings, FrameView, Place, cut, ours, refused};
 use crate::dialect::Channel;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text;
@@ -31,33 +31,33 @@ pub(super) struct Clock {
 }
 
 impl Detector for Clock {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
         if self.asked < FIRST
-            && let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object)
+            && let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object)
         {
             self.asked += 1;
             if let Some(created) = created(json) {
                 self.asked = FIRST;
-                skew(now, created, seen, out);
+                skew(facts, created, view, findings);
             }
         }
-        if out.at.is_some() && seen.data.is_some() {
-            let before = self.last.or(now.timing.head);
-            head_of_line(now, before, seen, out);
-            self.last = out.at;
+        if findings.at.is_some() && view.data.is_some() {
+            let before = self.last.or(facts.timing.head);
+            head_of_line(facts, before, view, findings);
+            self.last = findings.at;
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || cut(now) || ours(now) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) || cut(facts) || ours(facts) {
             return;
         }
-        batches(now, out);
-        if let (Some(from), Some(to)) = (now.timing.request, now.timing.end) {
-            duration(now, to.saturating_sub(from), out);
+        batches(facts, findings);
+        if let (Some(from), Some(to)) = (facts.timing.request, facts.timing.end) {
+            duration(facts, to.saturating_sub(from), findings);
         }
     }
 }
@@ -71,11 +71,11 @@ fn created(json: Value<'_>) -> Option<f64> {
     (seconds > EARLIEST).then_some(seconds)
 }
 
-fn skew(now: &Inspection, created: f64, seen: &FrameView<'_>, out: &mut Out<'_>) {
-    let head = now.head.as_ref().and_then(|h| h.header("date"));
+fn skew(facts: &Facts, created: f64, view: &FrameView<'_>, findings: &mut Findings) {
+    let head = facts.head.as_ref().and_then(|h| h.header("date"));
     let Some(date) = head.and_then(http_date) else { return };
     // The head may have come with the first token, long after the answer was begun.
-    let waited = now.timing.since_request(now.timing.head).unwrap_or(0.0);
+    let waited = facts.timing.since_request(facts.timing.head).unwrap_or(0.0);
     let ahead = created - date as f64;
     if ahead.abs() <= SKEW + waited {
         return;
@@ -83,7 +83,7 @@ fn skew(now: &Inspection, created: f64, seen: &FrameView<'_>, out: &mut Out<'_>)
     let how = if ahead > 0.0 { "later" } else { "earlier" };
     let message =
         format!("The answer says that it was created {} {how} than the head's Date.", long(ahead));
-    out.raise(Code::ClockSkew, seen.place(), message);
+    findings.raise(Code::ClockSkew, view.place(), message);
 }
 
 /// A span of seconds in the unit that fits.
@@ -114,14 +114,19 @@ fn http_date(text: &str) -> Option<i64> {
     Some(days * 86_400 + h * 3600 + m * 60 + s)
 }
 
-fn head_of_line(now: &Inspection, before: Option<Micros>, seen: &FrameView<'_>, out: &mut Out<'_>) {
-    let Some((before, at)) = before.zip(out.at) else { return };
+fn head_of_line(
+    facts: &Facts,
+    before: Option<Micros>,
+    view: &FrameView<'_>,
+    findings: &mut Findings,
+) {
+    let Some((before, at)) = before.zip(findings.at) else { return };
     let silence = at.saturating_sub(before);
     if silence < SILENCE {
         return;
     }
-    let answer = now.answer();
-    for delta in answer.deltas_of(seen.index).iter().filter(|d| d.channel == Channel::Tool) {
+    let answer = facts.answer();
+    for delta in answer.deltas_of(view.index).iter().filter(|d| d.channel == Channel::Tool) {
         let piece = answer.text_of(delta);
         if piece.len() < WHOLE || Tape::new().parse(piece).is_err() {
             continue;
@@ -133,13 +138,13 @@ fn head_of_line(now: &Inspection, before: Option<Micros>, seen: &FrameView<'_>, 
             text::count(piece.len() as u64, "byte"),
             silence as f64 / 1e6
         );
-        return out.raise_once(Code::HeadOfLineTool, seen.place(), message);
+        return findings.raise_once(Code::HeadOfLineTool, view.place(), message);
     }
 }
 
 /// How many tokens a delta brings, where usage tells.
-fn batches(now: &Inspection, out: &mut Out<'_>) {
-    let answer = now.answer();
+fn batches(facts: &Facts, findings: &mut Findings) {
+    let answer = facts.answer();
     let usage = answer.usage;
     let Some(output) = usage.output else { return };
     let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
@@ -156,7 +161,7 @@ fn batches(now: &Inspection, out: &mut Out<'_>) {
     let shown = if apart { output } else { output.saturating_sub(hidden) };
     // Anthropic packs its tokens by design.
     if deltas < FEW
-        || now.dialect().is_some_and(|d| d.family() == "anthropic")
+        || facts.dialect().is_some_and(|d| d.family() == "anthropic")
         || shown < deltas.saturating_mul(2)
     {
         return;
@@ -167,7 +172,7 @@ fn batches(now: &Inspection, out: &mut Out<'_>) {
         text::group(deltas),
         shown as f64 / deltas as f64
     );
-    out.raise(Code::MicroBatching, Place::default(), message);
+    findings.raise(Code::MicroBatching, Place::default(), message);
 }
 
 /// Where providers tell how long they took, and how many of the unit are a second.
@@ -193,11 +198,11 @@ fn figure(json: Value<'_>) -> Option<(String, f64)> {
     })
 }
 
-fn duration(now: &Inspection, passed: Micros, out: &mut Out<'_>) {
+fn duration(facts: &Facts, passed: Micros, findings: &mut Findings) {
     let passed = passed as f64 / 1e6;
     let mut tape = Tape::new();
-    for (index, frame) in now.frames().iter().enumerate().rev().take(LAST) {
-        let Some(data) = frame.data(now.body()) else { continue };
+    for (index, frame) in facts.frames().iter().enumerate().rev().take(LAST) {
+        let Some(data) = frame.data(facts.body()) else { continue };
         if tape.parse(&data).is_err() {
             continue;
         }
@@ -213,7 +218,7 @@ fn duration(now: &Inspection, passed: Micros, out: &mut Out<'_>) {
         let message = format!(
             "The provider counts {counted:.1} s ({name}), here {passed:.1} s passed: {why}."
         );
-        return out.raise(Code::DurationMismatch, place, message);
+        return findings.raise(Code::DurationMismatch, place, message);
     }
 }
 

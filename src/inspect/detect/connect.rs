@@ -1,7 +1,7 @@
 //! Rules about getting as far as an answer: name, connection, TLS, the head's arrival.
 
-use super::{Code, Detector, Out, Place};
-use crate::inspect::Inspection;
+use super::{Code, Detector, Findings, Place};
+use crate::inspect::Facts;
 use crate::journal::{EndCause, Timeout};
 use crate::text;
 
@@ -9,8 +9,8 @@ use crate::text;
 pub(super) struct Connect;
 
 impl Detector for Connect {
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        let Some((cause, detail)) = &now.end else { return };
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        let Some((cause, detail)) = &facts.end else { return };
         let words = said(detail);
         let (rule, message) = match cause {
             EndCause::Dns => (Code::DnsFailure, format!("The host name has no address{words}.")),
@@ -33,12 +33,12 @@ impl Detector for Connect {
                 Code::ClosedInsideHead,
                 format!("The server closed the connection inside the response head{words}."),
             ),
-            EndCause::Protocol if now.head.is_none() => {
+            EndCause::Protocol if facts.head.is_none() => {
                 (Code::ProtocolError, format!("What the server sent is not HTTP{words}."))
             }
             _ => return,
         };
-        out.raise(rule, Place::default(), message);
+        findings.raise(rule, Place::default(), message);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Rules that only the end decides: whether the answer finished, and what it came to.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, ours, refused, wants_done};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused, wants_done};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::EndCause;
 use crate::json::{self, Tape, Value};
 use crate::text;
@@ -23,12 +23,12 @@ pub(super) struct End {
 }
 
 impl Detector for End {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, _out: &mut Out<'_>) {
-        let responses = now.dialect().is_some_and(|d| d.name() == "openai-responses");
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, _findings: &mut Findings) {
+        let responses = facts.dialect().is_some_and(|d| d.name() == "openai-responses");
         if self.other_item || !responses {
             return;
         }
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
         let output = json.at(&["response", "output"]).or_else(|| json.get("output"));
         let items = output.into_iter().flat_map(Value::items);
         self.other_item = json.get("item").into_iter().chain(items).any(|item| {
@@ -36,41 +36,44 @@ impl Detector for End {
         });
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) || ours(now) || now.frames().is_empty() {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) || ours(facts) || facts.frames().is_empty() {
             return;
         }
-        if said_nothing(now, out) {
+        if said_nothing(facts, findings) {
             return;
         }
-        let Some(dialect) = now.dialect() else { return };
-        self.came_to(now, out);
-        if now.framing() == Some(Framing::Whole) || cut(now) {
+        let Some(dialect) = facts.dialect() else { return };
+        self.came_to(facts, findings);
+        if facts.framing() == Some(Framing::Whole) || cut(facts) {
             return;
         }
-        if !now.answer().errors.is_empty() {
-            if wants_done(now) {
-                after_error(now, out);
+        if !facts.answer().errors.is_empty() {
+            if wants_done(facts) {
+                after_error(facts, findings);
             }
-        } else if !dialect.ending().terminal || now.answer().terminal.is_some() {
-            // A terminal event that is missing is another family's matter.
-            finished(now, out);
+        } else if !dialect.ending().terminal || facts.answer().terminal.is_some() {
+            // A terminal event that is missing is another detector's matter.
+            finished(facts, findings);
         }
     }
 }
 
 /// Whether an event stream had no data at all.
-pub(super) fn is_silent(now: &Inspection, out: &Out<'_>) -> bool {
+pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
     // A stream that is opened by GET may be one of notices only, of which there were none.
-    let asked = now.request.as_ref().is_none_or(|r| !r.method.eq_ignore_ascii_case("GET"));
-    if now.framing() != Some(Framing::Sse) || cut(now) || !asked || lost_frames(Code::NoAnswer, out)
+    let asked = facts.request.as_ref().is_none_or(|r| !r.method.eq_ignore_ascii_case("GET"));
+    if facts.framing() != Some(Framing::Sse)
+        || cut(facts)
+        || !asked
+        || lost_frames(Code::NoAnswer, findings)
     {
         return false;
     }
-    let body = now.body();
+    let body = facts.body();
     let blank = |data: Option<std::borrow::Cow<'_, str>>| data.is_none_or(|d| d.trim().is_empty());
-    let keep_alives = now.keep_alives();
-    now.frames().iter().enumerate().all(|(i, f)| match f.kind {
+    let keep_alives = facts.keep_alives();
+    facts.frames().iter().enumerate().all(|(i, f)| match f.kind {
         Kind::Comment | Kind::Block => true,
         Kind::Event => keep_alives.binary_search(&(i as u32)).is_ok() || blank(f.data(body)),
         _ => f.bytes(body).trim_ascii().first().is_none_or(|b| *b == b':'),
@@ -78,13 +81,13 @@ pub(super) fn is_silent(now: &Inspection, out: &Out<'_>) -> bool {
 }
 
 /// Raises that an event stream had no data at all, if so.
-fn said_nothing(now: &Inspection, out: &mut Out<'_>) -> bool {
-    if !is_silent(now, out) {
+fn said_nothing(facts: &Facts, findings: &mut Findings) -> bool {
+    if !is_silent(facts, findings) {
         return false;
     }
-    let status = now.status().map_or(String::new(), |s| format!("HTTP {s}, then "));
-    let comments = now.keep_alives().len() as u64;
-    let others = now.frames().len() as u64 - comments;
+    let status = facts.status().map_or(String::new(), |s| format!("HTTP {s}, then "));
+    let comments = facts.keep_alives().len() as u64;
+    let others = facts.frames().len() as u64 - comments;
     let what = match (comments, others) {
         (0, _) => format!("{} without data", text::count(others, "frame")),
         (_, 0) => format!("only {}", text::count(comments, "keep-alive")),
@@ -95,99 +98,99 @@ fn said_nothing(now: &Inspection, out: &mut Out<'_>) -> bool {
         ),
     };
     let message = format!("No answer: {status}{what}");
-    out.raise(Code::NoAnswer, Place::default(), message);
+    findings.raise(Code::NoAnswer, Place::default(), message);
     true
 }
 
-fn after_error(now: &Inspection, out: &mut Out<'_>) {
-    let Some(error) = now.answer().errors.first() else { return };
+fn after_error(facts: &Facts, findings: &mut Findings) {
+    let Some(error) = facts.answer().errors.first() else { return };
     let words = text::preview(&error.message, 80);
-    match now.answer().sentinel {
+    match facts.answer().sentinel {
         Some(done) if done > error.frame => {
             let message = format!("[DONE] follows the error \"{words}\"");
-            out.raise(Code::DoneAfterError, frame(now, Some(done)), message);
+            findings.raise(Code::DoneAfterError, frame(facts, Some(done)), message);
         }
         Some(_) => {}
-        None if !wants_done(now) => {}
+        None if !wants_done(facts) => {}
         None => {
             let message = format!("Stream closed after the error \"{words}\" without [DONE]");
-            out.raise(Code::NoDoneAfterError, Place::default(), message);
+            findings.raise(Code::NoDoneAfterError, Place::default(), message);
         }
     }
 }
 
-fn frame(now: &Inspection, index: Option<u32>) -> Place {
+fn frame(facts: &Facts, index: Option<u32>) -> Place {
     Place {
         frame: index,
-        offset: index.and_then(|i| now.frames().get(i as usize)).map(|f| f.offset),
+        offset: index.and_then(|i| facts.frames().get(i as usize)).map(|f| f.offset),
     }
 }
 
 /// Whether the stream said that it is over.
-fn finished(now: &Inspection, out: &mut Out<'_>) {
-    let answer = now.answer();
+fn finished(facts: &Facts, findings: &mut Findings) {
+    let answer = facts.answer();
     if let (Some((_, reason)), Some(done)) =
         (answer.finish().find(|f| f.1 == "abort"), answer.sentinel)
     {
         let message = format!("[DONE] follows the finish \"{reason}\"");
-        out.raise(Code::DoneAfterError, frame(now, Some(done)), message);
+        findings.raise(Code::DoneAfterError, frame(facts, Some(done)), message);
     }
-    if lost_frames(Code::FinishMissing, out) {
+    if lost_frames(Code::FinishMissing, findings) {
         return;
     }
     if !answer.finished() {
-        if !finish_in_tail(now) && !now.needs_no_finish() {
-            unfinished(now, out);
+        if !finish_in_tail(facts) && !facts.needs_no_finish() {
+            unfinished(facts, findings);
         }
         return;
     }
     // A [DONE] that was not read as one is told as what is wrong with it.
-    if wants_done(now) && answer.sentinel.is_none() && !out.is_hidden(Code::MissingDone) {
+    if wants_done(facts) && answer.sentinel.is_none() && !findings.is_hidden(Code::MissingDone) {
         // Where nothing announced the length, it was the only sign that nothing is missing.
-        let only = matches!(now.end, Some((EndCause::Closed, _)));
+        let only = matches!(facts.end, Some((EndCause::Closed, _)));
         let severity = if only { Severity::Warn } else { Severity::Info };
         let message = "The answer finished without [DONE]";
-        out.raise_as(Code::MissingDone, severity, Place::default(), message);
+        findings.raise_as(Code::MissingDone, severity, Place::default(), message);
     }
 }
 
 /// Whether frames, or an error, were lost and told as lost: the end was lost with them.
-pub(super) fn lost_frames(code: Code, out: &Out<'_>) -> bool {
-    out.is_hidden(code)
-        || out
-            .findings
+pub(super) fn lost_frames(code: Code, findings: &Findings) -> bool {
+    findings.is_hidden(code)
+        || findings
+            .list
             .iter()
             .any(|f| f.code == Code::SseUnknownField && f.severity == Severity::Fatal)
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
 /// and told as that.
-fn finish_in_tail(now: &Inspection) -> bool {
-    let Some(last) = now.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
+fn finish_in_tail(facts: &Facts) -> bool {
+    let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
         return false;
     };
-    let bytes = last.bytes(now.body());
+    let bytes = last.bytes(facts.body());
     [&b"\"finish_reason\":"[..], b"\"finishReason\":", b"\"blockReason\":"].iter().any(|key| {
         memchr::memmem::find(bytes, key)
             .is_some_and(|at| bytes[at + key.len()..].trim_ascii_start().starts_with(b"\""))
     })
 }
 
-fn unfinished(now: &Inspection, out: &mut Out<'_>) {
-    let answer = now.answer();
-    let done = match (answer.sentinel, now.ending().terminal) {
+fn unfinished(facts: &Facts, findings: &mut Findings) {
+    let answer = facts.answer();
+    let done = match (answer.sentinel, facts.ending().terminal) {
         (Some(_), _) => " ([DONE] was sent)",
         (None, Some(true)) => " (the terminal event was sent)",
         (None, Some(false)) => " or terminal event",
-        (None, None) if wants_done(now) => " or [DONE]",
+        (None, None) if wants_done(facts) => " or [DONE]",
         (None, None) => "",
     };
     let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message);
-    let payloads = now.frames().iter().filter(|f| carries(f.kind)).count() as u64
+    let payloads = facts.frames().iter().filter(|f| carries(f.kind)).count() as u64
         - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();
     let message = if payloads == 0 {
-        let frames = text::count(now.frames().len() as u64, "frame");
+        let frames = text::count(facts.frames().len() as u64, "frame");
         format!("No answer: {frames} without data, no finish reason{done}")
     } else if another {
         let open: Vec<_> = answer
@@ -216,12 +219,12 @@ fn unfinished(now: &Inspection, out: &mut Out<'_>) {
     let severity = match (said, answer.terminal) {
         (true, _) => Severity::Info,
         // Ollama had no word for it in its first years.
-        (_, Some(_)) if now.dialect().is_some_and(|d| d.name() == "ollama") => Severity::Info,
+        (_, Some(_)) if facts.dialect().is_some_and(|d| d.name() == "ollama") => Severity::Info,
         // Nothing is lost but the word.
         (_, Some(_)) => Severity::Warn,
         (_, None) => Severity::Error,
     };
-    out.raise_as(Code::FinishMissing, severity, frame(now, answer.sentinel), message);
+    findings.raise_as(Code::FinishMissing, severity, frame(facts, answer.sentinel), message);
 }
 
 /// Whether the arguments of a call are all there, as far as that can be told.
@@ -271,12 +274,12 @@ pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
 
 impl End {
     /// What the answer came to: said, thought, refused, nothing.
-    fn came_to(&self, now: &Inspection, out: &mut Out<'_>) {
-        let answer = now.answer();
+    fn came_to(&self, facts: &Facts, findings: &mut Findings) {
+        let answer = facts.answer();
         let usage = answer.usage;
         if answer.has(Channel::Refusal) {
             let chars = text::count(answer.chars(Channel::Refusal) as u64, "character");
-            out.raise(
+            findings.raise(
                 Code::Refusal,
                 Place::default(),
                 format!("The model refused ({chars} of refusal)"),
@@ -284,37 +287,38 @@ impl End {
         }
         let thought = answer.has(Channel::Reasoning);
         if !thought {
-            let encrypted = now.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
+            let encrypted =
+                facts.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
             let tokens = usage.reasoning.unwrap_or(0);
             if encrypted {
                 let message = "Reasoning comes encrypted, without text.";
-                out.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
+                findings.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
             } else if tokens > 0
                 && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
             {
                 let message =
                     format!("{tokens} reasoning tokens are counted, and no reasoning text came.");
-                out.raise(Code::ReasoningHidden, Place::default(), message);
+                findings.raise(Code::ReasoningHidden, Place::default(), message);
             }
         }
         for (choice, reason) in answer.finish() {
-            choice_came_to(now, choice, reason, self.other_item, out);
+            choice_came_to(facts, choice, reason, self.other_item, findings);
         }
         // Of a choice that never finished, too.
         for (choice, _) in
             answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
         {
-            if !cut(now) {
-                unclosed(now, choice, out);
+            if !cut(facts) {
+                unclosed(facts, choice, findings);
             }
         }
     }
 }
 
-fn unclosed(now: &Inspection, choice: u32, out: &mut Out<'_>) {
-    if now.answer().think(choice).is_some_and(|t| t.open.is_some()) {
+fn unclosed(facts: &Facts, choice: u32, findings: &mut Findings) {
+    if facts.answer().think(choice).is_some_and(|t| t.open.is_some()) {
         let message = "A think tag is opened in the content and never closed: nothing says where the answer begins.";
-        out.raise(Code::ThinkOpenUnclosed, Place::default(), message);
+        findings.raise(Code::ThinkOpenUnclosed, Place::default(), message);
     }
 }
 
@@ -344,35 +348,35 @@ const EMPTY_BY_RIGHT: &[&str] = &[
 ];
 
 /// Whether an answer has something in it that is no text.
-fn brought_matter(now: &Inspection) -> bool {
+fn brought_matter(facts: &Facts) -> bool {
     const MATTER: &[&str] = &["inlineData", "fileData", "image", "images", "audio", "video"];
     // An item of another kind is an answer: a request for approval, a list of tools, a program.
     const TEXTS: &[&str] = &["message", "reasoning", ""];
-    if now.blocks().iter().any(|b| b.noun == "item" && !TEXTS.contains(&b.kind.as_str())) {
+    if facts.blocks().iter().any(|b| b.noun == "item" && !TEXTS.contains(&b.kind.as_str())) {
         return true;
     }
-    let rows = now.shape().rows();
+    let rows = facts.shape().rows();
     rows.iter().any(|r| r.path.split(['.', '[']).any(|part| MATTER.contains(&part)))
 }
 
 /// A choice's finish as it is told: the word, and the cause beside it.
-pub(super) fn told(now: &Inspection, choice: u32, reason: &str) -> String {
-    match now.answer().cause(choice) {
+pub(super) fn told(facts: &Facts, choice: u32, reason: &str) -> String {
+    match facts.answer().cause(choice) {
         Some(cause) => format!("\"{reason}\", {cause}"),
         None => format!("\"{reason}\""),
     }
 }
 
 fn choice_came_to(
-    now: &Inspection,
+    facts: &Facts,
     choice: u32,
     reason: &str,
     other_item: bool,
-    out: &mut Out<'_>,
+    findings: &mut Findings,
 ) {
-    let answer = now.answer();
-    let at = frame(now, answer.finish_frame(choice));
-    let said = told(now, choice, reason);
+    let answer = facts.answer();
+    let at = frame(facts, answer.finish_frame(choice));
+    let said = told(facts, choice, reason);
     let shown = text::preview(&said, 60);
     let reason = answer.cause(choice).unwrap_or(reason);
     let content = answer.text(Channel::Content, choice);
@@ -395,7 +399,7 @@ fn choice_came_to(
         if !spoke && (thought || tokens > 0) {
             let message = format!("Token limit reached while thinking: no answer, finish {shown}");
             // A finish by length is a normal end on the wire, but nothing came of it.
-            out.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
+            findings.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
         } else {
             // An agent runs a call whose arguments are cut, or fails there.
             let cut = answer.tools().iter().find(|t| t.choice == choice && !is_whole(t));
@@ -413,13 +417,13 @@ fn choice_came_to(
                 }
                 None => (Severity::Info, format!("Token limit ended the answer, finish {shown}")),
             };
-            out.raise_as(Code::LengthTruncated, severity, at, message);
+            findings.raise_as(Code::LengthTruncated, severity, at, message);
         }
         return;
     }
     if reason == "refusal" {
         let message = format!("The model refused, finish {shown}");
-        return out.raise_once(Code::Refusal, at, message);
+        return findings.raise_once(Code::Refusal, at, message);
     }
     if is_filter(reason) {
         let who = match reason.contains("guardrail") {
@@ -427,32 +431,32 @@ fn choice_came_to(
             false => "A content filter",
         };
         let message = format!("{who} ended the answer, finish {shown}");
-        return out.raise(Code::ContentFiltered, at, message);
+        return findings.raise(Code::ContentFiltered, at, message);
     }
     if !spoke && inline.is_some_and(|t| t.open.is_some()) {
-        return unclosed(now, choice, out);
+        return unclosed(facts, choice, findings);
     }
-    unclosed(now, choice, out);
+    unclosed(facts, choice, findings);
     // What an error or a cut left empty is told as that.
     if spoke
-        || cut(now)
+        || cut(facts)
         || !answer.errors.is_empty()
         || EMPTY_BY_RIGHT.contains(&reason)
         || other_item
-        || out.tally.of(Code::ToolCallMalformed) > 0
-        || brought_matter(now)
+        || findings.tally.of(Code::ToolCallMalformed) > 0
+        || brought_matter(facts)
     {
         return;
     }
     // The answer of a whole body or a message is no delta, and is there.
-    if out.tally.of(Code::FullObjectInStream) > 0 {
+    if findings.tally.of(Code::FullObjectInStream) > 0 {
         return;
     }
-    came_to_nothing(thought, reasoning, &shown, at, out);
+    came_to_nothing(thought, reasoning, &shown, at, findings);
 }
 
 /// A choice that finished well and said nothing.
-fn came_to_nothing(thought: bool, reasoning: u64, shown: &str, at: Place, out: &mut Out<'_>) {
+fn came_to_nothing(thought: bool, reasoning: u64, shown: &str, at: Place, findings: &mut Findings) {
     if thought {
         let how = if reasoning > 0 {
             format!("{} of reasoning", text::count(reasoning, "character"))
@@ -460,10 +464,10 @@ fn came_to_nothing(thought: bool, reasoning: u64, shown: &str, at: Place, out: &
             "reasoning between tags in the content".to_owned()
         };
         let message = format!("Reasoning only: {how}, no content, finish {shown}");
-        out.raise(Code::ReasoningOnly, at, message);
+        findings.raise(Code::ReasoningOnly, at, message);
     } else {
         let message =
             format!("Empty answer: no content, no reasoning, no tool call, finish {shown}");
-        out.raise(Code::EmptyCompletion, at, message);
+        findings.raise(Code::EmptyCompletion, at, message);
     }
 }

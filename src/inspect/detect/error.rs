@@ -1,11 +1,11 @@
 //! Rules about errors inside a stream whose status said that all is well.
 
 use super::status::{self, is_swallowed};
-use super::{Code, Detector, FrameView, Out, anthropic, gemini, refused};
+use super::{Code, Detector, Findings, FrameView, anthropic, gemini, refused};
 use crate::dialect::ErrorShape;
 use crate::frame::Kind;
 use crate::frame::eventstream::Message;
-use crate::inspect::{Inspection, StreamError};
+use crate::inspect::{Facts, StreamError};
 use crate::text;
 
 #[derive(Default)]
@@ -17,38 +17,38 @@ pub(super) struct Error {
 }
 
 impl Detector for Error {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let first = !self.begun;
-        self.begun |= seen.data.is_some();
-        let errors = &now.answer().errors;
+        self.begun |= view.data.is_some();
+        let errors = &facts.answer().errors;
         let from = std::mem::replace(&mut self.seen, errors.len());
         let new = &errors[from.min(errors.len())..];
         // A refusal, or an error instead of a stream, is judged with the head.
-        if refused(now) || (seen.frame.kind == Kind::Body && judged_with_head(now)) {
+        if refused(facts) || (view.frame.kind == Kind::Body && judged_with_head(facts)) {
             return;
         }
         // A prompt that was blocked is an answer of Gemini's own kind, and told as that.
-        if gemini::blocked(now, seen.json).is_some() {
+        if gemini::blocked(facts, view.json).is_some() {
             return;
         }
         for error in new {
-            raise(now, seen, error, out);
-            if first && seen.frame.kind != Kind::Body {
+            raise(facts, view, error, findings);
+            if first && view.frame.kind != Kind::Body {
                 let message = "The first frame is an error: nothing of an answer came.";
-                out.raise(Code::Error200FirstFrame, seen.place(), message);
+                findings.raise(Code::Error200FirstFrame, view.place(), message);
             }
         }
     }
 }
 
-fn judged_with_head(now: &Inspection) -> bool {
-    now.status().is_some() || now.content_type().is_some()
+fn judged_with_head(facts: &Facts) -> bool {
+    facts.status().is_some() || facts.content_type().is_some()
 }
 
-fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut Out<'_>) {
-    let is_ollama = now.dialect().is_some_and(|d| d.name() == "ollama");
+fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mut Findings) {
+    let is_ollama = facts.dialect().is_some_and(|d| d.name() == "ollama");
     // AWS has an error's code and words in the message's headers.
-    let message = (seen.frame.kind == Kind::Message).then(|| Message::of(seen.bytes));
+    let message = (view.frame.kind == Kind::Message).then(|| Message::of(view.bytes));
     let header = |name| message.and_then(|m| m.header(name)).map(str::to_owned);
     let said = header(":error-message").unwrap_or_else(|| error.message.clone());
     let words = text::preview(&said, 200);
@@ -59,15 +59,15 @@ fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut 
     if is_swallowed(&error.message) {
         let message = format!("{}. {}", status::swallowed(&error.message), status::WHAT_TO_DO);
         let rule = Code::Swallowed422;
-        return out.raise(rule, seen.place(), message);
+        return findings.raise(rule, view.place(), message);
     }
     let (rule, how) = match error.shape {
         _ if message.is_some() => (Code::ErrorObject, "in the stream"),
-        _ if seen.event == "error" && seen.json.is_none() => {
+        _ if view.event == "error" && view.json.is_none() => {
             (Code::SseEventErrorText, "as an event with plain text")
         }
-        _ if seen.event == "error" => (Code::SseEventError, "as an event"),
-        _ if seen.frame.kind == Kind::Event && anthropic::is_anthropic(now) => {
+        _ if view.event == "error" => (Code::SseEventError, "as an event"),
+        _ if view.frame.kind == Kind::Event && anthropic::is_anthropic(facts) => {
             let rule = Code::AnthropicErrorNoEvent;
             (rule, "without \"event: error\", which Anthropic's Python SDK skips")
         }
@@ -77,15 +77,19 @@ fn raise(now: &Inspection, seen: &FrameView<'_>, error: &StreamError, out: &mut 
         ErrorShape::Flat => (Code::ErrorFlat, "without an \"error\" member"),
         ErrorShape::WithChoices => (Code::ErrorWithChoices, "beside choices"),
     };
-    out.raise(rule, seen.place(), format!("The provider sent an error {how}{kind}: \"{words}\"."));
+    findings.raise(
+        rule,
+        view.place(),
+        format!("The provider sent an error {how}{kind}: \"{words}\"."),
+    );
     if let Some(raw) =
-        seen.json.and_then(|j| j.at(&["error", "metadata", "raw"])).filter(|r| !r.is_null())
+        view.json.and_then(|j| j.at(&["error", "metadata", "raw"])).filter(|r| !r.is_null())
     {
         let raw = raw.as_str().unwrap_or(std::borrow::Cow::Borrowed(raw.source()));
         let message = format!(
             "The upstream's own words are in error.metadata.raw: \"{}\".",
             text::preview(&raw, 200)
         );
-        out.raise(Code::ErrorRawHidden, seen.place(), message);
+        findings.raise(Code::ErrorRawHidden, view.place(), message);
     }
 }

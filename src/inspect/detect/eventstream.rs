@@ -1,9 +1,9 @@
 //! Rules about AWS's binary messages.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, ours, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused};
 use crate::frame::eventstream::{Damage, Message};
 use crate::frame::{Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::text;
 
 #[derive(Default)]
@@ -13,38 +13,42 @@ pub(super) struct EventStream {
 }
 
 impl Detector for EventStream {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if now.framing() != Some(Framing::EventStream) || refused(now) || self.lost {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if facts.framing() != Some(Framing::EventStream) || refused(facts) || self.lost {
             return;
         }
-        let message = match Message::of(seen.bytes).damage() {
+        let message = match Message::of(view.bytes).damage() {
             Some(Damage::Message) => format!(
                 "The checksum of message {} is wrong: its {} were changed on the way.",
-                seen.index,
-                text::count(seen.frame.len, "byte")
+                view.index,
+                text::count(view.frame.len, "byte")
             ),
             Some(Damage::Prelude) => {
                 self.lost = true;
                 format!(
                     "The prelude of message {} is damaged: the {} from there on cannot be divided.",
-                    seen.index,
-                    text::count(seen.frame.len, "byte")
+                    view.index,
+                    text::count(view.frame.len, "byte")
                 )
             }
             Some(Damage::Short(..)) | None => return,
         };
-        out.raise(Code::EventstreamCrc, seen.place(), message);
+        findings.raise(Code::EventstreamCrc, view.place(), message);
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if now.framing() != Some(Framing::EventStream) || refused(now) || ours(now) || self.lost {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if facts.framing() != Some(Framing::EventStream)
+            || refused(facts)
+            || ours(facts)
+            || self.lost
+        {
             return;
         }
-        let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
+        let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
         if frame.kind != Kind::Incomplete {
             return;
         }
-        let message = match Message::of(frame.bytes(now.body())).damage() {
+        let message = match Message::of(frame.bytes(facts.body())).damage() {
             Some(Damage::Short(have, Some(total))) => {
                 format!("The body ends inside message {index}, after {have} of {total} bytes.")
             }
@@ -54,8 +58,8 @@ impl Detector for EventStream {
             ),
         };
         // Where the connection was cut, that is the finding.
-        let severity = if cut(now) { Severity::Info } else { Severity::Error };
+        let severity = if cut(facts) { Severity::Info } else { Severity::Error };
         let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-        out.raise_as(Code::EventstreamIncomplete, severity, place, message);
+        findings.raise_as(Code::EventstreamIncomplete, severity, place, message);
     }
 }

@@ -1,10 +1,10 @@
 //! Rules about how choices finish, and what comes after.
 
 use super::{
-    Chunk, Code, Detector, FrameView, Out, Place, Severity, cut, end, is_chat, ours, refused,
+    Chunk, Code, Detector, Findings, FrameView, Place, Severity, cut, end, is_chat, ours, refused,
 };
 use crate::dialect::{self, Channel};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
@@ -19,30 +19,30 @@ pub(super) struct Finish {
 }
 
 impl Detector for Finish {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices, .. }) = seen.chunk else {
-            self.look(now, seen);
-            return self.other(now, seen, out);
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let Some(Chunk { json, choices, .. }) = view.chunk else {
+            self.look(facts, view);
+            return self.other(facts, view, findings);
         };
         for choice in choices.into_iter().flat_map(Value::items) {
-            self.choice(now, seen, json, choice, out);
+            self.choice(facts, view, json, choice, findings);
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if !refused(now) {
-            self.emptied(now, out);
-            self.malformed(now, out);
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if !refused(facts) {
+            self.emptied(facts, findings);
+            self.malformed(facts, findings);
         }
-        let Some(dialect) = now.dialect().filter(|_| !is_chat(now) && !refused(now)) else {
+        let Some(dialect) = facts.dialect().filter(|_| !is_chat(facts) && !refused(facts)) else {
             return;
         };
-        let answer = now.answer();
+        let answer = facts.answer();
         for (choice, reason) in answer.finish().filter(|_| answer.errors.is_empty()) {
             let frame = answer.finish_frame(choice);
-            let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
+            let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
             let place = Place { frame, offset };
-            let shown = text::preview(&end::told(now, choice, reason), 60);
+            let shown = text::preview(&end::told(facts, choice, reason), 60);
             if is_malformed(reason) {
                 continue;
             }
@@ -50,12 +50,12 @@ impl Detector for Finish {
             let cause = answer.cause(choice).is_none_or(|c| end::is_length(c) || end::is_filter(c));
             if matches!(reason, "error" | "failed") || is_unusable(reason) {
                 let message = format!("The finish is {shown}, and no error says what happened.");
-                out.raise(Code::FinishError, place, message);
+                findings.raise(Code::FinishError, place, message);
             } else if dialect.ending().finishes.is_empty() {
                 // It repeats the words of others.
             } else if !cause || !dialect.ending().finishes.contains(&reason) {
                 let message = format!("The finish reason {shown} is none of {name}.");
-                out.raise_once(Code::FinishUnknown, place, message);
+                findings.raise_once(Code::FinishUnknown, place, message);
             }
         }
     }
@@ -63,15 +63,15 @@ impl Detector for Finish {
 
 impl Finish {
     /// Looks for finishes that are empty and for the provider's own words about one.
-    fn look(&mut self, now: &Inspection, seen: &FrameView<'_>) {
+    fn look(&mut self, facts: &Facts, view: &FrameView<'_>) {
         /// Where dialects other than Chat have the finish, outside of lists.
         const PLACES: &[&[&str]] =
             &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
         // Of others nobody knows what an empty one means.
         const DIALECTS: &[&str] =
             &["anthropic", "gemini", "gemini-array", "bedrock-converse", "cohere-v2"];
-        if !now.dialect().is_some_and(|d| DIALECTS.contains(&d.name())) || refused(now) {
+        if !facts.dialect().is_some_and(|d| DIALECTS.contains(&d.name())) || refused(facts) {
             return;
         }
         let empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
@@ -83,69 +83,69 @@ impl Finish {
             }
         }
         if is_empty {
-            self.empty.get_or_insert((seen.place(), 0)).1 += 1;
+            self.empty.get_or_insert((view.place(), 0)).1 += 1;
         }
     }
 
     /// Finishes that are empty strings.
-    fn emptied(&mut self, now: &Inspection, out: &mut Out<'_>) {
+    fn emptied(&mut self, facts: &Facts, findings: &mut Findings) {
         let Some((place, times)) = self.empty else { return };
         let n = text::count(times, "frame");
-        let ended = cut(now) || ours(now) || !now.answer().errors.is_empty();
-        let said = now.answer().finish().any(|(_, reason)| !reason.is_empty());
+        let ended = cut(facts) || ours(facts) || !facts.answer().errors.is_empty();
+        let said = facts.answer().finish().any(|(_, reason)| !reason.is_empty());
         let (severity, message) = match said || ended {
             true => (Severity::Warn, format!("Finish reason is \"\" instead of null in {n}")),
             false => (Severity::Error, format!("The only finish reason is \"\" ({n})")),
         };
-        out.raise_as(Code::FinishEmpty, severity, place, message);
+        findings.raise_as(Code::FinishEmpty, severity, place, message);
     }
 
     /// Finishes by which the provider says that the model's call was unusable.
-    fn malformed(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        let answer = now.answer();
+    fn malformed(&mut self, facts: &Facts, findings: &mut Findings) {
+        let answer = facts.answer();
         for (choice, reason) in answer.finish().filter(|f| is_malformed(f.1)) {
             let frame = answer.finish_frame(choice);
-            let offset = frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset);
+            let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
             let words = match &self.explained {
                 Some(words) => format!(": \"{}\"", text::preview(words, 120)),
                 None => String::new(),
             };
             let reason = text::preview(reason, 40);
             let message = format!("Model made an unusable tool call, finish \"{reason}\"{words}");
-            out.raise(Code::ToolCallMalformed, Place { frame, offset }, message);
+            findings.raise(Code::ToolCallMalformed, Place { frame, offset }, message);
         }
     }
 
     /// A frame that is no chunk of Chat: what it told of choices that had finished before it.
-    fn other(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let answer = now.answer();
-        if answer.finish().next().is_none() || refused(now) {
+    fn other(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let answer = facts.answer();
+        if answer.finish().next().is_none() || refused(facts) {
             // Another answer may have begun on the same stream.
             self.finished = 0;
             return;
         }
-        let here = |choice: u32| answer.finish_frame(choice) == Some(seen.index);
-        for delta in answer.deltas_of(seen.index) {
+        let here = |choice: u32| answer.finish_frame(choice) == Some(view.index);
+        for delta in answer.deltas_of(view.index) {
             let (choice, bit) = (delta.choice, 1u128 << delta.choice.min(127));
             // Text beside a finish is a stream that finishes in every frame, as Gemini's once did.
             if self.finished & bit != 0
                 && !here(choice)
                 && !delta.duplicate
                 && matches!(delta.channel, Channel::Content | Channel::Reasoning | Channel::Refusal)
-                && !out.again(Code::ContentAfterFinish)
+                && !findings.again(Code::ContentAfterFinish)
             {
                 let message =
-                    format!("Frame {} has text for an answer that had finished.", seen.index);
-                out.raise(Code::ContentAfterFinish, seen.place(), message);
+                    format!("Frame {} has text for an answer that had finished.", view.index);
+                findings.raise(Code::ContentAfterFinish, view.place(), message);
             }
         }
         // Gemini says STOP with the code that it wrote, runs it, and goes on.
-        let ran = answer.deltas_of(seen.index).iter().any(|d| d.channel == Channel::Other);
-        for choice in answer.finished_in(seen.index).iter().filter(|_| !ran) {
+        let ran = answer.deltas_of(view.index).iter().any(|d| d.channel == Channel::Other);
+        for choice in answer.finished_in(view.index).iter().filter(|_| !ran) {
             let bit = 1u128 << choice.min(&127);
             if self.finished & bit != 0 {
-                let message = format!("The answer finishes again in frame {}.", seen.index);
-                out.raise_once(Code::FinishRepeated, seen.place(), message);
+                let message = format!("The answer finishes again in frame {}.", view.index);
+                findings.raise_once(Code::FinishRepeated, view.place(), message);
             }
             self.finished |= bit;
         }
@@ -153,11 +153,11 @@ impl Finish {
 
     fn choice(
         &mut self,
-        now: &Inspection,
-        seen: &FrameView<'_>,
+        facts: &Facts,
+        view: &FrameView<'_>,
         json: Value<'_>,
         choice: Value<'_>,
-        out: &mut Out<'_>,
+        findings: &mut Findings,
     ) {
         let (mut index, mut finish, mut delta, mut message) = (0, None, None, false);
         let mut native = None;
@@ -175,34 +175,34 @@ impl Finish {
         if message && json.get("object").is_some_and(|o| o.is("chat.completion")) {
             return;
         }
-        let failed = now.answer().errors.last().is_some_and(|e| e.frame == seen.index);
+        let failed = facts.answer().errors.last().is_some_and(|e| e.frame == view.index);
         let bit = 1u128 << index;
         if self.finished & bit != 0
             && !failed
             && delta.and_then(|d| d.get("content")).is_some_and(has_text)
-            && !out.again(Code::ContentAfterFinish)
+            && !findings.again(Code::ContentAfterFinish)
         {
             let message =
-                format!("Frame {} has text for choice {index}, which had finished.", seen.index);
-            out.raise(Code::ContentAfterFinish, seen.place(), message);
+                format!("Frame {} has text for choice {index}, which had finished.", view.index);
+            findings.raise(Code::ContentAfterFinish, view.place(), message);
         }
         match finish {
             None => {
                 let text = "A chunk has no finish_reason, not even null.";
-                out.raise_once(Code::FinishKeyAbsent, seen.place(), text);
+                findings.raise_once(Code::FinishKeyAbsent, view.place(), text);
             }
             Some(finish) if has_text(finish) => {
                 if finish.is("null") {
                     let message = "finish_reason is the string \"null\", not null.";
-                    return out.raise_once(Code::FinishStringNull, seen.place(), message);
+                    return findings.raise_once(Code::FinishStringNull, view.place(), message);
                 }
                 let again = self.finished & bit != 0;
                 self.finished |= bit;
-                reason(now, seen, finish, index, again, failed, out);
-                hidden_length(seen, finish, native.as_deref(), out);
+                reason(facts, view, finish, index, again, failed, findings);
+                hidden_length(view, finish, native.as_deref(), findings);
             }
             Some(finish) if finish.source() == "\"\"" => {
-                self.empty.get_or_insert((seen.place(), 0)).1 += 1;
+                self.empty.get_or_insert((view.place(), 0)).1 += 1;
             }
             Some(_) => {}
         }
@@ -230,14 +230,19 @@ fn is_unusable(reason: &str) -> bool {
 }
 
 /// A length limit that the translated finish does not tell of.
-fn hidden_length(seen: &FrameView<'_>, finish: Value<'_>, native: Option<&str>, out: &mut Out<'_>) {
+fn hidden_length(
+    view: &FrameView<'_>,
+    finish: Value<'_>,
+    native: Option<&str>,
+    findings: &mut Findings,
+) {
     let said = finish.as_str().unwrap_or_default();
     let Some(native) = native.filter(|n| end::is_length(n) && !end::is_length(&said)) else {
         return;
     };
     let (said, native) = (text::preview(&said, 30), text::preview(native, 30));
     let message = format!("Finish \"{said}\" hides the token limit: natively \"{native}\"");
-    out.raise_once(Code::LengthHidden, seen.place(), message);
+    findings.raise_once(Code::LengthHidden, view.place(), message);
 }
 
 /// Whether a value is a string with something in it.
@@ -246,31 +251,31 @@ fn has_text(value: Value<'_>) -> bool {
 }
 
 fn reason(
-    now: &Inspection,
-    seen: &FrameView<'_>,
+    facts: &Facts,
+    view: &FrameView<'_>,
     finish: Value<'_>,
     index: u64,
     again: bool,
     failed: bool,
-    out: &mut Out<'_>,
+    findings: &mut Findings,
 ) {
     let reason = finish.as_str().unwrap_or_default();
     let shown = text::preview(&reason, 60);
     if again {
         let message = format!("Choice {index} finishes again (\"{shown}\").");
-        out.raise_once(Code::FinishRepeated, seen.place(), message);
+        findings.raise_once(Code::FinishRepeated, view.place(), message);
     }
     if reason == "error" {
-        if now.answer().errors.is_empty() {
+        if facts.answer().errors.is_empty() {
             let message = "finish_reason is \"error\", and no error says what happened.";
-            out.raise(Code::FinishError, seen.place(), message);
+            findings.raise(Code::FinishError, view.place(), message);
         }
     } else if !failed
         && !is_malformed(&reason)
-        && !now.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
-        && !out.context.variant.is_some_and(|v| v.finishes.contains(&reason.as_ref()))
+        && !facts.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
+        && !findings.context.variant.is_some_and(|v| v.finishes.contains(&reason.as_ref()))
     {
         let message = format!("The finish reason \"{shown}\" is none of Chat Completions.");
-        out.raise_once(Code::FinishUnknown, seen.place(), message);
+        findings.raise_once(Code::FinishUnknown, view.place(), message);
     }
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::status::{WHAT_TO_DO, is_swallowed, swallowed};
-use super::{Code, Detector, Out, Place, Severity, ours, refused};
+use super::{Code, Detector, Findings, Place, Severity, ours, refused};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
 
@@ -14,18 +14,18 @@ use crate::text;
 pub(super) struct Head;
 
 impl Detector for Head {
-    fn head(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if let Some(head) = &now.head
+    fn head(&mut self, facts: &Facts, findings: &mut Findings) {
+        if let Some(head) = &facts.head
             && let Some(length) = head.header("content-length")
             && let Some(coding) = head.header("transfer-encoding")
         {
             let (length, coding) = (text::preview(length, 20), text::preview(coding, 20));
             let message =
                 format!("Content-Length ({length}) together with Transfer-Encoding ({coding})");
-            out.raise(Code::LengthAndChunked, Place::default(), message);
+            findings.raise(Code::LengthAndChunked, Place::default(), message);
         }
-        let Some(head) = now.head.as_ref().filter(|h| h.status < 300) else { return };
-        if media_type(now) != "text/event-stream" {
+        let Some(head) = facts.head.as_ref().filter(|h| h.status < 300) else { return };
+        if media_type(facts) != "text/event-stream" {
             return;
         }
         let nowhere = Place::default();
@@ -34,12 +34,12 @@ impl Detector for Head {
                 "The stream has a Content-Length ({}): it was collected before it was sent.",
                 text::preview(length, 20)
             );
-            out.raise(Code::ContentLengthOnStream, nowhere, message);
+            findings.raise(Code::ContentLengthOnStream, nowhere, message);
         }
-        if let Some(coding) = now.coding() {
+        if let Some(coding) = facts.coding() {
             let message =
                 format!("The event stream is compressed ({}).", text::preview(coding.name(), 20));
-            out.raise(Code::GzipSse, nowhere, message);
+            findings.raise(Code::GzipSse, nowhere, message);
         }
         let no = |name: &str, words: &[&str]| {
             head.header(name)
@@ -48,7 +48,7 @@ impl Detector for Head {
         if !no("x-accel-buffering", &["no"])
             && !no("cache-control", &["no-cache", "no-store", "no-transform"])
         {
-            out.raise(
+            findings.raise(
                 Code::NoAntiBufferingHeaders,
                 nowhere,
                 "No header asks proxies not to buffer the stream",
@@ -56,33 +56,35 @@ impl Detector for Head {
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if now.head.is_none() && now.told.is_none() {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if facts.head.is_none() && facts.told.is_none() {
             return;
         }
-        if refused(now) {
+        if refused(facts) {
             return;
         }
-        let labeled = now.content_type().is_some() || now.head.is_some();
-        if now.framing() == Some(Framing::Sse) && labeled && media_type(now) != "text/event-stream"
+        let labeled = facts.content_type().is_some() || facts.head.is_some();
+        if facts.framing() == Some(Framing::Sse)
+            && labeled
+            && media_type(facts) != "text/event-stream"
         {
-            let message = match now.content_type() {
+            let message = match facts.content_type() {
                 Some(t) => {
                     format!("Event stream labeled {}", text::preview(t, 60))
                 }
                 None => "Event stream without a content type".to_owned(),
             };
-            out.raise(Code::SseMislabelled, Place::default(), message);
+            findings.raise(Code::SseMislabelled, Place::default(), message);
         }
-        if !super::cut(now) && !ours(now) {
-            no_stream(now, out);
+        if !super::cut(facts) && !ours(facts) {
+            no_stream(facts, findings);
         }
     }
 }
 
 /// The media type of the response, received or told, lower case; empty where there is none.
-pub(super) fn media_type(now: &Inspection) -> String {
-    crate::frame::Hint { content_type: now.content_type().map(Into::into), named_sse: false }
+pub(super) fn media_type(facts: &Facts) -> String {
+    crate::frame::Hint { content_type: facts.content_type().map(Into::into), named_sse: false }
         .media_type()
 }
 
@@ -116,90 +118,91 @@ pub(super) fn parse(body: &[u8]) -> (Tape, Cow<'_, str>) {
 }
 
 /// A success status without a stream.
-fn no_stream(now: &Inspection, out: &mut Out<'_>) {
-    let status = now.status();
-    let body = now.body();
+fn no_stream(facts: &Facts, findings: &mut Findings) {
+    let status = facts.status();
+    let body = facts.body();
     // Of a bare body nobody told the status, and none is assumed.
     let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
     if matches!(status, Some(204 | 205)) {
         let code = status.unwrap_or_default();
         let message = format!("{code} to a stream request: no content.");
-        return out.raise(Code::NoContent204, Place::default(), message);
+        return findings.raise(Code::NoContent204, Place::default(), message);
     }
     if body.trim_ascii().is_empty() {
-        if now.framing() != Some(Framing::Sse) && now.coding_error.is_none() {
+        if facts.framing() != Some(Framing::Sse) && facts.coding_error.is_none() {
             let what = if body.is_empty() { "an empty body" } else { "a body of white space" };
             let message = format!("{name} {what}: no events received");
-            out.raise(Code::EmptyStream, Place::default(), message);
+            findings.raise(Code::EmptyStream, Place::default(), message);
         }
         return;
     }
-    if now.array_is_closed() == Some(true) && now.frames().iter().all(|f| f.kind == Kind::Body) {
+    if facts.array_is_closed() == Some(true) && facts.frames().iter().all(|f| f.kind == Kind::Body)
+    {
         let message = format!("{name} an empty array: no elements received");
-        return out.raise(Code::EmptyStream, Place::default(), message);
+        return findings.raise(Code::EmptyStream, Place::default(), message);
     }
-    if now.framing() != Some(Framing::Whole) {
-        return unframed(now, &name, out);
+    if facts.framing() != Some(Framing::Whole) {
+        return unframed(facts, &name, findings);
     }
     let place = Place { frame: Some(0), offset: Some(0) };
     if is_html(body) {
         let page = text::preview(&page_words(body), 80);
         let message = format!("{name} a web page ({page}) instead of a stream.");
-        return out.raise(Code::Html200, place, message);
+        return findings.raise(Code::Html200, place, message);
     }
     let (tape, source) = parse(body);
     // JSON under text/event-stream is the SSE rules' matter; so is nothing of a head nobody told.
-    let unlabeled = status.is_none() && now.content_type().is_none();
-    if media_type(now) == "text/event-stream" && tape.root(&source).is_some() {
+    let unlabeled = status.is_none() && facts.content_type().is_none();
+    if media_type(facts) == "text/event-stream" && tape.root(&source).is_some() {
         return;
     }
     match tape.root(&source) {
-        Some(_) if !now.answer().errors.is_empty() => {
-            let error = &now.answer().errors[0];
+        Some(_) if !facts.answer().errors.is_empty() => {
+            let error = &facts.answer().errors[0];
             let words = text::preview(&error.message, 200);
             if is_swallowed(&error.message) {
                 let message = format!("{}. {WHAT_TO_DO}", swallowed(&error.message));
-                return out.raise(Code::Swallowed422, place, message);
+                return findings.raise(Code::Swallowed422, place, message);
             }
             let message = format!("{name} a JSON error instead of a stream: \"{words}\".");
-            out.raise(Code::JsonError200, place, message);
+            findings.raise(Code::JsonError200, place, message);
         }
         Some(json) if json.is_null() => {
             let message =
                 format!("{name} the body null: LiteLLM's proxy does this after two 422s.");
-            out.raise(Code::JsonNull200, place, message);
+            findings.raise(Code::JsonNull200, place, message);
         }
-        Some(json) if json.get("choices").is_some() || !now.answer().deltas().is_empty() => {
+        Some(json) if json.get("choices").is_some() || !facts.answer().deltas().is_empty() => {
             let severity = if unlabeled { Severity::Info } else { Severity::Fatal };
             let message = format!(
                 "{name} one whole JSON completion and no stream: \"stream\": true was ignored."
             );
-            out.raise_as(Code::JsonCompletion200, severity, place, message);
+            findings.raise_as(Code::JsonCompletion200, severity, place, message);
         }
         // Broken JSON is json-malformed.
         None if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) => {}
         _ if unlabeled => {}
         _ => {
             let kind =
-                now.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));
+                facts.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));
             let begins = text::preview(source.trim(), 80);
             let message = format!("{name} {kind}, no stream: `{begins}`.");
-            out.raise(Code::WrongContentType, place, message);
+            findings.raise(Code::WrongContentType, place, message);
         }
     }
 }
 
 /// Text under text/event-stream: no line of it is a field or a comment.
-fn unframed(now: &Inspection, name: &str, out: &mut Out<'_>) {
-    let body = now.body();
+fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
+    let body = facts.body();
     let fields = |f: &Frame| {
         let known = [&b""[..], b"data", b"event", b"id", b"retry"];
         Block::of(f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
     };
-    if now.framing() != Some(Framing::Sse) || now.frames().iter().any(fields) {
+    if facts.framing() != Some(Framing::Sse) || facts.frames().iter().any(fields) {
         return;
     }
     let begins = text::preview(String::from_utf8_lossy(&body[..body.len().min(400)]).trim(), 80);
     let message = format!("{name} with a body that is no event stream: `{begins}`.");
-    out.raise(Code::WrongContentType, Place { frame: Some(0), offset: Some(0) }, message);
+    findings.raise(Code::WrongContentType, Place { frame: Some(0), offset: Some(0) }, message);
 }

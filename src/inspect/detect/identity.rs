@@ -1,8 +1,8 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{Chunk, Code, Detector, FrameView, Out, Place};
-use crate::inspect::Inspection;
+use super::{Chunk, Code, Detector, Findings, FrameView, Place};
+use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
@@ -21,35 +21,41 @@ pub(super) struct Identity {
 }
 
 impl Detector for Identity {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let Some(Chunk { json, choices, id, model, created }) = seen.chunk else { return };
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let Some(Chunk { json, choices, id, model, created }) = view.chunk else { return };
         if let Some(id) = id {
-            self.id(seen, id, json, out);
+            self.id(view, id, json, findings);
         }
         if let Some(model) = model {
-            self.model(seen, model, out);
+            self.model(view, model, findings);
         }
         if let Some(created) = created {
-            self.created(seen, created, out);
+            self.created(view, created, findings);
         }
-        if now.shape().len() != self.paths {
-            self.paths = now.shape().len();
+        if facts.shape().len() != self.paths {
+            self.paths = facts.shape().len();
             if choices.is_some() {
-                self.fields(seen, json);
+                self.fields(view, json);
             }
         }
     }
 
-    fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
+    fn end(&mut self, _facts: &Facts, findings: &mut Findings) {
         if !self.strange.is_empty() {
             let message = format!("Fields outside OpenAI's schema: {}.", self.strange.join(", "));
-            out.raise(Code::UnknownField, self.first_strange, message);
+            findings.raise(Code::UnknownField, self.first_strange, message);
         }
     }
 }
 
 impl Identity {
-    fn id(&mut self, seen: &FrameView<'_>, value: Value<'_>, json: Value<'_>, out: &mut Out<'_>) {
+    fn id(
+        &mut self,
+        view: &FrameView<'_>,
+        value: Value<'_>,
+        json: Value<'_>,
+        findings: &mut Findings,
+    ) {
         let source = value.source();
         match &self.id {
             Some(id) if id == source => {}
@@ -57,41 +63,41 @@ impl Identity {
                 // Azure's first chunk, about the prompt, has no identity at all.
                 let about_prompt = json.get("choices").is_some_and(Value::is_empty);
                 if !about_prompt {
-                    out.raise_once(Code::IdEmpty, seen.place(), "A chunk's id is empty.");
+                    findings.raise_once(Code::IdEmpty, view.place(), "A chunk's id is empty.");
                 }
             }
-            _ if value.kind() != json::Kind::String => overflow(seen, "id", value, out),
+            _ if value.kind() != json::Kind::String => overflow(view, "id", value, findings),
             None => self.id = Some(source.to_owned()),
-            Some(first) => differs(Code::IdChanges, "id", first, source, seen, out),
+            Some(first) => differs(Code::IdChanges, "id", first, source, view, findings),
         }
     }
 
-    fn model(&mut self, seen: &FrameView<'_>, value: Value<'_>, out: &mut Out<'_>) {
+    fn model(&mut self, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
         let source = value.source();
         match &self.model {
             Some(model) if model == source => {}
             // Empty first, then the name: Azure's model router.
             _ if matches!(source, "\"\"" | "null") => {}
             None => self.model = Some(source.to_owned()),
-            Some(first) => differs(Code::ModelChanges, "model", first, source, seen, out),
+            Some(first) => differs(Code::ModelChanges, "model", first, source, view, findings),
         }
     }
 
-    fn created(&mut self, seen: &FrameView<'_>, value: Value<'_>, out: &mut Out<'_>) {
+    fn created(&mut self, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
         let source = value.source();
         match &self.created {
             Some(created) if created == source => {}
             _ if matches!(source, "0" | "null") => {}
             None => {
-                overflow(seen, "created", value, out);
+                overflow(view, "created", value, findings);
                 self.created = Some(source.to_owned());
             }
-            Some(first) => differs(Code::CreatedChanges, "created", first, source, seen, out),
+            Some(first) => differs(Code::CreatedChanges, "created", first, source, view, findings),
         }
     }
 
     /// Names the fields that a frame has and OpenAI's schema has not.
-    fn fields(&mut self, seen: &FrameView<'_>, json: Value<'_>) {
+    fn fields(&mut self, view: &FrameView<'_>, json: Value<'_>) {
         const TOP: &[&str] = &[
             "id",
             "object",
@@ -125,7 +131,7 @@ impl Identity {
                 let path = format!("{under}{}", text::preview(&name, 40));
                 if !self.strange.contains(&path) {
                     if self.strange.is_empty() {
-                        self.first_strange = seen.place();
+                        self.first_strange = view.place();
                     }
                     self.strange.push(path);
                 }
@@ -147,29 +153,29 @@ fn differs(
     what: &str,
     first: &str,
     here: &str,
-    seen: &FrameView<'_>,
-    out: &mut Out<'_>,
+    view: &FrameView<'_>,
+    findings: &mut Findings,
 ) {
-    if out.again(rule) {
+    if findings.again(rule) {
         return;
     }
     let plain = |s: &str| text::preview(s.trim_matches('"'), 60);
     let message = format!(
         "The {what} changes: first {}, in frame {} {}.",
         plain(first),
-        seen.index,
+        view.index,
         plain(here)
     );
-    out.raise(rule, seen.place(), message);
+    findings.raise(rule, view.place(), message);
 }
 
-fn overflow(seen: &FrameView<'_>, what: &str, value: Value<'_>, out: &mut Out<'_>) {
+fn overflow(view: &FrameView<'_>, what: &str, value: Value<'_>, findings: &mut Findings) {
     let whole = value.as_u64().is_some_and(|n| n <= 1 << 53);
     if value.kind() == json::Kind::Number && !whole {
         let message = format!(
             "{what} is {}, which is no integer of 53 bits.",
             text::preview(value.source(), 40)
         );
-        out.raise_once(Code::JsonNumberOverflow, seen.place(), message);
+        findings.raise_once(Code::JsonNumberOverflow, view.place(), message);
     }
 }

@@ -1,8 +1,8 @@
 //! Rules about payloads as JSON, and about `[DONE]`, which is none.
 
-use super::{Code, Detector, FrameView, Out, Place, allowed, cut, refused, tail};
+use super::{Code, Detector, Findings, FrameView, Place, allowed, cut, refused, tail};
 use crate::frame::Kind;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::inspect::surrogate::Lone;
 use crate::json::{self, ErrorKind};
 use crate::text;
@@ -11,47 +11,47 @@ use crate::text;
 pub(super) struct Json;
 
 impl Detector for Json {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let Some(data) = seen.data else { return };
-        if refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let Some(data) = view.data else { return };
+        if refused(facts) {
             return;
         }
         if let Some(lone) = Lone::find(data)
-            && !out.again(Code::SurrogateSplit)
+            && !findings.again(Code::SurrogateSplit)
         {
             let message = format!(
                 "A character was cut in two: lone UTF-16 surrogate \\u{:04x} in frame {}",
-                lone.first, seen.index
+                lone.first, view.index
             );
-            out.raise(Code::SurrogateSplit, seen.place(), message);
+            findings.raise(Code::SurrogateSplit, view.place(), message);
         }
         // The first byte settles the normal case.
-        if seen.json_error.is_none() && data.starts_with('{') {
-            return odd_object(seen, out);
+        if view.json_error.is_none() && data.starts_with('{') {
+            return odd_object(view, findings);
         }
         if data.starts_with("[DONE]") {
-            return sentinel(now, seen, data, out);
+            return sentinel(facts, view, data, findings);
         }
-        if allowed(now, seen) {
+        if allowed(facts, view) {
             return;
         }
         // Without a dialect nobody knows what it was meant as.
-        if is_variant(data) && now.dialect().is_some() {
+        if is_variant(data) && facts.dialect().is_some() {
             let message = format!(
                 "`{}` was meant as [DONE], and no client reads it so.",
                 text::preview(data, 20)
             );
-            return out.raise(Code::DoneVariant, seen.place(), message);
+            return findings.raise(Code::DoneVariant, view.place(), message);
         }
-        match seen.json_error {
-            Some(error) => no_json(now, seen, data, error, out),
-            None => not_object(now, seen, out),
+        match view.json_error {
+            Some(error) => no_json(facts, view, data, error, findings),
+            None => not_object(facts, view, findings),
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        tail::line(now, out);
-        let answer = now.answer();
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        tail::line(facts, findings);
+        let answer = facts.answer();
         let Some(done) = answer.sentinel else { return };
         let deltas = answer.deltas();
         let after = deltas.len() - deltas.partition_point(|d| d.frame <= done);
@@ -63,32 +63,34 @@ impl Detector for Json {
             0 => "the finish".to_owned(),
             n => text::count(n as u64, "delta"),
         };
-        let place =
-            Place { frame: Some(done), offset: now.frames().get(done as usize).map(|f| f.offset) };
+        let place = Place {
+            frame: Some(done),
+            offset: facts.frames().get(done as usize).map(|f| f.offset),
+        };
         let message = format!("[DONE] came in frame {done}, and {what} of the answer after it.");
-        out.raise(Code::DoneEarly, place, message);
+        findings.raise(Code::DoneEarly, place, message);
     }
 }
 
-fn odd_object(seen: &FrameView<'_>, out: &mut Out<'_>) {
-    if let Some(key) = seen.duplicate_key {
+fn odd_object(view: &FrameView<'_>, findings: &mut Findings) {
+    if let Some(key) = view.duplicate_key {
         let message = format!("An object has the key \"{}\" twice.", text::preview(key, 40));
-        out.raise_once(Code::JsonDuplicateKeys, seen.place(), message);
+        findings.raise_once(Code::JsonDuplicateKeys, view.place(), message);
     }
-    if seen.tape.has_nonfinite() {
+    if view.tape.has_nonfinite() {
         let message = "A number is NaN or infinite, which JSON does not have.";
-        out.raise_once(Code::JsonNan, seen.place(), message);
+        findings.raise_once(Code::JsonNan, view.place(), message);
     }
 }
 
-fn sentinel(now: &Inspection, seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
+fn sentinel(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Findings) {
     if data != "[DONE]" {
         let rest = text::preview(&data[6..], 40);
         let message = format!("\"{rest}\" follows [DONE] in the same data.");
-        out.raise_once(Code::DoneTrailingBytes, seen.place(), message);
+        findings.raise_once(Code::DoneTrailingBytes, view.place(), message);
     }
-    if now.answer().sentinel.is_some_and(|first| first < seen.index) {
-        out.raise_once(Code::DoneDuplicated, seen.place(), "[DONE] came again.");
+    if facts.answer().sentinel.is_some_and(|first| first < view.index) {
+        findings.raise_once(Code::DoneDuplicated, view.place(), "[DONE] came again.");
     }
 }
 
@@ -103,32 +105,36 @@ fn is_variant(data: &str) -> bool {
 }
 
 fn no_json(
-    now: &Inspection,
-    seen: &FrameView<'_>,
+    facts: &Facts,
+    view: &FrameView<'_>,
     data: &str,
     error: json::Error,
-    out: &mut Out<'_>,
+    findings: &mut Findings,
 ) {
-    // What has a name of its own in another family.
+    // What has a name of its own in another detector.
     let two_spaces = data.starts_with(' ') && data.trim_start().starts_with("[DONE]");
-    if data.trim().is_empty() || two_spaces || seen.event == "error" {
+    if data.trim().is_empty() || two_spaces || view.event == "error" {
         return;
     }
-    if seen.frame.kind == Kind::Body
-        && (cut(now) || !matches!(data.trim_start().as_bytes().first(), Some(b'{' | b'[')))
+    if view.frame.kind == Kind::Body
+        && (cut(facts) || !matches!(data.trim_start().as_bytes().first(), Some(b'{' | b'[')))
     {
         return;
     }
     if error.kind == ErrorKind::Trailing {
         let rest = &data[error.offset..];
-        let joined = seen.frame.data_span().is_none() && data[..error.offset].ends_with('\n');
+        let joined = view.frame.data_span().is_none() && data[..error.offset].ends_with('\n');
         if joined && (rest.starts_with('{') || rest.starts_with("[DONE]")) {
             return;
         }
         if rest.starts_with('{') {
             let message =
-                format!("Frame {} holds two JSON values, one right after the other.", seen.index);
-            return out.raise(Code::JsonConcatenated, seen.place_in_data(error.offset), message);
+                format!("Frame {} holds two JSON values, one right after the other.", view.index);
+            return findings.raise(
+                Code::JsonConcatenated,
+                view.place_in_data(error.offset),
+                message,
+            );
         }
     }
     let mut from = error.offset.saturating_sub(12);
@@ -136,30 +142,30 @@ fn no_json(
         from -= 1;
     }
     let near = text::preview(&data[from..], 32);
-    let message = format!("Frame {} is not JSON: {error}, near `{near}`.", seen.index);
-    out.raise(Code::JsonMalformed, seen.place_in_data(error.offset), message);
+    let message = format!("Frame {} is not JSON: {error}, near `{near}`.", view.index);
+    findings.raise(Code::JsonMalformed, view.place_in_data(error.offset), message);
 }
 
-fn not_object(now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-    let Some(json) = seen.json else { return };
+fn not_object(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    let Some(json) = view.json else { return };
     match json.kind() {
-        json::Kind::Object => odd_object(seen, out),
+        json::Kind::Object => odd_object(view, findings),
         // A whole body that is null, or a Gemini array, is judged with the head.
-        _ if seen.frame.kind == Kind::Body && now.status().is_some() => {}
-        json::Kind::Array if seen.frame.kind == Kind::Body => {}
+        _ if view.frame.kind == Kind::Body && facts.status().is_some() => {}
+        json::Kind::Array if view.frame.kind == Kind::Body => {}
         json::Kind::Null => {
-            let message = format!("The data of frame {} is null.", seen.index);
-            out.raise(Code::JsonNull, seen.place(), message);
+            let message = format!("The data of frame {} is null.", view.index);
+            findings.raise(Code::JsonNull, view.place(), message);
         }
         kind => {
             let message = format!(
                 "The data of frame {} is {} {}, not an object: `{}`.",
-                seen.index,
+                view.index,
                 if kind == json::Kind::Array { "an" } else { "a" },
                 kind.name(),
                 text::preview(json.source(), 40)
             );
-            out.raise(Code::JsonNotObject, seen.place(), message);
+            findings.raise(Code::JsonNotObject, view.place(), message);
         }
     }
 }

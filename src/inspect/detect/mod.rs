@@ -1,9 +1,8 @@
-//! Rules: what can be wrong with a stream, and the folds that find it.
+//! Detectors: the judges of an exchange.
 //!
-//! A rule is a row of data: code, severity, phase, and the explanation that `sselens explain`, the
-//! screen and the reference print alike. A *family* is one file: its rules, and the pure,
-//! clock-free fold that raises them. A family sees each thing that happens once, in order, and the
-//! inspection so far. Facts are never changed by a rule.
+//! A detector is one file. It sees each thing that happens once, in order, together with the
+//! [`Facts`] so far, and puts what is wrong into [`Findings`]. It changes no fact, reads no clock, and
+//! raises only codes that have a page in `assets/rules/`.
 
 mod anthropic;
 mod blocks;
@@ -36,57 +35,29 @@ pub(in crate::inspect) use connect::said;
 pub(in crate::inspect) use end::{is_filter, is_length};
 pub(in crate::inspect) use status::provider_words;
 
-use super::{Inspection, Options};
-use crate::dialect::{self, Dialect, Variant};
+pub(super) use super::findings::{Findings, Place};
+
+use super::Facts;
+use crate::dialect::{self, Dialect};
 use crate::frame::Frame;
-use crate::journal::{EndCause, Micros};
+use crate::journal::EndCause;
 use crate::json::{Error, Tape, Value};
-use crate::rule::Rule;
 pub(super) use crate::rule::{Code, Phase, Severity};
 
-/// One diagnosis.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// Which rule it is a case of.
-    pub code: Code,
-    /// How bad it is here.
-    pub severity: Severity,
-    /// The frame that it is about.
-    pub frame: Option<u32>,
-    /// The byte of the body that it points at.
-    pub offset: Option<u64>,
-    /// When that came.
-    pub at: Option<Micros>,
-    /// A sentence about this very case. Text from the wire in it is not yet made visible.
-    pub message: String,
-}
-
-impl Finding {
-    /// The page of its rule.
-    pub fn rule(&self) -> &'static Rule {
-        self.code.rule()
-    }
-
-    /// The layer it is about.
-    pub fn phase(&self) -> Phase {
-        self.code.phase()
-    }
-}
-
-/// One file's rules and the fold that raises them.
+/// One file's judgement of an exchange, step by step.
 pub(super) trait Detector: Send {
     /// The request is on its way.
-    fn request(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    fn request(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// The head is there.
-    fn head(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    fn head(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A read came; its frames have been given.
-    fn read(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    fn read(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A frame is complete; its deltas are in the answer.
-    fn frame(&mut self, _now: &Inspection, _seen: &FrameView<'_>, _out: &mut Out<'_>) {}
+    fn frame(&mut self, _facts: &Facts, _view: &FrameView<'_>, _findings: &mut Findings) {}
     /// Something about this program itself.
-    fn note(&mut self, _now: &Inspection, _code: &str, _text: &str, _out: &mut Out<'_>) {}
+    fn note(&mut self, _facts: &Facts, _code: &str, _text: &str, _findings: &mut Findings) {}
     /// The exchange is over, nothing more comes.
-    fn end(&mut self, _now: &Inspection, _out: &mut Out<'_>) {}
+    fn end(&mut self, _facts: &Facts, _findings: &mut Findings) {}
 }
 
 /// A frame as the rules see it.
@@ -126,9 +97,9 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// The payload of a frame, if it is a chunk.
-    pub(super) fn of(now: &Inspection, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
+    pub(super) fn of(facts: &Facts, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
         let json = json.filter(|j| j.kind() == crate::json::Kind::Object)?;
-        let chunk = frame.kind != crate::frame::Kind::Body && is_chat(now) && !refused(now);
+        let chunk = frame.kind != crate::frame::Kind::Body && is_chat(facts) && !refused(facts);
         if !chunk {
             return None;
         }
@@ -146,50 +117,6 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// How many findings of one code are kept for each exchange; the rest is counted.
-pub const MAX_PER_CODE: u64 = 100;
-
-/// What findings are judged by beside their rule.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Context {
-    /// Whose variant of Chat Completions this is.
-    pub(super) variant: Option<&'static Variant>,
-    /// The user has it read as a dialect that it is not: what the decoder missed is no news.
-    pub(super) misread: bool,
-}
-
-impl Context {
-    /// How bad a finding is here, and where it is normal.
-    fn judge(self, code: Code, severity: Severity) -> (Severity, Option<&'static str>) {
-        let decoded = matches!(code.phase(), Phase::Schema | Phase::Semantic | Phase::End);
-        if self.misread && decoded && !code.rule().by_bytes {
-            return (Severity::Info, None);
-        }
-        // What is lost is lost, however often.
-        match self.variant.filter(|v| severity < Severity::Fatal && v.is_normal(code)) {
-            Some(variant) => (Severity::Info, Some(variant.name)),
-            None => (severity, None),
-        }
-    }
-}
-
-/// Where a family puts its findings.
-pub(super) struct Out<'a> {
-    pub(super) findings: &'a mut Vec<Finding>,
-    pub(super) tally: &'a mut super::Tally,
-    pub(super) options: &'a Options,
-    pub(super) context: Context,
-    /// When what is looked at came.
-    pub(super) at: Option<Micros>,
-}
-
-/// What a finding points at.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place {
-    pub(super) frame: Option<u32>,
-    pub(super) offset: Option<u64>,
-}
-
 impl FrameView<'_> {
     /// This frame.
     pub(super) fn place(&self) -> Place {
@@ -203,65 +130,7 @@ impl FrameView<'_> {
     }
 }
 
-impl Out<'_> {
-    /// Raises a finding of the rule's own severity.
-    pub(super) fn raise(&mut self, code: Code, place: Place, message: impl Into<String>) {
-        self.raise_as(code, code.severity(), place, message);
-    }
-
-    /// Raises a finding of another severity.
-    pub(super) fn raise_as(
-        &mut self,
-        code: Code,
-        severity: Severity,
-        place: Place,
-        message: impl Into<String>,
-    ) {
-        let (severity, normal) = self.context.judge(code, severity);
-        let Some(severity) = self.options.severity(code, severity) else { return };
-        let n = self.tally.count(code);
-        if n > MAX_PER_CODE {
-            return;
-        }
-        let mut message = message.into();
-        if let Some(name) = normal {
-            message.push_str(&format!(" This is normal at {name}."));
-        }
-        self.findings.push(Finding {
-            code,
-            severity,
-            frame: place.frame,
-            offset: place.offset,
-            at: self.at,
-            message,
-        });
-    }
-
-    /// Whether a finding that was raised leaves nothing to add for this rule.
-    pub(super) fn is_hidden(&self, code: Code) -> bool {
-        self.tally.codes().any(|raised| raised.rule().hides.contains(&code))
-    }
-
-    /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the
-    /// first place tells all.
-    pub(super) fn raise_once(&mut self, code: Code, place: Place, message: impl Into<String>) {
-        if !self.again(code) {
-            self.raise(code, place, message);
-        }
-    }
-
-    /// Whether the rule was raised before, counting this time too: for what repeats and whose
-    /// message is not to be made each time.
-    pub(super) fn again(&mut self, code: Code) -> bool {
-        let again = self.tally.of(code) > 0;
-        if again {
-            self.tally.count(code);
-        }
-        again
-    }
-}
-
-/// A fresh fold of every family.
+/// A fresh detector of each file.
 pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
     vec![
         Box::<connect::Connect>::default(),
@@ -295,27 +164,27 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
 
 /// Whether the server refused the request: then its error is the finding, and nothing about how a
 /// stream should have gone on.
-fn refused(now: &Inspection) -> bool {
-    now.status().is_some_and(|s| s >= 300)
+fn refused(facts: &Facts) -> bool {
+    facts.status().is_some_and(|s| s >= 300)
 }
 
 /// Whether this side ended the exchange: what is missing then is nobody's fault.
-fn ours(now: &Inspection) -> bool {
+fn ours(facts: &Facts) -> bool {
     // A recording that stops where its writer was interrupted has no request to blame either.
-    let interrupted = now.told.is_none() && matches!(now.end, Some((EndCause::Unknown, _)));
+    let interrupted = facts.told.is_none() && matches!(facts.end, Some((EndCause::Unknown, _)));
     interrupted
-        || now.is_withheld()
+        || facts.is_withheld()
         || matches!(
-            now.end,
+            facts.end,
             Some((EndCause::Cancelled | EndCause::Limit(_) | EndCause::Timeout(_), _))
         )
 }
 
 /// Whether the transport was cut: what is missing then is a consequence.
-fn cut(now: &Inspection) -> bool {
+fn cut(facts: &Facts) -> bool {
     use EndCause::*;
     matches!(
-        now.end,
+        facts.end,
         Some((
             Truncated
                 | Reset
@@ -331,21 +200,21 @@ fn cut(now: &Inspection) -> bool {
 }
 
 /// Whether a payload that is no JSON object is one of the dialect's all the same.
-fn allowed(now: &Inspection, seen: &FrameView<'_>) -> bool {
-    let Some(data) = seen.data else { return false };
-    let (kind, event, json) = (seen.frame.kind, seen.event, seen.json);
+fn allowed(facts: &Facts, view: &FrameView<'_>) -> bool {
+    let Some(data) = view.data else { return false };
+    let (kind, event, json) = (view.frame.kind, view.event, view.json);
     let payload = dialect::Payload { kind, event, data, json, id: None };
-    now.dialect().is_some_and(|d| d.allows(&payload))
+    facts.dialect().is_some_and(|d| d.allows(&payload))
 }
 
 /// Whether the payloads are read as chunks of OpenAI Chat Completions.
-fn is_chat(now: &Inspection) -> bool {
-    now.dialect().is_some_and(Dialect::speaks_chat)
+fn is_chat(facts: &Facts) -> bool {
+    facts.dialect().is_some_and(Dialect::speaks_chat)
 }
 
 /// Whether the dialect's streams end with `[DONE]`.
-fn wants_done(now: &Inspection) -> bool {
-    now.dialect().is_some_and(|d| d.ending().sentinel)
+fn wants_done(facts: &Facts) -> bool {
+    facts.dialect().is_some_and(|d| d.ending().sentinel)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use super::head::media_type;
 use super::sse::block;
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, refused};
 use crate::dialect::{self, Payload, error_text};
 use crate::frame::sse::Line;
 use crate::frame::{Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
 
@@ -18,42 +18,42 @@ pub(super) struct Raw {
 }
 
 impl Detector for Raw {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        match now.sse() {
+        match facts.sse() {
             Some(sse) => {
-                if sse.ignored_fields.total() > self.ignored || seen.frame.kind == Kind::Incomplete
+                if sse.ignored_fields.total() > self.ignored || view.frame.kind == Kind::Incomplete
                 {
-                    self.ignored_fields(now, seen, out);
+                    self.ignored_fields(facts, view, findings);
                 }
             }
             None => {
-                let lines = seen.index == 0 && now.framing() == Some(Framing::Ndjson);
-                if lines && media_type(now) == "text/event-stream" {
+                let lines = view.index == 0 && facts.framing() == Some(Framing::Ndjson);
+                if lines && media_type(facts) == "text/event-stream" {
                     let message = "The label says event stream, but the body is one JSON object a line: no client sees an event.";
-                    out.raise(Code::NdjsonInSse, seen.place(), message);
+                    findings.raise(Code::NdjsonInSse, view.place(), message);
                 }
             }
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if !refused(now) {
-            document(now, out);
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if !refused(facts) {
+            document(facts, findings);
         }
     }
 }
 
 impl Raw {
     /// Lines that the standard ignores: an error may hide there.
-    fn ignored_fields(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let whole = seen.bytes.ends_with(b"\n") || seen.bytes.ends_with(b"\r");
-        let block = block(seen);
+    fn ignored_fields(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let whole = view.bytes.ends_with(b"\n") || view.bytes.ends_with(b"\r");
+        let block = block(view);
         let mut raw = false;
         for line in block.lines() {
-            let last = line.offset + line.raw.len() == seen.bytes.len() && !whole;
+            let last = line.offset + line.raw.len() == view.bytes.len() && !whole;
             let known = matches!(line.name, b"" | b"data" | b"event");
             let ignored = !known && (is_ignored(&line) || !matches!(line.name, b"id" | b"retry"));
             if !ignored || (last && !line.raw.starts_with(b"{")) {
@@ -64,17 +64,17 @@ impl Raw {
                 continue;
             }
             let place = Place {
-                frame: Some(seen.index),
-                offset: Some(seen.frame.offset + line.offset as u64),
+                frame: Some(view.index),
+                offset: Some(view.frame.offset + line.offset as u64),
             };
             if matches!(line.raw.trim_ascii_start().first(), Some(b'{' | b'[')) {
                 // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
                 raw = true;
-                raw_json(seen, &line, last, place, out);
+                raw_json(view, &line, last, place, findings);
             } else if is_misspelled_data(line.name) {
-                misspelled(now, &line, place, out);
+                misspelled(facts, &line, place, findings);
             } else {
-                unknown_field(&line, place, out);
+                unknown_field(&line, place, findings);
             }
         }
     }
@@ -97,7 +97,7 @@ fn is_misspelled_data(name: &[u8]) -> bool {
 }
 
 /// A `data` line that no client reads, because of how its name is written.
-fn misspelled(now: &Inspection, line: &Line<'_>, place: Place, out: &mut Out<'_>) {
+fn misspelled(facts: &Facts, line: &Line<'_>, place: Place, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 20);
     let mut tape = Tape::new();
@@ -106,7 +106,7 @@ fn misspelled(now: &Inspection, line: &Line<'_>, place: Place, out: &mut Out<'_>
     let payload = Payload { kind: Kind::Event, event: "message", data: &value, json, id: None };
     // A dialect that is known has payloads that alone tell nothing.
     let lost = json.is_some()
-        && (now.dialect().is_some()
+        && (facts.dialect().is_some()
             || dialect::recognize(&payload).is_some()
             || json.is_some_and(|j| j.get("error").is_some()));
     let (severity, what) = if lost {
@@ -114,14 +114,14 @@ fn misspelled(now: &Inspection, line: &Line<'_>, place: Place, out: &mut Out<'_>
     } else {
         (Severity::Warn, "it is ignored")
     };
-    if out.tally.of(Code::SseFieldMisspelled) > 0 && !lost {
+    if findings.tally.of(Code::SseFieldMisspelled) > 0 && !lost {
         return;
     }
     let message = format!("Field \"{name}\" is not \"data\": {what} in every client");
-    out.raise_as(Code::SseFieldMisspelled, severity, place, message);
+    findings.raise_as(Code::SseFieldMisspelled, severity, place, message);
 }
 
-fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {
+fn unknown_field(line: &Line<'_>, place: Place, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 60);
     if line.name.eq_ignore_ascii_case(b"error") {
@@ -134,10 +134,10 @@ fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {
             "An error in a field that no client reads, \"error:\": \"{}\".",
             text::preview(&words, 160)
         );
-        return out.raise(Code::SseUnknownField, place, message);
+        return findings.raise(Code::SseUnknownField, place, message);
     }
     // Mostly one field that stands in every frame.
-    if out.again(Code::SseUnknownField) {
+    if findings.again(Code::SseUnknownField) {
         return;
     }
     let message = if value.is_empty() {
@@ -145,12 +145,18 @@ fn unknown_field(line: &Line<'_>, place: Place, out: &mut Out<'_>) {
     } else {
         format!("A field that no client reads: \"{name}\" with \"{}\".", text::preview(&value, 60))
     };
-    out.raise_as(Code::SseUnknownField, Severity::Info, place, message);
+    findings.raise_as(Code::SseUnknownField, Severity::Info, place, message);
 }
 
-fn raw_json(seen: &FrameView<'_>, line: &Line<'_>, last: bool, place: Place, out: &mut Out<'_>) {
+fn raw_json(
+    view: &FrameView<'_>,
+    line: &Line<'_>,
+    last: bool,
+    place: Place,
+    findings: &mut Findings,
+) {
     let mut tape = Tape::new();
-    let rest = String::from_utf8_lossy(&seen.bytes[line.offset..]);
+    let rest = String::from_utf8_lossy(&view.bytes[line.offset..]);
     let one = String::from_utf8_lossy(line.raw);
     let json = if tape.parse(&one).is_ok() {
         tape.root(&one)
@@ -174,24 +180,27 @@ fn raw_json(seen: &FrameView<'_>, line: &Line<'_>, last: bool, place: Place, out
             format!("JSON without \"data:\", which no client reads: `{}`.", text::preview(&one, 60))
         }
     };
-    out.raise(Code::SseRawJson, place, message);
+    findings.raise(Code::SseRawJson, place, message);
 }
 
 /// One JSON document under text/event-stream.
-fn document(now: &Inspection, out: &mut Out<'_>) {
-    if now.framing() != Some(Framing::Whole) || media_type(now) != "text/event-stream" || cut(now) {
+fn document(facts: &Facts, findings: &mut Findings) {
+    if facts.framing() != Some(Framing::Whole)
+        || media_type(facts) != "text/event-stream"
+        || cut(facts)
+    {
         return;
     }
-    let source = String::from_utf8_lossy(now.body());
+    let source = String::from_utf8_lossy(facts.body());
     let mut tape = Tape::new();
     let Some(json) = tape.parse(&source).ok().and_then(|()| tape.root(&source)) else { return };
     let place = Place { frame: Some(0), offset: Some(0) };
-    let words = match now.answer().errors.first() {
+    let words = match facts.answer().errors.first() {
         Some(error) => format!(": \"{}\"", text::preview(&error.message, 160)),
         None => format!(" (`{}`)", text::preview(json.source(), 60)),
     };
     let message = format!(
         "The label says event stream, but the body is one JSON document that no client reads{words}."
     );
-    out.raise(Code::SseRawJson, place, message);
+    findings.raise(Code::SseRawJson, place, message);
 }

@@ -1,7 +1,7 @@
 //! Rules about the events of OpenAI's Responses: their numbers, their items, what the last brings.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, chat, refused};
-use crate::inspect::Inspection;
+use super::{Code, Detector, Findings, FrameView, Place, Severity, chat, refused};
+use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
@@ -64,15 +64,15 @@ const EVENTS: &[&str] = &[
 ];
 
 /// An event that openai-node's helper does not know; the first is told.
-fn unknown(kind: &str, seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn unknown(kind: &str, view: &FrameView<'_>, findings: &mut Findings) {
     if kind == "keepalive" {
         // Not in the schema; the helper skips it.
-        return chat::unknown_event(kind, "the Responses API", seen, out);
+        return chat::unknown_event(kind, "the Responses API", view, findings);
     }
-    if !out.again(Code::UnknownEventType) {
+    if !findings.again(Code::UnknownEventType) {
         let name = text::preview(kind, 40);
         let message = format!("Event \"{name}\" is unknown to openai-node, whose helper raises.");
-        out.raise_as(Code::UnknownEventType, Severity::Warn, seen.place(), message);
+        findings.raise_as(Code::UnknownEventType, Severity::Warn, view.place(), message);
     }
 }
 
@@ -92,13 +92,13 @@ impl Again {
     }
 
     /// Raises it.
-    fn raise(&mut self, rule: Code, out: &mut Out<'_>) {
+    fn raise(&mut self, rule: Code, findings: &mut Findings) {
         let Some((place, mut message)) = self.first.take() else { return };
         if self.times > 1 {
             message.push_str(&format!(", and so {} times", text::group(self.times)));
         }
         message.push('.');
-        out.raise(rule, place, message);
+        findings.raise(rule, place, message);
     }
 }
 
@@ -109,49 +109,49 @@ pub(super) struct Responses {
 }
 
 impl Detector for Responses {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if now.dialect().is_none_or(|d| d.name() != "openai-responses") || refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if facts.dialect().is_none_or(|d| d.name() != "openai-responses") || refused(facts) {
             return;
         }
-        let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+        let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
         // Over WebSocket another response begins to count anew.
         if json.get("type").is_some_and(|t| t.is("response.created")) {
             self.number = None;
         }
-        self.sequence(json, seen);
+        self.sequence(json, view);
         let Some(kind) = json.str("type") else { return };
         if kind == "keepalive" || EVENTS.binary_search(&kind.as_ref()).is_err() {
-            unknown(&kind, seen, out);
+            unknown(&kind, view, findings);
         }
         match kind.as_ref() {
             "error" if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object) => {
                 let message = "The error event nests its fields under \"error\"; the schema has them flat, so typed clients find no message.";
-                out.raise_once(Code::ErrorShapeDrift, seen.place(), message);
+                findings.raise_once(Code::ErrorShapeDrift, view.place(), message);
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = json.get("response") {
-                    required(response, seen, out);
+                    required(response, view, findings);
                 }
             }
             _ => {}
         }
     }
 
-    fn end(&mut self, _now: &Inspection, out: &mut Out<'_>) {
-        self.gaps.raise(Code::SequenceGap, out);
+    fn end(&mut self, _facts: &Facts, findings: &mut Findings) {
+        self.gaps.raise(Code::SequenceGap, findings);
     }
 }
 
 impl Responses {
-    fn sequence(&mut self, json: Value<'_>, seen: &FrameView<'_>) {
+    fn sequence(&mut self, json: Value<'_>, view: &FrameView<'_>) {
         let Some(number) = json.get("sequence_number").and_then(Value::as_u64) else { return };
         if let Some(before) = self.number.replace(number)
             && before.checked_add(1) != Some(number)
         {
-            self.gaps.add(seen.place(), || {
+            self.gaps.add(view.place(), || {
                 format!(
                     "The sequence number goes from {before} to {number} in frame {}",
-                    seen.index
+                    view.index
                 )
             });
         }
@@ -159,7 +159,7 @@ impl Responses {
 }
 
 /// What Codex and the typed SDKs must find in the response that ends the stream.
-fn required(response: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn required(response: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
     let is = |value: Option<Value<'_>>, kind| value.is_some_and(|v| v.kind() == kind);
     let (mut missing, mut milder) = (Vec::new(), Vec::new());
     if !is(response.get("id"), json::Kind::String) {
@@ -186,5 +186,5 @@ fn required(response: Value<'_>, seen: &FrameView<'_>, out: &mut Out<'_>) {
         (false, _) => (Severity::Error, missing, "Codex requires"),
     };
     let message = format!("The last event has no {}, which {who}.", names.join(", no "));
-    out.raise_as(Code::RequiredFieldMissing, severity, seen.place(), message);
+    findings.raise_as(Code::RequiredFieldMissing, severity, view.place(), message);
 }

@@ -1,10 +1,10 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, refused};
 use crate::dialect::Channel;
 use crate::frame::Kind;
-use crate::inspect::{Delta, Inspection};
+use crate::inspect::{Delta, Facts};
 use crate::text;
 
 /// A shorter text comes twice by chance.
@@ -36,66 +36,66 @@ pub(super) struct Semantic {
 }
 
 impl Detector for Semantic {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if refused(now) || seen.frame.kind == Kind::Body {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if refused(facts) || view.frame.kind == Kind::Body {
             return;
         }
-        let deltas = now.answer().deltas();
-        let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == seen.index).count();
+        let deltas = facts.answer().deltas();
+        let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == view.index).count();
         let (mut same, mut telling, mut fields) = (false, false, Fields::default());
         for delta in &deltas[here..] {
             let content = delta.channel == Channel::Content;
             if !content && delta.channel != Channel::Reasoning {
                 continue;
             }
-            let said = now.answer().text_of(delta);
+            let said = facts.answer().text_of(delta);
             if !said.is_ascii()
                 && said.contains('\u{fffd}')
-                && is_sound_text(seen)
-                && out.tally.of(Code::SurrogateSplit) == 0
-                && !out.again(Code::ReplacementCharUpstream)
+                && is_sound_text(view)
+                && findings.tally.of(Code::SurrogateSplit) == 0
+                && !findings.again(Code::ReplacementCharUpstream)
             {
                 let message = format!(
                     "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
-                    seen.index
+                    view.index
                 );
-                out.raise(Code::ReplacementCharUpstream, seen.place(), message);
+                findings.raise(Code::ReplacementCharUpstream, view.place(), message);
             }
             if delta.duplicate {
                 fields.repeated |= delta.channel == Channel::Reasoning;
                 continue;
             }
             if content {
-                self.think(now, seen, delta, out);
+                self.think(facts, view, delta, findings);
                 if self.spoke.is_none() && !said.trim().is_empty() && !self.think_told {
-                    self.spoke = Some(seen.index);
+                    self.spoke = Some(view.index);
                 }
             } else {
                 fields.add(delta);
-                if self.spoke.is_some_and(|f| f < seen.index)
-                    && !out.again(Code::ReasoningAfterContent)
+                if self.spoke.is_some_and(|f| f < view.index)
+                    && !findings.again(Code::ReasoningAfterContent)
                 {
                     let message =
-                        format!("Reasoning goes on in frame {}, after content.", seen.index);
-                    out.raise(Code::ReasoningAfterContent, seen.place(), message);
+                        format!("Reasoning goes on in frame {}, after content.", view.index);
+                    findings.raise(Code::ReasoningAfterContent, view.place(), message);
                 }
             }
             telling |= said.len() >= TELLING;
-            same |= self.compare(now, seen, delta, said, out);
+            same |= self.compare(facts, view, delta, said, findings);
         }
         // They differ, so both are shown; a client that reads one of them misses the other.
-        if fields.differ && !out.again(Code::ReasoningTwoChannels) {
+        if fields.differ && !findings.again(Code::ReasoningTwoChannels) {
             let message =
-                format!("Frame {} has two texts of reasoning, in {}.", seen.index, fields.names());
-            out.raise(Code::ReasoningTwoChannels, seen.place(), message);
-        } else if fields.repeated && out.tally.of(Code::ReasoningTwoChannels) == 0 {
+                format!("Frame {} has two texts of reasoning, in {}.", view.index, fields.names());
+            findings.raise(Code::ReasoningTwoChannels, view.place(), message);
+        } else if fields.repeated && findings.tally.of(Code::ReasoningTwoChannels) == 0 {
             let message = "The same reasoning comes in two fields of each frame; it counts once.";
-            out.raise_as(Code::ReasoningTwoChannels, Severity::Info, seen.place(), message);
+            findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, view.place(), message);
         }
         if deltas.len() > here {
-            let data = seen.data.unwrap_or_default();
+            let data = view.data.unwrap_or_default();
             if same && self.data == data {
-                self.twice.get_or_insert(seen.index);
+                self.twice.get_or_insert(view.index);
             }
             self.data.clear();
             if telling && data.len() <= MAX_COMPARED {
@@ -104,50 +104,50 @@ impl Detector for Semantic {
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        for (choice, content) in now.answer().texts(Channel::Content) {
-            leak(now, choice, content, out);
+        for (choice, content) in facts.answer().texts(Channel::Content) {
+            leak(facts, choice, content, findings);
             if let Some((piece, times)) = looped(content) {
                 let message = format!(
                     "The content ends in \"{}\" over and over, {times} times in its last 2 KB.",
                     text::preview(piece, 40)
                 );
-                out.raise(Code::RepetitionLoop, at(now, choice, content.len() - 1), message);
+                findings.raise(Code::RepetitionLoop, at(facts, choice, content.len() - 1), message);
             }
-            if musing(now, choice, content) {
+            if musing(facts, choice, content) {
                 let begins = text::preview(content.trim_start(), 40);
                 let message = format!(
                     "The content begins \"{begins}\": most likely thought, and nothing marks it."
                 );
-                out.raise(Code::ThinkUntagged, at(now, choice, 0), message);
+                findings.raise(Code::ThinkUntagged, at(facts, choice, 0), message);
             }
-            let Some(think) = now.answer().think(choice) else { continue };
-            let reasoning = now.answer().text(Channel::Reasoning, choice).trim();
+            let Some(think) = facts.answer().think(choice) else { continue };
+            let reasoning = facts.answer().text(Channel::Reasoning, choice).trim();
             let twice = !reasoning.is_empty()
-                && out.tally.of(Code::ReasoningTwoChannels) == 0
+                && findings.tally.of(Code::ReasoningTwoChannels) == 0
                 && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
             if twice {
                 let message = "The same reasoning comes in a field of its own and between tags in the content.";
-                out.raise(Code::ReasoningTwoChannels, Place::default(), message);
+                findings.raise(Code::ReasoningTwoChannels, Place::default(), message);
             }
         }
         // What recurs without end has a name of its own.
-        if let Some(index) = self.twice.filter(|_| out.tally.of(Code::RepetitionLoop) == 0) {
-            let offset = now.frames().get(index as usize).map(|f| f.offset);
+        if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
+            let offset = facts.frames().get(index as usize).map(|f| f.offset);
             let message = format!("Frame {index} repeats the one before it, byte for byte.");
             let place = Place { frame: Some(index), offset };
-            out.raise(Code::ChunkDuplicate, place, message);
+            findings.raise(Code::ChunkDuplicate, place, message);
         }
     }
 }
 
 /// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
 /// binary message only the payload is text, and is none where it is not UTF-8.
-fn is_sound_text(seen: &FrameView<'_>) -> bool {
-    seen.frame.kind == Kind::Message || std::str::from_utf8(seen.bytes).is_ok()
+fn is_sound_text(view: &FrameView<'_>) -> bool {
+    view.frame.kind == Kind::Message || std::str::from_utf8(view.bytes).is_ok()
 }
 
 /// The reasoning fields of one frame.
@@ -180,26 +180,32 @@ impl Fields {
 
 impl Semantic {
     /// Tags in the content: told once, at the first.
-    fn think(&mut self, now: &Inspection, seen: &FrameView<'_>, delta: &Delta, out: &mut Out<'_>) {
+    fn think(
+        &mut self,
+        facts: &Facts,
+        view: &FrameView<'_>,
+        delta: &Delta,
+        findings: &mut Findings,
+    ) {
         if self.think_told {
             return;
         }
-        let Some(think) = now.answer().think(delta.choice).filter(|t| t.any()) else { return };
+        let Some(think) = facts.answer().think(delta.choice).filter(|t| t.any()) else { return };
         self.think_told = true;
-        let start = now.answer().range_of(delta).start;
+        let start = facts.answer().range_of(delta).start;
         if think.close_only {
             let message =
                 "A closing think tag without an opening one: all content before it is thought.";
-            out.raise(Code::ThinkCloseOnly, seen.place(), message);
+            findings.raise(Code::ThinkCloseOnly, view.place(), message);
             return;
         }
         let message =
-            format!("From frame {} on the content holds thoughts between tags.", seen.index);
-        out.raise(Code::ThinkInContent, seen.place(), message);
+            format!("From frame {} on the content holds thoughts between tags.", view.index);
+        findings.raise(Code::ThinkInContent, view.place(), message);
         let tag = think.spans.first().map(|s| s.start).or(think.open);
         if tag.is_some_and(|tag| tag < start) {
             let message = "The opening think tag is spread over several deltas.";
-            out.raise(Code::ThinkTagSplit, seen.place(), message);
+            findings.raise(Code::ThinkTagSplit, view.place(), message);
         }
     }
 
@@ -207,20 +213,20 @@ impl Semantic {
     /// same and too long for a repeated token.
     fn compare(
         &mut self,
-        now: &Inspection,
-        seen: &FrameView<'_>,
+        facts: &Facts,
+        view: &FrameView<'_>,
         delta: &Delta,
         said: &str,
-        out: &mut Out<'_>,
+        findings: &mut Findings,
     ) -> bool {
         let last =
             if delta.channel == Channel::Content { &mut self.content } else { &mut self.reasoning };
-        let range = now.answer().range_of(delta);
+        let range = facts.answer().range_of(delta);
         let Some(last) = last.as_mut().filter(|l| l.choice == delta.choice) else {
             *last = Some(Last { choice: delta.choice, range, grown: 0 });
             return false;
         };
-        let before = now
+        let before = facts
             .answer()
             .text(delta.channel, delta.choice)
             .get(last.range.clone())
@@ -233,9 +239,9 @@ impl Semantic {
         if last.grown == 2 {
             let message = format!(
                 "Deltas repeat all text so far: frame {} begins with all of the one before.",
-                seen.index
+                view.index
             );
-            out.raise_once(Code::CumulativeDeltas, seen.place(), message);
+            findings.raise_once(Code::CumulativeDeltas, view.place(), message);
         }
         let same =
             said.len() >= TELLING && said == before && said.trim().contains(char::is_whitespace);
@@ -245,14 +251,14 @@ impl Semantic {
 }
 
 /// Where a byte of the content came.
-fn at(now: &Inspection, choice: u32, byte: usize) -> Place {
-    let frame = now.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
-    Place { frame, offset: frame.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset) }
+fn at(facts: &Facts, choice: u32, byte: usize) -> Place {
+    let frame = facts.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
+    Place { frame, offset: frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset) }
 }
 
 /// Whether content reads like thought that nothing marks: it begins as reasoning models begin, and
 /// speaks of the user or takes itself back soon after.
-fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
+fn musing(facts: &Facts, choice: u32, content: &str) -> bool {
     /// What reasoning models open with (R1, QwQ, Qwen3, gpt-oss), in small letters.
     const OPENINGS: &[&str] = &[
         "okay, ",
@@ -279,8 +285,8 @@ fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
     ];
     /// How much of the beginning is looked at, in bytes.
     const BEGINNING: usize = 400;
-    let marked =
-        now.answer().think(choice).is_some_and(|t| t.any()) || now.answer().has(Channel::Reasoning);
+    let marked = facts.answer().think(choice).is_some_and(|t| t.any())
+        || facts.answer().has(Channel::Reasoning);
     let content = content.trim_start();
     let mut end = content.len().min(BEGINNING);
     while !content.is_char_boundary(end) {
@@ -292,13 +298,13 @@ fn musing(now: &Inspection, choice: u32, content: &str) -> bool {
         && ASIDES.iter().any(|a| begins.contains(a))
 }
 
-fn leak(now: &Inspection, choice: u32, content: &str, out: &mut Out<'_>) {
+fn leak(facts: &Facts, choice: u32, content: &str, findings: &mut Findings) {
     let Some((byte, mark)) = marks(content).find(|(at, mark)| !is_quoted(content, *at, mark.len()))
     else {
         return;
     };
     let message = format!("Control token \"{}\" in the content", text::preview(mark, 40));
-    out.raise(Code::SpecialTokenLeak, at(now, choice, byte), message);
+    findings.raise(Code::SpecialTokenLeak, at(facts, choice, byte), message);
 }
 
 /// The marks in a text that are no text: control tokens of models, and what programs make of an

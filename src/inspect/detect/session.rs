@@ -1,10 +1,10 @@
 //! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
 //! here can read.
 
-use super::{Code, Detector, FrameView, Out, Phase, Place, refused};
+use super::{Code, Detector, Findings, FrameView, Phase, Place, refused};
 use crate::dialect::Confidence;
 use crate::frame::Framing;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::{EndCause, Limit, Timeout};
 use crate::text;
 
@@ -12,33 +12,33 @@ use crate::text;
 pub(super) struct Session;
 
 impl Detector for Session {
-    fn request(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        for warning in now.request.iter().flat_map(|r| &r.warnings) {
+    fn request(&mut self, facts: &Facts, findings: &mut Findings) {
+        for warning in facts.request.iter().flat_map(|r| &r.warnings) {
             if warning.to_ascii_lowercase().contains("certificate") {
-                out.raise(Code::TlsUnverified, Place::default(), text::preview(warning, 160));
+                findings.raise(Code::TlsUnverified, Place::default(), text::preview(warning, 160));
             }
         }
     }
 
-    fn frame(&mut self, now: &Inspection, _seen: &FrameView<'_>, out: &mut Out<'_>) {
+    fn frame(&mut self, facts: &Facts, _view: &FrameView<'_>, findings: &mut Findings) {
         // Surely another: what is less sure may still be settled, and is told at the end.
-        if out.context.misread
-            && now.misread().is_some_and(|found| found.sign.confidence == Confidence::Certain)
+        if findings.context.misread
+            && facts.misread().is_some_and(|found| found.sign.confidence == Confidence::Certain)
         {
-            misread(now, out);
+            misread(facts, findings);
         }
     }
 
-    fn note(&mut self, _now: &Inspection, code: &str, text: &str, out: &mut Out<'_>) {
+    fn note(&mut self, _facts: &Facts, code: &str, text: &str, findings: &mut Findings) {
         // A code that a newer program wrote is not known here, and not made up either.
         if let Some(code) = code.parse::<Code>().ok().filter(|c| c.phase() == Phase::Session) {
-            out.raise(code, Place::default(), text::preview(text, 300));
+            findings.raise(code, Place::default(), text::preview(text, 300));
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        let Some((cause, detail)) = &now.end else { return };
-        let bytes = text::count(now.wire_len(), "byte");
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        let Some((cause, detail)) = &facts.end else { return };
+        let bytes = text::count(facts.wire_len(), "byte");
         let words = super::connect::said(detail);
         let ended = match cause {
             EndCause::Limit(Limit::Body) => {
@@ -62,82 +62,82 @@ impl Detector for Session {
             _ => None,
         };
         if let Some((rule, message)) = ended {
-            out.raise(rule, Place::default(), message);
+            findings.raise(rule, Place::default(), message);
         }
-        misread(now, out);
-        dialect(now, out);
+        misread(facts, findings);
+        dialect(facts, findings);
     }
 }
 
 /// Names the dialect that the bytes are of, and how to set it.
-fn misread(now: &Inspection, out: &mut Out<'_>) {
-    let (Some(found), Some(set)) = (now.misread(), now.dialect()) else { return };
-    if refused(now) || out.tally.of(Code::DialectMismatch) > 0 {
+fn misread(facts: &Facts, findings: &mut Findings) {
+    let (Some(found), Some(set)) = (facts.misread(), facts.dialect()) else { return };
+    if refused(facts) || findings.tally.of(Code::DialectMismatch) > 0 {
         return;
     }
     let name = found.dialect.name();
-    let provider = now.request.as_ref().map(|r| r.provider.as_str()).filter(|p| !p.is_empty());
+    let provider = facts.request.as_ref().map(|r| r.provider.as_str()).filter(|p| !p.is_empty());
     let setting = match provider {
         Some(p) => format!(", or dialect = \"{name}\" of provider {}", text::preview(p, 40)),
         None => String::new(),
     };
-    let offset = now.frames().get(found.frame as usize).map(|f| f.offset);
+    let offset = facts.frames().get(found.frame as usize).map(|f| f.offset);
     let message = format!(
         "This is {name} ({}, by {}), and read as {}, as was set: use --dialect {name}{setting}.",
         found.sign.confidence.name(),
         found.sign.by,
         set.name()
     );
-    out.raise(Code::DialectMismatch, Place { frame: Some(found.frame), offset }, message);
+    findings.raise(Code::DialectMismatch, Place { frame: Some(found.frame), offset }, message);
 }
 
-fn dialect(now: &Inspection, out: &mut Out<'_>) {
+fn dialect(facts: &Facts, findings: &mut Findings) {
     let stream = matches!(
-        now.framing(),
+        facts.framing(),
         Some(Framing::Sse | Framing::Ndjson | Framing::Array | Framing::EventStream)
     );
-    if refused(now) || !stream || now.shape().is_empty() {
+    if refused(facts) || !stream || facts.shape().is_empty() {
         return;
     }
     let names = || {
-        let rows = now.shape().rows();
+        let rows = facts.shape().rows();
         let top: Vec<_> = rows.iter().filter(|r| !r.path.contains(['.', '['])).take(6).collect();
         top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
     };
     // A guess is none, where nothing else was found.
-    let guessed = now.dialect_is_guessed()
-        && now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Guess);
-    match now.dialect().filter(|_| !(guessed && is_silent(now))) {
+    let guessed = facts.dialect_is_guessed()
+        && facts.recognized().is_some_and(|f| f.sign.confidence == Confidence::Guess);
+    match facts.dialect().filter(|_| !(guessed && is_silent(facts))) {
         // An array of nothing is of no dialect; an error says what it is, and nothing of the dialect.
         _ if names().is_empty() => {}
-        None if !now.answer().errors.is_empty() => {}
+        None if !facts.answer().errors.is_empty() => {}
         None => {
             let message = format!("JSON of no known dialect; its fields are {}.", names());
-            out.raise(Code::DialectUnknown, Place::default(), message);
+            findings.raise(Code::DialectUnknown, Place::default(), message);
         }
-        Some(_) if out.tally.of(Code::DialectMismatch) > 0 => {}
+        Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
         // What the bytes say is not taken back because little of it came.
-        Some(_) if now.dialect_is_guessed() && is_told(now) => {}
-        Some(dialect) if is_silent(now) => {
+        Some(_) if facts.dialect_is_guessed() && is_told(facts) => {}
+        Some(dialect) if is_silent(facts) => {
             let name = dialect.name();
             let message = format!("Nothing of this is {name}; the fields are {}.", names());
-            out.raise(Code::DialectMismatch, Place::default(), message);
+            findings.raise(Code::DialectMismatch, Place::default(), message);
         }
         Some(_) => {}
     }
 }
 
-fn is_told(now: &Inspection) -> bool {
-    now.recognized().is_some_and(|f| f.sign.confidence > Confidence::Guess)
+fn is_told(facts: &Facts) -> bool {
+    facts.recognized().is_some_and(|f| f.sign.confidence > Confidence::Guess)
 }
 
 /// Whether the dialect found nothing at all in payloads that are JSON.
-fn is_silent(now: &Inspection) -> bool {
-    let answer = now.answer();
+fn is_silent(facts: &Facts) -> bool {
+    let answer = facts.answer();
     answer.deltas().is_empty()
         && answer.finish().next().is_none()
         && answer.errors.is_empty()
         && answer.usage_seen.is_empty()
         && answer.terminal.is_none()
-        && !now.shape().rows().iter().any(|r| r.path == "choices")
+        && !facts.shape().rows().iter().any(|r| r.path == "choices")
 }

@@ -1,10 +1,12 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, allowed, cut, ours, refused, tail};
+use super::{
+    Code, Detector, Findings, FrameView, Place, Severity, allowed, cut, ours, refused, tail,
+};
 use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Block, Line, TrailingKind};
 use crate::frame::{Framing, Kind, MAX_FRAME};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
 
@@ -20,75 +22,75 @@ pub(super) struct Sse {
 }
 
 /// The same block, looked at by its own bytes.
-pub(super) fn block<'a>(seen: &FrameView<'a>) -> Block<'a> {
-    let mut frame = *seen.frame;
+pub(super) fn block<'a>(view: &FrameView<'a>) -> Block<'a> {
+    let mut frame = *view.frame;
     frame.offset = 0;
-    Block::of(&frame, seen.bytes)
+    Block::of(&frame, view.bytes)
 }
 
 impl Detector for Sse {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        if refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        let sse = now.sse();
+        let sse = facts.sse();
         match sse {
             Some(sse) => {
                 if sse.invalid_utf8 > self.invalid {
-                    self.invalid_utf8(now, seen, out);
+                    self.invalid_utf8(facts, view, findings);
                 }
             }
-            None => self.invalid_utf8(now, seen, out),
+            None => self.invalid_utf8(facts, view, findings),
         }
-        if seen.frame.len > out.options.giant_frame && sse.is_some() {
+        if view.frame.len > findings.options.giant_frame && sse.is_some() {
             let (_, len, n) = self.giant.unwrap_or_default();
             let longest =
-                if seen.frame.len > len { seen.index } else { self.giant.map_or(0, |g| g.0) };
-            self.giant = Some((longest, len.max(seen.frame.len), n + 1));
+                if view.frame.len > len { view.index } else { self.giant.map_or(0, |g| g.0) };
+            self.giant = Some((longest, len.max(view.frame.len), n + 1));
         }
-        if seen.frame.kind == Kind::Incomplete && seen.frame.len == MAX_FRAME as u64 {
+        if view.frame.kind == Kind::Incomplete && view.frame.len == MAX_FRAME as u64 {
             let message = format!(
                 "A frame is longer than {} bytes; it is kept, not read.",
                 text::group(MAX_FRAME as u64)
             );
-            out.raise_once(Code::LimitFrame, seen.place(), message);
+            findings.raise_once(Code::LimitFrame, view.place(), message);
         }
         if sse.is_none() {
             return;
         }
-        if seen.index == 0 && seen.bytes.starts_with(b"\xef\xbb\xbf") {
-            out.raise(Code::SseBom, seen.place(), "The body begins with a byte order mark");
+        if view.index == 0 && view.bytes.starts_with(b"\xef\xbb\xbf") {
+            findings.raise(Code::SseBom, view.place(), "The body begins with a byte order mark");
         }
-        match (seen.frame.kind, seen.data) {
-            (Kind::Event, Some(data)) => self.event(now, seen, data, out),
-            (Kind::Comment, _) => comment(seen, out),
-            (Kind::Block, _) if block(seen).lines().any(|l| l.name == b"event") => {
-                let name = block(seen).event().into_owned();
+        match (view.frame.kind, view.data) {
+            (Kind::Event, Some(data)) => self.event(facts, view, data, findings),
+            (Kind::Comment, _) => comment(view, findings),
+            (Kind::Block, _) if block(view).lines().any(|l| l.name == b"event") => {
+                let name = block(view).event().into_owned();
                 let message = format!(
                     "Event \"{}\" has no data and is not dispatched.",
                     text::preview(&name, 40)
                 );
-                out.raise_once(Code::EventOnlyFrame, seen.place(), message);
+                findings.raise_once(Code::EventOnlyFrame, view.place(), message);
             }
             _ => {}
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        let Some(sse) = now.sse() else { return };
+        let Some(sse) = facts.sse() else { return };
         let ends = sse.line_endings;
         let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
         let nowhere = Place::default();
-        let right = now.dialect().is_some_and(|d| {
+        let right = facts.dialect().is_some_and(|d| {
             let (kind, event) = (Kind::Event, "message");
             d.allows(&Payload { kind, event, data: "", json: None, id: None })
         });
         for place in std::mem::take(&mut self.empty) {
             if !right {
-                empty_data(place, out);
+                empty_data(place, findings);
             }
         }
         if kinds > 1 {
@@ -96,12 +98,16 @@ impl Detector for Sse {
                 "Lines end in more than one way: {} LF, {} CR LF, {} CR.",
                 ends.lf, ends.crlf, ends.cr
             );
-            out.raise(Code::SseMixedNewlines, nowhere, message);
+            findings.raise(Code::SseMixedNewlines, nowhere, message);
         } else if ends.crlf > 0 {
-            out.raise(Code::SseCrlf, nowhere, format!("All {} lines end with CR LF.", ends.crlf));
+            findings.raise(
+                Code::SseCrlf,
+                nowhere,
+                format!("All {} lines end with CR LF.", ends.crlf),
+            );
         } else if ends.cr > 0 {
             let message = format!("All {} lines end with CR alone", ends.cr);
-            out.raise(Code::SseCrOnly, nowhere, message);
+            findings.raise(Code::SseCrOnly, nowhere, message);
         }
         if !sse.final_id().is_empty() || sse.final_retry.is_some() {
             let message = format!(
@@ -112,11 +118,11 @@ impl Detector for Sse {
                         format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
                 }
             );
-            out.raise(Code::SseIdRetry, nowhere, message);
+            findings.raise(Code::SseIdRetry, nowhere, message);
         }
-        if sse.comments.total() > 0 && out.tally.of(Code::SseComment) == 0 {
+        if sse.comments.total() > 0 && findings.tally.of(Code::SseComment) == 0 {
             let first = text::preview(&sse.comments.items[0], 40);
-            out.raise(
+            findings.raise(
                 Code::SseComment,
                 nowhere,
                 format!("Comments stand inside events: \"{first}\"."),
@@ -125,51 +131,51 @@ impl Detector for Sse {
         if let Some((index, len, n)) = self.giant {
             // Clients with a bound that large get all of it.
             let severity = match len {
-                _ if !now.is_healthy() => Severity::Error,
+                _ if !facts.is_healthy() => Severity::Error,
                 // aiohttp, and google-genai over it, stop at a line longer than this.
                 131_073.. => Severity::Warn,
                 _ => Severity::Info,
             };
             let place = Place {
                 frame: Some(index),
-                offset: now.frames().get(index as usize).map(|f| f.offset),
+                offset: facts.frames().get(index as usize).map(|f| f.offset),
             };
             let more =
                 if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
             let message = format!("Frame {index} is {} bytes long{more}.", text::group(len));
-            out.raise_as(Code::SseGiantFrame, severity, place, message);
+            findings.raise_as(Code::SseGiantFrame, severity, place, message);
         }
-        after_last_blank(now, out);
+        after_last_blank(facts, findings);
     }
 }
 
 impl Sse {
-    fn event(&mut self, now: &Inspection, seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
-        event(now, seen, data, out);
-        if !data.trim().is_empty() || seen.event != "message" {
+    fn event(&mut self, facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Findings) {
+        event(facts, view, data, findings);
+        if !data.trim().is_empty() || view.event != "message" {
             return;
         }
-        let settled = now.recognized().is_some_and(|f| f.sign.confidence == Confidence::Certain)
-            || !now.dialect_is_guessed();
-        let has_id = block(seen).lines().any(|l| l.name == b"id");
+        let settled = facts.recognized().is_some_and(|f| f.sign.confidence == Confidence::Certain)
+            || !facts.dialect_is_guessed();
+        let has_id = block(view).lines().any(|l| l.name == b"id");
         if has_id && !settled && self.empty.len() < MAX_EMPTY {
-            self.empty.push(seen.place());
-        } else if !(allowed(now, seen) && settled) {
-            empty_data(seen.place(), out);
+            self.empty.push(view.place());
+        } else if !(allowed(facts, view) && settled) {
+            empty_data(view.place(), findings);
         }
     }
 
-    fn invalid_utf8(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
+    fn invalid_utf8(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         // What could not be decompressed is no text.
-        if seen.frame.kind == Kind::Incomplete && now.coding_error.is_some() {
+        if view.frame.kind == Kind::Incomplete && facts.coding_error.is_some() {
             return;
         }
         // Of binary messages only the payload is text.
-        let (from, text) = match seen.frame.data_span() {
-            _ if now.framing() != Some(Framing::EventStream) => (0, seen.bytes),
+        let (from, text) = match view.frame.data_span() {
+            _ if facts.framing() != Some(Framing::EventStream) => (0, view.bytes),
             Some(span) => {
-                let from = span.start - seen.frame.offset as usize;
-                (from, seen.bytes.get(from..from + span.len()).unwrap_or_default())
+                let from = span.start - view.frame.offset as usize;
+                (from, view.bytes.get(from..from + span.len()).unwrap_or_default())
             }
             None => return,
         };
@@ -178,20 +184,20 @@ impl Sse {
         self.invalid += here;
         let at = from + error.valid_up_to();
         // A cut at the very end of the body is the cut's fault.
-        if seen.frame.kind == Kind::Incomplete && error.error_len().is_none() {
+        if view.frame.kind == Kind::Incomplete && error.error_len().is_none() {
             return;
         }
         // What follows the end belongs to nothing (`bytes-after-end`).
-        if seen.frame.kind == Kind::Incomplete
-            && (now.answer().sentinel.is_some() || now.answer().terminal.is_some())
+        if view.frame.kind == Kind::Incomplete
+            && (facts.answer().sentinel.is_some() || facts.answer().terminal.is_some())
         {
             return;
         }
-        let bytes: Vec<_> = seen.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
-        let place = Place { frame: Some(seen.index), offset: Some(seen.frame.offset + at as u64) };
+        let bytes: Vec<_> = view.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
+        let place = Place { frame: Some(view.index), offset: Some(view.frame.offset + at as u64) };
         let message =
-            format!("Frame {} has bytes that are not UTF-8 ({}…).", seen.index, bytes.join(" "));
-        out.raise(Code::InvalidUtf8, place, message);
+            format!("Frame {} has bytes that are not UTF-8 ({}…).", view.index, bytes.join(" "));
+        findings.raise(Code::InvalidUtf8, place, message);
     }
 }
 
@@ -201,116 +207,116 @@ const TYPES_APART: &[&str] = &["coze", "langgraph", "langserve", "openai-assista
 /// How many events with empty data wait to be judged.
 const MAX_EMPTY: usize = 100;
 
-fn empty_data(place: Place, out: &mut Out<'_>) {
+fn empty_data(place: Place, findings: &mut Findings) {
     let frame = place.frame.unwrap_or_default();
     let message = format!("Frame {frame} is an event with empty data.");
-    out.raise(Code::SseEmptyData, place, message);
+    findings.raise(Code::SseEmptyData, place, message);
 }
 
-fn event(now: &Inspection, seen: &FrameView<'_>, data: &str, out: &mut Out<'_>) {
-    if let Some(span) = seen.frame.data_span() {
-        let at = span.start - seen.frame.offset as usize;
-        if !data.is_empty() && at > 0 && seen.bytes[at - 1] == b':' {
-            out.raise_once(Code::SseNoSpace, seen.place(), "No space follows \"data:\".");
+fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Findings) {
+    if let Some(span) = view.frame.data_span() {
+        let at = span.start - view.frame.offset as usize;
+        if !data.is_empty() && at > 0 && view.bytes[at - 1] == b':' {
+            findings.raise_once(Code::SseNoSpace, view.place(), "No space follows \"data:\".");
         }
-    } else if allowed(now, seen) {
+    } else if allowed(facts, view) {
         // Text may have as many lines as it likes.
-    } else if seen.json_error.is_some() {
+    } else if view.json_error.is_some() {
         let payload = |l: &Line<'_>| {
             l.name == b"data" && (l.value.starts_with(b"{") || l.value.starts_with(b"[DONE]"))
         };
-        let lines = block(seen).lines().filter(payload).count();
+        let lines = block(view).lines().filter(payload).count();
         if lines > 1 {
             let message = format!(
                 "No blank line between {lines} events: the standard makes one of them, which is no JSON."
             );
-            out.raise(Code::SseMissingBlank, seen.place(), message);
+            findings.raise(Code::SseMissingBlank, view.place(), message);
         }
-    } else if seen.json.is_some() {
-        out.raise_once(
+    } else if view.json.is_some() {
+        findings.raise_once(
             Code::SseMultilineData,
-            seen.place(),
+            view.place(),
             "An event's data stands on several lines.",
         );
     }
     if data.starts_with(' ') && !data.trim().is_empty() {
         if data.trim_start().starts_with("[DONE]") {
             let message = "Two spaces before [DONE]: clients read \" [DONE]\" as JSON and fail after a complete answer.";
-            out.raise(Code::SseTwoSpaces, seen.place(), message);
-        } else if out.tally.of(Code::SseTwoSpaces) == 0 {
+            findings.raise(Code::SseTwoSpaces, view.place(), message);
+        } else if findings.tally.of(Code::SseTwoSpaces) == 0 {
             let message = "More than one space follows \"data:\"; JSON parsers skip it.";
-            out.raise_as(Code::SseTwoSpaces, Severity::Info, seen.place(), message);
+            findings.raise_as(Code::SseTwoSpaces, Severity::Info, view.place(), message);
         }
     }
-    if data.trim().is_empty() && seen.event != "message" && !allowed(now, seen) {
-        let message = format!("Event \"{}\" has empty data.", text::preview(seen.event, 40));
-        out.raise_as(Code::SseEmptyData, Severity::Info, seen.place(), message);
+    if data.trim().is_empty() && view.event != "message" && !allowed(facts, view) {
+        let message = format!("Event \"{}\" has empty data.", text::preview(view.event, 40));
+        findings.raise_as(Code::SseEmptyData, Severity::Info, view.place(), message);
     }
-    if now.dialect().is_some_and(|d| !TYPES_APART.contains(&d.name()))
-        && !matches!(seen.event, "message" | "error")
-        && let Some(kind) = seen.json.and_then(|j| j.str("type"))
-        && kind != seen.event
+    if facts.dialect().is_some_and(|d| !TYPES_APART.contains(&d.name()))
+        && !matches!(view.event, "message" | "error")
+        && let Some(kind) = view.json.and_then(|j| j.str("type"))
+        && kind != view.event
     {
-        let (name, kind) = (text::preview(seen.event, 40), text::preview(&kind, 40));
+        let (name, kind) = (text::preview(view.event, 40), text::preview(&kind, 40));
         let message = format!("The event is named \"{name}\", its JSON says type \"{kind}\".");
-        out.raise_once(Code::SseEventTypeMismatch, seen.place(), message);
+        findings.raise_once(Code::SseEventTypeMismatch, view.place(), message);
     }
 }
 
-fn comment(seen: &FrameView<'_>, out: &mut Out<'_>) {
-    if out.tally.of(Code::SseComment) > 0 {
+fn comment(view: &FrameView<'_>, findings: &mut Findings) {
+    if findings.tally.of(Code::SseComment) > 0 {
         return;
     }
-    let first = block(seen).lines().next().map(|l| String::from_utf8_lossy(l.value).into_owned());
+    let first = block(view).lines().next().map(|l| String::from_utf8_lossy(l.value).into_owned());
     let message = format!(
         "Comments come between the events: \"{}\".",
         text::preview(&first.unwrap_or_default(), 40)
     );
-    out.raise_once(Code::SseComment, seen.place(), message);
+    findings.raise_once(Code::SseComment, view.place(), message);
 }
 
 /// What follows the last blank line.
-fn after_last_blank(now: &Inspection, out: &mut Out<'_>) {
-    let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
-    let kind = now.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
+fn after_last_blank(facts: &Facts, findings: &mut Findings) {
+    let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
+    let kind = facts.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
     let left = matches!(kind, TrailingKind::Fields | TrailingKind::PartialLine);
-    if !left || frame.kind != Kind::Incomplete || ours(now) || now.coding_error.is_some() {
+    if !left || frame.kind != Kind::Incomplete || ours(facts) || facts.coding_error.is_some() {
         return;
     }
     // After the end it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
     let told = [Code::SseRawJson, Code::SseUnknownField];
-    let told = now.answer().sentinel.is_some()
-        || now.answer().terminal.is_some()
-        || out.tally.of(Code::WrongContentType) > 0
-        || out.findings.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code));
+    let told = facts.answer().sentinel.is_some()
+        || facts.answer().terminal.is_some()
+        || findings.tally.of(Code::WrongContentType) > 0
+        || findings.list.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code));
     if told {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-    let block = Block::of(frame, now.body());
+    let block = Block::of(frame, facts.body());
     let lines = block.lines().filter(|l| l.name == b"data").count();
     let data = block.data();
     let last = data.rsplit('\n').next().unwrap_or_default();
     let complete = last.starts_with("[DONE]") || Tape::new().parse(last).is_ok();
-    let events = now.frames().iter().any(|f| f.kind == Kind::Event);
-    if cut(now) {
-        let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(now, frame));
+    let events = facts.frames().iter().any(|f| f.kind == Kind::Event);
+    if cut(facts) {
+        let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(facts, frame));
         let message = format!("The cut is inside frame {index}, {into} into it, {inside}.");
-        out.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
+        findings.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
     } else if !events && lines > 1 {
         let message = format!(
             "{lines} data lines and no blank line anywhere: by the standard not one event came."
         );
-        out.raise(Code::SseSingleNewlineFrames, place, message);
+        findings.raise(Code::SseSingleNewlineFrames, place, message);
     } else if complete {
         let (what, severity) = if last.starts_with("[DONE]") {
             // Whoever has the finish misses nothing.
-            let finished = now.answer().finished();
+            let finished = facts.answer().finished();
             ("[DONE]", if finished { Severity::Info } else { Severity::Warn })
         } else {
             ("the last event", Severity::Warn)
         };
-        let (message, severity) = match tail::said(now, frame).1 {
+        let (message, severity) = match tail::said(facts, frame).1 {
             // What went wrong is lost as well.
             Some(error) => {
                 let error = text::preview(&error, 160);
@@ -321,10 +327,10 @@ fn after_last_blank(now: &Inspection, out: &mut Out<'_>) {
             }
             None => (format!("No blank line follows {what}: the standard drops it."), severity),
         };
-        out.raise_as(Code::SseNoFinalBlank, severity, place, message);
+        findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
     } else {
-        let (inside, ends) = (tail::place_of(now, frame), tail::last_bytes(now, frame));
+        let (inside, ends) = (tail::place_of(facts, frame), tail::last_bytes(facts, frame));
         let message = format!("The body ends in frame {index}, {inside}, after `{ends}`.");
-        out.raise(Code::TruncatedMidFrame, place, message);
+        findings.raise(Code::TruncatedMidFrame, place, message);
     }
 }

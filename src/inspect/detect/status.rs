@@ -2,9 +2,9 @@
 //! own words.
 
 use super::head::{is_html, page_words, parse};
-use super::{Code, Detector, Out, Place, Severity, refused};
+use super::{Code, Detector, Findings, Place, Severity, refused};
 use crate::dialect::error_text;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::REDIRECT_FOLLOWED;
 use crate::json::{Kind, Value};
 use crate::text;
@@ -16,35 +16,35 @@ pub(super) struct Status {
 }
 
 impl Detector for Status {
-    fn note(&mut self, _now: &Inspection, code: &str, text: &str, _out: &mut Out<'_>) {
+    fn note(&mut self, _facts: &Facts, code: &str, text: &str, _findings: &mut Findings) {
         if code == REDIRECT_FOLLOWED {
             self.followed = Some(text.to_owned());
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         match &self.followed {
-            Some(cost) => detour(now, cost, out),
-            None if refused(now) => refusal(now, out),
+            Some(cost) => detour(facts, cost, findings),
+            None if refused(facts) => refusal(facts, findings),
             None => {}
         }
     }
 }
 
 /// A redirect that was followed: what came of it is another exchange.
-fn detour(now: &Inspection, cost: &str, out: &mut Out<'_>) {
+fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
     let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
     let blank = if cost.is_empty() { "" } else { " " };
-    let message = format!("{} It was followed{blank}{}.", sent_on(now), text::preview(cost, 120));
-    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
-    out.raise_as(Code::Redirected, severity, place, message);
+    let message = format!("{} It was followed{blank}{}.", sent_on(facts), text::preview(cost, 120));
+    let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
+    findings.raise_as(Code::Redirected, severity, place, message);
 }
 
 /// Where a redirect leads to, a sentence.
-fn sent_on(now: &Inspection) -> String {
-    let location = now.head.as_ref().and_then(|h| h.header("location"));
+fn sent_on(facts: &Facts) -> String {
+    let location = facts.head.as_ref().and_then(|h| h.header("location"));
     let to = text::preview(location.unwrap_or("nowhere"), 120);
-    format!("The server answered {}: go to {to}.", now.status().unwrap_or_default())
+    format!("The server answered {}: go to {to}.", facts.status().unwrap_or_default())
 }
 
 /// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
@@ -65,40 +65,40 @@ pub(super) fn swallowed(words: &str) -> String {
 }
 
 /// A status of 300 or more: one finding that names it, and the provider's own words.
-fn refusal(now: &Inspection, out: &mut Out<'_>) {
-    let status = now.status().unwrap_or_default();
-    let body = now.body();
+fn refusal(facts: &Facts, findings: &mut Findings) {
+    let status = facts.status().unwrap_or_default();
+    let body = facts.body();
     let html = is_html(body);
-    let words = provider_words(now);
+    let words = provider_words(facts);
     let quoted = match words.as_deref() {
         _ if html => " with a web page".to_owned(),
         Some("") | None if body.is_empty() => " without a body".to_owned(),
         Some("") | None => String::new(),
         Some(words) => format!(": \"{}\"", text::preview(words, 200)),
     };
-    let place = Place { frame: (!now.frames().is_empty()).then_some(0), offset: None };
+    let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
     if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
         let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
-        return out.raise(Code::Swallowed422, place, message);
+        return findings.raise(Code::Swallowed422, place, message);
     }
-    let (rule, message) = told(now, status, words.as_deref().filter(|_| !html), &quoted);
-    out.raise_as(rule, Severity::Error, place, message);
-    let retry_after = now.head.as_ref().map(|h| h.header("retry-after").is_some());
+    let (rule, message) = told(facts, status, words.as_deref().filter(|_| !html), &quoted);
+    findings.raise_as(rule, Severity::Error, place, message);
+    let retry_after = facts.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {
         let message = format!("The {status} does not say when to try again.");
-        out.raise(Code::RetryAfterMissing, Place::default(), message);
+        findings.raise(Code::RetryAfterMissing, Place::default(), message);
     }
-    error_body(now, place, out);
+    error_body(facts, place, findings);
 }
 
 /// The rule of a status, and its sentence, with the provider's words where it has some of its own.
-fn told(now: &Inspection, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
-    let body = now.body();
-    let header = |name| now.head.as_ref().and_then(|h| h.header(name));
+fn told(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
+    let body = facts.body();
+    let header = |name| facts.head.as_ref().and_then(|h| h.header(name));
     let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
     match status {
         // Not followed, so there is no answer: that is worse than a detour.
-        300..400 => (Code::Redirected, sent_on(now)),
+        300..400 => (Code::Redirected, sent_on(facts)),
         400 => (Code::Http400Param, said("it refuses the request as it stands.")),
         422 => {
             let why = words.filter(|w| !w.is_empty());
@@ -130,10 +130,10 @@ fn told(now: &Inspection, status: u16, words: Option<&str>, quoted: &str) -> (Co
 }
 
 /// An error whose text stands where the dialect's SDKs do not look for it.
-fn error_body(now: &Inspection, place: Place, out: &mut Out<'_>) {
-    let (tape, source) = parse(now.body());
+fn error_body(facts: &Facts, place: Place, findings: &mut Findings) {
+    let (tape, source) = parse(facts.body());
     let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
-    let dialect = now.dialect().filter(|_| now.misread().is_none());
+    let dialect = facts.dialect().filter(|_| facts.misread().is_none());
     let members = dialect.map_or(&["error"][..], |d| d.error_members());
     let given = |v: Value<'_>| members.iter().any(|m| v.get(m).is_some_and(|e| !e.is_null()));
     if root.is_none_or(given) {
@@ -146,15 +146,15 @@ fn error_body(now: &Inspection, place: Place, out: &mut Out<'_>) {
             members.join("\" and no \"")
         ),
     };
-    out.raise(Code::ErrorBodyLost, place, message);
+    findings.raise(Code::ErrorBodyLost, place, message);
 }
 
 /// The provider's own words in an error body, as far as there are any.
-pub(in crate::inspect) fn provider_words(now: &Inspection) -> Option<String> {
-    if let Some(error) = now.answer().errors.first() {
+pub(in crate::inspect) fn provider_words(facts: &Facts) -> Option<String> {
+    if let Some(error) = facts.answer().errors.first() {
         return Some(error.message.clone());
     }
-    let (tape, source) = parse(now.body());
+    let (tape, source) = parse(facts.body());
     match tape.root(&source) {
         Some(json) => Some(error_text(json).into_owned()),
         None => (!source.is_empty()).then(|| source.trim().to_owned()),

@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-use super::{Code, Out, Place, Severity, cut, gemini, ours, refused};
+use super::{Code, Findings, Place, Severity, cut, gemini, ours, refused};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
 
 /// Says where inside a frame its bytes end: `inside a JSON string`.
-pub(super) fn place_of(now: &Inspection, frame: &Frame) -> String {
-    let bytes = frame.bytes(now.body());
+pub(super) fn place_of(facts: &Facts, frame: &Frame) -> String {
+    let bytes = frame.bytes(facts.body());
     if ends_in_character(bytes) {
         return "inside a UTF-8 character".to_owned();
     }
-    match now.framing() {
-        Some(Framing::Sse) => in_block(frame, now.body()),
+    match facts.framing() {
+        Some(Framing::Sse) => in_block(frame, facts.body()),
         _ => in_value(bytes),
     }
 }
@@ -75,14 +75,14 @@ fn in_value(data: &[u8]) -> String {
 
 /// What an event would have said that was never dispatched: whether it ends the stream, and the error
 /// that it is.
-pub(super) fn said(now: &Inspection, frame: &Frame) -> (bool, Option<String>) {
-    let block = Block::of(frame, now.body());
+pub(super) fn said(facts: &Facts, frame: &Frame) -> (bool, Option<String>) {
+    let block = Block::of(frame, facts.body());
     let (event, data) = (block.event(), block.data());
     let mut tape = Tape::new();
     let _ = tape.parse(&data);
     let (kind, json) = (Kind::Event, tape.root(&data));
     let payload = Payload { kind, event: &event, data: &data, json, id: None };
-    let mut decoder = now.dialect().map_or_else(dialect::unknown, |d| d.decoder());
+    let mut decoder = facts.dialect().map_or_else(dialect::unknown, |d| d.decoder());
     let (mut ends, mut error) = (false, None);
     decoder.decode(&payload, &mut |fact| match fact {
         DecodeEvent::Terminal => ends = true,
@@ -90,32 +90,32 @@ pub(super) fn said(now: &Inspection, frame: &Frame) -> (bool, Option<String>) {
         _ => {}
     });
     // A prompt that was blocked is an answer of Gemini's own kind.
-    (ends, error.filter(|_| gemini::blocked(now, json).is_none()))
+    (ends, error.filter(|_| gemini::blocked(facts, json).is_none()))
 }
 
 /// The last bytes of a frame, made visible.
-pub(super) fn last_bytes<'a>(now: &'a Inspection, frame: &Frame) -> Cow<'a, str> {
-    let bytes = frame.bytes(now.body());
+pub(super) fn last_bytes<'a>(facts: &'a Facts, frame: &Frame) -> Cow<'a, str> {
+    let bytes = frame.bytes(facts.body());
     text::visible_bytes(&bytes[bytes.len().saturating_sub(24)..], text::Newlines::Show)
 }
 
 /// The last line of a body of JSON lines, where it is cut.
-pub(super) fn line(now: &Inspection, out: &mut Out<'_>) {
-    if now.framing() != Some(Framing::Ndjson) || refused(now) || ours(now) {
+pub(super) fn line(facts: &Facts, findings: &mut Findings) {
+    if facts.framing() != Some(Framing::Ndjson) || refused(facts) || ours(facts) {
         return;
     }
-    let Some((index, frame)) = now.frames().iter().enumerate().next_back() else { return };
-    if frame.kind != Kind::Incomplete || now.coding_error.is_some() {
+    let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
+    if frame.kind != Kind::Incomplete || facts.coding_error.is_some() {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-    let inside = place_of(now, frame);
-    let ends = last_bytes(now, frame);
+    let inside = place_of(facts, frame);
+    let ends = last_bytes(facts, frame);
     let message = format!("The body ends in line {index}, {inside}, after `{ends}`.");
     // A cut connection is told as that; after its end, a stream has lost nothing.
-    let mild = cut(now) || now.saw_own_end();
+    let mild = cut(facts) || facts.saw_own_end();
     let code = Code::TruncatedMidFrame;
-    out.raise_as(code, if mild { Severity::Info } else { code.severity() }, place, message);
+    findings.raise_as(code, if mild { Severity::Info } else { code.severity() }, place, message);
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, refused, tail};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, refused, tail};
 use crate::frame::Kind;
-use crate::inspect::Inspection;
+use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
 use crate::text::{count, group};
 
@@ -94,16 +94,16 @@ fn wait(from: Option<Micros>, to: Option<Micros>) -> Micros {
 }
 
 impl Detector for Timing {
-    fn frame(&mut self, _now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let Some(at) = out.at else { return };
-        if seen.keep_alive {
+    fn frame(&mut self, _facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let Some(at) = findings.at else { return };
+        if view.keep_alive {
             self.comments += 1;
-            if seen.frame.kind == Kind::Comment {
+            if view.frame.kind == Kind::Comment {
                 self.first_comment = self.first_comment.or(Some(at));
             }
             return;
         }
-        if seen.data.is_none() {
+        if view.data.is_none() {
             return;
         }
         self.data += 1;
@@ -115,29 +115,29 @@ impl Detector for Timing {
                     "The first bytes were a comment; data came {} later.",
                     secs(at - comment)
                 );
-                out.raise(Code::TtftByComment, seen.place(), message);
+                findings.raise(Code::TtftByComment, view.place(), message);
             }
         }
         let silence = wait(self.last_data, Some(at));
-        if silence >= out.options.stall && self.comments > 0 {
+        if silence >= findings.options.stall && self.comments > 0 {
             let message = format!(
                 "Only {} came for {}, then it went on.",
                 count(self.comments, "keep-alive"),
                 secs(silence)
             );
-            out.raise_as(Code::KeepaliveWarmStall, Severity::Info, seen.place(), message);
+            findings.raise_as(Code::KeepaliveWarmStall, Severity::Info, view.place(), message);
         }
         self.last_data = Some(at);
         self.comments = 0;
     }
 
-    fn read(&mut self, now: &Inspection, out: &mut Out<'_>) {
+    fn read(&mut self, facts: &Facts, findings: &mut Findings) {
         let frames = std::mem::take(&mut self.in_read);
-        let bytes = now.reads().last().map_or(0, |r| u64::from(r.len));
-        if out.at.is_some() {
-            let one = Delivery { at: out.at, reads: u64::from(frames > 0), frames, bytes };
+        let bytes = facts.reads().last().map_or(0, |r| u64::from(r.len));
+        if findings.at.is_some() {
+            let one = Delivery { at: findings.at, reads: u64::from(frames > 0), frames, bytes };
             let before = self.delivery;
-            let goes_on = before.at.is_some() && wait(before.at, out.at) <= DELIVERY;
+            let goes_on = before.at.is_some() && wait(before.at, findings.at) <= DELIVERY;
             self.delivery = match goes_on {
                 true => Delivery {
                     at: before.at,
@@ -157,33 +157,33 @@ impl Detector for Timing {
                 }
             }
         }
-        let [.., before, last] = now.reads() else { return };
+        let [.., before, last] = facts.reads() else { return };
         let silence = wait(before.at, last.at);
-        if silence >= out.options.stall {
+        if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
             let place = Place { frame: None, offset: Some(before.decoded) };
             let message = format!("Silence for {}, then it went on.", secs(silence));
-            out.raise_as(Code::IdleStall, Severity::Info, place, message);
+            findings.raise_as(Code::IdleStall, Severity::Info, place, message);
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if now.timing.request.is_none() && now.timing.head.is_none() {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if facts.timing.request.is_none() && facts.timing.head.is_none() {
             return;
         }
-        self.stalled(now, out);
-        if refused(now) {
+        self.stalled(facts, findings);
+        if refused(facts) {
             return;
         }
-        let timing = &now.timing;
+        let timing = &facts.timing;
         let nowhere = Place::default();
         let answer = timing.head.or(timing.first_byte).or(timing.end);
         let first = wait(timing.request, answer);
-        if first >= out.options.slow_first_byte {
+        if first >= findings.options.slow_first_byte {
             let message = format!("No response for {}", secs(first));
-            out.raise(Code::SlowFirstByte, nowhere, message);
+            findings.raise(Code::SlowFirstByte, nowhere, message);
         } else if timing.head.is_some()
-            && first >= out.options.late_head
+            && first >= findings.options.late_head
             && self.first_data.is_some()
             && wait(timing.head, self.first_data) <= TOGETHER
         {
@@ -191,9 +191,9 @@ impl Detector for Timing {
                 "Response headers arrived only with the first frame, after {}",
                 secs(first)
             );
-            out.raise(Code::HeadersLate, nowhere, message);
+            findings.raise(Code::HeadersLate, nowhere, message);
         }
-        self.collected(now, out);
+        self.collected(facts, findings);
         let token = match (timing.first_reasoning, timing.first_content) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -201,29 +201,29 @@ impl Detector for Timing {
         let gap = wait(timing.first_byte, token);
         if gap >= WORTH {
             let message = format!("The first token came {} after the first byte.", secs(gap));
-            out.raise(Code::TtfbTtftGap, nowhere, message);
+            findings.raise(Code::TtfbTtftGap, nowhere, message);
         }
         let gap = wait(timing.first_reasoning, timing.first_content);
         if gap >= WORTH {
             let message =
                 format!("The first content came {} after the first reasoning.", secs(gap));
-            out.raise(Code::ReasoningGap, nowhere, message);
+            findings.raise(Code::ReasoningGap, nowhere, message);
         }
     }
 }
 
 impl Timing {
     /// Whether somebody collected the frames.
-    fn collected(&self, now: &Inspection, out: &mut Out<'_>) {
+    fn collected(&self, facts: &Facts, findings: &mut Findings) {
         let Delivery { at, reads, frames, .. } = self.burst;
         if self.data < FEW {
             return;
         }
-        if (frames as f64) < self.data as f64 * out.options.burst {
-            self.portioned(out);
+        if (frames as f64) < self.data as f64 * findings.options.burst {
+            self.portioned(findings);
             return;
         }
-        let late = wait(now.timing.request.or(now.timing.head), at);
+        let late = wait(facts.timing.request.or(facts.timing.head), at);
         // Nobody waited for an answer that was there at once.
         let severity = match late >= LATE {
             true => Severity::Warn,
@@ -244,11 +244,11 @@ impl Timing {
                 format!("Not streamed: {frames} of {all} frames arrived {together}, {when}")
             }
         };
-        out.raise_as(Code::BurstDelivery, severity, Place::default(), message);
+        findings.raise_as(Code::BurstDelivery, severity, Place::default(), message);
     }
 
     /// Whether somebody passed the frames on whenever a buffer was full.
-    fn portioned(&self, out: &mut Out<'_>) {
+    fn portioned(&self, findings: &mut Findings) {
         let Some(buffer) = self.portions.buffer(self.delivery) else { return };
         let n = self.portions.full + 1;
         let message = format!(
@@ -256,26 +256,26 @@ impl Timing {
             group(buffer),
             buffer >> 10
         );
-        out.raise(Code::BurstDelivery, Place::default(), message);
+        findings.raise(Code::BurstDelivery, Place::default(), message);
     }
 
     /// Whether it ended in a stall.
-    fn stalled(&self, now: &Inspection, out: &mut Out<'_>) {
-        let timing = &now.timing;
-        let Some((cause, _)) = &now.end else { return };
-        if timing.head.is_none() || now.saw_own_end() {
+    fn stalled(&self, facts: &Facts, findings: &mut Findings) {
+        let timing = &facts.timing;
+        let Some((cause, _)) = &facts.end else { return };
+        if timing.head.is_none() || facts.saw_own_end() {
             return;
         }
-        let last_read = now.reads().last().and_then(|r| r.at);
+        let last_read = facts.reads().last().and_then(|r| r.at);
         let silence = wait(last_read.or(timing.head), timing.end);
         let quiet = wait(self.last_data.or(timing.head), timing.end);
-        let place = Place { frame: None, offset: Some(now.body().len() as u64) };
+        let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
         let gave_up = matches!(cause, EndCause::Timeout(Timeout::Idle | Timeout::Total));
         let warm = match self.comments {
             0 => false,
             // One comment, and then nothing at all: that is silence.
-            1 => quiet >= out.options.stall && silence < out.options.stall,
-            _ => quiet >= out.options.stall || gave_up,
+            1 => quiet >= findings.options.stall && silence < findings.options.stall,
+            _ => quiet >= findings.options.stall || gave_up,
         };
         if warm {
             let message = format!(
@@ -283,19 +283,19 @@ impl Timing {
                 count(self.comments, "keep-alive"),
                 secs(quiet)
             );
-            out.raise(Code::KeepaliveWarmStall, place, message);
-        } else if silence >= out.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
-            let after = match now.frames().len() {
+            findings.raise(Code::KeepaliveWarmStall, place, message);
+        } else if silence >= findings.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
+            let after = match facts.frames().len() {
                 0 => "before the first frame".to_owned(),
-                n if now.frames()[n - 1].kind == Kind::Incomplete => {
-                    let inside = tail::place_of(now, &now.frames()[n - 1]);
+                n if facts.frames()[n - 1].kind == Kind::Incomplete => {
+                    let inside = tail::place_of(facts, &facts.frames()[n - 1]);
                     format!("in frame {}, {inside},", n - 1)
                 }
                 n => format!("after frame {}", n - 1),
             };
             let message =
                 format!("The stream fell silent {after} and stayed so for {}.", secs(silence));
-            out.raise(Code::IdleStall, place, message);
+            findings.raise(Code::IdleStall, place, message);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Rules about tool calls.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, is_chat, ours, refused};
 use crate::dialect::Channel;
-use crate::inspect::{Inspection, ToolCall};
+use crate::inspect::{Facts, ToolCall};
 use crate::json::{self, ErrorKind, Tape, Value};
 use crate::text;
 
@@ -16,21 +16,21 @@ pub(super) struct Tool {
 }
 
 impl Detector for Tool {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        let answer = now.answer();
-        if answer.tools().is_empty() || refused(now) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let answer = facts.answer();
+        if answer.tools().is_empty() || refused(facts) {
             return;
         }
-        let here = || answer.deltas().iter().rev().take_while(|d| d.frame == seen.index);
+        let here = || answer.deltas().iter().rev().take_while(|d| d.frame == view.index);
         if !here().any(|d| d.channel == Channel::Tool) {
             return;
         }
         let news: Vec<usize> = (0..answer.tools().len())
             .rev()
-            .take_while(|i| answer.tools()[*i].first == seen.index)
+            .take_while(|i| answer.tools()[*i].first == view.index)
             .collect();
         for i in news.iter().rev().filter(|i| **i < MAX_COUNTED) {
-            begins(now, &answer.tools()[..=*i], seen, out);
+            begins(facts, &answer.tools()[..=*i], view, findings);
         }
         for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
         {
@@ -40,55 +40,57 @@ impl Detector for Tool {
             self.pieces[slot] += 1;
         }
         // How a call is written is laid down by each dialect; these are Chat's ways to write it.
-        let choices = seen.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
+        let choices = view.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
         let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
         for call in calls {
-            piece(call, news.is_empty(), seen, out);
+            piece(call, news.is_empty(), view, findings);
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        let tools = now.answer().tools();
-        let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(now)).collect();
+        let tools = facts.answer().tools();
+        let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(facts)).collect();
         if let Some(first) = counted.first() {
             // One call has nothing to be mixed up with.
             let severity = if tools.len() > 1 { Severity::Fatal } else { Severity::Info };
             let message = format!("{} of {} tool calls have no index.", counted.len(), tools.len());
-            out.raise_as(Code::ToolIndexMissing, severity, place(now, first), message);
+            findings.raise_as(Code::ToolIndexMissing, severity, place(facts, first), message);
         }
-        let stopped =
-            cut(now) || ours(now) || !now.answer().finished() || !now.answer().errors.is_empty();
+        let stopped = cut(facts)
+            || ours(facts)
+            || !facts.answer().finished()
+            || !facts.answer().errors.is_empty();
         for (i, tool) in tools.iter().enumerate() {
             let pieces = self.pieces.get(i).copied().unwrap_or(0);
-            arguments(now, tool, pieces, stopped, out);
+            arguments(facts, tool, pieces, stopped, findings);
         }
         // Where the dialect has a word for calls, the finish must say it.
-        let finishes = now.dialect().map_or(&[][..], |d| d.ending().finishes);
+        let finishes = facts.dialect().map_or(&[][..], |d| d.ending().finishes);
         if !finishes.iter().any(|f| CALLED.contains(f)) {
             return;
         }
         // The choices with calls that the provider did not run itself.
-        let to_run = tools.iter().filter(|t| !is_the_providers(now, t)).map(|t| t.choice);
+        let to_run = tools.iter().filter(|t| !is_the_providers(facts, t)).map(|t| t.choice);
         let to_run: std::collections::BTreeSet<u32> = to_run.collect();
         // Once: to tell it is to look at every choice.
-        let severity = if names_a_tool(now) { Severity::Info } else { Severity::Warn };
-        for (choice, reason) in now.answer().finish() {
-            let (calls, ran) = (now.answer().calls_of(choice), !to_run.contains(&choice));
-            let at = now.answer().finish_frame(choice);
+        let severity = if names_a_tool(facts) { Severity::Info } else { Severity::Warn };
+        for (choice, reason) in facts.answer().finish() {
+            let (calls, ran) = (facts.answer().calls_of(choice), !to_run.contains(&choice));
+            let at = facts.answer().finish_frame(choice);
             let at = Place {
                 frame: at,
-                offset: at.and_then(|f| now.frames().get(f as usize)).map(|f| f.offset),
+                offset: at.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset),
             };
             if STOPPED.contains(&reason) && !ran {
                 let message =
                     format!("{}, but finish \"{reason}\"", text::count(calls, "tool call"));
-                out.raise_as(Code::ToolFinishStop, severity, at, message);
+                findings.raise_as(Code::ToolFinishStop, severity, at, message);
             } else if CALLED.contains(&reason) && calls == 0 {
                 let message = format!("Finish \"{reason}\" without a tool call");
-                out.raise(Code::ToolFinishWithoutCall, at, message);
+                findings.raise(Code::ToolFinishWithoutCall, at, message);
             }
         }
     }
@@ -99,8 +101,8 @@ const CALLED: &[&str] = &["tool_calls", "function_call", "tool_use", "TOOL_CALL"
 const STOPPED: &[&str] = &["stop", "end_turn", "COMPLETE"];
 
 /// Whether the request makes the model call one tool: OpenAI finishes such an answer with "stop".
-fn names_a_tool(now: &Inspection) -> bool {
-    let Some(request) = &now.request else { return false };
+fn names_a_tool(facts: &Facts) -> bool {
+    let Some(request) = &facts.request else { return false };
     let Ok(body) = std::str::from_utf8(&request.body) else { return false };
     let mut tape = Tape::new();
     if tape.parse(body).is_err() {
@@ -116,31 +118,31 @@ fn names_a_tool(now: &Inspection) -> bool {
 
 /// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
 /// Anthropic says so in its id, AWS by the result that follows.
-fn is_the_providers(now: &Inspection, tool: &ToolCall) -> bool {
+fn is_the_providers(facts: &Facts, tool: &ToolCall) -> bool {
     let id = tool.id.as_deref().unwrap_or_default();
     ["srvtoolu_", "mcptoolu_"].iter().any(|own| id.starts_with(own))
-        || !now.answer().text(Channel::Other, tool.choice).is_empty()
+        || !facts.answer().text(Channel::Other, tool.choice).is_empty()
 }
 
 /// Whether the dialect gives calls ids, by which their results are matched.
-fn gives_ids(now: &Inspection) -> bool {
+fn gives_ids(facts: &Facts) -> bool {
     const WITHOUT: &[&str] = &["gemini", "gemini-array", "ollama", "cohere-v1"];
-    now.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))
+    facts.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))
 }
 
-fn place(now: &Inspection, tool: &ToolCall) -> Place {
-    let offset = now.frames().get(tool.first as usize).map(|f| f.offset);
+fn place(facts: &Facts, tool: &ToolCall) -> Place {
+    let offset = facts.frames().get(tool.first as usize).map(|f| f.offset);
     Place { frame: Some(tool.first), offset }
 }
 
 /// The last of `tools` begins in this frame.
-fn begins(now: &Inspection, tools: &[ToolCall], seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn begins(facts: &Facts, tools: &[ToolCall], view: &FrameView<'_>, findings: &mut Findings) {
     let Some((tool, earlier)) = tools.split_last() else { return };
     let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
     let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
-    if tool.id.is_none() && gives_ids(now) {
+    if tool.id.is_none() && gives_ids(facts) {
         let message = format!("The call of \"{name}\" begins without an id.");
-        out.raise(Code::ToolIdMissing, seen.place(), message);
+        findings.raise(Code::ToolIdMissing, view.place(), message);
     }
     if tool.name.is_none() {
         // Arguments that belong to an earlier call and have another index.
@@ -154,7 +156,7 @@ fn begins(now: &Inspection, tools: &[ToolCall], seen: &FrameView<'_>, out: &mut 
             ),
             None => format!("Tool call {} begins without a function name", tool.index),
         };
-        out.raise(Code::ToolNameMissing, seen.place(), message);
+        findings.raise(Code::ToolNameMissing, view.place(), message);
     }
     if tool.counted {
         return;
@@ -163,42 +165,42 @@ fn begins(now: &Inspection, tools: &[ToolCall], seen: &FrameView<'_>, out: &mut 
         let id = |t: &ToolCall| text::preview(t.id.as_deref().unwrap_or("none"), 40);
         let message =
             format!("Index {} has two calls, \"{}\" and \"{}\".", tool.index, id(other), id(tool));
-        out.raise(Code::ToolIndexCollision, seen.place(), message);
-    } else if is_chat(now) && tool.index > mine().count() as u64 {
+        findings.raise(Code::ToolIndexCollision, view.place(), message);
+    } else if is_chat(facts) && tool.index > mine().count() as u64 {
         let message = format!(
             "The call of \"{name}\" has index {}, after {} before it.",
             tool.index,
             mine().count()
         );
-        out.raise(Code::ToolIndexGap, seen.place(), message);
+        findings.raise(Code::ToolIndexGap, view.place(), message);
     }
 }
 
 /// One item of `tool_calls`.
-fn piece(call: Value<'_>, continues: bool, seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn piece(call: Value<'_>, continues: bool, view: &FrameView<'_>, findings: &mut Findings) {
     let function = call.get("function");
     let is_empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
     if continues && (is_empty(call.get("id")) || is_empty(function.and_then(|f| f.get("name")))) {
         let message = "A later piece of a call repeats id or name as an empty string.";
-        out.raise_once(Code::ToolIdOrNameEmptyRepeat, seen.place(), message);
+        findings.raise_once(Code::ToolIdOrNameEmptyRepeat, view.place(), message);
     }
     if call.get("type").is_some_and(Value::is_null) {
-        out.raise_once(Code::ToolTypeNull, seen.place(), "A call's type is null.");
+        findings.raise_once(Code::ToolTypeNull, view.place(), "A call's type is null.");
     }
     match function.and_then(|f| f.get("arguments")).map(Value::kind) {
         Some(json::Kind::Null) => {
-            out.raise_once(Code::ToolArgsNull, seen.place(), "A piece's arguments are null.");
+            findings.raise_once(Code::ToolArgsNull, view.place(), "A piece's arguments are null.");
         }
         Some(json::Kind::String) | None => {}
         Some(kind) => {
             let message = format!("The arguments are of type {}, not a string.", kind.name());
-            out.raise(Code::ToolArgsObject, seen.place(), message);
+            findings.raise(Code::ToolArgsObject, view.place(), message);
         }
     }
 }
 
 /// The joined arguments of one call.
-fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out: &mut Out<'_>) {
+fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, findings: &mut Findings) {
     let source = tool.value();
     if source.trim().is_empty() || tool.free_text {
         return;
@@ -212,7 +214,7 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
                 let message = format!(
                     "The arguments of \"{name}\" are encoded twice: a string with JSON in it."
                 );
-                out.raise(Code::ToolArgsDoubleEncoded, place(now, tool), message);
+                findings.raise(Code::ToolArgsDoubleEncoded, place(facts, tool), message);
             }
         }
         Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
@@ -220,15 +222,16 @@ fn arguments(now: &Inspection, tool: &ToolCall, pieces: u32, stopped: bool, out:
                 "The arguments of \"{name}\" were complete after {} bytes, and more came.",
                 e.offset
             );
-            out.raise(Code::ToolArgsCompleteTooEarly, place(now, tool), message);
+            findings.raise(Code::ToolArgsCompleteTooEarly, place(facts, tool), message);
         }
         Err(e) => {
-            let by_length = now.answer().finish_of(tool.choice).is_some_and(super::end::is_length)
-                || out.tally.of(Code::LengthHidden) > 0;
+            let by_length =
+                facts.answer().finish_of(tool.choice).is_some_and(super::end::is_length)
+                    || findings.tally.of(Code::LengthHidden) > 0;
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}.");
-            out.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(now, tool), message);
+            findings.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(facts, tool), message);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Rules about token counts.
 
-use super::{Code, Detector, FrameView, Out, Place, Severity, cut, is_chat, ours, refused};
-use crate::inspect::Inspection;
+use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, is_chat, ours, refused};
+use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
 use crate::text;
 
 #[derive(Default)]
 pub(super) struct Usage {
     /// How many usage facts were seen.
-    facts: u32,
+    counted: u32,
     /// Frames with usage, and the last of them.
     frames: u32,
     last: Place,
@@ -19,82 +19,82 @@ pub(super) struct Usage {
 }
 
 impl Detector for Usage {
-    fn frame(&mut self, now: &Inspection, seen: &FrameView<'_>, out: &mut Out<'_>) {
-        self.payloads += u32::from(seen.json.is_some());
-        if !refused(now) {
-            unreadable(seen, out);
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        self.payloads += u32::from(view.json.is_some());
+        if !refused(facts) {
+            unreadable(view, findings);
         }
-        let facts = now.answer().usage_seen.iter().map(|u| u.1).sum();
-        if facts == self.facts {
+        let counted = facts.answer().usage_seen.iter().map(|u| u.1).sum();
+        if counted == self.counted {
             return;
         }
-        self.facts = facts;
+        self.counted = counted;
         self.frames += 1;
-        self.last = seen.place();
-        let choices = seen.chunk.and_then(|c| c.choices);
+        self.last = view.place();
+        let choices = view.chunk.and_then(|c| c.choices);
         if self.beside.is_none() && choices.is_some_and(|c| !c.is_empty()) {
-            self.beside = Some(seen.place());
+            self.beside = Some(view.place());
         }
     }
 
-    fn end(&mut self, now: &Inspection, out: &mut Out<'_>) {
-        if refused(now) {
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) {
             return;
         }
-        self.thoughts(now, out);
+        self.thoughts(facts, findings);
         let openai = ["openai-completions", "openai-responses"];
-        if is_chat(now) || now.dialect().is_some_and(|d| openai.contains(&d.name())) {
-            self.sums(now, out);
+        if is_chat(facts) || facts.dialect().is_some_and(|d| openai.contains(&d.name())) {
+            self.sums(facts, findings);
         }
-        if !is_chat(now) {
+        if !is_chat(facts) {
             return;
         }
-        let stream = now.framing() != Some(crate::frame::Framing::Whole);
+        let stream = facts.framing() != Some(crate::frame::Framing::Whole);
         let every = self.frames > 2 && self.frames * 2 > self.payloads;
         if every {
             let message = format!(
                 "{} of {} chunks carry usage; the last one counts, not the sum.",
                 self.frames, self.payloads
             );
-            out.raise(Code::UsageEveryChunk, self.last, message);
+            findings.raise(Code::UsageEveryChunk, self.last, message);
         } else if let Some(place) = self.beside.filter(|_| stream) {
             let message = "Usage comes in a chunk that has choices too.";
-            out.raise(Code::UsageInNonemptyChoices, place, message);
+            findings.raise(Code::UsageInNonemptyChoices, place, message);
         }
-        for (path, n) in &now.answer().usage_seen {
+        for (path, n) in &facts.answer().usage_seen {
             if path.template() != "usage" {
                 let message = format!("Usage stands in {} ({n} times).", path.general());
-                out.raise(Code::UsageNonstandardPlace, self.last, message);
+                findings.raise(Code::UsageNonstandardPlace, self.last, message);
             }
         }
-        null_fields(now, out);
+        null_fields(facts, findings);
         // What has no end has no usage.
-        let endless = !now.answer().finished() && now.answer().sentinel.is_none();
-        let dead = cut(now) || ours(now) || !now.answer().errors.is_empty() || endless;
-        if self.facts == 0 && stream && !dead && self.payloads > 0 && asked(now) {
+        let endless = !facts.answer().finished() && facts.answer().sentinel.is_none();
+        let dead = cut(facts) || ours(facts) || !facts.answer().errors.is_empty() || endless;
+        if self.counted == 0 && stream && !dead && self.payloads > 0 && asked(facts) {
             let message = "No usage, though the request set stream_options.include_usage";
-            out.raise(Code::UsageMissing, Place::default(), message);
+            findings.raise(Code::UsageMissing, Place::default(), message);
         }
     }
 }
 
 impl Usage {
     /// Thoughts that came and are not counted.
-    fn thoughts(&self, now: &Inspection, out: &mut Out<'_>) {
-        let usage = now.answer().usage;
-        let reasoned = !now.answer().text(crate::dialect::Channel::Reasoning, 0).is_empty();
+    fn thoughts(&self, facts: &Facts, findings: &mut Findings) {
+        let usage = facts.answer().usage;
+        let reasoned = !facts.answer().text(crate::dialect::Channel::Reasoning, 0).is_empty();
         if usage.reasoning == Some(0) && reasoned {
-            let chars = now.answer().chars(crate::dialect::Channel::Reasoning);
+            let chars = facts.answer().chars(crate::dialect::Channel::Reasoning);
             let message = format!(
                 "{chars} characters of reasoning came, and usage counts 0 reasoning tokens."
             );
-            out.raise(Code::UsageReasoningZero, self.last, message);
+            findings.raise(Code::UsageReasoningZero, self.last, message);
         }
     }
 
     /// Counts that must add up: OpenAI's, of which reasoning is a part of the output.
-    fn sums(&self, now: &Inspection, out: &mut Out<'_>) {
-        let usage = now.answer().usage;
+    fn sums(&self, facts: &Facts, findings: &mut Findings) {
+        let usage = facts.answer().usage;
         let (Some(input), Some(output)) = (usage.input, usage.output) else { return };
         let reasoning = usage.reasoning.unwrap_or(0);
         let message = match usage.total {
@@ -103,7 +103,7 @@ impl Usage {
                     let message = format!(
                         "{input} + {output} is not {total}: the output leaves out {reasoning} reasoning tokens."
                     );
-                    return out.raise_as(
+                    return findings.raise_as(
                         Code::UsageInconsistent,
                         Severity::Info,
                         self.last,
@@ -119,7 +119,7 @@ impl Usage {
             }
             _ => return,
         };
-        out.raise(Code::UsageInconsistent, self.last, message);
+        findings.raise(Code::UsageInconsistent, self.last, message);
     }
 }
 
@@ -147,7 +147,7 @@ const COUNTS: &[&str] = &[
 ];
 
 /// Counts that no client can count with: strings, fractions, negative, out of range.
-fn unreadable(seen: &FrameView<'_>, out: &mut Out<'_>) {
+fn unreadable(view: &FrameView<'_>, findings: &mut Findings) {
     /// Where usage is, below the payload.
     const PLACES: &[&[&str]] = &[
         &["usage"],
@@ -159,8 +159,8 @@ fn unreadable(seen: &FrameView<'_>, out: &mut Out<'_>) {
         &["delta", "usage"],
         &["interaction", "usage"],
     ];
-    let has = |word: &[u8]| memchr::memmem::find(seen.bytes, word).is_some();
-    let Some(json) = seen.json.filter(|j| j.kind() == json::Kind::Object) else { return };
+    let has = |word: &[u8]| memchr::memmem::find(view.bytes, word).is_some();
+    let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
     // Most frames have none, and a look-up is a pass over the members.
     if !has(b"sage") && !has(b"eval_count") {
         return;
@@ -178,10 +178,10 @@ fn unreadable(seen: &FrameView<'_>, out: &mut Out<'_>) {
                 if !COUNTS.contains(&key.as_ref()) || is_count(value) {
                     continue;
                 }
-                if !out.again(Code::UsageUnreadable) {
+                if !findings.again(Code::UsageUnreadable) {
                     let shown = text::preview(value.source(), 30);
                     let message = format!("Usage count {key} is {shown}, not a whole number");
-                    out.raise(Code::UsageUnreadable, seen.place(), message);
+                    findings.raise(Code::UsageUnreadable, view.place(), message);
                 }
             }
         }
@@ -201,19 +201,19 @@ fn is_count(value: Value<'_>) -> bool {
     }
 }
 
-fn null_fields(now: &Inspection, out: &mut Out<'_>) {
+fn null_fields(facts: &Facts, findings: &mut Findings) {
     let counts = ["usage.prompt_tokens", "usage.completion_tokens", "usage.total_tokens"];
-    let rows = now.shape().rows();
+    let rows = facts.shape().rows();
     let null = rows.iter().find(|r| counts.contains(&r.path.as_str()) && r.types.contains(&"null"));
     if let Some(row) = null {
         let place = Place { frame: Some(row.first), offset: None };
-        out.raise(Code::UsageNullFields, place, format!("{} is null.", row.path));
+        findings.raise(Code::UsageNullFields, place, format!("{} is null.", row.path));
     }
 }
 
 /// Whether the request asks for usage.
-fn asked(now: &Inspection) -> bool {
-    let Some(request) = &now.request else { return false };
+fn asked(facts: &Facts) -> bool {
+    let Some(request) = &facts.request else { return false };
     let Ok(body) = std::str::from_utf8(&request.body) else { return false };
     let mut tape = Tape::new();
     if tape.parse(body).is_err() {

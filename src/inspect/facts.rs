@@ -1,11 +1,74 @@
-//! What an inspection can be asked: its bytes, reads, frames and answer, and the way from one to
-//! the other.
+//! What is known about an exchange, never judged: its bytes, reads, frames and answer, and the way
+//! from one to the other. The fold fills it; detectors, client views and comparisons read it.
 
-use super::{Answer, Coding, Finding, Inspection, Options, Read, Severity, Shape, Tally};
-use crate::frame::{Frame, Framing};
-use crate::journal::Micros;
+use super::detection::Detection;
+use super::{Answer, ClientView, Coding, Shape, Timing, blocks};
+use crate::frame::{Frame, Framer, Framing};
+use crate::journal::{EndCause, Head, Headers, Micros, Request, Span};
 
-impl Inspection {
+/// One read of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// When; `None` for a bare body.
+    pub at: Option<Micros>,
+    /// How many bytes it brought over the wire.
+    pub len: u32,
+    /// Offset on the wire after it (before any content coding is undone).
+    pub end: u64,
+    /// Offset in the decoded body after it.
+    pub decoded: u64,
+}
+
+/// The facts about one exchange.
+#[derive(Default)]
+pub struct Facts {
+    /// The request, if it is known.
+    pub request: Option<Box<Request>>,
+    /// Of a bare body: the status and content type that the user told.
+    pub told: Option<(Option<u16>, Option<String>)>,
+    /// Interim (1xx) heads, in order.
+    pub interim: Vec<(Option<Micros>, Head)>,
+    /// The response head.
+    pub head: Option<Head>,
+    /// Trailer fields.
+    pub trailers: Option<Headers>,
+    /// Addresses, peer and TLS as far as known, for display.
+    pub connection: Vec<String>,
+    /// How the exchange ended, with the HTTP library's words.
+    pub end: Option<(EndCause, String)>,
+    /// When things happened.
+    pub timing: Timing,
+
+    pub(super) wire: Vec<u8>,
+    pub(super) wire_len: u64,
+    pub(super) coding: Option<Coding>,
+    /// Why the content coding could not be undone.
+    pub coding_error: Option<String>,
+    /// Decoding stopped where the recording has `*` for what a coded body held.
+    pub(super) withheld: bool,
+    pub(super) decoded: Vec<u8>,
+    pub(super) reads: Vec<Read>,
+    /// Spans of the wire body that were masked.
+    pub masked: Vec<Span>,
+
+    pub(super) framer: Framer,
+    pub(super) frames: Vec<Frame>,
+    /// Indices of the frames that only keep the connection warm.
+    pub(super) keep_alives: Vec<u32>,
+    pub(super) detection: Detection,
+    pub(super) answer: Answer,
+    pub(super) blocks: blocks::Blocks,
+    pub(super) shape: Shape,
+    pub(super) clients: Vec<ClientView>,
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Facts({} bytes, {} frames)", self.wire_len, self.frames.len())
+    }
+}
+
+impl Facts {
     /// The body after its content coding was undone; frames are spans of it.
     pub fn body(&self) -> &[u8] {
         if self.coding.is_some() { &self.decoded } else { &self.wire }
@@ -104,26 +167,6 @@ impl Inspection {
         &self.shape
     }
 
-    /// The findings, in the order in which they were made.
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
-    }
-
-    /// How often each code was raised.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// The gravest severity found.
-    pub fn worst(&self) -> Option<Severity> {
-        self.findings.iter().map(|f| f.severity).max()
-    }
-
-    /// How many findings there are of one severity.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
-    }
-
     /// The response status, received or told.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().map(|h| h.status).or_else(|| self.told.as_ref().and_then(|t| t.0))
@@ -135,11 +178,6 @@ impl Inspection {
             Some(head) => head.header("content-type"),
             None => self.told.as_ref().and_then(|t| t.1.as_deref()),
         }
-    }
-
-    /// The options of this fold.
-    pub fn options(&self) -> &Options {
-        &self.options
     }
 
     /// Whether the exchange is over.

@@ -1,0 +1,186 @@
+//! The judgement about an exchange: what was raised, how bad it is, and how often.
+
+use std::sync::Arc;
+
+use super::Options;
+use crate::dialect::Variant;
+use crate::journal::Micros;
+use crate::rule::{Code, Phase, Rule, Severity};
+
+/// One diagnosis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Which rule it is a case of.
+    pub code: Code,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The frame that it is about.
+    pub frame: Option<u32>,
+    /// The byte of the body that it points at.
+    pub offset: Option<u64>,
+    /// When that came.
+    pub at: Option<Micros>,
+    /// A sentence about this very case. Text from the wire in it is not yet made visible.
+    pub message: String,
+}
+
+impl Finding {
+    /// The page of its rule.
+    pub fn rule(&self) -> &'static Rule {
+        self.code.rule()
+    }
+
+    /// The layer it is about.
+    pub fn phase(&self) -> Phase {
+        self.code.phase()
+    }
+}
+
+/// How often each code was raised, kept findings or not.
+///
+/// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
+/// frame looks itself up in every frame.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally(Vec<(Code, u64)>);
+
+impl Tally {
+    fn count(&mut self, code: Code) -> u64 {
+        if let Some((_, n)) = self.0.iter_mut().find(|(c, _)| *c == code) {
+            *n += 1;
+            return *n;
+        }
+        let at = self.0.partition_point(|(c, _)| *c < code);
+        self.0.insert(at, (code, 1));
+        1
+    }
+
+    /// The codes that were raised.
+    fn codes(&self) -> impl Iterator<Item = Code> {
+        self.0.iter().map(|(code, _)| *code)
+    }
+
+    /// How often `code` was raised.
+    pub fn of(&self, code: Code) -> u64 {
+        self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
+    }
+}
+
+/// How many findings of one code are kept for each exchange; the rest is counted.
+pub(super) const MAX_PER_CODE: u64 = 100;
+
+/// What findings are judged by beside their rule.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Context {
+    /// Whose variant of Chat Completions this is.
+    pub(super) variant: Option<&'static Variant>,
+    /// The user has it read as a dialect that it is not: what the decoder missed is no news.
+    pub(super) misread: bool,
+}
+
+impl Context {
+    /// How bad a finding is here, and where it is normal.
+    fn judge(self, code: Code, severity: Severity) -> (Severity, Option<&'static str>) {
+        let decoded = matches!(code.phase(), Phase::Schema | Phase::Semantic | Phase::End);
+        if self.misread && decoded && !code.rule().by_bytes {
+            return (Severity::Info, None);
+        }
+        // What is lost is lost, however often.
+        match self.variant.filter(|v| severity < Severity::Fatal && v.is_normal(code)) {
+            Some(variant) => (Severity::Info, Some(variant.name)),
+            None => (severity, None),
+        }
+    }
+}
+
+/// What a finding points at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) frame: Option<u32>,
+    pub(super) offset: Option<u64>,
+}
+
+/// The findings of an exchange, and what they are judged by. Detectors put theirs in with
+/// [`Findings::raise`].
+#[derive(Debug)]
+pub struct Findings {
+    pub(super) options: Arc<Options>,
+    pub(super) list: Vec<Finding>,
+    pub(super) tally: Tally,
+    pub(super) context: Context,
+    /// When what is looked at arrived.
+    pub(super) at: Option<Micros>,
+}
+
+impl Findings {
+    /// No findings yet, to be judged by `options`.
+    pub(super) fn new(options: Arc<Options>) -> Self {
+        Self {
+            options,
+            list: Vec::new(),
+            tally: Tally::default(),
+            context: Context::default(),
+            at: None,
+        }
+    }
+
+    /// Sets by what the next findings are judged, and when what they are about arrived.
+    pub(super) fn judge_by(&mut self, context: Context, at: Option<Micros>) {
+        (self.context, self.at) = (context, at);
+    }
+
+    /// Raises a finding of the rule's own severity.
+    pub(super) fn raise(&mut self, code: Code, place: Place, message: impl Into<String>) {
+        self.raise_as(code, code.severity(), place, message);
+    }
+
+    /// Raises a finding of another severity.
+    pub(super) fn raise_as(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        place: Place,
+        message: impl Into<String>,
+    ) {
+        let (severity, normal) = self.context.judge(code, severity);
+        let Some(severity) = self.options.severity(code, severity) else { return };
+        let n = self.tally.count(code);
+        if n > MAX_PER_CODE {
+            return;
+        }
+        let mut message = message.into();
+        if let Some(name) = normal {
+            message.push_str(&format!(" This is normal at {name}."));
+        }
+        self.list.push(Finding {
+            code,
+            severity,
+            frame: place.frame,
+            offset: place.offset,
+            at: self.at,
+            message,
+        });
+    }
+
+    /// Whether a finding that was raised leaves nothing to add for this rule.
+    pub(super) fn is_hidden(&self, code: Code) -> bool {
+        self.tally.codes().any(|raised| raised.rule().hides.contains(&code))
+    }
+
+    /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the
+    /// first place tells all.
+    pub(super) fn raise_once(&mut self, code: Code, place: Place, message: impl Into<String>) {
+        if !self.again(code) {
+            self.raise(code, place, message);
+        }
+    }
+
+    /// Whether the rule was raised before, counting this time too: for what repeats and whose
+    /// message is not to be made each time.
+    pub(super) fn again(&mut self, code: Code) -> bool {
+        let again = self.tally.of(code) > 0;
+        if again {
+            self.tally.count(code);
+        }
+        again
+    }
+}
