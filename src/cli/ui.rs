@@ -42,7 +42,11 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     }
     let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
-    let (mut draft, transport) = request::draft(global, &args.request, None, &mut config)?;
+    let mut asked = args.request.clone();
+    if is_first_start(global, args, &config) {
+        asked.model = Some(FIRST_MODEL.to_owned());
+    }
+    let (mut draft, transport) = request::draft(global, &asked, None, &mut config)?;
     if draft.provider.is_empty() && draft.url.is_none() {
         draft.provider.clone_from(&config.provider);
     }
@@ -133,6 +137,23 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
 }
 
+/// What the screen shows when it is started for the first time: a stream that breaks.
+const FIRST_MODEL: &str = "lab/truncated-chunked";
+
+/// Whether nothing is asked for, and nothing was ever configured or recorded on this machine.
+fn is_first_start(global: &Global, args: &UiArgs, config: &Config) -> bool {
+    let asked = &args.request;
+    let plain = args.file.is_none()
+        && [&asked.provider, &asked.model, &asked.url, &asked.curl].iter().all(|o| o.is_none())
+        && asked.body.is_none();
+    let recorded = super::sessions::folder()
+        .and_then(|folder| std::fs::read_dir(folder).ok())
+        .is_some_and(|mut files| files.next().is_some());
+    let file = crate::config::path(global.config.as_deref(), &config.environment);
+    let lab = config.provider(&config.provider).is_ok_and(Provider::is_lab);
+    plain && lab && !recorded && !file.is_some_and(|f| f.exists())
+}
+
 /// The lowest number that no exchange of `entries` has.
 fn next_number(entries: &[Entry]) -> u32 {
     entries.iter().map(|e| e.exchange + 1).max().unwrap_or(0)
@@ -153,10 +174,9 @@ fn recorder(
     clock: Clock,
     news: UnboundedSender<News>,
 ) -> Result<Recorder, Failure> {
-    let folder =
-        directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"));
-    let autosave =
-        folder.filter(|_| config.autosave.enabled && !global.no_autosave).map(|folder| Autosave {
+    let autosave = super::sessions::folder()
+        .filter(|_| config.autosave.enabled && !global.no_autosave)
+        .map(|folder| Autosave {
             folder,
             keep_files: config.autosave.keep_files,
             keep_bytes: config.autosave.keep_bytes,

@@ -129,6 +129,7 @@ impl App {
     fn settle(&mut self) {
         let model = &mut self.model;
         self.stack.retain(|s| !s.is_over(model));
+        model.set_docked(self.stack.iter().any(|s| s.docks()));
         for screen in &mut self.stack {
             screen.settle(model);
         }

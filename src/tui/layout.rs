@@ -3,6 +3,7 @@
 
 use ratatui::layout::Rect;
 
+use super::band;
 use super::pane::Place;
 
 /// The smallest screen that is drawn.
@@ -19,8 +20,8 @@ pub(super) struct View<'a> {
     pub focus: usize,
     /// It has the screen to itself.
     pub zoom: bool,
-    /// How many lines the verdict takes.
-    pub verdict: u16,
+    /// The indexes of the panes that stand beside an explanation, where one is open.
+    pub beside: Option<&'a [usize]>,
 }
 
 /// The places; what is not shown is empty.
@@ -40,6 +41,8 @@ pub(super) struct Areas {
     pub strip: Rect,
     /// The keys that count.
     pub footer: Rect,
+    /// Where an explanation stands.
+    pub dock: Rect,
     /// The screen is too small for anything.
     pub too_small: bool,
 }
@@ -62,16 +65,20 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
         return areas;
     }
     let mut rest = screen;
-    let full = screen.width >= FULL.0 && screen.height >= FULL.1;
     areas.title = take(&mut rest, 1);
     rest.height -= 1;
     areas.footer = Rect { y: rest.bottom(), height: 1, ..rest };
-    let room = match screen.height {
-        0..18 => 1,
-        18..24 => 2,
-        _ => 3,
-    };
-    areas.verdict = take(&mut rest, view.verdict.clamp(1, room));
+    areas.verdict = take(&mut rest, band::height(screen.height));
+    if let Some(beside) = view.beside {
+        areas.dock = dock(screen, rest);
+        if areas.dock.width == rest.width {
+            rest.height -= areas.dock.height;
+            above(rest, beside, &mut areas.panes);
+            return areas;
+        }
+        rest.width -= areas.dock.width;
+    }
+    let full = rest.width >= FULL.0 && screen.height >= FULL.1;
     if !full || view.zoom {
         if !full {
             areas.tabs = take(&mut rest, 1);
@@ -86,7 +93,7 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     let timeline = (screen.height / 5).clamp(6, 14);
     rest.height -= timeline;
     let bottom = Rect { y: rest.bottom(), height: timeline, ..rest };
-    let left = (screen.width / 4).clamp(32, 44);
+    let left = (rest.width / 4).clamp(32, 44);
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
     let right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
     let left = Rect { width: left, ..rest };
@@ -96,6 +103,38 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     stack(right, view.places, |p| matches!(p, Place::Right(_)), &mut areas.panes);
     stack(bottom, view.places, of(Place::Bottom), &mut areas.panes);
     areas
+}
+
+/// From this width on an explanation stands at the right of all panes, else below some.
+const WIDE: u16 = 150;
+
+/// Where an explanation stands in what title, band and footer leave of a screen.
+fn dock(screen: Rect, rest: Rect) -> Rect {
+    if screen.width >= WIDE && screen.height >= FULL.1 {
+        let width = (screen.width - FULL.0).min(72);
+        return Rect { x: rest.right() - width, width, ..rest };
+    }
+    let height = rest.height - rest.height / 2;
+    Rect { y: rest.bottom() - height, height, ..rest }
+}
+
+/// Where an explanation stands on a screen of that size; empty on one that is too small.
+pub(super) fn docked(screen: Rect) -> Rect {
+    areas(screen, View { places: &[Place::Left], focus: 0, zoom: false, beside: Some(&[0]) }).dock
+}
+
+/// Puts the panes that show the bytes above an explanation: as many as have room for some rows.
+fn above(area: Rect, beside: &[usize], panes: &mut [Rect]) {
+    let fit = usize::from(area.height / 4).clamp(1, beside.len().max(1));
+    // The last ones show the most of what is explained.
+    let shown = &beside[beside.len().saturating_sub(fit)..];
+    let mut rest = area;
+    for (n, i) in shown.iter().enumerate() {
+        let height = rest.height / (shown.len() - n) as u16;
+        if let Some(pane) = panes.get_mut(*i) {
+            *pane = take(&mut rest, height);
+        }
+    }
 }
 
 /// Gives an area to those panes that stand in it, one below the other, by their shares.
@@ -130,14 +169,15 @@ mod tests {
             [Place::Left, Place::Right(0), Place::Right(27), Place::Right(32), Place::Bottom];
         for width in 1..=300 {
             for height in 1..=100 {
-                for (zoom, verdict) in [(false, 1), (true, 1), (false, 2), (true, 9)] {
+                let some: &[usize] = &[1, 2];
+                for (zoom, beside) in [(false, None), (true, None), (false, Some(some))] {
                     let screen = Rect::new(0, 0, width, height);
                     for focus in 0..places.len() {
-                        let view = View { places: &places, focus, zoom, verdict };
+                        let view = View { places: &places, focus, zoom, beside };
                         let a = areas(screen, view);
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =
-                            vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer];
+                            vec![a.title, a.verdict, a.tabs, a.divider, a.strip, a.footer, a.dock];
                         all.extend(&a.panes);
                         let sum: u32 = all.iter().map(|r| r.area()).sum();
                         if a.too_small {
@@ -146,7 +186,8 @@ mod tests {
                         }
                         assert_eq!(sum, screen.area(), "{width}x{height}: nothing left over");
                         assert!(all.iter().all(|r| r.is_empty() || screen.union(*r) == screen));
-                        assert!(a.panes[focus].height >= 4, "{width}x{height}");
+                        let seen = if beside.is_some() { 2 } else { focus };
+                        assert!(a.panes[seen].height >= 3, "{width}x{height}");
                     }
                 }
             }

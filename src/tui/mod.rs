@@ -7,6 +7,7 @@
 //! dropped at any time without changing a cell.
 
 mod app;
+mod band;
 mod commands;
 mod compare;
 mod draw;
@@ -58,9 +59,14 @@ pub struct ProviderInfo {
 }
 
 impl ProviderInfo {
+    /// Whether it is the embedded lab.
+    fn is_lab(&self) -> bool {
+        self.base_url.starts_with("lab:")
+    }
+
     /// Where a request goes, as far as it is known before it is sent.
     fn address(&self) -> String {
-        if self.base_url.starts_with("lab:") {
+        if self.is_lab() {
             return "the embedded lab".to_owned();
         }
         let base = self.base_url.trim_end_matches('/');

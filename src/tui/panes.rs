@@ -4,13 +4,13 @@ use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
+use super::band;
 use super::commands::explanation;
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
 use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec};
 use super::panes_draw as draw;
 use super::screen::{List, Outcome, Reading, Screen};
-use super::widget::wrap::Wrap;
 use crate::action::{Action, Context};
 use crate::text::group;
 
@@ -39,16 +39,10 @@ impl Panes {
     /// Where everything stands.
     fn areas(&self, model: &Model) -> Areas {
         let size = model.size();
-        let room = usize::from(size.width).saturating_sub(4);
-        // Only of what is over: while a stream runs nothing shall jump.
-        let over = model.exchange().filter(|e| e.inspection.is_over());
-        let verdict = over.map_or(1, |e| {
-            let mut wrap = Wrap::default();
-            wrap.update(&e.inspection.verdict(), room);
-            wrap.len() as u16
-        });
-        let (focus, zoom) = (self.focus, self.zoom);
-        areas(size, View { places: &self.places, focus, zoom, verdict })
+        let beside: Vec<usize> =
+            (0..self.panes.len()).filter(|i| self.panes[*i].spec().shows_bytes).collect();
+        let beside = model.is_docked().then_some(beside.as_slice());
+        areas(size, View { places: &self.places, focus: self.focus, zoom: self.zoom, beside })
     }
 
     fn go(&mut self, model: &mut Model, to: usize) {
@@ -77,13 +71,21 @@ impl Panes {
 
     /// Explains the selected finding, or the first of the list.
     fn explain(model: &mut Model) {
+        let now = model.now();
         let Some(exchange) = model.exchange_mut() else { return };
+        let stall = exchange.silence(now).and_then(|s| Some((s, s.code()?)));
+        if let (None, Some((silence, code))) = (exchange.finding, stall) {
+            let headline = silence.headline(exchange.inspection.frames().len());
+            let doc = explanation(code.rule(), code.severity(), &headline, "in progress");
+            model.push(Reading::finding(code.name(), doc));
+            return;
+        }
         let index = exchange.finding.or_else(|| exchange.ordered().first().copied());
         let Some(index) = index else {
             model.notify("No finding to explain");
             return;
         };
-        exchange.select_finding(index);
+        exchange.point_at(index);
         let finding = &exchange.inspection.findings()[index];
         let place = finding.frame.map_or(String::new(), |frame| {
             let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
@@ -91,7 +93,7 @@ impl Panes {
         });
         let doc = explanation(finding.rule(), finding.severity, &finding.message, &place);
         let title = finding.code.to_string();
-        model.push(Reading::explanation(&title, doc));
+        model.push(Reading::finding(&title, doc));
     }
 
     /// What can be copied, with the focused pane's choice selected.
@@ -134,6 +136,9 @@ impl Screen for Panes {
         }
         let runs = model.is_running() || model.loading().is_some();
         let mut offered = vec![if runs { Action::Interrupt } else { Action::Send }];
+        if model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(model.now())) {
+            offered.push(Action::Accept);
+        }
         offered.extend([Action::Help, Action::NextPane]);
         offered.extend(self.panes[self.focus].spec().footer);
         if model.exchanges().len() > 1 {
@@ -150,6 +155,13 @@ impl Screen for Panes {
     }
 
     fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+        let now = model.now();
+        // What was pointed out is explained from every pane, until something else is selected.
+        let explains = model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(now));
+        if action == Action::Accept && explains {
+            Self::explain(model);
+            return Outcome::Done;
+        }
         if self.ask(model, self.focus, action) || self.ask_owner(model, action) {
             return Outcome::Done;
         }
@@ -233,7 +245,7 @@ impl Screen for Panes {
     fn draw(&self, model: &Model, on_top: bool, buf: &mut Buffer) {
         let areas = self.areas(model);
         draw::title(model, areas.title, buf);
-        draw::verdict_lines(model, areas.verdict, buf);
+        band::draw(model, areas.verdict, buf);
         draw::tabs(model, &self.specs(), self.focus, areas.tabs, buf);
         for (i, (pane, area)) in self.panes.iter().zip(&areas.panes).enumerate() {
             if !area.is_empty() {
@@ -243,6 +255,12 @@ impl Screen for Panes {
         }
         draw::divider(model, areas.divider, buf);
         draw::strip(model, areas.strip, buf);
+    }
+
+    fn label(&self, model: &Model, action: Action) -> Option<&'static str> {
+        let explains =
+            model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(model.now()));
+        (action == Action::Accept && explains).then_some("explain")
     }
 
     fn covers(&self) -> bool {

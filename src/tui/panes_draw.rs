@@ -8,8 +8,6 @@ use super::model::{Exchange, Model};
 use super::pane::{Spec, timeline_bar};
 use super::theme::Role;
 use super::widget::line;
-use super::widget::wrap::Wrap;
-use crate::action::{Action, Context};
 use crate::text::count;
 
 pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
@@ -87,84 +85,6 @@ fn state(model: &Model) -> Vec<(String, Role)> {
         told.push((format!(" · {seconds} s"), Role::Text));
     }
     told
-}
-
-pub(super) fn verdict_lines(model: &Model, area: Rect, buf: &mut Buffer) {
-    if area.is_empty() {
-        return;
-    }
-    let (sign, text, role) = verdict(model);
-    let theme = model.theme();
-    line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);
-    let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
-    let width = usize::from(place.width);
-    let style = theme.of(if sign == " " { Role::Dim } else { Role::Text });
-    let mut wrap = Wrap::default();
-    wrap.update(&text, width);
-    for row in 0..area.height {
-        let mut range = wrap.line(usize::from(row), text.len());
-        if row + 1 == area.height {
-            range.end = text.len();
-        }
-        let place = Rect { y: place.y + row, ..place };
-        line::put(buf, place, &[(&line::fit(text[range].trim_end(), width), style)]);
-    }
-    // The first thing that the eye finds: the background says the state.
-    buf.set_style(area, theme.of(band(sign, role)));
-}
-
-/// The background of the verdict.
-fn band(sign: &str, role: Role) -> Role {
-    match (sign, role) {
-        ("●", Role::Warn) => Role::BandStalled,
-        ("●", _) => Role::BandRunning,
-        (_, Role::Ok) => Role::BandHealthy,
-        (_, Role::Warn) => Role::BandDegraded,
-        (_, Role::Error | Role::Fatal) => Role::BandFailed,
-        _ => Role::BandIdle,
-    }
-}
-
-/// One sentence on how it stands.
-fn verdict(model: &Model) -> (&'static str, String, Role) {
-    let Some(exchange) = model.exchange() else {
-        let send = model.key_of(Context::Everywhere, Action::Send);
-        let text = match model.file() {
-            _ if model.loading().is_some() => model.opening(),
-            Some(_) => "Nothing has come yet.".to_owned(),
-            None => format!("A request is ready. {send} sends it."),
-        };
-        return (" ", text, Role::Dim);
-    };
-    let inspection = &exchange.inspection;
-    if exchange.is_running() {
-        let silence = exchange.silence(model.now());
-        // Before the head there is no silence yet, only a wait.
-        let since = exchange.last.map_or(0, |t| model.now().saturating_sub(t));
-        let waits = match silence {
-            Some(silence) => format!(" {}", silence.sentence()),
-            // Below a second a wait is no news.
-            None if inspection.head.is_none() && since >= 1_000_000 => {
-                format!(" Nothing came for {} s.", since / 1_000_000)
-            }
-            None => String::new(),
-        };
-        let text = match inspection.wire_len() {
-            0 if inspection.head.is_none() => format!("Waiting for the head of the answer.{waits}"),
-            0 => format!("The head is there; waiting for the first byte.{waits}"),
-            n => format!("{} of body so far.{waits}", count(n, "byte")),
-        };
-        let late = since >= inspection.options().slow_first_byte && inspection.head.is_none();
-        let stalled = silence.is_some_and(|s| s.stalled) || late;
-        let role = if stalled { Role::Warn } else { Role::Running };
-        return ("●", text, role);
-    }
-    let (sign, _, role) = exchange.mark();
-    if inspection.is_over() {
-        (sign, inspection.verdict(), role)
-    } else {
-        (sign, "The recording ends before the stream does.".to_owned(), role)
-    }
 }
 
 /// Draws the bar of pane names.

@@ -65,6 +65,7 @@ roles! {
     BandFailed "band-failed"
     BandRunning "band-running"
     BandStalled "band-stalled"
+    BandNeutral "band-neutral"
     BandIdle "band-idle"
 }
 

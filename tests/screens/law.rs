@@ -257,7 +257,7 @@ fn without_color_the_attributes_stay() {
 #[test]
 fn a_click_selects_what_it_hits() {
     let at = |text: &str| play(opened(exchange(0, &reasoning_only())), (100, 30), text, vec![]);
-    at("<click:50,6>").shows("frame 2 ");
+    at("2g<click:50,8>").shows("frame 2 ");
     // The tab "JSON" of the bytes.
     let shown = at("").text();
     let y = shown.lines().position(|l| l.contains("Raw ─ JSON")).unwrap();

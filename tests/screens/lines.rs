@@ -26,7 +26,9 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     // The next problem, from anywhere, and what it is.
     ("80x24", "e", &["▸✖ 17"]),
     ("80x24", "5e2", &["▸✖ 17"]),
-    ("80x24", "ev", &["╭─ reasoning-only ─", "Who it breaks"]),
+    ("80x24", "ev", &["╭─ reasoning-only ─", "What it is", "3 Bytes"]),
+    ("80x24", "e<enter>", &["╭─ reasoning-only ─"]),
+    ("160x45", "1e<enter>", &["╭─ reasoning-only ─", "Who it breaks", "Fix", "5 Timeline"]),
     ("80x24", "ev<esc>", &["!╭─ reasoning-only ─"]),
     // Overlays open, and close by Escape or by their key.
     ("80x24", "?", &["╭─ Keys ─"]),

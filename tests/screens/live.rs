@@ -33,8 +33,13 @@ fn a_request_is_sent_and_its_stream_followed() {
     assert!(
         matches!(&played.outside.effects[..], [Effect::Send(draft)] if draft.provider == "lab")
     );
-    played.shows("following");
     played.shows("[DONE]");
+    // It failed: the culprit is selected, and one key explains it.
+    played.shows("▸✖ 17 ");
+    played.shows("Enter explain");
+    let explained = play(startup(), (100, 30), "<f5><enter>", exchange(0, &reasoning_only()));
+    explained.shows("╭─ reasoning-only ─");
+    explained.shows("─ 2 Frames");
 }
 
 #[test]
@@ -157,13 +162,13 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     };
     let played = play(waits, (100, 30), "", Vec::new());
     played.shows("── standard input");
-    played.shows("Nothing has come yet.");
+    played.shows("Nothing received yet");
 }
 
 #[test]
 fn copies_go_to_the_terminal_and_are_bounded() {
     let entries = exchange(0, &reasoning_only());
-    let played = play(opened(entries), (100, 30), "y<enter>", Vec::new());
+    let played = play(opened(entries), (100, 30), "gy<enter>", Vec::new());
     assert!(played.outside.copies[0].starts_with("data: {\"id\":\"c1\""));
     played.shows("copied frame 0");
     let long = exchange(0, &[format!(": {}\n\n", "x".repeat(80_000))]);
@@ -268,6 +273,6 @@ fn signals_and_a_vanished_terminal_end_it_quietly() {
 fn an_unfinished_recording_is_not_a_running_stream() {
     let played = play(opened(running()), (100, 30), "", Vec::new());
     played.shows("unfinished");
-    played.shows("The recording ends before the stream does.");
+    played.shows("The recording ends before the stream does");
     assert!(!running().iter().any(|e| matches!(e.kind, EntryKind::End { .. })));
 }

@@ -84,7 +84,7 @@ fn on_the_smallest_screen_the_body_has_room_while_it_is_typed() {
     played.shows("✖ line 2, column 1:");
     screen(40, 10, "5").shows("5 Time");
     screen(40, 10, "3").shows("━ Reads ━");
-    screen(40, 10, "e").shows("✖ Reasoning only");
+    screen(40, 10, "e").shows("✖ FAILED  Reasoning only");
 }
 
 #[test]
@@ -100,9 +100,22 @@ fn a_message_leaves_the_way_to_the_keys_in_sight() {
 }
 
 #[test]
-fn a_long_verdict_takes_the_rows_it_needs() {
-    let played = screen(44, 30, "");
-    assert!(!played.text().lines().skip(1).take(3).any(|l| l.contains('…')), "{}", played.text());
+fn the_band_has_state_headline_blame_clients_and_facts() {
+    let text = screen(100, 30, "").text();
+    let row = |i: usize| text.lines().nth(i).unwrap();
+    assert!(row(1).starts_with(" ✖ FAILED  Reasoning only: "), "{text}");
+    assert!(row(1).ends_with("Enter explain"), "{text}");
+    assert!(row(2).contains("Blame: provider (likely)"), "{text}");
+    assert!(
+        row(3).contains("127.0.0.1:4000 · HTTP/1.1 200 OK · openai-chat · TTFT 120 ms"),
+        "{text}"
+    );
+    // With less height, less of it; the headline always.
+    for (size, rows) in [((80, 24), 2), ((40, 10), 1)] {
+        let text = screen(size.0, size.1, "2").text();
+        assert!(text.lines().nth(1).unwrap().contains("✖ FAILED"), "{text}");
+        assert!(text.lines().nth(1 + rows).unwrap().contains("1 Req"), "{text}");
+    }
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl CompareScreen {
         };
         let doc = explanation(d.code.rule(), d.severity, &d.message, &tables::frames(d));
         let title = d.code.name();
-        model.push(Reading::explanation(title, doc));
+        model.push(Reading::difference(title, doc));
     }
 
     /// The bytes of the selected frames.

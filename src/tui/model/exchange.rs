@@ -8,6 +8,7 @@ use crate::dialect::Channel;
 use crate::frame::Frame;
 use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
+use crate::rule::Code;
 use crate::tui::theme::Role;
 
 /// A silence shorter than this is no news, in microseconds.
@@ -27,22 +28,39 @@ pub(in crate::tui) struct Silence {
 }
 
 impl Silence {
-    /// A sentence about it.
-    pub(in crate::tui) fn sentence(&self) -> String {
+    /// The finding that it is while it lasts; `None` while it is short.
+    pub(in crate::tui) fn code(&self) -> Option<Code> {
+        let code = if self.keep_alives > 0 { Code::KeepaliveWarmStall } else { Code::IdleStall };
+        self.stalled.then_some(code)
+    }
+
+    /// A headline about it: since when, and since which of so many frames.
+    pub(in crate::tui) fn headline(&self, frames: usize) -> String {
         let seconds = |t: Micros| format!("{:.1} s", t as f64 / 1e6);
-        let stalled = if self.stalled { "Stalled: no" } else { "No" };
+        let group = |n: usize| crate::text::group(n as u64);
+        let since = match frames.checked_sub(self.keep_alives + 1) {
+            Some(last) => format!(" since frame {}", group(last)),
+            None => String::new(),
+        };
         match self.keep_alives {
-            0 => format!("{stalled} bytes for {}.", seconds(self.bytes)),
+            0 => format!("No bytes for {}{since}", seconds(self.bytes)),
             n => {
                 let n = crate::text::count(n as u64, "keep-alive");
                 let last = seconds(self.bytes);
-                format!(
-                    "{stalled} data for {}; {n} since, the last {last} ago.",
-                    seconds(self.data)
-                )
+                let data = seconds(self.data);
+                format!("No data for {data}{since}; {n} since then, the last {last} ago")
             }
         }
     }
+}
+
+/// Who selected a finding for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PointedBy {
+    /// The end of a failed stream.
+    End,
+    /// The key for the next problem.
+    Key,
 }
 
 /// One exchange, and the one selection in it.
@@ -60,6 +78,8 @@ pub(in crate::tui) struct Exchange {
     pub follow: bool,
     /// The selected finding, an index into the inspection's.
     pub finding: Option<usize>,
+    /// Who pointed at the selected finding, where nothing else was selected since.
+    pointed: Option<PointedBy>,
     /// The choice whose text is shown.
     pub choice: u32,
     /// The file it was read from, where that is not the session's.
@@ -80,6 +100,7 @@ impl Exchange {
             frame: None,
             follow: true,
             finding: None,
+            pointed: None,
             choice: 0,
             file: None,
             last: None,
@@ -93,14 +114,48 @@ impl Exchange {
         self.last = entry.at.or(self.last);
         if self.follow {
             self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
+            if self.inspection.is_over() {
+                self.point_at_cause();
+            }
         }
+    }
+
+    /// Selects the cause of a failure, and its frame. Called where the user has selected nothing.
+    fn point_at_cause(&mut self) {
+        if self.inspection.outcome() != Outcome::Failed {
+            return;
+        }
+        let Some(cause) = self.inspection.cause() else { return };
+        let index = self.inspection.findings().iter().position(|f| std::ptr::eq(f, cause));
+        if let Some(index) = index {
+            self.select_finding(index);
+            self.pointed = Some(PointedBy::End);
+        }
+    }
+
+    /// Whether the selected finding was pointed out, so that one key explains it.
+    pub(in crate::tui) fn is_pointed(&self) -> bool {
+        self.pointed.is_some() && self.finding.is_some()
+    }
+
+    /// Selects a finding that a key asked for.
+    pub(in crate::tui) fn point_at(&mut self, index: usize) {
+        self.select_finding(index);
+        self.pointed = Some(PointedBy::Key);
+    }
+
+    /// How many findings of `warn` or worse there are.
+    pub(in crate::tui) fn problems(&self) -> usize {
+        self.inspection.findings().iter().filter(|f| f.severity >= Severity::Warn).count()
     }
 
     /// An exchange of a recording, which begins at its first frame.
     pub(in crate::tui) fn recorded(folded: Folded) -> Self {
         let frame = (!folded.inspection.frames().is_empty()).then_some(0);
         let new = Self::new(folded.id, folded.inspection, false);
-        Self { frame, follow: false, last: folded.last, ..new }
+        let mut exchange = Self { frame, follow: false, last: folded.last, ..new };
+        exchange.point_at_cause();
+        exchange
     }
 
     /// The selected frame and its number.
@@ -122,6 +177,7 @@ impl Exchange {
         }
         let frame = frame.min(len - 1) as u32;
         self.follow = false;
+        self.pointed = None;
         self.frame = Some(frame);
         let here = |f: &Finding| f.frame == Some(frame);
         let kept = self.finding.filter(|i| self.inspection.findings().get(*i).is_some_and(here));
@@ -133,6 +189,7 @@ impl Exchange {
     /// Selects a finding, and the frame that it points at.
     pub(in crate::tui) fn select_finding(&mut self, index: usize) {
         self.finding = Some(index);
+        self.pointed = None;
         let Some(finding) = self.inspection.findings().get(index) else { return };
         // What is only told at the end, or of the head, has no frame: the selection stays.
         if let Some(frame) = finding.frame {
@@ -144,6 +201,7 @@ impl Exchange {
     /// Goes with the newest frame.
     pub(in crate::tui) fn follow(&mut self) {
         self.follow = true;
+        self.pointed = None;
         self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
     }
 
@@ -179,6 +237,11 @@ impl Exchange {
         })
     }
 
+    /// Whether a stall is in progress.
+    pub(in crate::tui) fn is_stalled(&self, now: Micros) -> bool {
+        self.silence(now).is_some_and(|s| s.stalled)
+    }
+
     /// The next (or previous) finding of `warn` or worse in the order of the list.
     pub(in crate::tui) fn next_problem(&self, forward: bool) -> Option<usize> {
         let order = self.ordered();
@@ -186,6 +249,10 @@ impl Exchange {
         let graves: Vec<usize> = order.into_iter().filter(grave).collect();
         let at = self.finding.and_then(|f| graves.iter().position(|g| *g == f));
         let n = graves.len();
+        // The cause is selected already, and the key asks for it.
+        if let (Some(i), Some(PointedBy::End)) = (at, self.pointed) {
+            return graves.get(i).copied();
+        }
         let next = match (at, forward) {
             (None, true) => 0,
             (None, false) => n.checked_sub(1)?,

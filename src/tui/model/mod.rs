@@ -63,6 +63,8 @@ pub(super) struct Model {
     settings: Settings,
     /// The terminal's size, for which everything is laid out.
     size: Rect,
+    /// A text stands beside the panes, which make room for it.
+    docked: bool,
     now: Micros,
     exchanges: Vec<Exchange>,
     /// Which exchange is shown.
@@ -106,6 +108,7 @@ impl Model {
         let mut model = Self {
             settings,
             size: Rect::default(),
+            docked: false,
             now: 0,
             exchanges: Vec::new(),
             shown: 0,
@@ -147,6 +150,11 @@ impl Model {
         &self.settings.providers
     }
 
+    /// Whether a provider of that name is the embedded lab.
+    pub(super) fn is_lab(&self, provider: &str) -> bool {
+        self.providers().iter().any(|p| p.name == provider && p.is_lab())
+    }
+
     pub(super) fn tools(&self) -> &Tools {
         &self.settings.tools
     }
@@ -154,6 +162,15 @@ impl Model {
     /// The terminal's size.
     pub(super) fn size(&self) -> Rect {
         self.size
+    }
+
+    /// Whether a text stands beside the panes.
+    pub(super) fn is_docked(&self) -> bool {
+        self.docked
+    }
+
+    pub(super) fn set_docked(&mut self, docked: bool) {
+        self.docked = docked;
     }
 
     pub(super) fn resize(&mut self, size: Rect) {
@@ -281,7 +298,7 @@ impl Model {
         let Some(exchange) = self.exchange_mut() else { return false };
         match exchange.next_problem(forward) {
             Some(finding) => {
-                exchange.select_finding(finding);
+                exchange.point_at(finding);
                 return true;
             }
             None if exchange.inspection.findings().is_empty() => self.notify("No findings"),

@@ -25,6 +25,7 @@ static SPEC: Spec = Spec {
     footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],
     // Tabs and the hex view are reached from the frames, too: that is where one looks.
     everywhere: &[(Action::NextTab, false), (Action::PreviousTab, false), (Action::Hex, false)],
+    shows_bytes: true,
     copies: &[Copyable {
         name: "json",
         about: "the selected frame's payload",

@@ -26,6 +26,7 @@ static SPEC: Spec = Spec {
     go: Some(Action::PaneFrames),
     footer: &[Action::NextProblem, Action::Search, Action::Copy, Action::Bottom],
     everywhere: &[],
+    shows_bytes: true,
     copies: &[Copyable {
         name: "frame",
         about: "the selected frame's bytes",

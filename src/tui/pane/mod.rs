@@ -61,6 +61,8 @@ pub(super) struct Spec {
     pub footer: &'static [Action],
     /// The actions that it does whichever pane is in focus, and whether the focus goes to it then.
     pub everywhere: &'static [(Action, bool)],
+    /// It shows the bytes that an explanation is about, and stays beside one.
+    pub shows_bytes: bool,
     /// What can be copied from it.
     pub copies: &'static [Copyable],
 }

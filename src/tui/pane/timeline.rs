@@ -41,6 +41,7 @@ static SPEC: Spec = Spec {
         (Action::FilterPhase, true),
         (Action::ToggleGroup, true),
     ],
+    shows_bytes: false,
     copies: &[Copyable {
         name: "finding",
         about: "the selected finding",

@@ -57,6 +57,30 @@ pub(super) fn position(rows: &[Row], exchange: &Exchange) -> Option<usize> {
     rows.iter().position(|r| r.finding == finding)
 }
 
+/// Draws the stall in progress as the first row; returns the area below it. It is no finding of the
+/// recording: it lasts as long as the silence.
+fn in_progress(on: &Canvas<'_>, exchange: &Exchange, area: Rect, buf: &mut Buffer) -> Rect {
+    let silence = exchange.silence(on.model.now());
+    let Some((silence, code)) = silence.and_then(|s| Some((s, s.code()?))) else { return area };
+    let theme = on.theme();
+    let (sign, role) = severity_sign(Some(code.severity()));
+    let headline = silence.headline(exchange.inspection.frames().len());
+    let row = Rect { height: area.height.min(1), ..area };
+    line::put(
+        buf,
+        row,
+        &[
+            (" ", theme.of(Role::Text)),
+            (sign, theme.of(role)),
+            ("      now  ", theme.of(Role::Running)),
+            (&format!("{:<6}", code.severity().name()), theme.of(role)),
+            (&format!("{code}  "), theme.of(Role::Title)),
+            (&headline, theme.of(Role::Text)),
+        ],
+    );
+    Rect { y: area.y + row.height, height: area.height - row.height, ..area }
+}
+
 /// Draws the rows that are in the window.
 pub(super) fn draw(
     pane: &TimelinePane,
@@ -67,6 +91,7 @@ pub(super) fn draw(
 ) {
     let theme = on.theme();
     let inspection = &exchange.inspection;
+    let area = in_progress(on, exchange, area, buf);
     let rows = rows(pane, exchange);
     if rows.is_empty() {
         let said = match (inspection.findings().is_empty(), inspection.is_over()) {

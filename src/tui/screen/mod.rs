@@ -103,6 +103,11 @@ pub(super) trait Screen {
         false
     }
 
+    /// Whether it stands beside the panes, which make room for it.
+    fn docks(&self) -> bool {
+        false
+    }
+
     /// Whether what it shows is gone, and it has to go.
     fn is_over(&self, _: &Model) -> bool {
         false

@@ -5,6 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Command, Outcome, Screen, boxed, centered};
 use crate::action::{Action, Context};
+use crate::tui::layout::docked;
 use crate::tui::model::Model;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{Doc, Scroll, line};
@@ -22,8 +23,10 @@ pub(in crate::tui) struct Reading {
 enum Kind {
     /// The keys.
     Help,
-    /// A finding, or a difference.
-    Explanation,
+    /// A finding: beside the bytes that it explains.
+    Finding,
+    /// A difference of a comparison.
+    Difference,
     Other,
 }
 
@@ -38,13 +41,26 @@ impl Reading {
         Self { kind: Kind::Help, ..Self::new("Keys", doc) }
     }
 
-    /// An explanation, from which one goes to the next.
-    pub(in crate::tui) fn explanation(code: &str, doc: Doc) -> Self {
-        Self { kind: Kind::Explanation, ..Self::new(code, doc) }
+    /// The explanation of a finding, from which one goes to the next.
+    pub(in crate::tui) fn finding(code: &str, doc: Doc) -> Self {
+        Self { kind: Kind::Finding, ..Self::new(code, doc) }
+    }
+
+    /// The explanation of a difference, from which one goes to the next.
+    pub(in crate::tui) fn difference(code: &str, doc: Doc) -> Self {
+        Self { kind: Kind::Difference, ..Self::new(code, doc) }
+    }
+
+    /// Whether one goes from it to the next.
+    fn has_next(&self) -> bool {
+        matches!(self.kind, Kind::Finding | Kind::Difference)
     }
 
     /// Where it stands.
     pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
+        if self.kind == Kind::Finding {
+            return docked(screen);
+        }
         let width = 84.min(screen.width.saturating_sub(2));
         let lines = self.doc.lines(width.saturating_sub(4)) as u16;
         centered(screen, width, lines.saturating_add(2))
@@ -102,7 +118,7 @@ impl Screen for Reading {
     fn offers(&self, _: &Model) -> Vec<Action> {
         let mut offered = vec![Action::Back, Action::Down, Action::PageDown];
         // The keys and other texts have no next one.
-        if self.kind == Kind::Explanation {
+        if self.has_next() {
             offered.push(Action::NextProblem);
         }
         offered
@@ -112,7 +128,7 @@ impl Screen for Reading {
         match action {
             Action::Back | Action::Accept => Outcome::Closed,
             Action::Help if self.kind == Kind::Help => Outcome::Closed,
-            Action::NextProblem | Action::PreviousProblem if self.kind == Kind::Explanation => {
+            Action::NextProblem | Action::PreviousProblem if self.has_next() => {
                 model.command(Command::ExplainNext(action == Action::NextProblem));
                 Outcome::Closed
             }
@@ -128,6 +144,10 @@ impl Screen for Reading {
 
     fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {
         self.by(rows, model.size());
+    }
+
+    fn docks(&self) -> bool {
+        self.kind == Kind::Finding
     }
 
     fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {

@@ -39,6 +39,7 @@ static SPEC: Spec = Spec {
         Action::NextProblem,
     ],
     everywhere: &[(Action::NextChoice, false), (Action::NextLens, true)],
+    shows_bytes: false,
     copies: &[
         Copyable {
             name: "content",

@@ -40,6 +40,7 @@ static SPEC: Spec = Spec {
         (Action::LoadRequest, true),
         (Action::SaveRequest, true),
     ],
+    shows_bytes: false,
     copies: &[
         Copyable {
             name: "body",
