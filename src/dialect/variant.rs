@@ -1,4 +1,4 @@
-//! The variants of Chat Completions: who speaks it with an accent, and what is normal there.
+//! The variants of Chat Completions (and of Responses): who speaks it with an accent, and what is normal there.
 //!
 //! One row a provider or server in [`VARIANTS`]. A variant changes nothing about how a stream is
 //! read: it says what is expected of it, so that no rule has to know a provider. Where recorded
@@ -33,6 +33,9 @@ pub struct Variant {
     pub done_after_error: Option<bool>,
     /// Codes of findings that are normal there, and do not follow from the columns above.
     pub normal: &'static [Code],
+    /// The same where it speaks OpenAI's Responses; empty where nobody knows an accent there. What
+    /// its own SDK reads is no fault, whatever OpenAI's make of it.
+    pub normal_in_responses: &'static [Code],
 }
 
 /// Where usage comes.
@@ -88,9 +91,15 @@ impl Variant {
         finishes: &[],
         done_after_error: None,
         normal: &[],
+        normal_in_responses: &[],
     };
 
-    /// Whether a finding of that code is what this variant's streams are like.
+    /// Whether a finding of that code is what this variant's streams of Responses are like.
+    pub fn is_normal_in_responses(&self, code: Code) -> bool {
+        self.normal_in_responses.contains(&code)
+    }
+
+    /// Whether a finding of that code is what this variant's streams of Chat are like.
     pub fn is_normal(&self, code: Code) -> bool {
         match code {
             Code::UsageEveryChunk => self.usage.contains(&Every),
@@ -385,6 +394,12 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[
             &[Begins("object", "chat.completion.done")],
             &[Filled("citations"), Member("search_results")],
+            // The Agent API speaks Responses, and tells what it looks up.
+            &[Begins("type", "response.reasoning.started")],
+            &[Begins("type", "response.reasoning.search_")],
+            &[Begins("type", "response.reasoning.fetch_url_")],
+            &[Begins("type", "response.reasoning.stopped")],
+            &[Begins("type", "response.skill.loaded")],
         ],
         usage: &[Every],
         normal: &[
@@ -396,6 +411,8 @@ pub const VARIANTS: &[Variant] = &[
             Code::RoleRepeated,
             Code::UnknownField,
         ],
+        // No parts are announced, and not every item: its SDK puts nothing together.
+        normal_in_responses: &[Code::BlockNotOpened, Code::ClientFails, Code::UnknownEventType],
         ..Variant::PLAIN
     },
     Variant {
@@ -452,6 +469,8 @@ mod tests {
             (None, r#"{"choices":[],"usage":{"num_sources_used":0},"service_tier":"default"}"#),
             (None, r#"{"citations":null,"search_results":null,"choices":[]}"#),
             (None, r#"{"choices":[{"matched_stop":1}]}"#),
+            (Some("perplexity"), r#"{"type":"response.skill.loaded"}"#),
+            (None, r#"{"type":"response.reasoning.delta","delta":"hm"}"#),
         ] {
             assert_eq!(of(chunk), name, "{chunk}");
         }

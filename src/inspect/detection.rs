@@ -96,9 +96,10 @@ impl Detection {
         if std::mem::replace(&mut self.paths, paths) == paths || self.variant.is_some() {
             return;
         }
-        let chunk = payload.json.filter(|_| self.is_chat());
+        let chunk = payload.json.filter(|_| self.is_chat() || self.is_responses());
         self.variant = chunk
             .and_then(Variant::of_chunk)
+            .filter(|(variant, _)| self.has_accent(variant))
             .map(|(variant, by)| (variant, format!("the member {by}").into()));
     }
 
@@ -111,8 +112,17 @@ impl Detection {
     }
 
     fn variant(&self) -> Option<(&'static Variant, &str)> {
-        let (variant, by) = self.variant.as_ref().filter(|_| self.is_chat())?;
+        let (variant, by) = self.variant.as_ref().filter(|(v, _)| self.has_accent(v))?;
         Some((variant, by))
+    }
+
+    fn is_responses(&self) -> bool {
+        self.dialect().is_some_and(|d| d.name() == "openai-responses")
+    }
+
+    /// Whether the variant is one of the dialect that is read.
+    fn has_accent(&self, variant: &Variant) -> bool {
+        self.is_chat() || self.is_responses() && !variant.normal_in_responses.is_empty()
     }
 
     fn misread(&self) -> Option<&Recognized> {
@@ -135,7 +145,8 @@ impl Detection {
     /// By what findings are judged.
     pub(super) fn context(&self) -> Context {
         let misread = self.misread().is_some();
-        Context { variant: self.variant().map(|v| v.0).filter(|_| !misread), misread }
+        let variant = self.variant().map(|v| v.0).filter(|_| !misread);
+        Context { variant, misread, responses: self.is_responses() }
     }
 }
 
@@ -160,7 +171,7 @@ impl Facts {
         self.detection.misread()
     }
 
-    /// Whose variant of Chat Completions this is, and by what that is told.
+    /// Whose variant of Chat Completions or Responses this is, and by what that is told.
     pub fn variant(&self) -> Option<(&'static Variant, &str)> {
         self.detection.variant().filter(|_| self.misread().is_none())
     }

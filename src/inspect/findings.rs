@@ -71,8 +71,10 @@ pub(super) const MAX_PER_CODE: u64 = 100;
 /// What findings are judged by beside their rule.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Context {
-    /// Whose variant of Chat Completions this is.
+    /// Whose variant of Chat Completions or Responses this is.
     pub(super) variant: Option<&'static Variant>,
+    /// It is one of Responses.
+    pub(super) responses: bool,
     /// The user has it read as a dialect that it is not: what the decoder missed is no news.
     pub(super) misread: bool,
 }
@@ -85,7 +87,11 @@ impl Context {
             return (Severity::Info, None);
         }
         // What is lost is lost, however often.
-        match self.variant.filter(|v| severity < Severity::Fatal && v.is_normal(code)) {
+        let is_normal = |v: &&Variant| match self.responses {
+            true => v.is_normal_in_responses(code),
+            false => v.is_normal(code),
+        };
+        match self.variant.filter(|v| severity < Severity::Fatal && is_normal(v)) {
             Some(variant) => (Severity::Info, Some(variant.name)),
             None => (severity, None),
         }

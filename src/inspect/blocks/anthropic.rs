@@ -10,7 +10,6 @@ const CALLS: &[&str] = &["tool_use", "server_tool_use", "mcp_tool_use"];
 
 pub(super) static TABLE: Table = Table {
     textless: "Anthropic's Python SDK raises TypeError",
-    name_key: "type",
     spaces: &[Space {
         id: &["content_block", "id"],
         name: &["content_block", "name"],
@@ -47,7 +46,7 @@ pub(super) static TABLE: Table = Table {
         at: &[&["content_block", "signature"], &["delta", "signature"]],
     }),
     filled: &["message", "content"],
-    begins: false,
+    ..Table::PLAIN
 };
 
 const DELTAS: &[Fit] = &[

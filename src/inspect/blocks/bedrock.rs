@@ -6,7 +6,6 @@ use super::table::{Does, Fit, Row, Signature, Space, Table, Tag};
 const BLOCK: usize = 0;
 
 pub(super) static TABLE: Table = Table {
-    textless: "",
     name_key: "",
     spaces: &[Space {
         id: &["start", "toolUse", "toolUseId"],
@@ -26,7 +25,6 @@ pub(super) static TABLE: Table = Table {
         Row::new("messageStop", BLOCK, Does::Finish),
         Row::new("metadata", BLOCK, Does::End),
     ],
-    container_id: &[],
     signature: Some(Signature {
         kind: "reasoningContent",
         at: &[
@@ -34,8 +32,7 @@ pub(super) static TABLE: Table = Table {
             &["delta", "reasoningContent", "redactedContent"],
         ],
     }),
-    filled: &[],
-    begins: false,
+    ..Table::PLAIN
 };
 
 const DELTAS: &[Fit] = &[

@@ -8,8 +8,6 @@ const CALL: usize = 1;
 const CITATION: usize = 2;
 
 pub(super) static TABLE: Table = Table {
-    textless: "",
-    name_key: "type",
     spaces: &[
         Space {
             index: Severity::Warn,
@@ -64,7 +62,5 @@ pub(super) static TABLE: Table = Table {
         Row::new("message-end", CONTENT, Does::End),
     ],
     container_id: &["id"],
-    signature: None,
-    filled: &[],
-    begins: false,
+    ..Table::PLAIN
 };

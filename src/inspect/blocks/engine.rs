@@ -72,9 +72,15 @@ pub(super) struct Engine {
     pub(super) container: u32,
     /// The container that is at hand was begun, by an event of this id.
     pub(super) begun: Option<String>,
+    /// A block of the container was announced.
+    pub(super) announced: bool,
     /// The container's end was judged.
     pub(super) finished: bool,
     pub(super) keys: BTreeMap<Key, u32>,
+    /// The ids that stand for indexes, by space, in order of first mention.
+    pub(super) names: BTreeMap<(u8, String), u64>,
+    /// The same the other way round.
+    pub(super) named: BTreeMap<(u8, u64), String>,
     pub(super) ids: BTreeMap<String, u32>,
     /// The next index of each space inside each outer block.
     pub(super) next: BTreeMap<(u8, u64), u64>,
@@ -176,6 +182,8 @@ impl Engine {
             if !self.untyped {
                 self.identity.see(self.frame, row, json);
             }
+        } else if !table.opener.is_empty() {
+            self.opener(table, row);
         }
         if !self.untyped {
             self.needs(table, row, json);
@@ -184,7 +192,8 @@ impl Engine {
             Does::Begin => self.begin(table, json),
             Does::Open => self.opens(table, row, json),
             Does::Add | Does::Restate => self.adds(table, row, json, around),
-            Does::Close => self.closes(table, row, json, around),
+            Does::Close | Does::Whole => self.closes(table, row, json, around),
+            Does::Step => self.steps(row.space, around),
             Does::Status => {}
             Does::Finish | Does::End | Does::Abort => self.ends(table, row, json, around),
         }
@@ -226,6 +235,16 @@ impl Engine {
         }
     }
 
+    /// The first event of a stream that has to begin a container. An error may come first.
+    fn opener(&mut self, table: &'static Table, row: &'static Row) {
+        let first = self.resumed.replace(false).is_none();
+        if first && !matches!(row.does, Does::Begin | Does::Abort) {
+            self.fault(Code::BlockNotOpened, Severity::Error, |_| {
+                format!("The stream begins with {}: {}.", row.event, table.opener)
+            });
+        }
+    }
+
     pub(super) fn needs(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
         let missing = |v: Option<Value<'_>>| v.is_none_or(Value::is_null);
         for need in row.needs {
@@ -251,26 +270,30 @@ impl Engine {
 
     pub(super) fn begin(&mut self, table: &'static Table, json: Value<'_>) {
         let id = text_at(json, table.container_id).unwrap_or_default();
-        // Over WebSocket one response follows another.
+        // Over WebSocket one response follows another, and one run another over AG-UI.
+        let follows = self.finished && (!self.sse || !table.begins);
         if let Some(first) = &self.begun
-            && table.begins
-            && (self.sse || !self.finished)
+            && (table.begins || !table.opener.is_empty())
+            && !follows
         {
+            let noun = if table.begins { "response" } else { "run" };
             let same = *first == id;
             let said = self.list.iter().rev().any(|b| b.container == self.container);
             let code = if said { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
             let (first, id) = (text::preview(first, 40), text::preview(&id, 40));
             self.fault(code, Severity::Error, |e| match same {
-                true => format!("Frame {} begins response {id} a second time.", e.frame),
-                false => format!("Frame {} begins response {id} inside {first}.", e.frame),
+                true => format!("Frame {} begins {noun} {id} a second time.", e.frame),
+                false => format!("Frame {} begins {noun} {id} inside {first}.", e.frame),
             });
         }
         if self.begun.is_some() || !self.keys.is_empty() {
             self.container += 1;
         }
         self.begun = Some(text::preview(&id, 200));
-        self.finished = false;
+        (self.finished, self.announced) = (false, false);
         self.keys.clear();
+        self.names.clear();
+        self.named.clear();
         self.ids.clear();
         self.next.clear();
         self.open.clear();
@@ -296,52 +319,6 @@ impl Engine {
             });
             self.live.push(Live::default());
         }
-    }
-
-    /// The index of a block in its space. Where it is missing, that is reported, and it is the last
-    /// that opened (or the next, for one that opens).
-    pub(super) fn index(
-        &mut self,
-        table: &'static Table,
-        row: &'static Row,
-        json: Value<'_>,
-    ) -> Option<(u64, u64)> {
-        let space = &table.spaces[row.space];
-        let mut found = [0, 0];
-        for (i, key) in space.keys.iter().enumerate() {
-            let own = i + 1 == space.keys.len();
-            let given = json.get(key);
-            let number = given.and_then(Value::as_u64);
-            // Loosely typed clients read a number in quotes, the others do not.
-            let quoted = given.and_then(Value::as_str).and_then(|text| text.parse().ok());
-            let severity = if quoted.is_some() { Severity::Warn } else { space.index };
-            let of = if own { row.space } else { space.parent.unwrap_or(row.space) };
-            found[usize::from(own)] = match number {
-                Some(number) => number,
-                None => {
-                    if !self.untyped || given.is_some() {
-                        self.fault_once(Code::BlockIndexMissing, key, severity, |e| {
-                            let how = match given.filter(|g| !g.is_null()) {
-                                Some(given) => {
-                                    format!("{key} {}", text::preview(given.source(), 20))
-                                }
-                                None => format!("no {key}"),
-                            };
-                            format!("{} in frame {} has {how}.", row.event, e.frame)
-                        });
-                    }
-                    let outer = if own { found[0] } else { 0 };
-                    let next = self.next.get(&(row.space as u8, outer)).copied();
-                    match self.latest.get(&(of as u8)) {
-                        _ if quoted.is_some() => quoted.unwrap_or_default(),
-                        _ if own && row.does == Does::Open => next.unwrap_or(0),
-                        Some(at) => self.list[*at as usize].key,
-                        None => 0,
-                    }
-                }
-            };
-        }
-        Some((found[0], found[1]))
     }
 
     /// The outer block of one in `space`; one that was never announced is made up.
@@ -373,7 +350,10 @@ impl Engine {
         let excused = self.resumed == Some(true)
             || parent
                 .is_some_and(|p| self.live[p as usize].accused || self.live[p as usize].misfit)
-            || self.untyped && self.told.contains(&(Code::BlockIndexMissing, of.keys[0]));
+            || table.midway && self.is_midway(row)
+            || of.keys.first().is_some_and(|key| {
+                (self.untyped || of.by_id) && self.told.contains(&(Code::BlockIndexMissing, key))
+            });
         let code = if row.does == Does::Add { of.unopened } else { Code::BlockNotOpened };
         if !excused {
             let inside = self.inside(parent);
@@ -383,9 +363,9 @@ impl Engine {
                     "" => String::new(),
                     breaks => format!(": {breaks}"),
                 };
-                let noun = capital(of.noun);
+                let called = capital(&e.called(table, space, key));
                 format!(
-                    "{noun} {key}{inside} {what} in frame {} but was never opened{breaks}.",
+                    "{called}{inside} {what} in frame {} but was never opened{breaks}.",
                     e.frame
                 )
             });
@@ -393,6 +373,13 @@ impl Engine {
         let at = self.push(table, space, (outer, key), parent, kind.to_owned());
         self.live[at as usize].accused = true;
         at
+    }
+
+    /// Whether a recording may have begun after the block opened, or leaves out what only opens:
+    /// nothing of this container was announced.
+    fn is_midway(&self, row: &Row) -> bool {
+        let fills = matches!(row.does, Does::Add | Does::Restate);
+        self.begun.is_none() || fills && !self.announced
     }
 
     pub(super) fn inside(&self, parent: Option<u32>) -> String {
@@ -413,6 +400,8 @@ impl Engine {
             noun: table.spaces[space].noun,
             parent,
             key,
+            by_id: table.spaces[space].by_id,
+            id: self.name_of(space, key).map(str::to_owned),
             kind,
             opened: self.frame,
             ..Block::default()

@@ -7,7 +7,6 @@ const STEP: usize = 0;
 const PART: usize = 1;
 
 pub(super) static TABLE: Table = Table {
-    textless: "",
     name_key: "event_type",
     spaces: &[
         Space {
@@ -40,9 +39,7 @@ pub(super) static TABLE: Table = Table {
         Row::new("interaction.complete", STEP, Does::End),
     ],
     container_id: &["interaction", "id"],
-    signature: None,
-    filled: &[],
-    begins: false,
+    ..Table::PLAIN
 };
 
 const OUTPUT: &[&str] = &["model_output"];

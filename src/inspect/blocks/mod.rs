@@ -7,13 +7,17 @@
 //!
 //! Memory is bounded by [`MAX_BLOCKS`], time is linear in the bytes of the stream.
 
+mod ag_ui;
 mod agreement;
+mod aisdk;
 mod anthropic;
 mod bedrock;
 mod channels;
 mod cohere;
 mod engine;
 mod interactions;
+mod keys;
+mod realtime;
 mod responses;
 mod restate;
 mod steps;
@@ -24,6 +28,7 @@ pub(in crate::inspect) use engine::Surroundings;
 use super::{Code, Severity};
 use crate::dialect::{self, Payload};
 use crate::json::{Kind, Tape, Value};
+use crate::text;
 use engine::Engine;
 use table::Table;
 
@@ -41,8 +46,11 @@ pub struct Block {
     pub noun: &'static str,
     /// The block that it is a part of, by its place in the list.
     pub parent: Option<u32>,
-    /// Its index among its siblings, as the stream numbers it.
+    /// Its index among its siblings, as the stream numbers it; the order of first mention where
+    /// the dialect tells blocks apart by id.
     pub key: u64,
+    /// The dialect tells its blocks apart by id.
+    pub by_id: bool,
     /// What it is, in the dialect's word: `thinking`, `tool_use`, `output_text`. Empty where the
     /// stream does not say.
     pub kind: String,
@@ -67,9 +75,13 @@ pub struct Block {
 impl Block {
     /// Returns how it is called in a sentence: `thinking block 2`.
     pub fn label(&self) -> String {
-        match self.kind.as_str() {
-            "" => format!("{} {}", self.noun, self.key),
-            kind => format!("{kind} {} {}", self.noun, self.key),
+        let kind = if self.kind.is_empty() { "" } else { " " };
+        let noun = format!("{}{kind}{}", self.kind, self.noun);
+        match &self.id {
+            Some(id) if self.by_id => format!("{noun} \"{}\"", text::preview(id, 40)),
+            // Of these there is one at a time.
+            None if self.by_id => noun,
+            _ => format!("{noun} {}", self.key),
         }
     }
 }
@@ -102,6 +114,9 @@ const TABLES: &[(&str, &Table)] = &[
     ("bedrock-converse", &bedrock::TABLE),
     ("cohere-v2", &cohere::TABLE),
     ("gemini-interactions", &interactions::TABLE),
+    ("ag-ui", &ag_ui::TABLE),
+    ("aisdk-ui", &aisdk::TABLE),
+    ("openai-realtime", &realtime::TABLE),
 ];
 
 impl Blocks {

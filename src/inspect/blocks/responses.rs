@@ -13,7 +13,6 @@ const PART: &str = "openai-python raises IndexError, openai-node \"missing conte
 
 pub(super) static TABLE: Table = Table {
     textless: "openai-python raises TypeError",
-    name_key: "type",
     spaces: &[
         Space {
             id: &["item", "id"],
@@ -57,7 +56,6 @@ pub(super) static TABLE: Table = Table {
             ..Space::new("command", &["output_index", "command_index"], Tag::Is("command"))
         },
     ],
-    tag: Tag::Event,
     rows: &[
         Row::new("response.output_text.delta", CONTENT, Does::Add).inside(MESSAGE).fits(TEXT),
         Row::new("response.function_call_arguments.delta", ITEM, Does::Add).fits(FUNCTION),
@@ -136,9 +134,9 @@ pub(super) static TABLE: Table = Table {
         Row::new("response.cancelled", ITEM, Does::Abort),
     ],
     container_id: &["response", "id"],
-    signature: None,
-    filled: &[],
     begins: true,
+    joins: true,
+    ..Table::PLAIN
 };
 
 const MESSAGE: &[&str] = &["message"];

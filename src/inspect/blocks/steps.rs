@@ -24,27 +24,29 @@ impl Engine {
         };
         let (id, name) = (word(space.id), word(space.name));
         let known = self.keys.get(&(row.space as u8, outer, key)).copied();
+        let known = known.filter(|at| !space.reused || self.list[*at as usize].closed.is_none());
         if let Some(at) = known
             && self.live[at as usize].accused
             && !self.list[at as usize].announced
         {
             // It opens too late, which has been reported.
             let block = &mut self.list[at as usize];
-            (block.announced, block.kind, block.id, block.name) = (true, kind, id, name);
+            (block.announced, block.kind, block.name) = (true, kind, name);
+            block.id = id.or(block.id.take());
             return;
         }
         let inside = self.inside(parent);
         if let Some(at) = known {
             self.fault(Code::BlockReopened, Severity::Error, |e| {
                 let before = &e.list[at as usize];
-                let noun = capital(space.noun);
+                let called = capital(&e.called(table, row.space, key));
                 let how = if before.kind == kind {
                     String::new()
                 } else {
                     format!(", now as {kind} after {}", before.kind)
                 };
                 format!(
-                    "{noun} {key}{inside} opens again in frame {}{how} (first in frame {}).",
+                    "{called}{inside} opens again in frame {}{how} (first in frame {}).",
                     e.frame, before.opened
                 )
             });
@@ -80,9 +82,11 @@ impl Engine {
             self.ids.insert(id.clone(), at);
         }
         let block = &mut self.list[at as usize];
-        (block.announced, block.id, block.name) = (true, id, name);
+        (block.announced, block.name) = (true, name);
+        block.id = id.or(block.id.take());
+        self.announced = true;
         self.sign(table, at, json);
-        if table.begins {
+        if table.joins {
             let text = ["text", "refusal"].iter().find_map(|k| text_at(json, &["part", k]));
             let text = text.or_else(|| text_at(json, &["item", "arguments"]));
             let text = text.or_else(|| text_at(json, &["item", "input"]));
@@ -189,7 +193,7 @@ impl Engine {
         block.bytes += text.len() as u64;
         block.last_delta = Some(self.frame);
         // What came too late has been reported.
-        if table.begins && !late {
+        if table.joins && !late {
             self.live[at as usize].text.add(&text, self.frame);
         }
     }
@@ -319,6 +323,7 @@ impl Engine {
             Some(at) => *at,
             // Where deltas open blocks, an end alone is an empty block.
             None if space.implicit.is_some() => return,
+            None if row.does == Does::Whole => return self.whole(table, row, (outer, key), json),
             None => {
                 let kind = match table.begins && row.space == responses::ITEM {
                     true => text_at(json, &["item", "type"]).unwrap_or_default(),
@@ -349,6 +354,45 @@ impl Engine {
             self.unsigned(table, at, around);
         }
         self.close(table, at);
+    }
+
+    /// A block that comes in one event.
+    fn whole(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        index: (u64, u64),
+        json: Value<'_>,
+    ) {
+        let space = &table.spaces[row.space];
+        let kind = tag_of(&space.kind, row, json).unwrap_or_default();
+        let at = self.push(table, row.space, index, None, text::preview(&kind, 60));
+        self.list[at as usize].announced = true;
+        self.list[at as usize].name =
+            text_at(json, space.name).map(|name| text::preview(&name, 200));
+        self.close(table, at);
+    }
+
+    /// A step ends: nothing is added to the blocks of its space any more.
+    pub(super) fn steps(&mut self, space: usize, around: &Surroundings<'_>) {
+        let mine = |at: &u32| usize::from(self.live[*at as usize].space) == space;
+        let open: Vec<u32> = self.open.iter().copied().filter(mine).collect();
+        for at in open {
+            self.open.remove(&at);
+            let accused = self.live[at as usize].accused;
+            if !accused && around.answer.errors.is_empty() {
+                self.left_open(at, Severity::Warn);
+            }
+            self.list[at as usize].closed = Some(self.frame);
+        }
+    }
+
+    fn left_open(&mut self, at: u32, severity: Severity) {
+        self.fault(Code::BlockNotClosed, severity, |e| {
+            let block = &e.list[at as usize];
+            let (label, opened) = (capital(&block.label()), block.opened);
+            format!("{label}, opened in frame {opened}, was never closed.")
+        });
     }
 
     /// Closes a block, and says if it was open beside another.
@@ -415,11 +459,7 @@ impl Engine {
                 false => space.unclosed,
             };
             self.unsigned(table, at, around);
-            self.fault(Code::BlockNotClosed, severity, |e| {
-                let block = &e.list[at as usize];
-                let (label, opened) = (capital(&block.label()), block.opened);
-                format!("{label}, opened in frame {opened}, was never closed.")
-            });
+            self.left_open(at, severity);
         }
     }
 }

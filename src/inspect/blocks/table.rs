@@ -23,9 +23,32 @@ pub(super) struct Table {
     pub(super) filled: &'static [&'static str],
     /// An answer must begin with the event that begins the container.
     pub(super) begins: bool,
+    /// The same, and who raises otherwise; empty where nobody does. Other than `begins`, it is no
+    /// Responses stream.
+    pub(super) opener: &'static str,
+    /// What is restated is held against the joined deltas.
+    pub(super) joins: bool,
+    /// A recording may begin inside a container: what opened before it is not missed.
+    pub(super) midway: bool,
 }
 
 impl Table {
+    /// A table without events, to be filled in: one whose deltas name no kind.
+    pub(super) const PLAIN: Self = Self {
+        name_key: "type",
+        spaces: &[],
+        textless: "",
+        tag: Tag::Event,
+        rows: &[],
+        container_id: &[],
+        signature: None,
+        filled: &[],
+        begins: false,
+        opener: "",
+        joins: false,
+        midway: false,
+    };
+
     /// Returns the row of an event.
     pub(super) fn row(&self, event: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.event == event)
@@ -65,6 +88,10 @@ pub(super) struct Space {
     pub(super) overlap: Severity,
     /// What it is worth when one that is no call is left open.
     pub(super) unclosed: Severity,
+    /// The blocks are told apart by an id, the text at the only key, not by a number.
+    pub(super) by_id: bool,
+    /// The key of a block that was closed may open another.
+    pub(super) reused: bool,
     /// Which code a delta of an unopened block gets.
     pub(super) unopened: Code,
     /// What the dialect's SDK makes of a delta for an unopened block.
@@ -89,9 +116,18 @@ impl Space {
             calls: &[],
             overlap: Severity::Warn,
             unclosed: Severity::Warn,
+            by_id: false,
+            reused: false,
             unopened: Code::BlockNotOpened,
             breaks: "",
         }
+    }
+
+    /// A space whose blocks are told apart by the id at `key`, of which several may be open, and
+    /// which may be opened again once they are closed.
+    pub(super) const fn named(noun: &'static str, key: &'static [&'static str], kind: Tag) -> Self {
+        let space = Self::new(noun, key, kind);
+        Self { group: None, counts: false, by_id: true, reused: true, ..space }
     }
 }
 
@@ -169,6 +205,10 @@ pub(super) enum Does {
     Restate,
     /// Closes a block, and may say once more what it holds.
     Close,
+    /// Closes a block, or is all of one that nothing opened.
+    Whole,
+    /// A step ends: the blocks of its space are over, closed or not.
+    Step,
     /// Tells how a block is getting on.
     Status,
     /// No block is open any more.

@@ -1,0 +1,57 @@
+//! Vercel's AI SDK UI stream: texts and thoughts with ids, which a step ends, and calls.
+
+use super::super::Severity;
+use super::table::{Does, Fit, Row, Space, Table, Tag};
+
+const TEXT: usize = 0;
+const THOUGHT: usize = 1;
+const CALL: usize = 2;
+
+/// What the SDK does with a delta for a part that is not open.
+const RAISES: &str = "the AI SDK raises, and the answer is lost";
+
+pub(super) static TABLE: Table = Table {
+    textless: "the AI SDK raises",
+    spaces: &[
+        Space { breaks: RAISES, ..Space::named("part", &["id"], Tag::Is("text")) },
+        Space { breaks: RAISES, ..Space::named("part", &["id"], Tag::Is("reasoning")) },
+        Space {
+            name: &["toolName"],
+            calls: &["tool"],
+            unclosed: Severity::Error,
+            breaks: RAISES,
+            ..Space::named("call", &["toolCallId"], Tag::Is("tool"))
+        },
+    ],
+    rows: &[
+        Row::new("text-delta", TEXT, Does::Add).fits(&[Fit {
+            delta: "",
+            kinds: &["text"],
+            text: &["delta"],
+        }]),
+        Row::new("text-start", TEXT, Does::Open),
+        Row::new("text-end", TEXT, Does::Close),
+        Row::new("reasoning-delta", THOUGHT, Does::Add).fits(&[Fit {
+            delta: "",
+            kinds: &["reasoning"],
+            text: &["delta"],
+        }]),
+        Row::new("reasoning-start", THOUGHT, Does::Open),
+        Row::new("reasoning-end", THOUGHT, Does::Close),
+        Row::new("tool-input-delta", CALL, Does::Add).fits(&[Fit {
+            delta: "",
+            kinds: &["tool"],
+            text: &["inputTextDelta"],
+        }]),
+        Row::new("tool-input-start", CALL, Does::Open),
+        // A call may come whole.
+        Row::new("tool-input-available", CALL, Does::Whole),
+        Row::new("tool-input-error", CALL, Does::Whole),
+        Row::new("finish-step", TEXT, Does::Step),
+        Row::new("start", TEXT, Does::Begin),
+        Row::new("finish", TEXT, Does::End),
+        Row::new("abort", TEXT, Does::Abort),
+    ],
+    container_id: &["messageId"],
+    ..Table::PLAIN
+};
