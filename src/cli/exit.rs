@@ -6,9 +6,6 @@ use std::process::ExitCode;
 use super::secrets;
 use crate::transport::request::RequestError;
 
-/// The code of the finding for a session file that could not be written.
-pub(super) const SAVE_FAILED: &str = "save-failed";
-
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::exit::{Exit, Failure, SAVE_FAILED, alarm};
+use super::exit::{Exit, Failure, alarm};
 use super::output::Printer;
 use super::progress::Progress;
 use super::signals;
 use crate::config::Config;
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
+use crate::rule::Code;
 use crate::storage::{Recorder, aside};
 use crate::transport::request::Outgoing;
 use crate::transport::{Backlog, Clock, Engine, News};
@@ -308,7 +309,7 @@ impl Runner {
                 }
                 if let Some(text) = untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_)))
                 {
-                    let what = EntryKind::Note { code: SAVE_FAILED.into(), text };
+                    let what = EntryKind::note(Code::SaveFailed, text);
                     printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind: what })?;
                 }
                 if is_end {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::args::{FailOn, Format, Global, OutputArgs, TapArgs as Args, TapFormat};
 use super::around::{Around, Pair, Side};
 use super::child::Child;
-use super::exit::{Exit, Failure, SAVE_FAILED, alarm};
+use super::exit::{Exit, Failure, alarm};
 use super::output::Printer;
 use super::runner::is_full;
 use super::signals;
@@ -21,6 +21,7 @@ use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::lab;
 use crate::report::{self, Palette};
+use crate::rule::Code;
 use crate::storage::Recorder;
 use crate::tap::launch::{self, Launch};
 use crate::tap::{News, Options, Routes, Tap, Upstream};
@@ -345,7 +346,7 @@ impl<'a> Session<'a> {
             }
         }
         if let Some(text) = self.untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_))) {
-            let kind = EntryKind::Note { code: SAVE_FAILED.into(), text };
+            let kind = EntryKind::note(Code::SaveFailed, text);
             self.printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind })?;
         }
         if let Some(around) = &mut self.around {

@@ -1,5 +1,6 @@
 //! Entries and what they hold.
 
+use crate::rule::Code;
 use bytes::Bytes;
 
 /// The code of a note that the redirect was followed, as an exchange of its own. Its text says what
@@ -74,7 +75,9 @@ pub enum EntryKind {
     Trailers(Headers),
     /// Something that this side did, or that went wrong here while the stream went on.
     Note {
-        /// Code of the finding that it becomes, `save-failed` for one, or [`REDIRECT_FOLLOWED`].
+        /// The name of the rule whose finding it becomes ([`EntryKind::note`]), or
+        /// [`REDIRECT_FOLLOWED`]. Text, since a newer program may have written one that is not known
+        /// here.
         code: String,
         /// A sentence.
         text: String,
@@ -86,6 +89,13 @@ pub enum EntryKind {
         /// The HTTP library's own words, innermost cause last; empty when there is nothing to say.
         detail: String,
     },
+}
+
+impl EntryKind {
+    /// A note that becomes a finding of `code`.
+    pub fn note(code: Code, text: impl Into<String>) -> Self {
+        Self::Note { code: code.name().to_owned(), text: text.into() }
+    }
 }
 
 /// A request as it was sent, secrets masked.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::har;
 use crate::journal::file::Damage;
 use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Micros, Secrets, Span, file};
+use crate::rule::Code;
 use crate::transport::request::{mask_header, mask_recorded};
 
 /// What the user tells about a bare body.
@@ -176,7 +177,7 @@ fn note_damage(entries: &mut Vec<Entry>, damaged: &[Damage]) {
         let is_over = before.is_some_and(|e| matches!(e.kind, EntryKind::End { .. }));
         let after = entries.get(place);
         let Some(near) = before.filter(|_| !is_over || after.is_none()).or(after) else { continue };
-        let kind = EntryKind::Note { code: "session-damaged".into(), text: damage(lines) };
+        let kind = EntryKind::note(Code::SessionDamaged, damage(lines));
         let note = Entry { exchange: near.exchange, at: near.at, kind };
         // Nothing follows an end.
         let place = if is_over && after.is_none() { place - 1 } else { place };
@@ -243,7 +244,7 @@ fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
     }
     for (x, at) in open {
         if let Some(why) = torn {
-            let what = EntryKind::Note { code: "session-torn".into(), text: why.clone() };
+            let what = EntryKind::note(Code::SessionTorn, why.clone());
             entries.push(Entry { exchange: x, at, kind: what });
         }
         let detail = "the recording stops here".to_owned();

@@ -7,10 +7,11 @@ use std::sync::mpsc::Receiver;
 
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
 use super::head;
-use super::record::{AFTER_BODY, Recording};
+use super::record::Recording;
 use super::request;
 use super::response::{Responses, Seen, Standing};
 use crate::journal::{EndCause, Entry, ExchangeId, Micros};
+use crate::rule::Code;
 use crate::text::{count, preview};
 
 /// What a tap tells whoever listens.
@@ -216,7 +217,7 @@ impl Connection {
                 Seen::End => {
                     if let Some(Seen::Extra(bytes)) = parts.peek() {
                         let text = format!("After the end of the body came {}", extra(bytes));
-                        recording.note(at, AFTER_BODY, text, out);
+                        recording.note(at, Code::BytesAfterBody.name(), text, out);
                         parts.next();
                     }
                     self.complete(at, out);

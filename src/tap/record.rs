@@ -10,18 +10,12 @@ use super::{head, request, response};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets,
 };
+use crate::rule::Code;
 use crate::transport::Coded;
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
 
 /// The most bytes of a request's body that are kept.
 const MAX_BODY: usize = 256 << 20;
-
-/// A note that bytes were forwarded and not understood.
-pub(super) const UNREAD: &str = "tap-unread";
-/// A note that something followed the end of the body.
-pub(super) const AFTER_BODY: &str = "bytes-after-body";
-/// A note that chunks had extensions.
-pub(super) const EXTENSION: &str = "chunk-extension";
 
 /// A note about whose clock the times of the reads are.
 pub(super) const CLOCK: &str = "read-clock";
@@ -132,18 +126,18 @@ impl Recording {
             request::Seen::Extension(e) => {
                 let e = String::from_utf8_lossy(&e).into_owned();
                 let text = format!("A chunk of the request has the extension {e:?}");
-                self.note(at, EXTENSION, text, out);
+                self.note(at, Code::ChunkExtension.name(), text, out);
             }
             request::Seen::Trailers(t) => {
                 let t = head::trailers(&t).len();
                 let text = format!("The request has a trailer section of {t} fields");
-                self.note(at, EXTENSION, text, out);
+                self.note(at, Code::ChunkExtension.name(), text, out);
             }
-            request::Seen::Odd(why) => self.note(at, UNREAD, why, out),
+            request::Seen::Odd(why) => self.note(at, Code::TapUnread.name(), why, out),
             request::Seen::End => self.tell_request(out),
             request::Seen::Lost(why) => {
                 let text = format!("The request was forwarded and not read to its end: {why}");
-                self.note(at, UNREAD, text, out);
+                self.note(at, Code::TapUnread.name(), text, out);
                 self.tell_request(out);
             }
         }
@@ -248,7 +242,7 @@ impl Recording {
         }
         out(self.entry(at, EntryKind::Body { len, bytes, masked }));
         if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
-            self.note(at, "body-withheld", text, out);
+            self.note(at, Code::BodyWithheld.name(), text, out);
         }
     }
 
@@ -257,7 +251,12 @@ impl Recording {
         self.extensions += 1;
         if self.extensions == 1 {
             let e = crate::text::preview(&String::from_utf8_lossy(e), 60);
-            self.note(at, EXTENSION, format!("A chunk has the extension {e:?}"), out);
+            self.note(
+                at,
+                Code::ChunkExtension.name(),
+                format!("A chunk has the extension {e:?}"),
+                out,
+            );
         }
     }
 

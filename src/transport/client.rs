@@ -21,6 +21,7 @@ use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
     REDIRECT_FOLLOWED, Timeout, is_secret_name,
 };
+use crate::rule::Code;
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +113,7 @@ impl<T: Fn(Entry)> Drop for Pause<'_, '_, T> {
             seconds(to),
             crate::text::count(self.bytes, "byte"),
         );
-        self.exchange.tell(to, EntryKind::Note { code: "journal-behind".into(), text });
+        self.exchange.tell(to, EntryKind::note(Code::JournalBehind, text));
     }
 }
 
@@ -281,7 +282,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
                         self.note_echo(at, "the response body");
                     }
                     if let Some(text) = coded.as_mut().and_then(Coded::note) {
-                        self.tell(at, EntryKind::Note { code: "body-withheld".into(), text });
+                        self.tell(at, EntryKind::note(Code::BodyWithheld, text));
                     }
                     if over {
                         return Stop::new(EndCause::Limit(Limit::Body), "");
@@ -301,7 +302,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     fn note_echo(&self, at: Micros, place: &str) {
         if !self.echoed.replace(true) {
             let text = format!("The server quotes a credential of yours in {place} (masked here)");
-            self.tell(at, EntryKind::Note { code: "credential-echoed".into(), text });
+            self.tell(at, EntryKind::note(Code::CredentialEchoed, text));
         }
     }
 

@@ -24,7 +24,7 @@ impl Detector for Client {
         });
         // A final object without items is what the helpers return, and judged as such.
         let judged = |view: &&&ClientView| {
-            view.result == Returned::Error || !found(findings, "final-output-empty")
+            view.result == Returned::Error || !found(findings, Code::FinalOutputEmpty)
         };
         let is_grave = views.iter().filter(judged).any(|view| match view.standing {
             Standing::Official => true,
@@ -49,8 +49,8 @@ impl Detector for Client {
     }
 }
 
-fn found(findings: &Findings, code: &str) -> bool {
-    findings.list.iter().any(|finding| finding.code.name() == code)
+fn found(findings: &Findings, code: Code) -> bool {
+    findings.list.iter().any(|finding| finding.code == code)
 }
 
 /// Whether the answer arrived up to its finish, so that a client that has less of it lost it by itself.

@@ -7,11 +7,9 @@ use super::{Drafts, Exchange, Model};
 use crate::action::{Action, Context, Effect, Folded, Opened};
 use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::rule::Code;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::Command;
-
-/// The code of the finding for a journal that could not be written.
-const SAVE_FAILED: &str = "save-failed";
 
 /// A recording that is being read and folded, elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +66,7 @@ impl Model {
             .and_then(|id| self.exchanges.iter().rposition(|e| e.id == id && e.live))
             .or_else(|| self.exchanges.iter().rposition(|e| e.live));
         if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
-            let kind = EntryKind::Note { code: SAVE_FAILED.to_owned(), text };
+            let kind = EntryKind::note(Code::SaveFailed, text);
             exchange.push(&Entry { exchange: exchange.id, at, kind });
         }
     }
