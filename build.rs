@@ -58,6 +58,10 @@ struct FrontMatter {
     by_bytes: bool,
     #[serde(default)]
     blame: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    while_running: bool,
 }
 
 /// One rule's page.
@@ -105,7 +109,7 @@ fn codes(folder: &Path) -> io::Result<String> {
         let name = variant(code);
         source.push_str(&format!(
             "    Rule {{ code: Code::{name}, name: {code:?}, severity: Severity::{}, phase: Phase::{}, \
-             depends_on_reads: {}, reproduce: {:?}, brief: {:?}, leads: {}, aside: {}, by_bytes: {}, blame: {},\n",
+             depends_on_reads: {}, reproduce: {:?}, brief: {:?}, leads: {}, aside: {}, by_bytes: {}, while_running: {}, blame: {}, subject: {},\n",
             capital(&front.severity),
             capital(&front.phase),
             front.depends_on_reads,
@@ -114,10 +118,9 @@ fn codes(folder: &Path) -> io::Result<String> {
             front.leads,
             front.aside,
             front.by_bytes,
-            match &front.blame {
-                Some(party) => format!("Some(Party::{})", capital(party)),
-                None => "None".to_owned(),
-            },
+            front.while_running,
+            optional("Party", front.blame.as_deref()),
+            optional("Subject", front.subject.as_deref()),
         ));
         for (field, targets) in [("follows_from", &front.follows_from), ("hides", &front.hides)] {
             let mut all = BTreeSet::new();
@@ -142,6 +145,11 @@ fn codes(folder: &Path) -> io::Result<String> {
     }
     source.push_str("];\n");
     Ok(source)
+}
+
+/// The source text of an `Option` of an enum's variant.
+fn optional(name: &str, variant: Option<&str>) -> String {
+    variant.map_or_else(|| "None".to_owned(), |v| format!("Some({name}::{})", capital(v)))
 }
 
 /// Reads one page: front matter, then the five headings in their order.

@@ -31,7 +31,9 @@ pub struct Variant {
     pub finishes: &'static [&'static str],
     /// Whether `[DONE]` follows an error; `None` where nobody recorded one.
     pub done_after_error: Option<bool>,
-    /// Codes of findings that are normal there, and do not follow from the columns above.
+    /// Codes of findings that are normal there, and do not follow from the columns above. They are here
+    /// and not on the pages of the rules, since they are what one provider does: a new provider is a
+    /// row of this table.
     pub normal: &'static [Code],
     /// The same where it speaks OpenAI's Responses; empty where nobody knows an accent there. What
     /// its own SDK reads is no fault, whatever OpenAI's make of it.

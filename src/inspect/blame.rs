@@ -135,7 +135,7 @@ impl Inspection {
         }
         if cause.phase() == Phase::Body
             && cause.severity >= Severity::Warn
-            && cause.rule().blame.is_none()
+            && self.rule(cause.code).blame.is_none()
         {
             let why = match self.gateway() {
                 Some(name) => format!("the connection ended early; {name} is in between"),
@@ -267,7 +267,7 @@ impl Inspection {
     /// By the rule's own party, and by who wrote the response where that is the provider.
     fn by_rule(&self, cause: &Finding) -> Blame {
         use Certainty::{Certain, Guess, Likely};
-        let party = cause.code.blame();
+        let party = self.rule(cause.code).party();
         match party {
             Party::Provider => {
                 let (writer, who) = self.writer();

@@ -81,15 +81,15 @@ pub(super) struct Context {
 
 impl Context {
     /// How bad a finding is here, and where it is normal.
-    fn judge(self, code: Code, severity: Severity) -> (Severity, Option<&'static str>) {
-        let decoded = matches!(code.phase(), Phase::Schema | Phase::Semantic | Phase::End);
-        if self.misread && decoded && !code.rule().by_bytes {
+    fn judge(self, rule: &Rule, severity: Severity) -> (Severity, Option<&'static str>) {
+        let decoded = matches!(rule.phase, Phase::Schema | Phase::Semantic | Phase::End);
+        if self.misread && decoded && !rule.by_bytes {
             return (Severity::Info, None);
         }
         // What is lost is lost, however often.
         let is_normal = |v: &&Variant| match self.responses {
-            true => v.is_normal_in_responses(code),
-            false => v.is_normal(code),
+            true => v.is_normal_in_responses(rule.code),
+            false => v.is_normal(rule.code),
         };
         match self.variant.filter(|v| severity < Severity::Fatal && is_normal(v)) {
             Some(variant) => (Severity::Info, Some(variant.name)),
@@ -147,7 +147,10 @@ impl Findings {
         place: Place,
         message: impl Into<String>,
     ) {
-        let (severity, normal) = self.context.judge(code, severity);
+        if self.is_hidden(code) {
+            return;
+        }
+        let (severity, normal) = self.context.judge(self.options.rules.of(code), severity);
         let Some(severity) = self.options.severity(code, severity) else { return };
         let n = self.tally.count(code);
         if n > MAX_PER_CODE {
@@ -169,7 +172,7 @@ impl Findings {
 
     /// Whether a finding that was raised leaves nothing to add for this rule.
     pub(super) fn is_hidden(&self, code: Code) -> bool {
-        self.tally.codes().any(|raised| raised.rule().hides.contains(&code))
+        self.tally.codes().any(|raised| self.options.rules.of(raised).hides.contains(&code))
     }
 
     /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the

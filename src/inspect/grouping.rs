@@ -1,6 +1,6 @@
 //! The findings as a story: the cause first, what follows from it under it, and what recurs once.
 
-use crate::rule::Code;
+use crate::rule::{Code, Rules};
 use std::cmp::Reverse;
 
 use super::{Finding, Inspection, Phase, Severity};
@@ -19,8 +19,8 @@ pub struct Group {
 
 /// Whether the finding `cause` brings `effect` about. Damage to the body that was judged harmless
 /// explains nothing.
-fn brings(cause: &Finding, effect: Code) -> bool {
-    effect.rule().follows_from.contains(&cause.code)
+fn brings(rules: &Rules, cause: &Finding, effect: Code) -> bool {
+    rules.of(effect).follows_from.contains(&cause.code)
         && (cause.phase() != Phase::Body || cause.severity >= Severity::Error)
 }
 
@@ -28,7 +28,7 @@ impl Inspection {
     /// The findings by their codes: the verdict's cause first, then the gravest; what one of them
     /// brings with it stands right after it, marked as such.
     pub fn story(&self) -> Vec<Group> {
-        let findings = self.findings();
+        let (findings, rules) = (self.findings(), &self.options().rules);
         let mut groups: Vec<Group> = Vec::new();
         let mut by_code = std::collections::HashMap::new();
         for (i, finding) in findings.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Inspection {
         let mut story: Vec<Group> = Vec::with_capacity(groups.len());
         let effect_of = |effect: &Group| {
             let code = findings[effect.findings[0]].code;
-            groups.iter().position(|g| brings(&findings[g.findings[0]], code) && g != effect)
+            groups.iter().position(|g| brings(rules, &findings[g.findings[0]], code) && g != effect)
         };
         let over: Vec<Option<usize>> = groups.iter().map(effect_of).collect();
         // What itself follows from something brings nothing: two levels tell enough.

@@ -29,7 +29,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use crate::rule::{Code, Party, Phase, Rule, Severity};
+pub use crate::rule::{Code, Party, Phase, Rule, Rules, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
@@ -50,6 +50,8 @@ use crate::journal::Micros;
 /// What the shell may set about the fold: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
+    /// What is wrong, and what follows from what.
+    pub rules: Rules,
     /// Another severity for a code; `None` silences it.
     pub severities: BTreeMap<Code, Option<Severity>>,
     /// A frame longer than this is a finding, in bytes.
@@ -69,6 +71,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            rules: Rules::default(),
             severities: BTreeMap::new(),
             giant_frame: 64 << 10,
             stall: 10_000_000,
@@ -152,6 +155,11 @@ impl Inspection {
             Some(Severity::Warn) => Outcome::Degraded,
             _ => Outcome::Ok,
         }
+    }
+
+    /// The rule of a code, as this fold judges by it.
+    pub fn rule(&self, code: Code) -> &Rule {
+        self.options().rules.of(code)
     }
 
     /// The options of this fold.

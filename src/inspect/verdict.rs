@@ -22,7 +22,7 @@ impl Inspection {
             None if !self.is_over() => {
                 vec![mismatch.map_or_else(|| self.running(), |finding| finding.message.clone())]
             }
-            None => match self.findings().iter().find(|f| f.rule().leads) {
+            None => match self.findings().iter().find(|f| self.rule(f.code).leads) {
                 Some(finding) => vec![finding.message.clone()],
                 None => vec![self.sound()],
             },
@@ -37,7 +37,7 @@ impl Inspection {
         let from = worst.min(Severity::Error);
         let has = |code: Code| self.findings().iter().any(|f| f.code == code);
         let follows = |code: Code| {
-            let rule = code.rule();
+            let rule = self.rule(code);
             rule.aside || rule.follows_from.iter().any(|cause| has(*cause))
         };
         self.findings()

@@ -4,6 +4,7 @@
 //! what `explain` prints under its headings. The build makes of all pages the enum [`Code`] and one
 //! table, so a code without a page does not compile, and neither does a misspelled one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,8 +12,8 @@ use serde::Serialize;
 
 include!(concat!(env!("OUT_DIR"), "/codes.rs"));
 
-/// One thing that can be wrong, as its page tells it.
-#[derive(Debug, PartialEq)]
+/// One thing that can be wrong, as its page describes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
     /// Its code.
     pub code: Code,
@@ -54,6 +55,53 @@ pub struct Rule {
     pub by_bytes: bool,
     /// Who has to act, unless the evidence of the exchange says otherwise. `None`: its layer tells.
     pub blame: Option<Party>,
+    /// What a difference is about, where the verdict of a comparison has a place for that.
+    pub subject: Option<Subject>,
+    /// A difference that is certain as soon as it shows, while the exchanges still run.
+    pub while_running: bool,
+}
+
+impl Rule {
+    /// Who has to act where nothing else is known: what the page says, else who owns the layer.
+    pub fn party(&self) -> Party {
+        self.blame.unwrap_or(match self.phase {
+            Phase::Connect | Phase::Tls | Phase::Body => Party::Network,
+            Phase::Compare => Party::Gateway,
+            Phase::Session => Party::You,
+            _ => Party::Provider,
+        })
+    }
+}
+
+/// What a difference between two exchanges is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// What was sent: it comes before what is odd about the answers.
+    Request,
+    /// What became of the call, in other words: where nothing worse differs, it says all there is.
+    Outcome,
+}
+
+/// The rules by which exchanges are judged: those of the pages, unless some of them are changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules(Cow<'static, [Rule]>);
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self(Cow::Borrowed(RULES))
+    }
+}
+
+impl Rules {
+    /// Returns the rule of a code.
+    pub fn of(&self, code: Code) -> &Rule {
+        &self.0[code as usize]
+    }
+
+    /// Returns the rule of a code, to be changed.
+    pub fn of_mut(&mut self, code: Code) -> &mut Rule {
+        &mut self.0.to_mut()[code as usize]
+    }
 }
 
 /// Who has to act on a failure.
@@ -112,16 +160,6 @@ impl Code {
     /// The layer it is about.
     pub fn phase(self) -> Phase {
         self.rule().phase
-    }
-
-    /// Who has to act where nothing else is known: what the page says, else who owns the layer.
-    pub fn blame(self) -> Party {
-        self.rule().blame.unwrap_or(match self.phase() {
-            Phase::Connect | Phase::Tls | Phase::Body => Party::Network,
-            Phase::Compare => Party::Gateway,
-            Phase::Session => Party::You,
-            _ => Party::Provider,
-        })
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn inspect(entries: &[Entry]) -> Inspection {
     inspect_with(Arc::new(Options::default()), entries)
 }
 
-fn inspect_with(options: Arc<Options>, entries: &[Entry]) -> Inspection {
+pub(crate) fn inspect_with(options: Arc<Options>, entries: &[Entry]) -> Inspection {
     let mut inspection = Inspection::new(options);
     for entry in entries {
         inspection.push(entry);

@@ -14,6 +14,7 @@ mod lab_turns;
 mod layering;
 #[path = "../support/needs.rs"]
 mod needs;
+mod pairs;
 mod providers;
 mod recognize;
 mod relations;

@@ -1,23 +1,25 @@
-//! Each relation between rules is needed: without it, some case of the corpus would be told
-//! otherwise than its file says.
+//! Each relation between rules is needed: without it, some exchange of the corpus or some comparison
+//! would be judged otherwise.
 //!
-//! The order of the findings and what follows from what are worked out here a second time, from
-//! relations that a test can take away one at a time.
+//! The relations are read from the pages a second time, and taken away one at a time; the program
+//! judges by what is left.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sselens::inspect::Finding;
-use sselens::rule::{Code, Phase, Severity};
+use sselens::inspect::Options;
+use sselens::journal::Entry;
+use sselens::rule::{Code, Party, Rules, Severity, Subject};
 
-use crate::findings::{inspect, leading, story};
-use crate::support::corpus::cases;
+use crate::findings::{inspect, inspect_with, leading, story};
+use crate::pairs::{Pair, pairs};
+use crate::support::corpus::{Case, cases};
 
-/// Relations that no case needs, and why they are there.
+/// Relations that nothing here needs, and why they are there.
 const UNNEEDED: &[(&str, &str)] = &[
-    ("client-fails aside", "it is raised after the fold, where nothing else is left to say"),
+    ("client-fails aside", "it is raised last, where nothing else is left to say"),
     ("credential-echoed aside", "nothing else of its severity stands beside it in a case"),
     ("journal-behind aside", "its phase comes last of those that are as bad"),
     ("missing-done aside", "it is harmless wherever nothing else is wrong"),
@@ -34,26 +36,30 @@ struct Relations {
     _severity: IgnoredAny,
     #[serde(rename = "phase")]
     _phase: IgnoredAny,
-    #[serde(rename = "depends_on_reads", default)]
-    _depends_on_reads: IgnoredAny,
     #[serde(rename = "reproduce", default)]
     _reproduce: IgnoredAny,
     #[serde(rename = "brief", default)]
     _brief: IgnoredAny,
-    #[serde(rename = "hides", default)]
-    _hides: IgnoredAny,
-    #[serde(rename = "by_bytes", default)]
-    _by_bytes: IgnoredAny,
-    #[serde(rename = "blame", default)]
-    _blame: IgnoredAny,
+    #[serde(default)]
+    depends_on_reads: bool,
     #[serde(default)]
     class: Vec<String>,
     #[serde(default)]
     follows_from: Vec<String>,
     #[serde(default)]
+    hides: Vec<String>,
+    #[serde(default)]
     leads: bool,
     #[serde(default)]
     aside: bool,
+    #[serde(default)]
+    by_bytes: bool,
+    #[serde(default)]
+    while_running: bool,
+    #[serde(default)]
+    blame: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 type Pages = BTreeMap<Code, Relations>;
@@ -63,114 +69,70 @@ fn pages() -> Pages {
         let path = format!("{}/assets/rules/{code}.md", env!("CARGO_MANIFEST_DIR"));
         let page = std::fs::read_to_string(path).unwrap();
         let front = page.split("+++\n").nth(1).unwrap();
-        (code, toml::from_str(front).unwrap())
+        (code, toml::from_str(front).unwrap_or_else(|e| panic!("{code}: {e}")))
     };
     Code::all().map(relations).collect()
 }
 
-/// The relations by code, classes resolved.
-struct Graph {
-    /// What a rule follows from, where it does.
-    causes: BTreeMap<Code, BTreeSet<Code>>,
-    leads: BTreeSet<Code>,
-    aside: BTreeSet<Code>,
-}
-
-impl Graph {
-    fn of(pages: &Pages) -> Self {
-        let is = |code: Code, from: &String| match from.strip_prefix("class:") {
-            Some(class) => pages[&code].class.iter().any(|c| c == class),
-            None => code.name() == from,
-        };
-        let named = |from: &[String]| -> BTreeSet<Code> {
-            pages.keys().copied().filter(|code| from.iter().any(|f| is(*code, f))).collect()
-        };
-        let effects = pages.iter().filter(|p| !p.1.follows_from.is_empty());
-        let with =
-            |so: fn(&Relations) -> bool| pages.iter().filter(|p| so(p.1)).map(|p| *p.0).collect();
-        Self {
-            causes: effects.map(|(code, r)| (*code, named(&r.follows_from))).collect(),
-            leads: with(|r| r.leads),
-            aside: with(|r| r.aside),
-        }
-    }
-
-    /// Whether `effect` follows from one of these.
-    fn follows(&self, effect: Code, from: impl Fn(&Code) -> bool) -> bool {
-        self.causes.get(&effect).is_some_and(|all| all.iter().any(from))
-    }
-}
-
-/// The finding that the verdict is about, and those that are harmless and lead.
-fn cause<'a>(graph: &Graph, findings: &'a [Finding]) -> Option<&'a Finding> {
-    let worst = findings.iter().map(|f| f.severity).max().filter(|s| *s > Severity::Info)?;
-    let has: BTreeSet<Code> = findings.iter().map(|f| f.code).collect();
-    let follows = |code| graph.aside.contains(&code) || graph.follows(code, |c| has.contains(c));
-    let graves = findings.iter().filter(|f| f.severity >= worst.min(Severity::Error));
-    graves.min_by_key(|f| (follows(f.code), Reverse(f.severity), f.phase()))
-}
-
-/// The findings as a case file lists them, by these relations.
-fn told(graph: &Graph, findings: &[Finding]) -> Vec<String> {
-    let cause = cause(graph, findings).map(|f| f.code);
-    let mut groups: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        groups.entry(finding.code).or_default().push(finding);
-    }
-    // The first of the gravest stands for its code.
-    let first = |group: &[&Finding]| {
-        let at = (0..group.len()).min_by_key(|i| Reverse(group[*i].severity)).unwrap();
-        group[at].clone()
+/// The rules by these pages.
+fn rules(pages: &Pages) -> Rules {
+    let is = |code: Code, target: &String| match target.strip_prefix("class:") {
+        Some(class) => pages[&code].class.iter().any(|c| c == class),
+        None => code.name() == target,
     };
-    let place = |f: &Finding| findings.iter().position(|g| g == f).unwrap();
-    let mut firsts: Vec<Finding> = groups.values().map(|g| first(g)).collect();
-    firsts.sort_by_key(|f| (Some(f.code) != cause, Reverse(f.severity), place(f)));
-    let above = |effect: &Finding| {
-        let explains = |f: &Finding| f.phase() != Phase::Body || f.severity >= Severity::Error;
-        firsts.iter().find(|f| {
-            f.code != effect.code && graph.follows(effect.code, |c| *c == f.code) && explains(f)
-        })
+    let named = |targets: &[String]| -> &'static [Code] {
+        let all = pages.keys().copied().filter(|code| targets.iter().any(|t| is(*code, t)));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|code| code.name());
+        all.leak()
     };
-    let under = |f: &Finding| above(f).filter(|a| above(a).is_none()).map(|a| a.code);
-    let mut lines = Vec::new();
-    for top in firsts.iter().filter(|f| under(f).is_none()) {
-        let below = firsts.iter().filter(|f| under(f) == Some(top.code)).map(|f| ("- ", f));
-        for (mark, group) in std::iter::once(("", top)).chain(below) {
-            let mut severities: Vec<_> = groups[&group.code].iter().map(|f| f.severity).collect();
-            let at = severities.iter().position(|s| *s == group.severity).unwrap();
-            severities[..=at].rotate_right(1);
-            lines.extend(severities.iter().map(|s| format!("{mark}{} {}", s.name(), group.code)));
-        }
+    let mut rules = Rules::default();
+    for (code, page) in pages {
+        let rule = rules.of_mut(*code);
+        rule.follows_from = named(&page.follows_from);
+        rule.hides = named(&page.hides);
+        (rule.leads, rule.aside, rule.by_bytes) = (page.leads, page.aside, page.by_bytes);
+        rule.while_running = page.while_running;
+        rule.depends_on_reads = page.depends_on_reads;
+        rule.blame = page.blame.as_deref().map(|name| {
+            use Party::{Client, Gateway, Network, Provider, Unknown, You};
+            let all = [Provider, Gateway, Network, Client, You, Unknown];
+            *all.iter().find(|p| p.name() == name).unwrap_or_else(|| panic!("{name}"))
+        });
+        rule.subject = page.subject.as_deref().map(|name| match name {
+            "request" => Subject::Request,
+            "outcome" => Subject::Outcome,
+            other => panic!("{other}"),
+        });
     }
-    lines
+    rules
 }
 
-/// The finding that the verdict is about, as a case file names it, by these relations.
-fn lead(graph: &Graph, findings: &[Finding]) -> Option<Code> {
-    match cause(graph, findings) {
-        Some(cause) => {
-            let first = told(graph, findings).remove(0);
-            Some(cause.code).filter(|code| !first.ends_with(&format!(" {code}")))
-        }
-        None => findings.iter().map(|f| f.code).find(|code| graph.leads.contains(code)),
-    }
+/// The rules without one relation.
+struct Mutant {
+    /// The code whose page lacks it.
+    code: Code,
+    name: String,
+    rules: Rules,
 }
 
-/// Every relation, by name, and the graph without it.
-fn mutations(pages: &Pages) -> Vec<(String, Graph)> {
+/// Every relation that the judgement reads, by name, and the rules without it.
+fn mutants(pages: &Pages) -> Vec<Mutant> {
     let mut all = Vec::new();
     for (code, relations) in pages {
         let mut without = |name: &str, change: &dyn Fn(&mut Relations)| {
             let mut mutant = pages.clone();
             change(mutant.get_mut(code).unwrap());
-            all.push((format!("{code} {name}"), Graph::of(&mutant)));
+            all.push(Mutant { code: *code, name: format!("{code} {name}"), rules: rules(&mutant) });
         };
-        for i in 0..relations.class.len() {
-            without(&format!("class {}", relations.class[i]), &|r| drop(r.class.remove(i)));
+        for (i, class) in relations.class.iter().enumerate() {
+            without(&format!("class {class}"), &|r| drop(r.class.remove(i)));
         }
-        for i in 0..relations.follows_from.len() {
-            let name = format!("follows_from {}", relations.follows_from[i]);
-            without(&name, &|r| drop(r.follows_from.remove(i)));
+        for (i, cause) in relations.follows_from.iter().enumerate() {
+            without(&format!("follows_from {cause}"), &|r| drop(r.follows_from.remove(i)));
+        }
+        for (i, effect) in relations.hides.iter().enumerate() {
+            without(&format!("hides {effect}"), &|r| drop(r.hides.remove(i)));
         }
         if relations.leads {
             without("leads", &|r| r.leads = false);
@@ -178,33 +140,116 @@ fn mutations(pages: &Pages) -> Vec<(String, Graph)> {
         if relations.aside {
             without("aside", &|r| r.aside = false);
         }
+        if relations.by_bytes {
+            without("by_bytes", &|r| r.by_bytes = false);
+        }
+        if relations.while_running {
+            without("while_running", &|r| r.while_running = false);
+        }
+        if relations.blame.is_some() {
+            without("blame", &|r| r.blame = None);
+        }
+        if relations.subject.is_some() {
+            without("subject", &|r| r.subject = None);
+        }
     }
     all
+}
+
+fn by(rules: &Rules) -> Arc<Options> {
+    Arc::new(Options { rules: rules.clone(), ..Options::default() })
+}
+
+/// An exchange of the corpus, and the codes that are found in it.
+struct Known {
+    case: Case,
+    entries: Vec<Entry>,
+    codes: BTreeSet<Code>,
+}
+
+impl Known {
+    fn of(case: Case) -> Self {
+        let entries = case.entries();
+        let codes = inspect(&entries).findings().iter().map(|f| f.code).collect();
+        Self { case, entries, codes }
+    }
+
+    /// Whether it is judged as its file says, by these rules.
+    fn is_as_said(&self, rules: &Rules) -> bool {
+        let inspection = inspect_with(by(rules), &self.entries);
+        story(&inspection) == self.case.expected
+            && leading(&inspection).map(Code::name) == self.case.verdict.as_deref()
+            && self.case.blame.as_deref().is_none_or(|party| self.blames(rules, party))
+    }
+
+    /// Whether this party has to act, by these rules, where the finding that the case is about is the
+    /// cause.
+    fn blames(&self, rules: &Rules, party: &str) -> bool {
+        let code: Code = self.case.code().parse().unwrap();
+        let severities = [(code, Some(Severity::Fatal))].into();
+        let options = Options { rules: rules.clone(), severities, ..Options::default() };
+        let inspection = inspect_with(Arc::new(options), &self.entries);
+        inspection.blame().is_some_and(|blame| blame.party.name() == party)
+    }
 }
 
 #[test]
 fn no_relation_can_be_taken_away_unseen() {
     let pages = pages();
-    let graph = Graph::of(&pages);
-    let mut inspected = Vec::new();
-    for case in cases() {
-        let inspection = inspect(&case.entries());
-        let expected = (story(&inspection), leading(&inspection));
-        let findings = inspection.findings().to_vec();
-        assert_eq!(told(&graph, &findings), expected.0, "{}", case.name);
-        assert_eq!(lead(&graph, &findings), expected.1, "{}", case.name);
-        inspected.push((findings, expected));
+    assert_eq!(rules(&pages), Rules::default(), "the pages are read otherwise than by the build");
+    let known: Vec<Known> =
+        cases().into_iter().filter(|c| c.code() != "client-fails").map(Known::of).collect();
+    let pairs = pairs();
+    let (whole, mutants) = (Rules::default(), mutants(&pages));
+    for case in &known {
+        assert!(case.is_as_said(&whole), "{}", case.case.name);
     }
-    let changes = |mutant: &Graph| {
-        let same = |(findings, (story, leading)): &(Vec<Finding>, (Vec<String>, Option<Code>))| {
-            told(mutant, findings) == *story && lead(mutant, findings) == *leading
-        };
-        !inspected.iter().all(same)
+    for pair in &pairs {
+        assert_eq!(pair.told(by(&whole)), pair.expected(), "{}", pair.name);
+    }
+    let is_needed = |mutant: &Mutant| {
+        let about = known.iter().filter(|k| k.codes.contains(&mutant.code));
+        // What is hidden because of its class is in no case.
+        let is_class = mutant.name.contains(" class ");
+        let rest = known.iter().filter(|k| is_class && !k.codes.contains(&mutant.code));
+        about.chain(rest).any(|k| !k.is_as_said(&mutant.rules))
+            || pairs.iter().any(|p: &Pair| p.told(by(&mutant.rules)) != p.expected())
     };
-    let mutations = mutations(&pages);
-    assert!(mutations.len() > 30);
-    let unneeded: Vec<_> =
-        mutations.iter().filter(|(_, mutant)| !changes(mutant)).map(|m| m.0.as_str()).collect();
-    let known: Vec<_> = UNNEEDED.iter().map(|u| u.0).collect();
-    assert_eq!(unneeded, known, "relations without a case that needs them");
+    let unneeded: Vec<_> = mutants.iter().filter(|m| !is_needed(m)).map(|m| &*m.name).collect();
+    let argued: Vec<_> = UNNEEDED.iter().map(|u| u.0).collect();
+    assert_eq!(unneeded, argued, "relations without a case that needs them");
+}
+
+/// A rule that depends on reads says something else of the same bytes in other reads; that no other
+/// rule does is the chunking law's matter.
+#[test]
+fn what_depends_on_reads_is_found_otherwise_in_other_reads() {
+    let mut held = BTreeSet::new();
+    for case in cases().iter().filter(|c| !c.bare) {
+        let body = &case.body[..];
+        let found = |entries: &[Entry]| {
+            let inspection = inspect(entries);
+            let of_reads = inspection.findings().iter().filter(|f| f.rule().depends_on_reads);
+            of_reads.map(|f| (f.code, f.frame, f.message.clone())).collect::<Vec<_>>()
+        };
+        let as_is = found(&case.entries());
+        let last = case.reads().last().map_or(100, |r| r.0);
+        let piece = (body.len() / 2_000).max(1);
+        let bytewise: Vec<_> = (0..body.len().div_ceil(piece)).map(|_| (last, piece)).collect();
+        let mut at_once = case.entries();
+        at_once.iter_mut().for_each(|entry| entry.at = Some(0));
+        let others = [
+            case.entries_of(body, &[(last, body.len())]),
+            case.entries_of(body, &bytewise),
+            at_once,
+        ];
+        for other in others.map(|entries| found(&entries)) {
+            let codes =
+                as_is.iter().chain(&other).filter(|f| !(as_is.contains(f) && other.contains(f)));
+            held.extend(codes.map(|f| f.0));
+        }
+    }
+    let flagged: BTreeSet<Code> =
+        pages().into_iter().filter(|p| p.1.depends_on_reads).map(|p| p.0).collect();
+    assert_eq!(held, flagged);
 }

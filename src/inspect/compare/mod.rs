@@ -211,7 +211,9 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     }
     let mut differences = found.differences;
     // What is missing because of a difference is part of it, not an accusation beside it.
-    let hidden: Vec<Code> = differences.iter().flat_map(|d| d.code.rule().hides).copied().collect();
+    let rules = &a.options().rules;
+    let hidden: Vec<Code> =
+        differences.iter().flat_map(|d| rules.of(d.code).hides).copied().collect();
     differences.retain(|d| !hidden.contains(&d.code));
     if left.is_gateway {
         for d in &mut differences {
@@ -222,7 +224,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     // While one is still on its way the other is merely ahead of it: only what no more can change is
     // a difference.
     if !(a.is_over() && b.is_over()) {
-        differences.retain(|d| SETTLED.contains(&d.code));
+        differences.retain(|d| rules.of(d.code).while_running);
     }
     differences.sort_by_key(|d| Reverse(d.severity));
     Comparison {
@@ -234,10 +236,6 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
         paths: side::paths(a, b),
     }
 }
-
-/// What is certain from the moment it shows.
-const SETTLED: &[Code] =
-    &[Code::HeadsDiffer, Code::GwIdRewritten, Code::GwModelRewritten, Code::GwReasoningRenamed];
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();

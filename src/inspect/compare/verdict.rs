@@ -3,15 +3,8 @@
 use super::side::{self, Side, disposition};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
-use crate::rule::Code;
+use crate::rule::{Code, Subject};
 use crate::text::{Newlines, visible};
-
-/// Of two calls that failed, or of which one was mended, these say all there is; the first first.
-const ERRORS: &[Code] = &[Code::GwErrorRewrapped, Code::GwFinishRewritten, Code::EndsDiffer];
-
-/// These are about what was sent.
-const REQUESTS: &[Code] =
-    &[Code::RequestMutated, Code::GwParamsDropped, Code::DuplicateRequestAfter422];
 
 /// How many of the differences beside the gravest are named.
 const MAX_BESIDES: usize = 4;
@@ -36,9 +29,11 @@ pub(super) fn verdict(
         _ if running => "So far no difference that more of the stream could not explain.".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
-            let of = |code| differences.iter().find(|d| d.code == code && !is_done(d));
-            let error = ERRORS.iter().find_map(|code| of(*code));
-            error.map_or_else(|| around(differences, a, b), |d| d.message.clone())
+            let is_outcome = |d: &&Difference| {
+                a.seen.rule(d.code).subject == Some(Subject::Outcome) && !is_done(d)
+            };
+            let outcome = differences.iter().find(is_outcome);
+            outcome.map_or_else(|| around(differences, a, b), |d| d.message.clone())
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
             let why = if a.failed() && b.failed() {
@@ -62,10 +57,9 @@ pub(super) fn verdict(
 fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let serious = differences.iter().filter(|d| d.severity > Severity::Info);
     let retold = differences.iter().find(|d| d.code == Code::GwErrorRewrapped);
+    let is_request = |d: &Difference| a.seen.rule(d.code).subject == Some(Subject::Request);
     // What the requests differ in comes before the answers to them.
-    let mild = differences
-        .first()
-        .is_none_or(|d| d.severity == Severity::Warn && !REQUESTS.contains(&d.code));
+    let mild = differences.first().is_none_or(|d| d.severity == Severity::Warn && !is_request(d));
     let (head, skip): (String, Option<Code>) = match (retold, differences.first()) {
         (Some(retold), _) if mild => (retold.message.clone(), Some(retold.code)),
         _ if mild && a.error().is_some() && b.error().is_some() => {

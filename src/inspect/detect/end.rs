@@ -66,7 +66,8 @@ pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
     if facts.framing() != Some(Framing::Sse)
         || cut(facts)
         || !asked
-        || lost_frames(Code::NoAnswer, findings)
+        || lost_frames(findings)
+        || findings.is_hidden(Code::NoAnswer)
     {
         return false;
     }
@@ -135,7 +136,7 @@ fn finished(facts: &Facts, findings: &mut Findings) {
         let message = format!("[DONE] follows the finish \"{reason}\"");
         findings.raise(Code::DoneAfterError, frame(facts, Some(done)), message);
     }
-    if lost_frames(Code::FinishMissing, findings) {
+    if lost_frames(findings) {
         return;
     }
     if !answer.finished() {
@@ -144,8 +145,7 @@ fn finished(facts: &Facts, findings: &mut Findings) {
         }
         return;
     }
-    // A [DONE] that was not read as one is told as what is wrong with it.
-    if wants_done(facts) && answer.sentinel.is_none() && !findings.is_hidden(Code::MissingDone) {
+    if wants_done(facts) && answer.sentinel.is_none() {
         // Where nothing announced the length, it was the only sign that nothing is missing.
         let only = matches!(facts.end, Some((EndCause::Closed, _)));
         let severity = if only { Severity::Warn } else { Severity::Info };
@@ -154,13 +154,10 @@ fn finished(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether frames, or an error, were lost and told as lost: the end was lost with them.
-pub(super) fn lost_frames(code: Code, findings: &Findings) -> bool {
-    findings.is_hidden(code)
-        || findings
-            .list
-            .iter()
-            .any(|f| f.code == Code::SseUnknownField && f.severity == Severity::Fatal)
+/// Whether an error was found lost in fields that no client reads: the end was lost with it.
+pub(super) fn lost_frames(findings: &Findings) -> bool {
+    let is_lost = |code, severity| code == Code::SseUnknownField && severity == Severity::Fatal;
+    findings.list.iter().any(|f| is_lost(f.code, f.severity))
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,

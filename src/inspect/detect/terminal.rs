@@ -24,7 +24,7 @@ impl Detector for Terminal {
             || facts.ending().terminal != Some(false)
             || !facts.answer().errors.is_empty()
             || in_tail(facts)
-            || lost_frames(Code::TerminalEventMissing, findings)
+            || lost_frames(findings)
             || is_silent(facts, findings)
         {
             return;

@@ -54,6 +54,8 @@ pub(crate) struct Case {
     pub(crate) expected: Vec<String>,
     /// The finding that the verdict is about, where that is a harmless one, or not the first here.
     pub(crate) verdict: Option<String>,
+    /// Who has to act where the finding that the case is about is the cause.
+    pub(crate) blame: Option<String>,
     #[serde(skip)]
     pub(crate) body: Vec<u8>,
 }
@@ -183,6 +185,7 @@ impl Case {
             end_at: None,
             expected: Vec::new(),
             verdict: None,
+            blame: None,
             body,
         }
     }
