@@ -81,6 +81,7 @@ actions! {
     ExpectSame "expect-same" "same/different" "take what is compared for one stream, or for two of their own"
     LinkSides "link-sides" "link" "scroll both sides of a comparison by time, by frame, or each alone"
     Search "search" "search" "search the bytes of the frames"
+    FilterFrames "filter-frames" "filter" "list only the frames that match, kind:event gap>500ms text~foo"
     SearchNext "search-next" "next hit" "go to the next hit"
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"

@@ -160,6 +160,12 @@ pub(super) struct ShowArgs {
     /// Show what this client would have returned; `all` for a table of all clients
     #[arg(long, value_name = "CLIENT")]
     pub(super) lens: Option<String>,
+    /// Show only frames that match: terms such as `kind:event gap>500ms !text~foo path:usage finding`
+    #[arg(long, value_name = "TERMS", conflicts_with = "lens")]
+    pub(super) filter: Option<String>,
+    /// Show what this JSONPath query (RFC 9535) selects in each frame, `$.choices[*].delta`
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["lens", "filter"])]
+    pub(super) query: Option<String>,
     #[command(flatten)]
     pub(super) told: BareArgs,
     #[command(flatten)]

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::inspect::{Inspection, Options, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::query::Filter;
 use crate::report::{self, Findings, Ndjson, Palette};
 use crate::text::write_json;
 
@@ -34,6 +35,8 @@ pub(super) struct Printer {
     stopped: bool,
     /// The clients whose view of each exchange is shown too.
     clients: Option<Vec<&'static Client>>,
+    /// Only these frames are shown.
+    only: Option<Arc<Filter>>,
 }
 
 /// Refuses bytes that nobody made safe, where a terminal would obey them.
@@ -88,6 +91,7 @@ impl Printer {
             kept: None,
             out: io::stdout(),
             clients: None,
+            only: None,
             warned: false,
             stopped: false,
         })
@@ -125,6 +129,17 @@ impl Printer {
         Ok(self)
     }
 
+    /// Shows only the frames that a filter selects.
+    pub(super) fn only(mut self, filter: Filter) -> Result<Self, Failure> {
+        if !matches!(self.format, Format::Text | Format::Ndjson) {
+            return Err(Failure::Usage(
+                "--filter and --query go with -o text and -o ndjson".into(),
+            ));
+        }
+        self.only = Some(Arc::new(filter));
+        Ok(self)
+    }
+
     /// Takes out an exchange that is over: what is counted need not be kept.
     pub(super) fn withdraw(&mut self, x: ExchangeId) -> Option<Inspection> {
         self.kept.as_mut()?.remove(&x)
@@ -132,11 +147,11 @@ impl Printer {
 
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
     pub(super) fn take(&mut self, entry: &Entry) -> io::Result<bool> {
-        let options = &self.options;
+        let (options, only) = (&self.options, &self.only);
         let (now, lines) = self
             .exchanges
             .entry(entry.exchange)
-            .or_insert_with(|| (Inspection::new(Arc::clone(options)), Ndjson::default()));
+            .or_insert_with(|| (Inspection::new(Arc::clone(options)), Ndjson::only(only.clone())));
         now.push(entry);
         let over = matches!(entry.kind, EntryKind::End { .. });
         match self.format {
@@ -168,7 +183,10 @@ impl Printer {
                 }
                 // Written at once: a report is long, and each line a system call otherwise.
                 let mut page = Vec::new();
-                report::text(now, !self.warned, self.palette, &mut page)?;
+                match &self.only {
+                    Some(filter) => report::frames(now, filter, self.palette, &mut page)?,
+                    None => report::text(now, !self.warned, self.palette, &mut page)?,
+                }
                 match self.clients.as_deref().map(|rows| one(rows, now)) {
                     Some(Ok(client)) => report::lens_text(client, now, self.palette, &mut page)?,
                     Some(Err(all)) => report::lens_table(all, now, self.palette, &mut page)?,

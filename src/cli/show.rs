@@ -5,11 +5,15 @@ use super::exit::{Exit, Failure};
 use super::input;
 use super::output::Printer;
 use crate::client_sim::{Client, clients, find};
+use crate::query::{Filter, FilterError};
 
 pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     let config = global.load()?;
     let clients = args.lens.as_deref().map(named).transpose()?;
     let mut printer = Printer::new(global, &args.output, &config)?.through(clients)?;
+    if let Some(filter) = filter(args)? {
+        printer = printer.only(filter)?;
+    }
     let recording = input::open(global, &args.file, &args.told)?;
     if recording.entries.is_empty() {
         global.notify(&format!("{} holds no exchange", args.file.display()));
@@ -20,6 +24,16 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     }
     printer.count()?;
     Ok(printer.exit())
+}
+
+/// The filter that the arguments ask for.
+fn filter(args: &ShowArgs) -> Result<Option<Filter>, Failure> {
+    let wrong = |option: &str, why: FilterError| Failure::Usage(format!("{option}: {why}"));
+    if let Some(terms) = &args.filter {
+        return Filter::parse(terms).map(Some).map_err(|e| wrong("--filter", e));
+    }
+    let query = args.query.as_ref().map(|path| Filter::query_of(path));
+    query.transpose().map_err(|e| wrong("--query", e))
 }
 
 /// The clients that `--lens` names: a client has a row for each dialect.

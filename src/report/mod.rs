@@ -6,6 +6,7 @@
 mod compare;
 mod curl;
 mod findings;
+mod frames;
 mod har;
 mod lens;
 mod markdown;
@@ -18,6 +19,7 @@ mod text;
 pub use compare::{cell, compare, compare_findings, comparison, difference};
 pub use curl::curl;
 pub use findings::{findings, sections};
+pub use frames::frames;
 pub use har::{Origin, har};
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use markdown::{

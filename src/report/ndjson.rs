@@ -1,6 +1,7 @@
 //! `-o ndjson`: one JSON object a line, in order of arrival.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use serde_json::json;
@@ -11,6 +12,7 @@ use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
 use crate::inspect::{Finding, Inspection, Phase};
 use crate::journal::{Entry, EntryKind};
+use crate::query::Filter;
 use crate::text::write_json;
 
 /// Follows one exchange and writes a line for each thing that happens, once.
@@ -20,6 +22,8 @@ pub struct Ndjson {
     frames: usize,
     findings: usize,
     trailers: Option<serde_json::Value>,
+    /// Frames that do not match have no lines.
+    only: Option<Arc<Filter>>,
 }
 
 /// A `retry` value as a JSON number; there may be more digits than any number type has.
@@ -35,6 +39,12 @@ pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
 }
 
 impl Ndjson {
+    /// The lines of an exchange, with those frames only that a filter selects; what a JSONPath query
+    /// selects in a frame is its `matches`.
+    pub fn only(filter: Option<Arc<Filter>>) -> Self {
+        Self { only: filter, ..Self::default() }
+    }
+
     /// Writes what `entry` brought; `now` has taken it in already.
     ///
     /// # Errors
@@ -102,6 +112,11 @@ impl Ndjson {
         while let Some(frame) = now.frames().get(self.frames) {
             let index = self.frames;
             self.frames += 1;
+            let own = |f: &Finding| f.frame == Some(index as u32) && f.phase() != Phase::End;
+            if self.only.as_ref().is_some_and(|only| !only.matches(now, index)) {
+                self.findings(x, now, &mut io::sink(), own)?;
+                continue;
+            }
             let time = at(now.frame_at(index).or_else(|| now.reads().last().and_then(|r| r.at)));
             let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
                 "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
@@ -128,6 +143,9 @@ impl Ndjson {
                 line["id"] = now.sse().map_or("", |s| s.id(frame)).into();
                 line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
             }
+            if let Some(query) = self.only.as_ref().and_then(|only| only.query()) {
+                line["matches"] = query.select(now, index).into();
+            }
             self.line(out, &line)?;
             for delta in now.answer().deltas_of(index as u32) {
                 let mut line = json!({"type": "delta", "x": x, "at": time, "frame": index,
@@ -141,7 +159,6 @@ impl Ndjson {
                 }
                 self.line(out, &line)?;
             }
-            let own = |f: &Finding| f.frame == Some(index as u32) && f.phase() != Phase::End;
             self.findings(x, now, out, own)?;
         }
         Ok(())

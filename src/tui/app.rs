@@ -73,6 +73,7 @@ impl App {
         }
         self.run_commands();
         self.model.refresh_comparison();
+        self.model.refresh_filter();
         self.settle();
         std::mem::take(&mut self.effects)
     }
@@ -85,7 +86,7 @@ impl App {
 
     /// Whether a clock on the screen runs.
     pub fn is_running(&self) -> bool {
-        self.model.is_running()
+        self.model.is_running() || self.model.is_filtering()
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.

@@ -23,6 +23,7 @@ pub(super) fn opens(action: Action) -> bool {
             | Action::OpenFile
             | Action::History
             | Action::Search
+            | Action::FilterFrames
             | Action::Repeat
             | Action::Copy
             | Action::PickProvider
@@ -62,6 +63,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
         Action::NextExchange => model.step_exchange(1),
         Action::PreviousExchange => model.step_exchange(-1),
         Action::Search => pickers::search(model),
+        Action::FilterFrames => pickers::filter(model),
         Action::SearchNext => model.search(true),
         Action::SearchPrevious => model.search(false),
         Action::Compare => super::compare::pick(model),

@@ -8,7 +8,7 @@ use super::band;
 use super::commands::explanation;
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
-use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec};
+use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner};
 use super::panes_draw as draw;
 use super::screen::{List, Outcome, Reading, Screen};
 use crate::action::{Action, Context};
@@ -171,7 +171,9 @@ impl Screen for Panes {
             Action::NextPane => self.go(model, (self.focus + 1) % all),
             Action::PreviousPane => self.go(model, (self.focus + all - 1) % all),
             Action::Zoom => self.zoom = !self.zoom,
+            Action::Back if model.clear_search() => {}
             Action::Back if self.zoom => self.zoom = false,
+            Action::Back if model.clear_filter() => {}
             Action::NextProblem => drop(model.select_problem(true)),
             Action::PreviousProblem => drop(model.select_problem(false)),
             Action::Explain => Self::explain(model),
@@ -252,6 +254,9 @@ impl Screen for Panes {
                 let focused = i == self.focus && on_top;
                 pane.draw(&Canvas { model, area: *area, number: i + 1, focused }, buf);
             }
+        }
+        for area in areas.panes.iter().filter(|a| !a.is_empty()) {
+            draw::marks(model, inner(*area), buf);
         }
         draw::divider(model, areas.divider, buf);
         draw::strip(model, areas.strip, buf);

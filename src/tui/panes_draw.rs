@@ -132,6 +132,26 @@ pub(super) fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// Marks what was searched, wherever it is on the screen.
+pub(super) fn marks(model: &Model, area: Rect, buf: &mut Buffer) {
+    let Some(needle) = model.needle() else { return };
+    let style = model.theme().of(Role::Match);
+    for y in area.top()..area.bottom() {
+        let mut text = String::new();
+        let mut columns = Vec::new();
+        for x in area.left()..area.right() {
+            let symbol = buf.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            columns.extend(std::iter::repeat_n(x, symbol.len()));
+            text.push_str(symbol);
+        }
+        for at in needle.all(text.as_bytes()) {
+            for x in columns[at..(at + needle.len()).min(columns.len())].iter().copied() {
+                buf.set_style(Rect::new(x, y, 1, 1), style);
+            }
+        }
+    }
+}
+
 /// Draws the timeline as one line, where its pane is not shown.
 pub(super) fn strip(model: &Model, area: Rect, buf: &mut Buffer) {
     let Some(exchange) = model.exchange() else { return };

@@ -49,6 +49,7 @@ roles! {
     JsonWord "json-word"
     Control "control"
     Delta "delta"
+    Match "match"
     Ok "ok"
     Info "info"
     Warn "warn"

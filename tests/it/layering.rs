@@ -15,6 +15,7 @@ const LAYERS: &[&str] = &[
     "dialect",
     "inspect",
     "client_sim", // vocabulary
+    "query",
     "config",
     "action", // shell
     "transport",

@@ -23,6 +23,7 @@ mod replay;
 mod scenarios;
 mod sdks;
 mod secrets;
+mod show_filter;
 mod stopping;
 mod support;
 mod tap;

@@ -1,5 +1,7 @@
 //! What is on the screen.
 
+use sselens::journal::Entry;
+
 use super::play::{Played, chunk, exchange, opened, play, reasoning_only, screen, startup};
 
 fn snapshot(name: &str, played: &Played) {
@@ -95,7 +97,7 @@ fn the_end_marker_is_no_broken_json() {
 #[test]
 fn a_message_leaves_the_way_to_the_keys_in_sight() {
     let played = screen(40, 10, "/nowhere<enter>");
-    played.shows("Not found in the bytes: no");
+    played.shows("Not found: no");
     played.shows("? help");
 }
 
@@ -235,8 +237,8 @@ fn a_search_goes_to_the_frame_and_round_the_end() {
     let played = screen(120, 40, "/greets<enter>");
     played.shows("frame 4 ");
     let played = screen(120, 40, "/greets<enter>n");
-    played.shows("Search wrapped to the top");
-    screen(120, 40, "/nowhere<enter>").shows("Not found in the bytes: nowhere");
+    played.shows("· wrapped to the top");
+    screen(120, 40, "/nowhere<enter>").shows("Not found: nowhere");
 }
 
 #[test]
@@ -329,4 +331,44 @@ fn the_background_of_the_verdict_says_the_state() {
     let healthy = play(opened(exchange(0, &healthy)), (100, 30), "", Vec::new());
     assert!(healthy.text().lines().nth(1).unwrap().contains('✔'), "{}", healthy.text());
     band(&healthy, Role::BandHealthy);
+}
+
+/// Two deltas that share a word, in the second of two exchanges.
+fn split_word() -> Vec<Entry> {
+    let mut entries = exchange(0, &reasoning_only());
+    let pieces = ["the fa", "çade ", "stays up"];
+    let deltas = pieces.iter().map(|p| chunk(&format!("{{\"content\":{}}}", serde_json::json!(p))));
+    let mut second: Vec<String> = deltas.collect();
+    second.push("data: [DONE]\n\n".to_owned());
+    entries.extend(exchange(1, &second));
+    entries
+}
+
+#[test]
+fn a_word_is_found_across_deltas_and_exchanges() {
+    let at = |keys: &str| play(opened(split_word()), (100, 30), keys, Vec::new());
+    let found = at("2/façade<enter>");
+    found.shows("2 of 2");
+    found.shows("1/1 façade");
+    found.shows("▸   0");
+    // Behind JSON escapes, and in the headers.
+    at("2/event-stream<enter>").shows("· in the headers");
+    at("2/nothing like it<enter>").shows("Not found: nothing like it");
+    // The next one is counted on, and the end is said.
+    let next = at("2g/greet<enter>nnnn");
+    next.shows("wrapped to the top");
+    next.shows("/2 greet");
+}
+
+#[test]
+fn frames_are_filtered_and_movement_stays_among_them() {
+    let at = |keys: &str| play(opened(exchange(0, &reasoning_only())), (100, 30), keys, Vec::new());
+    let comments = at("2fkind:comment<enter>");
+    comments.shows("of 19 · kind:comment");
+    comments.hides("role");
+    at("2ftext~greet<enter>gj").shows("frame 7 ");
+    at("2f$.choices[0].finish_reason<enter>g").shows("null");
+    at("2fknd:x<enter>").shows("no filter is called \"knd\"");
+    at("2fkind:comment<enter><esc>").hides("· kind:comment");
+    at("2ftext~nowhere<enter>").shows("No frame matches");
 }

@@ -125,11 +125,19 @@ pub(super) fn draw(
         let top = compare.tops[side].top;
         let shown = top..(top + usize::from(rows.height)).min(len);
         formatted += shown.len();
-        let marks = exchange.marks(shown.clone());
+        let marks = exchange.marks(&shown);
         for (row, index) in shown.enumerate() {
             let place = Rect { y: rows.y + row as u16, height: 1, ..rows };
             let place = (place, on_top);
-            draw_row(screen, model, (side, exchange), (index, marks[row]), columns, place, buf);
+            draw_row(
+                screen,
+                model,
+                (side, exchange),
+                (index, marks.get(&(index as u32)).copied()),
+                columns,
+                place,
+                buf,
+            );
         }
     }
     model.rows_drawn().set(formatted);

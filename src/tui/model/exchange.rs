@@ -1,6 +1,7 @@
 //! One exchange as the screen holds it: its inspection, and what is selected in it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::action::Folded;
@@ -262,15 +263,13 @@ impl Exchange {
         graves.get(next).copied()
     }
 
-    /// The gravest finding at each frame of a range.
-    pub(in crate::tui) fn marks(&self, frames: std::ops::Range<usize>) -> Vec<Option<Severity>> {
-        let mut marks = vec![None; frames.len()];
+    /// The gravest finding at each frame of a range that has one.
+    pub(in crate::tui) fn marks(&self, frames: &std::ops::Range<usize>) -> BTreeMap<u32, Severity> {
+        let mut marks = BTreeMap::new();
         for finding in self.inspection.findings() {
-            if let Some(frame) = finding.frame.map(|f| f as usize)
-                && frames.contains(&frame)
-            {
-                let mark = &mut marks[frame - frames.start];
-                *mark = (*mark).max(Some(finding.severity));
+            if let Some(frame) = finding.frame.filter(|f| frames.contains(&(*f as usize))) {
+                let mark = marks.entry(frame).or_insert(finding.severity);
+                *mark = (*mark).max(finding.severity);
             }
         }
         marks

@@ -23,6 +23,7 @@ pub(super) use repetition::{PROPOSED, RepeatedRequest};
 pub(super) use reports::Subject;
 pub(super) use request::RequestEditor;
 pub(super) use requests::is_curl;
+use search::{FrameFilter, Search};
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -82,8 +83,8 @@ pub(super) struct Model {
     comparisons: u64,
     repetition: Option<RepeatedRequest>,
     request: RequestEditor,
-    /// What was last searched.
-    needle: String,
+    search: Search,
+    filter: Option<FrameFilter>,
     notice: Option<Notice>,
     /// Notices that are shown once the keys that hide the present one have passed.
     later: Vec<String>,
@@ -121,7 +122,8 @@ impl Model {
             comparisons: 0,
             repetition: None,
             request,
-            needle: String::new(),
+            search: Search::default(),
+            filter: None,
             notice: None,
             later: startup.messages,
             proposed: BTreeSet::new(),

@@ -65,53 +65,54 @@ impl Pane for FramesPane {
             self.scroll = Scroll::default();
             return;
         };
-        let len = exchange.inspection.frames().len();
+        let rows = model.frame_rows();
+        let len = rows.len();
         match exchange.frame {
             _ if exchange.follow => self.scroll.bottom(height, len),
-            Some(frame) => self.scroll.reveal(frame as usize, height, len),
+            Some(frame) => self.scroll.reveal(rows.row(frame as usize), height, len),
             None => self.scroll.clamp(height, len),
         }
     }
 
     fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
         let page = (rows(area).height as isize).max(1);
+        let rows = model.frame_rows();
+        let Some(exchange) = model.exchange() else { return false };
+        let at = exchange.frame.map(|f| rows.row(f as usize));
+        let to = action.scrolls(page).and_then(|by| moved(at, by, rows.len()));
+        let to = to.and_then(|row| rows.frame(row));
         let Some(exchange) = model.exchange_mut() else { return false };
-        match (action, action.scrolls(page)) {
+        match (action, to) {
             (Action::Bottom, _) => exchange.follow(),
             (Action::Accept, _) => model.focus(detail::ID),
-            (_, Some(by)) => {
-                let len = exchange.inspection.frames().len();
-                if let Some(to) = moved(exchange.frame.map(|f| f as usize), by, len) {
-                    exchange.select(to);
-                }
-            }
-            _ => return false,
+            (_, Some(frame)) => exchange.select(frame),
+            _ => return action.scrolls(page).is_some(),
         }
         true
     }
 
     fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
         let rows = rows(area);
-        if rows.contains(at)
-            && let Some(exchange) = model.exchange_mut()
-        {
-            let row = self.scroll.top + usize::from(at.y - rows.y);
-            if row < exchange.inspection.frames().len() {
-                exchange.select(row);
-            }
+        if !rows.contains(at) {
+            return;
+        }
+        let row = self.scroll.top + usize::from(at.y - rows.y);
+        let frame = model.frame_rows().frame(row);
+        if let (Some(frame), Some(exchange)) = (frame, model.exchange_mut()) {
+            exchange.select(frame);
         }
     }
 
     fn wheel(&mut self, model: &mut Model, by: isize, _: Position, area: Rect) {
         let height = usize::from(rows(area).height);
-        let Some(exchange) = model.exchange_mut() else { return };
-        let len = exchange.inspection.frames().len();
-        self.scroll.by(by, height, len);
-        // The selection stays on the screen, so that what is selected is what is inspection.
+        let rows = model.frame_rows();
+        let Some(exchange) = model.exchange() else { return };
+        self.scroll.by(by, height, rows.len());
+        // The selection stays on the screen, so that what is selected is what is seen.
         let top = self.scroll.top;
-        let at = exchange.frame.map_or(0, |f| f as usize);
-        let to = at.clamp(top, (top + height).saturating_sub(1).max(top));
-        if len > 0 {
+        let at = exchange.frame.map_or(0, |f| rows.row(f as usize));
+        let to = rows.frame(at.clamp(top, (top + height).saturating_sub(1).max(top)));
+        if let (Some(to), Some(exchange)) = (to, model.exchange_mut()) {
             exchange.select(to);
         }
     }
@@ -125,9 +126,15 @@ impl Pane for FramesPane {
         };
         let inspection = &exchange.inspection;
         let frames = inspection.frames();
-        let note = match frames.len() {
-            0 => String::new(),
-            n => crate::text::group(n as u64),
+        let rows = on.model.frame_rows();
+        let all = crate::text::group(frames.len() as u64);
+        let note = match on.model.filter_text() {
+            _ if frames.is_empty() => String::new(),
+            "" => all,
+            text => {
+                let text = preview(text, 40);
+                format!("{} of {all} · {text}", crate::text::group(rows.len() as u64))
+            }
         };
         let follows = if exchange.follow { " · following" } else { "" };
         on.header(SPEC.title.0, &[(&note, Role::Text), (follows, Role::Dim)], buf);
@@ -146,12 +153,21 @@ impl Pane for FramesPane {
         line::put(buf, area, &[("   ", dim), (&heads, dim), ("  preview", dim)]);
         let area = inner(area);
         let top = self.scroll.top;
-        let shown = top..(top + usize::from(area.height)).min(frames.len());
+        let shown: Vec<usize> = (top..(top + usize::from(area.height)).min(rows.len()))
+            .filter_map(|row| rows.frame(row))
+            .collect();
         on.model.rows_drawn().set(shown.len());
-        let marks = exchange.marks(shown.clone());
-        for (row, index) in shown.enumerate() {
+        let range = shown.first().map_or(0..0, |a| *a..shown.last().map_or(*a, |b| b + 1));
+        let marks = exchange.marks(&range);
+        for (row, index) in shown.into_iter().enumerate() {
             let place = Rect { y: area.y + row as u16, height: 1, ..area };
-            draw_row(on, exchange, index, marks[row], columns, place, buf);
+            let mark = marks.get(&(index as u32)).copied();
+            draw_row(on, exchange, index, mark, columns, place, buf);
+        }
+        if rows.len() == 0 {
+            let text = if on.model.is_filtering() { "Filtering …" } else { "No frame matches" };
+            let place = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+            line::put(buf, place, &[(text, theme.of(Role::Dim))]);
         }
     }
 }
@@ -234,7 +250,10 @@ fn draw_row(
         (&cells[4], if frame.kind == Kind::Event { dim } else { theme.of(Role::Comment) }),
         ("  ", plain),
     ];
-    let told = summary(inspection, index);
+    let told = match on.model.filter().and_then(|f| f.query()) {
+        Some(query) => selected(&query.select(inspection, index)),
+        None => summary(inspection, index),
+    };
     pieces.extend(told.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
@@ -242,6 +261,12 @@ fn draw_row(
         let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
         buf.set_style(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area }, bar);
     }
+}
+
+/// What a query selects in a frame.
+fn selected(values: &[serde_json::Value]) -> Vec<(String, Role)> {
+    let shown = |v: &serde_json::Value| (preview(&v.to_string(), 200) + "  ", Role::Text);
+    values.iter().take(20).map(shown).collect()
 }
 
 fn empty(model: &Model, area: Rect, buf: &mut Buffer) {

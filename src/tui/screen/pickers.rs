@@ -139,11 +139,20 @@ pub(in crate::tui) fn open(model: &mut Model) {
 
 /// Asks what is to be searched.
 pub(in crate::tui) fn search(model: &mut Model) {
-    let needle = model.needle().to_owned();
-    model.push(Prompt::new("Search the bytes", &needle, |model, text| {
+    let text = model.searched_text().to_owned();
+    model.push(Prompt::new("Search text, headers and bytes", &text, |model, text| {
         model.set_needle(text);
         model.search(true);
         Ok(())
+    }));
+}
+
+/// Asks which frames are to be listed.
+pub(in crate::tui) fn filter(model: &mut Model) {
+    let text = model.filter_text().to_owned();
+    let title = "Filter frames: kind:event gap>500ms text~foo path:usage finding len>1k $.path";
+    model.push(Prompt::new(title, &text, |model, text| {
+        model.set_filter(text).map_err(|why| why.to_string())
     }));
 }
 
