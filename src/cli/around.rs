@@ -273,6 +273,7 @@ fn retries(tries: &[&Inspection], c: &mut Comparison) {
                 times(tries.len())
             ),
             frames: (None, None),
+            measured: None,
         });
     }
     for pair in tries.windows(2) {

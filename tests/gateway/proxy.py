@@ -96,10 +96,10 @@ def running(command, ready, **options):
 
 
 @contextlib.contextmanager
-def lab(program, port=None, seed="1"):
+def lab(program, port=None, seed="1", pace=0.05):
     """The lab; gives its address, without `/v1`."""
     port = port or free_port()
-    command = [program, "lab", "--listen", f"127.0.0.1:{port}", "--pace", "0.05", "--seed", seed]
+    command = [program, "lab", "--listen", f"127.0.0.1:{port}", "--pace", str(pace), "--seed", seed]
     with running(command, f"http://127.0.0.1:{port}/"):
         yield f"http://127.0.0.1:{port}"
 

@@ -1,133 +1,162 @@
-//! How the other call was delivered: cut off by a timeout, refused by the gateway itself, compressed,
-//! or merely later. These come first, since what is missing because of them is their consequence.
+//! When the same bytes arrived on both sides: later, held back, or compressed.
+//!
+//! The direct call is the control: of each piece of text it is known when the provider sent it, so
+//! that what arrives together behind a gateway, and did not arrive together without it, was held
+//! back. No minimum of frames is needed for that.
 
 use super::side::Side;
-use super::{Check, Found, both};
-use crate::inspect::{Reason, Severity, Timing};
+use super::{Found, both};
+use crate::inspect::{Severity, Timing};
 use crate::journal::Micros;
 use crate::rule::Code;
-use crate::text::preview;
-
-/// Microseconds of silence below which a closed connection points at no timeout.
-const MIN_SILENCE: Micros = 500_000;
+use crate::text::{count, preview};
 
 /// Microseconds of delay that are worth a word.
 const MIN_DELAY: Micros = 200_000;
 
+/// Microseconds for which pieces that the control has one by one were held back, to be worth a word.
+const MIN_HELD: Micros = 100_000;
+
+/// Microseconds from which on that is no stream any more for those who read it.
+const LONG_HELD: Micros = 1_000_000;
+
+/// Microseconds between reads of what arrived in one moment.
+const TOGETHER: Micros = 2_000;
+
 /// Seconds, as people read them.
-fn seconds(t: Micros) -> String {
+pub(super) fn seconds(t: Micros) -> String {
     format!("{:.1} s", t as f64 / 1e6)
 }
 
 /// The time from the request to a moment.
-fn since(timing: &Timing, of: Option<Micros>) -> Option<Micros> {
+pub(super) fn since(timing: &Timing, of: Option<Micros>) -> Option<Micros> {
     timing.request.zip(of).map(|(from, to)| to.saturating_sub(from))
 }
 
-/// When each sign of life came: the request, the headers, every read.
-fn moments(s: &Side<'_>) -> impl Iterator<Item = Micros> {
-    let timing = &s.seen.timing;
-    let reads = s.seen.reads().iter().filter_map(|read| read.at);
-    timing.request.into_iter().chain(timing.head).chain(reads)
+/// When text had arrived on one side: the end of each piece in all of the text, and its time since
+/// the request.
+fn arrivals(s: &Side<'_>) -> Vec<(usize, Micros)> {
+    let (answer, mut end) = (s.seen.answer(), 0);
+    let own = answer.deltas().iter().filter(|d| !d.duplicate);
+    own.filter_map(|d| {
+        end += answer.text_of(d).len();
+        let at = s.seen.frame_at(d.frame as usize)?;
+        Some((end, since(&s.seen.timing, Some(at))?))
+    })
+    .collect()
 }
 
-/// The longest silence of a call, up to its end.
-fn longest_silence(s: &Side<'_>) -> Micros {
-    let mut moments: Vec<_> = moments(s).chain(s.seen.timing.end).collect();
-    moments.sort_unstable();
-    moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+/// How the same text arrived on both sides.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delivery {
+    /// How much later the first piece arrived, and the last.
+    pub(super) first: i64,
+    pub(super) last: i64,
+    /// The least that any piece was late.
+    pub(super) least: i64,
+    /// The longest time that pieces which arrived together behind the gateway are apart at the control.
+    pub(super) held: Micros,
+    /// Bytes of text that were held back for at least [`MIN_HELD`], and of all.
+    pub(super) together: usize,
+    pub(super) all: usize,
+    /// How many times that happened.
+    pub(super) times: u64,
+    /// How many deltas of the control arrived in the greatest such piece.
+    pub(super) most: u64,
+    /// Whether nothing but the beginning was held back.
+    pub(super) beginning: bool,
 }
 
-/// How long a call had been silent when it ended.
-fn last_silence(s: &Side<'_>) -> Option<Micros> {
-    let end = s.seen.timing.end?;
-    moments(s).max().map(|last| end.saturating_sub(last))
-}
-
-/// Where the other has headers of success and no body.
-pub(super) const EMPTY: &[Check] = &[empty];
-
-/// A 200 with nothing in it is one loss, not a list of them.
-fn empty(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let status = b.seen.status().unwrap_or(200);
-    let chars = crate::text::count(a.seen.body().len() as u64, "byte");
-    let message = format!("{b} answered {status} with an empty body; {a} sent {chars}.");
-    found.add(Code::GwGuardrailEmptied, both(chars, "empty body"), message);
-}
-
-/// Whether `b` has headers of success and no body, and `a` has an answer.
-pub(super) fn is_empty(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let answered = b.seen.status().is_some_and(|status| status < 300);
-    let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
-    answered && ended && b.seen.body().is_empty() && a.carriers > 0 && a.error().is_none()
-}
-
-/// A read timeout in between: the other was closed while the direct call was silent.
-pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if a.failed() || b.was_stopped() || !b.seen.is_over() {
-        return;
+/// Holds the arrival of the same text against each other; `None` where there is none, or no time.
+pub(super) fn delivery(a: &Side<'_>, b: &Side<'_>) -> Option<Delivery> {
+    let joined = |s: &Side<'_>| s.pieces().into_iter().map(|(_, t)| t).collect::<String>();
+    let (x, y) = (joined(a), joined(b));
+    let common = x.bytes().zip(y.bytes()).take_while(|(x, y)| x == y).count();
+    let (left, right) = (arrivals(a), arrivals(b));
+    let upto = |list: &[(usize, Micros)]| list.partition_point(|(end, _)| *end <= common);
+    let (left, right) = (&left[..upto(&left)], &right[..upto(&right)]);
+    if left.is_empty() || right.is_empty() {
+        return None;
     }
-    let silence = longest_silence(a);
-    // 504 is a gateway's word for it; 408 some proxies' for the same.
-    let gateway_timeout = matches!(b.seen.status(), Some(504 | 408));
-    let cut = matches!(
-        b.seen.reason(),
-        Some(Reason::Truncated | Reason::Reset | Reason::Closed | Reason::Protocol)
-    );
-    let unfinished = cut && b.error().is_none() && !b.seen.answer().finished();
-    let Some(waited) = (if gateway_timeout {
-        since(&b.seen.timing, b.seen.timing.head)
-    } else {
-        last_silence(b).filter(|_| unfinished)
-    }) else {
-        return;
+    // When the text up to a place was complete.
+    let at = |list: &[(usize, Micros)], end: usize| {
+        let i = list.partition_point(|(e, _)| *e < end);
+        list.get(i).map(|(_, at)| *at)
     };
-    // The direct call was silent for longer than the other was given.
-    if waited < MIN_SILENCE || silence < waited {
-        return;
+    let mut out = Delivery { least: i64::MAX, all: common, ..Delivery::default() };
+    for (n, (end, time)) in left.iter().enumerate() {
+        let Some(other) = at(right, *end) else { break };
+        let late = other as i64 - *time as i64;
+        if n == 0 {
+            out.first = late;
+        }
+        (out.last, out.least) = (late, out.least.min(late));
     }
-    let (left, right) = (format!("silent for {}", seconds(silence)), seconds(waited));
-    let how = match b.seen.status().filter(|_| gateway_timeout) {
-        Some(status) => format!("{b} answered {status} after {right}"),
-        None => format!("{b} was closed after {right} of silence"),
-    };
-    let message = format!("{how} ({a} was {left}): a read timeout between you and the provider.");
-    found.add(Code::GwTimeout, both(left, format!("closed after {right}")), message);
+    hold(left, right, &mut out);
+    (out.least != i64::MAX).then_some(out)
 }
 
-/// What tells that the gateway, and not the provider, wrote a refusal.
-fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<String> {
-    let body = String::from_utf8_lossy(b.seen.body());
-    let page = body.trim_start().starts_with('<');
-    let server = |s: &Side<'_>| s.header("server").map(str::to_ascii_lowercase);
-    if b.is_gateway {
-        return Some("its own headers".to_owned());
+/// Finds the pieces that arrived together behind the gateway, and at the control one by one.
+fn hold(left: &[(usize, Micros)], right: &[(usize, Micros)], out: &mut Delivery) {
+    let (mut from, mut i) = (0, 0);
+    while i < right.len() {
+        // All that arrived in one moment.
+        let mut last = i;
+        while right.get(last + 1).is_some_and(|next| next.1 <= right[i].1 + TOGETHER) {
+            last += 1;
+        }
+        let to = right[last].0;
+        let first = left.partition_point(|(end, _)| *end <= from);
+        let end = left.partition_point(|(end, _)| *end < to).min(left.len() - 1);
+        let apart = left[end].1.saturating_sub(left[first.min(end)].1);
+        if apart >= MIN_HELD {
+            out.beginning = out.times == 0 && from == 0;
+            out.times += 1;
+            out.together += to - from;
+            out.most = out.most.max((end + 1 - first.min(end)) as u64);
+        }
+        out.held = out.held.max(apart);
+        (from, i) = (to, last + 1);
     }
-    if let Some(name) = server(b).filter(|name| server(a).as_ref() != Some(name)) {
-        return Some(format!("server: {}", preview(&name, 40)));
-    }
-    if let Some(via) = b.header("via").filter(|_| a.header("via").is_none()) {
-        return Some(format!("via: {}", preview(via, 40)));
-    }
-    page.then(|| "an HTML page".to_owned())
 }
 
-/// The gateway's own refusal of a request that the provider answers.
-pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let Some(status) = b.seen.status().filter(|status| *status >= 400) else { return };
-    let answered = a.seen.status().is_some_and(|status| status < 300) && a.error().is_none();
-    if !answered || a.carriers == 0 || found.has(Code::GwTimeout) {
-        return;
+/// What the gateway does with `it`, as the end of a sentence, and how bad that is; `None` if nothing.
+fn held_back(d: &Delivery, it: &str) -> Option<(String, Severity)> {
+    let time = seconds(d.held);
+    let most = count(d.most, "delta");
+    match d {
+        _ if d.held < MIN_HELD => None,
+        _ if d.held >= MIN_DELAY && d.together * 10 >= d.all * 9 && d.times == 1 => {
+            Some((format!("delivers {it} all at once, up to {time} late"), Severity::Warn))
+        }
+        _ if d.held >= LONG_HELD || d.held >= MIN_DELAY && d.together * 2 >= d.all => {
+            let text =
+                format!("delivers {it} in bursts: {most} at once that are {time} apart without it");
+            Some((text, Severity::Warn))
+        }
+        _ if d.beginning && d.first >= MIN_HELD as i64 => {
+            let text = format!("holds the beginning back for {time} ({most} at once)");
+            Some((text, Severity::Info))
+        }
+        _ => None,
     }
-    let Some(signature) = signature(a, b) else { return };
-    let words = b.said().filter(|said| !said.trim_start().starts_with('<'));
-    let words = words.map_or(String::new(), |said| format!(": {:?}", preview(&said, 80)));
-    let right = format!("{status}{words}");
-    let message = format!(
-        "{b} refused the request itself with {right} ({signature}); {a} answered. \
-         Whether it asked the provider is unknown without a tap."
-    );
-    found.add(Code::GwRefused, both("answered", right), message);
+}
+
+/// At how many moments the body of a call arrived.
+fn moments(s: &Side<'_>) -> u64 {
+    let mut last = None;
+    let times = s.seen.reads().iter().filter_map(|read| read.at);
+    let apart = times.filter(|at| {
+        let new = last.is_none_or(|last: Micros| *at > last + TOGETHER);
+        last = Some(*at);
+        new
+    });
+    apart.count() as u64
+}
+
+/// Whether times can be compared: both answered, and nothing ended them before their end.
+fn timed(a: &Side<'_>, b: &Side<'_>) -> bool {
+    a.carriers > 0 && b.carriers > 0 && a.error().is_none() && b.error().is_none()
 }
 
 /// A content coding that only the other has.
@@ -138,50 +167,90 @@ pub(super) fn compressed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             .map(str::to_owned)
     };
     let (None, Some(coding)) = (coding(a), coding(b)) else { return };
-    let first = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.first_frame);
-    let late = first(a).zip(first(b)).map_or(0, |(x, y)| y.saturating_sub(x));
-    let bursts = b.found(&[Code::BurstDelivery]) && !a.found(&[Code::BurstDelivery]);
-    let delays = bursts || late >= MIN_DELAY;
-    let effect = match (bursts, delays) {
-        (true, _) => " and delivers it in bursts",
-        (_, true) => " and delays it",
-        _ => "",
-    };
+    let held = delivery(a, b).filter(|_| timed(a, b)).and_then(|d| held_back(&d, "it"));
+    let (effect, severity) = held.map_or((String::new(), Severity::Info), |(text, severity)| {
+        (format!(" and {text}"), severity)
+    });
     let coding = preview(&coding, 20);
-    let message = format!("{b} compresses the stream ({coding}){effect}; {a} does not.");
-    let severity = if delays { Severity::Warn } else { Severity::Info };
+    let message = format!("{b} compresses the stream ({coding}){effect}; {a} is not compressed.");
     found.add_as(Code::GwCompressed, severity, both("identity", coding), message);
 }
 
-/// A steady delay before the headers: buffering is another matter.
+/// What arrives together behind the gateway, and without it one by one.
+pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    if found.has(Code::GwCompressed) || !timed(a, b) {
+        return;
+    }
+    let held = delivery(a, b).and_then(|d| held_back(&d, "the stream"));
+    let reads = |s: &Side<'_>| {
+        let frames = count(s.seen.frames().len() as u64, "frame");
+        format!("{frames} at {}", count(moments(s), "moment"))
+    };
+    if let Some((text, severity)) = held {
+        let (left, right) = (reads(a), reads(b));
+        let message = format!("{b} {text} ({a} {left}, {b} {right}).");
+        return found.add_as(Code::GwBuffered, severity, both(left, right), message);
+    }
+    // Headers alone: held back until the first event, where the control has them well before it.
+    let head = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.head);
+    let with_first = |s: &Side<'_>| {
+        let t = &s.seen.timing;
+        t.head.zip(t.first_frame).is_some_and(|(head, first)| first <= head + 10_000)
+    };
+    let (Some(x), Some(y)) = (head(a), head(b)) else { return };
+    if y > x + MIN_DELAY && head_came_first(a) && with_first(b) {
+        let late = seconds(y - x);
+        let message = format!(
+            "{b} holds its headers back until the first event: they arrive {late} after those of {a}."
+        );
+        let word = |t| format!("headers after {}", seconds(t));
+        found.add(Code::GwBuffered, both(word(x), word(y)), message);
+    }
+}
+
+/// A delay that is no buffer: before the headers, between them and the first text, or in the stream.
 pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let head = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.head);
     let (Some(x), Some(y)) = (head(a), head(b)) else { return };
-    let late = y.saturating_sub(x);
-    let answers = a.carriers > 0 && b.carriers > 0;
-    if late < MIN_DELAY || !answers || found.has(Code::GwBuffered) || found.has(Code::GwCompressed)
-    {
+    let told = [Code::GwBuffered, Code::GwCompressed, Code::GwTimeout];
+    if !timed(a, b) || told.iter().any(|code| found.has(*code)) {
         return;
     }
-    // What passes between the headers and the first content is delay in the stream.
-    let after = |s: &Side<'_>| {
-        s.seen.timing.head.zip(s.seen.timing.first_frame).map(|(from, to)| to.saturating_sub(from))
-    };
-    let inside = after(a).zip(after(b)).map_or(0, |(x, y)| y.saturating_sub(x));
-    if inside * 2 > late {
-        return;
-    }
+    let late = y as i64 - x as i64;
+    let d = delivery(a, b).unwrap_or(Delivery {
+        first: late,
+        last: late,
+        least: late,
+        ..Delivery::default()
+    });
+    let least = MIN_DELAY as i64;
+    let (steady, grown) = (d.first.min(d.last), d.last - d.first);
+    let time = |t: i64| seconds(t.unsigned_abs());
     let (left, right) = (seconds(x), seconds(y));
-    let message = format!(
-        "{b} was {} later than {a}, all before the response headers: queue, authentication, retry or cold start.",
-        seconds(late)
-    );
+    // A busy machine falls behind a little.
+    let took = since(&a.seen.timing, a.seen.timing.end).unwrap_or(0) as i64;
+    if d.last >= least && grown >= least.max(took / 10) && grown * 2 > d.last {
+        let message = format!(
+            "{b} falls behind in the stream: {} later than {a} at the first text, {} at the last.",
+            time(d.first.max(0)),
+            time(d.last)
+        );
+        return found.add(Code::GwDelayed, both(time(d.first.max(0)), time(d.last)), message);
+    }
+    if steady < least {
+        return;
+    }
+    let place = match late * 2 > steady {
+        true => "all before the response headers: queue, authentication, retry or cold start",
+        false => "between the response headers and the first text",
+    };
+    let message = format!("{b} was {} later than {a}, {place}.", time(steady));
     found.add(Code::GwDelayed, both(left, right), message);
 }
 
 /// Whether the headers of a call clearly preceded its first frame, so that holding them back would
 /// show.
-pub(super) fn head_came_first(s: &Side<'_>) -> bool {
+fn head_came_first(s: &Side<'_>) -> bool {
     let timing = &s.seen.timing;
     timing.head.zip(timing.first_frame).is_some_and(|(head, first)| first >= head + MIN_DELAY)
 }

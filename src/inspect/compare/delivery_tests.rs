@@ -105,8 +105,96 @@ fn a_delay_before_the_headers_is_no_buffer() {
     let (a, b) = (whole(50, 100, 0), whole(1250, 1300, 0));
     assert_eq!(codes(&a, &b), ["gw-delayed"]);
     assert!(!codes(&a, &whole(150, 200, 0)).contains(&"gw-delayed"));
-    // What is lost inside the stream is not said of the headers.
-    assert!(!codes(&a, &whole(300, 2000, 0)).contains(&"gw-delayed"));
+    // What is lost after the headers is not said to be lost before them.
+    let said = compare(&a, &whole(300, 2000, 0), Expect::Same).differences;
+    assert!(
+        said[0].message.contains("between the response headers and the first text"),
+        "{said:?}"
+    );
+    // Nor what is lost in the stream.
+    let slow = paced(100, 0).into_iter().enumerate().map(|(i, (at, p))| (at + 200 * i as u64, p));
+    let slow: Vec<_> = slow.collect();
+    let end = slow.last().unwrap().0 + 1;
+    let slow = call(200, &[SSE], 50, &slow, (end, EndCause::Complete));
+    let said = compare(&a, &slow, Expect::Same).differences;
+    assert!(said[0].message.contains("falls behind in the stream"), "{said:?}");
+    // A faster call, as one from a cache is, accuses nobody.
+    assert_eq!(codes(&slow, &a), [""; 0]);
+    assert_eq!(codes(&whole(1250, 1300, 0), &a), [""; 0]);
+}
+
+/// The sound stream in these groups: each arrives with its last piece.
+fn grouped(groups: &[usize]) -> Inspection {
+    let mut pieces = paced(100, 0);
+    let mut from = 0;
+    for n in groups {
+        let to = (from + n).min(pieces.len());
+        let at = pieces[to - 1].0;
+        pieces[from..to].iter_mut().for_each(|p| p.0 = at);
+        from = to;
+    }
+    let end = pieces.last().unwrap().0 + 1;
+    call(200, &[SSE], 50, &pieces, (end, EndCause::Complete))
+}
+
+#[test]
+fn what_the_control_has_one_by_one_was_held_back_where_it_arrives_together() {
+    let a = whole(50, 100, 0);
+    let found = |b: &Inspection| compare(&a, b, Expect::Same).differences;
+    let all = found(&grouped(&[100]));
+    assert_eq!((all[0].code, all[0].severity), (Code::GwBuffered, Severity::Warn), "{all:?}");
+    assert!(all[0].message.contains("all at once"), "{all:?}");
+    let bursts = found(&grouped(&[5, 4]));
+    assert_eq!((bursts[0].code, bursts[0].severity), (Code::GwBuffered, Severity::Warn));
+    assert!(bursts[0].message.contains("in bursts"), "{bursts:?}");
+    // What the provider itself sends at once was not held back.
+    assert_eq!(codes(&grouped(&[100]), &grouped(&[100])), [""; 0]);
+    assert_eq!(codes(&grouped(&[100]), &a), [""; 0]);
+}
+
+#[test]
+fn a_limit_on_the_whole_answer_is_no_silence() {
+    let a = whole(50, 100, 3000);
+    // Closed at 3.0 s, 2.5 s into a silence of 3 s: three is the round number.
+    let b = call(200, &[SSE], 50, &paced(100, 0)[..5], (3000, EndCause::Truncated));
+    let got = compare(&a, &b, Expect::Same);
+    assert_eq!(got.differences[0].code, Code::GwTimeout, "{got:?}");
+    assert!(got.verdict.contains("a limit on the whole answer"), "{}", got.verdict);
+    // At no round time it is a cut, and nothing more is known.
+    let b = call(200, &[SSE], 50, &paced(100, 0)[..4], (432, EndCause::Truncated));
+    let got = compare(&a, &b, Expect::Same);
+    assert_eq!(codes(&a, &b), ["ends-differ"], "{got:?}");
+    assert!(got.verdict.contains("in the middle of its body, after"), "{}", got.verdict);
+}
+
+#[test]
+fn what_the_user_gave_up_on_was_silent_as_long_as_that() {
+    use crate::journal::Timeout;
+    let idle = EndCause::Timeout(Timeout::Idle);
+    let a = call(200, &[SSE], 50, &paced(100, 0)[..5], (6500, idle));
+    let b = call(200, &[SSE], 50, &paced(100, 0)[..5], (2500, EndCause::Reset));
+    let got = compare(&a, &b, Expect::Same);
+    assert_eq!(codes(&a, &b), ["gw-timeout"]);
+    assert!(got.verdict.contains("still silent after 6.0 s"), "{}", got.verdict);
+    assert_eq!(got.differences[0].measured, Some(2_000_000));
+    // Apache answers 502 to that.
+    let page = vec![(2000, "<html>502 Proxy Error</html>".to_owned())];
+    let b = call(502, &[("server", "Apache")], 2000, &page, (2001, EndCause::Complete));
+    let got = compare(&whole(2500, 2600, 0), &b, Expect::Same);
+    assert!(got.verdict.contains("probably a read timeout"), "{}", got.verdict);
+}
+
+#[test]
+fn one_cut_is_one_difference_however_it_was_passed_on() {
+    let cut = |n: usize, cause| call(200, &[SSE], 50, &paced(100, 0)[..n], (900, cause));
+    let got = compare(&cut(6, EndCause::Reset), &cut(6, EndCause::Truncated), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info), "{got:?}");
+    assert!(got.verdict.starts_with("Both broke off: A was reset after"), "{}", got.verdict);
+    // What a buffer in between had not sent is lost with the cut, and no change of the content.
+    let got = compare(&cut(6, EndCause::Truncated), &cut(5, EndCause::Truncated), Expect::Same);
+    assert_eq!(got.worst(), Some(Severity::Info), "{got:?}");
+    assert!(got.verdict.contains("are lost at B"), "{}", got.verdict);
+    assert_eq!(codes(&cut(6, EndCause::Reset), &cut(6, EndCause::Reset)), [""; 0]);
 }
 
 #[test]

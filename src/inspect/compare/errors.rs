@@ -159,7 +159,7 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
     let left = disposition(a.seen);
     let ended = a.seen.answer().finished() && !a.says_failure();
     if a.failed() && !ended && !a.was_stopped() {
-        let message = format!("{b} tells as an error, {right}, that {} {}.", a.name, a.ended());
+        let message = format!("{b} reports as {right} that {} {}.", a.name, a.ended());
         return found.add(Code::GwErrorRewrapped, both(left, right).at(None, at), message);
     }
     // What it stumbled over may have been in the stream: then it tells a fault that is not its own.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::side::{Side, foreign};
-use super::{Check, Found, both, delivery, errors, finish, usage};
+use super::{Check, Found, both, cut, delivery, errors, finish, usage};
 use crate::dialect::Channel;
 use crate::json::{Kind, Tape};
 use crate::rule::{Code, Severity};
@@ -11,8 +11,9 @@ use crate::text::{count, preview};
 
 /// In the order in which they are made: a later one may leave out what an earlier one told.
 pub(super) const CHECKS: &[Check] = &[
-    delivery::timeout,
-    delivery::refused,
+    cut::timeout,
+    cut::refused,
+    cut::cut,
     errors::errors,
     finish::finish,
     emptied,
@@ -27,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     resuming,
     tools,
     delivery::compressed,
-    buffered,
+    delivery::buffered,
     delivery::delayed,
     retries,
     request,
@@ -39,9 +40,6 @@ pub(super) const CHECKS: &[Check] = &[
     nulls,
     key_order,
 ];
-
-/// Microseconds below which the time of a stream or of its head proves nothing.
-const MIN_SPAN: u64 = 200_000;
 
 /// Headers by which gateways tell how often they tried.
 const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"];
@@ -283,39 +281,6 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         };
         let message = format!("tool calls share one index at {b}; at {a} they have {had}.");
         found.add(Code::GwToolIndexCollapsed, both(n(a), n(b)), message);
-    }
-}
-
-fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let only = |code: Code| b.found(&[code]) && !a.found(&[code]);
-    let took = |s: &Side<'_>| {
-        let t = &s.seen.timing;
-        t.first_frame.zip(t.end).map_or(0, |(from, to)| to.saturating_sub(from))
-    };
-    let n = |s: &Side<'_>| (s.seen.frames().len() as u64, s.seen.reads().len() as u64);
-    if only(Code::BurstDelivery) && took(a) >= MIN_SPAN {
-        let word = |s: &Side<'_>| {
-            let ((frames, reads), span) = (n(s), took(s) as f64 / 1e6);
-            format!("{} in {} over {span:.2} s", count(frames, "frame"), count(reads, "read"))
-        };
-        let (left, right) = (word(a), word(b));
-        let message = format!("{b} hands the stream on in bursts: {a} {left}, {b} {right}.");
-        return found.add(Code::GwBuffered, both(left, right), message);
-    }
-    let head = |s: &Side<'_>| {
-        let t = &s.seen.timing;
-        t.request.zip(t.head).map(|(from, to)| to.saturating_sub(from))
-    };
-    if let (true, Some(x), Some(y)) = (only(Code::HeadersLate), head(a), head(b))
-        && y > x + MIN_SPAN
-        && delivery::head_came_first(a)
-    {
-        let word = |t: u64| format!("head after {:.1} s", t as f64 / 1e6);
-        let late = (y - x) as f64 / 1e6;
-        let message = format!(
-            "{b} holds its head back until the first event: it comes {late:.1} s after that of {a}."
-        );
-        found.add(Code::GwBuffered, both(word(x), word(y)), message);
     }
 }
 

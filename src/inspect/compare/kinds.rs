@@ -139,7 +139,7 @@ mod tests {
         let verdict = apart(&a, &b).verdict;
         assert!(verdict.starts_with("Both failed, each in its own way: A was reset"), "{verdict}");
         let verdict = compare(&a, &b, Expect::Same).verdict;
-        assert!(verdict.starts_with("B hands on as properly ended"), "{verdict}");
+        assert!(verdict.starts_with("B hides a cut"), "{verdict}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! first; where they are not (two models), differing text is normal and only what became of the
 //! two calls is compared. Pure, like the fold that it builds upon.
 
+mod cut;
 mod delivery;
 mod errors;
 mod finish;
@@ -71,6 +72,8 @@ pub struct Difference {
     pub message: String,
     /// The frames of A and B that show it.
     pub frames: (Option<u32>, Option<u32>),
+    /// Of a timeout: after which time, in microseconds.
+    pub measured: Option<Micros>,
 }
 
 /// One line of the row of figures.
@@ -140,6 +143,8 @@ struct Found {
     expect: Expect,
     options: std::sync::Arc<super::Options>,
     differences: Vec<Difference>,
+    /// The other call was cut: what it lacks is missing for that.
+    cut: bool,
 }
 
 /// What a difference shows of both sides.
@@ -176,7 +181,14 @@ impl Found {
         if !places.is_empty() {
             message = format!("{} ({}).", message.trim_end_matches('.'), places.join(", "));
         }
-        self.differences.push(Difference { code, severity, a, b, message, frames });
+        self.differences.push(Difference { code, severity, a, b, message, frames, measured: None });
+    }
+
+    /// Notes the time that the last difference is about.
+    fn measured(&mut self, time: Micros) {
+        if let Some(last) = self.differences.last_mut() {
+            last.measured = Some(time);
+        }
     }
 
     fn has(&self, code: Code) -> bool {
@@ -195,12 +207,21 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     right.is_gateway = right.marked && !left.marked;
     // Who is behind a gateway is told by its marks, in whatever order the two were named.
     let (direct, other) = if left.is_gateway { (&right, &left) } else { (&left, &right) };
-    let mut found =
-        Found { names: [direct.name, other.name], expect, options, differences: Vec::new() };
+    let mut found = Found {
+        names: [direct.name, other.name],
+        expect,
+        options,
+        differences: Vec::new(),
+        cut: false,
+    };
     let checks = match expect {
         // Who was never heard of lost nothing and made nothing up.
-        _ if direct.is_unheard() || other.is_unanswered() => same::ENDS.to_vec(),
-        Expect::Same if delivery::is_empty(direct, other) => delivery::EMPTY.to_vec(),
+        _ if direct.is_unheard() || other.is_unanswered() => {
+            // A limit in between shows even there.
+            let limits: &[Check] = if expect == Expect::Same { &[cut::timeout] } else { &[] };
+            [limits, same::ENDS].concat()
+        }
+        Expect::Same if cut::is_empty(direct, other) => cut::EMPTY.to_vec(),
         // What only one of them knows about the same bytes is no difference.
         _ if a.body() == b.body() && (direct.is_bare() || other.is_bare()) => Vec::new(),
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
@@ -210,6 +231,9 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
         check(direct, other, &mut found);
     }
     let mut differences = found.differences;
+    if found.cut {
+        differences.retain(|d| !cut::MISSING.contains(&d.code));
+    }
     // What is missing because of a difference is part of it, not an accusation beside it.
     let rules = &a.options().rules;
     let hidden: Vec<Code> =

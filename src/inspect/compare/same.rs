@@ -53,9 +53,9 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Who gives an answer of its own hands nothing on.
     let hides = found.expect == Expect::Same && hides_cut(a, b);
     if hides && !found.has(Code::GwFabricatedFinish) {
-        let ended = a.ended();
+        let (ended, lost) = (a.ended(), super::cut::lost(a, b));
         let message =
-            format!("{b} hands on as properly ended a stream that is not: {} {ended}.", a.name);
+            format!("{b} hides a cut, and ends as if that were all: {} {ended}{lost}.", a.name);
         return found.add(Code::EndsDiffer, both(left, right), message);
     }
     let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
@@ -124,7 +124,12 @@ fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let fault = |s: &Side<'_>, other: &Side<'_>| {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
-        let mut own = grave.filter(|f| f.phase() != Phase::Timing && !other.found(&[f.code]));
+        // How a connection broke depends on its framing; that it broke, they have in common.
+        let broke = s.is_broken() && other.is_broken();
+        let mut own = grave.filter(|f| {
+            let framing = broke && f.phase() == Phase::Body;
+            f.phase() != Phase::Timing && !framing && !other.found(&[f.code])
+        });
         own.next().map(|f| (f.code, s.plain(&f.message) + ".", f.frame))
     };
     if let Some((code, why, frame)) = fault(b, a) {
@@ -143,7 +148,8 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // error cut short is short for that.
     let lost = [Code::GwGuardrailEmptied, Code::GwErrorSwallowed];
     let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
-    let cut = a.was_stopped() || b.was_stopped() || b.error().is_some();
+    let hidden = a.is_cut() && b.is_unfinished();
+    let cut = a.was_stopped() || b.was_stopped() || b.error().is_some() || hidden || found.cut;
     if refused(a) || refused(b) || lost.iter().any(|c| found.has(*c)) {
         return;
     }

@@ -343,7 +343,7 @@ fn a_cut_that_the_gateway_tells_as_an_error_is_no_fault_of_its_own() {
     let got = compare(&a, &through(&told), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "gw-error-rewrapped");
     assert_eq!(got.worst(), Some(Severity::Info));
-    assert!(got.verdict.starts_with("The gateway (B) tells as an error"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("The gateway (B) reports as"), "{}", got.verdict);
 }
 
 #[test]

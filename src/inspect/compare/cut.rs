@@ -1,0 +1,256 @@
+//! Why the other call is not whole: a timeout in between, a refusal of the gateway's own, a
+//! connection that was cut, an empty answer. Each is one accusation, and what is missing because of
+//! it is no other; so these checks come first.
+
+use super::delivery::{seconds, since};
+use super::side::Side;
+use super::{Check, Found, both};
+use crate::inspect::{Reason, Severity};
+use crate::journal::Micros;
+use crate::rule::Code;
+use crate::text::{count, preview};
+
+/// Microseconds of silence below which a closed connection points at no timeout.
+const MIN_SILENCE: Micros = 500_000;
+
+/// When each sign of life came: the request, the headers, every read.
+fn moments(s: &Side<'_>) -> impl Iterator<Item = Micros> {
+    let timing = &s.seen.timing;
+    let reads = s.seen.reads().iter().filter_map(|read| read.at);
+    timing.request.into_iter().chain(timing.head).chain(reads)
+}
+
+/// The longest silence of a call, up to its end.
+fn longest_silence(s: &Side<'_>) -> Micros {
+    let mut moments: Vec<_> = moments(s).chain(s.seen.timing.end).collect();
+    moments.sort_unstable();
+    moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+}
+
+/// How long a call had been silent when it ended.
+fn last_silence(s: &Side<'_>) -> Option<Micros> {
+    let end = s.seen.timing.end?;
+    moments(s).max().map(|last| end.saturating_sub(last))
+}
+
+/// Where the other has headers of success and no body.
+pub(super) const EMPTY: &[Check] = &[empty];
+
+/// A 200 with nothing in it is one loss, not a list of them.
+fn empty(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let status = b.seen.status().unwrap_or(200);
+    let chars = crate::text::count(a.seen.body().len() as u64, "byte");
+    let message = format!("{b} answered {status} with an empty body; {a} sent {chars}.");
+    found.add(Code::GwGuardrailEmptied, both(chars, "empty body"), message);
+}
+
+/// Whether `b` has headers of success and no body, and `a` has an answer.
+pub(super) fn is_empty(a: &Side<'_>, b: &Side<'_>) -> bool {
+    let answered = b.seen.status().is_some_and(|status| status < 300);
+    let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
+    answered && ended && b.seen.body().is_empty() && a.carriers > 0 && a.error().is_none()
+}
+
+/// Statuses that a gateway answers with when the provider keeps it waiting: 504 says so, 408 means
+/// it with some, and Apache says 502.
+const TIMED_OUT: &[u16] = &[504, 408, 502, 503];
+
+/// How far a measured time may be from a limit that was set, in microseconds: timers are coarse.
+const SLACK: Micros = 100_000;
+
+/// A time limit in between: the other was closed, or answered that it would wait no longer, while
+/// the direct call was silent, or went on.
+pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    // What the user's own limit ended was silent all the same, for so long at least.
+    let heard = !a.failed() || a.was_stopped() && a.seen.reason() != Some(Reason::Cancelled);
+    if !heard || a.error().is_some() || b.was_stopped() || !b.seen.is_over() {
+        return;
+    }
+    let status = b.seen.status().filter(|status| TIMED_OUT.contains(status));
+    let waited = match status {
+        Some(_) => since(&b.seen.timing, b.seen.timing.head),
+        None => silence_upstream(a, b).filter(|_| b.is_unfinished()),
+    };
+    let silence = longest_silence(a);
+    let Some(waited) = waited.filter(|waited| *waited >= MIN_SILENCE) else { return };
+    if silence + SLACK < waited {
+        return limited(a, b, status, found);
+    }
+    if status.is_none() && is_rounder(since(&b.seen.timing, b.seen.timing.end), waited) {
+        let before = found.differences.len();
+        limited(a, b, status, found);
+        if found.differences.len() > before {
+            return;
+        }
+    }
+    let right = seconds(waited);
+    let left = match a.was_stopped() && silence_is_last(a, silence) {
+        true => format!("still silent after {}", seconds(silence)),
+        false => format!("silent for {}", seconds(silence)),
+    };
+    let how = match status {
+        Some(status) => format!("{b} answered {status} after {right}"),
+        None => format!("{b} was closed after {right} of silence"),
+    };
+    // Those two are said for other reasons too.
+    let surely = if matches!(status, Some(502 | 503)) { "probably " } else { "" };
+    let message =
+        format!("{how} ({a} was {left}): {surely}a read timeout between you and the provider.");
+    found.add(Code::GwTimeout, both(left, format!("closed after {right}")), message);
+    found.measured(waited);
+}
+
+/// How long the provider had been silent when the other call ended: by the direct call, which knows
+/// when that sent what; by what the other received itself, where these do not agree.
+fn silence_upstream(a: &Side<'_>, b: &Side<'_>) -> Option<Micros> {
+    const APART: Micros = 300_000;
+    let own = last_silence(b)?;
+    let end = since(&b.seen.timing, b.seen.timing.end)?;
+    let start = a.seen.timing.request?;
+    let before = moments(a).map(|at| at.saturating_sub(start)).filter(|at| *at <= end);
+    let silence = before.max().map(|last| end - last);
+    Some(silence.filter(|silence| silence.abs_diff(own) <= APART).unwrap_or(own))
+}
+
+/// A limit on the whole answer: the other was closed at a round time, though the direct call was not
+/// silent, and went on for longer.
+fn limited(a: &Side<'_>, b: &Side<'_>, status: Option<u16>, found: &mut Found) {
+    let (x, y) = (&a.seen.timing, &b.seen.timing);
+    let (Some(all), Some(took)) = (since(x, x.end), since(y, y.end)) else { return };
+    if status.is_some() || !b.is_unfinished() || all < took + SLACK || from_second(took) > SLACK {
+        return;
+    }
+    let (left, right) = (seconds(all), seconds(took));
+    let message = format!(
+        "{b} was closed {right} after the request ({a} went on to {left}): a limit on the whole \
+         answer between you and the provider."
+    );
+    let sides = both(format!("took {left}"), format!("closed at {right}"));
+    found.add(Code::GwTimeout, sides, message);
+    found.measured(took);
+}
+
+/// How far a time is from the nearest whole second; of less than half a second, from one.
+fn from_second(time: Micros) -> Micros {
+    const SECOND: Micros = 1_000_000;
+    let nearest = ((time + SECOND / 2) / SECOND).max(1) * SECOND;
+    nearest.abs_diff(time)
+}
+
+/// Whether one time is so much rounder than another that it is more likely to be a limit that
+/// somebody set.
+fn is_rounder(time: Option<Micros>, other: Micros) -> bool {
+    time.is_some_and(|time| from_second(time) + SLACK < from_second(other))
+}
+
+/// Whether this silence is the one in which a call ended.
+fn silence_is_last(s: &Side<'_>, silence: Micros) -> bool {
+    last_silence(s).is_some_and(|last| last + SLACK >= silence)
+}
+
+/// A connection that was cut, or a stream that ended before its end.
+pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let told = [Code::GwTimeout, Code::GwRefused].iter().any(|code| found.has(*code));
+    let stopped = a.was_stopped() || b.was_stopped();
+    if told || stopped || a.error().is_some() || b.error().is_some() {
+        return;
+    }
+    match (a.is_broken(), b.is_cut()) {
+        (true, true) => both_cut(a, b, found),
+        (false, _) if b.is_unfinished() && a.is_whole() && b.is_beginning_of(a) => {
+            let (n, m) = (a.length(), b.length());
+            let how = match (b.seen.reason(), m) {
+                (Some(Reason::Truncated), _) => "was closed in the middle of its body",
+                (Some(Reason::Reset), _) => "was reset",
+                (Some(Reason::Protocol), _) => "broke off in bytes that are no HTTP",
+                _ => "ended without a finish",
+            };
+            let after = match m {
+                0 => "before any of the answer".to_owned(),
+                m => format!("after {m} of {}", count(n, "character")),
+            };
+            let (left, right) =
+                (super::side::disposition(a.seen), super::side::disposition(b.seen));
+            let message = format!("{b} {how}, {after}; {a} is complete.");
+            found.add(Code::EndsDiffer, both(left, right), message);
+            found.cut = true;
+        }
+        _ => {}
+    }
+}
+
+/// Both connections broke: one failure that the gateway passed on, as far as anyone can see.
+fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    if b.seen.answer().finished() || !(b.is_beginning_of(a) || a.is_beginning_of(b)) {
+        return;
+    }
+    found.cut = true;
+    let (left, right) = (a.broke_off(), b.broke_off());
+    if left == right {
+        return;
+    }
+    let lost = lost(a, b);
+    // What had come to its end before it broke off has lost nothing; the other has.
+    let severity = if a.seen.answer().finished() { Severity::Warn } else { Severity::Info };
+    let message = format!("both broke off: {a} {left}, {b} {right}{lost}.");
+    found.add_as(Code::EndsDiffer, severity, both(left, right), message);
+}
+
+/// How much less text the other has, as the end of a sentence; empty if it has all.
+pub(super) fn lost(a: &Side<'_>, b: &Side<'_>) -> String {
+    match a.length().saturating_sub(b.length()) {
+        0 => String::new(),
+        n => format!("; the last {} of {} are lost at {b}", count(n, "character"), a.name),
+    }
+}
+
+/// What is merely missing behind a cut, and no difference of its own.
+pub(super) const MISSING: &[Code] = &[
+    Code::GwUsageDropped,
+    Code::GwFieldsDropped,
+    Code::GwEventsDropped,
+    Code::GwCommentStripped,
+    Code::GwToolsChanged,
+    Code::GwFinishRewritten,
+    Code::GwReasoningDropped,
+    Code::GwNullStripped,
+    Code::GwGuardrailEmptied,
+    Code::HeadsDiffer,
+    Code::BytesDiffer,
+    Code::GwRechunked,
+];
+
+/// What tells that the gateway, and not the provider, wrote a refusal.
+fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<String> {
+    let body = String::from_utf8_lossy(b.seen.body());
+    let page = body.trim_start().starts_with('<');
+    let server = |s: &Side<'_>| s.header("server").map(str::to_ascii_lowercase);
+    if b.is_gateway {
+        return Some("its own headers".to_owned());
+    }
+    if let Some(name) = server(b).filter(|name| server(a).as_ref() != Some(name)) {
+        return Some(format!("server: {}", preview(&name, 40)));
+    }
+    if let Some(via) = b.header("via").filter(|_| a.header("via").is_none()) {
+        return Some(format!("via: {}", preview(via, 40)));
+    }
+    page.then(|| "an HTML page".to_owned())
+}
+
+/// The gateway's own refusal of a request that the provider answers.
+pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+    let Some(status) = b.seen.status().filter(|status| *status >= 400) else { return };
+    let answered = a.seen.status().is_some_and(|status| status < 300) && a.error().is_none();
+    if !answered || a.carriers == 0 || found.has(Code::GwTimeout) {
+        return;
+    }
+    let Some(signature) = signature(a, b) else { return };
+    let words = b.said().filter(|said| !said.trim_start().starts_with('<'));
+    let words = words.map_or(String::new(), |said| format!(": {:?}", preview(&said, 80)));
+    let right = format!("{status}{words}");
+    let message = format!(
+        "{b} refused the request itself with {right} ({signature}); {a} answered. \
+         Whether it asked the provider is unknown without a tap."
+    );
+    found.add(Code::GwRefused, both("answered", right), message);
+}
