@@ -58,6 +58,9 @@ const TIMED_OUT: &[u16] = &[504, 408, 502, 503];
 /// How far a measured time may be from a limit that was set, in microseconds: timers are coarse.
 const SLACK: Micros = 100_000;
 
+/// Microseconds between two measures of one time that are no longer the same.
+const APART: Micros = 300_000;
+
 /// A time limit in between: the other was closed, or answered that it would wait no longer, while
 /// the direct call was silent, or went on.
 pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -76,7 +79,10 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if silence + SLACK < waited {
         return limited(a, b, status, found);
     }
-    if status.is_none() && is_rounder(since(&b.seen.timing, b.seen.timing.end), waited) {
+    let took = since(&b.seen.timing, b.seen.timing.end).unwrap_or(waited);
+    // A silence that began with the request cannot be told from the whole.
+    let apart = took > waited + APART && status.is_none();
+    if apart && is_rounder(took, waited) {
         let before = found.differences.len();
         limited(a, b, status, found);
         if found.differences.len() > before {
@@ -94,8 +100,9 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     // Those two are said for other reasons too.
     let surely = if matches!(status, Some(502 | 503)) { "probably " } else { "" };
+    let limit = if apart || status.is_some() { "read timeout" } else { "timeout" };
     let message =
-        format!("{how} ({a} was {left}): {surely}a read timeout between you and the provider.");
+        format!("{how} ({a} was {left}): {surely}a {limit} between you and the provider.");
     found.add(Code::GwTimeout, both(left, format!("closed after {right}")), message);
     found.measured(waited);
 }
@@ -103,7 +110,6 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 /// How long the provider had been silent when the other call ended: by the direct call, which knows
 /// when that sent what; by what the other received itself, where these do not agree.
 fn silence_upstream(a: &Side<'_>, b: &Side<'_>) -> Option<Micros> {
-    const APART: Micros = 300_000;
     let own = last_silence(b)?;
     let end = since(&b.seen.timing, b.seen.timing.end)?;
     let start = a.seen.timing.request?;
@@ -139,8 +145,8 @@ fn from_second(time: Micros) -> Micros {
 
 /// Whether one time is so much rounder than another that it is more likely to be a limit that
 /// somebody set.
-fn is_rounder(time: Option<Micros>, other: Micros) -> bool {
-    time.is_some_and(|time| from_second(time) + SLACK < from_second(other))
+fn is_rounder(time: Micros, other: Micros) -> bool {
+    from_second(time) + SLACK < from_second(other)
 }
 
 /// Whether this silence is the one in which a call ended.
@@ -181,7 +187,7 @@ pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// Both connections broke: one failure that the gateway passed on, as far as anyone can see.
 fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    if b.seen.answer().finished() || !(b.is_beginning_of(a) || a.is_beginning_of(b)) {
+    if !(b.is_beginning_of(a) || a.is_beginning_of(b)) {
         return;
     }
     found.cut = true;
@@ -191,7 +197,8 @@ fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let lost = lost(a, b);
     // What had come to its end before it broke off has lost nothing; the other has.
-    let severity = if a.seen.answer().finished() { Severity::Warn } else { Severity::Info };
+    let lost_its_end = a.seen.answer().finished() && !b.seen.answer().finished();
+    let severity = if lost_its_end { Severity::Warn } else { Severity::Info };
     let message = format!("both broke off: {a} {left}, {b} {right}{lost}.");
     found.add_as(Code::EndsDiffer, severity, both(left, right), message);
 }
