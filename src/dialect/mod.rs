@@ -159,7 +159,7 @@ pub trait Dialect: Sync {
 }
 
 /// Reads the payloads of one stream, in order.
-pub trait Decoder: Send {
+pub trait Decoder: Send + Sync {
     /// Tells what `payload` adds.
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
 

@@ -13,6 +13,7 @@ use super::draw;
 use super::model::{self, Loading, Model};
 use super::panes::Panes;
 use super::screen::{Command, Outcome, Screen};
+use super::work::{Report, Work, Worked};
 use super::{Startup, pane};
 use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
 use crate::journal::Micros;
@@ -29,6 +30,8 @@ pub enum Event {
     Done(Done),
     /// Time has passed while a stream runs.
     Tick,
+    /// Work that another thread did, or how far it is.
+    Worked(Worked),
 }
 
 /// The state of the screen.
@@ -39,6 +42,7 @@ pub struct App {
     /// A prompt whose file is being read or written: it comes back if that fails.
     waiting: Option<Box<dyn Screen>>,
     effects: Vec<Effect>,
+    work: Vec<Work>,
 }
 
 impl App {
@@ -49,6 +53,7 @@ impl App {
             stack: vec![Box::new(Panes::new(pane::all()))],
             waiting: None,
             effects: Vec::new(),
+            work: Vec::new(),
         };
         app.run_commands();
         app
@@ -57,6 +62,11 @@ impl App {
     /// What is to be done outside before anything happens.
     pub fn begin(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
+    }
+
+    /// The work that is to be done on other threads, whose reports are events.
+    pub fn take_work(&mut self) -> Vec<Work> {
+        std::mem::take(&mut self.work)
     }
 
     /// Takes in an event that happened at `now`; returns what is to be done outside.
@@ -70,10 +80,18 @@ impl App {
             Event::News(News::Over { x, hops }) => self.model.repetition_over(x, &hops),
             Event::Done(done) => self.done(done),
             Event::Tick => {}
+            Event::Worked(Worked(report)) => match report {
+                Report::Comparing(of, permille) => self.model.computing(&of, permille),
+                Report::Compared(of, computed) => {
+                    self.model.computed_aside(&of, computed.map(|c| *c));
+                }
+                Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
+            },
         }
         self.run_commands();
         self.model.refresh_comparison();
         self.model.refresh_filter();
+        self.run_commands();
         self.settle();
         std::mem::take(&mut self.effects)
     }
@@ -283,6 +301,7 @@ impl App {
         let model = &mut self.model;
         match command {
             Command::Effect(effect) => self.effects.push(effect),
+            Command::Work(job) => self.work.push(Work(job)),
             Command::Push(screen) => self.stack.push(screen),
             Command::ShowComparison => {
                 if !self.stack.iter().any(|s| s.shows_comparison()) {

@@ -21,10 +21,12 @@ mod screen;
 pub mod terminal;
 mod theme;
 mod widget;
+mod work;
 
 pub use app::{App, Event};
 pub use run::{Console, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};
+pub use work::{Work, Worked};
 
 use std::path::PathBuf;
 use std::sync::Arc;

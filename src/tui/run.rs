@@ -18,6 +18,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Startup;
 use super::app::{App, Event};
+use super::work::{Work, Worked};
 use crate::action::{Done, Effect};
 use crate::transport::{Clock, News};
 
@@ -127,6 +128,7 @@ where
     G: Stream<Item = Signal> + Unpin,
 {
     let (done_tx, mut done) = unbounded_channel();
+    let (worked_tx, mut worked) = unbounded_channel();
     let mut app = App::new(startup);
     let mut batch = Vec::with_capacity(BATCH);
     let mut pending = VecDeque::new();
@@ -146,6 +148,9 @@ where
                 Ok(true) => return Ended::Quit,
                 Err(_) => return Ended::Vanished,
             }
+        }
+        for work in app.take_work() {
+            begin(work, &worked_tx);
         }
         let now = on.clock.now();
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
@@ -191,6 +196,11 @@ where
                     effects = app.update(on.clock.now(), Event::Done(answer));
                 }
             }
+            report = worked.recv() => {
+                if let Some(report) = report {
+                    effects = app.update(on.clock.now(), Event::Worked(report));
+                }
+            }
             () = std::future::ready(()), if !pending.is_empty() => {
                 effects = on.take_in(&mut app, &mut pending);
             }
@@ -207,6 +217,14 @@ where
         }
         dirty = true;
     }
+}
+
+/// Does work on a thread of its own.
+fn begin(work: Work, worked: &UnboundedSender<Worked>) {
+    let reports = worked.clone();
+    let run = move || work.run(&|report| drop(reports.send(report)));
+    // Without a thread there is no result; what was computed before stays.
+    let _ = std::thread::Builder::new().name("compute".into()).spawn(run);
 }
 
 async fn sleep(micros: Option<u64>) {

@@ -1,6 +1,7 @@
 //! The screen: keys in, text out, through the real loop.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod background;
 mod compare;
 mod corpus;
 mod law;

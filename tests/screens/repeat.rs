@@ -29,6 +29,11 @@ impl Play {
     fn event(&mut self, event: Event) {
         self.now += 1_000;
         self.effects.extend(self.app.update(self.now, event));
+        for work in self.app.take_work() {
+            let reports = std::cell::RefCell::new(Vec::new());
+            work.run(&|report| reports.borrow_mut().push(report));
+            reports.into_inner().into_iter().for_each(|r| self.event(Event::Worked(r)));
+        }
     }
 
     fn press(&mut self, text: &str) {

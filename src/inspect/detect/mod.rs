@@ -45,7 +45,7 @@ use crate::json::{Error, Tape, Value};
 pub(super) use crate::rule::{Code, Phase, Severity};
 
 /// One file's judgement of an exchange, step by step.
-pub(super) trait Detector: Send {
+pub(super) trait Detector: Send + Sync {
     /// The request is on its way.
     fn request(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// The head is there.

@@ -335,7 +335,7 @@ fn copy(model: &mut Model) {
     let mut out = Vec::new();
     let plain = Palette { color: false };
     // A vector takes everything.
-    let sides = [&a.inspection, &b.inspection];
+    let sides = [&*a.inspection, &*b.inspection];
     let _ = write_comparison(sides, &computed.comparison, plain, &mut out);
     let text = String::from_utf8_lossy(&out).into_owned();
     model.copy_text("the comparison".to_owned(), text);

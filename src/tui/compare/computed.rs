@@ -1,7 +1,11 @@
-//! What two exchanges differ in, computed when entries have arrived and never while drawing.
+//! What two exchanges differ in: computed when entries have arrived, never while drawing, and of
+//! much data in the background.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::texts::{self, Texts};
-use super::timeline;
+use super::{requests, timeline};
 use crate::dialect::Channel;
 use crate::inspect::compare::{Amount, Comparison as Differences, Expect, compare};
 use crate::tui::model::{Exchange, Place};
@@ -13,6 +17,8 @@ const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "en
 #[derive(Debug)]
 pub(in crate::tui) struct Computed {
     pub(in crate::tui) of: Key,
+    /// What the two requests differ in, where they do.
+    pub(in crate::tui) requests: Option<String>,
     pub(in crate::tui) comparison: Differences,
     /// The figures, those that differ first.
     pub(super) figures: Vec<usize>,
@@ -33,50 +39,117 @@ pub(in crate::tui) struct Key {
     pub(in crate::tui) places: [Place; 2],
     /// Bytes and reads, whether a head is there, whether it is over.
     pub(in crate::tui) states: [(u64, usize, bool, bool); 2],
-    pub(in crate::tui) expect: Expect,
+    /// What the user expects; `None` where it is guessed.
+    pub(in crate::tui) wanted: Option<Expect>,
+    /// The requests are two: so are their answers, whatever model gives them.
+    pub(in crate::tui) apart: bool,
+}
+
+impl Key {
+    /// Whether both ask for the same of the same two, as far as these had come.
+    pub(in crate::tui) fn asks_like(&self, other: &Self) -> bool {
+        (self.places, self.wanted, self.apart) == (other.places, other.wanted, other.apart)
+    }
+}
+
+/// A comparison that is to be computed, of two exchanges as they are now.
+#[derive(Debug)]
+pub(in crate::tui) struct Job {
+    pub(in crate::tui) of: Key,
+    pub(in crate::tui) sides: [Exchange; 2],
+    /// The result is no longer wanted.
+    pub(in crate::tui) stop: Arc<AtomicBool>,
+}
+
+impl Job {
+    /// Computes it and reports the thousandths of the work that are done; `None` when it was
+    /// stopped.
+    pub(in crate::tui) fn run(self, progress: &dyn Fn(u16)) -> Option<Computed> {
+        let [a, b] = &self.sides;
+        let goes_on = |permille| {
+            progress(permille);
+            !self.stop.load(Ordering::Relaxed)
+        };
+        Computed::new(self.of, a, b, &goes_on)
+    }
 }
 
 impl Computed {
-    pub(in crate::tui) fn new(of: Key, a: &Exchange, b: &Exchange) -> Self {
-        let comparison = compare(&a.inspection, &b.inspection, of.expect);
-        let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
-        figures.retain(|i| comparison.figures[*i].values != [Amount::None, Amount::None]);
-        // What differs comes first, in the order of the table; while something runs nothing jumps.
-        if !a.is_running() && !b.is_running() {
-            figures.sort_by_key(|i| {
-                let [a, b] = &comparison.figures[*i].values;
-                a == b
-            });
+    /// Computes all of it; `None` when `goes_on`, which gets the thousandths that are done, returned
+    /// false.
+    fn new(of: Key, a: &Exchange, b: &Exchange, goes_on: &dyn Fn(u16) -> bool) -> Option<Self> {
+        let guess = || match of.apart {
+            true => Expect::Different,
+            false => Expect::guess(&a.inspection, &b.inspection),
+        };
+        let expect = of.wanted.unwrap_or_else(guess);
+        if !goes_on(50) {
+            return None;
         }
-        let mut strip = figures.clone();
-        strip.sort_by_key(|i| {
-            let name = comparison.figures[*i].name;
-            CLOCKS.iter().position(|c| *c == name).unwrap_or(CLOCKS.len())
-        });
-        let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
-        paths.sort_by_key(|i| match comparison.paths[*i].counts {
-            [_, 0] | [0, _] => 0,
-            [a, b] if a != b => 1,
-            _ => 2,
-        });
+        let comparison = compare(&a.inspection, &b.inspection, expect);
+        if !goes_on(500) {
+            return None;
+        }
+        let over = !a.is_running() && !b.is_running();
+        let (figures, strip, paths) = orders(&comparison, over);
         // Two answers of their own differ everywhere: marks would say nothing.
-        let marked = of.expect == Expect::Same;
+        let marked = expect == Expect::Same;
         let text = |channel| {
             let of = |e: &Exchange| -> String {
                 e.inspection.answer().texts(channel).map(|(_, text)| text).collect()
             };
             Texts::new([of(a), of(b)], marked)
         };
-        Self {
+        let content = text(Channel::Content);
+        if !goes_on(700) {
+            return None;
+        }
+        let reasoning = text(Channel::Reasoning);
+        if !goes_on(800) {
+            return None;
+        }
+        let tools = Texts::new([texts::tools(a), texts::tools(b)], marked);
+        if !goes_on(900) {
+            return None;
+        }
+        let requests = requests::of_exchanges(a, b, of.apart);
+        let events = timeline::events(a, b);
+        Some(Self {
             of,
+            requests,
+            comparison,
             figures,
             strip,
             paths,
-            content: text(Channel::Content),
-            reasoning: text(Channel::Reasoning),
-            tools: Texts::new([texts::tools(a), texts::tools(b)], marked),
-            events: timeline::events(a, b),
-            comparison,
-        }
+            content,
+            reasoning,
+            tools,
+            events,
+        })
     }
+}
+
+/// The orders of the figures, of those in the strip, and of the paths.
+fn orders(comparison: &Differences, over: bool) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+    let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
+    figures.retain(|i| comparison.figures[*i].values != [Amount::None, Amount::None]);
+    // What differs comes first, in the order of the table; while something runs nothing jumps.
+    if over {
+        figures.sort_by_key(|i| {
+            let [a, b] = &comparison.figures[*i].values;
+            a == b
+        });
+    }
+    let mut strip = figures.clone();
+    strip.sort_by_key(|i| {
+        let name = comparison.figures[*i].name;
+        CLOCKS.iter().position(|c| *c == name).unwrap_or(CLOCKS.len())
+    });
+    let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
+    paths.sort_by_key(|i| match comparison.paths[*i].counts {
+        [_, 0] | [0, _] => 0,
+        [a, b] if a != b => 1,
+        _ => 2,
+    });
+    (figures, strip, paths)
 }

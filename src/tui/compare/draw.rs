@@ -345,7 +345,13 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
     let theme = model.theme();
     let computed = model.computed();
     let (sign, text, role) = match computed {
-        None => ("●", "Waiting for both to begin".to_owned(), Role::Running),
+        None => {
+            let text = match model.comparison_progress() {
+                Some(permille) => format!("Comparing… {} %", permille / 10),
+                None => "Waiting for both to begin".to_owned(),
+            };
+            ("●", text, Role::Running)
+        }
         // Of what still runs nothing is certain yet.
         Some(computed) if model.comparison_runs() => {
             let so_far = computed.comparison.differences.len() as u64;

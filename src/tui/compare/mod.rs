@@ -10,9 +10,8 @@ mod tables;
 mod texts;
 mod timeline;
 
-pub(super) use computed::{Computed, Key};
+pub(super) use computed::{Computed, Job, Key};
 pub(super) use pick::pick;
-pub(super) use requests::of_exchanges as differing_requests;
 
 use ratatui::layout::Rect;
 

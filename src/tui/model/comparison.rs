@@ -1,9 +1,11 @@
 //! A comparison: which exchanges, what was sent for it, and what they differ in.
 //!
 //! What is compared is computed when entries have arrived, and while a stream runs not more often
-//! than [`PAUSE`] allows.
+//! than [`PAUSE`] allows. What takes longer than a drawing may is a [`Job`] for another thread.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exchange, Model};
 use crate::action::{Draft, Effect, Opened, Pair};
@@ -11,12 +13,16 @@ use crate::inspect::compare::Expect;
 use crate::journal::{ExchangeId, Micros};
 use crate::text::preview;
 use crate::tui::Report;
-use crate::tui::compare::{self, Computed, Key};
+use crate::tui::compare::{self, Computed, Job, Key};
 use crate::tui::screen::Command;
+use crate::tui::work;
 
 /// The shortest time between two computations while a stream runs, for each [`MUCH`] bytes begun.
 const PAUSE: Micros = 250_000;
 const MUCH: u64 = 4 << 20;
+
+/// Two exchanges with so many bytes together are compared within a few milliseconds.
+const AT_ONCE: u64 = 1 << 20;
 
 /// Which exchange stands on a side: its number, and whether it came from the network.
 pub(in crate::tui) type Place = (ExchangeId, bool);
@@ -27,16 +33,29 @@ pub(in crate::tui) struct Comparison {
     places: [Place; 2],
     /// What was sent, so that it can be sent again.
     pair: Option<Box<Pair>>,
-    /// What the requests of these two differ in.
-    requests: Option<([Place; 2], Option<String>)>,
     /// What the user expects; else it is guessed.
     wanted: Option<Expect>,
     computed: Option<Computed>,
+    computing: Option<Computing>,
     computed_at: Micros,
     /// Which comparison of this run it is, and how often it was computed.
     revisions: (u64, u64),
     /// The same was sent before.
     again: bool,
+}
+
+/// A comparison that another thread computes.
+#[derive(Debug)]
+struct Computing {
+    of: Key,
+    permille: u16,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a screen has to know to notice that a comparison is another one.
@@ -60,9 +79,9 @@ impl Model {
         self.comparison = Some(Comparison {
             places,
             pair,
-            requests: None,
             wanted: before.filter(|_| again).and_then(|b| b.wanted),
             computed: None,
+            computing: None,
             computed_at: 0,
             revisions: (number, 0),
             again,
@@ -83,12 +102,13 @@ impl Model {
 
     /// What the two differ in, once it was computed.
     pub(in crate::tui) fn computed(&self) -> Option<&Computed> {
-        self.comparison.as_ref()?.computed.as_ref()
+        let comparison = self.comparison.as_ref()?;
+        comparison.computed.as_ref().filter(|c| c.of.places == comparison.places)
     }
 
     /// What the requests of the two differ in, where they are two.
     pub(in crate::tui) fn compared_requests(&self) -> Option<&str> {
-        self.comparison.as_ref()?.requests.as_ref()?.1.as_deref()
+        self.computed()?.requests.as_deref()
     }
 
     pub(in crate::tui) fn comparison_state(&self) -> Option<State> {
@@ -118,7 +138,8 @@ impl Model {
 
     /// Expects one stream where two were expected, and the other way round; returns which.
     pub(in crate::tui) fn toggle_expect(&mut self) -> Expect {
-        let other = match self.computed().map(|c| c.comparison.expect) {
+        let wanted = self.comparison.as_ref().and_then(|c| c.wanted);
+        let other = match wanted.or(self.computed().map(|c| c.comparison.expect)) {
             Some(Expect::Same) => Expect::Different,
             _ => Expect::Same,
         };
@@ -128,43 +149,74 @@ impl Model {
         other
     }
 
-    /// Compares again, if something has changed and it is time.
+    /// Compares again, if something has changed and it is time: at once what is small, in the
+    /// background what is not.
     pub(in crate::tui) fn refresh_comparison(&mut self) {
-        let (Some(comparison), Some(a), Some(b)) =
-            (&self.comparison, self.compared(0), self.compared(1))
-        else {
+        self.exchanges.iter_mut().for_each(Exchange::catch_up);
+        let Some(of) = self.due_comparison() else { return };
+        let (Some(a), Some(b)) = (self.compared(0), self.compared(1)) else { return };
+        let much = a.inspection.wire_len() + b.inspection.wire_len() > AT_ONCE;
+        let stop = Arc::new(AtomicBool::new(false));
+        let job = Job { of, sides: [a.snapshot(), b.snapshot()], stop: Arc::clone(&stop) };
+        if !much {
+            let computed = job.run(&|_| {});
+            self.set_computed(computed);
             return;
-        };
+        }
+        if let Some(comparison) = &mut self.comparison {
+            comparison.computing = Some(Computing { of, permille: 0, stop });
+            self.command(Command::Work(work::Job::Compare(job)));
+        }
+    }
+
+    /// What is to be computed, if something has changed and it is time.
+    fn due_comparison(&self) -> Option<Key> {
+        let comparison = self.comparison.as_ref()?;
+        let (a, b) = (self.compared(0)?, self.compared(1)?);
         let state = |e: &Exchange| {
             let i = &e.inspection;
             (i.wire_len(), i.reads().len(), i.head.is_some(), i.is_over())
         };
-        // Two requests have two answers, whatever model gives them.
+        let (places, wanted) = (comparison.places, comparison.wanted);
         let apart = comparison.pair.as_ref().is_some_and(|p| p.apart);
-        let guess = || match apart {
-            true => Expect::Different,
-            false => Expect::guess(&a.inspection, &b.inspection),
-        };
-        let expect = comparison.wanted.unwrap_or_else(guess);
-        let key = Key { places: comparison.places, states: [state(a), state(b)], expect };
-        if let Some(computed) = &comparison.computed {
-            let over = !a.is_running() && !b.is_running();
-            let bytes = a.inspection.wire_len() + b.inspection.wire_len();
-            let asked = (computed.of.places, computed.of.expect) != (key.places, key.expect);
-            let due = self.now >= comparison.computed_at + PAUSE * (1 + bytes / MUCH);
-            if computed.of == key || !(asked || over || due) {
-                return;
-            }
+        let key = Key { places, states: [state(a), state(b)], wanted, apart };
+        if let Some(computing) = &comparison.computing {
+            // What the user asked for meanwhile takes its place; what arrived meanwhile is next.
+            return (!computing.of.asks_like(&key)).then_some(key);
         }
-        let computed = Computed::new(key, a, b);
-        // Long bodies are looked through once, not with each piece of an answer.
-        let known = comparison.requests.as_ref().is_some_and(|r| r.0 == key.places);
-        let requests = (!known).then(|| compare::differing_requests(a, b, apart));
+        let Some(computed) = &comparison.computed else { return Some(key) };
+        let over = !a.is_running() && !b.is_running();
+        let bytes = a.inspection.wire_len() + b.inspection.wire_len();
+        let asked = !computed.of.asks_like(&key);
+        let due = self.now >= comparison.computed_at + PAUSE * (1 + bytes / MUCH);
+        (computed.of != key && (asked || over || due)).then_some(key)
+    }
+
+    /// Notes how far the comparison is that another thread computes, in thousandths.
+    pub(in crate::tui) fn computing(&mut self, of: &Key, done: u16) {
+        let computing = self.comparison.as_mut().and_then(|c| c.computing.as_mut());
+        if let Some(computing) = computing.filter(|c| c.of == *of) {
+            computing.permille = done;
+        }
+    }
+
+    /// How far the comparison is that is shown next, in thousandths, while another thread computes
+    /// it.
+    pub(in crate::tui) fn comparison_progress(&self) -> Option<u16> {
+        Some(self.comparison.as_ref()?.computing.as_ref()?.permille)
+    }
+
+    /// Takes in what another thread computed; `None` when that was stopped.
+    pub(in crate::tui) fn computed_aside(&mut self, of: &Key, computed: Option<Computed>) {
+        let Some(comparison) = &mut self.comparison else { return };
+        if comparison.computing.take_if(|c| c.of == *of).is_some() {
+            self.set_computed(computed);
+        }
+    }
+
+    fn set_computed(&mut self, computed: Option<Computed>) {
         let now = self.now;
-        if let Some(comparison) = &mut self.comparison {
-            if let Some(requests) = requests {
-                comparison.requests = Some((key.places, requests));
-            }
+        if let (Some(comparison), Some(computed)) = (&mut self.comparison, computed) {
             comparison.computed = Some(computed);
             comparison.computed_at = now;
             comparison.revisions.1 += 1;
@@ -265,7 +317,7 @@ impl Model {
     pub(in crate::tui) fn comparison_report(&self) -> Option<Report<'_>> {
         let (a, b) = (self.compared(0)?, self.compared(1)?);
         let found = &self.computed()?.comparison;
-        let sides = [(a.id, &a.inspection), (b.id, &b.inspection)];
+        let sides = [(a.id, &*a.inspection), (b.id, &*b.inspection)];
         Some(Report::Compared { sides, found, requests: self.compared_requests() })
     }
 }

@@ -70,7 +70,7 @@ pub(in crate::tui) struct Exchange {
     /// Its number in the session.
     pub id: ExchangeId,
     /// All that is known about it.
-    pub inspection: Inspection,
+    pub inspection: Arc<Inspection>,
     /// Its entries come from the network and not from a file.
     pub live: bool,
     /// The selected frame.
@@ -87,6 +87,8 @@ pub(in crate::tui) struct Exchange {
     pub file: Option<String>,
     /// When the last entry came.
     pub last: Option<Micros>,
+    /// Entries that arrived while another thread reads the inspection.
+    waiting: Vec<Entry>,
     /// The story of so many findings.
     story: RefCell<(usize, Arc<[Group]>)>,
 }
@@ -96,7 +98,7 @@ impl Exchange {
     pub(in crate::tui) fn new(id: ExchangeId, inspection: Inspection, live: bool) -> Self {
         Self {
             id,
-            inspection,
+            inspection: Arc::new(inspection),
             live,
             frame: None,
             follow: true,
@@ -105,13 +107,39 @@ impl Exchange {
             choice: 0,
             file: None,
             last: None,
+            waiting: Vec::new(),
             story: RefCell::new((0, Arc::default())),
         }
     }
 
-    /// Takes in what happened.
+    /// The same exchange as it is now, for a thread that computes something of it. Entries that
+    /// arrive meanwhile wait: the inspection does not change under that thread, and is not copied.
+    pub(in crate::tui) fn snapshot(&self) -> Self {
+        let inspection = Arc::clone(&self.inspection);
+        let (file, waiting) = (self.file.clone(), Vec::new());
+        Self { inspection, file, waiting, story: RefCell::new((0, Arc::default())), ..*self }
+    }
+
+    /// Takes in what happened, or keeps it for [`Exchange::catch_up`].
     pub(in crate::tui) fn push(&mut self, entry: &Entry) {
-        self.inspection.push(entry);
+        if !self.waiting.is_empty() || !self.take(entry) {
+            self.waiting.push(entry.clone());
+        }
+    }
+
+    /// Takes in what waited for a thread that read the inspection, if that is done.
+    pub(in crate::tui) fn catch_up(&mut self) {
+        if !self.waiting.is_empty() && Arc::get_mut(&mut self.inspection).is_some() {
+            for entry in std::mem::take(&mut self.waiting) {
+                self.take(&entry);
+            }
+        }
+    }
+
+    /// Takes in an entry; returns whether no other thread reads the inspection.
+    fn take(&mut self, entry: &Entry) -> bool {
+        let Some(inspection) = Arc::get_mut(&mut self.inspection) else { return false };
+        inspection.push(entry);
         self.last = entry.at.or(self.last);
         if self.follow {
             self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
@@ -119,6 +147,14 @@ impl Exchange {
                 self.point_at_cause();
             }
         }
+        true
+    }
+
+    /// A live exchange that was folded when it was over; it begins at its first frame.
+    pub(in crate::tui) fn over(id: ExchangeId, inspection: Inspection) -> Self {
+        let frame = (!inspection.frames().is_empty()).then_some(0);
+        let last = inspection.timing.end;
+        Self { frame, follow: false, last, ..Self::new(id, inspection, true) }
     }
 
     /// Selects the cause of a failure, and its frame. Called where the user has selected nothing.

@@ -5,15 +5,17 @@
 //! counted and dropped. The session's file has them all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Exchange, Model};
 use crate::action::{Draft, Effect};
 use crate::inspect::outcomes::{self, Case, Kind, Label, Plan, Round, Tally, rate};
-use crate::inspect::{Outcome, Reason};
+use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::group;
 use crate::tui::Report;
 use crate::tui::screen::{Command, RepetitionScreen};
+use crate::tui::work::{Fold, Job};
 
 /// The largest count, and the largest number at the same time.
 const LIMITS: (u64, u64) = (100_000, 200);
@@ -26,7 +28,8 @@ pub(in crate::tui) const PROPOSED: &str = "20 4";
 pub(in crate::tui) struct RepeatedRequest {
     draft: Draft,
     rounds: outcomes::Repetition,
-    running: BTreeMap<ExchangeId, Exchange>,
+    /// The entries of those that run: they are folded when all are there, on another thread.
+    running: BTreeMap<ExchangeId, Vec<Entry>>,
     tally: Tally,
     from: Micros,
     to: Option<Micros>,
@@ -162,45 +165,50 @@ impl Model {
     /// Takes in an entry; returns whether it is one of the repetition's.
     pub(super) fn repetition_takes(&mut self, entry: &Entry) -> bool {
         let begins = matches!(entry.kind, EntryKind::Request(_));
-        let inspection = (begins && self.is_repeating()).then(|| self.new_inspection());
         let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) else {
             return false;
         };
-        if let Some(inspection) = inspection {
-            let new = Exchange::new(entry.exchange, inspection, true);
-            repetition.running.insert(new.id, new);
+        if begins {
+            repetition.running.insert(entry.exchange, Vec::new());
             // It had no number yet when the others were stopped.
             if repetition.rounds.is_stopped() {
                 self.commands.push(Command::Effect(Effect::Cancel(entry.exchange)));
             }
         }
-        let Some(exchange) = repetition.running.get_mut(&entry.exchange) else { return false };
-        exchange.push(entry);
+        let Some(entries) = repetition.running.get_mut(&entry.exchange) else { return false };
+        entries.push(entry.clone());
         true
     }
 
-    /// Counts a request that is over; `hops` are the redirects that were followed from it.
+    /// Has a request folded that is over; `hops` are the redirects that were followed from it.
     pub(in crate::tui) fn repetition_over(&mut self, id: ExchangeId, hops: &[ExchangeId]) {
         let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) else { return };
         let last = hops.last().copied().unwrap_or(id);
         let answer = repetition.running.remove(&last);
         repetition.running.remove(&id);
         hops.iter().for_each(|hop| drop(repetition.running.remove(hop)));
-        let Some(mut answer) = answer else { return };
+        let Some(entries) = answer else { return };
+        let options = Arc::clone(&self.settings.options);
+        let fold = Fold { id, hops: hops.to_vec(), entries, options };
+        self.command(Command::Work(Job::Fold(fold)));
+    }
+
+    /// Counts a request that was folded.
+    pub(in crate::tui) fn repetition_folded(&mut self, of: &Fold, answer: Inspection) {
+        let Some(repetition) = self.repetition.as_mut().filter(|r| r.is_running()) else { return };
+        let last = of.hops.last().copied().unwrap_or(of.id);
         let round = Round { size: None };
-        if answer.inspection.reason() == Some(Reason::Cancelled) {
+        if answer.reason() == Some(Reason::Cancelled) {
             repetition.rounds.over(round, None);
         } else {
-            let case = Case::of(&answer.inspection);
+            let case = Case::of(&answer);
             repetition.rounds.over(round, Some(case.outcome == Outcome::Failed));
             let label = Label { provider: repetition.draft.provider.clone(), ..Label::default() };
             if repetition.tally.add(&label, last, case) {
-                if hops.is_empty() {
-                    self.drafts.keep(id, &repetition.draft);
+                if of.hops.is_empty() {
+                    self.drafts.keep(of.id, &repetition.draft);
                 }
-                answer.follow = false;
-                answer.frame = (!answer.inspection.frames().is_empty()).then_some(0);
-                self.exchanges.push(answer);
+                self.exchanges.push(Exchange::over(last, answer));
             }
         }
         self.advance_repetition();
@@ -211,7 +219,7 @@ impl Model {
         let repetition = self.repetition.as_ref()?;
         let kept: BTreeSet<_> = repetition.kinds().iter().flat_map(|k| &k.examples).collect();
         let own = self.exchanges.iter().filter(|e| e.live && kept.contains(&e.id));
-        let examples: Vec<_> = own.map(|e| (e.id, &e.inspection)).collect();
+        let examples: Vec<_> = own.map(|e| (e.id, &*e.inspection)).collect();
         let (tally, asked) = (&repetition.tally, repetition.plan().times);
         Some((self.tools().to_markdown)(Report::Repeated { tally, asked, examples: &examples }))
     }

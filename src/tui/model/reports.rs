@@ -25,7 +25,7 @@ impl Subject {
 impl Model {
     /// Returns a report as Markdown; `None` where there is nothing to report.
     pub(in crate::tui) fn report(&self, of: Subject) -> Option<String> {
-        let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &e.inspection)).collect();
+        let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &*e.inspection)).collect();
         let report = match of {
             Subject::Session => Report::Exchanges(&all),
             Subject::Comparison => self.comparison_report()?,

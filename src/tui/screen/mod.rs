@@ -25,6 +25,7 @@ use super::model::Model;
 use super::pane::PaneId;
 use super::theme::{Role, Theme};
 use super::widget::line;
+use super::work::Job;
 use crate::action::{Action, Context, Effect};
 
 /// What a screen made of an action.
@@ -46,6 +47,8 @@ pub(super) enum Outcome {
 pub(super) enum Command {
     /// Do something outside.
     Effect(Effect),
+    /// Do work on a thread of its own.
+    Work(Job),
     /// Put a screen on top.
     Push(Box<dyn Screen>),
     /// Show the comparison, if it is not shown already.

@@ -1,0 +1,292 @@
+//! From a key to the drawing that answers it, in the real program in a pty, while a large session
+//! opens, when it has opened, and while it is compared with another one; against the least that a
+//! ratatui program can do in the same terminal. Goal: no key waits longer than 50 ms.
+//!
+//! The bare program is this very binary, called with `bare`. `cargo bench --bench keys -- 65 300`
+//! names the sizes of the sessions in MB.
+
+#![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
+
+use std::io::{self, BufWriter, Read as _, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, KeyCode};
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use crossterm::{cursor, execute, queue};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::widgets::{Block, Borders, Paragraph, Widget as _};
+use sselens::journal::{EndCause, Entry, EntryKind, Head, Request, file};
+
+const COLS: u16 = 160;
+const ROWS: u16 = 45;
+/// The longest that a key may wait.
+const GOAL: Duration = Duration::from_millis(50);
+/// Between the answer to a key and the next one, so that keys fall on every moment of the work.
+const PAUSE: Duration = Duration::from_millis(7);
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// What the help has and no other screen.
+const HELP: &str = "Shift and drag selects text";
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.iter().any(|a| a == "bare") {
+        bare().expect("a terminal");
+        return;
+    }
+    let mut sizes: Vec<u64> = args.iter().filter_map(|a| a.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![65, 300];
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let this = std::env::current_exe().expect("this program");
+    println!("from a key to its drawing, {COLS}×{ROWS}");
+    let mut worst = Duration::ZERO;
+    for size in sizes {
+        let (a, b) = (home.path().join("a.jsonl"), home.path().join("b.jsonl"));
+        write_session(&a, size, "word ").expect("a session");
+        write_session(&b, size, "wort ").expect("a session");
+        let mut yardstick = Screen::start(&this, &["bare"], home.path());
+        yardstick.until("the end of the bare screen");
+        show(&format!("{size} MB: bare ratatui"), yardstick.keys_while(300, |_| true));
+        drop(yardstick);
+        let mut screen = Screen::start(
+            Path::new(env!("CARGO_BIN_EXE_sselens")),
+            &["--no-autosave", &a.display().to_string()],
+            home.path(),
+        );
+        screen.until("opening ");
+        let mut phase = |name: &str, times: Vec<Duration>| {
+            worst = worst.max(show(&format!("{size} MB: {name}"), times));
+        };
+        phase("while it opens", screen.keys_while(usize::MAX, |s| s.contains("opening ")));
+        phase("when it is open", screen.keys_while(100, |_| true));
+        screen.press("Cfile\r");
+        screen.until("Compare with the recording");
+        screen.press(&format!("{}\r", b.display()));
+        screen.until("opening ");
+        let busy = |s: &str| s.contains("opening ") || s.contains("Comparing");
+        phase("while another opens and is compared", screen.keys_while(usize::MAX, busy));
+        screen.until("B has");
+        phase("in the comparison", screen.keys_while(100, |_| true));
+        screen.press("q\x0f");
+        screen.until("Open (");
+        screen.press(&format!("{}\r", b.display()));
+        screen.until("opening ");
+        phase("while it is replaced", screen.keys_while(usize::MAX, |s| s.contains("opening ")));
+        phase("when it is replaced", screen.keys_while(100, |_| true));
+    }
+    let held = if worst <= GOAL { "held" } else { "missed" };
+    println!("the longest wait was {:.1} ms (goal: at most 50 ms, {held})", ms(worst));
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Prints a line about these times; returns the longest.
+fn show(name: &str, mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let Some(longest) = times.last().copied() else {
+        println!("{name:<46} no key: it was over at once");
+        return Duration::ZERO;
+    };
+    let at = |share: usize| ms(times[(times.len() - 1) * share / 100]);
+    println!(
+        "{name:<46} {:>5} keys   median {:6.2}   p99 {:6.2}   longest {:6.2} ms",
+        times.len(),
+        at(50),
+        at(99),
+        ms(longest)
+    );
+    longest
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench has a clock of its own")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Writes a session of one exchange whose file has about so many MB.
+fn write_session(path: &Path, megabytes: u64, word: &str) -> io::Result<()> {
+    let chunk = format!(
+        "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\"finish_reason\":null}}]}}\n\n"
+    );
+    let request = Request {
+        method: "POST".into(),
+        url: "http://127.0.0.1:1/v1/chat/completions".into(),
+        dialect: "openai-chat".into(),
+        model: "m".into(),
+        ..Request::default()
+    };
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    let head = Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() };
+    let body = bytes::Bytes::from(chunk);
+    let piece = EntryKind::Body { len: body.len() as u32, bytes: body, masked: Vec::new() };
+    let mut out = BufWriter::new(std::fs::File::create(path)?);
+    out.write_all(file::header("0.1.0", "2026-01-01T00:00:00Z").as_bytes())?;
+    let (mut at, mut written) = (0, 0);
+    let mut line = Vec::new();
+    let mut put = |kind: EntryKind, out: &mut BufWriter<_>| {
+        line.clear();
+        file::encode(&Entry { exchange: 0, at: Some(at), kind }, &mut line);
+        at += 1_000;
+        out.write_all(&line).map(|()| line.len() as u64)
+    };
+    put(EntryKind::Request(Box::new(request)), &mut out)?;
+    put(EntryKind::Head(head), &mut out)?;
+    while written < megabytes * 1_000_000 {
+        written += put(piece.clone(), &mut out)?;
+    }
+    put(EntryKind::End { cause: EndCause::Closed, detail: String::new() }, &mut out)?;
+    out.flush()
+}
+
+/// A program in a pty.
+struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    /// What it wrote, and when that was read.
+    output: Receiver<(Instant, Vec<u8>)>,
+    parser: vt100::Parser,
+    _pty: Box<dyn MasterPty + Send>,
+}
+
+impl Screen {
+    fn start(program: &Path, args: &[&str], home: &Path) -> Self {
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        command.cwd(home);
+        command.env_clear();
+        command.env("HOME", home);
+        command.env("TERM", "xterm-256color");
+        let size = PtySize { rows: ROWS, cols: COLS, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pty");
+        let mut reader = pair.master.try_clone_reader().expect("its output");
+        let keys = pair.master.take_writer().expect("its input");
+        let child = pair.slave.spawn_command(command).expect("a process");
+        let (send, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                if send.send((now(), buffer[..n].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        let cells = |n| std::num::NonZeroU16::new(n).expect("a size");
+        let parser = vt100::Parser::new(cells(ROWS), cells(COLS), 0);
+        Self { child, keys, output, parser, _pty: pair.master }
+    }
+
+    fn text(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("a terminal");
+        self.keys.flush().expect("a terminal");
+    }
+
+    /// Waits until the screen has this text.
+    fn until(&mut self, text: &str) -> Instant {
+        self.until_so(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the screen is so; returns when what made it so was read.
+    fn until_so(&mut self, what: &str, so: impl Fn(&str) -> bool) -> Instant {
+        let mut read = now();
+        let begun = read;
+        while !so(&self.text()) {
+            match self.output.recv_timeout(PATIENCE) {
+                Ok((at, bytes)) => {
+                    read = at;
+                    self.parser.process(&bytes);
+                }
+                Err(_) => panic_with(what, &self.text()),
+            }
+            if begun.elapsed() > PATIENCE {
+                panic_with(what, &self.text());
+            }
+        }
+        read
+    }
+
+    /// Takes in what was written meanwhile.
+    fn pause(&mut self) {
+        let until = now() + PAUSE;
+        loop {
+            match self.output.recv_timeout(until.saturating_duration_since(now())) {
+                Ok((_, bytes)) => self.parser.process(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Opens and closes the help, so many times at most, while the screen below it is so; returns
+    /// how long each key waited.
+    fn keys_while(&mut self, most: usize, so: impl Fn(&str) -> bool) -> Vec<Duration> {
+        let mut times = Vec::new();
+        while times.len() < most && so(&self.text()) {
+            for (key, opens) in [("?", true), ("\x1b", false)] {
+                let pressed = now();
+                self.press(key);
+                let answered = self.until_so("the help", |s| s.contains(HELP) == opens);
+                times.push(answered.saturating_duration_since(pressed));
+                self.pause();
+            }
+        }
+        times
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ends the benchmark: nothing it could say would be true.
+#[expect(clippy::panic, reason = "a benchmark that fails has to stop")]
+fn panic_with(what: &str, screen: &str) -> ! {
+    panic!("waited in vain for {what:?}:\n{screen}")
+}
+
+/// The least: a page of text, and another one over it while `?` was pressed and Esc was not.
+fn bare() -> io::Result<()> {
+    crossterm::terminal::enable_raw_mode()?;
+    let mut out = io::stdout();
+    execute!(out, crossterm::terminal::EnterAlternateScreen, cursor::Hide)?;
+    let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    let mut help = false;
+    loop {
+        queue!(out, BeginSynchronizedUpdate)?;
+        terminal.draw(|frame| {
+            let area = frame.area();
+            let buf = frame.buffer_mut();
+            let line = "something to read on every line, as there is on a screen in use ".repeat(2);
+            let text = vec![line; usize::from(area.height)].join("\n");
+            Paragraph::new(text).block(Block::new().borders(Borders::ALL)).render(area, buf);
+            if help {
+                let inner = Rect { x: 20, y: 5, width: 100, height: 30 };
+                let text = vec![HELP; usize::from(inner.height)].join("\n");
+                Paragraph::new(text).block(Block::new().borders(Borders::ALL)).render(inner, buf);
+            }
+            let last = Rect { y: area.bottom() - 1, height: 1, ..area };
+            Paragraph::new("the end of the bare screen").render(last, buf);
+        })?;
+        execute!(out, EndSynchronizedUpdate)?;
+        loop {
+            if let Event::Key(key) = crossterm::event::read()? {
+                help = key.code == KeyCode::Char('?');
+                break;
+            }
+        }
+    }
+}

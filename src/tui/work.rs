@@ -1,0 +1,65 @@
+//! Work that takes longer than a drawing may, and touches nothing outside: it is done on threads of
+//! its own, and what these report comes back as events.
+
+use std::sync::Arc;
+
+use super::compare::{self, Computed, Key};
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, ExchangeId};
+
+/// Work that is to be done.
+#[derive(Debug)]
+pub struct Work(pub(super) Job);
+
+/// The kinds of work.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Compare two exchanges.
+    Compare(compare::Job),
+    /// Fold an exchange that is over.
+    Fold(Fold),
+}
+
+/// An exchange that is over, to be folded.
+#[derive(Debug)]
+pub(super) struct Fold {
+    /// The request that is over.
+    pub id: ExchangeId,
+    /// The redirects that were followed from it.
+    pub hops: Vec<ExchangeId>,
+    /// The entries of the exchange that has the answer.
+    pub entries: Vec<Entry>,
+    pub options: Arc<Options>,
+}
+
+/// A report about work.
+#[derive(Debug)]
+pub struct Worked(pub(super) Report);
+
+#[derive(Debug)]
+pub(super) enum Report {
+    /// So many thousandths of a comparison are computed.
+    Comparing(Key, u16),
+    /// A comparison is computed; `None` when it was stopped.
+    Compared(Key, Option<Box<Computed>>),
+    /// An exchange is folded; its entries are gone.
+    Folded(Fold, Box<Inspection>),
+}
+
+impl Work {
+    /// Does it, and reports how far it is and at last its result.
+    pub fn run(self, report: &dyn Fn(Worked)) {
+        match self.0 {
+            Job::Compare(job) => {
+                let of = job.of;
+                let computed = job.run(&|permille| report(Worked(Report::Comparing(of, permille))));
+                report(Worked(Report::Compared(of, computed.map(Box::new))));
+            }
+            Job::Fold(mut fold) => {
+                let mut inspection = Inspection::new(Arc::clone(&fold.options));
+                std::mem::take(&mut fold.entries).iter().for_each(|e| inspection.push(e));
+                report(Worked(Report::Folded(fold, Box::new(inspection))));
+            }
+        }
+    }
+}
