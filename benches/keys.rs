@@ -30,8 +30,8 @@ const GOAL: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(7);
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What the help has and no other screen.
-const HELP: &str = "Shift and drag selects text";
+/// The help has it, and no other screen.
+const HELP: &str = "─ Keys ─";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
