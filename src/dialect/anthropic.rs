@@ -53,8 +53,8 @@ impl Dialect for Anthropic {
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
-        let kind = json.str("type")?;
         let object = |key: &str| json.get(key).is_some_and(|v| v.kind() == Kind::Object);
+        let Some(kind) = json.str("type") else { return untyped(payload, json) };
         let known = match kind.as_ref() {
             "message_start" => object("message"),
             "content_block_start" => object("content_block"),
@@ -87,6 +87,27 @@ impl Dialect for Anthropic {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::<Messages>::default()
     }
+}
+
+/// An event without its `type`, which gateways drop: its event line names it, or its delta does.
+fn untyped(payload: &Payload<'_>, json: Value<'_>) -> Option<Evidence> {
+    let key = match payload.event {
+        "message_start" => "message",
+        "content_block_start" => "content_block",
+        "content_block_delta" | "message_delta" => "delta",
+        _ => {
+            let delta = json.at(&["delta", "type"]).and_then(Value::as_str)?;
+            let known = matches!(
+                &*delta,
+                "text_delta" | "thinking_delta" | "input_json_delta" | "signature_delta"
+            );
+            return (known && json.get("index").is_some())
+                .then(|| Evidence::member("delta.type", delta));
+        }
+    };
+    json.get(key)
+        .is_some_and(|v| v.kind() == Kind::Object)
+        .then(|| Evidence::certain(format!("event {}", payload.event)))
 }
 
 /// The decoder. Every event names its block, so little has to be remembered.

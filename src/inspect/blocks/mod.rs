@@ -22,6 +22,7 @@ mod responses;
 mod restate;
 mod steps;
 mod table;
+mod transcription;
 
 pub(in crate::inspect) use engine::Surroundings;
 
@@ -117,6 +118,7 @@ const TABLES: &[(&str, &Table)] = &[
     ("ag-ui", &ag_ui::TABLE),
     ("aisdk-ui", &aisdk::TABLE),
     ("openai-realtime", &realtime::TABLE),
+    ("openai-transcription", &transcription::TABLE),
 ];
 
 impl Blocks {

@@ -225,7 +225,7 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
 }
 
 /// Whether the arguments of a call are all there, as far as that can be told.
-fn is_whole(tool: &crate::inspect::ToolCall) -> bool {
+pub(super) fn is_whole(tool: &crate::inspect::ToolCall) -> bool {
     tool.free_text || Tape::new().parse(&tool.arguments).is_ok()
 }
 

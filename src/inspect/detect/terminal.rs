@@ -1,6 +1,6 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
-use super::end::{is_silent, lost_frames};
+use super::end::{is_silent, is_whole, lost_frames};
 use super::{Code, Detector, Findings, Place, Severity, anthropic, cut, ours, refused, tail};
 use crate::dialect::Channel;
 use crate::frame::{Framing, Kind};
@@ -81,8 +81,15 @@ fn can_be_resumed(facts: &Facts) -> bool {
     }
 }
 
-/// After how much of an answer that was.
+/// After how much of an answer that was, or inside which call.
 fn after(facts: &Facts) -> String {
+    // Where a finish arrived, the call was over.
+    let finished = facts.answer().finish().next().is_some();
+    if let Some(tool) = facts.answer().tools().last().filter(|t| !finished && !is_whole(t)) {
+        let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+        let chars = text::count(tool.arguments.chars().count() as u64, "character");
+        return format!("inside the arguments of tool call \"{name}\" (after {chars})");
+    }
     let chars = facts.answer().chars(Channel::Content) as u64;
     format!("after {} of content", text::count(chars, "character"))
 }
