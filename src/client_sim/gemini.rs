@@ -4,7 +4,7 @@
 use super::head::python;
 use super::sdk::{Gate, field, plain, text};
 use super::{Reader, Run, Tool};
-use crate::json::Value;
+use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
@@ -56,6 +56,9 @@ fn deliver(run: &mut Run, json: Value<'_>) {
                 arguments: field(Some(call), "args").map_or("{}", Value::source).to_owned(),
                 ..Tool::default()
             });
+        }
+        if candidate.get("finishReason").is_some_and(|f| f.kind() == Kind::Number) {
+            run.given.elsewhere = Some("it never asks for enums as numbers".into());
         }
         if let Some(finish) = text(Some(candidate), "finishReason").filter(|f| !f.is_empty()) {
             run.given.finish.insert(index, finish);

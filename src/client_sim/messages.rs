@@ -38,6 +38,7 @@ pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
     let index = event.get("index").and_then(Value::as_u64);
     let delta = event.get("delta");
     match event.str("type").as_deref() {
+        Some("message_start") => filled(given, event.get("message")),
         Some("content_block_start") => {
             let Some(block) = event.get("content_block") else { return };
             add_texts(given, block);
@@ -64,6 +65,26 @@ pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
             }
         }
         _ => {}
+    }
+}
+
+/// What stands in the message from its start: all of it, where a program called the tools.
+fn filled(given: &mut super::Given, message: Option<Value<'_>>) {
+    let blocks = message.and_then(|m| m.get("content"));
+    for block in blocks.into_iter().flat_map(Value::items) {
+        add_texts(given, block);
+        if text(Some(block), "type").is_some_and(|kind| is_call(&kind)) {
+            let input = block.get("input").filter(|input| !input.is_null());
+            given.tools.push(Tool {
+                name: text(Some(block), "name").filter(|name| !name.is_empty()),
+                arguments: input.map_or("", |input| input.source()).to_owned(),
+                ..Tool::default()
+            });
+        }
+    }
+    let reason = message.and_then(|m| m.str("stop_reason")).filter(|r| !r.is_empty());
+    if let Some(reason) = reason {
+        given.finish.insert(0, reason.into_owned());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::Family;
-use super::{Given, Run, Tool, clients};
+use super::{Client, Given, Run, Tool, clients};
 use crate::dialect::Channel;
 use crate::frame::Framing;
 use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};
@@ -24,7 +24,10 @@ pub fn views(seen: &Facts) -> Vec<ClientView> {
         && seen.dialect().is_some()
         && seen.body().len() <= MAX_BODY
         && !is_websocket(seen);
-    let runs = clients().filter(|_| bounded).map(Run::new);
+    // A helper that is asked for the rest of a stream is told so, and expects no beginning.
+    let resumed = seen.is_resumed();
+    let asked = |client: &&Client| bounded && !(resumed && client.standing == Standing::Helper);
+    let runs = clients().filter(asked).map(Run::new);
     let mut views = Vec::new();
     for mut run in runs.filter(|run| run.speaks(seen)) {
         run.advance(seen);
@@ -77,10 +80,15 @@ fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
 fn content(given: &Given, seen: &Facts) -> Share {
     let answer = seen.answer();
     let had = || answer.texts(Channel::Content);
+    let joined = |texts: &[(&u32, &String)]| match texts {
+        [(0, text)] => seen.text_by_item().is_some_and(|by_item| by_item == **text),
+        _ => false,
+    };
+    let given_texts: Vec<_> = given.content.iter().collect();
     Share {
         has: chars(given.content.values().map(String::as_str)),
         had: answer.chars(Channel::Content) as u64,
-        same: had().eq(given.content.iter().map(|(c, t)| (*c, t.as_str()))),
+        same: had().eq(given.content.iter().map(|(c, t)| (*c, t.as_str()))) || joined(&given_texts),
         noun: "character",
     }
 }

@@ -63,6 +63,16 @@ const responsesEvent = (given, slots, event) => {
 const messagesEvent = (given, slots, event) => {
   given.chunks += 1
   const { type, index, delta, content_block: block } = event ?? {}
+  // Programmatic tool calling puts the whole answer here.
+  if (type === 'message_start') {
+    for (const block of event.message?.content ?? []) {
+      add(given, 'content', 0, block?.text)
+      add(given, 'reasoning', 0, block?.thinking)
+      if (String(block?.type).endsWith('tool_use'))
+        given.tools.push({ name: block.name || null, arguments: JSON.stringify(block.input ?? {}) })
+    }
+    if (event.message?.stop_reason) given.finish[0] = event.message.stop_reason
+  }
   if (type === 'content_block_start') {
     if (String(block?.type).endsWith('tool_use')) tool(given, slots, index, block.name, Object.keys(block.input ?? {}).length ? block.input : '')
     add(given, 'content', 0, block?.text)

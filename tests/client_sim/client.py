@@ -207,6 +207,16 @@ def messages_event(given, event):
     """An event of Anthropic, as a loop over the plain iteration takes it."""
     given.chunks += 1
     kind, delta = member(event, "type"), member(event, "delta")
+    if kind == "message_start":
+        # Programmatic tool calling puts the whole answer here.
+        message = member(event, "message")
+        for block in member(message, "content") or []:
+            given.text(given.content, 0, member(block, "text"))
+            given.text(given.reasoning, 0, member(block, "thinking"))
+            if str(member(block, "type") or "").endswith("tool_use"):
+                given.tools.append({"name": member(block, "name"), "arguments": json.dumps(member(block, "input"))})
+        if member(message, "stop_reason"):
+            given.finish["0"] = member(message, "stop_reason")
     if kind == "content_block_start":
         block = member(event, "content_block")
         if str(member(block, "type") or "").endswith("tool_use"):

@@ -410,7 +410,12 @@ fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     };
     let (mut agree, mut unrecorded, mut wrong) = (0, 0, Vec::new());
-    for stream in &streams {
+    // A variant of which it is known that OpenAI's helpers fail is judged by its own SDK.
+    let own_sdk = |stream: &&Healthy| {
+        let variant = stream.seen.variant().map(|(variant, _)| variant);
+        variant.is_some_and(|v| v.is_normal_in_responses(sselens::inspect::Code::ClientFails))
+    };
+    for stream in streams.iter().filter(|stream| !own_sdk(stream)) {
         let of = stream.name.split_once('/').map_or("", |(of, _)| of);
         let (_, helpers) = HELPERS.iter().find(|(folder, _)| *folder == of).unwrap();
         for helper in *helpers {

@@ -262,6 +262,10 @@ const SUFFERS: &[(&str, &str)] = &[
     ("length-truncated", "agents: the arguments of a call are cut"),
     ("sse-mislabelled", "clients that ask for text/event-stream refuse the response"),
     ("sse-no-final-blank", "every standard client drops the last event"),
+    (
+        "tool-index-missing",
+        "OpenAI's helpers raise or lose the call; Mistral's own SDK takes it for the first",
+    ),
     ("tool-finish-stop", "agents that go by the finish do not run the call"),
     ("usage-inconsistent", "the AI SDK counts a negative number of text tokens"),
 ];

@@ -51,7 +51,7 @@ impl Joined {
     }
 
     /// The text that counts.
-    fn value(&self) -> &str {
+    pub(super) fn value(&self) -> &str {
         self.whole.as_deref().unwrap_or(&self.text)
     }
 
@@ -86,6 +86,11 @@ impl Engine {
     pub(super) fn differing(&mut self, at: u32, whole: &str, code: Code) -> bool {
         let text = &self.live[at as usize].text;
         if !text.is_given() || text.agrees(whole) {
+            return false;
+        }
+        // Of a block that began before the recording, only the rest was streamed.
+        let block = &self.list[at as usize];
+        if self.resumed == Some(true) && !block.announced && whole.ends_with(text.value()) {
             return false;
         }
         if std::mem::replace(&mut self.live[at as usize].text.differs, true) {

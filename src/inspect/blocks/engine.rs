@@ -109,6 +109,15 @@ impl Engine {
         &self.faults
     }
 
+    /// The texts of the parts of a kind, each with its place: answer, item, part.
+    pub(super) fn texts(&self, kind: &str) -> impl Iterator<Item = ((u32, u64, u64), &str)> {
+        let blocks = self.list.iter().zip(&self.live).filter(move |(block, _)| block.kind == kind);
+        blocks.filter_map(|(block, live)| {
+            let item = self.list.get(block.parent? as usize)?.key;
+            Some(((block.container, item, block.key), live.text.value()))
+        })
+    }
+
     /// The frame that was taken in last.
     pub(super) fn frame(&self) -> u32 {
         self.frame

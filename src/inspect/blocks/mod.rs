@@ -127,6 +127,21 @@ impl Blocks {
         self.engine.list()
     }
 
+    /// Whether the stream is the rest of another, whose beginning is not there.
+    fn is_resumed(&self) -> bool {
+        self.engine.resumed == Some(true)
+    }
+
+    /// Returns the text of a Responses answer in the order of its items, which may overlap.
+    fn text_by_item(&self) -> Option<String> {
+        let mut parts: Vec<_> = self.engine.texts("output_text").collect();
+        if self.dialect != "openai-responses" || parts.len() < 2 {
+            return None;
+        }
+        parts.sort_by_key(|(place, _)| *place);
+        Some(parts.into_iter().map(|(_, text)| text).collect())
+    }
+
     /// Returns the faults of a frame, while it is the last one that was taken in.
     pub(in crate::inspect) fn faults_of(&self, frame: u32) -> &[Fault] {
         if self.engine.frame() == frame { self.engine.faults() } else { &[] }
@@ -201,6 +216,17 @@ impl super::Facts {
     /// [`MAX_BLOCKS`].
     pub fn blocks(&self) -> &[Block] {
         self.blocks.list()
+    }
+
+    /// Whether the stream is the rest of another (`starting_after`), whose beginning is not there.
+    pub fn is_resumed(&self) -> bool {
+        self.blocks.is_resumed()
+    }
+
+    /// Returns the text of a Responses answer in the order of its items rather than of arrival;
+    /// `None` where there are no two texts to put in order.
+    pub fn text_by_item(&self) -> Option<String> {
+        self.blocks.text_by_item()
     }
 }
 

@@ -12,6 +12,8 @@ use crate::text;
 pub(super) struct Finish {
     /// Which choices have finished, as bits; no provider allows as many as there are.
     finished: u128,
+    /// The same, of those that finished before anything of them came.
+    hollow: u128,
     /// The first finish that is an empty string, and how many there are.
     empty: Option<(Place, u64)>,
     /// What the provider says about the finish in words of its own.
@@ -121,7 +123,7 @@ impl Finish {
         let answer = facts.answer();
         if answer.finish().next().is_none() || refused(facts) {
             // Another answer may have begun on the same stream.
-            self.finished = 0;
+            (self.finished, self.hollow) = (0, 0);
             return;
         }
         let here = |choice: u32| answer.finish_frame(choice) == Some(view.index);
@@ -129,7 +131,7 @@ impl Finish {
             let (choice, bit) = (delta.choice, 1u128 << delta.choice.min(127));
             // Text beside a finish is a stream that finishes in every frame, as Gemini's once did.
             if self.finished & bit != 0
-                && !here(choice)
+                && (!here(choice) || self.hollow & bit != 0)
                 && !delta.duplicate
                 && matches!(delta.channel, Channel::Content | Channel::Reasoning | Channel::Refusal)
                 && !findings.again(Code::ContentAfterFinish)
@@ -146,6 +148,11 @@ impl Finish {
             if self.finished & bit != 0 {
                 let message = format!("The answer finishes again in frame {}.", view.index);
                 findings.raise_once(Code::FinishRepeated, view.place(), message);
+            }
+            // Before any of the answer: what follows is no repetition.
+            let is_first = answer.deltas().iter().all(|delta| delta.choice != *choice);
+            if self.finished & bit == 0 && is_first {
+                self.hollow |= bit;
             }
             self.finished |= bit;
         }

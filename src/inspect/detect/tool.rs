@@ -54,8 +54,14 @@ impl Detector for Tool {
         let tools = facts.answer().tools();
         let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(facts)).collect();
         if let Some(first) = counted.first() {
-            // One call has nothing to be mixed up with.
-            let severity = if tools.len() > 1 { Severity::Fatal } else { Severity::Info };
+            // One call has nothing to be mixed up with; openai-python raises and openai-node loses it,
+            // where Mistral's SDK takes it for the first.
+            let mistral = facts.dialect().is_some_and(|d| d.name() == "mistral");
+            let severity = match tools.len() {
+                0 | 1 if mistral => Severity::Warn,
+                0 | 1 => Severity::Error,
+                _ => Severity::Fatal,
+            };
             let message = format!("{} of {} tool calls have no index.", counted.len(), tools.len());
             findings.raise_as(Code::ToolIndexMissing, severity, place(facts, first), message);
         }
@@ -117,10 +123,16 @@ fn names_a_tool(facts: &Facts) -> bool {
 }
 
 /// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
-/// Anthropic says so in its id, AWS by the result that follows.
+/// Anthropic says so in its id and by its kind, AWS by the result that follows.
 fn is_the_providers(facts: &Facts, tool: &ToolCall) -> bool {
+    /// Its kinds of blocks for such calls.
+    const OWN: &[&str] = &["server_tool_use", "mcp_tool_use"];
     let id = tool.id.as_deref().unwrap_or_default();
+    let of_kind = |block: &crate::inspect::Block| {
+        OWN.contains(&&*block.kind) && !id.is_empty() && block.id.as_deref() == Some(id)
+    };
     ["srvtoolu_", "mcptoolu_"].iter().any(|own| id.starts_with(own))
+        || facts.blocks().iter().any(of_kind)
         || !facts.answer().text(Channel::Other, tool.choice).is_empty()
 }
 
