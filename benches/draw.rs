@@ -34,6 +34,7 @@ impl Loaded {
     fn new(frames: usize) -> Self {
         let config = Config::load(Sources::default()).expect("the built-in configuration");
         let app = App::new(Startup {
+            keeps_drafts: false,
             providers: Vec::new(),
             draft: Draft { body: b"{}".to_vec(), ..Draft::default() },
             session: None,

@@ -41,6 +41,10 @@ pub enum Effect {
     BeginSession(Arc<Vec<Entry>>),
     /// Read a file into the request's body.
     LoadRequest(PathBuf),
+    /// Keep the request being edited, for the next start.
+    KeepDraft(Box<Draft>),
+    /// Edit the request's body in the user's own editor.
+    EditOutside(Vec<u8>),
     /// Put text into the clipboard.
     Copy {
         /// What it is, for the message: `frame 3`.

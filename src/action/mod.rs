@@ -107,6 +107,7 @@ actions! {
     ResetRequest "reset-request" "reset" "make the provider's own minimal request again"
     PickProvider "pick-provider" "provider" "choose the provider"
     PickModel "pick-model" "model" "choose or type the model"
+    EditOutside "edit-outside" "your editor" "edit the body in $VISUAL or $EDITOR"
     EditUrl "edit-url" "url" "send to another address than the provider's"
     EditMethod "edit-method" "method" "change the HTTP method"
     AddHeader "add-header" "add header" "add a request header"

@@ -5,7 +5,7 @@ mod loading;
 mod pipe;
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,6 +21,7 @@ use super::request;
 use crate::action::{Keymap, Opened};
 use crate::config::{Config, Provider};
 use crate::journal::{Entry, Request};
+use crate::storage::draft::{self, DraftKeeper, KeptDraft};
 use crate::storage::file::Told;
 use crate::storage::{Autosave, Recorder, curl};
 use crate::transport::request::compose;
@@ -43,12 +44,17 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
     let mut asked = args.request.clone();
-    if is_first_start(global, args, &config) {
+    let kept = kept_draft(global, args, &config);
+    if kept.is_none() && is_first_start(global, args, &config) {
         asked.model = Some(FIRST_MODEL.to_owned());
     }
     let (mut draft, transport) = request::draft(global, &asked, None, &mut config)?;
     if draft.provider.is_empty() && draft.url.is_none() {
         draft.provider.clone_from(&config.provider);
+    }
+    if let Some(kept) = kept {
+        draft = kept;
+        messages.push("The request is as you left it; r resets it".to_owned());
     }
     if transport.insecure {
         messages.push("!! TLS certificates are NOT VERIFIED (--insecure)".into());
@@ -69,6 +75,7 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     let clock = Clock::start();
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
+    let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
     let (session, preload) = match begun {
         Begun::Nothing => (None, None),
         Begun::Opened(opened) => (Some(opened), None),
@@ -99,6 +106,7 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
         providers: providers(&config),
         draft,
         session,
+        keeps_drafts: drafts.is_some(),
         open: preload.as_ref().map(|p| p.path.clone()),
         options,
         keys,
@@ -110,6 +118,7 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     let failed = preload.as_ref().map(|p| Arc::clone(&p.failed));
     let mut runner = Runner::new(config, transport, engine, recorder, pipe, args.lab.clone());
     runner.preload = preload;
+    runner.drafts = drafts;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,7 +128,7 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
         terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
     let ended = runtime.block_on(async {
         let signals = terminal::signals()?;
-        let input = terminal::input()?;
+        let input = terminal::input(&tty)?;
         let on = Run { terminal: &mut screen, console: &mut tty, effects: &mut runner, clock };
         std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
     });
@@ -140,18 +149,40 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
 /// What the screen shows when it is started for the first time: a stream that breaks.
 const FIRST_MODEL: &str = "lab/truncated-chunked";
 
+/// Where the request being edited is kept; `None` where nothing is.
+fn draft_file(global: &Global, config: &Config) -> Option<PathBuf> {
+    let folder =
+        super::sessions::folder().filter(|_| config.autosave.enabled && !global.no_autosave);
+    Some(folder?.parent()?.join("draft.json"))
+}
+
+/// Whether the arguments name nothing to send and nothing to open.
+fn asks_nothing(args: &UiArgs) -> bool {
+    let asked = &args.request;
+    args.file.is_none()
+        && [&asked.provider, &asked.model, &asked.url, &asked.curl].iter().all(|o| o.is_none())
+        && [&asked.dialect, &asked.system, &asked.method].iter().all(|o| o.is_none())
+        && asked.body.is_none()
+        && asked.headers.is_empty()
+}
+
+/// The request as it was left, where the arguments name none and its provider still exists.
+fn kept_draft(global: &Global, args: &UiArgs, config: &Config) -> Option<Draft> {
+    let path = draft_file(global, config).filter(|_| asks_nothing(args))?;
+    let KeptDraft { provider, model, url, dialect, method, headers, body } = draft::load(&path)?;
+    config.provider(&provider).ok()?;
+    let body = body.into_bytes();
+    Some(Draft { provider, url, dialect, method, headers, body, model })
+}
+
 /// Whether nothing is asked for, and nothing was ever configured or recorded on this machine.
 fn is_first_start(global: &Global, args: &UiArgs, config: &Config) -> bool {
-    let asked = &args.request;
-    let plain = args.file.is_none()
-        && [&asked.provider, &asked.model, &asked.url, &asked.curl].iter().all(|o| o.is_none())
-        && asked.body.is_none();
     let recorded = super::sessions::folder()
         .and_then(|folder| std::fs::read_dir(folder).ok())
         .is_some_and(|mut files| files.next().is_some());
     let file = crate::config::path(global.config.as_deref(), &config.environment);
     let lab = config.provider(&config.provider).is_ok_and(Provider::is_lab);
-    plain && lab && !recorded && !file.is_some_and(|f| f.exists())
+    asks_nothing(args) && lab && !recorded && !file.is_some_and(|f| f.exists())
 }
 
 /// The lowest number that no exchange of `entries` has.

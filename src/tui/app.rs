@@ -88,6 +88,7 @@ impl App {
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
             },
         }
+        self.model.keep_draft();
         self.run_commands();
         self.model.refresh_comparison();
         self.model.refresh_filter();
@@ -236,9 +237,14 @@ impl App {
             return;
         }
         let Some(top) = self.stack.last_mut() else { return };
+        if on_panes && !top.types(&self.model) && model::is_json(text) {
+            self.model.request_mut().load(text.as_bytes().to_vec());
+            self.model.notify("Pasted into the request body");
+            return;
+        }
         if !top.paste(&mut self.model, text) {
             let key = self.model.key_of(Context::Request, Action::EditBody);
-            self.model.notify(format!("Press {key} in the request to edit the body, then paste"));
+            self.model.notify(format!("Not JSON and not a curl command; {key} edits the body"));
         }
     }
 

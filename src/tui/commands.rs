@@ -46,6 +46,10 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
             let question = "A stream is running. Quit anyway?  y yes   n no";
             model.push(Confirm::new(question, Effect::Quit));
         }
+        Action::Quit if model.would_lose_edits() => {
+            let question = "The request was edited and is not kept. Quit anyway?  y yes   n no";
+            model.push(Confirm::new(question, Effect::Quit));
+        }
         Action::Quit => model.effect(Effect::Quit),
         Action::Help => help(model, contexts),
         Action::Palette => pickers::palette(model),

@@ -162,6 +162,8 @@ pub struct Startup {
     pub providers: Vec<ProviderInfo>,
     /// What stands in the editor. An empty body is replaced by the provider's minimal request.
     pub draft: Draft,
+    /// Edits are kept for the next start: ending the program loses none.
+    pub keeps_drafts: bool,
     /// The recording that was opened.
     pub session: Option<Opened>,
     /// A recording that is opened while the screen is there already.

@@ -194,6 +194,10 @@ impl Screen for Panes {
         types
     }
 
+    fn types(&self, model: &Model) -> bool {
+        self.panes[self.focus].types(model)
+    }
+
     fn paste(&mut self, model: &mut Model, text: &str) -> bool {
         let types = self.panes[self.focus].types(model);
         if types {

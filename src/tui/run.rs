@@ -19,7 +19,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Startup;
 use super::app::{App, Event};
 use super::work::{Work, Worked};
-use crate::action::{Done, Effect};
+use crate::action::{Attempt, Done, Effect};
 use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
@@ -62,6 +62,11 @@ pub trait Console {
     /// # Errors
     /// The terminal is gone.
     fn suspend(&mut self) -> io::Result<()>;
+    /// Lets the user edit bytes in an editor of theirs; returns the edited bytes, or why that failed.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>>;
     /// Takes the screen back after something else may have written to it.
     ///
     /// # Errors
@@ -291,6 +296,15 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
                 self.terminal.clear().map_err(gone)?;
                 return Ok(false);
             }
+            Effect::EditOutside(body) => {
+                let edited = self.console.edit(&body)?;
+                self.terminal.clear().map_err(gone)?;
+                match edited {
+                    Ok(edited) if edited == body => return Ok(false),
+                    Ok(edited) => Done::Request(edited),
+                    Err(why) => Done::Failed { attempt: Attempt::Other, why },
+                }
+            }
             Effect::Copy { what, text } => {
                 let how = self.console.copy(&text)?;
                 let bytes = crate::text::count(text.len() as u64, "byte");
@@ -306,12 +320,16 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::LoadFile(_)
             | Effect::StopLoading
             | Effect::BeginSession(_)
+            | Effect::KeepDraft(_)
             | Effect::LoadRequest(_) => {
                 self.effects.perform(effect, done);
                 return Ok(false);
             }
         };
-        app.update(self.clock.now(), Event::Done(said));
+        // What the result asks for: nothing of it comes back here.
+        for effect in app.update(self.clock.now(), Event::Done(said)) {
+            self.effects.perform(effect, done);
+        }
         Ok(false)
     }
 }

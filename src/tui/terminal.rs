@@ -2,9 +2,11 @@
 
 use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
@@ -31,6 +33,59 @@ pub struct Tty {
     panicked: Arc<AtomicBool>,
     mouse: bool,
     in_tmux: bool,
+    keys: Arc<Keys>,
+}
+
+/// Who reads the keyboard: the thread of [`input`], or an editor of the user's.
+#[derive(Debug, Default)]
+struct Keys {
+    state: Mutex<Lent>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Lent {
+    /// The keys are to be the editor's.
+    wanted: bool,
+    /// The thread has stopped reading.
+    parked: bool,
+}
+
+/// How long the thread of keys may take to stop reading.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Keys {
+    /// Stops the caller, which is the thread of keys, while they are lent.
+    fn wait(&self) {
+        let Ok(mut state) = self.state.lock() else { return };
+        while state.wanted {
+            state.parked = true;
+            self.changed.notify_all();
+            let Ok(again) = self.changed.wait(state) else { return };
+            state = again;
+        }
+        state.parked = false;
+    }
+
+    /// Has the thread stop reading. It sits in a read that only an event ends: a change of the
+    /// terminal's size is one that means nothing.
+    fn lend(&self) {
+        let Ok(mut state) = self.state.lock() else { return };
+        state.wanted = true;
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(
+            rustix::process::getpid(),
+            rustix::process::Signal::WINCH,
+        );
+        let _ = self.changed.wait_timeout_while(state, PATIENCE, |state| !state.parked);
+    }
+
+    fn take_back(&self) {
+        if let Ok(mut state) = self.state.lock() {
+            state.wanted = false;
+        }
+        self.changed.notify_all();
+    }
 }
 
 /// Where the cells go. ratatui's own drop shows the cursor, and complains on standard error where
@@ -95,7 +150,13 @@ impl Backend for Quiet {
 /// There is none, or it cannot be set up.
 pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
     let (held, panicked) = (Arc::default(), Arc::default());
-    let tty = Tty { held: Arc::clone(&held), panicked: Arc::clone(&panicked), mouse, in_tmux };
+    let tty = Tty {
+        held: Arc::clone(&held),
+        panicked: Arc::clone(&panicked),
+        mouse,
+        in_tmux,
+        keys: Arc::default(),
+    };
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         panicked.store(true, Ordering::SeqCst);
@@ -115,6 +176,25 @@ impl Tty {
     /// back, and the end of the loop is no vanished terminal.
     pub fn panicked(&self) -> bool {
         self.panicked.load(Ordering::SeqCst)
+    }
+
+    /// Runs the user's editor on a file; the keys are its own meanwhile.
+    fn run_editor(&mut self, path: &Path) -> io::Result<ExitStatus> {
+        let editor = ["VISUAL", "EDITOR"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
+        let editor = editor.unwrap_or_else(|| "vi".to_owned());
+        self.keys.lend();
+        give_back(&self.held);
+        // The variable is a command line, as git and crontab take it.
+        let status = Command::new("sh")
+            .args(["-c", &format!("exec {editor} \"$1\""), "sh"])
+            .arg(path)
+            .status();
+        let entered = self.enter();
+        self.keys.take_back();
+        entered?;
+        status
     }
 
     fn enter(&self) -> io::Result<()> {
@@ -185,12 +265,49 @@ impl Console for Tty {
         self.enter()
     }
 
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>> {
+        let failed = |why: io::Error| Ok(Err(format!("editing failed: {why}")));
+        // Only its owner may read it, and it is removed with the folder.
+        let path = match private_file(bytes) {
+            Ok(path) => path,
+            Err(why) => return failed(why),
+        };
+        let status = self.run_editor(&path);
+        let edited = std::fs::read(&path);
+        if let Some(folder) = path.parent() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        match (status, edited) {
+            (Ok(status), Ok(edited)) if status.success() => Ok(Ok(edited)),
+            (Ok(status), Ok(_)) => {
+                Ok(Err(format!("the editor ended with {status}; the body is unchanged")))
+            }
+            (Err(why), _) | (_, Err(why)) => failed(why),
+        }
+    }
+
     fn resume(&mut self) -> io::Result<()> {
         // The keyboard flags are a stack: what is pushed anew must not lie on top of the old.
         let _ = execute!(io::stdout(), PopKeyboardEnhancementFlags);
         self.held.store(false, Ordering::SeqCst);
         self.enter()
     }
+}
+
+/// Writes bytes to `body.json` in a new folder that only its owner can enter.
+fn private_file(bytes: &[u8]) -> io::Result<PathBuf> {
+    let unique = std::process::id();
+    let folder = (0..100).find_map(|n| {
+        let folder = std::env::temp_dir().join(format!("sselens-{unique}-{n}"));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).ok().map(|()| folder)
+    });
+    let folder = folder.ok_or_else(|| io::Error::other("no temporary folder could be made"))?;
+    let path = folder.join("body.json");
+    std::fs::write(&path, bytes)?;
+    Ok(path)
 }
 
 fn to_tmux(text: &str) -> io::Result<()> {
@@ -216,10 +333,12 @@ fn to_tmux(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// The thread cannot be made.
-pub fn input() -> io::Result<impl Stream<Item = io::Result<Event>> + Unpin> {
+pub fn input(tty: &Tty) -> io::Result<impl Stream<Item = io::Result<Event>> + Unpin + use<>> {
+    let keys = Arc::clone(&tty.keys);
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let read = move || {
         loop {
+            keys.wait();
             let event = crossterm::event::read();
             let broken = event.is_err();
             if tell.send(event).is_err() || broken {

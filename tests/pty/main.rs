@@ -323,6 +323,7 @@ fn panics_in_the_loop() {
     }
     let config = Config::load(Sources::default()).unwrap();
     let startup = Startup {
+        keeps_drafts: false,
         providers: Vec::new(),
         draft: Draft { body: b"{}".to_vec(), ..Draft::default() },
         session: None,
@@ -342,7 +343,8 @@ fn panics_in_the_loop() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (mut cells, mut tty) = sselens::tui::terminal::take(true, false).unwrap();
     runtime.block_on(async {
-        let (input, signals) = (sselens::tui::terminal::input(), sselens::tui::terminal::signals());
+        let (input, signals) =
+            (sselens::tui::terminal::input(&tty), sselens::tui::terminal::signals());
         let clock = Clock::start();
         let on = Run { terminal: &mut cells, console: &mut tty, effects: &mut Panics, clock };
         run(on, startup, input.unwrap(), signals.unwrap(), news).await
@@ -361,6 +363,63 @@ fn what_a_panic_says_is_readable() {
     let after = t.after("\x1b[?1049l");
     assert!(after.contains("a deed went wrong"), "{after}");
     assert!(t.text().contains("a deed went wrong"), "{}", t.text());
+}
+
+/// A program that stands for the user's editor: it waits for a line, and changes the body.
+#[cfg(unix)]
+fn editor(home: &Home, name: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = home.path(name);
+    let script = "#!/bin/sh\necho IN THE EDITOR\nread line\n\
+                  sed \"s/In two sentences/$line/\" \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n";
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn the_body_is_edited_in_the_users_editor_and_is_there_again_after_any_end() {
+    let home = Home::new();
+    let editor = editor(&home, "my editor.sh");
+    let mut t = home.run_with(&["--pace", "0"], &[("EDITOR", &format!("'{editor}'"))]);
+    t.until(READY);
+    t.press("1I");
+    t.until("IN THE EDITOR");
+    // Every key is the editor's.
+    t.press("In three words\r");
+    t.until("In three wor");
+    // Killed: what was edited is kept.
+    let kept = home.path("data/sselens/draft.json");
+    let is_kept = || std::fs::read_to_string(&kept).is_ok_and(|t| t.contains("In three words"));
+    t.until_so("the draft is kept", |_| is_kept());
+    t.kill();
+    let mut t = home.run(&["--pace", "0"]);
+    t.until("In three wor");
+    t.until("as you left it");
+    t.press("i");
+    t.until("typing");
+    t.press("Z");
+    t.press("\x1b");
+    t.until_so("the keys are the pane's again", |screen| !screen.contains("typing"));
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    let mut t = home.run(&["--pace", "0"]);
+    t.until("Z{");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    // Arguments win, and --no-autosave keeps nothing.
+    let mut t = home.run(&["--no-autosave"]);
+    t.until(READY);
+    assert!(!t.text().contains("In three wor"), "{}", t.text());
+    t.press("1i");
+    t.until("typing");
+    t.press("Z");
+    t.press("\x1b");
+    t.until_so("the keys are the pane's again", |screen| !screen.contains("typing"));
+    t.press("q");
+    t.until("The request was edited and is not kept. Quit anyway?");
+    t.press("y");
+    assert_eq!(t.ended(), 0);
 }
 
 /// How often the threads of a process went to sleep of their own accord.

@@ -63,8 +63,19 @@ impl Home {
         self.start(env!("CARGO_BIN_EXE_sselens").as_ref(), args)
     }
 
+    /// Opens a terminal with the program in it, and further environment variables.
+    pub(crate) fn run_with(&self, args: &[&str], env: &[(&str, &str)]) -> Terminal {
+        let mut command = self.command(env!("CARGO_BIN_EXE_sselens").as_ref(), args);
+        env.iter().for_each(|(name, value)| command.env(name, value));
+        Terminal::new(command)
+    }
+
     /// Opens a terminal with any program in it.
     pub(crate) fn start(&self, program: &Path, args: &[&str]) -> Terminal {
+        Terminal::new(self.command(program, args))
+    }
+
+    fn command(&self, program: &Path, args: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(self.dir.path());
@@ -75,7 +86,7 @@ impl Home {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("TERM", "xterm-256color");
         command.env(CHILD, "1");
-        Terminal::new(command)
+        command
     }
 }
 
@@ -229,6 +240,12 @@ impl Terminal {
         wait_for("the reader to let go", || self.seen().ended, String::new);
         self.keys = None;
         self.pty = None;
+    }
+
+    /// Kills the program.
+    pub(crate) fn kill(&mut self) {
+        self.signal("-KILL");
+        self.child.wait().unwrap();
     }
 
     /// Waits for the program's end; gives its exit status.

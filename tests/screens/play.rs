@@ -164,6 +164,7 @@ pub(crate) fn startup() -> Startup {
     };
     let themes = Themes::built_in();
     Startup {
+        keeps_drafts: false,
         providers: vec![lab, other],
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
@@ -234,6 +235,11 @@ impl Console for TestScreen<'_> {
     fn copy(&mut self, text: &str) -> io::Result<String> {
         self.0.borrow_mut().copies.push(text.to_owned());
         Ok(String::new())
+    }
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>> {
+        Ok(String::from_utf8(bytes.to_vec())
+            .map(|text| text.replace("Say hello", "Edited elsewhere").into_bytes())
+            .map_err(|e| e.to_string()))
     }
     fn suspend(&mut self) -> io::Result<()> {
         Ok(())

@@ -372,3 +372,13 @@ fn frames_are_filtered_and_movement_stays_among_them() {
     at("2fkind:comment<enter><esc>").hides("· kind:comment");
     at("2ftext~nowhere<enter>").shows("No frame matches");
 }
+
+#[test]
+fn json_is_pasted_into_the_body_and_the_users_editor_changes_it() {
+    let pasted = play(startup(), (140, 40), "2<paste:{\"model\":\"m-1\",\"n\":7}>", Vec::new());
+    pasted.shows("\"n\":7");
+    pasted.shows("Pasted into the request body");
+    pasted.shows("model    m-1");
+    play(startup(), (140, 40), "2<paste:{\"model\">", Vec::new()).shows("Not JSON and not a curl");
+    play(startup(), (140, 40), "1I", Vec::new()).shows("Edited elsewhere");
+}

@@ -15,6 +15,7 @@ use crate::cli::request;
 use crate::config::Config;
 use crate::lab;
 use crate::storage::Recorder;
+use crate::storage::draft::{DraftKeeper, KeptDraft};
 use crate::transport::request::{Outgoing, Transport, resolve};
 use crate::transport::{Draft, Engine};
 use crate::tui::EffectRunner;
@@ -74,6 +75,8 @@ pub(super) struct Runner {
     lab: Option<lab::Running>,
     lab_options: LabOptions,
     loader: Loader,
+    /// Keeps the request being edited; `None` with `--no-autosave`.
+    pub(super) drafts: Option<DraftKeeper>,
     /// The recording that the program was started with, while it is read.
     pub(super) preload: Option<Preload>,
 }
@@ -88,8 +91,19 @@ impl Runner {
         lab_options: LabOptions,
     ) -> Self {
         let loader = Loader::new(Arc::new(config.options.clone()));
-        let (lab, preload) = (None, None);
-        Self { config, transport, engine, recorder, pipe, lab, lab_options, loader, preload }
+        let (lab, preload, drafts) = (None, None, None);
+        Self {
+            config,
+            transport,
+            engine,
+            recorder,
+            pipe,
+            lab,
+            lab_options,
+            loader,
+            drafts,
+            preload,
+        }
     }
 
     /// Ends what runs and writes what is left.
@@ -97,6 +111,18 @@ impl Runner {
         self.loader.stop();
         self.engine.close();
         self.recorder.close();
+        if let Some(drafts) = self.drafts {
+            drafts.close();
+        }
+    }
+
+    /// Keeps the request being edited, if its body is text.
+    fn keep_draft(&self, draft: Draft) {
+        let (Some(drafts), Ok(body)) = (&self.drafts, String::from_utf8(draft.body)) else {
+            return;
+        };
+        let Draft { provider, model, url, dialect, method, headers, .. } = draft;
+        drafts.keep(KeptDraft { provider, model, url, dialect, method, headers, body });
     }
 
     fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, String> {
@@ -200,6 +226,10 @@ impl EffectRunner for Runner {
             Effect::LoadRequest(path) => {
                 aside(done, attempt, move || read(&path).map(Done::Request))
             }
+            Effect::KeepDraft(draft) => {
+                self.keep_draft(*draft);
+                Ok(())
+            }
             Effect::LoadFile(path) => self.load(path, done),
             Effect::StopLoading => {
                 self.loader.stop();
@@ -211,7 +241,11 @@ impl EffectRunner for Runner {
                 Ok(())
             }
             // The loop does these itself.
-            Effect::Copy { .. } | Effect::Redraw | Effect::Suspend | Effect::Quit => Ok(()),
+            Effect::Copy { .. }
+            | Effect::EditOutside(_)
+            | Effect::Redraw
+            | Effect::Suspend
+            | Effect::Quit => Ok(()),
         };
         if let Err(why) = result {
             let _ = done.send(Done::Failed { attempt, why });

@@ -22,7 +22,7 @@ pub(super) use recordings::Loading;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
 pub(super) use reports::Subject;
 pub(super) use request::RequestEditor;
-pub(super) use requests::is_curl;
+pub(super) use requests::{is_curl, is_json};
 use search::{FrameFilter, Search};
 
 use std::cell::Cell;
@@ -83,6 +83,10 @@ pub(super) struct Model {
     comparisons: u64,
     repetition: Option<RepeatedRequest>,
     request: RequestEditor,
+    /// How often the request had been changed when it was last kept.
+    kept: u64,
+    /// Edits are kept for the next start.
+    keeps_drafts: bool,
     search: Search,
     filter: Option<FrameFilter>,
     notice: Option<Notice>,
@@ -121,6 +125,8 @@ impl Model {
             comparison: None,
             comparisons: 0,
             repetition: None,
+            kept: request.changes(),
+            keeps_drafts: startup.keeps_drafts,
             request,
             search: Search::default(),
             filter: None,
@@ -223,6 +229,20 @@ impl Model {
 
     pub(super) fn request_mut(&mut self) -> &mut RequestEditor {
         &mut self.request
+    }
+
+    /// Has the request kept for the next start where it was changed since.
+    pub(super) fn keep_draft(&mut self) {
+        let changes = self.request.changes();
+        if self.keeps_drafts && changes != self.kept {
+            self.kept = changes;
+            self.effect(Effect::KeepDraft(Box::new(self.request.to_send())));
+        }
+    }
+
+    /// Whether ending the program now would lose edits.
+    pub(super) fn would_lose_edits(&self) -> bool {
+        !self.keeps_drafts && self.request.changes() != self.kept && !self.request.is_untouched()
     }
 
     /// Whether a request was handed out and its first entry has not arrived.

@@ -26,6 +26,8 @@ pub(in crate::tui) struct RequestEditor {
     prompt: String,
     /// The body that was generated; as long as it stands, another provider brings its own.
     template: String,
+    /// How often anything was changed.
+    changes: u64,
     /// Where the body is not JSON.
     error: Option<(usize, usize, String)>,
 }
@@ -41,6 +43,7 @@ impl RequestEditor {
             typing: false,
             prompt: PROMPT.to_owned(),
             template: String::new(),
+            changes: 0,
             error: None,
         };
         if body.is_empty() {
@@ -74,6 +77,7 @@ impl RequestEditor {
     }
 
     pub(in crate::tui) fn draft_mut(&mut self) -> &mut Draft {
+        self.changes += 1;
         &mut self.draft
     }
 
@@ -226,7 +230,13 @@ impl RequestEditor {
         Some(text)
     }
 
+    /// How often anything was changed.
+    pub(in crate::tui) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn changed(&mut self) {
+        self.changes += 1;
         self.error = if self.raw.is_some() { None } else { self.editor.json_error() };
         let text = self.editor.text();
         let mut tape = Tape::new();

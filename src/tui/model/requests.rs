@@ -13,6 +13,12 @@ pub(in crate::tui) fn is_curl(text: &str) -> bool {
     text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
 }
 
+/// Whether a paste is a JSON object or list.
+pub(in crate::tui) fn is_json(text: &str) -> bool {
+    let begins = text.trim_start().starts_with(['{', '[']);
+    begins && crate::json::Tape::new().parse(text.trim()).is_ok()
+}
+
 impl Model {
     /// The provider that is chosen.
     pub(in crate::tui) fn provider(&self) -> Option<&ProviderInfo> {

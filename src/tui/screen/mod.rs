@@ -81,6 +81,11 @@ pub(super) trait Screen {
         false
     }
 
+    /// Whether keys that are bound to nothing type here.
+    fn types(&self, _: &Model) -> bool {
+        false
+    }
+
     /// A paste; returns whether it was taken.
     fn paste(&mut self, _: &mut Model, _: &str) -> bool {
         false

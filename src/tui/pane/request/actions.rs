@@ -55,6 +55,10 @@ pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> 
                 model.effect(Effect::LoadRequest(path.into()));
             }));
         }
+        Action::EditOutside => {
+            let body = model.request().to_send().body;
+            model.effect(Effect::EditOutside(body));
+        }
         Action::SaveRequest => {
             let name = model.free_name("-request");
             model.push(Prompt::file("Save the body to", &name, |model, path| {

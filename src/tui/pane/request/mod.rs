@@ -29,6 +29,7 @@ static SPEC: Spec = Spec {
     ],
     everywhere: &[
         (Action::EditBody, true),
+        (Action::EditOutside, true),
         (Action::EditUrl, true),
         (Action::EditMethod, true),
         (Action::AddHeader, true),
