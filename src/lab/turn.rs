@@ -22,12 +22,21 @@ const SCHEMAS: [&str; 4] = ["parameters", "parametersJsonSchema", "input_schema"
 const MAX_DEPTH: usize = 8;
 
 /// The tools declared in `tools` (or Bedrock's `toolConfig`), the one that asks least of its caller
-/// first. What is not a function with a schema is left out.
+/// first, and before it those that only look. What is not a function with a schema is left out, and
+/// so are the members of a namespace, which are called by another name.
 pub(super) fn declared(tools: &Value) -> Vec<Declared> {
     let mut all = Vec::new();
     collect(tools, 0, &mut all);
-    all.sort_by_key(|tool| tool.required);
+    all.sort_by_key(|tool| (!only_looks(&tool.name), tool.required));
     all
+}
+
+/// Whether a tool of that name changes nothing, as far as a name can tell: an agent really runs
+/// what it is called with.
+fn only_looks(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["read", "list", "glob", "grep", "get", "search", "view", "look"];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 fn collect(value: &Value, depth: usize, all: &mut Vec<Declared>) {
@@ -36,6 +45,7 @@ fn collect(value: &Value, depth: usize, all: &mut Vec<Declared>) {
     }
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, depth + 1, all)),
+        Value::Object(members) if members.get("type").is_some_and(|t| t == "namespace") => {}
         Value::Object(members) => {
             let schema = SCHEMAS.iter().find_map(|key| members.get(*key));
             if let (Some(Value::String(name)), Some(schema)) = (members.get("name"), schema) {
@@ -160,8 +170,18 @@ mod tests {
                 "properties": {"path": {"type": "STRING"}}}},
         ]);
         let all = declared(&tools);
+        let namespace = json!([{"type": "namespace", "name": "n", "tools": tools}]);
+        assert!(declared(&namespace).is_empty());
         assert_eq!(all[0].arguments, r#"{"path":"."}"#);
         assert_eq!(all[1].arguments, r#"{"command":["true"],"n":1,"how":"fast"}"#);
+    }
+
+    #[test]
+    fn what_only_looks_is_called_before_what_may_change_something() {
+        let tool = |name, required: &[&str]| json!({"name": name, "input_schema": {"type": "object", "required": required}});
+        let all = declared(&json!([tool("EnterWorktree", &[]), tool("Read", &["file_path"])]));
+        let names: Vec<_> = all.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(names, ["Read", "EnterWorktree"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The program and its library from outside, without a terminal: one binary, a module a subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod agents;
 mod cli;
 mod client_sim;
 mod compare;

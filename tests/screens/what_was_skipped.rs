@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::needs::Needs;
 
-const ALL: [Needs; 3] = [Needs::Sdks, Needs::RealClients, Needs::Recordings];
+const ALL: [Needs; 4] = [Needs::Sdks, Needs::RealClients, Needs::Agents, Needs::Recordings];
 
 /// What is skipped without it, and how to have it run.
 fn skipped(needs: Needs) -> &'static str {
@@ -15,6 +15,9 @@ fn skipped(needs: Needs) -> &'static str {
         Needs::RealClients => {
             "the real clients give what the client views say: SSELENS_REAL_CLIENTS=1 installs them \
              with pip and npm"
+        }
+        Needs::Agents => {
+            "coding agents complete a turn against the lab: SSELENS_AGENTS=1 installs them with npm"
         }
         Needs::Recordings => "the laws over recorded streams: no ../shared/corpus",
     }

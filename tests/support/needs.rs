@@ -15,6 +15,8 @@ pub(crate) enum Needs {
     Sdks,
     /// The clients of the client views, from the registries.
     RealClients,
+    /// Coding agents, from the registry.
+    Agents,
     Recordings,
 }
 
@@ -25,6 +27,7 @@ impl Needs {
         match self {
             Self::Sdks => asked("SSELENS_SDKS"),
             Self::RealClients => asked("SSELENS_REAL_CLIENTS"),
+            Self::Agents => asked("SSELENS_AGENTS"),
             Self::Recordings => recordings().is_dir(),
         }
     }

@@ -119,6 +119,10 @@ pub(super) fn parse(body: &[u8]) -> (Tape, Cow<'_, str>) {
 
 /// A success status without a stream.
 fn no_stream(facts: &Facts, findings: &mut Findings) {
+    // HEAD asks for no body; agents see by it whether the server is there.
+    if facts.request.as_ref().is_some_and(|request| request.method.eq_ignore_ascii_case("HEAD")) {
+        return;
+    }
     let status = facts.status();
     let body = facts.body();
     // Of a bare body nobody told the status, and none is assumed.

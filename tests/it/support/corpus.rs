@@ -34,6 +34,9 @@ pub(crate) struct Case {
     detail: String,
     #[serde(default = "chat")]
     pub(crate) dialect: String,
+    /// The request's method, where that is not POST.
+    #[serde(default)]
+    method: Option<String>,
     #[serde(default)]
     request_body: String,
     #[serde(default)]
@@ -177,6 +180,7 @@ impl Case {
             ended: "unknown".into(),
             detail: String::new(),
             dialect: dialect.to_owned(),
+            method: None,
             request_body: String::new(),
             warnings: Vec::new(),
             notes: Vec::new(),
@@ -281,7 +285,7 @@ impl Case {
 
     fn request(&self) -> Request {
         Request {
-            method: "POST".into(),
+            method: self.method.clone().unwrap_or_else(|| "POST".into()),
             url: "https://example.org/v1/chat/completions".into(),
             body: Bytes::from(self.request_body.clone()),
             dialect: self.dialect.clone(),
