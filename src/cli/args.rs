@@ -139,6 +139,11 @@ pub(super) struct CompareArgs {
     /// Independent streams: differing text is normal
     #[arg(long)]
     pub(super) different: bool,
+    /// Convict what B stumbles over: A's answer is served at ADDR, which must be the gateway's
+    /// upstream, as it was and without one oddity after the other (byte order mark, CR LF, comments,
+    /// `data:` without a space, `retry:` blocks)
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["different", "repeat", "sizes"])]
+    pub(super) prove: Option<std::net::SocketAddr>,
     #[command(flatten)]
     pub(super) request: RequestArgs,
     #[command(flatten)]

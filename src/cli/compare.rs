@@ -7,6 +7,7 @@ use super::args::{BareArgs, CompareArgs, Format, Global, RequestArgs};
 use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
+use super::prove::{Court, Proof, Stage};
 use super::repeat::{Answers, Repeat, Side};
 use super::runner::{Once, Runner};
 use super::{input, request, secrets};
@@ -18,7 +19,7 @@ use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, is_secret_name};
 use crate::report;
 use crate::transport::Draft;
-use crate::transport::request::{resolve, speaks};
+use crate::transport::request::{Outgoing, resolve, speaks};
 
 /// What A or B stands for.
 enum Place {
@@ -51,7 +52,7 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
                     printer.take(&entry)?;
                 }
             }
-            told(global, args, &printer, [0, 1])
+            told(global, args, &printer, [0, 1], None)
         }
         (Place::Call(a), Place::Call(b)) => live(global, args, [*a, *b], &mut config, printer),
         _ => {
@@ -212,14 +213,50 @@ fn live(
         return repeat.run(printer, progress, &mut pairs);
     }
     let mut runner = Runner::start(save, config)?;
+    if let Some(at) = args.prove {
+        return proven(global, args, at, requests, (runner, printer, progress));
+    }
     let mut once = Once::of(requests);
     let result = runner.run(&mut once, &mut printer, &mut progress);
     let ended = runner.close();
     result?;
     let exit = match once.answers[..] {
-        [a, b] => told(global, args, &printer, [a, b])?,
+        [a, b] => told(global, args, &printer, [a, b], None)?,
         _ => printer.exit(),
     };
+    Ok(ended.exit(exit))
+}
+
+/// Asks A directly, and the gateway for A's answer, which stands at its upstream address.
+fn proven(
+    global: &Global,
+    args: &CompareArgs,
+    at: std::net::SocketAddr,
+    requests: Vec<Outgoing>,
+    (mut runner, mut printer, mut progress): (Runner, Printer, Progress),
+) -> Result<Exit, Failure> {
+    let stage = Stage::start(at)?;
+    let mut requests = requests.into_iter();
+    let mut once = Once::of(requests.next().into_iter().collect());
+    runner.run(&mut once, &mut printer, &mut progress)?;
+    let proof = match (once.answers.first().copied(), requests.next()) {
+        (Some(direct), Some(request)) if !runner.is_stopped() => Court {
+            stage: &stage,
+            runner: &mut runner,
+            printer: &mut printer,
+            progress: &mut progress,
+            request,
+            direct,
+            trials: Vec::new(),
+        }
+        .judge()?
+        .map(|proof| (direct, proof)),
+        _ => None,
+    };
+    let ended = runner.close();
+    let Some((direct, proof)) = proof else { return Ok(ended.exit(printer.exit())) };
+    let Some(control) = proof.control() else { return Ok(ended.exit(printer.exit())) };
+    let exit = told(global, args, &printer, [direct, control], Some(&proof))?;
     Ok(ended.exit(exit))
 }
 
@@ -230,18 +267,29 @@ fn told(
     args: &CompareArgs,
     printer: &Printer,
     answers: [ExchangeId; 2],
+    proof: Option<&Proof>,
 ) -> Result<Exit, Failure> {
     let [x, y] = answers;
     let (Some(a), Some(b)) = (printer.kept(x), printer.kept(y)) else { return Ok(printer.exit()) };
-    let found = compare(a, b, expected(args, a, b));
+    let expect = if proof.is_some() { Expect::Same } else { expected(args, a, b) };
+    let found = compare(a, b, expect);
     let mut out = Vec::new();
     match args.output.output {
-        Format::Text => report::compare([a, b], &found, global.palette(), &mut out)?,
+        Format::Text => {
+            report::compare([a, b], &found, global.palette(), &mut out)?;
+            if let Some(proof) = proof {
+                writeln!(out, "{} {}", global.palette().bold("proof   "), proof.sentence())?;
+            }
+        }
         format => {
             if format == Format::Ndjson {
                 write_lines(&mut out, report::compare_findings(&found))?;
             }
-            write_lines(&mut out, [report::comparison(x, y, &found)])?;
+            let mut line = report::comparison(x, y, &found);
+            if let Some(proof) = proof {
+                line["proof"] = proof.json();
+            }
+            write_lines(&mut out, [line])?;
         }
     }
     std::io::stdout().write_all(&out)?;

@@ -13,6 +13,7 @@ mod lab;
 mod log;
 mod output;
 mod progress;
+mod prove;
 mod providers;
 mod repair;
 mod repeat;

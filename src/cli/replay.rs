@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let count = recorded.len();
     let quiet = global.clone();
     let tell = Arc::new(move |text: String| quiet.notify(&text));
-    let replay = Replay::new(Chooser::new(recorded, by), args.pace, tell);
+    let replay = Arc::new(Replay::new(Chooser::new(recorded, by), args.pace, tell));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

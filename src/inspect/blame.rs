@@ -4,6 +4,7 @@
 //! overrides that: who wrote the response, what the status and the error say, how the transport
 //! ended. Where nothing tells, the answer is "unknown".
 
+use super::author::Author;
 use super::{Finding, Inspection};
 use crate::rule::{Code, Party, Phase, Severity};
 use crate::text;
@@ -47,7 +48,7 @@ impl Blame {
         format!("{} ({}): {}", self.party.name(), self.confidence.name(), self.why)
     }
 
-    fn new(party: Party, confidence: Certainty, why: impl Into<String>) -> Self {
+    pub(super) fn new(party: Party, confidence: Certainty, why: impl Into<String>) -> Self {
         Self { party, confidence, why: why.into() }
     }
 }
@@ -153,6 +154,9 @@ impl Inspection {
         let body = self.body();
         let html = body.trim_ascii_start().first() == Some(&b'<');
         let proxy = self.proxy();
+        if let Some(blame) = self.by_author(status) {
+            return blame;
+        }
         match (status, proxy) {
             (502..=504, Some(name)) if html || body.is_empty() => {
                 let why = format!(
@@ -191,6 +195,29 @@ impl Inspection {
                 }
             },
         }
+    }
+
+    /// By who wrote an error response, where its form tells.
+    fn by_author(&self, status: u16) -> Option<Blame> {
+        use Certainty::Likely;
+        let (name, evidence) = match self.author() {
+            Author::Gateway(name, evidence) => (name, evidence),
+            Author::Provider(evidence) if status >= 500 => {
+                let why = format!("HTTP {status} from the provider: {evidence}");
+                return Some(Blame::new(Party::Provider, Likely, why));
+            }
+            _ => return None,
+        };
+        let (party, what) = match status {
+            401 | 403 | 407 => (Party::You, "refused the key, or its rights, itself"),
+            400 | 404 => (Party::You, "rejected the request itself"),
+            429 => (Party::Gateway, "limits the rate itself; the provider was not asked"),
+            413 => (Party::Gateway, "refused the size of the request"),
+            408 | 504 => (Party::Gateway, "waited no longer for the provider"),
+            502 | 503 => (Party::Gateway, "got no answer from the provider"),
+            _ => (Party::Gateway, "failed itself"),
+        };
+        Some(Blame::new(party, Likely, format!("{name} {what} ({status}: {evidence})")))
     }
 
     /// By an error that the stream carries.

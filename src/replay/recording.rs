@@ -67,6 +67,44 @@ pub struct RecordedFrame {
 }
 
 impl Recorded {
+    /// An event stream of these bytes, under these headers: each event is a write, and all of them
+    /// follow each other at once.
+    pub fn stream(head: &Head, body: &[u8]) -> Self {
+        // They describe another body, or the connection that it came on.
+        const OTHERS: &[&str] = &[
+            "content-length",
+            "content-encoding",
+            "transfer-encoding",
+            "connection",
+            "keep-alive",
+        ];
+        let other = |name: &str| OTHERS.iter().any(|o| name.eq_ignore_ascii_case(o));
+        let mut headers = head.headers.clone();
+        headers.retain(|(name, _)| !other(name));
+        headers.push(("connection".to_owned(), "close".to_owned()));
+        let (mut pieces, mut from) = (Vec::new(), 0);
+        for end in ends(body) {
+            let bytes = Bytes::copy_from_slice(&body[from..end]);
+            pieces.push(Piece { delay: 0, bytes, offset: Some(from as u64), joined: false });
+            from = end;
+        }
+        Self {
+            number: 0,
+            method: String::new(),
+            target: String::new(),
+            model: String::new(),
+            request: Bytes::new(),
+            masked: Vec::new(),
+            interim: Vec::new(),
+            head: Some((0, Head { headers, raw: Bytes::new(), ..head.clone() })),
+            body: pieces,
+            trailers: Headers::new(),
+            end: EndCause::Complete,
+            end_delay: 0,
+            frames: Vec::new(),
+        }
+    }
+
     /// The body as it was received.
     pub fn bytes(&self) -> Vec<u8> {
         self.body.iter().flat_map(|p| p.bytes.iter().copied()).collect()
@@ -80,6 +118,19 @@ pub fn exchanges(entries: &[Entry]) -> Vec<Recorded> {
         by_number.entry(entry.exchange).or_default().push(entry);
     }
     by_number.into_iter().map(|(x, entries)| recorded(x, &entries)).collect()
+}
+
+/// Where the events of a stream end, and the stream itself.
+fn ends(body: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    for blank in [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"] {
+        ends.extend(memchr::memmem::find_iter(body, blank).map(|at| at + blank.len()));
+    }
+    ends.push(body.len());
+    ends.sort_unstable();
+    ends.dedup();
+    ends.retain(|end| *end > 0);
+    ends
 }
 
 fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {

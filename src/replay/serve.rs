@@ -43,9 +43,14 @@ impl Replay {
         Self { chooser: Mutex::new(chooser), pace, tell }
     }
 
+    /// Serves these exchanges from now on, instead of those before.
+    pub fn replace(&self, chooser: Chooser) {
+        *self.chooser.lock().unwrap_or_else(|e| e.into_inner()) = chooser;
+    }
+
     /// Serves on this listener until `cancel`.
-    pub async fn serve(self, listener: TcpListener, cancel: CancellationToken) {
-        let shared = Arc::new(self);
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, cancel: CancellationToken) {
+        let shared = self;
         // Dropped on return, and with it every connection.
         let mut connections = JoinSet::new();
         loop {

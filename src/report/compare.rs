@@ -48,6 +48,8 @@ pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
         "b": b,
         "same": c.expect == Expect::Same,
         "verdict": c.verdict,
+        "blame": c.blame.as_ref().map(super::summary::blame),
+        "suspects": c.suspects.iter().map(|o| o.name()).collect::<Vec<_>>(),
         "differences": c.differences.iter().map(difference).collect::<Vec<_>>(),
         "figures": figures,
     })
@@ -113,7 +115,16 @@ pub fn compare(
         Some(severity) if severity > Severity::Info => palette.severity(severity, &c.verdict),
         _ => palette.bold(&c.verdict),
     };
-    writeln!(out, "\n{} {verdict}", palette.bold("verdict "))
+    writeln!(out, "\n{} {verdict}", palette.bold("verdict "))?;
+    if let Some(blame) = &c.blame {
+        writeln!(out, "{} {}", palette.bold("blame   "), blame.line())?;
+    }
+    if !c.suspects.is_empty() {
+        let list: Vec<_> = c.suspects.iter().map(|o| o.phrase()).collect();
+        let line = format!("{} (--prove ADDR convicts one)", list.join(", "));
+        writeln!(out, "{} {line}", palette.bold("suspects"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn mark(severity: Severity) -> &'static str {

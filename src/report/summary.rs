@@ -74,7 +74,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     out
 }
 
-fn blame(blame: &Blame) -> Value {
+pub(super) fn blame(blame: &Blame) -> Value {
     json!({
         "party": blame.party,
         "confidence": blame.confidence.name(),

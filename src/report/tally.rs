@@ -9,7 +9,7 @@ use super::text::Palette;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
 use crate::inspect::{Outcome, Severity};
-use crate::journal::ExchangeId;
+use crate::journal::{ExchangeId, Micros};
 use crate::rule::Code;
 use crate::text::{Newlines, count, group as grouped, visible};
 
@@ -22,6 +22,26 @@ pub struct Often {
     pub pairs: u64,
     /// The first of them.
     pub example: (ExchangeId, ExchangeId),
+    /// Of a time limit: after how long it struck, each time, in microseconds.
+    pub times: Vec<Micros>,
+}
+
+impl Often {
+    /// After which time it always happens: `always after 2.00 s ± 0.02`. None for what has no time,
+    /// and for less than two.
+    pub fn always(&self) -> Option<String> {
+        let (least, most) = (*self.times.iter().min()?, *self.times.iter().max()?);
+        if self.times.len() < 2 {
+            return None;
+        }
+        let seconds = |t: f64| t / 1e6;
+        let (middle, apart) = ((least + most) as f64 / 2.0, (most - least) as f64 / 2.0);
+        // What differs by more has no one limit.
+        Some(match apart * 10.0 <= middle {
+            true => format!("always after {:.2} s ± {:.2}", seconds(middle), seconds(apart)),
+            false => format!("after {:.2} to {:.2} s", seconds(least as f64), seconds(most as f64)),
+        })
+    }
 }
 
 /// Many comparisons, counted: each a pair of exchanges.
@@ -52,10 +72,12 @@ impl Pairs {
             *worst = d.severity.max(*worst);
         }
         for (code, severity) in codes {
-            let first = Often { severity, pairs: 0, example: (x, y) };
+            let first = Often { severity, pairs: 0, example: (x, y), times: Vec::new() };
             let often = self.often.entry(code).or_insert(first);
             often.pairs += 1;
             often.severity = often.severity.max(severity);
+            let times = found.differences.iter().filter(|d| d.code == code);
+            often.times.extend(times.filter_map(|d| d.measured));
         }
     }
 
@@ -281,6 +303,9 @@ pub fn often(p: &Pairs, palette: Palette, out: &mut impl Write) -> io::Result<()
             share(o.pairs, p.n),
             palette.dim(&format!("e.g. exchanges {a} and {b}"))
         )?;
+        if let Some(always) = o.always() {
+            writeln!(out, "      {always}")?;
+        }
     }
     writeln!(out)
 }

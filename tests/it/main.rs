@@ -16,6 +16,7 @@ mod layering;
 #[path = "../support/needs.rs"]
 mod needs;
 mod pairs;
+mod prove;
 mod providers;
 mod recognize;
 mod relations;

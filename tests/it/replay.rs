@@ -97,7 +97,7 @@ async fn served(entries: &[sselens::journal::Entry], pace: f64) -> Vec<u8> {
     let chooser = Chooser::new(exchanges(entries), By::Any);
     let replay = Replay::new(chooser, pace, std::sync::Arc::new(|_| {}));
     let cancel = tokio_util::sync::CancellationToken::new();
-    let serving = tokio::spawn(replay.serve(listener, cancel.clone()));
+    let serving = tokio::spawn(std::sync::Arc::new(replay).serve(listener, cancel.clone()));
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
     let request = b"POST /v1/x HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();

@@ -5,6 +5,7 @@
 use super::delivery::{seconds, since};
 use super::side::Side;
 use super::{Check, Found, both};
+use crate::inspect::author::Author;
 use crate::inspect::{Reason, Severity};
 use crate::journal::Micros;
 use crate::rule::Code;
@@ -115,7 +116,9 @@ fn silence_upstream(a: &Side<'_>, b: &Side<'_>) -> Option<Micros> {
     let start = a.seen.timing.request?;
     let before = moments(a).map(|at| at.saturating_sub(start)).filter(|at| *at <= end);
     let silence = before.max().map(|last| end - last);
-    Some(silence.filter(|silence| silence.abs_diff(own) <= APART).unwrap_or(own))
+    let near = silence.filter(|silence| silence.abs_diff(own) <= APART);
+    // Both calls have jitter of their own: the rounder one is more likely to be a limit.
+    Some(near.filter(|silence| from_second(*silence) < from_second(own)).unwrap_or(own))
 }
 
 /// A limit on the whole answer: the other was closed at a round time, though the direct call was not
@@ -227,21 +230,23 @@ pub(super) const MISSING: &[Code] = &[
     Code::GwRechunked,
 ];
 
-/// What tells that the gateway, and not the provider, wrote a refusal.
-fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<String> {
-    let body = String::from_utf8_lossy(b.seen.body());
-    let page = body.trim_start().starts_with('<');
-    let server = |s: &Side<'_>| s.header("server").map(str::to_ascii_lowercase);
-    if b.is_gateway {
-        return Some("its own headers".to_owned());
+/// What points at the gateway as the author of a refusal, and whether that is its own form. A proxy
+/// puts `server` and `via` on what it only passes on, too: these alone are no proof.
+fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<(String, bool)> {
+    match b.seen.author() {
+        Author::Gateway(name, _) => return Some((format!("{name}'s own answer"), true)),
+        Author::Provider(_) => return None,
+        Author::Unknown => {}
     }
-    if let Some(name) = server(b).filter(|name| server(a).as_ref() != Some(name)) {
-        return Some(format!("server: {}", preview(&name, 40)));
-    }
-    if let Some(via) = b.header("via").filter(|_| a.header("via").is_none()) {
-        return Some(format!("via: {}", preview(via, 40)));
-    }
-    page.then(|| "an HTML page".to_owned())
+    let body = b.seen.body().trim_ascii_start();
+    let own = matches!(body.first(), Some(b'<') | None);
+    let of = |name: &str| {
+        let value = b.header(name).filter(|value| a.header(name) != Some(*value));
+        value.map(|value| format!("{name}: {}", preview(&value.to_ascii_lowercase(), 40)))
+    };
+    let marks = b.is_gateway.then(|| "its own headers".to_owned());
+    let page = (own && !body.is_empty()).then(|| "a web page".to_owned());
+    marks.or_else(|| of("server")).or_else(|| of("via")).or(page).map(|text| (text, own))
 }
 
 /// The gateway's own refusal of a request that the provider answers.
@@ -251,13 +256,19 @@ pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if !answered || a.carriers == 0 || found.has(Code::GwTimeout) {
         return;
     }
-    let Some(signature) = signature(a, b) else { return };
+    let Some((signature, own)) = signature(a, b) else { return };
     let words = b.said().filter(|said| !said.trim_start().starts_with('<'));
     let words = words.map_or(String::new(), |said| format!(": {:?}", preview(&said, 80)));
     let right = format!("{status}{words}");
-    let message = format!(
-        "{b} refused the request itself with {right} ({signature}); {a} answered. \
-         Whether it asked the provider is unknown without a tap."
-    );
+    let message = match own {
+        true => format!(
+            "{b} refused the request itself with {right} ({signature}); {a} answered. \
+             Whether it asked the provider is unknown without a tap."
+        ),
+        false => format!(
+            "{b} refused the request with {right} ({signature}); {a} answered. \
+             Whether it or the provider wrote that is unknown without a tap."
+        ),
+    };
     found.add(Code::GwRefused, both("answered", right), message);
 }

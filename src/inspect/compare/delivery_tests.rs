@@ -95,6 +95,19 @@ fn a_refusal_of_the_gateways_own_is_told_by_its_signature() {
         assert_eq!(got.differences[0].code, Code::GwRefused, "{status} {:?}", got.differences);
         assert!(got.verdict.contains(&status.to_string()), "{}", got.verdict);
     }
+    // A proxy's name on JSON is on what it passed on as well as on what it wrote.
+    let passed = compare(
+        &a,
+        &refusal(429, &[("server", "nginx")], "{\"error\":{\"message\":\"slow\"}}"),
+        Expect::Same,
+    );
+    assert!(passed.verdict.contains("Whether it or the provider wrote that"), "{}", passed.verdict);
+    let party = |c: &Comparison| c.blame.as_ref().map(|b| b.party);
+    assert_eq!(party(&passed), Some(crate::rule::Party::You), "{passed:?}");
+    let page = "<html><center>nginx/1.27</center></html>";
+    let own = compare(&a, &refusal(413, &[("server", "nginx/1.27")], page), Expect::Same);
+    assert_eq!(party(&own), Some(crate::rule::Party::Gateway), "{own:?}");
+    assert_eq!(party(&compare(&a, &a, Expect::Same)), None);
     // Without a mark of who wrote it, nobody is named.
     let bare = refusal(400, &[], "{\"error\":{\"message\":\"bad\"}}");
     assert!(!codes(&a, &bare).contains(&"gw-refused"));

@@ -5,12 +5,14 @@
 //! first; where they are not (two models), differing text is normal and only what became of the
 //! two calls is compared. Pure, like the fold that it builds upon.
 
+mod blame;
 mod cut;
 mod delivery;
 mod errors;
 mod finish;
 mod gateway;
 mod kinds;
+mod oddity;
 mod same;
 mod side;
 mod usage;
@@ -21,6 +23,7 @@ use std::cmp::Reverse;
 use super::{Inspection, Severity};
 use crate::journal::Micros;
 use crate::rule::Code;
+pub use oddity::Oddity;
 use side::Side;
 
 /// Whether the two are expected to be one stream.
@@ -118,6 +121,11 @@ pub struct Comparison {
     pub expect: Expect,
     /// One sentence: who lost what.
     pub verdict: String,
+    /// Who has to act; `None` where nothing is wrong.
+    pub blame: Option<super::Blame>,
+    /// What is unusual in the bytes of the direct call, where the other has nothing of its answer: what
+    /// a gateway may have stumbled over.
+    pub suspects: Vec<Oddity>,
     /// The differences, gravest first.
     pub differences: Vec<Difference>,
     /// The row of figures.
@@ -254,6 +262,8 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     Comparison {
         expect,
         verdict: verdict::verdict(expect, &differences, &left, &right),
+        blame: blame::blame(expect, &differences, &left, &right),
+        suspects: oddity::suspects(direct, other, &differences),
         differences,
         foreign: side::foreign(&left, &right),
         figures: side::figures(a, b),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::interval::percent;
+use super::interval::{percent, wilson};
 use crate::text;
 
 /// How near a threshold is looked for: so many bytes, or one in a hundred of it.
@@ -50,23 +50,30 @@ impl Threshold {
         Some(Self { good, good_tries: below.n, bad, bad_tries, failed })
     }
 
-    /// How likely it is that a fault as frequent as at the bad size did not show at the good one.
+    /// How likely it is, at most, that a fault as frequent as at the bad size did not show at the good
+    /// one. The frequency is the lower end of its 95 % interval, the same that the table has: one
+    /// failure of one try proves little.
     pub fn by_luck(&self) -> f64 {
-        let share = self.failed as f64 / self.bad_tries.max(1) as f64;
-        (1.0 - share).powf(self.good_tries as f64)
+        let (low, _) = wilson(self.failed, self.bad_tries);
+        (1.0 - low).powf(self.good_tries as f64)
     }
 
     /// What it rests on, in a sentence.
     pub fn grounds(&self) -> String {
         let luck = match self.by_luck() {
             p if p < 0.001 => "less than 0.1 %".to_owned(),
-            p => percent(p),
+            p => format!("up to {}", percent(p)),
+        };
+        let interval = |count, n| {
+            let (low, high) = wilson(count, n);
+            format!("{}–{}", percent(low).trim_end_matches(" %"), percent(high))
         };
         let (failed, tries) = (text::group(self.failed), text::group(self.bad_tries));
         let good = text::group(self.good_tries);
+        let (bad, fine) = (interval(self.failed, self.bad_tries), interval(0, self.good_tries));
         format!(
-            "{failed} of {tries} failed at the larger one, 0 of {good} at the smaller one; the \
-             chance that an equally frequent fault just did not show there is {luck}"
+            "{failed} of {tries} failed at the larger one ({bad}), 0 of {good} at the smaller one \
+             ({fine}); the chance that an equally frequent fault just did not show there is {luck}"
         )
     }
 }
@@ -92,7 +99,14 @@ mod tests {
         assert_eq!(Threshold::of(&tries(&[(10, 2), (20, 1)])), None);
         let found = Threshold::of(&tries(&[(10, 0), (20, 3)]));
         let grounds = found.map(|t| t.grounds()).unwrap_or_default();
-        assert!(grounds.starts_with("3 of 9 failed at the larger one, 0 of 9"), "{grounds}");
-        assert!(grounds.ends_with(" 2.6 %"), "{grounds}");
+        assert!(
+            grounds.starts_with("3 of 9 failed at the larger one (12–65 %), 0 of 9"),
+            "{grounds}"
+        );
+        // Of 3 in 9 the interval begins at 12 %: (1 - 0.1206)^9.
+        assert!(grounds.ends_with(" up to 31 %"), "{grounds}");
+        let one = |n, failed| Threshold { good: 1, good_tries: n, bad: 2, bad_tries: n, failed };
+        assert!(one(1, 1).by_luck() > 0.79, "one of one is not sure");
+        assert!(one(20, 20).by_luck() < 1e-9);
     }
 }

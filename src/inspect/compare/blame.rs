@@ -1,0 +1,63 @@
+//! Who has to act on what a comparison found.
+
+use super::side::Side;
+use super::{Difference, Expect};
+use crate::inspect::{Blame, Certainty, Severity};
+use crate::rule::{Code, Party};
+
+/// What only the request explains.
+const REQUESTS: &[Code] = &[Code::RequestMutated, Code::DuplicateRequestAfter422];
+
+/// Who has to act; `None` where nothing is above info and both succeeded. Two calls are two answers of
+/// a provider, so that what differs between them is never certain.
+pub(super) fn blame(
+    expect: Expect,
+    differences: &[Difference],
+    a: &Side<'_>,
+    b: &Side<'_>,
+) -> Option<Blame> {
+    use Certainty::{Guess, Likely};
+    let worst = differences.first().filter(|d| d.severity > Severity::Info);
+    let (direct, other) = if a.is_gateway { (b, a) } else { (a, b) };
+    let Some(worst) = worst else {
+        // What both have, the one that is nearer to the model shows best.
+        return direct.seen.blame().filter(|_| direct.failed() && other.failed());
+    };
+    if expect == Expect::Different {
+        return match (direct.failed(), other.failed()) {
+            (true, false) => direct.seen.blame(),
+            (false, true) => other.seen.blame(),
+            _ => None,
+        };
+    }
+    let name = worst.code.name();
+    Some(match worst.code {
+        code if REQUESTS.contains(&code) => {
+            Blame::new(Party::Client, Likely, "the two requests are not the same")
+        }
+        Code::GwRefused => match other.seen.blame() {
+            Some(blame) if blame.party != Party::Provider => blame,
+            _ => Blame::new(Party::Unknown, Guess, "either side of the gateway may have refused"),
+        },
+        Code::GwTimeout => {
+            let why = format!("{other} was ended in between; {direct} went on");
+            Blame::new(Party::Gateway, Likely, why)
+        }
+        // One call broke and the other did not: that may be chance, or what is in between.
+        Code::EndsDiffer if other.is_broken() && !direct.failed() => {
+            let why = format!("{other} broke off and {direct} did not; one pair may be chance");
+            Blame::new(Party::Unknown, Guess, why)
+        }
+        Code::EndsDiffer if direct.failed() && !other.failed() => {
+            let why = format!("{direct} failed and {other} did not; one pair may be chance");
+            Blame::new(Party::Unknown, Guess, why)
+        }
+        Code::EndsDiffer if direct.failed() && other.failed() && !direct.is_broken() => {
+            return direct.seen.blame();
+        }
+        _ => {
+            let why = format!("{name}: {direct} does not have it, at the same time");
+            Blame::new(Party::Gateway, Likely, why)
+        }
+    })
+}
