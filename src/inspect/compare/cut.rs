@@ -5,11 +5,68 @@
 use super::delivery::{seconds, since};
 use super::side::Side;
 use super::{Check, Found, both};
+use crate::dialect::Channel;
 use crate::inspect::author::Author;
 use crate::inspect::{Reason, Severity};
 use crate::journal::Micros;
 use crate::rule::Code;
 use crate::text::{count, preview};
+
+impl Side<'_> {
+    /// Whether its connection broke, after its own end or before.
+    pub(super) fn is_broken(&self) -> bool {
+        let broken = [Reason::Truncated, Reason::Reset, Reason::Protocol];
+        self.seen.reason().is_some_and(|r| broken.contains(&r))
+    }
+
+    /// Whether its connection broke before its own end.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_broken() && !self.seen.saw_own_end()
+    }
+
+    /// How its connection broke, and after how much, as the end of a sentence about it.
+    pub(super) fn broke_off(&self) -> String {
+        let came = self.came();
+        let after = match (came.is_empty(), self.seen.saw_own_end()) {
+            (_, true) => "after its end".to_owned(),
+            (true, _) => "before any answer".to_owned(),
+            _ => format!("after {came}"),
+        };
+        match self.seen.reason() {
+            Some(Reason::Reset) => format!("was reset {after}"),
+            Some(Reason::Protocol) => format!("broke off in bytes that are no HTTP, {after}"),
+            _ => format!("was closed {after}"),
+        }
+    }
+
+    /// Whether it is over without an end of its own, an error or a finish, and not by the user.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let reached = !matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
+        let over = self.seen.is_over() && reached && !self.was_stopped();
+        let ended = self.seen.saw_own_end() || self.seen.answer().finished();
+        over && !ended && self.error().is_none()
+    }
+
+    /// Whether it came to its end, and said so.
+    pub(super) fn is_whole(&self) -> bool {
+        let answer = self.seen.answer();
+        self.carriers > 0 && self.error().is_none() && answer.finished() && !self.says_failure()
+    }
+
+    /// How many characters of an answer it has, in all channels.
+    pub(super) fn length(&self) -> u64 {
+        self.pieces().iter().map(|(_, text)| text.chars().count() as u64).sum()
+    }
+
+    /// Whether its text is the other's as far as it goes.
+    pub(super) fn is_beginning_of(&self, other: &Self) -> bool {
+        let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
+        let text = |s: &Self, channel| -> String {
+            s.pieces().iter().filter(|p| p.0 == channel).map(|p| p.1).collect()
+        };
+        channels.into_iter().all(|channel| text(other, channel).starts_with(&text(self, channel)))
+    }
+}
 
 /// Microseconds of silence below which a closed connection points at no timeout.
 const MIN_SILENCE: Micros = 500_000;

@@ -307,60 +307,6 @@ impl<'a> Side<'a> {
         self.seen.reason().is_some_and(|r| ours.contains(&r))
     }
 
-    /// Whether its connection broke, after its own end or before.
-    pub(super) fn is_broken(&self) -> bool {
-        let broken = [Reason::Truncated, Reason::Reset, Reason::Protocol];
-        self.seen.reason().is_some_and(|r| broken.contains(&r))
-    }
-
-    /// Whether its connection broke before its own end.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_broken() && !self.seen.saw_own_end()
-    }
-
-    /// How its connection broke, and after how much, as the end of a sentence about it.
-    pub(super) fn broke_off(&self) -> String {
-        let came = self.came();
-        let after = match (came.is_empty(), self.seen.saw_own_end()) {
-            (_, true) => "after its end".to_owned(),
-            (true, _) => "before any answer".to_owned(),
-            _ => format!("after {came}"),
-        };
-        match self.seen.reason() {
-            Some(Reason::Reset) => format!("was reset {after}"),
-            Some(Reason::Protocol) => format!("broke off in bytes that are no HTTP, {after}"),
-            _ => format!("was closed {after}"),
-        }
-    }
-
-    /// Whether it is over without an end of its own, an error or a finish, and not by the user.
-    pub(super) fn is_unfinished(&self) -> bool {
-        let reached = !matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
-        let over = self.seen.is_over() && reached && !self.was_stopped();
-        let ended = self.seen.saw_own_end() || self.seen.answer().finished();
-        over && !ended && self.error().is_none()
-    }
-
-    /// Whether it came to its end, and said so.
-    pub(super) fn is_whole(&self) -> bool {
-        let answer = self.seen.answer();
-        self.carriers > 0 && self.error().is_none() && answer.finished() && !self.says_failure()
-    }
-
-    /// How many characters of an answer it has, in all channels.
-    pub(super) fn length(&self) -> u64 {
-        self.pieces().iter().map(|(_, text)| text.chars().count() as u64).sum()
-    }
-
-    /// Whether its text is the other's as far as it goes.
-    pub(super) fn is_beginning_of(&self, other: &Self) -> bool {
-        let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
-        let text = |s: &Self, channel| -> String {
-            s.pieces().iter().filter(|p| p.0 == channel).map(|p| p.1).collect()
-        };
-        channels.into_iter().all(|channel| text(other, channel).starts_with(&text(self, channel)))
-    }
-
     /// Whether the rest of it was not waited for, though more may have been on its way; a silence
     /// that was given up on is its own.
     pub(super) fn was_cut_short(&self) -> bool {
