@@ -40,7 +40,8 @@ impl Loaded {
             session: None,
             open: None,
             options: Arc::default(),
-            keys: Keymap::new(&config.keys).expect("the built-in keys"),
+            keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts())
+                .expect("the built-in keys"),
             theme: Theme::new(&config.themes.by_name["dark"], true),
             messages: Vec::new(),
             tools: Tools {

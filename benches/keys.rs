@@ -72,7 +72,7 @@ fn main() {
         screen.until("opening ");
         let busy = |s: &str| s.contains("opening ") || s.contains("Comparing");
         phase("while another opens and is compared", screen.keys_while(usize::MAX, busy));
-        screen.until("B has");
+        screen.until("Differences");
         phase("in the comparison", screen.keys_while(100, |_| true));
         screen.press("q\x0f");
         screen.until("Open (");

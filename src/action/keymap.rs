@@ -3,7 +3,7 @@
 use crokey::{KeyCombination, KeyCombinationFormat, OneToThree};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Action, Context};
+use super::{Action, Context, OwnContext};
 use crate::config::keys::{Problem, Row};
 
 /// One key in one context.
@@ -23,22 +23,32 @@ pub struct Keymap {
     bindings: Vec<Binding>,
     /// Keys that mean nothing in a context, whatever they mean in those after it.
     unbound: Vec<(Context, KeyCombination)>,
+    /// Where the panes' own keys count.
+    panes: Vec<&'static OwnContext>,
 }
 
 impl Keymap {
-    /// Makes sense of the rows of the configuration; a later file's row wins over an earlier one's.
+    /// Makes sense of the rows of the configuration; a later file's row wins over an earlier one's,
+    /// and any over the keys that `panes` bring.
     ///
     /// # Errors
     /// The first row with an unknown context, key or action, or a key that its file binds twice in
     /// one context.
-    pub fn new(rows: &[Row]) -> Result<Self, Problem> {
+    pub fn new(rows: &[Row], panes: &[&'static OwnContext]) -> Result<Self, Problem> {
         let mut seen: Vec<(&str, Binding)> = Vec::new();
-        let mut keymap = Keymap::default();
+        let mut keymap = Keymap { panes: panes.to_vec(), ..Keymap::default() };
+        for pane in panes {
+            for action in pane.actions {
+                let keys = action.keys.iter().filter_map(|key| parse(key));
+                let (context, action) = (Context::Own(pane), Action::Own(action));
+                keymap.bindings.extend(keys.map(|key| Binding { context, key, action }));
+            }
+        }
         for row in rows {
             let problem =
                 |message: String| Problem { file: row.file.clone(), line: row.line, message };
-            let context = Context::find(&row.context).ok_or_else(|| {
-                let names: Vec<_> = Context::ALL.iter().map(|c| c.name()).collect();
+            let context = keymap.context(&row.context).ok_or_else(|| {
+                let names: Vec<_> = keymap.contexts().map(Context::name).collect();
                 problem(format!(
                     "no place for keys is called \"{}\"; there are {}",
                     row.context,
@@ -49,8 +59,8 @@ impl Keymap {
                 parse(&row.key).ok_or_else(|| problem(format!("\"{}\" is not a key", row.key)))?;
             let action = match row.action.as_str() {
                 "" => None,
-                name => Some(Action::find(name).ok_or_else(|| {
-                    problem(format!("no action is called \"{name}\"{}", nearest(name)))
+                name => Some(keymap.find(name).ok_or_else(|| {
+                    problem(format!("no action is called \"{name}\"{}", keymap.nearest(name)))
                 })?),
             };
             if seen
@@ -75,9 +85,44 @@ impl Keymap {
     }
 
     /// The bindings that the program comes with.
-    pub fn built_in() -> Self {
+    pub fn built_in(panes: &[&'static OwnContext]) -> Self {
         // A test holds that the rows of the default configuration are sound.
-        crate::config::keys::built_in().and_then(|rows| Self::new(&rows)).unwrap_or_default()
+        crate::config::keys::built_in().and_then(|rows| Self::new(&rows, panes)).unwrap_or_default()
+    }
+
+    /// Every action, those that panes bring last.
+    pub fn actions(&self) -> impl Iterator<Item = Action> {
+        let own = self.panes.iter().flat_map(|pane| pane.actions).copied().map(Action::Own);
+        Action::ALL.iter().copied().chain(own)
+    }
+
+    /// Every place where keys count, each pane after what counts in all of them.
+    pub fn contexts(&self) -> impl Iterator<Item = Context> {
+        let own = self.panes.iter().copied().map(Context::Own);
+        let all = Context::ALL.iter().position(|c| *c == Context::Panes).map_or(0, |i| i + 1);
+        let (before, after) = Context::ALL.split_at(all);
+        before.iter().copied().chain(own).chain(after.iter().copied())
+    }
+
+    /// The action of that name.
+    pub fn find(&self, name: &str) -> Option<Action> {
+        self.actions().find(|a| a.name() == name)
+    }
+
+    /// The context of that name.
+    fn context(&self, name: &str) -> Option<Context> {
+        self.contexts().find(|c| c.name() == name)
+    }
+
+    /// `; did you mean …?` where a name is near.
+    fn nearest(&self, name: &str) -> String {
+        let near = |a: &Action| {
+            let (a, b) = (a.name(), name);
+            let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
+            same >= 4 || a.contains(b) || b.contains(a)
+        };
+        let found = self.actions().find(near);
+        found.map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
     }
 
     /// What a key asks for, in the first of these contexts that knows it. Where letters type, those
@@ -117,6 +162,11 @@ impl Keymap {
         })
     }
 
+    /// The keys that ask for `action` anywhere, separated by blanks.
+    pub fn all_keys_for(&self, action: Action) -> String {
+        self.keys_for(&self.contexts().collect::<Vec<_>>(), action)
+    }
+
     /// The keys that ask for `action` in one of these contexts, separated by blanks.
     pub fn keys_for(&self, contexts: &[Context], action: Action) -> String {
         let all = contexts.iter().flat_map(|c| {
@@ -137,19 +187,6 @@ impl Keymap {
 pub fn types_instead(contexts: &[Context], context: Context, key: KeyCombination) -> bool {
     let types = contexts.first().is_some_and(|c| c.types());
     types && context == Context::Movement && matches!(key.codes, OneToThree::One(KeyCode::Char(_)))
-}
-
-/// `; did you mean …?` where a name is near.
-fn nearest(name: &str) -> String {
-    let near = |a: &&Action| {
-        let (a, b) = (a.name(), name);
-        let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
-        same >= 4 || a.contains(b) || b.contains(a)
-    };
-    Action::ALL
-        .iter()
-        .find(near)
-        .map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
 }
 
 /// Reads a key as the configuration spells it: `ctrl-s`, `G`, `f5`, `shift-tab`, `?`.

@@ -2,8 +2,8 @@
 //! outside itself, as data.
 //!
 //! An [`Action`] is one row here (its name and help) and its keys are rows in
-//! `assets/default-config.toml`; the help overlay, the footer, the palette and the manual are made
-//! of these two tables. An [`Effect`] is what the screen's state asks of the world; the answer is a
+//! `assets/default-config.toml`; what only one pane does is an [`OwnAction`] in that pane's file. The
+//! [`Keymap`] knows all of them: the help, the footer and the palette are made of it. An [`Effect`] is what the screen's state asks of the world; the answer is a
 //! [`Done`].
 
 mod draft;
@@ -22,25 +22,38 @@ macro_rules! actions {
         /// One wish of the user.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each is explained by its help text, below")]
-        pub enum Action { $($variant),* }
+        pub enum Action {
+            $($variant,)*
+            #[doc = "An action that a pane brings."]
+            Own(&'static OwnAction),
+        }
 
         impl Action {
-            /// Every action, in the order of the help.
+            /// Every action that no pane brings, in the order of the help.
             pub const ALL: &'static [Action] = &[$(Action::$variant),*];
 
             /// Its name in the configuration.
             pub fn name(self) -> &'static str {
-                match self { $(Action::$variant => $name),* }
+                match self {
+                    $(Action::$variant => $name,)*
+                    Action::Own(own) => own.name,
+                }
             }
 
             /// One or two words for the footer.
             pub fn short(self) -> &'static str {
-                match self { $(Action::$variant => $short),* }
+                match self {
+                    $(Action::$variant => $short,)*
+                    Action::Own(own) => own.short,
+                }
             }
 
             /// What it does, for the help and the palette.
             pub fn help(self) -> &'static str {
-                match self { $(Action::$variant => $help),* }
+                match self {
+                    $(Action::$variant => $help,)*
+                    Action::Own(own) => own.help,
+                }
             }
         }
     };
@@ -86,8 +99,6 @@ actions! {
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
     Hex "hex" "hex" "show the bytes in hexadecimal, or as text again"
-    NextChoice "next-choice" "choice" "show the next choice of the answer"
-    NextLens "next-lens" "lens" "show the answer as the next client would give it, at last as it came"
     Redraw "redraw" "redraw" "draw the screen anew"
     Suspend "suspend" "suspend" "go to the background of the shell"
     Up "up" "up" "one line up"
@@ -125,11 +136,6 @@ actions! {
 }
 
 impl Action {
-    /// The action of that name.
-    pub fn find(name: &str) -> Option<Action> {
-        Action::ALL.iter().copied().find(|a| a.name() == name)
-    }
-
     /// How many lines it moves a text that shows `page` lines at a time, if it moves one; down is
     /// positive.
     pub fn scrolls(self, page: isize) -> Option<isize> {
@@ -147,6 +153,30 @@ impl Action {
     }
 }
 
+/// An action that a pane brings: nothing else names it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnAction {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// One or two words for the footer.
+    pub short: &'static str,
+    /// What it does, for the help and the palette.
+    pub help: &'static str,
+    /// The keys that ask for it in the pane, spelled as in the configuration, which may bind others.
+    pub keys: &'static [&'static str],
+}
+
+/// The place where a pane's own keys count, with the actions that the pane brings.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnContext {
+    /// Its name in the configuration: `[keys.NAME]`.
+    pub name: &'static str,
+    /// A heading for the help.
+    pub title: &'static str,
+    /// The pane's own actions.
+    pub actions: &'static [&'static OwnAction],
+}
+
 /// Where a key counts. The tables of the configuration are named like these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Context {
@@ -156,16 +186,6 @@ pub enum Context {
     Movement,
     /// In every pane, but not while typing.
     Panes,
-    /// In the request pane.
-    Request,
-    /// In the table of frames.
-    Frames,
-    /// In the bytes of the selected frame.
-    Detail,
-    /// In the answer.
-    Answer,
-    /// In the timeline and the findings.
-    Timeline,
     /// Where two exchanges stand side by side.
     Compare,
     /// While typing the body.
@@ -182,19 +202,16 @@ pub enum Context {
     Prompt,
     /// In front of a question.
     Confirm,
+    /// In a pane.
+    Own(&'static OwnContext),
 }
 
 impl Context {
-    /// Every context, in the order of the help.
+    /// Every context that is no pane's, in the order of the help.
     pub const ALL: &'static [Context] = &[
         Context::Everywhere,
         Context::Movement,
         Context::Panes,
-        Context::Request,
-        Context::Frames,
-        Context::Detail,
-        Context::Answer,
-        Context::Timeline,
         Context::Compare,
         Context::Editor,
         Context::List,
@@ -211,11 +228,6 @@ impl Context {
             Context::Everywhere => "everywhere",
             Context::Movement => "movement",
             Context::Panes => "panes",
-            Context::Request => "request",
-            Context::Frames => "frames",
-            Context::Detail => "detail",
-            Context::Answer => "answer",
-            Context::Timeline => "timeline",
             Context::Compare => "compare",
             Context::Editor => "editor",
             Context::List => "list",
@@ -224,6 +236,7 @@ impl Context {
             Context::Repetition => "repetition",
             Context::Prompt => "prompt",
             Context::Confirm => "confirm",
+            Context::Own(own) => own.name,
         }
     }
 
@@ -233,11 +246,6 @@ impl Context {
             Context::Everywhere => "Everywhere",
             Context::Movement => "Movement",
             Context::Panes => "In every pane",
-            Context::Request => "In the request",
-            Context::Frames => "In the frames",
-            Context::Detail => "In the bytes of a frame",
-            Context::Answer => "In the answer",
-            Context::Timeline => "In the timeline and findings",
             Context::Compare => "In a comparison",
             Context::Editor => "While typing the body",
             Context::List => "In a list",
@@ -246,17 +254,13 @@ impl Context {
             Context::Repetition => "In the outcomes of many",
             Context::Prompt => "While typing a line",
             Context::Confirm => "At a question",
+            Context::Own(own) => own.title,
         }
     }
 
     /// Whether letters that mean nothing else type here.
     pub fn types(self) -> bool {
         matches!(self, Context::Editor | Context::List | Context::Prompt)
-    }
-
-    /// The context of that name.
-    pub fn find(name: &str) -> Option<Context> {
-        Context::ALL.iter().copied().find(|c| c.name() == name)
     }
 }
 

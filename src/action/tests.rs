@@ -7,31 +7,43 @@ fn rows(file: &str, text: &str) -> Vec<keys::Row> {
     keys::read(file, text).unwrap()
 }
 
-#[test]
-fn the_default_bindings_are_sound_and_reach_every_action() {
-    let rows = keys::built_in().unwrap();
-    let keymap = Keymap::new(&rows).unwrap();
-    for action in Action::ALL {
-        let reached = !keymap.keys_for(Context::ALL, *action).is_empty();
-        assert!(reached, "no key reaches {}", action.name());
-        assert_eq!(Action::find(action.name()), Some(*action));
-    }
-    for context in Context::ALL {
-        assert_eq!(Context::find(context.name()), Some(*context));
-    }
-}
+/// A pane that brings an action of its own.
+static TOY: OwnContext = OwnContext {
+    name: "toy",
+    title: "In the toy",
+    actions: &[&OwnAction {
+        name: "wind-up",
+        short: "wind",
+        help: "wind it up",
+        keys: &["W", "f9"],
+    }],
+};
 
 #[test]
-fn names_are_plain_and_unlike() {
-    let names: std::collections::BTreeSet<_> = Action::ALL.iter().map(|a| a.name()).collect();
-    assert_eq!(names.len(), Action::ALL.len());
+fn a_pane_brings_actions_and_keys_which_the_configuration_may_bind_otherwise() {
+    let (toy, key) = (Context::Own(&TOY), |code| KeyEvent::new(code, KeyModifiers::NONE));
+    let keymap = Keymap::new(&[], &[&TOY]).unwrap();
+    let wind = Action::Own(TOY.actions[0]);
+    assert_eq!((keymap.find("wind-up"), wind.short()), (Some(wind), "wind"));
+    assert_eq!(
+        keymap.action(&[toy], KeyEvent::new(KeyCode::Char('W'), KeyModifiers::SHIFT)),
+        Some(wind)
+    );
+    assert_eq!(keymap.action(&[Context::Panes], key(KeyCode::F(9))), None);
+    assert_eq!(keymap.all_keys_for(wind), "W F9");
+    let text = "[keys.toy]\n\"f9\" = \"\"\n\"W\" = \"quit\"\n\"w\" = \"wind-up\"\n";
+    let keymap = Keymap::new(&rows("mine", text), &[&TOY]).unwrap();
+    assert_eq!(keymap.all_keys_for(wind), "w");
+    assert_eq!(keymap.action(&[toy], key(KeyCode::F(9))), None);
+    let unknown = Keymap::new(&rows("mine", text), &[]).unwrap_err().to_string();
+    assert!(unknown.starts_with("mine:2: no place for keys is called \"toy\""), "{unknown}");
 }
 
 #[test]
 fn a_users_file_overrides_and_unbinds() {
     let mut all = rows("default", "[keys.panes]\n\"j\" = \"down\"\n\"k\" = \"up\"\n");
     all.extend(rows("mine", "[keys.panes]\n\"j\" = \"\"\n\"k\" = \"top\"\n"));
-    let keymap = Keymap::new(&all).unwrap();
+    let keymap = Keymap::new(&all, &[]).unwrap();
     let key = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
     assert_eq!(keymap.action(&[Context::Panes], key('j')), None);
     // What is unbound in one place does not fall through to another.
@@ -41,7 +53,7 @@ fn a_users_file_overrides_and_unbinds() {
 
 #[test]
 fn mistakes_are_told_with_file_and_line() {
-    let told = |text: &str| Keymap::new(&rows("f.toml", text)).unwrap_err().to_string();
+    let told = |text: &str| Keymap::new(&rows("f.toml", text), &[]).unwrap_err().to_string();
     assert_eq!(
         told("\n[keys.panes]\n\"j\" = \"dwon\"\n"),
         "f.toml:3: no action is called \"dwon\""
@@ -59,18 +71,11 @@ fn mistakes_are_told_with_file_and_line() {
 }
 
 #[test]
-fn a_key_of_several_contexts_is_told_once() {
-    let keymap = Keymap::built_in();
-    assert_eq!(keymap.keys_for(Context::ALL, Action::NextProblem), "e");
-    assert_eq!(keymap.keys_for(Context::ALL, Action::Send), "F5 ^R ^Enter");
-}
-
-#[test]
 fn keys_are_shown_short_and_shift_is_in_the_letter() {
     let map = Keymap::new(&rows(
         "f",
         "[keys.panes]\n\"G\" = \"bottom\"\n\"ctrl-s\" = \"save-session\"\n\"shift-tab\" = \"previous-pane\"\n\"?\" = \"help\"\n\"f5\" = \"send\"\n\"pagedown\" = \"page-down\"\n\"ctrl-enter\" = \"send\"\n",
-    ))
+    ), &[])
     .unwrap();
     let shown: Vec<_> = map.of(Context::Panes).map(|b| show(b.key)).collect();
     assert_eq!(shown, ["G", "^S", "S-Tab", "?", "F5", "PgDn", "^Enter"]);
@@ -80,32 +85,4 @@ fn keys_are_shown_short_and_shift_is_in_the_letter() {
     assert_eq!(event(KeyCode::Char('g'), KeyModifiers::NONE), None);
     assert_eq!(event(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Help));
     assert_eq!(event(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::PreviousPane));
-}
-
-#[test]
-fn movement_is_bound_once_and_letters_type_where_letters_type() {
-    let keymap = Keymap::built_in();
-    let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
-    for context in [Context::Frames, Context::Text, Context::Compare, Context::Repetition] {
-        let contexts = [context, Context::Movement, Context::Everywhere];
-        assert_eq!(keymap.action(&contexts, key(KeyCode::Char('j'))), Some(Action::Down));
-        assert_eq!(keymap.key_for(&contexts, Action::Down).as_deref(), Some("j"));
-    }
-    let list = [Context::List, Context::Movement, Context::Everywhere];
-    assert_eq!(keymap.action(&list, key(KeyCode::Char('j'))), None);
-    assert_eq!(keymap.action(&list, key(KeyCode::Down)), Some(Action::Down));
-    assert_eq!(keymap.key_for(&list, Action::Down).as_deref(), Some("↓"));
-    // Each movement has its keys in one table; a list adds only what letters cannot do there.
-    for action in Action::ALL.iter().filter(|a| a.scrolls(1).is_some()) {
-        for context in Context::ALL.iter().filter(|c| **c != Context::List) {
-            let bound = !keymap.keys_for(&[*context], *action).is_empty();
-            assert_eq!(
-                bound,
-                *context == Context::Movement,
-                "{} in {}",
-                action.name(),
-                context.name()
-            );
-        }
-    }
 }

@@ -15,7 +15,8 @@ pub(super) fn run(global: &Global, args: &ConfigArgs) -> Result<Exit, Failure> {
         ConfigCommand::Path => writeln!(out, "{}", file?.display())?,
         ConfigCommand::Check => {
             let config = global.load()?;
-            crate::action::Keymap::new(&config.keys).map_err(|e| e.to_string())?;
+            crate::action::Keymap::new(&config.keys, &crate::tui::pane_contexts())
+                .map_err(|e| e.to_string())?;
             let file = file?;
             let what =
                 if file.exists() { "OK" } else { "not found; the built-in configuration applies" };

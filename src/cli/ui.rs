@@ -69,7 +69,8 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
         None if live => Begun::Opened(Opened::new("standard input", Vec::new(), &options)),
         None => Begun::Nothing,
     };
-    let keys = Keymap::new(&config.keys).map_err(|e| e.to_string())?;
+    let keys =
+        Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
     let theme = theme(global, &config)?;
     let config = Arc::new(config);
     let clock = Clock::start();

@@ -11,6 +11,7 @@ use super::commands;
 use super::compare::CompareScreen;
 use super::draw;
 use super::model::{self, Loading, Model};
+use super::pane::request;
 use super::panes::Panes;
 use super::screen::{Command, Outcome, Screen};
 use super::work::{Report, Work, Worked};
@@ -243,7 +244,7 @@ impl App {
             return;
         }
         if !top.paste(&mut self.model, text) {
-            let key = self.model.key_of(Context::Request, Action::EditBody);
+            let key = self.model.key_of(Context::Own(&request::KEYS), Action::EditBody);
             self.model.notify(format!("Not JSON and not a curl command; {key} edits the body"));
         }
     }

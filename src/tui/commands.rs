@@ -113,7 +113,7 @@ pub(super) fn say_where(model: &mut Model, contexts: &[Context], key: KeyEvent) 
     let mut places: Vec<(Context, String)> = pane::all()
         .iter()
         .enumerate()
-        .map(|(i, pane)| (pane.spec().context, format!("{} {}", i + 1, pane.spec().title.0)))
+        .map(|(i, pane)| (pane.spec().context(), format!("{} {}", i + 1, pane.spec().title.0)))
         .collect();
     places.push((Context::Panes, "every pane".to_owned()));
     places.push((Context::Compare, "a comparison".to_owned()));

@@ -31,7 +31,7 @@ pub use work::{Work, Worked};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::action::{Draft, Keymap, Opened};
+use crate::action::{Draft, Keymap, Opened, OwnContext};
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Options};
@@ -81,6 +81,11 @@ impl ProviderInfo {
             _ => base.to_owned(),
         }
     }
+}
+
+/// The places where the panes' own keys count, with the actions that the panes bring.
+pub fn pane_contexts() -> Vec<&'static OwnContext> {
+    pane::all().iter().map(|pane| pane.spec().keys).collect()
 }
 
 /// Reads a curl command line.

@@ -124,7 +124,7 @@ impl Screen for Panes {
         if self.panes[self.focus].types(model) {
             return vec![Context::Editor, Context::Everywhere];
         }
-        let own = self.panes[self.focus].spec().context;
+        let own = self.panes[self.focus].spec().context();
         vec![own, Context::Panes, Context::Movement, Context::Everywhere]
     }
 

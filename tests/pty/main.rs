@@ -329,7 +329,7 @@ fn panics_in_the_loop() {
         session: None,
         open: None,
         options: Arc::default(),
-        keys: Keymap::new(&config.keys).unwrap(),
+        keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts()).unwrap(),
         theme: Theme::new(&config.themes.by_name["dark"], true),
         messages: Vec::new(),
         tools: Tools {

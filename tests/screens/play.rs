@@ -170,7 +170,7 @@ pub(crate) fn startup() -> Startup {
         session: None,
         open: None,
         options: Arc::new(Options::default()),
-        keys: Keymap::built_in(),
+        keys: Keymap::built_in(&sselens::tui::pane_contexts()),
         theme: Theme::new(&themes.get("dark").unwrap(), true),
         messages: Vec::new(),
         tools: Tools {

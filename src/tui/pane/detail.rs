@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
-use crate::action::{Action, Context};
+use crate::action::{Action, OwnContext};
 use crate::json::{Tape, line_column};
 use crate::text::{Newlines, group, visible_bytes};
 use crate::tui::model::{Exchange, Model};
@@ -16,10 +16,14 @@ use crate::tui::widget::{Doc, Scroll, json, line};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("detail");
 
+/// Where the pane's own keys count.
+pub(crate) static KEYS: OwnContext =
+    OwnContext { name: "detail", title: "In the bytes of a frame", actions: &[] };
+
 static SPEC: Spec = Spec {
     id: ID,
     title: ("Bytes", "Bytes"),
-    context: Context::Detail,
+    keys: &KEYS,
     place: Place::Right(27),
     go: Some(Action::PaneDetail),
     footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],

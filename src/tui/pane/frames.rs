@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
-use crate::action::{Action, Context};
+use crate::action::{Action, Context, OwnContext};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Inspection, Severity};
@@ -18,10 +18,14 @@ use crate::tui::widget::{Scroll, line, moved};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("frames");
 
+/// Where the pane's own keys count.
+pub(crate) static KEYS: OwnContext =
+    OwnContext { name: "frames", title: "In the frames", actions: &[] };
+
 static SPEC: Spec = Spec {
     id: ID,
     title: ("Frames", "Frames"),
-    context: Context::Frames,
+    keys: &KEYS,
     place: Place::Right(0),
     go: Some(Action::PaneFrames),
     footer: &[Action::NextProblem, Action::Search, Action::Copy, Action::Bottom],

@@ -17,7 +17,7 @@ use ratatui::layout::{Position, Rect};
 use super::model::Model;
 use super::theme::{Role, Theme};
 use super::widget::line;
-use crate::action::{Action, Context};
+use crate::action::{Action, Context, OwnContext};
 
 /// Every pane, in the order of their numbers. A new pane is one line here.
 pub(super) fn all() -> Vec<Box<dyn Pane>> {
@@ -51,8 +51,8 @@ pub(super) struct Spec {
     pub id: PaneId,
     /// Its name in its header and in the tab bar, and where room is scarce.
     pub title: (&'static str, &'static str),
-    /// Where its own keys are listed.
-    pub context: Context,
+    /// Where its own keys count, with the actions that it alone brings.
+    pub keys: &'static OwnContext,
     /// Where it stands.
     pub place: Place,
     /// The action that goes to it.
@@ -65,6 +65,13 @@ pub(super) struct Spec {
     pub shows_bytes: bool,
     /// What can be copied from it.
     pub copies: &'static [Copyable],
+}
+
+impl Spec {
+    /// Where its own keys count.
+    pub(super) fn context(&self) -> Context {
+        Context::Own(self.keys)
+    }
 }
 
 /// Something that can be copied: what it is, and its text.
@@ -199,3 +206,6 @@ pub(super) fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)
 pub(super) fn after_title(spec: &Spec, area: Rect) -> u16 {
     area.x + 1 + 3 + spec.title.0.len() as u16 + 1
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::frames::severity_sign;
 use super::{
     Canvas, Copyable, Pane, PaneId, Place, Spec, inner, timeline_bar, timeline_lanes, timeline_list,
 };
-use crate::action::{Action, Context};
+use crate::action::{Action, OwnContext};
 use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
 use crate::rule::Code;
@@ -21,10 +21,14 @@ use crate::tui::widget::{Scroll, line, moved};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("timeline");
 
+/// Where the pane's own keys count.
+pub(crate) static KEYS: OwnContext =
+    OwnContext { name: "timeline", title: "In the timeline and findings", actions: &[] };
+
 static SPEC: Spec = Spec {
     id: ID,
     title: ("Timeline", "Time"),
-    context: Context::Timeline,
+    keys: &KEYS,
     place: Place::Bottom,
     go: Some(Action::PaneTimeline),
     footer: &[

@@ -1,7 +1,7 @@
 //! The lists and prompts that are the same wherever they are asked for.
 
 use super::{Command, List, Prompt};
-use crate::action::{Action, Context, Effect};
+use crate::action::{Action, Effect};
 use crate::text::count;
 use crate::tui::model::{Model, PROPOSED, Subject};
 use crate::tui::theme::Role;
@@ -70,18 +70,18 @@ fn models(model: &Model) -> Vec<(String, String)> {
 /// Finds a command by its name.
 pub(in crate::tui) fn palette(model: &mut Model) {
     let mut list = List::new("Commands", |model, choice| {
-        if let Some(action) = choice.row.and_then(|row| commands().nth(row)) {
+        if let Some(action) = choice.row.and_then(|row| commands(model).get(row).copied()) {
             model.command(Command::Act(action));
         }
     });
-    for action in commands() {
-        list.add(action.help(), model.keys().keys_for(Context::ALL, action));
+    for action in commands(model) {
+        list.add(action.help(), model.keys().all_keys_for(action));
     }
     model.push(list);
 }
 
 /// What the palette offers: all but the movements and answers, which mean nothing from there.
-fn commands() -> impl Iterator<Item = Action> {
+fn commands(model: &Model) -> Vec<Action> {
     let plain = |a: &Action| {
         let answers = [
             Action::Left,
@@ -100,7 +100,7 @@ fn commands() -> impl Iterator<Item = Action> {
         let moves = a.scrolls(1).is_some() && !matches!(a, Action::Top | Action::Bottom);
         !moves && !answers.contains(a)
     };
-    Action::ALL.iter().copied().filter(plain)
+    model.keys().actions().filter(plain).collect()
 }
 
 /// Chooses among the exchanges of the session.

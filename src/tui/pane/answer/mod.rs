@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
-use crate::action::{Action, Context};
+use crate::action::{Action, OwnAction, OwnContext};
 use crate::client_sim::Run;
 use crate::dialect::Channel;
 use crate::inspect::Row;
@@ -24,21 +24,39 @@ use crate::tui::widget::{Doc, Scroll, line};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("answer");
 
+static NEXT_CHOICE: OwnAction = OwnAction {
+    name: "next-choice",
+    short: "choice",
+    help: "show the next choice of the answer",
+    keys: &[],
+};
+
+static NEXT_LENS: OwnAction = OwnAction {
+    name: "next-lens",
+    short: "lens",
+    help: "show the answer as the next client returns it, and last as it arrived",
+    keys: &[],
+};
+
+/// Where the pane's own keys count.
+static KEYS: OwnContext =
+    OwnContext { name: "answer", title: "In the answer", actions: &[&NEXT_CHOICE, &NEXT_LENS] };
+
 static SPEC: Spec = Spec {
     id: ID,
     title: ("Answer", "Ans"),
-    context: Context::Answer,
+    keys: &KEYS,
     place: Place::Right(32),
     go: Some(Action::PaneAnswer),
     footer: &[
         Action::NextTab,
-        Action::NextLens,
+        Action::Own(&NEXT_LENS),
         Action::Left,
         Action::Right,
         Action::Copy,
         Action::NextProblem,
     ],
-    everywhere: &[(Action::NextChoice, false), (Action::NextLens, true)],
+    everywhere: &[(Action::Own(&NEXT_CHOICE), false), (Action::Own(&NEXT_LENS), true)],
     shows_bytes: false,
     copies: &[
         Copyable {
@@ -217,8 +235,8 @@ impl Pane for AnswerPane {
         match action {
             Action::NextTab => choose(pane, (at + 1) % TABS.len()),
             Action::PreviousTab => choose(pane, (at + TABS.len() - 1) % TABS.len()),
-            Action::NextChoice => channels::next_choice(pane, model),
-            Action::NextLens => {
+            Action::Own(own) if *own == NEXT_CHOICE => channels::next_choice(pane, model),
+            Action::Own(own) if *own == NEXT_LENS => {
                 choose(pane, 0);
                 lens::next(pane, model);
             }

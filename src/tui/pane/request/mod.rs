@@ -8,16 +8,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec};
-use crate::action::{Action, Context};
+use crate::action::{Action, OwnContext};
 use crate::tui::model::Model;
 
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("request");
 
+/// Where the pane's own keys count.
+pub(crate) static KEYS: OwnContext =
+    OwnContext { name: "request", title: "In the request", actions: &[] };
+
 static SPEC: Spec = Spec {
     id: ID,
     title: ("Request", "Req"),
-    context: Context::Request,
+    keys: &KEYS,
     place: Place::Left,
     go: Some(Action::PaneRequest),
     footer: &[
