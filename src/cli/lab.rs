@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::LabArgs;
 use super::exit::{Exit, Failure};
-use super::signals;
+use super::listen;
 use crate::lab::{scenarios, serve};
 use crate::text::to_json;
 
@@ -14,30 +14,14 @@ pub(super) fn run(args: &LabArgs) -> Result<Exit, Failure> {
     if args.list {
         return list(args.json);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(args.listen)
-            .await
-            .map_err(|e| format!("--listen {}: {e}", args.listen))?;
-        let at = listener.local_addr().map_err(|e| e.to_string())?;
-        let mut out = std::io::stdout();
-        writeln!(
-            out,
+    let greeting = |at| {
+        format!(
             "the lab listens at http://{at}/v1 (any key; model lab/NAME; GET / lists its endpoints; \
              Ctrl-C ends it)"
-        )?;
-        out.flush()?;
-        let cancel = tokio_util::sync::CancellationToken::new();
-        tokio::select! {
-            () = serve(listener, args.options.options(), cancel.clone()) => Ok(Exit::Ok),
-            exit = signals::wait() => {
-                cancel.cancel();
-                Ok(exit)
-            }
-        }
+        )
+    };
+    listen::until_signal(args.listen, greeting, |listener, cancel| {
+        serve(listener, args.options.options(), cancel)
     })
 }
 

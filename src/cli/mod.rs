@@ -10,6 +10,7 @@ mod explain;
 mod export;
 mod input;
 mod lab;
+mod listen;
 mod log;
 mod output;
 mod progress;

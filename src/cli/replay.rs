@@ -1,11 +1,10 @@
 //! `sselens replay`: a recording, served to real clients.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use super::args::{Global, Match, ReplayArgs as Args};
 use super::exit::{Exit, Failure};
-use super::{input, signals};
+use super::{input, listen};
 use crate::replay::{By, Chooser, Replay, apply, exchanges};
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -41,26 +40,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let quiet = global.clone();
     let tell = Arc::new(move |text: String| quiet.notify(&text));
     let replay = Arc::new(Replay::new(Chooser::new(recorded, by), args.pace, tell));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(args.listen)
-            .await
-            .map_err(|e| format!("--listen {}: {e}", args.listen))?;
-        let at = listener.local_addr().map_err(|e| e.to_string())?;
-        let mut out = std::io::stdout();
-        let exchanges = crate::text::count(count as u64, "exchange");
-        writeln!(out, "replay of {exchanges} on http://{at} (Ctrl-C ends it)")?;
-        out.flush()?;
-        let cancel = tokio_util::sync::CancellationToken::new();
-        tokio::select! {
-            () = replay.serve(listener, cancel.clone()) => Ok(Exit::Ok),
-            exit = signals::wait() => {
-                cancel.cancel();
-                Ok(exit)
-            }
-        }
-    })
+    let exchanges = crate::text::count(count as u64, "exchange");
+    listen::until_signal(
+        args.listen,
+        |at| format!("replay of {exchanges} on http://{at} (Ctrl-C ends it)"),
+        |listener, cancel| async move { replay.serve(listener, cancel).await },
+    )
 }

@@ -21,14 +21,14 @@ pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
     let verifier: Arc<dyn ServerCertVerifier> = if transport.insecure {
-        Arc::new(Anything(provider))
+        Arc::new(Fixed { provider, refusal: None })
     } else {
         let roots = transport.ca_cert.as_deref().map_or(Ok(Vec::new()), read_roots)?;
         match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
         {
             Ok(verifier) => Arc::new(verifier),
             // A machine without a certificate store can still speak http://; https:// gets a hint.
-            Err(why) => Arc::new(Nothing { provider, why: why.to_string() }),
+            Err(why) => Arc::new(Fixed { provider, refusal: Some(why.to_string()) }),
         }
     };
     let mut config =
@@ -52,58 +52,15 @@ fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(certificates)
 }
 
-/// `--insecure`: takes any certificate. Signatures are still checked.
+/// A verdict that is fixed before any certificate is seen. Signatures are still checked.
 #[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-/// No trust store: takes no certificate, and says why.
-#[derive(Debug)]
-struct Nothing {
+struct Fixed {
     provider: Arc<CryptoProvider>,
-    why: String,
+    /// Why no certificate is taken: there is no trust store. `None` takes any (`--insecure`).
+    refusal: Option<String>,
 }
 
-macro_rules! signatures {
-    ($provider:ident) => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let algorithms = &self.$provider().signature_verification_algorithms;
-            rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let algorithms = &self.$provider().signature_verification_algorithms;
-            rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.$provider().signature_verification_algorithms.supported_schemes()
-        }
-    };
-}
-
-impl Anything {
-    fn crypto(&self) -> &CryptoProvider {
-        &self.0
-    }
-}
-
-impl Nothing {
-    fn crypto(&self) -> &CryptoProvider {
-        &self.provider
-    }
-}
-
-impl ServerCertVerifier for Anything {
+impl ServerCertVerifier for Fixed {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -112,23 +69,35 @@ impl ServerCertVerifier for Anything {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.refusal {
+            None => Ok(ServerCertVerified::assertion()),
+            Some(why) => {
+                Err(Error::General(format!("{why}; install ca-certificates or give --ca-cert")))
+            }
+        }
     }
 
-    signatures!(crypto);
-}
-
-impl ServerCertVerifier for Nothing {
-    fn verify_server_cert(
+    fn verify_tls12_signature(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Err(Error::General(format!("{}; install ca-certificates or give --ca-cert", self.why)))
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
     }
 
-    signatures!(crypto);
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -26,7 +26,7 @@ mod work;
 pub use app::{App, Event};
 pub use run::{Console, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};
-pub use work::{Work, Worked};
+pub use work::{Work, Worked, aside};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Startup;
 use super::app::{App, Event};
-use super::work::{Work, Worked};
+use super::work::{Work, Worked, aside};
 use crate::action::{Attempt, Done, Effect};
 use crate::transport::{Clock, News};
 
@@ -229,7 +229,7 @@ fn begin(work: Work, worked: &UnboundedSender<Worked>) {
     let reports = worked.clone();
     let run = move || work.run(&|report| drop(reports.send(report)));
     // Without a thread there is no result; what was computed before stays.
-    let _ = std::thread::Builder::new().name("compute".into()).spawn(run);
+    let _ = aside("compute", run);
 }
 
 async fn sleep(micros: Option<u64>) {

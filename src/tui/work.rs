@@ -7,6 +7,21 @@ use super::compare::{self, Computed, Key};
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
+/// Starts a thread for work that nobody waits for. Where the system knows how, it has a lower
+/// priority than the thread that answers keys: a busy machine must not make those wait.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let work = move || {
+        // To Linux 0 is this very thread; elsewhere it is the whole process, screen and all.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, 10);
+        work();
+    };
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
+}
+
 /// Work that is to be done.
 #[derive(Debug)]
 pub struct Work(pub(super) Job);

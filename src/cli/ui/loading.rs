@@ -12,6 +12,7 @@ use crate::action::{Attempt, Done, Opened};
 use crate::inspect::Options;
 use crate::journal::Entry;
 use crate::storage::file::{self, Told};
+use crate::tui::aside;
 
 /// How long the first screen waits for the recording that it is to show.
 const AT_ONCE: Duration = Duration::from_millis(60);
@@ -121,8 +122,7 @@ impl Loader {
             };
             read(&path, &Told::default(), &options, change, &stop, &mut step);
         };
-        std::thread::Builder::new().name("open".into()).spawn(work).map_err(|e| e.to_string())?;
-        Ok(())
+        aside("open", work).map_err(|e| e.to_string())
     }
 }
 
@@ -156,7 +156,7 @@ impl Preload {
             let mut step = |step| drop(tell.send(step));
             read(&own, &told, &options, |_| {}, &stopped, &mut step);
         };
-        std::thread::Builder::new().name("open".into()).spawn(work).map_err(|e| e.to_string())?;
+        aside("open", work).map_err(|e| e.to_string())?;
         Ok(Self { path, steps, stop, failed })
     }
 
