@@ -182,9 +182,9 @@ pub(super) struct ExportArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// markdown: a bug report; har: an HTTP archive; ndjson: a line for each thing that happened (these
+    /// markdown: a bug report; html: a page for a browser; har: an HTTP archive; ndjson: a line for each thing that happened (these
     /// take all exchanges); raw: the body as received; sse: the event stream after its content coding;
-    /// curl: a command that sends the request again; scenario: a file that the lab plays
+    /// curl, python, node, fetch: a command or a program that sends the request again; scenario: a file that the lab plays
     #[arg(long, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
     /// Which exchange, by its number; needed where there are several
@@ -226,8 +226,12 @@ pub(super) enum ExportFormat {
     Curl,
     Har,
     Markdown,
+    Html,
     Sse,
     Ndjson,
+    Python,
+    Node,
+    Fetch,
     Scenario,
 }
 

@@ -11,7 +11,7 @@ use crate::inspect::Inspection;
 use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::journal::ExchangeId;
 use crate::replay;
-use crate::report::{self, Ndjson, Origin};
+use crate::report::{self, Language, Ndjson, Origin};
 use crate::text::{self, write_json};
 
 pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
@@ -46,14 +46,17 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let all: Vec<_> = exchanges.iter().map(|(x, i)| (*x, i)).collect();
-    let several = matches!(args.to, ExportFormat::Markdown | ExportFormat::Har);
+    let several =
+        matches!(args.to, ExportFormat::Markdown | ExportFormat::Har | ExportFormat::Html);
     if several && !all.is_empty() {
         let origin = Origin { created: recording.created, program: recording.program };
-        if args.to == ExportFormat::Har {
-            report::har(&all, &recording.entries, &origin, &mut out)?;
-        } else {
-            let key = |name: &str| config.providers.get(name).and_then(|p| p.key_env.clone());
-            report::markdown(&all, &origin, &key, &mut out)?;
+        match args.to {
+            ExportFormat::Har => report::har(&all, &recording.entries, &origin, &mut out)?,
+            ExportFormat::Html => report::html(&all, &origin, &mut out)?,
+            _ => {
+                let key = |name: &str| config.providers.get(name).and_then(|p| p.key_env.clone());
+                report::markdown(&all, &origin, &key, &mut out)?;
+            }
         }
         out.flush()?;
         return Ok(Exit::Ok);
@@ -90,7 +93,20 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
             }
             writeln!(out, "{}", crate::text::visible(&command, crate::text::Newlines::Keep))?;
         }
-        ExportFormat::Ndjson | ExportFormat::Markdown | ExportFormat::Har => {}
+        ExportFormat::Python | ExportFormat::Node | ExportFormat::Fetch => {
+            let request = one
+                .request
+                .as_ref()
+                .ok_or("a bare body has no request that a program could send again".to_owned())?;
+            let key = config.providers.get(&request.provider).and_then(|p| p.key_env.as_deref());
+            let language = match args.to {
+                ExportFormat::Python => Language::Python,
+                ExportFormat::Node => Language::Node,
+                _ => Language::Fetch,
+            };
+            out.write_all(report::program(request, language, key).as_bytes())?;
+        }
+        ExportFormat::Ndjson | ExportFormat::Markdown | ExportFormat::Har | ExportFormat::Html => {}
     }
     out.flush()?;
     Ok(Exit::Ok)

@@ -8,9 +8,11 @@ mod curl;
 mod findings;
 mod frames;
 mod har;
+mod html;
 mod lens;
 mod markdown;
 mod ndjson;
+mod program;
 mod raw;
 mod summary;
 mod tally;
@@ -21,11 +23,13 @@ pub use curl::curl;
 pub use findings::{findings, sections};
 pub use frames::frames;
 pub use har::{Origin, har};
+pub use html::html;
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use markdown::{
     KeyVariable, compared as markdown_compared, markdown, repeated as markdown_repeated,
 };
 pub use ndjson::Ndjson;
+pub use program::{Language, program};
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};
 pub use tally::{Pairs, often, tally, tally_text, threshold, threshold_text};

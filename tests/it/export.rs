@@ -597,3 +597,77 @@ fn the_reference_page_is_what_the_program_prints() {
     let out = p.run(&["explain", "empty-stream", "--markdown"]);
     assert_eq!(out.status.code(), Some(2));
 }
+
+#[test]
+fn the_page_is_whole_in_itself_and_obeys_nothing_from_the_wire() {
+    let p = Program::new();
+    let session = p.session("hostile-control-characters", &["-H", &format!("x-api-key: {KEY}")]);
+    let page = p.text(&["export", &session, "--to", "html"]);
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("default-src 'none'"));
+    // Nothing is loaded from anywhere.
+    for loads in ["<script src", "<img", "<iframe", "@import", "url(", "<link rel=\"style"] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+    assert!(!page.contains(KEY) && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
+    for part in ["class=\"band ", "<svg ", "Findings", "Answer", "Request body", "data-filter"] {
+        assert!(page.contains(part), "{part}");
+    }
+    // Markup of the wire stays text.
+    let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"<script>alert(1)</script>\"}}]}\n\n";
+    std::fs::write(p.path("x.sse"), body).unwrap();
+    let page = p.text(&["export", "x.sse", "--to", "html"]);
+    assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>alert"));
+}
+
+#[test]
+fn a_program_sends_the_same_request_again() {
+    use std::process::Command;
+    let p = Program::new();
+    let session = p.session("hello", &["-H", &format!("x-api-key: {KEY}")]);
+    for to in ["python", "node", "fetch"] {
+        let program = p.text(&["export", &session, "--to", to]);
+        assert!(!program.contains(KEY), "{to}");
+        assert!(program.contains("API_KEY"), "{to}: {program}");
+    }
+    // What runs without anything installed is run, against a server that keeps what it is sent.
+    let ready = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    for (to, file, runs) in [("python", "again.py", "python3"), ("fetch", "again.mjs", "node")] {
+        if !ready(runs) {
+            continue;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/odd/address?a=b%20c", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut heads = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut read = Vec::new();
+                let mut piece = [0; 4096];
+                while !read.ends_with(b"}") {
+                    let n = stream.read(&mut piece).unwrap();
+                    read.extend_from_slice(&piece[..n]);
+                }
+                let answer =
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone";
+                stream.write_all(answer).unwrap();
+                heads.push(String::from_utf8(read).unwrap());
+            }
+            heads
+        });
+        std::fs::write(p.path("odd.json"), "{\"text\": \"é \\\"q\\\" \\u001b\"}").unwrap();
+        let name = format!("{to}.jsonl");
+        let send = ["send", "--url", &url, "-b", "odd.json", "-H", "x-a: it's", "--save", &name];
+        p.run(&[&send[..], &["-q"]].concat());
+        std::fs::write(p.path(file), p.text(&["export", &name, "--to", to])).unwrap();
+        let ran = Command::new(runs).arg(p.path(file)).env("API_KEY", "k").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "done", "{ran:?}");
+        let [first, again] = server.join().unwrap().try_into().unwrap();
+        let line = |head: &str| head.lines().next().unwrap().to_owned();
+        let json = |text: &str| -> Value {
+            serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+        };
+        assert_eq!((line(&first), json(&first)), (line(&again), json(&again)), "{to}");
+        assert!(again.to_ascii_lowercase().contains("x-a: it's"), "{to}");
+    }
+}

@@ -9,6 +9,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec};
 use crate::action::{Action, OwnContext};
+use crate::report::Language;
 use crate::tui::model::Model;
 
 /// The pane's name in the program.
@@ -63,8 +64,31 @@ static SPEC: Spec = Spec {
                 Some(("curl".to_owned(), (model.tools().to_curl)(request)))
             },
         },
+        Copyable {
+            name: "python",
+            about: "the shown exchange's request as a Python program (the vendor's SDK where it fits)",
+            text: |model| Some(("program".to_owned(), program(model, Language::Python)?)),
+        },
+        Copyable {
+            name: "node",
+            about: "the same as a JavaScript program for Node.js",
+            text: |model| Some(("program".to_owned(), program(model, Language::Node)?)),
+        },
+        Copyable {
+            name: "fetch",
+            about: "the same with fetch",
+            text: |model| Some(("program".to_owned(), program(model, Language::Fetch)?)),
+        },
     ],
 };
+
+/// The shown exchange's request as a program.
+fn program(model: &Model, language: Language) -> Option<String> {
+    let request = model.exchange()?.inspection.request.as_ref()?;
+    let key = model.providers().iter().find(|p| p.name == request.provider);
+    let key = key.and_then(|p| p.key_variable.as_deref());
+    Some(crate::report::program(request, language, key))
+}
 
 /// A field of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
