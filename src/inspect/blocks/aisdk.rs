@@ -53,5 +53,19 @@ pub(super) static TABLE: Table = Table {
         Row::new("abort", TEXT, Does::Abort),
     ],
     container_id: &["messageId"],
+    others: &[
+        "start-step",
+        "message-metadata",
+        "error",
+        "tool-output-",
+        "tool-approval-",
+        "source-url",
+        "source-document",
+        "file",
+        "data-",
+        // Of version 7.
+        "custom",
+        "reasoning-file",
+    ],
     ..Table::PLAIN
 };

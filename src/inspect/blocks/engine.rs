@@ -185,7 +185,18 @@ impl Engine {
                 }
             },
         };
-        let Some(row) = table.row(&name) else { return };
+        let Some(row) = table.row(&name) else {
+            if table.refuses(&name) && !name.is_empty() {
+                self.fault_once(Code::UnknownEventType, "event", Severity::Error, |e| {
+                    let name = text::preview(&name, 40);
+                    format!(
+                        "Part \"{name}\" in frame {} is unknown to the AI SDK, which raises.",
+                        e.frame
+                    )
+                });
+            }
+            return;
+        };
         if table.begins {
             self.begins(row, json, around);
             if !self.untyped {

@@ -26,6 +26,9 @@ pub(super) struct Table {
     /// The same, and who raises otherwise; empty where nobody does. Other than `begins`, it is no
     /// Responses stream.
     pub(super) opener: &'static str,
+    /// The events beside the rows, where the dialect's SDK raises on every other; a name that ends
+    /// in `-` stands for all that begin so. Empty where it passes unknown ones over.
+    pub(super) others: &'static [&'static str],
     /// What is restated is held against the joined deltas.
     pub(super) joins: bool,
     /// A recording may begin inside a container: what opened before it is not missed.
@@ -45,6 +48,7 @@ impl Table {
         filled: &[],
         begins: false,
         opener: "",
+        others: &[],
         joins: false,
         midway: false,
     };
@@ -52,6 +56,13 @@ impl Table {
     /// Returns the row of an event.
     pub(super) fn row(&self, event: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.event == event)
+    }
+
+    /// Whether the dialect's SDK raises on an event of that name.
+    pub(super) fn refuses(&self, event: &str) -> bool {
+        let is =
+            |other: &&str| *other == event || other.ends_with('-') && event.starts_with(*other);
+        !self.others.is_empty() && self.row(event).is_none() && !self.others.iter().any(|o| is(&o))
     }
 
     /// Whether the dialect has the event.

@@ -125,8 +125,12 @@ impl Detector for Responses {
         }
         match kind.as_ref() {
             "error" if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object) => {
-                let message = "The error event nests its fields under \"error\"; the schema has them flat, so typed clients find no message.";
-                findings.raise_once(Code::ErrorShapeDrift, view.place(), message);
+                // Both SDKs raise it, where they pass a flat one on.
+                if !findings.again(Code::ErrorShapeDrift) {
+                    let message = "The error event nests its fields under \"error\"; the schema has them flat.";
+                    let severity = Severity::Info;
+                    findings.raise_as(Code::ErrorShapeDrift, severity, view.place(), message);
+                }
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = json.get("response") {
