@@ -8,6 +8,10 @@ use crate::rule::{Code, Party};
 /// What only the request explains.
 const REQUESTS: &[Code] = &[Code::RequestMutated, Code::DuplicateRequestAfter422];
 
+/// What may differ between two calls without anybody's fault.
+const ANSWERS: &[Code] =
+    &[Code::GwContentChanged, Code::GwToolsChanged, Code::GwUsageWrong, Code::BytesDiffer];
+
 /// Who has to act; `None` where nothing is above info and both succeeded. Two calls are two answers of
 /// a provider, so that what differs between them is never certain.
 pub(super) fn blame(
@@ -30,7 +34,6 @@ pub(super) fn blame(
             _ => None,
         };
     }
-    let name = worst.code.name();
     Some(match worst.code {
         code if REQUESTS.contains(&code) => {
             Blame::new(Party::Client, Likely, "the two requests are not the same")
@@ -42,6 +45,11 @@ pub(super) fn blame(
         Code::GwTimeout => {
             let why = format!("{other} was ended in between; {direct} went on");
             Blame::new(Party::Gateway, Likely, why)
+        }
+        // A model is free to answer two calls otherwise.
+        code if ANSWERS.contains(&code) => {
+            let why = "two calls may be answered differently; `tap --around` sees one call twice";
+            Blame::new(Party::Unknown, Guess, why)
         }
         // One call broke and the other did not: that may be chance, or what is in between.
         Code::EndsDiffer if other.is_broken() && !direct.failed() => {
@@ -56,7 +64,8 @@ pub(super) fn blame(
             return direct.seen.blame();
         }
         _ => {
-            let why = format!("{name}: {direct} does not have it, at the same time");
+            let brief = worst.code.rule().brief;
+            let why = format!("{brief}, and {direct}, asked at the same time, has no such fault");
             Blame::new(Party::Gateway, Likely, why)
         }
     })

@@ -138,6 +138,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The verdict, and who has to act, where anybody has.
+    pub fn verdict_and_blame(&self) -> String {
+        match &self.blame {
+            Some(blame) => format!("{} Blame: {}", self.verdict, blame.line()),
+            None => self.verdict.clone(),
+        }
+    }
+
     /// The gravest severity among the differences.
     pub fn worst(&self) -> Option<Severity> {
         self.differences.iter().map(|d| d.severity).max()

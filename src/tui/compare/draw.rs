@@ -364,7 +364,7 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
                 Severity::Info if well(0) && well(1) => ("✔", Role::Ok),
                 worst => severity_sign(Some(worst)),
             };
-            (sign, computed.comparison.verdict.clone(), role)
+            (sign, computed.comparison.verdict_and_blame(), role)
         }
     };
     line::put(buf, area, &[(" ", theme.of(Role::Text)), (sign, theme.of(role))]);

@@ -187,7 +187,8 @@ impl CompareScreen {
         let mut wrap = Wrap::default();
         // While a stream runs nothing shall jump.
         if let Some(computed) = model.computed().filter(|_| !model.comparison_runs()) {
-            wrap.update(&computed.comparison.verdict, usize::from(screen.width) - 4);
+            let text = computed.comparison.verdict_and_blame();
+            wrap.update(&text, usize::from(screen.width) - 4);
         }
         let room = match screen.height {
             0..18 => 1,
