@@ -130,7 +130,7 @@ fn lines(body: &[u8]) -> Vec<Line<'_>> {
 fn blocks<'a>(body: &'a [u8], make: impl Fn(&[Line<'a>]) -> Option<Vec<Line<'a>>>) -> Vec<u8> {
     let lines = lines(body);
     let blocks = lines.split_inclusive(|(text, _)| text.is_empty());
-    let kept = blocks.filter_map(|block| make(block)).flatten();
+    let kept = blocks.filter_map(make).flatten();
     kept.flat_map(|(text, end)| [text, end]).flatten().copied().collect()
 }
 
