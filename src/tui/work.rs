@@ -30,7 +30,7 @@ pub struct Work(pub(super) Job);
 #[derive(Debug)]
 pub(super) enum Job {
     /// Compare two exchanges.
-    Compare(compare::Job),
+    Compare(Box<compare::Job>),
     /// Fold an exchange that is over.
     Fold(Fold),
 }

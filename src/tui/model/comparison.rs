@@ -165,7 +165,7 @@ impl Model {
         }
         if let Some(comparison) = &mut self.comparison {
             comparison.computing = Some(Computing { of, permille: 0, stop });
-            self.command(Command::Work(work::Job::Compare(job)));
+            self.command(Command::Work(work::Job::Compare(Box::new(job))));
         }
     }
 
