@@ -74,6 +74,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// Returns the last frame that is about it.
+    pub fn last(&self) -> u32 {
+        self.closed.or(self.last_delta).unwrap_or(self.opened)
+    }
+
     /// Returns how it is called in a sentence: `thinking block 2`.
     pub fn label(&self) -> String {
         let kind = if self.kind.is_empty() { "" } else { " " };
@@ -216,6 +221,11 @@ impl super::Facts {
     /// [`MAX_BLOCKS`].
     pub fn blocks(&self) -> &[Block] {
         self.blocks.list()
+    }
+
+    /// Returns the block that a frame opens, fills or closes: the innermost that is open there.
+    pub fn block_of(&self, frame: u32) -> Option<&Block> {
+        self.blocks().iter().rev().find(|block| block.opened <= frame && frame <= block.last())
     }
 
     /// Whether the stream is the rest of another (`starting_after`), whose beginning is not there.

@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
 use crate::action::{Action, OwnContext};
+use crate::inspect::Block;
 use crate::json::{Tape, line_column};
 use crate::text::{Newlines, group, visible_bytes};
 use crate::tui::model::{Exchange, Model};
@@ -123,6 +124,17 @@ impl DetailPane {
     }
 }
 
+/// The block that a frame belongs to: `thinking block 0, opened in frame 1, closed in frame 31`.
+fn within(block: &Block) -> String {
+    let frame = |frame| group(u64::from(frame));
+    let closed = match block.closed {
+        Some(closed) => format!("closed in frame {}", frame(closed)),
+        None => "never closed".to_owned(),
+    };
+    let label = crate::text::preview(&block.label(), 40);
+    format!("{label}, opened in frame {}, {closed}", frame(block.opened))
+}
+
 impl Pane for DetailPane {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -201,10 +213,12 @@ impl Pane for DetailPane {
         let room = usize::from(on.area.right().saturating_sub(tab_end + 5));
         // As much as has room beside the tabs.
         let note = frame.map_or(String::new(), |(number, frame)| {
+            let block = exchange.and_then(|e| e.inspection.block_of(number));
             let number = group(u64::from(number));
             let bytes = crate::text::count(frame.len, "byte");
             let whole = format!("frame {number} · byte {} · {bytes}", group(frame.offset));
-            let short = [whole, format!("frame {number}"), number];
+            let within = block.map_or(String::new(), |block| within(block) + " · ") + &whole;
+            let short = [within, whole, format!("frame {number}"), number];
             short.into_iter().find(|n| n.chars().count() <= room).unwrap_or_default()
         });
         on.header(SPEC.title.0, &[(&note, Role::Dim)], buf);

@@ -114,7 +114,12 @@ impl Scale {
 
     /// Where the selected frame stands.
     pub(super) fn of_selected(self, exchange: &Exchange) -> Option<u16> {
-        let frame = exchange.frame.filter(|_| !exchange.follow)? as usize;
+        self.of_frame(exchange, exchange.frame.filter(|_| !exchange.follow)?)
+    }
+
+    /// Where a frame stands.
+    pub(super) fn of_frame(self, exchange: &Exchange, frame: u32) -> Option<u16> {
+        let frame = frame as usize;
         let at = match self.timed {
             true => exchange.inspection.frame_at(frame),
             false => exchange.inspection.frames().get(frame).map(|f| f.offset),

@@ -31,12 +31,16 @@ const SAMPLES: usize = 8;
 /// From this width on the lanes have their totals at the right.
 const WIDE: u16 = 96;
 const TOTALS: u16 = 28;
+/// The most blocks with a lane.
+const BLOCKS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     Wire,
     KeepAlives,
     Channel(Channel),
+    /// A block of the answer, by its place in the list.
+    Block(usize),
     Waits,
     /// What the waits come to, where it has no room beside them.
     Spread,
@@ -53,6 +57,7 @@ impl Lane {
             Lane::Channel(Channel::Content) if narrow => "text",
             Lane::Channel(Channel::Refusal) if narrow => "no",
             Lane::Channel(channel) => channel_name(channel),
+            Lane::Block(_) => "block",
             Lane::Waits => "waits",
             Lane::Spread => "",
             Lane::Findings if narrow => "found",
@@ -69,6 +74,9 @@ fn lanes(exchange: &Exchange) -> Vec<Lane> {
     lanes.extend(timed.then_some(Lane::Wire));
     lanes.extend((!inspection.keep_alives().is_empty()).then_some(Lane::KeepAlives));
     lanes.extend(CHANNELS.into_iter().filter(|c| inspection.answer().has(*c)).map(Lane::Channel));
+    let blocks = inspection.blocks().len();
+    // One block alone is what its channel shows already.
+    lanes.extend((0..blocks.min(BLOCKS)).filter(|_| blocks > 1).map(Lane::Block));
     if timed && !inspection.timing.gaps().is_empty() {
         lanes.extend([Lane::Waits, Lane::Spread]);
     }
@@ -121,6 +129,7 @@ pub(super) fn draw(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buf
             Lane::Channel(_) => timeline_bar::bridge(&mut cells),
             Lane::Waits => waits(inspection, scale, &edges, &mut cells),
             Lane::Findings => findings(exchange, scale, &mut cells),
+            Lane::Block(index) => block(exchange, scale, index, &mut cells),
             Lane::KeepAlives | Lane::Spread => {}
         }
         for (x, (sign, role)) in (row.x..row.right()).zip(cells) {
@@ -246,6 +255,25 @@ fn findings(exchange: &Exchange, scale: Scale, cells: &mut [(&'static str, Role)
     }
 }
 
+/// A block from the frame that opened it to the one that closed it; `?` where nothing did.
+fn block(exchange: &Exchange, scale: Scale, index: usize, cells: &mut [(&'static str, Role)]) {
+    let Some(block) = exchange.inspection.blocks().get(index) else { return };
+    let column = |frame| scale.of_frame(exchange, frame).map(usize::from);
+    let (Some(from), Some(to)) = (column(block.opened), column(block.last())) else { return };
+    let role = match block.kind.as_str() {
+        kind if kind.contains("think") || kind.contains("reason") => Role::BarReasoning,
+        kind if kind.contains("tool") || kind.contains("call") => Role::BarTool,
+        _ => Role::BarContent,
+    };
+    if let Some(run) = cells.get_mut(from..=to) {
+        run.fill(("─", role));
+        run[0] = (if to > from { "├" } else { "│" }, role);
+        if let Some(last) = run.last_mut().filter(|_| to > from) {
+            *last = if block.closed.is_some() { ("┤", role) } else { ("?", Role::Warn) };
+        }
+    }
+}
+
 /// What a lane comes to.
 fn total(exchange: &Exchange, lane: Lane) -> String {
     let inspection = &exchange.inspection;
@@ -256,6 +284,10 @@ fn total(exchange: &Exchange, lane: Lane) -> String {
         }
         Lane::KeepAlives => group(inspection.keep_alives().len() as u64),
         Lane::Channel(channel) => count(inspection.answer().count(channel), "delta"),
+        Lane::Block(index) => inspection.blocks().get(index).map_or(String::new(), |block| {
+            let closed = block.closed.map_or("open".to_owned(), |f| group(u64::from(f)));
+            format!("{} {}–{closed}", block.label(), group(u64::from(block.opened)))
+        }),
         Lane::Waits => count(inspection.timing.gaps().len() as u64, "wait"),
         Lane::Spread => {
             let ms = |t: Micros| line::wait(t).trim_start_matches('+').to_owned();
