@@ -263,18 +263,13 @@ fn retries(tries: &[&Inspection], c: &mut Comparison) {
     }
     let known = |c: &Comparison, code| c.differences.iter().any(|d| d.code == code);
     if !known(c, Code::GwRetryHidden) {
-        c.differences.push(Difference {
-            code: Code::GwRetryHidden,
-            severity: Code::GwRetryHidden.rule().severity,
-            a: format!("{} calls", tries.len()),
-            b: "1 call".into(),
-            message: format!(
-                "The gateway called upstream {} for one call of the client",
-                times(tries.len())
-            ),
-            frames: (None, None),
-            measured: None,
-        });
+        let code = Code::GwRetryHidden;
+        let clause = format!(
+            "the gateway called upstream {} for one call of the client",
+            times(tries.len())
+        );
+        let calls = format!("{} calls", tries.len());
+        c.differences.push(Difference::new(code, code.severity(), calls, "1 call", clause));
     }
     for pair in tries.windows(2) {
         let between = compare(pair[0], pair[1], Expect::Same);

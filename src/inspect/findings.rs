@@ -1,11 +1,13 @@
 //! The judgement about an exchange: what was raised, how bad it is, and how often.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Options;
 use crate::dialect::Variant;
 use crate::journal::Micros;
 use crate::rule::{Code, Phase, Rule, Severity};
+use crate::text;
 
 /// One diagnosis.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +22,21 @@ pub struct Finding {
     pub offset: Option<u64>,
     /// When that came.
     pub at: Option<Micros>,
-    /// A sentence about this very case. Text from the wire in it is not yet made visible.
+    /// A headline about this very case. Text from the wire in it is not yet made visible.
     pub message: String,
+    /// What the HTTP library said, or what was attempted; mostly empty.
+    pub detail: String,
 }
 
 impl Finding {
+    /// The headline with its detail in parentheses.
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self.detail.as_str() {
+            "" => Cow::Borrowed(&self.message),
+            detail => Cow::Owned(format!("{} ({detail})", self.message)),
+        }
+    }
+
     /// The page of its rule.
     pub fn rule(&self) -> &'static Rule {
         self.code.rule()
@@ -158,7 +170,7 @@ impl Findings {
         }
         let mut message = message.into();
         if let Some(name) = normal {
-            message.push_str(&format!(" This is normal at {name}."));
+            message.push_str(&format!(" (normal at {name})"));
         }
         self.list.push(Finding {
             code,
@@ -167,7 +179,24 @@ impl Findings {
             offset: place.offset,
             at: self.at,
             message,
+            detail: String::new(),
         });
+    }
+
+    /// Raises a finding about how the exchange ended, with the HTTP library's words about that.
+    pub(super) fn raise_end(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        place: Place,
+        message: impl Into<String>,
+        detail: &str,
+    ) {
+        let before = self.list.len();
+        self.raise_as(code, severity, place, message);
+        for finding in &mut self.list[before..] {
+            finding.detail = text::preview(detail.trim(), 160);
+        }
     }
 
     /// Whether a finding that was raised leaves nothing to add for this rule.

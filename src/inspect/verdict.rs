@@ -11,19 +11,28 @@ impl Inspection {
     /// One line on what became of the exchange, the worst cause first: what is wrong, where, and
     /// what follows from it.
     pub fn verdict(&self) -> String {
+        self.verdict_by(|finding| finding.sentence().into_owned())
+    }
+
+    /// The same without what the HTTP library said.
+    pub(super) fn short_verdict(&self) -> String {
+        self.verdict_by(|finding| finding.message.clone())
+    }
+
+    fn verdict_by(&self, words: impl Fn(&Finding) -> String) -> String {
         let mismatch = self.findings().iter().find(|f| f.code == Code::DialectMismatch);
         let parts = match self.cause() {
             // What the decoder missed was made mild: what is left is true of any dialect.
             Some(cause) if cause.code != Code::DialectMismatch && self.misread().is_some() => {
-                let first = mismatch.map(|f| f.message.clone());
-                first.into_iter().chain(self.failed(cause)).collect()
+                let first = mismatch.map(&words);
+                first.into_iter().chain(self.failed(cause, words(cause))).collect()
             }
-            Some(cause) => self.failed(cause),
+            Some(cause) => self.failed(cause, words(cause)),
             None if !self.is_over() => {
-                vec![mismatch.map_or_else(|| self.running(), |finding| finding.message.clone())]
+                vec![mismatch.map_or_else(|| self.running(), words)]
             }
             None => match self.findings().iter().find(|f| self.rule(f.code).leads) {
-                Some(finding) => vec![finding.message.clone()],
+                Some(finding) => vec![words(finding)],
                 None => vec![self.sound()],
             },
         };
@@ -47,8 +56,8 @@ impl Inspection {
     }
 
     /// A failure: its cause, and what the reader asks next.
-    fn failed(&self, cause: &Finding) -> Vec<String> {
-        let mut parts = vec![cause.message.clone()];
+    fn failed(&self, cause: &Finding, words: String) -> Vec<String> {
+        let mut parts = vec![words];
         let has = |code: Code| self.findings().iter().any(|f| f.code == code);
         match cause.code {
             Code::Http422Param => {

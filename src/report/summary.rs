@@ -93,7 +93,7 @@ pub(super) fn finding(x: ExchangeId, f: &Finding) -> Value {
         "phase": f.phase(),
         "frame": f.frame,
         "offset": f.offset,
-        "message": visible(&f.message, Newlines::Show),
+        "message": visible(&f.sentence(), Newlines::Show),
     })
 }
 

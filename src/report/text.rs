@@ -209,7 +209,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
         let indent = if group.under { "    " } else { "" };
         let place = palette.dim(&place.join(" · "));
         writeln!(out, "{under}{}  {place}", palette.severity(f.severity, &label))?;
-        writeln!(out, "{indent}          {}", visible(&f.message, Newlines::Show))?;
+        writeln!(out, "{indent}          {}", visible(&f.sentence(), Newlines::Show))?;
     }
     Ok(())
 }

@@ -117,13 +117,13 @@ pub fn clip(line: &str, max: usize) -> Cow<'_, str> {
     line.into()
 }
 
-/// `1 204` for 1204: thin groups of three, as the screens and `text` output show counts.
+/// `1,204` for 1204: groups of three, as every sentence and screen shows counts.
 pub fn group(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, d) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
+            out.push(',');
         }
         out.push(d);
     }
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn counts_are_grouped() {
-        assert_eq!(group(1204), "1 204");
+        assert_eq!(group(1204), "1,204");
         assert_eq!(count(1, "frame"), "1 frame");
-        assert_eq!(count(1_000_000, "frame"), "1 000 000 frames");
+        assert_eq!(count(1_000_000, "frame"), "1,000,000 frames");
     }
 }

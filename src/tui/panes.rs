@@ -91,7 +91,7 @@ impl Panes {
             let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
             format!("frame {}{at}", group(u64::from(frame)))
         });
-        let doc = explanation(finding.rule(), finding.severity, &finding.message, &place);
+        let doc = explanation(finding.rule(), finding.severity, &finding.sentence(), &place);
         let title = finding.code.to_string();
         model.push(Reading::finding(&title, doc));
     }

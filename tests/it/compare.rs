@@ -82,7 +82,7 @@ fn recordings_are_compared_and_sessions_by_number() {
     assert!(last["differences"][0]["message"].as_str().unwrap().contains("an id of its own"));
     let last = lines(&run(&["compare", &a, &a, "-o", "json"])).pop().unwrap();
     assert_eq!(codes(&last), [] as [&str; 0]);
-    assert_eq!(last["verdict"], "No difference: the bodies are equal, byte for byte.");
+    assert_eq!(last["verdict"], "No difference: the bodies are equal, byte for byte");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) fn leading(inspection: &Inspection) -> Option<Code> {
     let first = inspection.story().first().map(|g| findings[g.findings[0]].code);
     match inspection.cause() {
         Some(cause) => Some(cause.code).filter(|code| Some(*code) != first),
-        None => findings.iter().find(|f| f.message == inspection.verdict()).map(|f| f.code),
+        None => findings.iter().find(|f| f.sentence() == inspection.verdict()).map(|f| f.code),
     }
 }
 

@@ -113,9 +113,9 @@ fn where_another_dialect_is_set_the_right_one_is_named() {
             }
             named += 1;
             let message = &found.unwrap_or_else(|| panic!("{about}")).message;
-            assert!(message.starts_with(&format!("This is {} (", stream.dialect)), "{about}");
+            assert!(message.starts_with(&format!("The bytes are {} (", stream.dialect)), "{about}");
             assert!(message.contains(&format!("use --dialect {}", stream.dialect)), "{about}");
-            assert!(i.verdict().starts_with("This is "), "{about}: {}", i.verdict());
+            assert!(i.verdict().starts_with("The bytes are "), "{about}: {}", i.verdict());
             // No alarm but those that the right dialect raises as well.
             for finding in i.findings().iter().filter(|f| f.severity > Severity::Info) {
                 let known = right.findings().iter().any(|f| {
@@ -151,7 +151,10 @@ fn a_wrong_setting_is_named_with_small_bodies_too() {
                 assert_eq!(findings(&i), [], "{wrong}");
                 continue;
             }
-            assert!(i.verdict().starts_with(&format!("This is {right} (certain, by ")), "{wrong}");
+            assert!(
+                i.verdict().starts_with(&format!("The bytes are {right} (certain, by ")),
+                "{wrong}"
+            );
             assert!(i.worst() <= Some(Severity::Info), "{wrong}: {:?}", findings(&i));
             assert_eq!(i.dialect().unwrap().name(), wrong, "read as the user said");
         }
@@ -172,8 +175,8 @@ fn the_provider_is_named_whose_setting_is_wrong() {
     // While it runs, too.
     assert_eq!(
         i.verdict(),
-        "This is openai-chat (certain, by choices[].delta), and read as anthropic, as was set: \
-         use --dialect openai-chat, or dialect = \"openai-chat\" of provider mine."
+        "The bytes are openai-chat (certain, by choices[].delta), read as anthropic as configured: \
+         use --dialect openai-chat, or dialect = \"openai-chat\" for provider mine"
     );
 }
 
@@ -271,7 +274,7 @@ fn what_is_normal_is_mild_and_says_where() {
     let i = read(&events(&chunks), "auto");
     let missing = i.findings().iter().find(|f| f.code.name() == "delta-missing").unwrap();
     assert_eq!(missing.severity, Severity::Info);
-    assert!(missing.message.ends_with("This is normal at azure."), "{}", missing.message);
+    assert!(missing.message.ends_with("(normal at azure)"), "{}", missing.message);
 
     // A finish that only one provider has, and the same word from nobody known.
     let finish = r#"{"id":"20260101","object":"chat.completion.chunk","model":"glm-5","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"sensitive"}]}"#;

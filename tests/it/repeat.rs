@@ -84,7 +84,7 @@ fn sizes_and_halving_find_where_requests_begin_to_fail() {
     // The report on it has the matrix and the threshold, one of each kind, and no filler.
     let report = run(&["export", file, "--to", "markdown"]);
     let page = String::from_utf8(report.stdout).unwrap();
-    assert!(page.contains("| 102 400 | 30 | "), "{page}");
+    assert!(page.contains("| 102,400 | 30 | "), "{page}");
     let (good, bad) = (grouped(good), grouped(bad));
     assert!(
         page.contains(&format!("begins to fail between {good} bytes and {bad} bytes")),
@@ -96,7 +96,7 @@ fn sizes_and_halving_find_where_requests_begin_to_fail() {
 }
 
 fn grouped(n: u64) -> String {
-    format!("{} {:03}", n / 1000, n % 1000)
+    format!("{},{:03}", n / 1000, n % 1000)
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn one_answer_in_two_dialects_has_no_difference() {
         on(entries, (120, 40), "C<enter>")
     };
     let same = both("end_turn");
-    same.shows("The same answer in two dialects: openai-chat, anthropic.");
+    same.shows("The same answer in two dialects: openai-chat, anthropic");
     same.hides("gw-");
     both("max_tokens").shows("gw-finish-rewritten");
 }

@@ -174,7 +174,7 @@ fn copies_go_to_the_terminal_and_are_bounded() {
     let long = exchange(0, &[format!(": {}\n\n", "x".repeat(80_000))]);
     let played = play(opened(long), (100, 30), "y<enter>", Vec::new());
     assert!(played.outside.copies.is_empty());
-    played.shows("80 004 bytes; terminals accept at most 74 000 bytes");
+    played.shows("80,004 bytes; terminals accept at most 74,000 bytes");
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn what_comes_in_one_read_has_lanes() {
         app.update(0, Event::Input(event));
     }
     let text = shown(&app);
-    assert!(text.contains("20 000 deltas"), "{text}");
+    assert!(text.contains("20,000 deltas"), "{text}");
 }
 
 #[test]
@@ -165,6 +165,6 @@ fn a_million_keep_alives_have_a_lane() {
         app.update(0, Event::Input(event));
     }
     for _ in 0..20 {
-        assert!(shown(&app).contains("1 000 000"));
+        assert!(shown(&app).contains("1,000,000"));
     }
 }

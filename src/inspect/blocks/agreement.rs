@@ -109,7 +109,7 @@ impl Engine {
             let first = count(whole.get(..place).unwrap_or_default());
             let who = if code == Code::FinalDiffers { "the final object" } else { ".done" };
             format!(
-                "{}{of}: {streamed} characters streamed, {said} in {who}; they differ at {first}{frame}.",
+                "{}{of}: {streamed} characters streamed, {said} in {who}; they differ at {first}{frame}",
                 block.label()
             )
         });

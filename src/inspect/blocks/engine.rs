@@ -190,7 +190,7 @@ impl Engine {
                 self.fault_once(Code::UnknownEventType, "event", Severity::Error, |e| {
                     let name = text::preview(&name, 40);
                     format!(
-                        "Part \"{name}\" in frame {} is unknown to the AI SDK, which raises.",
+                        "Part \"{name}\" in frame {} is unknown to the AI SDK, which raises",
                         e.frame
                     )
                 });
@@ -232,7 +232,7 @@ impl Engine {
         self.fault_once(Code::EventTypeMissing, "event", Severity::Error, |e| {
             let named =
                 if named { format!(", only the event line {event}") } else { String::new() };
-            format!("Frame {} has no \"{key}\" in its JSON{named}.", e.frame)
+            format!("Frame {} has no \"{key}\" in its JSON{named}", e.frame)
         });
     }
 
@@ -248,7 +248,7 @@ impl Engine {
         if !begins && !resumed && !self.untyped {
             self.fault(Code::BlockNotOpened, Severity::Error, |_| {
                 format!(
-                    "The stream begins with {}, not response.created: both OpenAI helpers raise.",
+                    "The stream begins with {}, not response.created: both OpenAI helpers raise",
                     row.event
                 )
             });
@@ -260,7 +260,7 @@ impl Engine {
         let first = self.resumed.replace(false).is_none();
         if first && !matches!(row.does, Does::Begin | Does::Abort) {
             self.fault(Code::BlockNotOpened, Severity::Error, |_| {
-                format!("The stream begins with {}: {}.", row.event, table.opener)
+                format!("The stream begins with {}: {}", row.event, table.opener)
             });
         }
     }
@@ -283,7 +283,7 @@ impl Engine {
                 if there == need.path.len() { need.code } else { Code::RequiredFieldMissing };
             let path = need.path[..there].join(".");
             self.fault_once(code, need.path[there - 1], need.severity, |e| {
-                format!("{} has no {path} in frame {}: {}.", row.event, e.frame, need.breaks)
+                format!("{} has no {path} in frame {}: {}", row.event, e.frame, need.breaks)
             });
         }
     }
@@ -302,8 +302,8 @@ impl Engine {
             let code = if said { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
             let (first, id) = (text::preview(first, 40), text::preview(&id, 40));
             self.fault(code, Severity::Error, |e| match same {
-                true => format!("Frame {} begins {noun} {id} a second time.", e.frame),
-                false => format!("Frame {} begins {noun} {id} inside {first}.", e.frame),
+                true => format!("Frame {} begins {noun} {id} a second time", e.frame),
+                false => format!("Frame {} begins {noun} {id} inside {first}", e.frame),
             });
         }
         if self.begun.is_some() || !self.keys.is_empty() {
@@ -384,10 +384,7 @@ impl Engine {
                     breaks => format!(": {breaks}"),
                 };
                 let called = capital(&e.called(table, space, key));
-                format!(
-                    "{called}{inside} {what} in frame {} but was never opened{breaks}.",
-                    e.frame
-                )
+                format!("{called}{inside} {what} in frame {} but was never opened{breaks}", e.frame)
             });
         }
         let at = self.push(table, space, (outer, key), parent, kind.to_owned());

@@ -41,7 +41,7 @@ impl Engine {
                                 }
                                 None => format!("no {key}"),
                             };
-                            format!("{} in frame {} has {how}.", row.event, e.frame)
+                            format!("{} in frame {} has {how}", row.event, e.frame)
                         });
                     }
                     let outer = if own { found[0] } else { 0 };
@@ -65,7 +65,7 @@ impl Engine {
         let given = json.get(key).filter(|id| !id.is_null());
         let Some(given) = given else {
             self.fault_once(Code::BlockIndexMissing, key, space.index, |e| {
-                format!("{} in frame {} has no {key}.", row.event, e.frame)
+                format!("{} in frame {} has no {key}", row.event, e.frame)
             });
             let latest = self.latest.get(&(row.space as u8));
             return latest.map_or(0, |at| self.list[*at as usize].key);

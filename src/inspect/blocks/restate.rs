@@ -97,7 +97,7 @@ impl Engine {
                 let how = if output.is_some() { "is empty" } else { "is missing" };
                 let items = text::count(streamed.len() as u64, "item");
                 self.fault(Code::FinalOutputEmpty, Severity::Warn, |_| {
-                    format!("The final output {how} although {items} streamed: both OpenAI helpers return nothing.")
+                    format!("The final output {how} although {items} streamed: both OpenAI helpers return nothing")
                 });
             }
             return listed;
@@ -128,14 +128,14 @@ impl Engine {
             let key = self.list[at as usize].key;
             if let Some(before) = last.replace(key).filter(|before| *before > key) {
                 self.once(Code::ItemOrderChanged, Severity::Warn, || {
-                    format!("The final object lists item {before} before item {key}.")
+                    format!("The final object lists item {before} before item {key}")
                 });
             }
         }
         if let Some((at, ours, theirs)) = renamed.filter(|_| !self.identity.rotates()) {
             self.fault(Code::FinalDiffers, Severity::Warn, |e| {
                 format!(
-                    "Item {} has id \"{}\" in the final object, \"{}\" in the stream.",
+                    "Item {} has id \"{}\" in the final object, \"{}\" in the stream",
                     e.list[at as usize].key,
                     text::preview(&theirs, 24),
                     text::preview(&ours, 24)
@@ -149,7 +149,7 @@ impl Engine {
                 && self.list[at as usize].closed.is_some()
             {
                 self.fault(Code::FinalDiffers, Severity::Error, |e| {
-                    format!("The final object leaves out {}.", e.list[at as usize].label())
+                    format!("The final object leaves out {}", e.list[at as usize].label())
                 });
             }
         }
@@ -273,7 +273,6 @@ impl Identity {
         if self.times > 1 {
             message.push_str(&format!(", {} changes in all", text::group(self.times)));
         }
-        message.push('.');
         Some((frame, severity, message))
     }
 }

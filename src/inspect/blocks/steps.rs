@@ -46,7 +46,7 @@ impl Engine {
                     format!(", now as {kind} after {}", before.kind)
                 };
                 format!(
-                    "{called}{inside} opens again in frame {}{how} (first in frame {}).",
+                    "{called}{inside} opens again in frame {}{how} (first in frame {})",
                     e.frame, before.opened
                 )
             });
@@ -66,7 +66,7 @@ impl Engine {
                     let before = e.list[at as usize].key;
                     let noun = space.noun;
                     format!(
-                        "Id \"{}\" opens {noun} {key} and opened {noun} {before}.",
+                        "Id \"{}\" opens {noun} {key} and opened {noun} {before}",
                         text::preview(id, 40)
                     )
                 });
@@ -107,9 +107,9 @@ impl Engine {
         }
         let noun = space.noun;
         self.fault_once(Code::BlockIndexOffset, noun, Severity::Error, |e| match next {
-            0 => format!("The first {noun}{inside} has index {key}, not 0 (frame {}).", e.frame),
+            0 => format!("The first {noun}{inside} has index {key}, not 0 (frame {})", e.frame),
             next => format!(
-                "{} indexes{inside} skip from {} to {key} in frame {}.",
+                "{} indexes{inside} skip from {} to {key} in frame {}",
                 capital(noun),
                 next - 1,
                 e.frame
@@ -184,7 +184,7 @@ impl Engine {
         {
             let path = path.join(".");
             self.fault_once(Code::RequiredFieldMissing, "text", Severity::Error, |e| {
-                format!("{} has no {path} in frame {}: {}.", row.event, e.frame, table.textless)
+                format!("{} has no {path} in frame {}: {}", row.event, e.frame, table.textless)
             });
         }
         let text = given.and_then(Value::as_str).unwrap_or_default();
@@ -241,7 +241,7 @@ impl Engine {
                 Some(frame) => format!("was closed in frame {frame}"),
                 None => "was complete".to_owned(),
             };
-            format!("Frame {} adds to {}{inside}, which {when}.", e.frame, block.label())
+            format!("Frame {} adds to {}{inside}, which {when}", e.frame, block.label())
         });
         true
     }
@@ -271,7 +271,7 @@ impl Engine {
             let inside = self.inside(parent);
             self.fault(Code::BlockKindMismatch, Severity::Error, |e| {
                 let block = e.list[at as usize].label();
-                format!("{what} in {block}{inside} (frame {}): SDKs drop it.", e.frame)
+                format!("{what} in {block}{inside} (frame {}): SDKs drop it", e.frame)
             });
         }
     }
@@ -294,7 +294,7 @@ impl Engine {
         self.fault(Code::BlockKindMismatch, Severity::Error, |e| {
             let part = if part.is_empty() { String::new() } else { format!(" ({part})") };
             let item = e.list[parent as usize].label();
-            format!("{}{part} in {item} (frame {}): SDKs raise or drop it.", row.event, e.frame)
+            format!("{}{part} in {item} (frame {}): SDKs raise or drop it", row.event, e.frame)
         });
     }
 
@@ -391,7 +391,7 @@ impl Engine {
         self.fault(Code::BlockNotClosed, severity, |e| {
             let block = &e.list[at as usize];
             let (label, opened) = (capital(&block.label()), block.opened);
-            format!("{label}, opened in frame {opened}, was never closed.")
+            format!("{label}, opened in frame {opened}, was never closed")
         });
     }
 
@@ -411,7 +411,7 @@ impl Engine {
     pub(super) fn overlapped(&self, at: u32, frame: u32, by: u32) -> String {
         let by = self.list.get(by as usize).map_or(String::new(), Block::label);
         let label = capital(&self.list[at as usize].label());
-        format!("{label} was still open when {by} opened in frame {frame}.")
+        format!("{label} was still open when {by} opened in frame {frame}")
     }
 
     /// A thought of a Claude model that ends without its signature.
@@ -421,7 +421,7 @@ impl Engine {
         if block.kind == signature.kind && !live.signed && around.is_claude() {
             self.fault(Code::SignatureMissing, Severity::Warn, |e| {
                 let label = capital(&e.list[at as usize].label());
-                format!("{label} ends without a signature: the next turn is refused with HTTP 400.")
+                format!("{label} ends without a signature: the next turn is refused with HTTP 400")
             });
         }
     }

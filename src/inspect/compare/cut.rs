@@ -98,7 +98,7 @@ pub(super) const EMPTY: &[Check] = &[empty];
 fn empty(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let status = b.seen.status().unwrap_or(200);
     let chars = crate::text::count(a.seen.body().len() as u64, "byte");
-    let message = format!("{b} answered {status} with an empty body; {a} sent {chars}.");
+    let message = format!("{b} answered {status} with an empty body; {a} sent {chars}");
     found.add(Code::GwGuardrailEmptied, both(chars, "empty body"), message);
 }
 
@@ -159,8 +159,7 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Those two are said for other reasons too.
     let surely = if matches!(status, Some(502 | 503)) { "probably " } else { "" };
     let limit = if apart || status.is_some() { "read timeout" } else { "timeout" };
-    let message =
-        format!("{how} ({a} was {left}): {surely}a {limit} between you and the provider.");
+    let message = format!("{how} ({a} was {left}): {surely}a {limit} between you and the provider");
     found.add(Code::GwTimeout, both(left, format!("closed after {right}")), message);
     found.measured(waited);
 }
@@ -189,7 +188,7 @@ fn limited(a: &Side<'_>, b: &Side<'_>, status: Option<u16>, found: &mut Found) {
     let (left, right) = (seconds(all), seconds(took));
     let message = format!(
         "{b} was closed {right} after the request ({a} went on to {left}): a limit on the whole \
-         answer between you and the provider."
+         answer between you and the provider"
     );
     let sides = both(format!("took {left}"), format!("closed at {right}"));
     found.add(Code::GwTimeout, sides, message);
@@ -237,7 +236,7 @@ pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             };
             let (left, right) =
                 (super::side::disposition(a.seen), super::side::disposition(b.seen));
-            let message = format!("{b} {how}, {after}; {a} is complete.");
+            let message = format!("{b} {how}, {after}; {a} is complete");
             found.add(Code::EndsDiffer, both(left, right), message);
             found.cut = true;
         }
@@ -259,7 +258,7 @@ fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // What had come to its end before it broke off has lost nothing; the other has.
     let lost_its_end = a.seen.answer().finished() && !b.seen.answer().finished();
     let severity = if lost_its_end { Severity::Warn } else { Severity::Info };
-    let message = format!("both broke off: {a} {left}, {b} {right}{lost}.");
+    let message = format!("both broke off: {a} {left}, {b} {right}{lost}");
     found.add_as(Code::EndsDiffer, severity, both(left, right), message);
 }
 
@@ -320,11 +319,11 @@ pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let message = match own {
         true => format!(
             "{b} refused the request itself with {right} ({signature}); {a} answered. \
-             Whether it asked the provider is unknown without a tap."
+             Whether it asked the provider is unknown without a tap"
         ),
         false => format!(
             "{b} refused the request with {right} ({signature}); {a} answered. \
-             Whether it or the provider wrote that is unknown without a tap."
+             Whether it or the provider wrote that is unknown without a tap"
         ),
     };
     found.add(Code::GwRefused, both("answered", right), message);

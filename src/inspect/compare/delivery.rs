@@ -172,7 +172,7 @@ pub(super) fn compressed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (format!(" and {text}"), severity)
     });
     let coding = preview(&coding, 20);
-    let message = format!("{b} compresses the stream ({coding}){effect}; {a} is not compressed.");
+    let message = format!("{b} compresses the stream ({coding}){effect}; {a} is not compressed");
     found.add_as(Code::GwCompressed, severity, both("identity", coding), message);
 }
 
@@ -188,7 +188,7 @@ pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     if let Some((text, severity)) = held {
         let (left, right) = (reads(a), reads(b));
-        let message = format!("{b} {text} ({a} {left}, {b} {right}).");
+        let message = format!("{b} {text} ({a} {left}, {b} {right})");
         return found.add_as(Code::GwBuffered, severity, both(left, right), message);
     }
     // Headers alone: held back until the first event, where the control has them well before it.
@@ -201,7 +201,7 @@ pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if y > x + MIN_DELAY && head_came_first(a) && with_first(b) {
         let late = seconds(y - x);
         let message = format!(
-            "{b} holds its headers back until the first event: they arrive {late} after those of {a}."
+            "{b} holds its headers back until the first event: they arrive {late} after those of {a}"
         );
         let word = |t| format!("headers after {}", seconds(t));
         found.add(Code::GwBuffered, both(word(x), word(y)), message);
@@ -231,7 +231,7 @@ pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let took = since(&a.seen.timing, a.seen.timing.end).unwrap_or(0) as i64;
     if d.last >= least && grown >= least.max(took / 10) && grown * 2 > d.last {
         let message = format!(
-            "{b} falls behind in the stream: {} later than {a} at the first text, {} at the last.",
+            "{b} falls behind in the stream: {} later than {a} at the first text, {} at the last",
             time(d.first.max(0)),
             time(d.last)
         );
@@ -244,7 +244,7 @@ pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         true => "all before the response headers: queue, authentication, retry or cold start",
         false => "between the response headers and the first text",
     };
-    let message = format!("{b} was {} later than {a}, {place}.", time(steady));
+    let message = format!("{b} was {} later than {a}, {place}", time(steady));
     found.add(Code::GwDelayed, both(left, right), message);
 }
 

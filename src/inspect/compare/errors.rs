@@ -16,7 +16,7 @@ const WAITS: &[&str] = &["Retry-After", "Retry-After-Ms"];
 pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let unframed = |s: &Side<'_>| s.found(&[Code::SseRawJson]);
     if unframed(b) && !unframed(a) && a.error().is_some() {
-        let message = format!("the error of {a} arrives behind {b} as bare JSON between events.");
+        let message = format!("the error of {a} arrives behind {b} as bare JSON between events");
         let sides = both(a.error().unwrap_or_default(), "no event");
         found.add(Code::GwErrorUnframed, sides, message);
         return;
@@ -28,7 +28,7 @@ pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (None, None) => {
             if let Some(left) = a.hidden_error().filter(|_| b.hidden_error().is_none()) {
                 let right = disposition(b.seen);
-                let message = format!("{left} at {a}; {b} shows no error ({right}).");
+                let message = format!("{left} at {a}; {b} shows no error ({right})");
                 found.add(Code::GwErrorSwallowed, both(left, right), message);
             }
         }
@@ -118,7 +118,6 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
             None => format!("; {name}: {wait} is lost"),
         });
     }
-    message.push('.');
     let sides = both(left, right).at(frame(a), frame(b));
     let severity = if silent { Severity::Warn } else { Severity::Info };
     found.add_as(Code::GwErrorRewrapped, severity, sides, message);
@@ -140,17 +139,17 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
             true => (Code::GwParamsDropped, "the request that it sent must be another one"),
             false => (Code::EndsDiffer, "it tried again, or asked somebody else"),
         };
-        let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}.");
+        let message = format!("{a} was refused ({left}), and {b} has an answer ({right}): {why}");
         return found.add(code, both(left, right), message);
     }
     if is_filtered(b) {
-        let message = format!("{b} tells the error of {a}, {left}, by its finish alone ({right}).");
+        let message = format!("{b} tells the error of {a}, {left}, by its finish alone ({right})");
         return found.add(Code::GwErrorRewrapped, both(left, right).at(at, None), message);
     }
     let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")
         && b.seen.dialect().is_some_and(|d| d.name() != "ollama");
     let code = if erased { Code::OllamaV1ErrorErased } else { Code::GwErrorSwallowed };
-    let message = format!("{a} failed with {left}; {b} shows no error ({right}).");
+    let message = format!("{a} failed with {left}; {b} shows no error ({right})");
     found.add(code, both(left, right).at(at, None), message);
 }
 
@@ -159,7 +158,7 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
     let left = disposition(a.seen);
     let ended = a.seen.answer().finished() && !a.says_failure();
     if a.failed() && !ended && !a.was_stopped() {
-        let message = format!("{b} reports as {right} that {} {}.", a.name, a.ended());
+        let message = format!("{b} reports as {right} that {} {}", a.name, a.ended());
         return found.add(Code::GwErrorRewrapped, both(left, right).at(None, at), message);
     }
     // What it stumbled over may have been in the stream: then it tells a fault that is not its own.
@@ -171,7 +170,7 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
     let sides = both(left, right.clone()).at(None, at);
     if let Some(fault) = block {
         let message =
-            format!("{b} stops with an error, {right},{after} at a fault of {}: {fault}.", a.name);
+            format!("{b} stops with an error, {right},{after} at a fault of {}: {fault}", a.name);
         // Where the bytes are damaged there is no more to be had of it.
         let damaged = a.found(&[Code::EventstreamCrc, Code::EventstreamIncomplete]);
         return match less.is_none() || damaged {
@@ -179,6 +178,6 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
             false => found.add(Code::EndsDiffer, sides, message),
         };
     }
-    let message = format!("{b} ends in an error, {right},{after} where {a} {}.", a.ended());
+    let message = format!("{b} ends in an error, {right},{after} where {a} {}", a.ended());
     found.add(Code::EndsDiffer, sides, message);
 }

@@ -95,13 +95,13 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             Some(error) => format!("failed with {error}"),
             None => a.ended(),
         };
-        let message = format!("{b} made an end up: it says finish {told:?}, but {} {how}.", a.name);
+        let message = format!("{b} made an end up: it says finish {told:?}, but {} {how}", a.name);
         found.add(Code::GwFabricatedFinish, sides(), message);
     } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
         // Clients see as little of the one as of the other, and of the one not even an end.
         let (came, why) = (a.came(), a.why());
         let message = format!(
-            "{b} made an end up: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why}).",
+            "{b} made an end up: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
             a.name
         );
         found.add(Code::GwFabricatedFinish, sides(), message);
@@ -114,15 +114,14 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         && !a.found(beside)
         && !found.has(Code::GwFinishRewritten)
     {
-        let message = format!(
-            "{b} has tool calls and says finish {told:?}, which means that there are none."
-        );
+        let message =
+            format!("{b} has tool calls and says finish {told:?}, which means that there are none");
         found.add(Code::GwFinishRewritten, sides(), message);
     }
     let failure = left.iter().find(|(_, f)| is_failure(f));
     if let Some((choice, word)) = failure.filter(|_| !right.iter().any(|(_, f)| is_failure(f))) {
         let message =
-            format!("{} ended with finish {word:?}, a failure; {b} says {told:?}.", a.name);
+            format!("{} ended with finish {word:?}, a failure; {b} says {told:?}", a.name);
         let sides = both(word.clone(), told).at(x.finish_frame(*choice), frame);
         found.add(Code::GwErrorSwallowed, sides, message);
     }
@@ -143,17 +142,15 @@ fn rewritten(
     let Some((choice, word)) = left.iter().find(|(c, f)| !kept(*c, f)) else { return };
     let other = of_right(*choice);
     let message = match (other, left.len().max(right.len())) {
-        (Some((_, other)), 1) => format!("the finish is {word:?} at {a} and {other:?} at {b}."),
+        (Some((_, other)), 1) => format!("the finish is {word:?} at {a} and {other:?} at {b}"),
         (Some((_, other)), _) => {
-            format!("the finish of choice {choice} is {word:?} at {a} and {other:?} at {b}.")
+            format!("the finish of choice {choice} is {word:?} at {a} and {other:?} at {b}")
         }
         (None, 1) => {
             let other = right.first().map_or(0, |(c, _)| *c);
-            format!(
-                "the finish {word:?} of choice {choice} comes at {b} as that of choice {other}."
-            )
+            format!("the finish {word:?} of choice {choice} comes at {b} as that of choice {other}")
         }
-        (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}."),
+        (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}"),
     };
     let frame = |s: &Side<'_>| s.seen.answer().finish_frame(*choice);
     let list = |f: &[(u32, String)]| {

@@ -48,7 +48,7 @@ fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let deltas = a.seen.answer().deltas().len() as u64;
     if deltas > 0 && b.objects == 0 && b.seen.answer().sentinel.is_some() {
         let left = count(deltas, "delta");
-        let message = format!("{a} has an answer ({left}), {b} only [DONE].");
+        let message = format!("{a} has an answer ({left}), {b} only [DONE]");
         found.add(Code::GwGuardrailEmptied, both(left, "only [DONE]"), message);
     }
 }
@@ -74,7 +74,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return sealed(a, b, found);
     }
     if right.is_empty() && thought {
-        let message = format!("the reasoning ({x}) comes as <think> tags in the content of {b}.");
+        let message = format!("the reasoning ({x}) comes as <think> tags in the content of {b}");
         found.add(
             Code::GwReasoningToThinkTags,
             both(x, "<think> in content").at(frames.0, None),
@@ -82,10 +82,10 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         );
     } else if right.is_empty() {
         let chars = count(a.seen.answer().chars(Channel::Reasoning) as u64, "character");
-        let message = format!("the reasoning of {a} ({chars} by {x}) does not arrive at {b}.");
+        let message = format!("the reasoning of {a} ({chars} by {x}) does not arrive at {b}");
         found.add(Code::GwReasoningDropped, both(x, y).at(frames.0, None), message);
     } else if let Some((n, m)) = shortened(a, b) {
-        let message = format!("of the reasoning, {m} of {n} characters arrive: {a} {x}; {b} {y}.");
+        let message = format!("of the reasoning, {m} of {n} characters arrive: {a} {x}; {b} {y}");
         found.add(Code::GwReasoningDropped, both(x, y).at(frames.0, frames.1), message);
     } else {
         let names = |paths: &[(String, u64)]| -> Vec<String> {
@@ -93,7 +93,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         };
         sealed(a, b, found);
         if names(&left) != names(&right) && !foreign(a, b) {
-            let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}.");
+            let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}");
             found.add(Code::GwReasoningRenamed, both(x, y).at(frames.0, frames.1), message);
         }
     }
@@ -118,7 +118,7 @@ fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if let (Some(row), true) = (x.first(), y.is_empty()) {
         let (path, n) = (&row.path, row.count);
         let message = format!(
-            "the sealed reasoning of {a} ({path} ×{n}), which the next request has to bring back, does not arrive at {b}."
+            "the sealed reasoning of {a} ({path} ×{n}), which the next request has to bring back, does not arrive at {b}"
         );
         let sides = both(format!("{path} ×{n}"), "none").at(Some(row.first), None);
         found.add(Code::GwReasoningDropped, sides, message);
@@ -140,10 +140,10 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         [first, ..] => format!("{} and {} more", preview(first, 40), ids.len() - 1),
     };
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
-        let message = format!("{b} gives a new id in nearly every chunk: {} of them.", y.len());
+        let message = format!("{b} gives a new id in nearly every chunk: {} of them", y.len());
         found.add(Code::GwIdPerChunk, both(word(x), word(y)), message);
     } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) && !foreign(a, b) {
-        let message = format!("the id is {} at {a} and {} at {b}.", word(x), word(y));
+        let message = format!("the id is {} at {a} and {} at {b}", word(x), word(y));
         found.add(Code::GwIdRewritten, both(word(x), word(y)), message);
     }
 }
@@ -185,7 +185,7 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (models(a), models(b));
     if x != y && !x.is_empty() && !y.is_empty() {
         let (x, y) = (x.join(", then "), y.join(", then "));
-        let message = format!("the model is {x} at {a} and {y} at {b}.");
+        let message = format!("the model is {x} at {a} and {y} at {b}");
         found.add(Code::GwModelRewritten, both(x, y), message);
     }
 }
@@ -210,7 +210,7 @@ fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if more > 0 {
         list.push_str(&format!(" and {more} more"));
     }
-    let message = format!("{b} has none of these events of {a}: {list}.");
+    let message = format!("{b} has none of these events of {a}: {list}");
     let sides = both(list, "not there").at(Some(first.first), None);
     found.add(Code::GwEventsDropped, sides, message);
 }
@@ -239,8 +239,8 @@ fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let left = count(n, "named event");
     let message = match all {
-        true => format!("{b} has none of the event names of {a} ({left}){end}."),
-        false => format!("{b} does not name {left} of {a}{end}."),
+        true => format!("{b} has none of the event names of {a} ({left}){end}"),
+        false => format!("{b} does not name {left} of {a}{end}"),
     };
     found.add_as(Code::GwEventNameStripped, severity, both(left, "none"), message);
 }
@@ -249,7 +249,7 @@ fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Another dialect keeps alive in its own way.
     if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
-        let message = format!("{b} hands on none of the comments (keep-alives) of {a}: {left}.");
+        let message = format!("{b} hands on none of the comments (keep-alives) of {a}: {left}");
         found.add(Code::GwCommentStripped, both(left, "none"), message);
     }
 }
@@ -266,7 +266,7 @@ fn resuming(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         _ => return,
     };
     if b.error().is_none() && !foreign(a, b) {
-        let message = format!("the event stream of {a} has {list}, that of {b} none.");
+        let message = format!("the event stream of {a} has {list}, that of {b} none");
         found.add(Code::GwFieldsDropped, both(list, "not there"), message);
     }
 }
@@ -279,7 +279,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             true => "no index",
             false => "indexes of their own",
         };
-        let message = format!("tool calls share one index at {b}; at {a} they have {had}.");
+        let message = format!("tool calls share one index at {b}; at {a} they have {had}");
         found.add(Code::GwToolIndexCollapsed, both(n(a), n(b)), message);
     }
 }
@@ -290,7 +290,7 @@ fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             continue;
         };
         let right = format!("{name}: {value}");
-        let message = format!("{b} tried more than once before it answered ({right}).");
+        let message = format!("{b} tried more than once before it answered ({right})");
         found.add(Code::GwRetryHidden, both("–", right), message);
     }
 }
@@ -323,7 +323,7 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             false => Code::GwParamsDropped,
         };
         let message =
-            format!("the requests differ: only that of {a} has {left}, only that of {b} {right}.");
+            format!("the requests differ: only that of {a} has {left}, only that of {b} {right}");
         found.add(code, both(left, right), message);
     }
 }
@@ -345,7 +345,7 @@ fn repeated(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if refused(a) && refused(b) && in_turn && one_address(a, b) && body(a) == body(b) {
         let len = body(a).map_or(0, |b| b.len()) as u64;
         let what = format!("422, {}", count(len, "byte"));
-        let message = "the same request was sent again after its 422, to be refused again.";
+        let message = "the same request was sent again after its 422, to be refused again";
         found.add(Code::DuplicateRequestAfter422, both(what.clone(), what), message);
     }
 }
@@ -360,9 +360,9 @@ fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if x != y && joined(a) == joined(b) && !x.is_empty() {
         let (left, right) = (count(x.len() as u64, "piece"), count(y.len() as u64, "piece"));
         let message = if x.len() == y.len() {
-            format!("the same text is cut into other {left}.")
+            format!("the same text is cut into other {left}")
         } else {
-            format!("the same text comes in {left} at {a} and in {right} at {b}.")
+            format!("the same text comes in {left} at {a} and in {right} at {b}")
         };
         found.add(Code::GwRechunked, both(left, right), message);
     }
@@ -373,7 +373,7 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (n(a), n(b));
     let choices = a.seen.answer().choices().len() as u64;
     if y > x && y > choices.max(1) && !foreign(a, b) {
-        let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}.");
+        let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}");
         found.add(Code::GwRoleInjected, both(format!("×{x}"), format!("×{y}")), message);
     }
 }
@@ -397,14 +397,14 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let gone = only(a, b, found.has(Code::GwUsageDropped));
     if !gone.is_empty() {
         let list = list(gone);
-        let message = format!("members of {a} that {b} does not have: {list}.");
+        let message = format!("members of {a} that {b} does not have: {list}");
         found.add(Code::GwFieldsDropped, both(list, "not there"), message);
     }
     // Gateways always count a little more than they were told.
     let added = only(b, a, true);
     if !added.is_empty() {
         let list = list(added);
-        let message = format!("members of {b} that {a} does not have: {list}.");
+        let message = format!("members of {b} that {a} does not have: {list}");
         found.add(Code::GwFieldsAdded, both("not there", list), message);
     }
 }
@@ -470,7 +470,7 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         .collect();
     if !stripped.is_empty() && b.carriers > 0 {
         let list = stripped.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let message = format!("members that are null at {a} are not there at {b}: {list}.");
+        let message = format!("members that are null at {a} are not there at {b}: {list}");
         found.add(Code::GwNullStripped, both(list, "not there"), message);
     }
 }
@@ -483,7 +483,7 @@ fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (common(&a.keys, &b.keys), common(&b.keys, &a.keys));
     if x != y && x.len() == y.len() && !foreign(a, b) {
         let (left, right) = (x.join(", "), y.join(", "));
-        let message = format!("the members stand in another order: {a} {left}; {b} {right}.");
+        let message = format!("the members stand in another order: {a} {left}; {b} {right}");
         found.add(Code::GwKeyOrder, both(left, right), message);
     }
 }

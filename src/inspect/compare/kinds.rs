@@ -35,9 +35,9 @@ fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         let (left, right) = (list(&x), list(&y));
         let message = match (x.is_empty(), y.is_empty()) {
-            (false, true) => format!("only {a} gives {name}, by {left}."),
-            (true, false) => format!("only {b} gives {name}, by {right}."),
-            _ => format!("{name} came by {left} at {a} and by {right} at {b}."),
+            (false, true) => format!("only {a} gives {name}, by {left}"),
+            (true, false) => format!("only {b} gives {name}, by {right}"),
+            _ => format!("{name} came by {left} at {a} and by {right} at {b}"),
         };
         found.add(Code::KindsDiffer, both(left, right).at(frames.0, frames.1), message);
     }
@@ -62,7 +62,7 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (Some((c, x)), Some((d, y))) = (first(a), first(b)) else { return };
     if x != y && !alike(a, &x, b, &y) {
         let frames = (a.seen.answer().finish_frame(c), b.seen.answer().finish_frame(d));
-        let message = format!("the finish is {x:?} at {a} and {y:?} at {b}.");
+        let message = format!("the finish is {x:?} at {a} and {y:?} at {b}");
         found.add(Code::KindsDiffer, both(x, y).at(frames.0, frames.1), message);
     }
 }
@@ -81,9 +81,9 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let word = |n: &[String]| if n.is_empty() { "none".into() } else { n.join(", ") };
     let message = match (left.is_empty(), right.is_empty()) {
-        (false, true) => format!("only {a} gives usage, in {}.", word(&left)),
-        (true, false) => format!("only {b} gives usage, in {}.", word(&right)),
-        _ => format!("usage stands in {} at {a} and in {} at {b}.", word(&left), word(&right)),
+        (false, true) => format!("only {a} gives usage, in {}", word(&left)),
+        (true, false) => format!("only {b} gives usage, in {}", word(&right)),
+        _ => format!("usage stands in {} at {a} and in {} at {b}", word(&left), word(&right)),
     };
     found.add(Code::KindsDiffer, both(word(&left), word(&right)), message);
 }
@@ -101,7 +101,7 @@ fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let word = |s: &Side<'_>| if lumps(s) { "in lumps" } else { "streamed" };
-    let message = format!("{slow} hands its answer over in lumps, where {other} streams.");
+    let message = format!("{slow} hands its answer over in lumps, where {other} streams");
     found.add(Code::KindsDiffer, both(word(a), word(b)), message);
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(got.differences, []);
         assert_eq!(
             got.verdict,
-            "A came to its end (complete, finish \"stop\"); B was cancelled before any answer."
+            "A came to its end (complete, finish \"stop\"); B was cancelled before any answer"
         );
         let got = apart(&cut(4, EndCause::Cancelled), &stream(&sound()));
         assert_eq!(got.differences, [], "its content was yet to come");

@@ -71,12 +71,30 @@ pub struct Difference {
     pub a: String,
     /// What B has.
     pub b: String,
-    /// A sentence.
+    /// A headline about it.
     pub message: String,
+    /// The same as part of a sentence: not capitalized.
+    clause: String,
     /// The frames of A and B that show it.
     pub frames: (Option<u32>, Option<u32>),
     /// Of a timeout: after which time, in microseconds.
     pub measured: Option<Micros>,
+}
+
+impl Difference {
+    /// A difference that no frames show; `clause` is its headline as part of a sentence.
+    pub fn new(
+        code: Code,
+        severity: Severity,
+        a: impl Into<String>,
+        b: impl Into<String>,
+        clause: impl Into<String>,
+    ) -> Self {
+        let (a, b, clause) = (a.into(), b.into(), clause.into());
+        let message = capital(&clause);
+        let (frames, measured) = ((None, None), None);
+        Self { code, severity, a, b, message, clause, frames, measured }
+    }
 }
 
 /// One line of the row of figures.
@@ -141,7 +159,7 @@ impl Comparison {
     /// The verdict, and who has to act, where anybody has.
     pub fn verdict_and_blame(&self) -> String {
         match &self.blame {
-            Some(blame) => format!("{} Blame: {}", self.verdict, blame.line()),
+            Some(blame) => format!("{} · Blame: {}", self.verdict, blame.line()),
             None => self.verdict.clone(),
         }
     }
@@ -190,14 +208,15 @@ impl Found {
     fn add_as(&mut self, code: Code, severity: Severity, both: Both, message: impl Into<String>) {
         let Some(severity) = self.options.severity(code, severity) else { return };
         let Both { a, b, frames } = both;
-        let mut message = capital(&message.into());
+        let mut clause = message.into();
         let places = [frames.0, frames.1].into_iter().zip(self.names);
         let places: Vec<_> =
             places.filter_map(|(f, name)| Some(format!("{name}: frame {}", f?))).collect();
         if !places.is_empty() {
-            message = format!("{} ({}).", message.trim_end_matches('.'), places.join(", "));
+            clause.push_str(&format!(" ({})", places.join(", ")));
         }
-        self.differences.push(Difference { code, severity, a, b, message, frames, measured: None });
+        let difference = Difference::new(code, severity, a, b, clause);
+        self.differences.push(Difference { frames, ..difference });
     }
 
     /// Notes the time that the last difference is about.

@@ -31,7 +31,7 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("{} {}", status.unwrap_or(0), kind.unwrap_or_else(|| "no content type".into()))
         };
         let (left, right) = (word(left), word(right));
-        let message = format!("the heads differ: {a} {left}, {b} {right}.");
+        let message = format!("the heads differ: {a} {left}, {b} {right}");
         found.add(Code::HeadsDiffer, both(left, right), message);
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if hides && !found.has(Code::GwFabricatedFinish) {
         let (ended, lost) = (a.ended(), super::cut::lost(a, b));
         let message =
-            format!("{b} hides a cut, and ends as if that were all: {} {ended}{lost}.", a.name);
+            format!("{b} hides a cut, and ends as if that were all: {} {ended}{lost}", a.name);
         return found.add(Code::EndsDiffer, both(left, right), message);
     }
     let grave = found.differences.iter().any(|d| d.severity >= Severity::Error);
@@ -77,13 +77,13 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let message = match (a.failed(), b.failed()) {
         // Nothing of it is lost: the one is what the other should have been.
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
-            let message = format!("{b} does not have the fault of {a}: {}.", a.why());
+            let message = format!("{b} does not have the fault of {a}: {}", a.why());
             let sides = both(left, right);
             return found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
         }
-        (true, false) => format!("{a} failed, {b} did not ({right}): {}.", a.why()),
-        (false, true) => format!("{b} failed, {a} did not ({left}): {}.", b.why()),
-        _ => format!("both failed, each in its own way: {a} {}; {b} {}.", a.ended(), b.ended()),
+        (true, false) => format!("{a} failed, {b} did not ({right}): {}", a.why()),
+        (false, true) => format!("{b} failed, {a} did not ({left}): {}", b.why()),
+        _ => format!("both failed, each in its own way: {a} {}; {b} {}", a.ended(), b.ended()),
     };
     found.add(Code::EndsDiffer, both(left, right), message);
 }
@@ -101,7 +101,7 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         true => format!("that {a} does not send"),
         false => "which this dialect does not have".to_owned(),
     };
-    let message = format!("{b} ends with a [DONE], {why}.");
+    let message = format!("{b} ends with a [DONE], {why}");
     let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
     found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
 }
@@ -130,7 +130,7 @@ fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             let framing = broke && f.phase() == Phase::Body;
             f.phase() != Phase::Timing && !framing && !other.found(&[f.code])
         });
-        own.next().map(|f| (f.code, s.plain(&f.message) + ".", f.frame))
+        own.next().map(|f| (f.code, f.message.clone(), f.frame))
     };
     if let Some((code, why, frame)) = fault(b, a) {
         let message = format!("{b} has a fault that {a} does not have: {why}");
@@ -188,7 +188,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
         let block = a.stumbling_block(b).filter(|_| left.starts_with(&right));
         let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
-        let message = format!("{how}: {} {x}, {} {y}{why}.", a.name, b.name);
+        let message = format!("{how}: {} {x}, {} {y}{why}", a.name, b.name);
         found.add(Code::GwContentChanged, both(x, y).at(frames.0, frames.1), message);
     }
 }
@@ -205,7 +205,7 @@ fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut
         t.iter().map(|(c, t)| format!("{c}: {}", preview(t, AROUND))).collect::<Vec<_>>().join(", ")
     };
     let at = y.iter().find(|(_, t)| t.contains(text.as_str())).map_or(0, |(c, _)| *c);
-    let message = format!("the {name} of choice {choice} at {a} comes at {b} in choice {at}.");
+    let message = format!("the {name} of choice {choice} at {a} comes at {b} in choice {at}");
     let sides = both(list(&x), list(&y)).at(a.first(channel), b.first(channel));
     found.add(Code::GwContentChanged, sides, message);
 }
@@ -231,7 +231,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         None => "no such call".to_owned(),
     };
     let (x, y) = (word(&left), word(&right));
-    let message = format!("the tool calls differ from number {} on: {a} {x}, {b} {y}.", at + 1);
+    let message = format!("the tool calls differ from number {} on: {a} {x}, {b} {y}", at + 1);
     let frame = |s: &Side<'_>| s.seen.answer().tools().get(at).map(|t| t.first);
     found.add(Code::GwToolsChanged, both(x, y).at(frame(a), frame(b)), message);
 }
@@ -264,12 +264,12 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (x, y) = (word(left), word(right));
     let mut message =
-        format!("the bodies differ from byte {at} on: {} {x}, {} {y}.", a.name, b.name);
+        format!("the bodies differ from byte {at} on: {} {x}, {} {y}", a.name, b.name);
     if let (Some(first), Some(second)) = (a.ids.first(), b.ids.first())
         && a.ids != b.ids
     {
         let (first, second) = (preview(first, 40), preview(second, 40));
-        message = format!("each has an id of its own: {} {first}, {} {second}.", a.name, b.name);
+        message = format!("each has an id of its own: {} {first}, {} {second}", a.name, b.name);
     }
     found.add(Code::BytesDiffer, both(x, y).at(frame(a), frame(b)), message);
 }

@@ -9,7 +9,7 @@ use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::Reason;
-use crate::inspect::detect::{provider_words, said};
+use crate::inspect::detect::provider_words;
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::{count, preview};
@@ -237,25 +237,17 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Its verdict, for a place inside of a sentence, without what the HTTP library said.
+    /// Its verdict, without what the HTTP library said.
     pub(super) fn why(&self) -> String {
-        self.plain(&self.seen.verdict())
-    }
-
-    /// A sentence of a finding without what the HTTP library said, and without its full stop.
-    pub(super) fn plain(&self, sentence: &str) -> String {
-        let said = self.seen.end.as_ref().map(|(_, detail)| said(detail)).unwrap_or_default();
-        let shorter =
-            if said.is_empty() { sentence.to_owned() } else { sentence.replace(&said, "") };
-        shorter.trim_end_matches('.').to_owned()
+        self.seen.short_verdict()
     }
 
     /// The first thing that is wrong with it and not with the other, from a warning on: what the
-    /// other may have stumbled over. Without its full stop.
+    /// other may have stumbled over.
     pub(super) fn stumbling_block(&self, other: &Self) -> Option<String> {
         let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
         let first = grave.find(|f| f.phase() != Phase::Timing && !other.found(&[f.code]))?;
-        Some(preview(&self.plain(&first.message), 120))
+        Some(preview(&first.message, 120))
     }
 
     /// Whether its dialect ends with `[DONE]`.
@@ -293,7 +285,7 @@ impl<'a> Side<'a> {
         let codes = [Code::SseRawJson, Code::SseUnknownField];
         let findings = self.seen.findings().iter();
         let mut grave = findings.filter(|f| f.severity >= Severity::Error);
-        grave.find(|f| codes.contains(&f.code)).map(|f| f.message.trim_end_matches('.'))
+        grave.find(|f| codes.contains(&f.code)).map(|f| f.message.as_str())
     }
 
     /// Whether it failed, in whatever way.

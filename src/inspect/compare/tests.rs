@@ -85,7 +85,7 @@ fn a_stream_does_not_differ_from_itself() {
     let a = stream(&sound());
     let got = compare(&a, &stream(&sound()), Expect::Same);
     assert_eq!(got.differences, []);
-    assert_eq!(got.verdict, "No difference: the bodies are equal, byte for byte.");
+    assert_eq!(got.verdict, "No difference: the bodies are equal, byte for byte");
     assert!(got.paths.iter().all(|p| p.counts[0] == p.counts[1]));
 }
 
@@ -166,7 +166,7 @@ fn what_is_cosmetic_is_info() {
     let got = compare(&a, &stream(&order), Expect::Same);
     assert_eq!(
         got.verdict,
-        "The answer is the same at A and B; around it, another order of the members."
+        "The answer is the same at A and B; around it, another order of the members"
     );
 }
 

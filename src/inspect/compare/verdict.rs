@@ -20,13 +20,13 @@ pub(super) fn verdict(
     let sentence = match (differences.first(), expect) {
         (Some(worst), _) if worst.severity > Severity::Info => grave(differences, a, b),
         _ if a.is_unanswered() && b.is_unanswered() => match a.why() == b.why() {
-            true => format!("Neither A nor B gave an answer: {}.", a.why()),
-            false => format!("Neither gave an answer: A {}; B {}.", a.ended(), b.ended()),
+            true => format!("Neither A nor B gave an answer: {}", a.why()),
+            false => format!("Neither gave an answer: A {}; B {}", a.ended(), b.ended()),
         },
         (_, Expect::Same) if !running && (a.was_stopped() || b.was_stopped()) => {
-            format!("As far as they came, A and B say the same: A {}; B {}.", a.ended(), b.ended())
+            format!("As far as they came, A and B say the same: A {}; B {}", a.ended(), b.ended())
         }
-        _ if running => "So far no difference that more of the stream could not explain.".into(),
+        _ if running => "So far no difference that more of the stream could not explain".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
             let is_outcome = |d: &&Difference| {
@@ -41,13 +41,13 @@ pub(super) fn verdict(
             } else {
                 String::new()
             };
-            format!("No difference: the bodies are equal, byte for byte{why}.")
+            format!("No difference: the bodies are equal, byte for byte{why}")
         }
         (None, Expect::Same) if side::foreign(a, b) => {
             let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
-            format!("The same answer in two dialects: {}, {}.", name(a), name(b))
+            format!("The same answer in two dialects: {}, {}", name(a), name(b))
         }
-        (None, Expect::Same) => "No difference that matters.".to_owned(),
+        (None, Expect::Same) => "No difference that matters".to_owned(),
     };
     visible(&sentence, Newlines::Show).into_owned()
 }
@@ -79,7 +79,7 @@ fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match rest.as_slice() {
         [] => head,
-        rest => format!("{}; besides, {}{more}.", head.trim_end_matches('.'), rest.join(", ")),
+        rest => format!("{head}; besides, {}{more}", rest.join(", ")),
     }
 }
 
@@ -114,11 +114,11 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     if a.failed() && b.failed() {
         let (x, y) = (a.why(), b.why());
         return match x == y {
-            true => format!("A and B have the same fault: {x}; around it, {list}."),
-            false => format!("Both failed: A: {x}; B: {y}; around it, {list}."),
+            true => format!("A and B have the same fault: {x}; around it, {list}"),
+            false => format!("Both failed: A: {x}; B: {y}; around it, {list}"),
         };
     }
-    format!("The answer is the same {where_from}; around it, {list}.")
+    format!("The answer is the same {where_from}; around it, {list}")
 }
 
 /// Two answers of their own: how both ended, and of what kind they are.
@@ -133,21 +133,11 @@ fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
         (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
     };
     match differences {
-        [] if a.failed() || b.failed() || stopped => format!("{}.", ends.trim_end_matches('.')),
-        [] => format!("{ends}, with answers of the same kind."),
-        [one] => format!("{ends}; {}", inside(&one.message)),
+        [] if a.failed() || b.failed() || stopped => ends,
+        [] => format!("{ends}, with answers of the same kind"),
+        [one] => format!("{ends}; {}", one.clause),
         [first, rest @ ..] => {
-            let first = inside(first.message.trim_end_matches('.'));
-            format!("{ends}; {first} (and {} more).", rest.len())
+            format!("{ends}; {} (and {} more)", first.clause, rest.len())
         }
-    }
-}
-
-/// A sentence as a part of another: small at its beginning, but for a name.
-fn inside(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    match chars.next().filter(|_| !sentence.starts_with("A ") && !sentence.starts_with("B ")) {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => sentence.to_owned(),
     }
 }

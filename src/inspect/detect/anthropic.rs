@@ -72,7 +72,7 @@ impl Detector for Anthropic {
         if view.event == "message" && kind != "error" && !findings.again(Code::SseEventNameMissing)
         {
             let message = format!(
-                "Frame {} has no event line, only \"type\":\"{kind}\" in its JSON: Anthropic's Python SDK skips such frames.",
+                "Frame {} has no event: line, only type \"{kind}\": Anthropic's Python SDK skips it",
                 view.index
             );
             findings.raise(Code::SseEventNameMissing, view.place(), message);
@@ -81,7 +81,7 @@ impl Detector for Anthropic {
             && !matches!(kind.as_ref(), "message_start" | "ping" | "error")
             && findings.tally.of(Code::MessageStartMissing) == 0
         {
-            let message = format!("The stream begins with {kind}; there was no message_start.");
+            let message = format!("Stream begins with {kind} instead of message_start");
             findings.raise(Code::MessageStartMissing, view.place(), message);
         }
         match kind.as_ref() {
@@ -114,7 +114,7 @@ impl Detector for Anthropic {
                 "message" => "which is OpenAI's end".to_owned(),
                 name => format!("as an event named \"{name}\": both Anthropic SDKs raise there"),
             };
-            let message = format!("[DONE] in an Anthropic stream, {how}.");
+            let message = format!("[DONE] in an Anthropic stream, {how}");
             findings.raise_as(Code::DoneOnAnthropic, severity, place, message);
         }
     }
@@ -133,11 +133,11 @@ impl Anthropic {
                 };
                 let (place, spliced) = (view.place(), self.spoke);
                 let how = match spliced {
-                    true => "a second answer is glued to the first",
-                    false => "nothing was said between the two",
+                    true => "a second answer is appended to the first",
+                    false => "nothing was streamed between the two",
                 };
                 let message =
-                    format!("Frame {} is a second message_start, {what}: {how}.", view.index);
+                    format!("Second message_start in frame {}, {what}: {how}", view.index);
                 self.second = Some(Second { place, spliced, message });
             }
             Some(_) => {}
@@ -145,7 +145,7 @@ impl Anthropic {
         }
         let usage = message.and_then(|m| m.get("usage"));
         if message.is_some() && usage.is_none_or(|u| u.kind() != json::Kind::Object) {
-            let message = "message_start has no usage.";
+            let message = "message_start without usage";
             findings.raise_once(Code::AnthropicUsageMissing, view.place(), message);
         }
     }
@@ -156,17 +156,15 @@ fn block_type(block: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
     if BLOCKS.contains(&kind.as_ref()) || kind.ends_with("_tool_result") {
         return;
     }
-    let message = format!(
-        "A content block is of type \"{}\", which the SDKs do not know.",
-        text::preview(&kind, 40)
-    );
+    let message =
+        format!("Content block of type \"{}\", unknown to the SDKs", text::preview(&kind, 40));
     findings.raise_once(Code::UnknownBlockType, view.place(), message);
     let model = |key| block.at(&[key, "model"]).and_then(Value::as_str);
     if kind == "fallback"
         && let (Some(from), Some(to)) = (model("from"), model("to"))
     {
         let message = format!(
-            "The model changes: first {}, from frame {} on {} (a fallback).",
+            "Model changes from {} to {2} in frame {1} (a fallback)",
             text::preview(&from, 60),
             view.index,
             text::preview(&to, 60)

@@ -48,7 +48,7 @@ fn thought_aloud(facts: &Facts, findings: &mut Findings) {
         let first = answer.delta_at(Channel::Content, choice, 0).map(|d| d.frame);
         let offset = first.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
         let message = format!(
-            "The whole answer ({}) streamed as reasoning and is repeated as content.",
+            "The whole answer ({}) streamed as reasoning, then again as content",
             text::count(chars as u64, "character")
         );
         let place = Place { frame: first, offset };

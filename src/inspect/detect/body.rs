@@ -1,6 +1,5 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
-use super::connect::said;
 use super::{Code, Detector, Findings, Place, Severity, refused};
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::{Facts, chunked};
@@ -30,7 +29,7 @@ impl Detector for Body {
             findings.raise_once(
                 Code::FrameSplitAcrossReads,
                 place,
-                format!("Frame {index} came in {reads} reads."),
+                format!("Frame {index} arrived in {reads} reads"),
             );
         }
         let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
@@ -42,7 +41,7 @@ impl Detector for Body {
             findings.raise_once(
                 Code::Utf8Split,
                 place,
-                format!("A read ended inside a character, before byte {cut} of the body."),
+                format!("A read ended inside a character, before byte {cut} of the body"),
             );
         }
     }
@@ -56,7 +55,7 @@ impl Detector for Body {
                 Code::BadContentEncoding,
                 Place::default(),
                 format!(
-                    "Content-Encoding: {} could not be undone: {}.",
+                    "Content-Encoding {} cannot be decoded: {}",
                     text::preview(name, 40),
                     text::preview(why, 120)
                 ),
@@ -108,7 +107,6 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
 
 fn transport(facts: &Facts, findings: &mut Findings) {
     let Some((cause, detail)) = &facts.end else { return };
-    let words = said(detail);
     let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
     let got = text::count(facts.wire_len(), "byte");
     let header = |name: &str| facts.head.as_ref().and_then(|h| h.header(name));
@@ -119,78 +117,65 @@ fn transport(facts: &Facts, findings: &mut Findings) {
     let whole = facts.answer().sentinel.is_some() && facts.answer().finished();
     let grave =
         |code: Code| if whole { code.severity().min(Severity::Warn) } else { code.severity() };
-    let after = if whole { ", though [DONE] had come" } else { "" };
+    let after = if whole { " (after [DONE])" } else { "" };
     let (rule, message) = match cause {
         EndCause::Closed if !refused(facts) && facts.wire_len() > 0 => (
             Code::EofDelimited,
-            "The body ends where the connection ends: nothing announced its length.".to_owned(),
+            "The body ends with the connection: neither Content-Length nor chunked encoding"
+                .to_owned(),
         ),
         _ if facts.head.is_none() && *cause == EndCause::Reset => {
-            let message = format!("The connection was reset before any answer{words}.");
-            return findings.raise_as(
-                Code::ConnectionReset,
-                Severity::Error,
-                Place::default(),
-                message,
-            );
+            let message = "Connection reset before any answer";
+            let code = Code::ConnectionReset;
+            return findings.raise_end(code, Severity::Error, Place::default(), message, detail);
         }
         _ if facts.head.is_none() => return,
         EndCause::Protocol if lower.contains("chunk") => {
-            (Code::BadChunkSize, format!("After {got} of body a chunk has no valid size{words}."))
+            (Code::BadChunkSize, format!("Invalid chunk size after {got} of body"))
         }
         EndCause::Reset | EndCause::Protocol | EndCause::Truncated
             if http2
                 && (lower.contains("goaway") || lower.contains("connection error received")) =>
         {
-            (
-                Code::Http2Goaway,
-                format!("The server ended the HTTP/2 connection after {got}{after}{words}."),
-            )
+            (Code::Http2Goaway, format!("Server closed the HTTP/2 connection after {got}{after}"))
         }
         EndCause::Reset | EndCause::Protocol
             if http2 && *cause == EndCause::Reset || lower.contains("stream error") =>
         {
-            (
-                Code::Http2Reset,
-                format!("The server reset the HTTP/2 stream after {got}{after}{words}."),
-            )
+            (Code::Http2Reset, format!("Server reset the HTTP/2 stream after {got}{after}"))
         }
-        EndCause::Protocol => (
-            Code::BodyProtocolError,
-            format!("The body broke the rules of HTTP after {got}{words}."),
-        ),
-        EndCause::Reset => (
-            Code::ConnectionReset,
-            format!("The connection was reset after {got} of body{after}{words}."),
-        ),
+        EndCause::Protocol => (Code::BodyProtocolError, format!("Body violates HTTP after {got}")),
+        EndCause::Reset => {
+            (Code::ConnectionReset, format!("Connection reset after {got} of body{after}"))
+        }
         EndCause::Truncated if http2 => {
-            (Code::Http2Reset, format!("The HTTP/2 stream was cut after {got}{after}{words}."))
+            (Code::Http2Reset, format!("HTTP/2 stream truncated after {got}{after}"))
         }
         EndCause::Truncated => match header("content-length") {
             Some(length) => (
                 Code::ContentLengthShort,
                 format!(
-                    "The head announced {} bytes, and {} came{after}.",
-                    text::preview(length, 20),
-                    facts.wire_len()
+                    "Content-Length said {} bytes; {} arrived{after}",
+                    digits(length),
+                    text::group(facts.wire_len())
                 ),
             ),
             None if header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close")) => (
                 Code::TruncatedChunkedConnClose,
                 format!(
-                    "The chunked body was cut after {got}{after}, and Connection: close lets Node take that for the end."
+                    "Chunked body truncated after {got}{after}; Node accepts it as complete (Connection: close)"
                 ),
             ),
             None => (
                 Code::TruncatedChunked,
                 format!(
-                    "The connection was closed inside the chunked body, after {got}{after}{words}."
+                    "Connection closed mid-body after {got}{after} (chunked encoding not terminated)"
                 ),
             ),
         },
         _ => return,
     };
-    findings.raise_as(rule, grave(rule), place, message);
+    findings.raise_end(rule, grave(rule), place, message, detail);
 }
 
 /// What follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).
@@ -221,6 +206,11 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
             format!("{} received after {what}", text::count(bytes, "byte")),
         );
     }
+}
+
+/// A number of a header with separators, as far as it is one.
+fn digits(value: &str) -> String {
+    value.parse().map_or_else(|_| text::preview(value, 20), text::group)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Detector for Chat {
             _ if failed => {}
             Some(choices) if choices.is_null() => {
                 self.any = true;
-                let message = format!("The choices of frame {} are null.", view.index);
+                let message = format!("`choices` is null in frame {}", view.index);
                 findings.raise(Code::ChoicesNull, view.place(), message);
             }
             // FastGPT's events about its workflow are no chunks.
@@ -93,7 +93,7 @@ impl Detector for Chat {
             self.choices.iter().position(roleless).filter(|_| finished && is_openai(facts))
         {
             let message = format!(
-                "No delta of choice {index} has a role: openai-node's helper raises \"missing role\"."
+                "No delta of choice {index} has a role: openai-node's helper raises \"missing role\""
             );
             findings.raise_as(
                 Code::RequiredFieldMissing,
@@ -103,8 +103,7 @@ impl Detector for Chat {
             );
         }
         if let Some(gap) = self.choices.iter().position(|c| !c.seen) {
-            let message =
-                format!("There is a choice {}, but no choice {gap}.", self.choices.len() - 1);
+            let message = format!("Choice {} without a choice {gap}", self.choices.len() - 1);
             findings.raise(Code::ChoiceIndexGap, Place::default(), message);
         }
     }
@@ -123,21 +122,21 @@ pub(super) fn unknown_event(
 ) {
     if !findings.again(Code::UnknownEventType) {
         let name = text::preview(name, 40);
-        let message = format!("Events are named \"{name}\", which is no part of {dialect}.");
+        let message = format!("Events are named \"{name}\", which {dialect} does not have");
         findings.raise(Code::UnknownEventType, view.place(), message);
     }
 }
 
 fn missing(place: Place, findings: &mut Findings) {
     let frame = place.frame.unwrap_or_default();
-    findings.raise(Code::ChoicesMissing, place, format!("Frame {frame} has no choices."));
+    findings.raise(Code::ChoicesMissing, place, format!("Frame {frame} has no `choices`"));
 }
 
 /// A choice whose index is none. It is kept apart, and nothing else of it is judged.
 pub(super) fn invalid_index(index: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
     if !findings.again(Code::ChoiceIndexInvalid) {
         let shown = text::preview(index.source(), 30);
-        let message = format!("Choice index {shown} is no index; its text is kept apart");
+        let message = format!("Choice index {shown} is not an index; its text is kept separate");
         findings.raise(Code::ChoiceIndexInvalid, view.place(), message);
     }
 }
@@ -154,7 +153,7 @@ fn unnamed(facts: &Facts, json: Value<'_>, view: &FrameView<'_>, findings: &mut 
         && is_openai(facts)
         && findings.tally.of(Code::RequiredFieldMissing) == 0
     {
-        let message = "Chunks have no \"object\": openai-python's stream() helper skips them all.";
+        let message = "Chunks have no \"object\": openai-python's stream() helper skips them all";
         findings.raise_as(Code::RequiredFieldMissing, Severity::Warn, view.place(), message);
     }
 }
@@ -178,7 +177,7 @@ fn restated(
     }
     let count = |text: &str| text::group(text.chars().count() as u64);
     let message = format!(
-        "Choice {index}: {} characters streamed, {} in the message of frame {}.",
+        "Choice {index}: {} characters streamed, {} in the message of frame {}",
         count(streamed),
         count(&whole),
         view.index
@@ -219,7 +218,7 @@ impl Chat {
         if !numbered && delta.is_some() && !failed && is_openai(facts) && !self.unnumbered {
             self.unnumbered = true;
             let message = format!(
-                "A choice in frame {} has no index: openai-python raises TypeError.",
+                "A choice in frame {} has no index: openai-python raises TypeError",
                 view.index
             );
             findings.raise_as(Code::RequiredFieldMissing, Severity::Error, view.place(), message);
@@ -229,7 +228,7 @@ impl Chat {
             self.choices.resize(index + 1, Choice::default());
         }
         if index < self.last && !findings.again(Code::ChoicesInterleaved) {
-            let message = format!("Choice {index} goes on after choice {}.", self.last);
+            let message = format!("Choice {index} continues after choice {}", self.last);
             findings.raise(Code::ChoicesInterleaved, view.place(), message);
         }
         self.last = index;
@@ -240,8 +239,9 @@ impl Chat {
             // With deltas before it, it repeats an answer that is whole without it.
             let repeats = !facts.answer().deltas().is_empty();
             let severity = if repeats { Severity::Info } else { Severity::Fatal };
-            let what = if repeats { "repeats the answer" } else { "is the answer: no delta came" };
-            let text = format!("Frame {} is a whole chat.completion that {what}.", view.index);
+            let what =
+                if repeats { "repeats the answer" } else { "is the answer: no deltas were sent" };
+            let text = format!("Frame {} is a whole chat.completion that {what}", view.index);
             findings.raise_as(Code::FullObjectInStream, severity, view.place(), text);
             return;
         }
@@ -250,7 +250,7 @@ impl Chat {
                 self.choices[index].delta = true;
                 if let Some(message) = message {
                     restated(facts, index, delta, message, view, findings);
-                    let text = "A choice has delta and message; the message repeats the text.";
+                    let text = "A choice has both delta and message; the message repeats the text";
                     findings.raise_once(Code::DeltaAndMessage, view.place(), text);
                 }
                 self.delta(index, view, delta, findings);
@@ -264,7 +264,7 @@ impl Chat {
                 // An end that says no more than that misses nothing.
                 let normal = has_text(finish);
                 let severity = if normal { Severity::Info } else { rule.severity() };
-                let text = format!("Choice {index} of frame {} has {what}.", view.index);
+                let text = format!("Choice {index} of frame {} has {what}", view.index);
                 if !normal || findings.tally.of(rule) == 0 {
                     findings.raise_as(rule, severity, view.place(), text);
                 }
@@ -289,7 +289,7 @@ impl Chat {
                         findings.raise_once(
                             Code::ContentNull,
                             view.place(),
-                            "A delta's content is null.",
+                            "delta.content is null",
                         );
                     }
                     kind => content(view, value, kind, findings),
@@ -304,7 +304,7 @@ impl Chat {
                         }
                         json::Kind::String | json::Kind::Null => {}
                         kind => {
-                            let message = format!("delta.{name} is {}, not a string.", a(kind));
+                            let message = format!("delta.{name} is {}, not a string", a(kind));
                             findings.raise_once(Code::ReasoningNotString, view.place(), message);
                         }
                     }
@@ -315,15 +315,14 @@ impl Chat {
         }
         if let Some(name) = field {
             if state.field.is_none() && name == "reasoning" {
-                let message =
-                    "Reasoning comes in delta.reasoning, which the OpenAI SDKs do not show.";
+                let message = "Reasoning is in delta.reasoning, which the OpenAI SDKs do not show";
                 findings.raise_once(Code::ReasoningDroppedByClient, view.place(), message);
             }
             match state.field {
                 Some(first) if first != name => {
                     if !findings.again(Code::ReasoningFieldRenamed) {
                         let message = format!(
-                            "Reasoning came in delta.{first}, and from frame {} on in delta.{name}.",
+                            "Reasoning moves from delta.{first} to delta.{name} in frame {}",
                             view.index
                         );
                         findings.raise(Code::ReasoningFieldRenamed, view.place(), message);
@@ -341,21 +340,21 @@ fn content(view: &FrameView<'_>, value: Value<'_>, kind: json::Kind, findings: &
     let severity = if typed { Severity::Info } else { Severity::Error };
     if findings.tally.of(Code::ContentNotString) == 0 {
         let what = if typed { "a list of typed parts" } else { a(kind) };
-        let message = format!("delta.content is {what}, not a string.");
+        let message = format!("delta.content is {what}, not a string");
         findings.raise_as(Code::ContentNotString, severity, view.place(), message);
     }
 }
 
 fn role(state: &mut Choice, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
     match value.source() {
-        "null" => findings.raise_once(Code::RoleNull, view.place(), "A delta's role is null."),
-        "\"\"" => findings.raise_once(Code::RoleEmpty, view.place(), "A delta's role is empty."),
+        "null" => findings.raise_once(Code::RoleNull, view.place(), "delta.role is null"),
+        "\"\"" => findings.raise_once(Code::RoleEmpty, view.place(), "delta.role is empty"),
         _ => {
             if std::mem::replace(&mut state.role, true) {
                 findings.raise_once(
                     Code::RoleRepeated,
                     view.place(),
-                    "The role comes again in a later delta.",
+                    "The role is repeated in a later delta",
                 );
             }
         }

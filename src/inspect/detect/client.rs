@@ -44,7 +44,6 @@ impl Detector for Client {
         if failing > MAX_NAMED {
             message.push_str(&format!("; and {} more", failing - MAX_NAMED));
         }
-        message.push('.');
         findings.raise_as(Code::ClientFails, severity, Place::default(), message);
     }
 }

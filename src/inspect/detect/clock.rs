@@ -81,8 +81,7 @@ fn skew(facts: &Facts, created: f64, view: &FrameView<'_>, findings: &mut Findin
         return;
     }
     let how = if ahead > 0.0 { "later" } else { "earlier" };
-    let message =
-        format!("The answer says that it was created {} {how} than the head's Date.", long(ahead));
+    let message = format!("`created` is {} {how} than the Date header", long(ahead));
     findings.raise(Code::ClockSkew, view.place(), message);
 }
 
@@ -133,7 +132,7 @@ fn head_of_line(
         }
         let name = answer.tool_of(delta).and_then(|t| t.name.as_deref()).unwrap_or("?");
         let message = format!(
-            "The arguments of \"{}\" came whole ({}), after {:.1} s of silence.",
+            "Arguments of \"{}\" arrived at once ({}), after {:.1} s of silence",
             text::preview(name, 40),
             text::count(piece.len() as u64, "byte"),
             silence as f64 / 1e6
@@ -167,7 +166,7 @@ fn batches(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let message = format!(
-        "{} tokens came in {} deltas, {:.1} in each.",
+        "{} tokens arrived in {} deltas, {:.1} per delta",
         text::group(shown),
         text::group(deltas),
         shown as f64 / deltas as f64
@@ -211,13 +210,12 @@ fn duration(facts: &Facts, passed: Micros, findings: &mut Findings) {
         let why = if counted > passed * 1.5 + 0.5 {
             "the answer was made earlier"
         } else if passed > counted * 2.0 + 2.0 {
-            "the rest passed in a queue, a gateway or the network"
+            "the rest was spent in a queue, a gateway or the network"
         } else {
             return;
         };
-        let message = format!(
-            "The provider counts {counted:.1} s ({name}), here {passed:.1} s passed: {why}."
-        );
+        let message =
+            format!("Provider reports {counted:.1} s ({name}), {passed:.1} s passed here: {why}");
         return findings.raise(Code::DurationMismatch, place, message);
     }
 }

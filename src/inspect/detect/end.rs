@@ -288,13 +288,13 @@ impl End {
                 facts.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
             let tokens = usage.reasoning.unwrap_or(0);
             if encrypted {
-                let message = "Reasoning comes encrypted, without text.";
+                let message = "Reasoning is encrypted, without text";
                 findings.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
             } else if tokens > 0
                 && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
             {
                 let message =
-                    format!("{tokens} reasoning tokens are counted, and no reasoning text came.");
+                    format!("{tokens} reasoning tokens counted, but no reasoning text received");
                 findings.raise(Code::ReasoningHidden, Place::default(), message);
             }
         }
@@ -314,7 +314,8 @@ impl End {
 
 fn unclosed(facts: &Facts, choice: u32, findings: &mut Findings) {
     if facts.answer().think(choice).is_some_and(|t| t.open.is_some()) {
-        let message = "A think tag is opened in the content and never closed: nothing says where the answer begins.";
+        let message =
+            "Think tag opened in the content and never closed: where the answer begins is unknown";
         findings.raise(Code::ThinkOpenUnclosed, Place::default(), message);
     }
 }

@@ -34,7 +34,7 @@ impl Detector for Error {
         for error in new {
             raise(facts, view, error, findings);
             if first && view.frame.kind != Kind::Body {
-                let message = "The first frame is an error: nothing of an answer came.";
+                let message = "The first frame is an error; no answer was streamed";
                 findings.raise(Code::Error200FirstFrame, view.place(), message);
             }
         }
@@ -77,17 +77,13 @@ fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mu
         ErrorShape::Flat => (Code::ErrorFlat, "without an \"error\" member"),
         ErrorShape::WithChoices => (Code::ErrorWithChoices, "beside choices"),
     };
-    findings.raise(
-        rule,
-        view.place(),
-        format!("The provider sent an error {how}{kind}: \"{words}\"."),
-    );
+    findings.raise(rule, view.place(), format!("Error {how}{kind}: \"{words}\""));
     if let Some(raw) =
         view.json.and_then(|j| j.at(&["error", "metadata", "raw"])).filter(|r| !r.is_null())
     {
         let raw = raw.as_str().unwrap_or(std::borrow::Cow::Borrowed(raw.source()));
         let message = format!(
-            "The upstream's own words are in error.metadata.raw: \"{}\".",
+            "The upstream error is in error.metadata.raw: \"{}\"",
             text::preview(&raw, 200)
         );
         findings.raise(Code::ErrorRawHidden, view.place(), message);

@@ -19,14 +19,14 @@ impl Detector for EventStream {
         }
         let message = match Message::of(view.bytes).damage() {
             Some(Damage::Message) => format!(
-                "The checksum of message {} is wrong: its {} were changed on the way.",
+                "Wrong checksum in message {}: its {} were changed in transit",
                 view.index,
                 text::count(view.frame.len, "byte")
             ),
             Some(Damage::Prelude) => {
                 self.lost = true;
                 format!(
-                    "The prelude of message {} is damaged: the {} from there on cannot be divided.",
+                    "Prelude of message {} is damaged: the remaining {} cannot be parsed",
                     view.index,
                     text::count(view.frame.len, "byte")
                 )
@@ -50,10 +50,10 @@ impl Detector for EventStream {
         }
         let message = match Message::of(frame.bytes(facts.body())).damage() {
             Some(Damage::Short(have, Some(total))) => {
-                format!("The body ends inside message {index}, after {have} of {total} bytes.")
+                format!("Body ends inside message {index}, after {have} of {total} bytes")
             }
             _ => format!(
-                "The body ends inside message {index}, after {} of it.",
+                "Body ends inside message {index}, after {} of it",
                 text::count(frame.len, "byte")
             ),
         };

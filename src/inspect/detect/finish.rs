@@ -51,12 +51,12 @@ impl Detector for Finish {
             let name = dialect.name();
             let cause = answer.cause(choice).is_none_or(|c| end::is_length(c) || end::is_filter(c));
             if matches!(reason, "error" | "failed") || is_unusable(reason) {
-                let message = format!("The finish is {shown}, and no error says what happened.");
+                let message = format!("Finish {shown} without an error that says what happened");
                 findings.raise(Code::FinishError, place, message);
             } else if dialect.ending().finishes.is_empty() {
                 // It repeats the words of others.
             } else if !cause || !dialect.ending().finishes.contains(&reason) {
-                let message = format!("The finish reason {shown} is none of {name}.");
+                let message = format!("Finish reason {shown} is not one of {name}");
                 findings.raise_once(Code::FinishUnknown, place, message);
             }
         }
@@ -137,7 +137,7 @@ impl Finish {
                 && !findings.again(Code::ContentAfterFinish)
             {
                 let message =
-                    format!("Frame {} has text for an answer that had finished.", view.index);
+                    format!("Frame {} has text for an answer that had finished", view.index);
                 findings.raise(Code::ContentAfterFinish, view.place(), message);
             }
         }
@@ -146,7 +146,7 @@ impl Finish {
         for choice in answer.finished_in(view.index).iter().filter(|_| !ran) {
             let bit = 1u128 << choice.min(&127);
             if self.finished & bit != 0 {
-                let message = format!("The answer finishes again in frame {}.", view.index);
+                let message = format!("The answer finishes again in frame {}", view.index);
                 findings.raise_once(Code::FinishRepeated, view.place(), message);
             }
             // Before any of the answer: what follows is no repetition.
@@ -190,17 +190,17 @@ impl Finish {
             && !findings.again(Code::ContentAfterFinish)
         {
             let message =
-                format!("Frame {} has text for choice {index}, which had finished.", view.index);
+                format!("Frame {} has text for choice {index}, which had finished", view.index);
             findings.raise(Code::ContentAfterFinish, view.place(), message);
         }
         match finish {
             None => {
-                let text = "A chunk has no finish_reason, not even null.";
+                let text = "Chunk without finish_reason, not even null";
                 findings.raise_once(Code::FinishKeyAbsent, view.place(), text);
             }
             Some(finish) if has_text(finish) => {
                 if finish.is("null") {
-                    let message = "finish_reason is the string \"null\", not null.";
+                    let message = "finish_reason is the string \"null\", not null";
                     return findings.raise_once(Code::FinishStringNull, view.place(), message);
                 }
                 let again = self.finished & bit != 0;
@@ -269,12 +269,12 @@ fn reason(
     let reason = finish.as_str().unwrap_or_default();
     let shown = text::preview(&reason, 60);
     if again {
-        let message = format!("Choice {index} finishes again (\"{shown}\").");
+        let message = format!("Choice {index} finishes again (\"{shown}\")");
         findings.raise_once(Code::FinishRepeated, view.place(), message);
     }
     if reason == "error" {
         if facts.answer().errors.is_empty() {
-            let message = "finish_reason is \"error\", and no error says what happened.";
+            let message = "finish_reason \"error\" without an error that says what happened";
             findings.raise(Code::FinishError, view.place(), message);
         }
     } else if !failed
@@ -282,7 +282,7 @@ fn reason(
         && !facts.dialect().is_some_and(|d| d.ending().finishes.contains(&reason.as_ref()))
         && !findings.context.variant.is_some_and(|v| v.finishes.contains(&reason.as_ref()))
     {
-        let message = format!("The finish reason \"{shown}\" is none of Chat Completions.");
+        let message = format!("Finish reason \"{shown}\" is not one of Chat Completions");
         findings.raise_once(Code::FinishUnknown, view.place(), message);
     }
 }

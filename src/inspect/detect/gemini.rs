@@ -26,7 +26,7 @@ pub(super) fn blocked<'a>(
 
 fn raise_blocked(reason: &str, place: Place, findings: &mut Findings) {
     let reason = text::preview(reason, 40);
-    let message = format!("Prompt blocked ({reason}): no candidates, and no error");
+    let message = format!("Prompt blocked ({reason}): no candidates and no error");
     findings.raise_once(Code::CandidatesEmpty, place, message);
 }
 
@@ -72,7 +72,7 @@ impl Detector for Gemini {
             };
             if candidate.at(&["content", "parts"]).is_none_or(Value::is_null) {
                 let message = format!(
-                    "A candidate ends (\"{}\") without content or parts.",
+                    "Candidate ends (\"{}\") without content or parts",
                     text::preview(&reason, 40)
                 );
                 findings.raise_once(Code::FinishWithoutContent, view.place(), message);

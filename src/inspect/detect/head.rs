@@ -31,14 +31,14 @@ impl Detector for Head {
         let nowhere = Place::default();
         if let Some(length) = head.header("content-length").filter(|l| *l != "0") {
             let message = format!(
-                "The stream has a Content-Length ({}): it was collected before it was sent.",
+                "Stream has a Content-Length ({}): it was collected before it was sent",
                 text::preview(length, 20)
             );
             findings.raise(Code::ContentLengthOnStream, nowhere, message);
         }
         if let Some(coding) = facts.coding() {
             let message =
-                format!("The event stream is compressed ({}).", text::preview(coding.name(), 20));
+                format!("Event stream is compressed ({})", text::preview(coding.name(), 20));
             findings.raise(Code::GzipSse, nowhere, message);
         }
         let no = |name: &str, words: &[&str]| {
@@ -129,12 +129,12 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
     let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
     if matches!(status, Some(204 | 205)) {
         let code = status.unwrap_or_default();
-        let message = format!("{code} to a stream request: no content.");
+        let message = format!("HTTP {code} for a stream request: no content");
         return findings.raise(Code::NoContent204, Place::default(), message);
     }
     if body.trim_ascii().is_empty() {
         if facts.framing() != Some(Framing::Sse) && facts.coding_error.is_none() {
-            let what = if body.is_empty() { "an empty body" } else { "a body of white space" };
+            let what = if body.is_empty() { "an empty body" } else { "a body of whitespace" };
             let message = format!("{name} {what}: no events received");
             findings.raise(Code::EmptyStream, Place::default(), message);
         }
@@ -151,7 +151,7 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
     let place = Place { frame: Some(0), offset: Some(0) };
     if is_html(body) {
         let page = text::preview(&page_words(body), 80);
-        let message = format!("{name} a web page ({page}) instead of a stream.");
+        let message = format!("{name} a web page ({page}) instead of a stream");
         return findings.raise(Code::Html200, place, message);
     }
     let (tape, source) = parse(body);
@@ -168,19 +168,16 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
                 let message = format!("{}. {WHAT_TO_DO}", swallowed(&error.message));
                 return findings.raise(Code::Swallowed422, place, message);
             }
-            let message = format!("{name} a JSON error instead of a stream: \"{words}\".");
+            let message = format!("{name} a JSON error instead of a stream: \"{words}\"");
             findings.raise(Code::JsonError200, place, message);
         }
         Some(json) if json.is_null() => {
-            let message =
-                format!("{name} the body null: LiteLLM's proxy does this after two 422s.");
+            let message = format!("{name} the body null: LiteLLM's proxy does this after two 422s");
             findings.raise(Code::JsonNull200, place, message);
         }
         Some(json) if json.get("choices").is_some() || !facts.answer().deltas().is_empty() => {
             let severity = if unlabeled { Severity::Info } else { Severity::Fatal };
-            let message = format!(
-                "{name} one whole JSON completion and no stream: \"stream\": true was ignored."
-            );
+            let message = format!("{name} one whole JSON completion: \"stream\": true was ignored");
             findings.raise_as(Code::JsonCompletion200, severity, place, message);
         }
         // Broken JSON is json-malformed.
@@ -190,7 +187,7 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
             let kind =
                 facts.content_type().map_or("no content type".to_owned(), |t| text::preview(t, 60));
             let begins = text::preview(source.trim(), 80);
-            let message = format!("{name} {kind}, no stream: `{begins}`.");
+            let message = format!("{name} {kind} instead of a stream: `{begins}`");
             findings.raise(Code::WrongContentType, place, message);
         }
     }
@@ -207,6 +204,6 @@ fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
         return;
     }
     let begins = text::preview(String::from_utf8_lossy(&body[..body.len().min(400)]).trim(), 80);
-    let message = format!("{name} with a body that is no event stream: `{begins}`.");
+    let message = format!("{name} a body that is not an event stream: `{begins}`");
     findings.raise(Code::WrongContentType, Place { frame: Some(0), offset: Some(0) }, message);
 }

@@ -42,7 +42,7 @@ impl Detector for Identity {
 
     fn end(&mut self, _facts: &Facts, findings: &mut Findings) {
         if !self.strange.is_empty() {
-            let message = format!("Fields outside OpenAI's schema: {}.", self.strange.join(", "));
+            let message = format!("Fields outside OpenAI's schema: {}", self.strange.join(", "));
             findings.raise(Code::UnknownField, self.first_strange, message);
         }
     }
@@ -63,7 +63,7 @@ impl Identity {
                 // Azure's first chunk, about the prompt, has no identity at all.
                 let about_prompt = json.get("choices").is_some_and(Value::is_empty);
                 if !about_prompt {
-                    findings.raise_once(Code::IdEmpty, view.place(), "A chunk's id is empty.");
+                    findings.raise_once(Code::IdEmpty, view.place(), "Chunk with an empty id");
                 }
             }
             _ if value.kind() != json::Kind::String => overflow(view, "id", value, findings),
@@ -161,7 +161,7 @@ fn differs(
     }
     let plain = |s: &str| text::preview(s.trim_matches('"'), 60);
     let message = format!(
-        "The {what} changes: first {}, in frame {} {}.",
+        "The {what} changes from {0} to {2} in frame {1}",
         plain(first),
         view.index,
         plain(here)
@@ -172,10 +172,8 @@ fn differs(
 fn overflow(view: &FrameView<'_>, what: &str, value: Value<'_>, findings: &mut Findings) {
     let whole = value.as_u64().is_some_and(|n| n <= 1 << 53);
     if value.kind() == json::Kind::Number && !whole {
-        let message = format!(
-            "{what} is {}, which is no integer of 53 bits.",
-            text::preview(value.source(), 40)
-        );
+        let message =
+            format!("{what} is {}, not an integer of 53 bits", text::preview(value.source(), 40));
         findings.raise_once(Code::JsonNumberOverflow, view.place(), message);
     }
 }

@@ -20,7 +20,7 @@ impl Detector for Json {
             && !findings.again(Code::SurrogateSplit)
         {
             let message = format!(
-                "A character was cut in two: lone UTF-16 surrogate \\u{:04x} in frame {}",
+                "Character split in two: lone UTF-16 surrogate \\u{:04x} in frame {}",
                 lone.first, view.index
             );
             findings.raise(Code::SurrogateSplit, view.place(), message);
@@ -38,7 +38,7 @@ impl Detector for Json {
         // Without a dialect nobody knows what it was meant as.
         if is_variant(data) && facts.dialect().is_some() {
             let message = format!(
-                "`{}` was meant as [DONE], and no client reads it so.",
+                "`{}` is meant as [DONE]; no client reads it as that",
                 text::preview(data, 20)
             );
             return findings.raise(Code::DoneVariant, view.place(), message);
@@ -67,18 +67,18 @@ impl Detector for Json {
             frame: Some(done),
             offset: facts.frames().get(done as usize).map(|f| f.offset),
         };
-        let message = format!("[DONE] came in frame {done}, and {what} of the answer after it.");
+        let message = format!("[DONE] is frame {done}, followed by {what} of the answer");
         findings.raise(Code::DoneEarly, place, message);
     }
 }
 
 fn odd_object(view: &FrameView<'_>, findings: &mut Findings) {
     if let Some(key) = view.duplicate_key {
-        let message = format!("An object has the key \"{}\" twice.", text::preview(key, 40));
+        let message = format!("An object has the key \"{}\" twice", text::preview(key, 40));
         findings.raise_once(Code::JsonDuplicateKeys, view.place(), message);
     }
     if view.tape.has_nonfinite() {
-        let message = "A number is NaN or infinite, which JSON does not have.";
+        let message = "A number is NaN or infinite, which JSON does not have";
         findings.raise_once(Code::JsonNan, view.place(), message);
     }
 }
@@ -86,11 +86,11 @@ fn odd_object(view: &FrameView<'_>, findings: &mut Findings) {
 fn sentinel(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Findings) {
     if data != "[DONE]" {
         let rest = text::preview(&data[6..], 40);
-        let message = format!("\"{rest}\" follows [DONE] in the same data.");
+        let message = format!("\"{rest}\" follows [DONE] in the same data");
         findings.raise_once(Code::DoneTrailingBytes, view.place(), message);
     }
     if facts.answer().sentinel.is_some_and(|first| first < view.index) {
-        findings.raise_once(Code::DoneDuplicated, view.place(), "[DONE] came again.");
+        findings.raise_once(Code::DoneDuplicated, view.place(), "[DONE] is repeated");
     }
 }
 
@@ -129,7 +129,7 @@ fn no_json(
         }
         if rest.starts_with('{') {
             let message =
-                format!("Frame {} holds two JSON values, one right after the other.", view.index);
+                format!("Frame {} has two JSON values, one right after the other", view.index);
             return findings.raise(
                 Code::JsonConcatenated,
                 view.place_in_data(error.offset),
@@ -142,7 +142,7 @@ fn no_json(
         from -= 1;
     }
     let near = text::preview(&data[from..], 32);
-    let message = format!("Frame {} is not JSON: {error}, near `{near}`.", view.index);
+    let message = format!("Frame {} is not JSON: {error}, near `{near}`", view.index);
     findings.raise(Code::JsonMalformed, view.place_in_data(error.offset), message);
 }
 
@@ -154,12 +154,12 @@ fn not_object(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         _ if view.frame.kind == Kind::Body && facts.status().is_some() => {}
         json::Kind::Array if view.frame.kind == Kind::Body => {}
         json::Kind::Null => {
-            let message = format!("The data of frame {} is null.", view.index);
+            let message = format!("The data of frame {} is null", view.index);
             findings.raise(Code::JsonNull, view.place(), message);
         }
         kind => {
             let message = format!(
-                "The data of frame {} is {} {}, not an object: `{}`.",
+                "The data of frame {} is {} {}, not an object: `{}`",
                 view.index,
                 if kind == json::Kind::Array { "an" } else { "a" },
                 kind.name(),

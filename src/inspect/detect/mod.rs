@@ -31,7 +31,6 @@ mod timing;
 mod tool;
 mod usage;
 
-pub(in crate::inspect) use connect::said;
 pub(in crate::inspect) use end::{is_filter, is_length};
 pub(in crate::inspect) use status::provider_words;
 

@@ -32,7 +32,8 @@ impl Detector for Raw {
             None => {
                 let lines = view.index == 0 && facts.framing() == Some(Framing::Ndjson);
                 if lines && media_type(facts) == "text/event-stream" {
-                    let message = "The label says event stream, but the body is one JSON object a line: no client sees an event.";
+                    let message =
+                        "Labeled as an event stream, but the body is one JSON object per line";
                     findings.raise(Code::NdjsonInSse, view.place(), message);
                 }
             }
@@ -131,7 +132,7 @@ fn unknown_field(line: &Line<'_>, place: Place, findings: &mut Findings) {
             None => value.into_owned(),
         };
         let message = format!(
-            "An error in a field that no client reads, \"error:\": \"{}\".",
+            "Error in the field \"error:\", which no client reads: \"{}\"",
             text::preview(&words, 160)
         );
         return findings.raise(Code::SseUnknownField, place, message);
@@ -141,9 +142,9 @@ fn unknown_field(line: &Line<'_>, place: Place, findings: &mut Findings) {
         return;
     }
     let message = if value.is_empty() {
-        format!("A line that is no field: \"{name}\".")
+        format!("Line that is not a field: \"{name}\"")
     } else {
-        format!("A field that no client reads: \"{name}\" with \"{}\".", text::preview(&value, 60))
+        format!("Field that no client reads: \"{name}\" with \"{}\"", text::preview(&value, 60))
     };
     findings.raise_as(Code::SseUnknownField, Severity::Info, place, message);
 }
@@ -172,12 +173,12 @@ fn raw_json(
         Some(error) => {
             let words = error_text(error);
             format!(
-                "An error as JSON without \"data:\", which no client reads: \"{}\".",
+                "Error as JSON without \"data:\", which no client reads: \"{}\"",
                 text::preview(&words, 160)
             )
         }
         None => {
-            format!("JSON without \"data:\", which no client reads: `{}`.", text::preview(&one, 60))
+            format!("JSON without \"data:\", which no client reads: `{}`", text::preview(&one, 60))
         }
     };
     findings.raise(Code::SseRawJson, place, message);
@@ -199,8 +200,6 @@ fn document(facts: &Facts, findings: &mut Findings) {
         Some(error) => format!(": \"{}\"", text::preview(&error.message, 160)),
         None => format!(" (`{}`)", text::preview(json.source(), 60)),
     };
-    let message = format!(
-        "The label says event stream, but the body is one JSON document that no client reads{words}."
-    );
+    let message = format!("Labeled as an event stream, but the body is one JSON document{words}");
     findings.raise(Code::SseRawJson, place, message);
 }

@@ -127,7 +127,7 @@ impl Detector for Responses {
             "error" if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object) => {
                 // Both SDKs raise it, where they pass a flat one on.
                 if !findings.again(Code::ErrorShapeDrift) {
-                    let message = "The error event nests its fields under \"error\"; the schema has them flat.";
+                    let message = "The error event nests its fields under \"error\"; the schema has them flat";
                     let severity = Severity::Info;
                     findings.raise_as(Code::ErrorShapeDrift, severity, view.place(), message);
                 }

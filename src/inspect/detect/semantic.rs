@@ -56,7 +56,7 @@ impl Detector for Semantic {
                 && !findings.again(Code::ReplacementCharUpstream)
             {
                 let message = format!(
-                    "U+FFFD stands in the text that frame {} carries: it was damaged before it was sent.",
+                    "U+FFFD in the text of frame {}: it was damaged before it was sent",
                     view.index
                 );
                 findings.raise(Code::ReplacementCharUpstream, view.place(), message);
@@ -76,7 +76,7 @@ impl Detector for Semantic {
                     && !findings.again(Code::ReasoningAfterContent)
                 {
                     let message =
-                        format!("Reasoning goes on in frame {}, after content.", view.index);
+                        format!("Reasoning continues in frame {}, after content", view.index);
                     findings.raise(Code::ReasoningAfterContent, view.place(), message);
                 }
             }
@@ -86,10 +86,10 @@ impl Detector for Semantic {
         // They differ, so both are shown; a client that reads one of them misses the other.
         if fields.differ && !findings.again(Code::ReasoningTwoChannels) {
             let message =
-                format!("Frame {} has two texts of reasoning, in {}.", view.index, fields.names());
+                format!("Frame {} has two texts of reasoning, in {}", view.index, fields.names());
             findings.raise(Code::ReasoningTwoChannels, view.place(), message);
         } else if fields.repeated && findings.tally.of(Code::ReasoningTwoChannels) == 0 {
-            let message = "The same reasoning comes in two fields of each frame; it counts once.";
+            let message = "Each frame has the same reasoning in two fields; it counts once";
             findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, view.place(), message);
         }
         if deltas.len() > here {
@@ -112,16 +112,15 @@ impl Detector for Semantic {
             leak(facts, choice, content, findings);
             if let Some((piece, times)) = looped(content) {
                 let message = format!(
-                    "The content ends in \"{}\" over and over, {times} times in its last 2 KB.",
+                    "Content ends in a loop: \"{}\" {times} times in its last 2 KB",
                     text::preview(piece, 40)
                 );
                 findings.raise(Code::RepetitionLoop, at(facts, choice, content.len() - 1), message);
             }
             if musing(facts, choice, content) {
                 let begins = text::preview(content.trim_start(), 40);
-                let message = format!(
-                    "The content begins \"{begins}\": most likely thought, and nothing marks it."
-                );
+                let message =
+                    format!("Content begins \"{begins}\": most likely unmarked reasoning");
                 findings.raise(Code::ThinkUntagged, at(facts, choice, 0), message);
             }
             let Some(think) = facts.answer().think(choice) else { continue };
@@ -130,14 +129,15 @@ impl Detector for Semantic {
                 && findings.tally.of(Code::ReasoningTwoChannels) == 0
                 && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
             if twice {
-                let message = "The same reasoning comes in a field of its own and between tags in the content.";
+                let message =
+                    "The same reasoning is in a separate field and between tags in the content";
                 findings.raise(Code::ReasoningTwoChannels, Place::default(), message);
             }
         }
         // What recurs without end has a name of its own.
         if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
             let offset = facts.frames().get(index as usize).map(|f| f.offset);
-            let message = format!("Frame {index} repeats the one before it, byte for byte.");
+            let message = format!("Frame {index} repeats the previous one, byte for byte");
             let place = Place { frame: Some(index), offset };
             findings.raise(Code::ChunkDuplicate, place, message);
         }
@@ -195,16 +195,16 @@ impl Semantic {
         let start = facts.answer().range_of(delta).start;
         if think.close_only {
             let message =
-                "A closing think tag without an opening one: all content before it is thought.";
+                "Closing think tag without an opening one: all content before it is reasoning";
             findings.raise(Code::ThinkCloseOnly, view.place(), message);
             return;
         }
         let message =
-            format!("From frame {} on the content holds thoughts between tags.", view.index);
+            format!("Reasoning between tags in the content, from frame {} on", view.index);
         findings.raise(Code::ThinkInContent, view.place(), message);
         let tag = think.spans.first().map(|s| s.start).or(think.open);
         if tag.is_some_and(|tag| tag < start) {
-            let message = "The opening think tag is spread over several deltas.";
+            let message = "The opening think tag is split across deltas";
             findings.raise(Code::ThinkTagSplit, view.place(), message);
         }
     }
@@ -238,7 +238,7 @@ impl Semantic {
         last.grown = if grows { last.grown + 1 } else { 0 };
         if last.grown == 2 {
             let message = format!(
-                "Deltas repeat all text so far: frame {} begins with all of the one before.",
+                "Deltas repeat all text so far: frame {} begins with all of the previous one",
                 view.index
             );
             findings.raise_once(Code::CumulativeDeltas, view.place(), message);

@@ -39,30 +39,30 @@ impl Detector for Session {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let Some((cause, detail)) = &facts.end else { return };
         let bytes = text::count(facts.wire_len(), "byte");
-        let words = super::connect::said(detail);
         let ended = match cause {
             EndCause::Limit(Limit::Body) => {
-                Some((Code::LimitBody, format!("Stopped at --max-body, after {bytes}{words}.")))
+                Some((Code::LimitBody, format!("Stopped at --max-body after {bytes}")))
             }
             EndCause::Timeout(Timeout::Idle) => Some((
                 Code::TimeoutIdle,
-                format!("Gave up: nothing came within --idle-timeout, after {bytes}{words}."),
+                format!("Nothing received within --idle-timeout, after {bytes}"),
             )),
-            EndCause::Timeout(Timeout::Total) => Some((
-                Code::TimeoutTotal,
-                format!("Gave up at --total-timeout, after {bytes}{words}."),
-            )),
+            EndCause::Timeout(Timeout::Total) => {
+                Some((Code::TimeoutTotal, format!("Stopped at --total-timeout after {bytes}")))
+            }
             // Of a call that a tap recorded the client says when it is over.
             EndCause::Cancelled if detail.starts_with("the client ") => {
-                Some((Code::Cancelled, format!("T{} after {bytes}.", &detail[1..])))
+                Some((Code::Cancelled, format!("Canceled: {detail} after {bytes}")))
             }
             EndCause::Cancelled => {
-                Some((Code::Cancelled, format!("You stopped it after {bytes}.")))
+                Some((Code::Cancelled, format!("Canceled by you after {bytes}")))
             }
             _ => None,
         };
         if let Some((rule, message)) = ended {
-            findings.raise(rule, Place::default(), message);
+            let is_said = *cause != EndCause::Cancelled;
+            let detail = if is_said { detail.as_str() } else { "" };
+            findings.raise_end(rule, rule.severity(), Place::default(), message, detail);
         }
         misread(facts, findings);
         dialect(facts, findings);
@@ -78,12 +78,12 @@ fn misread(facts: &Facts, findings: &mut Findings) {
     let name = found.dialect.name();
     let provider = facts.request.as_ref().map(|r| r.provider.as_str()).filter(|p| !p.is_empty());
     let setting = match provider {
-        Some(p) => format!(", or dialect = \"{name}\" of provider {}", text::preview(p, 40)),
+        Some(p) => format!(", or dialect = \"{name}\" for provider {}", text::preview(p, 40)),
         None => String::new(),
     };
     let offset = facts.frames().get(found.frame as usize).map(|f| f.offset);
     let message = format!(
-        "This is {name} ({}, by {}), and read as {}, as was set: use --dialect {name}{setting}.",
+        "The bytes are {name} ({}, by {}), read as {} as configured: use --dialect {name}{setting}",
         found.sign.confidence.name(),
         found.sign.by,
         set.name()
@@ -112,7 +112,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         _ if names().is_empty() => {}
         None if !facts.answer().errors.is_empty() => {}
         None => {
-            let message = format!("JSON of no known dialect; its fields are {}.", names());
+            let message = format!("JSON of no known dialect; its fields are {}", names());
             findings.raise(Code::DialectUnknown, Place::default(), message);
         }
         Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
@@ -120,7 +120,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         Some(_) if facts.dialect_is_guessed() && is_told(facts) => {}
         Some(dialect) if is_silent(facts) => {
             let name = dialect.name();
-            let message = format!("Nothing of this is {name}; the fields are {}.", names());
+            let message = format!("Nothing here is {name}; the fields are {}", names());
             findings.raise(Code::DialectMismatch, Place::default(), message);
         }
         Some(_) => {}

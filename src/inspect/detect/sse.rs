@@ -50,7 +50,7 @@ impl Detector for Sse {
         }
         if view.frame.kind == Kind::Incomplete && view.frame.len == MAX_FRAME as u64 {
             let message = format!(
-                "A frame is longer than {} bytes; it is kept, not read.",
+                "A frame is longer than {} bytes; it is kept, not parsed",
                 text::group(MAX_FRAME as u64)
             );
             findings.raise_once(Code::LimitFrame, view.place(), message);
@@ -67,7 +67,7 @@ impl Detector for Sse {
             (Kind::Block, _) if block(view).lines().any(|l| l.name == b"event") => {
                 let name = block(view).event().into_owned();
                 let message = format!(
-                    "Event \"{}\" has no data and is not dispatched.",
+                    "Event \"{}\" has no data and is not dispatched",
                     text::preview(&name, 40)
                 );
                 findings.raise_once(Code::EventOnlyFrame, view.place(), message);
@@ -94,16 +94,14 @@ impl Detector for Sse {
             }
         }
         if kinds > 1 {
-            let message = format!(
-                "Lines end in more than one way: {} LF, {} CR LF, {} CR.",
-                ends.lf, ends.crlf, ends.cr
-            );
+            let message =
+                format!("Mixed line endings: {} LF, {} CR LF, {} CR", ends.lf, ends.crlf, ends.cr);
             findings.raise(Code::SseMixedNewlines, nowhere, message);
         } else if ends.crlf > 0 {
             findings.raise(
                 Code::SseCrlf,
                 nowhere,
-                format!("All {} lines end with CR LF.", ends.crlf),
+                format!("All {} lines end with CR LF", ends.crlf),
             );
         } else if ends.cr > 0 {
             let message = format!("All {} lines end with CR alone", ends.cr);
@@ -111,7 +109,7 @@ impl Detector for Sse {
         }
         if !sse.final_id().is_empty() || sse.final_retry.is_some() {
             let message = format!(
-                "The stream sets {}.",
+                "The stream sets {}",
                 match &sse.final_retry {
                     Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
                     None =>
@@ -125,7 +123,7 @@ impl Detector for Sse {
             findings.raise(
                 Code::SseComment,
                 nowhere,
-                format!("Comments stand inside events: \"{first}\"."),
+                format!("Comments inside events: \"{first}\""),
             );
         }
         if let Some((index, len, n)) = self.giant {
@@ -142,7 +140,7 @@ impl Detector for Sse {
             };
             let more =
                 if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
-            let message = format!("Frame {index} is {} bytes long{more}.", text::group(len));
+            let message = format!("Frame {index} is {} bytes long{more}", text::group(len));
             findings.raise_as(Code::SseGiantFrame, severity, place, message);
         }
         after_last_blank(facts, findings);
@@ -196,7 +194,7 @@ impl Sse {
         let bytes: Vec<_> = view.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
         let place = Place { frame: Some(view.index), offset: Some(view.frame.offset + at as u64) };
         let message =
-            format!("Frame {} has bytes that are not UTF-8 ({}…).", view.index, bytes.join(" "));
+            format!("Frame {} has bytes that are not UTF-8 ({}…)", view.index, bytes.join(" "));
         findings.raise(Code::InvalidUtf8, place, message);
     }
 }
@@ -209,7 +207,7 @@ const MAX_EMPTY: usize = 100;
 
 fn empty_data(place: Place, findings: &mut Findings) {
     let frame = place.frame.unwrap_or_default();
-    let message = format!("Frame {frame} is an event with empty data.");
+    let message = format!("Frame {frame} is an event with empty data");
     findings.raise(Code::SseEmptyData, place, message);
 }
 
@@ -217,7 +215,7 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
     if let Some(span) = view.frame.data_span() {
         let at = span.start - view.frame.offset as usize;
         if !data.is_empty() && at > 0 && view.bytes[at - 1] == b':' {
-            findings.raise_once(Code::SseNoSpace, view.place(), "No space follows \"data:\".");
+            findings.raise_once(Code::SseNoSpace, view.place(), "No space after \"data:\"");
         }
     } else if allowed(facts, view) {
         // Text may have as many lines as it likes.
@@ -228,7 +226,7 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
         let lines = block(view).lines().filter(payload).count();
         if lines > 1 {
             let message = format!(
-                "No blank line between {lines} events: the standard makes one of them, which is no JSON."
+                "No blank line between {lines} events: parsers read one event, which is not JSON"
             );
             findings.raise(Code::SseMissingBlank, view.place(), message);
         }
@@ -236,20 +234,20 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
         findings.raise_once(
             Code::SseMultilineData,
             view.place(),
-            "An event's data stands on several lines.",
+            "The data of an event spans several lines",
         );
     }
     if data.starts_with(' ') && !data.trim().is_empty() {
         if data.trim_start().starts_with("[DONE]") {
-            let message = "Two spaces before [DONE]: clients read \" [DONE]\" as JSON and fail after a complete answer.";
+            let message = "Two spaces before [DONE]: clients parse \" [DONE]\" as JSON and fail";
             findings.raise(Code::SseTwoSpaces, view.place(), message);
         } else if findings.tally.of(Code::SseTwoSpaces) == 0 {
-            let message = "More than one space follows \"data:\"; JSON parsers skip it.";
+            let message = "More than one space after \"data:\"; JSON parsers skip it";
             findings.raise_as(Code::SseTwoSpaces, Severity::Info, view.place(), message);
         }
     }
     if data.trim().is_empty() && view.event != "message" && !allowed(facts, view) {
-        let message = format!("Event \"{}\" has empty data.", text::preview(view.event, 40));
+        let message = format!("Event \"{}\" has empty data", text::preview(view.event, 40));
         findings.raise_as(Code::SseEmptyData, Severity::Info, view.place(), message);
     }
     if facts.dialect().is_some_and(|d| !TYPES_APART.contains(&d.name()))
@@ -258,7 +256,7 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
         && kind != view.event
     {
         let (name, kind) = (text::preview(view.event, 40), text::preview(&kind, 40));
-        let message = format!("The event is named \"{name}\", its JSON says type \"{kind}\".");
+        let message = format!("Event is named \"{name}\", but its JSON says type \"{kind}\"");
         findings.raise_once(Code::SseEventTypeMismatch, view.place(), message);
     }
 }
@@ -268,10 +266,8 @@ fn comment(view: &FrameView<'_>, findings: &mut Findings) {
         return;
     }
     let first = block(view).lines().next().map(|l| String::from_utf8_lossy(l.value).into_owned());
-    let message = format!(
-        "Comments come between the events: \"{}\".",
-        text::preview(&first.unwrap_or_default(), 40)
-    );
+    let message =
+        format!("Comments between events: \"{}\"", text::preview(&first.unwrap_or_default(), 40));
     findings.raise_once(Code::SseComment, view.place(), message);
 }
 
@@ -301,12 +297,10 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     let events = facts.frames().iter().any(|f| f.kind == Kind::Event);
     if cut(facts) {
         let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(facts, frame));
-        let message = format!("The cut is inside frame {index}, {into} into it, {inside}.");
+        let message = format!("Truncated inside frame {index}, {into} into it, {inside}");
         findings.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
     } else if !events && lines > 1 {
-        let message = format!(
-            "{lines} data lines and no blank line anywhere: by the standard not one event came."
-        );
+        let message = format!("{lines} data lines without any blank line: no event is dispatched");
         findings.raise(Code::SseSingleNewlineFrames, place, message);
     } else if complete {
         let (what, severity) = if last.starts_with("[DONE]") {
@@ -321,16 +315,16 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
             Some(error) => {
                 let error = text::preview(&error, 160);
                 let message = format!(
-                    "The last event is an error without a blank line, which the standard drops: \"{error}\"."
+                    "The last event is an error without a blank line, which parsers drop: \"{error}\""
                 );
                 (message, Severity::Error)
             }
-            None => (format!("No blank line follows {what}: the standard drops it."), severity),
+            None => (format!("No blank line after {what}: parsers drop it"), severity),
         };
         findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
     } else {
         let (inside, ends) = (tail::place_of(facts, frame), tail::last_bytes(facts, frame));
-        let message = format!("The body ends in frame {index}, {inside}, after `{ends}`.");
+        let message = format!("Body ends in frame {index}, {inside}, after `{ends}`");
         findings.raise(Code::TruncatedMidFrame, place, message);
     }
 }

@@ -34,8 +34,8 @@ impl Detector for Status {
 /// A redirect that was followed: what came of it is another exchange.
 fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
     let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
-    let blank = if cost.is_empty() { "" } else { " " };
-    let message = format!("{} It was followed{blank}{}.", sent_on(facts), text::preview(cost, 120));
+    let blank = if cost.is_empty() { "" } else { ": " };
+    let message = format!("{}, followed{blank}{}", sent_on(facts), text::preview(cost, 120));
     let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
     findings.raise_as(Code::Redirected, severity, place, message);
 }
@@ -44,7 +44,7 @@ fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
 fn sent_on(facts: &Facts) -> String {
     let location = facts.head.as_ref().and_then(|h| h.header("location"));
     let to = text::preview(location.unwrap_or("nowhere"), 120);
-    format!("The server answered {}: go to {to}.", facts.status().unwrap_or_default())
+    format!("HTTP {}: redirect to {to}", facts.status().unwrap_or_default())
 }
 
 /// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
@@ -53,13 +53,13 @@ pub(super) fn is_swallowed(text: &str) -> bool {
 }
 
 /// What to do about a swallowed 422.
-pub(super) const WHAT_TO_DO: &str = "Ask the provider directly with this very body and look at tool_choice and stream_options; switch drop_params off.";
+pub(super) const WHAT_TO_DO: &str = "Send this body to the provider directly; turn drop_params off";
 
 /// What a swallowed 422 is, around Python's own words: the first line of a traceback.
 pub(super) fn swallowed(words: &str) -> String {
     let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
     format!(
-        "Most likely a 422 was swallowed: LiteLLM got None, as it does after two 422s of the provider (\"{}\")",
+        "Most likely a swallowed 422: LiteLLM got None, as after two 422s (\"{}\")",
         text::preview(line.trim(), 120)
     )
 }
@@ -78,14 +78,14 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
     };
     let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
     if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
-        let message = format!("{}, and answers {status}. {WHAT_TO_DO}", swallowed(words));
+        let message = format!("{}, HTTP {status}. {WHAT_TO_DO}", swallowed(words));
         return findings.raise(Code::Swallowed422, place, message);
     }
     let (rule, message) = told(facts, status, words.as_deref().filter(|_| !html), &quoted);
     findings.raise_as(rule, Severity::Error, place, message);
     let retry_after = facts.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {
-        let message = format!("The {status} does not say when to try again.");
+        let message = format!("HTTP {status} without Retry-After");
         findings.raise(Code::RetryAfterMissing, Place::default(), message);
     }
     error_body(facts, place, findings);
@@ -95,11 +95,11 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
 fn told(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
     let body = facts.body();
     let header = |name| facts.head.as_ref().and_then(|h| h.header(name));
-    let said = |what: &str| format!("The provider answered {status}{quoted}; {what}");
+    let said = |what: &str| format!("HTTP {status}{quoted}. {what}");
     match status {
         // Not followed, so there is no answer: that is worse than a detour.
         300..400 => (Code::Redirected, sent_on(facts)),
-        400 => (Code::Http400Param, said("it refuses the request as it stands.")),
+        400 => (Code::Http400Param, said("The provider rejected the request")),
         422 => {
             let why = words.filter(|w| !w.is_empty());
             let why = why.map_or(String::new(), |w| format!(" ({})", text::preview(w, 200)));
@@ -108,24 +108,24 @@ fn told(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code,
                 _ if is_html(body) => "a web page",
                 _ => "an error",
             };
-            let message = format!("The provider answered 422{why} with {with}; this is no stream.");
+            let message = format!("HTTP 422{why} with {with} instead of a stream");
             (Code::Http422Param, message)
         }
-        413 => (Code::Http413, said("the request is too large for somebody on the way.")),
+        413 => (Code::Http413, said("The request is too large for the provider or a proxy")),
         429 => {
             let wait = header("retry-after");
             let wait =
-                wait.map_or(String::new(), |w| format!(" Retry-After: {}.", text::preview(w, 40)));
-            (Code::Http429, said(&format!("too many requests or no quota.{wait}")))
+                wait.map_or(String::new(), |w| format!(". Retry after {}", text::preview(w, 40)));
+            (Code::Http429, said(&format!("Rate limit or quota{wait}")))
         }
-        529 => (Code::Http529, said("it is overloaded.")),
+        529 => (Code::Http529, said("The provider is overloaded")),
         500.. if is_html(body) => {
             let page = text::preview(&page_words(body), 80);
             let message =
-                format!("{status} with a web page: a proxy failed, not the API ({page}).");
+                format!("HTTP {status} with a web page: a proxy failed, not the API ({page})");
             (Code::Http5xxHtml, message)
         }
-        _ => (Code::HttpError, format!("The provider answered {status}{quoted}.")),
+        _ => (Code::HttpError, format!("HTTP {status}{quoted}")),
     }
 }
 
@@ -140,9 +140,9 @@ fn error_body(facts: &Facts, place: Place, findings: &mut Findings) {
         return;
     }
     let message = match members {
-        ["error"] => "The error's JSON has no \"error\" member: openai-python and openai-node show the status and lose this text.".to_owned(),
+        ["error"] => "The error's JSON has no \"error\" key: the OpenAI SDKs show the status and lose the text".to_owned(),
         _ => format!(
-            "The error's JSON has no \"{}\", where this dialect's SDKs look for its text.",
+            "The error's JSON has no \"{}\", where the SDKs look for its text",
             members.join("\" and no \"")
         ),
     };

@@ -111,7 +111,7 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
     let inside = place_of(facts, frame);
     let ends = last_bytes(facts, frame);
-    let message = format!("The body ends in line {index}, {inside}, after `{ends}`.");
+    let message = format!("Body ends in line {index}, {inside}, after `{ends}`");
     // A cut connection is told as that; after its end, a stream has lost nothing.
     let mild = cut(facts) || facts.saw_own_end();
     let code = Code::TruncatedMidFrame;

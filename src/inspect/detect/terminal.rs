@@ -16,7 +16,7 @@ impl Detector for Terminal {
             return;
         }
         if facts.array_is_closed() == Some(false) {
-            let message = format!("The array ends without its \"]\", {}.", after(facts));
+            let message = format!("Array ends without its \"]\", {}", after(facts));
             return findings.raise(Code::TruncatedJsonArray, Place::default(), message);
         }
         // An error ends a stream too; what is no stream has no last event.

@@ -112,7 +112,7 @@ impl Detector for Timing {
             self.first_data = Some(at);
             if let Some(comment) = self.first_comment.filter(|c| *c < at) {
                 let message = format!(
-                    "The first bytes were a comment; data came {} later.",
+                    "The first bytes were a comment; data arrived {} later",
                     secs(at - comment)
                 );
                 findings.raise(Code::TtftByComment, view.place(), message);
@@ -121,7 +121,7 @@ impl Detector for Timing {
         let silence = wait(self.last_data, Some(at));
         if silence >= findings.options.stall && self.comments > 0 {
             let message = format!(
-                "Only {} came for {}, then it went on.",
+                "No data for {1}, only {0}, then it resumed",
                 count(self.comments, "keep-alive"),
                 secs(silence)
             );
@@ -162,7 +162,7 @@ impl Detector for Timing {
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
             let place = Place { frame: None, offset: Some(before.decoded) };
-            let message = format!("Silence for {}, then it went on.", secs(silence));
+            let message = format!("No data for {}, then it resumed", secs(silence));
             findings.raise_as(Code::IdleStall, Severity::Info, place, message);
         }
     }
@@ -200,13 +200,12 @@ impl Detector for Timing {
         };
         let gap = wait(timing.first_byte, token);
         if gap >= WORTH {
-            let message = format!("The first token came {} after the first byte.", secs(gap));
+            let message = format!("First token {} after the first byte", secs(gap));
             findings.raise(Code::TtfbTtftGap, nowhere, message);
         }
         let gap = wait(timing.first_reasoning, timing.first_content);
         if gap >= WORTH {
-            let message =
-                format!("The first content came {} after the first reasoning.", secs(gap));
+            let message = format!("First content {} after the first reasoning", secs(gap));
             findings.raise(Code::ReasoningGap, nowhere, message);
         }
     }
@@ -279,7 +278,7 @@ impl Timing {
         };
         if warm {
             let message = format!(
-                "Only {} came for {}, and no data any more.",
+                "No data for {1}, only {0}",
                 count(self.comments, "keep-alive"),
                 secs(quiet)
             );
@@ -293,8 +292,7 @@ impl Timing {
                 }
                 n => format!("after frame {}", n - 1),
             };
-            let message =
-                format!("The stream fell silent {after} and stayed so for {}.", secs(silence));
+            let message = format!("Stream stalled {after}: nothing received for {}", secs(silence));
             findings.raise(Code::IdleStall, place, message);
         }
     }

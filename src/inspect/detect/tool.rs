@@ -62,7 +62,7 @@ impl Detector for Tool {
                 0 | 1 => Severity::Error,
                 _ => Severity::Fatal,
             };
-            let message = format!("{} of {} tool calls have no index.", counted.len(), tools.len());
+            let message = format!("{} of {} tool calls have no index", counted.len(), tools.len());
             findings.raise_as(Code::ToolIndexMissing, severity, place(facts, first), message);
         }
         let stopped = cut(facts)
@@ -153,7 +153,7 @@ fn begins(facts: &Facts, tools: &[ToolCall], view: &FrameView<'_>, findings: &mu
     let mine = || earlier.iter().filter(|t| t.choice == tool.choice);
     let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
     if tool.id.is_none() && gives_ids(facts) {
-        let message = format!("The call of \"{name}\" begins without an id.");
+        let message = format!("The call of \"{name}\" begins without an id");
         findings.raise(Code::ToolIdMissing, view.place(), message);
     }
     if tool.name.is_none() {
@@ -161,7 +161,7 @@ fn begins(facts: &Facts, tools: &[ToolCall], view: &FrameView<'_>, findings: &mu
         let starved = mine().find(|t| t.arguments.is_empty() && t.name.is_some());
         let message = match starved.filter(|_| tool.id.is_none() && !tool.counted) {
             Some(other) => format!(
-                "Arguments arrive under index {}, their call \"{}\" has index {}",
+                "Arguments arrive under index {}, but their call \"{}\" has index {}",
                 tool.index,
                 text::preview(other.name.as_deref().unwrap_or_default(), 40),
                 other.index
@@ -176,11 +176,11 @@ fn begins(facts: &Facts, tools: &[ToolCall], view: &FrameView<'_>, findings: &mu
     if let Some(other) = mine().find(|t| t.index == tool.index) {
         let id = |t: &ToolCall| text::preview(t.id.as_deref().unwrap_or("none"), 40);
         let message =
-            format!("Index {} has two calls, \"{}\" and \"{}\".", tool.index, id(other), id(tool));
+            format!("Index {} has two calls, \"{}\" and \"{}\"", tool.index, id(other), id(tool));
         findings.raise(Code::ToolIndexCollision, view.place(), message);
     } else if is_chat(facts) && tool.index > mine().count() as u64 {
         let message = format!(
-            "The call of \"{name}\" has index {}, after {} before it.",
+            "The call of \"{name}\" has index {}, after {} before it",
             tool.index,
             mine().count()
         );
@@ -193,19 +193,19 @@ fn piece(call: Value<'_>, continues: bool, view: &FrameView<'_>, findings: &mut 
     let function = call.get("function");
     let is_empty = |v: Option<Value<'_>>| v.is_some_and(|v| v.source() == "\"\"");
     if continues && (is_empty(call.get("id")) || is_empty(function.and_then(|f| f.get("name")))) {
-        let message = "A later piece of a call repeats id or name as an empty string.";
+        let message = "A later piece of a call repeats id or name as an empty string";
         findings.raise_once(Code::ToolIdOrNameEmptyRepeat, view.place(), message);
     }
     if call.get("type").is_some_and(Value::is_null) {
-        findings.raise_once(Code::ToolTypeNull, view.place(), "A call's type is null.");
+        findings.raise_once(Code::ToolTypeNull, view.place(), "A call's type is null");
     }
     match function.and_then(|f| f.get("arguments")).map(Value::kind) {
         Some(json::Kind::Null) => {
-            findings.raise_once(Code::ToolArgsNull, view.place(), "A piece's arguments are null.");
+            findings.raise_once(Code::ToolArgsNull, view.place(), "A piece's arguments are null");
         }
         Some(json::Kind::String) | None => {}
         Some(kind) => {
-            let message = format!("The arguments are of type {}, not a string.", kind.name());
+            let message = format!("The arguments are of type {}, not a string", kind.name());
             findings.raise(Code::ToolArgsObject, view.place(), message);
         }
     }
@@ -224,14 +224,14 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
             let inner = tape.root(source).and_then(|v| v.as_str());
             if inner.is_some_and(|s| s.starts_with('{') && Tape::new().parse(&s).is_ok()) {
                 let message = format!(
-                    "The arguments of \"{name}\" are encoded twice: a string with JSON in it."
+                    "The arguments of \"{name}\" are encoded twice: a string with JSON in it"
                 );
                 findings.raise(Code::ToolArgsDoubleEncoded, place(facts, tool), message);
             }
         }
         Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
             let message = format!(
-                "The arguments of \"{name}\" were complete after {} bytes, and more came.",
+                "The arguments of \"{name}\" were complete after {} bytes, and more came",
                 e.offset
             );
             findings.raise(Code::ToolArgsCompleteTooEarly, place(facts, tool), message);
@@ -242,7 +242,7 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
                     || findings.tally.of(Code::LengthHidden) > 0;
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
-            let message = format!("The arguments of \"{name}\" are not JSON: {e}.");
+            let message = format!("The arguments of \"{name}\" are not JSON: {e}");
             findings.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(facts, tool), message);
         }
     }

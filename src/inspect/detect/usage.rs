@@ -53,17 +53,17 @@ impl Detector for Usage {
         let every = self.frames > 2 && self.frames * 2 > self.payloads;
         if every {
             let message = format!(
-                "{} of {} chunks carry usage; the last one counts, not the sum.",
+                "{} of {} chunks carry usage; the last one counts, not the sum",
                 self.frames, self.payloads
             );
             findings.raise(Code::UsageEveryChunk, self.last, message);
         } else if let Some(place) = self.beside.filter(|_| stream) {
-            let message = "Usage comes in a chunk that has choices too.";
+            let message = "Usage in a chunk that has choices";
             findings.raise(Code::UsageInNonemptyChoices, place, message);
         }
         for (path, n) in &facts.answer().usage_seen {
             if path.template() != "usage" {
-                let message = format!("Usage stands in {} ({n} times).", path.general());
+                let message = format!("Usage in {} ({n} times)", path.general());
                 findings.raise(Code::UsageNonstandardPlace, self.last, message);
             }
         }
@@ -86,7 +86,7 @@ impl Usage {
         if usage.reasoning == Some(0) && reasoned {
             let chars = facts.answer().chars(crate::dialect::Channel::Reasoning);
             let message = format!(
-                "{chars} characters of reasoning came, and usage counts 0 reasoning tokens."
+                "{chars} characters of reasoning received, but usage says 0 reasoning tokens"
             );
             findings.raise(Code::UsageReasoningZero, self.last, message);
         }
@@ -101,7 +101,7 @@ impl Usage {
             Some(total) if total > 0 && input.saturating_add(output) != total => {
                 if input.saturating_add(output).saturating_add(reasoning) == total {
                     let message = format!(
-                        "{input} + {output} is not {total}: the output leaves out {reasoning} reasoning tokens."
+                        "{input} + {output} is not {total}: output excludes {reasoning} reasoning tokens"
                     );
                     return findings.raise_as(
                         Code::UsageInconsistent,
@@ -110,12 +110,10 @@ impl Usage {
                         message,
                     );
                 }
-                format!(
-                    "Usage contradicts itself: {input} in and {output} out are not {total} in all."
-                )
+                format!("Usage contradicts itself: {input} in + {output} out is not {total} total")
             }
             _ if reasoning > output => {
-                format!("Usage contradicts itself: {reasoning} reasoning tokens of {output} out.")
+                format!("Usage contradicts itself: {reasoning} reasoning tokens of {output} out")
             }
             _ => return,
         };
@@ -207,7 +205,7 @@ fn null_fields(facts: &Facts, findings: &mut Findings) {
     let null = rows.iter().find(|r| counts.contains(&r.path.as_str()) && r.types.contains(&"null"));
     if let Some(row) = null {
         let place = Place { frame: Some(row.first), offset: None };
-        findings.raise(Code::UsageNullFields, place, format!("{} is null.", row.path));
+        findings.raise(Code::UsageNullFields, place, format!("{} is null", row.path));
     }
 }
 

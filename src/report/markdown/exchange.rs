@@ -180,7 +180,7 @@ fn findings(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     for f in grave.iter().take(LIST) {
         let place = f.frame.map_or(String::new(), |n| format!(" (frame {n})"));
         let (severity, code) = (f.severity.name(), f.code);
-        let message = prose(&text::preview(&f.message, 400));
+        let message = prose(&text::preview(&f.sentence(), 400));
         writeln!(out, "- **{severity}** `{code}`{}{place}: {message}", times(f))?;
         if !f.rule().what.is_empty() {
             writeln!(out, "  - means: {}", sentence(f.rule().what))?;
@@ -341,8 +341,8 @@ fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     }
     end.extend(e.terminal.map(|t| format!("terminal event {}", yes(t))));
     // The HTTP library's own words, unless a finding has quoted them.
-    let untold = |detail: &str| !i.findings().iter().any(|f| f.message.contains(detail));
-    if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty() && untold(&e.1)) {
+    let is_quoted = i.findings().iter().any(|f| !f.detail.is_empty());
+    if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty() && !is_quoted) {
         end.push(code(&shown(detail)));
     }
     writeln!(out, "- end: {}", end.join(" · "))?;

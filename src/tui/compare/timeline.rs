@@ -56,7 +56,7 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
                 side,
                 sign: severity_sign(Some(of.severity)),
                 name: format!("{}{times}", finding.code),
-                message: visible(&finding.message, Newlines::Show).into_owned(),
+                message: visible(&finding.sentence(), Newlines::Show).into_owned(),
             });
         }
     }

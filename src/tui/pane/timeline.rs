@@ -53,7 +53,7 @@ static SPEC: Spec = Spec {
             let exchange = model.exchange()?;
             let finding = exchange.inspection.findings().get(exchange.finding?)?;
             let (severity, code) = (finding.severity.name(), finding.code);
-            Some(("finding".to_owned(), format!("{severity} {code}: {}", finding.message)))
+            Some(("finding".to_owned(), format!("{severity} {code}: {}", finding.sentence())))
         },
     }],
 };

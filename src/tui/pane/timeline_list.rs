@@ -141,7 +141,8 @@ pub(super) fn draw(
         };
         let place = Rect { y, height: 1, ..area };
         let taken = 3 + at.len() + name.len() + code.chars().count() + times.chars().count();
-        let message = visible(&finding.message, Newlines::Show);
+        let sentence = finding.sentence();
+        let message = visible(&sentence, Newlines::Show);
         let message = line::fit(&message, usize::from(area.width).saturating_sub(taken + 1));
         let title = if row.first { Role::Title } else { Role::Dim };
         line::put(
