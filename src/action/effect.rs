@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Opened, Pair};
+use super::{Draft, Opened, Pair, SavedSession};
 use crate::journal::{Entry, ExchangeId};
 
 /// Something to be done outside.
@@ -45,6 +45,10 @@ pub enum Effect {
     KeepDraft(Box<Draft>),
     /// Edit the request's body in the user's own editor.
     EditOutside(Vec<u8>),
+    /// List the saved sessions.
+    ListSessions,
+    /// Delete a saved session.
+    DeleteSession(PathBuf),
     /// Put text into the clipboard.
     Copy {
         /// What it is, for the message: `frame 3`.
@@ -113,6 +117,8 @@ pub enum Done {
         /// The body of B.
         body: Vec<u8>,
     },
+    /// The saved sessions, the newest first.
+    Sessions(Vec<SavedSession>),
     /// The bytes that [`Effect::LoadRequest`] read.
     Request(Vec<u8>),
 }

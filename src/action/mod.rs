@@ -10,11 +10,13 @@ mod draft;
 mod effect;
 mod keymap;
 mod opened;
+mod saved;
 
 pub use draft::{Draft, Pair};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
+pub use saved::{SavedExchange, SavedSession};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {
@@ -80,7 +82,8 @@ actions! {
     Zoom "zoom" "zoom" "give the pane the whole screen, or take it back"
     NextTab "next-tab" "tab" "show the pane's next tab"
     PreviousTab "previous-tab" "tab back" "show the pane's previous tab"
-    History "history" "history" "choose among the session's exchanges"
+    History "history" "history" "browse this session's exchanges and the saved sessions"
+    DeleteItem "delete-item" "delete" "delete the selected saved session"
     NextExchange "next-exchange" "next exchange" "show the next exchange"
     PreviousExchange "previous-exchange" "previous exchange" "show the previous exchange"
     NextProblem "next-problem" "next problem" "select the next finding of warn or worse"

@@ -159,7 +159,7 @@ pub(super) struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
+    /// A saved session, a raw body, a `curl -i` capture, a HAR, or a folder of sessions; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Show what this client would have returned; `all` for a table of all clients
@@ -199,7 +199,7 @@ pub(super) struct ExportArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SessionsArgs {
-    /// List these files, instead of the autosaved sessions
+    /// List these files, or the sessions in these folders, instead of the autosaved sessions
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Write JSON lines, one for each exchange

@@ -1,7 +1,7 @@
 //! `sselens sessions`: what was saved, and what autosave keeps.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::args::{Global, SessionsArgs};
 use super::exit::{Exit, Failure};
+use crate::action::{SavedExchange, SavedSession};
 use crate::inspect::{Inspection, Options};
 use crate::journal::ExchangeId;
 use crate::storage::file::{self, Told};
@@ -19,58 +20,86 @@ pub(super) fn folder() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "sselens").map(|d| d.data_dir().join("sessions"))
 }
 
-/// What is shown of one exchange.
-struct Row {
-    x: ExchangeId,
-    host: String,
-    model: String,
-    outcome: &'static str,
-    verdict: String,
-}
+/// A session of more bytes is not read for a list of others.
+const MAX_LISTED: u64 = 32 << 20;
 
-/// Lists the sessions in the folder, the newest first, or the files that are named.
+/// Lists the sessions in the folder, the newest first, or those in the files and folders that are
+/// named.
 pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure> {
     let config = global.load()?;
     let options = Arc::new(config.options.clone());
     let files = match args.files.is_empty() {
         true => saved(folder().as_deref()),
-        false => args.files.clone(),
+        false => expanded(&args.files),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
     if files.is_empty() {
         global.notify("No saved sessions");
     }
-    for path in &files {
-        let size = path.metadata().map_or(0, |m| m.len());
-        let shown = path.display().to_string();
-        match read(path, &options) {
-            Ok((created, rows)) if args.json => {
-                for row in rows {
-                    let Row { x, host, model, outcome, verdict } = row;
-                    let line = json!({
-                        "file": shown, "created": created, "size": size, "x": x, "host": host,
-                        "model": model, "outcome": outcome, "verdict": verdict,
-                    });
-                    writeln!(out, "{}", to_json(&line))?;
-                }
-            }
-            Err(why) if args.json => {
-                writeln!(out, "{}", to_json(&json!({"file": shown, "size": size, "error": why})))?;
-            }
-            Ok((created, rows)) => {
-                let head = format!("{created}  {shown}  {}", count(size, "byte"));
-                writeln!(out, "{}", visible(head.trim_start(), Newlines::Show))?;
-                for row in rows {
-                    let Row { x, host, model, outcome, verdict } = row;
-                    let line = format!("  {x:>3}  {outcome:<8}  {host}  {model}  {verdict}");
-                    writeln!(out, "{}", visible(line.trim_end(), Newlines::Show))?;
-                }
-            }
-            Err(why) => writeln!(out, "{}", visible(&why, Newlines::Show))?,
+    for path in files {
+        let session = read(path, &options, u64::MAX);
+        match args.json {
+            true => write_json(&session, &mut out)?,
+            false => write_text(&session, &mut out)?,
         }
     }
     out.flush()?;
     Ok(Exit::Ok)
+}
+
+/// The saved sessions, the newest first; those that are too large to be read at once say so.
+pub(super) fn list(options: &Arc<Options>) -> Vec<SavedSession> {
+    let files = saved(folder().as_deref());
+    files.into_iter().map(|path| read(path, options, MAX_LISTED)).collect()
+}
+
+/// Files as they are, folders as the sessions in them.
+pub(super) fn expanded(files: &[PathBuf]) -> Vec<PathBuf> {
+    let each = files.iter().map(|path| match path.is_dir() {
+        true => saved(Some(path)),
+        false => vec![path.clone()],
+    });
+    each.flatten().collect()
+}
+
+fn write_json(session: &SavedSession, out: &mut impl Write) -> std::io::Result<()> {
+    let (file, size) = (session.path.display().to_string(), session.size);
+    let exchanges = match &session.exchanges {
+        Ok(exchanges) => exchanges,
+        Err(why) => {
+            return writeln!(
+                out,
+                "{}",
+                to_json(&json!({"file": file, "size": size, "error": why}))
+            );
+        }
+    };
+    for e in exchanges {
+        let line = json!({
+            "file": file, "created": session.created, "size": size, "x": e.id, "host": e.host,
+            "model": e.model, "outcome": e.outcome, "verdict": e.verdict,
+            "first_token": e.first_token.map(|t| t as f64 / 1e6),
+        });
+        writeln!(out, "{}", to_json(&line))?;
+    }
+    Ok(())
+}
+
+fn write_text(session: &SavedSession, out: &mut impl Write) -> std::io::Result<()> {
+    let shown = session.path.display();
+    let exchanges = match &session.exchanges {
+        Ok(exchanges) => exchanges,
+        Err(why) => return writeln!(out, "{}", visible(why, Newlines::Show)),
+    };
+    let head = format!("{}  {shown}  {}", session.created, count(session.size, "byte"));
+    writeln!(out, "{}", visible(head.trim_start(), Newlines::Show))?;
+    for e in exchanges {
+        let ttft = e.first_token.map_or(String::new(), |t| format!("TTFT {} ms  ", t / 1000));
+        let SavedExchange { id, outcome, host, model, verdict, .. } = e;
+        let line = format!("  {id:>3}  {outcome:<8}  {host}  {model}  {ttft}{verdict}");
+        writeln!(out, "{}", visible(line.trim_end(), Newlines::Show))?;
+    }
+    Ok(())
 }
 
 /// The files of the folder; their names begin with the time.
@@ -83,24 +112,43 @@ fn saved(folder: Option<&Path>) -> Vec<PathBuf> {
     files
 }
 
-/// Reads a session: when it was begun, and its exchanges.
-fn read(path: &Path, options: &Arc<Options>) -> Result<(String, Vec<Row>), String> {
-    let recording = file::open(path, &Told::default())?;
+/// Reads a session of at most so many bytes: when it was begun, and its exchanges.
+fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
+    let size = path.metadata().map_or(0, |m| m.len());
+    let mut session =
+        SavedSession { path, size, created: String::new(), exchanges: Ok(Vec::new()) };
+    if size > most {
+        session.exchanges = Err("large; open it to read it".to_owned());
+        return session;
+    }
+    let recording = match file::open(&session.path, &Told::default()) {
+        Ok(recording) => recording,
+        Err(why) => {
+            session.exchanges = Err(why.to_string());
+            return session;
+        }
+    };
     let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
     for entry in &recording.entries {
         let fresh = || Inspection::new(Arc::clone(options));
         exchanges.entry(entry.exchange).or_insert_with(fresh).push(entry);
     }
-    let row = |(x, inspection): (&ExchangeId, &Inspection)| {
-        let request = inspection.request.as_ref();
-        let host = request.and_then(|r| url::Url::parse(&r.url).ok());
-        Row {
-            x: *x,
-            host: host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default(),
-            model: request.map(|r| r.model.clone()).unwrap_or_default(),
-            outcome: inspection.outcome().name(),
-            verdict: inspection.verdict(),
-        }
-    };
-    Ok((recording.created, exchanges.iter().map(row).collect()))
+    session.created = recording.created;
+    session.exchanges = Ok(exchanges.iter().map(|(id, i)| exchange(*id, i)).collect());
+    session
+}
+
+fn exchange(id: ExchangeId, inspection: &Inspection) -> SavedExchange {
+    let request = inspection.request.as_ref();
+    let host = request.and_then(|r| url::Url::parse(&r.url).ok());
+    let timing = &inspection.timing;
+    let token = [timing.first_reasoning, timing.first_content].into_iter().flatten().min();
+    SavedExchange {
+        id,
+        host: host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default(),
+        model: request.map(|r| r.model.clone()).unwrap_or_default(),
+        outcome: inspection.outcome().name(),
+        verdict: inspection.verdict(),
+        first_token: token.zip(timing.request).map(|(at, from)| at.saturating_sub(from)),
+    }
 }

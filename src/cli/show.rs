@@ -14,13 +14,25 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     if let Some(filter) = filter(args)? {
         printer = printer.only(filter)?;
     }
-    let recording = input::open(global, &args.file, &args.told)?;
-    if recording.entries.is_empty() {
-        global.notify(&format!("{} holds no exchange", args.file.display()));
+    // Of a folder every session, one after the other; their exchanges are numbered through.
+    let files = super::sessions::expanded(std::slice::from_ref(&args.file));
+    if files.is_empty() {
+        global.notify(&format!("{} holds no session", args.file.display()));
     }
-    // Each is given up when it was taken in: the inspection has its bytes.
-    for entry in recording.entries {
-        printer.take(&entry)?;
+    let mut first = 0;
+    for file in files {
+        let recording = input::open(global, &file, &args.told)?;
+        if recording.entries.is_empty() {
+            global.notify(&format!("{} holds no exchange", file.display()));
+        }
+        let mut next = first;
+        // Each is given up when it was taken in: the inspection has its bytes.
+        for mut entry in recording.entries {
+            entry.exchange += first;
+            next = next.max(entry.exchange + 1);
+            printer.take(&entry)?;
+        }
+        first = next;
     }
     printer.count()?;
     Ok(printer.exit())

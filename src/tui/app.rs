@@ -192,6 +192,7 @@ impl App {
                 model.effect(Effect::Compare(Box::new(pair)));
             }
             Done::Comparing { pair, ids } => model.comparing(pair, ids),
+            Done::Sessions(sessions) => model.set_saved_sessions(Some(sessions)),
             Done::Beside(opened) => model.joined(*opened),
         }
     }

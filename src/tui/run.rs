@@ -321,6 +321,8 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::StopLoading
             | Effect::BeginSession(_)
             | Effect::KeepDraft(_)
+            | Effect::ListSessions
+            | Effect::DeleteSession(_)
             | Effect::LoadRequest(_) => {
                 self.effects.perform(effect, done);
                 return Ok(false);

@@ -422,6 +422,27 @@ fn the_body_is_edited_in_the_users_editor_and_is_there_again_after_any_end() {
     assert_eq!(t.ended(), 0);
 }
 
+#[test]
+fn the_session_of_the_last_run_is_found_and_opened() {
+    let home = Home::new();
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press(F5);
+    t.until("complete");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    let mut t = home.run(SHORT);
+    t.until(READY);
+    t.press("H");
+    t.until("127.0.0.1  lab/hello");
+    t.press("\r");
+    t.until("HTTP/1.1 200 OK");
+    t.until("complete");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+}
+
 /// How often the threads of a process went to sleep of their own accord.
 #[cfg(target_os = "linux")]
 fn wakes(pid: u32) -> u64 {

@@ -12,7 +12,7 @@ use futures_util::{Stream, stream};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use sselens::action::{Done, Effect, Keymap, Opened};
+use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession};
 use sselens::config::theme::Themes;
 use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
@@ -132,6 +132,7 @@ fn named(name: &str) -> Event {
         "end" => KeyCode::End,
         "home" => KeyCode::Home,
         "bs" => KeyCode::Backspace,
+        "del" => KeyCode::Delete,
         "pgdn" => KeyCode::PageDown,
         "pgup" => KeyCode::PageUp,
         f => KeyCode::F(f.strip_prefix('f').unwrap().parse().unwrap()),
@@ -203,6 +204,23 @@ pub(crate) struct Outside {
     pub(crate) news: Option<UnboundedSender<News>>,
 }
 
+/// The one session that was saved before.
+pub(crate) fn saved() -> SavedSession {
+    SavedSession {
+        path: "/saved/old.jsonl".into(),
+        size: 26_400,
+        created: "2026-11-28T20:11:05Z".to_owned(),
+        exchanges: Ok(vec![SavedExchange {
+            id: 0,
+            host: "api.example.com".to_owned(),
+            model: "gpt-5".to_owned(),
+            outcome: "failed",
+            verdict: "Stream closed after the error without [DONE]".to_owned(),
+            first_token: Some(94_000),
+        }]),
+    }
+}
+
 pub(crate) struct TestEffects<'a>(pub(crate) &'a std::cell::RefCell<Outside>);
 pub(crate) struct TestScreen<'a>(pub(crate) &'a std::cell::RefCell<Outside>);
 
@@ -217,6 +235,9 @@ impl EffectRunner for TestEffects<'_> {
             }
             Effect::SaveSession(path) => {
                 let _ = done.send(Done::Said(format!("saved to {}", path.display())));
+            }
+            Effect::ListSessions => {
+                let _ = done.send(Done::Sessions(vec![saved()]));
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! What is on the screen.
 
+use sselens::action::Effect;
 use sselens::journal::Entry;
 
 use super::play::{Played, chunk, exchange, opened, play, reasoning_only, screen, startup};
@@ -381,4 +382,19 @@ fn json_is_pasted_into_the_body_and_the_users_editor_changes_it() {
     pasted.shows("model    m-1");
     play(startup(), (140, 40), "2<paste:{\"model\">", Vec::new()).shows("Not JSON and not a curl");
     play(startup(), (140, 40), "1I", Vec::new()).shows("Edited elsewhere");
+}
+
+#[test]
+fn saved_sessions_are_browsed_opened_and_deleted() {
+    let at = |keys: &str| play(opened(exchange(0, &reasoning_only())), (120, 36), keys, Vec::new());
+    let list = at("H");
+    list.shows("#0  lab/reasoning-only");
+    list.shows("2026-11-28 20:11  api.example.com  gpt-5");
+    list.shows("failed · TTFT 94 ms · 27 kB · Stream closed after the error");
+    let opened_file = at("Hgpt-5<enter>").outside.effects;
+    assert!(opened_file.contains(&Effect::LoadFile("/saved/old.jsonl".into())), "{opened_file:?}");
+    at("H<down><del>").shows("Delete the selected saved session?");
+    let deleted = at("H<down><del>y").outside.effects;
+    assert!(deleted.contains(&Effect::DeleteSession("/saved/old.jsonl".into())), "{deleted:?}");
+    at("H<del>").shows("Only saved sessions can be deleted");
 }

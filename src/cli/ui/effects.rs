@@ -11,7 +11,7 @@ use super::next_number;
 use super::pipe::Pipe;
 use crate::action::{Attempt, Done, Effect, Pair};
 use crate::cli::args::LabOptions;
-use crate::cli::request;
+use crate::cli::{request, sessions};
 use crate::config::Config;
 use crate::lab;
 use crate::storage::Recorder;
@@ -230,6 +230,14 @@ impl EffectRunner for Runner {
                 self.keep_draft(*draft);
                 Ok(())
             }
+            Effect::ListSessions => {
+                let options = Arc::new(self.config.options.clone());
+                aside(done, attempt, move || Ok(Done::Sessions(sessions::list(&options))))
+            }
+            Effect::DeleteSession(path) => aside(done, attempt, move || {
+                std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+                Ok(Done::Said(format!("deleted {}", path.display())))
+            }),
             Effect::LoadFile(path) => self.load(path, done),
             Effect::StopLoading => {
                 self.loader.stop();

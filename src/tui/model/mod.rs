@@ -37,7 +37,7 @@ use super::pane::PaneId;
 use super::screen::{Command, Screen};
 use super::theme::Theme;
 use super::{ProviderInfo, Startup, Tools};
-use crate::action::{Action, Context, Effect, Keymap};
+use crate::action::{Action, Context, Effect, Keymap, SavedSession};
 use crate::inspect::Options;
 use crate::journal::Micros;
 
@@ -78,6 +78,8 @@ pub(super) struct Model {
     /// Name of the file that was opened.
     file: Option<String>,
     loading: Option<Loading>,
+    /// The saved sessions; `None` until they are read.
+    saved: Option<Vec<SavedSession>>,
     comparison: Option<Comparison>,
     /// How many comparisons there were.
     comparisons: u64,
@@ -122,6 +124,7 @@ impl Model {
             drafts: Drafts::default(),
             file: None,
             loading: None,
+            saved: None,
             comparison: None,
             comparisons: 0,
             repetition: None,
@@ -243,6 +246,15 @@ impl Model {
     /// Whether ending the program now would lose edits.
     pub(super) fn would_lose_edits(&self) -> bool {
         !self.keeps_drafts && self.request.changes() != self.kept && !self.request.is_untouched()
+    }
+
+    /// The saved sessions, the newest first; `None` until they are read.
+    pub(super) fn saved_sessions(&self) -> Option<&[SavedSession]> {
+        self.saved.as_deref()
+    }
+
+    pub(super) fn set_saved_sessions(&mut self, saved: Option<Vec<SavedSession>>) {
+        self.saved = saved;
     }
 
     /// Whether a request was handed out and its first entry has not arrived.

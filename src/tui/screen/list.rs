@@ -17,6 +17,12 @@ use crate::tui::widget::{Scroll, line, moved};
 /// Takes what was chosen.
 type Take = Box<dyn FnMut(&mut Model, Choice)>;
 
+/// Deletes a row.
+type Delete = Box<dyn FnMut(&mut Model, usize)>;
+
+/// Adds rows; returns whether that is done.
+type Late = Box<dyn FnMut(&Model, &mut List) -> bool>;
+
 /// One row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Item {
@@ -43,6 +49,10 @@ const TYPED: usize = usize::MAX;
 /// A list over the panes.
 pub(in crate::tui) struct List {
     take: Take,
+    /// Deletes what a row stands for.
+    delete: Option<Delete>,
+    /// Adds rows that are not known yet.
+    late: Option<Late>,
     title: String,
     items: Vec<Item>,
     filter: Editor,
@@ -59,6 +69,8 @@ impl List {
     pub(in crate::tui) fn new(title: &str, take: impl FnMut(&mut Model, Choice) + 'static) -> Self {
         Self {
             take: Box::new(take),
+            delete: None,
+            late: None,
             title: title.to_owned(),
             items: Vec::new(),
             filter: Editor::line(""),
@@ -76,6 +88,19 @@ impl List {
         take: impl FnMut(&mut Model, Choice) + 'static,
     ) -> Self {
         Self { title: title.to_owned(), take: Box::new(take), ..self }
+    }
+
+    /// Adds rows later: `late` is asked after every event until it has added them.
+    pub(in crate::tui) fn and_later(
+        self,
+        late: impl FnMut(&Model, &mut List) -> bool + 'static,
+    ) -> Self {
+        Self { late: Some(Box::new(late)), ..self }
+    }
+
+    /// Lets rows be deleted; `delete` gets the row, as the list was made.
+    pub(in crate::tui) fn on_delete(self, delete: impl FnMut(&mut Model, usize) + 'static) -> Self {
+        Self { delete: Some(Box::new(delete)), ..self }
     }
 
     /// Lets what is typed be chosen, too.
@@ -239,7 +264,9 @@ impl Screen for List {
     }
 
     fn offers(&self, _: &Model) -> Vec<Action> {
-        vec![Action::Accept, Action::Back, Action::Down, Action::Up]
+        let mut offered = vec![Action::Accept, Action::Back, Action::Down, Action::Up];
+        offered.extend(self.delete.as_ref().map(|_| Action::DeleteItem));
+        offered
     }
 
     fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
@@ -249,6 +276,14 @@ impl Screen for List {
             (Action::Accept, _) => {
                 if let Some(choice) = self.choice() {
                     (self.take)(model, choice);
+                }
+                Outcome::Closed
+            }
+            (Action::DeleteItem, _) => {
+                let row = self.choice().and_then(|choice| choice.row);
+                match (&mut self.delete, row) {
+                    (Some(delete), Some(row)) => delete(model, row),
+                    _ => return Outcome::Ignored,
                 }
                 Outcome::Closed
             }
@@ -290,6 +325,17 @@ impl Screen for List {
 
     fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {
         self.step(rows, model.size());
+    }
+
+    fn settle(&mut self, model: &mut Model) {
+        let Some(mut late) = self.late.take() else { return };
+        if late(model, self) {
+            let chosen = self.shown.get(self.at).copied();
+            self.narrow();
+            self.at = chosen.and_then(|c| self.shown.iter().position(|s| *s == c)).unwrap_or(0);
+        } else {
+            self.late = Some(late);
+        }
     }
 
     fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {

@@ -1,0 +1,35 @@
+//! Saved sessions, as lists show them.
+
+use std::path::PathBuf;
+
+use crate::journal::{ExchangeId, Micros};
+
+/// A session in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedSession {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// When it was begun, RFC 3339 in UTC; empty where the file does not say.
+    pub created: String,
+    /// Its exchanges; or why they are not known.
+    pub exchanges: Result<Vec<SavedExchange>, String>,
+}
+
+/// One exchange of a saved session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedExchange {
+    /// Its number.
+    pub id: ExchangeId,
+    /// The host that was asked; empty where no request is known.
+    pub host: String,
+    /// The model that was asked for.
+    pub model: String,
+    /// `ok`, `degraded` or `failed`.
+    pub outcome: &'static str,
+    /// The verdict.
+    pub verdict: String,
+    /// Microseconds from the request to the first token (TTFT).
+    pub first_token: Option<Micros>,
+}
