@@ -515,7 +515,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     let [row] = rows[..] else { panic!("{shown}") };
     assert!(row.contains("send exchange 0's request as B"), "{shown}");
     assert!(row.contains("body 35 B ↔ 100 B, from byte 33 on (logit_bias, messages"), "{shown}");
-    assert_eq!(shown.matches("both at once").count(), 1, "{shown}");
+    assert_eq!(shown.matches("A goes to lab").count(), 1, "{shown}");
     live.press("request as B<enter>");
     let pair = live.pair().clone();
     assert!(pair.apart);
@@ -614,4 +614,22 @@ fn the_report_of_a_comparison_is_about_these_two_as_they_are_compared() {
         page.contains("two answers of their own") && page.contains("## B, exchange 0"),
         "{page}"
     );
+}
+
+#[test]
+fn b_is_typed_as_on_the_command_line() {
+    let effects = |keys: &str| play(sending(), (120, 40), keys, Vec::new()).outside.effects;
+    let pair = |effects: Vec<Effect>| match effects.into_iter().rev().find_map(|e| match e {
+        Effect::Compare(pair) => Some(*pair),
+        _ => None,
+    }) {
+        Some(pair) => pair,
+        None => panic!("nothing is compared"),
+    };
+    let by_name = pair(effects("Clab:lab/empty-stream<enter>"));
+    assert_eq!((by_name.drafts[1].model.as_str(), by_name.apart), ("lab/empty-stream", false));
+    let by_address = pair(effects("Chttp://127.0.0.1:4000/v1/x<enter>"));
+    assert_eq!(by_address.drafts[1].url.as_deref(), Some("http://127.0.0.1:4000/v1/x"));
+    let file = effects("C./other.jsonl<enter>");
+    assert!(file.contains(&Effect::LoadBeside("./other.jsonl".into())), "{file:?}");
 }

@@ -7,7 +7,7 @@ use crate::action::{Draft, Effect};
 use crate::text::count;
 use crate::tui::ProviderInfo;
 use crate::tui::model::{Model, Place};
-use crate::tui::screen::{List, Prompt};
+use crate::tui::screen::{Choice, List, Prompt};
 use crate::tui::theme::Role;
 
 /// What B can be.
@@ -23,6 +23,8 @@ enum Target {
     Body,
     /// A provider, a row of the list of providers.
     Provider(usize),
+    /// A provider whose key is not set.
+    Keyless,
 }
 
 /// A list, and what each of its rows means.
@@ -54,7 +56,8 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     let to = if from.is_empty() { "its address" } else { &from };
     let of = a.map_or(String::new(), |(id, _)| format!("exchange {id} "));
     // Said once here and not with every row.
-    let title = format!("Compare {of}with … · sending: A (editor) to {to}, both at once");
+    let title =
+        format!("Compare {of}with … (or type PROVIDER:MODEL, an address, a file) · A goes to {to}");
     let mut all = Targets { list: List::new("", |_, _| {}), targets: Vec::new() };
     let ready_sign = Some(("✔", Role::Ok));
     for exchange in model.exchanges().iter().filter(|e| Some((e.id, e.live)) != a) {
@@ -85,18 +88,54 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     }
     let label = "send a body from a file …".to_owned();
     all.add(Target::Body, label, "as B, byte for byte, all else as in the editor", ready_sign);
-    for (row, provider) in missing {
-        let key = provider.key_variable.as_deref().unwrap_or_default();
-        let note = format!("{} · {key} is not set", provider.dialect);
-        let label = format!("send to {}", provider.name);
-        all.add(Target::Provider(row), label, &note, Some(("·", Role::Dim)));
+    if !missing.is_empty() {
+        let label = format!("{} whose key is not set …", count(missing.len() as u64, "provider"));
+        all.add(Target::Keyless, label, "choose one of them", Some(("·", Role::Dim)));
     }
     let Targets { list, targets } = all;
-    model.push(list.titled(&title, move |model, choice| {
-        if let Some(target) = choice.row.and_then(|row| targets.get(row)) {
-            chosen(model, target);
+    let take = move |model: &mut Model, choice: Choice| match choice
+        .row
+        .and_then(|row| targets.get(row))
+    {
+        Some(target) => chosen(model, target),
+        None => typed(model, &choice.typed),
+    };
+    model.push(list.titled(&title, take).or_typed());
+}
+
+/// Chooses among the providers whose key is not set.
+fn pick_keyless(model: &mut Model) {
+    let without = |p: &&ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
+    let missing: Vec<ProviderInfo> = model.providers().iter().filter(without).cloned().collect();
+    let names: Vec<String> = missing.iter().map(|p| p.name.clone()).collect();
+    let mut list = List::new("Send to a provider whose key is not set", move |model, choice| {
+        let name = choice.row.and_then(|row| names.get(row));
+        let row = name.and_then(|n| model.providers().iter().position(|p| p.name == *n));
+        if let Some(row) = row {
+            pick_model(model, row);
         }
-    }));
+    });
+    for provider in missing {
+        let key = provider.key_variable.as_deref().unwrap_or_default();
+        list.add(&provider.name, format!("{} · {key} is not set", provider.dialect));
+        list.sign(("·", Role::Dim));
+    }
+    model.push(list);
+}
+
+/// B as on the command line: an address, a provider, `PROVIDER:MODEL`, a file.
+fn typed(model: &mut Model, text: &str) {
+    let named = |name: &str| model.providers().iter().position(|p| p.name == name);
+    if text.contains("://") {
+        model.send_to_address(text);
+    } else if let Some(row) = named(text) {
+        pick_model(model, row);
+    } else if let Some((provider, name)) = text.split_once(':').filter(|(p, _)| named(p).is_some())
+    {
+        send(model, provider, name);
+    } else {
+        model.effect(Effect::LoadBeside(text.into()));
+    }
 }
 
 /// B was chosen.
@@ -108,6 +147,7 @@ fn chosen(model: &mut Model, target: &Target) {
             }
         }
         Target::Provider(row) => pick_model(model, *row),
+        Target::Keyless => pick_keyless(model),
         Target::File => {
             model.push(Prompt::file(
                 "Compare with the recording in the file",

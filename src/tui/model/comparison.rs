@@ -241,6 +241,15 @@ impl Model {
         self.send_two(Effect::Compare(Box::new(Pair { drafts: [a, b], apart: false })));
     }
 
+    /// Sends the request in the editor, and the same to this address.
+    pub(in crate::tui) fn send_to_address(&mut self, url: &str) {
+        let a = self.request.to_send();
+        let mut b = Draft { url: Some(url.to_owned()), ..a.clone() };
+        // A's key is no business of B's.
+        b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
+        self.send_two(Effect::Compare(Box::new(Pair { drafts: [a, b], apart: false })));
+    }
+
     /// Sends the request in the editor, and the same with the body in this file.
     pub(in crate::tui) fn send_body_beside(&mut self, path: PathBuf) {
         let draft = Box::new(self.request.to_send());

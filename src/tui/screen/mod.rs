@@ -10,7 +10,7 @@ mod repetition;
 mod translation;
 
 pub(super) use confirm::Confirm;
-pub(super) use list::List;
+pub(super) use list::{Choice, List};
 pub(super) use prompt::Prompt;
 pub(super) use reading::Reading;
 pub(super) use repetition::RepetitionScreen;
