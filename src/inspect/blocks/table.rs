@@ -62,7 +62,7 @@ impl Table {
     pub(super) fn refuses(&self, event: &str) -> bool {
         let is =
             |other: &&str| *other == event || other.ends_with('-') && event.starts_with(*other);
-        !self.others.is_empty() && self.row(event).is_none() && !self.others.iter().any(|o| is(&o))
+        !self.others.is_empty() && self.row(event).is_none() && !self.others.iter().any(is)
     }
 
     /// Whether the dialect has the event.

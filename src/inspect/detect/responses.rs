@@ -124,13 +124,15 @@ impl Detector for Responses {
             unknown(&kind, view, findings);
         }
         match kind.as_ref() {
-            "error" if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object) => {
-                // Both SDKs raise it, where they pass a flat one on.
-                if !findings.again(Code::ErrorShapeDrift) {
-                    let message = "The error event nests its fields under \"error\"; the schema has them flat";
-                    let severity = Severity::Info;
-                    findings.raise_as(Code::ErrorShapeDrift, severity, view.place(), message);
-                }
+            // Both SDKs raise it, where they pass a flat one on.
+            "error"
+                if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object)
+                    && !findings.again(Code::ErrorShapeDrift) =>
+            {
+                let message =
+                    "The error event nests its fields under \"error\"; the schema has them flat";
+                let severity = Severity::Info;
+                findings.raise_as(Code::ErrorShapeDrift, severity, view.place(), message);
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = json.get("response") {
