@@ -89,8 +89,9 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     let label = "send a body from a file …".to_owned();
     all.add(Target::Body, label, "as B, byte for byte, all else as in the editor", ready_sign);
     if !missing.is_empty() {
-        let label = format!("{} whose key is not set …", count(missing.len() as u64, "provider"));
-        all.add(Target::Keyless, label, "choose one of them", Some(("·", Role::Dim)));
+        let label = format!("{} more …", missing.len());
+        let note = "providers whose key is not set";
+        all.add(Target::Keyless, label, note, Some(("·", Role::Dim)));
     }
     let Targets { list, targets } = all;
     let take = move |model: &mut Model, choice: Choice| match choice
