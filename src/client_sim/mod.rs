@@ -6,6 +6,9 @@
 //! retries, and about a careful caller: an error here is one that the client raised. [`views`] is
 //! the short form of all clients of a dialect.
 
+mod ai;
+mod ai_gemini;
+mod ai_messages;
 mod calls;
 mod chat;
 mod chat_node;
@@ -22,12 +25,14 @@ mod responses_python;
 mod sdk;
 mod sse;
 mod table;
+mod transport;
 mod view;
 
 use std::collections::BTreeMap;
 
 pub use remark::Remark;
 pub use table::{Client, clients, find};
+pub use transport::Transport;
 pub use view::views;
 
 use crate::inspect::Facts;

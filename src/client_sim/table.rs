@@ -5,9 +5,9 @@
 use super::sdk::{self, Gate};
 use super::sse::{Dispatch, Rules};
 use super::{
-    Reader, chat, chat_node, chat_python, gemini, messages, messages_node, messages_python,
+    Reader, Transport, ai_gemini, ai_messages, chat, chat_node, chat_python, gemini, messages,
+    messages_node, messages_python, responses, responses_node, responses_python,
 };
-use super::{responses, responses_node, responses_python};
 use crate::inspect::Standing;
 
 /// One client, and how it reads.
@@ -21,6 +21,8 @@ pub struct Client {
     pub gives: &'static str,
     /// The dialect that it speaks.
     pub dialect: &'static str,
+    /// What it reads an answer from.
+    pub transports: &'static [Transport],
     /// How it stands to the dialect's vendor.
     pub standing: Standing,
     /// The address of whoever reported, or of the code that was read.
@@ -117,6 +119,7 @@ const OPENAI_PYTHON: Client = Client {
     version: "3.57.0",
     gives: "the chunks' typed members; what the types do not name is in `model_extra`",
     dialect: "openai-chat",
+    transports: &[Transport::Sse],
     evidence: "src openai/openai-python src/openai/_streaming.py",
     sse: PYTHON,
     done: Done::Ends,
@@ -198,6 +201,23 @@ const AI: Client = Client {
     cut: Cut::Fetch("AI_APICallError", "Failed to process successful response"),
     family: Family::VercelAi,
     ..OPENAI_NODE
+};
+
+const AI_MESSAGES: Client = Client {
+    gives: "the parts of `streamText().fullStream`, over @ai-sdk/anthropic 3.0.140",
+    dialect: "anthropic",
+    evidence: "src vercel/ai packages/anthropic/src/anthropic-messages-language-model.ts",
+    reasoning: &["thinking"],
+    reader: ai_messages::reader,
+    ..AI
+};
+
+const AI_GEMINI: Client = Client {
+    gives: "the parts of `streamText().fullStream`, over @ai-sdk/google 3.0.141",
+    dialect: "gemini",
+    evidence: "src vercel/ai packages/google/src/google-generative-ai-language-model.ts",
+    reader: ai_gemini::reader,
+    ..AI
 };
 
 const RESPONSES_PYTHON: Client = Client {
@@ -333,10 +353,11 @@ const ANTHROPIC: &[Client] = &[
         },
         ..ANTHROPIC_NODE
     },
+    AI_MESSAGES,
 ];
 
-/// The clients of Gemini.
-const GEMINI: &[Client] = &[Client {
+/// Gemini's own SDK.
+const GOOGLE_GENAI: Client = Client {
     name: "google-genai",
     version: "3.6.1",
     gives: "the chunks of `generate_content_stream`",
@@ -352,7 +373,19 @@ const GEMINI: &[Client] = &[Client {
     family: Family::GoogleGenAi,
     reader: gemini::reader,
     ..OPENAI_PYTHON
-}];
+};
+
+/// The clients of Gemini.
+const GEMINI: &[Client] = &[
+    GOOGLE_GENAI,
+    Client {
+        name: "google-genai.chat",
+        gives: "the chunks of a chat's `send_message_stream`",
+        evidence: "src googleapis/python-genai google/genai/chats.py",
+        ..GOOGLE_GENAI
+    },
+    AI_GEMINI,
+];
 
 /// The families, in the order of the switch and of `--lens all`.
 const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC, GEMINI];

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::table::Family;
-use super::{Client, Given, Run, Tool, clients};
+use super::{Client, Given, Run, Tool, Transport, clients};
 use crate::dialect::Channel;
-use crate::frame::Framing;
 use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};
 use crate::text::group;
 
@@ -18,15 +17,15 @@ const WORDS: usize = 120;
 
 /// Returns what each client of the exchange's dialect would return. Empty where the dialect is not
 /// known, for a body that is longer than 4 MiB, and while the exchange runs; a client that would have
-/// sent another request is left out, and so are all of them for the messages of a WebSocket.
+/// sent another request is left out, and so is one that does not read what the answer came by.
 pub fn views(seen: &Facts) -> Vec<ClientView> {
-    let bounded = seen.is_over()
-        && seen.dialect().is_some()
-        && seen.body().len() <= MAX_BODY
-        && !is_websocket(seen);
+    let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
+    let transport = Transport::of(seen);
     // A helper that is asked for the rest of a stream is told so, and expects no beginning.
     let resumed = seen.is_resumed();
-    let asked = |client: &&Client| bounded && !(resumed && client.standing == Standing::Helper);
+    let asked = |client: &&Client| {
+        bounded && client.receives(transport) && !(resumed && client.standing == Standing::Helper)
+    };
     let runs = clients().filter(asked).map(Run::new);
     let mut views = Vec::new();
     for mut run in runs.filter(|run| run.speaks(seen)) {
@@ -36,14 +35,6 @@ pub fn views(seen: &Facts) -> Vec<ClientView> {
         }
     }
     views
-}
-
-/// Whether the lines are messages of a WebSocket: Responses' events one a line, which no response
-/// declares an event stream. The SDKs read those by another way than the one that is simulated.
-fn is_websocket(seen: &Facts) -> bool {
-    let declared = seen.content_type().is_some_and(|kind| kind.contains("event-stream"));
-    let responses = seen.dialect().is_some_and(|dialect| dialect.name() == "openai-responses");
-    responses && !declared && seen.framing() == Some(Framing::Ndjson)
 }
 
 /// How much of something was delivered.

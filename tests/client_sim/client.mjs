@@ -175,19 +175,20 @@ const clients = {
     },
     async gemini(model, given, signal) {
       const { createGoogleGenerativeAI } = await import('@ai-sdk/google')
-      return parts(createGoogleGenerativeAI({ baseURL: base, apiKey: 'x' })(model), given, signal)
+      return parts(createGoogleGenerativeAI({ baseURL: base, apiKey: 'x' })(model), given, signal, 'code_execution')
     },
   },
 }
 
-// What `streamText().fullStream` of Vercel's `ai` has.
-async function parts(model, given, signal) {
+// What `streamText().fullStream` of Vercel's `ai` has. A part of the answer that it shows as the call of a
+// hosted tool is none.
+async function parts(model, given, signal, hosted) {
   const { streamText } = await import('ai')
   const stream = streamText({ model, messages: ask, maxRetries: 0, abortSignal: signal, onError() {} })
   for await (const part of stream.fullStream) {
     if (part.type === 'text-delta') { given.chunks += 1; add(given, 'content', 0, part.text) }
     if (part.type === 'reasoning-delta') { given.chunks += 1; add(given, 'reasoning', 0, part.text) }
-    if (part.type === 'tool-call')
+    if (part.type === 'tool-call' && !(part.providerExecuted && part.toolName === hosted))
       given.tools.push({ name: part.toolName, arguments: JSON.stringify(part.input) })
     if (part.type === 'finish-step') given.finish[0] = part.rawFinishReason ?? part.finishReason
     if (part.type === 'error') {

@@ -26,7 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
         path = urllib.parse.unquote(self.path)
-        named = re.search(r"/models?/(.+?)(:|/converse-stream|/invoke)", path)
+        named = re.search(r"/models?/(.+?)(:|/converse-stream|/invoke)", path) or re.search(r"/(.+?):", path)
         file = find(asked.get("model") or named[1])
         body = file.read_bytes()
         self.send_response(200)

@@ -186,7 +186,8 @@ impl Engine {
             },
         };
         let Some(row) = table.row(&name) else {
-            if table.refuses(&name) && !name.is_empty() {
+            let is_named = table.name_key.is_empty() || json.get(table.name_key).is_some();
+            if is_named && table.refuses(&name) && !name.is_empty() {
                 self.fault_once(Code::UnknownEventType, "event", Severity::Error, |e| {
                     let name = text::preview(&name, 40);
                     format!(

@@ -1,0 +1,47 @@
+//! By what an answer arrives, and which of that a client reads.
+
+use super::Client;
+use crate::frame::Framing;
+use crate::inspect::Facts;
+
+/// How the events of an answer are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Server-sent events.
+    Sse,
+    /// One JSON object a line.
+    Ndjson,
+    /// AWS's binary messages.
+    EventStream,
+    /// The messages of a WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// Returns what carried an exchange; `None` for a body that is no stream.
+    pub(super) fn of(seen: &Facts) -> Option<Self> {
+        let declared = seen.content_type().is_some_and(|kind| kind.contains("event-stream"));
+        let responses = seen.dialect().is_some_and(|dialect| dialect.name() == "openai-responses");
+        match seen.framing()? {
+            Framing::Sse => Some(Self::Sse),
+            Framing::EventStream => Some(Self::EventStream),
+            // Responses has no lines of JSON but these, which no answer declares an event stream.
+            Framing::Ndjson if responses && !declared => Some(Self::WebSocket),
+            Framing::Ndjson => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+impl Client {
+    /// Whether a body that was carried so reaches this client's decoder. Text over HTTP does, whatever its
+    /// form: a client of server-sent events that receives lines of JSON or a web page makes something of
+    /// it. A binary message or one of a WebSocket is another thing.
+    pub(super) fn receives(&self, transport: Option<Transport>) -> bool {
+        let is_text = |transport: Option<Transport>| {
+            matches!(transport, None | Some(Transport::Sse | Transport::Ndjson))
+        };
+        let mut reads = self.transports.iter().map(|own| Some(*own));
+        reads.any(|own| own == transport || is_text(own) && is_text(transport))
+    }
+}
