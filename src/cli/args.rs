@@ -52,6 +52,9 @@ pub(super) struct UiArgs {
     /// from standard input
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+    /// Write the session to this file while it happens
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
     #[command(flatten)]
     pub(super) request: RequestArgs,
     #[command(flatten)]

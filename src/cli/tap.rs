@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::args::{FailOn, Format, Global, OutputArgs, TapArgs as Args, TapFormat};
+use super::args::{
+    FailOn, Format, Global, OutputArgs, RequestArgs, TapArgs as Args, TapFormat, UiArgs,
+};
 use super::around::{Around, Pair, Side};
 use super::child::Child;
 use super::exit::{Exit, Failure, alarm};
 use super::output::Printer;
 use super::runner::is_full;
-use super::signals;
+use super::{signals, ui};
 use crate::config::Config;
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
@@ -39,17 +41,15 @@ const LAST_BYTES: Duration = Duration::from_millis(100);
 const MOST_LINES: usize = 10_000;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let on_screen = args.output.is_none() && args.command.is_empty();
+    if on_screen && std::io::stdout().is_terminal() {
+        return screen(global, args);
+    }
     let config = global.load()?;
     let default =
         SocketAddr::from(([127, 0, 0, 1], if args.command.is_empty() { 9200 } else { 0 }));
     let listen = args.listen.unwrap_or(default);
-    if !listen.ip().is_loopback() && !args.allow_remote {
-        let why = format!(
-            "--listen {listen}: other machines could read and send everything that passes; \
-             --allow-remote allows it"
-        );
-        return Err(why.into());
-    }
+    loopback_only(listen, args)?;
     let transport = Transport {
         insecure: args.insecure,
         ca_cert: args.ca_cert.clone(),
@@ -121,6 +121,77 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     drop_while_closing(taps, news, &mut session, &runtime);
     let exit = result?;
     Ok(session.close(exit))
+}
+
+/// Shows what the tap records on the screen, live.
+fn screen(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let config = Global { quiet: true, ..global.clone() }.load()?;
+    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9200)));
+    loopback_only(listen, args)?;
+    let transport = Transport {
+        insecure: args.insecure,
+        ca_cert: args.ca_cert.clone(),
+        ..Transport::default()
+    };
+    let lab = lab(args, &config)?;
+    let routes = Routes::to(named(args, &config, lab.as_ref().map(|l| l.addr))?);
+    let routes = if args.to.is_empty() { routes.with_suffixes(&config) } else { routes };
+    let around = args.around.clone();
+    let start = move |feed: ui::Feed| {
+        let mut taps = Vec::new();
+        let mut start = |listen, routes: Routes| -> Result<String, Failure> {
+            let (transport, numbers) = (transport.clone(), Arc::clone(&feed.numbers));
+            let options = Options { listen, routes, transport, numbers };
+            let (entry, trouble) = (Arc::clone(&feed.entry), Arc::clone(&feed.trouble));
+            let tap = Tap::start(options, feed.clock, move |news: News| match news {
+                News::Entry(e) => entry(e),
+                News::Trouble(text) => trouble(text),
+            })?;
+            let url = tap.url();
+            taps.push(tap);
+            Ok(url)
+        };
+        let upstreams = upstreams(&routes);
+        let about = match &around {
+            None => format!("tap on {} → {upstreams}", start(listen, routes)?),
+            Some(gateway) => {
+                let gateway =
+                    Upstream::at("gateway", gateway).map_err(|why| format!("--around {why}"))?;
+                let at = gateway.origin.url();
+                let next = listen.port().checked_add(1).filter(|_| listen.port() > 0);
+                let second = SocketAddr::new(listen.ip(), next.unwrap_or(0));
+                let clients = start(listen, Routes::to(vec![gateway]))?;
+                let upstream = start(second, routes)?;
+                format!(
+                    "tap for clients on {clients} → {at} · for the gateway on {upstream} → {upstreams}"
+                )
+            }
+        };
+        let close = Box::new(move || {
+            taps.into_iter().for_each(Tap::close);
+            drop(lab);
+        });
+        Ok(ui::Feeding { about, close })
+    };
+    let screen = UiArgs {
+        file: None,
+        save: args.save.clone(),
+        request: RequestArgs::default(),
+        lab: args.lab.clone(),
+    };
+    ui::run_with(global, &screen, Some(Box::new(start)))
+}
+
+/// Refuses an address that other machines reach, unless that is allowed.
+fn loopback_only(listen: SocketAddr, args: &Args) -> Result<(), Failure> {
+    if listen.ip().is_loopback() || args.allow_remote {
+        return Ok(());
+    }
+    let why = format!(
+        "--listen {listen}: other machines could read and send everything that passes; \
+         --allow-remote allows it"
+    );
+    Err(why.into())
 }
 
 /// Waits for a program's end, and for what its connections still bring.

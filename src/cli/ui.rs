@@ -7,7 +7,7 @@ mod pipe;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -37,7 +37,38 @@ Without one:
   sselens show FILE                   analyze a recording
   sselens --help                      everything else";
 
+/// What else puts exchanges into the session of the screen, such as a tap.
+pub(super) type Source = Box<dyn FnOnce(Feed) -> Result<Feeding, Failure>>;
+
+/// Where a source puts them.
+pub(super) struct Feed {
+    pub(super) clock: Clock,
+    /// The next exchange's number.
+    pub(super) numbers: Arc<AtomicU32>,
+    /// Records an entry and shows it.
+    pub(super) entry: Arc<dyn Fn(Entry) + Send + Sync>,
+    /// Shows that something went wrong.
+    pub(super) trouble: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+/// A source that runs.
+pub(super) struct Feeding {
+    /// A sentence about it, shown at once.
+    pub(super) about: String,
+    /// Ends it.
+    pub(super) close: Box<dyn FnOnce()>,
+}
+
 pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
+    run_with(global, args, None)
+}
+
+/// Runs the screen, with a source of exchanges beside the requests that it sends.
+pub(super) fn run_with(
+    global: &Global,
+    args: &UiArgs,
+    source: Option<Source>,
+) -> Result<Exit, Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Usage(NO_TERMINAL.into()));
     }
@@ -90,6 +121,14 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     recorder.begin(opened);
+    if let Some(file) = &args.save {
+        let kept = crate::storage::aside(file);
+        recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
+        messages.extend(kept.map(|kept| {
+            let (file, kept) = (file.display(), kept.display());
+            format!("{file}: the session that was there is kept as {kept}")
+        }));
+    }
     let piped = Arc::new(AtomicBool::new(live));
     let report = {
         let (news, record) = (news.clone(), recorder.writer());
@@ -101,8 +140,17 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     if live {
         pipe::read(clock, news.clone(), recorder.writer(), Arc::clone(&piped));
     }
-    let engine = Engine::start(clock, first, news, recorder.writer(), vec![recorder.backlog()])
-        .map_err(|e| e.to_string())?;
+    let engine =
+        Engine::start(clock, first, news.clone(), recorder.writer(), vec![recorder.backlog()])
+            .map_err(|e| e.to_string())?;
+    let report = Arc::new(report);
+    let feeding = source.map(|source| {
+        let numbers = engine.counter();
+        let trouble = Arc::new(move |text| drop(news.send(News::Trouble { x: None, text })));
+        source(Feed { clock, numbers, entry: Arc::clone(&report) as _, trouble })
+    });
+    let feeding = feeding.transpose()?;
+    messages.extend(feeding.iter().map(|f| f.about.clone()));
     let startup = Startup {
         providers: providers(&config),
         draft,
@@ -115,7 +163,7 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
         messages,
         tools: tools(&config),
     };
-    let pipe = Pipe { open: piped, clock, report: Box::new(report) };
+    let pipe = Pipe { open: piped, clock, report: Box::new(move |entry| report(entry)) };
     let failed = preload.as_ref().map(|p| Arc::clone(&p.failed));
     let mut runner = Runner::new(config, transport, engine, recorder, pipe, args.lab.clone());
     runner.preload = preload;
@@ -135,6 +183,9 @@ pub(super) fn run(global: &Global, args: &UiArgs) -> Result<Exit, Failure> {
     });
     let panicked = tty.panicked();
     drop(tty);
+    if let Some(feeding) = feeding {
+        (feeding.close)();
+    }
     runner.close();
     runtime.shutdown_background();
     let status = ended.map_err(|e| e.to_string())?.status();

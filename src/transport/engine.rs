@@ -116,6 +116,11 @@ impl Engine {
         move |count| next.fetch_add(count, Ordering::Relaxed)
     }
 
+    /// The counter of exchange numbers, for what else begins exchanges in the same session.
+    pub fn counter(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.next)
+    }
+
     /// Stops an exchange: its connection is dropped at once, and its end is told.
     pub fn cancel(&self, x: ExchangeId) {
         if let Ok(running) = self.running.lock()

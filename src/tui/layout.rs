@@ -16,6 +16,8 @@ pub(super) const FULL: (u16, u16) = (100, 26);
 pub(super) struct View<'a> {
     /// Where each pane stands.
     pub places: &'a [Place],
+    /// Which panes have something to show.
+    pub shown: &'a [bool],
     /// The index of the pane in focus.
     pub focus: usize,
     /// It has the screen to itself.
@@ -99,9 +101,9 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     let left = Rect { width: left, ..rest };
     // Those that share the left or the bottom stand one below the other, in equal parts.
     let of = |place| move |p: &Place| *p == place;
-    stack(left, view.places, of(Place::Left), &mut areas.panes);
-    stack(right, view.places, |p| matches!(p, Place::Right(_)), &mut areas.panes);
-    stack(bottom, view.places, of(Place::Bottom), &mut areas.panes);
+    stack(left, view, of(Place::Left), &mut areas.panes);
+    stack(right, view, |p| matches!(p, Place::Right(_)), &mut areas.panes);
+    stack(bottom, view, of(Place::Bottom), &mut areas.panes);
     areas
 }
 
@@ -120,7 +122,11 @@ fn dock(screen: Rect, rest: Rect) -> Rect {
 
 /// Where an explanation stands on a screen of that size; empty on one that is too small.
 pub(super) fn docked(screen: Rect) -> Rect {
-    areas(screen, View { places: &[Place::Left], focus: 0, zoom: false, beside: Some(&[0]) }).dock
+    areas(
+        screen,
+        View { places: &[Place::Left], shown: &[true], focus: 0, zoom: false, beside: Some(&[0]) },
+    )
+    .dock
 }
 
 /// Puts the panes that show the bytes above an explanation: as many as have room for some rows.
@@ -138,8 +144,9 @@ fn above(area: Rect, beside: &[usize], panes: &mut [Rect]) {
 }
 
 /// Gives an area to those panes that stand in it, one below the other, by their shares.
-fn stack(area: Rect, places: &[Place], stands: impl Fn(&Place) -> bool, panes: &mut [Rect]) {
-    let here: Vec<usize> = (0..places.len()).filter(|i| stands(&places[*i])).collect();
+fn stack(area: Rect, view: View<'_>, stands: impl Fn(&Place) -> bool, panes: &mut [Rect]) {
+    let View { places, shown, .. } = view;
+    let here: Vec<usize> = (0..places.len()).filter(|i| stands(&places[*i]) && shown[*i]).collect();
     let share = |i: &usize| match places[*i] {
         Place::Right(percent) if percent > 0 => Some((area.height * percent / 100).max(6)),
         _ => None,
@@ -173,7 +180,7 @@ mod tests {
                 for (zoom, beside) in [(false, None), (true, None), (false, Some(some))] {
                     let screen = Rect::new(0, 0, width, height);
                     for focus in 0..places.len() {
-                        let view = View { places: &places, focus, zoom, beside };
+                        let view = View { places: &places, shown: &[true; 5], focus, zoom, beside };
                         let a = areas(screen, view);
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =

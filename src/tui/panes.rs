@@ -36,13 +36,32 @@ impl Panes {
         self.panes.iter().map(|p| p.spec()).collect()
     }
 
+    /// The panes that have something to show, with their indexes.
+    fn shown(&self, model: &Model) -> Vec<(usize, &'static Spec)> {
+        let all = self.panes.iter().enumerate().filter(|(_, pane)| pane.is_shown(model));
+        all.map(|(i, pane)| (i, pane.spec())).collect()
+    }
+
     /// Where everything stands.
     fn areas(&self, model: &Model) -> Areas {
         let size = model.size();
         let beside: Vec<usize> =
             (0..self.panes.len()).filter(|i| self.panes[*i].spec().shows_bytes).collect();
         let beside = model.is_docked().then_some(beside.as_slice());
-        areas(size, View { places: &self.places, focus: self.focus, zoom: self.zoom, beside })
+        let shown: Vec<bool> = self.panes.iter().map(|p| p.is_shown(model)).collect();
+        let (places, focus, zoom) = (&self.places, self.focus, self.zoom);
+        areas(size, View { places, shown: &shown, focus, zoom, beside })
+    }
+
+    /// The pane after the one in focus that has something to show, or the one before.
+    fn next(&self, model: &Model, forward: bool) -> usize {
+        let all = self.panes.len();
+        let step = if forward { 1 } else { all - 1 };
+        let mut next = (self.focus + step) % all;
+        while next != self.focus && !self.panes[next].is_shown(model) {
+            next = (next + step) % all;
+        }
+        next
     }
 
     fn go(&mut self, model: &mut Model, to: usize) {
@@ -165,11 +184,10 @@ impl Screen for Panes {
         if self.ask(model, self.focus, action) || self.ask_owner(model, action) {
             return Outcome::Done;
         }
-        let all = self.panes.len();
         let goes_to = self.panes.iter().position(|p| p.spec().go == Some(action));
         match action {
-            Action::NextPane => self.go(model, (self.focus + 1) % all),
-            Action::PreviousPane => self.go(model, (self.focus + all - 1) % all),
+            Action::NextPane => self.go(model, self.next(model, true)),
+            Action::PreviousPane => self.go(model, self.next(model, false)),
             Action::Zoom => self.zoom = !self.zoom,
             Action::Back if model.clear_search() => {}
             Action::Back if self.zoom => self.zoom = false,
@@ -209,7 +227,7 @@ impl Screen for Panes {
     fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
         let areas = self.areas(model);
         if areas.tabs.contains(at) {
-            let bar = draw::tab_bar(&self.specs(), areas.tabs, self.focus);
+            let bar = draw::tab_bar(&self.shown(model), areas.tabs, self.focus);
             if let Some((pane, ..)) = bar.into_iter().find(|(_, a, b)| (*a..*b).contains(&at.x)) {
                 self.go(model, pane);
             }
@@ -236,6 +254,9 @@ impl Screen for Panes {
     }
 
     fn settle(&mut self, model: &mut Model) {
+        if !self.panes[self.focus].is_shown(model) {
+            self.go(model, 0);
+        }
         if self.revision != model.revision() {
             self.revision = model.revision();
             self.panes.iter_mut().for_each(|p| p.restart());
@@ -252,7 +273,7 @@ impl Screen for Panes {
         let areas = self.areas(model);
         draw::title(model, areas.title, buf);
         band::draw(model, areas.verdict, buf);
-        draw::tabs(model, &self.specs(), self.focus, areas.tabs, buf);
+        draw::tabs(model, &self.shown(model), self.focus, areas.tabs, buf);
         for (i, (pane, area)) in self.panes.iter().zip(&areas.panes).enumerate() {
             if !area.is_empty() {
                 let focused = i == self.focus && on_top;

@@ -87,18 +87,24 @@ fn state(model: &Model) -> Vec<(String, Role)> {
     told
 }
 
-/// Draws the bar of pane names.
-pub(super) fn tabs(model: &Model, specs: &[&Spec], focus: usize, area: Rect, buf: &mut Buffer) {
+/// Draws the bar of the names of these panes, which come with their indexes.
+pub(super) fn tabs(
+    model: &Model,
+    panes: &[(usize, &Spec)],
+    focus: usize,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     if area.is_empty() {
         return;
     }
     let theme = model.theme();
-    for (pane, from, to) in tab_bar(specs, area, focus) {
+    for (pane, from, to) in tab_bar(panes, area, focus) {
+        let Some((_, spec)) = panes.iter().find(|(i, _)| *i == pane) else { continue };
         let place = Rect { x: from, width: to - from, ..area };
-        let focused = pane == focus;
-        let name = theme.of(if focused { Role::Tab } else { Role::Dim });
+        let name = theme.of(if pane == focus { Role::Tab } else { Role::Dim });
         let number = format!(" {} ", pane + 1);
-        let title = tab_title(specs[pane], area.width);
+        let title = tab_title(spec, area.width);
         line::put(buf, place, &[(&number, theme.of(Role::Label)), (title, name)]);
     }
 }
@@ -186,23 +192,28 @@ fn tab_title(spec: &Spec, width: u16) -> &'static str {
 }
 
 /// Where the names stand in the tab bar, by the panes' indexes; the one in focus always does.
-pub(super) fn tab_bar(specs: &[&Spec], area: Rect, focus: usize) -> Vec<(usize, u16, u16)> {
+pub(super) fn tab_bar(
+    panes: &[(usize, &Spec)],
+    area: Rect,
+    focus: usize,
+) -> Vec<(usize, u16, u16)> {
     let gap = if area.width < 60 { 3 } else { 4 };
     let wide = |spec: &Spec| tab_title(spec, area.width).width() as u16 + gap;
+    let at = panes.iter().position(|(i, _)| *i == focus).unwrap_or(0);
     let mut first = 0;
-    let upto = |first: usize| specs[first..=focus].iter().map(|s| wide(s)).sum();
-    while first < focus && area.width < upto(first) {
+    let upto = |first: usize| panes[first..=at].iter().map(|(_, s)| wide(s)).sum();
+    while first < at && area.width < upto(first) {
         first += 1;
     }
     let mut x = area.x;
     let mut places = Vec::new();
-    for (pane, spec) in specs.iter().enumerate().skip(first) {
+    for (pane, spec) in panes.iter().skip(first) {
         let to = x + wide(spec);
         // The blank after the last name may be missing.
         if to > area.right() + 1 {
             break;
         }
-        places.push((pane, x, to.min(area.right())));
+        places.push((*pane, x, to.min(area.right())));
         x = to;
     }
     places

@@ -443,6 +443,41 @@ fn the_session_of_the_last_run_is_found_and_opened() {
     t.assert_clean();
 }
 
+#[test]
+fn a_tap_shows_what_passes_on_the_screen() {
+    use std::io::{Read as _, Write as _};
+    let home = Home::new();
+    let file = home.path("tapped.jsonl");
+    let save = file.display().to_string();
+    let args = ["tap", "--to", "lab", "--listen", "127.0.0.1:0", "--pace", "0", "--save", &save];
+    let mut t = home.run(&args);
+    t.until("tap on http://127.0.0.1:");
+    let screen = t.text();
+    let address = screen.split_once("tap on http://").unwrap().1;
+    let address = address.split([' ', '/']).next().unwrap().to_owned();
+    for model in ["lab/hello", "lab/reasoning-only"] {
+        let body = format!("{{\"model\":\"{model}\",\"messages\":[],\"stream\":true}}");
+        let mut client = std::net::TcpStream::connect(&address).unwrap();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        let length = body.len();
+        write!(client, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    t.until("6 Exchanges");
+    t.until("2 exchanges");
+    // The newest is looked at, and it failed.
+    t.until("Reasoning only");
+    t.press("6j");
+    t.press("q");
+    assert_eq!(t.ended(), 0);
+    t.assert_clean();
+    let entries = sselens::storage::file::open(&file, &Default::default()).unwrap().entries;
+    let requests = entries.iter().filter(|e| matches!(e.kind, EntryKind::Request(_))).count();
+    assert_eq!(requests, 2);
+}
+
 /// How often the threads of a process went to sleep of their own accord.
 #[cfg(target_os = "linux")]
 fn wakes(pid: u32) -> u64 {

@@ -398,3 +398,29 @@ fn saved_sessions_are_browsed_opened_and_deleted() {
     assert!(deleted.contains(&Effect::DeleteSession("/saved/old.jsonl".into())), "{deleted:?}");
     at("H<del>").shows("Only saved sessions can be deleted");
 }
+
+#[test]
+fn the_exchanges_of_a_session_are_a_pane() {
+    let mut entries = exchange(0, &reasoning_only());
+    entries.extend(exchange(1, &[chunk(r#"{"content":"Hi."}"#)]));
+    let mut whole = vec![chunk(r#"{"content":"Hi."}"#)];
+    whole.push(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n".into(),
+    );
+    whole.push("data: [DONE]\n\n".to_owned());
+    entries.extend(exchange(2, &whole));
+    let at = |keys: &str| play(opened(entries.clone()), (120, 40), keys, Vec::new());
+    at("").shows("6 Exchanges");
+    at("").shows("3 exchanges");
+    // Moving shows the exchange, Enter goes to its frames.
+    let second = at("5<tab>j");
+    second.shows("━ 6 Exchanges");
+    second.shows("2 of 3");
+    at("5<tab>jj<enter>").shows("━ 2 Frames");
+    at("5<tab>s").shows("failed");
+    at("5<tab>F").shows("3 of 3");
+    // With one exchange there is no list, and Tab does not lead to it.
+    let one = play(opened(exchange(0, &reasoning_only())), (120, 40), "5<tab>", Vec::new());
+    one.hides("Exchanges");
+    one.shows("━ 1 Request");
+}

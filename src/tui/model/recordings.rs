@@ -51,7 +51,11 @@ impl Model {
         if !ours && index == 0 && !self.request.is_typing() {
             self.focus(frames::ID);
         }
-        self.show(index);
+        // What another program sends must not take away what the user looks at.
+        let looks_on = self.exchange().is_some_and(|e| e.follow && !e.is_pointed());
+        if ours || index == 0 || looks_on {
+            self.show(index);
+        }
     }
 
     pub(super) fn new_inspection(&self) -> Inspection {

@@ -3,6 +3,7 @@
 
 pub(super) mod answer;
 pub(super) mod detail;
+mod exchanges;
 pub(super) mod frames;
 pub(super) mod request;
 pub(super) mod timeline;
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Box<dyn Pane>> {
         Box::new(detail::DetailPane::default()),
         Box::new(answer::AnswerPane::default()),
         Box::new(timeline::TimelinePane::default()),
+        Box::new(exchanges::ExchangesPane::default()),
     ]
 }
 
@@ -88,6 +90,11 @@ pub(super) struct Copyable {
 pub(super) trait Pane {
     /// What is fixed about it.
     fn spec(&self) -> &'static Spec;
+
+    /// Whether it has something to show; one that has not leaves its room to the others.
+    fn is_shown(&self, _: &Model) -> bool {
+        true
+    }
 
     /// Draws all of it.
     fn draw(&self, on: &Canvas<'_>, buf: &mut Buffer);
