@@ -185,7 +185,7 @@ pub(super) struct ExportArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// markdown: a bug report; html: a page for a browser; har: an HTTP archive; ndjson: a line for each thing that happened (these
+    /// markdown: a bug report; html: a page for a browser; har: an HTTP archive; otlp: OpenTelemetry spans as JSON; ndjson: a line for each thing that happened (these
     /// take all exchanges); raw: the body as received; sse: the event stream after its content coding;
     /// curl, python, node, fetch: a command or a program that sends the request again; scenario: a file that the lab plays
     #[arg(long, value_name = "FORMAT")]
@@ -230,6 +230,7 @@ pub(super) enum ExportFormat {
     Har,
     Markdown,
     Html,
+    Otlp,
     Sse,
     Ndjson,
     Python,

@@ -46,13 +46,16 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let all: Vec<_> = exchanges.iter().map(|(x, i)| (*x, i)).collect();
-    let several =
-        matches!(args.to, ExportFormat::Markdown | ExportFormat::Har | ExportFormat::Html);
+    let several = matches!(
+        args.to,
+        ExportFormat::Markdown | ExportFormat::Har | ExportFormat::Html | ExportFormat::Otlp
+    );
     if several && !all.is_empty() {
         let origin = Origin { created: recording.created, program: recording.program };
         match args.to {
             ExportFormat::Har => report::har(&all, &recording.entries, &origin, &mut out)?,
             ExportFormat::Html => report::html(&all, &origin, &mut out)?,
+            ExportFormat::Otlp => report::otlp(&all, &origin, &mut out)?,
             _ => {
                 let key = |name: &str| config.providers.get(name).and_then(|p| p.key_env.clone());
                 report::markdown(&all, &origin, &key, &mut out)?;
@@ -106,7 +109,11 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
             };
             out.write_all(report::program(request, language, key).as_bytes())?;
         }
-        ExportFormat::Ndjson | ExportFormat::Markdown | ExportFormat::Har | ExportFormat::Html => {}
+        ExportFormat::Ndjson
+        | ExportFormat::Markdown
+        | ExportFormat::Har
+        | ExportFormat::Html
+        | ExportFormat::Otlp => {}
     }
     out.flush()?;
     Ok(Exit::Ok)

@@ -12,6 +12,7 @@ mod html;
 mod lens;
 mod markdown;
 mod ndjson;
+mod otlp;
 mod program;
 mod raw;
 mod summary;
@@ -29,6 +30,7 @@ pub use markdown::{
     KeyVariable, compared as markdown_compared, markdown, repeated as markdown_repeated,
 };
 pub use ndjson::Ndjson;
+pub use otlp::otlp;
 pub use program::{Language, program};
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};

@@ -671,3 +671,37 @@ fn a_program_sends_the_same_request_again() {
         assert!(again.to_ascii_lowercase().contains("x-a: it's"), "{to}");
     }
 }
+
+#[test]
+fn spans_have_the_conventions_attributes_and_an_event_for_each_finding() {
+    let p = Program::new();
+    let session = p.session("reasoning-only", &[]);
+    let line = p.text(&["export", &session, "--to", "otlp"]);
+    assert_eq!(line.lines().count(), 1);
+    let request: Value = serde_json::from_str(&line).unwrap();
+    let span = &request["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    let hex = |key: &str, length: usize| {
+        let id = span[key].as_str().unwrap();
+        assert!(id.len() == length && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+    };
+    hex("traceId", 32);
+    hex("spanId", 16);
+    let nanos = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    let (start, end) = (nanos(&span["startTimeUnixNano"]), nanos(&span["endTimeUnixNano"]));
+    assert!(start > 1_700_000_000_000_000_000 && end > start, "{start} {end}");
+    let attribute = |key: &str| {
+        let all = span["attributes"].as_array().unwrap();
+        all.iter().find(|a| a["key"] == key).map(|a| a["value"].clone())
+    };
+    let text = |text: &str| Some(json!({ "stringValue": text }));
+    assert_eq!(attribute("gen_ai.request.model"), text("lab/reasoning-only"));
+    assert_eq!(attribute("error.type"), text("reasoning-only"));
+    assert_eq!(attribute("http.response.status_code"), Some(json!({"intValue": "200"})));
+    assert!(attribute("gen_ai.response.finish_reasons").is_some());
+    assert_eq!(span["status"]["code"], 2);
+    let events = span["events"].as_array().unwrap();
+    assert!(events.iter().any(|e| e["name"] == "finding reasoning-only"), "{events:?}");
+    assert!(events.iter().all(|e| (start..=end).contains(&nanos(&e["timeUnixNano"]))));
+    // The same recording has the same ids.
+    assert_eq!(line, p.text(&["export", &session, "--to", "otlp"]));
+}
