@@ -1,6 +1,6 @@
 //! `sselens compare`: one request to two providers at the same time, or two recordings.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::args::{BareArgs, CompareArgs, Format, Global, RequestArgs};
@@ -18,6 +18,7 @@ use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, is_secret_name};
 use crate::report;
+use crate::text::Page;
 use crate::transport::Draft;
 use crate::transport::request::{Outgoing, resolve, speaks};
 
@@ -273,7 +274,7 @@ fn told(
     let (Some(a), Some(b)) = (printer.kept(x), printer.kept(y)) else { return Ok(printer.exit()) };
     let expect = if proof.is_some() { Expect::Same } else { expected(args, a, b) };
     let found = compare(a, b, expect);
-    let mut out = Vec::new();
+    let mut out = Page::new(global.palette().color);
     match args.output.output {
         Format::Text => {
             report::compare([a, b], &found, global.palette(), &mut out)?;
@@ -292,7 +293,7 @@ fn told(
             write_lines(&mut out, [line])?;
         }
     }
-    std::io::stdout().write_all(&out)?;
+    std::io::stdout().write_all(out.as_bytes())?;
     std::io::stdout().flush()?;
     Ok(match found.worst() {
         Some(worst) if worst >= args.output.fail_on.severity() => Exit::Found,
@@ -310,12 +311,12 @@ fn expected(args: &CompareArgs, a: &Inspection, b: &Inspection) -> Expect {
 
 /// Lines for scripts.
 fn write_lines(
-    out: &mut Vec<u8>,
+    out: &mut impl Write,
     lines: impl IntoIterator<Item = serde_json::Value>,
 ) -> Result<(), Failure> {
     for line in lines {
         crate::text::write_json(&mut *out, &line)?;
-        out.push(b'\n');
+        out.write_all(b"\n")?;
     }
     Ok(())
 }
@@ -344,9 +345,9 @@ impl Answers for Pairs<'_> {
         Ok(found.worst() >= Some(Severity::Error))
     }
 
-    fn write(&self, out: &mut Vec<u8>) -> Result<Exit, Failure> {
-        out.extend(&self.findings);
-        out.extend(&self.lines);
+    fn write(&self, out: &mut Page) -> Result<Exit, Failure> {
+        out.write_all(&self.findings)?;
+        out.write_all(&self.lines)?;
         if self.args.output.output == Format::Text {
             report::often(&self.pairs, self.global.palette(), out)?;
         }

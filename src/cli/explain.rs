@@ -38,7 +38,10 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
         };
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
-    report::explain(found.rule(), global.palette(), &mut out)?;
+    let palette = global.palette();
+    let mut page = crate::text::Page::new(palette.color);
+    report::explain(found.rule(), palette, &mut page)?;
+    out.write_all(page.as_bytes())?;
     out.flush()?;
     Ok(Exit::Ok)
 }

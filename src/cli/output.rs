@@ -13,7 +13,7 @@ use crate::inspect::{Inspection, Options, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::query::Filter;
 use crate::report::{self, Findings, Ndjson, Palette};
-use crate::text::write_json;
+use crate::text::{Page, write_json};
 
 /// Follows a session and writes it out.
 pub(super) struct Printer {
@@ -182,7 +182,7 @@ impl Printer {
                     writeln!(self.out, "\n{}\n", "─".repeat(72))?;
                 }
                 // Written at once: a report is long, and each line a system call otherwise.
-                let mut page = Vec::new();
+                let mut page = Page::new(self.palette.color);
                 match &self.only {
                     Some(filter) => report::frames(now, filter, self.palette, &mut page)?,
                     None => report::text(now, !self.warned, self.palette, &mut page)?,
@@ -192,7 +192,7 @@ impl Printer {
                     Some(Err(all)) => report::lens_table(all, now, self.palette, &mut page)?,
                     None => {}
                 }
-                self.out.write_all(&page)?;
+                self.out.write_all(page.as_bytes())?;
             }
             Format::Json | Format::Text => {}
         }

@@ -47,7 +47,7 @@ pub(super) trait Answers {
     }
 
     /// Writes what stands before the tally, and returns the exit status for it.
-    fn write(&self, _: &mut Vec<u8>) -> Result<Exit, Failure> {
+    fn write(&self, _: &mut text::Page) -> Result<Exit, Failure> {
         Ok(Exit::Ok)
     }
 }
@@ -126,11 +126,11 @@ impl<'a> Repeat<'a> {
         let stopped = runner.is_stopped();
         let ended = runner.close();
         result?;
-        let mut out = Vec::new();
+        let mut out = text::Page::new(self.global.palette().color);
         let found = running.answers.write(&mut out)?;
         running.write(stopped, &mut out)?;
         let mut stdout = std::io::stdout();
-        stdout.write_all(&out)?;
+        stdout.write_all(out.as_bytes())?;
         stdout.flush()?;
         let found = if found == Exit::Ok { printer.exit() } else { found };
         Ok(ended.exit(found))
@@ -272,7 +272,7 @@ impl Running<'_> {
         ));
     }
 
-    fn write(&self, stopped: bool, out: &mut Vec<u8>) -> Result<(), Failure> {
+    fn write(&self, stopped: bool, out: &mut text::Page) -> Result<(), Failure> {
         let threshold = match self.repetition.search() {
             Some(Search::Found(threshold)) if !stopped => Some(threshold),
             _ => None,
@@ -282,7 +282,7 @@ impl Running<'_> {
                 threshold.map(report::threshold).into_iter().chain([report::tally(&self.tally)])
             {
                 text::write_json(&mut *out, &line)?;
-                out.push(b'\n');
+                out.write_all(b"\n")?;
             }
             return Ok(());
         }

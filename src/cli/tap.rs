@@ -465,10 +465,10 @@ impl<'a> Session<'a> {
             let _ = self.pair(&pair);
         }
         if let Some(around) = self.around.take().filter(|a| a.pairs > 1) {
-            let mut out = Vec::new();
+            let mut out = text::Page::default();
             // Writing to memory does not fail.
             let _ = report::often(&around.often, Palette { color: false }, &mut out);
-            for line in String::from_utf8_lossy(&out).lines().filter(|l| !l.trim().is_empty()) {
+            for line in out.as_str().lines().filter(|l| !l.trim().is_empty()) {
                 self.notify(line.to_owned());
             }
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::fault::writes;
 use super::recording::Recorded;
 use crate::journal::EndCause;
+use crate::text::is_hazard;
 
 /// A scenario that plays this exchange: the text of a file for `assets/scenarios/`. `dialect` is how
 /// it speaks.
@@ -72,6 +73,14 @@ fn quoted(bytes: &[u8], raw: bool) -> String {
             }
         }
     }
-    // TOML's basic strings have the escapes of JSON; DEL is the one thing that only TOML forbids.
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    // TOML's basic strings have the escapes of JSON, and one of their own beyond U+FFFF.
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        match c as u32 {
+            code @ 0x1_0000.. if is_hazard(c) => out += &format!("\\U{code:08x}"),
+            code if is_hazard(c) => out += &format!("\\u{code:04x}"),
+            _ => out.push(c),
+        }
+    }
+    out
 }

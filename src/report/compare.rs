@@ -8,7 +8,7 @@ use super::text::Palette;
 use crate::inspect::compare::{Amount, Comparison, Expect, PathCount};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::ExchangeId;
-use crate::text::{self, Newlines, group, visible};
+use crate::text::{self, Newlines, Page, group, visible};
 
 /// The most paths that the report lists, those that differ most first.
 const MAX_PATHS: usize = 12;
@@ -80,7 +80,7 @@ pub fn compare(
     sides: [&Inspection; 2],
     c: &Comparison,
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     for (name, seen) in ["A", "B"].into_iter().zip(sides) {
         let who = match &seen.request {
@@ -135,7 +135,7 @@ pub(super) fn mark(severity: Severity) -> &'static str {
     }
 }
 
-fn figures(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn figures(c: &Comparison, palette: Palette, out: &mut Page) -> io::Result<()> {
     let head = format!("{:<18} {:>18} {:>18} {:>12}", "", "A", "B", "difference");
     writeln!(out, "\n{}", palette.bold(&head))?;
     for figure in &c.figures {
@@ -198,7 +198,7 @@ pub fn difference(a: &Amount, b: &Amount) -> String {
     }
 }
 
-fn paths(c: &Comparison, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn paths(c: &Comparison, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut differ: Vec<&PathCount> =
         c.paths.iter().filter(|p| p.counts[0] != p.counts[1]).collect();
     if differ.is_empty() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::Palette;
 use crate::inspect::Inspection;
 use crate::query::Filter;
-use crate::text::{Newlines, count, group, visible, visible_bytes};
+use crate::text::{Newlines, Page, count, group, visible, visible_bytes};
 
 /// Writes a line for each frame that matches: number, seconds since the request, seconds since the
 /// frame before, bytes, kind, and what it holds (or what a query selects in it, as JSON).
@@ -16,7 +16,7 @@ pub fn frames(
     inspection: &Inspection,
     filter: &Filter,
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     let all = inspection.frames().len();
     let mut matched = 0;

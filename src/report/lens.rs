@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::text::Palette;
 use crate::client_sim::{Client, Given, Run};
 use crate::inspect::{Inspection, Severity};
-use crate::text::{Newlines, count, visible};
+use crate::text::{Newlines, Page, count, visible};
 
 /// How much of an error's words stands in the table of all clients, in characters.
 const BRIEF: usize = 60;
@@ -58,7 +58,7 @@ pub fn lens_text(
     client: &'static Client,
     seen: &Inspection,
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     let run = Run::of(client, seen);
     let title = format!("as {} sees it", client.title());
@@ -103,7 +103,7 @@ pub fn lens_table(
     clients: &[&'static Client],
     seen: &Inspection,
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     writeln!(out, "\n{}", palette.bold("what the clients give their callers, in characters"))?;
     let head = format!("{:<27} {:>8} {:>9} {:>5}  end", "client", "content", "reasoning", "tools");

@@ -11,7 +11,7 @@ use crate::inspect::outcomes::{Case, Group, Kind, Label, Tally, Threshold, share
 use crate::inspect::{Outcome, Severity};
 use crate::journal::{ExchangeId, Micros};
 use crate::rule::Code;
-use crate::text::{Newlines, count, group as grouped, visible};
+use crate::text::{Newlines, Page, count, group as grouped, visible};
 
 /// In how many pairs something differed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub fn threshold(t: &Threshold) -> Value {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn threshold_text(t: &Threshold, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+pub fn threshold_text(t: &Threshold, palette: Palette, out: &mut Page) -> io::Result<()> {
     let head = format!("threshold between {} and {}", count(t.good, "byte"), count(t.bad, "byte"));
     writeln!(out, "\n{}", palette.bold(&head))?;
     for line in t.grounds().split_inclusive("; ") {
@@ -159,7 +159,7 @@ pub fn tally_text(
     t: &Tally,
     session: Option<&str>,
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     if t.groups().iter().any(|g| g.label.size.is_some()) {
         matrix(t, palette, out)?;
@@ -193,7 +193,7 @@ fn who(label: &Label) -> String {
 }
 
 /// Sizes downwards, cases across, and what the cases' columns stand for.
-fn matrix(t: &Tally, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn matrix(t: &Tally, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut cases: Vec<(Case, u64, Vec<ExchangeId>)> = Vec::new();
     for kind in t.groups().iter().flat_map(|g| &g.kinds) {
         match cases.iter_mut().find(|c| c.0 == kind.case) {
@@ -270,7 +270,7 @@ fn row(
     beside: &str,
     examples: &[ExchangeId],
     palette: Palette,
-    out: &mut impl Write,
+    out: &mut Page,
 ) -> io::Result<()> {
     let code = case.code.map_or("", Code::name);
     let severity = sign(case.outcome).1;
@@ -285,7 +285,7 @@ fn row(
 ///
 /// # Errors
 /// Those of the writer.
-pub fn often(p: &Pairs, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+pub fn often(p: &Pairs, palette: Palette, out: &mut Page) -> io::Result<()> {
     let head = format!("differences in {}", count(p.n, "pair"));
     writeln!(out, "{}", palette.bold(&head))?;
     if p.often.is_empty() {

@@ -7,7 +7,7 @@ use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Inspection, Severity, Think, Transport};
 use crate::rule::Rule;
-use crate::text::{self, Newlines, group, visible};
+use crate::text::{self, Newlines, Page, group, visible};
 
 /// Colors, or none: the same words either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,7 @@ const BODY: usize = 2_000;
 ///
 /// # Errors
 /// Those of the writer.
-pub fn text(
-    i: &Inspection,
-    warnings: bool,
-    palette: Palette,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn text(i: &Inspection, warnings: bool, palette: Palette, out: &mut Page) -> io::Result<()> {
     title(i, warnings, palette, out)?;
     channels(i, palette, out)?;
     whole_body(i, palette, out)?;
@@ -71,7 +66,7 @@ pub fn text(
     }
 }
 
-fn title(i: &Inspection, warnings: bool, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn title(i: &Inspection, warnings: bool, palette: Palette, out: &mut Page) -> io::Result<()> {
     let dialect = i.spoken().unwrap_or_else(|| "unknown dialect".to_owned());
     let guessed = i.how_recognized().map_or(String::new(), |how| format!(" (recognized: {how})"));
     if let Some(r) = &i.request {
@@ -112,7 +107,7 @@ fn status_line(status: u16) -> String {
     reason.map_or_else(|| status.to_string(), |r| format!("{status} {r}"))
 }
 
-fn channels(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn channels(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     let answer = i.answer();
     for channel in [Channel::Reasoning, Channel::Content, Channel::Refusal, Channel::Other] {
         let choices: Vec<_> = answer.texts(channel).collect();
@@ -152,7 +147,7 @@ fn channels(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
 }
 
 /// Content with its thought parts marked off.
-fn thinking(said: &str, think: &Think, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn thinking(said: &str, think: &Think, palette: Palette, out: &mut Page) -> io::Result<()> {
     for (thought, range) in think.stretches(said) {
         if thought {
             writeln!(out, "  {}", palette.dim("[thought, inline in content]"))?;
@@ -162,7 +157,7 @@ fn thinking(said: &str, think: &Think, palette: Palette, out: &mut impl Write) -
     Ok(())
 }
 
-fn indented(said: &str, out: &mut impl Write) -> io::Result<()> {
+fn indented(said: &str, out: &mut Page) -> io::Result<()> {
     for line in visible(said, Newlines::Keep).lines() {
         writeln!(out, "  {line}")?;
     }
@@ -170,7 +165,7 @@ fn indented(said: &str, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A body that is no stream, or an error that came as one frame: its text tells most.
-fn whole_body(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn whole_body(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     let Some(frame) = i.frames().first().filter(|f| f.kind == Kind::Body) else { return Ok(()) };
     if i.answer().has(Channel::Content) {
         return Ok(());
@@ -185,7 +180,7 @@ fn whole_body(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Res
     Ok(())
 }
 
-fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn findings(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     if i.findings().is_empty() {
         return Ok(());
     }
@@ -214,7 +209,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Resul
     Ok(())
 }
 
-fn facts(i: &Inspection, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut row = |name: &str, value: String| {
         writeln!(out, "{} {value}", palette.bold(&format!("{name:<8}")))
     };
@@ -303,7 +298,7 @@ fn ending(i: &Inspection) -> String {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn explain(rule: &Rule, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+pub fn explain(rule: &Rule, palette: Palette, out: &mut Page) -> io::Result<()> {
     let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
     writeln!(out, "{}", palette.severity(rule.severity, &label))?;
     for (name, said) in page::sections(rule) {

@@ -5,8 +5,10 @@
 //! shown as what it is, never emitted and never dropped.
 
 mod json;
+mod page;
 
 pub use json::{SafeFormatter, to_json, write_json};
+pub use page::Page;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -22,13 +24,16 @@ pub enum Newlines {
 
 /// Whether a character must not reach a terminal as it is: controls (C0, DEL, C1), the bidi
 /// controls and isolates, the line and paragraph separators, and the other characters that change
-/// what stands around them without showing (zero width, byte order mark, tags).
+/// what is around them without showing (zero width, byte order mark, tags, fillers, variation
+/// selectors beyond those of emoji). Joiners stay: scripts and emoji are written with them.
 pub fn is_hazard(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
         | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' | '\u{ad}')
+        | '\u{e0000}'..='\u{e0fff}' | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}'
+        | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
 }
 
 /// Bytes as text, those that are not UTF-8 replaced as the Encoding Standard does. The standard

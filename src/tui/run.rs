@@ -266,9 +266,16 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
                 }
             }
             let columns = usize::from(buf.area.width.max(1));
-            for (i, cell) in buf.content.iter().enumerate() {
+            for (i, cell) in buf.content.iter_mut().enumerate() {
                 // Most cells are ASCII, whose width needs no table.
-                if cell.symbol().len() > 1 && cell.symbol().width() > 1 {
+                if cell.symbol().len() == 1 {
+                    continue;
+                }
+                // Panes show hazards in words. What one of them forgets is not obeyed.
+                if cell.symbol().chars().any(crate::text::is_hazard) {
+                    cell.set_symbol("\u{fffd}");
+                }
+                if cell.symbol().width() > 1 {
                     wide.push(((i % columns) as u16 + 1, (i / columns) as u16));
                 }
             }

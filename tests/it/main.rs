@@ -8,6 +8,7 @@ mod compare;
 mod export;
 mod findings;
 mod hostile;
+mod injection;
 mod kill;
 mod lab;
 mod lab_dialects;

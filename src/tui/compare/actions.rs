@@ -332,11 +332,11 @@ impl CompareScreen {
 fn copy(model: &mut Model) {
     let (Some(a), Some(b)) = (model.compared(0), model.compared(1)) else { return };
     let Some(computed) = model.computed() else { return };
-    let mut out = Vec::new();
+    let mut out = crate::text::Page::default();
     let plain = Palette { color: false };
-    // A vector takes everything.
+    // A page takes everything.
     let sides = [&*a.inspection, &*b.inspection];
     let _ = write_comparison(sides, &computed.comparison, plain, &mut out);
-    let text = String::from_utf8_lossy(&out).into_owned();
+    let text = out.as_str().to_owned();
     model.copy_text("the comparison".to_owned(), text);
 }
