@@ -64,20 +64,12 @@ fn key_state(config: &Config, p: &Provider) -> &'static str {
     }
 }
 
-/// Whether this can be a variable's name. A key that was written there by mistake is no name.
-fn is_variable(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && secrets::masked(name) == name
-}
-
 /// The key's variable, or what stands in its place.
 fn key_name(config: &Config, p: &Provider) -> String {
     match &p.key_env {
         _ if p.key.is_some() => "(from the LiteLLM file)".into(),
         Some(_) if key_state(config, p) == "signs" => "AWS_ACCESS_KEY_ID".into(),
-        Some(variable) if is_variable(variable) => variable.clone(),
-        Some(_) => "(key_env is not a variable's name)".into(),
+        Some(variable) => variable.clone(),
         None => String::new(),
     }
 }
@@ -107,7 +99,8 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
         let line =
             format!("{mark} {:<names$}  {:<dialects$}  {state:<8}  {key}", p.name, p.dialect);
         // Names can come from another program's file.
-        let line = visible(line.trim_end(), Newlines::Show);
+        let line = secrets::masked(line.trim_end());
+        let line = visible(&line, Newlines::Show);
         let url = secrets::masked(&p.base_url);
         let url = visible(&url, Newlines::Show);
         out.push_str(&format!("{line}\n    {url}{}\n", from(p)));
@@ -145,7 +138,14 @@ fn sheet(config: &Config, p: &Provider) -> String {
         ("aws region", p.aws_region.clone().unwrap_or_default()),
         ("model", p.model.clone()),
         ("headers", headers.join(", ")),
-        ("body", if p.body.is_empty() { String::new() } else { to_json(&json!(p.body)) }),
+        (
+            "body",
+            if p.body.is_empty() {
+                String::new()
+            } else {
+                secrets::masked_body(&to_json(&json!(p.body)))
+            },
+        ),
         ("problem", p.problem.clone().unwrap_or_default()),
     ];
     let rows = rows.iter().filter(|(_, value)| !value.is_empty());
@@ -158,10 +158,10 @@ fn sheet(config: &Config, p: &Provider) -> String {
 fn as_json(config: &Config, p: &Provider) -> serde_json::Value {
     let state = key_state(config, p);
     json!({
-        "name": p.name, "about": p.about, "origin": p.origin.name(), "dialect": p.dialect,
+        "name": secrets::masked(&p.name), "about": secrets::masked(&p.about), "origin": p.origin.name(), "dialect": p.dialect,
         "base_url": secrets::masked(&p.base_url), "base_url_from": p.base_url_from,
         "path": p.path.as_deref().map(secrets::masked), "model": secrets::masked(&p.model),
-        "key_env": p.key_env.as_deref().filter(|name| is_variable(name)),
+        "key_env": p.key_env,
         "key_set": matches!(state, "set" | "signs"), "key": state,
         "default": p.name == config.provider, "problem": p.problem.as_deref().map(secrets::masked),
     })
@@ -174,6 +174,7 @@ fn litellm(global: &Global, file: &Path) -> Result<Exit, Failure> {
         global.notify(&format!("{}:{line}: {name} was left out: {why}", file.display()));
     }
     let mut out = std::io::stdout();
-    out.write_all(imported.to_toml().as_bytes())?;
+    let toml = secrets::masked(&imported.to_toml());
+    out.write_all(visible(&toml, Newlines::Keep).as_bytes())?;
     Ok(Exit::Ok)
 }

@@ -44,3 +44,9 @@ pub(super) fn masked(text: &str) -> String {
         Err(_) => text,
     }
 }
+
+/// Returns a request body with the values of secret names masked.
+pub(super) fn masked_body(body: &str) -> String {
+    let masked = crate::transport::request::masked_body(body.as_bytes());
+    self::masked(&String::from_utf8_lossy(&masked))
+}

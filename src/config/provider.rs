@@ -119,6 +119,17 @@ impl Provider {
     }
 }
 
+/// Whether this looks like the name of an environment variable. A key that was written there by
+/// mistake has letters of both cases, or digits and no `_`.
+fn looks_like_variable(name: &str) -> bool {
+    let has = |is: fn(&char) -> bool| name.chars().any(|c| is(&c));
+    let both_cases = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase);
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !both_cases
+        && (!has(char::is_ascii_digit) || name.len() < 16 || name.contains('_'))
+        && redacted(name) == name
+}
+
 impl Config {
     /// The key of a provider, if its variable is set and not empty.
     pub fn key(&self, provider: &Provider) -> Option<String> {
@@ -304,7 +315,7 @@ impl ProviderFile {
             }
         }
         let is_name = |name: &str| {
-            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && redacted(name) == name
+            looks_like_variable(name) || (redacted(name) == name && environment.key(name).is_some())
         };
         let key_env = self.key_env.filter(|name| {
             let fits = is_name(name);

@@ -14,10 +14,15 @@ const CONTAINED: &[&str] = &[
     "cookie",
     "credential",
     "authorization",
+    "authentication",
+    "passcode",
 ];
 
 /// How a name ends.
-const ENDINGS: &[&str] = &["key", "token", "auth", "jwt", "bearer"];
+const ENDINGS: &[&str] = &["key", "token", "auth", "jwt", "bearer", "assertion"];
+
+/// Last words of names; too short to be found within words (`format` ends in one).
+const LAST_WORDS: &[&str] = &["pass", "pwd", "pat", "sas"];
 
 /// Names like these that hold no credential: protocol fields, and words of the models' own APIs.
 const PUBLIC: &[&str] = &[
@@ -98,7 +103,21 @@ pub fn is_secret_name(name: &str) -> bool {
     let flat = flat(name);
     !PUBLIC.contains(&flat.as_str())
         && (CONTAINED.iter().any(|part| flat.contains(part))
-            || ENDINGS.iter().any(|end| flat.ends_with(end)))
+            || ENDINGS.iter().any(|end| flat.ends_with(end))
+            || LAST_WORDS.iter().any(|word| last_word(name).eq_ignore_ascii_case(word)))
+}
+
+/// The last word of a name: `x-api-pwd`, `apiPwd`.
+fn last_word(name: &str) -> &str {
+    let from = name
+        .char_indices()
+        .rev()
+        .find(|(i, c)| {
+            let after_lower = name[..*i].ends_with(|b: char| b.is_ascii_lowercase());
+            !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && after_lower)
+        })
+        .map_or(0, |(i, c)| if c.is_ascii_alphanumeric() { i } else { i + c.len_utf8() });
+    &name[from..]
 }
 
 /// Whether the value of an address's parameter of this name is a credential.
@@ -147,6 +166,7 @@ pub fn in_addresses(text: &str) -> Vec<Range<usize>> {
             found.push(from..from + end);
         }
     }
+    found.extend(in_encoded_queries(text));
     for (at, _) in text.match_indices(['?', '&']) {
         let rest = &text[at + 1..];
         let pair = &rest[..rest.find(['&', '#', '?']).unwrap_or(rest.len())];
@@ -160,6 +180,77 @@ pub fn in_addresses(text: &str) -> Vec<Range<usize>> {
         }
     }
     sorted(found)
+}
+
+/// The values of secret parameters in an address that is itself the value of a parameter.
+fn in_encoded_queries(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, sign) in text.match_indices("%3") {
+        // `%3D` is the sign between name and value, `%3F` and `%26` stand before a name.
+        let equals = at + sign.len();
+        if !text[equals..].starts_with(['d', 'D']) {
+            continue;
+        }
+        let before = &text[..at];
+        let name = &before[before.rfind(|c: char| !is_part_of_name(c)).map_or(0, |i| i + 1)..];
+        // The name follows two hexadecimal digits: `%3Fapi_key`, `%26key`.
+        let encoded = before[..before.len() - name.len()].ends_with('%');
+        let name = if encoded { name.get(2..).unwrap_or_default() } else { name };
+        let rest = &text[equals + 1..];
+        let value = &rest[..rest.find(|c| !is_part_of_name(c)).unwrap_or(rest.len())];
+        if !value.is_empty() && is_secret_parameter(name) {
+            found.push(equals + 1..equals + 1 + value.len());
+        }
+    }
+    found
+}
+
+fn is_part_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~')
+}
+
+/// The user and password before the `@` of an address that has no scheme; ascending.
+fn in_bare_addresses(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
+    for (at, _) in text.match_indices('@') {
+        let before = &text[..at];
+        let word = &before[before.rfind(ends).map_or(0, |i| i + 1)..];
+        let login = &word[word.rfind('/').map_or(0, |i| i + 1)..];
+        if login.contains(':') {
+            found.push(at - login.len()..at);
+        }
+    }
+    found
+}
+
+/// Credentials after a scheme of authorization, and values of variables whose names say secret:
+/// `Bearer abc…`, `OPENAI_API_KEY=abc…`. In text of any kind, prose too, so that both must look
+/// like it: at least [`super::RUN`] characters with a digit among them.
+fn after_schemes(text: &str) -> Vec<Range<usize>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
+    let value_at = |from: usize| {
+        let rest = &text[from..];
+        let len = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let is_key = len >= super::RUN && rest[..len].bytes().any(|b| b.is_ascii_digit());
+        is_key.then(|| from..from + len)
+    };
+    let mut found = Vec::new();
+    for scheme in ["Bearer ", "bearer ", "Basic "] {
+        let places = text.match_indices(scheme).map(|(at, _)| at + scheme.len());
+        found.extend(places.filter_map(value_at));
+    }
+    for (at, _) in text.match_indices('=') {
+        let before = &text[..at];
+        let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let name = &before[before.rfind(|c| !is_name(c)).map_or(0, |i| i + 1)..];
+        if name.contains('_') && is_secret_name(name) {
+            let quote =
+                text[at + 1..].chars().take_while(|c| matches!(c, '"' | '\'' | '\\')).count();
+            found.extend(value_at(at + 1 + quote));
+        }
+    }
+    found
 }
 
 /// What looks like a well-known key, in text of any kind; ascending.
@@ -178,6 +269,7 @@ pub(super) fn of_known_shape(text: &str) -> Vec<Range<usize>> {
             }
         }
     }
+    found.extend(after_schemes(text));
     sorted(found)
 }
 
@@ -236,6 +328,7 @@ fn part_of_form(rest: &str, at: usize) -> Option<Range<usize>> {
 /// `text` with the credentials in its addresses and all that looks like a key masked.
 pub fn redacted(text: &str) -> String {
     let mut spans = in_addresses(text);
+    spans.extend(in_bare_addresses(text));
     spans.extend(of_known_shape(text));
     starred(text, &sorted(spans))
 }
@@ -316,6 +409,13 @@ mod tests {
         ] {
             assert!(!is_secret_name(public), "{public}");
         }
+        for secret in ["x-pat", "apiPwd", "X-API-PWD", "pass", "x-jwt-assertion", "Authentication"]
+        {
+            assert!(is_secret_name(secret), "{secret}");
+        }
+        for public in ["format", "compat", "bypass", "class", "compass"] {
+            assert!(!is_secret_name(public), "{public}");
+        }
         assert!(is_secret_parameter("sig") && is_secret_parameter("X-Amz-Signature"));
     }
 
@@ -333,6 +433,29 @@ mod tests {
         );
         shown(in_addresses, "\"url\":\"http://h?api_token=t\"", "\"url\":\"http://h?api_token=*\"");
         shown(in_addresses, "mail a@b.c and x://h/@y", "mail a@b.c and x://h/@y");
+    }
+
+    #[test]
+    fn addresses_without_a_scheme_and_within_others_are_searched() {
+        assert_eq!(redacted("--url \"us:pw@h/x\""), "--url \"*****@h/x\"");
+        assert_eq!(redacted("ht!tp//us:pw@h a@b.c"), "ht!tp//*****@h a@b.c");
+        shown(
+            in_addresses,
+            "u=https%3A%2F%2Fh%3Fkey%3Dk1%26a%3Db",
+            "u=https%3A%2F%2Fh%3Fkey%3D**%26a%3Db",
+        );
+        shown(in_addresses, "a%3Db%26max_tokens%3D5", "a%3Db%26max_tokens%3D5");
+    }
+
+    #[test]
+    fn prose_holds_credentials_only_where_they_look_like_it() {
+        shown(of_known_shape, "use Bearer abcdefgh1 now", "use Bearer ********* now");
+        shown(of_known_shape, "export A_KEY=\"abcdefgh1\"", "export A_KEY=\"*********\"");
+        for prose in
+            ["a Bearer token is sent", "Basic authentication", "MAX_KEY=12", "KEY = value1234"]
+        {
+            shown(of_known_shape, prose, prose);
+        }
     }
 
     #[test]

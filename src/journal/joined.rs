@@ -3,6 +3,11 @@
 //! The bytes on the wire do not show them: they appear when the strings are unescaped, and joined
 //! delta by delta. A lexer follows the values of each key through the stream; from the byte on that
 //! completes a run of a secret, its bytes are masked. No more than `RUN - 1` bytes of it are left.
+//!
+//! Deltas of several choices or tool calls alternate under one key, and what tells them apart may
+//! stand behind the text. So a value is read as the continuation of every earlier one under its key
+//! that ended like the inside of a secret ([`Tails`]). Strings may hold JSON whose strings are
+//! escaped once more: backslashes count as one, however many there are.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,12 +20,34 @@ const MAX_KEYS: usize = 256;
 /// How long a key is told apart from others.
 const MAX_KEY: usize = 64;
 
-/// The last bytes of a key's values.
-#[derive(Debug, Clone, Copy, Default)]
+/// How many ends of earlier values are remembered for a key.
+const MAX_TAILS: usize = 24;
+
+/// The last bytes of a value, unescaped: at most `RUN - 1`, as a window and their number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Tail {
     window: u64,
     len: usize,
 }
+
+impl Tail {
+    fn push(&mut self, byte: u8) {
+        self.window = self.window << 8 | u64::from(byte);
+        self.len += 1;
+    }
+
+    /// Returns its longest end that is inside of a secret; empty where there is none.
+    fn open(self, secrets: &Secrets) -> Self {
+        let bytes = self.window.to_be_bytes();
+        let most = self.len.min(RUN - 1);
+        let len = (1..=most).rev().find(|n| secrets.has_inside(&bytes[8 - n..])).unwrap_or(0);
+        let kept = if len == 0 { 0 } else { self.window & (u64::MAX >> (64 - 8 * len)) };
+        Self { window: kept, len }
+    }
+}
+
+/// How earlier values of a key ended, where that may begin a secret: the latest last.
+type Tails = Vec<Tail>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
@@ -28,21 +55,34 @@ enum State {
     Outside,
     /// In a string that is a value.
     Value,
-    /// In a string that may be a key.
+    /// In a string that may be a key, or an item of a list.
     Key,
+}
+
+/// An escape so far.
+#[derive(Debug, Default)]
+struct Escape {
+    /// Backslashes in a row.
+    backslashes: usize,
+    /// The digits of `\uXXXX`, once its `u` is there.
+    digits: Option<Vec<u8>>,
+    /// How many bytes it has.
+    width: usize,
 }
 
 /// The lexer. Its state lasts from read to read.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
     state: State,
-    /// Bytes of an escape so far, `\` and `\u00` included.
-    escape: Vec<u8>,
+    escape: Escape,
     /// What follows is a value.
     after_colon: bool,
     key: Vec<u8>,
-    tail: Tail,
-    tails: HashMap<Vec<u8>, Tail>,
+    /// What the present string may continue, with what it has so far: that of nothing comes first.
+    tails: Tails,
+    /// The length of the string so far, unescaped.
+    len: usize,
+    ended: HashMap<Vec<u8>, Tails>,
 }
 
 impl Joined {
@@ -56,26 +96,17 @@ impl Joined {
             }
             // No string goes on after its line: this one was none.
             if byte == b'\n' {
-                self.end();
-                self.after_colon = false;
+                self.end(secrets);
                 continue;
             }
+            if byte == b'"' && self.escape.backslashes.is_multiple_of(2) {
+                self.end(secrets);
+                continue;
+            }
+            self.escape.width += 1;
             let Some(c) = self.unescape(byte) else { continue };
-            let width = self.escape.len().max(1);
-            self.escape.clear();
-            let Some(c) = c else {
-                self.end();
-                continue;
-            };
-            if self.state == State::Key {
-                if self.key.len() < MAX_KEY {
-                    self.key.push(c);
-                }
-                continue;
-            }
-            self.tail =
-                Tail { window: self.tail.window << 8 | u64::from(c), len: self.tail.len + 1 };
-            if self.tail.len >= RUN && secrets.has_window(self.tail.window) {
+            let width = std::mem::take(&mut self.escape).width;
+            if self.take(c, secrets) {
                 let start = (i + 1).saturating_sub(width);
                 match found.last_mut() {
                     Some(last) if last.end >= start => last.end = i + 1,
@@ -86,15 +117,39 @@ impl Joined {
         found
     }
 
+    /// Takes a character of the present string; returns whether it completes a run.
+    fn take(&mut self, c: u8, secrets: &Secrets) -> bool {
+        self.len += 1;
+        if self.state == State::Key && self.key.len() < MAX_KEY {
+            self.key.push(c);
+        }
+        if self.len == RUN {
+            // What came before the string is out of reach: all continuations are the same.
+            self.tails.truncate(1);
+        }
+        let mut completes = false;
+        for tail in &mut self.tails {
+            tail.push(c);
+            completes |= tail.len >= RUN && secrets.has_window(tail.window);
+        }
+        completes
+    }
+
     fn outside(&mut self, byte: u8) {
         match byte {
-            b'"' if self.after_colon => {
-                self.state = State::Value;
-                self.tail = self.tails.get(&self.key).copied().unwrap_or_default();
-            }
             b'"' => {
-                self.state = State::Key;
-                self.key.clear();
+                self.state = if self.after_colon { State::Value } else { State::Key };
+                if self.state == State::Key {
+                    self.key.clear();
+                }
+                self.len = 0;
+                self.tails.clear();
+                self.tails.push(Tail::default());
+                if self.state == State::Value
+                    && let Some(ended) = self.ended.get(&self.key)
+                {
+                    self.tails.extend_from_slice(ended);
+                }
             }
             b':' => self.after_colon = true,
             b'[' | b' ' | b'\t' => {}
@@ -103,50 +158,75 @@ impl Joined {
     }
 
     /// The string is over.
-    fn end(&mut self) {
-        if self.state == State::Value {
-            let has_room = self.tails.len() < MAX_KEYS;
-            match self.tails.get_mut(&self.key) {
-                Some(tail) => *tail = self.tail,
-                None if has_room => {
-                    self.tails.insert(self.key.clone(), self.tail);
-                }
-                None => {}
-            }
+    fn end(&mut self, secrets: &Secrets) {
+        if self.state == State::Value && self.len > 0 {
+            self.remember(secrets);
         }
         self.state = State::Outside;
         self.after_colon = false;
-        self.escape.clear();
+        self.escape = Escape::default();
     }
 
-    /// Takes a byte of a string: `None` in the middle of an escape, `Some(None)` at the string's
-    /// end, else the character that it completes (0 for one that is not ASCII).
-    fn unescape(&mut self, byte: u8) -> Option<Option<u8>> {
-        if self.escape.is_empty() {
-            return match byte {
-                b'"' => Some(None),
-                b'\\' => {
-                    self.escape.push(byte);
+    /// Keeps how the value ended. What it may have continued stays: another value may instead.
+    fn remember(&mut self, secrets: &Secrets) {
+        if self.ended.len() >= MAX_KEYS && !self.ended.contains_key(&self.key) {
+            return;
+        }
+        let ended: Tails = self.tails.iter().map(|tail| tail.open(secrets)).collect();
+        if ended.iter().all(|tail| tail.len == 0) {
+            return;
+        }
+        let known = match self.ended.get_mut(&self.key) {
+            Some(known) => known,
+            None => self.ended.entry(self.key.clone()).or_default(),
+        };
+        for tail in ended.into_iter().filter(|tail| tail.len > 0) {
+            known.retain(|other| *other != tail);
+            known.push(tail);
+        }
+        while known.len() > MAX_TAILS {
+            // The shortest says least; of equals the oldest goes.
+            let shortest = known.iter().enumerate().min_by_key(|(i, tail)| (tail.len, *i));
+            let Some((at, _)) = shortest else { return };
+            known.remove(at);
+        }
+    }
+
+    /// Takes a byte of a string; returns the character that it completes (0 for one that is not
+    /// ASCII), and nothing in the middle of an escape.
+    fn unescape(&mut self, byte: u8) -> Option<u8> {
+        let escape = &mut self.escape;
+        if let Some(digits) = &mut escape.digits {
+            digits.push(byte);
+            if digits.len() < 4 {
+                return None;
+            }
+            let code = std::str::from_utf8(digits).ok();
+            let code = code.and_then(|d| u32::from_str_radix(d, 16).ok());
+            let ascii = code.and_then(|c| u8::try_from(c).ok()).filter(u8::is_ascii);
+            return match ascii {
+                // A backslash that is written as a code escapes what follows.
+                Some(b'\\') => {
+                    escape.digits = None;
+                    escape.backslashes = 1;
                     None
                 }
-                _ => Some(Some(byte)),
+                other => Some(other.unwrap_or(0)),
             };
         }
-        self.escape.push(byte);
-        match (self.escape.len(), self.escape[1]) {
-            (2, b'u') => None,
-            (2, b'n') => Some(Some(b'\n')),
-            (2, b't') => Some(Some(b'\t')),
-            (2, b'r') => Some(Some(b'\r')),
-            (2, other) => Some(Some(other)),
-            (n, _) if n < 6 => None,
-            _ => {
-                let digits = std::str::from_utf8(&self.escape[2..6]).ok();
-                let code = digits.and_then(|d| u32::from_str_radix(d, 16).ok());
-                Some(Some(
-                    code.and_then(|c| u8::try_from(c).ok()).filter(u8::is_ascii).unwrap_or(0),
-                ))
+        match (byte, escape.backslashes) {
+            (b'\\', n) => {
+                escape.backslashes = n + 1;
+                None
             }
+            (b'u', 1..) => {
+                escape.digits = Some(Vec::with_capacity(4));
+                None
+            }
+            (b'n', 1..) => Some(b'\n'),
+            (b't', 1..) => Some(b'\t'),
+            (b'r', 1..) => Some(b'\r'),
+            (other, _) => Some(other),
         }
     }
 }
@@ -197,6 +277,51 @@ mod tests {
         assert_eq!(masked(&[&sent]), want);
         for cut in 1..sent.len() {
             assert_eq!(masked(&[&sent[..cut], &sent[cut..]]), want, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn escapes_within_escapes_hide_nothing() {
+        let escaped = |backslashes: &str| -> String {
+            "sk-abcdefghij".bytes().map(|b| format!("{backslashes}u{b:04x}")).collect()
+        };
+        for backslashes in ["\\", "\\\\", "\\\\\\\\", "\\u005c"] {
+            let got = masked(&[&format!(
+                r#"{{"arguments":"{{\"k\":\"{}\"}}","n":"x"}}"#,
+                escaped(backslashes)
+            )]);
+            let unit = backslashes.len() + 5;
+            let stars = got.matches('*').count();
+            assert!((6 * unit..=6 * unit + 3).contains(&stars), "{backslashes}: {got}");
+            assert!(got.ends_with(r#"","n":"x"}"#), "{got}");
+        }
+        assert!(masked(&[r#"{"error":{"\u0073k-abcdefghij":1}}"#]).contains("abcd******"));
+    }
+
+    /// Deltas of choices alternate, whatever order their fields have and however short they are.
+    #[test]
+    fn values_that_alternate_hide_nothing() {
+        let secret = "sk-abcdefghij0123456789";
+        for width in 1..8 {
+            let mut sent = String::new();
+            for piece in secret.as_bytes().chunks(width) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                for (index, text) in [(0, piece), (1, "some other text"), (2, piece), (3, "e")] {
+                    sent += &format!(
+                        "data: {{\"delta\":{{\"content\":\"{text}\"}},\"index\":{index}}}\n\n"
+                    );
+                }
+            }
+            let got = masked(&[&sent]);
+            for index in [0, 2] {
+                let joined: String = got
+                    .lines()
+                    .filter(|l| l.ends_with(&format!("\"index\":{index}}}")))
+                    .map(|l| l.split('"').nth(5).unwrap())
+                    .collect();
+                assert_eq!(joined, format!("sk-abcd{}", "*".repeat(16)), "{width} bytes, {index}");
+            }
+            assert_eq!(got.matches("some other text").count(), secret.len().div_ceil(width));
         }
     }
 }

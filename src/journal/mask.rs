@@ -73,6 +73,11 @@ impl Secrets {
             self.windows.insert(w);
         }
         self.secrets.push(secret.to_vec());
+        // Strings within strings are read without their backslashes ([`Joined`]).
+        if secret.contains(&b'\\') {
+            let plain: Vec<u8> = secret.iter().copied().filter(|b| *b != b'\\').collect();
+            self.add(&String::from_utf8_lossy(&plain));
+        }
     }
 
     /// Adds the credential in a header's value; of Basic authentication the decoded user and
@@ -126,6 +131,11 @@ impl Secrets {
     pub(super) fn has_window(&self, window: u64) -> bool {
         let (at, bit) = slot(window);
         self.filter.get(at).is_some_and(|bits| bits & bit != 0) && self.windows.contains(&window)
+    }
+
+    /// Whether `bytes` occur in a secret: at most [`RUN`] of them.
+    pub(super) fn has_inside(&self, bytes: &[u8]) -> bool {
+        self.secrets.iter().any(|s| memchr::memmem::find(s, bytes).is_some())
     }
 
     /// Takes in all of another's.

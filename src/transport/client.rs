@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
 
+/// How many header fields, or trailers, are read.
+const MAX_HEADERS: usize = 4096;
+
 /// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
 /// exchange of its own: `next_id` numbers it. Gives the numbers of those, in order.
 pub(super) async fn run(
@@ -361,6 +364,10 @@ fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::C
         .referer(false)
         .pool_max_idle_per_host(0)
         .tcp_nodelay(true)
+        // What curl reads is read: it has no limit but 300 KB of a head.
+        .http1_max_headers(MAX_HEADERS)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
         .dns_resolver(Arc::new(Resolver { clock, marks: marks.clone() }))
         .connector_layer(MarkLayer { clock, marks: marks.clone() });
     if let Some(micros) = outgoing.limits.connect_timeout {

@@ -16,6 +16,9 @@ const PASSWORD: &str = "Zq7pwdXw04vLmKp93";
 const BODY: &str = "Zq7bdyXw05vLmKp93";
 const SHAPED: &str = "sk-proj-Zq7shpXw06vLmKp93";
 
+const EXPORTS: [&str; 9] =
+    ["markdown", "har", "curl", "sse", "ndjson", "raw", "html", "python", "node"];
+
 /// A server that quotes all it is sent, and `secret` behind escapes and in deltas of five bytes.
 fn quoting(secret: &str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -44,10 +47,39 @@ fn quoting(secret: &str) -> (String, JoinHandle<()>) {
         for piece in secret.as_bytes().chunks(5) {
             answer += &delta(format!("\"{}\"", str::from_utf8(piece).unwrap()));
         }
+        answer += &taken_apart(&secret);
         answer += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
         peer.write_all(answer.as_bytes()).unwrap();
     });
     (at, thread)
+}
+
+/// `secret` in the deltas of choices and tool calls that alternate, in JSON within strings, whose
+/// characters are escaped twice and three times, and as an escaped key.
+fn taken_apart(secret: &str) -> String {
+    let mut out = String::new();
+    for width in [1, 3, 7] {
+        for piece in secret.as_bytes().chunks(width) {
+            let piece = str::from_utf8(piece).unwrap();
+            for (index, text) in [(1, piece), (2, "else"), (3, piece)] {
+                out += &format!(
+                    "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"index\":{index}}}]}}\n\n"
+                );
+                out += &format!(
+                    "data: {{\"choices\":[{{\"index\":4,\"delta\":{{\"tool_calls\":[{{\"index\":{index},\
+                     \"id\":\"call_{index}\",\"function\":{{\"name\":\"f\",\"arguments\":\"{text}\"}}}}]}}}}]}}\n\n"
+                );
+            }
+        }
+    }
+    for backslashes in ["\\\\", "\\\\\\\\"] {
+        let escaped: String = secret.bytes().map(|b| format!("{backslashes}u{b:04x}")).collect();
+        out += &format!(
+            "data: {{\"choices\":[{{\"index\":5,\"delta\":{{\"content\":\"{{\\\"k\\\":\\\"{escaped}\\\"}}\"}}}}]}}\n\n"
+        );
+    }
+    let escaped: String = secret.bytes().map(|b| format!("\\u{b:04x}")).collect();
+    out + &format!("data: {{\"error\":{{\"{escaped}\":[\"a\",\"{escaped}\"]}}}}\n\n")
 }
 
 fn run(dir: &Path, env: &[(&str, &str)], args: &[&str]) -> Vec<u8> {
@@ -100,8 +132,10 @@ fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
         let log = std::fs::read(log).unwrap();
         assert!(log.windows(7).any(|w| w == b"sending"), "{}", String::from_utf8_lossy(&log));
         seen.extend(log);
+        // What was saved is the same, whatever was printed.
+        let exports = if output == "text" { &EXPORTS[..] } else { &[] };
         seen.extend(run(dir.path(), env, &["show", "s.jsonl"]));
-        for to in ["markdown", "har", "curl", "sse", "ndjson", "raw"] {
+        for to in exports {
             seen.extend(run(dir.path(), env, &["export", "s.jsonl", "--to", to]));
         }
         for secret in secrets {
@@ -126,6 +160,9 @@ fn headers_of_every_vendor_are_masked() {
         "Proxy-Authorization",
         "api-key",
         "X-My-Secret",
+        "X-API-PWD",
+        "x-pat",
+        "Authentication",
     ] {
         let header = format!("{name}: {HEADER}");
         nowhere(&[], &["--url", "http://HOST/v1/chat/completions", "-H", &header, "hi"], &[HEADER]);
@@ -163,6 +200,13 @@ fn bodies_are_masked_whatever_they_are() {
         format!("{{\"api_key\": \"{BODY}\", broken"),
         format!("model=m&api_key={BODY}&x=1"),
         format!("api_key: {BODY}\n"),
+        format!("{{\"arguments\":\"{{\\\"api_key\\\":\\\"{BODY}\\\"}}\"}}"),
+        format!("{{\"token\":{{\"value\":\"{BODY}\"}}}}"),
+        format!("{{\"env\":[{{\"name\":\"API_KEY\",\"value\":\"{BODY}\"}}]}}"),
+        format!("{{\"headers\":[[\"x-api-key\",\"{BODY}\"]]}}"),
+        format!("{{\"content\":\"send Authorization: Bearer {BODY} along\"}}"),
+        format!("{{\"content\":\"export OPENAI_API_KEY={BODY}\"}}"),
+        format!("{{\"next\":\"https%3A%2F%2Fh%3Fapi_key%3D{BODY}\"}}"),
         format!("<r><password>{BODY}</password></r>"),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -182,6 +226,25 @@ fn keys_of_the_environment_and_of_known_shape_are_masked() {
 }
 
 #[test]
+fn the_password_of_the_environments_proxy_is_masked() {
+    let both = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    for output in ["text", "ndjson"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, server) = quoting(PASSWORD);
+        let proxy = format!("http://{USER}:{PASSWORD}@{at}");
+        let args =
+            ["send", "-o", output, "--save", "s.jsonl", "--url", "http://example.test/", "hi"];
+        let mut seen = run(dir.path(), &[("http_proxy", &proxy)], &args);
+        server.join().unwrap();
+        seen.extend(std::fs::read(dir.path().join("s.jsonl")).unwrap());
+        assert!(seen.windows(8).any(|w| w == b"********"));
+        for secret in [USER, PASSWORD, &both] {
+            assert_absent(&seen, secret, output);
+        }
+    }
+}
+
+#[test]
 fn what_is_malformed_is_not_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let bearer = format!("Authorization Bearer {HEADER}");
@@ -189,6 +252,8 @@ fn what_is_malformed_is_not_repeated() {
     let (no_port, no_host) =
         (format!("http://{USER}:{PASSWORD}@h:99999/"), format!("http://{USER}:{PASSWORD}@"));
     let scheme = format!("ftp://{USER}:{PASSWORD}@h/?key={PARAMETER}");
+    let (bare, bare_port) = (format!("{USER}:{PASSWORD}@h/"), format!("{USER}:{PASSWORD}@h:bad"));
+    let login = format!("{USER}:{PASSWORD}");
     for args in [
         ["-H", &bearer],
         ["-H", &named],
@@ -197,6 +262,9 @@ fn what_is_malformed_is_not_repeated() {
         ["--url", &scheme],
         ["--proxy", &no_port],
         ["--proxy", &no_host],
+        ["--url", &bare],
+        ["--proxy", &bare_port],
+        ["--proxy", &login],
         ["--max-body", SHAPED],
     ] {
         let seen = run(dir.path(), &[], &[&["send", "hi"][..], &args].concat());
@@ -232,6 +300,53 @@ fn lists_of_providers_show_no_password_and_no_key() {
 }
 
 #[test]
+fn a_key_in_the_place_of_a_variable_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[providers.a]\nbase_url = 'ht!tp//{USER}:{PASSWORD}@h'\n\
+         [providers.b]\nbase_url = 'http://h.invalid:9'\nkey_env = '{HEADER}'\n\
+         body = {{ api_key = '{BODY}' }}\n"
+    );
+    std::fs::write(dir.path().join("c.toml"), &config).unwrap();
+    // The first provider is not accepted: the others alone.
+    let second = config[config.find("[providers.b]").unwrap()..].to_owned();
+    std::fs::write(dir.path().join("d.toml"), second).unwrap();
+    for file in ["c.toml", "d.toml"] {
+        for args in [
+            &["providers"][..],
+            &["providers", "b"],
+            &["providers", "--json"],
+            &["config", "check"],
+            &["send", "-p", "b", "hi"],
+        ] {
+            let seen = run(dir.path(), &[], &[args, &["--config", file]].concat());
+            assert!(!seen.is_empty());
+            for secret in [USER, PASSWORD, HEADER, BODY] {
+                assert_absent(&seen, secret, &format!("{file} {args:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_made_of_a_litellm_file_hold_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!(
+        "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/gpt\n    \
+         api_base: http://{USER}:{PASSWORD}@h/v1?key={PARAMETER}\n    api_key: {BODY}\n\
+         - model_name: {SHAPED}\n  litellm_params:\n    model: nope/x\n\
+         - model_name: b\n  litellm_params:\n    model: azure/x\n    \
+         api_base: {USER}:{PASSWORD}@h\n"
+    );
+    std::fs::write(dir.path().join("l.yaml"), file).unwrap();
+    let seen = run(dir.path(), &[], &["providers", "--litellm", "l.yaml"]);
+    assert!(seen.windows(9).any(|w| w == b"[provider"), "{}", String::from_utf8_lossy(&seen));
+    for secret in [USER, PASSWORD, PARAMETER, BODY, SHAPED] {
+        assert_absent(&seen, secret, "--litellm");
+    }
+}
+
+#[test]
 fn imported_captures_are_masked_before_any_export() {
     let dir = tempfile::tempdir().unwrap();
     let har = serde_json::json!({"log": {"version": "1.2", "entries": [{
@@ -262,7 +377,7 @@ fn imported_captures_are_masked_before_any_export() {
     std::fs::write(dir.path().join("a.jsonl"), session).unwrap();
     for file in ["a.har", "a.curl", "a.jsonl"] {
         let mut seen = run(dir.path(), &[], &["show", file]);
-        for to in ["markdown", "har", "curl", "sse", "ndjson", "raw"] {
+        for to in EXPORTS {
             seen.extend(run(dir.path(), &[], &["export", file, "--to", to]));
         }
         for secret in [HEADER, PARAMETER, USER, PASSWORD, BODY, SHAPED] {

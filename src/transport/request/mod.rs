@@ -99,6 +99,16 @@ fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     redacted(&error.to_string())
 }
 
+/// A proxy's address that cannot be read, as it may be shown: user and password can be anywhere in
+/// it but after its last `@`.
+fn masked_proxy(address: &str) -> String {
+    let end = address.rfind('@').unwrap_or(address.len());
+    let from = address.find("://").map_or(0, |i| i + 3).min(end);
+    let mask =
+        |part: &str| part.chars().map(|c| if c == ':' { c } else { '*' }).collect::<String>();
+    redacted(&format!("{}{}{}", &address[..from], mask(&address[from..end]), &address[end..]))
+}
+
 /// How requests travel.
 #[derive(Clone, Default)]
 pub struct Transport {
@@ -135,7 +145,7 @@ impl Transport {
         match &self.proxy {
             Some(proxy) => reqwest::Proxy::all(proxy.as_str())
                 .map(drop)
-                .map_err(|e| RequestError::Proxy { address: redacted(proxy), why: plain(&e) }),
+                .map_err(|e| RequestError::Proxy { address: masked_proxy(proxy), why: plain(&e) }),
             None => Ok(()),
         }
     }
@@ -203,6 +213,8 @@ pub fn resolve(
     }
     if let Some(proxy) = &transport.proxy {
         secrets::add_proxy(proxy, &mut secrets);
+    } else {
+        secrets::add_environment_proxy(&url, &mut secrets);
     }
     headers.add_secrets(&mut secrets);
     url_secrets(&url, &mut secrets);
@@ -252,6 +264,11 @@ pub fn compose(
     members.extend(provider.body.clone());
     let body = serde_json::to_string_pretty(&members).unwrap_or_default();
     Ok(Draft { model, body: body.into_bytes(), ..draft })
+}
+
+/// Returns a request body with its secrets masked.
+pub(crate) fn masked_body(body: &[u8]) -> Bytes {
+    mask_body(body, &mut Secrets::default()).0
 }
 
 impl Outgoing {

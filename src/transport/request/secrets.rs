@@ -104,6 +104,19 @@ pub(super) fn add_proxy(proxy: &str, secrets: &mut Secrets) {
     }
 }
 
+/// Adds the user and the password of the environment's proxy, where one is on the way to `url`.
+pub(super) fn add_environment_proxy(url: &url::Url, secrets: &mut Secrets) {
+    let matcher = hyper_util::client::proxy::matcher::Matcher::from_system();
+    let proxy = url.as_str().parse().ok().and_then(|uri| matcher.intercept(&uri));
+    let Some(proxy) = proxy else { return };
+    if let Some(basic) = proxy.basic_auth().and_then(|value| value.to_str().ok()) {
+        secrets.add_header(basic);
+    }
+    if let Some((user, password)) = proxy.raw_auth() {
+        secrets.add_login(user, password);
+    }
+}
+
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -156,6 +169,12 @@ pub(super) fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>
                 let from = from + text[from..to].rfind(secret).unwrap_or(0);
                 spans.push(from..to);
             });
+            for inside in nested(root, text) {
+                let found = secrets.add_from_text(&text[inside.clone()], false);
+                spans.extend(
+                    found.into_iter().map(|s| inside.start + s.start..inside.start + s.end),
+                );
+            }
         }
         spans.extend(secrets.add_from_text(text, is_json));
     } else {
@@ -189,22 +208,71 @@ fn merged(mut spans: Vec<Range<usize>>) -> Vec<Span> {
     out.into_iter().map(|span| (span.start as u64, span.len() as u64)).collect()
 }
 
+/// How a list of named values calls the name, and the value.
+const NAMES: [&str; 4] = ["name", "key", "header", "k"];
+const VALUES: [&str; 3] = ["value", "v", "val"];
+
 /// Calls `found` for every string under a secret name, however deep (the depth of a request is the
-/// user's own); of a list under one, for each of its strings.
+/// user's own); of a list under one, for each of its strings; of an object under one, for its
+/// `value`. Named pairs count too: `{"name": "x-api-key", "value": …}`, `["x-api-key", …]`.
 fn named<'a>(root: Value<'a>, found: &mut impl FnMut(Value<'a>)) {
-    let mut todo = vec![root];
-    while let Some(value) = todo.pop() {
-        todo.extend(value.items());
+    let mut todo = vec![(root, false)];
+    while let Some((value, is_secret)) = todo.pop() {
+        todo.extend(value.items().map(|item| (item, false)));
+        if let Some(pair) = pair_of_secret(value) {
+            found(pair);
+        }
         for (key, field) in value.entries() {
-            let secret = is_secret_name(&key.as_str().unwrap_or_default());
+            let key = key.as_str().unwrap_or_default();
+            let secret = is_secret_name(&key) || (is_secret && VALUES.contains(&key.as_ref()));
             match field.kind() {
                 Kind::String if secret => found(field),
                 Kind::Array if secret => {
                     field.items().filter(|item| item.kind() == Kind::String).for_each(&mut *found);
-                    todo.push(field);
+                    todo.push((field, false));
                 }
-                _ => todo.push(field),
+                _ => todo.push((field, secret)),
             }
         }
     }
+}
+
+/// The value of a pair whose name says secret. A list of two words is no pair: the value of one
+/// looks like a credential.
+fn pair_of_secret(value: Value<'_>) -> Option<Value<'_>> {
+    let text = |value: Value<'_>| {
+        value.as_str().filter(|t| is_secret_name(t) && !t.contains(' ')).is_some()
+    };
+    if value.kind() == Kind::Array {
+        let mut items = value.items();
+        let (name, second) = (items.next()?, items.next()?);
+        let shown = second.as_str()?;
+        let is_key = shown.len() >= 8 && shown.bytes().any(|b| b.is_ascii_digit());
+        return (items.next().is_none() && is_key && text(name)).then_some(second);
+    }
+    let field = |names: &[&str]| {
+        value
+            .entries()
+            .find(|(key, _)| key.as_str().is_some_and(|key| names.contains(&key.as_ref())))
+            .map(|(_, field)| field)
+    };
+    let second = field(&VALUES).filter(|field| field.kind() == Kind::String)?;
+    field(&NAMES).filter(|name| text(*name)).map(|_| second)
+}
+
+/// The JSON that strings of JSON hold (`"{\"api_key\":…}"`): as spans of the text.
+fn nested(root: Value<'_>, text: &str) -> Vec<Range<usize>> {
+    let mut todo = vec![root];
+    let mut found = Vec::new();
+    while let Some(value) = todo.pop() {
+        todo.extend(value.items());
+        todo.extend(value.entries().map(|(_, field)| field));
+        let span = value.span();
+        let inside = span.start + 1..span.end.saturating_sub(1);
+        let is_json = |text: &str| text.starts_with(['{', '[']) && text.contains('"');
+        if value.kind() == Kind::String && text.get(inside.clone()).is_some_and(is_json) {
+            found.push(inside);
+        }
+    }
+    found
 }
