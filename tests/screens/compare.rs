@@ -89,10 +89,10 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     // The screen tells all that `explain` tells, in its words.
     let rule = sselens::rule::Code::GwFabricatedFinish.rule();
     let explained = on(fabricated(), (200, 60), "C<enter>v");
-    let mut written = Vec::new();
+    let mut written = sselens::text::Page::default();
     sselens::report::explain(rule, sselens::report::Palette { color: false }, &mut written)
         .unwrap();
-    let written = String::from_utf8(written).unwrap();
+    let written = written.as_str();
     assert!(written.contains("Reproduce\n"), "{written}");
     let shown: String = explained.text().split(|c: char| !c.is_alphanumeric()).collect();
     for line in written.lines().skip(1) {
