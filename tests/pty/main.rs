@@ -62,7 +62,7 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
     t.press("Csend to lab\r");
     t.until("Model of B");
     t.press("reasoning-delta\r");
-    t.until("Both ended well");
+    t.until("Both completed");
     assert!(t.text().contains("lab/reasoning-delta"), "{}", t.text());
     t.press("Cfile\r");
     t.until("Compare with the recording");
@@ -94,14 +94,14 @@ fn a_body_from_a_file_goes_out_beside_the_editors_and_what_was_sent_once_more() 
     t.press("Csend a body\r");
     t.until("Send as B the body in the file");
     t.press(&format!("{}\r", body.display()));
-    t.until("Both ended well");
+    t.until("Both completed");
     t.until("two requests: body ");
     t.until("independent streams");
     // The editor still has the short one: the long one is sent again by its number.
     t.press("q");
     t.until("1 Request");
     t.press("Crequest as B\r");
-    t.until("Both ended well");
+    t.until("Both completed");
     t.press("qq");
     assert_eq!(t.ended(), 0);
     t.assert_clean();

@@ -35,9 +35,9 @@ fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         let (left, right) = (list(&x), list(&y));
         let message = match (x.is_empty(), y.is_empty()) {
-            (false, true) => format!("only {a} gives {name}, by {left}"),
-            (true, false) => format!("only {b} gives {name}, by {right}"),
-            _ => format!("{name} came by {left} at {a} and by {right} at {b}"),
+            (false, true) => format!("only {a} has {name}, in {left}"),
+            (true, false) => format!("only {b} has {name}, in {right}"),
+            _ => format!("the {name} field differs: {a} {left}, {b} {right}"),
         };
         found.add(Code::KindsDiffer, both(left, right).at(frames.0, frames.1), message);
     }

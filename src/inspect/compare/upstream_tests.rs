@@ -258,7 +258,7 @@ fn of_two_models_only_the_kind_of_the_answer_is_compared() {
     assert_eq!(told, ["kinds-differ"]);
     assert_eq!(got.worst(), Some(Severity::Info));
     assert!(
-        got.verdict.contains("reasoning came by choices[].delta.reasoning ×2 at A"),
+        got.verdict.contains("the reasoning field differs: A choices[].delta.reasoning ×2"),
         "{}",
         got.verdict
     );
@@ -268,7 +268,7 @@ fn of_two_models_only_the_kind_of_the_answer_is_compared() {
     assert_eq!(list.len(), 3, "{list:?}");
     let silent = edited(|_, f| (!f.contains("reasoning")).then(|| f.to_owned()));
     let got = compare(&stream(&silent), &a, Expect::Different);
-    assert!(got.verdict.contains("only B gives reasoning"), "{}", got.verdict);
+    assert!(got.verdict.contains("only B has reasoning"), "{}", got.verdict);
     let cut: Vec<String> = sound().into_iter().take(5).collect();
     let cut = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
     let got = compare(&a, &cut, Expect::Different);

@@ -127,8 +127,8 @@ fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let stopped = a.was_stopped() || b.was_stopped();
     let ends = match (a.failed() || b.failed(), x == y) {
         (false, _) if stopped => format!("A {}; B {}", a.ended(), b.ended()),
-        (false, true) => format!("Both ended well ({x})"),
-        (false, false) => format!("Both ended well (A {x}; B {y})"),
+        (false, true) => format!("Both completed ({x})"),
+        (false, false) => format!("Both completed (A {x}; B {y})"),
         (true, _) if a.why() == b.why() => format!("Both failed in the same way: {}", a.why()),
         (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
     };

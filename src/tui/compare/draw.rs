@@ -371,8 +371,7 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
     let place = Rect { x: area.x + 3, width: area.width.saturating_sub(4), height: 1, ..area };
     let mut wrap = Wrap::default();
     wrap.update(&text, place.width.into());
-    let calm = matches!(role, Role::Ok | Role::Info);
-    let style = theme.of(if calm { Role::Text } else { role });
+    let style = theme.of(Role::Title);
     for row in 0..area.height {
         let mut range = wrap.line(row.into(), text.len());
         if row + 1 == area.height {
@@ -380,6 +379,18 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
         }
         let piece = line::fit(text[range].trim_end(), place.width.into());
         line::put(buf, Rect { y: place.y + row, ..place }, &[(&piece, style)]);
+    }
+    buf.set_style(area, theme.of(band(role)));
+}
+
+/// The background of a verdict that is told in that role.
+fn band(role: Role) -> Role {
+    match role {
+        Role::Ok => Role::BandHealthy,
+        Role::Warn => Role::BandDegraded,
+        Role::Error | Role::Fatal => Role::BandFailed,
+        Role::Running => Role::BandRunning,
+        _ => Role::BandNeutral,
     }
 }
 
