@@ -109,6 +109,10 @@ impl Inspection {
             Code::TimeoutTotal | Code::LimitBody => {
                 return Some(Blame::new(Party::You, Certain, "a limit that you set was reached"));
             }
+            Code::LimitHttp => {
+                let why = "a limit of sselens was reached; the server did nothing wrong";
+                return Some(Blame::new(Party::You, Certain, why));
+            }
             Code::DialectMismatch => {
                 let why = "the configured dialect is not what the bytes are";
                 return Some(Blame::new(Party::You, Certain, why));

@@ -185,6 +185,8 @@ pub enum EndCause {
 pub enum Limit {
     /// `--max-body`.
     Body,
+    /// What the HTTP library cannot read and other clients do.
+    Http,
 }
 
 /// Which time limit.
@@ -206,6 +208,7 @@ impl EndCause {
         (EndCause::Unknown, "unknown"),
         (EndCause::Cancelled, "cancelled"),
         (EndCause::Limit(Limit::Body), "limit-body"),
+        (EndCause::Limit(Limit::Http), "limit-http"),
         (EndCause::Timeout(Timeout::Connect), "timeout-connect"),
         (EndCause::Timeout(Timeout::Idle), "timeout-idle"),
         (EndCause::Timeout(Timeout::Total), "timeout-total"),

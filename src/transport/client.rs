@@ -447,6 +447,9 @@ fn before_head(error: &reqwest::Error, connected: bool, outgoing: &Outgoing) -> 
     let is_tls = causes(error).any(|e| e.is::<rustls::Error>())
         || has("invalid peer certificate")
         || (error.is_connect() && has("tls handshake eof"));
+    if let Some(limit) = library_limit(&detail) {
+        return limit;
+    }
     let cause = if causes(error).any(|e| e.is::<DnsError>()) || has("dns error") {
         EndCause::Dns
     } else if is_tls {
@@ -515,9 +518,27 @@ fn peer(outgoing: &Outgoing) -> String {
     }
 }
 
+/// What curl reads and the HTTP library cannot, in words; nothing where the error is the server's.
+fn library_limit(detail: &str) -> Option<Stop> {
+    let what = match detail {
+        d if d.contains("message head is too large") => {
+            "more than 4,096 header fields or 400 kB of headers"
+        }
+        d if d.contains("unexpected transfer-encoding") => "chunked encoding under HTTP/1.0",
+        d if d.contains("chunk extensions over limit") => "a chunk extension of more than 16 KiB",
+        d if d.contains("chunk trailers bytes over limit") => "more than 16 KiB of trailers",
+        d if d.contains("chunk trailers count overflow") => "more than 4,096 trailers",
+        _ => return None,
+    };
+    Some(Stop::new(EndCause::Limit(Limit::Http), what))
+}
+
 /// Names an error that came inside the body.
 fn in_body(error: &reqwest::Error) -> Stop {
     let detail = chain(error);
+    if let Some(limit) = library_limit(&detail) {
+        return limit;
+    }
     let has = |needle: &str| detail.contains(needle);
     let cause = if error.is_timeout() {
         EndCause::Timeout(Timeout::Idle)

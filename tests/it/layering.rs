@@ -139,6 +139,7 @@ fn no_literal_names_a_code() {
     // Names of the journal's format for ends: those of findings by chance, or the other way round.
     const ENDS: &[&str] = &[
         "limit-body",
+        "limit-http",
         "timeout-idle",
         "timeout-total",
         "closed-before-head",

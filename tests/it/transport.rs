@@ -360,3 +360,52 @@ fn an_address_that_does_not_answer_is_named() {
         assert!(!format!("{lines:?}").contains("hunter2222"), "{lines:?}");
     }
 }
+
+/// What curl reads is read, or it is a limit of this program and named as one: never the server's
+/// mistake.
+#[test]
+fn limits_of_the_http_library_are_not_blamed_on_the_server() {
+    let plain = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+    let chunked = format!("{plain}transfer-encoding: chunked\r\n");
+    let many = |n: usize| (0..n).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
+    let chunk = format!("{:x}\r\n{ANSWER}\r\n", ANSWER.len());
+    let long = "a".repeat(20_000);
+    for answer in [
+        format!("{plain}{}\r\n{ANSWER}", many(150)),
+        format!("{plain}{}\r\n{ANSWER}", many(4000)),
+        format!("{plain}x: {long}\r\n\r\n{ANSWER}"),
+        format!("{plain}x-a: b\r\n  folded\r\n\r\n{ANSWER}"),
+        format!("{plain}x-a : b\r\n\r\n{ANSWER}"),
+        format!("{chunked}\r\n{chunk}0\r\n{}\r\n", many(150)),
+        format!("{}\n{ANSWER}", plain.replace("\r\n", "\n")),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = answer.into_bytes();
+        let (at, server) = once(|_| answer.clone());
+        let (_, lines, _) = send(dir.path(), &["--url", &format!("http://{at}/"), "hi"]);
+        server.join().unwrap();
+        let summary = lines.iter().find(|l| l["type"] == "summary").unwrap();
+        let head: String = String::from_utf8_lossy(&answer).chars().take(120).collect();
+        assert_eq!(summary["content"]["0"], "hi", "{head}: {lines:#?}");
+    }
+    for answer in [
+        format!("{plain}{}\r\n{ANSWER}", many(5000)),
+        format!("{chunked}\r\n{:x};a={long}\r\n{ANSWER}\r\n0\r\n\r\n", ANSWER.len()),
+        format!("{chunked}\r\n{chunk}0\r\nx: {long}\r\n\r\n"),
+        format!("{}\r\n{chunk}0\r\n\r\n", chunked.replace("HTTP/1.1", "HTTP/1.0")),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, server) = once(|_| answer.clone().into_bytes());
+        let (_, lines, _) = send(dir.path(), &["--url", &format!("http://{at}/"), "hi"]);
+        server.join().unwrap();
+        let summary = lines.iter().find(|l| l["type"] == "summary").unwrap();
+        assert!(codes(&lines).contains(&"limit-http"), "{lines:#?}");
+        assert_eq!(summary["reason"], "limit");
+        // Where an answer was read, it is judged besides.
+        if summary["content"]["0"].is_null() {
+            assert_eq!(summary["blame"]["party"], "you", "{lines:#?}");
+        }
+        let fatal = |l: &&Value| l["type"] == "finding" && l["severity"] == "fatal";
+        assert_eq!(lines.iter().find(fatal), None);
+    }
+}

@@ -43,6 +43,9 @@ impl Detector for Session {
             EndCause::Limit(Limit::Body) => {
                 Some((Code::LimitBody, format!("Stopped at --max-body after {bytes}")))
             }
+            EndCause::Limit(Limit::Http) => {
+                Some((Code::LimitHttp, format!("Limit of sselens: it cannot read {detail}")))
+            }
             EndCause::Timeout(Timeout::Idle) => Some((
                 Code::TimeoutIdle,
                 format!("Nothing received within --idle-timeout, after {bytes}"),
