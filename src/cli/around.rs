@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::inspect::compare::{Comparison, Difference, Expect, compare};
+use crate::inspect::compare::{Comparison, Difference, Expect, compare, compare_sides};
 use crate::inspect::{Code, Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::report;
@@ -116,13 +116,12 @@ impl Around {
         }
         let mut comparison = seen.last().map(|(_, last)| {
             // A gateway calls models by names of its own: one stream is expected all the same.
-            compare(last, &answer, Expect::Same)
+            compare_sides(last, &answer)
         });
         let tries: Vec<_> = seen.iter().map(|(_, seen)| seen).collect();
         let verdict = verdict(&tries, &answer, comparison.as_ref());
         if let Some(c) = &mut comparison {
             retries(&tries, c);
-            c.differences.sort_by_key(|d| std::cmp::Reverse(d.severity));
             c.verdict.clone_from(&verdict);
             if let Some((last, _)) = seen.last() {
                 self.often.add(*last, client, c);
@@ -269,14 +268,14 @@ fn retries(tries: &[&Inspection], c: &mut Comparison) {
             times(tries.len())
         );
         let calls = format!("{} calls", tries.len());
-        c.differences.push(Difference::new(code, code.severity(), calls, "1 call", clause));
+        c.add(Difference::new(code, code.severity(), calls, "1 call", clause));
     }
     for pair in tries.windows(2) {
         let between = compare(pair[0], pair[1], Expect::Same);
         let again =
             between.differences.into_iter().find(|d| d.code == Code::DuplicateRequestAfter422);
         if let Some(again) = again.filter(|_| !known(c, Code::DuplicateRequestAfter422)) {
-            c.differences.push(again);
+            c.add(again);
         }
     }
 }

@@ -22,6 +22,7 @@ mod galloping;
 mod grouping;
 mod metrics;
 pub mod outcomes;
+mod packing;
 mod shape;
 mod surrogate;
 mod think;
@@ -43,6 +44,7 @@ pub use findings::{Finding, Findings, Tally};
 pub use galloping::partition_galloping;
 pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
+pub use packing::Packing;
 pub use shape::{Row, Shape};
 pub use think::Think;
 

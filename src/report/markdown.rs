@@ -99,6 +99,9 @@ fn is_comparison(a: &Inspection, b: &Inspection) -> bool {
 
 fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "**A and B compared:** {}\n", prose(&c.verdict))?;
+    if let Some(blame) = &c.blame {
+        writeln!(out, "**Blame:** {}\n", prose(&blame.line()))?;
+    }
     let expected = match c.expect {
         Expect::Same => "A and B were expected to be one stream.",
         Expect::Different => "A and B are two answers of their own: differing text is normal.",

@@ -253,7 +253,7 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     );
     row("counts", counts.join(" · "))?;
     let u = answer.usage;
-    let usage: Vec<_> = [
+    let mut usage: Vec<_> = [
         ("input", u.input),
         ("output", u.output),
         ("reasoning", u.reasoning),
@@ -264,6 +264,8 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     .filter_map(|(name, n)| n.map(|n| format!("{name} {}", group(n))))
     .collect();
     if !usage.is_empty() {
+        usage.extend(i.packing().map(|p| format!("{:.1} tokens per delta", p.per_delta())));
+        usage.extend(i.usage_is_alone().then(|| "in a chunk without choices".to_owned()));
         row("usage", usage.join(" · "))?;
     }
     Ok(())

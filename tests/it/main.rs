@@ -5,6 +5,7 @@ mod agents;
 mod cli;
 mod client_sim;
 mod compare;
+mod cuts;
 mod export;
 mod findings;
 mod hostile;

@@ -13,14 +13,16 @@ const ANSWERS: &[Code] =
     &[Code::GwContentChanged, Code::GwToolsChanged, Code::GwUsageWrong, Code::BytesDiffer];
 
 /// Who has to act; `None` where nothing is above info and both succeeded. Two calls are two answers of
-/// a provider, so that what differs between them is never certain.
+/// a provider, so that what differs between them is never certain; one call that was recorded on both sides
+/// of a gateway leaves no doubt.
 pub(super) fn blame(
     expect: Expect,
+    one_call: bool,
     differences: &[Difference],
     a: &Side<'_>,
     b: &Side<'_>,
 ) -> Option<Blame> {
-    use Certainty::{Guess, Likely};
+    use Certainty::{Certain, Guess, Likely};
     let worst = differences.first().filter(|d| d.severity > Severity::Info);
     let (direct, other) = if a.is_gateway { (b, a) } else { (a, b) };
     let Some(worst) = worst else {
@@ -33,6 +35,12 @@ pub(super) fn blame(
             (false, true) => other.seen.blame(),
             _ => None,
         };
+    }
+    // What had failed before the gateway received it is not the gateway's, whatever it made of it.
+    if one_call && !(direct.failed() && worst.code == Code::EndsDiffer && other.failed()) {
+        let why =
+            format!("{}; this call was recorded on both sides of it", worst.code.rule().brief);
+        return Some(Blame::new(Party::Gateway, Certain, why));
     }
     Some(match worst.code {
         code if REQUESTS.contains(&code) => {

@@ -91,22 +91,35 @@ fn last_silence(s: &Side<'_>) -> Option<Micros> {
     moments(s).max().map(|last| end.saturating_sub(last))
 }
 
-/// Where the other has headers of success and no body.
-pub(super) const EMPTY: &[Check] = &[empty];
+/// Where the other has headers of success and nothing that a client could read.
+pub(super) const UNREADABLE: &[Check] = &[unreadable];
 
-/// A 200 with nothing in it is one loss, not a list of them.
-fn empty(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+/// A 200 with nothing of an answer in it is one loss, not a list of them.
+fn unreadable(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let status = b.seen.status().unwrap_or(200);
-    let chars = crate::text::count(a.seen.body().len() as u64, "byte");
-    let message = format!("{b} answered {status} with an empty body; {a} sent {chars}");
-    found.add(Code::GwGuardrailEmptied, both(chars, "empty body"), message);
+    let body = b.seen.body();
+    let bytes = |s: &Side<'_>| count(s.seen.body().len() as u64, "byte");
+    let comments = b.seen.sse().map_or(0, |sse| sse.comments.total());
+    let (code, what) = match body.trim_ascii().first() {
+        None => (Code::GwGuardrailEmptied, "an empty body".to_owned()),
+        Some(b'<') => (Code::EndsDiffer, "a web page".to_owned()),
+        Some(_) if comments > 0 => {
+            (Code::GwGuardrailEmptied, format!("only {}", count(comments, "comment")))
+        }
+        Some(_) => (Code::EndsDiffer, format!("{} that are no answer", bytes(b))),
+    };
+    let message = format!("{b} answered {status} with {what}; {a} sent {}", bytes(a));
+    found.add(code, both(bytes(a), what), message);
 }
 
-/// Whether `b` has headers of success and no body, and `a` has an answer.
-pub(super) fn is_empty(a: &Side<'_>, b: &Side<'_>) -> bool {
+/// Whether `b` has headers of success and nothing that a client could read, and `a` has an answer.
+pub(super) fn is_unreadable(a: &Side<'_>, b: &Side<'_>) -> bool {
     let answered = b.seen.status().is_some_and(|status| status < 300);
     let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
-    answered && ended && b.seen.body().is_empty() && a.carriers > 0 && a.error().is_none()
+    let answer = b.seen.answer();
+    let nothing = b.carriers == 0 && b.objects == 0 && answer.sentinel.is_none();
+    let silent = b.error().is_none() && b.hidden_error().is_none();
+    answered && ended && nothing && silent && a.carriers > 0 && a.error().is_none()
 }
 
 /// Statuses that a gateway answers with when the provider keeps it waiting: 504 says so, 408 means

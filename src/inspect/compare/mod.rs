@@ -9,6 +9,7 @@ mod blame;
 mod cut;
 mod delivery;
 mod errors;
+mod fault;
 mod finish;
 mod gateway;
 mod kinds;
@@ -164,6 +165,17 @@ impl Comparison {
         }
     }
 
+    /// Adds what the recordings of both sides of a gateway show besides.
+    pub fn add(&mut self, difference: Difference) {
+        if self.blame.is_none() && difference.severity > Severity::Info {
+            let why = format!("{}; seen on both sides of it", difference.code.rule().brief);
+            let certain = super::Certainty::Certain;
+            self.blame = Some(super::Blame::new(crate::rule::Party::Gateway, certain, why));
+        }
+        self.differences.push(difference);
+        self.differences.sort_by_key(|d| Reverse(d.severity));
+    }
+
     /// The gravest severity among the differences.
     pub fn worst(&self) -> Option<Severity> {
         self.differences.iter().map(|d| d.severity).max()
@@ -236,6 +248,16 @@ type Check = fn(&Side<'_>, &Side<'_>, &mut Found);
 
 /// Compares two exchanges that are over (or as far as they have come).
 pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
+    compared(a, b, expect, false)
+}
+
+/// Compares one call as it was recorded on both sides of a gateway: A is what the gateway received, B what
+/// it sent on. So what differs is the gateway's work.
+pub fn compare_sides(a: &Inspection, b: &Inspection) -> Comparison {
+    compared(a, b, Expect::Same, true)
+}
+
+fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> Comparison {
     let options = std::sync::Arc::clone(&a.findings.options);
     let (mut left, mut right) = (Side::of("A", a), Side::of("B", b));
     left.is_gateway = left.marked && !right.marked;
@@ -256,7 +278,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
             let limits: &[Check] = if expect == Expect::Same { &[cut::timeout] } else { &[] };
             [limits, same::ENDS].concat()
         }
-        Expect::Same if cut::is_empty(direct, other) => cut::EMPTY.to_vec(),
+        Expect::Same if cut::is_unreadable(direct, other) => cut::UNREADABLE.to_vec(),
         // What only one of them knows about the same bytes is no difference.
         _ if a.body() == b.body() && (direct.is_bare() || other.is_bare()) => Vec::new(),
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
@@ -289,7 +311,7 @@ pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     Comparison {
         expect,
         verdict: verdict::verdict(expect, &differences, &left, &right),
-        blame: blame::blame(expect, &differences, &left, &right),
+        blame: blame::blame(expect, one_call, &differences, &left, &right),
         suspects: oddity::suspects(direct, other, &differences),
         differences,
         foreign: side::foreign(&left, &right),
@@ -305,6 +327,8 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod delivery_tests;
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -7,7 +7,18 @@ use crate::dialect::Usage;
 use crate::rule::Code;
 
 pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let (x, y) = (a.seen.answer().usage, b.seen.answer().usage);
+    let (x, mut y) = (a.seen.answer().usage, b.seen.answer().usage);
+    if let Some(n) = y.reasoning.filter(|n| *n > 0)
+        && x.is_given()
+        && x.reasoning.is_none()
+        && !a.was_cut_short()
+    {
+        let message =
+            format!("{a} gave no count of reasoning tokens; that of {b} ({n}) is made up");
+        let right = format!("{n} reasoning tokens");
+        found.add(Code::GwFabricatedUsage, both("no reasoning tokens", right), message);
+        y.reasoning = None;
+    }
     match (x.is_given(), y.is_given()) {
         (false, true) if (!b.failed() || a.failed()) && !a.was_cut_short() => {
             let right = word(x, y)[1].clone();
@@ -44,7 +55,7 @@ fn word(x: Usage, y: Usage) -> [String; 2] {
         let n = |v: Option<u64>| v.map_or("–".to_owned(), |v| v.to_string());
         let mut word = format!("{} in, {} out, {} in all", n(u.input), n(u.output), n(u.total));
         if details && x.is_given() && y.is_given() {
-            word += &format!(", {} reasoning, {} cached", n(u.reasoning), n(u.cached));
+            word += &format!(", {} reasoning", n(u.reasoning));
         }
         word
     })
@@ -66,15 +77,17 @@ fn alike(a: &Side<'_>, x: Usage, b: &Side<'_>, y: Usage) -> bool {
             || writes_cache(b))
             && equal([x.output, x.reasoning], [y.output, y.reasoning]);
     }
+    // A prompt that comes out of a cache is counted there and not in the input, by some.
+    let warm = |u: Usage| u.input.map(|input| input.saturating_add(u.cached.unwrap_or(0)));
+    let cached = x.cached != y.cached && warm(x) == warm(y) || writes_cache(a) != writes_cache(b);
     // A total that is added is no other count.
     let sum = y.input.zip(y.output).map(|(i, o)| i.saturating_add(o));
     let total = x.total == y.total || x.total.is_none() && y.total == sum;
     let detail = |n: Option<u64>, m: Option<u64>| n.is_none() || m.is_none() || n == m;
-    x.input == y.input
+    (x.input == y.input || cached)
         && x.output == y.output
-        && total
+        && (total || cached)
         && detail(x.reasoning, y.reasoning)
-        && detail(x.cached, y.cached)
 }
 
 /// Whether its input counts leave out what was written to a cache.

@@ -1,5 +1,6 @@
 //! The sentence that sums a comparison up: who lost what, and where.
 
+use super::fault;
 use super::side::{self, Side, disposition};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
@@ -19,7 +20,7 @@ pub(super) fn verdict(
     let running = !(a.seen.is_over() && b.seen.is_over());
     let sentence = match (differences.first(), expect) {
         (Some(worst), _) if worst.severity > Severity::Info => grave(differences, a, b),
-        _ if a.is_unanswered() && b.is_unanswered() => match a.why() == b.why() {
+        _ if a.is_unanswered() && b.is_unanswered() => match fault::is_shared(a, b) {
             true => format!("Neither A nor B gave an answer: {}", a.why()),
             false => format!("Neither gave an answer: A {}; B {}", a.ended(), b.ended()),
         },
@@ -33,10 +34,13 @@ pub(super) fn verdict(
                 a.seen.rule(d.code).subject == Some(Subject::Outcome) && !is_done(d)
             };
             let outcome = differences.iter().find(is_outcome);
-            outcome.map_or_else(|| around(differences, a, b), |d| d.message.clone())
+            match outcome {
+                None => around(differences, a, b),
+                Some(d) => beside(d.message.clone(), thoughts(differences, Some(d.code))),
+            }
         }
         (None, Expect::Same) if a.seen.body() == b.seen.body() => {
-            let why = if a.failed() && b.failed() {
+            let why = if a.failed() && b.failed() && fault::is_shared(a, b) {
                 format!(", and both have this fault: {}", a.why())
             } else {
                 String::new()
@@ -62,17 +66,31 @@ fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let mild = differences.first().is_none_or(|d| d.severity == Severity::Warn && !is_request(d));
     let (head, skip): (String, Option<Code>) = match (retold, differences.first()) {
         (Some(retold), _) if mild => (retold.message.clone(), Some(retold.code)),
-        _ if mild && a.error().is_some() && b.error().is_some() => {
+        _ if mild && a.error().is_some() && fault::is_shared(a, b) => {
             (format!("A and B tell the same error: {}", a.why()), None)
         }
         (_, Some(worst)) => (worst.message.clone(), Some(worst.code)),
         (_, None) => return String::new(),
     };
-    let mut rest: Vec<_> = serious
-        .map(|d| d.code)
-        .filter(|code| Some(*code) != skip)
-        .map(|code| code.rule().brief)
-        .collect();
+    let mut rest = thoughts(differences, skip);
+    let others = serious.map(|d| d.code).filter(|code| Some(*code) != skip);
+    rest.extend(others.filter(|code| !REASONING.contains(code)));
+    beside(head, rest)
+}
+
+/// What became of a reasoning field is said whatever else leads: clients lose the channel without a word.
+const REASONING: &[Code] =
+    &[Code::GwReasoningDropped, Code::GwReasoningRenamed, Code::GwReasoningToThinkTags];
+
+/// What differs in the reasoning, however mild, but for what is said already.
+fn thoughts(differences: &[Difference], said: Option<Code>) -> Vec<Code> {
+    let codes = differences.iter().map(|d| d.code);
+    codes.filter(|code| REASONING.contains(code) && Some(*code) != said).collect()
+}
+
+/// A sentence, and in a few words what there is beside it.
+fn beside(head: String, codes: Vec<Code>) -> String {
+    let mut rest: Vec<_> = codes.into_iter().map(|code| code.rule().brief).collect();
     rest.dedup();
     let more = rest.len().saturating_sub(MAX_BESIDES);
     rest.truncate(MAX_BESIDES);
@@ -113,7 +131,7 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     };
     if a.failed() && b.failed() {
         let (x, y) = (a.why(), b.why());
-        return match x == y {
+        return match fault::is_shared(a, b) {
             true => format!("A and B have the same fault: {x}; around it, {list}"),
             false => format!("Both failed: A: {x}; B: {y}; around it, {list}"),
         };
@@ -129,7 +147,7 @@ fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
         (false, _) if stopped => format!("A {}; B {}", a.ended(), b.ended()),
         (false, true) => format!("Both completed ({x})"),
         (false, false) => format!("Both completed (A {x}; B {y})"),
-        (true, _) if a.why() == b.why() => format!("Both failed in the same way: {}", a.why()),
+        (true, _) if fault::is_shared(a, b) => format!("Both failed in the same way: {}", a.why()),
         (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
     };
     match differences {

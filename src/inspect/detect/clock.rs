@@ -2,7 +2,7 @@
 
 use super::{Code, Detector, Findings, FrameView, Place, cut, ours, refused};
 use crate::dialect::Channel;
-use crate::inspect::Facts;
+use crate::inspect::{Facts, Packing};
 use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text;
@@ -143,21 +143,8 @@ fn head_of_line(
 
 /// How many tokens a delta brings, where usage tells.
 fn batches(facts: &Facts, findings: &mut Findings) {
-    let answer = facts.answer();
-    let usage = answer.usage;
-    let Some(output) = usage.output else { return };
-    let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
-    let deltas: u64 = channels.iter().map(|c| answer.count(*c)).sum();
-    // Thoughts that are counted and not shown are in no delta. Gemini and xAI leave them out of
-    // the output: the total tells.
-    let hidden = match usage.reasoning {
-        Some(n) if !answer.has(Channel::Reasoning) => n,
-        _ => 0,
-    };
-    let apart = usage.input.zip(usage.total).is_some_and(|(input, total)| {
-        input.checked_add(output).and_then(|n| n.checked_add(hidden)) == Some(total)
-    });
-    let shown = if apart { output } else { output.saturating_sub(hidden) };
+    let Some(packing) = facts.packing() else { return };
+    let Packing { tokens: shown, deltas } = packing;
     // Anthropic packs its tokens by design.
     if deltas < FEW
         || facts.dialect().is_some_and(|d| d.family() == "anthropic")
@@ -169,7 +156,7 @@ fn batches(facts: &Facts, findings: &mut Findings) {
         "{} tokens arrived in {} deltas, {:.1} per delta",
         text::group(shown),
         text::group(deltas),
-        shown as f64 / deltas as f64
+        packing.per_delta()
     );
     findings.raise(Code::MicroBatching, Place::default(), message);
 }

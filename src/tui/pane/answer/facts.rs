@@ -93,6 +93,13 @@ pub(super) fn usage(exchange: &Exchange) -> Doc {
     for (path, n) in &answer.usage_seen {
         doc.push(Role::Dim, &format!("via {} ×{n}", path.general())).line();
     }
+    if let Some(packing) = exchange.inspection.packing() {
+        let (per, deltas) = (packing.per_delta(), group(packing.deltas));
+        doc.row(LABEL, "per delta", &format!("{per:.1} tokens in {deltas} deltas"));
+    }
+    if exchange.inspection.usage_is_alone() {
+        doc.row(LABEL, "chunk", "without choices (`choices: []`)");
+    }
     doc.line();
     if let Some(model) = &answer.model {
         doc.row(LABEL, "model", &shown(model));
