@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::inspect::compare::{Comparison, Difference, Expect, compare, compare_sides};
 use crate::inspect::{Code, Inspection, Severity};
-use crate::journal::{Entry, EntryKind, ExchangeId};
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros, Request};
 use crate::report;
 use crate::tap::pairing::{By, Pairing};
 use crate::text;
@@ -33,6 +33,9 @@ struct Call {
 pub(super) struct Around {
     pairing: Pairing,
     calls: BTreeMap<ExchangeId, Call>,
+    /// Calls upstream whose client is not decided yet, in order of arrival. The two taps report on
+    /// threads of their own, so that the call may be reported before the request that caused it.
+    undecided: Vec<(ExchangeId, Option<Micros>, Request)>,
     /// Which client's call each call upstream is for.
     owner: BTreeMap<ExchangeId, Option<ExchangeId>>,
     upstream: BTreeMap<ExchangeId, Inspection>,
@@ -55,22 +58,40 @@ impl Around {
     /// An entry of one side; requests decide who belongs to whom.
     pub(super) fn entry(&mut self, side: Side, entry: &Entry) {
         let x = entry.exchange;
+        if side == Side::Client {
+            self.decide(entry.at);
+        }
         match (&entry.kind, side) {
             (EntryKind::Request(request), Side::Client) => {
                 self.pairing.client(x, request);
                 self.calls.insert(x, Call::default());
             }
             (EntryKind::Request(request), Side::Upstream) => {
-                let found = self.pairing.upstream(request);
-                if let Some((client, by)) = found
-                    && let Some(call) = self.calls.get_mut(&client)
-                {
-                    call.upstream.push((x, by));
-                }
-                self.owner.insert(x, found.map(|(client, _)| client));
+                self.undecided.push((x, entry.at, (**request).clone()));
             }
             (EntryKind::End { .. }, Side::Client) => self.pairing.client_is_over(x),
             _ => {}
+        }
+    }
+
+    /// Decides for whom the calls upstream are that began before `until`: the client's side is known
+    /// as far as that. Without a time all are decided.
+    fn decide(&mut self, until: Option<Micros>) {
+        let later = |at: Option<Micros>| at.zip(until).is_some_and(|(at, until)| at > until);
+        let (open, now) =
+            std::mem::take(&mut self.undecided).into_iter().partition(|(_, at, _)| later(*at));
+        self.undecided = open;
+        for (x, _, request) in now {
+            let found = self.pairing.upstream(&request);
+            if let Some((client, by)) = found
+                && let Some(call) = self.calls.get_mut(&client)
+            {
+                call.upstream.push((x, by));
+            } else {
+                // What nobody asked for (a look for models) is no part of a pair.
+                self.upstream.remove(&x);
+            }
+            self.owner.insert(x, found.map(|(client, _)| client));
         }
     }
 
@@ -82,11 +103,12 @@ impl Around {
                 x
             }
             Side::Upstream => {
-                let owner = self.owner.get(&x).copied().flatten();
-                // What nobody asked for (a look for models) is no part of a pair.
-                let owner = owner?;
+                let owner = match self.undecided.iter().any(|(open, ..)| *open == x) {
+                    true => None,
+                    false => Some(self.owner.get(&x).copied().flatten()?),
+                };
                 self.upstream.insert(x, seen);
-                owner
+                owner?
             }
         };
         let call = self.calls.get(&client)?;
@@ -97,6 +119,7 @@ impl Around {
 
     /// The pairs that never came to an end on both sides.
     pub(super) fn rest(&mut self) -> Vec<Pair> {
+        self.decide(None);
         let open: Vec<_> =
             self.calls.iter().filter(|(_, c)| c.over.is_some()).map(|(x, _)| *x).collect();
         open.into_iter().filter_map(|x| self.pair(x)).collect()
@@ -277,5 +300,44 @@ fn retries(tries: &[&Inspection], c: &mut Comparison) {
         if let Some(again) = again.filter(|_| !known(c, Code::DuplicateRequestAfter422)) {
             c.add(again);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::EndCause;
+
+    fn request(exchange: ExchangeId, at: Micros, body: &str) -> Entry {
+        let body = body.as_bytes().to_vec().into();
+        let request = Request { method: "POST".into(), body, ..Request::default() };
+        Entry { exchange, at: Some(at), kind: EntryKind::Request(Box::new(request)) }
+    }
+
+    fn end(exchange: ExchangeId, at: Micros) -> Entry {
+        let kind = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+        Entry { exchange, at: Some(at), kind }
+    }
+
+    #[test]
+    fn a_call_upstream_that_is_reported_early_goes_to_the_call_that_caused_it() {
+        let (first, second) = ("{\"model\":\"a\",\"n\":1}", "{\"model\":\"b\",\"n\":2}");
+        let mut around = Around::default();
+        let seen = || Inspection::new(std::sync::Arc::default());
+        around.entry(Side::Client, &request(0, 10, first));
+        around.entry(Side::Upstream, &request(1, 20, first));
+        around.entry(Side::Upstream, &end(1, 30));
+        assert!(around.over(Side::Upstream, 1, seen()).is_none());
+        // The tap for the gateway is ahead: this belongs to a request that is not reported yet.
+        around.entry(Side::Upstream, &request(2, 60, second));
+        around.entry(Side::Client, &end(0, 40));
+        let pair = around.over(Side::Client, 0, seen()).unwrap();
+        assert_eq!((pair.client, pair.upstream), (0, vec![1]));
+        around.entry(Side::Client, &request(3, 50, second));
+        around.entry(Side::Upstream, &end(2, 70));
+        assert!(around.over(Side::Upstream, 2, seen()).is_none());
+        around.entry(Side::Client, &end(3, 80));
+        let pair = around.over(Side::Client, 3, seen()).unwrap();
+        assert_eq!((pair.client, pair.upstream), (3, vec![2]));
     }
 }
