@@ -1,110 +1,157 @@
-//! Bytes → summary, against what a client does at the least: `eventsource-stream` for the events
-//! and `serde_json::Value` for their JSON, on the same stream of 270-byte frames. The fold keeps
-//! every byte, counts every path and runs every rule on top; the goal is to be at least twice as
-//! fast all the same. The last line has the ratio.
+//! Bytes → summary: frames, deltas, shape, every detector; against what a client does at the least, an
+//! SSE parser and the JSON of each event, on the same reads.
+//!
+//! The floor finds the text of each event by searching for its key, and joins it: no JSON is read and
+//! nothing is kept. The peers keep nothing either.
 
 #![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use eventsource_stream::Eventsource as _;
-use futures_util::StreamExt as _;
-use sselens::inspect::Inspection;
+use serde::Deserialize;
+use sselens::inspect::{Inspection, Options};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
+use sselens::report;
 
-const FRAMES: usize = 40_000;
-const RUNS: usize = 9;
+mod support;
+use support::{compare, drain};
 
-/// One read for each frame, as a stream of tokens arrives.
-fn stream() -> Vec<bytes::Bytes> {
-    let frame = |i: usize| {
-        let json = format!(
-            "{{\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWx\",\"object\":\"chat.completion.chunk\",\
-             \"created\":1795251234,\"model\":\"gpt-4.1-mini-2025-04-14\",\"system_fingerprint\":\
-             \"fp_0123456789\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" word{i:05}\"}},\
-             \"logprobs\":null,\"finish_reason\":null}}],\"usage\":null}}"
-        );
-        bytes::Bytes::from(format!("data: {json}\n\n"))
-    };
-    (0..FRAMES).map(frame).chain([bytes::Bytes::from("data: [DONE]\n\n")]).collect()
+const FRAMES: usize = 4_000;
+
+/// One event of Chat Completions; `extra` is put at its end.
+fn chat(i: usize, extra: &str) -> String {
+    format!(
+        "data: {{\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQr\",\"object\":\"chat.completion.chunk\",\"created\":\
+         1795251234,\"model\":\"gpt-4.1-mini-2025-04-14\",\"system_fingerprint\":\"fp_012345\",\"choices\":\
+         [{{\"index\":0,\"delta\":{{\"content\":\" word{i:05}\"}},\"logprobs\":null,\"finish_reason\":null}}],\
+         \"usage\":null{extra}}}\n\n"
+    )
 }
 
-fn fold(reads: &[bytes::Bytes]) -> usize {
-    let mut inspection = Inspection::new(Arc::default());
-    let mut at = 0;
-    let mut push = |what| {
-        at += 1000;
-        inspection.push(&Entry { exchange: 0, at: Some(at), kind: what });
-    };
-    push(EntryKind::Request(Box::new(Request {
-        dialect: "openai-chat".into(),
-        ..Request::default()
-    })));
+/// The entries of a stream, one read for each event, as tokens arrive.
+fn entries(dialect: &str, events: &[Bytes]) -> Vec<Entry> {
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-    push(EntryKind::Head(Head { status: 200, headers, ..Head::default() }));
-    for read in reads {
-        push(EntryKind::Body { len: read.len() as u32, bytes: read.clone(), masked: Vec::new() });
+    let request = Request { dialect: dialect.into(), ..Request::default() };
+    let mut kinds = vec![
+        EntryKind::Request(Box::new(request)),
+        EntryKind::Head(Head { status: 200, headers, ..Head::default() }),
+    ];
+    kinds.extend(events.iter().map(|read| EntryKind::Body {
+        len: read.len() as u32,
+        bytes: read.clone(),
+        masked: Vec::new(),
+    }));
+    kinds.push(EntryKind::End { cause: EndCause::Complete, detail: String::new() });
+    (1..).zip(kinds).map(|(n, kind)| Entry { exchange: 0, at: Some(n * 1000), kind }).collect()
+}
+
+/// Folds the entries, and returns how many deltas they had.
+fn fold(entries: &[Entry], in_full: bool) -> usize {
+    let mut inspection = Inspection::new(Arc::new(Options { in_full, ..Options::default() }));
+    entries.iter().for_each(|entry| inspection.push(entry));
+    black_box(report::summary(0, &inspection, report::Findings::Counted).to_string());
+    inspection.answer().deltas().len()
+}
+
+fn floor(events: &[Bytes], key: &str) -> usize {
+    let find = memchr::memmem::Finder::new(key);
+    let mut text = Vec::new();
+    let mut deltas = 0;
+    for event in events {
+        let Some(at) = find.find(event) else { continue };
+        let rest = &event[at + key.len()..];
+        text.extend_from_slice(&rest[..memchr::memchr(b'"', rest).unwrap_or(rest.len())]);
+        deltas += 1;
     }
-    push(EntryKind::End { cause: EndCause::Complete, detail: String::new() });
-    sselens::report::summary(0, &inspection, sselens::report::Findings::Counted).to_string().len()
+    black_box(text);
+    deltas
 }
 
-fn least(reads: &[bytes::Bytes]) -> usize {
-    let stream = futures_util::stream::iter(reads.iter().cloned().map(Ok::<_, std::io::Error>));
-    let mut events = stream.eventsource();
-    let mut text = String::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
-        while let Some(event) = events.next().await {
-            let event = event.expect("an event");
-            if event.data == "[DONE]" {
-                break;
-            }
-            let json: serde_json::Value = serde_json::from_str(&event.data).expect("JSON");
-            text.push_str(json["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
-        }
-    });
-    text.len()
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    choices: Vec<Choice<'a>>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn time(run: impl Fn() -> usize) -> Duration {
-    let start = Instant::now();
-    black_box(run());
-    start.elapsed()
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Delta<'a>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    text: Option<std::borrow::Cow<'a, str>>,
+}
+
+fn typed(data: &str) -> usize {
+    let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data) else { return 0 };
+    let delta = chunk.choices.into_iter().next().map(|c| c.delta).or(chunk.delta);
+    usize::from(delta.and_then(|d| d.content.or(d.text)).is_some_and(|text| !text.is_empty()))
+}
+
+fn value(data: &str) -> usize {
+    let Ok(json) = serde_json::from_str::<serde_json::Value>(data) else { return 0 };
+    let text = json["choices"][0]["delta"]["content"].as_str();
+    usize::from(text.or(json["delta"]["text"].as_str()).is_some_and(|text| !text.is_empty()))
+}
+
+fn row(title: &str, dialect: &str, key: &str, events: Vec<Bytes>) {
+    let entries = &*entries(dialect, &events);
+    let events = &*events;
+    let stream = || futures_util::stream::iter(events.iter().cloned().map(Ok::<_, std::io::Error>));
+    compare(
+        title,
+        FRAMES,
+        vec![
+            ("floor: the key found, its text joined", Box::new(|| floor(events, key))),
+            ("sselens", Box::new(|| fold(entries, false))),
+            ("sselens, each frame in full", Box::new(|| fold(entries, true))),
+            (
+                "sseer + typed JSON",
+                Box::new(|| {
+                    let events = sseer::event_stream::EventStream::new(stream());
+                    drain(events, |e| typed(&e.expect("an event").data))
+                }),
+            ),
+            (
+                "eventsource-stream + serde_json::Value",
+                Box::new(|| drain(stream().eventsource(), |e| value(&e.expect("an event").data))),
+            ),
+        ],
+    );
 }
 
 fn main() {
-    let reads = stream();
+    let done = Bytes::from("data: [DONE]\n\n");
+    let stream = |event: &dyn Fn(usize) -> String| -> Vec<Bytes> {
+        (0..FRAMES).map(|i| Bytes::from(event(i))).collect()
+    };
+    let mut one = stream(&|i| chat(i, ""));
+    one.push(done.clone());
     // For a profiler: `cargo bench --bench fold -- profile` runs the fold alone.
     if std::env::args().any(|a| a == "profile") {
-        (0..50).for_each(|_| {
-            black_box(fold(&reads));
-        });
+        let entries = entries("openai-chat", &one);
+        (0..500).for_each(|_| drop(black_box(fold(&entries, false))));
         return;
     }
-    let bytes: usize = reads.iter().map(bytes::Bytes::len).sum();
-    println!(
-        "{FRAMES} frames of {} bytes, {:.1} MB, {RUNS} runs",
-        bytes / FRAMES,
-        bytes as f64 / 1e6
-    );
-    let (mut folds, mut leasts) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        // In turns, so that what else the machine does falls on both.
-        folds.push(time(|| fold(&reads)));
-        leasts.push(time(|| least(&reads)));
-    }
-    folds.sort_unstable();
-    leasts.sort_unstable();
-    let show = |name: &str, times: &[Duration]| {
-        let median = times[times.len() / 2].as_secs_f64();
-        println!("{name:<38} {:8.2} ms  {:7.0} MB/s", median * 1e3, bytes as f64 / 1e6 / median);
-        median
-    };
-    let least = show("eventsource-stream + serde_json::Value", &leasts);
-    let fold = show("the fold, to the summary", &folds);
-    println!("the fold is {:.2}× as fast (goal: at least 2×)", least / fold);
+    row("Chat, one text differs", "openai-chat", "\"content\":\"", one);
+    let mut two = stream(&|i| chat(i, &format!(",\"obfuscation\":\"{:x}\"", i * 7_919)));
+    two.push(done);
+    row("Chat, two texts differ", "openai-chat", "\"content\":\"", two);
+    let anthropic = stream(&|i| {
+        format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
+             \"delta\":{{\"type\":\"text_delta\",\"text\":\" word{i:05}\"}}}}\n\n"
+        )
+    });
+    row("Anthropic", "anthropic", "\"text\":\"", anthropic);
 }

@@ -163,6 +163,13 @@ pub trait Decoder: Send + Sync {
     /// Tells what `payload` adds.
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
 
+    /// Whether of two payloads in a row that differ in nothing but the text of their only delta, the
+    /// second adds what the first did, with its own text, whatever that is: nothing that the decoder
+    /// remembers plays a part.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     /// Tells what a block adds that has a name and no data, which the standard does not dispatch.
     fn decode_name(&mut self, _name: &str, _emit: &mut dyn FnMut(DecodeEvent<'_>)) {}
 }

@@ -151,6 +151,10 @@ struct Chat {
 }
 
 impl Decoder for Chat {
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // Clients compare with startsWith or with equality; whatever begins so was meant so.
         if payload.data.starts_with("[DONE]") {

@@ -115,6 +115,11 @@ impl Frame {
         self.named
     }
 
+    /// The index of its last event id among those of the stream.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     /// The offset after it.
     pub fn end(&self) -> u64 {
         self.offset + self.len

@@ -222,6 +222,79 @@ fn an_elements_data_is_its_value() {
     assert_eq!(framer.array_is_closed(), Some(true));
 }
 
+/// The frames of an SSE body read by the shortcut or by the general way alone, and all that the framer
+/// counted.
+fn read_sse<const SHORTCUT: bool>(body: &[u8], cuts: &[usize]) -> (Vec<Frame>, String) {
+    let (mut sse, mut frames) = (sse::Sse::default(), Vec::new());
+    let mut ends: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1)).collect();
+    ends.sort_unstable();
+    for end in ends.into_iter().chain([body.len()]) {
+        sse.read::<SHORTCUT>(&body[..end], &mut frames);
+    }
+    sse.finish(body, &mut frames);
+    (frames, format!("{sse:?}"))
+}
+
+/// Every stream that is recorded beside the tests.
+fn recorded() -> Vec<Vec<u8>> {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folders = ["corpus", "client_sim/chat", "client_sim/anthropic", "client_sim/responses"];
+    let files = folders.iter().flat_map(|f| std::fs::read_dir(tests.join(f)).unwrap());
+    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn the_shortcut_makes_the_same_frames_of_every_recording() {
+    let recorded = recorded();
+    assert!(recorded.len() > 600);
+    for body in recorded {
+        let crlf = String::from_utf8_lossy(&body).replace('\n', "\r\n").into_bytes();
+        for body in [body, crlf] {
+            let step = body.len() / 40 + 1;
+            for cut in (0..=body.len()).step_by(step) {
+                let cuts = [cut, cut + step / 2];
+                assert_eq!(read_sse::<true>(&body, &cuts), read_sse::<false>(&body, &cuts));
+            }
+        }
+    }
+}
+
+/// Streams of whole events, some damaged: a byte changed, lost, or put in.
+fn damaged_stream() -> impl Strategy<Value = Vec<u8>> {
+    let event = prop_oneof![
+        6 => Just("data: {\"choices\":[{\"delta\":{\"content\":\" é\"}}]}\n\n"),
+        3 => Just("event: content_block_delta\ndata: {\"type\":\"x\"}\n\n"),
+        1 => Just("id: 7\ndata: x\n\n"), 1 => Just("data: a\ndata: b\n\n"),
+        1 => Just(": keep-alive\n\n"), 1 => Just("data:y\r\n\r\n"), 1 => Just("data\n\n"),
+        1 => Just("data: z\nretry: 5\n\n"), 1 => Just("\u{feff}data: x\n\n"),
+    ];
+    let byte = prop_oneof![
+        Just(b'\n'),
+        Just(b'\r'),
+        Just(b':'),
+        Just(b' '),
+        Just(0xe9),
+        Just(0),
+        Just(b'd')
+    ];
+    let damage = prop::collection::vec((any::<prop::sample::Index>(), 0..3u8, byte), 0..6);
+    (prop::collection::vec(event, 1..12), damage).prop_map(|(events, damage)| {
+        let mut body = events.concat().into_bytes();
+        for (at, how, byte) in damage {
+            let at = at.index(body.len());
+            match how {
+                0 => body[at] = byte,
+                1 => body.insert(at, byte),
+                _ => drop(body.remove(at)),
+            }
+            if body.is_empty() {
+                body.push(byte);
+            }
+        }
+        body
+    })
+}
+
 #[test]
 fn one_long_line_in_single_bytes_is_linear() {
     // A quadratic scan of 8 MB would take the better part of an hour.
@@ -288,6 +361,16 @@ proptest! {
         prop_assert_eq!(events(&frames, &framer, &body), expected);
         prop_assert_eq!(framer.sse().unwrap().final_id(), id);
         prop_assert_eq!(&framer.sse().unwrap().final_retry, &retry);
+    }
+
+    #[test]
+    fn the_shortcut_makes_the_same_frames(
+        body in prop_oneof![stream(), damaged_stream()],
+        cuts in prop::collection::vec(any::<usize>(), 0..8),
+        bytewise in any::<bool>(),
+    ) {
+        let cuts = if bytewise { (0..body.len()).collect() } else { cuts };
+        prop_assert_eq!(read_sse::<true>(&body, &cuts), read_sse::<false>(&body, &cuts));
     }
 
     /// The chunking law. A cut between CR and LF may move that LF into the next frame; the cuts

@@ -91,6 +91,12 @@ impl Detection {
         (fresh && self.configured.is_none()).then_some(dialect)
     }
 
+    /// Whether no payload is asked any more.
+    pub(super) fn is_settled(&self) -> bool {
+        let held = self.found.as_ref().map(|f| f.sign.confidence);
+        held == Some(Confidence::Certain) || self.asked == MAX_ASKED
+    }
+
     /// Asks a chunk for its variant, where the shape table has grown by it to `paths`.
     pub(super) fn ask_variant(&mut self, payload: &Payload<'_>, paths: usize) {
         if std::mem::replace(&mut self.paths, paths) == paths || self.variant.is_some() {

@@ -66,6 +66,12 @@ impl Tally {
         1
     }
 
+    /// The codes that were counted since this was `before`, each as often as it was.
+    pub(super) fn since(&self, before: &Tally) -> Vec<Code> {
+        let times = |(code, n): &(Code, u64)| (*code, (n - before.of(*code)) as usize);
+        self.0.iter().map(times).flat_map(|(code, n)| std::iter::repeat_n(code, n)).collect()
+    }
+
     /// The codes that were raised.
     fn codes(&self) -> impl Iterator<Item = Code> {
         self.0.iter().map(|(code, _)| *code)
@@ -196,6 +202,13 @@ impl Findings {
         self.raise_as(code, severity, place, message);
         for finding in &mut self.list[before..] {
             finding.detail = text::preview(detail.trim(), 160);
+        }
+    }
+
+    /// Counts codes once more whose findings are not kept any longer.
+    pub(super) fn count_again(&mut self, codes: &[Code]) {
+        for code in codes {
+            self.tally.count(*code);
         }
     }
 

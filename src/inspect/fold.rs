@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::blocks::{Blocks, Surroundings};
 use super::detection::Detection;
+use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
 use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
@@ -20,12 +21,14 @@ pub(super) struct Reading {
     surrogates: Joiner,
     /// The JSON of the frame at hand, reused from frame to frame.
     tape: Tape,
+    pub(super) skeleton: Skeleton,
 }
 
 impl Default for Reading {
     fn default() -> Self {
         let surrogates = Joiner::default();
-        Self { decoder: dialect::unknown(), surrogates, tape: Tape::new() }
+        let (tape, skeleton) = (Tape::new(), Skeleton::default());
+        Self { decoder: dialect::unknown(), surrogates, tape, skeleton }
     }
 }
 
@@ -137,12 +140,15 @@ impl Inspection {
         for index in from..self.facts.frames.len() {
             // A frame that was held back until the framing was certain came with an earlier read.
             let at = self.facts.frame_at(index).or(at);
-            self.take_frame(index, at);
+            if !self.take_repeat(index, at) {
+                self.take_frame(index, at);
+            }
         }
     }
 
     fn take_frame(&mut self, index: usize, at: Option<Micros>) {
         let Self { facts, findings, detectors, reading } = self;
+        let mut emitted = Emitted::default();
         let (frame, number) = (facts.frames[index], index as u32);
         // Not `facts.body()`: the other facts change while the body is read.
         let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
@@ -151,7 +157,7 @@ impl Inspection {
         let event = event_of(&frame, body);
         let mut json_error = None;
         let mut duplicate_key = None;
-        let Reading { decoder, surrogates, tape } = reading;
+        let Reading { decoder, surrogates, tape, skeleton } = reading;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
             // After an error the tape is empty, unless a whole value stands before it.
@@ -168,6 +174,7 @@ impl Inspection {
                 paths: facts.shape.len(),
                 decoder,
                 surrogates,
+                emitted: &mut emitted,
             };
             decoding.take(number, at, &payload);
         } else if frame.kind == Kind::Block && frame.is_named() {
@@ -196,9 +203,18 @@ impl Inspection {
             keep_alive,
         };
         findings.judge_by(facts.detection.context(), at);
+        let repeatable = !findings.options.in_full
+            && json_error.is_none()
+            && !keep_alive
+            && decoder.is_repeatable()
+            && surrogates.is_idle()
+            && facts.can_repeat();
+        let mut attempt = skeleton.attempt(&view, &emitted, repeatable, findings);
         for detector in detectors {
             detector.frame(facts, &view, findings);
+            attempt.note(detector.looks_at_each(), findings);
         }
+        skeleton.learn(&view, &emitted, attempt);
     }
 
     /// Asks every detector.
@@ -300,6 +316,7 @@ struct Decoding<'a> {
     paths: usize,
     decoder: &'a mut Box<dyn dialect::Decoder>,
     surrogates: &'a mut Joiner,
+    emitted: &'a mut Emitted,
 }
 
 impl Decoding<'_> {
@@ -308,10 +325,11 @@ impl Decoding<'_> {
             *self.decoder = dialect.decoder();
         }
         self.detection.ask_variant(payload, self.paths);
-        let Self { answer, timing, detection, surrogates, .. } = self;
+        let Self { answer, timing, detection, surrogates, emitted, .. } = self;
         let mut carries = false;
         let lone = Lone::find(payload.data);
         self.decoder.decode(payload, &mut |mut fact| {
+            emitted.note(&fact, payload.data);
             if let DecodeEvent::Text { choice, channel, text, duplicate, .. } = &mut fact {
                 timing.text(*channel, at);
                 if !*duplicate {

@@ -24,6 +24,7 @@ mod metrics;
 pub mod outcomes;
 mod packing;
 mod shape;
+mod skeleton;
 mod surrogate;
 mod think;
 mod verdict;
@@ -69,6 +70,9 @@ pub struct Options {
     pub burst: f64,
     /// What works out the client views at the end; without it there are none.
     pub simulate: Option<Simulate>,
+    /// Every frame is read and judged in full, also one that repeats the one before. The result is
+    /// the same and takes several times as long: for holding one way against the other.
+    pub in_full: bool,
 }
 
 impl Default for Options {
@@ -82,6 +86,7 @@ impl Default for Options {
             late_head: 2_000_000,
             burst: 0.9,
             simulate: None,
+            in_full: false,
         }
     }
 }

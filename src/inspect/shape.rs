@@ -40,6 +40,8 @@ struct Template {
     duplicate_key: Option<String>,
     /// It is short enough to be repeated, and nothing in it was left out of the table.
     whole: bool,
+    /// How many frames with the same keys and types are still to be counted.
+    uncounted: u64,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +122,10 @@ impl Shape {
             self.template = template;
             return self.template.duplicate_key.clone();
         }
+        for (_, node) in &self.template.nodes {
+            self.nodes[*node as usize].count += self.template.uncounted;
+        }
+        self.template.uncounted = 0;
         self.duplicate_key = None;
         let dropped = self.dropped;
         self.template.nodes.clear();
@@ -128,6 +134,17 @@ impl Shape {
         self.template.whole &= self.dropped == dropped;
         self.template.duplicate_key.clone_from(&self.duplicate_key);
         self.duplicate_key.take()
+    }
+
+    /// Counts a frame with the keys, types and values of the one before, but for a text that was not
+    /// empty there.
+    pub(super) fn repeat(&mut self) {
+        self.template.uncounted += 1;
+    }
+
+    /// Whether the frame counted last may be counted again by [`Shape::repeat`].
+    pub(super) fn can_repeat(&self) -> bool {
+        self.template.whole
     }
 
     /// Recursion ends at [`MAX_DEPTH`].
@@ -223,6 +240,12 @@ impl Shape {
     /// The table, each path before what it holds, siblings in order of first appearance.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
+        let mut uncounted = HashMap::new();
+        if self.template.uncounted > 0 {
+            for (_, node) in &self.template.nodes {
+                *uncounted.entry(*node).or_insert(0) += self.template.uncounted;
+            }
+        }
         let mut todo: Vec<u32> = self.nodes[0].children.iter().rev().copied().collect();
         while let Some(i) = todo.pop() {
             let n = &self.nodes[i as usize];
@@ -233,7 +256,7 @@ impl Shape {
                     .filter(|k| n.types & 1 << (**k as u8) != 0)
                     .map(|k| k.name())
                     .collect(),
-                count: n.count,
+                count: n.count + uncounted.get(&i).copied().unwrap_or(0),
                 first: n.first,
                 sample: n.sample.clone(),
             });

@@ -69,6 +69,11 @@ pub(super) struct Joiner {
 }
 
 impl Joiner {
+    /// Whether no half waits for its partner.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What a delta adds: a half at its end is kept back for the next one, which gets the whole
     /// character, or U+FFFD where the other half does not come.
     pub(super) fn join<'a>(

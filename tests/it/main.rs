@@ -28,6 +28,7 @@ mod scenarios;
 mod sdks;
 mod secrets;
 mod show_filter;
+mod skeleton;
 mod stopping;
 mod support;
 mod tap;

@@ -187,6 +187,18 @@ impl Blocks {
         }
     }
 
+    /// Whether the blocks are those that the deltas of the answer make: the dialect has no events for
+    /// them.
+    pub(in crate::inspect) fn follow_deltas(&self) -> bool {
+        self.table.is_none() && self.dialect != "bedrock-invoke"
+    }
+
+    /// Takes in a frame that repeats the one before with another text.
+    pub(in crate::inspect) fn take_repeat(&mut self, frame: u32, around: &Surroundings<'_>) {
+        self.engine.begin_frame(frame);
+        self.engine.deltas(frame, around);
+    }
+
     /// Takes in the end of the exchange.
     pub(in crate::inspect) fn finish(&mut self) {
         self.engine.finish();

@@ -1,6 +1,6 @@
 //! Rules that hold the provider's own figures about time and size against what was seen here.
 
-use super::{Code, Detector, Findings, FrameView, Place, cut, ours, refused};
+use super::{Code, Detector, Findings, FrameView, Place, Repeat, cut, ours, refused};
 use crate::dialect::Channel;
 use crate::inspect::{Facts, Packing};
 use crate::journal::Micros;
@@ -49,6 +49,18 @@ impl Detector for Clock {
             head_of_line(facts, before, view, findings);
             self.last = findings.at;
         }
+    }
+
+    fn looks_at_each(&self) -> bool {
+        true
+    }
+
+    fn repeat(&mut self, facts: &Facts, _repeat: &Repeat<'_>, findings: &mut Findings) {
+        if refused(facts) {
+            return;
+        }
+        self.asked += usize::from(self.asked < FIRST);
+        self.last = findings.at.or(self.last);
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {

@@ -53,6 +53,14 @@ pub(super) trait Detector: Send + Sync {
     fn read(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A frame is complete; its deltas are in the answer.
     fn frame(&mut self, _facts: &Facts, _view: &FrameView<'_>, _findings: &mut Findings) {}
+    /// Whether it looks at the text, the time or the number of each frame, and not only at keys and
+    /// values: then [`Detector::repeat`] is called. (Reads are given to it in either case.)
+    fn looks_at_each(&self) -> bool {
+        false
+    }
+    /// A frame is complete that differs from the last two in nothing but the text of its only delta.
+    /// What was counted again for the last of those is counted again already.
+    fn repeat(&mut self, _facts: &Facts, _repeat: &Repeat<'_>, _findings: &mut Findings) {}
     /// Something about this program itself.
     fn note(&mut self, _facts: &Facts, _code: &str, _text: &str, _findings: &mut Findings) {}
     /// The exchange is over, nothing more comes.
@@ -81,6 +89,15 @@ pub(super) struct FrameView<'a> {
     pub(super) duplicate_key: Option<&'a str>,
     /// It only keeps the connection warm.
     pub(super) keep_alive: bool,
+}
+
+/// A frame that repeats the one before with another text ([`super::skeleton`]).
+pub(super) struct Repeat<'a> {
+    /// Its number.
+    pub(super) index: u32,
+    pub(super) frame: &'a Frame,
+    /// The body that it is part of.
+    pub(super) body: &'a [u8],
 }
 
 /// A frame of a stream that is read as Chat Completions, taken apart once for all detectors.
@@ -113,6 +130,13 @@ impl<'a> Chunk<'a> {
             }
         }
         Some(chunk)
+    }
+}
+
+impl Repeat<'_> {
+    /// This frame.
+    pub(super) fn place(&self) -> Place {
+        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
     }
 }
 

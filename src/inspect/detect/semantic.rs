@@ -1,9 +1,11 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, refused};
+use std::borrow::Cow;
+
+use super::{Code, Detector, Findings, FrameView, Place, Repeat, Severity, refused};
 use crate::dialect::Channel;
-use crate::frame::Kind;
+use crate::frame::{Frame, Kind};
 use crate::inspect::{Delta, Facts};
 use crate::text;
 
@@ -40,6 +42,119 @@ impl Detector for Semantic {
         if refused(facts) || view.frame.kind == Kind::Body {
             return;
         }
+        let seen = Seen { index: view.index, frame: view.frame, bytes: view.bytes };
+        self.deltas(facts, &seen, || view.data.unwrap_or_default().into(), findings);
+    }
+
+    fn looks_at_each(&self) -> bool {
+        true
+    }
+
+    fn repeat(&mut self, facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
+        if refused(facts) {
+            return;
+        }
+        let Repeat { index, frame, body } = *repeat;
+        let seen = Seen { index, frame, bytes: frame.bytes(body) };
+        self.deltas(facts, &seen, || frame.data(body).unwrap_or_default(), findings);
+    }
+
+    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
+        if refused(facts) {
+            return;
+        }
+        for (choice, content) in facts.answer().texts(Channel::Content) {
+            leak(facts, choice, content, findings);
+            if let Some((piece, times)) = looped(content) {
+                let message = format!(
+                    "Content ends in a loop: \"{}\" {times} times in its last 2 KB",
+                    text::preview(piece, 40)
+                );
+                findings.raise(Code::RepetitionLoop, at(facts, choice, content.len() - 1), message);
+            }
+            if musing(facts, choice, content) {
+                let begins = text::preview(content.trim_start(), 40);
+                let message =
+                    format!("Content begins \"{begins}\": most likely unmarked reasoning");
+                findings.raise(Code::ThinkUntagged, at(facts, choice, 0), message);
+            }
+            let Some(think) = facts.answer().think(choice) else { continue };
+            let reasoning = facts.answer().text(Channel::Reasoning, choice).trim();
+            let twice = !reasoning.is_empty()
+                && findings.tally.of(Code::ReasoningTwoChannels) == 0
+                && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
+            if twice {
+                let message =
+                    "The same reasoning is in a separate field and between tags in the content";
+                findings.raise(Code::ReasoningTwoChannels, Place::default(), message);
+            }
+        }
+        // What recurs without end has a name of its own.
+        if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
+            let offset = facts.frames().get(index as usize).map(|f| f.offset);
+            let message = format!("Frame {index} repeats the previous one, byte for byte");
+            let place = Place { frame: Some(index), offset };
+            findings.raise(Code::ChunkDuplicate, place, message);
+        }
+    }
+}
+
+/// The frame at hand.
+struct Seen<'a> {
+    index: u32,
+    frame: &'a Frame,
+    bytes: &'a [u8],
+}
+
+impl Seen<'_> {
+    fn place(&self) -> Place {
+        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
+    }
+}
+
+/// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
+/// binary message only the payload is text, and is none where it is not UTF-8.
+fn is_sound_text(view: &Seen<'_>) -> bool {
+    view.frame.kind == Kind::Message || std::str::from_utf8(view.bytes).is_ok()
+}
+
+/// The reasoning fields of one frame.
+#[derive(Default)]
+struct Fields {
+    first: Option<&'static str>,
+    second: Option<&'static str>,
+    differ: bool,
+    repeated: bool,
+}
+
+impl Fields {
+    fn add(&mut self, delta: &Delta) {
+        // Parts of one list are one field.
+        let field = delta.path.template().split("[#].").take(2).last().unwrap_or_default();
+        match self.first {
+            None => self.first = Some(field),
+            Some(first) if first != field => {
+                self.second = Some(field);
+                self.differ = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn names(&self) -> String {
+        format!("{} and {}", self.first.unwrap_or_default(), self.second.unwrap_or_default())
+    }
+}
+
+impl Semantic {
+    /// Looks at what a frame added to the text.
+    fn deltas<'a>(
+        &mut self,
+        facts: &Facts,
+        view: &Seen<'_>,
+        data: impl FnOnce() -> Cow<'a, str>,
+        findings: &mut Findings,
+    ) {
         let deltas = facts.answer().deltas();
         let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == view.index).count();
         let (mut same, mut telling, mut fields) = (false, false, Fields::default());
@@ -93,100 +208,22 @@ impl Detector for Semantic {
             findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, view.place(), message);
         }
         if deltas.len() > here {
-            let data = view.data.unwrap_or_default();
+            if !telling && !same {
+                return self.data.clear();
+            }
+            let data = data();
             if same && self.data == data {
                 self.twice.get_or_insert(view.index);
             }
             self.data.clear();
             if telling && data.len() <= MAX_COMPARED {
-                self.data.push_str(data);
+                self.data.push_str(&data);
             }
         }
     }
 
-    fn end(&mut self, facts: &Facts, findings: &mut Findings) {
-        if refused(facts) {
-            return;
-        }
-        for (choice, content) in facts.answer().texts(Channel::Content) {
-            leak(facts, choice, content, findings);
-            if let Some((piece, times)) = looped(content) {
-                let message = format!(
-                    "Content ends in a loop: \"{}\" {times} times in its last 2 KB",
-                    text::preview(piece, 40)
-                );
-                findings.raise(Code::RepetitionLoop, at(facts, choice, content.len() - 1), message);
-            }
-            if musing(facts, choice, content) {
-                let begins = text::preview(content.trim_start(), 40);
-                let message =
-                    format!("Content begins \"{begins}\": most likely unmarked reasoning");
-                findings.raise(Code::ThinkUntagged, at(facts, choice, 0), message);
-            }
-            let Some(think) = facts.answer().think(choice) else { continue };
-            let reasoning = facts.answer().text(Channel::Reasoning, choice).trim();
-            let twice = !reasoning.is_empty()
-                && findings.tally.of(Code::ReasoningTwoChannels) == 0
-                && think.spans.iter().any(|s| content[s.clone()].contains(reasoning));
-            if twice {
-                let message =
-                    "The same reasoning is in a separate field and between tags in the content";
-                findings.raise(Code::ReasoningTwoChannels, Place::default(), message);
-            }
-        }
-        // What recurs without end has a name of its own.
-        if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
-            let offset = facts.frames().get(index as usize).map(|f| f.offset);
-            let message = format!("Frame {index} repeats the previous one, byte for byte");
-            let place = Place { frame: Some(index), offset };
-            findings.raise(Code::ChunkDuplicate, place, message);
-        }
-    }
-}
-
-/// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
-/// binary message only the payload is text, and is none where it is not UTF-8.
-fn is_sound_text(view: &FrameView<'_>) -> bool {
-    view.frame.kind == Kind::Message || std::str::from_utf8(view.bytes).is_ok()
-}
-
-/// The reasoning fields of one frame.
-#[derive(Default)]
-struct Fields {
-    first: Option<&'static str>,
-    second: Option<&'static str>,
-    differ: bool,
-    repeated: bool,
-}
-
-impl Fields {
-    fn add(&mut self, delta: &Delta) {
-        // Parts of one list are one field.
-        let field = delta.path.template().split("[#].").take(2).last().unwrap_or_default();
-        match self.first {
-            None => self.first = Some(field),
-            Some(first) if first != field => {
-                self.second = Some(field);
-                self.differ = true;
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn names(&self) -> String {
-        format!("{} and {}", self.first.unwrap_or_default(), self.second.unwrap_or_default())
-    }
-}
-
-impl Semantic {
     /// Tags in the content: told once, at the first.
-    fn think(
-        &mut self,
-        facts: &Facts,
-        view: &FrameView<'_>,
-        delta: &Delta,
-        findings: &mut Findings,
-    ) {
+    fn think(&mut self, facts: &Facts, view: &Seen<'_>, delta: &Delta, findings: &mut Findings) {
         if self.think_told {
             return;
         }
@@ -214,7 +251,7 @@ impl Semantic {
     fn compare(
         &mut self,
         facts: &Facts,
-        view: &FrameView<'_>,
+        view: &Seen<'_>,
         delta: &Delta,
         said: &str,
         findings: &mut Findings,

@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, refused, tail};
+use super::{Code, Detector, Findings, FrameView, Place, Repeat, Severity, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -103,32 +103,19 @@ impl Detector for Timing {
             }
             return;
         }
-        if view.data.is_none() {
-            return;
+        if view.data.is_some() {
+            self.data(at, view.place(), findings);
         }
-        self.data += 1;
-        self.in_read += 1;
-        if self.first_data.is_none() {
-            self.first_data = Some(at);
-            if let Some(comment) = self.first_comment.filter(|c| *c < at) {
-                let message = format!(
-                    "The first bytes were a comment; data arrived {} later",
-                    secs(at - comment)
-                );
-                findings.raise(Code::TtftByComment, view.place(), message);
-            }
+    }
+
+    fn looks_at_each(&self) -> bool {
+        true
+    }
+
+    fn repeat(&mut self, _facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
+        if let Some(at) = findings.at {
+            self.data(at, repeat.place(), findings);
         }
-        let silence = wait(self.last_data, Some(at));
-        if silence >= findings.options.stall && self.comments > 0 {
-            let message = format!(
-                "No data for {1}, only {0}, then it resumed",
-                count(self.comments, "keep-alive"),
-                secs(silence)
-            );
-            findings.raise_as(Code::KeepaliveWarmStall, Severity::Info, view.place(), message);
-        }
-        self.last_data = Some(at);
-        self.comments = 0;
     }
 
     fn read(&mut self, facts: &Facts, findings: &mut Findings) {
@@ -212,6 +199,33 @@ impl Detector for Timing {
 }
 
 impl Timing {
+    /// Takes note of data that arrived.
+    fn data(&mut self, at: Micros, place: Place, findings: &mut Findings) {
+        self.data += 1;
+        self.in_read += 1;
+        if self.first_data.is_none() {
+            self.first_data = Some(at);
+            if let Some(comment) = self.first_comment.filter(|c| *c < at) {
+                let message = format!(
+                    "The first bytes were a comment; data arrived {} later",
+                    secs(at - comment)
+                );
+                findings.raise(Code::TtftByComment, place, message);
+            }
+        }
+        let silence = wait(self.last_data, Some(at));
+        if silence >= findings.options.stall && self.comments > 0 {
+            let message = format!(
+                "No data for {1}, only {0}, then it resumed",
+                count(self.comments, "keep-alive"),
+                secs(silence)
+            );
+            findings.raise_as(Code::KeepaliveWarmStall, Severity::Info, place, message);
+        }
+        self.last_data = Some(at);
+        self.comments = 0;
+    }
+
     /// Whether somebody collected the frames.
     fn collected(&self, facts: &Facts, findings: &mut Findings) {
         let Delivery { at, reads, frames, .. } = self.burst;

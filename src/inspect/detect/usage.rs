@@ -1,6 +1,8 @@
 //! Rules about token counts.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, is_chat, ours, refused};
+use super::{
+    Code, Detector, Findings, FrameView, Place, Repeat, Severity, cut, is_chat, ours, refused,
+};
 use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
 use crate::text;
@@ -35,6 +37,14 @@ impl Detector for Usage {
         if self.beside.is_none() && choices.is_some_and(|c| !c.is_empty()) {
             self.beside = Some(view.place());
         }
+    }
+
+    fn looks_at_each(&self) -> bool {
+        true
+    }
+
+    fn repeat(&mut self, _facts: &Facts, _repeat: &Repeat<'_>, _findings: &mut Findings) {
+        self.payloads += 1;
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
