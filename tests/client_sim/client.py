@@ -199,27 +199,6 @@ class LiteLlm:
             chat_chunk(given, chunk, "reasoning_content")
 
 
-class LiteLlmResponses(LiteLlm):
-    """`aresponses(stream=True)`"""
-
-    async def ask(self, model, given):
-        stream = await self.litellm.aresponses(
-            model="openai/" + model, api_base=self.base, api_key="x", stream=True, input="hi", max_retries=0, num_retries=0)
-        async for event in stream:
-            responses_event(given, event)
-
-
-class LiteLlmMessages(LiteLlm):
-    """Anthropic's events as chunks of Chat."""
-
-    async def ask(self, model, given):
-        stream = await self.litellm.acompletion(
-            model="anthropic/" + model, api_base=self.base, api_key="x", stream=True, messages=ASK, max_tokens=100,
-            stream_options={"include_usage": True}, max_retries=0, num_retries=0)
-        async for chunk in stream:
-            chat_chunk(given, chunk, "reasoning_content")
-
-
 class LiteLlmDrop(LiteLlm):
     drop = True
 
@@ -316,102 +295,15 @@ class GoogleGenAiChat(GoogleGenAi):
         return await self.client.aio.chats.create(model=model).send_message_stream("hi")
 
 
-class Blocking:
-    """A client whose iteration blocks, so that it runs in a thread."""
-
-    async def ask(self, model, given):
-        await asyncio.to_thread(self.read, model, given)
-
-
-class Botocore(Blocking):
-    package = "botocore"
-
-    def __init__(self, base):
-        import boto3
-        import botocore.config
-        config = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=PATIENCE + 1, proxies={})
-        self.client = boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=base, config=config,
-                                   aws_access_key_id="x", aws_secret_access_key="x")
-
-    def read(self, model, given):
-        """`converse_stream()`"""
-        answer = self.client.converse_stream(modelId=model, messages=[{"role": "user", "content": [{"text": "hi"}]}])
-        for event in answer["stream"]:
-            given.chunks += 1
-            start = event.get("contentBlockStart") or {}
-            if "toolUse" in (start.get("start") or {}):
-                given.tool(start.get("contentBlockIndex"), start["start"]["toolUse"].get("name"), "")
-            block = event.get("contentBlockDelta") or {}
-            delta = block.get("delta") or {}
-            given.text(given.content, 0, delta.get("text"))
-            given.text(given.reasoning, 0, (delta.get("reasoningContent") or {}).get("text"))
-            if "toolUse" in delta:
-                given.tool(block.get("contentBlockIndex"), None, delta["toolUse"].get("input"))
-            stop = (event.get("messageStop") or {}).get("stopReason")
-            if stop:
-                given.finish["0"] = stop
-
-
-class Cohere:
-    package = "cohere"
-
-    def __init__(self, base):
-        import cohere
-        self.client = cohere.AsyncClientV2(api_key="x", base_url=base)
-
-    async def ask(self, model, given):
-        stream = self.client.chat_stream(model=model, messages=ASK, request_options={"max_retries": 0})
-        async for event in stream:
-            given.chunks += 1
-            kind, delta = member(event, "type"), member(event, "delta")
-            message = member(delta, "message")
-            content = member(message, "content")
-            given.text(given.content, 0, member(content, "text"))
-            given.text(given.reasoning, 0, member(content, "thinking"))
-            call = member(message, "tool_calls")
-            if kind in ("tool-call-start", "tool-call-delta") and call:
-                function = member(call, "function")
-                given.tool(member(event, "index"), member(function, "name"), member(function, "arguments"))
-            if kind == "message-end" and member(delta, "finish_reason"):
-                given.finish["0"] = str(member(delta, "finish_reason"))
-
-
-class Mistral:
-    package = "mistralai"
-
-    def __init__(self, base):
-        from mistralai.client import Mistral as Client
-        self.client = Client(api_key="x", server_url=base)
-
-    async def ask(self, model, given):
-        stream = await self.client.chat.stream_async(model=model, messages=ASK)
-        async for event in stream:
-            given.chunks += 1
-            for choice in event.data.choices:
-                delta, index = choice.delta, choice.index
-                parts = delta.content if isinstance(delta.content, list) else [delta.content]
-                for part in parts:
-                    given.text(given.content, index, part if isinstance(part, str) else member(part, "text"))
-                    for thought in member(part, "thinking") or []:
-                        given.text(given.reasoning, index, member(thought, "text"))
-                for piece in delta.tool_calls or []:
-                    given.tool((index, piece.index), piece.function.name, piece.function.arguments)
-                if choice.finish_reason:
-                    given.finish[str(index)] = str(choice.finish_reason)
-
-
 CLIENTS = {
     "google-genai": {"gemini": GoogleGenAi},
     "google-genai.chat": {"gemini": GoogleGenAiChat},
-    "botocore": {"bedrock": Botocore},
-    "cohere": {"cohere": Cohere},
-    "mistralai": {"mistral": Mistral},
     "openai-python": {"chat": OpenAi, "responses": OpenAiResponses},
     "openai-python.stream": {"chat": OpenAiStream, "responses": OpenAiResponsesStream},
     "langchain-openai": {"chat": LangChain},
-    "litellm": {"chat": LiteLlm, "responses": LiteLlmResponses, "anthropic": LiteLlmMessages},
+    "litellm": {"chat": LiteLlm},
     "litellm+drop_params": {"chat": LiteLlmDrop},
-    "litellm-1.81.5": {"chat": LiteLlm, "responses": LiteLlmResponses, "anthropic": LiteLlmMessages},
+    "litellm-1.81.5": {"chat": LiteLlm},
     "litellm-1.81.5+drop_params": {"chat": LiteLlmDrop},
     "anthropic-python": {"anthropic": Anthropic},
     "anthropic-python.stream": {"anthropic": AnthropicStream},

@@ -112,15 +112,6 @@ if wanted google-genai google-genai.chat && install google google-genai==3.6.1; 
     python google google-genai gemini
     python google google-genai.chat gemini
 fi
-if wanted botocore && install boto boto3==1.44.8; then
-    python boto botocore bedrock
-fi
-if wanted cohere && install cohere cohere==7.3.1; then
-    python cohere cohere cohere
-fi
-if wanted mistralai && install mistral mistralai==3.7.0; then
-    python mistral mistralai mistral
-fi
 if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
     python langchain langchain-openai chat
 fi
@@ -128,7 +119,7 @@ for version in 1.81.5 1.106.2; do
     name=litellm
     [ $version = 1.81.5 ] && name=litellm-1.81.5
     wanted $name $name+drop_params && install $name litellm==$version || continue
-    python $name $name "chat responses anthropic"
+    python $name $name chat
     python $name $name+drop_params chat
 done
 nodes="openai-node openai-node.stream anthropic-typescript anthropic-typescript.stream ai"
@@ -138,7 +129,7 @@ if wanted $nodes && install_node; then
     node_client openai-node.stream "chat responses"
     node_client anthropic-typescript anthropic
     node_client anthropic-typescript.stream anthropic
-    node_client ai "chat responses anthropic gemini"
+    node_client ai "chat anthropic gemini"
 fi
 python3 "$here/collect.py" "$work/given" ${EARLIER:+"$EARLIER"} >"$work/recording"
 cp "$work/recording" "$out"
