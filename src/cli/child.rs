@@ -8,6 +8,17 @@ use tokio::sync::oneshot;
 use super::exit::Exit;
 use super::signals;
 
+/// Why a program cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChildError {
+    #[error("no command was given")]
+    NoCommand,
+    #[error("{program}: {why}")]
+    Spawn { program: String, why: std::io::Error },
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
+}
+
 /// A program under way.
 pub(super) struct Child {
     id: u32,
@@ -18,26 +29,27 @@ impl Child {
     /// Starts a program with further arguments right behind its name, and further variables.
     ///
     /// # Errors
-    /// A sentence, when it cannot be started.
+    /// It cannot be started.
     pub(super) fn start(
         command: &[OsString],
         more: &[String],
         environment: &[(String, String)],
-    ) -> Result<Self, String> {
-        let (program, arguments) = command.split_first().ok_or("no command was given")?;
+    ) -> Result<Self, ChildError> {
+        let (program, arguments) = command.split_first().ok_or(ChildError::NoCommand)?;
         let mut command = Command::new(program);
         command.args(more).args(arguments);
         command.envs(environment.iter().map(|(k, v)| (k, v)));
-        let mut child =
-            command.spawn().map_err(|e| format!("{}: {e}", program.to_string_lossy()))?;
+        let mut child = command.spawn().map_err(|why| ChildError::Spawn {
+            program: program.to_string_lossy().into_owned(),
+            why,
+        })?;
         let id = child.id();
         let (tell, ended) = oneshot::channel();
         let wait = move || {
-            // Nobody listens any more when the program is about to end.
+            // The receiver is gone when the program is about to end.
             let _ = tell.send(child.wait());
         };
-        let waiting = std::thread::Builder::new().name("child".into()).spawn(wait);
-        waiting.map_err(|e| e.to_string())?;
+        std::thread::Builder::new().name("child".into()).spawn(wait)?;
         Ok(Self { id, ended })
     }
 

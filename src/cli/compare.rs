@@ -13,7 +13,7 @@ use super::runner::{Once, Runner};
 use super::{input, request, secrets};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::dialect::request::{Disposition, Note, are_alike, translate};
+use crate::dialect::request::{Disposition, Note, TranslateError, are_alike, translate};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, is_secret_name};
@@ -151,7 +151,7 @@ fn translated(
     }
     let model = Some(draft.model.as_str()).filter(|m| !m.is_empty());
     let done = std::str::from_utf8(&draft.body)
-        .map_err(|_| "it is not text".to_owned())
+        .map_err(|_| TranslateError::NotText)
         .and_then(|body| translate(from, to, body, model));
     let done = match done {
         Ok(done) => done,

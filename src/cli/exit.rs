@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::secrets;
-use crate::transport::request::RequestError;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +57,27 @@ impl From<String> for Failure {
     }
 }
 
-impl From<RequestError> for Failure {
-    fn from(error: RequestError) -> Self {
-        Failure::Usage(error.to_string())
-    }
+/// Errors whose texts are fit for the user as they are.
+macro_rules! usage {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::Usage(error.to_string())
+            }
+        })*
+    };
 }
+
+usage!(
+    crate::config::ConfigError,
+    crate::config::ImportError,
+    crate::storage::file::OpenError,
+    super::child::ChildError,
+    super::request::StdinError,
+    crate::config::UnknownProvider,
+    crate::tap::TapError,
+    crate::transport::request::RequestError,
+);
 
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Self {

@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Err(format!("{} holds no exchange", args.file.display()).into());
     }
     for one in &mut recorded {
-        apply(one, &args.fault)?;
+        apply(one, &args.fault).map_err(|why| format!("--fault: {why}"))?;
     }
     let by = match args.r#match {
         Match::Path => By::Path,

@@ -113,15 +113,19 @@ pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
+/// Why standard input cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("standard input: {0}")]
+pub(super) struct StdinError(&'static std::io::Error);
+
 /// All of standard input. It can be read once only, and a comparison wants it twice.
-fn stdin() -> Result<&'static [u8], String> {
-    static READ: std::sync::OnceLock<Result<Vec<u8>, String>> = std::sync::OnceLock::new();
+fn stdin() -> Result<&'static [u8], StdinError> {
+    static READ: std::sync::OnceLock<std::io::Result<Vec<u8>>> = std::sync::OnceLock::new();
     let read = || {
         let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        read.map(|_| bytes).map_err(|e| format!("standard input: {e}"))
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     };
-    READ.get_or_init(read).as_deref().map_err(Clone::clone)
+    READ.get_or_init(read).as_deref().map_err(StdinError)
 }
 
 fn bounds(args: &args::RequestArgs, config: &mut Config) {

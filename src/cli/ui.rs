@@ -95,7 +95,7 @@ pub(super) fn run_with(
     let told = Told { dialect: draft.dialect.clone().filter(|d| d != "auto"), ..Told::default() };
     let begun = match args.file.as_deref().filter(|_| !live) {
         // What is read at once is shown at once; the rest while keys are answered already.
-        Some(path) => Preload::start(path, told, &options)?.wait()?,
+        Some(path) => Preload::start(path, told, &options).map_err(|e| e.to_string())?.wait()?,
         // What is piped in comes as news.
         None if live => Begun::Opened(Opened::new("standard input", Vec::new(), &options)),
         None => Begun::Nothing,

@@ -1,7 +1,29 @@
 //! Where keys come from: the environment, and `.env` files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a `.env` file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvFileError {
+    /// It cannot be read.
+    #[error("{}: {why}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's word.
+        why: io::Error,
+    },
+    /// A line is not an assignment; it is not quoted, since it may be a secret.
+    #[error("{}:{line}: not NAME=value", file.display())]
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+}
 
 /// Variables by name: those of the process, then those of a `.env` file that was named, and keys of
 /// one that only lay there. `Debug` shows names only.
@@ -39,19 +61,19 @@ impl Environment {
         Self { process, ..Self::default() }
     }
 
-    /// Reads a `.env` file that the user named; what the process has set already wins. Gives the
-    /// names it defines.
+    /// Reads a `.env` file that the user named; what the process has set already wins. Returns
+    /// the names it defines.
     ///
     /// # Errors
-    /// When it cannot be read, or a line is not `NAME=value`; the sentence names file and line.
-    pub fn add_file(&mut self, path: &Path) -> Result<Vec<String>, String> {
+    /// It cannot be read, or a line is not `NAME=value`.
+    pub fn add_file(&mut self, path: &Path) -> Result<Vec<String>, EnvFileError> {
         self.file.extend(read(path)?);
         Ok(self.file.keys().cloned().collect())
     }
 
-    /// Reads a `.env` file that nobody named, which whoever made the folder may have put there: it
-    /// gives keys and nothing else, so that it cannot send a key of the process to a server of its
-    /// own. Gives which of the names in `keys` it defines, and which other of `wanted` it does that
+    /// Reads a `.env` file that was not named, which whoever made the folder may have put there: it
+    /// gives keys and nothing else, so that it cannot send a key of the process to another
+    /// server. Returns which of the names in `keys` it defines, and which other of `wanted` it does that
     /// the process has not set.
     ///
     /// # Errors
@@ -61,7 +83,7 @@ impl Environment {
         path: &Path,
         keys: &BTreeSet<String>,
         wanted: &BTreeSet<String>,
-    ) -> Result<(Vec<String>, Vec<String>), String> {
+    ) -> Result<(Vec<String>, Vec<String>), EnvFileError> {
         let (mut taken, mut ignored) = (Vec::new(), Vec::new());
         for (name, value) in read(path)? {
             if keys.contains(&name) {
@@ -74,8 +96,8 @@ impl Environment {
         Ok((taken, ignored))
     }
 
-    /// A variable's value, for anything but a key: where a request goes is never told by a file
-    /// that nobody named.
+    /// A variable's value, for anything but a key: where a request goes is never set by a file
+    /// that was not named.
     pub fn get(&self, name: &str) -> Option<String> {
         self.process.get(name).or_else(|| self.file.get(name)).cloned()
     }
@@ -87,8 +109,9 @@ impl Environment {
 }
 
 /// The variables of a `.env` file.
-fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+fn read(path: &Path) -> Result<BTreeMap<String, String>, EnvFileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| EnvFileError::Read { file: path.into(), why })?;
     let mut variables = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -97,8 +120,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
         }
         let line = line.strip_prefix("export ").unwrap_or(line);
         let Some((name, value)) = line.split_once('=') else {
-            // The line itself may be a secret: it is not quoted.
-            return Err(format!("{}:{}: not NAME=value", path.display(), number + 1));
+            return Err(EnvFileError::Line { file: path.into(), line: number + 1 });
         };
         let value = value.trim();
         let value = match value.as_bytes() {

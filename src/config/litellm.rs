@@ -2,7 +2,7 @@
 //! directly, so that one can see whether it is the provider or the gateway.
 //!
 //! References to variables (`os.environ/NAME`) stay references. A key that stands in the file is
-//! used from memory and never written or shown. What cannot be asked directly is told with why.
+//! used from memory and never written or shown. What cannot be asked directly is listed with the reason.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +17,89 @@ use crate::text::{Newlines, visible};
 /// The longest file that is read, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
+/// Why a LiteLLM configuration cannot be imported. The texts quote nothing of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("{file}: {why}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The system's word.
+        why: std::io::Error,
+    },
+    /// It is too long to be one.
+    #[error("{0}: longer than 8 MiB; it cannot be a LiteLLM configuration")]
+    TooLong(String),
+    /// It is not YAML.
+    #[error("{place}: {why}; LiteLLM could not read it either")]
+    Yaml {
+        /// File, line and column.
+        place: String,
+        /// The parser's words, without values.
+        why: String,
+    },
+    /// It lists no models.
+    #[error("{0}: no model_list; name the file that LiteLLM is started with (litellm --config)")]
+    NoModels(String),
+}
+
+/// Why an entry cannot be asked directly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SkipReason {
+    /// It has no name.
+    #[error("it has no model_name")]
+    NoName,
+    /// It names no model.
+    #[error("litellm_params has no model")]
+    NoModel,
+    /// It does not stream answers.
+    #[error("its mode is {0:?}, which is no chat that streams")]
+    Mode(String),
+    /// Its key is elsewhere.
+    #[error("its key is in a credential_list; give api_key: os.environ/NAME")]
+    CredentialList,
+    /// It needs an address and has none.
+    #[error("{0}/ needs an api_base")]
+    NoBase(&'static str),
+    /// The gateway decides where the request goes.
+    #[error("LiteLLM chooses the provider by the request's model")]
+    Router,
+    /// Its model names no provider.
+    #[error("{0:?} names no provider; write it as PROVIDER/{0}")]
+    NoProvider(String),
+    /// The prefix is known, and cannot be asked.
+    #[error("{0}")]
+    NotDirect(&'static str),
+    /// The prefix is not known.
+    #[error("no preset is like {0:?}; write a [providers.…] of your own")]
+    NoPreset(String),
+    /// The address depends on the gateway's version.
+    #[error(
+        "what LiteLLM makes of api_base for gemini/ differs between its versions; \
+         write a [providers.…] of your own"
+    )]
+    GeminiBase,
+    /// Its address has no scheme.
+    #[error("its api_base {0:?} has no scheme; http://{0} perhaps?")]
+    NoScheme(String),
+    /// An AWS key is not where this program looks for it.
+    #[error("its {key} is not os.environ/{variable}; set {variable}")]
+    AwsKey {
+        /// The key of the entry.
+        key: &'static str,
+        /// The variable that is read.
+        variable: &'static str,
+    },
+}
+
 /// What such a file gave.
 #[derive(Debug)]
 pub struct Imported {
     file: String,
     pub(super) entries: Vec<Entry>,
     /// The entries that cannot be asked directly: line, name, and why.
-    pub skipped: Vec<(u64, String, String)>,
+    pub skipped: Vec<(u64, String, SkipReason)>,
 }
 
 /// One entry, as a provider.
@@ -125,29 +201,25 @@ struct Document {
 /// Reads a LiteLLM configuration.
 ///
 /// # Errors
-/// When it cannot be read, is no YAML, or has no `model_list`: a sentence with file, line and
-/// remedy that quotes nothing of the file.
-pub fn import(path: &Path) -> Result<Imported, String> {
+/// It cannot be read, is not YAML, or has no `model_list`.
+pub fn import(path: &Path) -> Result<Imported, ImportError> {
     let file = path.display().to_string();
-    let wrong = |why: &dyn std::fmt::Display| format!("{file}: {why}");
-    let long = std::fs::metadata(path).map_err(|e| wrong(&e))?.len() > MAX_BYTES;
-    if long {
-        return Err(wrong(&"longer than 8 MiB; it cannot be a LiteLLM configuration"));
+    let read = |why| ImportError::Read { file: file.clone(), why };
+    if std::fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
+        return Err(ImportError::TooLong(file));
     }
-    parse(&file, &std::fs::read_to_string(path).map_err(|e| wrong(&e))?)
+    parse(&file, &std::fs::read_to_string(path).map_err(read)?)
 }
 
-fn parse(file: &str, text: &str) -> Result<Imported, String> {
+fn parse(file: &str, text: &str) -> Result<Imported, ImportError> {
     let document: Document = serde_saphyr::from_str(text).map_err(|e| {
         // The sentence without the lines around it: they may hold keys.
         let place = e.location().map_or(String::new(), |l| format!(":{}:{}", l.line(), l.column()));
         let why = first_line(&e.without_snippet().to_string());
-        format!("{file}{place}: {why}; LiteLLM could not read it either")
+        ImportError::Yaml { place: format!("{file}{place}"), why }
     })?;
     let Some(list) = document.model_list else {
-        return Err(format!(
-            "{file}: no model_list; name the file that LiteLLM is started with (litellm --config)"
-        ));
+        return Err(ImportError::NoModels(file.to_owned()));
     };
     let mut out = Imported { file: file.to_owned(), entries: Vec::new(), skipped: Vec::new() };
     let mut taken = BTreeMap::new();
@@ -205,18 +277,18 @@ fn referring(value: &str) -> String {
 }
 
 /// Reads one entry: the provider's name, what it is, and what was not taken over.
-fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), String> {
-    let name = value.get("model_name").and_then(Value::as_str).ok_or("it has no model_name")?;
+fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), SkipReason> {
+    let name = value.get("model_name").and_then(Value::as_str).ok_or(SkipReason::NoName)?;
     let none = Map::new();
     let params = value.get("litellm_params").and_then(Value::as_object).unwrap_or(&none);
     let text = |key: &str| params.get(key).and_then(Value::as_str).filter(|v| !v.is_empty());
-    let model = text("model").ok_or("litellm_params has no model")?;
+    let model = text("model").ok_or(SkipReason::NoModel)?;
     let mode = value.get("model_info").and_then(|i| i.get("mode")).and_then(Value::as_str);
     if let Some(mode) = mode.filter(|m| !matches!(*m, "chat" | "completion" | "responses")) {
-        return Err(format!("its mode is {mode:?}, which is no chat that streams"));
+        return Err(SkipReason::Mode(mode.to_owned()));
     }
     if text("litellm_credential_name").is_some() {
-        return Err("its key is in a credential_list; give api_key: os.environ/NAME".into());
+        return Err(SkipReason::CredentialList);
     }
     let (row, model) = row_of(model, text("custom_llm_provider"))?;
     let (mut like, mut model) = (row.like, model);
@@ -243,7 +315,7 @@ fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), String> {
     if let Some(base) = text("api_base").or_else(|| text("base_url")) {
         file.base_url = Some(base_url(row, base)?);
     } else if like == "compatible" {
-        return Err(format!("{}/ needs an api_base", row.prefix));
+        return Err(SkipReason::NoBase(row.prefix));
     }
     if row.prefix == "azure" {
         like = azure(params, &mut file);
@@ -257,27 +329,39 @@ fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), String> {
         None => file.key_env = file.key_env.or(row.key.map(Into::into)),
     }
     headers(params, &mut file, &mut remarks);
-    let set: Vec<_> = BODY.iter().filter(|key| params.contains_key(**key)).collect();
-    if row.chat {
-        let mut body: Map<_, _> =
-            set.iter().map(|key| ((**key).to_owned(), params[**key].clone())).collect();
-        body.extend(
-            params.get("extra_body").and_then(Value::as_object).cloned().unwrap_or_default(),
-        );
-        body.retain(|k, v| !v.is_null() && !crate::journal::is_secret_name(k));
-        file.body = Some(body).filter(|b| !b.is_empty());
-    } else if !set.is_empty() {
-        let names: Vec<_> = set.iter().map(|key| **key).collect();
-        remarks.push(format!("not taken over: {}", names.join(", ")));
-    }
+    body(row, params, &mut file, &mut remarks);
     file.like = Some(like.to_owned());
     file.about = Some(format!("LiteLLM's {name}, asked directly"));
     let name = if wildcard { row.prefix } else { name };
     Ok((format!("litellm/{name}"), file, remarks))
 }
 
+/// Further fields of the body.
+fn body(
+    row: &Row,
+    params: &Map<String, Value>,
+    file: &mut ProviderFile,
+    remarks: &mut Vec<String>,
+) {
+    let set: Vec<_> = BODY.iter().filter(|key| params.contains_key(**key)).collect();
+    if row.chat {
+        let mut body: Map<_, _> =
+            set.iter().map(|key| ((**key).to_owned(), params[**key].clone())).collect();
+        let extra = params.get("extra_body").and_then(Value::as_object).cloned();
+        body.extend(extra.unwrap_or_default());
+        body.retain(|k, v| !v.is_null() && !crate::journal::is_secret_name(k));
+        file.body = Some(body).filter(|b| !b.is_empty());
+    } else if !set.is_empty() {
+        let names: Vec<_> = set.iter().map(|key| **key).collect();
+        remarks.push(format!("not taken over: {}", names.join(", ")));
+    }
+}
+
 /// How a model is asked, by its prefix; and the model without it.
-fn row_of<'a>(model: &'a str, provider: Option<&str>) -> Result<(&'static Row, &'a str), String> {
+fn row_of<'a>(
+    model: &'a str,
+    provider: Option<&str>,
+) -> Result<(&'static Row, &'a str), SkipReason> {
     let (prefix, rest) = match (provider, model.split_once('/')) {
         (Some(provider), Some((prefix, rest))) if prefix == provider => (provider, rest),
         (Some(provider), _) => (provider, model),
@@ -290,32 +374,30 @@ fn row_of<'a>(model: &'a str, provider: Option<&str>) -> Result<(&'static Row, &
         }
         (None, None) if model.starts_with("claude-") => ("anthropic", model),
         (None, None) if model == "*" => {
-            return Err("LiteLLM chooses the provider by the request's model".into());
+            return Err(SkipReason::Router);
         }
         (None, None) => {
-            return Err(format!("{model:?} names no provider; write it as PROVIDER/{model}"));
+            return Err(SkipReason::NoProvider(model.to_owned()));
         }
     };
     if let Some(row) = ROWS.iter().find(|row| row.prefix == prefix) {
         return Ok((row, rest));
     }
     Err(match NOT.iter().find(|(known, _)| *known == prefix) {
-        Some((_, why)) => (*why).to_owned(),
-        None => format!("no preset is like {prefix:?}; write a [providers.…] of your own"),
+        Some((_, why)) => SkipReason::NotDirect(why),
+        None => SkipReason::NoPreset(prefix.to_owned()),
     })
 }
 
 /// The base URL of an entry, so that the preset's path can follow.
-fn base_url(row: &Row, base: &str) -> Result<String, String> {
+fn base_url(row: &Row, base: &str) -> Result<String, SkipReason> {
     if row.prefix == "gemini" {
-        return Err("what LiteLLM makes of api_base for gemini/ differs between its versions; \
-                    write a [providers.…] of your own"
-            .into());
+        return Err(SkipReason::GeminiBase);
     }
     let base = referring(base);
     let base = base.trim_end_matches('/');
     if !base.contains("://") && !base.starts_with("${") {
-        return Err(format!("its api_base {base:?} has no scheme; http://{base} perhaps?"));
+        return Err(SkipReason::NoScheme(base.to_owned()));
     }
     // LiteLLM takes the whole address for some, too.
     let base = match row.prefix {
@@ -366,7 +448,7 @@ fn bedrock<'a>(
     params: &Map<String, Value>,
     file: &mut ProviderFile,
     remarks: &mut Vec<String>,
-) -> Result<(&'static str, &'a str), String> {
+) -> Result<(&'static str, &'a str), SkipReason> {
     let text = |key: &str| params.get(key).and_then(Value::as_str).filter(|v| !v.is_empty());
     for (key, variable) in [
         ("aws_access_key_id", "AWS_ACCESS_KEY_ID"),
@@ -374,7 +456,7 @@ fn bedrock<'a>(
         ("aws_session_token", "AWS_SESSION_TOKEN"),
     ] {
         if text(key).is_some_and(|value| reference(value) != Some(variable)) {
-            return Err(format!("its {key} is not os.environ/{variable}; set {variable}"));
+            return Err(SkipReason::AwsKey { key, variable });
         }
     }
     for key in ["aws_profile_name", "aws_role_name", "aws_web_identity_token"] {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Config, Environment, Origin, Sources};
+use crate::config::{Config, ConfigError, Environment, Origin, Sources};
 
 /// As people have it: anchors, references, copies of one name, and things that cannot be asked.
 const REAL: &str = r#"
@@ -56,7 +56,7 @@ general_settings:
   master_key: sk-1234
 "#;
 
-fn load(yaml: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+fn load(yaml: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("litellm.yaml"), yaml).unwrap();
     let config = dir.path().join("config.toml");
@@ -65,7 +65,6 @@ fn load(yaml: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     std::fs::write(&env_file, "").unwrap();
     let environment = Environment::of(env);
     Config::load(Sources { config: Some(config), env_file: Some(env_file), environment })
-        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -177,13 +176,13 @@ fn broken_files_are_told_by_place_and_never_quoted() {
         ("a: *sk-secret-1234\n", &["f.yaml:1"]),
         ("", &["f.yaml"]),
     ] {
-        let error = parse("f.yaml", yaml).unwrap_err();
+        let error = parse("f.yaml", yaml).unwrap_err().to_string();
         for part in parts {
             assert!(error.contains(part), "{error:?} lacks {part:?}");
         }
         assert!(!error.contains("secret") && !error.contains('\n'), "{error}");
     }
-    let error = load("model_list: [", &[]).unwrap_err();
+    let error = load("model_list: [", &[]).unwrap_err().to_string();
     assert!(error.contains("config.toml: litellm_config: ") && error.contains("litellm.yaml:1"));
 }
 

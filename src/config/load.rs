@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::DeTable;
 
+use super::error::{ConfigError, LayerProblem};
 use super::keys::Document;
 use super::provider::{Layers, Origin, ProviderFile};
 use super::theme::Themes;
@@ -62,11 +63,6 @@ pub struct Sources {
     /// The process's environment.
     pub environment: Environment,
 }
-
-/// A configuration that cannot be used; the text names file, line and remedy.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(String);
 
 /// One layer: everything may be missing.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -154,19 +150,19 @@ impl Config {
     /// Reads all layers.
     ///
     /// # Errors
-    /// When a file that was named is missing, or one cannot be used.
-    pub fn load(sources: Sources) -> Result<Self, Error> {
+    /// A file that was named is missing, or one cannot be used.
+    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let Sources { config, env_file, mut environment } = sources;
         if let Some(file) = &env_file {
-            environment.add_file(file).map_err(Error)?;
+            environment.add_file(file)?;
         }
         let mut keys = Vec::new();
         let mut themes = Themes::default();
         let mut layer = |text: &str, name: &str| {
             let table = DeTable::parse(text).map_err(|e| misread(text, name, &e))?;
             let document = Document { file: name, text, table };
-            keys.extend(keys::rows(&document).map_err(|e| Error(e.to_string()))?);
-            themes.take(&document).map_err(|e| Error(e.to_string()))?;
+            keys.extend(keys::rows(&document)?);
+            themes.take(&document)?;
             let file = File::deserialize(toml::Deserializer::from(document.table));
             file.map(|f| (f, name.to_owned())).map_err(|e| misread(text, name, &e))
         };
@@ -178,7 +174,7 @@ impl Config {
                     layers.push(layer(&text, &name)?);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
-                Err(e) => return Err(Error(format!("{}: {e}", file.display()))),
+                Err(why) => return Err(ConfigError::Read { file, why }),
             }
         }
         let mut built = Self {
@@ -201,10 +197,10 @@ impl Config {
         let mut providers = Layers::default();
         for (i, (mut layer, name)) in layers.into_iter().enumerate() {
             let origin = if i == 0 { Origin::BuiltIn } else { Origin::User };
-            let wrong = |why| Error(format!("{name}: {why}"));
+            let wrong = |problem| ConfigError::Layer { file: name.clone(), problem };
             // What the user's own tables say is laid over what they import.
             if let Some(file) = layer.litellm_config.take() {
-                built.lay_litellm(&mut providers, &name, &file).map_err(wrong)?;
+                built.import_litellm(&mut providers, &name, &file).map_err(wrong)?;
             }
             let own = std::mem::take(&mut layer.providers);
             providers.lay(own, origin, &name).map_err(wrong)?;
@@ -213,8 +209,8 @@ impl Config {
         if env_file.is_none() {
             built.keys_lying_here(&providers);
         }
-        built.providers = providers.build(&built.environment).map_err(Error)?;
-        built.provider(&built.provider).map_err(|why| Error(format!("provider = …: {why}")))?;
+        built.providers = providers.build(&built.environment)?;
+        built.provider(&built.provider).map_err(ConfigError::Selected)?;
         Ok(built)
     }
 
@@ -238,21 +234,20 @@ impl Config {
                     ));
                 }
             }
-            // Not ours to refuse: it is another program's file until we are told to use it.
+            // Not ours to refuse: it is another program's file unless it is named.
             Err(why) => self.notes.push(format!("did not read {why}")),
         }
     }
 
     /// Adds the providers of a LiteLLM configuration that the file `name` names.
-    fn lay_litellm(
+    fn import_litellm(
         &mut self,
         providers: &mut Layers,
         name: &str,
         file: &Path,
-    ) -> Result<(), String> {
+    ) -> Result<(), LayerProblem> {
         let file = Path::new(name).parent().unwrap_or(Path::new("")).join(file);
-        let imported =
-            super::litellm::import(&file).map_err(|why| format!("litellm_config: {why}"))?;
+        let imported = super::litellm::import(&file)?;
         let place = file.display().to_string();
         if !imported.skipped.is_empty() {
             self.notes.push(format!(
@@ -264,7 +259,7 @@ impl Config {
         providers.lay(files, Origin::LiteLlm, &place)
     }
 
-    fn lay(&mut self, layer: File) -> Result<(), String> {
+    fn lay(&mut self, layer: File) -> Result<(), LayerProblem> {
         if let Some(provider) = layer.provider {
             self.provider = provider;
         }
@@ -297,21 +292,13 @@ impl Config {
         options.late_head = findings.late_head.map_or(options.late_head, micros);
         if let Some(share) = findings.burst {
             if !(0.0..=1.0).contains(&share) {
-                return Err(format!("findings.burst: {share} is no share from 0 to 1"));
+                return Err(LayerProblem::Share(share));
             }
             options.burst = share;
         }
         for (code, value) in findings.severity {
-            let Ok(code) = code.parse::<Code>() else {
-                return Err(format!(
-                    "findings.severity: no finding has the code {code:?}; `sselens explain` lists them"
-                ));
-            };
-            let Some(severity) = severity(&value) else {
-                return Err(format!(
-                    "findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off"
-                ));
-            };
+            let code: Code = code.parse().map_err(|_| LayerProblem::Code(code))?;
+            let severity = severity(&value).ok_or(LayerProblem::Severity { code, value })?;
             options.severities.insert(code, severity);
         }
         Ok(())
@@ -323,11 +310,11 @@ fn limit(seconds: f64) -> Option<Micros> {
     Some(micros(seconds)).filter(|m| *m > 0)
 }
 
-/// Why a layer cannot be used: the place, and what stands there.
-fn misread(text: &str, name: &str, e: &toml::de::Error) -> Error {
+/// Why a layer cannot be used: the place, and what is wrong there.
+fn misread(text: &str, name: &str, e: &toml::de::Error) -> ConfigError {
     let place = e.span().map_or(String::new(), |s| {
         let (line, column) = crate::json::line_column(text, s.start);
         format!(":{line}:{column}")
     });
-    Error(format!("{name}{place}: {}", e.message()))
+    ConfigError::Toml { place: format!("{name}{place}"), message: e.message().to_owned() }
 }

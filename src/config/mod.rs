@@ -4,6 +4,7 @@
 //! so it documents itself. Unknown names are errors that name file and line.
 
 mod env;
+mod error;
 pub mod keys;
 mod litellm;
 mod load;
@@ -11,10 +12,12 @@ mod provider;
 pub mod theme;
 mod variables;
 
-pub use env::Environment;
-pub use litellm::{Imported, import};
-pub use load::{Error, Sources, default_text, path, schema, starter};
-pub use provider::{AwsKeys, Header, LAB_URL, Origin, Provider, Secret};
+pub use env::{EnvFileError, Environment};
+pub use error::{ConfigError, LayerProblem, UnknownProvider};
+pub use litellm::{ImportError, Imported, SkipReason, import};
+pub use load::{Sources, default_text, path, schema, starter};
+pub use provider::{AwsKeys, Header, LAB_URL, Origin, Provider, ProviderError, Secret};
+pub use variables::VariableError;
 
 use std::collections::BTreeMap;
 
@@ -74,22 +77,15 @@ impl Config {
     /// The provider of that name.
     ///
     /// # Errors
-    /// A sentence that names those that are near, and where all are listed.
-    pub fn provider(&self, name: &str) -> Result<&Provider, String> {
+    /// There is no such provider; the error names similar ones.
+    pub fn provider(&self, name: &str) -> Result<&Provider, UnknownProvider> {
         self.providers.get(name).ok_or_else(|| {
-            let near = |known: &&String| {
+            let similar = |known: &&String| {
                 let same = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
                 same >= 3 || (name.len() >= 3 && known.contains(name))
             };
-            let near: Vec<_> = self.providers.keys().filter(near).map(String::as_str).collect();
-            let perhaps = match near.as_slice() {
-                [] => ";".to_owned(),
-                near => format!("; perhaps {}?", near.join(", ")),
-            };
-            format!(
-                "unknown provider {name:?}{perhaps} `sselens providers` lists all {}; --url takes an address",
-                self.providers.len()
-            )
+            let similar = self.providers.keys().filter(similar).cloned().collect();
+            UnknownProvider { name: name.to_owned(), similar, count: self.providers.len() }
         })
     }
 }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variables::expand;
-use super::{Config, Environment};
+use super::error::LayerProblem;
+use super::variables::{VariableError, expand};
+use super::{Config, ConfigError, Environment};
 use crate::journal::redacted;
 
 /// The base URL of the embedded provider, which has no address before it is started.
@@ -47,6 +48,43 @@ pub struct Provider {
     pub origin: Origin,
     /// Why it cannot be asked as things are: what is missing, and what to do.
     pub problem: Option<String>,
+}
+
+/// Why a provider cannot be made from a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// A value's variables cannot be expanded.
+    #[error("{key}: {why}")]
+    Variable {
+        /// The value's key.
+        key: &'static str,
+        /// What is wrong.
+        why: VariableError,
+    },
+    /// It has no address.
+    #[error("no base_url")]
+    NoBaseUrl,
+    /// Its address has no scheme.
+    #[error("base_url {0}")]
+    NoScheme(NoScheme),
+    /// Its dialect does not exist.
+    #[error("unknown dialect {name:?}; known are auto, {}", crate::dialect::names().join(", "))]
+    Dialect {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// An address without a scheme, masked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} has no scheme; http://{0} perhaps?")]
+pub struct NoScheme(String);
+
+impl NoScheme {
+    fn of(address: &str) -> Self {
+        let guess = redacted(&format!("http://{address}"));
+        Self(guess.strip_prefix("http://").unwrap_or(&guess).to_owned())
+    }
 }
 
 /// A header of all requests to a provider.
@@ -256,18 +294,18 @@ impl ProviderFile {
         name: &str,
         origin: Origin,
         environment: &Environment,
-    ) -> Result<Provider, String> {
-        let variable = |name: &str| environment.get(name);
+    ) -> Result<Provider, ProviderError> {
         let mut problem = None;
-        let mut expanded = |value: Option<String>, what: &str| -> Result<_, String> {
+        let mut expanded = |value: Option<String>, what: &'static str| {
             let Some(value) = value else { return Ok(None) };
-            let out = expand(&value, &variable).map_err(|why| format!("{what}: {why}"))?;
+            let out = expand(&value, &|name| environment.get(name))
+                .map_err(|why| ProviderError::Variable { key: what, why })?;
             if let Some(unset) = out.unset.first() {
                 problem.get_or_insert_with(|| format!("{unset} is not set; its {what} needs it"));
             }
             Ok(Some(out))
         };
-        let region = expanded(self.aws_region, "aws_region")?.map(|out| out.text);
+        let aws_region = expanded(self.aws_region, "aws_region")?.map(|out| out.text);
         let path = expanded(self.path, "path")?.map(|out| out.text);
         let from_env = self.base_url_env.as_deref().and_then(|v| {
             environment.get(v).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty())
@@ -275,78 +313,85 @@ impl ProviderFile {
         let (base_url, base_url_from) = match (from_env, self.base_url) {
             (Some(url), _) => (url, self.base_url_env.into_iter().collect()),
             (None, Some(template)) => {
-                let template = template.replace("{region}", region.as_deref().unwrap_or_default());
+                let region = aws_region.as_deref().unwrap_or_default();
+                let template = template.replace("{region}", region);
                 let out = expanded(Some(template), "base URL")?.unwrap_or_default();
                 (out.text, out.used)
             }
-            (None, None) => match self.base_url_env {
-                Some(unset) => {
-                    problem = Some(format!("{unset} is not set; its base URL needs it"));
-                    (format!("${{{unset}}}"), Vec::new())
-                }
-                None => return Err("no base_url".into()),
-            },
+            (None, None) => {
+                let unset = self.base_url_env.ok_or(ProviderError::NoBaseUrl)?;
+                problem = Some(format!("{unset} is not set; its base URL needs it"));
+                (format!("${{{unset}}}"), Vec::new())
+            }
         };
         if problem.is_none() && !base_url.contains("://") {
-            let guess = redacted(&format!("http://{base_url}"));
-            let why = format!("{:?} has no scheme; {guess} perhaps?", &guess[7..]);
+            let why = NoScheme::of(&base_url);
             match base_url_from.first() {
                 // The environment is not ours: other providers work all the same.
                 Some(from) => problem = Some(format!("its base URL, from {from}: {why}")),
-                None => return Err(format!("base_url {why}")),
+                None => return Err(ProviderError::NoScheme(why)),
             }
         }
-        let dialect = self.dialect.unwrap_or_else(|| "auto".into());
-        if dialect != "auto" && crate::dialect::find(&dialect).is_none() {
-            let known: Vec<_> = crate::dialect::DIALECTS.iter().map(|d| d.name()).collect();
-            return Err(format!(
-                "unknown dialect {dialect:?}; known are auto, {}",
-                known.join(", ")
-            ));
-        }
-        let mut headers = Vec::new();
-        for (name, value) in self.headers.into_iter().flatten() {
-            let value = as_expanded(&value);
-            let credential = |name: &str| environment.key(name);
-            let out = expand(&value, &credential).map_err(|why| format!("headers: {why}"))?;
-            if out.unset.is_empty() {
-                let from_environment = !out.used.is_empty();
-                headers.push(Header { name, value: Secret(out.text), from_environment });
-            }
-        }
-        let is_name = |name: &str| {
-            looks_like_variable(name) || (redacted(name) == name && environment.key(name).is_some())
-        };
         let key_env = self.key_env.filter(|name| {
-            let fits = is_name(name);
-            if !fits {
+            is_variable(name, environment) || {
                 // It is not repeated: it may be the key itself.
                 problem = Some(
                     "its key_env is not the name of an environment variable, and a key does not \
-                     belong in the configuration"
+                 belong in the configuration"
                         .to_owned(),
                 );
+                false
             }
-            fits
         });
         Ok(Provider {
             name: name.to_owned(),
             about: self.about.unwrap_or_default(),
-            dialect,
+            dialect: known_dialect(self.dialect)?,
             base_url,
             base_url_from,
             path,
             key_env,
             key: self.key,
             key_header: self.key_header,
-            aws_region: region,
+            aws_region,
             model: self.model.unwrap_or_default(),
-            headers,
+            headers: headers_of(self.headers.unwrap_or_default(), environment)?,
             body: self.body.unwrap_or_default(),
             origin,
             problem,
         })
     }
+}
+
+/// Whether a text is the name of a variable, and not a key.
+fn is_variable(name: &str, environment: &Environment) -> bool {
+    looks_like_variable(name) || (redacted(name) == name && environment.key(name).is_some())
+}
+
+/// The dialect's name, if it is one.
+fn known_dialect(name: Option<String>) -> Result<String, ProviderError> {
+    match name {
+        None => Ok("auto".to_owned()),
+        Some(name) if name == "auto" || crate::dialect::find(&name).is_some() => Ok(name),
+        Some(name) => Err(ProviderError::Dialect { name }),
+    }
+}
+
+/// The headers whose variables are set.
+fn headers_of(
+    headers: BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<Vec<Header>, ProviderError> {
+    let mut out = Vec::new();
+    for (name, value) in headers {
+        let expanded = expand(&as_expanded(&value), &|name| environment.key(name))
+            .map_err(|why| ProviderError::Variable { key: "headers", why })?;
+        if expanded.unset.is_empty() {
+            let from_environment = !expanded.used.is_empty();
+            out.push(Header { name, value: Secret(expanded.text), from_environment });
+        }
+    }
+    Ok(out)
 }
 
 /// A header's value with a lone `$NAME` as `${NAME}`.
@@ -368,14 +413,14 @@ impl Layers {
         providers: BTreeMap<String, ProviderFile>,
         origin: Origin,
         place: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), LayerProblem> {
         // A copy comes after what it copies, whatever the order of the names.
         let (copies, others): (Vec<_>, Vec<_>) =
             providers.into_iter().partition(|(_, p)| p.like.is_some());
         for (name, mut file) in others.into_iter().chain(copies) {
             if let Some(like) = file.like.take() {
                 let Some((model, ..)) = self.0.get(&like) else {
-                    return Err(format!("providers.{name}: like = {like:?}: no such provider"));
+                    return Err(LayerProblem::Like { name, like });
                 };
                 let model = model.clone();
                 self.0.insert(name.clone(), (model, origin, place.to_owned()));
@@ -393,7 +438,7 @@ impl Layers {
         const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
         let mut keys: BTreeSet<String> = AWS.map(str::to_owned).into();
         let others = RefCell::new(BTreeSet::new());
-        // What is mistaken in a value is told when it is built.
+        // A mistake in a value is reported when it is built.
         let names = |value: &str| {
             drop(expand(value, &|name| {
                 others.borrow_mut().insert(name.to_owned());
@@ -417,15 +462,15 @@ impl Layers {
     /// The providers that all layers together describe.
     ///
     /// # Errors
-    /// What is wrong with one, with the file that spoke of it last.
+    /// One of them cannot be made.
     pub(super) fn build(
         self,
         environment: &Environment,
-    ) -> Result<BTreeMap<String, Provider>, String> {
+    ) -> Result<BTreeMap<String, Provider>, ConfigError> {
         let built = self.0.into_iter().map(|(name, (file, origin, place))| {
             match file.build(&name, origin, environment) {
                 Ok(provider) => Ok((name, provider)),
-                Err(why) => Err(format!("{place}: providers.{name}: {why}")),
+                Err(why) => Err(ConfigError::Provider { file: place, name, why }),
             }
         });
         built.collect()

@@ -1,6 +1,6 @@
 use super::*;
 
-fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.toml");
     std::fs::write(&file, text).unwrap();
@@ -8,7 +8,7 @@ fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     std::fs::write(&env_file, "").unwrap();
     let sources =
         Sources { config: Some(file), env_file: Some(env_file), environment: Environment::of(env) };
-    Config::load(sources).map_err(|e| e.to_string())
+    Config::load(sources)
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn errors_name_file_line_and_remedy() {
         ("a = [\n", &["config.toml:"]),
         ("[providers.x]\nbase_url='http://x'\ndialect='klingon'", &["klingon", "openai-chat"]),
     ] {
-        let error = load(text, &[]).unwrap_err();
+        let error = load(text, &[]).unwrap_err().to_string();
         for part in parts {
             assert!(error.contains(part), "{error:?} lacks {part:?}");
         }
@@ -61,7 +61,7 @@ fn env_files_are_read_and_never_quoted() {
     assert_eq!(env.get("A").unwrap(), "process");
     assert_eq!(env.get("B").unwrap(), "two # 2");
     std::fs::write(&file, "sk-secret\n").unwrap();
-    let error = env.add_file(&file).unwrap_err();
+    let error = env.add_file(&file).unwrap_err().to_string();
     assert!(error.ends_with(":1: not NAME=value") && !error.contains("sk-secret"));
 }
 

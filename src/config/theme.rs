@@ -59,7 +59,7 @@ impl Themes {
                 Ok(style) => {
                     self.by_name.entry(theme).or_default().insert(role, style);
                 }
-                Err(message) => fail(line, message),
+                Err(why) => fail(line, why.to_string()),
             }
         })?;
         match wrong {
@@ -77,11 +77,19 @@ impl Themes {
     }
 }
 
+/// A word of a style that is neither a color nor an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is neither a color (cyan, darkgray, lightred, 208, #ff8800) nor one of bold, dim, \
+     italic, underline, reverse, plain, on"
+)]
+pub struct StyleError(String);
+
 /// Reads a style in words: `bold cyan`, `white on blue`, `dim italic`, `reverse`, `#ff8800`.
 ///
 /// # Errors
-/// A word that is no color and no attribute.
-pub fn style(words: &str) -> Result<Style, String> {
+/// A word is neither a color nor an attribute.
+pub fn style(words: &str) -> Result<Style, StyleError> {
     let mut style = Style::new();
     let mut background = false;
     for word in words.split_whitespace() {
@@ -97,12 +105,7 @@ pub fn style(words: &str) -> Result<Style, String> {
             "underline" => Modifier::UNDERLINED,
             "reverse" => Modifier::REVERSED,
             color => {
-                let parsed = Color::from_str(color).map_err(|_| {
-                    format!(
-                        "\"{color}\" is neither a color (cyan, darkgray, lightred, 208, #ff8800) \
-                         nor one of bold, dim, italic, underline, reverse, plain, on"
-                    )
-                })?;
+                let parsed = Color::from_str(color).map_err(|_| StyleError(color.to_owned()))?;
                 style = if background { style.bg(parsed) } else { style.fg(parsed) };
                 background = false;
                 continue;
@@ -121,7 +124,7 @@ mod tests {
     fn styles_are_read_in_words() {
         let expected = Style::new().fg(Color::White).bg(Color::Blue).add_modifier(Modifier::BOLD);
         assert_eq!(style("bold white on blue"), Ok(expected));
-        assert!(style("blod").unwrap_err().contains("\"blod\" is neither"));
+        assert!(style("blod").unwrap_err().to_string().contains("\"blod\" is neither"));
     }
 
     #[test]

@@ -11,17 +11,36 @@ pub(super) struct Expanded {
     pub(super) unset: Vec<String>,
 }
 
+/// Why the variables of a value cannot be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VariableError {
+    /// Defaults stand in defaults too deep.
+    #[error("defaults inside defaults, more than {MAX_DEPTH} deep")]
+    TooDeep,
+    /// A variable is not closed.
+    #[error("{0:?}: a `${{` without its `}}`")]
+    Unclosed(String),
+    /// A variable's name is not one.
+    #[error("{value:?}: {name:?} is not the name of a variable")]
+    Name {
+        /// The whole value.
+        value: String,
+        /// What stands where the name should.
+        name: String,
+    },
+}
+
 /// How deep defaults may hold defaults.
 const MAX_DEPTH: usize = 8;
 
 /// Puts the variables into a value; an empty one counts as not set.
 ///
 /// # Errors
-/// A `${` that is not closed, or what stands in it is no name.
+/// A `${` is not closed, its name is not one, or defaults are nested too deep.
 pub(super) fn expand(
     value: &str,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Expanded, String> {
+) -> Result<Expanded, VariableError> {
     let mut out = Expanded::default();
     put(value, variable, 0, &mut out)?;
     Ok(out)
@@ -32,14 +51,14 @@ fn put(
     variable: &dyn Fn(&str) -> Option<String>,
     depth: usize,
     out: &mut Expanded,
-) -> Result<(), String> {
+) -> Result<(), VariableError> {
     if depth > MAX_DEPTH {
-        return Err(format!("defaults inside defaults, more than {MAX_DEPTH} deep"));
+        return Err(VariableError::TooDeep);
     }
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         out.text.push_str(before);
-        let end = closing(after).ok_or_else(|| format!("{value:?}: a `${{` without its `}}`"))?;
+        let end = closing(after).ok_or_else(|| VariableError::Unclosed(value.to_owned()))?;
         let (inner, tail) = (&after[..end], &after[end + 1..]);
         rest = tail;
         let (name, default) = match inner.split_once(":-") {
@@ -47,7 +66,8 @@ fn put(
             None => (inner, None),
         };
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!("{value:?}: {name:?} is no variable's name"));
+            let (value, name) = (value.to_owned(), name.to_owned());
+            return Err(VariableError::Name { value, name });
         }
         let given = variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         match (given, default) {
@@ -76,7 +96,7 @@ fn put(
     Ok(())
 }
 
-/// Where the `}` stands that closes what was opened before `text`.
+/// Returns the index of the `}` that closes what was opened before `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1;
     for (at, c) in text.char_indices() {
@@ -107,7 +127,7 @@ fn completed(given: String, default: &str) -> String {
 mod tests {
     use super::*;
 
-    fn with(value: &str, pairs: &[(&str, &str)]) -> Result<Expanded, String> {
+    fn with(value: &str, pairs: &[(&str, &str)]) -> Result<Expanded, VariableError> {
         expand(value, &|name| pairs.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned()))
     }
 

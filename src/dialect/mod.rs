@@ -406,6 +406,11 @@ pub fn find(name: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.name() == name).copied()
 }
 
+/// The names of all dialects, in the order of the table.
+pub fn names() -> Vec<&'static str> {
+    DIALECTS.iter().map(|d| d.name()).collect()
+}
+
 /// The dialect that is surest of a payload. Where two are equally sure, that is worth no more than
 /// a guess, and says so: the order of [`DIALECTS`] decides nothing.
 pub fn recognize(payload: &Payload<'_>) -> Option<(&'static dyn Dialect, Evidence)> {

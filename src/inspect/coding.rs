@@ -9,6 +9,27 @@ use flate2::write::{GzDecoder, ZlibDecoder};
 /// The longest decoded body, in bytes: a few kilobytes can unpack to any size.
 pub(super) const MAX_DECODED: usize = 1 << 30;
 
+/// Why bytes cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodingError {
+    /// The coding has no decoder here.
+    #[error("unknown content coding {0:?}")]
+    Unknown(String),
+    /// They are not of this coding, or end too early.
+    #[error("{0}")]
+    Damaged(String),
+    /// They decode to too much.
+    #[error("decodes to more than {MAX_DECODED} bytes")]
+    TooLong,
+}
+
+impl CodingError {
+    /// The words of a decoder.
+    fn damaged(why: impl std::fmt::Display) -> Self {
+        Self::Damaged(why.to_string())
+    }
+}
+
 /// Undoes one content coding.
 pub struct Coding {
     name: String,
@@ -21,7 +42,7 @@ enum State {
     Brotli(Box<DecompressorWriter<Vec<u8>>>),
     /// The decoder reads a whole frame at a time: all input is kept until the end.
     Zstd(Vec<u8>),
-    /// Nobody knows this coding.
+    /// There is no decoder for this coding.
     Unknown,
     Failed,
 }
@@ -55,9 +76,9 @@ impl Coding {
     /// Decodes the next bytes, appending to `out`.
     ///
     /// # Errors
-    /// A sentence about the first bytes that are not of this coding. What was decoded before them
-    /// is in `out`; later calls do nothing.
-    pub fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    /// Some bytes are not of this coding. What was decoded before them is in `out`; later calls do
+    /// nothing.
+    pub fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
         let result = match &mut self.state {
             State::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
             State::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
@@ -66,7 +87,7 @@ impl Coding {
                 all.extend_from_slice(wire);
                 Ok(())
             }
-            State::Unknown => Err(format!("nobody here knows the content coding {:?}", self.name)),
+            State::Unknown => Err(CodingError::Unknown(self.name.clone())),
             State::Failed => return Ok(()),
         };
         self.settle(result, out)
@@ -81,17 +102,17 @@ impl Coding {
     /// The body is over.
     ///
     /// # Errors
-    /// A sentence, when the coded data ends too early.
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+    /// The coded data ends too early.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), CodingError> {
         let result = match &mut self.state {
             State::Gzip(d) => {
-                d.try_finish().map_err(|e| e.to_string()).map(|()| out.append(d.get_mut()))
+                d.try_finish().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
             State::Deflate(d) => {
-                d.try_finish().map_err(|e| e.to_string()).map(|()| out.append(d.get_mut()))
+                d.try_finish().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
             State::Brotli(d) => {
-                d.close().map_err(|e| e.to_string()).map(|()| out.append(d.get_mut()))
+                d.close().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
             State::Zstd(all) => unzstd(&std::mem::take(all), out),
             State::Unknown | State::Failed => Ok(()),
@@ -99,13 +120,17 @@ impl Coding {
         self.settle(result, out)
     }
 
-    fn settle(&mut self, result: Result<(), String>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn settle(
+        &mut self,
+        result: Result<(), CodingError>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodingError> {
         let result = result.and_then(|()| {
             if out.len() <= MAX_DECODED {
                 return Ok(());
             }
             out.truncate(MAX_DECODED);
-            Err(format!("decodes to more than {MAX_DECODED} bytes"))
+            Err(CodingError::TooLong)
         });
         if result.is_err() {
             // What a decoder had put out before it failed was decoded truly.
@@ -129,9 +154,9 @@ fn write<D: Write>(
     sink: fn(&mut D) -> &mut Vec<u8>,
     wire: &[u8],
     out: &mut Vec<u8>,
-) -> Result<(), String> {
+) -> Result<(), CodingError> {
     for byte in wire.chunks(1) {
-        decoder.write_all(byte).and_then(|()| decoder.flush()).map_err(|e| e.to_string())?;
+        decoder.write_all(byte).and_then(|()| decoder.flush()).map_err(CodingError::damaged)?;
         out.append(sink(decoder));
         if out.len() > MAX_DECODED {
             // `settle` has the words for it.
@@ -141,10 +166,11 @@ fn write<D: Write>(
     Ok(())
 }
 
-fn unzstd(wire: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-    let mut decoder = ruzstd::decoding::StreamingDecoder::new(wire).map_err(|e| e.to_string())?;
+fn unzstd(wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
+    let decoder = ruzstd::decoding::StreamingDecoder::new(wire);
+    let mut decoder = decoder.map_err(CodingError::damaged)?;
     let mut limited = (&mut decoder).take(MAX_DECODED as u64 + 1);
-    limited.read_to_end(out).map(drop).map_err(|e| e.to_string())
+    limited.read_to_end(out).map(drop).map_err(CodingError::damaged)
 }
 
 #[cfg(test)]
@@ -153,14 +179,14 @@ mod tests {
 
     use super::*;
 
-    fn decode(coding: &str, wire: &[u8], cut: usize) -> (Vec<u8>, Result<(), String>) {
+    fn decode(coding: &str, wire: &[u8], cut: usize) -> (Vec<u8>, Result<(), CodingError>) {
         decode_pieces(coding, wire.chunks(cut.max(1)))
     }
 
     fn decode_pieces<'a>(
         coding: &str,
         pieces: impl IntoIterator<Item = &'a [u8]>,
-    ) -> (Vec<u8>, Result<(), String>) {
+    ) -> (Vec<u8>, Result<(), CodingError>) {
         let mut coding = Coding::of(coding).unwrap();
         let mut out = Vec::new();
         let mut result = Ok(());
@@ -191,7 +217,7 @@ mod tests {
         assert!(decode("gzip", b"data: plain\n\n", 5).1.is_err());
         let wire = gzip(b"data: hello\n\n");
         assert!(decode("gzip", &wire[..wire.len() - 4], 99).1.is_err());
-        assert!(decode("compress", b"x", 1).1.unwrap_err().contains("compress"));
+        assert!(decode("compress", b"x", 1).1.unwrap_err().to_string().contains("compress"));
         assert!(Coding::of("identity").is_none());
     }
 

@@ -254,7 +254,7 @@ impl Facts {
                 bytes.len().min(offset.saturating_sub(start) as usize)
             });
             if let Err(why) = coding.feed(&bytes[..clear], &mut self.decoded) {
-                self.coding_error = Some(why);
+                self.coding_error = Some(why.to_string());
             }
             if clear < bytes.len() && coding.stop() {
                 self.withheld = true;
@@ -271,7 +271,7 @@ impl Facts {
         if let Some(coding) = &mut self.coding
             && let Err(why) = coding.finish(&mut self.decoded)
         {
-            self.coding_error = Some(why);
+            self.coding_error = Some(why.to_string());
         }
         let undecoded = self.coding_error.is_some() && self.decoded.is_empty();
         if undecoded {

@@ -277,7 +277,7 @@ impl<'a> Line<'a> {
     }
 
     /// Returns the entry; `None` for one of a type that this version does not know.
-    fn entry(self, store: &mut Store) -> Result<Option<Entry>, String> {
+    fn entry(self, store: &mut Store) -> Result<Option<Entry>, LineError> {
         let (exchange, at, kind) = match self {
             Line::Request {
                 x,
@@ -332,7 +332,7 @@ impl<'a> Line<'a> {
             }
             Line::End { x, at, text, cause: name } => {
                 let cause = EndCause::from_name(&name);
-                let cause = cause.ok_or_else(|| format!("unknown cause {name:?}"))?;
+                let cause = cause.ok_or(LineError::Cause(name))?;
                 (
                     x,
                     at,
@@ -410,17 +410,28 @@ fn as_pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
 }
 
 /// The bytes that [`as_pieces`] made pieces of.
-fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, String> {
+fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, LineError> {
     let mut out = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Text(t) => out.extend_from_slice(t.as_bytes()),
             Piece::Base64 { base64 } => {
-                out.extend(BASE64.decode(base64).map_err(|e| format!("base64: {e}"))?);
+                out.extend(BASE64.decode(base64)?);
             }
         }
     }
     Ok(out)
+}
+
+/// Why a line could not be read.
+#[derive(Debug, thiserror::Error)]
+enum LineError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    #[error("unknown cause {0:?}")]
+    Cause(String),
 }
 
 /// Why a file could not be read, or where it is damaged.
@@ -535,7 +546,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
             Err(why) if !line.ends_with(b"\n") => {
                 session.torn = Some(format!("line {number}: {why}"));
             }
-            Err(why) => damage(why),
+            Err(why) => damage(why.to_string()),
         }
     }
     settle_held(&mut session.entries);
@@ -589,7 +600,7 @@ impl Store {
         &mut self,
         text: Option<Cow<'_, str>>,
         pieces: Option<Vec<Piece<'_>>>,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Bytes, LineError> {
         if let Some(text) = text {
             return Ok(self.keep(text.as_bytes()));
         }
@@ -599,9 +610,8 @@ impl Store {
 }
 
 /// Reads one line; `None` for an entry of a type that this version does not know.
-fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-    line.entry(store)
+fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, LineError> {
+    serde_json::from_slice::<Line<'_>>(line)?.entry(store)
 }
 
 #[cfg(test)]

@@ -353,7 +353,7 @@ impl Answer {
                     .into_iter()
                     .map(|step| {
                         let at = step.span().start;
-                        Step::new(step.into_inner()).map_err(|message| fault(at, message))
+                        Step::new(step.into_inner()).map_err(|why| fault(at, why.to_string()))
                     })
                     .collect::<Result<_, _>>()?,
             ),

@@ -201,9 +201,32 @@ impl<T> TrueOr<T> {
     }
 }
 
+/// What is wrong with a step, for the author of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StepError {
+    /// A verb is switched off.
+    #[error("a step is left out by leaving it out, not by `false`")]
+    False,
+    /// It does nothing.
+    #[error("a step without a verb")]
+    NoVerb,
+    /// It does two things.
+    #[error("a step with two verbs")]
+    TwoVerbs,
+    /// `field` stands with another verb.
+    #[error("`field` goes with `reasoning`")]
+    Field,
+    /// `whole` stands with another verb.
+    #[error("`whole` goes with `generate`")]
+    Whole,
+    /// A value is not an object.
+    #[error("`set` and `delta` must be JSON objects")]
+    NotAnObject,
+}
+
 impl Step {
-    /// Checks a step; the error is a sentence for the author of the file.
-    pub(super) fn new(raw: RawStep) -> Result<Self, String> {
+    /// Checks a step.
+    pub(super) fn new(raw: RawStep) -> Result<Self, StepError> {
         let field = raw.field;
         let whole = raw.whole;
         // There is nothing that `done = false` could mean.
@@ -211,7 +234,7 @@ impl Step {
         let values =
             [raw.usage.as_ref().map(TrueOr::is_false), raw.stall.as_ref().map(TrueOr::is_false)];
         if flags.contains(&Some(false)) || values.contains(&Some(true)) {
-            return Err("a step is left out by leaving it out, not by `false`".to_owned());
+            return Err(StepError::False);
         }
         let flag = |it: Option<bool>, verb| it.map(|_| verb);
         let mut verbs = [
@@ -237,19 +260,19 @@ impl Step {
         ]
         .into_iter()
         .flatten();
-        let verb = verbs.next().ok_or("a step without a verb")?;
+        let verb = verbs.next().ok_or(StepError::NoVerb)?;
         if verbs.next().is_some() {
-            return Err("a step with two verbs".to_owned());
+            return Err(StepError::TwoVerbs);
         }
         if field.is_some() && !matches!(verb, Verb::Reasoning(..)) {
-            return Err("`field` goes with `reasoning`".to_owned());
+            return Err(StepError::Field);
         }
         if whole && !matches!(verb, Verb::Generate { .. }) {
-            return Err("`whole` goes with `generate`".to_owned());
+            return Err(StepError::Whole);
         }
         let objects = [raw.set.as_deref(), verb.object()];
         if objects.into_iter().flatten().any(|it| !is_object(it)) {
-            return Err("`set` and `delta` must be JSON objects".to_owned());
+            return Err(StepError::NotAnObject);
         }
         Ok(Self {
             verb,

@@ -52,210 +52,68 @@ pub enum Place {
     Byte(u64),
 }
 
-/// How faults are written, for messages.
-const FORMS: &str = "cut@PLACE, reset@PLACE, stall@PLACE:TIME, split@PLACE, insert@PLACE:TEXT \
-    (PLACE is frame:N or byte:N), drop@frame:N, duplicate@frame:N, swap@frame:N, buffer:SIZE, \
-    chunk:SIZE, delay:TIME, status:N, rename:PATH=PATH, no-done";
-
-impl std::str::FromStr for Fault {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        parse(text).map_err(|why| format!("{text:?}: {why}"))
-    }
-}
-
-fn parse(text: &str) -> Result<Fault, String> {
-    if text == "no-done" {
-        return Ok(Fault::NoDone);
-    }
-    if let Some((verb, rest)) = text.split_once('@').filter(|(verb, _)| !verb.contains(':')) {
-        let (place, more) = place(rest)?;
-        let frame = || match place {
-            Place::Frame(n) => Ok(n),
-            Place::Byte(_) => Err(format!("{verb} takes a frame, {verb}@frame:N")),
-        };
-        let fault = match (verb, more) {
-            ("cut", None) => Fault::Cut(place),
-            ("reset", None) => Fault::Reset(place),
-            ("split", None) => Fault::Split(place),
-            ("stall", Some(time)) => Fault::Stall(place, duration(time)?),
-            ("stall", None) => return Err("for how long? stall@PLACE:TIME".into()),
-            ("insert", Some(text)) => Fault::Insert(place, inserted(text)),
-            ("insert", None) => return Err("what? insert@PLACE:TEXT".into()),
-            ("drop", None) => Fault::Drop(frame()?),
-            ("duplicate", None) => Fault::Duplicate(frame()?),
-            ("swap", None) => Fault::Swap(frame()?),
-            ("cut" | "reset" | "split" | "drop" | "duplicate" | "swap", Some(more)) => {
-                return Err(format!("{more:?} is too much"));
-            }
-            _ => return Err(format!("no such fault; there are {FORMS}")),
-        };
-        return Ok(fault);
-    }
-    let (verb, value) = text.split_once(':').ok_or_else(|| format!("there are {FORMS}"))?;
-    Ok(match verb {
-        "buffer" => Fault::Buffer(size(value)?),
-        "chunk" => Fault::Chunk(size(value)?),
-        "delay" => Fault::Delay(duration(value)?),
-        "status" => {
-            let status = value.parse().ok().filter(|s| (200..=999).contains(s));
-            Fault::Status(status.ok_or("a status is a number from 200 to 999")?)
-        }
-        "rename" => {
-            let (from, to) = value.split_once('=').ok_or("a renaming is FROM=TO")?;
-            let path = |p: &str| -> Vec<String> { p.split('.').map(str::to_owned).collect() };
-            let (from, mut to) = (path(from), path(to));
-            let name = to.pop().filter(|n| !n.is_empty()).ok_or("the new name is empty")?;
-            if from.iter().any(String::is_empty) {
-                return Err("a path is names with dots between them".into());
-            }
-            // The new name may stand alone, or behind the same path.
-            if !to.is_empty() && to != from[..from.len() - 1] {
-                return Err("only the last name of a path can be changed".into());
-            }
-            Fault::Rename(from, name)
-        }
-        _ => return Err(format!("no such fault; there are {FORMS}")),
-    })
-}
-
-/// `frame:N` or `byte:N`, and what follows it.
-fn place(text: &str) -> Result<(Place, Option<&str>), String> {
-    let bad = || "a place is frame:N or byte:N".to_owned();
-    let (kind, rest) = text.split_once(':').ok_or_else(bad)?;
-    let (number, more) = match rest.split_once(':') {
-        Some((number, more)) => (number, Some(more)),
-        None => (rest, None),
-    };
-    let n = number.parse().map_err(|_| bad())?;
-    match kind {
-        "frame" => Ok((Place::Frame(n), more)),
-        "byte" => Ok((Place::Byte(n), more)),
-        _ => Err(bad()),
-    }
-}
-
-/// `10s`, `200ms`, `1.5m`, or a number of seconds.
-fn duration(text: &str) -> Result<Micros, String> {
-    let (number, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
-        Some(at) => text.split_at(at),
-        None => (text, "s"),
-    };
-    let factor = match unit {
-        "us" => 1.0,
-        "ms" => 1e3,
-        "s" => 1e6,
-        "m" => 60e6,
-        _ => return Err(format!("{text:?} is no time: 200ms, 10s, 1m")),
-    };
-    let n = number.parse::<f64>().ok().filter(|n| (0.0..=1e6).contains(n));
-    Ok((n.ok_or_else(|| format!("{text:?} is no time: 200ms, 10s, 1m"))? * factor) as Micros)
-}
-
-/// `16k`, `1M`, or bytes.
-fn size(text: &str) -> Result<usize, String> {
-    let (number, factor) = match text.strip_suffix(['k', 'K']) {
-        Some(number) => (number, 1 << 10),
-        None => text.strip_suffix('M').map_or((text, 1), |number| (number, 1 << 20)),
-    };
-    let n = number.parse::<usize>().ok().and_then(|n| n.checked_mul(factor)).filter(|n| *n > 0);
-    n.ok_or_else(|| format!("{text:?} is no size: 1, 16k, 1M"))
-}
-
-/// A text with `\n`, `\r`, `\t` and `\\`, in quotes or without.
-fn inserted(text: &str) -> Vec<u8> {
-    let text = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text);
-    let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('\\') => out.push('\\'),
-            Some(other) => out.extend(['\\', other]),
-            None => out.push('\\'),
-        }
-    }
-    out.into_bytes()
+/// Why a fault cannot be put on a recording.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The exchange has no frames, or its content coding hides them.
+    #[error("the frames of exchange {0} are not known (no body, or a content coding)")]
+    NoFrames(u32),
+    /// The frame is past the last one.
+    #[error("exchange {exchange} has no frame {frame}: it has {count}")]
+    NoFrame {
+        /// The exchange's number.
+        exchange: u32,
+        /// The frame that was named.
+        frame: u64,
+        /// How many frames there are.
+        count: usize,
+    },
+    /// The byte is past the end.
+    #[error("the body of exchange {exchange} has {len} bytes and no byte {byte}")]
+    NoByte {
+        /// The exchange's number.
+        exchange: u32,
+        /// The offset that was named.
+        byte: u64,
+        /// The length of the body in bytes.
+        len: usize,
+    },
+    /// No payload has the key that is to be renamed.
+    #[error("no payload of exchange {exchange} has {path}")]
+    NoKey {
+        /// The exchange's number.
+        exchange: u32,
+        /// The key's path.
+        path: String,
+    },
 }
 
 /// Puts faults on a recorded exchange, in their order.
 ///
 /// # Errors
-/// A sentence, when a place is not in the recording.
-pub fn apply(recorded: &mut Recorded, faults: &[Fault]) -> Result<(), String> {
+/// A place or a key is not in the recording.
+pub fn apply(recorded: &mut Recorded, faults: &[Fault]) -> Result<(), FaultError> {
     let original = recorded.bytes();
     // Writes are gathered and cut when everything else is in place.
     let late = |f: &&Fault| matches!(f, Fault::Buffer(_) | Fault::Chunk(_));
     for fault in faults.iter().filter(|f| !late(f)).chain(faults.iter().filter(late)) {
-        one(recorded, fault, &original).map_err(|why| format!("--fault: {why}"))?;
+        put(recorded, fault, &original)?;
     }
     Ok(())
 }
 
-fn frame(recorded: &Recorded, n: u64) -> Result<RecordedFrame, String> {
-    let found = usize::try_from(n).ok().and_then(|n| recorded.frames.get(n).cloned());
-    found.ok_or_else(|| {
-        let number = recorded.number;
-        match recorded.frames.len() {
-            0 => format!(
-                "the frames of exchange {number} cannot be told (no body, or a content coding)"
-            ),
-            many => format!("exchange {number} has no frame {n}: it has {many}"),
-        }
-    })
-}
-
-fn one(recorded: &mut Recorded, fault: &Fault, original: &[u8]) -> Result<(), String> {
-    let at = |recorded: &Recorded, place: &Place| -> Result<u64, String> {
-        match place {
-            // One past the last is the end.
-            Place::Frame(n) if *n == recorded.frames.len() as u64 && *n > 0 => {
-                Ok(original.len() as u64)
-            }
-            Place::Frame(n) => Ok(frame(recorded, *n)?.offset),
-            Place::Byte(n) if *n <= original.len() as u64 => Ok(*n),
-            Place::Byte(n) => Err(format!(
-                "the body of exchange {} has {} bytes and no byte {n}",
-                recorded.number,
-                original.len()
-            )),
-        }
-    };
+fn put(recorded: &mut Recorded, fault: &Fault, original: &[u8]) -> Result<(), FaultError> {
     match fault {
-        Fault::Cut(place) | Fault::Reset(place) => {
-            let at = at(recorded, place)?;
-            let i = split(&mut recorded.body, at);
-            recorded.body.truncate(i);
-            recorded.trailers.clear();
-            recorded.end_delay = 0;
-            let reset = matches!(fault, Fault::Reset(_));
-            recorded.end = if reset { EndCause::Reset } else { EndCause::Truncated };
-        }
-        Fault::Stall(place, time) => {
-            let at = at(recorded, place)?;
-            let i = split(&mut recorded.body, at);
-            match recorded.body.get_mut(i) {
-                Some(piece) => {
-                    piece.joined = false;
-                    piece.delay += time;
-                }
-                None => recorded.end_delay += time,
-            }
-        }
+        Fault::Cut(place) => end_at(recorded, *place, original, EndCause::Truncated)?,
+        Fault::Reset(place) => end_at(recorded, *place, original, EndCause::Reset)?,
+        Fault::Stall(place, time) => stall(recorded, *place, original, *time)?,
         Fault::Split(place) => {
-            let at = at(recorded, place)?;
-            let i = split(&mut recorded.body, at);
+            let i = border(recorded, *place, original)?;
             if let Some(piece) = recorded.body.get_mut(i) {
                 piece.joined = false;
             }
         }
+        Fault::Insert(place, text) => insert(recorded, *place, original, text)?,
         Fault::Drop(n) => {
             let f = frame(recorded, *n)?;
             remove(&mut recorded.body, &f);
@@ -265,32 +123,8 @@ fn one(recorded: &mut Recorded, fault: &Fault, original: &[u8]) -> Result<(), St
                 remove(&mut recorded.body, f);
             }
         }
-        Fault::Duplicate(n) => {
-            let f = frame(recorded, *n)?;
-            let (from, to) = range(&mut recorded.body, &f);
-            let again: Vec<_> = recorded.body[from..to]
-                .iter()
-                .map(|p| Piece { delay: 0, offset: None, joined: true, ..p.clone() })
-                .collect();
-            recorded.body.splice(to..to, again);
-        }
-        Fault::Swap(n) => {
-            let (f, g) = (frame(recorded, *n)?, frame(recorded, n + 1)?);
-            let (g_from, g_to) = range(&mut recorded.body, &g);
-            let second: Vec<_> = recorded.body.drain(g_from..g_to).collect();
-            let (from, _) = range(&mut recorded.body, &f);
-            recorded.body.splice(from..from, second);
-        }
-        Fault::Insert(place, text) => {
-            let at = at(recorded, place)?;
-            let i = split(&mut recorded.body, at);
-            let mut bytes = text.clone();
-            if !bytes.ends_with(b"\n") {
-                bytes.extend_from_slice(end_of_frame(original));
-            }
-            let piece = Piece { delay: 0, bytes: bytes.into(), offset: None, joined: i > 0 };
-            recorded.body.insert(i, piece);
-        }
+        Fault::Duplicate(n) => duplicate(recorded, *n)?,
+        Fault::Swap(n) => swap(recorded, *n)?,
         Fault::Rename(from, to) => rename(recorded, from, to, original)?,
         Fault::Buffer(size) => gather(recorded, *size),
         Fault::Chunk(size) => cut(&mut recorded.body, *size),
@@ -306,6 +140,99 @@ fn one(recorded: &mut Recorded, fault: &Fault, original: &[u8]) -> Result<(), St
             }
         }
     }
+    Ok(())
+}
+
+/// The frame of that number.
+fn frame(recorded: &Recorded, n: u64) -> Result<RecordedFrame, FaultError> {
+    let found = usize::try_from(n).ok().and_then(|n| recorded.frames.get(n).cloned());
+    let exchange = recorded.number;
+    found.ok_or(match recorded.frames.len() {
+        0 => FaultError::NoFrames(exchange),
+        count => FaultError::NoFrame { exchange, frame: n, count },
+    })
+}
+
+/// Makes a border at a place, and returns the number of the piece behind it.
+fn border(recorded: &mut Recorded, place: Place, original: &[u8]) -> Result<usize, FaultError> {
+    let len = original.len();
+    let at = match place {
+        // One past the last is the end.
+        Place::Frame(n) if n == recorded.frames.len() as u64 && n > 0 => len as u64,
+        Place::Frame(n) => frame(recorded, n)?.offset,
+        Place::Byte(n) if n <= len as u64 => n,
+        Place::Byte(byte) => {
+            return Err(FaultError::NoByte { exchange: recorded.number, byte, len });
+        }
+    };
+    Ok(split(&mut recorded.body, at))
+}
+
+/// Ends the body at a place.
+fn end_at(
+    recorded: &mut Recorded,
+    place: Place,
+    original: &[u8],
+    cause: EndCause,
+) -> Result<(), FaultError> {
+    let i = border(recorded, place, original)?;
+    recorded.body.truncate(i);
+    recorded.trailers.clear();
+    recorded.end_delay = 0;
+    recorded.end = cause;
+    Ok(())
+}
+
+fn stall(
+    recorded: &mut Recorded,
+    place: Place,
+    original: &[u8],
+    time: Micros,
+) -> Result<(), FaultError> {
+    let i = border(recorded, place, original)?;
+    match recorded.body.get_mut(i) {
+        Some(piece) => {
+            piece.joined = false;
+            piece.delay += time;
+        }
+        None => recorded.end_delay += time,
+    }
+    Ok(())
+}
+
+fn insert(
+    recorded: &mut Recorded,
+    place: Place,
+    original: &[u8],
+    text: &[u8],
+) -> Result<(), FaultError> {
+    let i = border(recorded, place, original)?;
+    let mut bytes = text.to_vec();
+    if !bytes.ends_with(b"\n") {
+        bytes.extend_from_slice(end_of_frame(original));
+    }
+    let piece = Piece { delay: 0, bytes: bytes.into(), offset: None, joined: i > 0 };
+    recorded.body.insert(i, piece);
+    Ok(())
+}
+
+fn duplicate(recorded: &mut Recorded, n: u64) -> Result<(), FaultError> {
+    let f = frame(recorded, n)?;
+    let (from, to) = range(&mut recorded.body, &f);
+    let again: Vec<_> = recorded.body[from..to]
+        .iter()
+        .map(|p| Piece { delay: 0, offset: None, joined: true, ..p.clone() })
+        .collect();
+    recorded.body.splice(to..to, again);
+    Ok(())
+}
+
+fn swap(recorded: &mut Recorded, n: u64) -> Result<(), FaultError> {
+    let (f, g) = (frame(recorded, n)?, frame(recorded, n + 1)?);
+    let (g_from, g_to) = range(&mut recorded.body, &g);
+    let second: Vec<_> = recorded.body.drain(g_from..g_to).collect();
+    let (from, _) = range(&mut recorded.body, &f);
+    recorded.body.splice(from..from, second);
     Ok(())
 }
 
@@ -362,7 +289,7 @@ fn rename(
     from: &[String],
     to: &str,
     original: &[u8],
-) -> Result<(), String> {
+) -> Result<(), FaultError> {
     let new = serde_json::Value::from(to).to_string();
     let mut found = 0;
     for f in recorded.frames.clone() {
@@ -391,7 +318,7 @@ fn rename(
         }
     }
     match found {
-        0 => Err(format!("no payload of exchange {} has {}", recorded.number, from.join("."))),
+        0 => Err(FaultError::NoKey { exchange: recorded.number, path: from.join(".") }),
         _ => Ok(()),
     }
 }

@@ -9,9 +9,11 @@ mod fault;
 mod recording;
 mod scenario;
 mod serve;
+mod spec;
 
 pub use choose::{By, Chooser, Wanted};
-pub use fault::{Fault, Place, apply};
+pub use fault::{Fault, FaultError, Place, apply};
 pub use recording::{Piece, Recorded, RecordedFrame, exchanges};
 pub use scenario::scenario;
 pub use serve::{Replay, Tell};
+pub use spec::FaultSpecError;

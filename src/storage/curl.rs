@@ -63,48 +63,104 @@ const HARMLESS: &[&str] = &[
     "--no-progress-meter",
 ];
 
-/// Reads a curl command line; a variable in it (`$NAME`) is what `variable` says. The draft's headers are the command's; `content-type` is what curl
-/// would send where the command names none.
+/// Why a curl command line cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum CurlError {
+    /// It is another command.
+    #[error("not a curl command: it does not begin with `curl`")]
+    NotCurl,
+    /// A quote is not closed.
+    #[error("a quote in the curl command is not closed")]
+    Quote,
+    /// A variable in it is not set.
+    #[error("${0} is not set")]
+    Unset(String),
+    /// An option stands without its value.
+    #[error("{0}: its value is missing")]
+    NoValue(String),
+    /// A header has no colon.
+    #[error("{0}: a header is `Name: value`")]
+    Header(String),
+    /// A file that it sends cannot be read.
+    #[error("{file}: {why}")]
+    File {
+        /// The file.
+        file: String,
+        /// The system's word.
+        why: std::io::Error,
+    },
+    /// It sends a form.
+    #[error("--data-urlencode: no LLM stream takes a form; use --data-raw")]
+    Form,
+    /// It sends a multipart form.
+    #[error("-F: multipart forms are not read; no LLM stream takes one")]
+    Multipart,
+    /// It sends its data in the address.
+    #[error("-G: a stream is asked for with a body; write the parameters into the address")]
+    Get,
+    /// It does not say where to send to.
+    #[error("the curl command has no address")]
+    NoAddress,
+}
+
+/// Reads a curl command line; a variable in it (`$NAME`) is what `variable` says. The draft's
+/// headers are the command's; `content-type` is what curl would send where the command names none.
 ///
 /// # Errors
-/// A sentence about what could not be understood.
-pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Curl, String> {
-    let words = words(command, variable)?;
-    let mut args = std::collections::VecDeque::from(words);
+/// The command cannot be understood, or what it sends cannot be read.
+pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Curl, CurlError> {
+    let mut args = std::collections::VecDeque::from(words(command, variable)?);
     if args.pop_front().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
-        return Err("not a curl command: it does not begin with `curl`".into());
+        return Err(CurlError::NotCurl);
     }
-    let mut curl = Curl::default();
-    let mut draft = Draft::default();
-    let mut data: Vec<Vec<u8>> = Vec::new();
-    let (mut json, mut get, mut signed) = (false, false, false);
+    let mut reading = Reading::default();
     while let Some(arg) = args.pop_front() {
         let (name, mut attached, others) = split(&arg);
         if let Some(others) = others {
             args.push_front(others);
         }
         let mut value = || {
-            attached
-                .take()
-                .or_else(|| args.pop_front())
-                .ok_or_else(|| format!("{name}: its value is missing"))
+            let value = attached.take().or_else(|| args.pop_front());
+            value.ok_or_else(|| CurlError::NoValue(name.clone()))
         };
-        match name.as_str() {
+        let known = reading.send(&name, &mut value)? || reading.travel(&name, &mut value)?;
+        if !known {
+            reading.other(&name, &arg, &mut value)?;
+        }
+    }
+    reading.finish()
+}
+
+/// Returns an option's value.
+type Value<'a> = &'a mut dyn FnMut() -> Result<String, CurlError>;
+
+/// A command line while it is read.
+#[derive(Default)]
+struct Reading {
+    curl: Curl,
+    data: Vec<Vec<u8>>,
+    json: bool,
+    get: bool,
+    signed: bool,
+}
+
+impl Reading {
+    /// Takes in an option about the body or the headers; returns whether it was one.
+    fn send(&mut self, name: &str, value: Value<'_>) -> Result<bool, CurlError> {
+        let draft = &mut self.curl.draft;
+        match name {
             "-H" | "--header" => {
                 let header = value()?;
-                let (k, v) = header
-                    .split_once(':')
-                    .ok_or_else(|| format!("{name}: a header is `Name: value`"))?;
+                let (k, v) =
+                    header.split_once(':').ok_or_else(|| CurlError::Header(name.to_owned()))?;
                 draft.headers.push((k.trim().to_owned(), v.trim().to_owned()));
             }
-            "-X" | "--request" => draft.method = value()?,
-            "--url" => draft.url = Some(value()?),
-            "-d" | "--data" | "--data-ascii" => data.push(read(&value()?, true)?),
-            "--data-raw" => data.push(value()?.into_bytes()),
-            "--data-binary" => data.push(read(&value()?, false)?),
+            "-d" | "--data" | "--data-ascii" => self.data.push(read(&value()?, true)?),
+            "--data-raw" => self.data.push(value()?.into_bytes()),
+            "--data-binary" => self.data.push(read(&value()?, false)?),
             "--json" => {
-                json = true;
-                data.push(read(&value()?, false)?);
+                self.json = true;
+                self.data.push(read(&value()?, false)?);
             }
             "-u" | "--user" => {
                 use base64::Engine as _;
@@ -113,7 +169,7 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
             }
             "--aws-sigv4" => {
                 value()?;
-                signed = true;
+                self.signed = true;
             }
             "--oauth2-bearer" => {
                 let token = value()?;
@@ -122,60 +178,80 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
             "-A" | "--user-agent" => draft.headers.push(("user-agent".into(), value()?)),
             "-e" | "--referer" => draft.headers.push(("referer".into(), value()?)),
             "-b" | "--cookie" => draft.headers.push(("cookie".into(), value()?)),
-            "-G" | "--get" => get = true,
-            "-I" | "--head" => draft.method = "HEAD".into(),
-            "--data-urlencode" => {
-                return Err("--data-urlencode: no LLM stream takes a form; use --data-raw".into());
-            }
-            "-F" | "--form" => {
-                return Err("-F: multipart forms are not read; no LLM stream takes one".into());
-            }
-            "-k" | "--insecure" => curl.insecure = true,
-            "-L" | "--location" => curl.location = true,
-            "-x" | "--proxy" => curl.proxy = Some(value()?),
+            "--data-urlencode" => return Err(CurlError::Form),
+            "-F" | "--form" => return Err(CurlError::Multipart),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes in an option about where and how the request is sent; returns whether it was one.
+    fn travel(&mut self, name: &str, value: Value<'_>) -> Result<bool, CurlError> {
+        match name {
+            "-X" | "--request" => self.curl.draft.method = value()?,
+            "-I" | "--head" => self.curl.draft.method = "HEAD".into(),
+            "--url" => self.curl.draft.url = Some(value()?),
+            "-G" | "--get" => self.get = true,
+            "-k" | "--insecure" => self.curl.insecure = true,
+            "-L" | "--location" => self.curl.location = true,
+            "-x" | "--proxy" => self.curl.proxy = Some(value()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes in the address, or an option that changes nothing that is sent.
+    fn other(&mut self, name: &str, arg: &str, value: Value<'_>) -> Result<(), CurlError> {
+        let url = &mut self.curl.draft.url;
+        let ignored = &mut self.curl.ignored;
+        match name {
             name if HARMLESS.contains(&name) => {}
             name if IGNORED_WITH_VALUE.contains(&name) || is_valued(name) => {
                 // Not the value, which may be a password.
                 value()?;
-                curl.ignored.push(name.to_owned());
+                ignored.push(name.to_owned());
             }
-            name if name.starts_with('-') && name.len() > 1 => curl.ignored.push(name.to_owned()),
+            name if name.starts_with('-') && name.len() > 1 => ignored.push(name.to_owned()),
             // Most likely the value of an option that is not known here.
-            _ if draft.url.as_ref().is_some_and(|u| u.contains("://")) && !arg.contains("://") => {
-                curl.ignored.push("what is neither option nor address".to_owned());
+            _ if url.as_ref().is_some_and(|u| u.contains("://")) && !arg.contains("://") => {
+                ignored.push("what is neither option nor address".to_owned());
             }
-            _ => draft.url = Some(arg),
+            _ => *url = Some(arg.to_owned()),
         }
+        Ok(())
     }
-    let url = draft.url.take().ok_or("the curl command has no address")?;
-    draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
-    let has =
-        |draft: &Draft, name: &str| draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
-    if signed {
-        // Then `--user` is what signs, and no header; keys of AWS sign here where the provider's do.
-        draft.headers.retain(|(k, v)| k != "authorization" || !v.starts_with("Basic "));
-        curl.ignored.push("--aws-sigv4 (a provider with aws_region signs: -p bedrock)".into());
-    }
-    draft.body = data.join(&b'&');
-    if json {
-        for (name, value) in [("content-type", "application/json"), ("accept", "application/json")]
-        {
-            if !has(&draft, name) {
-                draft.headers.push((name.into(), value.into()));
+
+    /// The whole command.
+    fn finish(self) -> Result<Curl, CurlError> {
+        let mut curl = self.curl;
+        let draft = &mut curl.draft;
+        let url = draft.url.take().ok_or(CurlError::NoAddress)?;
+        draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
+        if self.signed {
+            // Then `--user` is what signs, and no header; keys of AWS sign here where the
+            // provider's do.
+            draft.headers.retain(|(k, v)| k != "authorization" || !v.starts_with("Basic "));
+            curl.ignored.push("--aws-sigv4 (a provider with aws_region signs: -p bedrock)".into());
+        }
+        draft.body = self.data.join(&b'&');
+        let by_default: &[(&str, &str)] = match (self.json, draft.body.is_empty()) {
+            (true, _) => &[("content-type", "application/json"), ("accept", "application/json")],
+            (false, false) => &[("content-type", "application/x-www-form-urlencoded")],
+            (false, true) => &[],
+        };
+        for (name, value) in by_default {
+            if !draft.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name)) {
+                draft.headers.push(((*name).to_owned(), (*value).to_owned()));
             }
         }
-    } else if !draft.body.is_empty() && !has(&draft, "content-type") {
-        draft.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
+        if self.get {
+            return Err(CurlError::Get);
+        }
+        if draft.method.is_empty() {
+            draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
+        }
+        Ok(curl)
     }
-    if get {
-        return Err(
-            "-G: a stream is asked for with a body; write the parameters into the address".into()
-        );
-    }
-    if draft.method.is_empty() {
-        draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
-    }
-    Ok(Curl { draft, ..curl })
 }
 
 /// Whether a short option takes a value.
@@ -206,9 +282,10 @@ fn split(arg: &str) -> (String, Option<String>, Option<String>) {
 }
 
 /// `@file` is read; with `-d`, curl takes the line ends out.
-fn read(value: &str, strip: bool) -> Result<Vec<u8>, String> {
+fn read(value: &str, strip: bool) -> Result<Vec<u8>, CurlError> {
     let Some(file) = value.strip_prefix('@') else { return Ok(value.as_bytes().to_vec()) };
-    let mut bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+    let mut bytes =
+        std::fs::read(file).map_err(|why| CurlError::File { file: file.to_owned(), why })?;
     if strip {
         bytes.retain(|b| !matches!(b, b'\r' | b'\n'));
     }
@@ -217,16 +294,19 @@ fn read(value: &str, strip: bool) -> Result<Vec<u8>, String> {
 
 /// The words of a shell command: POSIX quoting, `\` at line ends, and bash's `$'…'`, which
 /// browsers write.
-fn words(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
+fn words(
+    command: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<String>, CurlError> {
     let plain = expand(command.trim().trim_start_matches("$ "), variable)?;
     // A prompt's `^` at line ends is cmd.exe's.
     let plain = plain.replace("^\r\n", " ").replace("^\n", " ");
-    shlex::split(&plain).ok_or_else(|| "a quote in the curl command is not closed".into())
+    shlex::split(&plain).ok_or(CurlError::Quote)
 }
 
 /// Replaces `$'…'` by a POSIX-quoted word of the same meaning, and `$NAME` by its value, as the shell
 /// would that the command was written for.
-fn expand(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+fn expand(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, CurlError> {
     let mut out = String::with_capacity(command.len());
     let mut chars = command.chars().peekable();
     let mut quote = None;
@@ -246,7 +326,7 @@ fn expand(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<St
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Some(name) => {
-                    let value = variable(&name).ok_or_else(|| format!("${name} is not set"))?;
+                    let value = variable(&name).ok_or(CurlError::Unset(name))?;
                     // Inside double quotes these four keep a meaning; outside, a word has to stay one.
                     let keep =
                         |c: char| quote.is_none() && !c.is_alphanumeric() || "\"\\$`".contains(c);
@@ -332,7 +412,7 @@ pub fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(command: &str) -> Result<Draft, String> {
+    fn parse(command: &str) -> Result<Draft, CurlError> {
         let variable = |name: &str| (name == "KEY").then(|| "sk \"$1\"".to_owned());
         super::parse(command, &variable).map(|c| c.draft)
     }
@@ -349,7 +429,12 @@ mod tests {
         assert!(more.insecure && more.location);
         assert_eq!((more.draft.url.as_deref(), &*more.draft.method), (Some("http://h"), "PUT"));
         assert_eq!(more.ignored, ["--foo", "what is neither option nor address", "-E"]);
-        assert!(super::parse("curl h -H \"a: $NOPE\"", &|_| None).unwrap_err().contains("$NOPE"));
+        assert!(
+            super::parse("curl h -H \"a: $NOPE\"", &|_| None)
+                .unwrap_err()
+                .to_string()
+                .contains("$NOPE")
+        );
         let single = super::parse("curl h -H 'a: $NOPE'", &|_| None).unwrap();
         assert_eq!(single.draft.headers[0].1, "$NOPE");
     }
@@ -375,11 +460,11 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_said() {
-        assert!(parse("wget x").unwrap_err().contains("curl"));
-        assert!(parse("curl -H 'a: b'").unwrap_err().contains("address"));
-        assert!(parse("curl 'x").unwrap_err().contains("quote"));
-        assert!(parse("curl x -H").unwrap_err().contains("missing"));
-        assert!(parse("curl x -d @/nowhere/at/all").unwrap_err().contains("/nowhere"));
+        assert!(parse("wget x").unwrap_err().to_string().contains("curl"));
+        assert!(parse("curl -H 'a: b'").unwrap_err().to_string().contains("address"));
+        assert!(parse("curl 'x").unwrap_err().to_string().contains("quote"));
+        assert!(parse("curl x -H").unwrap_err().to_string().contains("missing"));
+        assert!(parse("curl x -d @/nowhere/at/all").unwrap_err().to_string().contains("/nowhere"));
     }
 
     #[test]

@@ -37,14 +37,41 @@ pub struct Recording {
     pub program: String,
 }
 
+/// Why a recording cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct OpenError {
+    /// The file, or "standard input".
+    pub name: String,
+    /// What is wrong.
+    pub why: RecordingError,
+}
+
+/// Why bytes cannot be read as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// They cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The path is a folder.
+    #[error("is a folder, not a recording")]
+    Folder,
+    /// A session that this program cannot read.
+    #[error(transparent)]
+    Session(#[from] file::ReadError),
+    /// An archive that this program cannot read.
+    #[error(transparent)]
+    Har(#[from] har::HarError),
+}
+
 /// The most bytes of a bare body that are taken at once as an entry.
 const PIECE: usize = 1 << 20;
 
 /// Opens `path`, or standard input for `-`.
 ///
 /// # Errors
-/// A sentence that names the file, and the line where it is damaged.
-pub fn open(path: &Path, told: &Told) -> Result<Recording, String> {
+/// It cannot be read, is a damaged archive, or a session of a newer program.
+pub fn open(path: &Path, told: &Told) -> Result<Recording, OpenError> {
     open_watched(path, told, &mut |_| true)
 }
 
@@ -57,20 +84,27 @@ pub fn open_watched(
     path: &Path,
     told: &Told,
     progress: &mut dyn FnMut(u64) -> bool,
-) -> Result<Recording, String> {
-    let shown =
-        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-    let bad = |e: &dyn std::fmt::Display| format!("{shown}: {e}");
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+) -> Result<Recording, OpenError> {
     if path == Path::new("-") {
-        return read(std::io::stdin().lock(), name, told).map_err(|e| bad(&e));
+        let failed = |why| OpenError { name: "standard input".to_owned(), why };
+        return read(std::io::stdin().lock(), "-", told).map_err(failed);
     }
-    let input = std::fs::File::open(path).map_err(|e| bad(&e))?;
+    open_file(path, told, progress)
+        .map_err(|why| OpenError { name: path.display().to_string(), why })
+}
+
+fn open_file(
+    path: &Path,
+    told: &Told,
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<Recording, RecordingError> {
+    let input = std::fs::File::open(path)?;
     if input.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(bad(&"is a folder, not a recording"));
+        return Err(RecordingError::Folder);
     }
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let watched = Watched { input, read: 0, progress };
-    read(BufReader::with_capacity(64 << 10, watched), name, told).map_err(|e| bad(&e))
+    read(BufReader::with_capacity(64 << 10, watched), name, told)
 }
 
 /// A file that reports how much of it was read.
@@ -95,45 +129,16 @@ impl std::io::Read for Watched<'_> {
 /// never in memory twice.
 ///
 /// # Errors
-/// A sentence, when it cannot be read, or is a session of ours that is damaged or newer.
-pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recording, String> {
+/// It cannot be read, is a damaged archive, or a session of a newer program.
+pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recording, RecordingError> {
     let mut bytes = Vec::new();
-    input.read_until(b'\n', &mut bytes).map_err(|e| e.to_string())?;
+    input.read_until(b'\n', &mut bytes)?;
     if file::is_session(&bytes) {
-        let session = file::read(bytes.chain(input)).map_err(|e| e.to_string())?;
-        let mut recording = Recording {
-            is_session: true,
-            entries: session.entries,
-            warnings: Vec::new(),
-            created: session.header.created,
-            program: session.header.version,
-        };
-        let torn = session
-            .torn
-            .map(|torn| format!("{torn}; the program that wrote it was interrupted there"));
-        recording.warnings.extend(torn.clone());
-        for entry in &mut recording.entries {
-            if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
-                r.dialect.clone_from(dialect);
-            }
-        }
-        if session.sessions > 1 {
-            recording.warnings.push(format!(
-                "{} sessions stand in this file one after the other; their exchanges are numbered on",
-                session.sessions
-            ));
-        }
-        if !session.damaged.is_empty() {
-            recording.warnings.push(damage(&session.damaged));
-            note_damage(&mut recording.entries, &session.damaged);
-        }
-        mask_written_by_hand(&mut recording.entries);
-        close(&mut recording.entries, torn.as_ref());
-        return Ok(recording);
+        return Ok(session(file::read(bytes.chain(input))?, told));
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");
     if named_har || har::may_begin(&bytes) {
-        input.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        input.read_to_end(&mut bytes)?;
         if named_har || har::is_har(&bytes) {
             let mut recording = har::read(&bytes, told)?;
             close(&mut recording.entries, None);
@@ -144,7 +149,7 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
     let mut input = bytes.chain(input);
     loop {
         let mut piece = Vec::new();
-        input.by_ref().take(PIECE as u64).read_to_end(&mut piece).map_err(|e| e.to_string())?;
+        input.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
             break;
         }
@@ -152,6 +157,38 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
     }
     recording.entries.extend(bare.finish(None));
     Ok(recording)
+}
+
+/// A session as a recording, with what is odd about its file.
+fn session(session: file::Session, told: &Told) -> Recording {
+    let mut recording = Recording {
+        is_session: true,
+        entries: session.entries,
+        warnings: Vec::new(),
+        created: session.header.created,
+        program: session.header.version,
+    };
+    let torn =
+        session.torn.map(|torn| format!("{torn}; the program that wrote it was interrupted there"));
+    recording.warnings.extend(torn.clone());
+    for entry in &mut recording.entries {
+        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
+            r.dialect.clone_from(dialect);
+        }
+    }
+    if session.sessions > 1 {
+        recording.warnings.push(format!(
+            "{} sessions stand in this file one after the other; their exchanges are numbered on",
+            session.sessions
+        ));
+    }
+    if !session.damaged.is_empty() {
+        recording.warnings.push(damage(&session.damaged));
+        note_damage(&mut recording.entries, &session.damaged);
+    }
+    mask_written_by_hand(&mut recording.entries);
+    close(&mut recording.entries, torn.as_ref());
+    recording
 }
 
 /// Says which lines of a session could not be read.

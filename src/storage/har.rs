@@ -103,6 +103,51 @@ struct Own {
     entries: Vec<Map<String, Value>>,
 }
 
+/// Why an archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HarError {
+    /// It is not one.
+    #[error("is no HAR: {0}")]
+    NotHar(#[from] serde_json::Error),
+    /// Nothing is in it.
+    #[error("is a HAR without any entry")]
+    Empty,
+    /// An entry's body cannot be read.
+    #[error("entry {number}: {why}")]
+    Content {
+        /// The entry, from 0.
+        number: ExchangeId,
+        /// What is wrong.
+        why: ContentError,
+    },
+}
+
+/// Why the bytes of a body in an archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// They are not Base64.
+    #[error("content.text: base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// Their encoding has an unknown name.
+    #[error("content.encoding {0:?} is not known")]
+    Encoding(String),
+}
+
+/// Why an exchange of this program's cannot be put together from an archive.
+#[derive(Debug, thiserror::Error)]
+enum RestoreError {
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    #[error("the body ends at byte {0}")]
+    Short(usize),
+    #[error("the reads end at byte {at} of {len}")]
+    Rest { at: usize, len: usize },
+    #[error(transparent)]
+    Line(#[from] serde_json::Error),
+    #[error(transparent)]
+    Session(#[from] file::ReadError),
+}
+
 /// Whether this is an HTTP archive: a JSON object with `log.entries`.
 pub(super) fn is_har(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(unmarked(bytes)).ok();
@@ -126,13 +171,12 @@ fn unmarked(bytes: &[u8]) -> &[u8] {
 /// Reads an archive.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it and where.
-pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
-    let archive: Archive =
-        serde_json::from_slice(unmarked(bytes)).map_err(|e| format!("is no HAR: {e}"))?;
+/// It is not one, is empty, or a body in it cannot be read.
+pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, HarError> {
+    let archive: Archive = serde_json::from_slice(unmarked(bytes))?;
     let mut items = archive.log.entries;
     if items.is_empty() {
-        return Err("is a HAR without any entry".into());
+        return Err(HarError::Empty);
     }
     let mut recording = Recording::default();
     let all = items.len();
@@ -146,8 +190,8 @@ pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, String> {
         ));
     }
     let mut used = BTreeSet::new();
-    for (number, item) in items.iter().enumerate() {
-        let x = u32::try_from(number).map_err(|e| e.to_string())?;
+    for (x, item) in (0..).zip(items.iter()) {
+        let number = x;
         match item.own.as_ref().map(|own| restored(item, own)) {
             Some(Ok(mut entries)) => {
                 let own = item.own.as_ref();
@@ -217,20 +261,20 @@ fn is_stream(item: &Item) -> bool {
 }
 
 /// The bytes of a content: text, or base64.
-fn bytes_of(content: &Text) -> Result<Option<Vec<u8>>, String> {
+fn bytes_of(content: &Text) -> Result<Option<Vec<u8>>, ContentError> {
     let Some(text) = &content.text else { return Ok(None) };
     match content.encoding.as_deref() {
         Some("base64") => {
             let packed: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-            BASE64.decode(packed).map(Some).map_err(|e| format!("content.text: base64: {e}"))
+            Ok(Some(BASE64.decode(packed)?))
         }
         None | Some("" | "utf-8" | "utf8") => Ok(Some(text.as_bytes().to_vec())),
-        Some(other) => Err(format!("content.encoding {other:?} is not known")),
+        Some(other) => Err(ContentError::Encoding(other.to_owned())),
     }
 }
 
 /// The entries of one of our own: the bytes are put back to where they were taken from.
-fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, String> {
+fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, RestoreError> {
     let content = item.response.content.as_ref().map(bytes_of).transpose()?.flatten();
     let content = content.unwrap_or_default();
     let asked = item.request.post_data.as_ref().and_then(|p| p.text.as_deref()).unwrap_or_default();
@@ -247,22 +291,22 @@ fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, String> {
             };
             let piece = take
                 .and_then(|n| all.get(from..from.checked_add(n)?))
-                .ok_or_else(|| format!("the body ends at byte {}", all.len()))?;
+                .ok_or(RestoreError::Short(all.len()))?;
             if all.as_ptr() == content.as_ptr() {
                 at += piece.len();
             }
             entry.insert("pieces".into(), json!([{"base64": BASE64.encode(piece)}]));
         }
-        serde_json::to_writer(&mut lines, &entry).map_err(|e| e.to_string())?;
+        serde_json::to_writer(&mut lines, &entry)?;
         lines.push(b'\n');
     }
     if own.entries.iter().any(|e| e.get("type").and_then(Value::as_str) == Some("body"))
         && at > 0
         && at != content.len()
     {
-        return Err(format!("the reads end at byte {at} of {}", content.len()));
+        return Err(RestoreError::Rest { at, len: content.len() });
     }
-    file::read(&lines[..]).map(|s| s.entries).map_err(|e| e.to_string())
+    Ok(file::read(&lines[..])?.entries)
 }
 
 /// The entries of an exchange that another program wrote down.
@@ -271,7 +315,7 @@ fn foreign(
     item: &Item,
     told: &Told,
     recording: &mut Recording,
-) -> Result<(), String> {
+) -> Result<(), HarError> {
     let number = x;
     let mut add = |what| recording.entries.push(Entry { exchange: x, at: None, kind: what });
     let asked = item.request.post_data.as_ref().and_then(|p| p.text.clone()).unwrap_or_default();
@@ -296,7 +340,7 @@ fn foreign(
         add(EntryKind::Head(head(status, &item.response, &secrets)));
     }
     let bytes = item.response.content.as_ref().map(bytes_of).transpose();
-    let bytes = bytes.map_err(|why| format!("entry {number}: {why}"))?.flatten();
+    let bytes = bytes.map_err(|why| HarError::Content { number, why })?.flatten();
     let bytes = match bytes {
         Some(bytes) if !bytes.is_empty() || item.messages.is_empty() => bytes,
         None if item.messages.is_empty() => Vec::new(),

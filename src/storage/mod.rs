@@ -6,4 +6,5 @@ pub mod file;
 mod har;
 mod recorder;
 
+pub use har::{ContentError, HarError};
 pub use recorder::{Autosave, Recorder, aside};

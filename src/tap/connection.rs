@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::event::{ConnectionId, EventKind, Party, Progress};
 use super::link::{self, Dialed, Link, dial};
-use super::request::{Line, Requests, Seen, Step};
+use super::request::{Line, NoRequest, Requests, Seen, Step};
 use super::route::{Origin, Route, Upstream};
 use super::stamp::{self, Stamps};
 use crate::journal::Micros;
@@ -198,7 +198,7 @@ impl Connection {
                         // Half a request line: whoever it is for gets it.
                         end @ (Ok(0) | Err(_)) => {
                             self.ended = Some(end.map(drop));
-                            return self.no_request("the request line is incomplete");
+                            return self.no_request(&NoRequest::Incomplete);
                         }
                         Ok(n) => {
                             self.began.get_or_insert(at);
@@ -210,7 +210,7 @@ impl Connection {
         }
     }
 
-    fn no_request(&mut self, why: &str) -> First {
+    fn no_request(&mut self, why: &NoRequest) -> First {
         match self.shared.routes.only() {
             Some(upstream) => {
                 self.tell(EventKind::Trouble(format!("{why}; forwarded unread")));
@@ -396,7 +396,7 @@ impl Connection {
                     }
                 }
                 Step::Forward(bytes) => out.extend_from_slice(&bytes),
-                Step::NoRequest(why) => self.requests.give_up(&why),
+                Step::NoRequest(why) => self.requests.give_up(&why.to_string()),
                 Step::Line(line) => {
                     let Some(route) = self.route(&line) else {
                         let why = format!("no upstream for {} {}", line.method, line.target);

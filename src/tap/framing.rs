@@ -33,6 +33,17 @@ pub(super) enum Part {
     Lost(String),
 }
 
+/// Why a chunked body cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum ChunkError {
+    #[error("invalid chunk size {0}")]
+    Size(String),
+    #[error("invalid chunk: its data is followed by {0}")]
+    NoLineEnd(String),
+    #[error("a line of the chunked body is longer than 1 MiB")]
+    LongLine,
+}
+
 /// The longest line of a chunked body that is looked at, in bytes.
 const MAX_LINE: usize = 1 << 20;
 
@@ -116,7 +127,7 @@ impl Body {
                     let Some(end) = memchr::memchr(b'\n', rest) else {
                         self.line.extend_from_slice(rest);
                         if self.line.len() > MAX_LINE {
-                            self.lose("a line of the chunked body is longer than 1 MiB", found);
+                            self.lose(&ChunkError::LongLine, found);
                         }
                         return bytes.len();
                     };
@@ -133,19 +144,19 @@ impl Body {
         at
     }
 
-    fn lose(&mut self, why: &str, mut found: impl FnMut(Part)) {
+    fn lose(&mut self, why: &ChunkError, mut found: impl FnMut(Part)) {
         self.state = State::Lost;
-        found(Part::Lost(why.to_owned()));
+        found(Part::Lost(why.to_string()));
     }
 
     /// One line of a chunked body, with its line end.
-    fn line(&mut self, line: &[u8], found: &mut impl FnMut(Part)) -> Result<(), String> {
+    fn line(&mut self, line: &[u8], found: &mut impl FnMut(Part)) -> Result<(), ChunkError> {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         match self.state {
             State::ChunkEnd if text.is_empty() => self.state = State::Size,
             State::ChunkEnd => {
-                return Err(format!("invalid chunk: its data is followed by {}", shown(text)));
+                return Err(ChunkError::NoLineEnd(shown(text)));
             }
             State::Trailers => {
                 self.trailers.extend_from_slice(line);
@@ -174,7 +185,7 @@ impl Body {
                     }
                     _ => None,
                 };
-                let n = n.ok_or_else(|| format!("invalid chunk size {}", shown(text)))?;
+                let n = n.ok_or_else(|| ChunkError::Size(shown(text)))?;
                 if let Some(extension) = extension {
                     found(Part::Extension(extension.to_vec()));
                 }

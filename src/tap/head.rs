@@ -6,6 +6,26 @@ use crate::journal::Headers;
 /// The longest head that is read, in bytes; a longer one is forwarded unread.
 pub(super) const MAX_HEAD: usize = 1 << 20;
 
+/// Why a head cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HeadError {
+    #[error("the response headers are not HTTP/1: {0}")]
+    Response(httparse::Error),
+    #[error("the request headers are not HTTP/1: {0}")]
+    Request(httparse::Error),
+}
+
+/// Why the header fields do not say where the body ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FramingError {
+    #[error("Content-Length {0:?} is no number")]
+    Length(String),
+    #[error("two Content-Length headers, {0} and {1}")]
+    Lengths(u64, u64),
+    #[error("a transfer coding other than chunked")]
+    Coding,
+}
+
 /// A response head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResponseHead {
@@ -33,8 +53,8 @@ fn owned(headers: &[httparse::Header<'_>]) -> Headers {
 /// Reads a response head that is complete.
 ///
 /// # Errors
-/// A sentence, when this is no head of HTTP/1.
-pub(super) fn response(bytes: &[u8]) -> Result<ResponseHead, String> {
+/// This is not a head of HTTP/1.
+pub(super) fn response(bytes: &[u8]) -> Result<ResponseHead, HeadError> {
     let mut config = httparse::ParserConfig::default();
     config
         .allow_spaces_after_header_name_in_responses(true)
@@ -52,14 +72,14 @@ pub(super) fn response(bytes: &[u8]) -> Result<ResponseHead, String> {
         let version = format!("HTTP/1.{version}");
         Ok(ResponseHead { version, status, headers: owned(parsed.headers) })
     })
-    .map_err(|e| format!("the response headers are not HTTP/1: {e}"))
+    .map_err(HeadError::Response)
 }
 
 /// Reads the header fields of a request head that is complete.
 ///
 /// # Errors
-/// A sentence, when this is no head of HTTP/1.
-pub(super) fn request(bytes: &[u8]) -> Result<Headers, String> {
+/// This is not a head of HTTP/1.
+pub(super) fn request(bytes: &[u8]) -> Result<Headers, HeadError> {
     let mut config = httparse::ParserConfig::default();
     config
         .allow_multiple_spaces_in_request_line_delimiters(true)
@@ -73,7 +93,7 @@ pub(super) fn request(bytes: &[u8]) -> Result<Headers, String> {
         }
         Ok(owned(parsed.headers))
     })
-    .map_err(|e| format!("the request headers are not HTTP/1: {e}"))
+    .map_err(HeadError::Request)
 }
 
 /// Reads a trailer section.
@@ -95,7 +115,7 @@ pub(super) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<I
 
 /// What the header fields say about the length of the body: chunks win over a length. `Err` where
 /// two lengths contradict each other.
-fn announced(headers: &Headers) -> Result<Option<Framing>, String> {
+fn announced(headers: &Headers) -> Result<Option<Framing>, FramingError> {
     let mut codings = values(headers, "transfer-encoding").flat_map(|v| v.split(','));
     if let Some(last) = codings.by_ref().last() {
         let chunked = last.trim().eq_ignore_ascii_case("chunked");
@@ -106,9 +126,9 @@ fn announced(headers: &Headers) -> Result<Option<Framing>, String> {
         let value = value.trim();
         let n = value.parse::<u64>().ok().filter(|_| value.bytes().all(|b| b.is_ascii_digit()));
         match (n, length) {
-            (None, _) => return Err(format!("Content-Length {value:?} is no number")),
+            (None, _) => return Err(FramingError::Length(value.to_owned())),
             (Some(n), Some(m)) if n != m => {
-                return Err(format!("two Content-Length headers, {m} and {n}"));
+                return Err(FramingError::Lengths(m, n));
             }
             (n, _) => length = n,
         }
@@ -119,8 +139,11 @@ fn announced(headers: &Headers) -> Result<Option<Framing>, String> {
 /// The framing of a response's body, for a request of method `HEAD` or not.
 ///
 /// # Errors
-/// A sentence, when the header fields contradict each other.
-pub(super) fn response_framing(head: &ResponseHead, to_head: bool) -> Result<Framing, String> {
+/// The header fields contradict each other.
+pub(super) fn response_framing(
+    head: &ResponseHead,
+    to_head: bool,
+) -> Result<Framing, FramingError> {
     if to_head || matches!(head.status, 100..=199 | 204 | 304) {
         return Ok(Framing::None);
     }
@@ -130,10 +153,10 @@ pub(super) fn response_framing(head: &ResponseHead, to_head: bool) -> Result<Fra
 /// The framing of a request's body.
 ///
 /// # Errors
-/// A sentence, when the header fields contradict each other or end the body with the connection.
-pub(super) fn request_framing(headers: &Headers) -> Result<Framing, String> {
+/// The header fields contradict each other, or end the body with the connection.
+pub(super) fn request_framing(headers: &Headers) -> Result<Framing, FramingError> {
     match announced(headers)? {
-        Some(Framing::UntilClose) => Err("a transfer coding other than chunked".into()),
+        Some(Framing::UntilClose) => Err(FramingError::Coding),
         Some(framing) => Ok(framing),
         None => Ok(Framing::None),
     }

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use observer::News;
-pub use route::{Origin, Route, Routes, Upstream};
+pub use route::{Origin, Route, Routes, Upstream, UpstreamError};
 
 use crate::journal::Micros;
 use crate::transport::Clock;
@@ -57,6 +57,25 @@ pub struct Options {
     pub transport: Transport,
     /// The number of the next exchange; taps of one session share it.
     pub numbers: Arc<AtomicU32>,
+}
+
+/// Why a tap cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TapError {
+    /// The address cannot be listened on.
+    #[error("--listen {listen}: {why}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// The system's word.
+        why: std::io::Error,
+    },
+    /// TLS to the upstreams cannot be configured.
+    #[error(transparent)]
+    Tls(#[from] crate::transport::TlsError),
+    /// The system has no room for its threads.
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
 }
 
 /// A tap that runs. [`Tap::close`] breaks its connections off.
@@ -84,24 +103,21 @@ impl Tap {
     /// Starts listening; what happens is handed to `news`, in order, on a thread of the tap's.
     ///
     /// # Errors
-    /// A sentence, when the address is taken or the certificates cannot be read.
+    /// The address is taken, or the certificates cannot be read.
     pub fn start(
         options: Options,
         clock: Clock,
         news: impl FnMut(News) + Send + 'static,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, TapError> {
         let listen = options.listen;
-        let bad = |e: std::io::Error| format!("--listen {listen}: {e}");
+        let bad = |why| TapError::Listen { listen, why };
         let listener = std::net::TcpListener::bind(listen).map_err(bad)?;
         listener.set_nonblocking(true).map_err(bad)?;
         let addr = listener.local_addr().map_err(bad)?;
         let mut tls = crate::transport::tls_config(&options.transport)?;
         // What the client speaks is what the upstream gets.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| e.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
         let observer = observer::Observer::new(Arc::clone(&backlog), options.numbers, news);
@@ -117,8 +133,7 @@ impl Tap {
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let observing = thread("observer").spawn(move || observer.run(&queue));
-        let observing = observing.map_err(|e| e.to_string())?;
+        let observing = thread("observer").spawn(move || observer.run(&queue))?;
         let pump = thread("pump").spawn(move || {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
@@ -129,8 +144,7 @@ impl Tap {
             });
             // A look-up of a name cannot be stopped, and nobody waits for its answer any more.
             runtime.shutdown_background();
-        });
-        let pump = pump.map_err(|e| e.to_string())?;
+        })?;
         Ok(Self { addr, cancel, threads: vec![pump, observing] })
     }
 

@@ -46,7 +46,7 @@ pub(super) enum Step {
     /// A request line is there: [`Requests::go`] says where it goes, before anything else happens.
     Line(Line),
     /// These bytes are no request; [`Requests::give_up`] or nothing.
-    NoRequest(String),
+    NoRequest(NoRequest),
     /// Forward this.
     Forward(Bytes),
 }
@@ -174,7 +174,7 @@ impl Requests {
                         break;
                     }
                     if self.pending.len() > head::MAX_HEAD {
-                        return Step::NoRequest("the request line is longer than 1 MiB".into());
+                        return Step::NoRequest(NoRequest::LongLine);
                     }
                     // What cannot become a request line is not waited for.
                     if let Err(why) = may_begin(&self.pending) {
@@ -194,7 +194,7 @@ impl Requests {
                             self.pending = back;
                             let shown = String::from_utf8_lossy(&raw);
                             let shown = crate::text::preview(shown.trim_end(), 60);
-                            return Step::NoRequest(format!("{shown:?} is no request line"));
+                            return Step::NoRequest(NoRequest::Line(shown));
                         }
                     }
                 }
@@ -276,7 +276,7 @@ impl Requests {
         };
         let headers = match head::request(&sent) {
             Ok(headers) => headers,
-            Err(why) => return self.give_up(&why),
+            Err(why) => return self.give_up(&why.to_string()),
         };
         let framing = head::request_framing(&headers);
         self.seen.push_back(Seen::Head { raw: raw.into(), headers });
@@ -289,7 +289,7 @@ impl Requests {
                     self.state = State::Body(body);
                 }
             }
-            Err(why) => self.give_up(&why),
+            Err(why) => self.give_up(&why.to_string()),
         }
     }
 
@@ -308,20 +308,33 @@ fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(bytes.get(from..)?, needle).map(|at| from + at)
 }
 
-/// Whether these bytes may be the beginning of a request: blank lines, or a method.
-fn may_begin(mut bytes: &[u8]) -> Result<(), String> {
+/// Why bytes are not a request that the tap can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoRequest {
+    #[error("these bytes are no HTTP/1 request")]
+    NotHttp,
+    #[error("this is TLS, and the tap speaks plain HTTP")]
+    Tls,
+    #[error("the request line is longer than 1 MiB")]
+    LongLine,
+    #[error("{0:?} is no request line")]
+    Line(String),
+    #[error("the request line is incomplete")]
+    Incomplete,
+}
+
+/// Checks that these bytes may be the beginning of a request: blank lines, or a method.
+fn may_begin(mut bytes: &[u8]) -> Result<(), NoRequest> {
     while matches!(bytes.first(), Some(b'\r' | b'\n')) {
         bytes.advance(1);
     }
     let method = bytes.split(|b| *b == b' ').next().unwrap_or_default();
     let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     match method.iter().find(|b| !token(b)) {
-        None if method.len() > 64 => Err("these bytes are no HTTP/1 request".into()),
+        None if method.len() > 64 => Err(NoRequest::NotHttp),
         None => Ok(()),
-        Some(0x16) if method.first() == Some(&0x16) => {
-            Err("this is TLS, and the tap speaks plain HTTP".into())
-        }
-        Some(_) => Err("these bytes are no HTTP/1 request".into()),
+        Some(0x16) if method.first() == Some(&0x16) => Err(NoRequest::Tls),
+        Some(_) => Err(NoRequest::NotHttp),
     }
 }
 

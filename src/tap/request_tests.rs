@@ -17,7 +17,7 @@ fn through(wire: &[u8], size: usize) -> (Vec<u8>, Vec<Seen>) {
                     let target = if target.is_empty() { "/" } else { target }.to_owned();
                     out.extend_from_slice(&requests.go(&line, &target, "up:1"));
                 }
-                Step::NoRequest(why) => requests.give_up(&why),
+                Step::NoRequest(why) => requests.give_up(&why.to_string()),
                 Step::Forward(bytes) => out.extend_from_slice(&bytes),
             }
             seen.extend(requests.seen());

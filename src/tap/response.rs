@@ -152,7 +152,7 @@ impl Responses {
         let head = match head::response(&raw) {
             Ok(head) => head,
             Err(why) => {
-                seen.push(Seen::Lost(why));
+                seen.push(Seen::Lost(why.to_string()));
                 return State::Opaque;
             }
         };
@@ -176,7 +176,7 @@ impl Responses {
             }
             Ok(framing) => State::Body(Body::new(framing)),
             Err(why) => {
-                seen.push(Seen::Lost(why));
+                seen.push(Seen::Lost(why.to_string()));
                 State::Opaque
             }
         }

@@ -5,7 +5,42 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownProvider};
+
+/// Why something cannot be an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// The address cannot be parsed.
+    #[error("{address:?} is not an address: {why}")]
+    Address {
+        /// The address.
+        address: String,
+        /// The parser's words.
+        why: url::ParseError,
+    },
+    /// The address has another scheme than HTTP's.
+    #[error("{address:?}: {scheme}:// is neither http:// nor https://")]
+    Scheme {
+        /// The address.
+        address: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// The address has no host.
+    #[error("{0:?} names no host")]
+    NoHost(String),
+    /// There is no such provider.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    /// The provider lacks a setting.
+    #[error("provider {name:?}: {problem}")]
+    Incomplete {
+        /// The provider's name.
+        name: String,
+        /// What is missing.
+        problem: String,
+    },
+}
 
 /// Somewhere that requests are forwarded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,17 +109,22 @@ impl Upstream {
     /// An upstream at this address.
     ///
     /// # Errors
-    /// A sentence, when it is no address of `http` or `https`.
-    pub fn at(name: &str, address: &str) -> Result<Self, String> {
-        let url = Url::parse(address).map_err(|e| format!("{address:?} is no address: {e}"))?;
+    /// It is not an address of `http` or `https`.
+    pub fn at(name: &str, address: &str) -> Result<Self, UpstreamError> {
+        let address = address.to_owned();
+        let url = match Url::parse(&address) {
+            Ok(url) => url,
+            Err(why) => return Err(UpstreamError::Address { address, why }),
+        };
         let tls = match url.scheme() {
             "http" => false,
             "https" => true,
-            other => {
-                return Err(format!("{address:?}: {other}:// is neither http:// nor https://"));
+            scheme => {
+                let scheme = scheme.to_owned();
+                return Err(UpstreamError::Scheme { address, scheme });
             }
         };
-        let host = url.host_str().ok_or_else(|| format!("{address:?} names no host"))?;
+        let host = url.host_str().ok_or(UpstreamError::NoHost(address))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default().unwrap_or(if tls { 443 } else { 80 });
         let path = url.path().trim_end_matches('/');
@@ -105,18 +145,21 @@ impl Upstream {
     /// The upstream of a configured or built-in provider. `lab` is the embedded one's address.
     ///
     /// # Errors
-    /// A sentence, when there is no such provider, or its address is not known.
+    /// There is no such provider, or its address is not known.
     pub fn of_provider(
         name: &str,
         provider: &str,
         config: &Config,
         lab: Option<std::net::SocketAddr>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, UpstreamError> {
         let known = config.provider(provider)?;
         let address = match lab.filter(|_| known.is_lab()) {
             Some(lab) => format!("http://{lab}/v1"),
             None => match &known.problem {
-                Some(problem) => return Err(format!("provider {provider:?}: {problem}")),
+                Some(problem) => {
+                    let (name, problem) = (provider.to_owned(), problem.clone());
+                    return Err(UpstreamError::Incomplete { name, problem });
+                }
                 None => known.base_url.clone(),
             },
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::request::{RequestError, edit, prompt_in};
+use super::request::{BodyError, RequestError, edit, prompt_in};
 use crate::json::Kind;
 
 /// Stands before the filler, so that whoever reads the request knows what it is.
@@ -26,9 +26,7 @@ pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, RequestError> {
     edit(body, |root| match prompt_in(root).filter(|text| text.kind() == Kind::String) {
         // Before the closing quote.
         Some(text) => Ok((text.span().end - 1..text.span().end - 1, filler)),
-        None => Err("the body has no user message whose text could be made longer: \
-                     give one with a text, or let PROMPT compose it"
-            .into()),
+        None => Err(BodyError::NoText),
     })
     .map(Some)
 }

@@ -357,7 +357,7 @@ fn headers(map: &http::HeaderMap, secrets: &crate::journal::Secrets) -> Headers 
 
 fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::Client, Stop> {
     let transport = &outgoing.transport;
-    let bad = |why: String| Stop::new(EndCause::Tls, why);
+    let bad = |why: tls::TlsError| Stop::new(EndCause::Tls, why.to_string());
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())

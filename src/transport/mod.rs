@@ -15,6 +15,7 @@ pub use backlog::Backlog;
 pub use body_size::{filler, pad};
 pub(crate) use coded::Coded;
 pub use engine::Engine;
+pub use tls::TlsError;
 pub(crate) use tls::config as tls_config;
 
 pub use crate::action::Draft;

@@ -1,25 +1,43 @@
 //! TLS: certificates are verified by the platform's own rules, unless the user says otherwise.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::request::{HttpVersion, Transport};
 
+/// Why TLS cannot be configured.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The crypto provider has no usable version.
+    #[error(transparent)]
+    Version(#[from] Error),
+    /// The certificates of `--ca-cert` cannot be read.
+    #[error("--ca-cert {}: {why}", file.display())]
+    Certificates {
+        /// The file.
+        file: PathBuf,
+        /// The parser's words.
+        why: pem::Error,
+    },
+    /// The file of `--ca-cert` holds none.
+    #[error("--ca-cert {}: no certificate in it", .0.display())]
+    NoCertificate(PathBuf),
+}
+
 /// The TLS configuration for one exchange.
 ///
 /// # Errors
-/// A sentence, when `--ca-cert` cannot be read, or the crypto provider has no usable version.
-pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, String> {
+/// `--ca-cert` cannot be read, or the crypto provider has no usable version.
+pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?;
+        .with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = if transport.insecure {
         Arc::new(Fixed { provider, refusal: None })
     } else {
@@ -42,12 +60,12 @@ pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bad = |e: &dyn std::fmt::Display| format!("--ca-cert {}: {e}", file.display());
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| bad(&e))?;
-    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|e| bad(&e))?;
+fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let bad = |why| TlsError::Certificates { file: file.to_owned(), why };
+    let certificates = CertificateDer::pem_file_iter(file).map_err(bad)?;
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(bad)?;
     if certificates.is_empty() {
-        return Err(bad(&"no certificate in it"));
+        return Err(TlsError::NoCertificate(file.to_owned()));
     }
     Ok(certificates)
 }

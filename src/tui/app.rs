@@ -234,7 +234,7 @@ impl App {
         let on_panes = self.stack.last().is_some_and(|s| s.covers());
         if on_panes && model::is_curl(text) {
             if let Err(why) = self.model.take_curl(text) {
-                self.model.notify_error(&why);
+                self.model.notify_error(&why.to_string());
             }
             return;
         }

@@ -24,7 +24,7 @@ mod widget;
 mod work;
 
 pub use app::{App, Event};
-pub use run::{Console, EffectRunner, Ended, Run, Signal, run};
+pub use run::{Console, EditError, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};
 pub use work::{Work, Worked, aside};
 
@@ -36,6 +36,7 @@ use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Options};
 use crate::journal::{ExchangeId, Request};
+use crate::storage::curl::CurlError;
 
 /// A provider as the screen needs to know it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,7 +90,7 @@ pub fn pane_contexts() -> Vec<&'static OwnContext> {
 }
 
 /// Reads a curl command line.
-pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, String> + Send + Sync>;
+pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, CurlError> + Send + Sync>;
 /// Writes a request as a curl command line.
 pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
 /// Writes a bug report in Markdown.

@@ -40,6 +40,17 @@ pub trait EffectRunner {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>);
 }
 
+/// Why the user's editor changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// It could not be run, or its file not be written or read.
+    #[error("editing failed: {0}")]
+    Io(#[from] io::Error),
+    /// It failed.
+    #[error("the editor ended with {0}; the body is unchanged")]
+    Status(std::process::ExitStatus),
+}
+
 /// The terminal beyond the drawing of cells.
 pub trait Console {
     /// A drawing begins.
@@ -66,7 +77,7 @@ pub trait Console {
     ///
     /// # Errors
     /// The terminal is gone.
-    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>>;
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, EditError>>;
     /// Takes the screen back after something else may have written to it.
     ///
     /// # Errors
@@ -309,7 +320,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
                 match edited {
                     Ok(edited) if edited == body => return Ok(false),
                     Ok(edited) => Done::Request(edited),
-                    Err(why) => Done::Failed { attempt: Attempt::Other, why },
+                    Err(why) => Done::Failed { attempt: Attempt::Other, why: why.to_string() },
                 }
             }
             Effect::Copy { what, text } => {

@@ -24,7 +24,7 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
-use super::run::{Console, Signal};
+use super::run::{Console, EditError, Signal};
 
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
 pub struct Tty {
@@ -265,12 +265,11 @@ impl Console for Tty {
         self.enter()
     }
 
-    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>> {
-        let failed = |why: io::Error| Ok(Err(format!("editing failed: {why}")));
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, EditError>> {
         // Only its owner may read it, and it is removed with the folder.
         let path = match private_file(bytes) {
             Ok(path) => path,
-            Err(why) => return failed(why),
+            Err(why) => return Ok(Err(why.into())),
         };
         let status = self.run_editor(&path);
         let edited = std::fs::read(&path);
@@ -279,10 +278,8 @@ impl Console for Tty {
         }
         match (status, edited) {
             (Ok(status), Ok(edited)) if status.success() => Ok(Ok(edited)),
-            (Ok(status), Ok(_)) => {
-                Ok(Err(format!("the editor ended with {status}; the body is unchanged")))
-            }
-            (Err(why), _) | (_, Err(why)) => failed(why),
+            (Ok(status), Ok(_)) => Ok(Err(EditError::Status(status))),
+            (Err(why), _) | (_, Err(why)) => Ok(Err(why.into())),
         }
     }
 

@@ -18,7 +18,7 @@ use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
 use sselens::tui::{
-    self, Console, EffectRunner, Ended, ProviderInfo, Run, Signal, Startup, Theme, Tools,
+    self, Console, EditError, EffectRunner, Ended, ProviderInfo, Run, Signal, Startup, Theme, Tools,
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -257,10 +257,10 @@ impl Console for TestScreen<'_> {
         self.0.borrow_mut().copies.push(text.to_owned());
         Ok(String::new())
     }
-    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, String>> {
+    fn edit(&mut self, bytes: &[u8]) -> io::Result<Result<Vec<u8>, EditError>> {
         Ok(String::from_utf8(bytes.to_vec())
             .map(|text| text.replace("Say hello", "Edited elsewhere").into_bytes())
-            .map_err(|e| e.to_string()))
+            .map_err(|e| io::Error::other(e).into()))
     }
     fn suspend(&mut self) -> io::Result<()> {
         Ok(())

@@ -69,11 +69,18 @@ pub(in crate::cli) struct RequestArgs {
     pub(in crate::cli) location: bool,
 }
 
-pub(super) fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(s) if s.is_finite() && s >= 0.0 => Ok(s),
-        _ => Err("a number of seconds, 0 or more".into()),
-    }
+/// A value that an option does not take; the text says which it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("a number of seconds, 0 or more")]
+    Seconds,
+    #[error("a size in bytes: 1500, 8k, 2M (256M at most)")]
+    Size,
+}
+
+pub(super) fn seconds(text: &str) -> Result<f64, ValueError> {
+    let seconds = text.parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0);
+    seconds.ok_or(ValueError::Seconds)
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -123,7 +130,7 @@ impl RepeatArgs {
 }
 
 /// A size in bytes: `1500`, `8k`, `2M`. Servers' limits are powers of two.
-fn size(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, ValueError> {
     const MOST: u64 = 256 << 20;
     let text = text.trim();
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
@@ -131,8 +138,7 @@ fn size(text: &str) -> Result<u64, String> {
         None => text.strip_suffix(['m', 'M']).map_or((text, 1), |digits| (digits, 1 << 20)),
     };
     let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    size.filter(|n| (1..=MOST).contains(n))
-        .ok_or_else(|| "a size in bytes: 1500, 8k, 2M (256M at most)".to_owned())
+    size.filter(|n| (1..=MOST).contains(n)).ok_or(ValueError::Size)
 }
 
 /// What comes out.

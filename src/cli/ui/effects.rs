@@ -16,9 +16,40 @@ use crate::config::Config;
 use crate::lab;
 use crate::storage::Recorder;
 use crate::storage::draft::{DraftKeeper, KeptDraft};
-use crate::transport::request::{Outgoing, Transport, resolve};
+use crate::transport::request::{Outgoing, RequestError, Transport, resolve};
 use crate::transport::{Draft, Engine};
 use crate::tui::EffectRunner;
+
+/// Why an effect failed.
+#[derive(Debug, thiserror::Error)]
+enum EffectError {
+    #[error("{}: {why}", path.display())]
+    File { path: PathBuf, why: std::io::Error },
+    #[error("{} exists already; it was left as it is", .0.display())]
+    Exists(PathBuf),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("{name}: {why}")]
+    Side { name: char, why: SendError },
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
+}
+
+impl EffectError {
+    /// Turns an error about a file into one that names it.
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |why| Self::File { path: path.to_owned(), why }
+    }
+}
+
+/// Why a request cannot be sent.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the lab: {0}")]
+    Lab(std::io::Error),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
 
 /// Writes a file, unless there is one.
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -37,9 +68,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Reads a file whole, or says why not.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+/// Reads a whole file.
+fn read(path: &Path) -> Result<Vec<u8>, EffectError> {
+    std::fs::read(path).map_err(EffectError::file(path))
 }
 
 /// What an effect attempts.
@@ -55,12 +86,12 @@ fn attempt(effect: &Effect) -> Attempt {
 fn aside(
     done: &UnboundedSender<Done>,
     attempt: Attempt,
-    work: impl FnOnce() -> Result<Done, String> + Send + 'static,
-) -> Result<(), String> {
+    work: impl FnOnce() -> Result<Done, EffectError> + Send + 'static,
+) -> Result<(), EffectError> {
     let done = done.clone();
-    let failed = move |why| Done::Failed { attempt, why };
+    let failed = move |why: EffectError| Done::Failed { attempt, why: why.to_string() };
     let work = move || drop(done.send(work().unwrap_or_else(failed)));
-    std::thread::Builder::new().name("work".into()).spawn(work).map_err(|e| e.to_string())?;
+    std::thread::Builder::new().name("work".into()).spawn(work)?;
     Ok(())
 }
 
@@ -125,26 +156,26 @@ impl Runner {
         drafts.keep(KeptDraft { provider, model, url, dialect, method, headers, body });
     }
 
-    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, String> {
+    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, SendError> {
         if self.lab.is_none() && request::wants_lab(draft, &self.config) {
-            self.lab =
-                Some(lab::start(self.lab_options.options()).map_err(|e| format!("the lab: {e}"))?);
+            self.lab = Some(lab::start(self.lab_options.options()).map_err(SendError::Lab)?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
         Ok(resolve(draft, &self.config, &self.transport, lab)?)
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
-    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, String> {
-        let a = self.resolve(&pair.drafts[0]).map_err(|why| format!("A: {why}"))?;
-        let b = self.resolve(&pair.drafts[1]).map_err(|why| format!("B: {why}"))?;
+    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, EffectError> {
+        let named = |name| move |why| EffectError::Side { name, why };
+        let a = self.resolve(&pair.drafts[0]).map_err(named('A'))?;
+        let b = self.resolve(&pair.drafts[1]).map_err(named('B'))?;
         let ids = [self.engine.send(a), self.engine.send(b)];
         Ok(Done::Comparing { pair, ids })
     }
 
     /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
     /// is in a file already: the session's own file does without.
-    fn load_beside(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+    fn load_beside(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> std::io::Result<()> {
         let numbers = self.engine.numbers();
         let renumber = move |entries: &mut Vec<crate::journal::Entry>| {
             let old: BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
@@ -158,7 +189,7 @@ impl Runner {
     }
 
     /// Goes on reading the recording that the program was started with, or begins with another.
-    fn load(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+    fn load(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> std::io::Result<()> {
         let Some(preload) = self.preload.take().filter(|p| p.path == path) else {
             return self.loader.load(path, |_| {}, done, Done::Loaded);
         };
@@ -178,20 +209,16 @@ impl Runner {
                 report.into_iter().for_each(|d| drop(done.send(d)));
             }
         };
-        std::thread::Builder::new()
-            .name("open".into())
-            .spawn(forward)
-            .map_err(|e| e.to_string())?;
-        Ok(())
+        std::thread::Builder::new().name("open".into()).spawn(forward).map(drop)
     }
 
-    fn save(&self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), String> {
+    fn save(&self, path: PathBuf, done: &UnboundedSender<Done>) -> Result<(), EffectError> {
         let write = self.recorder.saver();
         aside(done, Attempt::Other, move || {
             if path.exists() {
-                return Err(format!("{} exists already; it was left as it is", path.display()));
+                return Err(EffectError::Exists(path));
             }
-            let length = write(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let length = write(&path).map_err(EffectError::file(&path))?;
             let length = crate::text::count(length, "byte");
             Ok(Done::Said(format!("saved to {}, {length} so far", path.display())))
         })
@@ -202,7 +229,7 @@ impl EffectRunner for Runner {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
         let attempt = attempt(&effect);
         let result = match effect {
-            Effect::Send(draft) => self.resolve(&draft).map(|outgoing| {
+            Effect::Send(draft) => self.resolve(&draft).map_err(Into::into).map(|outgoing| {
                 self.engine.send(outgoing);
             }),
             Effect::Compare(pair) => self.compare(pair).map(|answer| drop(done.send(answer))),
@@ -210,7 +237,7 @@ impl EffectRunner for Runner {
                 let body = read(&path)?;
                 Ok(Done::BodyBeside { draft, body })
             }),
-            Effect::LoadBeside(path) => self.load_beside(path, done),
+            Effect::LoadBeside(path) => self.load_beside(path, done).map_err(Into::into),
             Effect::Cancel(x) => {
                 if x == 0 {
                     self.pipe.cancel();
@@ -220,7 +247,7 @@ impl EffectRunner for Runner {
             }
             Effect::SaveSession(path) => self.save(path, done),
             Effect::WriteFile { path, bytes } => aside(done, attempt, move || {
-                write_new(&path, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+                write_new(&path, &bytes).map_err(EffectError::file(&path))?;
                 Ok(Done::Said(format!("wrote {}", path.display())))
             }),
             Effect::LoadRequest(path) => {
@@ -235,10 +262,10 @@ impl EffectRunner for Runner {
                 aside(done, attempt, move || Ok(Done::Sessions(sessions::list(&options))))
             }
             Effect::DeleteSession(path) => aside(done, attempt, move || {
-                std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+                std::fs::remove_file(&path).map_err(EffectError::file(&path))?;
                 Ok(Done::Said(format!("deleted {}", path.display())))
             }),
-            Effect::LoadFile(path) => self.load(path, done),
+            Effect::LoadFile(path) => self.load(path, done).map_err(Into::into),
             Effect::StopLoading => {
                 self.loader.stop();
                 Ok(())
@@ -256,7 +283,7 @@ impl EffectRunner for Runner {
             | Effect::Quit => Ok(()),
         };
         if let Err(why) = result {
-            let _ = done.send(Done::Failed { attempt, why });
+            let _ = done.send(Done::Failed { attempt, why: why.to_string() });
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::action::{Attempt, Done, Opened};
 use crate::inspect::Options;
 use crate::journal::Entry;
-use crate::storage::file::{self, Told};
+use crate::storage::file::{self, OpenError, Told};
 use crate::tui::aside;
 
 /// How long the first screen waits for the recording that it is to show.
@@ -26,7 +26,7 @@ pub(super) enum Step {
     /// The user stopped it.
     Stopped,
     /// It cannot be read, and here is why.
-    Failed(String),
+    Failed(OpenError),
 }
 
 impl Step {
@@ -39,7 +39,9 @@ impl Step {
                 std::iter::once(first).chain(warnings.into_iter().map(Done::Said)).collect()
             }
             Step::Stopped => vec![Done::NotLoaded { ends: false }],
-            Step::Failed(why) => vec![Done::Failed { attempt: Attempt::Open, why }],
+            Step::Failed(why) => {
+                vec![Done::Failed { attempt: Attempt::Open, why: why.to_string() }]
+            }
         }
     }
 }
@@ -111,7 +113,7 @@ impl Loader {
         change: impl FnOnce(&mut Vec<Entry>) + Send + 'static,
         done: &UnboundedSender<Done>,
         opened_as: fn(Box<Opened>) -> Done,
-    ) -> Result<(), String> {
+    ) -> std::io::Result<()> {
         self.stop();
         self.stop = Arc::default();
         let (stop, options, done) =
@@ -122,7 +124,7 @@ impl Loader {
             };
             read(&path, &Told::default(), &options, change, &stop, &mut step);
         };
-        aside("open", work).map_err(|e| e.to_string())
+        aside("open", work)
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) struct Preload {
     pub(super) steps: Receiver<Step>,
     stop: Arc<AtomicBool>,
     /// Why it cannot be read, for whoever ends the program.
-    pub(super) failed: Arc<Mutex<Option<String>>>,
+    pub(super) failed: Arc<Mutex<Option<OpenError>>>,
 }
 
 /// How far it was read at once.
@@ -147,7 +149,7 @@ pub(super) enum Begun {
 }
 
 impl Preload {
-    pub(super) fn start(path: &Path, told: Told, options: &Arc<Options>) -> Result<Self, String> {
+    pub(super) fn start(path: &Path, told: Told, options: &Arc<Options>) -> std::io::Result<Self> {
         let (tell, steps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (path, failed) = (path.to_owned(), Arc::default());
@@ -156,7 +158,7 @@ impl Preload {
             let mut step = |step| drop(tell.send(step));
             read(&own, &told, &options, |_| {}, &stopped, &mut step);
         };
-        aside("open", work).map_err(|e| e.to_string())?;
+        aside("open", work)?;
         Ok(Self { path, steps, stop, failed })
     }
 
@@ -164,7 +166,7 @@ impl Preload {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn wait(self) -> Result<Begun, String> {
+    pub(super) fn wait(self) -> Result<Begun, OpenError> {
         let mut left = AT_ONCE;
         // No clock is needed: a step that is late by more than what is left ends the wait.
         loop {

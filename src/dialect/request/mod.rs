@@ -16,7 +16,7 @@ pub(super) use shared::{
     write_stream, write_system,
 };
 pub use tracked::{Node, TrackedJson};
-pub use translate::{Translation, are_alike, by_address, translate};
+pub use translate::{TranslateError, Translation, are_alike, by_address, translate};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

@@ -505,7 +505,7 @@ fn what_is_written_alike_stays_byte_for_byte() {
 fn what_cannot_be_read_is_said() {
     let chat = find("openai-chat").unwrap();
     let claude = find("anthropic").unwrap();
-    let why = |body| translate(chat, claude, body, None).unwrap_err();
+    let why = |body| translate(chat, claude, body, None).unwrap_err().to_string();
     assert!(why("{\"a\": 1,}").starts_with("it is not JSON: "));
     assert_eq!(why("[1]"), "a request is a JSON object");
     assert_eq!(why("{\"a\": 1}"), "there is no message in it as openai-chat has them");

@@ -53,6 +53,26 @@ pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(speaks).copied()
 }
 
+/// Why a request cannot be translated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TranslateError {
+    /// The body is not text.
+    #[error("it is not text")]
+    NotText,
+    /// The body is not JSON.
+    #[error("it is not JSON: {0}")]
+    NotJson(String),
+    /// The body is JSON, but not an object.
+    #[error("a request is a JSON object")]
+    NotAnObject,
+    /// Only the dialect's streams are known, not its requests.
+    #[error("requests of {0} are not known here")]
+    OnlyRead(&'static str),
+    /// The body is in another dialect.
+    #[error("there is no message in it as {0} has them")]
+    NoMessages(&'static str),
+}
+
 /// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
 ///
 /// Every value of the body is in the result or in its notes. Bodies of dialects that write them
@@ -66,15 +86,14 @@ pub fn translate(
     to: &dyn Dialect,
     body: &str,
     model: Option<&str>,
-) -> Result<Translation, String> {
-    let source: Value = serde_json::from_str(body).map_err(|e| format!("it is not JSON: {e}"))?;
+) -> Result<Translation, TranslateError> {
+    let source: Value =
+        serde_json::from_str(body).map_err(|e| TranslateError::NotJson(e.to_string()))?;
     if !source.is_object() {
-        return Err("a request is a JSON object".to_owned());
+        return Err(TranslateError::NotAnObject);
     }
-    let side = |dialect: &dyn Dialect| {
-        let unknown = || format!("requests of {} are not known here", dialect.name());
-        dialect.request().ok_or_else(unknown)
-    };
+    let side =
+        |dialect: &dyn Dialect| dialect.request().ok_or(TranslateError::OnlyRead(dialect.name()));
     let (ours, theirs) = (side(from)?, side(to)?);
     let alike = are_alike(from, to);
     let sheet = TrackedJson::new(&source);
@@ -87,7 +106,7 @@ pub fn translate(
         return Ok(Translation { body: body.to_owned(), notes: Vec::new() });
     }
     if ask.turns.is_empty() {
-        return Err(format!("there is no message in it as {} has them", from.name()));
+        return Err(TranslateError::NoMessages(from.name()));
     }
     let unread = sheet.unread();
     let mut notes = sheet.into_notes();

@@ -13,7 +13,6 @@ pub(in crate::transport) fn provider_of(
     draft: &Draft,
     config: &Config,
 ) -> Result<Provider, RequestError> {
-    let unknown = |why| RequestError::Provider(why);
     match (&draft.url, draft.provider.as_str()) {
         (Some(url), "") => Ok(Provider {
             name: "url".into(),
@@ -21,8 +20,8 @@ pub(in crate::transport) fn provider_of(
             base_url: url.clone(),
             ..Provider::default()
         }),
-        (None, "") => config.provider(&config.provider).cloned().map_err(unknown),
-        (_, name) => config.provider(name).cloned().map_err(unknown),
+        (None, "") => Ok(config.provider(&config.provider)?.clone()),
+        (_, name) => Ok(config.provider(name)?.clone()),
     }
 }
 

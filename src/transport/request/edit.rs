@@ -1,7 +1,39 @@
 //! Edits of a body that is sent byte for byte: each changes one span.
 
+use std::ops::Range;
+
 use super::RequestError;
-use crate::json::{Kind, Tape, Value};
+use crate::json::{ErrorKind, Kind, Tape, Value};
+
+/// Why a body cannot be edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is not text.
+    #[error("the body is not UTF-8: {0}")]
+    NotUtf8(#[from] std::str::Utf8Error),
+    /// It is not JSON.
+    #[error("the body is not JSON: line {line}, column {column}: {kind}")]
+    NotJson {
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        kind: ErrorKind,
+    },
+    /// It is JSON, but not an object.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// There is no message to replace.
+    #[error("the body has no user message whose text PROMPT could replace")]
+    NoPrompt,
+    /// There is no message to lengthen.
+    #[error(
+        "the body has no user message whose text could be made longer: \
+         give one with a text, or let PROMPT compose it"
+    )]
+    NoText,
+}
 
 /// Returns the `model` field of a JSON body.
 pub(crate) fn model_of(body: &[u8]) -> Option<String> {
@@ -36,7 +68,7 @@ pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, RequestError> {
     let value = serde_json::to_string(prompt).unwrap_or_default();
     edit(body, |root| match prompt_in(root) {
         Some(text) => Ok((text.span(), value)),
-        None => Err("the body has no user message whose text PROMPT could replace".to_owned()),
+        None => Err(BodyError::NoPrompt),
     })
 }
 
@@ -78,17 +110,16 @@ pub(in crate::transport) fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
 
 pub(in crate::transport) fn edit(
     body: &[u8],
-    change: impl FnOnce(Value<'_>) -> Result<(std::ops::Range<usize>, String), String>,
+    change: impl FnOnce(Value<'_>) -> Result<(Range<usize>, String), BodyError>,
 ) -> Result<Vec<u8>, RequestError> {
-    let bad = RequestError::Body;
-    let text = std::str::from_utf8(body).map_err(|e| bad(format!("the body is not UTF-8: {e}")))?;
+    let text = std::str::from_utf8(body).map_err(BodyError::NotUtf8)?;
     let mut tape = Tape::new();
     tape.parse(text).map_err(|e| {
         let (line, column) = crate::json::line_column(text, e.offset);
-        bad(format!("the body is not JSON: line {line}, column {column}: {}", e.kind))
+        BodyError::NotJson { line, column, kind: e.kind }
     })?;
     let root = tape.root(text).filter(|r| r.kind() == Kind::Object);
-    let root = root.ok_or_else(|| bad("the body is not a JSON object".to_owned()))?;
-    let (span, new) = change(root).map_err(bad)?;
+    let root = root.ok_or(BodyError::NotAnObject)?;
+    let (span, new) = change(root)?;
     Ok(format!("{}{new}{}", &text[..span.start], &text[span.end..]).into_bytes())
 }

@@ -18,11 +18,13 @@ use crate::journal::{Request, Secrets, redacted};
 
 pub(super) use address::provider_of;
 pub use address::{has_model_in_address, speaks};
+pub use edit::{BodyError, set_model, set_prompt};
 pub(super) use edit::{edit, prompt_in};
 pub(crate) use edit::{model_of, prompt_of};
-pub use edit::{set_model, set_prompt};
 pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
 
+use super::tls::TlsError;
+use crate::config::UnknownProvider;
 use address::{address, dialect_of};
 use secrets::{mask_body, mask_url, url_secrets};
 
@@ -30,8 +32,8 @@ use secrets::{mask_body, mask_url, url_secrets};
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The provider is unknown.
-    #[error("{0}")]
-    Provider(String),
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
     /// The provider lacks a setting.
     #[error(
         "provider {name:?}: {problem}: set it (`sselens providers {name}` shows more), or use --url"
@@ -77,17 +79,11 @@ pub enum RequestError {
         why: String,
     },
     /// Certificates cannot be used.
-    #[error("{0}")]
-    Tls(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A body cannot be edited.
-    #[error("{0}")]
-    Body(String),
-}
-
-impl From<RequestError> for String {
-    fn from(error: RequestError) -> Self {
-        error.to_string()
-    }
+    #[error(transparent)]
+    Body(#[from] BodyError),
 }
 
 /// Returns the innermost cause of an error: the outer ones may quote the address.
@@ -140,7 +136,7 @@ impl Transport {
         // Only what the user gave can be wrong. The platform's own certificates take longer to read
         // than all else that the program does before its first screen.
         if self.ca_cert.is_some() {
-            super::tls::config(self).map_err(RequestError::Tls)?;
+            super::tls::config(self)?;
         }
         match &self.proxy {
             Some(proxy) => reqwest::Proxy::all(proxy.as_str())

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Exchange, Model};
+use super::{Exchange, Model, Refusal};
 use crate::action::{Draft, Effect};
 use crate::inspect::outcomes::{self, Case, Kind, Label, Plan, Round, Tally, rate};
 use crate::inspect::{Inspection, Outcome, Reason};
@@ -18,7 +18,7 @@ use crate::tui::screen::{Command, RepetitionScreen};
 use crate::tui::work::{Fold, Job};
 
 /// The largest count, and the largest number at the same time.
-const LIMITS: (u64, u64) = (100_000, 200);
+pub(super) const LIMITS: (u64, u64) = (100_000, 200);
 
 /// The count and the number at the same time that the prompt proposes.
 pub(in crate::tui) const PROPOSED: &str = "20 4";
@@ -126,13 +126,10 @@ impl Model {
     ///
     /// # Errors
     /// What `typed` must be, or what prevents sending.
-    pub(in crate::tui) fn begin_repetition(&mut self, typed: &str) -> Result<(), String> {
-        let plan = parse(typed).ok_or_else(|| {
-            let (n, k) = (group(LIMITS.0), group(LIMITS.1));
-            format!("Enter two numbers: how many times (1 to {n}), how many at a time (1 to {k})")
-        })?;
+    pub(in crate::tui) fn begin_repetition(&mut self, typed: &str) -> Result<(), Refusal> {
+        let plan = parse(typed).ok_or(Refusal::Repetitions)?;
         if self.is_running() {
-            return Err("A stream is running: stop it first".to_owned());
+            return Err(Refusal::Running);
         }
         self.request.stop_typing();
         self.repetition = Some(RepeatedRequest::new(self.request.to_send(), plan, self.now));

@@ -1,8 +1,9 @@
 //! Choosing a provider, translating, taking and sending requests.
 
-use super::Model;
+use super::{Model, Refusal};
 use crate::action::{Action, Context, Draft, Effect};
-use crate::dialect::{self, request as dialect_request};
+use crate::dialect;
+use crate::dialect::request::{self as dialect_request, TranslateError};
 use crate::tui::ProviderInfo;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::{Command, TranslationScreen};
@@ -79,7 +80,7 @@ impl Model {
         &self,
         name: &str,
         model: Option<&str>,
-    ) -> Option<Result<TranslationScreen, String>> {
+    ) -> Option<Result<TranslationScreen, TranslateError>> {
         let request = &self.request;
         let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
         let own = self.provider().map(|p| p.dialect.as_str());
@@ -95,7 +96,7 @@ impl Model {
             return None;
         }
         if request.raw().is_some() {
-            return Some(Err("it is not text".to_owned()));
+            return Some(Err(TranslateError::NotText));
         }
         let text = request.text();
         let models = [model.unwrap_or_default(), &provider.model, &request.draft().model];
@@ -130,9 +131,8 @@ impl Model {
     ///
     /// # Errors
     /// Why it was not understood.
-    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), String> {
-        let draft = (self.tools().parse_curl)(text.trim())
-            .map_err(|why| format!("This curl command was not understood: {why}"))?;
+    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), Refusal> {
+        let draft = (self.tools().parse_curl)(text.trim())?;
         self.request.take(draft);
         self.focus(request::ID);
         self.notify("Request loaded from the curl command");

@@ -206,9 +206,7 @@ pub(in crate::tui) fn search(model: &mut Model) {
 pub(in crate::tui) fn filter(model: &mut Model) {
     let text = model.filter_text().to_owned();
     let title = "Filter frames: kind:event gap>500ms text~foo path:usage finding len>1k $.path";
-    model.push(Prompt::new(title, &text, |model, text| {
-        model.set_filter(text).map_err(|why| why.to_string())
-    }));
+    model.push(Prompt::new(title, &text, |model, text| Ok(model.set_filter(text)?)));
 }
 
 /// Asks where a report is to be written.

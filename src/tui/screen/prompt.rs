@@ -7,13 +7,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, Screen, boxed, line_area};
 use crate::action::{Action, Context};
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Refusal};
 use crate::tui::theme::Role;
 use crate::tui::widget::Doc;
 use crate::tui::widget::editor::Editor;
 
 /// Takes what was typed.
-type Take = Box<dyn FnMut(&mut Model, &str) -> Result<(), String>>;
+type Take = Box<dyn FnMut(&mut Model, &str) -> Result<(), Refusal>>;
 
 /// A line to type.
 pub(in crate::tui) struct Prompt {
@@ -33,7 +33,7 @@ impl Prompt {
     pub(in crate::tui) fn new(
         title: &str,
         text: &str,
-        take: impl FnMut(&mut Model, &str) -> Result<(), String> + 'static,
+        take: impl FnMut(&mut Model, &str) -> Result<(), Refusal> + 'static,
     ) -> Self {
         Self {
             title: title.to_owned(),
@@ -93,7 +93,7 @@ impl Prompt {
         let text = if self.is_file { text.trim() } else { &text };
         match (self.take)(model, text) {
             Err(why) => {
-                self.refuse(&why);
+                self.refuse(&why.to_string());
                 Outcome::Done
             }
             Ok(()) if self.is_file => Outcome::Waits,

@@ -3,7 +3,7 @@
 use super::{Field, RequestPane, fields};
 use crate::action::{Action, Effect};
 use crate::tui::ProviderInfo;
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Refusal};
 use crate::tui::screen::{Prompt, pickers};
 use crate::tui::widget::moved;
 use crate::tui::widget::secrets::shown_value;
@@ -109,12 +109,12 @@ fn edit_header(model: &mut Model, which: Option<usize>) {
     }));
 }
 
-fn set_header(model: &mut Model, which: Option<usize>, text: &str) -> Result<(), String> {
+fn set_header(model: &mut Model, which: Option<usize>, text: &str) -> Result<(), Refusal> {
     let headers = &mut model.request_mut().draft_mut().headers;
     match (text.split_once(':'), which) {
         (None, Some(i)) if text.is_empty() && i < headers.len() => drop(headers.remove(i)),
         (None, _) if text.is_empty() => {}
-        (None, _) => return Err("Write a header as Name: value".to_owned()),
+        (None, _) => return Err(Refusal::Header),
         (Some((name, value)), which) => {
             let header = (name.trim().to_owned(), value.trim().to_owned());
             match which.and_then(|i| headers.get_mut(i)) {

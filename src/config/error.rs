@@ -1,0 +1,110 @@
+//! Why a configuration cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::env::EnvFileError;
+use super::keys::Problem;
+use super::litellm::ImportError;
+use super::provider::ProviderError;
+use crate::rule::Code;
+
+/// Why a configuration cannot be used; the text names file, line and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was named cannot be read.
+    #[error("{}: {why}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's word.
+        why: io::Error,
+    },
+    /// The text is not TOML, or a name or a type in it is wrong.
+    #[error("{place}: {message}")]
+    Toml {
+        /// File, line and column.
+        place: String,
+        /// What is wrong there.
+        message: String,
+    },
+    /// A key binding or a theme is wrong.
+    #[error(transparent)]
+    Line(#[from] Problem),
+    /// The file of `--env-file` cannot be used.
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
+    /// A layer has a value that is not possible.
+    #[error("{file}: {problem}")]
+    Layer {
+        /// The layer's file.
+        file: String,
+        /// What is wrong.
+        problem: LayerProblem,
+    },
+    /// A provider cannot be made from what all layers say of it.
+    #[error("{file}: providers.{name}: {why}")]
+    Provider {
+        /// The file that names it last.
+        file: String,
+        /// The provider's name.
+        name: String,
+        /// What is wrong.
+        why: ProviderError,
+    },
+    /// The provider that is to be selected first does not exist.
+    #[error("provider = …: {0}")]
+    Selected(UnknownProvider),
+}
+
+/// What is wrong in one layer.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerProblem {
+    /// The LiteLLM configuration cannot be imported.
+    #[error("litellm_config: {0}")]
+    LiteLlm(#[from] ImportError),
+    /// A provider is to be a copy of one that is not there.
+    #[error("providers.{name}: like = {like:?}: no such provider")]
+    Like {
+        /// The copy's name.
+        name: String,
+        /// What it is to be a copy of.
+        like: String,
+    },
+    /// A share is not between 0 and 1.
+    #[error("findings.burst: {0} is not a share from 0 to 1")]
+    Share(f64),
+    /// A severity is set for a code that does not exist.
+    #[error("findings.severity: no finding has the code {0:?}; `sselens explain` lists them")]
+    Code(String),
+    /// A severity is misspelled.
+    #[error("findings.severity.{code}: {value:?} is none of info, warn, error, fatal, off")]
+    Severity {
+        /// The code.
+        code: Code,
+        /// What stands there.
+        value: String,
+    },
+}
+
+/// A provider's name that the configuration does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown provider {name:?}{} `sselens providers` lists all {count}; --url takes an address",
+    perhaps(similar)
+)]
+pub struct UnknownProvider {
+    /// The name.
+    pub name: String,
+    /// Names that are similar.
+    pub similar: Vec<String>,
+    /// How many providers there are.
+    pub count: usize,
+}
+
+fn perhaps(similar: &[String]) -> String {
+    match similar {
+        [] => ";".to_owned(),
+        similar => format!("; perhaps {}?", similar.join(", ")),
+    }
+}
