@@ -45,7 +45,7 @@ impl Loaded {
             theme: Theme::new(&config.themes.by_name["dark"], true),
             messages: Vec::new(),
             tools: Tools {
-                parse_curl: Arc::new(|_| Err(String::new())),
+                parse_curl: Arc::new(|_| Err(sselens::storage::curl::CurlError::NotCurl)),
                 to_curl: Arc::new(|_| String::new()),
                 to_markdown: Arc::new(|_| String::new()),
                 body: Arc::new(|_, _| String::new()),
