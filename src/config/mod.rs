@@ -95,7 +95,7 @@ fn severity(text: &str) -> Option<Option<Severity>> {
     if text == "off" {
         return Some(None);
     }
-    Severity::ALL.into_iter().find(|s| s.name() == text).map(Some)
+    text.parse().ok().map(Some)
 }
 
 #[cfg(test)]

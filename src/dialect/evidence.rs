@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 /// How sure; ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Confidence {
     /// It fits, and so might others: an error, an empty list.
     Guess,
@@ -17,11 +18,7 @@ pub enum Confidence {
 impl Confidence {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Confidence::Guess => "guess",
-            Confidence::Likely => "likely",
-            Confidence::Certain => "certain",
-        }
+        self.into()
     }
 }
 

@@ -253,7 +253,8 @@ impl EndingRules {
 }
 
 /// The parts of an answer that are text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Channel {
     /// The answer proper.
     Content,
@@ -270,13 +271,7 @@ pub enum Channel {
 impl Channel {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Channel::Content => "content",
-            Channel::Reasoning => "reasoning",
-            Channel::Refusal => "refusal",
-            Channel::Tool => "tool",
-            Channel::Other => "other",
-        }
+        self.into()
     }
 }
 

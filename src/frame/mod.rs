@@ -17,7 +17,8 @@ pub use sniff::Hint;
 pub const MAX_FRAME: usize = 256 << 20;
 
 /// How a body is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Framing {
     /// Server-sent events, HTML standard §9.2.6.
     Sse,
@@ -34,18 +35,13 @@ pub enum Framing {
 impl Framing {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Framing::Sse => "sse",
-            Framing::Ndjson => "ndjson",
-            Framing::Array => "array",
-            Framing::EventStream => "eventstream",
-            Framing::Whole => "whole",
-        }
+        self.into()
     }
 }
 
 /// What a frame is; the names are those of the output format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// An SSE event that the HTML standard dispatches.
     Event,
@@ -68,16 +64,7 @@ pub enum Kind {
 impl Kind {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Event => "event",
-            Kind::Comment => "comment",
-            Kind::Block => "block",
-            Kind::Incomplete => "incomplete",
-            Kind::Line => "line",
-            Kind::Element => "element",
-            Kind::Message => "message",
-            Kind::Body => "body",
-        }
+        self.into()
     }
 }
 

@@ -98,7 +98,8 @@ pub struct IgnoredField {
 }
 
 /// Why a field has no effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Ignored {
     /// None of `data`, `event`, `id`, `retry`.
     UnknownField,
@@ -113,12 +114,7 @@ pub enum Ignored {
 impl Ignored {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Ignored::UnknownField => "unknown-field",
-            Ignored::IdHasNul => "id-has-nul",
-            Ignored::RetryEmpty => "retry-empty",
-            Ignored::RetryNotDigits => "retry-not-digits",
-        }
+        self.into()
     }
 }
 
@@ -141,7 +137,8 @@ pub struct Trailing {
 }
 
 /// What is left at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TrailingKind {
     /// Nothing.
     #[default]
@@ -157,12 +154,7 @@ pub enum TrailingKind {
 impl TrailingKind {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            TrailingKind::None => "none",
-            TrailingKind::Comments => "comments",
-            TrailingKind::Fields => "fields",
-            TrailingKind::PartialLine => "partial-line",
-        }
+        self.into()
     }
 }
 

@@ -10,7 +10,8 @@ use crate::rule::{Code, Party, Phase, Severity};
 use crate::text;
 
 /// How sure a [`Blame`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Certainty {
     /// The recorded bytes leave no other explanation.
     Certain,
@@ -23,11 +24,7 @@ pub enum Certainty {
 impl Certainty {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Certainty::Certain => "certain",
-            Certainty::Likely => "likely",
-            Certainty::Guess => "guess",
-        }
+        self.into()
     }
 }
 

@@ -15,7 +15,8 @@ pub enum Standing {
 }
 
 /// What a client returns, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Returned {
     /// The whole answer.
     Ok,
@@ -32,13 +33,7 @@ pub enum Returned {
 impl Returned {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Partial => "partial",
-            Self::Empty => "empty",
-            Self::Error => "error",
-            Self::Hang => "hang",
-        }
+        self.into()
     }
 }
 

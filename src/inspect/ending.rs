@@ -5,7 +5,8 @@ use crate::frame::{Framing, Kind};
 use crate::journal::EndCause;
 
 /// What the transport tells about the end of the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Transport {
     /// The body ended where its transfer coding said.
     Clean,
@@ -20,12 +21,7 @@ pub enum Transport {
 impl Transport {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Transport::Clean => "clean",
-            Transport::Truncated => "truncated",
-            Transport::Reset => "reset",
-            Transport::Undecidable => "undecidable",
-        }
+        self.into()
     }
 }
 
@@ -43,8 +39,9 @@ pub struct Ending {
 }
 
 /// Why the exchange ended, in one word: the first that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[expect(missing_docs, reason = "the names are the output format's")]
+#[strum(serialize_all = "lowercase")]
 pub enum Reason {
     Cancelled,
     Limit,
@@ -62,24 +59,13 @@ pub enum Reason {
 impl Reason {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Reason::Cancelled => "cancelled",
-            Reason::Limit => "limit",
-            Reason::Timeout => "timeout",
-            Reason::Refused => "refused",
-            Reason::Tls => "tls",
-            Reason::Protocol => "protocol",
-            Reason::Reset => "reset",
-            Reason::Truncated => "truncated",
-            Reason::Http => "http",
-            Reason::Complete => "complete",
-            Reason::Closed => "closed",
-        }
+        self.into()
     }
 }
 
 /// What became of the exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// Nothing above `info`.
     Ok,
@@ -92,11 +78,7 @@ pub enum Outcome {
 impl Outcome {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Degraded => "degraded",
-            Outcome::Failed => "failed",
-        }
+        self.into()
     }
 }
 

@@ -105,8 +105,11 @@ impl Rules {
 }
 
 /// Who has to act on a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Party {
     /// The bytes of the provider are wrong.
     Provider,
@@ -125,14 +128,7 @@ pub enum Party {
 impl Party {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Party::Provider => "provider",
-            Party::Gateway => "gateway",
-            Party::Network => "network",
-            Party::Client => "client",
-            Party::You => "you",
-            Party::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -199,10 +195,22 @@ impl FromStr for Code {
 
 /// How bad it is, for the wire and not for one weak client; ordered.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    serde::Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumString,
 )]
 #[cfg_attr(feature = "program", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// A deviation worth showing, harmless to robust clients.
     Info,
@@ -221,19 +229,17 @@ impl Severity {
 
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warn => "warn",
-            Severity::Error => "error",
-            Severity::Fatal => "fatal",
-        }
+        self.into()
     }
 }
 
 /// Which part of an exchange a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the layers, from the wire upwards")]
+#[strum(serialize_all = "lowercase")]
 pub enum Phase {
     Connect,
     Tls,
@@ -255,20 +261,7 @@ pub enum Phase {
 impl Phase {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Phase::Connect => "connect",
-            Phase::Tls => "tls",
-            Phase::Head => "head",
-            Phase::Body => "body",
-            Phase::Frame => "frame",
-            Phase::Json => "json",
-            Phase::Schema => "schema",
-            Phase::Semantic => "semantic",
-            Phase::End => "end",
-            Phase::Timing => "timing",
-            Phase::Compare => "compare",
-            Phase::Session => "session",
-        }
+        self.into()
     }
 }
 

@@ -17,9 +17,11 @@ const IDS: &[&str] = &[
 ];
 
 /// By what a pair was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum By {
     /// It was the latest of several calls that were open; nothing else tells.
+    #[strum(serialize = "time (several were open)")]
     LatestOpen,
     /// No other call of a client was open.
     Time,
@@ -32,12 +34,7 @@ pub enum By {
 impl By {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            By::LatestOpen => "time (several were open)",
-            By::Time => "time",
-            By::Body => "body",
-            By::Id => "id",
-        }
+        self.into()
     }
 }
 

@@ -245,7 +245,9 @@ impl App {
             return;
         }
         if !top.paste(&mut self.model, text) {
-            let key = self.model.key_of(Context::Own(&request::KEYS), Action::EditBody);
+            let key = self
+                .model
+                .key_of(Context::Own(&request::KEYS), Action::Own(&request::actions::EDIT_BODY));
             self.model.notify(format!("Not JSON and not a curl command; {key} edits the body"));
         }
     }

@@ -336,7 +336,8 @@ impl Ask {
 }
 
 /// What became of something that a body says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Disposition {
     /// The other dialect cannot say it: it is gone.
     Lost,
@@ -351,12 +352,7 @@ pub enum Disposition {
 impl Disposition {
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Disposition::Lost => "lost",
-            Disposition::Changed => "changed",
-            Disposition::Added => "added",
-            Disposition::Elsewhere => "elsewhere",
-        }
+        self.into()
     }
 }
 

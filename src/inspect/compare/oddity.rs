@@ -7,7 +7,8 @@ use crate::inspect::Inspection;
 use crate::rule::Code;
 
 /// Something legal that many parsers of event streams do not expect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Oddity {
     /// The body begins with a byte order mark.
     ByteOrderMark,
@@ -16,6 +17,7 @@ pub enum Oddity {
     /// Comment lines.
     Comments,
     /// `data:` without a space after it.
+    #[strum(serialize = "data-without-space")]
     NoSpace,
     /// Blocks with a `retry:` and no data.
     RetryBlocks,
@@ -33,13 +35,7 @@ impl Oddity {
 
     /// Its name in output.
     pub fn name(self) -> &'static str {
-        match self {
-            Oddity::ByteOrderMark => "byte-order-mark",
-            Oddity::CarriageReturns => "carriage-returns",
-            Oddity::Comments => "comments",
-            Oddity::NoSpace => "data-without-space",
-            Oddity::RetryBlocks => "retry-blocks",
-        }
+        self.into()
     }
 
     /// What it is, in a sentence.

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
-use crate::action::{Action, OwnContext};
+use crate::action::{Action, OwnAction, OwnContext};
 use crate::inspect::Block;
 use crate::json::{Tape, line_column};
 use crate::text::{Newlines, group, visible_bytes};
@@ -17,9 +17,16 @@ use crate::tui::widget::{Doc, Scroll, json, line};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("detail");
 
+static HEX: OwnAction = OwnAction {
+    name: "hex",
+    short: "hex",
+    help: "show the bytes in hexadecimal, or as text again",
+    keys: &[],
+};
+
 /// Where the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
-    OwnContext { name: "detail", title: "In the bytes of a frame", actions: &[] };
+    OwnContext { name: "detail", title: "In the bytes of a frame", actions: &[&HEX] };
 
 static SPEC: Spec = Spec {
     id: ID,
@@ -27,9 +34,13 @@ static SPEC: Spec = Spec {
     keys: &KEYS,
     place: Place::Right(27),
     go: Some(Action::PaneDetail),
-    footer: &[Action::NextTab, Action::Hex, Action::Copy, Action::NextProblem],
+    footer: &[Action::NextTab, Action::Own(&HEX), Action::Copy, Action::NextProblem],
     // Tabs and the hex view are reached from the frames, too: that is where one looks.
-    everywhere: &[(Action::NextTab, false), (Action::PreviousTab, false), (Action::Hex, false)],
+    everywhere: &[
+        (Action::NextTab, false),
+        (Action::PreviousTab, false),
+        (Action::Own(&HEX), false),
+    ],
     shows_bytes: true,
     copies: &[Copyable {
         name: "json",
@@ -172,7 +183,7 @@ impl Pane for DetailPane {
                 let step = if action == Action::NextTab { 1 } else { TABS.len() - 1 };
                 self.tab = (self.tab + step) % TABS.len();
             }
-            Action::Hex => {
+            Action::Own(own) if *own == HEX => {
                 self.hex = self.tab != RAW || !self.hex;
                 self.tab = RAW;
             }

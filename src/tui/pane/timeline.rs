@@ -9,7 +9,7 @@ use super::frames::severity_sign;
 use super::{
     Canvas, Copyable, Pane, PaneId, Place, Spec, inner, timeline_bar, timeline_lanes, timeline_list,
 };
-use crate::action::{Action, OwnContext};
+use crate::action::{Action, OwnAction, OwnContext};
 use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
 use crate::rule::Code;
@@ -21,9 +21,35 @@ use crate::tui::widget::{Scroll, line, moved};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("timeline");
 
+static FILTER_SEVERITY: OwnAction = OwnAction {
+    name: "filter-severity",
+    short: "severity",
+    help: "list findings of every severity, of warn and worse, of error and worse",
+    keys: &[],
+};
+
+static FILTER_PHASE: OwnAction = OwnAction {
+    name: "filter-phase",
+    short: "phase",
+    help: "list the findings of one phase, of the next, of all",
+    keys: &[],
+};
+
+static TOGGLE_GROUP: OwnAction = OwnAction {
+    name: "toggle-group",
+    short: "open",
+    help: "list the findings of one code one by one, or as one again",
+    keys: &[],
+};
+
 /// Where the pane's own keys count.
-pub(crate) static KEYS: OwnContext =
-    OwnContext { name: "timeline", title: "In the timeline and findings", actions: &[] };
+pub(crate) static KEYS: OwnContext = OwnContext {
+    name: "timeline",
+    title: "In the timeline and findings",
+    actions: &[&FILTER_SEVERITY, &FILTER_PHASE, &TOGGLE_GROUP],
+};
+
+const TOGGLE: Action = Action::Own(&TOGGLE_GROUP);
 
 static SPEC: Spec = Spec {
     id: ID,
@@ -34,16 +60,16 @@ static SPEC: Spec = Spec {
     footer: &[
         Action::Explain,
         Action::NextProblem,
-        Action::ToggleGroup,
-        Action::FilterSeverity,
-        Action::FilterPhase,
+        Action::Own(&TOGGLE_GROUP),
+        Action::Own(&FILTER_SEVERITY),
+        Action::Own(&FILTER_PHASE),
         Action::PreviousProblem,
         Action::Zoom,
     ],
     everywhere: &[
-        (Action::FilterSeverity, true),
-        (Action::FilterPhase, true),
-        (Action::ToggleGroup, true),
+        (Action::Own(&FILTER_SEVERITY), true),
+        (Action::Own(&FILTER_PHASE), true),
+        (Action::Own(&TOGGLE_GROUP), true),
     ],
     shows_bytes: false,
     copies: &[Copyable {
@@ -155,7 +181,7 @@ impl Pane for TimelinePane {
     fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
         let pane = self;
         match action {
-            Action::FilterSeverity => {
+            Action::Own(own) if *own == FILTER_SEVERITY => {
                 pane.least = match pane.least {
                     Severity::Info => Severity::Warn,
                     Severity::Warn => Severity::Error,
@@ -164,7 +190,7 @@ impl Pane for TimelinePane {
                 pane.revealed = None;
                 return true;
             }
-            Action::FilterPhase => {
+            Action::Own(own) if *own == FILTER_PHASE => {
                 let phases: BTreeSet<Phase> = model.exchange().map_or_else(BTreeSet::new, |e| {
                     e.inspection.findings().iter().map(|f| f.phase()).collect()
                 });
@@ -187,7 +213,7 @@ impl Pane for TimelinePane {
         let height = usize::from(parts(Some(exchange), area).list.height).max(1);
         let rows = timeline_list::rows(pane, exchange);
         let at = timeline_list::position(&rows, exchange);
-        if matches!(action, Action::ToggleGroup | Action::Left | Action::Right) {
+        if action == TOGGLE || matches!(action, Action::Left | Action::Right) {
             if let Some(row) = rows.get(at.unwrap_or(0)).copied() {
                 fold(pane, model, row, action);
             }
@@ -228,7 +254,7 @@ impl Pane for TimelinePane {
             if let Some(exchange) = model.exchange_mut() {
                 exchange.select_finding(row.finding);
             }
-            fold(pane, model, row, Action::ToggleGroup);
+            fold(pane, model, row, TOGGLE);
         } else if chosen == Some(index) {
             model.command(Command::Act(Action::Explain));
         } else if let Some(exchange) = model.exchange_mut() {
@@ -283,7 +309,7 @@ fn fold(pane: &mut TimelinePane, model: &mut Model, row: timeline_list::Row, act
     let Some(group) = story.get(row.group) else { return };
     if group.findings.len() == 1 {
         let times = exchange.inspection.times(group);
-        if times > 1 && action == Action::ToggleGroup {
+        if times > 1 && action == TOGGLE {
             let times = crate::text::group(times);
             model.notify(format!("Occurred {times} times; only the first is kept"));
         }
@@ -292,7 +318,7 @@ fn fold(pane: &mut TimelinePane, model: &mut Model, row: timeline_list::Row, act
     let code = exchange.inspection.findings()[group.findings[0]].code;
     let first = group.findings[0];
     let is_open = pane.open.contains(&code);
-    if action == Action::Right || action == Action::ToggleGroup && !is_open {
+    if action == Action::Right || action == TOGGLE && !is_open {
         pane.open.insert(code);
     } else if pane.open.remove(&code)
         && let Some(exchange) = model.exchange_mut()

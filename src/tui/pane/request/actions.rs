@@ -1,71 +1,132 @@
 //! What the user may do with the request.
 
 use super::{Field, RequestPane, fields};
-use crate::action::{Action, Effect};
+use crate::action::{Action, Effect, OwnAction};
 use crate::tui::ProviderInfo;
 use crate::tui::model::{Model, Refusal};
 use crate::tui::screen::{Prompt, pickers};
 use crate::tui::widget::moved;
 use crate::tui::widget::secrets::shown_value;
 
+pub(crate) static EDIT_BODY: OwnAction = OwnAction {
+    name: "edit-body",
+    short: "edit body",
+    help: "type in the request's body",
+    keys: &[],
+};
+
+pub(super) static EDIT_OUTSIDE: OwnAction = OwnAction {
+    name: "edit-outside",
+    short: "your editor",
+    help: "edit the body in $VISUAL or $EDITOR",
+    keys: &[],
+};
+
+pub(super) static EDIT_URL: OwnAction = OwnAction {
+    name: "edit-url",
+    short: "url",
+    help: "send to another address than the provider's",
+    keys: &[],
+};
+
+pub(super) static EDIT_METHOD: OwnAction =
+    OwnAction { name: "edit-method", short: "method", help: "change the HTTP method", keys: &[] };
+
+pub(super) static ADD_HEADER: OwnAction =
+    OwnAction { name: "add-header", short: "add header", help: "add a request header", keys: &[] };
+
+pub(super) static DELETE_HEADER: OwnAction = OwnAction {
+    name: "delete-header",
+    short: "delete",
+    help: "delete the header under the cursor",
+    keys: &[],
+};
+
+pub(super) static RESET_REQUEST: OwnAction = OwnAction {
+    name: "reset-request",
+    short: "reset",
+    help: "make the provider's own minimal request again",
+    keys: &[],
+};
+
+pub(super) static PASTE_CURL: OwnAction = OwnAction {
+    name: "paste-curl",
+    short: "curl",
+    help: "make the request from a curl command line",
+    keys: &[],
+};
+
+pub(super) static TAKE_REQUEST: OwnAction = OwnAction {
+    name: "take-request",
+    short: "take",
+    help: "put the shown exchange's request into the editor",
+    keys: &[],
+};
+
+pub(super) static LOAD_REQUEST: OwnAction = OwnAction {
+    name: "load-request",
+    short: "load body",
+    help: "load the request's body from a file",
+    keys: &[],
+};
+
+pub(super) static SAVE_REQUEST: OwnAction = OwnAction {
+    name: "save-request",
+    short: "save body",
+    help: "save the request's body to a file",
+    keys: &[],
+};
+
+/// Does one of the pane's own actions.
+type Run = fn(&mut RequestPane, &mut Model);
+
+/// The pane's own actions.
+pub(super) static OWN: &[&OwnAction] = &[
+    &EDIT_BODY,
+    &EDIT_OUTSIDE,
+    &EDIT_URL,
+    &EDIT_METHOD,
+    &ADD_HEADER,
+    &DELETE_HEADER,
+    &RESET_REQUEST,
+    &PASTE_CURL,
+    &TAKE_REQUEST,
+    &LOAD_REQUEST,
+    &SAVE_REQUEST,
+];
+
+/// What each of [`OWN`] does.
+static RUN: &[(&OwnAction, Run)] = &[
+    (&EDIT_BODY, RequestPane::start_typing),
+    (&EDIT_OUTSIDE, edit_outside),
+    (&EDIT_URL, |_, model| edit_url(model)),
+    (&EDIT_METHOD, edit_method),
+    (&ADD_HEADER, |_, model| edit_header(model, None)),
+    (&DELETE_HEADER, delete_header),
+    (&RESET_REQUEST, |_, model| model.reset_request()),
+    (&PASTE_CURL, paste_curl),
+    (&TAKE_REQUEST, take_request),
+    (&LOAD_REQUEST, load_request),
+    (&SAVE_REQUEST, save_request),
+];
+
 /// Does an action of the pane; returns whether it is one of its own.
 pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> bool {
     match action {
+        Action::Own(own) => match RUN.iter().find(|(known, _)| *known == own) {
+            Some((_, run)) => run(pane, model),
+            None => return false,
+        },
         Action::Back if model.request().is_typing() => model.request_mut().stop_typing(),
         Action::Undo => model.request_mut().undo(),
         Action::Redo => model.request_mut().redo(),
         // The fields are few: a page is the body's.
         Action::PageDown | Action::HalfPageDown => model.request_mut().scroll(10),
         Action::PageUp | Action::HalfPageUp => model.request_mut().scroll(-10),
-        Action::EditBody => pane.start_typing(model),
         Action::FormatBody => {
             if !model.request_mut().format() {
                 model.notify_error("The body is not JSON; it is unchanged");
             }
-        }
-        Action::ResetRequest => model.reset_request(),
-        Action::EditUrl => edit_url(model),
-        Action::EditMethod => {
-            let method = model.request().draft().method.clone();
-            model.push(Prompt::new("Method (empty: POST)", &method, |model, text| {
-                model.request_mut().draft_mut().method = text.trim().to_uppercase();
-                Ok(())
-            }));
-        }
-        Action::AddHeader => edit_header(model, None),
-        Action::DeleteHeader => match pane.field(model) {
-            Field::Header(i) => drop(model.request_mut().draft_mut().headers.remove(i)),
-            _ => model.notify("Only a header can be deleted"),
-        },
-        Action::PasteCurl => {
-            model.push(Prompt::new("Paste a curl command", "", |model, text| match text.trim() {
-                "" => Ok(()),
-                text => model.take_curl(text),
-            }));
-        }
-        Action::TakeRequest => {
-            let notice = match model.take_request() {
-                true => "Request loaded from the shown exchange",
-                false => "There is no request to take",
-            };
-            model.notify(notice);
-        }
-        Action::LoadRequest => {
-            model.push(Prompt::file("Load the body from", "", |model, path| {
-                model.effect(Effect::LoadRequest(path.into()));
-            }));
-        }
-        Action::EditOutside => {
-            let body = model.request().to_send().body;
-            model.effect(Effect::EditOutside(body));
-        }
-        Action::SaveRequest => {
-            let name = model.free_name("-request");
-            model.push(Prompt::file("Save the body to", &name, |model, path| {
-                let bytes = model.request().to_send().body;
-                model.propose_no_more(path);
-                model.effect(Effect::WriteFile { path: path.into(), bytes });
-            }));
         }
         Action::Accept => match pane.field(model) {
             Field::Provider => pickers::provider(model),
@@ -80,6 +141,56 @@ pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> 
         },
     }
     true
+}
+
+fn edit_method(_: &mut RequestPane, model: &mut Model) {
+    let method = model.request().draft().method.clone();
+    model.push(Prompt::new("Method (empty: POST)", &method, |model, text| {
+        model.request_mut().draft_mut().method = text.trim().to_uppercase();
+        Ok(())
+    }));
+}
+
+fn delete_header(pane: &mut RequestPane, model: &mut Model) {
+    match pane.field(model) {
+        Field::Header(i) => drop(model.request_mut().draft_mut().headers.remove(i)),
+        _ => model.notify("Only a header can be deleted"),
+    }
+}
+
+fn paste_curl(_: &mut RequestPane, model: &mut Model) {
+    model.push(Prompt::new("Paste a curl command", "", |model, text| match text.trim() {
+        "" => Ok(()),
+        text => model.take_curl(text),
+    }));
+}
+
+fn take_request(_: &mut RequestPane, model: &mut Model) {
+    let notice = match model.take_request() {
+        true => "Request loaded from the shown exchange",
+        false => "There is no request to take",
+    };
+    model.notify(notice);
+}
+
+fn load_request(_: &mut RequestPane, model: &mut Model) {
+    model.push(Prompt::file("Load the body from", "", |model, path| {
+        model.effect(Effect::LoadRequest(path.into()));
+    }));
+}
+
+fn edit_outside(_: &mut RequestPane, model: &mut Model) {
+    let body = model.request().to_send().body;
+    model.effect(Effect::EditOutside(body));
+}
+
+fn save_request(_: &mut RequestPane, model: &mut Model) {
+    let name = model.free_name("-request");
+    model.push(Prompt::file("Save the body to", &name, |model, path| {
+        let bytes = model.request().to_send().body;
+        model.propose_no_more(path);
+        model.effect(Effect::WriteFile { path: path.into(), bytes });
+    }));
 }
 
 fn edit_url(model: &mut Model) {

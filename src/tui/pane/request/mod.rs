@@ -1,6 +1,6 @@
 //! The request: provider, model, address, headers and body, as it is being edited.
 
-mod actions;
+pub(crate) mod actions;
 mod draw;
 
 use crossterm::event::KeyEvent;
@@ -17,7 +17,7 @@ pub(crate) const ID: PaneId = PaneId("request");
 
 /// Where the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
-    OwnContext { name: "request", title: "In the request", actions: &[] };
+    OwnContext { name: "request", title: "In the request", actions: actions::OWN };
 
 static SPEC: Spec = Spec {
     id: ID,
@@ -26,25 +26,25 @@ static SPEC: Spec = Spec {
     place: Place::Left,
     go: Some(Action::PaneRequest),
     footer: &[
-        Action::EditBody,
+        Action::Own(&actions::EDIT_BODY),
         Action::PickProvider,
         Action::PickModel,
-        Action::AddHeader,
-        Action::PasteCurl,
+        Action::Own(&actions::ADD_HEADER),
+        Action::Own(&actions::PASTE_CURL),
     ],
     everywhere: &[
-        (Action::EditBody, true),
-        (Action::EditOutside, true),
-        (Action::EditUrl, true),
-        (Action::EditMethod, true),
-        (Action::AddHeader, true),
-        (Action::DeleteHeader, true),
+        (Action::Own(&actions::EDIT_BODY), true),
+        (Action::Own(&actions::EDIT_OUTSIDE), true),
+        (Action::Own(&actions::EDIT_URL), true),
+        (Action::Own(&actions::EDIT_METHOD), true),
+        (Action::Own(&actions::ADD_HEADER), true),
+        (Action::Own(&actions::DELETE_HEADER), true),
         (Action::FormatBody, true),
-        (Action::ResetRequest, true),
-        (Action::PasteCurl, true),
-        (Action::TakeRequest, true),
-        (Action::LoadRequest, true),
-        (Action::SaveRequest, true),
+        (Action::Own(&actions::RESET_REQUEST), true),
+        (Action::Own(&actions::PASTE_CURL), true),
+        (Action::Own(&actions::TAKE_REQUEST), true),
+        (Action::Own(&actions::LOAD_REQUEST), true),
+        (Action::Own(&actions::SAVE_REQUEST), true),
     ],
     shows_bytes: false,
     copies: &[
