@@ -16,7 +16,7 @@ pub use draft::{Draft, Pair};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
-pub use saved::{SavedExchange, SavedSession};
+pub use saved::{SavedExchange, SavedSession, UnreadSession};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {

@@ -14,7 +14,18 @@ pub struct SavedSession {
     /// When it was begun, RFC 3339 in UTC; empty where the file does not say.
     pub created: String,
     /// Its exchanges; or why they are not known.
-    pub exchanges: Result<Vec<SavedExchange>, String>,
+    pub exchanges: Result<Vec<SavedExchange>, UnreadSession>,
+}
+
+/// Why the exchanges of a saved session are not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadSession {
+    /// Reading it for a list would take too long.
+    #[error("large; open it to read it")]
+    Large,
+    /// It cannot be read; the text names the file.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// One exchange of a saved session.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{Global, SessionsArgs};
 use super::exit::{Exit, Failure};
-use crate::action::{SavedExchange, SavedSession};
+use crate::action::{SavedExchange, SavedSession, UnreadSession};
 use crate::inspect::{Inspection, Options};
 use crate::journal::ExchangeId;
 use crate::storage::file::{self, Told};
@@ -70,7 +70,7 @@ fn write_json(session: &SavedSession, out: &mut impl Write) -> std::io::Result<(
             return writeln!(
                 out,
                 "{}",
-                to_json(&json!({"file": file, "size": size, "error": why}))
+                to_json(&json!({"file": file, "size": size, "error": why.to_string()}))
             );
         }
     };
@@ -89,7 +89,7 @@ fn write_text(session: &SavedSession, out: &mut impl Write) -> std::io::Result<(
     let shown = session.path.display();
     let exchanges = match &session.exchanges {
         Ok(exchanges) => exchanges,
-        Err(why) => return writeln!(out, "{}", visible(why, Newlines::Show)),
+        Err(why) => return writeln!(out, "{}", visible(&why.to_string(), Newlines::Show)),
     };
     let head = format!("{}  {shown}  {}", session.created, count(session.size, "byte"));
     writeln!(out, "{}", visible(head.trim_start(), Newlines::Show))?;
@@ -118,13 +118,13 @@ fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
     let mut session =
         SavedSession { path, size, created: String::new(), exchanges: Ok(Vec::new()) };
     if size > most {
-        session.exchanges = Err("large; open it to read it".to_owned());
+        session.exchanges = Err(UnreadSession::Large);
         return session;
     }
     let recording = match file::open(&session.path, &Told::default()) {
         Ok(recording) => recording,
         Err(why) => {
-            session.exchanges = Err(why.to_string());
+            session.exchanges = Err(UnreadSession::Failed(why.to_string()));
             return session;
         }
     };

@@ -155,7 +155,11 @@ fn saved_row(session: &SavedSession) -> (String, String, (&'static str, Role)) {
         Ok(exchanges) => exchanges,
         Err(why) => {
             let label = preview(&name.unwrap_or_default(), 50);
-            return (label, format!("{size} · {}", preview(why, 200)), (" ", Role::Dim));
+            return (
+                label,
+                format!("{size} · {}", preview(&why.to_string(), 200)),
+                (" ", Role::Dim),
+            );
         }
     };
     // The worst one says how the session was.
