@@ -5,6 +5,7 @@ mod body_size;
 mod client;
 mod coded;
 mod engine;
+mod failure;
 mod marks;
 pub mod request;
 mod sign;

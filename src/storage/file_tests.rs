@@ -1,0 +1,88 @@
+use super::*;
+
+fn kinds(entries: &[Entry]) -> Vec<&'static str> {
+    let kind = |e: &Entry| match &e.kind {
+        EntryKind::Bare { .. } => "bare",
+        EntryKind::Head(_) => "head",
+        EntryKind::Body { .. } => "body",
+        EntryKind::End { .. } => "end",
+        _ => "?",
+    };
+    entries.iter().map(kind).collect()
+}
+
+#[test]
+fn a_curl_capture_has_a_head() {
+    let capture = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2 200 \r\nContent-Type: text/event-stream\r\nset-cookie: s=1\r\n\r\ndata: x\n\n";
+    for step in 1..capture.len() {
+        let mut bare = Bare::new("x", &Told::default());
+        let mut entries = Vec::new();
+        for piece in capture.chunks(step) {
+            entries.extend(bare.feed(Bytes::copy_from_slice(piece), Some(1)));
+        }
+        entries.extend(bare.finish(Some(2)));
+        let EntryKind::Head(interim) = &entries[1].kind else { panic!("{entries:?}") };
+        assert!(interim.interim && interim.status == 100);
+        let EntryKind::Head(head) = &entries[2].kind else { panic!("{entries:?}") };
+        assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
+        assert_eq!(head.header("set-cookie"), Some("***"));
+        let all: Vec<u8> = entries
+            .iter()
+            .flat_map(|e| match &e.kind {
+                EntryKind::Body { bytes, .. } => bytes.to_vec(),
+                _ => vec![],
+            })
+            .collect();
+        assert_eq!(all, b"data: x\n\n");
+    }
+}
+
+#[test]
+fn a_bare_body_has_no_times_and_no_head() {
+    let told = Told { status: Some(422), ..Told::default() };
+    let r = read(&b"{\"a\":1}"[..], "x.json", &told).unwrap();
+    assert_eq!(kinds(&r.entries), ["bare", "body", "end"]);
+    assert!(r.entries.iter().all(|e| e.at.is_none()));
+    assert_eq!(kinds(&read(&b""[..], "x", &told).unwrap().entries), ["bare", "end"]);
+    assert_eq!(kinds(&read(&b"HTT"[..], "x", &told).unwrap().entries), ["bare", "body", "end"]);
+}
+
+#[test]
+fn damage_in_a_session_is_noted_where_it_lies() {
+    let mut bytes = file::header("0", "").into_bytes();
+    for x in 0..2 {
+        let head = Head { status: 200, ..Head::default() };
+        file::encode(&Entry { exchange: x, at: Some(9), kind: EntryKind::Head(head) }, &mut bytes);
+        bytes.extend_from_slice(b"{odd\n{odd\n");
+        let kind = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+        file::encode(&Entry { exchange: x, at: Some(10), kind }, &mut bytes);
+        bytes.extend_from_slice(if x == 1 { b"{odd\n" } else { b"" });
+    }
+    let r = read(&bytes[..], "x", &Told::default()).unwrap();
+    let notes: Vec<_> = r
+        .entries
+        .iter()
+        .enumerate()
+        .filter_map(|(i, e)| match &e.kind {
+            EntryKind::Note { code, text } => Some((i, e.exchange, code.as_str(), text.as_str())),
+            _ => None,
+        })
+        .collect();
+    let [a, b, c] = notes[..] else { panic!("{notes:?}") };
+    assert_eq!((a.0, a.1, b.1, c.1), (1, 0, 1, 1));
+    assert!([a, b, c].iter().all(|n| n.2 == "session-damaged"), "{notes:?}");
+    assert!(a.3.contains("lines 3, 4") && b.3.contains("lines 7, 8"), "{notes:?}");
+    assert!(matches!(r.entries.last().unwrap().kind, EntryKind::End { .. }));
+    assert!(r.warnings[0].contains("3, 4, 7, 8, 10"), "{:?}", r.warnings);
+}
+
+#[test]
+fn a_session_without_an_end_gets_one() {
+    let mut bytes = file::header("0", "").into_bytes();
+    let head = Head { status: 200, ..Head::default() };
+    file::encode(&Entry { exchange: 4, at: Some(9), kind: EntryKind::Head(head) }, &mut bytes);
+    let r = read(&bytes[..], "x", &Told::default()).unwrap();
+    assert!(r.is_session);
+    assert_eq!(kinds(&r.entries), ["head", "end"]);
+    assert_eq!((r.entries[1].exchange, r.entries[1].at), (4, Some(9)));
+}
