@@ -1,6 +1,6 @@
 //! What the user wants to send.
 
-/// What is to be sent, as the editor or the command line has it: text that nobody has
+/// What is to be sent, as the editor or the command line has it: text that is not yet
 /// interpreted yet. `source::request::resolve` turns it into a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {

@@ -1,5 +1,5 @@
-//! Wishes and deeds: everything that a user can ask for, and everything that the program does
-//! outside itself, as data.
+//! Actions and effects: everything that a user can ask for, and everything that the program does
+//! outside its own state, as data.
 //!
 //! An [`Action`] is one row here (its name and help) and its keys are rows in
 //! `assets/default-config.toml`; what only one pane does is an [`OwnAction`] in that pane's file. The
@@ -21,7 +21,7 @@ pub use saved::{SavedExchange, SavedSession, UnreadSession};
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {
     ($($variant:ident $name:literal $short:literal $help:literal)*) => {
-        /// One wish of the user.
+        /// One action of the user.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each is explained by its help text, below")]
         pub enum Action {
@@ -63,11 +63,11 @@ macro_rules! actions {
 
 actions! {
     Send "send" "send" "send the request"
-    Repeat "repeat" "repeat" "send the request many times, and count what becomes of it"
-    Stop "stop" "stop" "stop the running stream and keep what came"
+    Repeat "repeat" "repeat" "send the request many times and count the outcomes"
+    Stop "stop" "stop" "stop the running stream and keep what arrived"
     Interrupt "interrupt" "stop/quit" "stop the running stream; when none runs, quit"
     Quit "quit" "quit" "quit (asks if a stream is running)"
-    Help "help" "help" "show the keys that count here"
+    Help "help" "help" "show the keys of this pane"
     Palette "palette" "commands" "find a command by its name"
     SaveSession "save-session" "save" "save the session to a file"
     ExportMarkdown "export-markdown" "bug report" "write a bug report (Markdown) of the session, the comparison or the repetition to a file"
@@ -77,9 +77,9 @@ actions! {
     PaneRequest "pane-request" "request" "go to the request"
     PaneFrames "pane-frames" "frames" "go to the frames"
     PaneDetail "pane-detail" "bytes" "go to the bytes of the selected frame"
-    PaneAnswer "pane-answer" "answer" "go to the answer: channels, tools, usage, shape, head"
+    PaneAnswer "pane-answer" "answer" "go to the answer: channels, tools, usage, shape, headers"
     PaneTimeline "pane-timeline" "findings" "go to the timeline and the findings"
-    Zoom "zoom" "zoom" "give the pane the whole screen, or take it back"
+    Zoom "zoom" "zoom" "zoom the pane, or show all panes again"
     NextTab "next-tab" "tab" "show the pane's next tab"
     PreviousTab "previous-tab" "tab back" "show the pane's previous tab"
     History "history" "history" "browse this session's exchanges and the saved sessions"
@@ -90,35 +90,35 @@ actions! {
     PreviousProblem "previous-problem" "previous problem" "select the previous finding of warn or worse"
     Explain "explain" "explain" "explain the selected finding"
     Compare "compare" "compare" "compare: one request at two providers, two requests at once, or two exchanges"
-    SwapSides "swap-sides" "swap A B" "exchange A and B of a comparison"
-    ExpectSame "expect-same" "same/different" "take what is compared for one stream, or for two of their own"
-    LinkSides "link-sides" "link" "scroll both sides of a comparison by time, by frame, or each alone"
+    SwapSides "swap-sides" "swap A B" "swap A and B of a comparison"
+    ExpectSame "expect-same" "same/different" "expect identical streams, or independent ones"
+    LinkSides "link-sides" "link" "scroll both sides by time, by frame, or each alone"
     Search "search" "search" "search the bytes of the frames"
     FilterFrames "filter-frames" "filter" "list only the frames that match, kind:event gap>500ms text~foo"
     SearchNext "search-next" "next hit" "go to the next hit"
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
-    Redraw "redraw" "redraw" "draw the screen anew"
-    Suspend "suspend" "suspend" "go to the background of the shell"
+    Redraw "redraw" "redraw" "redraw the screen"
+    Suspend "suspend" "suspend" "suspend to the shell"
     Up "up" "up" "one line up"
     Down "down" "down" "one line down"
-    Left "left" "left" "to the left; in a text to the delta before"
-    Right "right" "right" "to the right; in a text to the delta after"
+    Left "left" "left" "to the left; in a text to the previous delta"
+    Right "right" "right" "to the right; in a text to the next delta"
     HalfPageUp "half-page-up" "half up" "half a page up"
     HalfPageDown "half-page-down" "half down" "half a page down"
     PageUp "page-up" "page up" "a page up"
     PageDown "page-down" "page down" "a page down"
     Top "top" "top" "to the beginning"
-    Bottom "bottom" "end" "to the end, and follow what comes"
+    Bottom "bottom" "end" "to the end, and follow the stream"
     Accept "accept" "choose" "choose, open or confirm"
     Back "back" "back" "close, leave or go back"
-    FormatBody "format-body" "format" "lay the body out as indented JSON"
+    FormatBody "format-body" "format" "format the body as indented JSON"
     PickProvider "pick-provider" "provider" "choose the provider"
     PickModel "pick-model" "model" "choose or type the model"
     Undo "undo" "undo" "undo the last edit"
-    Redo "redo" "redo" "do the undone edit again"
-    Translate "translate" "translate" "say the request in the chosen provider's dialect"
-    KeepBody "keep-body" "keep my text" "choose the provider and leave the body as it is"
+    Redo "redo" "redo" "redo the undone edit"
+    Translate "translate" "translate" "translate the request into the chosen provider's dialect"
+    KeepBody "keep-body" "keep my text" "choose the provider and keep the body unchanged"
     Yes "yes" "yes" "yes"
     No "no" "no" "no"
 }

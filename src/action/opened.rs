@@ -1,4 +1,4 @@
-//! A recording that was read and folded where nobody waits for it: away from the screen's thread.
+//! A recording that was read and folded on a background thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -143,7 +143,7 @@ pub(super) struct CompareArgs {
     #[arg(long)]
     pub(super) different: bool,
     /// Convict what B stumbles over: A's answer is served at ADDR, which must be the gateway's
-    /// upstream, as it was and without one oddity after the other (byte order mark, CR LF, comments,
+    /// upstream, unchanged and then without one oddity at a time (byte order mark, CR LF, comments,
     /// `data:` without a space, `retry:` blocks)
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["different", "repeat", "sizes"])]
     pub(super) prove: Option<std::net::SocketAddr>,
@@ -175,7 +175,7 @@ pub(super) struct ShowArgs {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["lens", "filter"])]
     pub(super) query: Option<String>,
     #[command(flatten)]
-    pub(super) told: BareArgs,
+    pub(super) bare: BareArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
@@ -197,7 +197,7 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
-    pub(super) told: BareArgs,
+    pub(super) bare: BareArgs,
 }
 
 #[derive(Debug, Args)]
@@ -218,7 +218,7 @@ pub(super) struct RepairArgs {
     /// Write to this file (default: FILE.repaired)
     #[arg(long, value_name = "FILE")]
     pub(super) into: Option<PathBuf>,
-    /// Write each exchange to a file of its own, FILE.repaired.N
+    /// Write each exchange to a separate file, FILE.repaired.N
     #[arg(long)]
     pub(super) split: bool,
 }
@@ -256,7 +256,7 @@ pub(super) struct TapArgs {
     /// Where to listen (127.0.0.1:9200; a free port with a COMMAND)
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
-    /// Where requests go: an address or a provider's name, with a prefix of its own if it is named.
+    /// Where requests go: an address or a provider's name, with a prefix if it is named.
     /// Without it the path's ending chooses a built-in provider
     #[arg(long, value_name = "[NAME=]URL|PROVIDER")]
     pub(super) to: Vec<String>,
@@ -317,7 +317,7 @@ pub(super) struct ReplayArgs {
     /// Serve this exchange only; repeatable
     #[arg(long, value_name = "N")]
     pub(super) exchange: Vec<u32>,
-    /// Speed: 2 is half as fast as it was, 0 is at once
+    /// Pace: 2 is half as fast as recorded, 0 sends everything at once
     #[arg(long, value_name = "FACTOR", value_parser = seconds, default_value = "1")]
     pub(super) pace: f64,
     /// By what a request chooses its exchange: path (and model), body, order (each once), any
@@ -330,7 +330,7 @@ pub(super) struct ReplayArgs {
     #[arg(long)]
     pub(super) allow_remote: bool,
     #[command(flatten)]
-    pub(super) told: BareArgs,
+    pub(super) bare: BareArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -373,7 +373,7 @@ pub(super) struct ExplainArgs {
 #[command(after_help = "\
 The key is `set`, `unset`, `optional` (a server on this machine), `none`, or `signs`: AWS access \
 keys are set, and sign. `sselens providers --litellm config.yaml >> …` appends to your \
-configuration; the line `litellm_config = \"config.yaml\"` in it imports them anew each time.")]
+configuration; the line `litellm_config = \"config.yaml\"` in it imports them at each start.")]
 pub(super) struct ProvidersArgs {
     /// Show everything about this provider
     #[arg(value_name = "NAME")]

@@ -138,7 +138,7 @@ impl Around {
             self.owner.remove(x);
         }
         let mut comparison = seen.last().map(|(_, last)| {
-            // A gateway calls models by names of its own: one stream is expected all the same.
+            // A gateway has its own names for models: one stream is still expected.
             compare_sides(last, &answer)
         });
         let tries: Vec<_> = seen.iter().map(|(_, seen)| seen).collect();
@@ -257,18 +257,18 @@ fn verdict(tries: &[&Inspection], answer: &Inspection, c: Option<&Comparison>) -
     // What came back: each outcome once, in order, with how often.
     let mut got: Vec<(String, usize)> = Vec::new();
     for seen in tries {
-        let told = outcome(seen);
-        match got.iter_mut().find(|(known, _)| *known == told) {
+        let text = outcome(seen);
+        match got.iter_mut().find(|(known, _)| *known == text) {
             Some((_, n)) => *n += 1,
-            None => got.push((told, 1)),
+            None => got.push((text, 1)),
         }
     }
     let got: Vec<_> = got
         .into_iter()
-        .map(|(told, n)| match (n, told.split_once(' ')) {
-            (1, _) => told,
+        .map(|(text, n)| match (n, text.split_once(' ')) {
+            (1, _) => text,
             (n, Some((status, words))) => format!("{status} {} ({words})", times(n)),
-            (n, None) => format!("{told} {}", times(n)),
+            (n, None) => format!("{text} {}", times(n)),
         })
         .collect();
     format!(

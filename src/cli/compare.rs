@@ -53,7 +53,7 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
                     printer.take(&entry)?;
                 }
             }
-            told(global, args, &printer, [0, 1], None)
+            report_pair(global, args, &printer, [0, 1], None)
         }
         (Place::Call(a), Place::Call(b)) => live(global, args, [*a, *b], &mut config, printer),
         _ => {
@@ -106,8 +106,8 @@ fn recorded(
     args: &CompareArgs,
     x: u32,
 ) -> Result<Vec<Entry>, Failure> {
-    let told = BareArgs { dialect: args.request.dialect.clone(), status: None, content_type: None };
-    let mut entries = input::open(global, path, &told)?.entries;
+    let bare = BareArgs { dialect: args.request.dialect.clone(), status: None, content_type: None };
+    let mut entries = input::open(global, path, &bare)?.entries;
     let numbers: std::collections::BTreeSet<u32> = entries.iter().map(|e| e.exchange).collect();
     let shown = path.display();
     let list = || {
@@ -222,7 +222,7 @@ fn live(
     let ended = runner.close();
     result?;
     let exit = match once.answers[..] {
-        [a, b] => told(global, args, &printer, [a, b], None)?,
+        [a, b] => report_pair(global, args, &printer, [a, b], None)?,
         _ => printer.exit(),
     };
     Ok(ended.exit(exit))
@@ -257,13 +257,13 @@ fn proven(
     let ended = runner.close();
     let Some((direct, proof)) = proof else { return Ok(ended.exit(printer.exit())) };
     let Some(control) = proof.control() else { return Ok(ended.exit(printer.exit())) };
-    let exit = told(global, args, &printer, [direct, control], Some(&proof))?;
+    let exit = report_pair(global, args, &printer, [direct, control], Some(&proof))?;
     Ok(ended.exit(exit))
 }
 
 /// Compares two exchanges that are over, and writes it. Stopped by a signal, what has come is
 /// compared all the same.
-fn told(
+fn report_pair(
     global: &Global,
     args: &CompareArgs,
     printer: &Printer,

@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, args: &ConfigArgs) -> Result<Exit, Failure> {
             new.and_then(|mut f| f.write_all(starter().as_bytes())).map_err(|e| {
                 match e.kind() {
                     std::io::ErrorKind::AlreadyExists => {
-                        format!("{} exists already; it was left as it is", file.display())
+                        format!("{} already exists; it was left unchanged", file.display())
                     }
                     _ => format!("{}: {e}", file.display()),
                 }

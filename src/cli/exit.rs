@@ -93,6 +93,6 @@ pub(super) fn alarm(what: &str) {
     let what = secrets::masked(what);
     tracing::warn!("{what}");
     let what = crate::text::visible(&what, crate::text::Newlines::Keep);
-    // Nobody may be listening; that is no failure.
+    // Standard error may be closed; that is no failure.
     let _ = writeln!(std::io::stderr(), "sselens: {what}");
 }

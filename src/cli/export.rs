@@ -18,7 +18,7 @@ use crate::text::{self, write_json};
 
 pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
     let config = global.load()?;
-    let recording = input::open(global, &args.file, &args.told)?;
+    let recording = input::open(global, &args.file, &args.bare)?;
     let options = Arc::new(config.options.clone());
     let mut out = BufWriter::new(std::io::stdout());
     let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();

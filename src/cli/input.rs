@@ -7,15 +7,15 @@ use super::exit::Failure;
 use super::request;
 use crate::storage::file::{self, Recording};
 
-/// Opens a recording, and tells on standard error what is odd about the file.
-pub(super) fn open(global: &Global, path: &Path, told: &BareArgs) -> Result<Recording, Failure> {
-    request::dialect(told.dialect.as_deref())?;
-    let told = file::Told {
-        status: told.status,
-        content_type: told.content_type.clone(),
-        dialect: told.dialect.clone().filter(|d| d != "auto"),
+/// Opens a recording, and prints warnings about the file on standard error.
+pub(super) fn open(global: &Global, path: &Path, bare: &BareArgs) -> Result<Recording, Failure> {
+    request::dialect(bare.dialect.as_deref())?;
+    let hints = file::BodyHints {
+        status: bare.status,
+        content_type: bare.content_type.clone(),
+        dialect: bare.dialect.clone().filter(|d| d != "auto"),
     };
-    let recording = file::open(path, &told)?;
+    let recording = file::open(path, &hints)?;
     for warning in &recording.warnings {
         global.notify(&format!("{}: {warning}", path.display()));
     }

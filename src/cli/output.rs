@@ -26,10 +26,10 @@ pub(super) struct Printer {
     /// What became of those of a recording.
     cases: BTreeMap<ExchangeId, (Label, Case)>,
     worst: Option<Severity>,
-    /// Inspections that are over stay here, and have no report of their own in text.
+    /// Inspections that are over stay here, and have no separate report in text.
     kept: Option<BTreeMap<ExchangeId, Inspection>>,
     out: io::Stdout,
-    /// What is odd about a request was told before it was sent.
+    /// Warnings about a request were printed before it was sent.
     warned: bool,
     /// A signal came: what is not printed yet stays so, but for how each exchange ended.
     stopped: bool,
@@ -39,7 +39,7 @@ pub(super) struct Printer {
     only: Option<Arc<Filter>>,
 }
 
-/// Refuses bytes that nobody made safe, where a terminal would obey them.
+/// Refuses unsanitized bytes where a terminal would obey them.
 pub(super) fn refuse_terminal(force: bool) -> Result<(), Failure> {
     if !force && io::stdout().is_terminal() {
         let why = "raw bytes go to a file or a pipe; --force writes them to the terminal";
@@ -102,7 +102,7 @@ impl Printer {
         self.stopped = true;
     }
 
-    /// The same, without what was told on standard error already.
+    /// The same, without what was printed on standard error already.
     pub(super) fn warned(self, warned: bool) -> Self {
         Self { warned, ..self }
     }
@@ -148,17 +148,17 @@ impl Printer {
     /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
     pub(super) fn take(&mut self, entry: &Entry) -> io::Result<bool> {
         let (options, only) = (&self.options, &self.only);
-        let (now, lines) = self
+        let (inspection, lines) = self
             .exchanges
             .entry(entry.exchange)
             .or_insert_with(|| (Inspection::new(Arc::clone(options)), Ndjson::only(only.clone())));
-        now.push(entry);
+        inspection.push(entry);
         let over = matches!(entry.kind, EntryKind::End { .. });
         match self.format {
             Format::Ndjson | Format::Raw if self.stopped && !over => {
-                lines.follow(entry, now, &mut io::sink())?;
+                lines.follow(entry, inspection, &mut io::sink())?;
             }
-            Format::Ndjson => lines.follow(entry, now, &mut self.out)?,
+            Format::Ndjson => lines.follow(entry, inspection, &mut self.out)?,
             Format::Raw => {
                 if let EntryKind::Body { bytes, .. } = &entry.kind {
                     self.out.write_all(bytes)?;
@@ -166,11 +166,12 @@ impl Printer {
                 }
             }
             Format::Json if over => {
-                let mut summary = report::summary(entry.exchange, now, Findings::Listed);
-                match self.clients.as_deref().map(|rows| one(rows, now)) {
-                    Some(Ok(client)) => summary["lens"] = report::lens(client, now),
+                let mut summary = report::summary(entry.exchange, inspection, Findings::Listed);
+                match self.clients.as_deref().map(|rows| one(rows, inspection)) {
+                    Some(Ok(client)) => summary["lens"] = report::lens(client, inspection),
                     Some(Err(all)) => {
-                        summary["lenses"] = all.iter().map(|c| report::lens(c, now)).collect();
+                        summary["lenses"] =
+                            all.iter().map(|c| report::lens(c, inspection)).collect();
                     }
                     None => {}
                 }
@@ -184,12 +185,14 @@ impl Printer {
                 // Written at once: a report is long, and each line a system call otherwise.
                 let mut page = Page::new(self.palette.color);
                 match &self.only {
-                    Some(filter) => report::frames(now, filter, self.palette, &mut page)?,
-                    None => report::text(now, !self.warned, self.palette, &mut page)?,
+                    Some(filter) => report::frames(inspection, filter, self.palette, &mut page)?,
+                    None => report::text(inspection, !self.warned, self.palette, &mut page)?,
                 }
-                match self.clients.as_deref().map(|rows| one(rows, now)) {
-                    Some(Ok(client)) => report::lens_text(client, now, self.palette, &mut page)?,
-                    Some(Err(all)) => report::lens_table(all, now, self.palette, &mut page)?,
+                match self.clients.as_deref().map(|rows| one(rows, inspection)) {
+                    Some(Ok(client)) => {
+                        report::lens_text(client, inspection, self.palette, &mut page)?
+                    }
+                    Some(Err(all)) => report::lens_table(all, inspection, self.palette, &mut page)?,
                     None => {}
                 }
                 self.out.write_all(page.as_bytes())?;
@@ -199,9 +202,9 @@ impl Printer {
         if over {
             self.printed += 1;
             self.out.flush()?;
-            self.worst = self.worst.max(now.worst());
+            self.worst = self.worst.max(inspection.worst());
             if self.kept.is_none() {
-                self.cases.insert(entry.exchange, (Label::of(now), Case::of(now)));
+                self.cases.insert(entry.exchange, (Label::of(inspection), Case::of(inspection)));
             }
             // Where nothing asks for it again many exchanges must not pile up.
             let done = self.exchanges.remove(&entry.exchange);

@@ -22,7 +22,7 @@ pub(super) struct Progress {
     done: u64,
     failed: u64,
     began: u64,
-    told: u64,
+    drawn: u64,
 }
 
 impl Progress {
@@ -42,14 +42,14 @@ impl Progress {
             done: 0,
             failed: 0,
             began: 0,
-            told: 0,
+            drawn: 0,
         }
     }
 
     /// There are `n` to be, from `now` on (microseconds).
     pub(super) fn expect(&mut self, n: u64, now: u64) {
         (self.many, self.done, self.failed) = (Some(n), 0, 0);
-        (self.began, self.told) = (now, 0);
+        (self.began, self.drawn) = (now, 0);
     }
 
     /// One of many failed.
@@ -75,16 +75,16 @@ impl Progress {
     pub(super) fn round(&mut self, now: u64) {
         self.done += 1;
         let Some(many) = self.many.filter(|_| self.on) else { return };
-        if self.shown && now < self.told + PAUSE {
+        if self.shown && now < self.drawn + PAUSE {
             return;
         }
-        self.told = now;
+        self.drawn = now;
         self.line(&rate(self.done, many, self.failed, now.saturating_sub(self.began)));
     }
 
     fn line(&mut self, line: &str) {
         self.shown = true;
-        // Nobody may be looking.
+        // The terminal may be gone.
         let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     }
 

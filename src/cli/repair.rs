@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::args::{Global, RepairArgs};
 use super::exit::{Exit, Failure};
 use crate::journal::{Entry, ExchangeId, file as format};
-use crate::storage::file::{self, Told};
+use crate::storage::file::{self, BodyHints};
 use crate::text::count;
 
 pub(super) fn run(global: &Global, args: &RepairArgs) -> Result<Exit, Failure> {
     let mut all: Vec<Entry> = Vec::new();
     let mut created = String::new();
     for path in &args.files {
-        let recording = file::open(path, &Told::default())?;
+        let recording = file::open(path, &BodyHints::default())?;
         if !recording.is_session {
             return Err(Failure::Usage(format!("{} is not a session", path.display())));
         }

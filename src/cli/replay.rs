@@ -15,7 +15,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         );
         return Err(why.into());
     }
-    let recording = input::open(global, &args.file, &args.told)?;
+    let recording = input::open(global, &args.file, &args.bare)?;
     let mut recorded = exchanges(&recording.entries);
     for x in &args.exchange {
         if !recorded.iter().any(|r| r.number == *x) {

@@ -42,7 +42,32 @@ pub(super) fn draft(
         method: args.method.clone().unwrap_or_default(),
         ..Draft::default()
     };
-    let verbatim = match (&args.body, &args.curl) {
+    let verbatim = take_body(global, args, config, &mut draft, &mut transport)?;
+    add_headers(&args.headers, &mut draft)?;
+    transport.check()?;
+    if !verbatim {
+        let prompt = prompt.as_deref().unwrap_or(PROMPT);
+        return Ok((compose(config, draft, prompt, args.system.as_deref())?, transport));
+    }
+    if !draft.model.is_empty() && !has_model_in_address(&draft, config) {
+        draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
+    }
+    if let Some(prompt) = prompt {
+        draft.body = set_prompt(&draft.body, &prompt).map_err(|why| format!("PROMPT: {why}"))?;
+    }
+    Ok((draft, transport))
+}
+
+/// Takes the body of `--body`, or all of `--curl`; returns whether there is one to be sent byte for
+/// byte.
+fn take_body(
+    global: &args::Global,
+    args: &args::RequestArgs,
+    config: &Config,
+    draft: &mut Draft,
+    transport: &mut Transport,
+) -> Result<bool, Failure> {
+    Ok(match (&args.body, &args.curl) {
         (Some(file), _) => {
             draft.body = if file == Path::new("-") {
                 stdin()?.to_vec()
@@ -63,10 +88,10 @@ pub(super) fn draft(
             }
             transport.insecure |= curl.insecure;
             transport.location |= curl.location;
-            transport.proxy = transport.proxy.or(curl.proxy);
+            transport.proxy = transport.proxy.take().or(curl.proxy);
             let taken = curl.draft;
-            // The very same call, but to somewhere else: that is a question of its own.
-            draft.url = draft.url.or(taken.url);
+            // The very same call to another address is allowed.
+            draft.url = draft.url.take().or(taken.url);
             draft.headers = taken.headers;
             draft.body = taken.body;
             if draft.method.is_empty() {
@@ -75,9 +100,13 @@ pub(super) fn draft(
             true
         }
         (None, None) => false,
-    };
+    })
+}
+
+/// Adds the headers of `-H`, each in place of those of its name.
+fn add_headers(headers: &[String], draft: &mut Draft) -> Result<(), Failure> {
     let mut own = Vec::new();
-    for (i, header) in args.headers.iter().enumerate() {
+    for (i, header) in headers.iter().enumerate() {
         // The text is not repeated: it may be a key whose header's name was forgotten.
         let (k, v) = header
             .split_once(':')
@@ -86,18 +115,7 @@ pub(super) fn draft(
     }
     draft.headers.retain(|(old, _)| !own.iter().any(|(k, _)| old.eq_ignore_ascii_case(k)));
     draft.headers.extend(own);
-    transport.check()?;
-    if !verbatim {
-        let prompt = prompt.as_deref().unwrap_or(PROMPT);
-        return Ok((compose(config, draft, prompt, args.system.as_deref())?, transport));
-    }
-    if !draft.model.is_empty() && !has_model_in_address(&draft, config) {
-        draft.body = set_model(&draft.body, &draft.model).map_err(|why| format!("-m: {why}"))?;
-    }
-    if let Some(prompt) = prompt {
-        draft.body = set_prompt(&draft.body, &prompt).map_err(|why| format!("PROMPT: {why}"))?;
-    }
-    Ok((draft, transport))
+    Ok(())
 }
 
 /// Checks a dialect's name.

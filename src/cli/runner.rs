@@ -208,7 +208,7 @@ impl Runner {
         let still_runs = engine.stopper();
         let flush = recorder.as_ref().map(Recorder::flusher);
         let last = move || {
-            // What has arrived is saved, though nobody reads what is printed of it.
+            // What has arrived is saved, though nothing reads what is printed.
             for _ in 0..20 {
                 if !still_runs() {
                     break;
@@ -248,7 +248,7 @@ impl Runner {
         // Which round an exchange is of, and at which place.
         let mut places: HashMap<ExchangeId, (usize, usize)> = HashMap::new();
         let mut begun = 0;
-        // The session's file could not be written, and no exchange has told so yet.
+        // The session's file could not be written, and no exchange has reported it yet.
         let mut untold: Option<String> = None;
         let result = runtime.block_on(async {
             loop {
@@ -301,7 +301,7 @@ impl Runner {
                 };
                 let is_end = matches!(entry.kind, EntryKind::End { .. });
                 if let Some(recorder) = recorder.as_ref().filter(|_| is_end) {
-                    // Whether all of it could be saved is known before its end is told.
+                    // Whether all of it could be saved is known before its end is reported.
                     recorder.written();
                     while let Ok(text) = troubles.try_recv() {
                         ended.lost(&mut untold, text);

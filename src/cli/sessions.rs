@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use crate::action::{SavedExchange, SavedSession, UnreadSession};
 use crate::inspect::{Inspection, Options};
 use crate::journal::ExchangeId;
-use crate::storage::file::{self, Told};
+use crate::storage::file::{self, BodyHints};
 use crate::text::{Newlines, count, to_json, visible};
 
 /// The folder that autosave writes to.
@@ -121,7 +121,7 @@ fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
         session.exchanges = Err(UnreadSession::Large);
         return session;
     }
-    let recording = match file::open(&session.path, &Told::default()) {
+    let recording = match file::open(&session.path, &BodyHints::default()) {
         Ok(recording) => recording,
         Err(why) => {
             session.exchanges = Err(UnreadSession::Failed(why.to_string()));

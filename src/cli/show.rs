@@ -17,11 +17,11 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     // Of a folder every session, one after the other; their exchanges are numbered through.
     let files = super::sessions::expanded(std::slice::from_ref(&args.file));
     if files.is_empty() {
-        global.notify(&format!("{} holds no session", args.file.display()));
+        return Err(format!("{} holds no session", args.file.display()).into());
     }
     let mut first = 0;
     for file in files {
-        let recording = input::open(global, &file, &args.told)?;
+        let recording = input::open(global, &file, &args.bare)?;
         if recording.entries.is_empty() {
             global.notify(&format!("{} holds no exchange", file.display()));
         }

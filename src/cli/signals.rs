@@ -1,7 +1,7 @@
 //! Signals: the first ends what runs, in order; the second ends the program at once.
 //!
-//! They are heard on a thread of their own, because the main thread may be inside a write to a
-//! standard output that nobody reads.
+//! They are received on a separate thread, because the main thread may be inside a write to a
+//! standard output without a reader.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(super) async fn wait() -> Exit {
 #[cfg(unix)]
 struct Signals {
     all: Vec<(u8, tokio::signal::unix::Signal)>,
-    /// Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and is told.
+    /// Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and that is reported.
     _too_large: Option<tokio::signal::unix::Signal>,
 }
 

@@ -210,10 +210,10 @@ fn drop_while_closing(
 ) {
     let closing = std::thread::spawn(move || taps.into_iter().for_each(Tap::close));
     while let Some((side, news)) = runtime.block_on(news.recv()) {
-        // Nobody may be reading any more; the session's file is written all the same.
+        // The reader may be gone; the session's file is still written.
         let _ = session.take(side, news);
     }
-    // A panic in it was told by the panic hook.
+    // A panic in it was reported by the panic hook.
     let _ = closing.join();
 }
 
@@ -290,7 +290,7 @@ struct Session<'a> {
     /// Lines that wait: a program has the terminal.
     waiting: Option<VecDeque<String>>,
     save_failed: bool,
-    /// The session's file could not be written, and no exchange has told so yet.
+    /// The session's file could not be written, and no exchange has reported it yet.
     untold: Option<String>,
     fail_on: Option<FailOn>,
 }
@@ -330,7 +330,7 @@ impl<'a> Session<'a> {
             clock,
             recorder,
             troubles,
-            // A report of its own is in the place of a line.
+            // A separate report takes the place of a line.
             printer: if reports { printer } else { printer.keeping() },
             around: args.around.is_some().then(Around::default),
             worst: None,
@@ -355,7 +355,7 @@ impl<'a> Session<'a> {
             if let (Some(write), News::Entry(entry)) = (&write, &news) {
                 write(entry);
             }
-            // Nobody listens any more when the program is about to end.
+            // The receiver is gone when the program is about to end.
             let _ = tell.blocking_send((side, news));
         })?;
         Ok(tap)
@@ -410,7 +410,7 @@ impl<'a> Session<'a> {
             }
         };
         if let (Some(recorder), EntryKind::End { .. }) = (&self.recorder, &entry.kind) {
-            // Whether all of it could be saved is known before its end is told.
+            // Whether all of it could be saved is known before its end is reported.
             recorder.written();
             while let Ok(text) = self.troubles.try_recv() {
                 self.lost(text);
@@ -461,7 +461,7 @@ impl<'a> Session<'a> {
         }
         let rest = self.around.as_mut().map(Around::rest).unwrap_or_default();
         for pair in rest {
-            // Nobody may be reading any more.
+            // The reader may be gone.
             let _ = self.pair(&pair);
         }
         if let Some(around) = self.around.take().filter(|a| a.pairs > 1) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::effects::Runner;
 use self::loading::{Begun, Preload};
@@ -20,18 +20,19 @@ use super::exit::{Exit, Failure};
 use super::request;
 use crate::action::{Keymap, Opened};
 use crate::config::{Config, Provider};
+use crate::inspect::Options;
 use crate::journal::{Entry, Request};
 use crate::storage::draft::{self, DraftKeeper, KeptDraft};
-use crate::storage::file::Told;
+use crate::storage::file::BodyHints;
 use crate::storage::{Autosave, Recorder, curl};
-use crate::transport::request::compose;
+use crate::transport::request::{Transport, compose};
 use crate::transport::{Clock, Draft, Engine, News};
 use crate::tui::{self, ProviderInfo, Run, Startup, Theme, Tools, terminal};
 use crate::{lab, report};
 
 /// Said when there is no terminal to draw on.
 const NO_TERMINAL: &str = "\
-the screen needs a terminal, and there is none here.
+the screen needs a terminal, and standard output is not one.
 Without one:
   sselens send -p lab 'Say hello'     one request, a report on standard output
   sselens show FILE                   analyze a recording
@@ -74,32 +75,10 @@ pub(super) fn run_with(
     }
     let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
-    let mut asked = args.request.clone();
-    let kept = kept_draft(global, args, &config);
-    if kept.is_none() && is_first_start(global, args, &config) {
-        asked.model = Some(FIRST_MODEL.to_owned());
-    }
-    let (mut draft, transport) = request::draft(global, &asked, None, &mut config)?;
-    if draft.provider.is_empty() && draft.url.is_none() {
-        draft.provider.clone_from(&config.provider);
-    }
-    if let Some(kept) = kept {
-        draft = kept;
-        messages.push("The request is as you left it; r resets it".to_owned());
-    }
-    if transport.insecure {
-        messages.push("!! TLS certificates are NOT VERIFIED (--insecure)".into());
-    }
+    let (draft, transport) = first_draft(global, args, &mut config, &mut messages)?;
     let live = args.file.as_deref() == Some(Path::new("-"));
     let options = Arc::new(config.options.clone());
-    let told = Told { dialect: draft.dialect.clone().filter(|d| d != "auto"), ..Told::default() };
-    let begun = match args.file.as_deref().filter(|_| !live) {
-        // What is read at once is shown at once; the rest while keys are answered already.
-        Some(path) => Preload::start(path, told, &options).map_err(|e| e.to_string())?.wait()?,
-        // What is piped in comes as news.
-        None if live => Begun::Opened(Opened::new("standard input", Vec::new(), &options)),
-        None => Begun::Nothing,
-    };
+    let (session, preload) = first_session(args, &draft, &options, &mut messages)?;
     let keys =
         Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
     let theme = theme(global, &config)?;
@@ -108,27 +87,11 @@ pub(super) fn run_with(
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
     let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
-    let (session, preload) = match begun {
-        Begun::Nothing => (None, None),
-        Begun::Opened(opened) => (Some(opened), None),
-        Begun::Warned(opened, warnings) => {
-            messages.extend(warnings);
-            (Some(opened), None)
-        }
-        Begun::Reading(preload) => (None, Some(preload)),
-    };
     let opened = session.as_ref().map(|s| Arc::clone(&s.entries)).unwrap_or_default();
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     recorder.begin(opened);
-    if let Some(file) = &args.save {
-        let kept = crate::storage::aside(file);
-        recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
-        messages.extend(kept.map(|kept| {
-            let (file, kept) = (file.display(), kept.display());
-            format!("{file}: the session that was there is kept as {kept}")
-        }));
-    }
+    save_to(args.save.as_deref(), &recorder, &mut messages)?;
     let piped = Arc::new(AtomicBool::new(live));
     let report = {
         let (news, record) = (news.clone(), recorder.writer());
@@ -168,6 +131,100 @@ pub(super) fn run_with(
     let mut runner = Runner::new(config, transport, engine, recorder, pipe, args.lab.clone());
     runner.preload = preload;
     runner.drafts = drafts;
+    let shown = show(startup, heard, &mut runner, clock);
+    if let Some(feeding) = feeding {
+        (feeding.close)();
+    }
+    runner.close();
+    let (status, panicked) = shown?;
+    if panicked {
+        return Ok(Exit::Panicked);
+    }
+    if let Some(why) = failed.and_then(|f| f.lock().ok()?.take()) {
+        return Err(why.into());
+    }
+    Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
+}
+
+/// The first request, and how it travels: what the arguments say, or what was being edited.
+fn first_draft(
+    global: &Global,
+    args: &UiArgs,
+    config: &mut Config,
+    messages: &mut Vec<String>,
+) -> Result<(Draft, Transport), Failure> {
+    let mut asked = args.request.clone();
+    let kept = kept_draft(global, args, config);
+    if kept.is_none() && is_first_start(global, args, config) {
+        asked.model = Some(FIRST_MODEL.to_owned());
+    }
+    let (mut draft, transport) = request::draft(global, &asked, None, config)?;
+    if draft.provider.is_empty() && draft.url.is_none() {
+        draft.provider.clone_from(&config.provider);
+    }
+    if let Some(kept) = kept {
+        draft = kept;
+        messages.push("Request restored; r resets it".to_owned());
+    }
+    if transport.insecure {
+        messages.push("!! TLS certificates are NOT VERIFIED (--insecure)".into());
+    }
+    Ok((draft, transport))
+}
+
+/// The recording that the arguments name, whole or while it is read.
+fn first_session(
+    args: &UiArgs,
+    draft: &Draft,
+    options: &Arc<Options>,
+    messages: &mut Vec<String>,
+) -> Result<(Option<Opened>, Option<Preload>), Failure> {
+    let path = match args.file.as_deref() {
+        None => return Ok((None, None)),
+        // What is piped in comes as news.
+        Some(path) if path == Path::new("-") => {
+            return Ok((Some(Opened::new("standard input", Vec::new(), options)), None));
+        }
+        Some(path) => path,
+    };
+    let hints = BodyHints {
+        dialect: draft.dialect.clone().filter(|d| d != "auto"),
+        ..BodyHints::default()
+    };
+    // What is read at once is shown at once; the rest while keys are answered already.
+    let preload = Preload::start(path, hints, options).map_err(|e| e.to_string())?;
+    Ok(match preload.wait()? {
+        Begun::Opened(opened, warnings) => {
+            messages.extend(warnings);
+            (Some(opened), None)
+        }
+        Begun::Reading(preload) => (None, Some(preload)),
+    })
+}
+
+/// Records the session into a file, too.
+fn save_to(
+    file: Option<&Path>,
+    recorder: &Recorder,
+    messages: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let kept = crate::storage::aside(file);
+    recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
+    messages.extend(kept.map(|kept| {
+        let (file, kept) = (file.display(), kept.display());
+        format!("{file}: the session that was there is kept as {kept}")
+    }));
+    Ok(())
+}
+
+/// Shows the screen until it ends; returns the exit status, and whether a thread panicked.
+fn show(
+    startup: Startup,
+    heard: UnboundedReceiver<News>,
+    runner: &mut Runner,
+    clock: Clock,
+) -> Result<(u8, bool), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -178,24 +235,13 @@ pub(super) fn run_with(
     let ended = runtime.block_on(async {
         let signals = terminal::signals()?;
         let input = terminal::input(&tty)?;
-        let on = Run { terminal: &mut screen, console: &mut tty, effects: &mut runner, clock };
+        let on = Run { terminal: &mut screen, console: &mut tty, effects: runner, clock };
         std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
     });
     let panicked = tty.panicked();
     drop(tty);
-    if let Some(feeding) = feeding {
-        (feeding.close)();
-    }
-    runner.close();
     runtime.shutdown_background();
-    let status = ended.map_err(|e| e.to_string())?.status();
-    if panicked {
-        return Ok(Exit::Panicked);
-    }
-    if let Some(why) = failed.and_then(|f| f.lock().ok()?.take()) {
-        return Err(why.into());
-    }
-    Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
+    Ok((ended.map_err(|e| e.to_string())?.status(), panicked))
 }
 
 /// What the screen shows when it is started for the first time: a stream that breaks.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::env::EnvFileError;
 use super::keys::Problem;
-use super::litellm::ImportError;
 use super::provider::ProviderError;
 use crate::rule::Code;
 
@@ -107,4 +106,80 @@ fn perhaps(similar: &[String]) -> String {
         [] => ";".to_owned(),
         similar => format!("; perhaps {}?", similar.join(", ")),
     }
+}
+
+/// Why a LiteLLM configuration cannot be imported. The texts quote nothing of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("{file}: {why}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The system's word.
+        why: std::io::Error,
+    },
+    /// It is too long to be one.
+    #[error("{0}: longer than 8 MiB; it cannot be a LiteLLM configuration")]
+    TooLong(String),
+    /// It is not YAML.
+    #[error("{place}: {why}; LiteLLM could not read it either")]
+    Yaml {
+        /// File, line and column.
+        place: String,
+        /// The parser's words, without values.
+        why: String,
+    },
+    /// It lists no models.
+    #[error("{0}: no model_list; name the file that LiteLLM is started with (litellm --config)")]
+    NoModels(String),
+}
+
+/// Why an entry cannot be asked directly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SkipReason {
+    /// It has no name.
+    #[error("it has no model_name")]
+    NoName,
+    /// It names no model.
+    #[error("litellm_params has no model")]
+    NoModel,
+    /// It does not stream answers.
+    #[error("its mode is {0:?}, which is no chat that streams")]
+    Mode(String),
+    /// Its key is elsewhere.
+    #[error("its key is in a credential_list; give api_key: os.environ/NAME")]
+    CredentialList,
+    /// It needs an address and has none.
+    #[error("{0}/ needs an api_base")]
+    NoBase(&'static str),
+    /// The gateway decides where the request goes.
+    #[error("LiteLLM chooses the provider by the request's model")]
+    Router,
+    /// Its model names no provider.
+    #[error("{0:?} names no provider; write it as PROVIDER/{0}")]
+    NoProvider(String),
+    /// The prefix is known, and cannot be asked.
+    #[error("{0}")]
+    NotDirect(&'static str),
+    /// The prefix is not known.
+    #[error("no preset is like {0:?}; write a [providers.…] of your own")]
+    NoPreset(String),
+    /// The address depends on the gateway's version.
+    #[error(
+        "what LiteLLM makes of api_base for gemini/ differs between its versions; \
+         write a [providers.…] of your own"
+    )]
+    GeminiBase,
+    /// Its address has no scheme.
+    #[error("its api_base {0:?} has no scheme; http://{0} perhaps?")]
+    NoScheme(String),
+    /// An AWS key is not where this program looks for it.
+    #[error("its {key} is not os.environ/{variable}; set {variable}")]
+    AwsKey {
+        /// The key of the entry.
+        key: &'static str,
+        /// The variable that is read.
+        variable: &'static str,
+    },
 }

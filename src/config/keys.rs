@@ -105,7 +105,7 @@ impl<'a> Document<'a> {
                 }
                 return Err(problem(
                     at,
-                    format!("\"{}\" must stand in a table [{section}.NAME]", name.get_ref()),
+                    format!("\"{}\" must be in a table [{section}.NAME]", name.get_ref()),
                 ));
             };
             for (key, value) in rows {

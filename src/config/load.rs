@@ -251,7 +251,7 @@ impl Config {
         let place = file.display().to_string();
         if !imported.skipped.is_empty() {
             self.notes.push(format!(
-                "{place}: {} of its models cannot be called directly; `sselens providers --litellm {place}` says why",
+                "{place}: {} of its models cannot be called directly; `sselens providers --litellm {place}` shows why",
                 imported.skipped.len()
             ));
         }

@@ -13,8 +13,8 @@ pub mod theme;
 mod variables;
 
 pub use env::{EnvFileError, Environment};
-pub use error::{ConfigError, LayerProblem, UnknownProvider};
-pub use litellm::{ImportError, Imported, SkipReason, import};
+pub use error::{ConfigError, ImportError, LayerProblem, SkipReason, UnknownProvider};
+pub use litellm::{Imported, import};
 pub use load::{Sources, default_text, path, schema, starter};
 pub use provider::{AwsKeys, Header, LAB_URL, Origin, Provider, ProviderError, Secret};
 pub use variables::VariableError;

@@ -324,25 +324,17 @@ impl ProviderFile {
                 (format!("${{{unset}}}"), Vec::new())
             }
         };
-        if problem.is_none() && !base_url.contains("://") {
-            let why = NoScheme::of(&base_url);
-            match base_url_from.first() {
-                // The environment is not ours: other providers work all the same.
-                Some(from) => problem = Some(format!("its base URL, from {from}: {why}")),
-                None => return Err(ProviderError::NoScheme(why)),
-            }
+        if problem.is_none() {
+            problem = without_scheme(&base_url, base_url_from.first())?;
         }
-        let key_env = self.key_env.filter(|name| {
-            is_variable(name, environment) || {
-                // It is not repeated: it may be the key itself.
-                problem = Some(
-                    "its key_env is not the name of an environment variable, and a key does not \
-                 belong in the configuration"
-                        .to_owned(),
-                );
-                false
+        let key_env = match self.key_env {
+            // It is not repeated: it may be the key itself.
+            Some(name) if !is_variable(&name, environment) => {
+                problem = Some(NOT_A_VARIABLE.to_owned());
+                None
             }
-        });
+            key_env => key_env,
+        };
         Ok(Provider {
             name: name.to_owned(),
             about: self.about.unwrap_or_default(),
@@ -361,6 +353,24 @@ impl ProviderFile {
             problem,
         })
     }
+}
+
+/// The problem of a provider whose key stands where the name of its variable should.
+const NOT_A_VARIABLE: &str = "its key_env is not the name of an environment variable, and a key \
+    does not belong in the configuration";
+
+/// The problem of an address without a scheme, if it is from a variable.
+///
+/// # Errors
+/// It is from the configuration.
+fn without_scheme(url: &str, from: Option<&String>) -> Result<Option<String>, ProviderError> {
+    if url.contains("://") {
+        return Ok(None);
+    }
+    let why = NoScheme::of(url);
+    // The environment is not ours: other providers still work.
+    let problem = from.map(|from| format!("its base URL, from {from}: {why}"));
+    problem.ok_or(ProviderError::NoScheme(why)).map(Some)
 }
 
 /// Whether a text is the name of a variable, and not a key.

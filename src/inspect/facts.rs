@@ -24,8 +24,8 @@ pub struct Read {
 pub struct Facts {
     /// The request, if it is known.
     pub request: Option<Box<Request>>,
-    /// Of a bare body: the status and content type that the user told.
-    pub told: Option<(Option<u16>, Option<String>)>,
+    /// Of a bare body: the status and content type that the user gave.
+    pub bare: Option<(Option<u16>, Option<String>)>,
     /// Interim (1xx) heads, in order.
     pub interim: Vec<(Option<Micros>, Head)>,
     /// The response head.
@@ -169,14 +169,14 @@ impl Facts {
 
     /// The response status, received or told.
     pub fn status(&self) -> Option<u16> {
-        self.head.as_ref().map(|h| h.status).or_else(|| self.told.as_ref().and_then(|t| t.0))
+        self.head.as_ref().map(|h| h.status).or_else(|| self.bare.as_ref().and_then(|t| t.0))
     }
 
     /// The response's content type, received or told.
     pub fn content_type(&self) -> Option<&str> {
         match &self.head {
             Some(head) => head.header("content-type"),
-            None => self.told.as_ref().and_then(|t| t.1.as_deref()),
+            None => self.bare.as_ref().and_then(|t| t.1.as_deref()),
         }
     }
 

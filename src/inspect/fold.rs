@@ -48,7 +48,7 @@ impl Inspection {
             EntryKind::Bare { status, content_type, dialect, named_sse } => {
                 // A pipe that is watched has times: they count from its beginning.
                 facts.timing.request = at;
-                facts.told = Some((*status, content_type.clone()));
+                facts.bare = Some((*status, content_type.clone()));
                 facts.framer =
                     Framer::new(Hint { content_type: content_type.clone(), named_sse: *named_sse });
                 self.configure(dialect.as_deref().unwrap_or("auto"));

@@ -130,7 +130,7 @@ async fn chat(
 /// What to say about a model that is no scenario.
 fn unknown(name: &str) -> String {
     let names: Vec<&str> = scenarios().iter().map(|it| it.name.as_str()).collect();
-    // Nobody means a name of a thousand letters, and comparing costs.
+    // No name has a thousand letters, and comparing costs.
     let short: String = name.rsplit('/').next().unwrap_or(name).chars().take(64).collect();
     let near = similar::get_close_matches(short.as_str(), &names, 4, 0.5);
     let near: Vec<String> = near.into_iter().map(|name| format!("lab/{name}")).collect();

@@ -11,7 +11,7 @@
 //!                      (data)     (speaker)  (time, framing)
 //! ```
 //!
-//! [`start`] runs it in a thread of its own, [`serve`] wherever you like.
+//! [`start`] runs it in a separate thread, [`serve`] wherever you like.
 
 mod answer;
 mod ask;
@@ -67,7 +67,7 @@ impl Default for Options {
     }
 }
 
-/// A lab in a thread of its own. Dropping it stops the thread and breaks every
+/// A lab in a separate thread. Dropping it stops the thread and breaks every
 /// connection off.
 #[derive(Debug)]
 pub struct Running {
@@ -103,7 +103,7 @@ impl Drop for Running {
 
 /// Starts a lab on a free port of 127.0.0.1.
 ///
-/// It gets a thread and a runtime of its own, so that it never disturbs the
+/// It gets a separate thread and runtime, so that it never disturbs the
 /// reader whose timing is measured.
 ///
 /// # Errors

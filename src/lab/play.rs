@@ -97,7 +97,7 @@ pub(super) async fn play<'a>(
         }
     }
     player.end().await?;
-    // Nobody could tell where the next answer begins.
+    // The beginning of the next answer would be unknown.
     let unknown_end = framing == Framing::Eof || answer.length.is_some();
     let announced = answer.headers.get("connection").map(String::as_str) == Some("close");
     Ok(match stage.close || unknown_end || announced {

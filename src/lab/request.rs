@@ -89,7 +89,7 @@ async fn read_head(wire: &mut Wire) -> Result<Head, Trouble> {
             return Ok(head);
         }
         if wire.inbox.len() > MAX_HEAD {
-            return Err(Trouble::Refuse(431, "The request's head is too long."));
+            return Err(Trouble::Refuse(431, "The request headers are too long."));
         }
         more(wire).await?;
     }

@@ -19,7 +19,7 @@
 //! head = "HTTP/1.1 200 OK"        # the exact bytes of the head instead; "" = none (framing: "eof")
 //! head_after = 25                 # ms from the request to the head
 //! late_head = true                # the head travels in one write with the first bytes of the body
-//! framing = "chunked"             # | "length" | "eof": how the body's end is told
+//! framing = "chunked"             # | "length" | "eof": how the body's end is marked
 //! length = 5000                   # with "length": this number instead of the true one
 //! coding = "gzip"                 # really compress the body, and say so
 //! writes = "each"                 # | "together": one write at the end | "halves" | "mid-character":
@@ -168,7 +168,7 @@ pub(super) struct When {
     pub(super) chance: Option<f64>,
 }
 
-/// How the end of the body is told.
+/// How the end of the body is marked.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Framing {

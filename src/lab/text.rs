@@ -1,5 +1,5 @@
 //! Text as a model emits it: in pieces of a few characters, and, for very long
-//! answers, made up on the spot.
+//! answers, generated on the spot.
 
 use super::random::Random;
 

@@ -19,7 +19,7 @@ use crate::lab::wire::{Gone, Wire};
 /// How long a server that had fallen silent stays so.
 const SILENCE: Duration = Duration::from_secs(600);
 
-/// What is told about each request.
+/// What is reported about each request.
 pub type Tell = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A recording that is served.
@@ -128,7 +128,7 @@ fn reason(status: u16) -> &'static str {
     status.and_then(|s| s.canonical_reason()).unwrap_or("Unknown")
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     None,
@@ -155,7 +155,7 @@ fn framing(recorded: &Recorded, head: &Head, request: &Request) -> Framing {
     } else if recorded.end == EndCause::Closed || request.http10 {
         Framing::Eof
     } else {
-        // HTTP/2 has frames of its own; a bare body has nothing.
+        // HTTP/2 has its own frames; a bare body has nothing.
         Framing::Chunked
     }
 }

@@ -94,8 +94,8 @@ pub fn compare(
         writeln!(out, "   {}", seen.verdict())?;
     }
     let expected = match c.expect {
-        Expect::Same => "expected to be one stream (--different says that they are not)",
-        Expect::Different => "two streams of their own (--same says that they are one)",
+        Expect::Same => "expected to be identical (use --different if they are independent)",
+        Expect::Different => "independent streams (use --same if they should be identical)",
     };
     writeln!(out, "   {}", palette.dim(expected))?;
     figures(c, palette, out)?;

@@ -6,7 +6,7 @@ use super::markdown::{fence, words};
 use crate::lab;
 use crate::rule::{Code, Phase, Rule, Severity};
 
-/// What is told of a rule, as titles with texts, in the order in which they are read: by
+/// What is shown of a rule, as titles with texts, in the order in which they are read: by
 /// `explain CODE`, by the screen and on the page. A note has no title.
 pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
     let texts = [

@@ -22,7 +22,7 @@ use crate::text;
 /// Where a recording comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
-    /// When its epoch was, RFC 3339; empty where nobody knows.
+    /// When its epoch was, RFC 3339; empty where it is unknown.
     pub created: String,
     /// The version of this program that recorded it; empty where it was another.
     pub program: String,
@@ -38,7 +38,7 @@ pub fn har(
     origin: &Origin,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    // What nobody dated begins where time does: the member has to be there.
+    // Without a date it is the epoch: the field is required.
     let epoch =
         OffsetDateTime::parse(&origin.created, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     // Entry by entry: the bodies of a long session need not be in memory twice.
@@ -88,9 +88,9 @@ impl Serialize for Exchange<'_> {
         if !name.is_empty() {
             out.serialize_entry(name, &Each(|| messages(seen, *epoch)))?;
         }
-        if seen.told.is_some() {
+        if seen.bare.is_some() {
             let comment = match &seen.request {
-                None => "A recorded body: its request, its head and all times are unknown.",
+                None => "A recorded body: its request, headers and times are unknown.",
                 Some(_) => "Opened from an archive without times.",
             };
             out.serialize_entry("comment", comment)?;

@@ -64,7 +64,7 @@ pub fn lens_text(
     let title = format!("as {} sees it", client.title());
     writeln!(out, "\n{}", palette.bold(&title))?;
     if !run.speaks(seen) {
-        return writeln!(out, "  it speaks {}, and this is something else", client.dialect);
+        return writeln!(out, "  it reads {}; this stream is something else", client.dialect);
     }
     writeln!(out, "  {}", palette.dim(&format!("given: {}", client.gives)))?;
     let given = run.given();
@@ -105,7 +105,7 @@ pub fn lens_table(
     palette: Palette,
     out: &mut Page,
 ) -> io::Result<()> {
-    writeln!(out, "\n{}", palette.bold("what the clients give their callers, in characters"))?;
+    writeln!(out, "\n{}", palette.bold("what the clients return to their callers, in characters"))?;
     let head = format!("{:<27} {:>8} {:>9} {:>5}  end", "client", "content", "reasoning", "tools");
     writeln!(out, "  {}", palette.dim(&head))?;
     let mut others = 0;
@@ -150,11 +150,11 @@ pub fn end(given: &Given) -> (Option<Severity>, String) {
         return (Some(Severity::Error), format!("{}{colon}{}", e.class, e.message));
     }
     if given.waits {
-        return (Some(Severity::Error), "waits for ever".into());
+        return (Some(Severity::Error), "waits forever".into());
     }
     let finish: Vec<_> = given.finish.values().map(String::as_str).collect();
     match (given.fabricated, finish.is_empty()) {
-        (true, _) => (Some(Severity::Fatal), format!("finish {} (made up)", finish.join(", "))),
+        (true, _) => (Some(Severity::Fatal), format!("finish {} (fabricated)", finish.join(", "))),
         (false, true) => (Some(Severity::Fatal), "no error, no finish".into()),
         (false, false) if given.content.is_empty() && given.tools.is_empty() => {
             (Some(Severity::Warn), format!("finish {}, and no content", finish.join(", ")))

@@ -104,12 +104,12 @@ fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> i
     }
     let expected = match c.expect {
         Expect::Same => "A and B were expected to be one stream.",
-        Expect::Different => "A and B are two answers of their own: differing text is normal.",
+        Expect::Different => "A and B are independent answers: differing text is normal.",
     };
     writeln!(out, "{expected}")?;
     if let Some(told) = requests {
         let told = code(&visible(told, Newlines::Show));
-        writeln!(out, "\nThey were asked by two requests, which differ: {told}")?;
+        writeln!(out, "\nTheir requests differ: {told}")?;
     }
     if !c.differences.is_empty() {
         writeln!(out)?;

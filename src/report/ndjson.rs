@@ -45,14 +45,14 @@ impl Ndjson {
         Self { only: filter, ..Self::default() }
     }
 
-    /// Writes what `entry` brought; `now` has taken it in already.
+    /// Writes what `entry` brought; `inspection` has taken it in already.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn follow(
         &mut self,
         entry: &Entry,
-        now: &Inspection,
+        inspection: &Inspection,
         out: &mut impl Write,
     ) -> io::Result<()> {
         let (x, time) = (entry.exchange, at(entry.at));
@@ -73,7 +73,7 @@ impl Ndjson {
                 self.line(out, &line)?;
             }
             EntryKind::Body { len, .. } => {
-                if *len > 0 && now.told.is_none() {
+                if *len > 0 && inspection.bare.is_none() {
                     self.line(
                         out,
                         &json!({"type": "chunk", "x": x, "at": time,
@@ -87,15 +87,15 @@ impl Ndjson {
                     Some(json!({"type": "trailers", "x": x, "at": time, "headers": headers}));
             }
             EntryKind::End { .. } => {
-                self.frames(x, now, out)?;
-                self.findings(x, now, out, |f| f.phase() != Phase::End)?;
+                self.frames(x, inspection, out)?;
+                self.findings(x, inspection, out, |f| f.phase() != Phase::End)?;
                 if let Some(trailers) = self.trailers.take() {
                     self.line(out, &trailers)?;
                 }
-                let reason = now.reason().map(|r| r.name());
+                let reason = inspection.reason().map(|r| r.name());
                 self.line(out, &json!({"type": "end", "x": x, "at": time, "reason": reason}))?;
-                self.findings(x, now, out, |_| true)?;
-                return self.line(out, &summary(x, now, Findings::Counted));
+                self.findings(x, inspection, out, |_| true)?;
+                return self.line(out, &summary(x, inspection, Findings::Counted));
             }
             EntryKind::Bare { .. }
             | EntryKind::Resolved { .. }
@@ -103,26 +103,28 @@ impl Ndjson {
             | EntryKind::Tls { .. }
             | EntryKind::Note { .. } => {}
         }
-        self.frames(x, now, out)?;
-        self.findings(x, now, out, |_| true)
+        self.frames(x, inspection, out)?;
+        self.findings(x, inspection, out, |_| true)
     }
 
     /// The frames that are new, each with its deltas and findings.
-    fn frames(&mut self, x: u32, now: &Inspection, out: &mut impl Write) -> io::Result<()> {
-        while let Some(frame) = now.frames().get(self.frames) {
+    fn frames(&mut self, x: u32, inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
+        while let Some(frame) = inspection.frames().get(self.frames) {
             let index = self.frames;
             self.frames += 1;
             let own = |f: &Finding| f.frame == Some(index as u32) && f.phase() != Phase::End;
-            if self.only.as_ref().is_some_and(|only| !only.matches(now, index)) {
-                self.findings(x, now, &mut io::sink(), own)?;
+            if self.only.as_ref().is_some_and(|only| !only.matches(inspection, index)) {
+                self.findings(x, inspection, &mut io::sink(), own)?;
                 continue;
             }
-            let time = at(now.frame_at(index).or_else(|| now.reads().last().and_then(|r| r.at)));
+            let time = at(inspection
+                .frame_at(index)
+                .or_else(|| inspection.reads().last().and_then(|r| r.at)));
             let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
                 "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
-                "data": frame.data(now.body()), "id": null, "retry": null});
+                "data": frame.data(inspection.body()), "id": null, "retry": null});
             if let (Kind::Message, Some(span)) = (frame.kind, frame.data_span())
-                && let Some(bytes) = now.body().get(span)
+                && let Some(bytes) = inspection.body().get(span)
                 && std::str::from_utf8(bytes).is_err()
             {
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -132,26 +134,26 @@ impl Ndjson {
                 }
             }
             if frame.kind == Kind::Message {
-                let headers = Message::of(frame.bytes(now.body())).headers();
+                let headers = Message::of(frame.bytes(inspection.body())).headers();
                 let headers: serde_json::Map<_, _> =
                     headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
                 line["headers"] = headers.into();
             }
             if frame.kind == Kind::Event {
-                let block = Block::of(frame, now.body());
+                let block = Block::of(frame, inspection.body());
                 line["event"] = block.event().into();
-                line["id"] = now.sse().map_or("", |s| s.id(frame)).into();
+                line["id"] = inspection.sse().map_or("", |s| s.id(frame)).into();
                 line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
             }
             if let Some(query) = self.only.as_ref().and_then(|only| only.query()) {
-                line["matches"] = query.select(now, index).into();
+                line["matches"] = query.select(inspection, index).into();
             }
             self.line(out, &line)?;
-            for delta in now.answer().deltas_of(index as u32) {
+            for delta in inspection.answer().deltas_of(index as u32) {
                 let mut line = json!({"type": "delta", "x": x, "at": time, "frame": index,
                     "choice": delta.choice, "channel": delta.channel.name(),
-                    "path": delta.path.to_string(), "text": now.answer().text_of(delta)});
-                if let Some(tool) = now.answer().tool_of(delta) {
+                    "path": delta.path.to_string(), "text": inspection.answer().text_of(delta)});
+                if let Some(tool) = inspection.answer().tool_of(delta) {
                     line["tool"] = json!({"index": tool.index, "id": tool.id, "name": tool.name});
                 }
                 if delta.duplicate {
@@ -159,7 +161,7 @@ impl Ndjson {
                 }
                 self.line(out, &line)?;
             }
-            self.findings(x, now, out, own)?;
+            self.findings(x, inspection, out, own)?;
         }
         Ok(())
     }
@@ -168,11 +170,11 @@ impl Ndjson {
     fn findings(
         &mut self,
         x: u32,
-        now: &Inspection,
+        inspection: &Inspection,
         out: &mut impl Write,
         wanted: impl Fn(&Finding) -> bool,
     ) -> io::Result<()> {
-        while let Some(f) = now.findings().get(self.findings).filter(|f| wanted(f)) {
+        while let Some(f) = inspection.findings().get(self.findings).filter(|f| wanted(f)) {
             self.findings += 1;
             self.line(out, &finding(x, f))?;
         }

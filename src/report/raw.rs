@@ -7,7 +7,7 @@ use crate::inspect::Inspection;
 #[derive(Debug, thiserror::Error)]
 pub enum RawError {
     /// The body is no event stream.
-    #[error("the body is not SSE but {0}; `--to raw` gives it as it came")]
+    #[error("the body is not SSE but {0}; `--to raw` writes it as received")]
     NotSse(&'static str),
 }
 

@@ -26,7 +26,7 @@ const MAX_LIST: usize = 1000;
 pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     let answer = i.answer();
     let asked = i.request.as_ref().map(|r| r.model.as_str()).filter(|m| !m.is_empty());
-    // Of a dialect that was set nobody asks how sure it is.
+    // A configured dialect has no confidence.
     let found = i.recognized().filter(|_| i.dialect_is_guessed());
     let finish: Map<_, _> = answer.finish().map(|(c, why)| (c.to_string(), why.into())).collect();
     let mut out = json!({
@@ -82,7 +82,7 @@ pub(super) fn blame(blame: &Blame) -> Value {
     })
 }
 
-/// A finding as a line of its own.
+/// A finding as a separate line.
 pub(super) fn finding(x: ExchangeId, f: &Finding) -> Value {
     json!({
         "type": "finding",
@@ -108,7 +108,7 @@ fn clients(i: &Inspection) -> Vec<Value> {
     i.clients().iter().map(client).collect()
 }
 
-/// A moment in seconds; null where nobody measured it.
+/// A moment in seconds; null where it was not measured.
 pub(super) fn at(at: Option<Micros>) -> Option<f64> {
     at.map(crate::journal::file::seconds)
 }
@@ -176,7 +176,7 @@ fn timing(i: &Inspection) -> Value {
 }
 
 fn counts(i: &Inspection) -> Value {
-    let timed = i.told.is_none();
+    let timed = i.bare.is_none();
     let of = |kind| i.frames().iter().filter(|f| f.kind == kind).count();
     json!({
         "bytes": i.wire_len(),

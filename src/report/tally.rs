@@ -211,7 +211,7 @@ fn matrix(t: &Tally, palette: Palette, out: &mut Page) -> io::Result<()> {
         .collect();
     for side in sides(t) {
         let mut name = who(&side);
-        // A long name has a line of its own, so that the columns stand.
+        // A long name gets a separate line, so that the columns stay aligned.
         if name.chars().count() > 25 {
             writeln!(out, "{}", palette.bold(&name))?;
             name.clear();

@@ -43,7 +43,7 @@ impl Palette {
 /// How much of a body that is no stream is shown, in characters.
 const BODY: usize = 2_000;
 
-/// Writes the report on one exchange; without `warnings` where what is odd about the request was told
+/// Writes the report on one exchange; without `warnings` where the request's warnings were printed
 /// already.
 ///
 /// # Errors
@@ -244,7 +244,7 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
             visible(coding.name(), Newlines::Show)
         ));
     }
-    if i.told.is_none() {
+    if i.bare.is_none() {
         counts.push(text::count(i.reads().len() as u64, "read"));
     }
     counts.push(text::count(i.frames().len() as u64, "frame"));

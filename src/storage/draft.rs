@@ -61,7 +61,7 @@ pub fn load(path: &Path) -> Option<KeptDraft> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-/// Keeps drafts in a file, on a thread of its own.
+/// Keeps drafts in a file, on a separate thread.
 #[derive(Debug)]
 pub struct DraftKeeper {
     drafts: Sender<KeptDraft>,

@@ -13,7 +13,7 @@ use crate::transport::request::{mask_header, mask_recorded};
 
 /// What the user tells about a bare body.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Told {
+pub struct BodyHints {
     /// `--status N`.
     pub status: Option<u16>,
     /// `--content-type T`.
@@ -31,7 +31,7 @@ pub struct Recording {
     pub warnings: Vec<String>,
     /// It was saved by this program, and has times.
     pub is_session: bool,
-    /// When its epoch was, RFC 3339 in UTC; empty where nobody knows.
+    /// When its epoch was, RFC 3339 in UTC; empty where it is unknown.
     pub created: String,
     /// The version of this program that wrote it; empty where it was another.
     pub program: String,
@@ -71,8 +71,8 @@ const PIECE: usize = 1 << 20;
 ///
 /// # Errors
 /// It cannot be read, is a damaged archive, or a session of a newer program.
-pub fn open(path: &Path, told: &Told) -> Result<Recording, OpenError> {
-    open_watched(path, told, &mut |_| true)
+pub fn open(path: &Path, hints: &BodyHints) -> Result<Recording, OpenError> {
+    open_watched(path, hints, &mut |_| true)
 }
 
 /// Opens a recording and reports after each read how many bytes were read so far; reading stops
@@ -82,20 +82,20 @@ pub fn open(path: &Path, told: &Told) -> Result<Recording, OpenError> {
 /// Those of [`open`]; stopped, any.
 pub fn open_watched(
     path: &Path,
-    told: &Told,
+    hints: &BodyHints,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Recording, OpenError> {
     if path == Path::new("-") {
         let failed = |why| OpenError { name: "standard input".to_owned(), why };
-        return read(std::io::stdin().lock(), "-", told).map_err(failed);
+        return read(std::io::stdin().lock(), "-", hints).map_err(failed);
     }
-    open_file(path, told, progress)
+    open_file(path, hints, progress)
         .map_err(|why| OpenError { name: path.display().to_string(), why })
 }
 
 fn open_file(
     path: &Path,
-    told: &Told,
+    hints: &BodyHints,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Recording, RecordingError> {
     let input = std::fs::File::open(path)?;
@@ -104,7 +104,7 @@ fn open_file(
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let watched = Watched { input, read: 0, progress };
-    read(BufReader::with_capacity(64 << 10, watched), name, told)
+    read(BufReader::with_capacity(64 << 10, watched), name, hints)
 }
 
 /// A file that reports how much of it was read.
@@ -130,22 +130,26 @@ impl std::io::Read for Watched<'_> {
 ///
 /// # Errors
 /// It cannot be read, is a damaged archive, or a session of a newer program.
-pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recording, RecordingError> {
+pub fn read(
+    mut input: impl BufRead,
+    name: &str,
+    hints: &BodyHints,
+) -> Result<Recording, RecordingError> {
     let mut bytes = Vec::new();
     input.read_until(b'\n', &mut bytes)?;
     if file::is_session(&bytes) {
-        return Ok(session(file::read(bytes.chain(input))?, told));
+        return Ok(session(file::read(bytes.chain(input))?, hints));
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");
     if named_har || har::may_begin(&bytes) {
         input.read_to_end(&mut bytes)?;
         if named_har || har::is_har(&bytes) {
-            let mut recording = har::read(&bytes, told)?;
+            let mut recording = har::read(&bytes, hints)?;
             close(&mut recording.entries, None);
             return Ok(recording);
         }
     }
-    let (mut bare, mut recording) = (Bare::new(name, told), Recording::default());
+    let (mut bare, mut recording) = (Bare::new(name, hints), Recording::default());
     let mut input = bytes.chain(input);
     loop {
         let mut piece = Vec::new();
@@ -160,7 +164,7 @@ pub fn read(mut input: impl BufRead, name: &str, told: &Told) -> Result<Recordin
 }
 
 /// A session as a recording, with what is odd about its file.
-fn session(session: file::Session, told: &Told) -> Recording {
+fn session(session: file::Session, hints: &BodyHints) -> Recording {
     let mut recording = Recording {
         is_session: true,
         entries: session.entries,
@@ -172,13 +176,13 @@ fn session(session: file::Session, told: &Told) -> Recording {
         session.torn.map(|torn| format!("{torn}; the program that wrote it was interrupted there"));
     recording.warnings.extend(torn.clone());
     for entry in &mut recording.entries {
-        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
+        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &hints.dialect) {
             r.dialect.clone_from(dialect);
         }
     }
     if session.sessions > 1 {
         recording.warnings.push(format!(
-            "{} sessions stand in this file one after the other; their exchanges are numbered on",
+            "{} sessions follow one another in this file; their exchanges are numbered consecutively",
             session.sessions
         ));
     }
@@ -270,7 +274,7 @@ fn mask_piece(bytes: &mut Bytes, secrets: &Secrets, masked: &mut Vec<Span>) {
 }
 
 /// An exchange without an end was interrupted together with the program: it gets one that says
-/// that nobody knows.
+/// that the cause is unknown.
 fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
     let mut open = std::collections::BTreeMap::new();
     for e in entries.iter() {
@@ -297,7 +301,7 @@ fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
 /// `curl -i` prints. Works on pieces, so a pipe can be watched.
 #[derive(Debug)]
 pub struct Bare {
-    told: Told,
+    hints: BodyHints,
     named_sse: bool,
     /// Bytes that may yet turn out to be a head; `None` once that is settled.
     head: Option<Vec<u8>>,
@@ -314,9 +318,9 @@ const MAX_HEAD: usize = 1 << 20;
 
 impl Bare {
     /// A body of which this is known.
-    pub fn new(name: &str, told: &Told) -> Self {
+    pub fn new(name: &str, hints: &BodyHints) -> Self {
         Self {
-            told: told.clone(),
+            hints: hints.clone(),
             named_sse: name.to_ascii_lowercase().ends_with(".sse"),
             head: Some(Vec::new()),
             interim: Vec::new(),
@@ -395,7 +399,7 @@ impl Bare {
     }
 
     fn begin(&mut self, at: Option<Micros>, head: Option<Head>) -> Vec<Entry> {
-        let Told { status, content_type, dialect } = self.told.clone();
+        let BodyHints { status, content_type, dialect } = self.hints.clone();
         let named_sse = self.named_sse;
         let mut out = vec![Entry {
             exchange: 0,

@@ -15,7 +15,7 @@ fn kinds(entries: &[Entry]) -> Vec<&'static str> {
 fn a_curl_capture_has_a_head() {
     let capture = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2 200 \r\nContent-Type: text/event-stream\r\nset-cookie: s=1\r\n\r\ndata: x\n\n";
     for step in 1..capture.len() {
-        let mut bare = Bare::new("x", &Told::default());
+        let mut bare = Bare::new("x", &BodyHints::default());
         let mut entries = Vec::new();
         for piece in capture.chunks(step) {
             entries.extend(bare.feed(Bytes::copy_from_slice(piece), Some(1)));
@@ -39,12 +39,12 @@ fn a_curl_capture_has_a_head() {
 
 #[test]
 fn a_bare_body_has_no_times_and_no_head() {
-    let told = Told { status: Some(422), ..Told::default() };
-    let r = read(&b"{\"a\":1}"[..], "x.json", &told).unwrap();
+    let hints = BodyHints { status: Some(422), ..BodyHints::default() };
+    let r = read(&b"{\"a\":1}"[..], "x.json", &hints).unwrap();
     assert_eq!(kinds(&r.entries), ["bare", "body", "end"]);
     assert!(r.entries.iter().all(|e| e.at.is_none()));
-    assert_eq!(kinds(&read(&b""[..], "x", &told).unwrap().entries), ["bare", "end"]);
-    assert_eq!(kinds(&read(&b"HTT"[..], "x", &told).unwrap().entries), ["bare", "body", "end"]);
+    assert_eq!(kinds(&read(&b""[..], "x", &hints).unwrap().entries), ["bare", "end"]);
+    assert_eq!(kinds(&read(&b"HTT"[..], "x", &hints).unwrap().entries), ["bare", "body", "end"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn damage_in_a_session_is_noted_where_it_lies() {
         file::encode(&Entry { exchange: x, at: Some(10), kind }, &mut bytes);
         bytes.extend_from_slice(if x == 1 { b"{odd\n" } else { b"" });
     }
-    let r = read(&bytes[..], "x", &Told::default()).unwrap();
+    let r = read(&bytes[..], "x", &BodyHints::default()).unwrap();
     let notes: Vec<_> = r
         .entries
         .iter()
@@ -81,7 +81,7 @@ fn a_session_without_an_end_gets_one() {
     let mut bytes = file::header("0", "").into_bytes();
     let head = Head { status: 200, ..Head::default() };
     file::encode(&Entry { exchange: 4, at: Some(9), kind: EntryKind::Head(head) }, &mut bytes);
-    let r = read(&bytes[..], "x", &Told::default()).unwrap();
+    let r = read(&bytes[..], "x", &BodyHints::default()).unwrap();
     assert!(r.is_session);
     assert_eq!(kinds(&r.entries), ["head", "end"]);
     assert_eq!((r.entries[1].exchange, r.entries[1].at), (4, Some(9)));

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::file::{Recording, Told, body};
+use super::file::{BodyHints, Recording, body};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Request, Secrets, file,
 };
@@ -28,7 +28,7 @@ struct Log {
     entries: Vec<Item>,
 }
 
-/// One entry of the archive. Members that nobody needs here are not read.
+/// One entry of the archive. Fields that are not needed are not read.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "startedDateTime", default)]
@@ -172,7 +172,7 @@ fn unmarked(bytes: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// It is not one, is empty, or a body in it cannot be read.
-pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, HarError> {
+pub(super) fn read(bytes: &[u8], hints: &BodyHints) -> Result<Recording, HarError> {
     let archive: Archive = serde_json::from_slice(unmarked(bytes))?;
     let mut items = archive.log.entries;
     if items.is_empty() {
@@ -218,14 +218,14 @@ pub(super) fn read(bytes: &[u8], told: &Told) -> Result<Recording, HarError> {
         if recording.created.is_empty() {
             recording.created.clone_from(&item.started);
         }
-        foreign(x, item, told, &mut recording)?;
+        foreign(x, item, hints, &mut recording)?;
     }
     // One of ours had the exchanges interleaved as they came.
     if recording.entries.iter().all(|e| e.at.is_some()) {
         recording.entries.sort_by_key(|e| e.at);
     }
     for entry in &mut recording.entries {
-        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &told.dialect) {
+        if let (EntryKind::Request(r), Some(dialect)) = (&mut entry.kind, &hints.dialect) {
             r.dialect.clone_from(dialect);
         }
     }
@@ -313,7 +313,7 @@ fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, RestoreError> {
 fn foreign(
     x: ExchangeId,
     item: &Item,
-    told: &Told,
+    hints: &BodyHints,
     recording: &mut Recording,
 ) -> Result<(), HarError> {
     let number = x;
@@ -327,13 +327,13 @@ fn foreign(
         model: model_of(asked.as_bytes()).unwrap_or_default(),
         body: asked.into(),
         provider: host.unwrap_or_default(),
-        dialect: told.dialect.clone().unwrap_or_else(|| "auto".into()),
+        dialect: hints.dialect.clone().unwrap_or_else(|| "auto".into()),
         ..Request::default()
     };
     let mut secrets = mask_recorded(&mut request);
     // A bare body, of which more is known than of others.
-    let (status, content_type) = (told.status, told.content_type.clone());
-    let dialect = told.dialect.clone();
+    let (status, content_type) = (hints.status, hints.content_type.clone());
+    let dialect = hints.dialect.clone();
     add(EntryKind::Bare { status, content_type, dialect, named_sse: false });
     add(EntryKind::Request(Box::new(request)));
     if let Ok(status @ 100..) = u16::try_from(item.response.status) {

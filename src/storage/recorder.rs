@@ -1,4 +1,4 @@
-//! The recorder: writes entries to files as they happen, on a thread of its own.
+//! The recorder: writes entries to files as they happen, on a separate thread.
 //!
 //! What arrived is handed to the kernel at once and survives the process; the disk is asked to keep
 //! it at least every 100 ms while bytes arrive. A file that cannot be written any more is said so
@@ -66,7 +66,7 @@ impl Recorder {
     ) -> std::io::Result<Self> {
         let (orders, queue) = channel();
         let backlog = Backlog::default();
-        let desk = Desk {
+        let worker = Worker {
             created,
             autosave,
             trouble: Arc::new(trouble),
@@ -76,8 +76,9 @@ impl Recorder {
             begun: false,
             backlog: backlog.clone(),
         };
-        let thread =
-            std::thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&queue))?;
+        let thread = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || worker.run(&queue))?;
         Ok(Self { orders, backlog, thread: Some(thread) })
     }
 
@@ -155,7 +156,7 @@ impl Recorder {
 }
 
 /// What the recorder's thread works with.
-struct Desk {
+struct Worker {
     created: String,
     autosave: Option<Autosave>,
     trouble: Trouble,
@@ -170,7 +171,7 @@ struct Desk {
     backlog: Backlog,
 }
 
-impl Desk {
+impl Worker {
     fn run(mut self, queue: &Receiver<Order>) {
         let mut buffer = Vec::new();
         while let Ok(first) = queue.recv() {
@@ -285,11 +286,11 @@ impl Target {
         trouble: &Trouble,
     ) -> std::io::Result<(Self, u64)> {
         if is_foreign(path) {
-            let why = "is no session of this program's; it was left as it is";
+            let why = "is not a session of this program; it was left unchanged";
             return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
         }
         if is_live(path) {
-            let why = "another program is writing to it; it was left as it is";
+            let why = "another program is writing to it; it was left unchanged";
             return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
         }
         if let Some(kept) = aside(path).filter(|_| !own) {

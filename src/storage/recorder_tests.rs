@@ -104,8 +104,8 @@ fn a_file_that_fails_is_told_once_and_the_rest_goes_on() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let log = Arc::clone(&told);
+    let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = Arc::clone(&reports);
     let recorder = Recorder::start("t".into(), None, move |t| log.lock().unwrap().push(t)).unwrap();
     let path = dir.path().join("s");
     recorder.also(&path).unwrap();
@@ -114,5 +114,5 @@ fn a_file_that_fails_is_told_once_and_the_rest_goes_on() {
     recorder.writer()(&entry(7));
     recorder.close();
     assert_eq!(entries(&path), [7]);
-    assert!(told.lock().unwrap().is_empty());
+    assert!(reports.lock().unwrap().is_empty());
 }

@@ -70,7 +70,7 @@ struct Connection {
     may_upgrade: bool,
     /// What comes before the first request line.
     lead: Vec<u8>,
-    /// How the client ended, where that was read before there was an upstream to be told.
+    /// How the client ended, where that was read before there was an upstream.
     ended: Option<io::Result<()>>,
 }
 
@@ -102,7 +102,7 @@ enum First {
     Request(Line, Route),
     /// A tunnel to this place.
     Tunnel(String),
-    /// Bytes that nobody understands, for the one upstream that there is.
+    /// Bytes that are not HTTP, for the only upstream.
     Opaque(Arc<Upstream>),
     /// Nothing: the connection is over.
     Nothing,
@@ -300,7 +300,7 @@ impl Connection {
         self.requests.go(line, &route.target, &host)
     }
 
-    /// After a request for an upgrade nobody knows what the next bytes are before its response is
+    /// After a request for an upgrade the next bytes are unknown before its response is
     /// there; nor does the client, so it waits as well.
     async fn settle_upgrade(&mut self) {
         if std::mem::take(&mut self.may_upgrade) {
@@ -480,7 +480,7 @@ impl Connection {
         if client.write_all(yes).await.is_err() || link.write_all(&early).await.is_err() {
             return;
         }
-        // What ends such a tunnel is nobody's business here.
+        // What ends such a tunnel is not recorded.
         let _ = tokio::io::copy_bidirectional(client, &mut link).await;
     }
 }

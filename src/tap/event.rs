@@ -63,7 +63,7 @@ pub(super) enum Party {
     Server,
 }
 
-/// How many responses of a connection are complete, told by the observer to the pump.
+/// How many responses of a connection are complete, reported by the observer to the pump.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     complete: AtomicU32,
@@ -77,7 +77,7 @@ impl Progress {
         self.changed.notify_one();
     }
 
-    /// Nobody can tell any more where a response ends.
+    /// The end of a response is not known any more.
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Relaxed);
         self.changed.notify_one();

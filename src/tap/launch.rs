@@ -29,7 +29,7 @@ const fn row(
 const VARIABLES: &[Variable] = &[
     row("OPENAI_BASE_URL", "openai", "/v1", true),
     row("OPENAI_API_BASE", "openai", "/v1", true),
-    // goose: the path is a variable of its own.
+    // goose: the path is a separate variable.
     row("OPENAI_HOST", "openai", "", true),
     row("ANTHROPIC_BASE_URL", "anthropic", "", true),
     row("ANTHROPIC_API_BASE", "anthropic", "", true),

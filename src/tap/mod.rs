@@ -142,7 +142,7 @@ impl Tap {
                     Err(e) => drop(e),
                 }
             });
-            // A look-up of a name cannot be stopped, and nobody waits for its answer any more.
+            // A look-up of a name cannot be stopped, and its answer is not needed any more.
             runtime.shutdown_background();
         })?;
         Ok(Self { addr, cancel, threads: vec![pump, observing] })
@@ -161,7 +161,7 @@ impl Tap {
     pub fn close(mut self) {
         self.cancel.cancel();
         for thread in self.threads.drain(..) {
-            // A panic in it was told by the panic hook.
+            // A panic in it was reported by the panic hook.
             let _ = thread.join();
         }
     }

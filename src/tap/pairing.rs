@@ -51,7 +51,7 @@ impl Fingerprint {
             .headers
             .iter()
             .filter(|(k, v)| IDS.iter().any(|id| k.eq_ignore_ascii_case(id)) && v.len() >= 8);
-        // Of a trace only the trace is handed on; each call has a span of its own.
+        // Of a trace only the trace is passed on; each call has its own span.
         let id = |v: &String| match v.split('-').collect::<Vec<_>>()[..] {
             ["00", trace, _, _] => trace.to_owned(),
             _ => v.clone(),

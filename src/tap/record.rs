@@ -34,7 +34,7 @@ pub(super) struct Recording {
     coded: Option<Coded>,
     /// What the response is to.
     pub(super) expected: response::Expected,
-    /// Why nobody can tell any more what the server sends.
+    /// Why the server's bytes cannot be followed any more.
     lost: Option<String>,
     extensions: u64,
     /// Reads of the response, and those whose time is the kernel's.
@@ -278,12 +278,12 @@ impl Recording {
         self.reads.1 += u64::from(stamped);
     }
 
-    /// Nobody can tell any more what the server sends.
+    /// The server's bytes cannot be followed any more.
     pub(super) fn lose(&mut self, why: String) {
         self.lost = Some(why);
     }
 
-    /// Why nobody can tell any more what the server sends.
+    /// Why the server's bytes cannot be followed any more.
     pub(super) fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }

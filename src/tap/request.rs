@@ -32,7 +32,7 @@ pub(super) enum Seen {
     Trailers(Vec<u8>),
     /// The request is complete.
     End,
-    /// From here on nobody looks at the bytes any more; a sentence says why.
+    /// The bytes are not read from here on; the text says why.
     Lost(String),
     /// Something odd that was forwarded as it was.
     Odd(String),
@@ -62,7 +62,7 @@ enum State {
         hosts: u32,
     },
     Body(Body),
-    /// Nobody looks any more.
+    /// Not read any more.
     Opaque,
 }
 
@@ -182,7 +182,7 @@ impl Requests {
                     }
                     let Some(raw) = self.line() else { break };
                     if is_blank(&raw) {
-                        // Blank lines before a request belong to nothing, and harm nobody.
+                        // Blank lines before a request belong to nothing, and are harmless.
                         out.extend_from_slice(&raw);
                         continue;
                     }

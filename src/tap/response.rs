@@ -25,7 +25,7 @@ pub(super) enum Seen {
     Extra(Bytes),
     /// The connection speaks another protocol from here on, after a 101 or a `CONNECT`.
     Upgraded,
-    /// From here on nobody can tell what the bytes are; a sentence says why.
+    /// The bytes cannot be followed from here on; the text says why.
     Lost(String),
 }
 
@@ -65,7 +65,7 @@ pub(super) enum Standing {
     InsideBody,
     /// Inside a body that ends with the connection.
     UntilClose,
-    /// Nobody can tell.
+    /// Unknown.
     Opaque,
 }
 

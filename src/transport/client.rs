@@ -31,7 +31,7 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_HEADERS: usize = 4096;
 
 /// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
-/// exchange of its own: `next_id` numbers it. Gives the numbers of those, in order.
+/// separate exchange: `next_id` numbers it. Returns the numbers of those, in order.
 pub(super) async fn run(
     x: ExchangeId,
     outgoing: Outgoing,
@@ -300,12 +300,12 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     /// this program's own must not be taken for the server's.
     async fn pause_while_full(&self) {
         let Some(full) = self.backlogs.iter().find(|backlog| backlog.is_full()) else { return };
-        // Told when it is dropped: at the end of the pause, or when the exchange is stopped in it.
+        // Reported when it is dropped: at the end of the pause, or when the exchange is stopped in it.
         let _pause = Pause { exchange: self, from: self.clock.now(), bytes: full.bytes() };
         full.room().await;
     }
 
-    /// The phases before the head, told when they are known to be over.
+    /// The phases before the head, reported when they are known to be over.
     fn tell_marks(&self, marks: &Marks, peer: Option<SocketAddr>) {
         let Ok(mut marks) = marks.0.lock() else { return };
         if std::mem::replace(&mut marks.told, true) {
@@ -325,7 +325,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     }
 }
 
-/// Sleeps so long; for ever without a limit.
+/// Sleeps so long; forever without a limit.
 async fn sleep(limit: Option<Micros>) {
     match limit {
         Some(micros) => tokio::time::sleep(Duration::from_micros(micros)).await,

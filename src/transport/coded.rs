@@ -42,7 +42,7 @@ impl Coded {
         read.len()
     }
 
-    /// What the user is told, once, when something is withheld.
+    /// The note, once, when something is withheld.
     pub(crate) fn note(&mut self) -> Option<String> {
         let tell = self.found && !std::mem::replace(&mut self.told, true);
         tell.then(|| {

@@ -1,4 +1,4 @@
-//! The engine: a thread of its own that reads, and nothing else.
+//! The engine: a separate thread that only reads.
 //!
 //! Drawing on the reader's thread makes time stamps late by hundreds of microseconds, so the
 //! exchanges live on a runtime here. Each entry goes two ways at once: to the recorder, which
@@ -68,7 +68,7 @@ impl Engine {
                     tasks.spawn_local(async move {
                         let tell = |entry: Entry| {
                             record(&entry);
-                            // Nobody listens any more when the program is about to end.
+                            // The receiver is gone when the program is about to end.
                             let _ = news.send(News::Entry(entry));
                         };
                         let next_id = || ids.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Engine {
                 // No more requests: what still runs was cancelled, and tells its end.
                 while tasks.join_next().await.is_some() {}
             });
-            // A look-up of a name cannot be stopped, and nobody waits for its answer any more.
+            // A look-up of a name cannot be stopped, and its answer is not needed any more.
             runtime.shutdown_background();
         })?;
         Ok(Self { jobs, next, running, all: CancellationToken::new(), thread })
@@ -121,7 +121,7 @@ impl Engine {
         Arc::clone(&self.next)
     }
 
-    /// Stops an exchange: its connection is dropped at once, and its end is told.
+    /// Stops an exchange: its connection is dropped at once, and its end is reported.
     pub fn cancel(&self, x: ExchangeId) {
         if let Ok(running) = self.running.lock()
             && let Some(token) = running.get(&x)
@@ -147,12 +147,12 @@ impl Engine {
         }
     }
 
-    /// Stops all exchanges, and returns when the ends of all have been told.
+    /// Stops all exchanges, and returns when the ends of all have been reported.
     pub fn close(self) {
         let Self { jobs, all, thread, .. } = self;
         all.cancel();
         drop(jobs);
-        // A panic of the thread was told by the panic hook.
+        // A panic of the thread was reported by the panic hook.
         let _ = thread.join();
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn waited(marks: &Marks, outgoing: &Outgoing) -> String {
     match marks.0.lock() {
         Ok(marks) if marks.told => String::new(),
         Ok(marks) if marks.connected.is_some() => {
-            format!("no response head from {}", peer(outgoing))
+            format!("no response headers from {}", peer(outgoing))
         }
         _ => format!("no connection to {} yet", peer(outgoing)),
     }

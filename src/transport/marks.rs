@@ -23,7 +23,7 @@ pub(super) struct MarksInner {
     pub(super) hello: Option<Micros>,
     /// The connector is done: TCP, and TLS where there is any.
     pub(super) connected: Option<Micros>,
-    /// All of this was told.
+    /// All of this was reported.
     pub(super) told: bool,
 }
 
@@ -60,7 +60,7 @@ impl reqwest::dns::Resolve for Resolver {
     }
 }
 
-/// The name could not be resolved; a type of its own, to tell it from other refusals.
+/// The name could not be resolved; a separate type, to tell it from other refusals.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct DnsError(io::Error);

@@ -180,7 +180,7 @@ pub struct Startup {
     pub keys: Keymap,
     /// Colors.
     pub theme: Theme,
-    /// What the user ought to be told at once.
+    /// What is shown to the user at once.
     pub messages: Vec<String>,
     /// Code that the screen may not name.
     pub tools: Tools,

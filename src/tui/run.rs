@@ -128,7 +128,7 @@ pub struct Run<'a, B: Backend, C, R> {
 }
 
 /// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what
-/// came, and there is nobody to tell.
+/// came, and there is no one to report it to.
 pub async fn run<B, C, R, I, G>(
     mut on: Run<'_, B, C, R>,
     startup: Startup,
@@ -235,7 +235,7 @@ where
     }
 }
 
-/// Does work on a thread of its own.
+/// Does work on a separate thread.
 fn begin(work: Work, worked: &UnboundedSender<Worked>) {
     let reports = worked.clone();
     let run = move || work.run(&|report| drop(reports.send(report)));
@@ -354,7 +354,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
     }
 }
 
-/// Backends have errors of their own; here they all mean that the terminal is gone.
+/// Backends have their own errors; here they all mean that the terminal is gone.
 fn gone<E>(_: E) -> io::Error {
     io::Error::from(io::ErrorKind::BrokenPipe)
 }

@@ -94,7 +94,7 @@ pub type Cells = ManuallyDrop<Terminal<Quiet>>;
 
 /// The terminal's cells, never asking it anything. ratatui asks for the cursor's place whenever it
 /// clears the screen; a terminal that does not answer holds that up for two seconds, and one that
-/// has vanished for ever. On the alternate screen the answer is of no use.
+/// has vanished forever. On the alternate screen the answer is of no use.
 pub struct Quiet(CrosstermBackend<Stdout>);
 
 impl Backend for Quiet {
@@ -323,7 +323,7 @@ fn to_tmux(text: &str) -> io::Result<()> {
     }
 }
 
-/// What the user does, read by a thread of its own.
+/// What the user does, read by a separate thread.
 ///
 /// crossterm 0.29 never returns from reading a terminal that has vanished (its own `EventStream`
 /// takes whoever polls it along). Whatever it does, the loop must go on: SIGHUP ends it then.

@@ -112,7 +112,7 @@ mod tests {
             for role in Role::ALL {
                 assert!(styles.contains_key(role.name()), "{name} lacks {}", role.name());
             }
-            assert_eq!(styles.len(), Role::ALL.len(), "{name} has roles that nobody plays");
+            assert_eq!(styles.len(), Role::ALL.len(), "{name} has unknown roles");
         }
     }
 }

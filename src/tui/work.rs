@@ -7,7 +7,7 @@ use super::compare::{self, Computed, Key};
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
-/// Starts a thread for work that nobody waits for. Where the system knows how, it has a lower
+/// Starts a thread for background work. Where the system knows how, it has a lower
 /// priority than the thread that answers keys: a busy machine must not make those wait.
 ///
 /// # Errors

@@ -212,7 +212,7 @@ fn speaks(dialect_of_client: &str, scenario: &str) -> bool {
 
 /// An exchange with a scenario of the lab, or a body of a dialect's folder as it would have come.
 fn played(dir: &Path, name: &str) -> Inspection {
-    let mut told = file::Told::default();
+    let mut told = file::BodyHints::default();
     let path = match name.split_once('/') {
         Some((of, _)) => {
             told.status = Some(200);
@@ -314,7 +314,7 @@ fn recordings() -> Vec<Healthy> {
         let about: Value =
             serde_json::from_slice(&std::fs::read(path.with_extension("meta.json")).unwrap())
                 .unwrap();
-        let told = file::Told {
+        let told = file::BodyHints {
             status: about["http"]["status"].as_u64().map(|status| status as u16),
             content_type: about["http"]["content_type"].as_str().map(Into::into),
             dialect: about["dialect"].as_str().map(Into::into),

@@ -64,7 +64,8 @@ fn what_is_older_than_100_ms_survives_a_kill() {
         };
         let owed = heard.iter().filter(|(at, _)| old(at)).map(|(_, end)| *end).max().unwrap_or(0);
         let recording =
-            sselens::storage::file::open(&file, &sselens::storage::file::Told::default()).unwrap();
+            sselens::storage::file::open(&file, &sselens::storage::file::BodyHints::default())
+                .unwrap();
         let kept: u64 = recording
             .entries
             .iter()

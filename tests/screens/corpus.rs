@@ -6,7 +6,7 @@ use std::path::Path;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use sselens::inspect::{Inspection, Options};
-use sselens::storage::file::{Told, open};
+use sselens::storage::file::{BodyHints, open};
 use sselens::text::is_hazard;
 use sselens::tui::{App, Event};
 
@@ -38,7 +38,7 @@ fn every_frame_of_every_recording_is_shown_without_harm() {
 
 /// Goes through the frames of one recording, and draws the screen at each.
 fn walk(path: &Path, name: &str) {
-    let told = Told::default();
+    let told = BodyHints::default();
     let entries = open(path, &told).unwrap().entries;
     let mut now = Inspection::new(std::sync::Arc::new(Options::default()));
     entries.iter().for_each(|e| now.push(e));

@@ -302,7 +302,7 @@ fn a_har_opens_like_any_recording() {
         "response": {"status": 200, "headers": [], "content":
             {"mimeType": "text/event-stream", "text": body}},
     }]}});
-    let told = sselens::storage::file::Told::default();
+    let told = sselens::storage::file::BodyHints::default();
     let har = har.to_string();
     let read = sselens::storage::file::read(har.as_bytes(), "x.har", &told).unwrap();
     let played = play(opened(read.entries), (120, 36), "e", Vec::new());

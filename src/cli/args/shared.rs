@@ -25,7 +25,7 @@ pub(in crate::cli) struct RequestArgs {
     /// The request body, sent byte for byte; `-` reads standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "curl")]
     pub(in crate::cli) body: Option<PathBuf>,
-    /// Take URL, method, headers and body from a curl command line, or from a file with one (`@FILE`)
+    /// Use the URL, method, headers and body of a curl command line, or of a file with one (`@FILE`)
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) curl: Option<String>,
     /// A system prompt

@@ -25,7 +25,7 @@ use crate::tui::EffectRunner;
 enum EffectError {
     #[error("{}: {why}", path.display())]
     File { path: PathBuf, why: std::io::Error },
-    #[error("{} exists already; it was left as it is", .0.display())]
+    #[error("{} already exists; it was left unchanged", .0.display())]
     Exists(PathBuf),
     #[error(transparent)]
     Send(#[from] SendError),
@@ -61,7 +61,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            std::io::Error::new(e.kind(), "exists already: give another name")
+            std::io::Error::new(e.kind(), "already exists: choose another name")
         }
         _ => e,
     })?;

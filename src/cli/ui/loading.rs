@@ -1,4 +1,4 @@
-//! Reading recordings on a thread of their own, with progress.
+//! Reading recordings on a separate thread, with progress.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::action::{Attempt, Done, Opened};
 use crate::inspect::Options;
 use crate::journal::Entry;
-use crate::storage::file::{self, OpenError, Told};
+use crate::storage::file::{self, BodyHints, OpenError};
 use crate::tui::aside;
 
 /// How long the first screen waits for the recording that it is to show.
@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// What the screen is told.
+    /// What the screen shows of it.
     pub(super) fn report(self, opened_as: fn(Box<Opened>) -> Done) -> Vec<Done> {
         match self {
             Step::At { name, permille } => vec![Done::Loading { name, permille }],
@@ -49,7 +49,7 @@ impl Step {
 /// Reads and folds a recording; the last step it reports is `Over`, `Stopped` or `Failed`.
 fn read(
     path: &Path,
-    told: &Told,
+    hints: &BodyHints,
     options: &Arc<Options>,
     change: impl FnOnce(&mut Vec<Entry>),
     stop: &AtomicBool,
@@ -68,7 +68,7 @@ fn read(
         !stop.load(Ordering::Relaxed)
     };
     at(0, step);
-    let recording = file::open_watched(path, told, &mut |read| at(read * 500 / total, step));
+    let recording = file::open_watched(path, hints, &mut |read| at(read * 500 / total, step));
     let mut recording = match recording {
         Ok(recording) => recording,
         Err(_) if stop.load(Ordering::Relaxed) => return step(Step::Stopped),
@@ -122,7 +122,7 @@ impl Loader {
             let mut step = |step: Step| {
                 step.report(opened_as).into_iter().for_each(|d| drop(done.send(d)));
             };
-            read(&path, &Told::default(), &options, change, &stop, &mut step);
+            read(&path, &BodyHints::default(), &options, change, &stop, &mut step);
         };
         aside("open", work)
     }
@@ -139,24 +139,25 @@ pub(super) struct Preload {
 
 /// How far it was read at once.
 pub(super) enum Begun {
-    /// There is nothing to read.
-    Nothing,
-    Opened(Opened),
     /// All of it, with what the user ought to know.
-    Warned(Opened, Vec<String>),
+    Opened(Opened, Vec<String>),
     /// Not to its end.
     Reading(Preload),
 }
 
 impl Preload {
-    pub(super) fn start(path: &Path, told: Told, options: &Arc<Options>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        path: &Path,
+        hints: BodyHints,
+        options: &Arc<Options>,
+    ) -> std::io::Result<Self> {
         let (tell, steps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (path, failed) = (path.to_owned(), Arc::default());
         let (own, options, stopped) = (path.clone(), Arc::clone(options), Arc::clone(&stop));
         let work = move || {
             let mut step = |step| drop(tell.send(step));
-            read(&own, &told, &options, |_| {}, &stopped, &mut step);
+            read(&own, &hints, &options, |_| {}, &stopped, &mut step);
         };
         aside("open", work)?;
         Ok(Self { path, steps, stop, failed })
@@ -171,7 +172,7 @@ impl Preload {
         // No clock is needed: a step that is late by more than what is left ends the wait.
         loop {
             match self.steps.recv_timeout(left) {
-                Ok(Step::Over { opened, warnings }) => return Ok(Begun::Warned(opened, warnings)),
+                Ok(Step::Over { opened, warnings }) => return Ok(Begun::Opened(opened, warnings)),
                 Ok(Step::Failed(why)) => return Err(why),
                 Ok(Step::At { permille: 0, .. }) => {}
                 Ok(Step::At { .. } | Step::Stopped) => left = left.mul_f32(0.8),

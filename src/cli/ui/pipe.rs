@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::journal::{EndCause, Entry, EntryKind};
-use crate::storage::file::{self, Bare, Told};
+use crate::storage::file::{self, Bare, BodyHints};
 use crate::transport::{Clock, News};
 
 /// Reads standard input to its end, as news. Keys come from the terminal itself.
@@ -27,12 +27,12 @@ pub(super) fn read(
             }
         };
         let mut buffer = vec![0; 64 << 10];
-        let mut bare = Bare::new("", &Told::default());
+        let mut bare = Bare::new("", &BodyHints::default());
         let mut first = true;
         loop {
             match input.read(&mut buffer) {
                 Ok(0) => break,
-                // The user stopped it; its end was told then.
+                // The user stopped it; its end was reported then.
                 Ok(_) if !open.load(Ordering::SeqCst) => return,
                 Ok(n) => {
                     let at = clock.now();
@@ -66,7 +66,7 @@ fn is_whole(begun: &[u8]) -> bool {
 
 /// A saved session or a HAR that somebody pipes in: no live stream, but no reason to refuse it.
 fn whole(begun: &[u8], input: &mut impl BufRead) -> Vec<Entry> {
-    file::read(begun.chain(input), "", &Told::default()).map(|r| r.entries).unwrap_or_default()
+    file::read(begun.chain(input), "", &BodyHints::default()).map(|r| r.entries).unwrap_or_default()
 }
 
 /// Standard input as an exchange, number 0.

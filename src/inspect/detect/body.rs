@@ -16,7 +16,7 @@ impl Detector for Body {
     fn read(&mut self, facts: &Facts, findings: &mut Findings) {
         let first = std::mem::replace(&mut self.frames, facts.frames().len());
         // The pieces of a bare body are this program's own.
-        if facts.told.is_some() {
+        if facts.bare.is_some() {
             return;
         }
         let [.., before, _] = facts.reads() else { return };

@@ -57,7 +57,7 @@ impl Detector for Head {
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
-        if facts.head.is_none() && facts.told.is_none() {
+        if facts.head.is_none() && facts.bare.is_none() {
             return;
         }
         if refused(facts) {

@@ -194,7 +194,7 @@ fn refused(facts: &Facts) -> bool {
 /// Whether this side ended the exchange: what is missing then is nobody's fault.
 fn ours(facts: &Facts) -> bool {
     // A recording that stops where its writer was interrupted has no request to blame either.
-    let interrupted = facts.told.is_none() && matches!(facts.end, Some((EndCause::Unknown, _)));
+    let interrupted = facts.bare.is_none() && matches!(facts.end, Some((EndCause::Unknown, _)));
     interrupted
         || facts.is_withheld()
         || matches!(

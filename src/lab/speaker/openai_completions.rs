@@ -103,7 +103,7 @@ mod tests {
                  \"logprobs\":null,\"finish_reason\":{finish}}}]}}"
             )
         };
-        // Nobody asked for usage.
+        // No usage was requested.
         let all = [chunk("Hi", "null"), chunk("", "\"length\""), " [DONE]".to_owned()];
         assert_eq!(frames(&ROW, &spoken), all);
         let whole = whole(&ROW, &spoken);

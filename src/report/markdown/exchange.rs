@@ -59,12 +59,15 @@ pub(super) fn tell(
             None => String::new(),
         }
     )?;
-    writeln!(out, "- `sselens export FILE{number} --to raw` gives the body as it came")?;
+    writeln!(out, "- `sselens export FILE{number} --to raw` writes the body as received")?;
     if i.request.as_ref().is_some_and(|r| r.body.len() > REQUEST) {
-        writeln!(out, "- `sselens export FILE{number} --to curl` gives the request, body and all")?;
+        writeln!(
+            out,
+            "- `sselens export FILE{number} --to curl` writes the request with its body"
+        )?;
     }
     if let Some(cause) = i.cause() {
-        writeln!(out, "- `sselens explain {}` says what the finding means", cause.code)?;
+        writeln!(out, "- `sselens explain {}` explains the finding", cause.code)?;
         let see = see(cause.rule());
         if see.starts_with("sselens ") {
             writeln!(out, "- {} shows such a stream without the provider", code(&see))?;
@@ -321,7 +324,7 @@ fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         .collect();
     writeln!(out, "### Timing and end\n")?;
     if times.is_empty() {
-        writeln!(out, "- no times: nobody measured them")?;
+        writeln!(out, "- no timestamps")?;
     } else {
         writeln!(out, "- seconds since the request: {}", times.join(" · "))?;
     }
@@ -351,7 +354,7 @@ fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         let decoded = group(i.body().len() as u64);
         counts.push(format!("{decoded} after {}", code(&shown(coding.name()))));
     }
-    if i.told.is_none() {
+    if i.bare.is_none() {
         counts.push(count(i.reads().len() as u64, "read"));
     }
     counts.push(count(i.frames().len() as u64, "frame"));

@@ -14,7 +14,7 @@ use crate::transport::filler;
 
 /// The most exchanges that a table lists.
 const MAX_ROWS: usize = 40;
-/// The most exchanges that are told in full.
+/// The most exchanges that are described in full.
 const MAX_TOLD: usize = 3;
 
 /// One exchange and its number.

@@ -34,7 +34,7 @@ pub fn repeated(
     }
     if n < asked {
         let (n, asked) = (group(n), group(asked));
-        writeln!(out, "Of {asked} that were to be sent, {n} came to an end and are counted.")?;
+        writeln!(out, "{n} of {asked} planned requests ended and are counted.")?;
     }
     writeln!(
         out,

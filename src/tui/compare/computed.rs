@@ -92,7 +92,7 @@ impl Computed {
         }
         let over = !a.is_running() && !b.is_running();
         let (figures, strip, paths) = orders(&comparison, over);
-        // Two answers of their own differ everywhere: marks would say nothing.
+        // Independent answers differ everywhere: marks would mean nothing.
         let marked = expect == Expect::Same;
         let text = |channel| {
             let of = |e: &Exchange| -> String {

@@ -116,7 +116,7 @@ pub(super) fn to_mark(screen: &mut CompareScreen, model: &mut Model, forward: bo
         false => marks.iter().rev().find(|m| top(m, side) < now),
     };
     let Some(next) = next else {
-        let said = if marks.is_empty() { "Nothing is marked" } else { "No further mark" };
+        let said = if marks.is_empty() { "No marks" } else { "No more marks" };
         model.notify(said);
         return;
     };

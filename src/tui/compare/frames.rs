@@ -66,7 +66,7 @@ impl CompareScreen {
         match (self.link, timed) {
             (Link::Free, _) => None,
             (Link::Time, Some(time)) => Some(last_by(other, time)),
-            // Where nobody measured the time only the number is left.
+            // Without timestamps only the number is left.
             (Link::Time, None) | (Link::Frame, _) => Some(frame.min(last)),
         }
     }

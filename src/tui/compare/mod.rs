@@ -172,7 +172,7 @@ impl CompareScreen {
         }
         self.knows = state.revisions;
         self.difference = self.difference.min(Self::differences(model).saturating_sub(1));
-        // What nobody scrolled shows the gravest difference once all is there.
+        // Unless the user has scrolled, the gravest difference is shown once all is there.
         if state.over && self.follow {
             self.go_to_difference(model);
         }

@@ -87,7 +87,7 @@ pub(in crate::tui) fn pick(model: &mut Model) {
         all.add(Target::File, "a file …".to_owned(), "a recording as B; nothing is sent", None);
     }
     let label = "send a body from a file …".to_owned();
-    all.add(Target::Body, label, "as B, byte for byte, all else as in the editor", ready_sign);
+    all.add(Target::Body, label, "as B, byte for byte; the rest as in the editor", ready_sign);
     if !missing.is_empty() {
         let label = format!("{} more …", missing.len());
         let note = "providers whose key is not set";

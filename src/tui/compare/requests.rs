@@ -8,7 +8,7 @@ use crate::journal::Request;
 use crate::text::{group, preview};
 use crate::tui::model::Exchange;
 
-/// How many names of members or headers are told.
+/// How many names of fields or headers are shown.
 const NAMES: usize = 3;
 
 /// What of a request is compared.
@@ -50,7 +50,7 @@ pub(super) fn of_drafts(a: &Draft, b: &Draft) -> String {
 
 /// What tells the requests of two exchanges apart, beyond the provider and the model: nothing where
 /// they are one request in two places, or were written for two dialects. Of two that were chosen as
-/// two (`apart`) everything is told.
+/// two (`apart`) everything is shown.
 pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> Option<String> {
     let (x, y) = (a.inspection.request.as_ref()?, b.inspection.request.as_ref()?);
     let speaks = |r: &Request| dialect::find(&r.dialect);
@@ -95,7 +95,7 @@ fn told(a: &Sides<'_>, b: &Sides<'_>) -> Vec<String> {
     told
 }
 
-/// What two bodies differ in; nothing where it is the model, which is told by itself.
+/// What two bodies differ in; nothing where it is the model, which is shown separately.
 fn body(a: &[u8], b: &[u8]) -> Option<String> {
     if a == b {
         return None;

@@ -17,13 +17,13 @@ use crate::tui::widget::{Doc, line};
 /// The narrowest column of the strip of figures.
 const STRIP: u16 = 52;
 
-/// The fewest rows from which on the frames below the differences have a share of their own.
+/// The fewest rows from which on the frames below the differences have a separate share.
 const WITH_FRAMES: u16 = 18;
 
 /// The fewest rows that frames are worth: a line, the heads, and three of them.
 const FEW_FRAMES: u16 = 5;
 
-/// The parts of the tab: the list, what is selected in it told whole, and where there is room the
+/// The parts of the tab: the list, what is selected in it in full, and where there is room the
 /// frames of both sides.
 pub(super) struct Parts {
     pub(super) list: Rect,

@@ -18,7 +18,7 @@ const TIME: u16 = 10;
 /// One thing that happened on one side: a moment, or all findings of one code.
 #[derive(Debug)]
 pub(super) struct Event {
-    /// Microseconds since that side's request; `None` where nobody measured it.
+    /// Microseconds since that side's request; `None` where it was not measured.
     at: Option<u64>,
     side: usize,
     sign: (&'static str, Role),
@@ -120,7 +120,7 @@ fn draw_events(
     }
 }
 
-/// How long a side took so far, in microseconds; of what nobody measured, its bytes.
+/// How long a side took so far, in microseconds; its bytes where that was not measured.
 fn span(model: &Model, exchange: &Exchange) -> (bool, u64) {
     match exchange.origin() {
         Some(from) => {
@@ -178,7 +178,7 @@ pub(super) fn draw(
         (true, false) => {
             format!("No timestamps: drawn by byte offset, {} bytes wide", group(longest))
         }
-        (false, _) => "only one of the two was measured: each has a scale of its own".to_owned(),
+        (false, _) => "only one side has timestamps: separate scales".to_owned(),
     };
     line::put(buf, scale, &[(&line::fit(&told, usize::from(scale.width)), dim)]);
 }

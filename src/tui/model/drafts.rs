@@ -25,7 +25,7 @@ pub(super) struct Drafts {
 }
 
 impl Drafts {
-    /// A request goes out; its number is told by its first entry.
+    /// A request goes out; its number arrives with its first entry.
     pub(super) fn hand_out(&mut self, draft: Draft) {
         self.next = Some(draft);
     }

@@ -228,7 +228,7 @@ impl Exchange {
         self.finding = Some(index);
         self.pointed = None;
         let Some(finding) = self.inspection.findings().get(index) else { return };
-        // What is only told at the end, or of the head, has no frame: the selection stays.
+        // What is only known at the end, or is about the headers, has no frame: the selection stays.
         if let Some(frame) = finding.frame {
             self.follow = false;
             self.frame = Some(frame);
@@ -355,7 +355,7 @@ impl Exchange {
         }
     }
 
-    /// The name for titles: the model or else the address; of what was not requested here, whence
+    /// The name for titles: the model or else the address; of what was not requested here, where from
     /// it came.
     pub(in crate::tui) fn title(&self) -> String {
         let shown = |t: &str| crate::text::preview(t, 60);

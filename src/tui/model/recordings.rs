@@ -47,7 +47,7 @@ impl Model {
         if ours {
             self.drafts.begun(id);
         }
-        // What nobody sent from here was piped in: it is there to be looked at.
+        // What was not sent from here was piped in: it is there to be looked at.
         if !ours && index == 0 && !self.request.is_typing() {
             self.focus(frames::ID);
         }

@@ -62,7 +62,7 @@ impl RequestEditor {
         state
     }
 
-    /// What a body asks, if it is what would be generated for that: then nobody has written it.
+    /// What a body asks, if it is what would be generated for that: then the user has not written it.
     fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> Option<String> {
         let provider = providers.iter().find(|p| p.name == self.draft.provider)?;
         let prompt = prompt_of(&provider.dialect, text)?;
@@ -163,7 +163,7 @@ impl RequestEditor {
         let untouched = self.is_untouched();
         let text = json::pretty(&(tools.body)(&asked, &self.prompt));
         self.raw = None;
-        // Nobody wants back what nobody wrote.
+        // There is no need to restore a generated body.
         if untouched {
             self.editor.fill(&text)
         } else {

@@ -17,12 +17,8 @@ use crate::tui::widget::{Doc, Scroll, json, line};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("detail");
 
-static HEX: OwnAction = OwnAction {
-    name: "hex",
-    short: "hex",
-    help: "show the bytes in hexadecimal, or as text again",
-    keys: &[],
-};
+static HEX: OwnAction =
+    OwnAction { name: "hex", short: "hex", help: "switch between hexadecimal and text", keys: &[] };
 
 /// Where the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
@@ -368,11 +364,11 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
     let range = inspection.reads_of(frame);
     let timed = inspection.reads().first().is_some_and(|r| r.at.is_some());
     if !timed {
-        doc.push(Role::Dim, "Nobody measured when these bytes came.").line();
+        doc.push(Role::Dim, "No timestamps for these bytes").line();
         return doc;
     }
     let of = if range.len() == 1 { "one read" } else { "several reads" };
-    doc.push(Role::Dim, &format!("This frame came with {of}:")).line();
+    doc.push(Role::Dim, &format!("This frame arrived in {of}:")).line();
     doc.push(
         Role::Label,
         "    read        at        Δ     bytes   body offsets       of this frame",

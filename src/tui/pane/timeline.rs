@@ -129,7 +129,7 @@ struct Parts {
 
 /// From this height on the drawing has a lane for each thing.
 const TALL: u16 = 14;
-/// So many rows stay for the list before each clock gets one of its own.
+/// So many rows stay for the list before each clock gets its own.
 const LIST: u16 = 6;
 
 fn parts(exchange: Option<&Exchange>, area: Rect) -> Parts {

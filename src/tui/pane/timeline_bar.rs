@@ -1,4 +1,4 @@
-//! The stream drawn to scale: of time, or of bytes where nobody measured the time.
+//! The stream drawn to scale: of time, or of bytes where there are no timestamps.
 //!
 //! Each column asks which deltas came within it, by a search that begins where an even pace would
 //! have it: the cost is the width, not the length of the stream.

@@ -314,7 +314,7 @@ pub(super) fn clocks(exchange: &Exchange) -> Vec<(&'static str, Micros)> {
     clocks.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
 }
 
-/// Draws the clocks: each on a line of its own where there are so many, else those that have room
+/// Draws the clocks: each on a separate line where there are so many, else those that have room
 /// on one.
 pub(super) fn draw_clocks(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buffer) {
     let place = lane_area(area);

@@ -205,7 +205,7 @@ impl List {
         line::put(buf, rule, &[(&"─".repeat(usize::from(rule.width)), theme.of(Role::Line))]);
         let rows = self.rows(screen);
         if self.shown.is_empty() {
-            let said = if self.free { "Type a name." } else { "Nothing matches." };
+            let said = if self.free { "Type a name" } else { "No matches" };
             line::put(buf, rows, &[("  ", theme.of(Role::Text)), (said, theme.of(Role::Dim))]);
             return;
         }
@@ -223,7 +223,7 @@ impl List {
             let index = scroll.top + row;
             let typed = || Item {
                 label: self.filter.text().trim().to_owned(),
-                note: "as it is typed".to_owned(),
+                note: "as typed".to_owned(),
                 sign: None,
             };
             let item = match self.shown.get(index) {

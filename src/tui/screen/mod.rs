@@ -47,7 +47,7 @@ pub(super) enum Outcome {
 pub(super) enum Command {
     /// Do something outside.
     Effect(Effect),
-    /// Do work on a thread of its own.
+    /// Do work on a separate thread.
     Work(Job),
     /// Put a screen on top.
     Push(Box<dyn Screen>),

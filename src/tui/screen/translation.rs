@@ -109,7 +109,7 @@ fn summary(done: &Translation, doc: &mut Doc) {
     let fates = [Disposition::Lost, Disposition::Changed, Disposition::Added];
     let some: Vec<_> = fates.into_iter().filter(|f| done.count(*f) > 0).collect();
     if some.is_empty() {
-        doc.plain("Everything in the body can be said in the other dialect.").line();
+        doc.plain("Everything in the body can be translated").line();
         return;
     }
     for (i, disposition) in some.into_iter().enumerate() {

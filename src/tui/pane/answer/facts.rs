@@ -146,7 +146,7 @@ pub(super) fn head(exchange: &Exchange) -> Doc {
             doc.push(Role::Title, &format!("{} {}", shown(&head.version), head.status)).line();
             headers(&mut doc, &head.headers);
         }
-        None if inspection.told.is_some() => {
+        None if inspection.bare.is_some() => {
             doc.push(Role::Dim, "A bare body: its headers are unknown").line();
         }
         None => {

@@ -47,7 +47,10 @@ fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
     let (client, given) = (run.client(), run.given());
     doc.push(Role::Info, &format!("as {} sees it", client.title())).line();
     if !run.speaks(&exchange.inspection) {
-        doc.push(Role::Warn, &format!("It speaks {}; this is something else.", client.dialect));
+        doc.push(
+            Role::Warn,
+            &format!("It reads {}; this stream is something else", client.dialect),
+        );
         return;
     }
     if exchange.inspection.is_over() || given.error.is_some() {

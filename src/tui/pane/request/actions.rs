@@ -8,12 +8,8 @@ use crate::tui::screen::{Prompt, pickers};
 use crate::tui::widget::moved;
 use crate::tui::widget::secrets::shown_value;
 
-pub(crate) static EDIT_BODY: OwnAction = OwnAction {
-    name: "edit-body",
-    short: "edit body",
-    help: "type in the request's body",
-    keys: &[],
-};
+pub(crate) static EDIT_BODY: OwnAction =
+    OwnAction { name: "edit-body", short: "edit body", help: "edit the request body", keys: &[] };
 
 pub(super) static EDIT_OUTSIDE: OwnAction = OwnAction {
     name: "edit-outside",
@@ -22,12 +18,8 @@ pub(super) static EDIT_OUTSIDE: OwnAction = OwnAction {
     keys: &[],
 };
 
-pub(super) static EDIT_URL: OwnAction = OwnAction {
-    name: "edit-url",
-    short: "url",
-    help: "send to another address than the provider's",
-    keys: &[],
-};
+pub(super) static EDIT_URL: OwnAction =
+    OwnAction { name: "edit-url", short: "url", help: "change the URL", keys: &[] };
 
 pub(super) static EDIT_METHOD: OwnAction =
     OwnAction { name: "edit-method", short: "method", help: "change the HTTP method", keys: &[] };
@@ -45,35 +37,35 @@ pub(super) static DELETE_HEADER: OwnAction = OwnAction {
 pub(super) static RESET_REQUEST: OwnAction = OwnAction {
     name: "reset-request",
     short: "reset",
-    help: "make the provider's own minimal request again",
+    help: "reset to the provider's minimal request",
     keys: &[],
 };
 
 pub(super) static PASTE_CURL: OwnAction = OwnAction {
     name: "paste-curl",
     short: "curl",
-    help: "make the request from a curl command line",
+    help: "load the request from a curl command",
     keys: &[],
 };
 
 pub(super) static TAKE_REQUEST: OwnAction = OwnAction {
     name: "take-request",
     short: "take",
-    help: "put the shown exchange's request into the editor",
+    help: "load the shown exchange's request into the editor",
     keys: &[],
 };
 
 pub(super) static LOAD_REQUEST: OwnAction = OwnAction {
     name: "load-request",
     short: "load body",
-    help: "load the request's body from a file",
+    help: "load the request body from a file",
     keys: &[],
 };
 
 pub(super) static SAVE_REQUEST: OwnAction = OwnAction {
     name: "save-request",
     short: "save body",
-    help: "save the request's body to a file",
+    help: "save the request body to a file",
     keys: &[],
 };
 
