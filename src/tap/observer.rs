@@ -196,8 +196,7 @@ impl Connection {
         while let Some(part) = parts.next() {
             let Some(recording) = self.open.front_mut() else {
                 if let (Seen::Extra(bytes), Some(x)) = (part, self.last) {
-                    trouble =
-                        Some(format!("after the end of exchange {x} arrived {}", extra(&bytes)));
+                    trouble = Some(format!("after the end of exchange {x}: {}", extra(&bytes)));
                 }
                 continue;
             };
@@ -217,7 +216,7 @@ impl Connection {
                 }
                 Seen::End => {
                     if let Some(Seen::Extra(bytes)) = parts.peek() {
-                        let text = format!("After the end of the body arrived {}", extra(bytes));
+                        let text = format!("After the end of the body: {}", extra(bytes));
                         recording.note(at, Code::BytesAfterBody.name(), text, out);
                         parts.next();
                     }

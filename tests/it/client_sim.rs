@@ -87,7 +87,7 @@ fn the_text_has_a_section_for_the_client() {
     for said in [
         "  given: the chunks of `acompletion(stream=True)`",
         "  content 6 characters\n    a␛[2Jb\n",
-        "  end finish stop (made up)\n",
+        "  end finish stop (fabricated)\n",
         "  · 1 delta at choices[].delta.reasoning is not read\n    lab/reasoning-delta",
         "  · the finish `stop` is made up: none came\n",
     ] {

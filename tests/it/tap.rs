@@ -360,7 +360,7 @@ fn what_an_http_library_hides_is_recorded() {
         [
             ("chunk-extension", "A chunk has the extension \"why\""),
             ("trailers", "u"),
-            ("bytes-after-body", "After the end of the body came 4 more bytes: \"more\""),
+            ("bytes-after-body", "After the end of the body: 4 more bytes: \"more\""),
         ]
     );
     assert_eq!(end(&entries).0, EndCause::Complete);

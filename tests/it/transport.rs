@@ -341,13 +341,13 @@ fn an_address_that_does_not_answer_is_named() {
             format!("http://{listening}/p"),
             &["--idle-timeout", "0.3"],
             "timeout-idle",
-            format!("no response head from {listening}"),
+            format!("no response headers from {listening}"),
         ),
         (
             format!("http://{listening}/p"),
             &["--total-timeout", "0.3"],
             "timeout-total",
-            format!("no response head from {listening}"),
+            format!("no response headers from {listening}"),
         ),
     ] {
         let mut args = vec!["--url", &*url, "-m", "m", "hi"];

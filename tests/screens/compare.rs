@@ -533,7 +533,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     live.press("B<enter>");
     let Some(Effect::WriteFile { bytes, .. }) = live.effects.last() else { panic!("no report") };
     let page = String::from_utf8_lossy(bytes);
-    assert!(page.contains("two requests, which differ: `body 35 B ↔ 100 B, from byte"), "{page}");
+    assert!(page.contains("Their requests differ: `body 35 B ↔ 100 B, from byte"), "{page}");
     // Unless the user says so; and sent again they are two again.
     live.press("S");
     assert!(drawn(&live.app).contains("expected to be one stream"), "{}", drawn(&live.app));
@@ -610,10 +610,7 @@ fn the_report_of_a_comparison_is_about_these_two_as_they_are_compared() {
     assert!(!page.contains("exchange 2"), "{page}");
     // As the user said, and in the user's order.
     let (_, page) = written(&on(entries, (100, 30), "C<enter>SxB<enter>"));
-    assert!(
-        page.contains("two answers of their own") && page.contains("## B, exchange 0"),
-        "{page}"
-    );
+    assert!(page.contains("independent answers") && page.contains("## B, exchange 0"), "{page}");
 }
 
 #[test]
