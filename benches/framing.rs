@@ -12,7 +12,7 @@ use eventsource_stream::Eventsource as _;
 use sselens::frame::{Frame, Framer, Hint, Kind};
 
 mod support;
-use support::{compare, drain};
+use support::{Contender, compare, drain};
 
 /// One event of about 270 bytes, as Chat Completions sends them.
 fn chat(i: usize) -> String {
@@ -108,36 +108,35 @@ fn row(title: &str, event: fn(usize) -> String, events: usize, size: usize) {
     let stream = || futures_util::stream::iter(reads.iter().cloned().map(Ok::<_, std::io::Error>));
     let (mut plain, mut body, mut frames) = (Vec::new(), Vec::new(), Vec::new());
     let ok = |is_ok: bool| usize::from(is_ok);
-    compare(
-        title,
-        events,
-        vec![
-            ("floor: blank lines found, body copied", Box::new(move || floor(reads, &mut plain))),
-            ("sselens", Box::new(move || framer(reads, &mut body, &mut frames))),
-            (
-                "sse-stream",
-                Box::new(|| drain(sse_stream::SseByteStream::new(stream()), |e| ok(e.is_ok()))),
-            ),
-            ("sse-core", Box::new(|| sse_core(reads))),
-            ("sse-parse", Box::new(|| sse_parse(reads))),
-            (
-                "sseer",
-                Box::new(|| {
-                    drain(sseer::event_stream::EventStream::new(stream()), |e| ok(e.is_ok()))
-                }),
-            ),
-            ("eventsource-stream", Box::new(|| drain(stream().eventsource(), |e| ok(e.is_ok())))),
-        ],
-    );
+    let mut contenders: Vec<Contender<'_>> = vec![
+        ("floor: blank lines found, body copied", Box::new(move || floor(reads, &mut plain))),
+        ("sselens", Box::new(move || framer(reads, &mut body, &mut frames))),
+        (
+            "sse-stream",
+            Box::new(|| drain(sse_stream::SseByteStream::new(stream()), |e| ok(e.is_ok()))),
+        ),
+        ("sse-core", Box::new(|| sse_core(reads))),
+        ("sse-parse", Box::new(|| sse_parse(reads))),
+        (
+            "sseer",
+            Box::new(|| drain(sseer::event_stream::EventStream::new(stream()), |e| ok(e.is_ok()))),
+        ),
+        ("eventsource-stream", Box::new(|| drain(stream().eventsource(), |e| ok(e.is_ok())))),
+    ];
+    // It copies its buffer with each read, so that a long event in single bytes takes minutes.
+    if size == 1 && reads.len() > events << 12 {
+        contenders.pop();
+    }
+    compare(title, events, contenders);
 }
 
 fn main() {
-    row("270-byte events, one read each", chat, 1_000, 0);
-    row("270-byte events, reads of 16 KiB", chat, 1_000, 16 << 10);
-    row("Anthropic events, one read each", anthropic, 1_000, 0);
-    row("Anthropic events, reads of 16 KiB", anthropic, 1_000, 16 << 10);
-    row("64-KiB events, one read each", large, 8, 0);
-    row("64-KiB events, reads of 16 KiB", large, 8, 16 << 10);
-    row("270-byte events, reads of one byte", chat, 500, 1);
+    row("270-byte events, one read each", chat, 8_000, 0);
+    row("270-byte events, reads of 16 KiB", chat, 8_000, 16 << 10);
+    row("Anthropic events, one read each", anthropic, 8_000, 0);
+    row("Anthropic events, reads of 16 KiB", anthropic, 8_000, 16 << 10);
+    row("64-KiB events, one read each", large, 60, 0);
+    row("64-KiB events, reads of 16 KiB", large, 60, 16 << 10);
+    row("270-byte events, reads of one byte", chat, 1_000, 1);
     row("64-KiB events, reads of one byte", large, 2, 1);
 }

@@ -7,17 +7,17 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
 /// One side of a comparison: its name, and what it does once. It returns how many events it saw.
-pub type Contender<'a> = (&'static str, Box<dyn FnMut() -> usize + 'a>);
+pub(crate) type Contender<'a> = (&'static str, Box<dyn FnMut() -> usize + 'a>);
 
 /// How often each contender runs; the median counts.
-const RUNS: usize = 51;
+const RUNS: usize = 25;
 
 /// Prints a row for each contender: nanoseconds per event, and the ratio to the floor (the first
 /// contender) and to the fastest peer (all but the floor and those named `sselens…`).
 ///
 /// # Panics
 /// If a contender saw another number of events: it would be fast because it does less.
-pub fn compare(title: &str, events: usize, mut contenders: Vec<Contender<'_>>) {
+pub(crate) fn compare(title: &str, events: usize, mut contenders: Vec<Contender<'_>>) {
     for (name, run) in &mut contenders {
         assert_eq!(run(), events, "{title}: {name}");
     }
@@ -44,7 +44,7 @@ pub fn compare(title: &str, events: usize, mut contenders: Vec<Contender<'_>>) {
 }
 
 /// Drains a stream that is always ready, and returns how many items `count` says that it had.
-pub fn drain<S: Stream>(stream: S, mut count: impl FnMut(S::Item) -> usize) -> usize {
+pub(crate) fn drain<S: Stream>(stream: S, mut count: impl FnMut(S::Item) -> usize) -> usize {
     let mut stream = std::pin::pin!(stream);
     let mut events = 0;
     while let Some(item) = stream.next().now_or_never().flatten() {
