@@ -395,7 +395,7 @@ fn the_body_is_edited_in_the_users_editor_and_is_there_again_after_any_end() {
     t.kill();
     let mut t = home.run(&["--pace", "0"]);
     t.until("In three wor");
-    t.until("as you left it");
+    t.until("Request restored");
     t.press("i");
     t.until("typing");
     t.press("Z");
