@@ -26,7 +26,12 @@ pub(super) enum Side {
 struct Call {
     upstream: Vec<(ExchangeId, By)>,
     over: Option<Inspection>,
+    /// When it was over.
+    ended: Micros,
 }
+
+/// How late a tap may report what it saw, in microseconds: each reports on a thread of its own.
+const LATE: Micros = 500_000;
 
 /// Both sides of a gateway.
 #[derive(Default)]
@@ -69,7 +74,6 @@ impl Around {
             (EntryKind::Request(request), Side::Upstream) => {
                 self.undecided.push((x, entry.at, (**request).clone()));
             }
-            (EntryKind::End { .. }, Side::Client) => self.pairing.client_is_over(x),
             _ => {}
         }
     }
@@ -78,10 +82,16 @@ impl Around {
     /// as far as that. Without a time all are decided.
     fn decide(&mut self, until: Option<Micros>) {
         let later = |at: Option<Micros>| at.zip(until).is_some_and(|(at, until)| at > until);
-        let (open, now) =
-            std::mem::take(&mut self.undecided).into_iter().partition(|(_, at, _)| later(*at));
+        let all = std::mem::take(&mut self.undecided).into_iter();
+        let (open, mut now): (Vec<_>, Vec<_>) = all.partition(|(_, at, _)| later(*at));
         self.undecided = open;
-        for (x, _, request) in now {
+        now.sort_by_key(|(_, at, _)| *at);
+        for (x, at, request) in now {
+            // What began after the end of a client's call is not for that call.
+            let over = self.calls.iter().filter(|(_, call)| call.over.is_some());
+            for (client, _) in over.filter(|(_, call)| at.is_some_and(|at| at > call.ended)) {
+                self.pairing.client_is_over(*client);
+            }
             let found = self.pairing.upstream(&request);
             if let Some((client, by)) = found
                 && let Some(call) = self.calls.get_mut(&client)
@@ -95,26 +105,47 @@ impl Around {
         }
     }
 
-    /// An exchange is over; returns the pair that it completes.
-    pub(super) fn over(&mut self, side: Side, x: ExchangeId, seen: Inspection) -> Option<Pair> {
-        let client = match side {
+    /// An exchange was over at `at`.
+    pub(super) fn over(&mut self, side: Side, x: ExchangeId, at: Option<Micros>, seen: Inspection) {
+        match side {
             Side::Client => {
-                self.calls.entry(x).or_default().over = Some(seen);
-                x
+                let call = self.calls.entry(x).or_default();
+                call.over = Some(seen);
+                call.ended = at.unwrap_or(0);
             }
-            Side::Upstream => {
-                let owner = match self.undecided.iter().any(|(open, ..)| *open == x) {
-                    true => None,
-                    false => Some(self.owner.get(&x).copied().flatten()?),
-                };
-                self.upstream.insert(x, seen);
-                owner?
-            }
+            // What nobody asked for (a look for models) is no part of a pair.
+            Side::Upstream if self.owner.get(&x).is_some_and(Option::is_none) => {}
+            Side::Upstream => drop(self.upstream.insert(x, seen)),
+        }
+    }
+
+    /// Whether a call of a client waits for its pair.
+    pub(super) fn waits(&self) -> bool {
+        self.calls.values().any(|call| call.over.is_some())
+    }
+
+    /// The pairs that are complete at `now`: both sides are over, and the other tap has had the time
+    /// to report what began before the end.
+    pub(super) fn ready(&mut self, now: Micros) -> Vec<Pair> {
+        let whole = |call: &Call| {
+            call.over.is_some()
+                && now >= call.ended.saturating_add(LATE)
+                && call.upstream.iter().all(|(u, _)| self.upstream.contains_key(u))
         };
-        let call = self.calls.get(&client)?;
-        let whole =
-            call.over.is_some() && call.upstream.iter().all(|(u, _)| self.upstream.contains_key(u));
-        whole.then(|| self.pair(client)).flatten()
+        let ready: Vec<_> =
+            self.calls.iter().filter(|(_, call)| whole(call)).map(|(x, _)| *x).collect();
+        if let Some(last) = ready.iter().map(|x| self.calls[x].ended).max() {
+            self.decide(Some(last));
+        }
+        // What was decided just now may not be over.
+        let ready: Vec<_> = ready
+            .into_iter()
+            .filter(|x| {
+                let upstream = self.calls[x].upstream.iter();
+                upstream.into_iter().all(|(u, _)| self.upstream.contains_key(u))
+            })
+            .collect();
+        ready.into_iter().filter_map(|x| self.pair(x)).collect()
     }
 
     /// The pairs that never came to an end on both sides.
@@ -126,6 +157,7 @@ impl Around {
     }
 
     fn pair(&mut self, client: ExchangeId) -> Option<Pair> {
+        self.pairing.client_is_over(client);
         let call = self.calls.remove(&client)?;
         let answer = call.over?;
         let by = call.upstream.iter().map(|(_, by)| *by).min().unwrap_or(By::Time);
@@ -320,24 +352,46 @@ mod tests {
     }
 
     #[test]
-    fn a_call_upstream_that_is_reported_early_goes_to_the_call_that_caused_it() {
+    fn calls_are_paired_by_when_they_happened_whichever_tap_reports_first() {
         let (first, second) = ("{\"model\":\"a\",\"n\":1}", "{\"model\":\"b\",\"n\":2}");
         let mut around = Around::default();
         let seen = || Inspection::new(std::sync::Arc::default());
+        let pairs = |pairs: Vec<Pair>| -> Vec<(ExchangeId, Vec<ExchangeId>)> {
+            pairs.into_iter().map(|p| (p.client, p.upstream)).collect()
+        };
         around.entry(Side::Client, &request(0, 10, first));
         around.entry(Side::Upstream, &request(1, 20, first));
-        around.entry(Side::Upstream, &end(1, 30));
-        assert!(around.over(Side::Upstream, 1, seen()).is_none());
+        around.over(Side::Upstream, 1, Some(30), seen());
         // The tap for the gateway is ahead: this belongs to a request that is not reported yet.
         around.entry(Side::Upstream, &request(2, 60, second));
         around.entry(Side::Client, &end(0, 40));
-        let pair = around.over(Side::Client, 0, seen()).unwrap();
-        assert_eq!((pair.client, pair.upstream), (0, vec![1]));
+        around.over(Side::Client, 0, Some(40), seen());
+        assert!(around.ready(50).is_empty(), "something may be reported late");
+        // It is behind: a second try for the first call, which was over already.
+        around.entry(Side::Upstream, &request(4, 35, first));
+        around.over(Side::Upstream, 4, Some(38), seen());
         around.entry(Side::Client, &request(3, 50, second));
-        around.entry(Side::Upstream, &end(2, 70));
-        assert!(around.over(Side::Upstream, 2, seen()).is_none());
-        around.entry(Side::Client, &end(3, 80));
-        let pair = around.over(Side::Client, 3, seen()).unwrap();
-        assert_eq!((pair.client, pair.upstream), (3, vec![2]));
+        around.over(Side::Upstream, 2, Some(70), seen());
+        around.over(Side::Client, 3, Some(80), seen());
+        assert_eq!(pairs(around.ready(80 + LATE)), [(0, vec![1, 4]), (3, vec![2])]);
+        assert!(!around.waits());
+    }
+
+    #[test]
+    fn equal_calls_one_after_the_other_are_not_mixed() {
+        let body = "{\"model\":\"a\"}";
+        let mut around = Around::default();
+        let seen = || Inspection::new(std::sync::Arc::default());
+        for n in 0..4 {
+            let (client, upstream, at) = (2 * n, 2 * n + 1, 100 * u64::from(n));
+            around.entry(Side::Client, &request(client, at + 10, body));
+            around.entry(Side::Upstream, &request(upstream, at + 20, body));
+            around.over(Side::Upstream, upstream, Some(at + 30), seen());
+            around.entry(Side::Client, &end(client, at + 40));
+            around.over(Side::Client, client, Some(at + 40), seen());
+        }
+        let pairs = around.ready(1_000 + LATE);
+        let pairs: Vec<_> = pairs.into_iter().map(|p| (p.client, p.upstream)).collect();
+        assert_eq!(pairs, [(0, vec![1]), (2, vec![3]), (4, vec![5]), (6, vec![7])]);
     }
 }

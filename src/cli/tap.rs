@@ -37,6 +37,9 @@ const QUEUE: usize = 4096;
 /// How long the tap goes on after a program has ended: the ends of its connections are on their way.
 const LAST_BYTES: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether a call around a gateway is complete on both sides.
+const PAIRS: Duration = Duration::from_millis(100);
+
 /// The most lines that wait for the end of a program that has the terminal.
 const MOST_LINES: usize = 10_000;
 
@@ -377,7 +380,9 @@ impl<'a> Session<'a> {
                     Some((side, news)) => self.take(side, news)?,
                     None => return Ok(Exit::Ok),
                 },
+                () = tokio::time::sleep(PAIRS), if self.around.as_ref().is_some_and(Around::waits) => {}
             }
+            self.pairs()?;
         }
     }
 
@@ -423,16 +428,23 @@ impl<'a> Session<'a> {
         if let Some(around) = &mut self.around {
             around.entry(side, &entry);
         }
-        let x = entry.exchange;
+        let (x, ended) = (entry.exchange, entry.at);
         if self.printer.take(&entry)?
             && let Some(seen) = self.printer.withdraw(x)
         {
             self.notify(line(x, &seen));
-            if let Some(pair) = self.around.as_mut().and_then(|a| a.over(side, x, seen)) {
-                self.pair(&pair)?;
+            if let Some(around) = &mut self.around {
+                around.over(side, x, ended, seen);
             }
         }
         Ok(())
+    }
+
+    /// Reports the calls of clients that are complete on both sides.
+    fn pairs(&mut self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let ready = self.around.as_mut().map(|around| around.ready(now)).unwrap_or_default();
+        ready.iter().try_for_each(|pair| self.pair(pair))
     }
 
     /// A call with what the gateway did for it.

@@ -1,4 +1,4 @@
-//! Finding frames: a text in all that was sent and received ([`search`]), an expression that a frame
+//! Finding frames: a text in all that was sent and received ([`search()`]), an expression that a frame
 //! satisfies ([`Filter`]), a JSONPath query over payloads ([`PathQuery`]).
 //!
 //! Pure. The screen and `show` share it.

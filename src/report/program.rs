@@ -161,22 +161,44 @@ fn is_sdk_key(call: &Call, name: &str) -> bool {
     }
 }
 
+/// What an SDK's client is made with; expressions of the program's language where they are values.
+struct Setup<'a> {
+    /// The base of the address.
+    base: &'a str,
+    query: Vec<(&'a str, &'a str)>,
+    key: String,
+    /// The headers beside the SDK's own.
+    others: Vec<(String, String)>,
+}
+
+fn setup<'a>(
+    request: &'a Request,
+    call: &Call,
+    key_env: Option<&str>,
+    text: impl Fn(&str) -> String,
+    read: impl Fn(&str) -> String,
+) -> Setup<'a> {
+    let variable = key_env.unwrap_or("API_KEY");
+    let (base, query) = base(request, call);
+    let all = headers(request, variable, &text, &read);
+    let keyed = all.iter().any(|(name, _)| is_sdk_key(call, name));
+    let key = if keyed { read(variable) } else { text("none") };
+    let others = all.into_iter().filter(|(name, _)| !is_sdk_key(call, name)).collect();
+    Setup { base, query, key, others }
+}
+
 fn python_sdk(
     request: &Request,
     call: &Call,
     body: &Map<String, Value>,
     key_env: Option<&str>,
 ) -> String {
-    let variable = key_env.unwrap_or("API_KEY");
     let (module, client) = match call.vendor {
         Vendor::OpenAi => ("openai", "OpenAI"),
         Vendor::Anthropic => ("anthropic", "Anthropic"),
     };
-    let (base, query) = base(request, call);
     let read = |name: &str| format!("os.environ[{}]", python_text(name));
-    let all = headers(request, variable, python_text, read);
-    let keyed = all.iter().any(|(name, _)| is_sdk_key(call, name));
-    let key = if keyed { read(variable) } else { python_text("none") };
+    let Setup { base, query, key, others } = setup(request, call, key_env, python_text, read);
     let mut lines = vec![
         format!("# pip install {module}"),
         "import os".to_owned(),
@@ -188,7 +210,6 @@ fn python_sdk(
         format!("    api_key={key},"),
         "    max_retries=0,".to_owned(),
     ];
-    let others: Vec<_> = all.iter().filter(|(name, _)| !is_sdk_key(call, name)).collect();
     if !others.is_empty() {
         lines.push("    default_headers={".to_owned());
         lines.extend(others.iter().map(|(k, v)| format!("        {}: {v},", python_text(k))));
@@ -221,16 +242,12 @@ fn node_sdk(
     body: &Map<String, Value>,
     key_env: Option<&str>,
 ) -> String {
-    let variable = key_env.unwrap_or("API_KEY");
     let (module, client) = match call.vendor {
         Vendor::OpenAi => ("openai", "OpenAI"),
         Vendor::Anthropic => ("@anthropic-ai/sdk", "Anthropic"),
     };
-    let (base, query) = base(request, call);
     let read = |name: &str| format!("process.env[{}]", javascript_text(name));
-    let all = headers(request, variable, javascript_text, read);
-    let keyed = all.iter().any(|(name, _)| is_sdk_key(call, name));
-    let key = if keyed { read(variable) } else { javascript_text("none") };
+    let Setup { base, query, key, others } = setup(request, call, key_env, javascript_text, read);
     let mut lines = vec![
         format!("// npm install {module}; save as request.mjs"),
         format!("import {client} from {};", javascript_text(module)),
@@ -240,7 +257,6 @@ fn node_sdk(
         format!("  apiKey: {key},"),
         "  maxRetries: 0,".to_owned(),
     ];
-    let others: Vec<_> = all.iter().filter(|(name, _)| !is_sdk_key(call, name)).collect();
     if !others.is_empty() {
         lines.push("  defaultHeaders: {".to_owned());
         lines.extend(others.iter().map(|(k, v)| format!("    {}: {v},", javascript_text(k))));

@@ -49,7 +49,7 @@ fn a_lost_end_fails_with_status_1_and_says_so() {
         run(&["compare", "lab:lab/truncated-chunked", "lab:lab/hello", "--same", "--pace", "0"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("verdict  B made an end up"), "{text}");
+    assert!(text.contains("verdict  B fabricated the end"), "{text}");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn recordings_are_compared_and_sessions_by_number() {
     let (a, b) = (format!("{session}#0"), format!("{session}#1"));
     let last = lines(&run(&["compare", &a, &b, "-o", "json"])).pop().unwrap();
     assert_eq!(codes(&last), ["bytes-differ"]);
-    assert!(last["differences"][0]["message"].as_str().unwrap().contains("an id of its own"));
+    assert!(last["differences"][0]["message"].as_str().unwrap().contains("ach has a different id"));
     let last = lines(&run(&["compare", &a, &a, "-o", "json"])).pop().unwrap();
     assert_eq!(codes(&last), [] as [&str; 0]);
     assert_eq!(last["verdict"], "No difference: the bodies are equal, byte for byte");

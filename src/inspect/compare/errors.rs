@@ -86,7 +86,7 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
             "the error that {a} sends in its stream, {left}, is the whole answer of {b}: {right}"
         )
     } else if x != y && x.is_some() && y.is_some() {
-        format!("{b} gives the error of {a} another status: {left} arrives as {right}")
+        format!("{b} changes the status of the error of {a}: {left} arrives as {right}")
     } else if quotes(b, a) {
         let kind = |s: &Side<'_>| s.seen.answer().errors.first().and_then(|e| e.kind.clone());
         let type_lost = match (kind(a), kind(b)) {
@@ -95,9 +95,9 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
             (_, Some(y)) => format!(" and calls it {:?}", preview(&y, 40)),
             (_, None) => " without its type".to_owned(),
         };
-        format!("{b} wraps the error of {a}, {left}, in words of its own{type_lost}")
+        format!("{b} wraps the error of {a}, {left}, in other words{type_lost}")
     } else if silent {
-        format!("{b} does not hand on what {a} said: {left} arrives as {right}")
+        format!("{b} replaces the error of {a}: {left} arrives as {right}")
     } else {
         format!("{b} tells the error of {a} in other words: {left} arrives as {right}")
     };

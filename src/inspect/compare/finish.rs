@@ -95,13 +95,13 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             Some(error) => format!("failed with {error}"),
             None => a.ended(),
         };
-        let message = format!("{b} made an end up: it says finish {told:?}, but {} {how}", a.name);
+        let message = format!("{b} fabricated the end: finish {told:?}, but {} {how}", a.name);
         found.add(Code::GwFabricatedFinish, sides(), message);
     } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
         // Clients see as little of the one as of the other, and of the one not even an end.
         let (came, why) = (a.came(), a.why());
         let message = format!(
-            "{b} made an end up: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
+            "{b} fabricated the end: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
             a.name
         );
         found.add(Code::GwFabricatedFinish, sides(), message);

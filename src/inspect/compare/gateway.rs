@@ -140,7 +140,7 @@ fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         [first, ..] => format!("{} and {} more", preview(first, 40), ids.len() - 1),
     };
     if y.len() > 2 && y.len() as u64 * 2 > b.carriers && x.len() <= 2 {
-        let message = format!("{b} gives a new id in nearly every chunk: {} of them", y.len());
+        let message = format!("{b} sends a new id in nearly every chunk: {} of them", y.len());
         found.add(Code::GwIdPerChunk, both(word(x), word(y)), message);
     } else if !x.is_empty() && !y.is_empty() && !own_ids(x, y) && !foreign(a, b) {
         let message = format!("the id is {} at {a} and {} at {b}", word(x), word(y));
@@ -249,7 +249,7 @@ fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     // Another dialect keeps alive in its own way.
     if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
-        let message = format!("{b} hands on none of the comments (keep-alives) of {a}: {left}");
+        let message = format!("{b} drops every comment (keep-alives) of {a}: {left}");
         found.add(Code::GwCommentStripped, both(left, "none"), message);
     }
 }
@@ -373,7 +373,7 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (n(a), n(b));
     let choices = a.seen.answer().choices().len() as u64;
     if y > x && y > choices.max(1) && !foreign(a, b) {
-        let message = format!("the role stands in {x} chunks at {a} and in {y} at {b}");
+        let message = format!("role occurs in {x} chunks of {a} and in {y} of {b}");
         found.add(Code::GwRoleInjected, both(format!("×{x}"), format!("×{y}")), message);
     }
 }

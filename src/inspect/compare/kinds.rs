@@ -81,9 +81,9 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
     let word = |n: &[String]| if n.is_empty() { "none".into() } else { n.join(", ") };
     let message = match (left.is_empty(), right.is_empty()) {
-        (false, true) => format!("only {a} gives usage, in {}", word(&left)),
-        (true, false) => format!("only {b} gives usage, in {}", word(&right)),
-        _ => format!("usage stands in {} at {a} and in {} at {b}", word(&left), word(&right)),
+        (false, true) => format!("only {a} reports usage, in {}", word(&left)),
+        (true, false) => format!("only {b} reports usage, in {}", word(&right)),
+        _ => format!("usage is in {} at {a} and in {} at {b}", word(&left), word(&right)),
     };
     found.add(Code::KindsDiffer, both(word(&left), word(&right)), message);
 }

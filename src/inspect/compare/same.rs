@@ -269,7 +269,7 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         && a.ids != b.ids
     {
         let (first, second) = (preview(first, 40), preview(second, 40));
-        message = format!("each has an id of its own: {} {first}, {} {second}", a.name, b.name);
+        message = format!("each has a different id: {} {first}, {} {second}", a.name, b.name);
     }
     found.add(Code::BytesDiffer, both(x, y).at(frame(a), frame(b)), message);
 }

@@ -115,7 +115,7 @@ fn an_end_that_was_made_up_is_fatal() {
     let got = compare(&a, &stream(&b), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "gw-fabricated-finish");
     assert_eq!(got.worst(), Some(Severity::Fatal));
-    assert!(got.verdict.starts_with("B made an end up"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("B fabricated the end"), "{}", got.verdict);
 }
 
 #[test]
@@ -324,10 +324,10 @@ fn a_gateway_is_known_by_its_marks_in_whatever_order() {
     made_up.extend([chunk("{}", "\"stop\""), "data: [DONE]\n\n".into()]);
     let b = through(&made_up);
     let got = compare(&a, &b, Expect::Same);
-    assert!(got.verdict.starts_with("The gateway (B) made an end up"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("The gateway (B) fabricated the end"), "{}", got.verdict);
     assert_eq!(got.differences[0].frames, (None, Some(5)));
     let got = compare(&b, &a, Expect::Same);
-    assert!(got.verdict.starts_with("The gateway (A) made an end up"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("The gateway (A) fabricated the end"), "{}", got.verdict);
     assert!(got.verdict.contains("but B was cut after 9 characters"), "{}", got.verdict);
     assert!(got.verdict.contains("(A: frame 5)"), "{}", got.verdict);
     assert_eq!(got.differences[0].frames, (Some(5), None));

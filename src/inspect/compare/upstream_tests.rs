@@ -23,7 +23,7 @@ fn calls_with_ids_of_their_own_are_not_rewritten() {
     let b = id("chatcmpl-bbdda6857e90d10da0dc9436");
     let got = compare(&a, &b, Expect::Same);
     assert_eq!(codes(&a, &b), ["bytes-differ"]);
-    assert!(got.differences[0].message.contains("an id of its own"), "{:?}", got.differences);
+    assert!(got.differences[0].message.contains("ach has a different id"), "{:?}", got.differences);
     let uuid = id("chatcmpl-0b1f5f0e-61c3-4d55-9d3f-0a3a1c2b3c4d");
     assert_eq!(codes(&a, &uuid), ["gw-id-rewritten"]);
 }
@@ -69,8 +69,8 @@ fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
     let mut b = marked(429, "application/json", &[told.to_owned()]);
     assert_eq!(
         verdict(&a, &b),
-        "The gateway (B) wraps the error of A, 429 \"Rate limit reached\" (requests), in words of \
-         its own and calls it \"throttling_error\"; Retry-After: 20 is lost"
+        "The gateway (B) wraps the error of A, 429 \"Rate limit reached\" (requests), in other \
+         words and calls it \"throttling_error\"; Retry-After: 20 is lost"
     );
     b.facts.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
     let said = verdict(&a, &b);
@@ -404,7 +404,7 @@ fn an_error_that_both_tell_comes_before_what_is_odd_about_it() {
     let both: Vec<String> = [error, failed].map(str::to_owned).into();
     let one = [failed.to_owned()];
     let got = compare(&response(&both), &response(&one), Expect::Same);
-    assert!(got.verdict.starts_with("A and B tell the same error"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("A and B report the same error"), "{}", got.verdict);
     assert!(got.differences.iter().any(|d| d.code == Code::GwEventsDropped));
 }
 
@@ -433,7 +433,7 @@ fn words_that_are_lost_weigh_more_than_words_that_are_wrapped() {
     let a = stream(&with("the worker ran out of memory"));
     let got = compare(&a, &through(&with("An error occurred during streaming")), Expect::Same);
     assert_eq!(got.worst(), Some(Severity::Warn));
-    assert!(got.verdict.starts_with("The gateway (B) does not hand on what A said"), "{got:?}");
+    assert!(got.verdict.starts_with("The gateway (B) replaces the error of A:"), "{got:?}");
     let wrapped =
         with("litellm.APIConnectionError: OpenAIException - The worker ran out of memory!");
     assert_eq!(compare(&a, &through(&wrapped), Expect::Same).worst(), Some(Severity::Info));

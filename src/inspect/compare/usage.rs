@@ -14,7 +14,7 @@ pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         && !a.was_cut_short()
     {
         let message =
-            format!("{a} gave no count of reasoning tokens; that of {b} ({n}) is made up");
+            format!("{a} reported no reasoning tokens; the count of {b} ({n}) is fabricated");
         let right = format!("{n} reasoning tokens");
         found.add(Code::GwFabricatedUsage, both("no reasoning tokens", right), message);
         y.reasoning = None;
@@ -22,20 +22,20 @@ pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     match (x.is_given(), y.is_given()) {
         (false, true) if (!b.failed() || a.failed()) && !a.was_cut_short() => {
             let right = word(x, y)[1].clone();
-            let message = format!("{a} gave no usage; that of {b} ({right}) is made up");
+            let message = format!("{a} reported no usage; that of {b} ({right}) is fabricated");
             found.add(Code::GwFabricatedUsage, both("no usage", right), message);
         }
         (true, false) if b.error().is_none() && !b.was_stopped() => {
             let left = word(x, y)[0].clone();
             let asked = members(b).is_none_or(|m| m.iter().any(|k| k == "stream_options"));
             let why = if asked { "" } else { "; the request did not ask for it (stream_options)" };
-            let message = format!("{a} gave usage ({left}), {b} none{why}");
+            let message = format!("{a} reported usage ({left}), {b} none{why}");
             found.add(Code::GwUsageDropped, both(left, "no usage"), message);
         }
         (true, true) if x.input.is_none() && y.input.is_some() => {
             let n = y.input.unwrap_or(0);
             let message =
-                format!("{a} gave no count of input tokens; that of {b} ({n}) is made up");
+                format!("{a} reported no input tokens; the count of {b} ({n}) is fabricated");
             let [left, right] = word(x, y);
             found.add(Code::GwFabricatedUsage, both(left, right), message);
         }

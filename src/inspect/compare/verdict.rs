@@ -21,8 +21,8 @@ pub(super) fn verdict(
     let sentence = match (differences.first(), expect) {
         (Some(worst), _) if worst.severity > Severity::Info => grave(differences, a, b),
         _ if a.is_unanswered() && b.is_unanswered() => match fault::is_shared(a, b) {
-            true => format!("Neither A nor B gave an answer: {}", a.why()),
-            false => format!("Neither gave an answer: A {}; B {}", a.ended(), b.ended()),
+            true => format!("Neither A nor B answered: {}", a.why()),
+            false => format!("Neither answered: A {}; B {}", a.ended(), b.ended()),
         },
         (_, Expect::Same) if !running && (a.was_stopped() || b.was_stopped()) => {
             format!("As far as they came, A and B say the same: A {}; B {}", a.ended(), b.ended())
@@ -67,7 +67,7 @@ fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let (head, skip): (String, Option<Code>) = match (retold, differences.first()) {
         (Some(retold), _) if mild => (retold.message.clone(), Some(retold.code)),
         _ if mild && a.error().is_some() && fault::is_shared(a, b) => {
-            (format!("A and B tell the same error: {}", a.why()), None)
+            (format!("A and B report the same error: {}", a.why()), None)
         }
         (_, Some(worst)) => (worst.message.clone(), Some(worst.code)),
         (_, None) => return String::new(),
