@@ -35,8 +35,9 @@ pub(super) fn listen(
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
             let exit = signals.next().await;
-            stop();
+            // In this order: what stops because of it must find that it was heard.
             let _ = heard.send(exit);
+            stop();
             tokio::select! {
                 _second = signals.next() => {}
                 () = tokio::time::sleep(GRACE) => last(),

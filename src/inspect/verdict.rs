@@ -15,7 +15,7 @@ impl Inspection {
     }
 
     /// The same without what the HTTP library said.
-    pub(super) fn short_verdict(&self) -> String {
+    pub fn short_verdict(&self) -> String {
         self.verdict_by(|finding| finding.message.clone())
     }
 

@@ -140,7 +140,7 @@ fn of(model: &Model) -> Band {
         };
     }
     let (role, state) = state(inspection);
-    let headline = inspection.verdict();
+    let headline = inspection.short_verdict();
     Band { role: Some(role), state, headline, who: who(inspection), facts, key: explains }
 }
 
