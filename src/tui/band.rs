@@ -154,9 +154,11 @@ fn state(inspection: &Inspection) -> (Role, String) {
         (_, Outcome::Failed) => (Role::BandFailed, "✖ FAILED"),
         (Some(Reason::Cancelled), _) => (Role::BandDegraded, "■ CANCELLED"),
         (_, Outcome::Degraded) => (Role::BandDegraded, "▲ DEGRADED"),
-        (Some(Reason::Complete), Outcome::Ok) if streamed && answered => (Role::BandHealthy, "✔"),
-        (Some(Reason::Complete), Outcome::Ok) if answered => (Role::BandNeutral, "■ NOT STREAMED"),
-        (_, Outcome::Ok) => (Role::BandNeutral, "■ NO ANSWER"),
+        (_, Outcome::Ok) if !answered => (Role::BandNeutral, "■ NO ANSWER"),
+        (_, Outcome::Ok) if !streamed => (Role::BandNeutral, "■ NOT STREAMED"),
+        // It may have closed without the marker of its end, which harms nobody.
+        (Some(Reason::Complete | Reason::Closed), Outcome::Ok) => (Role::BandHealthy, "✔"),
+        (_, Outcome::Ok) => (Role::BandNeutral, "■ ENDED"),
     };
     (role, word.to_owned())
 }

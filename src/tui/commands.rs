@@ -133,17 +133,40 @@ pub(super) fn say_where(model: &mut Model, contexts: &[Context], key: KeyEvent) 
     }
 }
 
-/// Explains a finding or a difference: its rule, and what was found at which place.
-pub(super) fn explanation(rule: &Rule, severity: Severity, message: &str, place: &str) -> Doc {
+/// What an explanation is of: a finding, a stall in progress, or a difference.
+pub(super) struct Explained<'a> {
+    pub(super) rule: &'static Rule,
+    pub(super) severity: Severity,
+    /// What was found, in one line.
+    pub(super) headline: &'a str,
+    /// The library's words about it; mostly empty.
+    pub(super) detail: &'a str,
+    /// Where it was found; empty where that is no single place.
+    pub(super) place: &'a str,
+}
+
+/// Explains a finding or a difference: what was found where, and the page of its rule. Who breaks on
+/// it and what to do stand before what only illustrates it, since there may be room for little.
+pub(super) fn explanation(of: &Explained<'_>) -> Doc {
     let mut doc = Doc::new();
-    let (sign, role) = severity_sign(Some(severity));
-    doc.push(role, &format!("{sign} {}", severity.name()));
-    doc.push(Role::Dim, &format!("  {} · {}", rule.phase.name(), rule.code)).line();
-    doc.plain(&visible(message, Newlines::Show)).line();
-    if !place.is_empty() {
-        doc.push(Role::Dim, place).line();
+    let (sign, role) = severity_sign(Some(of.severity));
+    doc.push(role, &format!("{sign} {}", of.severity.name()));
+    let place = if of.place.is_empty() { String::new() } else { format!(" · {}", of.place) };
+    doc.push(Role::Dim, &format!("  {}{place}", of.rule.phase.name())).line();
+    doc.plain(&visible(of.headline, Newlines::Show)).line();
+    let mut sections = crate::report::sections(of.rule);
+    sections.sort_by_key(|(title, _)| match *title {
+        "What it is" => 0,
+        "Who it breaks" => 1,
+        "Fix" => 2,
+        _ => 3,
+    });
+    let after = sections.iter().position(|(title, _)| *title == "Fix").map_or(0, |i| i + 1);
+    if !of.detail.is_empty() {
+        let detail = visible(of.detail, Newlines::Show).into_owned();
+        sections.insert(after, ("Details", detail));
     }
-    for (title, text) in crate::report::sections(rule) {
+    for (title, text) in sections {
         doc.line();
         if !title.is_empty() {
             doc.push(Role::Title, title).line();

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use super::band;
-use super::commands::explanation;
+use super::commands::{Explained, explanation};
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
 use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner};
@@ -95,7 +95,13 @@ impl Panes {
         let stall = exchange.silence(now).and_then(|s| Some((s, s.code()?)));
         if let (None, Some((silence, code))) = (exchange.finding, stall) {
             let headline = silence.headline(exchange.inspection.frames().len());
-            let doc = explanation(code.rule(), code.severity(), &headline, "in progress");
+            let doc = explanation(&Explained {
+                rule: code.rule(),
+                severity: code.severity(),
+                headline: &headline,
+                detail: "",
+                place: "in progress",
+            });
             model.push(Reading::finding(code.name(), doc));
             return;
         }
@@ -110,7 +116,13 @@ impl Panes {
             let at = finding.offset.map_or(String::new(), |o| format!(", byte {}", group(o)));
             format!("frame {}{at}", group(u64::from(frame)))
         });
-        let doc = explanation(finding.rule(), finding.severity, &finding.sentence(), &place);
+        let doc = explanation(&Explained {
+            rule: finding.rule(),
+            severity: finding.severity,
+            headline: &finding.message,
+            detail: &finding.detail,
+            place: &place,
+        });
         let title = finding.code.to_string();
         model.push(Reading::finding(&title, doc));
     }

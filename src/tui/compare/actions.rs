@@ -8,7 +8,7 @@ use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::inspect::compare::Expect;
 use crate::report::{Palette, compare as write_comparison};
-use crate::tui::commands::explanation;
+use crate::tui::commands::{Explained, explanation};
 use crate::tui::model::{Model, Subject};
 use crate::tui::screen::{Outcome, Reading, Screen, pickers};
 use crate::tui::theme::Role;
@@ -255,7 +255,13 @@ impl CompareScreen {
             model.notify("No difference to explain");
             return;
         };
-        let doc = explanation(d.code.rule(), d.severity, &d.message, &tables::frames(d));
+        let doc = explanation(&Explained {
+            rule: d.code.rule(),
+            severity: d.severity,
+            headline: &d.message,
+            detail: "",
+            place: &tables::frames(d),
+        });
         let title = d.code.name();
         model.push(Reading::difference(title, doc));
     }
