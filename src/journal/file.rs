@@ -4,13 +4,16 @@
 //! the line that it was writing, and the reader reports that line instead of failing on it.
 //! [`Line`] *is* the format; the documentation of its fields is the specification.
 
+mod read;
+
 use std::borrow::Cow;
-use std::io::{self, BufRead};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+
+pub use read::{Damage, ReadError, Session, is_beheaded, is_session, read};
+use read::{LineError, Store, join};
 
 use super::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span};
 use crate::text;
@@ -372,9 +375,13 @@ pub fn seconds(at: Micros) -> f64 {
     at as f64 / 1e6
 }
 
+/// No time is later, so that times can be added up: 36,000 years.
+const LATEST: Micros = 1 << 60;
+
 /// The microseconds of a time in seconds; 0 for what is no time.
 pub fn micros(seconds: f64) -> Micros {
-    if seconds.is_finite() && seconds > 0.0 { (seconds * 1e6).round() as Micros } else { 0 }
+    let sound = seconds.is_finite() && seconds > 0.0;
+    if sound { ((seconds * 1e6).round() as Micros).min(LATEST) } else { 0 }
 }
 
 /// Bytes as a line has them: as text, or else as pieces.
@@ -407,211 +414,6 @@ fn as_pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
         }
     }
     pieces
-}
-
-/// The bytes that [`as_pieces`] made pieces of.
-fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, LineError> {
-    let mut out = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(t) => out.extend_from_slice(t.as_bytes()),
-            Piece::Base64 { base64 } => {
-                out.extend(BASE64.decode(base64)?);
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// Why a line could not be read.
-#[derive(Debug, thiserror::Error)]
-enum LineError {
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-    #[error("base64: {0}")]
-    Base64(#[from] base64::DecodeError),
-    #[error("unknown cause {0:?}")]
-    Cause(String),
-}
-
-/// Why a file could not be read, or where it is damaged.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file system said no.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The first line is not a header of ours.
-    #[error("not an sselens session: the first line has no \"sselens\" member")]
-    NotASession,
-    /// A newer program wrote it.
-    #[error("written in format {0}, this program reads up to {VERSION}; a newer sselens opens it")]
-    TooNew(u32),
-}
-
-/// A file that was read.
-#[derive(Debug)]
-pub struct Session {
-    /// Its header.
-    pub header: Header,
-    /// Its entries.
-    pub entries: Vec<Entry>,
-    /// A last line without an end, which a crash tore: what was wrong with it. The entries before
-    /// it are all there.
-    pub torn: Option<String>,
-    /// Lines that could not be read, and were skipped.
-    pub damaged: Vec<Damage>,
-    /// How many sessions stand in the file, one after the other.
-    pub sessions: u32,
-}
-
-/// A line that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// Its number, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub why: String,
-    /// How many entries were read before it.
-    pub entries: usize,
-}
-
-/// Whether a first line begins a session file, even a damaged one. Cheap; does not read the rest.
-pub fn is_session(first_line: &[u8]) -> bool {
-    let line = sound(first_line);
-    serde_json::from_slice::<Header>(line).is_ok_and(|h| h.sselens == "session")
-        || line.starts_with(b"{\"sselens\":\"session\"")
-}
-
-/// A line without the zero bytes that a power failure leaves in front of what was written after it.
-fn sound(line: &[u8]) -> &[u8] {
-    let zeros = line.iter().take_while(|b| **b == 0).count();
-    &line[zeros..]
-}
-
-/// Reads a session file. Lines that cannot be read are skipped and listed. Of several sessions in
-/// one file, the exchanges are numbered on.
-///
-/// # Errors
-/// When it is none, or newer than this program.
-pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
-    let mut line = Vec::new();
-    input.read_until(b'\n', &mut line)?;
-    if !is_session(&line) {
-        return Err(ReadError::NotASession);
-    }
-    let mut damaged = Vec::new();
-    let header = serde_json::from_slice::<Header>(sound(&line)).unwrap_or_else(|e| {
-        damaged.push(Damage { line: 1, why: e.to_string(), entries: 0 });
-        Header {
-            sselens: "session".into(),
-            format: 1,
-            version: String::new(),
-            created: String::new(),
-        }
-    });
-    if header.format > VERSION {
-        return Err(ReadError::TooNew(header.format));
-    }
-    let mut session = Session { header, entries: Vec::new(), torn: None, damaged, sessions: 1 };
-    let mut store = Store::default();
-    // What is added to the numbers of the session at hand, and the first number after all so far.
-    let (mut base, mut next) = (0, 0);
-    for number in 2.. {
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        let text = sound(&line);
-        let zeros = line.len() - text.len();
-        if zeros == 0 && text.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let entries = session.entries.len();
-        let mut damage = |why| session.damaged.push(Damage { line: number, why, entries });
-        match decode(text, &mut store) {
-            Ok(entry) => {
-                if zeros > 0 {
-                    damage(format!("{zeros} zero bytes stand before it"));
-                }
-                session.entries.extend(entry.map(|mut entry| {
-                    entry.exchange = entry.exchange.saturating_add(base);
-                    next = next.max(entry.exchange.saturating_add(1));
-                    entry
-                }));
-            }
-            Err(_) if is_session(text) => {
-                base = next;
-                session.sessions += 1;
-            }
-            Err(why) if !line.ends_with(b"\n") => {
-                session.torn = Some(format!("line {number}: {why}"));
-            }
-            Err(why) => damage(why.to_string()),
-        }
-    }
-    settle_held(&mut session.entries);
-    Ok(session)
-}
-
-/// Bytes that were held back when the writer died are known by number only: they stand as `*`.
-fn settle_held(entries: &mut [Entry]) {
-    let mut owed = std::collections::HashMap::<ExchangeId, (usize, u64)>::new();
-    for (i, e) in entries.iter().enumerate() {
-        if let EntryKind::Body { len, bytes, .. } = &e.kind {
-            let o = owed.entry(e.exchange).or_default();
-            *o = (i, (o.1 + u64::from(*len)).saturating_sub(bytes.len() as u64));
-        }
-    }
-    for (i, missing) in owed.into_values() {
-        if missing > 0
-            && missing < super::mask::RUN as u64
-            && let Some(EntryKind::Body { bytes, .. }) = entries.get_mut(i).map(|e| &mut e.kind)
-        {
-            let mut all = bytes.to_vec();
-            all.resize(all.len() + missing as usize, b'*');
-            *bytes = all.into();
-        }
-    }
-}
-
-/// The bytes of many entries in few blocks: a read of a stream is shorter than what it costs to keep
-/// it on its own.
-#[derive(Debug, Default)]
-struct Store(BytesMut);
-
-/// How large a block is. It is given back when the last entry is gone that has bytes in it.
-const BLOCK: usize = 256 << 10;
-
-impl Store {
-    /// Keeps bytes.
-    fn keep(&mut self, bytes: &[u8]) -> Bytes {
-        if bytes.len() > BLOCK / 8 {
-            return Bytes::copy_from_slice(bytes);
-        }
-        if self.0.capacity() < bytes.len() {
-            self.0 = BytesMut::with_capacity(BLOCK);
-        }
-        self.0.extend_from_slice(bytes);
-        self.0.split().freeze()
-    }
-
-    /// Reads bytes as a line has them.
-    fn read(
-        &mut self,
-        text: Option<Cow<'_, str>>,
-        pieces: Option<Vec<Piece<'_>>>,
-    ) -> Result<Bytes, LineError> {
-        if let Some(text) = text {
-            return Ok(self.keep(text.as_bytes()));
-        }
-        let out = join(pieces.as_deref().unwrap_or_default())?;
-        Ok(self.keep(&out))
-    }
-}
-
-/// Reads one line; `None` for an entry of a type that this version does not know.
-fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, LineError> {
-    serde_json::from_slice::<Line<'_>>(line)?.entry(store)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -94,6 +95,52 @@ fn damaged_lines_are_skipped_and_listed() {
     assert_eq!(lines, [(3, 1), (4, 1), (5, 1)]);
     assert!(session.damaged[0].why.contains("cause"), "{:?}", session.damaged);
     assert!(session.torn.is_some());
+}
+
+#[test]
+fn a_damaged_or_missing_header_is_one_damaged_line() {
+    let mut file = header("0.1.0", "").into_bytes();
+    let at = file.len();
+    let request = Request { method: "POST".into(), ..Request::default() };
+    let request = Entry { exchange: 0, at: None, kind: EntryKind::Request(Box::new(request)) };
+    encode(&request, &mut file);
+    encode(&body(b"one"), &mut file);
+    let rest = &file[at..];
+    let zeros = [0; 512];
+    for first in
+        [&b"garbage\n"[..], b"", &zeros, b"\n", &file[20..at], &[zeros.as_slice(), b"\n"].concat()]
+    {
+        let session = read(&[first, rest].concat()[..]).unwrap();
+        assert_eq!(session.entries, [request.clone(), body(b"one")], "{first:?}");
+        let lines: Vec<_> = session.damaged.iter().map(|d| d.line).collect();
+        assert_eq!((lines, session.sessions), (vec![1], 1), "{:?}", session.damaged);
+    }
+    let printed = b"{\"type\":\"request\",\"x\":0,\"at\":0.1,\"method\":\"POST\",\"url\":\"\",\"body_len\":2}\n";
+    assert!(matches!(read(&printed[..]), Err(ReadError::NotASession)));
+}
+
+#[test]
+fn an_entry_behind_zeros_in_its_line_is_read() {
+    let mut file = header("0.1.0", "").into_bytes();
+    file.extend_from_slice(b"{\"type\":\"bo");
+    file.extend_from_slice(&[0; 512]);
+    encode(&body(b"one"), &mut file);
+    let session = read(&file[..]).unwrap();
+    assert_eq!(session.entries, [body(b"one")]);
+    assert_eq!(
+        (session.damaged[0].line, &*session.damaged[0].why),
+        (2, "512 zero bytes before its entry")
+    );
+}
+
+#[test]
+fn numbers_and_times_out_of_all_proportion_are_damage_or_bounded() {
+    let mut file = header("0.1.0", "").into_bytes();
+    file.extend_from_slice(b"{\"type\":\"body\",\"x\":4294967295,\"text\":\"a\"}\n");
+    file.extend_from_slice(b"{\"type\":\"body\",\"x\":0,\"at\":1e308,\"text\":\"a\"}\n");
+    let session = read(&file[..]).unwrap();
+    assert_eq!((session.entries.len(), session.damaged.len()), (1, 1));
+    assert!(session.entries[0].at.unwrap() < u64::MAX / 8);
 }
 
 #[test]

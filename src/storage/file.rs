@@ -137,7 +137,7 @@ pub fn read(
 ) -> Result<Recording, RecordingError> {
     let mut bytes = Vec::new();
     input.read_until(b'\n', &mut bytes)?;
-    if file::is_session(&bytes) {
+    if file::is_session(&bytes) || file::is_beheaded(&bytes, input.fill_buf()?) {
         return Ok(session(file::read(bytes.chain(input))?, hints));
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");

@@ -5,6 +5,8 @@ pub mod draft;
 pub mod file;
 mod har;
 mod recorder;
+mod target;
 
 pub use har::{ContentError, HarError};
-pub use recorder::{Autosave, Recorder, aside};
+pub use recorder::{Autosave, Recorder};
+pub use target::{aside, is_live};

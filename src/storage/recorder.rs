@@ -4,19 +4,15 @@
 //! it at least every 100 ms while bytes arrive. A file that cannot be written any more is said so
 //! once and left alone: the stream goes on. Idle, its threads sleep.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::target::{Target, is_live};
 use crate::journal::{Entry, file};
 use crate::transport::Backlog;
-
-/// The pause between two requests to the disk to keep what was written.
-const SYNC: Duration = Duration::from_millis(60);
 
 /// How many entries are written at once, at most: an entry must not wait for a long batch.
 const BATCH: usize = 1024;
@@ -33,7 +29,7 @@ pub struct Autosave {
 }
 
 /// Called with a sentence when a file cannot be written any more.
-type Trouble = Arc<dyn Fn(String) + Send + Sync>;
+pub(super) type Trouble = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A handle on the recorder's thread.
 pub struct Recorder {
@@ -73,6 +69,7 @@ impl Recorder {
             before: Arc::default(),
             memory: Vec::new(),
             files: Vec::new(),
+            lost: None,
             begun: false,
             backlog: backlog.clone(),
         };
@@ -166,6 +163,8 @@ struct Worker {
     /// memory, too), else while no file has them.
     memory: Vec<Entry>,
     files: Vec<Target>,
+    /// The last file that could not be written any more, where nothing else has what stands in it.
+    lost: Option<Target>,
     /// Something was written or is kept: autosave has had its turn.
     begun: bool,
     backlog: Backlog,
@@ -191,25 +190,28 @@ impl Worker {
                     }
                     // What stands before it must be written before it.
                     other => {
-                        self.flush(&mut buffer);
                         others.push(other);
                         break;
                     }
                 }
             }
-            self.flush(&mut buffer);
+            self.flush(&mut buffer, &waiting);
             waiting.iter().for_each(|entry| self.backlog.done(entry));
             for order in others {
                 match order {
                     Order::Also(path, reply) => drop(reply.send(self.also(&path))),
-                    Order::Flush(reply) => drop(reply.send(())),
+                    Order::Flush(reply) => {
+                        self.look_for_deleted();
+                        let _ = reply.send(());
+                    }
                     Order::Begin(entries) => {
                         self.before = entries;
                         self.memory.clear();
                         self.files.clear();
+                        self.lost = None;
                         self.begun = false;
                     }
-                    Order::Stop | Order::Write(_) => return,
+                    Order::Stop | Order::Write(_) => return self.look_for_deleted(),
                 }
             }
         }
@@ -222,7 +224,7 @@ impl Worker {
         let Some(autosave) = &self.autosave else { return };
         let begun = autosave
             .prepare(&self.created)
-            .and_then(|path| Target::create(&path, false, self.all(), &self.trouble));
+            .and_then(|path| Target::create(&path, self.all(), &self.trouble));
         match begun {
             Ok((target, _)) => self.files.push(target),
             Err(e) => (self.trouble)(format!(
@@ -242,176 +244,69 @@ impl Worker {
     }
 
     fn also(&mut self, path: &Path) -> std::io::Result<u64> {
-        let so_far = match self.files.first().filter(|_| self.autosave.is_none()) {
-            Some(target) => target.read()?,
+        let same = |target: &&Target| target.path == path && !target.is_deleted();
+        if let Some(target) = self.files.iter().find(same) {
+            return Ok(target.length());
+        }
+        // With autosave everything is in memory.
+        let (target, more) = match (self.files.first(), &self.lost) {
+            _ if self.autosave.is_some() => (None, &[][..]),
+            (Some(target), _) => (Some(target), &[][..]),
+            (None, lost) => (lost.as_ref(), &self.memory[..]),
+        };
+        let so_far = match target {
+            Some(target) => {
+                let mut bytes = target.read()?;
+                more.iter().for_each(|entry| file::encode(entry, &mut bytes));
+                bytes
+            }
             None => self.all(),
         };
-        let own = self.files.iter().any(|target| target.path == path);
+        let (target, length) = Target::create(path, so_far, &self.trouble)?;
         self.files.retain(|target| target.path != path);
-        let (target, length) = Target::create(path, own, so_far, &self.trouble)?;
         if self.autosave.is_none() {
             self.memory = Vec::new();
+            self.lost = None;
         }
         self.begun = true;
         self.files.push(target);
         Ok(length)
     }
 
-    fn flush(&mut self, buffer: &mut Vec<u8>) {
+    /// Hands lines to all files; `entries` are those in them.
+    fn flush(&mut self, buffer: &mut Vec<u8>, entries: &[Entry]) {
         if buffer.is_empty() {
             return;
         }
-        let trouble = Arc::clone(&self.trouble);
-        self.files.retain_mut(|target| target.write(buffer, &trouble));
+        let mut kept = 0;
+        for mut target in std::mem::take(&mut self.files) {
+            match target.write(buffer, &self.trouble) {
+                Ok(()) => self.files.push(target),
+                Err(lines) => {
+                    kept = lines.min(entries.len());
+                    self.lost = Some(target);
+                }
+            }
+        }
+        // No file has the others; with autosave the memory has them already.
+        if self.files.is_empty() && self.autosave.is_none() {
+            self.memory.extend_from_slice(&entries[kept..]);
+        }
         buffer.clear();
     }
-}
 
-/// One file that is written.
-struct Target {
-    file: File,
-    path: PathBuf,
-    /// Tells the syncing thread that there is something to sync.
-    dirty: Option<SyncSender<()>>,
-    syncer: Option<JoinHandle<()>>,
-}
-
-impl Target {
-    /// Creates the file for the owner alone, with `bytes` in it. A session that is there already is
-    /// kept under another name ([`aside`]), unless it is this program's `own` of a moment ago.
-    fn create(
-        path: &Path,
-        own: bool,
-        bytes: Vec<u8>,
-        trouble: &Trouble,
-    ) -> std::io::Result<(Self, u64)> {
-        if is_foreign(path) {
-            let why = "is not a session of this program; it was left unchanged";
-            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
-        }
-        if is_live(path) {
-            let why = "another program is writing to it; it was left unchanged";
-            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
-        }
-        if let Some(kept) = aside(path).filter(|_| !own) {
-            std::fs::rename(path, kept)?;
-        }
-        let regular = path.metadata().map_or(true, |m| m.is_file());
-        let mut options = OpenOptions::new();
-        // It is read again where it is to be saved under another name as well; a pipe is not.
-        options.read(regular).write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        // The mode above is for new files only; one that is overwritten keeps its own.
-        #[cfg(unix)]
-        if file.metadata()?.is_file() {
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-        }
-        // It is locked while it is written to. Where there are no locks, nothing can be said.
-        if regular && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-            let why = "another program is writing to it";
-            return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
-        }
-        file.write_all(&bytes)?;
-        let (dirty, syncer) = syncer(&file, path, Arc::clone(trouble)).unzip();
-        Ok((Self { file, path: path.to_owned(), dirty, syncer }, bytes.len() as u64))
-    }
-
-    /// Returns what was written so far, through the open file: its name may be gone.
-    fn read(&self) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::FileExt as _;
-            bytes.resize(usize::try_from(self.file.metadata()?.len()).unwrap_or(0), 0);
-            self.file.read_exact_at(&mut bytes, 0)?;
-        }
-        #[cfg(not(unix))]
-        {
-            bytes = std::fs::read(&self.path)?;
-        }
-        Ok(bytes)
-    }
-
-    /// Hands bytes to the kernel; false when this file is lost.
-    fn write(&mut self, bytes: &[u8], trouble: &Trouble) -> bool {
-        if let Err(e) = self.file.write_all(bytes) {
-            trouble(lost(&self.path, &e));
-            return false;
-        }
-        if let Some(dirty) = &self.dirty {
-            // Full means that it is about to sync anyway.
-            let _ = dirty.try_send(());
-        }
-        true
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        self.dirty = None;
-        if let Some(thread) = self.syncer.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Returns the name under which a session in `path` is kept when `path` is written anew:
-/// `PATH.1`, `PATH.2`, …; `None` where there is none.
-pub fn aside(path: &Path) -> Option<PathBuf> {
-    if !path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
-        return None;
-    }
-    let name = |n: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{n}"));
-        PathBuf::from(name)
-    };
-    (1..).map(name).find(|kept| !kept.exists())
-}
-
-/// Whether a program is writing to this file.
-fn is_live(path: &Path) -> bool {
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()));
-    // The lock that is taken here is released when the file is closed.
-    file.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
-/// Whether a file holds something that this program did not write.
-fn is_foreign(path: &Path) -> bool {
-    if !path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
-        return false;
-    }
-    let mut line = Vec::new();
-    let read = File::open(path).and_then(|f| BufReader::new(f).read_until(b'\n', &mut line));
-    read.is_err() || !file::is_session(&line)
-}
-
-/// A disk can take its time to sync, and writing must not wait for it: that is a thread again.
-fn syncer(file: &File, path: &Path, trouble: Trouble) -> Option<(SyncSender<()>, JoinHandle<()>)> {
-    let file = file.try_clone().ok()?;
-    let path = path.to_owned();
-    let (dirty, queue) = sync_channel(1);
-    let work = move || {
-        while queue.recv().is_ok() {
-            match file.sync_data() {
-                Ok(()) => {}
-                // Pipes and some file systems cannot; nothing is lost by that.
-                Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-                    return;
+    /// Says of each file that was deleted that nothing is saved there; a line may have been the last.
+    fn look_for_deleted(&mut self) {
+        for target in std::mem::take(&mut self.files) {
+            match target.is_deleted() {
+                false => self.files.push(target),
+                true => {
+                    (self.trouble)(target.deleted());
+                    self.lost = Some(target);
                 }
-                Err(e) => return trouble(lost(&path, &e)),
             }
-            std::thread::sleep(SYNC);
         }
-    };
-    let thread = std::thread::Builder::new().name("sync".into()).spawn(work).ok()?;
-    Some((dirty, thread))
-}
-
-fn lost(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}; what arrives from here on is not saved there", path.display())
+    }
 }
 
 impl Autosave {

@@ -75,6 +75,82 @@ fn a_deleted_autosave_is_still_saved_whole() {
     }
 }
 
+/// Deleted while it is written: that is said once, and all of it is saved elsewhere.
+#[cfg(unix)]
+#[test]
+fn after_a_file_failed_everything_is_saved_elsewhere() {
+    for autosave in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("sessions");
+        let own = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+        let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = Arc::clone(&reports);
+        let trouble = move |text| log.lock().unwrap().push(text);
+        let recorder = Recorder::start("t".into(), autosave.then_some(own), trouble).unwrap();
+        let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+        if !autosave {
+            recorder.also(&first).unwrap();
+        }
+        let write = recorder.writer();
+        (0..3).for_each(|x| write(&entry(x)));
+        recorder.written();
+        let written = match autosave {
+            true => std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path(),
+            false => first,
+        };
+        // The file is deleted: what is in it is still read through the open handle.
+        std::fs::remove_file(&written).unwrap();
+        (3..6).for_each(|x| write(&entry(x)));
+        recorder.written();
+        assert_eq!(reports.lock().unwrap().len(), 1, "{:?}", reports.lock().unwrap());
+        assert!(reports.lock().unwrap()[0].contains("was deleted"));
+        (6..9).for_each(|x| write(&entry(x)));
+        recorder.also(&second).unwrap();
+        (9..12).for_each(|x| write(&entry(x)));
+        recorder.close();
+        assert_eq!(entries(&second), (0..12).collect::<Vec<_>>(), "{autosave}");
+    }
+}
+
+#[test]
+fn a_file_that_has_room_for_some_lines_keeps_those() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let trouble: Trouble = Arc::new(|_| {});
+    let (mut target, _) = Target::create(&path, b"{}\n".to_vec(), &trouble).unwrap();
+    // As the kernel leaves it when there is no room for more.
+    std::fs::write(&path, b"{}\n1\n22\n3").unwrap();
+    assert_eq!(target.keep_whole_lines(b"1\n22\n333\n"), 2);
+    assert_eq!(std::fs::read(&path).unwrap(), b"{}\n1\n22\n");
+    assert_eq!(target.read().unwrap(), b"{}\n1\n22\n");
+}
+
+#[test]
+fn a_file_is_not_emptied_before_it_is_known_to_be_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let recorder = Recorder::start("t".into(), None, |_| {}).unwrap();
+    recorder.also(&path).unwrap();
+    recorder.writer()(&entry(5));
+    recorder.written();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                let other = Recorder::start("t".into(), None, |_| {}).unwrap();
+                let refused = other.also(&path).is_err();
+                other.close();
+                refused
+            })
+        })
+        .collect();
+    assert!(threads.into_iter().all(|t| t.join().unwrap()));
+    assert_eq!(recorder.also(&path).unwrap(), path.metadata().unwrap().len());
+    recorder.writer()(&entry(6));
+    recorder.close();
+    assert_eq!(entries(&path), [5, 6]);
+}
+
 #[test]
 fn autosave_begins_with_the_first_entry_and_keeps_a_bound() {
     let dir = tempfile::tempdir().unwrap();

@@ -14,8 +14,8 @@ use crate::cli::args::LabOptions;
 use crate::cli::{request, sessions};
 use crate::config::Config;
 use crate::lab;
-use crate::storage::Recorder;
 use crate::storage::draft::{DraftKeeper, KeptDraft};
+use crate::storage::{Recorder, is_live};
 use crate::transport::request::{Outgoing, RequestError, Transport, resolve};
 use crate::transport::{Draft, Engine};
 use crate::tui::EffectRunner;
@@ -27,6 +27,8 @@ enum EffectError {
     File { path: PathBuf, why: std::io::Error },
     #[error("{} already exists; it was left unchanged", .0.display())]
     Exists(PathBuf),
+    #[error("{} is being recorded; it was not deleted", .0.display())]
+    Live(PathBuf),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("{name}: {why}")]
@@ -262,6 +264,9 @@ impl EffectRunner for Runner {
                 aside(done, attempt, move || Ok(Done::Sessions(sessions::list(&options))))
             }
             Effect::DeleteSession(path) => aside(done, attempt, move || {
+                if is_live(&path) {
+                    return Err(EffectError::Live(path));
+                }
                 std::fs::remove_file(&path).map_err(EffectError::file(&path))?;
                 Ok(Done::Said(format!("deleted {}", path.display())))
             }),
