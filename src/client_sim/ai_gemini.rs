@@ -2,7 +2,7 @@
 //! closes itself.
 
 use super::ai::{Part, Parts, is, is_or_null, mistyped};
-use super::sdk::{field, text};
+use super::value::{field, text};
 use super::{Reader, Run};
 use crate::json::{Kind, Value};
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::ai::{Part, Parts, is, is_or_null, mistyped};
-use super::sdk::text;
+use super::value::text;
 use super::{Reader, Run};
 use crate::json::{Kind, Value};
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::Family;
+use super::client::Family;
 use super::{Run, Tool};
 use crate::json::Value;
 

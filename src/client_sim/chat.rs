@@ -1,7 +1,8 @@
 //! OpenAI's chunks, as the clients of OpenAI Chat read them.
 
-use super::head::compact;
-use super::table::{Done, Family};
+use super::client::{Done, Family};
+use super::sdk::Gate;
+use super::value::compact;
 use super::{Reader, Run, calls};
 use crate::json::{Kind, Value};
 
@@ -67,8 +68,16 @@ pub(super) fn deliver(run: &mut Run, json: Value<'_>) {
     }
 }
 
+/// OpenAI's gate: `[DONE]` ends a stream, and an `error` in a payload raises.
+pub(super) const GATE: Gate = Gate { admits, is_error: in_band_error };
+
+fn admits(run: &mut Run, _event: &str, data: &str) -> bool {
+    run.done |= data.starts_with("[DONE]") && run.client.done == Done::Ends;
+    !run.done
+}
+
 /// Raises an error in the stream, if the client treats it as one.
-pub(super) fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
     let Some(error) = json.get("error").filter(|e| is_truthy(run, *e)) else { return false };
     let said = error.str("message").filter(|m| !m.is_empty());
     match run.client.family {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sdk::{Final, Helper, Index, field, nothing, script_text, text, undefined};
+use super::sdk::{Final, Helper};
+use super::value::{Index, field, nothing, script_text, text, undefined};
 use super::{Raised, Tool};
 use crate::json::{Kind, Value};
 

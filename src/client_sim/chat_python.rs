@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::sdk::{Final, Helper, no_attribute};
+use super::sdk::{Final, Helper};
+use super::value::no_attribute;
 use super::{Raised, Tool, chat};
 use crate::json::{Kind, Value};
 

@@ -1,18 +1,23 @@
 //! Gemini's `generateContent`, as google-genai reads it (`google/genai/_api_client.py`): line by line,
 //! where every line that is neither blank nor `data: ` counts as JSON.
 
-use super::head::python;
-use super::sdk::{Gate, field, plain, text};
+use super::head::gemini_class;
+use super::sdk::{Gate, plain};
+use super::value::python;
+use super::value::{field, text};
 use super::{Reader, Run, Tool};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    plain(Gate::Gemini, deliver)
+    plain(&GATE, deliver)
 }
 
+/// Gemini's gate: every payload is a chunk, or an error.
+const GATE: Gate = Gate { admits: |_, _, _| true, is_error: in_band_error };
+
 /// Raises an error that stands in the stream: the first key of a payload is `error`.
-pub(super) fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
     let Some((key, error)) = json.entries().next().filter(|(key, _)| key.is("error")) else {
         return false;
     };
@@ -20,17 +25,8 @@ pub(super) fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
     let code = error.get("code").and_then(Value::as_u64);
     let status = text(Some(error), "status").unwrap_or_else(|| "None".into());
     let number = code.map_or_else(|| "None".into(), |code| code.to_string());
-    run.raise(class(code), format!("{number} {status}. {}", python(json)));
+    run.raise(gemini_class(code), format!("{number} {status}. {}", python(json)));
     true
-}
-
-/// The class of an error, by its HTTP status.
-pub(super) fn class(code: Option<u64>) -> &'static str {
-    match code {
-        Some(400..=499) => "ClientError",
-        Some(500..=599) => "ServerError",
-        _ => "APIError",
-    }
 }
 
 /// What a careful loop takes from a chunk.

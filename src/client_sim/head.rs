@@ -1,7 +1,8 @@
 //! What a client makes of an answer that was refused: the class of its error, and its words.
 
 use super::Raised;
-use super::table::{Client, Family};
+use super::client::{Client, Family};
+use super::value::{compact, python};
 use crate::json::{Kind, Tape, Value};
 
 /// How much of a body an error's words keep, in characters.
@@ -26,7 +27,7 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let name = error.and_then(|e| e.str("status"));
             let name = name.as_deref().unwrap_or("None");
             let words = json.map_or_else(|| body.trim().to_owned(), python);
-            (super::gemini::class(Some(status.into())), format!("{status} {name}. {words}"))
+            (gemini_class(Some(status.into())), format!("{status} {name}. {words}"))
         }
         Family::AnthropicNode => {
             let words = json.map_or_else(|| body.to_owned(), compact);
@@ -155,64 +156,11 @@ fn litellm(status: u16, words: &str) -> (&'static str, String) {
     (class, format!("litellm.{class}: {again}OpenAIException - {words}"))
 }
 
-/// A value as `JSON.stringify` writes it.
-pub(super) fn compact(value: Value<'_>) -> String {
-    serde_json::from_str::<serde_json::Value>(value.source())
-        .map_or_else(|_| value.source().to_owned(), |v| v.to_string())
-}
-
-/// A value as Python's `str` writes it. Deep values are left as JSON.
-pub(super) fn python(value: Value<'_>) -> String {
-    let mut out = String::new();
-    write_python(value, 0, &mut out);
-    out
-}
-
-fn write_python(value: Value<'_>, depth: usize, out: &mut String) {
-    if depth > 32 || out.len() > 4 * WORDS {
-        out.push_str(value.source());
-        return;
-    }
-    match value.kind() {
-        Kind::Null => out.push_str("None"),
-        Kind::Bool => out.push_str(if value.as_bool() == Some(true) { "True" } else { "False" }),
-        Kind::Number => out.push_str(value.source()),
-        Kind::String | Kind::Key => {
-            let text = value.as_str().unwrap_or_default();
-            let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-            out.push(quote);
-            for c in text.chars() {
-                match c {
-                    '\n' => out.push_str("\\n"),
-                    '\r' => out.push_str("\\r"),
-                    '\t' => out.push_str("\\t"),
-                    '\\' => out.push_str("\\\\"),
-                    c if c == quote => {
-                        out.push('\\');
-                        out.push(c);
-                    }
-                    c => out.push(c),
-                }
-            }
-            out.push(quote);
-        }
-        Kind::Array => {
-            out.push('[');
-            for (n, item) in value.items().enumerate() {
-                out.push_str(if n > 0 { ", " } else { "" });
-                write_python(item, depth + 1, out);
-            }
-            out.push(']');
-        }
-        Kind::Object => {
-            out.push('{');
-            for (n, (key, item)) in value.entries().enumerate() {
-                out.push_str(if n > 0 { ", " } else { "" });
-                write_python(key, depth + 1, out);
-                out.push_str(": ");
-                write_python(item, depth + 1, out);
-            }
-            out.push('}');
-        }
+/// The class of an error of google-genai, by its HTTP status.
+pub(super) fn gemini_class(code: Option<u64>) -> &'static str {
+    match code {
+        Some(400..=499) => "ClientError",
+        Some(500..=599) => "ServerError",
+        _ => "APIError",
     }
 }

@@ -1,14 +1,18 @@
 //! Anthropic Messages: which events the SDKs pass on, what a loop over them takes, and the blocks
 //! that both helpers build.
 
-use super::head::{compact, python};
-use super::sdk::{Final, text};
-use super::table::Family;
+use super::client::Family;
+use super::sdk::{Final, Gate};
+use super::value::text;
+use super::value::{compact, python};
 use super::{Run, Tool, calls};
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
-/// Whether an event is read on: its name decides, and one without a name is passed over.
-pub(super) fn passes(run: &mut Run, event: &str, data: &str) -> bool {
+/// Anthropic's gate: the event's name decides.
+pub(super) const GATE: Gate = Gate { admits, is_error: |_, _| false };
+
+/// Whether an event is read on: one without a name is passed over.
+fn admits(run: &mut Run, event: &str, data: &str) -> bool {
     match event {
         "" => {
             run.notes.nameless += 1;

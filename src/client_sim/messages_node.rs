@@ -2,7 +2,8 @@
 
 use super::Raised;
 use super::messages::{Block, last};
-use super::sdk::{Final, Helper, Index, field, script_text, text, undefined};
+use super::sdk::{Final, Helper};
+use super::value::{Index, field, script_text, text, undefined};
 use crate::json::{ErrorKind, Tape, Value};
 
 /// The snapshot of the message.

@@ -2,7 +2,8 @@
 
 use super::Raised;
 use super::messages::{Block, last};
-use super::sdk::{Final, Helper, Index, field, no_attribute, not_joined, text};
+use super::sdk::{Final, Helper};
+use super::value::{Index, field, no_attribute, not_joined, text};
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
 /// The snapshot of the message.

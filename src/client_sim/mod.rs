@@ -13,6 +13,7 @@ mod calls;
 mod chat;
 mod chat_node;
 mod chat_python;
+mod client;
 mod gemini;
 mod head;
 mod messages;
@@ -26,20 +27,22 @@ mod sdk;
 mod sse;
 mod table;
 mod transport;
+mod value;
 mod view;
 
 use std::collections::BTreeMap;
 
+pub use client::Client;
 pub use remark::Remark;
-pub use table::{Client, clients, find};
+pub use table::{clients, find};
 pub use transport::Transport;
 pub use view::views;
 
 use crate::inspect::Facts;
 use crate::journal::EndCause;
 use crate::json::{ErrorKind, Tape, Value};
+use client::{Cut, Family, Junk};
 use sse::Next;
-use table::{Cut, Family, Junk};
 
 /// An error that the caller gets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What one ought to know besides what the caller is given: what is left unread, hidden, made up.
 
-use super::table::Family;
+use super::client::Family;
 use super::{Given, Run};
 use crate::dialect::Channel;
 use crate::inspect::Facts;

@@ -1,6 +1,7 @@
 //! OpenAI Responses: what a loop over the events takes, and the items that both helpers build.
 
-use super::sdk::{Final, field, text};
+use super::sdk::Final;
+use super::value::{field, text};
 use super::{Run, Tool, calls};
 use crate::json::Value;
 

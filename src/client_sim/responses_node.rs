@@ -1,9 +1,10 @@
 //! `responses.stream()` of openai-node: `lib/responses/ResponseAccumulator.ts`.
 
 use super::Raised;
-use super::head::compact;
 use super::responses::{Item, Part, last};
-use super::sdk::{Final, Helper, Index, field, nothing, script_text, text, undefined};
+use super::sdk::{Final, Helper};
+use super::value::compact;
+use super::value::{Index, field, nothing, script_text, text, undefined};
 use crate::json::Value;
 
 /// The snapshot of the response.

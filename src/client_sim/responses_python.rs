@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Raised;
 use super::responses::{Item, Part, last};
-use super::sdk::{Final, Helper, Index, field, no_attribute, not_joined, text};
+use super::sdk::{Final, Helper};
+use super::value::{Index, field, no_attribute, not_joined, text};
 use crate::json::{Kind, Value};
 
 /// What two items have to share to count as one.

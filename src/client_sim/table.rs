@@ -2,114 +2,14 @@
 //! for every scenario of the lab and for the bodies in `tests/client_sim`, and `tests/client_sim/expected.json`
 //! has what they returned.
 
-use super::sdk::{self, Gate};
+use super::client::{Client, Cut, Done, Family, Junk};
+use super::sdk;
 use super::sse::{Dispatch, Rules};
 use super::{
-    Reader, Transport, ai_gemini, ai_messages, chat, chat_node, chat_python, gemini, messages,
+    Transport, ai_gemini, ai_messages, chat, chat_node, chat_python, gemini, messages,
     messages_node, messages_python, responses, responses_node, responses_python,
 };
 use crate::inspect::Standing;
-
-/// One client, and how it reads.
-#[derive(Debug)]
-pub struct Client {
-    /// Its name in options and output. One client has a row for each dialect that it speaks.
-    pub name: &'static str,
-    /// The version that was measured.
-    pub version: &'static str,
-    /// What counts as given to its caller.
-    pub gives: &'static str,
-    /// The dialect that it speaks.
-    pub dialect: &'static str,
-    /// What it reads an answer from.
-    pub transports: &'static [Transport],
-    /// How it stands to the dialect's vendor.
-    pub standing: Standing,
-    /// The address of whoever reported, or of the code that was read.
-    pub evidence: &'static str,
-    pub(super) sse: Rules,
-    pub(super) done: Done,
-    pub(super) junk: Junk,
-    /// `NaN` and its like are numbers to its JSON reader.
-    pub(super) reads_nan: bool,
-    /// The members of a delta that it reads as reasoning; the first that is there counts.
-    pub(super) reasoning: &'static [&'static str],
-    /// It reads every choice, or only the first of a chunk.
-    pub(super) all_choices: bool,
-    pub(super) cut: Cut,
-    pub(super) family: Family,
-    pub(super) reader: fn() -> Box<dyn Reader>,
-}
-
-impl Client {
-    /// Its name with its version.
-    pub fn title(&self) -> String {
-        if self.name.contains(self.version) {
-            self.name.to_owned()
-        } else {
-            format!("{} {}", self.name, self.version)
-        }
-    }
-}
-
-/// What `[DONE]` does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    /// Data that begins so ends the stream.
-    Ends,
-    /// Data that is exactly so is passed over; what follows is read.
-    PassedOver,
-    /// It is nothing special.
-    Unknown,
-}
-
-/// What a payload does that is not JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Junk {
-    /// Ends the stream with an error of this class.
-    Raises(&'static str),
-    /// Is reported, and the stream goes on.
-    Reported,
-}
-
-/// What a body does that is cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// An error of this class and words.
-    Raises(&'static str, &'static str),
-    /// The same, but behind `[DONE]` too; and with `Connection: close` a body that is cut counts
-    /// as whole.
-    Fetch(&'static str, &'static str),
-    /// Nothing: it counts as an end.
-    Ends,
-}
-
-/// Whose ways it has where these are more than a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    OpenAiPython,
-    OpenAiNode,
-    VercelAi,
-    LangChain,
-    LiteLlm {
-        /// What stands before the words of an error inside the stream.
-        wrap: &'static str,
-        /// `litellm.drop_params` is set.
-        drop_params: bool,
-        /// Reasoning that is no string ends in an error when the chunks are put together.
-        odd_reasoning_raises: bool,
-    },
-    Anthropic,
-    AnthropicNode,
-    GoogleGenAi,
-}
-
-impl Family {
-    /// The class of the errors that an SDK throws by itself.
-    pub(super) fn own_error(self) -> &'static str {
-        if self == Family::AnthropicNode { "AnthropicError" } else { "OpenAIError" }
-    }
-}
 
 const PYTHON: Rules =
     Rules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::AnyField };
@@ -223,14 +123,14 @@ const AI_GEMINI: Client = Client {
 const RESPONSES_PYTHON: Client = Client {
     gives: "the events of `responses.create(stream=True)`",
     dialect: "openai-responses",
-    reader: || sdk::plain(Gate::OpenAi, responses::deliver),
+    reader: || sdk::plain(&chat::GATE, responses::deliver),
     ..OPENAI_PYTHON
 };
 
 const RESPONSES_NODE: Client = Client {
     gives: "the events of `responses.create({ stream: true })`",
     dialect: "openai-responses",
-    reader: || sdk::plain(Gate::OpenAi, responses::deliver),
+    reader: || sdk::plain(&chat::GATE, responses::deliver),
     ..OPENAI_NODE
 };
 
@@ -244,7 +144,7 @@ const ANTHROPIC_PYTHON: Client = Client {
     reasoning: &["thinking"],
     cut: Cut::Raises("APIConnectionError", "Connection error."),
     family: Family::Anthropic,
-    reader: || sdk::plain(Gate::Anthropic, messages::deliver),
+    reader: || sdk::plain(&messages::GATE, messages::deliver),
     ..OPENAI_PYTHON
 };
 
@@ -269,7 +169,7 @@ const CHAT: &[Client] = &[
         gives: "the final completion of `chat.completions.stream()`",
         evidence: "src openai/openai-python src/openai/lib/streaming/chat/_completions.py",
         standing: Standing::Helper,
-        reader: || sdk::helper(Gate::OpenAi, chat::deliver, Box::<chat_python::Stream>::default()),
+        reader: || sdk::helper(&chat::GATE, chat::deliver, Box::<chat_python::Stream>::default()),
         ..OPENAI_PYTHON
     },
     LITELLM_OLD,
@@ -293,7 +193,7 @@ const CHAT: &[Client] = &[
         gives: "the final completion of `chat.completions.stream()`",
         evidence: "src openai/openai-node src/lib/ChatCompletionStream.ts",
         standing: Standing::Helper,
-        reader: || sdk::helper(Gate::OpenAi, chat::deliver, Box::<chat_node::Stream>::default()),
+        reader: || sdk::helper(&chat::GATE, chat::deliver, Box::<chat_node::Stream>::default()),
         ..OPENAI_NODE
     },
     AI,
@@ -309,7 +209,7 @@ const RESPONSES: &[Client] = &[
         standing: Standing::Helper,
         reader: || {
             let helper = Box::<responses_python::Stream>::default();
-            sdk::helper(Gate::OpenAi, responses::deliver, helper)
+            sdk::helper(&chat::GATE, responses::deliver, helper)
         },
         ..RESPONSES_PYTHON
     },
@@ -321,7 +221,7 @@ const RESPONSES: &[Client] = &[
         standing: Standing::Helper,
         reader: || {
             let helper = Box::<responses_node::Stream>::default();
-            sdk::helper(Gate::OpenAi, responses::deliver, helper)
+            sdk::helper(&chat::GATE, responses::deliver, helper)
         },
         ..RESPONSES_NODE
     },
@@ -337,7 +237,7 @@ const ANTHROPIC: &[Client] = &[
         standing: Standing::Helper,
         reader: || {
             let helper = Box::<messages_python::Stream>::default();
-            sdk::helper(Gate::Anthropic, messages::deliver, helper)
+            sdk::helper(&messages::GATE, messages::deliver, helper)
         },
         ..ANTHROPIC_PYTHON
     },
@@ -349,7 +249,7 @@ const ANTHROPIC: &[Client] = &[
         standing: Standing::Helper,
         reader: || {
             let helper = Box::<messages_node::Stream>::default();
-            sdk::helper(Gate::Anthropic, messages::deliver, helper)
+            sdk::helper(&messages::GATE, messages::deliver, helper)
         },
         ..ANTHROPIC_NODE
     },

@@ -1,6 +1,5 @@
 //! By what an answer arrives, and which of that a client reads.
 
-use super::Client;
 use crate::frame::Framing;
 use crate::inspect::Facts;
 
@@ -30,18 +29,5 @@ impl Transport {
             Framing::Ndjson => Some(Self::Ndjson),
             _ => None,
         }
-    }
-}
-
-impl Client {
-    /// Whether a body that was carried so reaches this client's decoder. Text over HTTP does, whatever its
-    /// form: a client of server-sent events that receives lines of JSON or a web page makes something of
-    /// it. A binary message or one of a WebSocket is another thing.
-    pub(super) fn receives(&self, transport: Option<Transport>) -> bool {
-        let is_text = |transport: Option<Transport>| {
-            matches!(transport, None | Some(Transport::Sse | Transport::Ndjson))
-        };
-        let mut reads = self.transports.iter().map(|own| Some(*own));
-        reads.any(|own| own == transport || is_text(own) && is_text(transport))
     }
 }

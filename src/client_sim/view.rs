@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::table::Family;
+use super::client::Family;
 use super::{Client, Given, Run, Tool, Transport, clients};
 use crate::dialect::Channel;
 use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};

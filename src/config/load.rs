@@ -9,7 +9,8 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, LayerProblem};
 use super::keys::Document;
-use super::provider::{Layers, Origin, ProviderFile};
+use super::layers::Layers;
+use super::provider::{Origin, ProviderFile};
 use super::theme::Themes;
 use super::{Autosave, Config, Environment, Limits, keys, severity};
 use crate::client_sim;

@@ -6,6 +6,7 @@
 mod env;
 mod error;
 pub mod keys;
+mod layers;
 mod litellm;
 mod load;
 mod provider;

@@ -1,15 +1,13 @@
 //! Providers: as a file has them, and as they are asked.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::LayerProblem;
 use super::variables::{VariableError, expand};
-use super::{Config, ConfigError, Environment};
+use super::{Config, Environment};
 use crate::journal::redacted;
 
 /// The base URL of the embedded provider, which has no address before it is started.
@@ -259,7 +257,7 @@ pub(super) struct ProviderFile {
 
 impl ProviderFile {
     /// Lays another file's words over these.
-    fn lay(&mut self, over: Self) {
+    pub(super) fn lay(&mut self, over: Self) {
         let set = |slot: &mut Option<String>, value: Option<String>| {
             if value.is_some() {
                 *slot = value;
@@ -289,7 +287,7 @@ impl ProviderFile {
     }
 
     /// The provider that these words describe.
-    fn build(
+    pub(super) fn build(
         self,
         name: &str,
         origin: Origin,
@@ -405,84 +403,9 @@ fn headers_of(
 }
 
 /// A header's value with a lone `$NAME` as `${NAME}`.
-fn as_expanded(value: &str) -> Cow<'_, str> {
+pub(super) fn as_expanded(value: &str) -> Cow<'_, str> {
     match value.strip_prefix('$') {
         Some(name) if !name.starts_with('{') => format!("${{{name}}}").into(),
         _ => value.into(),
-    }
-}
-
-/// The layers of all providers, while they are read.
-#[derive(Debug, Default)]
-pub(super) struct Layers(BTreeMap<String, (ProviderFile, Origin, String)>);
-
-impl Layers {
-    /// Lays a file's providers over those that are there. `place` is the file's name, for messages.
-    pub(super) fn lay(
-        &mut self,
-        providers: BTreeMap<String, ProviderFile>,
-        origin: Origin,
-        place: &str,
-    ) -> Result<(), LayerProblem> {
-        // A copy comes after what it copies, whatever the order of the names.
-        let (copies, others): (Vec<_>, Vec<_>) =
-            providers.into_iter().partition(|(_, p)| p.like.is_some());
-        for (name, mut file) in others.into_iter().chain(copies) {
-            if let Some(like) = file.like.take() {
-                let Some((model, ..)) = self.0.get(&like) else {
-                    return Err(LayerProblem::Like { name, like });
-                };
-                let model = model.clone();
-                self.0.insert(name.clone(), (model, origin, place.to_owned()));
-            }
-            let entry = self.0.entry(name).or_default();
-            entry.0.lay(file);
-            entry.1 = origin;
-            place.clone_into(&mut entry.2);
-        }
-        Ok(())
-    }
-
-    /// The variables that hold keys, and all others that these providers are made from.
-    pub(super) fn variables(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-        let mut keys: BTreeSet<String> = AWS.map(str::to_owned).into();
-        let others = RefCell::new(BTreeSet::new());
-        // A mistake in a value is reported when it is built.
-        let names = |value: &str| {
-            drop(expand(value, &|name| {
-                others.borrow_mut().insert(name.to_owned());
-                None
-            }))
-        };
-        for (file, ..) in self.0.values() {
-            keys.extend(file.key_env.clone());
-            others.borrow_mut().extend(file.base_url_env.clone());
-            [&file.base_url, &file.path, &file.aws_region]
-                .into_iter()
-                .flatten()
-                .for_each(|v| names(v));
-            for value in file.headers.iter().flat_map(BTreeMap::values) {
-                names(&as_expanded(value));
-            }
-        }
-        (keys, others.into_inner())
-    }
-
-    /// The providers that all layers together describe.
-    ///
-    /// # Errors
-    /// One of them cannot be made.
-    pub(super) fn build(
-        self,
-        environment: &Environment,
-    ) -> Result<BTreeMap<String, Provider>, ConfigError> {
-        let built = self.0.into_iter().map(|(name, (file, origin, place))| {
-            match file.build(&name, origin, environment) {
-                Ok(provider) => Ok((name, provider)),
-                Err(why) => Err(ConfigError::Provider { file: place, name, why }),
-            }
-        });
-        built.collect()
     }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::emit::{
     Growing, arguments_of, emit_call, emit_error_in, emit_failure, emit_text, emit_text_in, word,
 };
+use super::of_chat::is_fastgpt;
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, Usage,
     openai_chat,
@@ -381,11 +382,6 @@ fn sglang(kept: &mut Kept, payload: &Payload<'_>, emit: Emit<'_>) {
 
 /// The dialect `fastgpt`: chunks of Chat Completions among events about the workflow.
 pub(super) struct FastGpt;
-
-/// Whether an event is one of FastGPT's.
-pub(super) fn is_fastgpt(payload: &Payload<'_>) -> bool {
-    matches!(payload.event, "answer" | "fastAnswer" | "flowNodeStatus" | "flowResponses")
-}
 
 impl Dialect for FastGpt {
     fn name(&self) -> &'static str {

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::of_chat::is_mistral;
 use super::request::{
     Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
@@ -56,29 +57,6 @@ impl Dialect for Mistral {
     fn speaks_chat(&self) -> bool {
         true
     }
-}
-
-/// Whether a chunk of Chat Completions comes from Mistral itself: one of its models under the name
-/// that its API has for it, and no fingerprint, which others who serve these models send.
-pub(super) fn is_mistral(chunk: Value<'_>) -> bool {
-    const FAMILIES: &[&str] = &[
-        "mistral-",
-        "magistral-",
-        "ministral-",
-        "codestral-",
-        "devstral-",
-        "pixtral-",
-        "voxtral-",
-        "open-mistral-",
-        "open-mixtral-",
-    ];
-    let chat = chunk.get("object").is_some_and(|o| o.is("chat.completion.chunk"));
-    chat && chunk.get("system_fingerprint").is_none()
-        && chunk.str("model").is_some_and(|model| {
-            let version = model.rsplit('-').next().unwrap_or_default();
-            let dated = version.len() == 4 && version.bytes().all(|b| b.is_ascii_digit());
-            (dated || version == "latest") && FAMILIES.iter().any(|f| model.starts_with(f))
-        })
 }
 
 /// Whether a body is one of Mistral's errors: flat, with the status once more.

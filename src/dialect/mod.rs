@@ -28,6 +28,7 @@ mod lmstudio;
 mod mcp;
 mod minor;
 mod mistral;
+mod of_chat;
 mod ollama;
 mod openai_assistants;
 mod openai_chat;

@@ -47,8 +47,8 @@ impl Dialect for OpenAiChat {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        let json = payload.json.filter(|j| !super::mistral::is_mistral(*j))?;
-        if super::minor::is_fastgpt(payload) {
+        let json = payload.json.filter(|j| !super::of_chat::is_mistral(*j))?;
+        if super::of_chat::is_fastgpt(payload) {
             return None;
         }
         // What Groq adds to an error about a call that its model got wrong.

@@ -1,7 +1,5 @@
 //! What clients would return for a stream, as a fact about it. The layer that knows the clients works
-//! it out ([`Simulate`]); the fold keeps it, so that findings, verdict and reports agree.
-
-use super::Facts;
+//! it out ([`super::Simulate`]); the fold keeps it, so that findings, verdict and reports agree.
 
 /// How a client stands to the vendor of the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,28 +50,4 @@ pub struct ClientView {
     /// It does so on purpose: a helper that raises at finish `length`, a client that has no field for
     /// reasoning. That is no fault of anybody.
     pub by_design: bool,
-}
-
-/// The function that works out the views of an exchange that is over.
-#[derive(Clone, Copy)]
-pub struct Simulate(pub fn(&Facts) -> Vec<ClientView>);
-
-impl std::fmt::Debug for Simulate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Simulate")
-    }
-}
-
-impl PartialEq for Simulate {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::fn_addr_eq(self.0, other.0)
-    }
-}
-
-impl Facts {
-    /// What the clients of the dialect would return; empty while the exchange runs, and where the
-    /// options have nothing that works it out.
-    pub fn clients(&self) -> &[ClientView] {
-        &self.clients
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Facts;
 use super::findings::Context;
 use crate::dialect::{
     self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
@@ -117,7 +116,7 @@ impl Detection {
         self.dialect().is_some_and(|d| d.family() == CHAT)
     }
 
-    fn variant(&self) -> Option<(&'static Variant, &str)> {
+    pub(super) fn variant(&self) -> Option<(&'static Variant, &str)> {
         let (variant, by) = self.variant.as_ref().filter(|(v, _)| self.has_accent(v))?;
         Some((variant, by))
     }
@@ -131,7 +130,7 @@ impl Detection {
         self.is_chat() || self.is_responses() && !variant.normal_in_responses.is_empty()
     }
 
-    fn misread(&self) -> Option<&Recognized> {
+    pub(super) fn misread(&self) -> Option<&Recognized> {
         let configured = self.configured?;
         self.found.as_ref().filter(|f| {
             f.sign.confidence >= Confidence::Likely && f.dialect.family() != configured.family()
@@ -148,53 +147,20 @@ impl Detection {
             })
     }
 
+    /// Whether the user set the dialect.
+    pub(super) fn is_configured(&self) -> bool {
+        self.configured.is_some()
+    }
+
+    /// The dialect that the bytes are of.
+    pub(super) fn recognized(&self) -> Option<&Recognized> {
+        self.found.as_ref()
+    }
+
     /// By what findings are judged.
     pub(super) fn context(&self) -> Context {
         let misread = self.misread().is_some();
         let variant = self.variant().map(|v| v.0).filter(|_| !misread);
         Context { variant, misread, responses: self.is_responses() }
-    }
-}
-
-impl Facts {
-    /// The dialect that is read: the configured one, or the one recognized.
-    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
-        self.detection.dialect()
-    }
-
-    /// Whether the dialect was recognized and not told.
-    pub fn dialect_is_guessed(&self) -> bool {
-        self.detection.configured.is_none()
-    }
-
-    /// The dialect that the bytes tell, whatever is configured.
-    pub fn recognized(&self) -> Option<&Recognized> {
-        self.detection.found.as_ref()
-    }
-
-    /// The dialect that the bytes are of, where they are read as another because the user said so.
-    pub fn misread(&self) -> Option<&Recognized> {
-        self.detection.misread()
-    }
-
-    /// Whose variant of Chat Completions or Responses this is, and by what that is told.
-    pub fn variant(&self) -> Option<(&'static Variant, &str)> {
-        self.detection.variant().filter(|_| self.misread().is_none())
-    }
-
-    /// Dialect and variant, for titles: `openai-chat · groq`.
-    pub fn spoken(&self) -> Option<String> {
-        let name = self.dialect()?.name();
-        Some(match self.variant() {
-            Some((variant, _)) if variant.name != name => format!("{name} · {}", variant.name),
-            _ => name.to_owned(),
-        })
-    }
-
-    /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
-    /// where it was told, or is not known.
-    pub fn how_recognized(&self) -> Option<String> {
-        let found = self.recognized().filter(|_| self.dialect_is_guessed())?;
-        Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))
     }
 }

@@ -1,8 +1,9 @@
 //! What is known about an exchange, never judged: its bytes, reads, frames and answer, and the way
 //! from one to the other. The fold fills it; detectors, client views and comparisons read it.
 
-use super::detection::Detection;
+use super::detection::{Detection, Recognized};
 use super::{Answer, ClientView, Coding, Shape, Timing, blocks};
+use crate::dialect::{Dialect, Variant};
 use crate::frame::{Frame, Framer, Framing};
 use crate::journal::{EndCause, Head, Headers, Micros, Request, Span};
 
@@ -183,5 +184,54 @@ impl Facts {
     /// Whether the exchange is over.
     pub fn is_over(&self) -> bool {
         self.end.is_some()
+    }
+}
+
+impl Facts {
+    /// The dialect that is read: the configured one, or the one recognized.
+    pub fn dialect(&self) -> Option<&'static dyn Dialect> {
+        self.detection.dialect()
+    }
+
+    /// Whether the dialect was recognized and not told.
+    pub fn dialect_is_guessed(&self) -> bool {
+        !self.detection.is_configured()
+    }
+
+    /// The dialect that the bytes tell, whatever is configured.
+    pub fn recognized(&self) -> Option<&Recognized> {
+        self.detection.recognized()
+    }
+
+    /// The dialect that the bytes are of, where they are read as another because the user said so.
+    pub fn misread(&self) -> Option<&Recognized> {
+        self.detection.misread()
+    }
+
+    /// Whose variant of Chat Completions or Responses this is, and by what that is told.
+    pub fn variant(&self) -> Option<(&'static Variant, &str)> {
+        self.detection.variant().filter(|_| self.misread().is_none())
+    }
+
+    /// Dialect and variant, for titles: `openai-chat · groq`.
+    pub fn spoken(&self) -> Option<String> {
+        let name = self.dialect()?.name();
+        Some(match self.variant() {
+            Some((variant, _)) if variant.name != name => format!("{name} · {}", variant.name),
+            _ => name.to_owned(),
+        })
+    }
+
+    /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
+    /// where it was told, or is not known.
+    pub fn how_recognized(&self) -> Option<String> {
+        let found = self.recognized().filter(|_| self.dialect_is_guessed())?;
+        Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))
+    }
+
+    /// What the clients of the dialect would return; empty while the exchange runs, and where the
+    /// options have nothing that works it out.
+    pub fn clients(&self) -> &[ClientView] {
+        &self.clients
     }
 }

@@ -36,7 +36,7 @@ pub use crate::rule::{Code, Party, Phase, Rule, Rules, Severity};
 pub use answer::{Answer, Delta, StreamError, ToolCall};
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
-pub use client_view::{ClientView, Returned, Simulate, Standing};
+pub use client_view::{ClientView, Returned, Standing};
 pub use coding::Coding;
 pub use detection::Recognized;
 pub use ending::{Ending, Outcome, Reason, Transport};
@@ -94,6 +94,22 @@ impl Default for Options {
 impl Options {
     fn severity(&self, code: Code, default: Severity) -> Option<Severity> {
         self.severities.get(&code).copied().unwrap_or(Some(default))
+    }
+}
+
+/// The function that works out the views of an exchange that is over.
+#[derive(Clone, Copy)]
+pub struct Simulate(pub fn(&Facts) -> Vec<ClientView>);
+
+impl std::fmt::Debug for Simulate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Simulate")
+    }
+}
+
+impl PartialEq for Simulate {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// The shortest run of a secret that is masked, in bytes.
+pub const RUN: usize = 8;
+
 /// Parts of a name, wherever they stand in it.
 const CONTAINED: &[&str] = &[
     "apikey",
@@ -226,13 +229,13 @@ fn in_bare_addresses(text: &str) -> Vec<Range<usize>> {
 
 /// Credentials after a scheme of authorization, and values of variables whose names say secret:
 /// `Bearer abc…`, `OPENAI_API_KEY=abc…`. In text of any kind, prose too, so that both must look
-/// like it: at least [`super::RUN`] characters with a digit among them.
+/// like it: at least [`RUN`] characters with a digit among them.
 fn after_schemes(text: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
     let value_at = |from: usize| {
         let rest = &text[from..];
         let len = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        let is_key = len >= super::RUN && rest[..len].bytes().any(|b| b.is_ascii_digit());
+        let is_key = len >= RUN && rest[..len].bytes().any(|b| b.is_ascii_digit());
         is_key.then(|| from..from + len)
     };
     let mut found = Vec::new();

@@ -12,7 +12,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::mask::{RUN, Secrets};
+use super::credential::RUN;
+use super::secrets::Secrets;
 
 /// How many keys are followed at the same time.
 const MAX_KEYS: usize = 256;

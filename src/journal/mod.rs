@@ -8,12 +8,14 @@ mod entry;
 pub mod file;
 mod joined;
 mod mask;
+mod secrets;
 
 pub use credential::{
-    credential, in_addresses, is_secret_name, is_secret_parameter, redacted, starred,
+    RUN, credential, in_addresses, is_secret_name, is_secret_parameter, redacted, starred,
 };
 pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
     Request, Timeout,
 };
-pub use mask::{Masker, RUN, Secrets, Span};
+pub use mask::Masker;
+pub use secrets::{Secrets, Span};

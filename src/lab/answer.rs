@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Lab;
 use super::ask::Ask;
-use super::page::{self, Page};
+use super::page::{self, Page, SEEDED_TIME};
 use super::play::{After, Stage, play};
 use super::random::Random;
 use super::request::Request;
@@ -14,9 +14,6 @@ use super::script::{self, Script};
 use super::speaker::{self, Manner, Refusal, Row};
 use super::wire::{Gone, Wire};
 use crate::clock::Clock;
-
-/// 2026-01-01: the time of every answer of a lab with a seed.
-pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
 
 /// How the paths end by which clients have tokens counted: Anthropic's and Gemini's.
 const COUNTS: [&str; 2] = ["/messages/count_tokens", ":countTokens"];

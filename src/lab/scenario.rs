@@ -47,7 +47,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::step::{ErrorBody, RawStep, Step};
+use super::step::{ErrorBody, Gap, RawStep, Step, is_object};
 
 /// One thing that the lab can play.
 #[derive(Debug)]
@@ -205,20 +205,6 @@ pub(super) enum UsageMode {
     Steps,
     /// All, counting up.
     Every,
-}
-
-/// The time before a frame, in ms: one number, or a range to draw from.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Gap {
-    Fixed(f64),
-    Range([f64; 2]),
-}
-
-impl Default for Gap {
-    fn default() -> Self {
-        Self::Range([20.0, 40.0])
-    }
 }
 
 #[derive(Deserialize)]
@@ -379,12 +365,6 @@ impl Answer {
             content,
         })
     }
-}
-
-/// Whether a text is a JSON object, once its placeholders are filled in.
-pub(super) fn is_object(text: &str) -> bool {
-    let filled = text.replace("$SEQ", "1").replace("$CREATED", "1");
-    serde_json::from_str::<serde_json::Map<_, _>>(&filled).is_ok()
 }
 
 /// The number, from 1, of the line with this byte.

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope};
 use super::random::Random;
-use super::scenario::{Answer, Content, Gap};
+use super::scenario::{Answer, Content};
 use super::speaker::{Data, Frame, Manner, Refusal, Row, Speaker, Speech};
-use super::step::{Step, ToolCall, Verb};
+use super::step::{Gap, Step, ToolCall, Verb};
 use super::text;
 use super::turn::Declared;
 

@@ -6,7 +6,19 @@
 
 use serde::Deserialize;
 
-use super::scenario::{Gap, is_object};
+/// The time before a frame, in ms: one number, or a range to draw from.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Gap {
+    Fixed(f64),
+    Range([f64; 2]),
+}
+
+impl Default for Gap {
+    fn default() -> Self {
+        Self::Range([20.0, 40.0])
+    }
+}
 
 /// One step: a verb, and what differs for it alone.
 #[derive(Debug)]
@@ -292,4 +304,10 @@ impl Verb {
             _ => None,
         }
     }
+}
+
+/// Whether a text is a JSON object, once its placeholders are filled in.
+pub(super) fn is_object(text: &str) -> bool {
+    let filled = text.replace("$SEQ", "1").replace("$CREATED", "1");
+    serde_json::from_str::<serde_json::Map<_, _>>(&filled).is_ok()
 }

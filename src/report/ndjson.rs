@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::json;
 
-use super::summary::{Findings, at, finding, summary};
+use super::summary::{Findings, at, digits, finding, summary};
 use crate::frame::Kind;
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
@@ -24,18 +24,6 @@ pub struct Ndjson {
     trailers: Option<serde_json::Value>,
     /// Frames that do not match have no lines.
     only: Option<Arc<Filter>>,
-}
-
-/// A `retry` value as a JSON number; there may be more digits than any number type has.
-pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
-    let digits = retry?;
-    digits.parse::<u64>().map(Into::into).ok().or_else(|| {
-        digits
-            .parse::<f64>()
-            .ok()
-            .filter(|f| f.is_finite())
-            .map(|_| serde_json::Value::from(u64::MAX))
-    })
 }
 
 impl Ndjson {

@@ -201,7 +201,7 @@ fn sse_counts(s: &sse::Sse) -> Value {
         },
         "invalid_utf8": s.invalid_utf8,
         "final_id": s.final_id(),
-        "final_retry": super::ndjson::digits(s.final_retry.as_deref()),
+        "final_retry": digits(s.final_retry.as_deref()),
     });
     for (name, more) in
         [("comments_more", s.comments.more), ("ignored_fields_more", s.ignored_fields.more)]
@@ -211,4 +211,16 @@ fn sse_counts(s: &sse::Sse) -> Value {
         }
     }
     out
+}
+
+/// A `retry` value as a JSON number; there may be more digits than any number type has.
+pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
+    let digits = retry?;
+    digits.parse::<u64>().map(Into::into).ok().or_else(|| {
+        digits
+            .parse::<f64>()
+            .ok()
+            .filter(|f| f.is_finite())
+            .map(|_| serde_json::Value::from(u64::MAX))
+    })
 }

@@ -161,3 +161,112 @@ fn no_literal_names_a_code() {
         }
     }
 }
+
+/// The paths that a `use` names, its braces taken apart: `a::{b, c::D}` is `a::b` and `a::c::D`.
+fn spread(path: &str, before: &str, out: &mut Vec<String>) {
+    let mut depth = 0;
+    let parts = path.split(|c| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        match part.split_once('{') {
+            Some((head, inner)) => {
+                let inner = inner.rsplit_once('}').map_or(inner, |(inner, _)| inner);
+                spread(inner, &format!("{before}{}", head.trim()), out);
+            }
+            None => out.push(format!("{before}{}", part.split(" as ").next().unwrap().trim())),
+        }
+    }
+}
+
+/// The paths that a file names.
+fn paths(code: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for part in code.split("use ").skip(1) {
+        spread(part.split(';').next().unwrap(), "", &mut out);
+    }
+    let words = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    out.extend(words.filter(|word| word.contains("::")).map(str::to_owned));
+    out
+}
+
+/// Sibling files build on each other in one direction, too. A folder's `mod.rs` is its list and its words,
+/// and stands apart; what it hands on counts as the file that has it.
+#[test]
+fn no_two_files_of_the_core_need_each_other() {
+    let mut folders = vec![source()];
+    let layers = &LAYERS[..=LAYERS.iter().position(|layer| *layer == "action").unwrap()];
+    let mut i = 0;
+    while i < folders.len() {
+        for entry in fs::read_dir(&folders[i]).unwrap() {
+            let path = entry.unwrap().path();
+            let inside = i > 0 || layers.iter().any(|layer| path.ends_with(layer));
+            if path.is_dir() && inside {
+                folders.push(path);
+            }
+        }
+        i += 1;
+    }
+    let mut links = 0;
+    for folder in &folders[1..] {
+        let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let siblings: Vec<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "rs") && !is_test(path))
+            .filter(|path| !path.ends_with("mod.rs"))
+            .collect();
+        let has = |stem: &str| siblings.iter().any(|path| name(path) == stem);
+        // What `mod.rs` hands on: a name, and the file that has it.
+        let list = folder.join("mod.rs");
+        let list = if list.exists() { code(&list) } else { String::new() };
+        let handed: std::collections::BTreeMap<String, String> = paths(&list)
+            .into_iter()
+            .filter_map(|path| {
+                let (file, item) = path.split_once("::")?;
+                (has(file) && !item.is_empty()).then(|| (item.to_owned(), file.to_owned()))
+            })
+            .collect();
+        let layer = folder.strip_prefix(source()).unwrap().to_str().unwrap().replace('/', "::");
+        let above = format!("crate::{layer}::");
+        let needs: Vec<(String, BTreeSet<String>)> = siblings
+            .iter()
+            .map(|path| {
+                let code = code(path);
+                let named = paths(&code).into_iter().filter_map(|path| {
+                    let path =
+                        path.strip_prefix("super::").or(path.strip_prefix(&above))?.to_owned();
+                    let first = path.split("::").next().unwrap().to_owned();
+                    if has(&first) { Some(first) } else { handed.get(&first).cloned() }
+                });
+                let own = name(path);
+                let named: BTreeSet<String> = named.filter(|named| *named != own).collect();
+                (own, named)
+            })
+            .collect();
+        links += needs.iter().map(|(_, named)| named.len()).sum::<usize>();
+        for (file, _) in &needs {
+            let mut seen = BTreeSet::new();
+            let mut next = vec![file.clone()];
+            while let Some(at) = next.pop() {
+                let named = needs.iter().find(|(own, _)| *own == at).map(|(_, named)| named);
+                for named in
+                    named.into_iter().flatten().filter(|named| seen.insert((*named).clone()))
+                {
+                    assert!(
+                        named != file,
+                        "{}: {file} needs {at}, which needs {file}",
+                        folder.display()
+                    );
+                    next.push(named.clone());
+                }
+            }
+        }
+    }
+    assert!(links > 100, "only {links} links between files were seen");
+}

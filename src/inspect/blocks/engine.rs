@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::findings::MAX_PER_CODE;
 use super::super::{Answer, Code, Severity};
-use super::agreement::Joined;
-use super::restate::Identity;
+use super::identity::Identity;
+use super::streamed::Joined;
 use super::table::{Does, Row, Table, Tag, text_at};
 use super::{Block, Fault, MAX_BLOCKS};
 use crate::journal::Request;

@@ -15,12 +15,14 @@ mod bedrock;
 mod channels;
 mod cohere;
 mod engine;
+mod identity;
 mod interactions;
 mod keys;
 mod realtime;
 mod responses;
 mod restate;
 mod steps;
+mod streamed;
 mod table;
 mod transcription;
 

@@ -1,6 +1,6 @@
 //! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
-use super::side::{Side, disposition, foreign};
+use super::side::{Side, disposition, foreign, is_failure};
 use super::{Found, Severity, both};
 use crate::inspect::detect::{is_filter, is_length};
 use crate::rule::Code;
@@ -39,11 +39,6 @@ fn meaning(word: &str) -> Meaning<'_> {
         word if is_filter(word) => Meaning::Filter,
         other => Meaning::Other(other),
     }
-}
-
-/// Whether a finish word says that the answer failed.
-pub(super) fn is_failure(word: &str) -> bool {
-    matches!(word, "error" | "abort" | "failed" | "ERROR" | "TIMEOUT")
 }
 
 /// Whether its finish says that a filter, or the model, refused: the word of some dialects for what

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::side::{Side, foreign};
+use super::side::{Side, foreign, members};
 use super::{Check, Found, both, cut, delivery, errors, finish, usage};
 use crate::dialect::Channel;
-use crate::json::{Kind, Tape};
 use crate::rule::{Code, Severity};
 use crate::text::{count, preview};
 
@@ -293,15 +292,6 @@ fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let message = format!("{b} tried more than once before it answered ({right})");
         found.add(Code::GwRetryHidden, both("–", right), message);
     }
-}
-
-/// The members of a request.
-pub(super) fn members(s: &Side<'_>) -> Option<Vec<String>> {
-    let body = std::str::from_utf8(&s.seen.request.as_ref()?.body).ok()?;
-    let mut tape = Tape::new();
-    tape.parse(body).ok()?;
-    let root = tape.root(body).filter(|r| r.kind() == Kind::Object)?;
-    Some(root.entries().filter_map(|(k, _)| k.as_str().map(Into::into)).collect())
 }
 
 /// The two requests; recorded sessions may hold two that are not the same.

@@ -4,7 +4,6 @@ use crate::rule::Code;
 use std::fmt;
 
 use super::super::{Inspection, Outcome, Phase, Severity, Timing};
-use super::finish::is_failure;
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
 use crate::frame::Kind;
@@ -458,4 +457,18 @@ pub(super) fn paths(a: &Inspection, b: &Inspection) -> Vec<PathCount> {
     });
     let rest = right.iter().filter(|r| !known.contains(r.path.as_str()));
     first.chain(rest.map(|r| PathCount { path: r.path.clone(), counts: [0, r.count] })).collect()
+}
+
+/// Whether a finish word says that the answer failed.
+pub(super) fn is_failure(word: &str) -> bool {
+    matches!(word, "error" | "abort" | "failed" | "ERROR" | "TIMEOUT")
+}
+
+/// The members of a request.
+pub(super) fn members(s: &Side<'_>) -> Option<Vec<String>> {
+    let body = std::str::from_utf8(&s.seen.request.as_ref()?.body).ok()?;
+    let mut tape = Tape::new();
+    tape.parse(body).ok()?;
+    let root = tape.root(body).filter(|r| r.kind() == json::Kind::Object)?;
+    Some(root.entries().filter_map(|(k, _)| k.as_str().map(Into::into)).collect())
 }

@@ -1,7 +1,6 @@
 //! The counts of tokens on both sides, compared where they mean the same.
 
-use super::gateway::members;
-use super::side::{Side, foreign};
+use super::side::{Side, foreign, members};
 use super::{Found, both};
 use crate::dialect::Usage;
 use crate::rule::Code;

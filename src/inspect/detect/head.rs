@@ -1,13 +1,11 @@
 //! Rules about the response head, and about a body that is not what a stream request asks for.
 
-use std::borrow::Cow;
-
+use super::page::{is_html, page_words, parse};
 use super::status::{WHAT_TO_DO, is_swallowed, swallowed};
 use super::{Code, Detector, Findings, Place, Severity, ours, refused};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::Facts;
-use crate::json::Tape;
 use crate::text;
 
 #[derive(Default)]
@@ -86,35 +84,6 @@ impl Detector for Head {
 pub(super) fn media_type(facts: &Facts) -> String {
     crate::frame::Hint { content_type: facts.content_type().map(Into::into), named_sse: false }
         .media_type()
-}
-
-pub(super) fn is_html(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'<')
-}
-
-/// A page's title, or its beginning without tags.
-pub(super) fn page_words(body: &[u8]) -> String {
-    let page = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-    let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    let mut inside = false;
-    let mut plain = String::new();
-    for c in title.map_or(page.as_ref(), |t| t.0).chars() {
-        match c {
-            '<' => inside = true,
-            '>' => inside = false,
-            _ if !inside => plain.push(c),
-            _ => {}
-        }
-    }
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-pub(super) fn parse(body: &[u8]) -> (Tape, Cow<'_, str>) {
-    let source = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
-    let mut tape = Tape::new();
-    // What is no JSON leaves an empty tape.
-    let _ = tape.parse(&source);
-    (tape, source)
 }
 
 /// A success status without a stream.

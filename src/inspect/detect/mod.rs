@@ -19,6 +19,7 @@ mod gemini;
 mod head;
 mod identity;
 mod json;
+mod page;
 mod raw;
 mod responses;
 mod semantic;

@@ -1,7 +1,7 @@
 //! Rules about a status that refuses the request: one finding that names it, with the provider's
 //! own words.
 
-use super::head::{is_html, page_words, parse};
+use super::page::{is_html, page_words, parse};
 use super::{Code, Detector, Findings, Place, Severity, refused};
 use crate::dialect::error_text;
 use crate::inspect::Facts;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 
 use super::{BASE64, Header, Line, Piece, VERSION};
-use crate::journal::mask::RUN;
+use crate::journal::RUN;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 
 /// The bytes that [`as_pieces`] made pieces of.

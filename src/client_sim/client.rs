@@ -1,0 +1,117 @@
+//! What a row of the table says about a client.
+
+use super::sse::Rules;
+use super::{Reader, Transport};
+use crate::inspect::Standing;
+
+/// One client, and how it reads.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name in options and output. One client has a row for each dialect that it speaks.
+    pub name: &'static str,
+    /// The version that was measured.
+    pub version: &'static str,
+    /// What counts as given to its caller.
+    pub gives: &'static str,
+    /// The dialect that it speaks.
+    pub dialect: &'static str,
+    /// What it reads an answer from.
+    pub transports: &'static [Transport],
+    /// How it stands to the dialect's vendor.
+    pub standing: Standing,
+    /// The address of whoever reported, or of the code that was read.
+    pub evidence: &'static str,
+    pub(super) sse: Rules,
+    pub(super) done: Done,
+    pub(super) junk: Junk,
+    /// `NaN` and its like are numbers to its JSON reader.
+    pub(super) reads_nan: bool,
+    /// The members of a delta that it reads as reasoning; the first that is there counts.
+    pub(super) reasoning: &'static [&'static str],
+    /// It reads every choice, or only the first of a chunk.
+    pub(super) all_choices: bool,
+    pub(super) cut: Cut,
+    pub(super) family: Family,
+    pub(super) reader: fn() -> Box<dyn Reader>,
+}
+
+impl Client {
+    /// Its name with its version.
+    pub fn title(&self) -> String {
+        if self.name.contains(self.version) {
+            self.name.to_owned()
+        } else {
+            format!("{} {}", self.name, self.version)
+        }
+    }
+
+    /// Whether a body that was carried so reaches this client's decoder. Text over HTTP does, whatever its
+    /// form: a client of server-sent events that receives lines of JSON or a web page makes something of
+    /// it. A binary message or one of a WebSocket is another thing.
+    pub(super) fn receives(&self, transport: Option<Transport>) -> bool {
+        let is_text = |transport: Option<Transport>| {
+            matches!(transport, None | Some(Transport::Sse | Transport::Ndjson))
+        };
+        let mut reads = self.transports.iter().map(|own| Some(*own));
+        reads.any(|own| own == transport || is_text(own) && is_text(transport))
+    }
+}
+
+/// What `[DONE]` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Data that begins so ends the stream.
+    Ends,
+    /// Data that is exactly so is passed over; what follows is read.
+    PassedOver,
+    /// It is nothing special.
+    Unknown,
+}
+
+/// What a payload does that is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Junk {
+    /// Ends the stream with an error of this class.
+    Raises(&'static str),
+    /// Is reported, and the stream goes on.
+    Reported,
+}
+
+/// What a body does that is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// An error of this class and words.
+    Raises(&'static str, &'static str),
+    /// The same, but behind `[DONE]` too; and with `Connection: close` a body that is cut counts
+    /// as whole.
+    Fetch(&'static str, &'static str),
+    /// Nothing: it counts as an end.
+    Ends,
+}
+
+/// Whose ways it has where these are more than a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    OpenAiPython,
+    OpenAiNode,
+    VercelAi,
+    LangChain,
+    LiteLlm {
+        /// What stands before the words of an error inside the stream.
+        wrap: &'static str,
+        /// `litellm.drop_params` is set.
+        drop_params: bool,
+        /// Reasoning that is no string ends in an error when the chunks are put together.
+        odd_reasoning_raises: bool,
+    },
+    Anthropic,
+    AnthropicNode,
+    GoogleGenAi,
+}
+
+impl Family {
+    /// The class of the errors that an SDK throws by itself.
+    pub(super) fn own_error(self) -> &'static str {
+        if self == Family::AnthropicNode { "AnthropicError" } else { "OpenAIError" }
+    }
+}
