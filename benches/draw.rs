@@ -42,6 +42,7 @@ impl Loaded {
             options: Arc::default(),
             keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts())
                 .expect("the built-in keys"),
+            keymap: sselens::config::keys::Preset::Default,
             theme: Theme::new(&config.themes.by_name["dark"], true),
             messages: Vec::new(),
             tools: Tools {

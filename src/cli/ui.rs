@@ -122,6 +122,7 @@ pub(super) fn run_with(
         open: preload.as_ref().map(|p| p.path.clone()),
         options,
         keys,
+        keymap: config.keymap,
         theme,
         messages,
         tools: tools(&config),

@@ -70,6 +70,9 @@ pub enum LayerProblem {
         /// What it is to be a copy of.
         like: String,
     },
+    /// A preset of keys is misspelled.
+    #[error("keymap: {0:?} is none of default, vim, emacs")]
+    Keymap(String),
     /// A share is not between 0 and 1.
     #[error("findings.burst: {0} is not a share from 0 to 1")]
     Share(f64),

@@ -31,6 +31,36 @@ pub struct Problem {
     pub message: String,
 }
 
+/// Keys for those who are used to another program's: laid over the default ones, and how the body of a
+/// request is typed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Preset {
+    /// The keys of the default configuration.
+    #[default]
+    Default,
+    /// Vim's modes while typing.
+    Vim,
+    /// Emacs' keys, everywhere where they do not take another's meaning away.
+    Emacs,
+}
+
+impl Preset {
+    /// The rows that are laid over the default ones.
+    ///
+    /// # Errors
+    /// Never, which a test holds.
+    pub fn rows(self) -> Result<Vec<Row>, Problem> {
+        match self {
+            Preset::Default => Ok(Vec::new()),
+            Preset::Vim => read("keymap \"vim\"", include_str!("../../assets/keymaps/vim.toml")),
+            Preset::Emacs => {
+                read("keymap \"emacs\"", include_str!("../../assets/keymaps/emacs.toml"))
+            }
+        }
+    }
+}
+
 /// The configuration that the program comes with.
 pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::error::{ConfigError, LayerProblem};
-use super::keys::Document;
+use super::keys::{Document, Preset};
 use super::layers::Layers;
 use super::provider::{Origin, ProviderFile};
 use super::theme::Themes;
@@ -82,6 +82,8 @@ struct File {
     autosave: AutosaveFile,
     #[serde(default)]
     findings: FindingsFile,
+    /// Keys for those who are used to another program's: `default`, `vim` or `emacs`.
+    keymap: Option<String>,
     /// Key bindings: for each place where keys count, keys and the actions that they ask for.
     #[serde(default)]
     #[expect(dead_code, reason = "read by `keys::rows`, which knows the lines")]
@@ -157,12 +159,12 @@ impl Config {
         if let Some(file) = &env_file {
             environment.add_file(file)?;
         }
-        let mut keys = Vec::new();
+        let mut rows = Vec::new();
         let mut themes = Themes::default();
         let mut layer = |text: &str, name: &str| {
             let table = DeTable::parse(text).map_err(|e| misread(text, name, &e))?;
             let document = Document { file: name, text, table };
-            keys.extend(keys::rows(&document)?);
+            rows.push(keys::rows(&document)?);
             themes.take(&document)?;
             let file = File::deserialize(toml::Deserializer::from(document.table));
             file.map(|f| (f, name.to_owned())).map_err(|e| misread(text, name, &e))
@@ -192,7 +194,8 @@ impl Config {
             options: Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() },
             environment,
             notes: Vec::new(),
-            keys,
+            keymap: Preset::Default,
+            keys: Vec::new(),
             themes,
         };
         let mut providers = Layers::default();
@@ -207,6 +210,9 @@ impl Config {
             providers.lay(own, origin, &name).map_err(wrong)?;
             built.lay(layer).map_err(wrong)?;
         }
+        // The preset lies between the default keys and those of the user.
+        rows.insert(1, built.keymap.rows()?);
+        built.keys = rows.concat();
         if env_file.is_none() {
             built.keys_lying_here(&providers);
         }
@@ -263,6 +269,9 @@ impl Config {
     fn lay(&mut self, layer: File) -> Result<(), LayerProblem> {
         if let Some(provider) = layer.provider {
             self.provider = provider;
+        }
+        if let Some(keymap) = layer.keymap {
+            self.keymap = keymap.parse().map_err(|_| LayerProblem::Keymap(keymap))?;
         }
         let LimitsFile { connect_timeout, idle_timeout, total_timeout, max_body, max_backlog } =
             layer.limits;

@@ -22,6 +22,8 @@ pub(super) struct View<'a> {
     pub focus: usize,
     /// It has the screen to itself.
     pub zoom: bool,
+    /// Somebody types in a pane at the left, which gets half of the width.
+    pub typing: bool,
     /// The indexes of the panes that stand beside an explanation, where one is open.
     pub beside: Option<&'a [usize]>,
 }
@@ -95,7 +97,10 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     let timeline = (screen.height / 5).clamp(6, 14);
     rest.height -= timeline;
     let bottom = Rect { y: rest.bottom(), height: timeline, ..rest };
-    let left = (rest.width / 4).clamp(32, 44);
+    let left = match view.typing {
+        true => rest.width / 2,
+        false => (rest.width / 4).clamp(32, 44),
+    };
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
     let right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
     let left = Rect { width: left, ..rest };
@@ -124,7 +129,14 @@ fn dock(screen: Rect, rest: Rect) -> Rect {
 pub(super) fn docked(screen: Rect) -> Rect {
     areas(
         screen,
-        View { places: &[Place::Left], shown: &[true], focus: 0, zoom: false, beside: Some(&[0]) },
+        View {
+            places: &[Place::Left],
+            shown: &[true],
+            focus: 0,
+            zoom: false,
+            typing: false,
+            beside: Some(&[0]),
+        },
     )
     .dock
 }
@@ -177,10 +189,16 @@ mod tests {
         for width in 1..=300 {
             for height in 1..=100 {
                 let some: &[usize] = &[1, 2];
-                for (zoom, beside) in [(false, None), (true, None), (false, Some(some))] {
+                for (zoom, typing, beside) in [
+                    (false, false, None),
+                    (false, true, None),
+                    (true, false, None),
+                    (false, false, Some(some)),
+                ] {
                     let screen = Rect::new(0, 0, width, height);
                     for focus in 0..places.len() {
-                        let view = View { places: &places, shown: &[true; 5], focus, zoom, beside };
+                        let shown = &[true; 5];
+                        let view = View { places: &places, shown, focus, zoom, typing, beside };
                         let a = areas(screen, view);
                         assert_eq!(a.too_small, width < MIN.0 || height < MIN.1);
                         let mut all =

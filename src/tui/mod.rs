@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::{Draft, Keymap, Opened, OwnContext};
+use crate::config::keys::Preset;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Options};
@@ -178,6 +179,8 @@ pub struct Startup {
     pub options: Arc<Options>,
     /// Key bindings.
     pub keys: Keymap,
+    /// Whose keys they are like, and how the body is typed.
+    pub keymap: Preset,
     /// Colors.
     pub theme: Theme,
     /// What is shown to the user at once.

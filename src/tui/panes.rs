@@ -8,7 +8,7 @@ use super::band;
 use super::commands::{Explained, explanation};
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
-use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner};
+use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner, request};
 use super::panes_draw as draw;
 use super::screen::{List, Outcome, Reading, Screen};
 use crate::action::{Action, Context};
@@ -50,7 +50,8 @@ impl Panes {
         let beside = model.is_docked().then_some(beside.as_slice());
         let shown: Vec<bool> = self.panes.iter().map(|p| p.is_shown(model)).collect();
         let (places, focus, zoom) = (&self.places, self.focus, self.zoom);
-        areas(size, View { places, shown: &shown, focus, zoom, beside })
+        let typing = places[focus] == Place::Left && self.panes[focus].types(model);
+        areas(size, View { places, shown: &shown, focus, zoom, typing, beside })
     }
 
     /// The pane after the one in focus that has something to show, or the one before.
@@ -161,9 +162,9 @@ impl Screen for Panes {
 
     fn offers(&self, model: &Model) -> Vec<Action> {
         if self.panes[self.focus].types(model) {
-            let offered =
-                [Action::Send, Action::Back, Action::FormatBody, Action::Undo, Action::Redo];
-            return offered.to_vec();
+            let find = Action::Own(&request::actions::FIND_IN_BODY);
+            let (undo, redo) = (Action::Undo, Action::Redo);
+            return vec![Action::Send, Action::Back, find, Action::FormatBody, undo, redo];
         }
         let runs = model.is_running() || model.loading().is_some();
         let mut offered = vec![if runs { Action::Interrupt } else { Action::Send }];

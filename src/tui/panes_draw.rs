@@ -73,6 +73,7 @@ fn state(model: &Model) -> Vec<(String, Role)> {
     let inspection = &exchange.inspection;
     let (sign, word, role) = match exchange.mark() {
         _ if model.is_sending() && !inspection.is_over() => ("●", "sending", Role::Running),
+        _ if exchange.is_stalled(model.now()) => ("●", "stalled", Role::Warn),
         mark => mark,
     };
     let mut told = vec![(format!("{sign} {word}"), role)];

@@ -330,6 +330,7 @@ fn panics_in_the_loop() {
         open: None,
         options: Arc::default(),
         keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts()).unwrap(),
+        keymap: sselens::config::keys::Preset::Default,
         theme: Theme::new(&config.themes.by_name["dark"], true),
         messages: Vec::new(),
         tools: Tools {

@@ -41,6 +41,9 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "2g/greet<enter>", &["▸   4"]),
     ("80x24", "2g/greet<enter>n", &["▸   7"]),
     ("80x24", "2g/no such words<enter>", &["no such words"]),
+    // The longest wait is a key away, and its frame is selected.
+    ("80x24", "2gw", &["▸·  1", "+20ms before frame 1; the longest"]),
+    ("80x24", "2gww", &["▸·  2", "+20ms before frame 2; number 2 by length"]),
     // Every size draws, and too small a one says so.
     ("40x10", "2", &["2 Frames"]),
     ("38x9", "2", &["terminal too small: 38×9", "!2 Frames"]),

@@ -171,6 +171,10 @@ fn copies_go_to_the_terminal_and_are_bounded() {
     let played = play(opened(entries), (100, 30), "gy<enter>", Vec::new());
     assert!(played.outside.copies[0].starts_with("data: {\"id\":\"c1\""));
     played.shows("copied frame 0");
+    // The path of the selected frame's text, from any pane.
+    let played =
+        play(opened(exchange(0, &reasoning_only())), (100, 30), "2gjjj1ypath<enter>", Vec::new());
+    assert_eq!(played.outside.copies, ["choices[].delta.reasoning"]);
     let long = exchange(0, &[format!(": {}\n\n", "x".repeat(80_000))]);
     let played = play(opened(long), (100, 30), "y<enter>", Vec::new());
     assert!(played.outside.copies.is_empty());

@@ -5,6 +5,7 @@ mod background;
 mod cause;
 mod compare;
 mod corpus;
+mod editor;
 mod law;
 mod lines;
 mod live;

@@ -13,6 +13,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession};
+use sselens::config::keys::Preset;
 use sselens::config::theme::Themes;
 use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
@@ -172,6 +173,7 @@ pub(crate) fn startup() -> Startup {
         open: None,
         options: Arc::new(Options::default()),
         keys: Keymap::built_in(&sselens::tui::pane_contexts()),
+        keymap: Preset::Default,
         theme: Theme::new(&themes.get("dark").unwrap(), true),
         messages: Vec::new(),
         tools: Tools {

@@ -61,6 +61,15 @@ struct Settings {
     tools: Tools,
 }
 
+/// What is to be found in the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyFind<'a> {
+    /// This text, from the cursor on.
+    Text(&'a str),
+    /// The next place of the last one, or the previous one.
+    Next(bool),
+}
+
 /// What the screens show.
 pub(super) struct Model {
     settings: Settings,
@@ -106,7 +115,9 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new(startup: Startup) -> Self {
-        let request = RequestEditor::new(startup.draft, &startup.providers, &startup.tools);
+        let (draft, tools) = (startup.draft, &startup.tools);
+        let mut request = RequestEditor::new(draft, &startup.providers, tools, startup.keymap);
+        request.set_theme(&startup.theme);
         let settings = Settings {
             keys: startup.keys,
             theme: startup.theme,
@@ -234,6 +245,20 @@ impl Model {
 
     pub(super) fn request_mut(&mut self) -> &mut RequestEditor {
         &mut self.request
+    }
+
+    /// Finds a text in the body that is being typed, or its next or previous place, and says which.
+    pub(super) fn find_in_body(&mut self, find: BodyFind<'_>) {
+        let found = match find {
+            BodyFind::Text(text) => self.request.find(text, &self.settings.theme),
+            BodyFind::Next(forward) => self.request.find_next(forward),
+        };
+        let needle = crate::text::preview(self.request.needle(), 40);
+        match found {
+            Some((n, all)) => self.notify(format!("{n}/{all} {needle}")),
+            None if needle.is_empty() => {}
+            None => self.notify(format!("{needle} is not in the body")),
+        }
     }
 
     /// Has the request kept for the next start where it was changed since.

@@ -1,11 +1,14 @@
 //! The request being edited: provider, model, address, headers and body.
 
 use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
 
 use crate::action::Draft;
+use crate::config::keys::Preset;
 use crate::dialect::{self, request};
 use crate::json::{Kind, Tape};
-use crate::tui::widget::editor::Editor;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::widget::editor::{Editor, Typed, Wish};
 use crate::tui::widget::json;
 use crate::tui::{ProviderInfo, Tools};
 
@@ -22,6 +25,8 @@ pub(in crate::tui) struct RequestEditor {
     raw: Option<Vec<u8>>,
     /// Letters go into the body.
     typing: bool,
+    /// What was searched for in the body last.
+    needle: String,
     /// What a generated body asks.
     prompt: String,
     /// The body that was generated; as long as it stands, another provider brings its own.
@@ -34,11 +39,20 @@ pub(in crate::tui) struct RequestEditor {
 
 impl RequestEditor {
     /// The editor's beginning: what the command line said, or a minimal request.
-    pub(in crate::tui) fn new(mut draft: Draft, providers: &[ProviderInfo], tools: &Tools) -> Self {
+    pub(in crate::tui) fn new(
+        mut draft: Draft,
+        providers: &[ProviderInfo],
+        tools: &Tools,
+        preset: Preset,
+    ) -> Self {
         let body = std::mem::take(&mut draft.body);
+        let mut editor = Editor::new("");
+        editor.set_preset(preset);
+        editor.set_wrap(true);
         let mut state = Self {
             draft,
-            editor: Editor::new(""),
+            editor,
+            needle: String::new(),
             raw: None,
             typing: false,
             prompt: PROMPT.to_owned(),
@@ -104,6 +118,11 @@ impl RequestEditor {
     /// The editor of the body, to be drawn.
     pub(in crate::tui) fn editor(&self) -> &Editor {
         &self.editor
+    }
+
+    /// Lays the body out for the place where it will be drawn.
+    pub(in crate::tui) fn lay_out(&mut self, area: Rect) {
+        self.editor.lay_out(area);
     }
 
     /// Undoes the last edit.
@@ -261,14 +280,72 @@ impl RequestEditor {
     /// Keys are for the panes again.
     pub(in crate::tui) fn stop_typing(&mut self) {
         self.typing = false;
+        self.editor.forget_search();
         self.editor.focus(false);
     }
 
-    /// A key while typing.
-    pub(in crate::tui) fn key(&mut self, key: KeyEvent) {
-        if self.editor.key(key) {
-            self.changed();
+    /// A key while typing; returns what it asks for that is not the editor's to do.
+    pub(in crate::tui) fn key(&mut self, key: KeyEvent) -> Option<Wish> {
+        match self.editor.typed(key) {
+            Typed::Changed | Typed::Restored => self.changed(),
+            Typed::Asked(wish) => return Some(wish),
+            Typed::Moved | Typed::Ignored => {}
         }
+        None
+    }
+
+    /// Escape while typing: keys are for the panes again, unless the editor has a mode to leave first.
+    pub(in crate::tui) fn escape(&mut self) {
+        if self.editor.leave() {
+            self.stop_typing();
+        }
+    }
+
+    /// What is said about the keys while typing.
+    pub(in crate::tui) fn mode(&self) -> &'static str {
+        self.editor.mode()
+    }
+
+    /// Shows selections as a theme has it.
+    pub(in crate::tui) fn set_theme(&mut self, theme: &Theme) {
+        self.editor.set_theme(theme);
+    }
+
+    /// Selects the whole body.
+    pub(in crate::tui) fn select_all(&mut self) {
+        self.editor.select_all();
+    }
+
+    /// The part of the body that is selected.
+    pub(in crate::tui) fn selected(&self) -> Option<String> {
+        self.editor.selected()
+    }
+
+    /// Erases what is selected.
+    pub(in crate::tui) fn cut(&mut self) {
+        self.editor.cut();
+        self.changed();
+    }
+
+    /// Continues long lines on the next row, or not; returns whether it does from now on.
+    pub(in crate::tui) fn toggle_wrap(&mut self) -> bool {
+        self.editor.toggle_wrap()
+    }
+
+    /// What was searched for in the body last.
+    pub(in crate::tui) fn needle(&self) -> &str {
+        &self.needle
+    }
+
+    /// Goes to the first place of a text from the cursor on; returns which of how many it is.
+    pub(in crate::tui) fn find(&mut self, needle: &str, theme: &Theme) -> Option<(usize, usize)> {
+        needle.clone_into(&mut self.needle);
+        self.editor.find(needle, theme.of(Role::Match))
+    }
+
+    /// Goes to the next place of that text, or the previous one.
+    pub(in crate::tui) fn find_next(&mut self, forward: bool) -> Option<(usize, usize)> {
+        self.editor.find_next(forward)
     }
 
     /// A paste while typing.

@@ -5,12 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
-use crate::action::{Action, Context, OwnContext};
+use crate::action::{Action, Context, OwnAction, OwnContext};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Inspection, Severity};
 use crate::json::Tape;
-use crate::text::{Newlines, preview, visible_bytes};
+use crate::text::{Newlines, group, preview, visible_bytes};
 use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Scroll, line, moved};
@@ -18,9 +18,16 @@ use crate::tui::widget::{Scroll, line, moved};
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("frames");
 
+static LONGEST_WAIT: OwnAction = OwnAction {
+    name: "longest-wait",
+    short: "longest wait",
+    help: "select the frame after the longest wait, then the next longest",
+    keys: &["w"],
+};
+
 /// Where the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
-    OwnContext { name: "frames", title: "In the frames", actions: &[] };
+    OwnContext { name: "frames", title: "In the frames", actions: &[&LONGEST_WAIT] };
 
 static SPEC: Spec = Spec {
     id: ID,
@@ -28,8 +35,14 @@ static SPEC: Spec = Spec {
     keys: &KEYS,
     place: Place::Right(0),
     go: Some(Action::PaneFrames),
-    footer: &[Action::NextProblem, Action::Search, Action::Copy, Action::Bottom],
-    everywhere: &[],
+    footer: &[
+        Action::NextProblem,
+        Action::Search,
+        Action::Copy,
+        Action::Own(&LONGEST_WAIT),
+        Action::Bottom,
+    ],
+    everywhere: &[(Action::Own(&LONGEST_WAIT), true)],
     shows_bytes: true,
     copies: &[Copyable {
         name: "frame",
@@ -51,6 +64,8 @@ const MAX_PARSED: u64 = 64 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct FramesPane {
     scroll: Scroll,
+    /// The frame that was selected for the wait before it.
+    waited: Option<usize>,
 }
 
 /// The rows of frames, below the column heads.
@@ -79,6 +94,10 @@ impl Pane for FramesPane {
     }
 
     fn act(&mut self, model: &mut Model, action: Action, area: Rect) -> bool {
+        if action == Action::Own(&LONGEST_WAIT) {
+            self.waited = select_longest_wait(model, self.waited);
+            return true;
+        }
         let page = (rows(area).height as isize).max(1);
         let rows = model.frame_rows();
         let Some(exchange) = model.exchange() else { return false };
@@ -265,6 +284,43 @@ fn draw_row(
         let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
         buf.set_style(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area }, bar);
     }
+}
+
+/// Selects the frame after the longest wait of those that are listed; where `before`, which was
+/// selected so, is still selected, that after the next longest. Returns the frame.
+fn select_longest_wait(model: &mut Model, before: Option<usize>) -> Option<usize> {
+    let rows = model.frame_rows();
+    let exchange = model.exchange()?;
+    let inspection = &exchange.inspection;
+    let wait = |frame: usize| {
+        let before = frame.checked_sub(1).and_then(|before| inspection.frame_at(before));
+        Some(inspection.frame_at(frame)?.saturating_sub(before?))
+    };
+    // The longer wait is the greater key, of equals that of the earlier frame.
+    let keys = || {
+        let listed = (0..rows.len()).filter_map(|row| rows.frame(row));
+        listed.filter_map(|frame| Some((wait(frame)?, std::cmp::Reverse(frame))))
+    };
+    let selected = before.filter(|frame| exchange.frame == Some(*frame as u32));
+    let own = selected.and_then(|frame| Some((wait(frame)?, std::cmp::Reverse(frame))));
+    let next = keys().filter(|key| own.is_none_or(|own| *key < own)).max();
+    let Some(key) = next.or_else(|| keys().max()) else {
+        model.notify("No waits to compare: nothing was timed");
+        return None;
+    };
+    let longer = keys().filter(|other| *other > key).count();
+    let (wait, std::cmp::Reverse(frame)) = key;
+    let rank = match longer {
+        0 => "the longest".to_owned(),
+        n => format!("number {} by length", group(n as u64 + 1)),
+    };
+    let waited = line::wait(wait);
+    let text = format!("{waited} before frame {}; {rank}", group(frame as u64));
+    if let Some(exchange) = model.exchange_mut() {
+        exchange.select(frame);
+    }
+    model.notify(text);
+    Some(frame)
 }
 
 /// What a query selects in a frame.

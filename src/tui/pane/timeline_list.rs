@@ -91,9 +91,10 @@ pub(super) fn draw(
 ) {
     let theme = on.theme();
     let inspection = &exchange.inspection;
+    let whole = area;
     let area = in_progress(on, exchange, area, buf);
     let rows = rows(pane, exchange);
-    if rows.is_empty() {
+    if rows.is_empty() && area == whole {
         let said = match (inspection.findings().is_empty(), inspection.is_over()) {
             (false, _) => "The filter hides all findings",
             (true, true) => "No findings",

@@ -69,8 +69,26 @@ static SPEC: Spec = Spec {
             about: "the reasoning so far",
             text: |model| text_of(model, Channel::Reasoning),
         },
+        Copyable {
+            name: "path",
+            about: "the JSON path of the selected frame's text, else of the reasoning or the content",
+            text: |model| Some(("path".to_owned(), path_of(model.exchange()?)?)),
+        },
     ],
 };
+
+/// By which JSON path the selected frame's text arrived; of a frame without one, the reasoning or the
+/// content.
+fn path_of(exchange: &Exchange) -> Option<String> {
+    let answer = exchange.inspection.answer();
+    let selected = exchange.frame.and_then(|frame| answer.deltas_of(frame).first());
+    if let Some(delta) = selected {
+        return Some(delta.path.general());
+    }
+    let channels = [Channel::Reasoning, Channel::Content, Channel::Tool].into_iter();
+    let mut paths = channels.filter_map(|channel| answer.paths(channel).next());
+    paths.next().map(|(path, _)| path)
+}
 
 /// A channel's text, to be copied.
 fn text_of(model: &Model, channel: Channel) -> Option<(String, String)> {

@@ -3,8 +3,9 @@
 use super::{Field, RequestPane, fields};
 use crate::action::{Action, Effect, OwnAction};
 use crate::tui::ProviderInfo;
-use crate::tui::model::{Model, Refusal};
+use crate::tui::model::{BodyFind, Model, Refusal};
 use crate::tui::screen::{Prompt, pickers};
+use crate::tui::widget::editor::Wish;
 use crate::tui::widget::moved;
 use crate::tui::widget::secrets::shown_value;
 
@@ -69,6 +70,48 @@ pub(super) static SAVE_REQUEST: OwnAction = OwnAction {
     keys: &[],
 };
 
+pub(crate) static FIND_IN_BODY: OwnAction = OwnAction {
+    name: "find-in-body",
+    short: "find",
+    help: "find a text in the request body",
+    keys: &[],
+};
+
+pub(super) static FIND_NEXT: OwnAction = OwnAction {
+    name: "find-next",
+    short: "find next",
+    help: "go to the next place of what was found in the request body",
+    keys: &[],
+};
+
+pub(super) static SELECT_ALL: OwnAction = OwnAction {
+    name: "select-all",
+    short: "select all",
+    help: "select the whole request body",
+    keys: &[],
+};
+
+pub(super) static CUT_SELECTION: OwnAction = OwnAction {
+    name: "cut-selection",
+    short: "cut",
+    help: "cut what is selected in the request body",
+    keys: &[],
+};
+
+pub(super) static COPY_SELECTION: OwnAction = OwnAction {
+    name: "copy-selection",
+    short: "copy selection",
+    help: "copy what is selected in the request body",
+    keys: &[],
+};
+
+pub(super) static TOGGLE_WRAP: OwnAction = OwnAction {
+    name: "toggle-wrap",
+    short: "wrap",
+    help: "wrap long lines of the request body, or do not",
+    keys: &[],
+};
+
 /// Does one of the pane's own actions.
 type Run = fn(&mut RequestPane, &mut Model);
 
@@ -85,6 +128,12 @@ pub(super) static OWN: &[&OwnAction] = &[
     &TAKE_REQUEST,
     &LOAD_REQUEST,
     &SAVE_REQUEST,
+    &FIND_IN_BODY,
+    &FIND_NEXT,
+    &SELECT_ALL,
+    &CUT_SELECTION,
+    &COPY_SELECTION,
+    &TOGGLE_WRAP,
 ];
 
 /// What each of [`OWN`] does.
@@ -100,6 +149,12 @@ static RUN: &[(&OwnAction, Run)] = &[
     (&TAKE_REQUEST, take_request),
     (&LOAD_REQUEST, load_request),
     (&SAVE_REQUEST, save_request),
+    (&FIND_IN_BODY, find_in_body),
+    (&FIND_NEXT, |_, model| model.find_in_body(BodyFind::Next(true))),
+    (&SELECT_ALL, select_all),
+    (&CUT_SELECTION, |_, model| take_selection(model, true)),
+    (&COPY_SELECTION, |_, model| take_selection(model, false)),
+    (&TOGGLE_WRAP, toggle_wrap),
 ];
 
 /// Does an action of the pane; returns whether it is one of its own.
@@ -109,7 +164,7 @@ pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> 
             Some((_, run)) => run(pane, model),
             None => return false,
         },
-        Action::Back if model.request().is_typing() => model.request_mut().stop_typing(),
+        Action::Back if model.request().is_typing() => model.request_mut().escape(),
         Action::Undo => model.request_mut().undo(),
         Action::Redo => model.request_mut().redo(),
         // The fields are few: a page is the body's.
@@ -133,6 +188,49 @@ pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> 
         },
     }
     true
+}
+
+/// Does what a key asked for while typing.
+pub(super) fn grant(model: &mut Model, wish: Wish) {
+    match wish {
+        Wish::Find => ask_to_find(model),
+        Wish::FindNext(forward) => model.find_in_body(BodyFind::Next(forward)),
+        Wish::Palette => pickers::palette(model),
+    }
+}
+
+fn find_in_body(pane: &mut RequestPane, model: &mut Model) {
+    pane.start_typing(model);
+    ask_to_find(model);
+}
+
+fn ask_to_find(model: &mut Model) {
+    let needle = model.request().needle().to_owned();
+    model.push(Prompt::new("Find in the request body", &needle, |model, text| {
+        model.find_in_body(BodyFind::Text(text));
+        Ok(())
+    }));
+}
+
+fn select_all(pane: &mut RequestPane, model: &mut Model) {
+    pane.start_typing(model);
+    model.request_mut().select_all();
+}
+
+/// Puts what is selected into the clipboard, and takes it out of the body where it is cut.
+fn take_selection(model: &mut Model, cut: bool) {
+    let Some(text) = model.request().selected() else {
+        return model.notify("Nothing is selected");
+    };
+    if cut {
+        model.request_mut().cut();
+    }
+    model.copy_text("the selection".to_owned(), text);
+}
+
+fn toggle_wrap(_: &mut RequestPane, model: &mut Model) {
+    let wraps = model.request_mut().toggle_wrap();
+    model.notify(if wraps { "Long lines are wrapped" } else { "Long lines are not wrapped" });
 }
 
 fn edit_method(_: &mut RequestPane, model: &mut Model) {

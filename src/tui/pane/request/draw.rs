@@ -65,7 +65,7 @@ fn remarks(request: &RequestEditor, width: u16) -> Vec<String> {
 }
 
 /// Where the body's text stands: at least half of what the fields leave, the rest is for remarks.
-fn body_area(pane: &RequestPane, model: &Model, area: Rect) -> Rect {
+pub(super) fn body_area(pane: &RequestPane, model: &Model, area: Rect) -> Rect {
     let area = inner(area);
     let above = lines(pane, model, area.height).len() as u16 + 1;
     let below = remarks(model.request(), area.width.saturating_sub(1)).len().max(1) as u16;
@@ -188,13 +188,16 @@ fn draw_body_rule(model: &Model, chosen: bool, area: Rect, buf: &mut Buffer) {
     let rule = "─".repeat(usize::from(area.width));
     line::put(buf, area, &[(&rule, theme.of(Role::Line))]);
     let bytes = request.to_send().body.len() as u64;
-    let name = if request.is_typing() { " body · typing " } else { " body " };
+    let name = match request.is_typing() {
+        true => format!(" body · {} ", request.mode()),
+        false => " body ".to_owned(),
+    };
     let role = if chosen || request.is_typing() { Role::Focus } else { Role::Dim };
     let mark = if chosen { "▸" } else { "─" };
     line::put(
         buf,
         area,
-        &[(mark, theme.of(if chosen { Role::Mark } else { Role::Line })), (name, theme.of(role))],
+        &[(mark, theme.of(if chosen { Role::Mark } else { Role::Line })), (&name, theme.of(role))],
     );
     let size = format!(" {} ", crate::text::count(bytes, "byte"));
     let rest = Rect { width: area.width.saturating_sub(1), ..area };

@@ -45,6 +45,9 @@ static SPEC: Spec = Spec {
         (Action::Own(&actions::TAKE_REQUEST), true),
         (Action::Own(&actions::LOAD_REQUEST), true),
         (Action::Own(&actions::SAVE_REQUEST), true),
+        (Action::Own(&actions::FIND_IN_BODY), true),
+        (Action::Own(&actions::SELECT_ALL), true),
+        (Action::Own(&actions::TOGGLE_WRAP), true),
     ],
     shows_bytes: false,
     copies: &[
@@ -104,6 +107,8 @@ enum Field {
 #[derive(Debug, Default)]
 pub(crate) struct RequestPane {
     row: usize,
+    /// Where the body was laid out.
+    laid_out: Rect,
 }
 
 fn fields(model: &Model) -> Vec<Field> {
@@ -140,6 +145,14 @@ impl Pane for RequestPane {
         actions::act(self, model, action)
     }
 
+    fn settle(&mut self, model: &mut Model, area: Rect) {
+        let body = draw::body_area(self, model, area);
+        if body != self.laid_out {
+            self.laid_out = body;
+            model.request_mut().lay_out(body);
+        }
+    }
+
     fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
         draw::click(self, model, at, area);
     }
@@ -153,7 +166,9 @@ impl Pane for RequestPane {
     }
 
     fn key(&mut self, model: &mut Model, key: KeyEvent) {
-        model.request_mut().key(key);
+        if let Some(wish) = model.request_mut().key(key) {
+            actions::grant(model, wish);
+        }
     }
 
     fn paste(&mut self, model: &mut Model, text: &str) {

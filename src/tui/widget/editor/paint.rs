@@ -1,0 +1,157 @@
+//! How the editor is drawn: the widget's own cells, with the colors of JSON and dots over secrets.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::widgets::Widget;
+
+use super::Editor;
+use crate::tui::theme::Theme;
+use crate::tui::widget::{json, secrets};
+
+/// A line longer than this is not colored.
+const MAX_COLORED: usize = 64 << 10;
+
+/// In fewer columns a structured text is easier to read where its lines are cut.
+const WORTH_WRAPPING: u16 = 40;
+
+/// A row on the screen: which line, and which of its characters.
+struct Row {
+    line: usize,
+    from: usize,
+    to: Option<usize>,
+}
+
+impl Editor {
+    /// Lays the text out for a place before it is drawn there: keys that move by rows go by that.
+    pub(crate) fn lay_out(&mut self, area: Rect) {
+        self.narrow = area.width < WORTH_WRAPPING;
+        self.wrap();
+        if !area.is_empty() {
+            (&self.area).render(area, &mut Buffer::empty(area));
+        }
+    }
+
+    /// Draws the text, with colors if it is JSON.
+    pub(crate) fn draw(&self, theme: &Theme, colored: bool, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        (&self.area).render(area, buf);
+        if colored {
+            self.color(theme, area, buf);
+        }
+    }
+
+    /// Draws a line, with dots over what is a secret in it; the text itself stays.
+    pub(crate) fn draw_guarded(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        self.draw(theme, false, area, buf);
+        let (top, left) = self.area.scroll_offset();
+        for row in 0..area.height {
+            let Some(line) = self.area.lines().get(usize::from(top + row)) else { return };
+            let secret = secrets::of(line);
+            let mut column = 0;
+            for (i, c) in line.char_indices() {
+                let wide = width_at(c, column);
+                if secret.iter().any(|s| s.contains(&i)) {
+                    for x in column..column + wide {
+                        let Some(x) = x.checked_sub(usize::from(left)) else { continue };
+                        if x < usize::from(area.width)
+                            && let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row))
+                        {
+                            cell.set_symbol("•");
+                        }
+                    }
+                }
+                column += wide;
+            }
+        }
+    }
+
+    /// The rows that are on the screen.
+    fn rows(&self, height: u16) -> Vec<Row> {
+        let (top, _) = self.area.scroll_offset();
+        let begins = |row: u16| {
+            let at = self.area.screen_to_data(usize::from(top) + usize::from(row), 0);
+            (at.0, at.1)
+        };
+        let mut rows = Vec::new();
+        let mut at = begins(0);
+        for row in 0..height {
+            let next = begins(row + 1);
+            let to = (next.0 == at.0 && next.1 > at.1).then_some(next.1);
+            rows.push(Row { line: at.0, from: at.1, to });
+            // Behind the last row the place stays.
+            if next == at {
+                break;
+            }
+            at = next;
+        }
+        rows
+    }
+
+    fn color(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
+        let (_, left) = self.area.scroll_offset();
+        let mut marks = Vec::new();
+        let mut marked = None;
+        for (row, shown) in (0..).zip(self.rows(area.height)) {
+            let Some(line) = self.area.lines().get(shown.line) else { break };
+            if line.len() > MAX_COLORED {
+                continue;
+            }
+            if marked != Some(shown.line) {
+                marks.clear();
+                json::marks(line, 0, &mut marks);
+                marked = Some(shown.line);
+            }
+            let end = shown.to.unwrap_or(usize::MAX);
+            let within = line.char_indices().enumerate();
+            let within = within.skip(shown.from).take_while(|(n, _)| *n < end);
+            // Columns of the screen, not bytes: tabs and wide characters take more or less.
+            let mut column = 0;
+            for (_, (i, c)) in within {
+                let wide = width_at(c, column);
+                let k = marks.partition_point(|m| m.0.end <= i);
+                if let Some((range, role)) = marks.get(k)
+                    && range.start <= i
+                {
+                    paint(buf, area, left, row, column..column + wide, theme.of(*role));
+                }
+                column += wide;
+                if column >= usize::from(left) + usize::from(area.width) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// How many columns the area gives a character that begins at `column`.
+fn width_at(c: char, column: usize) -> usize {
+    match c {
+        '\t' => 4 - column % 4,
+        c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
+    }
+}
+
+fn paint(
+    buf: &mut Buffer,
+    area: Rect,
+    left: u16,
+    row: u16,
+    columns: std::ops::Range<usize>,
+    style: Style,
+) {
+    for column in columns {
+        let Some(x) = column.checked_sub(usize::from(left)) else { continue };
+        if x >= usize::from(area.width) {
+            return;
+        }
+        if let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row)) {
+            // The cursor, a selection and a hit keep their own look.
+            if cell.bg == Color::Reset && !cell.modifier.contains(Modifier::REVERSED) {
+                cell.set_style(style);
+            }
+        }
+    }
+}
