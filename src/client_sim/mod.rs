@@ -122,6 +122,8 @@ pub struct Run {
     done: bool,
     /// It reads no further: an error.
     stopped: bool,
+    /// The offset in the body behind the event that brought the error.
+    failed_at: Option<usize>,
     over: bool,
 }
 
@@ -138,6 +140,7 @@ impl Run {
             notes: remark::Notes::default(),
             done: false,
             stopped: false,
+            failed_at: None,
             over: false,
         }
     }
@@ -191,6 +194,9 @@ impl Run {
                 Next::Event(event, data) => self.event(&event, &data),
                 Next::Invalid => self.raise("UnicodeDecodeError", ""),
                 Next::More => return,
+            }
+            if self.given.error.is_some() {
+                self.failed_at.get_or_insert(self.decoder.offset());
             }
         }
     }

@@ -84,6 +84,11 @@ impl Raw {
 }
 
 impl Decoder {
+    /// The offset behind what was read.
+    pub(super) fn offset(&self) -> usize {
+        self.line
+    }
+
     /// The next event of `body`, the whole body as far as it has come.
     pub(super) fn next(&mut self, body: &[u8], rules: &Rules) -> Next {
         loop {

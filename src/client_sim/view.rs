@@ -6,7 +6,7 @@ use super::client::Family;
 use super::{Client, Given, Run, Tool, Transport, clients};
 use crate::dialect::Channel;
 use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};
-use crate::text::group;
+use crate::text::{group, preview};
 
 /// The longest body that is read again for every client, in bytes: it bounds the time at the end of
 /// a stream.
@@ -90,6 +90,16 @@ fn arguments(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
+/// The first call that the client has otherwise than the stream, where both have as many.
+fn other_call(given: &Given, seen: &Facts) -> Option<String> {
+    let made = seen.answer().tools();
+    let name = |name: &Option<String>| preview(name.as_deref().unwrap_or_default(), 40);
+    let pairs = given.tools.iter().zip(made).filter(|_| given.tools.len() == made.len());
+    let mut names = pairs.map(|(tool, call)| (name(&tool.name), name(&call.name)));
+    let (has, had) = names.find(|(has, had)| has != had)?;
+    Some(format!("tool call \"{has}\" instead of \"{had}\""))
+}
+
 fn calls(given: &Given, seen: &Facts) -> Share {
     let made = seen.answer().tools();
     let is_same = |tool: &Tool, call: &ToolCall| {
@@ -128,8 +138,13 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
     let given = run.given();
     let (content, calls) = (content(given, seen), calls(given, seen));
     let shares = [&content, &calls];
+    let other = other_call(given, seen);
+    let words = |share: &Share| match &other {
+        Some(other) if share.noun == calls.noun => other.clone(),
+        _ => share.words(),
+    };
     let parts: Vec<_> =
-        shares.iter().filter(|s| s.had > 0 || s.has > 0).map(|s| s.words()).collect();
+        shares.iter().filter(|s| s.had > 0 || s.has > 0).map(|s| words(s)).collect();
     let amount = if parts.is_empty() { "no text".to_owned() } else { parts.join(" and ") };
     let whole = shares.iter().all(|s| s.is_whole());
     let client = ClientView {
@@ -137,6 +152,7 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
         standing: run.client.standing,
         result: Returned::Ok,
         detail: amount.clone(),
+        frame: frame(run, seen),
         by_design: by_design(run, seen, whole),
     };
     if given.waits {
@@ -173,6 +189,13 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
     };
     missing.insert(0, amount);
     ClientView { result, detail: missing.join(", "), ..client }
+}
+
+/// The frame whose event brought the client's error.
+fn frame(run: &Run, seen: &Facts) -> Option<u32> {
+    let last = run.failed_at?.checked_sub(1)? as u64;
+    let at = seen.frames().partition_point(|frame| frame.end() <= last);
+    (at < seen.frames().len()).then_some(at as u32)
 }
 
 /// Whether what the client leaves out or raises is meant so by its makers.

@@ -49,6 +49,7 @@ pub(crate) use bedrock_invoke::inner as invoke_piece;
 pub use evidence::{Confidence, Evidence};
 pub use path::Path;
 pub use request::RequestSide;
+pub use unknown::plain_error;
 pub use usage::Usage;
 pub use variant::{UsageAt, VARIANTS, Variant};
 

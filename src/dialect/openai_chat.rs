@@ -55,6 +55,10 @@ impl Dialect for OpenAiChat {
         if json.at(&["error", "failed_generation"]).is_some() {
             return Some(Evidence::likely("error.failed_generation"));
         }
+        // MiniMax's refusals have its chunk around them, emptied.
+        if json.get("choices").is_some_and(Value::is_null) && json.get("base_resp").is_some() {
+            return Some(Evidence::likely("base_resp"));
+        }
         match json.str("object") {
             Some(o) if o.starts_with("chat.completion") || o.starts_with("chat.reasoning") => {
                 return Some(Evidence::member("object", o));

@@ -22,8 +22,9 @@ impl Decoder for Unknown {
     }
 }
 
-/// The error that a payload plainly is, in whatever protocol.
-pub(super) fn plain_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
+/// Returns the error that a payload plainly is, in whatever protocol. A server or gateway that fails midway writes
+/// its own kind of error into any stream, so this is asked too where a dialect makes nothing of a payload.
+pub fn plain_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
     if payload.kind == frame::Kind::Message {
         return exception(payload);
     }
@@ -107,7 +108,7 @@ const ABOUT: &[&str] = &[
     "path",
 ];
 
-/// Whether an object without an `error` member says that it is one.
+/// Whether an object without an `error` key says that it is one.
 fn says_error(json: Value<'_>) -> bool {
     let named = ["type", "event", "object", "kind"]
         .iter()

@@ -339,6 +339,12 @@ impl Answer {
         pieces.get(after).map(delta)
     }
 
+    /// Whether nothing of a choice arrived: no text in any channel, and no call.
+    pub fn is_silent(&self, choice: u32) -> bool {
+        self.calls_of(choice) == 0
+            && !self.text.iter().any(|((_, of), joined)| *of == choice && !joined.text.is_empty())
+    }
+
     /// A channel's joined text for one choice.
     pub fn text(&self, channel: Channel, choice: u32) -> &str {
         self.text.get(&(channel, choice)).map_or("", |j| j.text.as_str())

@@ -47,6 +47,8 @@ pub struct ClientView {
     /// The exception, and how much of the answer was delivered. Text from the wire in it is not yet
     /// made visible.
     pub detail: String,
+    /// The frame at which it raises; `None` where it does so at the end, or not at all.
+    pub frame: Option<u32>,
     /// It does so on purpose: a helper that raises at finish `length`, a client that has no field for
     /// reasoning. That is no fault of anybody.
     pub by_design: bool,

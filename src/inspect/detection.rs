@@ -138,7 +138,7 @@ impl Detection {
     }
 
     /// Whether a fact is only what a decoder of the wrong dialect takes for an error: a payload
-    /// without an `error` member, which is one of the right dialect's.
+    /// without an `error` key, which is one of the right dialect's.
     pub(super) fn makes_up(&self, fact: &DecodeEvent<'_>, payload: &Payload<'_>) -> bool {
         matches!(fact, DecodeEvent::Error(e) if e.shape == ErrorShape::Flat)
             && self.misread().is_some_and(|found| {

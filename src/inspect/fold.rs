@@ -327,8 +327,10 @@ impl Decoding<'_> {
         self.detection.ask_variant(payload, self.paths);
         let Self { answer, timing, detection, surrogates, emitted, .. } = self;
         let mut carries = false;
+        let mut silent = true;
         let lone = Lone::find(payload.data);
         self.decoder.decode(payload, &mut |mut fact| {
+            silent = false;
             emitted.note(&fact, payload.data);
             if let DecodeEvent::Text { choice, channel, text, duplicate, .. } = &mut fact {
                 timing.text(*channel, at);
@@ -345,6 +347,11 @@ impl Decoding<'_> {
             carries |= matches!(fact, DecodeEvent::Text { .. } | DecodeEvent::Tool(_));
             answer.add(frame, fact);
         });
+        if silent && let Some(error) = dialect::plain_error(payload) {
+            let fact = DecodeEvent::Error(error);
+            emitted.note(&fact, payload.data);
+            answer.add(frame, fact);
+        }
         if carries {
             self.timing.delta(at);
         }

@@ -30,6 +30,7 @@ mod secrets;
 mod show_filter;
 mod skeleton;
 mod stopping;
+mod strangers;
 mod support;
 mod tap;
 mod transport;

@@ -61,10 +61,10 @@ impl Detector for Chat {
                 let message = format!("`choices` is null in frame {}", view.index);
                 findings.raise(Code::ChoicesNull, view.place(), message);
             }
+            // Behind [DONE] no client reads.
+            _ if facts.answer().sentinel.is_some() => {}
             // FastGPT's events about its workflow are no chunks.
             _ if view.event != "message" && is_fastgpt(facts) => {}
-            // Only usage, or only a keep-alive of the provider's own: nobody misses the choices.
-            _ if json.get("usage").is_some_and(|u| !u.is_null()) => {}
             _ => {
                 self.missing.get_or_insert(view.place());
                 if self.any {
@@ -253,7 +253,7 @@ impl Chat {
                     let text = "A choice has both delta and message; the message repeats the text";
                     findings.raise_once(Code::DeltaAndMessage, view.place(), text);
                 }
-                self.delta(index, view, delta, findings);
+                self.delta(facts, index, view, delta, findings);
             }
             _ if failed => {}
             delta => {
@@ -274,6 +274,7 @@ impl Chat {
 
     fn delta(
         &mut self,
+        facts: &Facts,
         index: usize,
         view: &FrameView<'_>,
         delta: Value<'_>,
@@ -292,7 +293,7 @@ impl Chat {
                             "delta.content is null",
                         );
                     }
-                    kind => content(view, value, kind, findings),
+                    kind => content(facts, view, value, kind, findings),
                 },
                 name @ (b"\"reasoning_content\"" | b"\"reasoning\"") => {
                     let short = name.len() == b"\"reasoning\"".len();
@@ -334,10 +335,17 @@ impl Chat {
     }
 }
 
-fn content(view: &FrameView<'_>, value: Value<'_>, kind: json::Kind, findings: &mut Findings) {
-    // A list of typed parts is how Mistral speaks, not a fault.
+fn content(
+    facts: &Facts,
+    view: &FrameView<'_>,
+    value: Value<'_>,
+    kind: json::Kind,
+    findings: &mut Findings,
+) {
     let typed = kind == json::Kind::Array && value.items().all(|p| p.get("type").is_some());
-    let severity = if typed { Severity::Info } else { Severity::Error };
+    // A list of typed parts is how Mistral speaks; OpenAI's clients read a string.
+    let normal = typed && facts.dialect().is_some_and(|d| d.name() == "mistral");
+    let severity = if normal { Severity::Info } else { Severity::Error };
     if findings.tally.of(Code::ContentNotString) == 0 {
         let what = if typed { "a list of typed parts" } else { a(kind) };
         let message = format!("delta.content is {what}, not a string");

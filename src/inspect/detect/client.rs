@@ -34,17 +34,28 @@ impl Detector for Client {
         let severity = if is_grave { Severity::Error } else { Severity::Warn };
         let listed: Vec<_> = views.iter().take(MAX_NAMED).map(|view| describe(view)).collect();
         let (failing, all) = (views.len(), facts.clients().len());
-        let mut message = match failing {
-            1 => format!("Finished on the wire, but {}", listed.join("")),
-            _ => format!(
-                "Finished on the wire, but {failing} of {all} clients fail: {}",
-                listed.join("; ")
-            ),
+        let frame = views.iter().find_map(|view| view.frame);
+        // What is harmless by itself is the cause here; what is graver leads anyway.
+        let there = findings.list.iter().filter(|f| f.frame == frame && frame.is_some());
+        let cause = there.rev().max_by_key(|f| f.severity).filter(|f| f.severity < severity);
+        let mut message = match (cause, frame) {
+            (Some(cause), _) => format!("{}, and clients fail there: ", cause.message),
+            (None, Some(frame)) if failing > 1 => {
+                format!(
+                    "Finished on the wire, but {failing} of {all} clients fail at frame {frame}: "
+                )
+            }
+            (None, None) if failing > 1 => {
+                format!("Finished on the wire, but {failing} of {all} clients fail: ")
+            }
+            _ => "Finished on the wire, but ".to_owned(),
         };
+        message.push_str(&listed.join("; "));
         if failing > MAX_NAMED {
             message.push_str(&format!("; and {} more", failing - MAX_NAMED));
         }
-        findings.raise_as(Code::ClientFails, severity, Place::default(), message);
+        let offset = frame.and_then(|frame| facts.frames().get(frame as usize)).map(|f| f.offset);
+        findings.raise_as(Code::ClientFails, severity, Place { frame, offset }, message);
     }
 }
 

@@ -341,7 +341,6 @@ const EMPTY_BY_RIGHT: &[&str] = &[
     "stop_sequence",
     "STOP_SEQUENCE",
     "word",
-    "load",
     "unload",
 ];
 
@@ -392,32 +391,8 @@ fn choice_came_to(
         || [Channel::Refusal, Channel::Other].iter().any(|c| !answer.text(*c, choice).is_empty());
     let reasoning = answer.text(Channel::Reasoning, choice).chars().count() as u64;
     let thought = reasoning > 0 || inline.is_some_and(|t| t.any());
-    let tokens = answer.usage.reasoning.unwrap_or(0);
     if is_length(reason) {
-        if !spoke && (thought || tokens > 0) {
-            let message = format!("Token limit reached while thinking: no answer, finish {shown}");
-            // A finish by length is a normal end on the wire, but nothing came of it.
-            findings.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
-        } else {
-            // An agent runs a call whose arguments are cut, or fails there.
-            let cut = answer.tools().iter().find(|t| t.choice == choice && !is_whole(t));
-            let (severity, message) = match cut {
-                Some(tool) => {
-                    let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
-                    let message = format!(
-                        "Token limit cut the arguments of tool call \"{name}\", finish {shown}"
-                    );
-                    (Severity::Warn, message)
-                }
-                None if !spoke => {
-                    let message = format!("Token limit reached before any answer, finish {shown}");
-                    (Severity::Warn, message)
-                }
-                None => (Severity::Info, format!("Token limit ended the answer, finish {shown}")),
-            };
-            findings.raise_as(Code::LengthTruncated, severity, at, message);
-        }
-        return;
+        return by_length(facts, choice, spoke, thought, &shown, findings);
     }
     if reason == "refusal" {
         let message = format!("The model refused, finish {shown}");
@@ -439,6 +414,7 @@ fn choice_came_to(
     if spoke
         || cut(facts)
         || !answer.errors.is_empty()
+        || (reason == "load" && asked_nothing(facts))
         || EMPTY_BY_RIGHT.contains(&reason)
         || other_item
         || findings.tally.of(Code::ToolCallMalformed) > 0
@@ -450,7 +426,56 @@ fn choice_came_to(
     if findings.tally.of(Code::FullObjectInStream) > 0 {
         return;
     }
+    if reason == "load" {
+        let message = format!("The model was loaded and generated nothing, finish {shown}");
+        return findings.raise(Code::EmptyCompletion, at, message);
+    }
     came_to_nothing(thought, reasoning, &shown, at, findings);
+}
+
+/// An answer that a token limit ended: what it cost.
+fn by_length(
+    facts: &Facts,
+    choice: u32,
+    spoke: bool,
+    thought: bool,
+    shown: &str,
+    findings: &mut Findings,
+) {
+    let answer = facts.answer();
+    let at = frame(facts, answer.finish_frame(choice));
+    let tokens = answer.usage.reasoning.unwrap_or(0);
+    if !spoke && (thought || tokens > 0) {
+        let message = format!("Token limit reached while thinking: no answer, finish {shown}");
+        // A finish by length is a normal end on the wire, but nothing came of it.
+        return findings.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
+    }
+    // An agent runs a call whose arguments are cut, or fails there.
+    let cut = answer.tools().iter().find(|t| t.choice == choice && !is_whole(t));
+    let (severity, message) = match cut {
+        Some(tool) => {
+            let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);
+            let message =
+                format!("Token limit cut the arguments of tool call \"{name}\", finish {shown}");
+            (Severity::Warn, message)
+        }
+        None if !spoke => {
+            (Severity::Warn, format!("Token limit reached before any answer, finish {shown}"))
+        }
+        None => (Severity::Info, format!("Token limit ended the answer, finish {shown}")),
+    };
+    findings.raise_as(Code::LengthTruncated, severity, at, message);
+}
+
+/// Whether an Ollama request has no message and no prompt, as far as is known: it loads the model, and nothing else.
+fn asked_nothing(facts: &Facts) -> bool {
+    let Some(request) = &facts.request else { return true };
+    let Ok(body) = std::str::from_utf8(&request.body) else { return true };
+    let mut tape = Tape::new();
+    let Some(json) = tape.parse(body).ok().and_then(|()| tape.root(body)) else { return true };
+    let messages = json.get("messages").is_some_and(|list| !list.is_empty());
+    let prompt = json.str("prompt").is_some_and(|text| !text.is_empty());
+    !messages && !prompt
 }
 
 /// A choice that finished well and said nothing.

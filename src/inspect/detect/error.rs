@@ -74,7 +74,7 @@ fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mu
         ErrorShape::Text if is_ollama => (Code::OllamaErrorLine, "as a line of the stream"),
         ErrorShape::Object => (Code::ErrorObject, "in the stream"),
         ErrorShape::Text => (Code::ErrorString, "as a string"),
-        ErrorShape::Flat => (Code::ErrorFlat, "without an \"error\" member"),
+        ErrorShape::Flat => (Code::ErrorFlat, "without an \"error\" key"),
         ErrorShape::WithChoices => (Code::ErrorWithChoices, "beside choices"),
     };
     findings.raise(rule, view.place(), format!("Error {how}{kind}: \"{words}\""));

@@ -71,7 +71,7 @@ fn unknown(kind: &str, view: &FrameView<'_>, findings: &mut Findings) {
     }
     if !findings.again(Code::UnknownEventType) {
         let name = text::preview(kind, 40);
-        let message = format!("Event \"{name}\" is unknown to openai-node, whose helper raises.");
+        let message = format!("Event \"{name}\" is unknown to openai-node, whose helper raises");
         findings.raise_as(Code::UnknownEventType, Severity::Warn, view.place(), message);
     }
 }
@@ -97,7 +97,6 @@ impl Again {
         if self.times > 1 {
             message.push_str(&format!(", and so {} times", text::group(self.times)));
         }
-        message.push('.');
         findings.raise(rule, place, message);
     }
 }
@@ -191,6 +190,6 @@ fn required(response: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) 
         (true, false) => (Severity::Info, milder, "the schema requires"),
         (false, _) => (Severity::Error, missing, "Codex requires"),
     };
-    let message = format!("The last event has no {}, which {who}.", names.join(", no "));
+    let message = format!("The last event has no {}, which {who}", names.join(", no "));
     findings.raise_as(Code::RequiredFieldMissing, severity, view.place(), message);
 }

@@ -248,7 +248,10 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
     }
     if data.trim().is_empty() && view.event != "message" && !allowed(facts, view) {
         let message = format!("Event \"{}\" has empty data", text::preview(view.event, 40));
-        findings.raise_as(Code::SseEmptyData, Severity::Info, view.place(), message);
+        // OpenAI's SDKs parse the data of every event; others go by its name first.
+        let parsed = facts.dialect().is_some_and(|d| d.name().starts_with("openai-"));
+        let severity = if parsed { Code::SseEmptyData.severity() } else { Severity::Info };
+        findings.raise_as(Code::SseEmptyData, severity, view.place(), message);
     }
     if facts.dialect().is_some_and(|d| !TYPES_APART.contains(&d.name()))
         && !matches!(view.event, "message" | "error")

@@ -41,7 +41,12 @@ impl Detector for Terminal {
                 None => "and no done_reason".to_owned(),
             };
             let message = format!("No line with \"done\": true, {said}, {}", after(facts));
-            findings.raise(Code::OllamaNoDone, Place::default(), message);
+            // Without a reason either, the answer is cut off, and only the JavaScript client says so.
+            let severity = match reason {
+                Some(_) => Code::OllamaNoDone.severity(),
+                None => Severity::Error,
+            };
+            findings.raise_as(Code::OllamaNoDone, severity, Place::default(), message);
         } else if anthropic::is_anthropic(facts) {
             let reason = match facts.answer().finish().next() {
                 Some((_, reason)) => format!("stop_reason \"{}\"", text::preview(reason, 40)),

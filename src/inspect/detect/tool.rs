@@ -96,7 +96,12 @@ impl Detector for Tool {
                 findings.raise_as(Code::ToolFinishStop, severity, at, message);
             } else if CALLED.contains(&reason) && calls == 0 {
                 let message = format!("Finish \"{reason}\" without a tool call");
-                findings.raise(Code::ToolFinishWithoutCall, at, message);
+                // With nothing else in the answer the call that it announces was lost.
+                let severity = match facts.answer().is_silent(choice) {
+                    true => Severity::Error,
+                    false => Code::ToolFinishWithoutCall.severity(),
+                };
+                findings.raise_as(Code::ToolFinishWithoutCall, severity, at, message);
             }
         }
     }
