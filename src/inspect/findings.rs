@@ -16,6 +16,8 @@ pub struct Finding {
     pub code: Code,
     /// How bad it is here.
     pub severity: Severity,
+    /// The layer it is about: the rule's, unless it happened before that one was reached.
+    pub phase: Phase,
     /// The frame that it is about.
     pub frame: Option<u32>,
     /// The byte of the body that it points at.
@@ -44,7 +46,7 @@ impl Finding {
 
     /// The layer it is about.
     pub fn phase(&self) -> Phase {
-        self.code.phase()
+        self.phase
     }
 }
 
@@ -181,6 +183,7 @@ impl Findings {
         self.list.push(Finding {
             code,
             severity,
+            phase: code.phase(),
             frame: place.frame,
             offset: place.offset,
             at: self.at,
@@ -203,6 +206,20 @@ impl Findings {
         for finding in &mut self.list[before..] {
             finding.detail = text::preview(detail.trim(), 160);
         }
+    }
+
+    /// [`Findings::raise_end`] about another layer than the rule's.
+    pub(super) fn raise_end_in(
+        &mut self,
+        phase: Phase,
+        code: Code,
+        severity: Severity,
+        message: &str,
+        detail: &str,
+    ) {
+        let before = self.list.len();
+        self.raise_end(code, severity, Place::default(), message, detail);
+        self.list[before..].iter_mut().for_each(|finding| finding.phase = phase);
     }
 
     /// Counts codes once more whose findings are not kept any longer.

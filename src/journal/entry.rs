@@ -13,7 +13,7 @@ pub type ExchangeId = u32;
 /// A moment: microseconds since the session's epoch, on a monotonic clock.
 pub type Micros = u64;
 
-/// Header fields in order of appearance, names as the HTTP library gives them (lower case).
+/// Header fields in order of appearance, names in lower case.
 /// Values that are not UTF-8 have their odd bytes replaced.
 pub type Headers = Vec<(String, String)>;
 
@@ -86,7 +86,7 @@ pub enum EntryKind {
     End {
         /// How.
         cause: EndCause,
-        /// The HTTP library's own words, innermost cause last; empty when there is nothing to say.
+        /// The words of the system or of HTTP, innermost cause last; empty when there is nothing to say.
         detail: String,
     },
 }
@@ -105,7 +105,7 @@ pub struct Request {
     pub method: String,
     /// The whole address.
     pub url: String,
-    /// The headers that were set; the HTTP library adds `host` and `content-length`.
+    /// The headers that were set; the client adds `host` and `content-length`.
     pub headers: Headers,
     /// The exact bytes of the head, where they were seen (by the tap); secrets masked.
     pub raw: Bytes,
@@ -185,7 +185,7 @@ pub enum EndCause {
 pub enum Limit {
     /// `--max-body`.
     Body,
-    /// What the HTTP library cannot read and other clients do.
+    /// What this program cannot read and other clients do.
     Http,
 }
 

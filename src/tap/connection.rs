@@ -16,11 +16,12 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 use super::event::{ConnectionId, EventKind, Party, Progress};
-use super::link::{self, Dialed, Link, dial};
 use super::request::{Line, NoRequest, Requests, Seen, Step};
 use super::route::{Origin, Route, Upstream};
-use super::stamp::{self, Stamps};
 use crate::journal::Micros;
+use crate::transport::http1::head;
+use crate::transport::link::{self, Dialed, Link, NoLink};
+use crate::transport::stamp::{self, Stamps};
 
 /// The most bytes of one read.
 const READ: usize = 64 << 10;
@@ -94,6 +95,17 @@ pub(super) async fn serve(mut client: TcpStream, shared: Rc<Shared>, id: Connect
     connection.tell(opened);
     connection.run(&mut client).await;
     connection.tell(EventKind::Closed);
+}
+
+/// Connects to an upstream; `dialed` gets how far it came.
+async fn dial(origin: &Origin, shared: &Shared, dialed: &mut Dialed) -> Result<Link, NoLink> {
+    let to = (origin.host.as_str(), origin.port);
+    let place = format!("{}:{}", origin.host, origin.port);
+    let link = link::connect(to, &place, shared.clock, dialed).await?;
+    match origin.tls {
+        true => link::secure(link, to.0, &place, &shared.tls, shared.clock, dialed).await,
+        false => Ok(link),
+    }
 }
 
 /// What the first bytes ask for.
@@ -231,7 +243,7 @@ impl Connection {
                 Ok(n @ 1..) => self.requests.push(&buffer[..n]),
                 _ => return false,
             }
-            if self.requests.pending().len() > super::head::MAX_HEAD {
+            if self.requests.pending().len() > head::MAX_HEAD {
                 return false;
             }
         }
@@ -313,7 +325,7 @@ impl Connection {
 
     async fn dial(&self, origin: &Origin) -> Option<Link> {
         let mut dialed = Dialed::default();
-        match dial(origin, &self.shared.tls, self.shared.clock, &mut dialed).await {
+        match dial(origin, &self.shared, &mut dialed).await {
             Ok(link) => {
                 self.tell(EventKind::Dialed(dialed));
                 Some(link)
@@ -385,7 +397,7 @@ impl Connection {
             let parts: Vec<_> = self.requests.seen().collect();
             for part in parts {
                 if let Seen::Head { headers, .. } = &part {
-                    self.may_upgrade |= super::head::values(headers, "upgrade").next().is_some();
+                    self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
                 }
                 self.tell_at(at, EventKind::RequestPart(part));
             }
@@ -469,7 +481,7 @@ impl Connection {
             return;
         };
         let mut dialed = Dialed::default();
-        let linked = dial(&origin, &self.shared.tls, self.shared.clock, &mut dialed).await;
+        let linked = dial(&origin, &self.shared, &mut dialed).await;
         let Ok(mut link) = linked else {
             let no = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             let _ = client.write_all(no).await;

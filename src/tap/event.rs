@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::link::{Dialed, NoLink};
 use super::request::Seen;
 use super::route::Upstream;
 use crate::journal::Micros;
+use crate::transport::link::{Dialed, NoLink};
 
 /// Which connection of a client, counted from 0.
 pub(super) type ConnectionId = u64;

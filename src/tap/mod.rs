@@ -13,17 +13,12 @@
 
 mod connection;
 mod event;
-mod framing;
-mod head;
 pub mod launch;
-mod link;
 mod observer;
 pub mod pairing;
 mod record;
 mod request;
-mod response;
 mod route;
-mod stamp;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

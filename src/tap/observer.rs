@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
-use super::head;
 use super::record::Recording;
 use super::request;
-use super::response::{Responses, Seen, Standing};
 use crate::journal::{EndCause, Entry, ExchangeId, Micros};
 use crate::rule::Code;
 use crate::text::{count, preview};
+use crate::transport::http1::head;
+use crate::transport::http1::response::{Responses, Seen, Standing};
 
 /// What a tap tells whoever listens.
 #[derive(Debug, Clone)]
@@ -211,7 +211,7 @@ impl Connection {
                     self.progress.lose();
                 }
                 Seen::Lost(why) => {
-                    recording.lose(why);
+                    recording.lose(why.text);
                     self.progress.lose();
                 }
                 Seen::End => {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::link::{Dialed, NoLink};
+use super::request;
 use super::route::Upstream;
-use super::{head, request, response};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets,
 };
 use crate::rule::Code;
 use crate::transport::Coded;
+use crate::transport::http1::{head, response};
+use crate::transport::link::{Dialed, NoLink};
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
 
 /// The most bytes of a request's body that are kept.

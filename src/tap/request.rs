@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::framing::{Body, Part};
-use super::head;
 use crate::journal::Headers;
+use crate::transport::http1::framing::{Body, Part};
+use crate::transport::http1::head;
 
 /// A request line, as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl Requests {
                         Part::Extension(e) => seen.push_back(Seen::Extension(e)),
                         Part::Trailers(t) => seen.push_back(Seen::Trailers(t)),
                         Part::End => seen.push_back(Seen::End),
-                        Part::Lost(why) => {
+                        Part::Lost { why, .. } => {
                             lost = true;
                             seen.push_back(Seen::Lost(why));
                         }

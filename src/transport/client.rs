@@ -1,34 +1,31 @@
 //! The HTTP client: one exchange, as entries.
 //!
-//! Time is stamped right after each await that brings something; whatever is done with an entry is
-//! done by others. One fresh connection for each exchange, so that its phases are its own. What
-//! `reqwest` cannot show is out of sight: header case and order as sent, chunk extensions, interim
-//! heads, bytes after the body's end.
+//! Time is stamped at each read; whatever is done with an entry is done by others. One fresh connection
+//! for each exchange, so that its phases are its own. HTTP/1 is read by the parser that the tap has too
+//! ([`http1`]), so that heads are known to the byte, and whatever curl reads is read; HTTP/2 is hyper's.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
 use super::coded::Coded;
-use super::failure::{Stop, before_head, chain, in_body, is_loopback, waited};
-use super::marks::{HelloMark, MarkLayer, Marks, Resolver};
+use super::failure::{Stop, peer};
+use super::link::{Dialed, Link, NoLink, connect, secure};
+use super::proxy::{self, Proxy};
 use super::request::{HttpVersion, Outgoing};
-use super::{Backlog, Clock, tls};
+use super::{Backlog, Clock, http1, http2, tls};
 use crate::journal::file::seconds;
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros,
     REDIRECT_FOLLOWED, Timeout, is_secret_name,
 };
 use crate::rule::Code;
-use http_body_util::BodyExt as _;
-use tokio_util::sync::CancellationToken;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
-
-/// How many header fields, or trailers, are read.
-const MAX_HEADERS: usize = 4096;
 
 /// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
 /// separate exchange: `next_id` numbers it. Returns the numbers of those, in order.
@@ -90,7 +87,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
     Some(next)
 }
 
-struct Exchange<'a, T> {
+pub(super) struct Exchange<'a, T> {
     x: ExchangeId,
     clock: Clock,
     backlogs: &'a [Backlog],
@@ -132,24 +129,31 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         may_follow: bool,
     ) -> Option<Outgoing> {
         self.tell(self.clock.now(), EntryKind::Request(Box::new(outgoing.request.clone())));
-        let mut masker = Masker::new(outgoing.secrets.clone());
+        let mut wire = Wire {
+            dialed: Dialed::default(),
+            connected: false,
+            headed: false,
+            masker: Masker::new(outgoing.secrets.clone()),
+            follow: None,
+        };
         let total = outgoing.limits.total_timeout;
-        let marks = Marks::default();
-        let mut follow = None;
-        let stop = tokio::select! {
+        let stopped = tokio::select! {
             biased;
-            () = cancel.cancelled() => Stop::new(EndCause::Cancelled, ""),
-            () = sleep(total) => Stop::new(EndCause::Timeout(Timeout::Total), waited(&marks, outgoing)),
-            stop = self.exchange(outgoing, &marks, &mut masker, &mut follow) => stop,
+            () = cancel.cancelled() => Some(Stop::new(EndCause::Cancelled, "")),
+            () = sleep(total) => None,
+            stop = self.exchange(outgoing, &mut wire) => Some(stop),
         };
         let at = self.clock.now();
         // Stopped before the head: how far it had come.
-        self.tell_marks(&marks, None);
-        let (bytes, masked) = masker.finish();
+        self.tell_dialed(&mut wire);
+        let timeout = || Stop::new(EndCause::Timeout(Timeout::Total), wire.waited(outgoing));
+        let stop = stopped.unwrap_or_else(timeout);
+        let (bytes, masked) = wire.masker.finish();
         if !bytes.is_empty() {
             self.tell(at, EntryKind::Body { len: 0, bytes, masked });
         }
-        let next = follow
+        let next = wire
+            .follow
             .filter(|_| may_follow && stop.cause != EndCause::Cancelled)
             .and_then(|location| redirected(outgoing, &location));
         if let Some(next) = &next {
@@ -161,131 +165,48 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         next
     }
 
-    async fn exchange(
-        &self,
-        outgoing: &Outgoing,
-        marks: &Marks,
-        masker: &mut Masker,
-        follow: &mut Option<(u16, String)>,
-    ) -> Stop {
-        let client = match client(outgoing, self.clock, marks) {
-            Ok(client) => client,
+    async fn exchange(&self, outgoing: &Outgoing, wire: &mut Wire) -> Stop {
+        let (link, proxy) = match self.link(outgoing, &mut wire.dialed).await {
+            Ok(linked) => linked,
             Err(stop) => return stop,
         };
-        let request = client
-            .request(outgoing.method.clone(), outgoing.url.clone())
-            .headers(outgoing.headers.clone())
-            .body(outgoing.body.clone());
-        let idle = outgoing.limits.idle_timeout;
-        let sent = tokio::select! {
-            biased;
-            sent = request.send() => sent,
-            () = sleep(idle) => {
-                return Stop::new(EndCause::Timeout(Timeout::Idle), waited(marks, outgoing));
-            }
+        self.tell_dialed(wire);
+        let http2 = outgoing.transport.version == Some(HttpVersion::Http2) || link.is_http2();
+        let mut receiver = Receiver {
+            exchange: self,
+            outgoing,
+            room: outgoing.limits.max_body.unwrap_or(u64::MAX),
+            wire,
+            coded: None,
         };
-        let at = self.clock.now();
-        let response = match sent {
-            Ok(response) => response,
-            Err(e) => return before_head(&e, marks.connected(), outgoing),
-        };
-        self.tell_marks(
-            marks,
-            response
-                .extensions()
-                .get::<hyper_util::client::legacy::connect::HttpInfo>()
-                .map(|i| i.remote_addr()),
-        );
-        let head = Head {
-            status: response.status().as_u16(),
-            version: format!("{:?}", response.version()),
-            headers: headers(response.headers(), &outgoing.secrets),
-            ..Head::default()
-        };
-        if (300..400).contains(&head.status)
-            && let Some(location) = response.headers().get("location").and_then(|l| l.to_str().ok())
-        {
-            *follow = Some((head.status, location.to_owned()));
+        match http2 {
+            true => http2::run(link, &mut receiver).await,
+            false => http1::run(link, proxy.as_ref(), &mut receiver).await,
         }
-        let announced = head.header("content-length").is_some()
-            || head.header("transfer-encoding").is_some_and(|t| t.contains("chunked"))
-            || response.version() >= http::Version::HTTP_2
-            || matches!(head.status, 204 | 304)
-            || outgoing.method == http::Method::HEAD;
-        let coded = Coded::of(&head, &outgoing.secrets);
-        self.tell(at, EntryKind::Head(head));
-        if let Some((name, _)) = response.headers().iter().find(|(name, value)| {
-            !is_secret_name(name.as_str()) && !outgoing.secrets.find(value.as_bytes()).is_empty()
-        }) {
-            self.note_echo(at, &format!("the response header `{name}`"));
-        }
-        let body = http::Response::from(response).into_body();
-        self.body(body, outgoing, masker, coded, announced).await
     }
 
-    async fn body(
+    /// Makes the connection, and returns the proxy that requests are sent to as they are.
+    async fn link(
         &self,
-        mut body: reqwest::Body,
         outgoing: &Outgoing,
-        masker: &mut Masker,
-        mut coded: Option<Coded>,
-        announced: bool,
-    ) -> Stop {
-        let mut room = outgoing.limits.max_body.unwrap_or(u64::MAX);
-        loop {
-            self.pause_while_full().await;
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                () = sleep(outgoing.limits.idle_timeout) => {
-                    return Stop::new(EndCause::Timeout(Timeout::Idle), "");
-                }
-            };
-            let at = self.clock.now();
-            let frame = match frame {
-                None if announced => return Stop::new(EndCause::Complete, ""),
-                None => return Stop::new(EndCause::Closed, ""),
-                Some(Err(e)) => return in_body(&e),
-                Some(Ok(frame)) => frame,
-            };
-            match frame.into_data() {
-                // HTTP/2 ends some bodies with an empty frame.
-                Ok(data) if data.is_empty() => {}
-                Ok(mut data) => {
-                    let over = data.len() as u64 >= room && data.len() as u64 > room;
-                    if over {
-                        data.truncate(room as usize);
-                    }
-                    room -= data.len() as u64;
-                    let len = data.len() as u32;
-                    let keep = coded.as_mut().map_or(data.len(), |c| c.keeps(&data));
-                    let withheld = data.split_off(keep).len();
-                    let (mut bytes, mut masked) = masker.feed(data);
-                    if withheld > 0 {
-                        let (stars, span) = masker.withhold(withheld);
-                        bytes = [bytes, stars].concat().into();
-                        masked.extend(span);
-                    }
-                    let echoes = !masked.is_empty();
-                    self.tell(at, EntryKind::Body { len, bytes, masked });
-                    if echoes {
-                        self.note_echo(at, "the response body");
-                    }
-                    if let Some(text) = coded.as_mut().and_then(Coded::note) {
-                        self.tell(at, EntryKind::note(Code::BodyWithheld, text));
-                    }
-                    if over {
-                        return Stop::new(EndCause::Limit(Limit::Body), "");
-                    }
-                }
-                Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        let trailers = headers(&trailers, &outgoing.secrets);
-                        self.tell(at, EntryKind::Trailers(trailers));
-                    }
-                }
+        dialed: &mut Dialed,
+    ) -> Result<(Link, Option<Proxy>), Stop> {
+        let place = peer(outgoing);
+        let linking = link(outgoing, self.clock, &place, dialed);
+        let limit = outgoing.limits.connect_timeout;
+        let linked = tokio::select! {
+            biased;
+            linked = linking => linked,
+            () = sleep(limit) => {
+                let why = format!("{place}: no connection after {:.1} s", seconds(limit.unwrap_or(0)));
+                return Err(Stop::new(EndCause::Timeout(Timeout::Connect), why));
             }
-        }
+            () = sleep(outgoing.limits.idle_timeout) => {
+                let why = format!("no connection to {place} yet");
+                return Err(Stop::new(EndCause::Timeout(Timeout::Idle), why));
+            }
+        };
+        linked.map_err(|NoLink { cause, why }| Stop::new(cause, why))
     }
 
     /// Notes, once, that the server quotes a credential that was sent.
@@ -296,32 +217,187 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         }
     }
 
+    /// The phases before the head, reported when they are known to be over.
+    fn tell_dialed(&self, wire: &mut Wire) {
+        let Dialed { resolved, connected, tls } = std::mem::take(&mut wire.dialed);
+        if let Some((at, addresses)) = resolved {
+            self.tell(at, EntryKind::Resolved { addresses });
+        }
+        wire.connected |= connected.is_some();
+        if let Some((at, peer)) = connected {
+            self.tell(at, EntryKind::Connected { peer: Some(peer) });
+        }
+        if let Some((at, detail)) = tls {
+            self.tell(at, EntryKind::Tls { detail });
+        }
+    }
+}
+
+/// What is known of an exchange, however it is stopped.
+struct Wire {
+    dialed: Dialed,
+    connected: bool,
+    /// Response headers arrived that are not interim ones.
+    headed: bool,
+    masker: Masker,
+    /// Where a redirect leads to.
+    follow: Option<(u16, String)>,
+}
+
+impl Wire {
+    /// What had not come when the time was over: nothing, once the head is there.
+    fn waited(&self, outgoing: &Outgoing) -> String {
+        match (self.headed, self.connected) {
+            (true, _) => String::new(),
+            (false, true) => format!("no response headers from {}", peer(outgoing)),
+            (false, false) => format!("no connection to {} yet", peer(outgoing)),
+        }
+    }
+}
+
+/// What arrives: it becomes entries, secrets masked.
+pub(super) struct Receiver<'a, 'b, T> {
+    exchange: &'a Exchange<'b, T>,
+    pub(super) outgoing: &'a Outgoing,
+    wire: &'a mut Wire,
+    coded: Option<Coded>,
+    /// How many bytes of a body may still come.
+    room: u64,
+}
+
+impl<T: Fn(Entry)> Receiver<'_, '_, T> {
+    pub(super) fn clock(&self) -> Clock {
+        self.exchange.clock
+    }
+
     /// Reads nothing while too much waits to be written or printed, and records that: a silence of
     /// this program's own must not be taken for the server's.
-    async fn pause_while_full(&self) {
-        let Some(full) = self.backlogs.iter().find(|backlog| backlog.is_full()) else { return };
+    pub(super) async fn pause_while_full(&self) {
+        let backlogs = self.exchange.backlogs;
+        let Some(full) = backlogs.iter().find(|backlog| backlog.is_full()) else { return };
         // Reported when it is dropped: at the end of the pause, or when the exchange is stopped in it.
-        let _pause = Pause { exchange: self, from: self.clock.now(), bytes: full.bytes() };
+        let _pause =
+            Pause { exchange: self.exchange, from: self.clock().now(), bytes: full.bytes() };
         full.room().await;
     }
 
-    /// The phases before the head, reported when they are known to be over.
-    fn tell_marks(&self, marks: &Marks, peer: Option<SocketAddr>) {
-        let Ok(mut marks) = marks.0.lock() else { return };
-        if std::mem::replace(&mut marks.told, true) {
-            return;
+    /// Waits as long as nothing may arrive, and says what had not come by then.
+    pub(super) async fn idle(&self) -> Stop {
+        sleep(self.outgoing.limits.idle_timeout).await;
+        Stop::new(EndCause::Timeout(Timeout::Idle), self.wire.waited(self.outgoing))
+    }
+
+    pub(super) fn head(&mut self, at: Micros, mut head: Head) {
+        let secrets = &self.outgoing.secrets;
+        let quotes = |(name, value): &(String, String)| {
+            !is_secret_name(name) && !secrets.find(value.as_bytes()).is_empty()
+        };
+        let quoted = head.headers.iter().find(|field| quotes(field)).map(|(name, _)| name.clone());
+        if !head.interim {
+            self.wire.headed = true;
+            let location = head.header("location").map(str::to_owned);
+            let redirects = (300..400).contains(&head.status);
+            self.wire.follow = location.filter(|_| redirects).map(|to| (head.status, to));
         }
-        if let Some((at, addresses)) = &marks.resolved {
-            let addresses = addresses.iter().map(|a| a.ip().to_string()).collect();
-            self.tell(*at, EntryKind::Resolved { addresses });
+        for (name, value) in &mut head.headers {
+            *value = super::request::mask_header(name, value, secrets);
         }
-        let tcp = marks.hello.or(marks.connected);
-        if let Some(at) = tcp {
-            self.tell(at, EntryKind::Connected { peer: peer.map(|p| p.to_string()) });
+        head.raw = super::request::mask_raw_head(&head.raw, secrets);
+        if !head.interim {
+            self.coded = Coded::of(&head, secrets);
         }
-        if let (Some(_), Some(at)) = (marks.hello, marks.connected) {
-            self.tell(at, EntryKind::Tls { detail: "TLS handshake done".into() });
+        self.exchange.tell(at, EntryKind::Head(head));
+        if let Some(name) = quoted {
+            self.exchange.note_echo(at, &format!("the response header `{name}`"));
         }
+    }
+
+    /// Takes in bytes of the body.
+    ///
+    /// # Errors
+    /// The limit on bodies is reached.
+    pub(super) fn data(&mut self, at: Micros, mut data: Bytes) -> Result<(), Stop> {
+        let over = data.len() as u64 > self.room;
+        if over {
+            data.truncate(self.room as usize);
+        }
+        self.room -= data.len() as u64;
+        let len = data.len() as u32;
+        let keep = self.coded.as_mut().map_or(data.len(), |c| c.keeps(&data));
+        let withheld = data.split_off(keep).len();
+        let (mut bytes, mut masked) = self.wire.masker.feed(data);
+        if withheld > 0 {
+            let (stars, span) = self.wire.masker.withhold(withheld);
+            bytes = [bytes, stars].concat().into();
+            masked.extend(span);
+        }
+        let echoes = !masked.is_empty();
+        self.exchange.tell(at, EntryKind::Body { len, bytes, masked });
+        if echoes {
+            self.exchange.note_echo(at, "the response body");
+        }
+        if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
+            self.exchange.tell(at, EntryKind::note(Code::BodyWithheld, text));
+        }
+        if over { Err(Stop::new(EndCause::Limit(Limit::Body), "")) } else { Ok(()) }
+    }
+
+    pub(super) fn trailers(&mut self, at: Micros, mut trailers: Headers) {
+        for (name, value) in &mut trailers {
+            *value = super::request::mask_header(name, value, &self.outgoing.secrets);
+        }
+        self.exchange.tell(at, EntryKind::Trailers(trailers));
+    }
+
+    pub(super) fn note(&self, at: Micros, code: Code, text: &str) {
+        self.exchange.tell(at, EntryKind::note(code, self.outgoing.secrets.mask(text)));
+    }
+}
+
+/// Connects to the server, or to the proxy that is on the way and through it.
+async fn link(
+    outgoing: &Outgoing,
+    clock: Clock,
+    place: &str,
+    dialed: &mut Dialed,
+) -> Result<(Link, Option<Proxy>), NoLink> {
+    let (url, transport) = (&outgoing.url, &outgoing.transport);
+    let bad = |why: &dyn std::fmt::Display| NoLink::new(EndCause::Tls, place, why);
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let proxy = proxy::on_the_way(url, transport);
+    if proxy.is_none() && transport.proxy.is_some() {
+        return Err(NoLink::new(EndCause::Refused, place, "--proxy: not an address of a proxy"));
+    }
+    let Some(proxy) = proxy else {
+        let link = connect((host, port), place, clock, dialed).await?;
+        return match url.scheme() {
+            "https" => {
+                let tls = Arc::new(tls::config(transport).map_err(|e| bad(&e))?);
+                Ok((secure(link, host, place, &tls, clock, dialed).await?, None))
+            }
+            _ => Ok((link, None)),
+        };
+    };
+    let mut link = connect(proxy.place(), place, clock, dialed).await?;
+    if proxy.is_secure() {
+        let mut tls = tls::config(transport).map_err(|e| bad(&e))?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let (host, _) = proxy.place();
+        link = secure(link, host, place, &Arc::new(tls), clock, dialed).await?;
+    }
+    if proxy.forwards(url) {
+        return Ok((link, Some(proxy)));
+    }
+    let link = proxy.tunnel(link, (host, port), place).await?;
+    match url.scheme() {
+        "https" => {
+            let tls = Arc::new(tls::config(transport).map_err(|e| bad(&e))?);
+            // From here on it is the server itself that may fail.
+            let place = format!("{host}:{port}");
+            Ok((secure(link, host, &place, &tls, clock, dialed).await?, None))
+        }
+        _ => Ok((link, None)),
     }
 }
 
@@ -331,59 +407,4 @@ async fn sleep(limit: Option<Micros>) {
         Some(micros) => tokio::time::sleep(Duration::from_micros(micros)).await,
         None => std::future::pending().await,
     }
-}
-
-fn headers(map: &http::HeaderMap, secrets: &crate::journal::Secrets) -> Headers {
-    map.iter()
-        .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            (name.as_str().to_owned(), super::request::mask_header(name.as_str(), &value, secrets))
-        })
-        .collect()
-}
-
-fn client(outgoing: &Outgoing, clock: Clock, marks: &Marks) -> Result<reqwest::Client, Stop> {
-    let transport = &outgoing.transport;
-    let bad = |why: tls::TlsError| Stop::new(EndCause::Tls, why.to_string());
-    let mut builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .pool_max_idle_per_host(0)
-        .tcp_nodelay(true)
-        // What curl reads is read: it has no limit but 300 KB of a head.
-        .http1_max_headers(MAX_HEADERS)
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .dns_resolver(Arc::new(Resolver { clock, marks: marks.clone() }))
-        .connector_layer(MarkLayer { clock, marks: marks.clone() });
-    if let Some(micros) = outgoing.limits.connect_timeout {
-        builder = builder.connect_timeout(Duration::from_micros(micros));
-    }
-    builder = match transport.version {
-        Some(HttpVersion::Http1) => builder.http1_only(),
-        Some(HttpVersion::Http2) => builder.http2_prior_knowledge(),
-        None => builder,
-    };
-    if let Some(proxy) = &transport.proxy {
-        let proxy = reqwest::Proxy::all(proxy.as_str());
-        builder = builder
-            .proxy(proxy.map_err(|e| Stop::new(EndCause::Refused, format!("--proxy: {e}")))?);
-    } else if is_loopback(&outgoing.url) {
-        // A proxy of the environment is no way to this machine itself.
-        builder = builder.no_proxy();
-    }
-    let mut tls = if outgoing.url.scheme() == "https" || transport.proxy.is_some() {
-        tls::config(transport).map_err(bad)?
-    } else {
-        // Without this, reqwest would load the trust store, which may not be there, for http://.
-        tls::config(&super::request::Transport { insecure: true, ..transport.clone() })
-            .map_err(bad)?
-    };
-    tls.resumption =
-        rustls::client::Resumption::store(Arc::new(HelloMark { clock, marks: marks.clone() }));
-    builder
-        .tls_backend_preconfigured(tls)
-        .build()
-        .map_err(|e| Stop::new(EndCause::Refused, chain(&e)))
 }

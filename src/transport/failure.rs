@@ -1,11 +1,10 @@
-//! Why an exchange failed, from the HTTP library's errors.
+//! Why an exchange failed, from the errors of hyper and the system.
 
 use std::error::Error as StdError;
 use std::io;
 
-use super::marks::{DnsError, Marks};
 use super::request::Outgoing;
-use crate::journal::{EndCause, Limit, Timeout};
+use crate::journal::EndCause;
 
 /// Why an exchange stopped before its body's own end.
 pub(super) struct Stop {
@@ -59,120 +58,42 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
 }
 
 /// Names an error that came before the head.
-pub(super) fn before_head(error: &reqwest::Error, connected: bool, outgoing: &Outgoing) -> Stop {
-    let mut detail = chain(error);
-    let has = |needle: &str| detail.contains(needle);
-    let is_tls = causes(error).any(|e| e.is::<rustls::Error>())
-        || has("invalid peer certificate")
-        || (error.is_connect() && has("tls handshake eof"));
-    if let Some(limit) = library_limit(&detail) {
-        return limit;
-    }
-    let cause = if causes(error).any(|e| e.is::<DnsError>()) || has("dns error") {
-        EndCause::Dns
-    } else if is_tls {
-        EndCause::Tls
-    } else if error.is_timeout() {
-        EndCause::Timeout(if connected { Timeout::Total } else { Timeout::Connect })
-    } else if error.is_connect() && !connected {
-        EndCause::Refused
-    } else if matches!(
-        io_kind(error),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-    ) {
-        EndCause::Reset
-    } else if has("connection closed before message completed") {
-        // The library says the same for no byte at all and for half a head.
-        EndCause::ClosedBeforeHead
-    } else if has("invalid HTTP")
-        || has("http2 error")
-        || has("parse")
-        || has("message head is too large")
-    {
-        EndCause::Protocol
-    } else {
-        EndCause::ClosedBeforeHead
+pub(super) fn before_head(error: &hyper::Error) -> Stop {
+    let detail = chain(error);
+    let cause = match io_kind(error) {
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => EndCause::Reset,
+        _ if detail.contains("http2 error") || error.is_parse() => EndCause::Protocol,
+        _ => EndCause::ClosedBeforeHead,
     };
-    if matches!(cause, EndCause::Dns | EndCause::Refused | EndCause::Timeout(Timeout::Connect)) {
-        // Where it was tried says more than which part of the library says so.
-        let words = detail.trim_start_matches("error sending request: ");
-        let words = words.trim_start_matches("client error (Connect): ");
-        detail = format!("{}: {words}", peer(outgoing));
-    }
     Stop { cause, detail }
 }
 
-/// What had not come when the time was over: nothing, once the head is there.
-pub(super) fn waited(marks: &Marks, outgoing: &Outgoing) -> String {
-    match marks.0.lock() {
-        Ok(marks) if marks.told => String::new(),
-        Ok(marks) if marks.connected.is_some() => {
-            format!("no response headers from {}", peer(outgoing))
-        }
-        _ => format!("no connection to {} yet", peer(outgoing)),
-    }
-}
-
 /// Where the connection goes to, as host and port: the proxy, where one is on the way.
-fn peer(outgoing: &Outgoing) -> String {
+pub(super) fn peer(outgoing: &Outgoing) -> String {
     let url = &outgoing.url;
     let port = |url: &url::Url| url.port_or_known_default().map(|p| format!(":{p}"));
     let place = |url: &url::Url| {
         format!("{}{}", url.host_str().unwrap_or_default(), port(url).unwrap_or_default())
     };
-    let proxy = match &outgoing.transport.proxy {
-        Some(proxy) if proxy.contains("://") => Some(proxy.clone()),
-        Some(proxy) => Some(format!("http://{proxy}")),
-        None if is_loopback(url) => None,
-        // The one of the environment, as the HTTP library finds it.
-        None => url.as_str().parse().ok().and_then(|uri| {
-            let matcher = hyper_util::client::proxy::matcher::Matcher::from_system();
-            matcher.intercept(&uri).map(|proxy| proxy.uri().to_string())
-        }),
-    };
-    match proxy.and_then(|proxy| url::Url::parse(&proxy).ok()) {
-        Some(proxy) => format!("the proxy {}", place(&proxy)),
+    match super::proxy::on_the_way(url, &outgoing.transport) {
+        Some(proxy) => {
+            let (host, port) = proxy.place();
+            format!("the proxy {host}:{port}")
+        }
         None => place(url),
     }
 }
 
-/// What curl reads and the HTTP library cannot, in words; nothing where the error is the server's.
-fn library_limit(detail: &str) -> Option<Stop> {
-    let what = match detail {
-        d if d.contains("message head is too large") => {
-            "more than 4,096 header fields or 400 kB of headers"
-        }
-        d if d.contains("unexpected transfer-encoding") => "chunked encoding under HTTP/1.0",
-        d if d.contains("chunk extensions over limit") => "a chunk extension of more than 16 KiB",
-        d if d.contains("chunk trailers bytes over limit") => "more than 16 KiB of trailers",
-        d if d.contains("chunk trailers count overflow") => "more than 4,096 trailers",
-        _ => return None,
-    };
-    Some(Stop::new(EndCause::Limit(Limit::Http), what))
-}
-
 /// Names an error that came inside the body.
-pub(super) fn in_body(error: &reqwest::Error) -> Stop {
+pub(super) fn in_body(error: &hyper::Error) -> Stop {
     let detail = chain(error);
-    if let Some(limit) = library_limit(&detail) {
-        return limit;
-    }
     let has = |needle: &str| detail.contains(needle);
-    let cause = if error.is_timeout() {
-        EndCause::Timeout(Timeout::Idle)
-    } else if matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset))
-        || has("stream error received")
-        || has("Connection reset")
-    {
+    let is_reset = matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset));
+    let cause = if is_reset || has("stream error received") || has("Connection reset") {
         EndCause::Reset
-    } else if has("Invalid chunk size")
-        || has("Invalid chunk")
-        || has("invalid chunk")
-        || has("protocol error")
-    {
+    } else if has("protocol error") {
         EndCause::Protocol
     } else {
-        // `unexpected EOF during chunk size line`, `end of file before message length reached`,
         // `peer closed connection without sending TLS close_notify`
         EndCause::Truncated
     };

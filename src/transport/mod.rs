@@ -6,9 +6,13 @@ mod client;
 mod coded;
 mod engine;
 mod failure;
-mod marks;
+pub(crate) mod http1;
+mod http2;
+pub(crate) mod link;
+mod proxy;
 pub mod request;
 mod sign;
+pub(crate) mod stamp;
 mod tls;
 
 pub use crate::clock::Clock;
@@ -16,6 +20,7 @@ pub use backlog::Backlog;
 pub use body_size::{filler, pad};
 pub(crate) use coded::Coded;
 pub use engine::Engine;
+pub use proxy::ProxyError;
 pub use tls::TlsError;
 pub(crate) use tls::config as tls_config;
 

@@ -33,6 +33,8 @@ const SPECIAL: &[Special] = &[
         flags: &["--idle-timeout", "5"],
         config: "[findings]\nslow_first_byte = 1.5\n",
     },
+    // At once, its first comment and its first data are in one read.
+    Special { name: "keep-alive", pace: "0.2", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "ttfb-ttft-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "reasoning-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "head-of-line-tool", pace: "1", flags: &["--idle-timeout", "5"], config: "" },

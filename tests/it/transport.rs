@@ -364,20 +364,28 @@ fn an_address_that_does_not_answer_is_named() {
 /// What curl reads is read, or it is a limit of this program and named as one: never the server's
 /// mistake.
 #[test]
-fn limits_of_the_http_library_are_not_blamed_on_the_server() {
+fn what_curl_reads_is_read_and_own_limits_are_named() {
     let plain = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
     let chunked = format!("{plain}transfer-encoding: chunked\r\n");
     let many = |n: usize| (0..n).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
-    let chunk = format!("{:x}\r\n{ANSWER}\r\n", ANSWER.len());
-    let long = "a".repeat(20_000);
+    let size = ANSWER.len();
+    let chunk = format!("{size:x}\r\n{ANSWER}\r\n");
+    let (long, longest) = ("a".repeat(20_000), "a".repeat(2 << 20));
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     for answer in [
         format!("{plain}{}\r\n{ANSWER}", many(150)),
-        format!("{plain}{}\r\n{ANSWER}", many(4000)),
-        format!("{plain}x: {long}\r\n\r\n{ANSWER}"),
+        format!("{plain}{}\r\n{ANSWER}", many(5000)),
+        format!("{plain}x: {}\r\n\r\n{ANSWER}", "a".repeat(900_000)),
         format!("{plain}x-a: b\r\n  folded\r\n\r\n{ANSWER}"),
         format!("{plain}x-a : b\r\n\r\n{ANSWER}"),
-        format!("{chunked}\r\n{chunk}0\r\n{}\r\n", many(150)),
+        format!("{plain}x-a: \x1b[31m\0\r\n\r\n{ANSWER}"),
+        format!("{chunked}\r\n{chunk}0\r\n{}\r\n", many(5000)),
         format!("{}\n{ANSWER}", plain.replace("\r\n", "\n")),
+        format!("{chunked}\r\n{size:x};a={long}\r\n{ANSWER}\r\n0\r\n\r\n"),
+        format!("{chunked}\r\n{chunk}0\r\nx: {long}\r\n\r\n"),
+        format!("{}\r\n{chunk}0\r\n\r\n", chunked.replace("HTTP/1.1", "HTTP/1.0")),
+        format!("{chunked}\r\n{}0\n\n", chunk.replace("\r\n", "\n")),
+        format!("{}{plain}\r\n{ANSWER}", early.repeat(900)),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let answer = answer.into_bytes();
@@ -386,26 +394,92 @@ fn limits_of_the_http_library_are_not_blamed_on_the_server() {
         server.join().unwrap();
         let summary = lines.iter().find(|l| l["type"] == "summary").unwrap();
         let head: String = String::from_utf8_lossy(&answer).chars().take(120).collect();
-        assert_eq!(summary["content"]["0"], "hi", "{head}: {lines:#?}");
+        assert_eq!(summary["content"]["0"], "hi", "{head}: {:?}", codes(&lines));
+        assert!(!codes(&lines).contains(&"limit-http"), "{head}");
     }
     for answer in [
-        format!("{plain}{}\r\n{ANSWER}", many(5000)),
-        format!("{chunked}\r\n{:x};a={long}\r\n{ANSWER}\r\n0\r\n\r\n", ANSWER.len()),
-        format!("{chunked}\r\n{chunk}0\r\nx: {long}\r\n\r\n"),
-        format!("{}\r\n{chunk}0\r\n\r\n", chunked.replace("HTTP/1.1", "HTTP/1.0")),
+        format!("{plain}x: {longest}\r\n\r\n{ANSWER}"),
+        format!("{chunked}\r\n{size:x};a={longest}\r\n{ANSWER}\r\n0\r\n\r\n"),
+        format!("{}{plain}\r\n{ANSWER}", early.repeat(1001)),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let (at, server) = once(|_| answer.clone().into_bytes());
         let (_, lines, _) = send(dir.path(), &["--url", &format!("http://{at}/"), "hi"]);
-        server.join().unwrap();
+        // It may be cut off while it writes.
+        drop(server.join());
         let summary = lines.iter().find(|l| l["type"] == "summary").unwrap();
-        assert!(codes(&lines).contains(&"limit-http"), "{lines:#?}");
-        assert_eq!(summary["reason"], "limit");
-        // Where an answer was read, it is judged besides.
-        if summary["content"]["0"].is_null() {
-            assert_eq!(summary["blame"]["party"], "you", "{lines:#?}");
-        }
+        assert!(codes(&lines).contains(&"limit-http"), "{:?}", codes(&lines));
+        assert_eq!(
+            (&summary["reason"], &summary["blame"]["party"]),
+            (&"limit".into(), &"you".into())
+        );
         let fatal = |l: &&Value| l["type"] == "finding" && l["severity"] == "fatal";
         assert_eq!(lines.iter().find(fatal), None);
     }
+}
+
+/// Interim responses are heads of their own, each recorded to the byte, and so is the final one.
+#[test]
+fn early_hints_and_exact_heads_are_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let hints = "HTTP/1.1 103 Early Hints\r\nLINK: </a>;  rel=preload\r\n\r\n";
+    let head = "HTTP/1.1 200 Fine so far\r\nContent-TYPE:text/event-stream\r\nX-A : 1\r\n\r\n";
+    let (at, server) = once(|_| format!("{hints}{head}{ANSWER}").into_bytes());
+    let url = format!("http://{at}/");
+    let (_, lines, _) = send(dir.path(), &["--url", &url, "--save", "s", "hi"]);
+    server.join().unwrap();
+    let heads: Vec<_> = lines.iter().filter(|l| l["type"] == "head").collect();
+    let interim: Vec<_> =
+        heads.iter().map(|h| (h["status"].as_u64(), h["interim"] == true)).collect();
+    assert_eq!(interim, [(Some(103), true), (Some(200), false)]);
+    assert_eq!(heads[0]["headers"][0][1], "</a>;  rel=preload");
+    let saved = sselens::journal::file::read(&std::fs::read(dir.path().join("s")).unwrap()[..]);
+    let raw = saved.unwrap().entries.into_iter().filter_map(|e| match e.kind {
+        sselens::journal::EntryKind::Head(head) => Some(head.raw),
+        _ => None,
+    });
+    assert_eq!(raw.collect::<Vec<_>>(), [hints, head]);
+}
+
+/// Where a head cannot be read, or ends in its midst, its bytes are shown.
+#[test]
+fn the_bytes_of_an_unreadable_head_are_shown() {
+    for (answer, code, bytes) in [
+        ("SSH-2.0-OpenSSH_9.0\r\n", "protocol-error", "SSH-2.0-OpenSSH_9.0"),
+        ("HTTP/1.1 abc\r\n\r\n", "protocol-error", "HTTP/1.1 abc"),
+        ("HTTP/1.1 200 OK\r\nx-ha", "closed-inside-head", "x-ha"),
+        ("", "closed-before-head", ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, server) = once(|_| answer.as_bytes().to_vec());
+        let (_, lines, _) = send(dir.path(), &["--url", &format!("http://{at}/"), "hi"]);
+        server.join().unwrap();
+        let found = lines.iter().find(|l| l["code"] == code);
+        let found = found.unwrap_or_else(|| panic!("{answer:?}: {:?}", codes(&lines)));
+        assert!(found["message"].as_str().unwrap().contains(bytes), "{found}");
+    }
+}
+
+/// A server that answers before it has read a large request, and then closes: the answer counts.
+#[test]
+fn an_answer_before_the_request_was_read_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("b"), vec![b'x'; 8 << 20]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.read_exact(&mut [0; 100]).unwrap();
+        peer.write_all(b"HTTP/1.1 413 Too large\r\ncontent-length: 5\r\n\r\nlarge").unwrap();
+        // The client closes when it has its answer.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    });
+    let (_, lines, _) = send(dir.path(), &["--url", &format!("http://{at}/"), "-b", "b"]);
+    server.join().unwrap();
+    let summary = lines.iter().find(|l| l["type"] == "summary").unwrap();
+    assert_eq!(
+        (&summary["status"], &summary["reason"]),
+        (&413.into(), &"http".into()),
+        "{summary}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
-use super::{Code, Detector, Findings, Place, Severity, refused};
+use super::{Code, Detector, Findings, Phase, Place, Severity, refused};
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
@@ -125,9 +125,9 @@ fn transport(facts: &Facts, findings: &mut Findings) {
                 .to_owned(),
         ),
         _ if facts.head.is_none() && *cause == EndCause::Reset => {
-            let message = "Connection reset before any answer";
-            let code = Code::ConnectionReset;
-            return findings.raise_end(code, Severity::Error, Place::default(), message, detail);
+            let message = "Connection reset before the response headers were complete";
+            let (phase, code) = (Phase::Head, Code::ConnectionReset);
+            return findings.raise_end_in(phase, code, Severity::Error, message, detail);
         }
         _ if facts.head.is_none() => return,
         EndCause::Protocol if lower.contains("chunk") => {

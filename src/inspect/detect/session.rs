@@ -44,7 +44,8 @@ impl Detector for Session {
                 Some((Code::LimitBody, format!("Stopped at --max-body after {bytes}")))
             }
             EndCause::Limit(Limit::Http) => {
-                Some((Code::LimitHttp, format!("Limit of sselens: it cannot read {detail}")))
+                let message = "Limit of sselens: it cannot read all of this response";
+                Some((Code::LimitHttp, message.to_owned()))
             }
             EndCause::Timeout(Timeout::Idle) => Some((
                 Code::TimeoutIdle,

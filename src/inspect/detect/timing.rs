@@ -302,7 +302,7 @@ impl Timing {
                 0 => "before the first frame".to_owned(),
                 n if facts.frames()[n - 1].kind == Kind::Incomplete => {
                     let inside = tail::place_of(facts, &facts.frames()[n - 1]);
-                    format!("in frame {}, {inside},", n - 1)
+                    format!("in frame {} ({inside})", n - 1)
                 }
                 n => format!("after frame {}", n - 1),
             };

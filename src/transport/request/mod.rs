@@ -76,7 +76,7 @@ pub enum RequestError {
         /// The address, masked.
         address: String,
         /// What is wrong with it.
-        why: String,
+        why: super::ProxyError,
     },
     /// Certificates cannot be used.
     #[error(transparent)]
@@ -84,15 +84,6 @@ pub enum RequestError {
     /// A body cannot be edited.
     #[error(transparent)]
     Body(#[from] BodyError),
-}
-
-/// Returns the innermost cause of an error: the outer ones may quote the address.
-fn plain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    redacted(&error.to_string())
 }
 
 /// A proxy's address that cannot be read, as it may be shown: user and password can be anywhere in
@@ -139,9 +130,8 @@ impl Transport {
             super::tls::config(self)?;
         }
         match &self.proxy {
-            Some(proxy) => reqwest::Proxy::all(proxy.as_str())
-                .map(drop)
-                .map_err(|e| RequestError::Proxy { address: masked_proxy(proxy), why: plain(&e) }),
+            Some(proxy) => super::proxy::check(proxy)
+                .map_err(|why| RequestError::Proxy { address: masked_proxy(proxy), why }),
             None => Ok(()),
         }
     }

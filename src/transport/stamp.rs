@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::Clock;
 use crate::journal::Micros;
-use crate::transport::Clock;
 
 /// A connection whose reads are stamped.
 #[derive(Debug)]
-pub(super) struct Stamped {
+pub(crate) struct Stamped {
     stream: TcpStream,
     last: Stamps,
     /// Whether the kernel was asked for stamps.
@@ -27,25 +27,25 @@ pub(super) struct Stamped {
 
 impl Stamped {
     /// Asks the kernel for stamps; without them reads are what they were.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         let asked = ask(&stream);
         Self { stream, last: Stamps::default(), asked }
     }
 
     /// The socket.
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &TcpStream {
         &self.stream
     }
 
     /// Where the stamps of its reads are found.
-    pub(super) fn stamps(&self) -> Stamps {
+    pub(crate) fn stamps(&self) -> Stamps {
         self.last.clone()
     }
 }
 
 /// The stamp of a connection's last read: nanoseconds since 1970, 0 for none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stamps(Arc<AtomicU64>);
+pub(crate) struct Stamps(Arc<AtomicU64>);
 
 impl Stamps {
     fn set(&self, stamp: Option<Duration>) {
@@ -54,7 +54,7 @@ impl Stamps {
     }
 
     /// The stamp of the last read, once.
-    pub(super) fn take(&self) -> Option<Duration> {
+    pub(crate) fn take(&self) -> Option<Duration> {
         let nanos = self.0.swap(0, Ordering::Relaxed);
         (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
@@ -62,7 +62,7 @@ impl Stamps {
 
 /// A stamp as a time of the session: `now` is when the read was done, and nothing is later. `None`
 /// where the wall clock was set in between.
-pub(super) fn at(stamp: Duration, clock: &Clock, now: Micros) -> Option<Micros> {
+pub(crate) fn at(stamp: Duration, clock: &Clock, now: Micros) -> Option<Micros> {
     let wall = clock.wall_clock().duration_since(std::time::UNIX_EPOCH).ok()?;
     let age = u64::try_from(wall.checked_sub(stamp)?.as_micros()).ok()?;
     // A read is late by milliseconds; by seconds only where somebody set the clock, or slept.

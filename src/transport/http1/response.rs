@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::framing::{Body, Framing, Part};
 use super::head;
-pub(super) use super::head::ResponseHead as ParsedHead;
+pub(crate) use super::head::ResponseHead as ParsedHead;
 
 /// What is known of a response, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// A head, an interim one (1xx) too: its bytes, and what they say.
     Head { raw: Bytes, head: ParsedHead },
     /// Bytes of the body.
@@ -25,17 +25,32 @@ pub(super) enum Seen {
     Extra(Bytes),
     /// The connection speaks another protocol from here on, after a 101 or a `CONNECT`.
     Upgraded,
-    /// The bytes cannot be followed from here on; the text says why.
-    Lost(String),
+    /// The bytes cannot be followed from here on.
+    Lost(Lost),
+}
+
+/// Why bytes cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// A sentence, with the bytes where they are a head's.
+    pub(crate) text: String,
+    /// It is a bound of this program, and no mistake of the server.
+    pub(crate) is_limit: bool,
+}
+
+impl Lost {
+    fn mistake(text: String) -> Self {
+        Self { text, is_limit: false }
+    }
 }
 
 /// A request that a response is expected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Expected {
+pub(crate) struct Expected {
     /// It was a `HEAD`: the response has no body, whatever its head says.
-    pub(super) head: bool,
+    pub(crate) head: bool,
     /// It was a `CONNECT`: a success makes a tunnel.
-    pub(super) connect: bool,
+    pub(crate) connect: bool,
 }
 
 #[derive(Debug)]
@@ -47,14 +62,14 @@ enum State {
 
 /// Reads responses off a connection, one after the other.
 #[derive(Debug)]
-pub(super) struct Responses {
+pub(crate) struct Responses {
     state: State,
     expected: VecDeque<Expected>,
 }
 
 /// How the responses of a connection stand when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// Between two responses.
     Between,
     /// No byte of the response that is expected has come.
@@ -70,17 +85,17 @@ pub(super) enum Standing {
 }
 
 impl Responses {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: State::Head(Vec::new(), 0), expected: VecDeque::new() }
     }
 
     /// One more request is under way.
-    pub(super) fn expect(&mut self, expected: Expected) {
+    pub(crate) fn expect(&mut self, expected: Expected) {
         self.expected.push_back(expected);
     }
 
     /// How it stands.
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         match &self.state {
             State::Head(raw, _) if !raw.is_empty() => Standing::InsideHead,
             State::Head(..) if self.expected.is_empty() => Standing::Between,
@@ -91,8 +106,16 @@ impl Responses {
         }
     }
 
+    /// The bytes of a head that is not complete.
+    pub(crate) fn pending(&self) -> &[u8] {
+        match &self.state {
+            State::Head(raw, _) => raw,
+            State::Body(_) | State::Opaque => &[],
+        }
+    }
+
     /// Takes in a read.
-    pub(super) fn feed(&mut self, mut bytes: Bytes, seen: &mut Vec<Seen>) {
+    pub(crate) fn feed(&mut self, mut bytes: Bytes, seen: &mut Vec<Seen>) {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Opaque => return,
@@ -103,7 +126,9 @@ impl Responses {
                             Part::Extension(e) => Seen::Extension(e),
                             Part::Trailers(t) => Seen::Trailers(t),
                             Part::End => Seen::End,
-                            Part::Lost(why) => Seen::Lost(why),
+                            Part::Lost { why, is_limit } => {
+                                Seen::Lost(Lost { text: why, is_limit })
+                            }
                         });
                     });
                     if body.is_lost() {
@@ -129,11 +154,13 @@ impl Responses {
                         *looked = raw.len();
                         let http = raw.len().min(5);
                         if raw.len() > head::MAX_HEAD || raw[..http] != b"HTTP/"[..http] {
-                            let why = match raw.len() > head::MAX_HEAD {
-                                true => "the response headers are longer than 1 MiB",
-                                false => "the response does not begin with HTTP/",
+                            let is_limit = raw.len() > head::MAX_HEAD;
+                            let shown = head::shown(raw);
+                            let text = match is_limit {
+                                true => format!("more than 1 MiB of response headers: {shown}"),
+                                false => format!("the response does not begin with HTTP/: {shown}"),
                             };
-                            seen.push(Seen::Lost(why.into()));
+                            seen.push(Seen::Lost(Lost { text, is_limit }));
                             self.state = State::Opaque;
                         }
                         return;
@@ -152,7 +179,8 @@ impl Responses {
         let head = match head::response(&raw) {
             Ok(head) => head,
             Err(why) => {
-                seen.push(Seen::Lost(why.to_string()));
+                let text = format!("{why}: {}", head::shown(&raw));
+                seen.push(Seen::Lost(Lost::mistake(text)));
                 return State::Opaque;
             }
         };
@@ -176,7 +204,7 @@ impl Responses {
             }
             Ok(framing) => State::Body(Body::new(framing)),
             Err(why) => {
-                seen.push(Seen::Lost(why.to_string()));
+                seen.push(Seen::Lost(Lost::mistake(why.to_string())));
                 State::Opaque
             }
         }
@@ -215,7 +243,7 @@ mod tests {
             Seen::Trailers(_) => "trailers".into(),
             Seen::End => "end".into(),
             Seen::Upgraded => "upgraded".into(),
-            Seen::Lost(why) => why.clone(),
+            Seen::Lost(why) => why.text.clone(),
         };
         seen.iter().map(kind).collect::<Vec<_>>().join(" ")
     }

@@ -4,11 +4,11 @@ use super::framing::Framing;
 use crate::journal::Headers;
 
 /// The longest head that is read, in bytes; a longer one is forwarded unread.
-pub(super) const MAX_HEAD: usize = 1 << 20;
+pub(crate) const MAX_HEAD: usize = 1 << 20;
 
 /// Why a head cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum HeadError {
+pub(crate) enum HeadError {
     #[error("the response headers are not HTTP/1: {0}")]
     Response(httparse::Error),
     #[error("the request headers are not HTTP/1: {0}")]
@@ -17,7 +17,7 @@ pub(super) enum HeadError {
 
 /// Why the header fields do not say where the body ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FramingError {
+pub(crate) enum FramingError {
     #[error("Content-Length {0:?} is no number")]
     Length(String),
     #[error("two Content-Length headers, {0} and {1}")]
@@ -28,10 +28,10 @@ pub(super) enum FramingError {
 
 /// A response head.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ResponseHead {
-    pub(super) version: String,
-    pub(super) status: u16,
-    pub(super) headers: Headers,
+pub(crate) struct ResponseHead {
+    pub(crate) version: String,
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
 }
 
 /// Calls `parse` with ever more room for header fields: gateways send more than a hundred.
@@ -54,7 +54,7 @@ fn owned(headers: &[httparse::Header<'_>]) -> Headers {
 ///
 /// # Errors
 /// This is not a head of HTTP/1.
-pub(super) fn response(bytes: &[u8]) -> Result<ResponseHead, HeadError> {
+pub(crate) fn response(bytes: &[u8]) -> Result<ResponseHead, HeadError> {
     let mut config = httparse::ParserConfig::default();
     config
         .allow_spaces_after_header_name_in_responses(true)
@@ -62,24 +62,42 @@ pub(super) fn response(bytes: &[u8]) -> Result<ResponseHead, HeadError> {
         .allow_multiple_spaces_in_response_status_delimiters(true)
         .allow_space_before_first_header_name(true)
         .ignore_invalid_headers_in_responses(true);
-    with_room(|room| {
-        let mut fields = vec![httparse::EMPTY_HEADER; room];
-        let mut parsed = httparse::Response::new(&mut fields);
-        if config.parse_response(&mut parsed, bytes)?.is_partial() {
-            return Err(httparse::Error::Status);
+    let parse = |bytes: &[u8]| {
+        with_room(|room| {
+            let mut fields = vec![httparse::EMPTY_HEADER; room];
+            let mut parsed = httparse::Response::new(&mut fields);
+            if config.parse_response(&mut parsed, bytes)?.is_partial() {
+                return Err(httparse::Error::Status);
+            }
+            let (version, status) = (parsed.version.unwrap_or(1), parsed.code.unwrap_or(0));
+            if status < 100 {
+                return Err(httparse::Error::Status);
+            }
+            let version = format!("HTTP/1.{version}");
+            Ok(ResponseHead { version, status, headers: owned(parsed.headers) })
+        })
+    };
+    parse(bytes).or_else(|why| parse(&printable(bytes)).map_err(|_| HeadError::Response(why)))
+}
+
+/// A head with `?` for the control characters in it: other clients read it with them, and its exact
+/// bytes are recorded.
+fn printable(bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for i in 0..out.len() {
+        let in_line_end = out[i] == b'\n' || (out[i] == b'\r' && out.get(i + 1) == Some(&b'\n'));
+        if out[i].is_ascii_control() && out[i] != b'\t' && !in_line_end {
+            out[i] = b'?';
         }
-        let (version, status) = (parsed.version.unwrap_or(1), parsed.code.unwrap_or(0));
-        let version = format!("HTTP/1.{version}");
-        Ok(ResponseHead { version, status, headers: owned(parsed.headers) })
-    })
-    .map_err(HeadError::Response)
+    }
+    out
 }
 
 /// Reads the header fields of a request head that is complete.
 ///
 /// # Errors
 /// This is not a head of HTTP/1.
-pub(super) fn request(bytes: &[u8]) -> Result<Headers, HeadError> {
+pub(crate) fn request(bytes: &[u8]) -> Result<Headers, HeadError> {
     let mut config = httparse::ParserConfig::default();
     config
         .allow_multiple_spaces_in_request_line_delimiters(true)
@@ -97,7 +115,7 @@ pub(super) fn request(bytes: &[u8]) -> Result<Headers, HeadError> {
 }
 
 /// Reads a trailer section.
-pub(super) fn trailers(bytes: &[u8]) -> Headers {
+pub(crate) fn trailers(bytes: &[u8]) -> Headers {
     let parsed = with_room(|room| {
         let mut fields = vec![httparse::EMPTY_HEADER; room];
         match httparse::parse_headers(bytes, &mut fields)? {
@@ -108,8 +126,15 @@ pub(super) fn trailers(bytes: &[u8]) -> Headers {
     parsed.unwrap_or_default()
 }
 
+/// The beginning of a head that cannot be read, for people.
+pub(crate) fn shown(raw: &[u8]) -> String {
+    const SHOWN: usize = 1000;
+    let text = String::from_utf8_lossy(&raw[..raw.len().min(SHOWN)]);
+    format!("{:?}", crate::text::preview(&text, SHOWN))
+}
+
 /// All values of a header, in order.
-pub(super) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
     headers.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
 }
 
@@ -140,7 +165,7 @@ fn announced(headers: &Headers) -> Result<Option<Framing>, FramingError> {
 ///
 /// # Errors
 /// The header fields contradict each other.
-pub(super) fn response_framing(
+pub(crate) fn response_framing(
     head: &ResponseHead,
     to_head: bool,
 ) -> Result<Framing, FramingError> {
@@ -154,7 +179,7 @@ pub(super) fn response_framing(
 ///
 /// # Errors
 /// The header fields contradict each other, or end the body with the connection.
-pub(super) fn request_framing(headers: &Headers) -> Result<Framing, FramingError> {
+pub(crate) fn request_framing(headers: &Headers) -> Result<Framing, FramingError> {
     match announced(headers)? {
         Some(Framing::UntilClose) => Err(FramingError::Coding),
         Some(framing) => Ok(framing),
@@ -164,7 +189,7 @@ pub(super) fn request_framing(headers: &Headers) -> Result<Framing, FramingError
 
 /// The length of the head at the beginning of `bytes`, its blank line included; `from` is how far
 /// an earlier look came.
-pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let start = from.saturating_sub(3);
     memchr::memchr_iter(b'\n', bytes.get(start..)?).map(|i| start + i + 1).find_map(|next| {
         let rest = &bytes[next..];
@@ -201,7 +226,16 @@ mod tests {
         text += "Folded: a\r\n  b\r\nSpace : c\r\n\r\n";
         let head = response(text.as_bytes()).unwrap();
         assert_eq!((head.status, head.headers.len()), (200, 302));
-        assert!(response(b"nonsense\r\n\r\n").is_err());
+        for bad in ["nonsense", "HTTP/1.1 099 x", "HTTP/1.1 2000 x", "HTTP/2 200 OK"] {
+            assert!(response(format!("{bad}\r\n\r\n").as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn control_characters_do_not_make_a_head_unreadable() {
+        let head = response(b"HTTP/1.1 200 \x1b[31m\r\nX: a\0b\rc\td\r\nY: \x7f\r\n\r\n").unwrap();
+        let fields = [("x".to_owned(), "a?b?c\td".to_owned()), ("y".to_owned(), "?".to_owned())];
+        assert_eq!((head.status, head.headers), (200, fields.to_vec()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// There is no body.
     None,
     /// So many bytes.
@@ -20,7 +20,7 @@ pub(super) enum Framing {
 
 /// One thing in a body; ranges are of the bytes that were fed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Bytes of the body.
     Data(Range<usize>),
     /// A chunk's extension, without its semicolon.
@@ -29,8 +29,13 @@ pub(super) enum Part {
     Trailers(Vec<u8>),
     /// The body is complete.
     End,
-    /// These bytes are no body in this framing; a sentence says why.
-    Lost(String),
+    /// These bytes are no body in this framing.
+    Lost {
+        /// Why, as a sentence.
+        why: String,
+        /// It is a bound of this program, and no mistake of the server.
+        is_limit: bool,
+    },
 }
 
 /// Why a chunked body cannot be followed.
@@ -40,7 +45,7 @@ enum ChunkError {
     Size(String),
     #[error("invalid chunk: its data is followed by {0}")]
     NoLineEnd(String),
-    #[error("a line of the chunked body is longer than 1 MiB")]
+    #[error("a chunk extension or trailer of more than 1 MiB")]
     LongLine,
 }
 
@@ -49,7 +54,7 @@ const MAX_LINE: usize = 1 << 20;
 
 /// Reads one body.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(crate) struct Body {
     state: State,
     line: Vec<u8>,
     trailers: Vec<u8>,
@@ -69,7 +74,7 @@ enum State {
 
 impl Body {
     /// A body of this framing.
-    pub(super) fn new(framing: Framing) -> Self {
+    pub(crate) fn new(framing: Framing) -> Self {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(n) => State::Length(n),
@@ -80,24 +85,24 @@ impl Body {
     }
 
     /// Whether it is complete.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
     /// Whether it ends with the connection.
-    pub(super) fn is_until_close(&self) -> bool {
+    pub(crate) fn is_until_close(&self) -> bool {
         self.state == State::UntilClose
     }
 
     /// Whether the reader has given up on it.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.state == State::Lost
     }
 
     /// Reads on, and returns how many of these bytes belong to the body: what follows its end does
     /// not. `found` gets its parts in order; [`Part::End`] is not among them where a body has no
     /// byte at all.
-    pub(super) fn feed(&mut self, bytes: &[u8], mut found: impl FnMut(Part)) -> usize {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut found: impl FnMut(Part)) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -146,7 +151,7 @@ impl Body {
 
     fn lose(&mut self, why: &ChunkError, mut found: impl FnMut(Part)) {
         self.state = State::Lost;
-        found(Part::Lost(why.to_string()));
+        found(Part::Lost { why: why.to_string(), is_limit: *why == ChunkError::LongLine });
     }
 
     /// One line of a chunked body, with its line end.
@@ -248,7 +253,7 @@ mod tests {
             (b"+1\r\n", "invalid chunk size \"+1\""),
         ] {
             let (_, parts, left) = read(Framing::Chunked, wire, 2);
-            assert_eq!((parts, left), (vec![Part::Lost(why.into())], 0));
+            assert_eq!((parts, left), (vec![Part::Lost { why: why.into(), is_limit: false }], 0));
         }
     }
 
