@@ -26,6 +26,7 @@ impl Transport {
             Framing::EventStream => Some(Self::EventStream),
             // Responses has no lines of JSON but these, which no answer declares an event stream.
             Framing::Ndjson if responses && !declared => Some(Self::WebSocket),
+            Framing::WebSocket => Some(Self::WebSocket),
             Framing::Ndjson => Some(Self::Ndjson),
             _ => None,
         }

@@ -10,6 +10,7 @@ pub mod eventstream;
 mod lines;
 mod sniff;
 pub mod sse;
+pub mod web_socket;
 
 pub use sniff::Hint;
 
@@ -28,6 +29,8 @@ pub enum Framing {
     Array,
     /// AWS's binary messages, `application/vnd.amazon.eventstream`.
     EventStream,
+    /// The messages of a WebSocket, in both directions.
+    WebSocket,
     /// Not divided: one JSON document, a web page, plain text.
     Whole,
 }
@@ -57,6 +60,8 @@ pub enum Kind {
     Element,
     /// One AWS eventstream message.
     Message,
+    /// One message of a WebSocket, or a control frame.
+    Ws,
     /// A body that is no stream, whole.
     Body,
 }
@@ -88,6 +93,18 @@ pub struct Frame {
 impl Frame {
     fn new(kind: Kind, from: usize, to: usize) -> Self {
         Self { offset: from as u64, len: (to - from) as u64, kind, data: None, id: 0, named: false }
+    }
+
+    /// The frame of a WebSocket's message whose payload is the last `len` bytes of a body of
+    /// `end` bytes; `text` is where in the payload its text is.
+    pub(crate) fn of_message(
+        kind: Kind,
+        end: usize,
+        len: usize,
+        text: Option<std::ops::Range<usize>>,
+    ) -> Self {
+        let data = text.map(|text| (text.start as u32, text.len() as u32));
+        Self { data, ..Self::new(kind, end - len, end) }
     }
 
     /// Its bytes, out of the whole body.
@@ -133,7 +150,12 @@ impl Frame {
                 let bytes = self.bytes(body);
                 Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
             }
-            Kind::Comment | Kind::Block | Kind::Incomplete | Kind::Element | Kind::Message => None,
+            Kind::Comment
+            | Kind::Block
+            | Kind::Incomplete
+            | Kind::Element
+            | Kind::Message
+            | Kind::Ws => None,
         }
     }
 }
@@ -151,6 +173,8 @@ enum State {
     Lines(lines::Lines),
     Array(array::Array),
     EventStream(eventstream::EventStream),
+    /// Messages are divided by their own reader ([`web_socket`]).
+    WebSocket,
     Whole,
 }
 
@@ -167,6 +191,11 @@ impl Framer {
         Self { state: State::Undecided(sniff::Sniffer::new(hint)) }
     }
 
+    /// A framer for the messages of a WebSocket, which are divided before they are a body.
+    pub fn of_messages() -> Self {
+        Self { state: State::WebSocket }
+    }
+
     /// Appends the frames that are complete in `body`, the whole body so far. Call it after each
     /// read with the same body grown longer.
     pub fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
@@ -181,7 +210,7 @@ impl Framer {
             State::Lines(lines) => lines.push(body, frames),
             State::Array(array) => array.push(body, frames),
             State::EventStream(messages) => messages.push(body, frames),
-            State::Undecided(_) | State::Whole => {}
+            State::Undecided(_) | State::Whole | State::WebSocket => {}
         }
     }
 
@@ -198,6 +227,7 @@ impl Framer {
             State::Lines(lines) => lines.finish(body, frames),
             State::Array(array) => array.finish(body, frames),
             State::EventStream(messages) => messages.finish(body, frames),
+            State::WebSocket => {}
             State::Undecided(_) | State::Whole => {
                 if !body.is_empty() {
                     frames.push(Frame::new(Kind::Body, 0, body.len()));
@@ -219,6 +249,7 @@ impl Framer {
             Framing::Ndjson => State::Lines(lines::Lines::default()),
             Framing::Array => State::Array(array::Array::default()),
             Framing::EventStream => State::EventStream(eventstream::EventStream::default()),
+            Framing::WebSocket => State::WebSocket,
             Framing::Whole => State::Whole,
         };
     }
@@ -231,6 +262,7 @@ impl Framer {
             State::Lines(_) => Some(Framing::Ndjson),
             State::Array(_) => Some(Framing::Array),
             State::EventStream(_) => Some(Framing::EventStream),
+            State::WebSocket => Some(Framing::WebSocket),
             State::Whole => Some(Framing::Whole),
         }
     }

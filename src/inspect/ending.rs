@@ -91,6 +91,7 @@ impl Facts {
                 Transport::Truncated
             }
             Some(EndCause::Reset) => Transport::Reset,
+            _ if self.web_socket().is_some_and(|w| w.closing().is_some()) => Transport::Clean,
             _ => Transport::Undecidable,
         };
         let rules = self.dialect().map(|d| d.ending());

@@ -2,6 +2,7 @@
 //! from one to the other. The fold fills it; detectors, client views and comparisons read it.
 
 use super::detection::{Detection, Recognized};
+use super::web_socket::{WebSocket, WsFrame};
 use super::{Answer, ClientView, Coding, Shape, Timing, blocks};
 use crate::dialect::{Dialect, Variant};
 use crate::frame::{Frame, Framer, Framing};
@@ -52,6 +53,10 @@ pub struct Facts {
     /// Spans of the wire body that were masked.
     pub masked: Vec<Span>,
 
+    /// The connection became a WebSocket.
+    pub(super) web_socket: Option<Box<WebSocket>>,
+    /// How many of its messages were looked at.
+    pub(super) messages_read: usize,
     pub(super) framer: Framer,
     pub(super) frames: Vec<Frame>,
     /// Indices of the frames that only keep the connection warm.
@@ -70,9 +75,15 @@ impl std::fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// The body after its content coding was undone; frames are spans of it.
+    /// The body after its content coding was undone; frames are spans of it. Of a WebSocket, the
+    /// messages of both directions.
     pub fn body(&self) -> &[u8] {
-        if self.coding.is_some() { &self.decoded } else { &self.wire }
+        if self.is_decoded() { &self.decoded } else { &self.wire }
+    }
+
+    /// Whether the body is another than what is on the wire.
+    pub fn is_decoded(&self) -> bool {
+        self.coding.is_some() || self.web_socket.is_some()
     }
 
     /// The body as it came over the wire (after the transfer coding).
@@ -119,18 +130,51 @@ impl Facts {
 
     /// The read that completed a frame.
     pub fn read_of(&self, frame: &Frame) -> Option<usize> {
+        if let Some(message) = self.message_of(frame) {
+            return message.reads().last();
+        }
         let i = self.reads.partition_point(|r| r.decoded < frame.end());
         (i < self.reads.len()).then_some(i)
     }
 
     /// The reads that brought a frame's bytes.
     pub fn reads_of(&self, frame: &Frame) -> std::ops::Range<usize> {
+        if let Some(message) = self.message_of(frame) {
+            return message.reads();
+        }
         let from = self.reads.partition_point(|r| r.decoded <= frame.offset);
         from..self.read_of(frame).map_or(self.reads.len(), |i| i + 1)
     }
 
+    /// The messages of both directions, where the connection became a WebSocket.
+    pub fn web_socket(&self) -> Option<&WebSocket> {
+        self.web_socket.as_deref()
+    }
+
+    /// What is known of a frame that is a message of a WebSocket.
+    pub fn ws_frame(&self, index: usize) -> Option<&WsFrame> {
+        self.web_socket.as_ref()?.frames().get(index)
+    }
+
+    /// When the client of a WebSocket last sent something.
+    pub(super) fn last_sent_at(&self) -> Option<Micros> {
+        self.web_socket.as_ref()?.sent_reads().last()?.0
+    }
+
+    /// What is known of a frame of a WebSocket.
+    fn message_of(&self, frame: &Frame) -> Option<&WsFrame> {
+        let web_socket = self.web_socket.as_ref()?;
+        // An empty message has its offset together with the next.
+        let from = self.frames.partition_point(|f| f.offset < frame.offset);
+        let same = self.frames[from..].iter().position(|f| f == frame)?;
+        web_socket.frames().get(from + same)
+    }
+
     /// When a frame was complete: the time of the read that completed it.
     pub fn frame_at(&self, index: usize) -> Option<Micros> {
+        if let Some(message) = self.ws_frame(index) {
+            return message.at;
+        }
         let frame = self.frames.get(index)?;
         match self.reads.last() {
             Some(last)

@@ -7,10 +7,12 @@ use super::blocks::{Blocks, Surroundings};
 use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
+use super::web_socket::WebSocket;
 use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
+use crate::frame::web_socket::Sender;
 use crate::frame::{Frame, Framer, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 use crate::json::Tape;
@@ -70,6 +72,7 @@ impl Inspection {
             EntryKind::Head(head) if head.interim => facts.interim.push((at, head.clone())),
             EntryKind::Head(head) => self.take_head(at, head),
             EntryKind::Body { len, bytes, masked } => self.take_body(at, *len, bytes, masked),
+            EntryKind::Sent { bytes, masked, .. } => self.take_sent(at, bytes, masked),
             EntryKind::Trailers(headers) => facts.trailers = Some(headers.clone()),
             EntryKind::Note { code, text } => {
                 self.judge(at, |detector, facts, findings| {
@@ -96,13 +99,47 @@ impl Inspection {
             content_type: head.header("content-type").map(Into::into),
             named_sse: false,
         });
+        if let Some(web_socket) = WebSocket::of(head) {
+            facts.web_socket = Some(Box::new(web_socket));
+            facts.framer = Framer::of_messages();
+        }
         facts.head = Some(head.clone());
         self.judge(at, |detector, facts, findings| detector.head(facts, findings));
     }
 
     fn take_body(&mut self, at: Option<Micros>, len: u32, bytes: &[u8], masked: &[(u64, u64)]) {
         self.facts.receive(at, len, bytes, masked);
+        if self.facts.web_socket.is_some() {
+            return self.take_messages(at);
+        }
         self.advance(at, |framer, body, frames| framer.push(body, frames));
+        self.judge(at, |detector, facts, findings| detector.read(facts, findings));
+    }
+
+    fn take_sent(&mut self, at: Option<Micros>, bytes: &[u8], masked: &[(u64, u64)]) {
+        self.facts.receive_messages((Sender::Client, at), bytes, masked);
+        self.take_messages(at);
+    }
+
+    /// Reads the messages that are new: what the server says is decoded, what the client says may
+    /// name the model.
+    fn take_messages(&mut self, at: Option<Micros>) {
+        let from = self.facts.messages_read;
+        self.facts.messages_read = self.facts.frames.len();
+        for index in from..self.facts.frames.len() {
+            let Some(message) = self.facts.ws_frame(index).copied() else { continue };
+            self.judge(message.at, |detector, facts, findings| {
+                detector.message(facts, index as u32, findings);
+            });
+            match message.sender {
+                Sender::Server if !message.opcode.is_control() => {
+                    self.take_frame(index, message.at)
+                }
+                Sender::Server => self.facts.note_control(index as u32, message.at),
+                Sender::Client if !message.opcode.is_control() => self.facts.note_request(index),
+                Sender::Client => {}
+            }
+        }
         self.judge(at, |detector, facts, findings| detector.read(facts, findings));
     }
 
@@ -111,6 +148,9 @@ impl Inspection {
             return;
         }
         let undecoded = self.facts.finish_coding();
+        if let Some(web_socket) = &mut self.facts.web_socket {
+            web_socket.finish(at, &mut self.facts.decoded, &mut self.facts.frames);
+        }
         self.facts.timing.end = at;
         self.facts.end = Some((cause, detail.to_owned()));
         self.advance(at, |framer, body, frames| {
@@ -134,8 +174,11 @@ impl Inspection {
         step: impl FnOnce(&mut Framer, &[u8], &mut Vec<Frame>),
     ) {
         let facts = &mut self.facts;
+        if facts.web_socket.is_some() {
+            return;
+        }
         let from = facts.frames.len();
-        let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
+        let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
         step(&mut facts.framer, body, &mut facts.frames);
         for index in from..self.facts.frames.len() {
             // A frame that was held back until the framing was certain came with an earlier read.
@@ -151,7 +194,7 @@ impl Inspection {
         let mut emitted = Emitted::default();
         let (frame, number) = (facts.frames[index], index as u32);
         // Not `facts.body()`: the other facts change while the body is read.
-        let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
+        let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
         facts.timing.first_frame = facts.timing.first_frame.or(at);
         let data = frame.data(body);
         let event = event_of(&frame, body);
@@ -261,6 +304,7 @@ impl Facts {
                 self.coding_error = Some("the rest is masked, for a secret is in it".into());
             }
         }
+        self.receive_messages((Sender::Server, at), bytes, masked);
         let decoded = self.body().len() as u64;
         self.reads.push(Read { at, len, end: self.wire_len, decoded });
     }
@@ -282,6 +326,40 @@ impl Facts {
             last.decoded = decoded;
         }
         undecoded
+    }
+
+    /// Takes in a read of a WebSocket, of either side.
+    fn receive_messages(
+        &mut self,
+        from: (Sender, Option<Micros>),
+        bytes: &[u8],
+        masked: &[(u64, u64)],
+    ) {
+        if let Some(web_socket) = &mut self.web_socket {
+            web_socket.receive(from, bytes, masked, &mut self.decoded, &mut self.frames);
+        }
+    }
+
+    /// A control frame of the server's carries nothing, but the connection lives.
+    fn note_control(&mut self, frame: u32, at: Option<Micros>) {
+        self.timing.first_frame = self.timing.first_frame.or(at);
+        self.keep_alives.push(frame);
+    }
+
+    /// A message of the client's: the first that names a model is what the handshake could not say.
+    fn note_request(&mut self, index: usize) {
+        self.timing.turn();
+        let Some(request) = self.request.as_deref_mut().filter(|r| r.model.is_empty()) else {
+            return;
+        };
+        let text = self.frames.get(index).and_then(|f| f.data(&self.decoded));
+        let mut tape = Tape::new();
+        let Some(text) = text.filter(|text| tape.parse(text).is_ok()) else { return };
+        let Some(root) = tape.root(&text) else { return };
+        let paths: [&[&str]; 3] = [&["model"], &["session", "model"], &["setup", "model"]];
+        if let Some(model) = paths.iter().find_map(|path| root.at(path)?.as_str()) {
+            request.model = model.into_owned();
+        }
     }
 
     /// An event that never ended adds nothing to the answer, but it may name the dialect.

@@ -64,6 +64,11 @@ impl Timing {
         self.last_delta = at.or(self.last_delta);
     }
 
+    /// The client said something on a WebSocket: the wait before the next delta is no gap.
+    pub(super) fn turn(&mut self) {
+        self.last_delta = None;
+    }
+
     /// Every moment of an exchange by its name, in the order in which they come.
     pub fn moments(&self) -> [(&'static str, Option<Micros>); 10] {
         [

@@ -28,6 +28,7 @@ mod skeleton;
 mod surrogate;
 mod think;
 mod verdict;
+mod web_socket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use metrics::{Gaps, Timing};
 pub use packing::Packing;
 pub use shape::{Row, Shape};
 pub use think::Think;
+pub use web_socket::{Closing, WebSocket, WsFrame, switches};
 
 use crate::journal::Micros;
 

@@ -210,7 +210,7 @@ impl Inspection {
         if !skeleton.confirmed || frame.len > findings.options.giant_frame {
             return false;
         }
-        let body = if facts.coding.is_some() { &facts.decoded } else { &facts.wire };
+        let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
         let bytes = frame.bytes(body);
         let Some((text, only)) = skeleton.text_of(&frame, bytes).zip(skeleton.only) else {
             return false;

@@ -71,6 +71,16 @@ pub enum EntryKind {
         /// Spans of the body, by offset, that were replaced by `*`.
         masked: Vec<super::Span>,
     },
+    /// One read of what the client sent after its connection had become a WebSocket. `Body` has
+    /// what the server sent.
+    Sent {
+        /// How many bytes it brought.
+        len: u32,
+        /// The bytes, as far as they are settled.
+        bytes: Bytes,
+        /// Spans of what the client sent, by offset, whose text was replaced by `*`.
+        masked: Vec<super::Span>,
+    },
     /// Trailer fields after a chunked body.
     Trailers(Headers),
     /// Something that this side did, or that went wrong here while the stream went on.

@@ -151,6 +151,21 @@ enum Line<'a> {
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         masked: Vec<Span>,
     },
+    /// One read of what the client sent on a WebSocket, masked by its own key as on the wire; `body` has what the
+    /// server sent.
+    Sent {
+        x: ExchangeId,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        len: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        text: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pieces: Option<Vec<Piece<'a>>>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        masked: Vec<Span>,
+    },
     /// Trailer fields.
     Trailers {
         x: ExchangeId,
@@ -268,6 +283,10 @@ impl<'a> Line<'a> {
                 let (text, pieces) = written(bytes);
                 Line::Body { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
             }
+            EntryKind::Sent { len, bytes, masked } => {
+                let (text, pieces) = written(bytes);
+                Line::Sent { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
+            }
             EntryKind::Trailers(headers) => Line::Trailers { x, at, headers: headers.clone() },
             EntryKind::Note { code, text } => {
                 Line::Note { x, at, text: text.as_str().into(), code: code.clone() }
@@ -328,6 +347,11 @@ impl<'a> Line<'a> {
                 let bytes = store.read(text, pieces)?;
                 let len = len.unwrap_or(bytes.len() as u32);
                 (x, at, EntryKind::Body { len, bytes, masked })
+            }
+            Line::Sent { x, at, len, text, pieces, masked } => {
+                let bytes = store.read(text, pieces)?;
+                let len = len.unwrap_or(bytes.len() as u32);
+                (x, at, EntryKind::Sent { len, bytes, masked })
             }
             Line::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),
             Line::Note { x, at, text, code } => {

@@ -101,6 +101,24 @@ impl Masker {
     }
 }
 
+/// Finds secrets in messages that are there whole, also in strings that several of them make up.
+#[derive(Debug, Default)]
+pub struct MessageMasker(Joined);
+
+impl MessageMasker {
+    /// Returns where the next message holds runs of secrets, ascending.
+    pub fn find(&mut self, message: &[u8], secrets: &Secrets) -> Vec<Range<usize>> {
+        if secrets.is_empty() {
+            return Vec::new();
+        }
+        let mut found = self.0.feed(message, secrets);
+        // No string goes on in the next message.
+        self.0.feed(b"\n", secrets);
+        found.extend(secrets.find(message));
+        sorted(found)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

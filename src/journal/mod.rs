@@ -17,5 +17,5 @@ pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
     Request, Timeout,
 };
-pub use mask::Masker;
+pub use mask::{Masker, MessageMasker};
 pub use secrets::{Secrets, Span};

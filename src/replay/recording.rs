@@ -211,7 +211,7 @@ fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
     if !bytes.is_empty() {
         out.body.push(Piece { delay: 0, bytes, offset: Some(offset), joined: false });
     }
-    if inspection.coding().is_none() {
+    if !inspection.is_decoded() {
         let body = inspection.body();
         out.frames = inspection
             .frames()

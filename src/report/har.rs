@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::frame::web_socket::Sender;
 use crate::frame::{Frame, Framing, Kind, sse};
 use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Micros, file};
@@ -197,7 +198,7 @@ fn response(seen: &Inspection) -> Value {
         "size": body.len(),
         "mimeType": seen.content_type().unwrap_or("x-unknown"),
     });
-    if seen.coding().is_some() {
+    if seen.is_decoded() {
         content["compression"] = (body.len() as i64 - seen.wire().len() as i64).into();
     }
     match std::str::from_utf8(body) {
@@ -251,9 +252,13 @@ fn messages(seen: &Inspection, epoch: OffsetDateTime) -> impl Iterator<Item = Va
             Ok(text) => (1, text.to_owned()),
             Err(_) => (2, BASE64.encode(bytes)),
         };
-        Some(
-            json!({"type": "receive", "time": time.unwrap_or(0.0), "opcode": opcode, "data": data}),
-        )
+        let message = seen.ws_frame(i);
+        if message.is_some_and(|m| m.opcode.is_control()) {
+            return None;
+        }
+        let is_sent = message.is_some_and(|m| m.sender == Sender::Client);
+        let kind = if is_sent { "send" } else { "receive" };
+        Some(json!({"type": kind, "time": time.unwrap_or(0.0), "opcode": opcode, "data": data}))
     };
     seen.frames().iter().enumerate().filter_map(message)
 }
@@ -266,7 +271,7 @@ fn line(entry: &Entry, seen: &Inspection) -> Value {
     let take = match &entry.kind {
         EntryKind::Request(r) if std::str::from_utf8(&r.body).is_ok() => Some(r.body.len()),
         // Of a coded body the archive has only what it decodes to.
-        EntryKind::Body { bytes, .. } if seen.coding().is_none() => Some(bytes.len()),
+        EntryKind::Body { bytes, .. } if !seen.is_decoded() => Some(bytes.len()),
         _ => None,
     };
     if let Some(take) = take {

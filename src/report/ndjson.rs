@@ -85,7 +85,9 @@ impl Ndjson {
                 self.findings(x, inspection, out, |_| true)?;
                 return self.line(out, &summary(x, inspection, Findings::Counted));
             }
-            EntryKind::Bare { .. }
+            // What the client said has frames, and is no part of the body.
+            EntryKind::Sent { .. }
+            | EntryKind::Bare { .. }
             | EntryKind::Resolved { .. }
             | EntryKind::Connected { .. }
             | EntryKind::Tls { .. }
@@ -111,15 +113,21 @@ impl Ndjson {
             let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
                 "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
                 "data": frame.data(inspection.body()), "id": null, "retry": null});
-            if let (Kind::Message, Some(span)) = (frame.kind, frame.data_span())
-                && let Some(bytes) = inspection.body().get(span)
-                && std::str::from_utf8(bytes).is_err()
-            {
+            let binary = match (frame.kind, frame.data_span()) {
+                (Kind::Message, Some(span)) => inspection.body().get(span),
+                (Kind::Ws, None) => Some(frame.bytes(inspection.body())),
+                _ => None,
+            };
+            if let Some(bytes) = binary.filter(|bytes| std::str::from_utf8(bytes).is_err()) {
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);
                 if let Some(members) = line.as_object_mut() {
                     members.shift_remove("data");
                     members.insert("data_base64".into(), text.into());
                 }
+            }
+            if let Some(message) = inspection.ws_frame(index) {
+                line["direction"] = message.sender.direction().into();
+                line["opcode"] = message.opcode.name().into();
             }
             if frame.kind == Kind::Message {
                 let headers = Message::of(frame.bytes(inspection.body())).headers();

@@ -318,7 +318,7 @@ impl Connection {
         if std::mem::take(&mut self.may_upgrade) {
             let sent = self.sent.load(Ordering::Relaxed);
             if !self.progress.reaches(sent).await {
-                self.requests.become_opaque();
+                self.requests.become_upgraded();
             }
         }
     }

@@ -50,7 +50,8 @@ impl EventKind {
     /// How many bytes of the wire it holds.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Response(bytes, _) | Self::RequestPart(Seen::Data(bytes)) => bytes.len(),
+            Self::Response(bytes, _)
+            | Self::RequestPart(Seen::Data(bytes) | Seen::Passed(bytes)) => bytes.len(),
             _ => 0,
         }
     }

@@ -19,6 +19,7 @@ pub mod pairing;
 mod record;
 mod request;
 mod route;
+mod web_socket;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

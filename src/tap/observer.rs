@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
 use super::record::Recording;
 use super::request;
+use crate::frame::web_socket::Sender;
 use crate::journal::{EndCause, Entry, ExchangeId, Micros};
 use crate::rule::Code;
 use crate::text::{count, preview};
@@ -107,12 +108,11 @@ impl<F: FnMut(News)> Observer<F> {
                 let mut trouble = None;
                 let mut out = |entry| (self.news)(News::Entry(entry));
                 match other {
-                    EventKind::RequestPart(seen) => {
-                        if connection.upgraded && matches!(seen, request::Seen::Lost(_)) {
-                            return;
-                        }
-                        connection.request(at, seen, &mut out);
-                    }
+                    EventKind::RequestPart(seen) => match seen {
+                        request::Seen::Lost(_) if connection.upgraded => {}
+                        request::Seen::Passed(bytes) => connection.passed(at, bytes, &mut out),
+                        seen => connection.request(at, seen, &mut out),
+                    },
                     EventKind::Dialed(dialed) => {
                         if let Some(recording) = connection.open.front_mut() {
                             recording.dialed(dialed, &mut out);
@@ -164,6 +164,13 @@ impl Connection {
         self.settling.retain(|recording| !recording.has_request());
     }
 
+    /// Bytes of the client after an upgrade.
+    fn passed(&mut self, at: Micros, bytes: bytes::Bytes, out: &mut impl FnMut(Entry)) {
+        if let Some(recording) = self.open.front_mut().filter(|_| self.upgraded) {
+            recording.message_bytes(Sender::Client, at, bytes, out);
+        }
+    }
+
     /// Keeps a recording whose end waits for the rest of its request.
     fn settle(&mut self, recording: Recording) {
         if !recording.has_request() {
@@ -177,7 +184,9 @@ impl Connection {
             recording.give_up(out);
         }
         for mut recording in self.open.drain(..) {
-            recording.finish(at, EndCause::Cancelled, why, out);
+            let closed = recording.is_closed_web_socket();
+            let cause = if closed { EndCause::Closed } else { EndCause::Cancelled };
+            recording.finish(at, cause, if closed { "" } else { why }, out);
             recording.give_up(out);
         }
     }
@@ -206,6 +215,7 @@ impl Connection {
                 Seen::Extension(e) => recording.extension(at, &e, out),
                 Seen::Trailers(t) => recording.trailers(at, head::trailers(&t), out),
                 Seen::Extra(_) => {}
+                Seen::Passed(bytes) => recording.message_bytes(Sender::Server, at, bytes, out),
                 Seen::Upgraded => {
                     self.upgraded = true;
                     self.progress.lose();
@@ -248,6 +258,13 @@ impl Connection {
             let standing = if i == 0 { standing } else { Standing::BeforeHead };
             let lost = recording.lost().map(str::to_owned);
             let (cause, detail) = match (standing, reset) {
+                (Standing::Opaque, Some(why))
+                    if self.upgraded
+                        && self.client_left.is_none()
+                        && !recording.is_closed_web_socket() =>
+                {
+                    (EndCause::Reset, why.to_owned())
+                }
                 (Standing::Opaque, _) if self.upgraded => (EndCause::Closed, String::new()),
                 (Standing::Opaque, _) => (EndCause::Protocol, lost.unwrap_or_default()),
                 (Standing::UntilClose, None) => (EndCause::Closed, String::new()),

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::request;
 use super::route::Upstream;
+use super::web_socket::{Settled, WebSocket};
+use crate::frame::web_socket::Sender;
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets,
 };
@@ -33,6 +35,8 @@ pub(super) struct Recording {
     secrets: Secrets,
     masker: Masker,
     coded: Option<Coded>,
+    /// The messages, where the connection became a WebSocket.
+    web_socket: Option<WebSocket>,
     /// What the response is to.
     pub(super) expected: response::Expected,
     /// Why the server's bytes cannot be followed any more.
@@ -74,6 +78,7 @@ impl Recording {
             secrets: Secrets::default(),
             masker: Masker::default(),
             coded: None,
+            web_socket: None,
             expected,
             lost: None,
             extensions: 0,
@@ -134,6 +139,7 @@ impl Recording {
                 let text = format!("The request has a trailer section of {t} fields");
                 self.note(at, Code::ChunkExtension.name(), text, out);
             }
+            request::Seen::Passed(_) => {}
             request::Seen::Odd(why) => self.note(at, Code::TapUnread.name(), why, out),
             request::Seen::End => self.tell_request(out),
             request::Seen::Lost(why) => {
@@ -224,7 +230,50 @@ impl Recording {
             mask(&mut head.headers, &self.secrets);
             head.raw = mask_raw_head(&head.raw, &self.secrets);
         }
+        self.web_socket = WebSocket::of(&head).or(self.web_socket.take());
         self.tell(at, EntryKind::Head(head), out);
+    }
+
+    /// Bytes of a WebSocket. Of another protocol nothing is recorded.
+    pub(super) fn message_bytes(
+        &mut self,
+        sender: Sender,
+        at: Micros,
+        bytes: Bytes,
+        out: &mut impl FnMut(Entry),
+    ) {
+        if let Some(web_socket) = &mut self.web_socket {
+            let settled = web_socket.take(sender, at, bytes, &mut self.secrets);
+            self.settled(at, sender, settled, out);
+        }
+    }
+
+    /// Whether the WebSocket that the connection became was closed by a close frame.
+    pub(super) fn is_closed_web_socket(&self) -> bool {
+        self.web_socket.as_ref().is_some_and(|w| w.closed)
+    }
+
+    fn settled(
+        &mut self,
+        at: Micros,
+        sender: Sender,
+        settled: Vec<Settled>,
+        out: &mut impl FnMut(Entry),
+    ) {
+        for Settled { at, bytes, masked } in settled {
+            let len = bytes.len() as u32;
+            let kind = match sender {
+                Sender::Client => EntryKind::Sent { len, bytes, masked },
+                Sender::Server => EntryKind::Body { len, bytes, masked },
+            };
+            out(self.entry(at, kind));
+        }
+        let news = self.web_socket.as_mut().is_some_and(|w| std::mem::take(&mut w.news));
+        if news {
+            let text = "A compressed message quotes a secret of yours, where it cannot be masked: it is \
+                        not kept, and neither is what refers to it";
+            self.note(at, Code::BodyWithheld.name(), text.into(), out);
+        }
     }
 
     /// Bytes of the response's body.
@@ -290,6 +339,12 @@ impl Recording {
     }
 
     fn end(&mut self, at: Micros, cause: EndCause, detail: &str, out: &mut impl FnMut(Entry)) {
+        for sender in [Sender::Client, Sender::Server] {
+            if let Some(web_socket) = &mut self.web_socket {
+                let settled = web_socket.finish(sender, &mut self.secrets);
+                self.settled(at, sender, settled, out);
+            }
+        }
         let (bytes, masked) = self.masker.finish();
         if !bytes.is_empty() {
             out(self.entry(at, EntryKind::Body { len: 0, bytes, masked }));

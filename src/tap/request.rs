@@ -36,6 +36,8 @@ pub(super) enum Seen {
     Lost(String),
     /// Something odd that was forwarded as it was.
     Odd(String),
+    /// Bytes after an upgrade.
+    Passed(Bytes),
 }
 
 /// What comes next.
@@ -62,6 +64,8 @@ enum State {
         hosts: u32,
     },
     Body(Body),
+    /// The connection speaks something else.
+    Upgraded,
     /// Not read any more.
     Opaque,
 }
@@ -168,6 +172,14 @@ impl Requests {
                 State::Opaque => {
                     out.extend_from_slice(&self.pending);
                     self.pending.clear();
+                }
+                State::Upgraded => {
+                    let bytes = self.pending.split().freeze();
+                    self.seen.push_back(Seen::Passed(bytes.clone()));
+                    if out.is_empty() {
+                        return Step::Forward(bytes);
+                    }
+                    out.extend_from_slice(&bytes);
                 }
                 State::Idle => {
                     if !out.is_empty() {
@@ -293,9 +305,14 @@ impl Requests {
         }
     }
 
-    /// The connection speaks something else from here on (an upgrade, a tunnel).
+    /// Forwards everything from here on unread.
     pub(super) fn become_opaque(&mut self) {
         self.state = State::Opaque;
+    }
+
+    /// The connection speaks something else from here on, which the observer may read.
+    pub(super) fn become_upgraded(&mut self) {
+        self.state = State::Upgraded;
     }
 }
 

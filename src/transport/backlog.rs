@@ -31,7 +31,7 @@ struct Inner {
 /// Returns how many bytes an entry is counted with.
 fn size(entry: &Entry) -> u64 {
     let bytes = match &entry.kind {
-        EntryKind::Body { bytes, .. } => bytes.len(),
+        EntryKind::Body { bytes, .. } | EntryKind::Sent { bytes, .. } => bytes.len(),
         EntryKind::Request(request) => request.body.len(),
         _ => 0,
     };

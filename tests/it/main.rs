@@ -34,3 +34,4 @@ mod strangers;
 mod support;
 mod tap;
 mod transport;
+mod web_socket;

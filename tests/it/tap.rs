@@ -12,6 +12,8 @@ use sselens::tap::{News, Options, Routes, Tap, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::RunningTap;
+
 /// How a side ends when its script is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
@@ -510,55 +512,6 @@ fn credentials_of_the_client_are_masked_wherever_they_show() {
     assert!(file.contains("Authorization: Bearer *******************\\r\\n"), "{file}");
 }
 
-/// The program `tap`, with its address; ended by SIGINT when it is asked for its output.
-struct Running {
-    child: std::process::Child,
-    url: String,
-    /// The address for a gateway.
-    second: Option<String>,
-    errors: std::thread::JoinHandle<String>,
-}
-
-impl Running {
-    fn start(dir: &std::path::Path, args: &[&str]) -> Self {
-        use std::io::{BufRead as _, Read as _};
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
-        command.args(["tap", "--listen", "127.0.0.1:0"]).args(args).current_dir(dir).env_clear();
-        command.env("HOME", dir).stdin(std::process::Stdio::null());
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut errors = std::io::BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let mut address = || {
-            let mut next = String::new();
-            errors.read_line(&mut next).unwrap();
-            line += &next;
-            let url = next.split_whitespace().find(|w| w.starts_with("http://"));
-            url.unwrap_or_else(|| panic!("{next}")).to_owned()
-        };
-        let url = address();
-        let second = args.contains(&"--around").then(address);
-        let errors = std::thread::spawn(move || {
-            let mut rest = String::new();
-            errors.read_to_string(&mut rest).unwrap();
-            line + &rest
-        });
-        Self { child, url, second, errors }
-    }
-
-    /// Exit status, standard output, standard error.
-    fn stop(mut self) -> (i32, String, String) {
-        use std::io::Read as _;
-        let id = self.child.id().to_string();
-        let kill = std::process::Command::new("kill").args(["-INT", &id]).status();
-        assert!(kill.unwrap().success());
-        let mut out = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        let status = self.child.wait().unwrap();
-        (status.code().unwrap(), out, self.errors.join().unwrap())
-    }
-}
-
 /// Posts `body` on a connection of its own, and returns all that comes back.
 fn post(url: &str, target: &str, headers: &str, body: &str) -> String {
     use std::io::{Read as _, Write as _};
@@ -578,7 +531,7 @@ fn post(url: &str, target: &str, headers: &str, body: &str) -> String {
 fn the_program_prints_what_send_prints_and_saves_it() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--to", "lab", "--pace", "0", "-o", "ndjson", "--save", "s.jsonl"];
-    let tap = Running::start(dir.path(), &args);
+    let tap = RunningTap::start(dir.path(), &args);
     let body = r#"{"model":"lab/reasoning-delta","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
     let key = "authorization: Bearer sk-abcdefgh12345678\r\n";
     let answer = post(&tap.url, "/v1/chat/completions", key, body);
@@ -622,7 +575,7 @@ fn a_tap_listens_for_this_machine_only() {
 #[test]
 fn a_path_that_leads_nowhere_is_answered_and_told() {
     let dir = tempfile::tempdir().unwrap();
-    let tap = Running::start(dir.path(), &[]);
+    let tap = RunningTap::start(dir.path(), &[]);
     let answer = post(&tap.url, "/elsewhere", "", "{}");
     assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("--to"), "{answer}");
     let (_, _, err) = tap.stop();
@@ -732,7 +685,7 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("http://{}", listener.local_addr().unwrap());
     let args = ["--around", &at, "--to", "lab", "--pace", "0", "-o", "ndjson"];
-    let tap = Running::start(dir.path(), &args);
+    let tap = RunningTap::start(dir.path(), &args);
     gateway(listener, tap.second.as_ref().unwrap());
     let refused = r#"{"model":"lab/http-422-tool-choice","stream":true,"user":"u","tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto","messages":[{"role":"user","content":"hi"}]}"#;
     let answer = post(&tap.url, "/v1/chat/completions", "", refused);

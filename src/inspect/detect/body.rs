@@ -34,7 +34,7 @@ impl Detector for Body {
         }
         let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
         // Between the texts of binary messages any byte may look like part of a character.
-        if facts.framing() != Some(Framing::EventStream) && splits_character(head, tail) {
+        if !is_binary(facts) && splits_character(head, tail) {
             let place = Place { frame: Some(first as u32), offset: Some(cut) };
             let place =
                 if first < facts.frames().len() { place } else { Place { frame: None, ..place } };
@@ -66,12 +66,17 @@ impl Detector for Body {
     }
 }
 
+/// Whether the frames are messages with a length, between whose texts any byte may stand.
+fn is_binary(facts: &Facts) -> bool {
+    matches!(facts.framing(), Some(Framing::EventStream | Framing::WebSocket))
+}
+
 /// Whether the body has the chunks of a transfer coding in it, as if that was applied twice.
 fn inner_chunks(facts: &Facts, findings: &mut Findings) {
     // Such lines are no fields, no comments and no JSON: where there are none, there is no search.
     let odd = match facts.sse() {
         Some(sse) => sse.ignored_fields.total() > 0,
-        None => facts.framing() != Some(Framing::EventStream),
+        None => !is_binary(facts),
     };
     let first = facts.frames().first().filter(|_| odd && facts.coding_error.is_none());
     if first.is_none() {
@@ -119,6 +124,7 @@ fn transport(facts: &Facts, findings: &mut Findings) {
         |code: Code| if whole { code.severity().min(Severity::Warn) } else { code.severity() };
     let after = if whole { " (after [DONE])" } else { "" };
     let (rule, message) = match cause {
+        EndCause::Closed if facts.web_socket().is_some() => return,
         EndCause::Closed if !refused(facts) && facts.wire_len() > 0 => (
             Code::EofDelimited,
             "The body ends with the connection: neither Content-Length nor chunked encoding"
@@ -194,7 +200,9 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
         facts.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
             Kind::Comment => false,
             // An event of its own has its meaning; only after [DONE] nothing has one.
-            Kind::Event | Kind::Message | Kind::Line if answer.sentinel.is_none() => false,
+            Kind::Event | Kind::Message | Kind::Line | Kind::Ws if answer.sentinel.is_none() => {
+                false
+            }
             Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
             _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
         });

@@ -182,7 +182,8 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
         (None, None) if wants_done(facts) => " or [DONE]",
         (None, None) => "",
     };
-    let carries = |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message);
+    let carries =
+        |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message | Kind::Ws);
     let payloads = facts.frames().iter().filter(|f| carries(f.kind)).count() as u64
         - u64::from(answer.sentinel.is_some());
     let another = answer.finish().next().is_some();

@@ -74,7 +74,7 @@ impl Detector for Head {
             };
             findings.raise(Code::SseMislabelled, Place::default(), message);
         }
-        if !super::cut(facts) && !ours(facts) {
+        if !super::cut(facts) && !ours(facts) && facts.web_socket().is_none() {
             no_stream(facts, findings);
         }
     }

@@ -31,6 +31,7 @@ mod terminal;
 mod timing;
 mod tool;
 mod usage;
+mod web_socket;
 
 pub(in crate::inspect) use end::{is_filter, is_length};
 pub(in crate::inspect) use status::provider_words;
@@ -54,6 +55,8 @@ pub(super) trait Detector: Send + Sync {
     fn read(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A frame is complete; its deltas are in the answer.
     fn frame(&mut self, _facts: &Facts, _view: &FrameView<'_>, _findings: &mut Findings) {}
+    /// A message of a WebSocket is complete, of either side; what the server says is a frame, too.
+    fn message(&mut self, _facts: &Facts, _index: u32, _findings: &mut Findings) {}
     /// Whether it looks at the text, the time or the number of each frame, and not only at keys and
     /// values: then [`Detector::repeat`] is called. (Reads are given to it in either case.)
     fn looks_at_each(&self) -> bool {
@@ -179,6 +182,7 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::<timing::Timing>::default(),
         Box::<clock::Clock>::default(),
         Box::<session::Session>::default(),
+        Box::<web_socket::WebSocket>::default(),
         Box::<terminal::Terminal>::default(),
         Box::<end::End>::default(),
         // Looks at what all others found.

@@ -98,7 +98,13 @@ fn misread(facts: &Facts, findings: &mut Findings) {
 fn dialect(facts: &Facts, findings: &mut Findings) {
     let stream = matches!(
         facts.framing(),
-        Some(Framing::Sse | Framing::Ndjson | Framing::Array | Framing::EventStream)
+        Some(
+            Framing::Sse
+                | Framing::Ndjson
+                | Framing::Array
+                | Framing::EventStream
+                | Framing::WebSocket
+        )
     );
     if refused(facts) || !stream || facts.shape().is_empty() {
         return;

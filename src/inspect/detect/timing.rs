@@ -145,7 +145,7 @@ impl Detector for Timing {
             }
         }
         let [.., before, last] = facts.reads() else { return };
-        let silence = wait(before.at, last.at);
+        let silence = wait(before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
             let place = Place { frame: None, offset: Some(before.decoded) };
@@ -186,7 +186,8 @@ impl Detector for Timing {
             (a, b) => a.or(b),
         };
         let gap = wait(timing.first_byte, token);
-        if gap >= WORTH {
+        // The server of a WebSocket speaks first, and waits for the client then.
+        if gap >= WORTH && facts.web_socket().is_none() {
             let message = format!("First token {} after the first byte", secs(gap));
             findings.raise(Code::TtfbTtftGap, nowhere, message);
         }
@@ -276,10 +277,13 @@ impl Timing {
     fn stalled(&self, facts: &Facts, findings: &mut Findings) {
         let timing = &facts.timing;
         let Some((cause, _)) = &facts.end else { return };
-        if timing.head.is_none() || facts.saw_own_end() {
+        if timing.head.is_none()
+            || facts.saw_own_end()
+            || facts.web_socket().is_some_and(|w| w.waits_for_client())
+        {
             return;
         }
-        let last_read = facts.reads().last().and_then(|r| r.at);
+        let last_read = facts.reads().last().and_then(|r| r.at).max(facts.last_sent_at());
         let silence = wait(last_read.or(timing.head), timing.end);
         let quiet = wait(self.last_data.or(timing.head), timing.end);
         let place = Place { frame: None, offset: Some(facts.body().len() as u64) };

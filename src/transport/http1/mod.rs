@@ -204,7 +204,7 @@ impl Answer {
                     }
                     return Some(Stop::new(EndCause::Complete, ""));
                 }
-                Seen::Extra(_) => {}
+                Seen::Extra(_) | Seen::Passed(_) => {}
                 Seen::Upgraded => return Some(Stop::new(EndCause::Closed, "")),
                 Seen::Lost(why) => return Some(lost(why)),
             }

@@ -25,6 +25,8 @@ pub(crate) enum Seen {
     Extra(Bytes),
     /// The connection speaks another protocol from here on, after a 101 or a `CONNECT`.
     Upgraded,
+    /// Bytes of that protocol.
+    Passed(Bytes),
     /// The bytes cannot be followed from here on.
     Lost(Lost),
 }
@@ -57,6 +59,8 @@ pub(crate) struct Expected {
 enum State {
     Head(Vec<u8>, usize),
     Body(Body),
+    /// Another protocol.
+    Upgraded,
     Opaque,
 }
 
@@ -102,7 +106,7 @@ impl Responses {
             State::Head(..) => Standing::BeforeHead,
             State::Body(body) if body.is_until_close() => Standing::UntilClose,
             State::Body(_) => Standing::InsideBody,
-            State::Opaque => Standing::Opaque,
+            State::Upgraded | State::Opaque => Standing::Opaque,
         }
     }
 
@@ -110,7 +114,7 @@ impl Responses {
     pub(crate) fn pending(&self) -> &[u8] {
         match &self.state {
             State::Head(raw, _) => raw,
-            State::Body(_) | State::Opaque => &[],
+            State::Body(_) | State::Upgraded | State::Opaque => &[],
         }
     }
 
@@ -119,6 +123,7 @@ impl Responses {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Opaque => return,
+                State::Upgraded => return seen.push(Seen::Passed(bytes)),
                 State::Body(body) => {
                     let used = body.feed(&bytes, |part| {
                         seen.push(match part {
@@ -195,7 +200,7 @@ impl Responses {
         seen.push(Seen::Head { raw, head });
         if upgraded {
             seen.push(Seen::Upgraded);
-            return State::Opaque;
+            return State::Upgraded;
         }
         match framing {
             Ok(Framing::None | Framing::Length(0)) => {
@@ -243,6 +248,7 @@ mod tests {
             Seen::Trailers(_) => "trailers".into(),
             Seen::End => "end".into(),
             Seen::Upgraded => "upgraded".into(),
+            Seen::Passed(d) => format!("passed {:?}", String::from_utf8_lossy(d)),
             Seen::Lost(why) => why.text.clone(),
         };
         seen.iter().map(kind).collect::<Vec<_>>().join(" ")

@@ -26,7 +26,8 @@ pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
 use super::tls::TlsError;
 use crate::config::UnknownProvider;
 use address::{address, dialect_of};
-use secrets::{mask_body, mask_url, url_secrets};
+pub(crate) use secrets::mask_body;
+use secrets::{mask_url, url_secrets};
 
 /// Why a draft cannot be sent. The messages hold no credentials.
 #[derive(Debug, thiserror::Error)]

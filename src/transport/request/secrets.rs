@@ -152,7 +152,7 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
 }
 
 /// Returns the body with its secrets masked, and where. The values of secret names become secrets.
-pub(super) fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
+pub(crate) fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>) {
     let mut spans: Vec<Range<usize>> = Vec::new();
     if let Ok(text) = std::str::from_utf8(body) {
         let mut tape = Tape::new();

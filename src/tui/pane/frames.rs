@@ -8,7 +8,8 @@ use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
 use crate::action::{Action, Context, OwnAction, OwnContext};
 use crate::dialect::Channel;
 use crate::frame::Kind;
-use crate::inspect::{Inspection, Severity};
+use crate::frame::web_socket::{Opcode, Sender};
+use crate::inspect::{Inspection, Severity, WsFrame};
 use crate::json::Tape;
 use crate::text::{Newlines, group, preview, visible_bytes};
 use crate::tui::model::{Exchange, Model};
@@ -257,7 +258,11 @@ fn draw_row(
     };
     let len = crate::text::group(frame.len);
     let number = crate::text::group(index as u64);
-    let cells = columns.cells(&number, &at_text, &wait, &len, frame.kind.name());
+    let kind = match inspection.ws_frame(index) {
+        Some(message) => ws_name(message),
+        None => frame.kind.name().to_owned(),
+    };
+    let cells = columns.cells(&number, &at_text, &wait, &len, &kind);
     let chosen = exchange.frame == Some(index as u32);
     let (sign, role) = severity_sign(mark);
     let dim = theme.of(Role::Dim);
@@ -323,6 +328,15 @@ fn select_longest_wait(model: &mut Model, before: Option<usize>) -> Option<usize
     Some(frame)
 }
 
+/// What a message of a WebSocket is, in a word or two.
+fn ws_name(message: &WsFrame) -> String {
+    let what = if message.opcode.is_control() { message.opcode.name() } else { "ws" };
+    match message.sender {
+        Sender::Client => format!("{what} sent"),
+        Sender::Server => what.to_owned(),
+    }
+}
+
 /// What a query selects in a frame.
 fn selected(values: &[serde_json::Value]) -> Vec<(String, Role)> {
     let shown = |v: &serde_json::Value| (preview(&v.to_string(), 200) + "  ", Role::Text);
@@ -371,6 +385,10 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
     let answer = inspection.answer();
     let number = index as u32;
     let mut told = Vec::new();
+    let message = inspection.ws_frame(index);
+    if message.is_some_and(|m| m.sender == Sender::Client) {
+        told.push(("→ ".to_owned(), Role::Key));
+    }
     for delta in answer.deltas_of(number).iter().take(4) {
         let (letter, role) = letter(delta.channel);
         let again = if delta.duplicate { "=" } else { "" };
@@ -403,9 +421,16 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
     if frame.kind == Kind::Event && frame.len <= MAX_PARSED {
         members(inspection, index, &mut say);
     }
-    if told.is_empty() {
+    if told.len() == usize::from(message.is_some_and(|m| m.sender == Sender::Client)) {
         // Of a binary message only the payload can be read.
         let payload = frame.data_span().filter(|_| frame.kind == Kind::Message);
+        if let Some(code) = message
+            .filter(|m| m.opcode == Opcode::Close)
+            .and_then(|_| frame.bytes(body).first_chunk().map(|code| u16::from_be_bytes(*code)))
+        {
+            told.push((format!("{code} "), Role::Text));
+        }
+        let payload = payload.or(message.and_then(|_| frame.data_span()));
         let bytes = payload.and_then(|s| body.get(s)).unwrap_or_else(|| frame.bytes(body));
         let bytes = &bytes[..bytes.len().min(400)];
         let text = visible_bytes(bytes.trim_ascii_end(), Newlines::Show);

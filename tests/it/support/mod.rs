@@ -2,11 +2,13 @@
 
 pub(crate) mod corpus;
 pub(crate) mod program;
+mod tap;
 
 use std::sync::Arc;
 
 use sselens::client_sim;
 use sselens::inspect::{Options, Simulate};
+pub(crate) use tap::RunningTap;
 
 /// The options of the program: the client views are judged too.
 pub(crate) fn options() -> Arc<Options> {

@@ -1,0 +1,530 @@
+//! WebSocket (RFC 6455), with permessage-deflate (RFC 7692): the bytes of one direction → messages.
+//!
+//! Frames of the protocol are joined to messages, unmasked and inflated; control frames may stand
+//! between the fragments of a message. Everything that has a length is read on, whatever else is wrong
+//! with it: that is a [`Fault`]. Messages remember where their bytes stand on the wire, so that a
+//! secret in one can be masked there.
+
+use std::fmt;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::MAX_FRAME;
+use crate::journal::Span;
+
+/// Who sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+}
+
+impl Sender {
+    /// The direction's name in output, as the client sees it.
+    pub fn direction(self) -> &'static str {
+        match self {
+            Self::Client => "sent",
+            Self::Server => "received",
+        }
+    }
+}
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Opcode {
+    /// Text.
+    Text,
+    /// Bytes.
+    Binary,
+    /// The connection is about to close: a code and a reason.
+    Close,
+    /// A question whether the other side is there.
+    Ping,
+    /// The answer to it.
+    Pong,
+    /// One that the standard does not know.
+    Reserved(u8),
+}
+
+impl Opcode {
+    /// Returns the opcode of these four bits; `None` for a continuation.
+    fn of(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => return None,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            other => Self::Reserved(other),
+        })
+    }
+
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+            Self::Close => "close",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::Reserved(_) => "reserved",
+        }
+    }
+
+    /// Whether it is about the connection and carries no message.
+    pub fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong | Self::Reserved(8..))
+    }
+}
+
+/// What is against the standard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A client must mask what it sends.
+    #[error("frame without a mask")]
+    Unmasked,
+    /// A server must not.
+    #[error("masked frame")]
+    Masked,
+    /// A bit that no extension has given a meaning.
+    #[error("reserved bits set without an extension")]
+    ReservedBits,
+    /// An opcode without a meaning.
+    #[error("reserved opcode {0}")]
+    ReservedOpcode(u8),
+    /// A control frame with more than 125 bytes.
+    #[error("control frame of {0} bytes")]
+    LongControl(u64),
+    /// A control frame in fragments.
+    #[error("fragmented control frame")]
+    FragmentedControl,
+    /// A continuation of nothing.
+    #[error("continuation frame without a message")]
+    Continuation,
+    /// A message inside of another.
+    #[error("new message inside a fragmented one")]
+    Interrupted,
+    /// Text that is not UTF-8.
+    #[error("text message that is not UTF-8")]
+    NotUtf8,
+    /// A compressed message that cannot be inflated.
+    #[error("compressed message that cannot be inflated")]
+    Deflate,
+    /// A length that no message has; nothing after it can be read.
+    #[error("frame of {0} bytes")]
+    Length(u64),
+}
+
+/// Where a piece of a payload stands in its direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// What its bytes were masked with; zeros for nothing.
+    pub key: [u8; 4],
+}
+
+/// One message, whole or as far as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it is.
+    pub opcode: Opcode,
+    /// Unmasked, and inflated unless [`is_opaque`](Self::is_opaque).
+    pub payload: Vec<u8>,
+    /// Where the payload stands on the wire, fragment by fragment.
+    pub parts: Vec<Part>,
+    /// It was compressed.
+    pub compressed: bool,
+    /// It is compressed and could not be inflated: the payload is as on the wire.
+    pub is_opaque: bool,
+}
+
+impl Message {
+    /// The code and the reason of a close.
+    pub fn close(&self) -> Option<(Option<u16>, String)> {
+        (self.opcode == Opcode::Close).then(|| {
+            let code = self.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            let reason = self.payload.get(2..).unwrap_or_default();
+            (code, String::from_utf8_lossy(reason).into_owned())
+        })
+    }
+
+    /// Bytes of payload on the wire.
+    fn wire_len(&self) -> u64 {
+        self.parts.iter().map(|p| p.len).sum()
+    }
+}
+
+/// What reading finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A message is complete.
+    Message(Message),
+    /// Something is against the standard.
+    Fault(Fault),
+}
+
+/// What `Sec-WebSocket-Extensions` of the response says about compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deflate {
+    client_takeover: bool,
+    server_takeover: bool,
+}
+
+impl Deflate {
+    /// Reads the header's value; `None` where nothing is compressed.
+    pub fn of(extensions: &str) -> Option<Self> {
+        let mut offers = extensions.split(',').map(|offer| offer.split(';').map(str::trim));
+        let agreed = offers.find_map(|mut words| {
+            words.next()?.eq_ignore_ascii_case("permessage-deflate").then_some(words)
+        })?;
+        let mut deflate = Self { client_takeover: true, server_takeover: true };
+        for parameter in agreed {
+            match parameter.to_ascii_lowercase().as_str() {
+                "client_no_context_takeover" => deflate.client_takeover = false,
+                "server_no_context_takeover" => deflate.server_takeover = false,
+                // A window of 32 KiB holds every smaller one.
+                _ => {}
+            }
+        }
+        Some(deflate)
+    }
+
+    /// Whether what this side sends may refer to messages before it.
+    pub fn takeover(self, sender: Sender) -> bool {
+        match sender {
+            Sender::Client => self.client_takeover,
+            Sender::Server => self.server_takeover,
+        }
+    }
+}
+
+/// The messages of one side as they are inflated.
+struct Inflater {
+    inflate: Decompress,
+    takeover: bool,
+    /// What later messages refer to is not known.
+    lost: bool,
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inflater({})", if self.lost { "lost" } else { "ready" })
+    }
+}
+
+impl Inflater {
+    fn new(takeover: bool) -> Self {
+        Self { inflate: Decompress::new(false), takeover, lost: false }
+    }
+
+    /// Inflates a message; `None` if it cannot be done.
+    fn inflate(&mut self, wire: &[u8]) -> Option<Vec<u8>> {
+        if self.lost {
+            return None;
+        }
+        let mut out = Vec::with_capacity(wire.len().saturating_mul(3).clamp(256, 1 << 20));
+        // The sender takes these four bytes off the end of each message.
+        let whole = self.take(wire, &mut out) && self.take(&[0, 0, 0xff, 0xff], &mut out);
+        if !self.takeover {
+            self.inflate.reset(false);
+        }
+        self.lost = !whole && self.takeover;
+        whole.then_some(out)
+    }
+
+    fn take(&mut self, mut wire: &[u8], out: &mut Vec<u8>) -> bool {
+        loop {
+            if out.len() == out.capacity() {
+                out.reserve(out.len().max(4096));
+            }
+            let (before_in, before_out) = (self.inflate.total_in(), out.len());
+            let status = self.inflate.decompress_vec(wire, out, FlushDecompress::Sync);
+            let used = (self.inflate.total_in() - before_in) as usize;
+            wire = wire.get(used..).unwrap_or_default();
+            match status {
+                Err(_) => return false,
+                // A message may end its stream; the next begins another.
+                Ok(Status::StreamEnd) => self.inflate.reset(false),
+                Ok(_) => {}
+            }
+            if out.len() > MAX_FRAME {
+                return false;
+            }
+            if wire.is_empty() && out.len() < out.capacity() {
+                return true;
+            }
+            if used == 0 && out.len() == before_out && out.len() < out.capacity() {
+                return false;
+            }
+        }
+    }
+
+    /// A message was not seen as it was sent.
+    fn skip(&mut self) {
+        self.lost |= self.takeover;
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    /// Inside a header.
+    Header,
+    /// Inside a payload, with so many bytes to come.
+    Payload { left: u64, last: bool, control: bool },
+    /// Nothing more can be read.
+    Lost,
+}
+
+/// A message under way.
+#[derive(Debug)]
+struct Open {
+    message: Message,
+    /// Offset of its first header.
+    start: u64,
+}
+
+/// Reads one direction of a connection.
+#[derive(Debug)]
+pub struct Direction {
+    sender: Sender,
+    inflater: Option<Inflater>,
+    state: State,
+    header: Vec<u8>,
+    /// Offset of the next byte.
+    offset: u64,
+    data: Option<Open>,
+    control: Option<Open>,
+    /// Spans that are not as they were sent.
+    masked: Vec<Span>,
+}
+
+impl Direction {
+    /// A reader of what `sender` sends from the end of the handshake on.
+    pub fn new(sender: Sender, deflate: Option<Deflate>) -> Self {
+        Self {
+            sender,
+            inflater: deflate.map(|d| Inflater::new(d.takeover(sender))),
+            state: State::Header,
+            header: Vec::new(),
+            offset: 0,
+            data: None,
+            control: None,
+            masked: Vec::new(),
+        }
+    }
+
+    /// These spans of what comes were masked: a compressed message with one cannot be inflated.
+    pub fn mask(&mut self, spans: &[Span]) {
+        self.masked.extend_from_slice(spans);
+    }
+
+    /// Whether nothing more can be read.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
+    /// The offset up to which all messages are complete.
+    pub fn settled(&self) -> u64 {
+        let header = self.offset - self.header.len() as u64;
+        let open = self.data.iter().chain(&self.control).map(|open| open.start);
+        open.chain([header]).min().unwrap_or(header)
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, mut bytes: &[u8], found: &mut impl FnMut(Found)) {
+        while !bytes.is_empty() {
+            match self.state {
+                State::Lost => {
+                    self.offset += bytes.len() as u64;
+                    return;
+                }
+                State::Header => {
+                    self.header.push(bytes[0]);
+                    self.offset += 1;
+                    bytes = &bytes[1..];
+                    if let Some(header) = Header::read(&self.header) {
+                        self.begin(&header, found);
+                    }
+                }
+                State::Payload { left, last, control } => {
+                    let n = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    let open = if control { &mut self.control } else { &mut self.data };
+                    if let Some(Open { message, .. }) = open
+                        && let Some(part) = message.parts.last_mut()
+                    {
+                        let at = part.len as usize;
+                        let unmasked =
+                            bytes[..n].iter().enumerate().map(|(i, b)| b ^ part.key[(at + i) % 4]);
+                        message.payload.extend(unmasked);
+                        part.len += n as u64;
+                    }
+                    self.offset += n as u64;
+                    bytes = &bytes[n..];
+                    self.state = State::Payload { left: left - n as u64, last, control };
+                    self.complete(found);
+                }
+            }
+        }
+    }
+
+    /// A header is complete.
+    fn begin(&mut self, header: &Header, found: &mut impl FnMut(Found)) {
+        let start = self.offset - self.header.len() as u64;
+        self.header.clear();
+        let mut fault = |fault| found(Found::Fault(fault));
+        if header.len > MAX_FRAME as u64 {
+            self.state = State::Lost;
+            return fault(Fault::Length(header.len));
+        }
+        let opcode = Opcode::of(header.opcode);
+        let control = opcode.is_some_and(Opcode::is_control);
+        match (self.sender, header.key) {
+            (Sender::Client, None) => fault(Fault::Unmasked),
+            (Sender::Server, Some(_)) => fault(Fault::Masked),
+            _ => {}
+        }
+        let may_compress = self.inflater.is_some() && !control && opcode.is_some();
+        if header.reserved & !(u8::from(may_compress) << 2) != 0 {
+            fault(Fault::ReservedBits);
+        }
+        if let Some(Opcode::Reserved(bits)) = opcode {
+            fault(Fault::ReservedOpcode(bits));
+        }
+        if control && header.len > 125 {
+            fault(Fault::LongControl(header.len));
+        }
+        if control && !header.last {
+            fault(Fault::FragmentedControl);
+        }
+        let part = Part { offset: self.offset, len: 0, key: header.key.unwrap_or_default() };
+        let open = |opcode| Open {
+            message: Message {
+                opcode,
+                payload: Vec::new(),
+                parts: vec![part],
+                compressed: may_compress && header.reserved & 4 != 0,
+                is_opaque: false,
+            },
+            start,
+        };
+        match (opcode, &mut self.data) {
+            (Some(opcode), _) if control => self.control = Some(open(opcode)),
+            (Some(opcode), before) => {
+                if before.is_some() {
+                    fault(Fault::Interrupted);
+                }
+                // The one before never ends: what it was is told, since nothing is dropped.
+                if let Some(before) = self.data.replace(open(opcode)) {
+                    self.hand_on(before.message, found);
+                }
+            }
+            (None, Some(data)) => data.message.parts.push(part),
+            (None, data) => {
+                fault(Fault::Continuation);
+                *data = Some(open(Opcode::Binary));
+            }
+        }
+        let last = header.last || control;
+        self.state = State::Payload { left: header.len, last, control };
+        self.complete(found);
+    }
+
+    /// Ends the frame at hand, and its message, where they are at their ends.
+    fn complete(&mut self, found: &mut impl FnMut(Found)) {
+        let State::Payload { left: 0, last, control } = self.state else { return };
+        self.state = State::Header;
+        if last {
+            let open = if control { self.control.take() } else { self.data.take() };
+            if let Some(open) = open {
+                self.hand_on(open.message, found);
+            }
+        }
+    }
+
+    fn hand_on(&mut self, mut message: Message, found: &mut impl FnMut(Found)) {
+        let inflater = self.inflater.as_mut().filter(|_| message.compressed);
+        if let Some(inflater) = inflater {
+            let hit = |part: &Part| {
+                let end = part.offset + part.len;
+                self.masked.iter().any(|(at, len)| *at < end && part.offset < at + len)
+            };
+            if message.parts.iter().any(hit) {
+                inflater.skip();
+                message.is_opaque = true;
+            } else if inflater.lost {
+                message.is_opaque = true;
+            } else if let Some(payload) = inflater.inflate(&message.payload) {
+                message.payload = payload;
+            } else {
+                message.is_opaque = true;
+                found(Found::Fault(Fault::Deflate));
+            }
+        }
+        if message.opcode == Opcode::Text
+            && !message.is_opaque
+            && std::str::from_utf8(&message.payload).is_err()
+        {
+            found(Found::Fault(Fault::NotUtf8));
+        }
+        found(Found::Message(message));
+    }
+
+    /// The direction is over: returns the message that is not complete, as far as it arrived. A
+    /// compressed one is as on the wire.
+    pub fn finish(&mut self) -> Option<Message> {
+        let mut left = [self.data.take(), self.control.take()].into_iter().flatten();
+        let mut message = left.next()?.message;
+        self.state = State::Lost;
+        message.is_opaque = message.compressed;
+        (message.wire_len() > 0).then_some(message)
+    }
+}
+
+/// The header of one frame of the protocol.
+#[derive(Debug, PartialEq, Eq)]
+struct Header {
+    last: bool,
+    reserved: u8,
+    opcode: u8,
+    len: u64,
+    key: Option<[u8; 4]>,
+}
+
+impl Header {
+    /// Reads it, once it is complete: 2 to 14 bytes.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        let (len, rest) = match second & 0x7f {
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (u64::from(u16::from_be_bytes(*len)), rest)
+            }
+            127 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (u64::from_be_bytes(*len), rest)
+            }
+            len => (u64::from(len), rest),
+        };
+        let key = match second & 0x80 {
+            0 => None,
+            _ => Some(*rest.first_chunk()?),
+        };
+        Some(Self {
+            last: first & 0x80 != 0,
+            reserved: first >> 4 & 7,
+            opcode: first & 15,
+            len,
+            key,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "web_socket_tests.rs"]
+mod tests;

@@ -1,0 +1,361 @@
+//! A WebSocket that is being recorded: both directions as on the wire, with the secrets in their
+//! messages masked.
+//!
+//! What a client sends is masked with a key of its own, and either side may compress, so the bytes
+//! do not show what they hold. A read is handed on once the messages in it are complete. A secret in a plain
+//! message is replaced where it stands, so that it reads as `*`; a compressed message with one is
+//! withheld, and with it those that refer to it.
+
+use bytes::Bytes;
+
+use crate::frame::web_socket::{Deflate, Direction, Found, Message, Opcode, Part, Sender};
+use crate::inspect::switches;
+use crate::journal::{Head, MessageMasker, Micros, Secrets, Span};
+use crate::transport::request::mask_body;
+
+/// The most bytes of a message that are held until it is complete; a longer one is withheld.
+const MOST: usize = 64 << 20;
+
+/// A read that can be handed on, with its time and what was masked in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) at: Micros,
+    pub(super) bytes: Bytes,
+    pub(super) masked: Vec<Span>,
+}
+
+/// One direction.
+struct Side {
+    direction: Direction,
+    masker: MessageMasker,
+    held: Vec<(Micros, Bytes)>,
+    /// Offset of the first byte that is held.
+    from: u64,
+    /// Spans to be masked in what is held.
+    spans: Vec<(Part, u64)>,
+    /// Later messages may refer to those before them.
+    takeover: bool,
+    /// A compressed message was withheld, and those that refer to it are.
+    withheld: bool,
+}
+
+/// Both directions.
+pub(super) struct WebSocket {
+    client: Side,
+    server: Side,
+    /// Either side sent a close.
+    pub(super) closed: bool,
+    /// A message was withheld, and that was not told yet.
+    pub(super) news: bool,
+}
+
+impl WebSocket {
+    /// The recording of a connection that these response headers make a WebSocket.
+    pub(super) fn of(head: &Head) -> Option<Self> {
+        let deflate = head.header("sec-websocket-extensions").and_then(Deflate::of);
+        let side = |sender| Side {
+            direction: Direction::new(sender, deflate),
+            masker: MessageMasker::default(),
+            held: Vec::new(),
+            from: 0,
+            spans: Vec::new(),
+            takeover: deflate.is_some_and(|d| d.takeover(sender)),
+            withheld: false,
+        };
+        let (client, server) = (side(Sender::Client), side(Sender::Server));
+        switches(head).then_some(Self { client, server, closed: false, news: false })
+    }
+
+    fn side(&mut self, sender: Sender) -> &mut Side {
+        match sender {
+            Sender::Client => &mut self.client,
+            Sender::Server => &mut self.server,
+        }
+    }
+
+    /// Takes a read; returns the reads that are settled by it. What the client says may add to the
+    /// secrets.
+    pub(super) fn take(
+        &mut self,
+        sender: Sender,
+        at: Micros,
+        bytes: Bytes,
+        secrets: &mut Secrets,
+    ) -> Vec<Settled> {
+        let mut closed = false;
+        let side = self.side(sender);
+        let mut found = Vec::new();
+        side.direction.feed(&bytes, &mut |f| found.push(f));
+        side.held.push((at, bytes));
+        let mut news = false;
+        for found in found {
+            if let Found::Message(message) = found {
+                closed |= message.opcode == Opcode::Close;
+                news |= side.look(sender, &message, secrets);
+            }
+        }
+        let long = side.held.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MOST;
+        if long || side.direction.is_lost() {
+            news |= side.withhold(secrets);
+        }
+        let settled = side.settle();
+        self.closed |= closed;
+        self.news |= news;
+        settled
+    }
+
+    /// Nothing more comes: returns what is left of a direction, its last message incomplete.
+    pub(super) fn finish(&mut self, sender: Sender, secrets: &mut Secrets) -> Vec<Settled> {
+        let side = self.side(sender);
+        let mut news = false;
+        if let Some(message) = side.direction.finish() {
+            news = match message.compressed {
+                true => side.withhold(secrets),
+                false => side.look(sender, &message, secrets),
+            };
+        }
+        let end = side.held_end();
+        let settled = side.settle_to(end);
+        self.news |= news;
+        settled
+    }
+}
+
+impl Side {
+    fn held_end(&self) -> u64 {
+        self.from + self.held.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
+    }
+
+    /// Looks for secrets in a message; returns whether it is withheld.
+    fn look(&mut self, sender: Sender, message: &Message, secrets: &mut Secrets) -> bool {
+        let mut found: Vec<Span> = match sender {
+            Sender::Client => mask_body(&message.payload, secrets).1,
+            Sender::Server => Vec::new(),
+        };
+        let here = self.masker.find(&message.payload, secrets);
+        found.extend(here.into_iter().map(|s| (s.start as u64, s.len() as u64)));
+        let withhold = message.compressed
+            && (!found.is_empty() || self.withheld || message.is_opaque && !secrets.is_empty());
+        if withhold {
+            self.spans.extend(message.parts.iter().map(|part| (*part, 0)));
+            self.withheld = self.takeover;
+            return true;
+        }
+        for (at, len) in found {
+            self.mask(&message.parts, at, len);
+        }
+        false
+    }
+
+    /// Masks a span of a payload that stands on the wire in parts.
+    fn mask(&mut self, parts: &[Part], at: u64, len: u64) {
+        let mut before = 0;
+        for part in parts {
+            let from = at.max(before).min(before + part.len);
+            let to = (at + len).max(before).min(before + part.len);
+            if from < to {
+                let skip = from - before;
+                let piece = Part { offset: part.offset + skip, len: to - from, key: part.key };
+                self.spans.push((piece, skip));
+            }
+            before += part.len;
+        }
+    }
+
+    /// What is held is of no message that could be looked at.
+    fn withhold(&mut self, secrets: &Secrets) -> bool {
+        let end = self.held_end();
+        let settled = self.direction.settled().max(self.from).min(end);
+        let from = if self.direction.is_lost() { self.from } else { settled };
+        let all = Part { offset: from, len: end - from, key: [0; 4] };
+        let any = !secrets.is_empty() && all.len > 0;
+        if any {
+            self.spans.push((all, 0));
+        }
+        any
+    }
+
+    /// The reads that have no byte of an incomplete message.
+    fn settle(&mut self) -> Vec<Settled> {
+        let held: usize = self.held.iter().map(|(_, bytes)| bytes.len()).sum();
+        let end = match self.direction.is_lost() || held > MOST {
+            true => self.held_end(),
+            false => self.direction.settled(),
+        };
+        self.settle_to(end)
+    }
+
+    fn settle_to(&mut self, end: u64) -> Vec<Settled> {
+        let mut out = Vec::new();
+        let mut next = self.from;
+        let count = self
+            .held
+            .iter()
+            .take_while(|(_, bytes)| {
+                next += bytes.len() as u64;
+                next <= end
+            })
+            .count();
+        for (at, bytes) in self.held.drain(..count) {
+            let len = bytes.len() as u64;
+            let (bytes, masked) = masked(bytes, self.from, &self.spans);
+            self.from += len;
+            out.push(Settled { at, bytes, masked });
+        }
+        let from = self.from;
+        self.spans.retain(|(part, _)| part.offset + part.len > from);
+        out
+    }
+}
+
+/// A read that begins at `from`, with these spans masked, and where that was.
+fn masked(bytes: Bytes, from: u64, spans: &[(Part, u64)]) -> (Bytes, Vec<Span>) {
+    let end = from + bytes.len() as u64;
+    let mut listed = Vec::new();
+    let mut clean = Vec::new();
+    for (part, skip) in spans {
+        let (start, stop) = (part.offset.max(from), (part.offset + part.len).min(end));
+        if start >= stop {
+            continue;
+        }
+        if clean.is_empty() {
+            clean = bytes.to_vec();
+        }
+        for at in start..stop {
+            let key = part.key[((skip + at - part.offset) % 4) as usize];
+            clean[(at - from) as usize] = b'*' ^ key;
+        }
+        listed.push((start, stop - start));
+    }
+    match clean.is_empty() {
+        true => (bytes, listed),
+        false => {
+            listed.sort_unstable();
+            (clean.into(), listed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::{Inspection, Options};
+    use crate::journal::{Entry, EntryKind};
+
+    const KEY: [u8; 4] = [7, 77, 177, 200];
+
+    fn head(extensions: &str) -> Head {
+        let headers = [("upgrade", "WebSocket"), ("sec-websocket-extensions", extensions)];
+        let headers = headers.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        Head { status: 101, headers, ..Head::default() }
+    }
+
+    fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
+        let mask = if key.is_some() { 0x80 } else { 0 };
+        let mut out = vec![first, 126 | mask];
+        out.extend_from_slice(&(payload.len() as u16).to_be_bytes());
+        out.extend(key.unwrap_or_default().iter().filter(|_| key.is_some()));
+        let key = key.unwrap_or_default();
+        out.extend(payload.iter().enumerate().map(|(i, b)| b ^ key[i % 4]));
+        out
+    }
+
+    /// What the messages are when they are read again, and the bytes that were kept.
+    fn recorded(
+        extensions: &str,
+        wires: &[(Sender, Vec<u8>)],
+        size: usize,
+    ) -> (Vec<String>, Vec<u8>) {
+        let mut secrets = Secrets::default();
+        secrets.add("sk-abcdefghij0123456789");
+        let mut web_socket = WebSocket::of(&head(extensions)).unwrap();
+        let mut inspection = Inspection::new(std::sync::Arc::new(Options::default()));
+        let mut kept = Vec::new();
+        let mut push = |kind| inspection.push(&Entry { exchange: 0, at: Some(1), kind });
+        push(EntryKind::Request(Box::default()));
+        push(EntryKind::Head(head(extensions)));
+        let mut take = |sender, settled: Vec<Settled>| {
+            for Settled { bytes, masked, .. } in settled {
+                kept.extend_from_slice(&bytes);
+                let len = bytes.len() as u32;
+                push(match sender {
+                    Sender::Client => EntryKind::Sent { len, bytes, masked },
+                    Sender::Server => EntryKind::Body { len, bytes, masked },
+                });
+            }
+        };
+        for (sender, wire) in wires {
+            for piece in wire.chunks(size) {
+                let bytes = Bytes::copy_from_slice(piece);
+                take(*sender, web_socket.take(*sender, 1, bytes, &mut secrets));
+            }
+        }
+        for sender in [Sender::Client, Sender::Server] {
+            take(sender, web_socket.finish(sender, &mut secrets));
+        }
+        let (cause, detail) = (crate::journal::EndCause::Closed, String::new());
+        inspection.push(&Entry {
+            exchange: 0,
+            at: Some(2),
+            kind: EntryKind::End { cause, detail },
+        });
+        let body = inspection.body();
+        let text = |f: &crate::frame::Frame| String::from_utf8_lossy(f.bytes(body)).into_owned();
+        (inspection.frames().iter().map(text).collect(), kept)
+    }
+
+    #[test]
+    fn secrets_in_plain_messages_become_stars_that_can_be_read() {
+        let asked = br#"{"type":"session.update","authorization":"Bearer tok-zyxwvutsrq","n":1}"#;
+        let wires = [
+            (Sender::Client, frame(0x81, asked, Some(KEY))),
+            (Sender::Client, frame(0x01, b"a sk-abcdefg", Some(KEY))),
+            (Sender::Client, frame(0x80, b"hij0123456789 b", Some(KEY))),
+            (Sender::Server, frame(0x81, b"invalid: tok-zyxwvutsrq!", None)),
+        ];
+        let lengths: usize = wires.iter().map(|(_, w)| w.len()).sum();
+        for size in [1, 3, 11, 1000] {
+            let (told, kept) = recorded("", &wires, size);
+            assert_eq!(
+                told,
+                [
+                    r#"{"type":"session.update","authorization":"Bearer **************","n":1}"#,
+                    "a *********************** b",
+                    "invalid: **************!",
+                ],
+                "{size}"
+            );
+            assert_eq!(kept.len(), lengths);
+        }
+    }
+
+    #[test]
+    fn a_compressed_message_with_a_secret_is_withheld_and_what_refers_to_it() {
+        use std::io::Write as _;
+        let mut coder = flate2::write::DeflateEncoder::new(Vec::new(), Default::default());
+        let mut wire = Vec::new();
+        for message in ["fine", "quotes sk-abcdefghij0123456789", "again"] {
+            coder.write_all(message.as_bytes()).unwrap();
+            coder.flush().unwrap();
+            let mut bytes = std::mem::take(coder.get_mut());
+            bytes.truncate(bytes.len() - 4);
+            wire.extend(frame(0xc1, &bytes, None));
+        }
+        wire.extend(frame(0x81, b"plain", None));
+        for size in [1, 10, 1000] {
+            let wires = [(Sender::Server, wire.clone())];
+            let (told, kept) = recorded("permessage-deflate", &wires, size);
+            assert_eq!((told[0].as_str(), told[3].as_str()), ("fine", "plain"));
+            assert!(told[1..3].iter().all(|t| t.bytes().all(|b| b == b'*')), "{told:?}");
+            assert_eq!(kept.len(), wire.len());
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_message_is_kept_and_masked_too() {
+        let wire = frame(0x81, b"cut sk-abcdefghij0123456789 off", Some(KEY));
+        let wires = [(Sender::Client, wire[..wire.len() - 6].to_vec())];
+        let (told, _) = recorded("", &wires, 7);
+        assert_eq!(told, ["cut *********************"]);
+    }
+}
