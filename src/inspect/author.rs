@@ -25,6 +25,8 @@ const PAGES: &[(&str, &[&str])] = &[
     ("Cloudflare", &["cloudflare", "<html"]),
     ("Cloudflare", &["error code: 1"]),
     ("Cloudflare", &["error code: 5"]),
+    ("Cloudflare", &["| 5", ": a timeout occurred"]),
+    ("Cloudflare", &["just a moment...", "<html"]),
     ("Apache", &["<!doctype html public \"-//ietf//dtd html 2.0//en\">", "<h1>"]),
     ("HAProxy", &["<html><body><h1>", "</h1>\n", "\n</body></html>"]),
     ("Envoy", &["upstream connect error or disconnect/reset before headers"]),
@@ -39,6 +41,34 @@ const PAGES: &[(&str, &[&str])] = &[
     ("LiteLLM", &["exceededbudget"]),
     ("LiteLLM", &["'nonetype' object has no attribute"]),
     ("LiteLLM", &["got nonetype"]),
+];
+
+/// Programs and services that write errors of their own, known by a response header and by words of theirs in the
+/// body (in lower case; none for any body). The header alone is on what they only pass on.
+const SIGNED: &[(&str, &str, &str, &[&str])] = &[
+    ("Amazon API Gateway", "x-amz-apigw-id", "", &["endpoint request timed out"]),
+    ("Amazon API Gateway", "x-amz-apigw-id", "", &["{\"message\": \"internal server error\"}"]),
+    ("Amazon API Gateway", "x-amz-apigw-id", "", &["{\"message\":\"service unavailable\"}"]),
+    ("Amazon API Gateway", "x-amz-apigw-id", "", &["{\"message\":\"too many requests\"}"]),
+    ("Amazon API Gateway", "x-amz-apigw-id", "", &["{\"message\":\"limit exceeded\"}"]),
+    ("Amazon API Gateway", "x-amzn-errortype", "forbiddenexception", &[]),
+    ("Amazon API Gateway", "x-amzn-errortype", "missingauthenticationtokenexception", &[]),
+    ("CloudFront", "x-cache", "error from cloudfront", &["<html", "cloudfront"]),
+    ("Cloudflare", "cf-mitigated", "", &[]),
+    ("Cloudflare", "server", "cloudflare", &["<html"]),
+    ("Akamai", "server", "akamaighost", &["<html"]),
+    ("Azure Front Door", "x-azure-ref", "", &["<html"]),
+    ("Google's load balancer", "via", "1.1 google", &["no healthy upstream"]),
+    ("Google's load balancer", "via", "1.1 google", &["upstream request timeout"]),
+    ("Heroku's router", "server", "heroku", &["<html", "application error"]),
+    ("Heroku's router", "server", "cowboy", &["<html", "application error"]),
+    ("Vercel", "x-vercel-error", "", &[]),
+    ("Railway", "x-railway-fallback", "true", &[]),
+    ("Kong", "server", "kong", &["\"message\":", "request_id"]),
+    ("Squid", "x-squid-error", "", &[]),
+    ("Squid", "server", "squid", &["<html"]),
+    ("Istio", "server", "istio-envoy", &["upstream"]),
+    ("Istio", "server", "istio-envoy", &["rbac: access denied"]),
 ];
 
 /// Programs that answer errors of their own without a body, by their `server`.
@@ -72,6 +102,13 @@ impl Inspection {
         let passed_on = body.contains("exception - ");
         if let Some((name, _)) = page.filter(|_| !passed_on) {
             return Author::Gateway(name, format!("the body is {name}'s own"));
+        }
+        let signed = SIGNED.iter().find(|(_, mark, value, words)| {
+            let has = |held: &str| held.to_ascii_lowercase().contains(value);
+            header(mark).is_some_and(has) && words.iter().all(|w| body.contains(w))
+        });
+        if let Some((name, mark, ..)) = signed.filter(|_| !passed_on) {
+            return Author::Gateway(name, format!("header {mark} and the form of the body"));
         }
         let server = header("server").unwrap_or_default().to_ascii_lowercase();
         let silent = SILENT.iter().find(|(mark, _)| body.is_empty() && server.contains(mark));
@@ -122,6 +159,7 @@ mod tests {
         The server didn't respond in time.\n</body></html>\n";
     const APACHE: &str = "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n\
         <title>502 Proxy Error</title>\n</head><body>\n<h1>Proxy Error</h1></body></html>";
+    const TIMED_OUT: &str = r#"{"message": "Endpoint request timed out"}"#;
     const OPENAI: &str = r#"{"error":{"message":"busy","type":"server_error","code":null}}"#;
 
     #[test]
@@ -136,6 +174,11 @@ mod tests {
             (502, &[("server", "Caddy")], "", "Caddy"),
             (504, &[("server", "envoy")], "upstream request timeout", "Envoy"),
             (502, &[("server", "cloudflare")], "error code: 502", "Cloudflare"),
+            (524, &[("server", "cloudflare")], "<html><title>524</title></html>", "Cloudflare"),
+            (403, &[("server", "cloudflare"), ("cf-mitigated", "challenge")], "", "Cloudflare"),
+            (504, &[("x-amz-apigw-id", "a"), ("x-amzn-requestid", "b")], TIMED_OUT, "Amazon"),
+            (503, &[("via", "1.1 google")], "no healthy upstream", "Envoy"),
+            (502, &[("x-vercel-error", "ROUTER_EXTERNAL_TARGET_ERROR")], "x", "Vercel"),
         ] {
             let blame = refused(status, headers, body);
             assert_eq!(blame.party, Party::Gateway, "{status} {name}: {blame:?}");

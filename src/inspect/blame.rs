@@ -171,9 +171,18 @@ impl Inspection {
                 Blame::new(Party::Gateway, Likely, why)
             }
             (429, _) => Blame::new(Party::You, Likely, "HTTP 429: your rate limit or quota"),
-            (401 | 403 | 407, _) => {
+            (407, _) => {
+                let why = "HTTP 407: the proxy in between wants a login";
+                Blame::new(Party::You, Certain, why)
+            }
+            (401 | 403, _) => {
                 let why = format!("HTTP {status}: the key or its rights");
                 Blame::new(Party::You, Certain, why)
+            }
+            // Text Generation Inference's status for a model that failed while it generated.
+            (424, _) => {
+                let why = "HTTP 424: what the server depends on failed";
+                Blame::new(Party::Provider, Likely, why)
             }
             (408, _) => {
                 Blame::new(Party::Network, Guess, "HTTP 408: the request arrived too slowly")
@@ -210,12 +219,17 @@ impl Inspection {
             _ => return None,
         };
         let (party, what) = match status {
-            401 | 403 | 407 => (Party::You, "refused the key, or its rights, itself"),
+            // Not the key: the client looks like a robot to it.
+            403 | 503 if name == "Cloudflare" => (Party::Gateway, "blocked the request itself"),
+            407 => (Party::You, "wants a login"),
+            401 | 403 => (Party::You, "refused the key, or its rights, itself"),
             400 | 404 => (Party::You, "rejected the request itself"),
             429 => (Party::Gateway, "limits the rate itself; the provider was not asked"),
             413 => (Party::Gateway, "refused the size of the request"),
-            408 | 504 => (Party::Gateway, "waited no longer for the provider"),
-            502 | 503 => (Party::Gateway, "got no answer from the provider"),
+            408 | 504 | 522 | 524 => (Party::Gateway, "waited no longer for the provider"),
+            502 | 503 | 520 | 521 | 523 | 525 | 526 | 530 => {
+                (Party::Gateway, "got no answer from the provider")
+            }
             _ => (Party::Gateway, "failed itself"),
         };
         Some(Blame::new(party, Likely, format!("{name} {what} ({status}: {evidence})")))

@@ -311,6 +311,8 @@ pub struct Bare {
     captured: bool,
     /// How many bytes of the body were read.
     offset: u64,
+    /// How many the head promised, where they are counted as curl writes them.
+    promised: Option<u64>,
 }
 
 /// No head is longer.
@@ -326,6 +328,7 @@ impl Bare {
             interim: Vec::new(),
             captured: false,
             offset: 0,
+            promised: None,
         }
     }
 
@@ -376,7 +379,10 @@ impl Bare {
             out.extend(self.begin(at, None));
             out.extend(self.body(head.into(), at));
         }
-        let cause = EndCause::Unknown;
+        let cause = match self.promised.is_some_and(|promised| self.offset < promised) {
+            true => EndCause::Truncated,
+            false => EndCause::Unknown,
+        };
         out.push(Entry { exchange: 0, at, kind: EntryKind::End { cause, detail: String::new() } });
         out
     }
@@ -406,6 +412,7 @@ impl Bare {
             at,
             kind: EntryKind::Bare { status, content_type, dialect, named_sse },
         }];
+        self.promised = head.as_ref().and_then(promised);
         let heads = self.interim.drain(..).chain(head);
         out.extend(heads.map(|head| Entry { exchange: 0, at, kind: EntryKind::Head(head) }));
         out
@@ -421,6 +428,13 @@ pub(super) fn body(mut bytes: Bytes, at: Option<Micros>) -> Vec<Entry> {
         entries.push(Entry { exchange: 0, at, kind: what });
     }
     entries
+}
+
+/// The length of the body that a head promises. With a coding curl may have undone it, and the counts differ.
+fn promised(head: &Head) -> Option<u64> {
+    let coded = ["content-encoding", "transfer-encoding"].iter().any(|n| head.header(n).is_some());
+    let bodiless = matches!(head.status, 204 | 205 | 304);
+    head.header("content-length").filter(|_| !coded && !bodiless)?.trim().parse().ok()
 }
 
 /// Where the body begins: after the first blank line.

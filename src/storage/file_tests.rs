@@ -86,3 +86,25 @@ fn a_session_without_an_end_gets_one() {
     assert_eq!(kinds(&r.entries), ["head", "end"]);
     assert_eq!((r.entries[1].exchange, r.entries[1].at), (4, Some(9)));
 }
+
+#[test]
+fn a_capture_that_is_shorter_than_its_head_promised_was_cut_off() {
+    use crate::journal::EndCause::{Truncated, Unknown};
+    let body = "data: x\n\n";
+    for (headers, want) in [
+        ("content-length: 9", Unknown),
+        ("content-length: 10", Truncated),
+        // curl may have undone the coding, and writes what is chunked without its chunks.
+        ("content-length: 10\r\ncontent-encoding: gzip", Unknown),
+        ("content-length: 10\r\ntransfer-encoding: chunked", Unknown),
+        ("content-length: ten", Unknown),
+        ("server: x", Unknown),
+    ] {
+        let capture = format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}");
+        let mut bare = Bare::new("x", &BodyHints::default());
+        let mut entries = bare.feed(Bytes::from(capture), None);
+        entries.extend(bare.finish(None));
+        let Some(EntryKind::End { cause, .. }) = entries.last().map(|e| &e.kind) else { panic!() };
+        assert_eq!(*cause, want, "{headers}");
+    }
+}

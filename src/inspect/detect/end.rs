@@ -72,7 +72,11 @@ pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
         return false;
     }
     let body = facts.body();
-    let blank = |data: Option<std::borrow::Cow<'_, str>>| data.is_none_or(|d| d.trim().is_empty());
+    // Where the dialect is known, a lone [DONE] is an answer without a finish.
+    let unknown = facts.dialect().is_none();
+    let blank = |data: Option<std::borrow::Cow<'_, str>>| {
+        data.is_none_or(|d| d.trim().is_empty() || unknown && d.trim() == "[DONE]")
+    };
     let keep_alives = facts.keep_alives();
     facts.frames().iter().enumerate().all(|(i, f)| match f.kind {
         Kind::Comment | Kind::Block => true,
@@ -90,6 +94,7 @@ fn said_nothing(facts: &Facts, findings: &mut Findings) -> bool {
     let comments = facts.keep_alives().len() as u64;
     let others = facts.frames().len() as u64 - comments;
     let what = match (comments, others) {
+        (0, 1) if facts.answer().sentinel.is_some() => "only [DONE]".to_owned(),
         (0, _) => format!("{} without data", text::count(others, "frame")),
         (_, 0) => format!("only {}", text::count(comments, "keep-alive")),
         _ => format!(
