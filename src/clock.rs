@@ -35,6 +35,26 @@ impl Clock {
         SystemTime::now()
     }
 
+    /// How long the machine has slept since it was started, in microseconds: the monotonic clock does not
+    /// count that. 0 where nobody tells.
+    #[cfg(all(target_os = "linux", feature = "program"))]
+    pub fn slept(&self) -> Micros {
+        use nix::time::{ClockId, clock_gettime};
+        let at = |clock| clock_gettime(clock).map(std::time::Duration::from);
+        match (at(ClockId::CLOCK_BOOTTIME), at(ClockId::CLOCK_MONOTONIC)) {
+            (Ok(all), Ok(awake)) => {
+                Micros::try_from(all.saturating_sub(awake).as_micros()).unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// How long the machine has slept since it was started; nobody tells.
+    #[cfg(not(all(target_os = "linux", feature = "program")))]
+    pub fn slept(&self) -> Micros {
+        0
+    }
+
     /// The wall-clock time of the epoch, RFC 3339 in UTC, to the second.
     pub fn created(&self) -> String {
         let whole = OffsetDateTime::from(self.wall).replace_nanosecond(0);

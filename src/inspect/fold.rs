@@ -74,7 +74,8 @@ impl Inspection {
             EntryKind::Body { len, bytes, masked } => self.take_body(at, *len, bytes, masked),
             EntryKind::Sent { bytes, masked, .. } => self.take_sent(at, bytes, masked),
             EntryKind::Trailers(headers) => facts.trailers = Some(headers.clone()),
-            EntryKind::Note { code, text } => {
+            EntryKind::Note { code, text, since } => {
+                facts.timing.pauses.extend(since.zip(at).filter(|(since, at)| since < at));
                 self.judge(at, |detector, facts, findings| {
                     detector.note(facts, code, text, findings);
                 });

@@ -26,6 +26,8 @@ pub struct Timing {
     pub last_data: Option<Micros>,
     /// Which frame that was.
     pub(super) data_frame: Option<u32>,
+    /// Times in which this side did not read: from and to.
+    pub pauses: Vec<(Micros, Micros)>,
     last_delta: Option<Micros>,
     /// Waits between successive frames that carried a delta.
     gaps: Vec<u32>,
@@ -44,6 +46,15 @@ pub struct Gaps {
 }
 
 impl Timing {
+    /// How long the other side had nothing to say between two moments: what this side did not read is
+    /// not its silence.
+    pub fn silence(&self, from: Micros, to: Micros) -> Micros {
+        let within =
+            |(begin, end): &(Micros, Micros)| (*end).min(to).saturating_sub((*begin).max(from));
+        let paused: Micros = self.pauses.iter().map(within).sum();
+        to.saturating_sub(from).saturating_sub(paused)
+    }
+
     pub(super) fn text(&mut self, channel: Channel, at: Option<Micros>) {
         match channel {
             Channel::Reasoning => self.first_reasoning = self.first_reasoning.or(at),

@@ -91,6 +91,8 @@ pub enum EntryKind {
         code: String,
         /// A sentence.
         text: String,
+        /// When it began, of a time in which this side did not read.
+        since: Option<Micros>,
     },
     /// The exchange is over.
     End {
@@ -104,7 +106,12 @@ pub enum EntryKind {
 impl EntryKind {
     /// A note that becomes a finding of `code`.
     pub fn note(code: Code, text: impl Into<String>) -> Self {
-        Self::Note { code: code.name().to_owned(), text: text.into() }
+        Self::Note { code: code.name().to_owned(), text: text.into(), since: None }
+    }
+
+    /// A note about a time in which nothing was read, which ends with the entry.
+    pub fn pause(code: Code, since: Micros, text: impl Into<String>) -> Self {
+        Self::Note { code: code.name().to_owned(), text: text.into(), since: Some(since) }
     }
 }
 

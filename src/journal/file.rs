@@ -182,6 +182,9 @@ enum Line<'a> {
         #[serde(default)]
         text: Cow<'a, str>,
         code: String,
+        /// When it began, of a time in which nothing was read; it ends with `at`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        since: Option<f64>,
     },
     /// The exchange is over: one of [`EndCause::NAMES`], and the HTTP library's own words.
     End {
@@ -288,8 +291,9 @@ impl<'a> Line<'a> {
                 Line::Sent { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
             }
             EntryKind::Trailers(headers) => Line::Trailers { x, at, headers: headers.clone() },
-            EntryKind::Note { code, text } => {
-                Line::Note { x, at, text: text.as_str().into(), code: code.clone() }
+            EntryKind::Note { code, text, since } => {
+                let (text, code) = (text.as_str().into(), code.clone());
+                Line::Note { x, at, text, code, since: since.map(seconds) }
             }
             EntryKind::End { cause, detail } => {
                 let text = (!detail.is_empty()).then(|| detail.as_str().into());
@@ -354,8 +358,9 @@ impl<'a> Line<'a> {
                 (x, at, EntryKind::Sent { len, bytes, masked })
             }
             Line::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),
-            Line::Note { x, at, text, code } => {
-                (x, at, EntryKind::Note { code, text: text.into_owned() })
+            Line::Note { x, at, text, code, since } => {
+                let (text, since) = (text.into_owned(), since.map(micros));
+                (x, at, EntryKind::Note { code, text, since })
             }
             Line::End { x, at, text, cause: name } => {
                 let cause = EndCause::from_name(&name);

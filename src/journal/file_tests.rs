@@ -51,7 +51,8 @@ fn entries_come_back() {
         }),
         body(b"data: \xff\xfe caf\xc3").kind,
         EntryKind::Trailers(headers),
-        EntryKind::Note { code: "save-failed".into(), text: "disk full".into() },
+        EntryKind::Note { code: "save-failed".into(), text: "disk full".into(), since: None },
+        EntryKind::pause(crate::rule::Code::Suspended, 5, "stopped"),
     ]
     .into_iter()
     .chain(

@@ -64,7 +64,9 @@ fn damage_in_a_session_is_noted_where_it_lies() {
         .iter()
         .enumerate()
         .filter_map(|(i, e)| match &e.kind {
-            EntryKind::Note { code, text } => Some((i, e.exchange, code.as_str(), text.as_str())),
+            EntryKind::Note { code, text, .. } => {
+                Some((i, e.exchange, code.as_str(), text.as_str()))
+            }
             _ => None,
         })
         .collect();

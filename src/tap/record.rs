@@ -114,7 +114,7 @@ impl Recording {
         out: &mut impl FnMut(Entry),
     ) {
         let text = self.secrets.mask(&text);
-        self.tell(at, EntryKind::Note { code: code.into(), text }, out);
+        self.tell(at, EntryKind::Note { code: code.into(), text, since: None }, out);
     }
 
     /// More of the request.
@@ -177,7 +177,7 @@ impl Recording {
                 EntryKind::Body { bytes, .. } => self.body(at, bytes, out),
                 EntryKind::Head(head) => self.head(at, head, out),
                 EntryKind::Trailers(headers) => self.trailers(at, headers, out),
-                EntryKind::Note { code, text } => self.note(at, &code, text, out),
+                EntryKind::Note { code, text, .. } => self.note(at, &code, text, out),
                 EntryKind::End { cause, detail } => self.end(at, cause, &detail, out),
                 kind => out(Entry { kind, ..entry }),
             }

@@ -5,6 +5,7 @@
 //! ([`http1`]), so that heads are known to the byte, and whatever curl reads is read; HTTP/2 is hyper's.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ use crate::rule::Code;
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
 
+/// How often it is looked whether this program still runs while an exchange does.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// A heartbeat that is so late was held up by a stop and not by a busy machine, in µs.
+const STOPPED: Micros = 2_000_000;
+
 /// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
 /// separate exchange: `next_id` numbers it. Returns the numbers of those, in order.
 pub(super) async fn run(
@@ -42,7 +49,14 @@ pub(super) async fn run(
     loop {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
-        let exchange = Exchange { x, clock, backlogs, tell: &tell, echoed: Cell::new(false) };
+        let exchange = Exchange {
+            x,
+            clock,
+            backlogs,
+            tell: &tell,
+            echoed: Cell::new(false),
+            last: Cell::new(0),
+        };
         let may_follow = outgoing.transport.location && hops.len() < MAX_REDIRECTS;
         let Some(next) = exchange.run(&outgoing, &cancel, may_follow).await else { return hops };
         hop = (next_id(), next);
@@ -94,6 +108,8 @@ pub(super) struct Exchange<'a, T> {
     tell: &'a T,
     /// It was noted that the server quotes a credential.
     echoed: Cell<bool>,
+    /// When the last entry was: none is earlier.
+    last: Cell<Micros>,
 }
 
 /// A pause of reading.
@@ -112,12 +128,14 @@ impl<T: Fn(Entry)> Drop for Pause<'_, '_, T> {
             seconds(to),
             crate::text::count(self.bytes, "byte"),
         );
-        self.exchange.tell(to, EntryKind::note(Code::JournalBehind, text));
+        self.exchange.tell(to, EntryKind::pause(Code::JournalBehind, self.from, text));
     }
 }
 
 impl<T: Fn(Entry)> Exchange<'_, T> {
     fn tell(&self, at: Micros, what: EntryKind) {
+        let at = at.max(self.last.get());
+        self.last.set(at);
         (self.tell)(Entry { exchange: self.x, at: Some(at), kind: what });
     }
 
@@ -140,6 +158,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         let stopped = tokio::select! {
             biased;
             () = cancel.cancelled() => Some(Stop::new(EndCause::Cancelled, "")),
+            never = self.watch_for_stops() => match never {},
             () = sleep(total) => None,
             stop = self.exchange(outgoing, &mut wire) => Some(stop),
         };
@@ -158,11 +177,40 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
             .and_then(|location| redirected(outgoing, &location));
         if let Some(next) = &next {
             let text = cost(outgoing, next);
-            self.tell(at, EntryKind::Note { code: REDIRECT_FOLLOWED.into(), text });
+            let code = REDIRECT_FOLLOWED.into();
+            self.tell(at, EntryKind::Note { code, text, since: None });
         }
         let detail = outgoing.secrets.mask(&stop.detail);
         self.tell(at, EntryKind::End { cause: stop.cause, detail });
         next
+    }
+
+    /// Notes when this program was stopped, or the machine slept: nothing was read then, and that is
+    /// no silence of the server's.
+    async fn watch_for_stops(&self) -> Infallible {
+        let mut before = (self.clock.now(), self.clock.slept());
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let (now, slept) = (self.clock.now(), self.clock.slept());
+            let stopped = now.saturating_sub(before.0);
+            if slept.saturating_sub(before.1) >= STOPPED {
+                let long = seconds(slept.saturating_sub(before.1));
+                let text = format!(
+                    "The machine slept for {long:.1} s, {:.1} s into the session",
+                    seconds(now)
+                );
+                self.tell(now, EntryKind::note(Code::Suspended, text));
+            } else if stopped >= STOPPED {
+                let text = format!(
+                    "sselens was stopped for {:.1} s, from {:.1} s to {:.1} s: no stall of the stream",
+                    seconds(stopped),
+                    seconds(before.0),
+                    seconds(now)
+                );
+                self.tell(now, EntryKind::pause(Code::Suspended, before.0, text));
+            }
+            before = (now, slept);
+        }
     }
 
     async fn exchange(&self, outgoing: &Outgoing, wire: &mut Wire) -> Stop {

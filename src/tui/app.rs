@@ -98,6 +98,11 @@ impl App {
         std::mem::take(&mut self.effects)
     }
 
+    /// So many entries were received and wait to be taken in.
+    pub fn set_behind(&mut self, entries: usize) {
+        self.model.set_behind(entries);
+    }
+
     /// The screen has another size.
     pub fn resize(&mut self, width: u16, height: u16) {
         self.model.resize(Rect::new(0, 0, width, height));

@@ -205,7 +205,9 @@ fn running(exchange: &Exchange, now: Micros) -> Band {
     let inspection = &exchange.inspection;
     let silence = exchange.silence(now);
     let since = exchange.last.map_or(0, |t| now.saturating_sub(t));
-    let late = inspection.head.is_none() && since >= inspection.options().slow_first_byte;
+    let late = inspection.head.is_none()
+        && !exchange.behind
+        && since >= inspection.options().slow_first_byte;
     let stalled = silence.is_some_and(|s| s.stalled) || late;
     let (role, state) = match (stalled, inspection.wire_len()) {
         (true, _) => (Role::BandStalled, "● STALLED"),

@@ -57,6 +57,9 @@ pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
     );
 }
 
+/// How many entries may wait to be shown before the screen says so.
+const LAG: usize = 1000;
+
 /// What the stream does: a sign, a word, how many frames, how long.
 fn state(model: &Model) -> Vec<(String, Role)> {
     if let Some(told) = model.repetition_state() {
@@ -82,6 +85,11 @@ fn state(model: &Model) -> Vec<(String, Role)> {
         0..60 => (format!(" {}", crate::text::group(frames)), Role::Text),
         _ => (format!("  {}", count(frames, "frame")), Role::Text),
     });
+    // A moment's worth of entries is no lag.
+    if model.behind() > LAG {
+        let waiting = count(model.behind() as u64, "read");
+        told.push((format!(" · {waiting} not shown yet"), Role::Warn));
+    }
     if let Some(seconds) = elapsed(exchange, model.now()) {
         told.push((format!(" · {seconds} s"), Role::Text));
     }

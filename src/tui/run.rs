@@ -172,6 +172,7 @@ where
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
         if dirty && due == 0 {
             // While much comes, what was drawn last is not older than one frame.
+            app.set_behind(pending.len() + news.len());
             if on.draw(&mut app, &mut wide).is_err() {
                 return Ended::Vanished;
             }

@@ -152,3 +152,60 @@ fn a_second_signal_ends_at_once() {
     assert_eq!(status, Some(130));
     assert!(took < Duration::from_millis(400), "{took:?}");
 }
+
+/// Stopped and continued, as by Ctrl-Z: that time is named, and no stall of the server's; nor did
+/// anybody collect what arrived meanwhile.
+#[test]
+fn a_stopped_program_is_no_stall_of_the_stream() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let chunk = |text: &str, finish: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":\
+             [{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let _ = peer.read(&mut [0; 4096]);
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\r\n";
+        peer.write_all(head.as_bytes()).unwrap();
+        for i in 0..60 {
+            peer.write_all(chunk(&format!("word {i} "), "null").as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(80));
+        }
+        peer.write_all(chunk("", "\"stop\"").as_bytes()).unwrap();
+        peer.write_all(b"data: [DONE]\n\n").unwrap();
+    });
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("c.toml"), "[findings]\nstall = 1.5\n").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sselens"))
+        .args(["send", "--url", &format!("http://{at}/v1/chat/completions"), "-m", "m", "hi"])
+        .args(["--config", "c.toml", "--save", "s", "-o", "json"])
+        .current_dir(dir.path())
+        .env_clear()
+        .env("HOME", dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while dir.path().join("s").metadata().map_or(0, |m| m.len()) < 2000 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    signal(&child, "-STOP");
+    std::thread::sleep(Duration::from_millis(3500));
+    signal(&child, "-CONT");
+    server.join().unwrap();
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.wait().unwrap();
+    for summary in [serde_json::from_str(&out).unwrap(), show(dir.path())] {
+        let findings: &Vec<Value> = summary["findings"].as_array().unwrap();
+        let codes: Vec<_> = findings.iter().map(|f| f["code"].as_str().unwrap()).collect();
+        assert!(codes.contains(&"suspended"), "{findings:#?}");
+        for wrong in ["idle-stall", "burst-delivery", "slow-first-byte"] {
+            assert!(!codes.contains(&wrong), "{findings:#?}");
+        }
+    }
+}

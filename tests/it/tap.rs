@@ -350,7 +350,7 @@ fn what_an_http_library_hides_is_recorded() {
     let notes: Vec<_> = entries
         .iter()
         .filter_map(|e| match &e.kind {
-            EntryKind::Note { code, text } if code != "read-clock" => {
+            EntryKind::Note { code, text, .. } if code != "read-clock" => {
                 Some((code.as_str(), text.as_str()))
             }
             EntryKind::Trailers(t) => Some(("trailers", t[0].1.as_str())),
@@ -368,7 +368,7 @@ fn what_an_http_library_hides_is_recorded() {
     assert_eq!(end(&entries).0, EndCause::Complete);
     let clock = |entries: &[Entry]| {
         entries.iter().find_map(|e| match &e.kind {
-            EntryKind::Note { code, text } if code == "read-clock" => Some(text.clone()),
+            EntryKind::Note { code, text, .. } if code == "read-clock" => Some(text.clone()),
             _ => None,
         })
     };

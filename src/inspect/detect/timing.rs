@@ -93,8 +93,13 @@ fn wait(from: Option<Micros>, to: Option<Micros>) -> Micros {
     from.zip(to).map_or(0, |(from, to)| to.saturating_sub(from))
 }
 
+/// A wait without the times in which this side did not read.
+fn quiet(facts: &Facts, from: Option<Micros>, to: Option<Micros>) -> Micros {
+    from.zip(to).map_or(0, |(from, to)| facts.timing.silence(from, to))
+}
+
 impl Detector for Timing {
-    fn frame(&mut self, _facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let Some(at) = findings.at else { return };
         if view.keep_alive {
             self.comments += 1;
@@ -104,7 +109,7 @@ impl Detector for Timing {
             return;
         }
         if view.data.is_some() {
-            self.data(at, view.place(), findings);
+            self.data(facts, at, view.place(), findings);
         }
     }
 
@@ -112,9 +117,9 @@ impl Detector for Timing {
         true
     }
 
-    fn repeat(&mut self, _facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
+    fn repeat(&mut self, facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
         if let Some(at) = findings.at {
-            self.data(at, repeat.place(), findings);
+            self.data(facts, at, repeat.place(), findings);
         }
     }
 
@@ -145,7 +150,7 @@ impl Detector for Timing {
             }
         }
         let [.., before, last] = facts.reads() else { return };
-        let silence = wait(before.at.max(facts.last_sent_at()), last.at);
+        let silence = quiet(facts, before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
             let place = Place { frame: None, offset: Some(before.decoded) };
@@ -165,7 +170,7 @@ impl Detector for Timing {
         let timing = &facts.timing;
         let nowhere = Place::default();
         let answer = timing.head.or(timing.first_byte).or(timing.end);
-        let first = wait(timing.request, answer);
+        let first = quiet(facts, timing.request, answer);
         if first >= findings.options.slow_first_byte {
             let message = format!("No response for {}", secs(first));
             findings.raise(Code::SlowFirstByte, nowhere, message);
@@ -185,13 +190,13 @@ impl Detector for Timing {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let gap = wait(timing.first_byte, token);
+        let gap = quiet(facts, timing.first_byte, token);
         // The server of a WebSocket speaks first, and waits for the client then.
         if gap >= WORTH && facts.web_socket().is_none() {
             let message = format!("First token {} after the first byte", secs(gap));
             findings.raise(Code::TtfbTtftGap, nowhere, message);
         }
-        let gap = wait(timing.first_reasoning, timing.first_content);
+        let gap = quiet(facts, timing.first_reasoning, timing.first_content);
         if gap >= WORTH {
             let message = format!("First content {} after the first reasoning", secs(gap));
             findings.raise(Code::ReasoningGap, nowhere, message);
@@ -201,7 +206,7 @@ impl Detector for Timing {
 
 impl Timing {
     /// Takes note of data that arrived.
-    fn data(&mut self, at: Micros, place: Place, findings: &mut Findings) {
+    fn data(&mut self, facts: &Facts, at: Micros, place: Place, findings: &mut Findings) {
         self.data += 1;
         self.in_read += 1;
         if self.first_data.is_none() {
@@ -214,7 +219,7 @@ impl Timing {
                 findings.raise(Code::TtftByComment, place, message);
             }
         }
-        let silence = wait(self.last_data, Some(at));
+        let silence = quiet(facts, self.last_data, Some(at));
         if silence >= findings.options.stall && self.comments > 0 {
             let message = format!(
                 "No data for {1}, only {0}, then it resumed",
@@ -230,7 +235,10 @@ impl Timing {
     /// Whether somebody collected the frames.
     fn collected(&self, facts: &Facts, findings: &mut Findings) {
         let Delivery { at, reads, frames, .. } = self.burst;
-        if self.data < FEW {
+        // What arrives at once after this side did not read was collected here.
+        let after_pause =
+            |(_, to): &(Micros, Micros)| at.is_some_and(|at| at.abs_diff(*to) <= LATE);
+        if self.data < FEW || facts.timing.pauses.iter().any(after_pause) {
             return;
         }
         if (frames as f64) < self.data as f64 * findings.options.burst {
@@ -284,8 +292,8 @@ impl Timing {
             return;
         }
         let last_read = facts.reads().last().and_then(|r| r.at).max(facts.last_sent_at());
-        let silence = wait(last_read.or(timing.head), timing.end);
-        let quiet = wait(self.last_data.or(timing.head), timing.end);
+        let silence = quiet(facts, last_read.or(timing.head), timing.end);
+        let quiet = quiet(facts, self.last_data.or(timing.head), timing.end);
         let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
         let gave_up = matches!(cause, EndCause::Timeout(Timeout::Idle | Timeout::Total));
         let warm = match self.comments {

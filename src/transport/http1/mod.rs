@@ -42,7 +42,6 @@ pub(super) async fn run<T: Fn(Entry)>(
     let mut sent = None;
     let mut answer = Answer::new(outgoing.method == http::Method::HEAD);
     let mut buffer = BytesMut::new();
-    let mut last = 0;
     loop {
         receiver.pause_while_full().await;
         buffer.reserve(READ);
@@ -57,9 +56,7 @@ pub(super) async fn run<T: Fn(Entry)>(
         };
         let now = clock.now();
         let stamp = stamps.take().and_then(|stamp| stamp::at(stamp, &clock, now));
-        // A stamp is no earlier than what was read before.
-        let at = stamp.unwrap_or(now).max(last);
-        last = at;
+        let at = stamp.unwrap_or(now);
         let ended = match read {
             Ok(0) => Some(answer.closed(None)),
             Ok(_) => answer.take(at, buffer.split().freeze(), receiver),

@@ -87,6 +87,8 @@ pub(in crate::tui) struct Exchange {
     pub file: Option<String>,
     /// When the last entry came.
     pub last: Option<Micros>,
+    /// More was received than was taken in: nothing is known of a silence.
+    pub behind: bool,
     /// Entries that arrived while another thread reads the inspection.
     waiting: Vec<Entry>,
     /// The story of so many findings.
@@ -107,6 +109,7 @@ impl Exchange {
             choice: 0,
             file: None,
             last: None,
+            behind: false,
             waiting: Vec::new(),
             story: RefCell::new((0, Arc::default())),
         }
@@ -260,8 +263,8 @@ impl Exchange {
     /// For how long a running exchange has been silent, if that is worth a word.
     pub(in crate::tui) fn silence(&self, now: Micros) -> Option<Silence> {
         let inspection = &self.inspection;
-        let head = inspection.timing.head.filter(|_| self.is_running())?;
-        let since = |from: Micros| now.saturating_sub(from);
+        let head = inspection.timing.head.filter(|_| self.is_running() && !self.behind)?;
+        let since = |from: Micros| inspection.timing.silence(from, now);
         let bytes = since(inspection.reads().last().and_then(|r| r.at).unwrap_or(head));
         let data = since(inspection.timing.last_data.unwrap_or(head));
         let keep_alives = inspection.keep_alives_since_data();

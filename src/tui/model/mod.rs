@@ -78,6 +78,8 @@ pub(super) struct Model {
     /// A text stands beside the panes, which make room for it.
     docked: bool,
     now: Micros,
+    /// How many entries were received and are not shown yet.
+    behind: usize,
     exchanges: Vec<Exchange>,
     /// Which exchange is shown.
     shown: usize,
@@ -130,6 +132,7 @@ impl Model {
             size: Rect::default(),
             docked: false,
             now: 0,
+            behind: 0,
             exchanges: Vec::new(),
             shown: 0,
             revision: 0,
@@ -208,6 +211,19 @@ impl Model {
 
     pub(super) fn at(&mut self, now: Micros) {
         self.now = now;
+    }
+
+    /// So many entries were received and are not shown yet: nothing is known of a silence then.
+    pub(super) fn set_behind(&mut self, entries: usize) {
+        if self.behind > 0 || entries > 0 {
+            self.exchanges.iter_mut().for_each(|exchange| exchange.behind = entries > 0);
+        }
+        self.behind = entries;
+    }
+
+    /// How many entries were received and are not shown yet.
+    pub(super) fn behind(&self) -> usize {
+        self.behind
     }
 
     pub(super) fn exchanges(&self) -> &[Exchange] {

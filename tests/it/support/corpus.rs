@@ -274,7 +274,7 @@ impl Case {
             (at, last) = (end, *ms);
         }
         for (code, text) in pairs(&self.notes) {
-            push(last, EntryKind::Note { code, text });
+            push(last, EntryKind::Note { code, text, since: None });
         }
         let cause =
             EndCause::from_name(&self.ended).unwrap_or_else(|| panic!("no cause {}", self.ended));
