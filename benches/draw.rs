@@ -42,6 +42,7 @@ impl Loaded {
             options: Arc::default(),
             keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts())
                 .expect("the built-in keys"),
+            requests: std::path::PathBuf::new(),
             keymap: sselens::config::keys::Preset::Default,
             theme: Theme::new(&config.themes.by_name["dark"], true),
             messages: Vec::new(),
@@ -49,6 +50,7 @@ impl Loaded {
                 parse_curl: Arc::new(|_| Err(sselens::storage::curl::CurlError::NotCurl)),
                 to_curl: Arc::new(|_| String::new()),
                 to_markdown: Arc::new(|_| String::new()),
+                variables: Arc::new(|_| Vec::new()),
                 body: Arc::new(|_, _| String::new()),
             },
         });

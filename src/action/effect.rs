@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Opened, Pair, SavedSession};
+use super::{Draft, Opened, Pair, SavedSession, StoredRequest};
 use crate::journal::{Entry, ExchangeId};
 
 /// Something to be done outside.
@@ -45,6 +45,24 @@ pub enum Effect {
     KeepDraft(Box<Draft>),
     /// Edit the request's body in the user's own editor.
     EditOutside(Vec<u8>),
+    /// List the requests in files.
+    ListRequests,
+    /// Read a request from its file, with the values of one of its environments.
+    OpenRequest {
+        /// Its file.
+        path: PathBuf,
+        /// Which of the environments that it names, if one.
+        environment: Option<String>,
+    },
+    /// Write a request to a file, whose folder is made where there is none.
+    StoreRequest {
+        /// Where.
+        path: PathBuf,
+        /// The request.
+        draft: Box<Draft>,
+        /// It was read from there, and takes the place of what is there.
+        replaces: bool,
+    },
     /// List the saved sessions.
     ListSessions,
     /// Delete a saved session.
@@ -119,6 +137,12 @@ pub enum Done {
     },
     /// The saved sessions, the newest first.
     Sessions(Vec<SavedSession>),
+    /// The requests in files.
+    Requests(Vec<StoredRequest>),
+    /// The request that [`Effect::OpenRequest`] read.
+    RequestOpened(Box<Draft>),
+    /// The request is in this file now; a sentence about it.
+    RequestStored(PathBuf, String),
     /// The bytes that [`Effect::LoadRequest`] read.
     Request(Vec<u8>),
 }

@@ -12,11 +12,11 @@ mod keymap;
 mod opened;
 mod saved;
 
-pub use draft::{Draft, Pair};
+pub use draft::{Draft, Pair, ValueSource, VariableState, Variables};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
-pub use saved::{SavedExchange, SavedSession, UnreadSession};
+pub use saved::{SavedExchange, SavedSession, StoredRequest, UnreadSession};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {

@@ -1,4 +1,4 @@
-//! Saved sessions, as lists show them.
+//! Saved sessions and requests, as lists show them.
 
 use std::path::PathBuf;
 
@@ -43,4 +43,15 @@ pub struct SavedExchange {
     pub verdict: String,
     /// Microseconds from the request to the first token (TTFT).
     pub first_token: Option<Micros>,
+}
+
+/// A request in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRequest {
+    /// Its file.
+    pub path: PathBuf,
+    /// Where it goes to and what it is, in a line; or why the file cannot be used.
+    pub about: Result<String, String>,
+    /// The environments that it names.
+    pub environments: Vec<String>,
 }

@@ -8,7 +8,7 @@ use super::exit::Failure;
 use crate::config::Config;
 use crate::journal::file::micros;
 use crate::lab;
-use crate::storage::curl;
+use crate::storage::{curl, request_file};
 use crate::transport::Draft;
 use crate::transport::request::{
     HttpVersion, Transport, compose, has_model_in_address, set_model, set_prompt,
@@ -58,7 +58,7 @@ pub(super) fn draft(
     Ok((draft, transport))
 }
 
-/// Takes the body of `--body`, or all of `--curl`; returns whether there is one to be sent byte for
+/// Takes the body of `--body`, or all of `--curl` or `--request`; returns whether there is one to be sent byte for
 /// byte.
 fn take_body(
     global: &args::Global,
@@ -67,6 +67,26 @@ fn take_body(
     draft: &mut Draft,
     transport: &mut Transport,
 ) -> Result<bool, Failure> {
+    if let Some(file) = &args.request {
+        let read = request_file::read(file, args.environment.as_deref());
+        let stored = read.map_err(|e| Failure::Usage(e.to_string()))?;
+        let verbatim = !stored.body.is_empty();
+        let given = std::mem::take(draft);
+        let or = |given: String, stored: String| if given.is_empty() { stored } else { given };
+        // What the command line says wins; a provider or an address takes the place of either.
+        let elsewhere = !given.provider.is_empty() || given.url.is_some();
+        // The model of the file stands in its body already.
+        let model = if verbatim { given.model } else { or(given.model, stored.model) };
+        *draft = Draft {
+            model,
+            provider: if elsewhere { given.provider } else { stored.provider },
+            url: if elsewhere { given.url } else { stored.url },
+            dialect: given.dialect.or(stored.dialect.filter(|_| !elsewhere)),
+            method: or(given.method, stored.method),
+            ..stored
+        };
+        return Ok(verbatim);
+    }
     Ok(match (&args.body, &args.curl) {
         (Some(file), _) => {
             draft.body = if file == Path::new("-") {
@@ -83,6 +103,7 @@ fn take_body(
             };
             let variable = |name: &str| config.environment.key(name);
             let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
+            draft.variables.clone_from(&curl.draft.variables);
             for option in &curl.ignored {
                 global.notify(&format!("--curl: {option} is not taken over"));
             }

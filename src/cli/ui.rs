@@ -25,7 +25,7 @@ use crate::journal::{Entry, Request};
 use crate::storage::draft::{self, DraftKeeper, KeptDraft};
 use crate::storage::file::BodyHints;
 use crate::storage::{Autosave, Recorder, curl};
-use crate::transport::request::{Transport, compose};
+use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
 use crate::tui::{self, ProviderInfo, Run, Startup, Theme, Tools, terminal};
 use crate::{lab, report};
@@ -116,6 +116,7 @@ pub(super) fn run_with(
     messages.extend(feeding.iter().map(|f| f.about.clone()));
     let startup = Startup {
         providers: providers(&config),
+        requests: config.requests.clone(),
         draft,
         session,
         keeps_drafts: drafts.is_some(),
@@ -262,16 +263,21 @@ fn asks_nothing(args: &UiArgs) -> bool {
         && [&asked.provider, &asked.model, &asked.url, &asked.curl].iter().all(|o| o.is_none())
         && [&asked.dialect, &asked.system, &asked.method].iter().all(|o| o.is_none())
         && asked.body.is_none()
+        && asked.request.is_none()
         && asked.headers.is_empty()
 }
 
 /// The request as it was left, where the arguments name none and its provider still exists.
 fn kept_draft(global: &Global, args: &UiArgs, config: &Config) -> Option<Draft> {
     let path = draft_file(global, config).filter(|_| asks_nothing(args))?;
-    let KeptDraft { provider, model, url, dialect, method, headers, body } = draft::load(&path)?;
-    config.provider(&provider).ok()?;
+    let kept = draft::load(&path)?;
+    let KeptDraft { provider, model, url, dialect, method, headers, body, variables } = kept;
+    // A request with an address of its own has none.
+    if !provider.is_empty() || url.is_none() {
+        config.provider(&provider).ok()?;
+    }
     let body = body.into_bytes();
-    Some(Draft { provider, url, dialect, method, headers, body, model })
+    Some(Draft { provider, url, dialect, method, headers, body, model, variables })
 }
 
 /// Whether nothing is asked for, and nothing was ever configured or recorded on this machine.
@@ -352,6 +358,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
 fn tools(config: &Arc<Config>) -> Tools {
     let (for_curl, for_body) = (Arc::clone(config), Arc::clone(config));
     let (for_parse, for_report) = (Arc::clone(config), Arc::clone(config));
+    let for_variables = Arc::clone(config);
     Tools {
         parse_curl: Arc::new(move |command: &str| {
             curl::parse(command, &|name| for_parse.environment.key(name)).map(|curl| curl.draft)
@@ -369,5 +376,6 @@ fn tools(config: &Arc<Config>) -> Tools {
             let draft = compose(&for_body, draft, prompt, None).unwrap_or_default();
             String::from_utf8(draft.body).unwrap_or_default()
         }),
+        variables: Arc::new(move |draft: &Draft| variables(draft, &for_variables.environment)),
     }
 }

@@ -32,6 +32,8 @@ pub struct Environment {
     process: BTreeMap<String, String>,
     file: BTreeMap<String, String>,
     keys: BTreeMap<String, String>,
+    /// All of a `.env` that was not named.
+    here: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Environment {
@@ -85,7 +87,8 @@ impl Environment {
         wanted: &BTreeSet<String>,
     ) -> Result<(Vec<String>, Vec<String>), EnvFileError> {
         let (mut taken, mut ignored) = (Vec::new(), Vec::new());
-        for (name, value) in read(path)? {
+        self.here = read(path)?;
+        for (name, value) in self.here.clone() {
             if keys.contains(&name) {
                 taken.push(name.clone());
                 self.keys.insert(name, value);
@@ -100,6 +103,12 @@ impl Environment {
     /// that was not named.
     pub fn get(&self, name: &str) -> Option<String> {
         self.process.get(name).or_else(|| self.file.get(name)).cloned()
+    }
+
+    /// The value of a variable that the user's own request names in its headers or body: a `.env` that
+    /// was not named has a say too, for it does not decide where that is sent.
+    pub fn anywhere(&self, name: &str) -> Option<String> {
+        self.key(name).or_else(|| self.here.get(name).cloned())
     }
 
     /// The value of a variable that is sent as a credential.

@@ -76,6 +76,8 @@ struct File {
     providers: BTreeMap<String, ProviderFile>,
     /// A LiteLLM `config.yaml` whose `model_list` becomes providers, relative to this file.
     litellm_config: Option<PathBuf>,
+    /// The folder with requests in files, relative to the working directory.
+    requests: Option<PathBuf>,
     #[serde(default)]
     limits: LimitsFile,
     #[serde(default)]
@@ -195,6 +197,7 @@ impl Config {
             environment,
             notes: Vec::new(),
             keymap: Preset::Default,
+            requests: PathBuf::new(),
             keys: Vec::new(),
             themes,
         };
@@ -269,6 +272,9 @@ impl Config {
     fn lay(&mut self, layer: File) -> Result<(), LayerProblem> {
         if let Some(provider) = layer.provider {
             self.provider = provider;
+        }
+        if let Some(folder) = layer.requests {
+            self.requests = folder;
         }
         if let Some(keymap) = layer.keymap {
             self.keymap = keymap.parse().map_err(|_| LayerProblem::Keymap(keymap))?;

@@ -42,6 +42,8 @@ pub struct Config {
     pub environment: Environment,
     /// What the user ought to be told about where things came from.
     pub notes: Vec<String>,
+    /// The folder with requests in files.
+    pub requests: std::path::PathBuf,
     /// Whose keys they are like.
     pub keymap: keys::Preset,
     /// Key bindings, layer by layer.

@@ -1,6 +1,9 @@
-//! curl command lines, as people paste them from documents and browsers: read, and written.
+//! Command lines that send a request, as people paste them from documents and browsers: read, and
+//! written.
 
+use super::{httpie, shell};
 use crate::transport::Draft;
+use crate::transport::request::escaped;
 
 /// What a curl command asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,8 +70,11 @@ const HARMLESS: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum CurlError {
     /// It is another command.
-    #[error("not a curl command: it does not begin with `curl`")]
+    #[error("not a command of curl or HTTPie: it does not begin with `curl` or `http`")]
     NotCurl,
+    /// An item of HTTPie's is none that is understood.
+    #[error("{0:?}: an item is Name:value, name=text, name:=json or name==parameter")]
+    Item(String),
     /// A quote is not closed.
     #[error("a quote in the curl command is not closed")]
     Quote,
@@ -103,17 +109,29 @@ pub enum CurlError {
     NoAddress,
 }
 
-/// Reads a curl command line; a variable in it (`$NAME`) is what `variable` says. The draft's
-/// headers are the command's; `content-type` is what curl would send where the command names none.
+/// Whether a text begins like a command line that [`parse`] reads.
+pub fn is_command(text: &str) -> bool {
+    let text = text.trim_start().trim_start_matches("$ ");
+    let word = text.split([' ', '\t', '\\', '\n', '^']).next().unwrap_or_default();
+    word != text && (word == "curl" || word == "curl.exe" || httpie::is_httpie(word))
+}
+
+/// Reads a command line of curl's, as bash or cmd.exe take it, or of HTTPie's; a variable in it
+/// (`$NAME`, `%NAME%`) is what `variable` says. One without a value stays in the draft as `${NAME}`,
+/// to be filled in when it is sent. The draft's headers are the command's; `content-type` is what curl would send where the command names none.
 ///
 /// # Errors
 /// The command cannot be understood, or what it sends cannot be read.
 pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Curl, CurlError> {
-    let mut args = std::collections::VecDeque::from(words(command, variable)?);
+    let words = shell::words(command, variable).ok_or(CurlError::Quote)?;
+    if words.words.first().is_some_and(|word| httpie::is_httpie(word)) {
+        return httpie::parse(words);
+    }
+    let mut args = std::collections::VecDeque::from(words.words);
     if args.pop_front().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
         return Err(CurlError::NotCurl);
     }
-    let mut reading = Reading::default();
+    let mut reading = Reading { has_variables: words.has_variables, ..Reading::default() };
     while let Some(arg) = args.pop_front() {
         let (name, mut attached, others) = split(&arg);
         if let Some(others) = others {
@@ -138,6 +156,8 @@ type Value<'a> = &'a mut dyn FnMut() -> Result<String, CurlError>;
 #[derive(Default)]
 struct Reading {
     curl: Curl,
+    /// The words hold variables without a value.
+    has_variables: bool,
     data: Vec<Vec<u8>>,
     json: bool,
     get: bool,
@@ -155,17 +175,17 @@ impl Reading {
                     header.split_once(':').ok_or_else(|| CurlError::Header(name.to_owned()))?;
                 draft.headers.push((k.trim().to_owned(), v.trim().to_owned()));
             }
-            "-d" | "--data" | "--data-ascii" => self.data.push(read(&value()?, true)?),
+            "-d" | "--data" | "--data-ascii" => {
+                self.data.push(read(&value()?, true, self.has_variables)?);
+            }
             "--data-raw" => self.data.push(value()?.into_bytes()),
-            "--data-binary" => self.data.push(read(&value()?, false)?),
+            "--data-binary" => self.data.push(read(&value()?, false, self.has_variables)?),
             "--json" => {
                 self.json = true;
-                self.data.push(read(&value()?, false)?);
+                self.data.push(read(&value()?, false, self.has_variables)?);
             }
             "-u" | "--user" => {
-                use base64::Engine as _;
-                let user = base64::engine::general_purpose::STANDARD.encode(value()?);
-                draft.headers.push(("authorization".into(), format!("Basic {user}")));
+                draft.headers.push(("authorization".into(), basic(&value()?)?));
             }
             "--aws-sigv4" => {
                 value()?;
@@ -247,6 +267,7 @@ impl Reading {
         if self.get {
             return Err(CurlError::Get);
         }
+        draft.variables = self.has_variables.then(Box::default);
         if draft.method.is_empty() {
             draft.method = if draft.body.is_empty() { "GET" } else { "POST" }.into();
         }
@@ -281,122 +302,28 @@ fn split(arg: &str) -> (String, Option<String>, Option<String>) {
     (format!("-{letter}"), None, rest.map(|rest| format!("-{rest}")))
 }
 
-/// `@file` is read; with `-d`, curl takes the line ends out.
-fn read(value: &str, strip: bool) -> Result<Vec<u8>, CurlError> {
+/// The value of the header for a user and a password, `USER:PASSWORD`.
+pub(super) fn basic(login: &str) -> Result<String, CurlError> {
+    use base64::Engine as _;
+    // What is encoded now cannot be filled in later.
+    if let Some((_, name)) = login.split_once("${") {
+        return Err(CurlError::Unset(name.split('}').next().unwrap_or_default().to_owned()));
+    }
+    Ok(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login)))
+}
+
+/// `@file` is read; with `-d`, curl takes the line ends out. Beside variables its text stays text.
+fn read(value: &str, strip: bool, has_variables: bool) -> Result<Vec<u8>, CurlError> {
     let Some(file) = value.strip_prefix('@') else { return Ok(value.as_bytes().to_vec()) };
     let mut bytes =
         std::fs::read(file).map_err(|why| CurlError::File { file: file.to_owned(), why })?;
     if strip {
         bytes.retain(|b| !matches!(b, b'\r' | b'\n'));
     }
+    if has_variables && let Ok(text) = std::str::from_utf8(&bytes) {
+        bytes = escaped(text).into_bytes();
+    }
     Ok(bytes)
-}
-
-/// The words of a shell command: POSIX quoting, `\` at line ends, and bash's `$'…'`, which
-/// browsers write.
-fn words(
-    command: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, CurlError> {
-    let plain = expand(command.trim().trim_start_matches("$ "), variable)?;
-    // A prompt's `^` at line ends is cmd.exe's.
-    let plain = plain.replace("^\r\n", " ").replace("^\n", " ");
-    shlex::split(&plain).ok_or(CurlError::Quote)
-}
-
-/// Replaces `$'…'` by a POSIX-quoted word of the same meaning, and `$NAME` by its value, as the shell
-/// would that the command was written for.
-fn expand(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, CurlError> {
-    let mut out = String::with_capacity(command.len());
-    let mut chars = command.chars().peekable();
-    let mut quote = None;
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('$', None) if chars.peek() == Some(&'\'') => {
-                chars.next();
-                let mut text = String::new();
-                while let Some(c) = chars.next() {
-                    match c {
-                        '\'' => break,
-                        '\\' => text.extend(escape(&mut chars)),
-                        c => text.push(c),
-                    }
-                }
-                out.push_str(&quoted(&text));
-            }
-            ('$', None | Some('"')) => match name(&mut chars) {
-                Some(name) => {
-                    let value = variable(&name).ok_or(CurlError::Unset(name))?;
-                    // Inside double quotes these four keep a meaning; outside, a word has to stay one.
-                    let keep =
-                        |c: char| quote.is_none() && !c.is_alphanumeric() || "\"\\$`".contains(c);
-                    for c in value.chars() {
-                        if keep(c) {
-                            out.push('\\');
-                        }
-                        out.push(c);
-                    }
-                }
-                None => out.push('$'),
-            },
-            // A line that goes on; the pasted text may have either kind of line end.
-            ('\\', None | Some('"')) if matches!(chars.peek(), Some('\n' | '\r')) => {
-                if chars.next() == Some('\r') {
-                    chars.next_if_eq(&'\n');
-                }
-            }
-            ('\\', None | Some('"')) => {
-                out.push(c);
-                out.extend(chars.next());
-            }
-            ('\'' | '"', None) => {
-                quote = Some(c);
-                out.push(c);
-            }
-            (c, Some(q)) => {
-                if c == q {
-                    quote = None;
-                }
-                out.push(c);
-            }
-            (c, None) => out.push(c),
-        }
-    }
-    Ok(out)
-}
-
-/// The name after a `$`: `NAME` or `{NAME}`.
-fn name(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
-    let braces = chars.next_if_eq(&'{').is_some();
-    let mut name = String::new();
-    while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
-        name.push(c);
-    }
-    if braces {
-        chars.next_if_eq(&'}');
-    }
-    (!name.is_empty()).then_some(name)
-}
-
-fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
-    match chars.next()? {
-        'n' => Some('\n'),
-        't' => Some('\t'),
-        'r' => Some('\r'),
-        'u' => hex(chars, 4),
-        'x' => hex(chars, 2),
-        c => Some(c),
-    }
-}
-
-fn hex(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, max: usize) -> Option<char> {
-    let mut code = String::new();
-    while code.len() < max
-        && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
-    {
-        code.push(h);
-    }
-    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
 }
 
 /// One word of a POSIX shell.
@@ -429,12 +356,10 @@ mod tests {
         assert!(more.insecure && more.location);
         assert_eq!((more.draft.url.as_deref(), &*more.draft.method), (Some("http://h"), "PUT"));
         assert_eq!(more.ignored, ["--foo", "what is neither option nor address", "-E"]);
-        assert!(
-            super::parse("curl h -H \"a: $NOPE\"", &|_| None)
-                .unwrap_err()
-                .to_string()
-                .contains("$NOPE")
-        );
+        let unset = super::parse("curl h -H \"a: $NOPE\"", &|_| None).unwrap().draft;
+        assert_eq!((&*unset.headers[0].1, unset.variables.is_some()), ("${NOPE}", true));
+        let login = super::parse("curl h -u \"me:$NOPE\"", &|_| None).unwrap_err();
+        assert!(login.to_string().contains("$NOPE"));
         let single = super::parse("curl h -H 'a: $NOPE'", &|_| None).unwrap();
         assert_eq!(single.draft.headers[0].1, "$NOPE");
     }

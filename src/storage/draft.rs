@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Request, is_secret_name};
+use crate::action::Variables;
+use crate::journal::{Request, credential, is_secret_name};
 use crate::transport::request::mask_recorded;
 
 /// At least so long passes between two writes.
@@ -35,13 +36,19 @@ pub struct KeptDraft {
     pub headers: Vec<(String, String)>,
     /// The body, text.
     pub body: String,
+    /// Its variables, without the values that were typed.
+    pub variables: Option<Box<Variables>>,
 }
 
 impl KeptDraft {
     /// The same without credentials: headers that are some are left out, those in the address and in
     /// the body are starred.
     fn masked(mut self) -> Self {
-        self.headers.retain(|(name, _)| !is_secret_name(name));
+        // What only names a variable is none.
+        let is_template = self.variables.is_some();
+        self.headers.retain(|(name, value)| {
+            !is_secret_name(name) || (is_template && credential(value).starts_with("${"))
+        });
         let mut request = Request {
             url: self.url.clone().unwrap_or_default(),
             headers: self.headers,
@@ -52,6 +59,11 @@ impl KeptDraft {
         self.headers = request.headers;
         self.url = self.url.map(|_| request.url);
         self.body = String::from_utf8_lossy(&request.body).into_owned();
+        if let Some(variables) = &mut self.variables {
+            let public = |name: &String, _: &mut String| !is_secret_name(name);
+            variables.defaults.retain(public);
+            variables.environments.values_mut().for_each(|values| values.retain(public));
+        }
         self
     }
 }

@@ -4,7 +4,10 @@ pub mod curl;
 pub mod draft;
 pub mod file;
 mod har;
+mod httpie;
 mod recorder;
+pub mod request_file;
+mod shell;
 mod target;
 
 pub use har::{ContentError, HarError};

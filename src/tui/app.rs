@@ -18,6 +18,7 @@ use super::work::{Report, Work, Worked};
 use super::{Startup, pane};
 use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
 use crate::journal::Micros;
+use crate::storage::curl::is_command;
 use crate::transport::News;
 
 /// Something that happened to the screen.
@@ -89,6 +90,7 @@ impl App {
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
             },
         }
+        self.model.look_for_variables();
         self.model.keep_draft();
         self.run_commands();
         self.model.refresh_comparison();
@@ -190,6 +192,9 @@ impl App {
                 model.set_loading(None);
                 model.notify("Opening stopped");
             }
+            Done::Requests(list) => model.set_stored_requests(Some(list)),
+            Done::RequestOpened(draft) => model.request_opened(*draft),
+            Done::RequestStored(path, about) => model.request_stored(path, &about),
             Done::Request(bytes) => model.request_mut().load(bytes),
             Done::BodyBeside { draft, body } => {
                 let b = Draft { body, ..(*draft).clone() };
@@ -237,7 +242,7 @@ impl App {
     fn paste(&mut self, text: &str) {
         self.model.next_notice();
         let on_panes = self.stack.last().is_some_and(|s| s.covers());
-        if on_panes && model::is_curl(text) {
+        if on_panes && is_command(text) {
             if let Err(why) = self.model.take_curl(text) {
                 self.model.notify_error(&why.to_string());
             }
@@ -253,7 +258,8 @@ impl App {
             let key = self
                 .model
                 .key_of(Context::Own(&request::KEYS), Action::Own(&request::actions::EDIT_BODY));
-            self.model.notify(format!("Not JSON and not a curl command; {key} edits the body"));
+            self.model
+                .notify(format!("Not JSON and no command of curl or HTTPie; {key} edits the body"));
         }
     }
 

@@ -31,7 +31,7 @@ pub use work::{Work, Worked, aside};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::action::{Draft, Keymap, Opened, OwnContext};
+use crate::action::{Draft, Keymap, Opened, OwnContext, VariableState};
 use crate::config::keys::Preset;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
@@ -96,6 +96,8 @@ pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, CurlError> + Send + Sync>
 pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
 /// Writes a bug report in Markdown.
 pub type ToMarkdown = Arc<dyn Fn(Report<'_>) -> String + Send + Sync>;
+/// The variables that a request uses, and where their values are from.
+pub type FindVariables = Arc<dyn Fn(&Draft) -> Vec<VariableState> + Send + Sync>;
 /// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
 pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
 
@@ -154,6 +156,8 @@ pub struct Tools {
     pub to_markdown: ToMarkdown,
     /// Makes the body of a new request.
     pub body: Body,
+    /// Finds the variables of a request.
+    pub variables: FindVariables,
 }
 
 impl std::fmt::Debug for Tools {
@@ -169,6 +173,8 @@ pub struct Startup {
     pub providers: Vec<ProviderInfo>,
     /// What stands in the editor. An empty body is replaced by the provider's minimal request.
     pub draft: Draft,
+    /// The folder with requests in files.
+    pub requests: PathBuf,
     /// Edits are kept for the next start: ending the program loses none.
     pub keeps_drafts: bool,
     /// The recording that was opened.

@@ -340,6 +340,9 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::StopLoading
             | Effect::BeginSession(_)
             | Effect::KeepDraft(_)
+            | Effect::ListRequests
+            | Effect::OpenRequest { .. }
+            | Effect::StoreRequest { .. }
             | Effect::ListSessions
             | Effect::DeleteSession(_)
             | Effect::LoadRequest(_) => {

@@ -603,3 +603,49 @@ fn binary_messages_are_frames_with_their_payload() {
     assert_eq!(sum, body.len() as u64);
     assert!(of(&lines, "finding").iter().any(|f| f["code"] == "eventstream-crc"));
 }
+
+#[test]
+fn a_request_in_a_file_is_sent_with_its_variables() {
+    let program = Program::with(&[("WHO", "Ada \"A\"")]);
+    program.write(
+        "hello.toml",
+        "provider = 'lab'\nmodel = 'lab/hello'\nbody = '''{\"model\": \"lab/hello\", \"stream\": true,\n\
+         \"messages\": [{\"role\": \"user\", \"content\": \"${GREETING} ${WHO}, $${x}\"}]}'''\n\
+         [headers]\nx-place = '${PLACE:-here}'\n[variables]\nGREETING = 'Hello'\n\
+         [environments.night]\nGREETING = 'Good night'\n",
+    );
+    let sent = |more: &[&str]| {
+        let args: [&[&str]; 2] =
+            [&["send", "--request", "hello.toml", "--save", "s.jsonl", "--pace", "0"], more];
+        let _ = std::fs::remove_file(program.path("s.jsonl"));
+        program.text(&args.concat());
+        let saved = std::fs::read_to_string(program.path("s.jsonl")).unwrap();
+        let request = saved.lines().find(|l| l.contains("\"request\"")).unwrap().to_owned();
+        assert!(request.contains("x-place"), "{request}");
+        request
+    };
+    let plain = sent(&[]);
+    assert!(plain.contains("Hello Ada") && plain.contains(", ${x}"), "{plain}");
+    assert!(sent(&["--environment", "night"]).contains("Good night Ada"));
+    // A prompt and a model of the command line change only their own spans.
+    let other = sent(&["-m", "lab/reasoning-delta", "Something else"]);
+    assert!(other.contains("Something else") && other.contains("lab/reasoning-delta"), "{other}");
+}
+
+#[test]
+fn a_variable_without_a_value_is_refused_before_anything_is_sent() {
+    let program = Program::new();
+    program.write("r.toml", "provider = 'lab'\nbody = '${ONE} ${TWO}'\n");
+    let out = program.run(&["send", "--request", "r.toml", "--save", "s.jsonl"]);
+    let why = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{why}");
+    assert!(why.contains("$ONE and $TWO are not set"), "{why}");
+    let curl = "curl http://127.0.0.1:9/v1/chat/completions -H \"x-api-key: $MY_KEY\" -d '{}'";
+    let out = program.run(&["send", "--curl", curl]);
+    let why = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{why}");
+    assert!(why.contains("$MY_KEY is not set: set it in the environment"), "{why}");
+    let out = program.run(&["send", "--request", "r.toml", "--environment", "prod"]);
+    assert!(text(&out.stderr).contains("no environment is called \"prod\"; it has none"));
+    assert_eq!(out.status.code(), Some(2));
+}

@@ -179,6 +179,24 @@ fn basic_authentication_is_masked_decoded_too() {
 }
 
 #[test]
+fn values_of_a_requests_variables_are_masked() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = folder.path().join("request.toml");
+    let text = "model = 'm'\nbody = '{\"a\": \"${MY_API_TOKEN}\"}'\n\
+                [headers]\nauthorization = 'Bearer ${CRED}'\nx-tenant = '${TENANT}'\n";
+    std::fs::write(&request, text).unwrap();
+    let file = folder.path().join("named.env");
+    std::fs::write(&file, format!("MY_API_TOKEN={BODY}\n")).unwrap();
+    let env = [("CRED", HEADER), ("TENANT", PASSWORD)];
+    let (request, file) = (request.to_str().unwrap(), file.to_str().unwrap());
+    let url = "http://HOST/v1/chat/completions";
+    let args = ["--url", url, "--request", request, "--env-file", file];
+    for secret in [HEADER, PASSWORD, BODY] {
+        nowhere(&env, &args, &[secret, HEADER, PASSWORD, BODY]);
+    }
+}
+
+#[test]
 fn parameters_of_addresses_are_masked() {
     for name in ["key", "subscription-key", "api_token", "auth_token", "client_secret", "password"]
     {

@@ -330,6 +330,7 @@ fn panics_in_the_loop() {
         open: None,
         options: Arc::default(),
         keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts()).unwrap(),
+        requests: std::path::PathBuf::new(),
         keymap: sselens::config::keys::Preset::Default,
         theme: Theme::new(&config.themes.by_name["dark"], true),
         messages: Vec::new(),
@@ -337,6 +338,7 @@ fn panics_in_the_loop() {
             parse_curl: Arc::new(|_| Err(sselens::storage::curl::CurlError::NotCurl)),
             to_curl: Arc::new(|_| String::new()),
             to_markdown: Arc::new(|_| String::new()),
+            variables: Arc::new(|_| Vec::new()),
             body: Arc::new(|_, _| String::new()),
         },
     };

@@ -15,6 +15,7 @@ mod play;
 mod prompts;
 mod repeat;
 mod show;
+mod stored;
 mod timeline;
 mod translate;
 mod what_was_skipped;

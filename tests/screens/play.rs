@@ -12,7 +12,8 @@ use futures_util::{Stream, stream};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession};
+use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession, StoredRequest};
+use sselens::config::Environment;
 use sselens::config::keys::Preset;
 use sselens::config::theme::Themes;
 use sselens::inspect::Options;
@@ -167,6 +168,7 @@ pub(crate) fn startup() -> Startup {
     let themes = Themes::built_in();
     Startup {
         keeps_drafts: false,
+        requests: "requests".into(),
         providers: vec![lab, other],
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
@@ -182,6 +184,10 @@ pub(crate) fn startup() -> Startup {
             }),
             to_curl: Arc::new(|r| format!("curl {}", r.url)),
             to_markdown: Arc::new(|report| report.markdown(&|_| None)),
+            variables: Arc::new(|draft| {
+                let environment = Environment::of(&[("TEST_SET", "value of the environment")]);
+                sselens::transport::request::variables(draft, &environment)
+            }),
             body: Arc::new(|p, prompt| {
                 format!("{{\"model\":\"{}\",\"messages\":[\"{prompt}\"],\"stream\":true}}", p.model)
             }),
@@ -237,6 +243,22 @@ impl EffectRunner for TestEffects<'_> {
             }
             Effect::SaveSession(path) => {
                 let _ = done.send(Done::Said(format!("saved to {}", path.display())));
+            }
+            Effect::ListRequests => {
+                let stored = |path: &str, about: Result<&str, &str>, environments: &[&str]| {
+                    let about = about.map(str::to_owned).map_err(str::to_owned);
+                    let environments = environments.iter().map(|e| (*e).to_owned()).collect();
+                    StoredRequest { path: path.into(), about, environments }
+                };
+                let list = vec![
+                    stored("requests/hello.toml", Ok("lab · lab/hello · greets"), &["prod"]),
+                    stored("requests/broken.toml", Err("requests/broken.toml:1:1: no"), &[]),
+                ];
+                let _ = done.send(Done::Requests(list));
+            }
+            Effect::StoreRequest { path, .. } => {
+                let about = format!("Request saved to {}", path.display());
+                let _ = done.send(Done::RequestStored(path.clone(), about));
             }
             Effect::ListSessions => {
                 let _ = done.send(Done::Sessions(vec![saved()]));

@@ -380,7 +380,8 @@ fn json_is_pasted_into_the_body_and_the_users_editor_changes_it() {
     pasted.shows("\"n\":7");
     pasted.shows("Pasted into the request body");
     pasted.shows("model    m-1");
-    play(startup(), (140, 40), "2<paste:{\"model\">", Vec::new()).shows("Not JSON and not a curl");
+    play(startup(), (140, 40), "2<paste:{\"model\">", Vec::new())
+        .shows("Not JSON and no command of curl");
     play(startup(), (140, 40), "1I", Vec::new()).shows("Edited elsewhere");
 }
 

@@ -25,11 +25,18 @@ pub(in crate::cli) struct RequestArgs {
     /// The request body, sent byte for byte; `-` reads standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "curl")]
     pub(in crate::cli) body: Option<PathBuf>,
-    /// Use the URL, method, headers and body of a curl command line, or of a file with one (`@FILE`)
+    /// Use the URL, method, headers and body of a command line of curl or HTTPie, or of a file with one
+    /// (`@FILE`)
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) curl: Option<String>,
+    /// A request in a file (TOML or JSON): provider or address, headers, body, variables
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "curl"])]
+    pub(in crate::cli) request: Option<PathBuf>,
+    /// Which of the environments of the request's file gives its variables their values
+    #[arg(long, value_name = "NAME", requires = "request")]
+    pub(in crate::cli) environment: Option<String>,
     /// A system prompt
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["body", "curl", "request"])]
     pub(in crate::cli) system: Option<String>,
     /// Add a header, `Name: value`; replaces one of the same name
     #[arg(short = 'H', long = "header", value_name = "K: V")]

@@ -15,8 +15,9 @@ use crate::cli::{request, sessions};
 use crate::config::Config;
 use crate::lab;
 use crate::storage::draft::{DraftKeeper, KeptDraft};
+use crate::storage::request_file::{self, RequestFileError};
 use crate::storage::{Recorder, is_live};
-use crate::transport::request::{Outgoing, RequestError, Transport, resolve};
+use crate::transport::request::{Outgoing, RequestError, Transport, key_in_words, resolve};
 use crate::transport::{Draft, Engine};
 use crate::tui::EffectRunner;
 
@@ -29,6 +30,8 @@ enum EffectError {
     Exists(PathBuf),
     #[error("{} is being recorded; it was not deleted", .0.display())]
     Live(PathBuf),
+    #[error(transparent)]
+    Request(#[from] RequestFileError),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("{name}: {why}")]
@@ -68,6 +71,32 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         _ => e,
     })?;
     file.write_all(bytes)
+}
+
+/// Writes a request to a file, and says what of it is not in there.
+fn store(
+    path: PathBuf,
+    draft: &Draft,
+    key: Option<(String, String)>,
+    replaces: bool,
+) -> Result<Done, EffectError> {
+    let key = key.as_ref().map(|(name, value)| (name.as_str(), value.clone()));
+    let written = request_file::write(&path, draft, key);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(EffectError::file(folder))?;
+    }
+    let bytes = written.text.as_bytes();
+    let result = if replaces { std::fs::write(&path, bytes) } else { write_new(&path, bytes) };
+    result.map_err(EffectError::file(&path))?;
+    let mut about = format!("Request saved to {}", path.display());
+    if !written.replaced.is_empty() {
+        let names: Vec<String> = written.replaced.iter().map(|n| format!("${{{n}}}")).collect();
+        about.push_str(&format!("; {} in place of credentials", names.join(", ")));
+    }
+    if written.starred {
+        about.push_str("; credentials in its address or body are stars");
+    }
+    Ok(Done::RequestStored(path, about))
 }
 
 /// Reads a whole file.
@@ -154,8 +183,8 @@ impl Runner {
         let (Some(drafts), Ok(body)) = (&self.drafts, String::from_utf8(draft.body)) else {
             return;
         };
-        let Draft { provider, model, url, dialect, method, headers, .. } = draft;
-        drafts.keep(KeptDraft { provider, model, url, dialect, method, headers, body });
+        let Draft { provider, model, url, dialect, method, headers, variables, .. } = draft;
+        drafts.keep(KeptDraft { provider, model, url, dialect, method, headers, body, variables });
     }
 
     fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, SendError> {
@@ -258,6 +287,18 @@ impl EffectRunner for Runner {
             Effect::KeepDraft(draft) => {
                 self.keep_draft(*draft);
                 Ok(())
+            }
+            Effect::ListRequests => {
+                let folder = self.config.requests.clone();
+                aside(done, attempt, move || Ok(Done::Requests(request_file::list(&folder))))
+            }
+            Effect::OpenRequest { path, environment } => aside(done, attempt, move || {
+                let draft = request_file::read(&path, environment.as_deref())?;
+                Ok(Done::RequestOpened(Box::new(draft)))
+            }),
+            Effect::StoreRequest { path, draft, replaces } => {
+                let key = key_in_words(&draft, &self.config);
+                aside(done, attempt, move || store(path, &draft, key, replaces))
             }
             Effect::ListSessions => {
                 let options = Arc::new(self.config.options.clone());

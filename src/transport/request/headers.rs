@@ -92,6 +92,15 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// Returns the header that carries the key of a draft's provider, with the key's variable as its value:
+/// for a file that names an address and no provider.
+pub fn key_in_words(draft: &Draft, config: &Config) -> Option<(String, String)> {
+    let provider = config.providers.get(&draft.provider)?;
+    let variable = provider.key_env.as_deref()?;
+    let (name, before) = key_header(provider, super::dialect_of(draft, provider));
+    Some((name.to_owned(), format!("{before}${{{variable}}}")))
+}
+
 /// Returns the header that carries a provider's key, and what stands before the key in it.
 fn key_header<'a>(
     provider: &'a Provider,

@@ -4,6 +4,7 @@ mod address;
 mod edit;
 mod headers;
 mod secrets;
+mod variables;
 mod warnings;
 
 use std::net::SocketAddr;
@@ -21,7 +22,9 @@ pub use address::{has_model_in_address, speaks};
 pub use edit::{BodyError, set_model, set_prompt};
 pub(super) use edit::{edit, prompt_in};
 pub(crate) use edit::{model_of, prompt_of};
+pub use headers::key_in_words;
 pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
+pub use variables::{escaped, variables};
 
 use super::tls::TlsError;
 use crate::config::UnknownProvider;
@@ -59,6 +62,9 @@ pub enum RequestError {
     /// The address has another scheme than HTTP's.
     #[error("{0:?}: only http:// and https:// addresses can be sent to")]
     Scheme(String),
+    /// Variables of the request have no value.
+    #[error("{}: set it in the environment, or write a value in its place", unset(.0))]
+    Unset(Vec<String>),
     /// The lab does not run.
     #[error("the lab is not running")]
     NoLab,
@@ -85,6 +91,16 @@ pub enum RequestError {
     /// A body cannot be edited.
     #[error(transparent)]
     Body(#[from] BodyError),
+}
+
+/// `$A is not set`, `$A and $B are not set`.
+fn unset(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
+    match names.split_last() {
+        Some((last, [])) => format!("{last} is not set"),
+        Some((last, others)) => format!("{} and {last} are not set", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// A proxy's address that cannot be read, as it may be shown: user and password can be anywhere in
@@ -186,6 +202,8 @@ pub fn resolve(
     transport: &Transport,
     lab: Option<SocketAddr>,
 ) -> Result<Outgoing, RequestError> {
+    let filled = variables::fill(draft, &config.environment)?;
+    let draft = &*filled.draft;
     let provider = provider_of(draft, config)?;
     let speaks = dialect_of(draft, &provider);
     let mut url = address(draft, &provider, speaks, lab)?;
@@ -193,6 +211,7 @@ pub fn resolve(
     let method = http::Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_| RequestError::Method(redacted(method)))?;
     let mut secrets = Secrets::default();
+    filled.credentials.iter().for_each(|credential| secrets.add(credential));
     let headers = headers::Headers::of(draft, &provider, config, speaks, &mut secrets);
     let aws_keys = config.aws_keys(&provider).filter(|_| !headers.has_key());
     if let Some(keys) = &aws_keys {

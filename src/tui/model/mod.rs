@@ -15,6 +15,7 @@ mod reports;
 mod request;
 mod requests;
 mod search;
+mod stored;
 
 pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
@@ -24,8 +25,10 @@ pub(super) use refusal::Refusal;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
 pub(super) use reports::Subject;
 pub(super) use request::RequestEditor;
-pub(super) use requests::{is_curl, is_json};
+pub(super) use requests::is_json;
 use search::{FrameFilter, Search};
+use stored::Stored;
+pub(super) use stored::source_words;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -59,6 +62,8 @@ struct Settings {
     providers: Vec<ProviderInfo>,
     options: Arc<Options>,
     tools: Tools,
+    /// The folder with requests in files.
+    requests: std::path::PathBuf,
 }
 
 /// What is to be found in the body.
@@ -93,6 +98,7 @@ pub(super) struct Model {
     loading: Option<Loading>,
     /// The saved sessions; `None` until they are read.
     saved: Option<Vec<SavedSession>>,
+    stored: Stored,
     comparison: Option<Comparison>,
     /// How many comparisons there were.
     comparisons: u64,
@@ -126,6 +132,7 @@ impl Model {
             providers: startup.providers,
             options: startup.options,
             tools: startup.tools,
+            requests: startup.requests,
         };
         let mut model = Self {
             settings,
@@ -141,6 +148,7 @@ impl Model {
             file: None,
             loading: None,
             saved: None,
+            stored: Stored::default(),
             comparison: None,
             comparisons: 0,
             repetition: None,
@@ -155,6 +163,7 @@ impl Model {
             commands: Vec::new(),
             rows_drawn: Cell::default(),
         };
+        model.look_for_variables();
         if let Some(opened) = startup.session {
             model.open(opened);
         }

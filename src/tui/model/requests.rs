@@ -5,14 +5,9 @@ use crate::action::{Action, Context, Draft, Effect};
 use crate::dialect;
 use crate::dialect::request::{self as dialect_request, TranslateError};
 use crate::tui::ProviderInfo;
+use crate::tui::pane::request::actions::VARIABLES;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::{Command, TranslationScreen};
-
-/// Whether a paste is a curl command line.
-pub(in crate::tui) fn is_curl(text: &str) -> bool {
-    let text = text.trim_start().trim_start_matches("$ ");
-    text.starts_with("curl ") || text.starts_with("curl\t") || text.starts_with("curl\\\n")
-}
 
 /// Whether a paste is a JSON object or list.
 pub(in crate::tui) fn is_json(text: &str) -> bool {
@@ -132,10 +127,23 @@ impl Model {
     /// # Errors
     /// Why it was not understood.
     pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), Refusal> {
-        let draft = (self.tools().parse_curl)(text.trim())?;
+        let mut draft = (self.tools().parse_curl)(text.trim())?;
+        self.recognize_provider(&mut draft);
         self.request.take(draft);
+        self.look_for_variables();
         self.focus(request::ID);
-        self.notify("Request loaded from the curl command");
+        let unset: Vec<String> = (self.variables().iter())
+            .filter(|v| v.source.is_none())
+            .map(|v| format!("${}", v.name))
+            .collect();
+        let key = self.key_of(Context::Own(&request::KEYS), Action::Own(&VARIABLES));
+        self.notify(match unset.as_slice() {
+            [] => "Request loaded from the command".to_owned(),
+            [one] => format!("Request loaded; {one} is not set, {key} sets it"),
+            several => {
+                format!("Request loaded; {} are not set, {key} sets them", several.join(", "))
+            }
+        });
         Ok(())
     }
 
@@ -154,8 +162,32 @@ impl Model {
             method: request.method.clone(),
             headers: Vec::new(),
             body: request.body.to_vec(),
+            variables: None,
         });
         true
+    }
+
+    /// Names the provider whose address or host a draft goes to.
+    fn recognize_provider(&self, draft: &mut Draft) {
+        let Some(url) = draft.url.as_deref().filter(|_| draft.provider.is_empty()) else { return };
+        let plain = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
+        let host = |url: &str| {
+            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+            rest.split(['/', '?']).next().unwrap_or_default().to_ascii_lowercase()
+        };
+        let known = || self.providers().iter().filter(|p| p.address().contains("://"));
+        let same = known().find(|p| plain(&p.address()) == plain(url));
+        let spoken = dialect_request::by_address(url).map(|d| d.name());
+        let there = || known().filter(|p| host(&p.address()) == host(url));
+        let by_host = || {
+            let speaks = there().find(|p| Some(p.dialect.as_str()) == spoken);
+            speaks.or_else(|| there().next())
+        };
+        let found = same.or_else(by_host).map(|p| (p.name.clone(), same.is_some()));
+        if let Some((name, is_own_address)) = found {
+            draft.provider = name;
+            draft.url = draft.url.take().filter(|_| !is_own_address);
+        }
     }
 
     /// Sends what stands in the editor.

@@ -58,6 +58,8 @@ pub(in crate::tui) struct List {
     filter: Editor,
     /// What is typed can be chosen though no row says it.
     free: bool,
+    /// What is said where no row matches.
+    empty: String,
     /// The rows that match, the best first; [`TYPED`] is what is typed.
     shown: Vec<usize>,
     at: usize,
@@ -75,6 +77,7 @@ impl List {
             items: Vec::new(),
             filter: Editor::line(""),
             free: false,
+            empty: "No matches".to_owned(),
             shown: Vec::new(),
             at: 0,
             scroll: Scroll::default(),
@@ -106,6 +109,12 @@ impl List {
     /// Lets what is typed be chosen, too.
     pub(in crate::tui) fn or_typed(mut self) -> Self {
         self.free = true;
+        self
+    }
+
+    /// Says this where there is no row.
+    pub(in crate::tui) fn saying(mut self, empty: &str) -> Self {
+        empty.clone_into(&mut self.empty);
         self
     }
 
@@ -205,7 +214,7 @@ impl List {
         line::put(buf, rule, &[(&"─".repeat(usize::from(rule.width)), theme.of(Role::Line))]);
         let rows = self.rows(screen);
         if self.shown.is_empty() {
-            let said = if self.free { "Type a name" } else { "No matches" };
+            let said = if self.free { "Type a name" } else { &self.empty };
             line::put(buf, rows, &[("  ", theme.of(Role::Text)), (said, theme.of(Role::Dim))]);
             return;
         }

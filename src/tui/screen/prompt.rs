@@ -46,6 +46,12 @@ impl Prompt {
         }
     }
 
+    /// Shows dots for what is typed.
+    pub(in crate::tui) fn hidden(mut self) -> Self {
+        self.input.hide();
+        self
+    }
+
     /// Asks for the name of a file. Without a name nothing happens.
     pub(in crate::tui) fn file(
         title: &str,

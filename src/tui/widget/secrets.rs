@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::journal::{in_addresses, is_secret_name};
+use crate::journal::{credential, in_addresses, is_secret_name};
 use crate::text::{Newlines, visible};
 
 /// The stretches of a line that are secrets: what follows a secret header's or field's name or
@@ -31,13 +31,21 @@ pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
         let from = from + low[from..].len() - low[from..].trim_start().len();
         found.push(from..low[from..].find(quote).map_or(low.len(), |n| from + n));
     }
-    found.retain(|span| span.start < span.end);
+    found.retain(|span| span.start < span.end && !is_variable(credential(&line[span.clone()])));
     found
+}
+
+/// Whether a text is the name of a variable, to be filled in later.
+fn is_variable(text: &str) -> bool {
+    text.strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// A header's value as it may be shown: what a header of a secret name holds is not.
 pub(crate) fn shown_value(name: &str, value: &str) -> String {
-    if is_secret_name(name) && !value.is_empty() && !value.starts_with('$') {
+    let names_variable = value.starts_with('$') || is_variable(credential(value));
+    if is_secret_name(name) && !value.is_empty() && !names_variable {
         return "********".to_owned();
     }
     visible(value, Newlines::Show).into_owned()
@@ -74,6 +82,7 @@ mod tests {
         shown("https://h/x?key=ab&y=1", "https://h/x?key=••&y=1");
         shown("X-Trace: 7", "X-Trace: 7");
         shown("日本: 7", "日本: 7");
+        shown("authorization: Bearer ${MY_KEY}", "authorization: Bearer ${MY_KEY}");
         shown("日本 x-api-key: ab", "日本 x-api-key: ••");
     }
 }

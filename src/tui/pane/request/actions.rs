@@ -1,6 +1,6 @@
 //! What the user may do with the request.
 
-use super::{Field, RequestPane, fields};
+use super::{Field, RequestPane, fields, stored};
 use crate::action::{Action, Effect, OwnAction};
 use crate::tui::ProviderInfo;
 use crate::tui::model::{BodyFind, Model, Refusal};
@@ -70,6 +70,27 @@ pub(super) static SAVE_REQUEST: OwnAction = OwnAction {
     keys: &[],
 };
 
+pub(super) static OPEN_REQUEST: OwnAction = OwnAction {
+    name: "open-request",
+    short: "open request",
+    help: "open a request from the folder of requests",
+    keys: &[],
+};
+
+pub(super) static STORE_REQUEST: OwnAction = OwnAction {
+    name: "store-request",
+    short: "save request",
+    help: "save the request to a file that git can keep, without credentials",
+    keys: &[],
+};
+
+pub(crate) static VARIABLES: OwnAction = OwnAction {
+    name: "variables",
+    short: "variables",
+    help: "set the variables ${NAME} of the request, or choose an environment of its file",
+    keys: &[],
+};
+
 pub(crate) static FIND_IN_BODY: OwnAction = OwnAction {
     name: "find-in-body",
     short: "find",
@@ -128,6 +149,9 @@ pub(super) static OWN: &[&OwnAction] = &[
     &TAKE_REQUEST,
     &LOAD_REQUEST,
     &SAVE_REQUEST,
+    &OPEN_REQUEST,
+    &STORE_REQUEST,
+    &VARIABLES,
     &FIND_IN_BODY,
     &FIND_NEXT,
     &SELECT_ALL,
@@ -149,6 +173,9 @@ static RUN: &[(&OwnAction, Run)] = &[
     (&TAKE_REQUEST, take_request),
     (&LOAD_REQUEST, load_request),
     (&SAVE_REQUEST, save_request),
+    (&OPEN_REQUEST, |_, model| stored::open(model)),
+    (&STORE_REQUEST, |_, model| stored::store(model)),
+    (&VARIABLES, |_, model| stored::variables(model)),
     (&FIND_IN_BODY, find_in_body),
     (&FIND_NEXT, |_, model| model.find_in_body(BodyFind::Next(true))),
     (&SELECT_ALL, select_all),

@@ -20,6 +20,8 @@ enum Line {
     Field(Field),
     /// The chosen provider's key is missing.
     NoKey,
+    /// Variables of the request have no value.
+    Unset,
 }
 
 /// The lines above the body that have room.
@@ -34,6 +36,9 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
         lines.push(Line::NoKey);
     }
     lines.extend([Line::Field(Field::Model), Line::Field(Field::Address)]);
+    if model.variables().iter().any(|v| v.source.is_none()) {
+        lines.push(Line::Unset);
+    }
     let headers = request.draft().headers.len();
     let room = headers.min(usize::from(height / 3));
     // With more headers than lines, the one under the cursor is shown.
@@ -115,6 +120,13 @@ pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
             Line::NoKey => {
                 let name = model.provider().and_then(|p| p.key_variable.as_deref());
                 let text = format!(" ▲ {} is not set", name.unwrap_or_default());
+                line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
+            }
+            Line::Unset => {
+                let unset = model.variables().iter().filter(|v| v.source.is_none());
+                let names: Vec<String> = unset.map(|v| format!("${}", v.name)).collect();
+                let text = format!(" ▲ not set: {}", names.join(" "));
+                let text = line::fit(&text, usize::from(place.width));
                 line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
             }
         }

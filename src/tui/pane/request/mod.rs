@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 mod draw;
+mod stored;
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -30,6 +31,7 @@ static SPEC: Spec = Spec {
         Action::PickProvider,
         Action::PickModel,
         Action::Own(&actions::ADD_HEADER),
+        Action::Own(&actions::OPEN_REQUEST),
         Action::Own(&actions::PASTE_CURL),
     ],
     everywhere: &[
@@ -45,6 +47,9 @@ static SPEC: Spec = Spec {
         (Action::Own(&actions::TAKE_REQUEST), true),
         (Action::Own(&actions::LOAD_REQUEST), true),
         (Action::Own(&actions::SAVE_REQUEST), true),
+        (Action::Own(&actions::OPEN_REQUEST), true),
+        (Action::Own(&actions::STORE_REQUEST), true),
+        (Action::Own(&actions::VARIABLES), true),
         (Action::Own(&actions::FIND_IN_BODY), true),
         (Action::Own(&actions::SELECT_ALL), true),
         (Action::Own(&actions::TOGGLE_WRAP), true),

@@ -102,6 +102,11 @@ impl Editor {
         editor
     }
 
+    /// Shows dots for what is typed.
+    pub(crate) fn hide(&mut self) {
+        self.area.set_mask_char('•');
+    }
+
     /// Takes the keys of a preset.
     pub(crate) fn set_preset(&mut self, preset: Preset) {
         self.preset = preset;

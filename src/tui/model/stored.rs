@@ -1,0 +1,146 @@
+//! Requests in files, and the variables of the request being edited.
+
+use std::path::{Path, PathBuf};
+
+use super::Model;
+use crate::action::{Draft, Effect, StoredRequest, ValueSource, VariableState, Variables};
+use crate::text::{Newlines, visible};
+
+/// What the screen knows of requests in files and of variables.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// The requests in files; `None` until they are read.
+    list: Option<Vec<StoredRequest>>,
+    /// The variables that the request uses.
+    variables: Vec<VariableState>,
+    /// How often the request had been changed when they were looked for.
+    looked: Option<u64>,
+}
+
+impl Model {
+    /// The requests in files; `None` until they are read.
+    pub(in crate::tui) fn stored_requests(&self) -> Option<&[StoredRequest]> {
+        self.stored.list.as_deref()
+    }
+
+    pub(in crate::tui) fn set_stored_requests(&mut self, list: Option<Vec<StoredRequest>>) {
+        self.stored.list = list;
+    }
+
+    /// The folder with requests in files.
+    pub(in crate::tui) fn requests_folder(&self) -> &Path {
+        &self.settings.requests
+    }
+
+    /// The file that a request of this session's would be written to.
+    pub(in crate::tui) fn free_request_name(&self) -> String {
+        let draft = self.request.draft();
+        if let Some(file) = draft.variables.as_ref().and_then(|v| v.file.as_ref()) {
+            return file.display().to_string();
+        }
+        let model = draft.model.rsplit('/').next().unwrap_or_default();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+        let name: String = model.chars().map(plain).collect();
+        let name = if name.is_empty() { "request".to_owned() } else { name };
+        self.settings.requests.join(name + ".toml").display().to_string()
+    }
+
+    /// Writes the request to a file, in place of the one that it was read from if that is the same.
+    pub(in crate::tui) fn store_request(&mut self, path: &str) {
+        let path = PathBuf::from(path);
+        let draft = Box::new(self.request.to_send());
+        let own = draft.variables.as_ref().and_then(|v| v.file.as_ref());
+        let replaces = own == Some(&path);
+        self.effect(Effect::StoreRequest { path, draft, replaces });
+    }
+
+    /// The request is in that file now.
+    pub(in crate::tui) fn request_stored(&mut self, path: PathBuf, about: &str) {
+        if let Some(variables) = &mut self.request.draft_mut().variables {
+            variables.file = Some(path);
+        }
+        self.notify(about);
+    }
+
+    /// Edits the request that was read from a file.
+    pub(in crate::tui) fn request_opened(&mut self, mut draft: Draft) {
+        if draft.provider.is_empty() && draft.url.is_none() {
+            draft.provider.clone_from(&self.request.draft().provider);
+        }
+        let known = self.providers().iter().any(|p| p.name == draft.provider);
+        if draft.url.is_none() && !known {
+            let name = visible(&draft.provider, Newlines::Show).into_owned();
+            return self.notify_error(&format!("No provider is called {name:?}"));
+        }
+        let variables = draft.variables.clone().unwrap_or_default();
+        let without_body = draft.body.is_empty();
+        self.request.take(draft);
+        if without_body {
+            self.request.reset(&self.settings.providers, &self.settings.tools);
+        }
+        let file = variables.file.as_deref().and_then(Path::file_name);
+        let file = file.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let environment = variables.environment.map(|e| format!(", environment {e}"));
+        self.notify(format!("Request loaded from {file}{}", environment.unwrap_or_default()));
+    }
+
+    /// The variables that the request uses, as of the last event.
+    pub(in crate::tui) fn variables(&self) -> &[VariableState] {
+        &self.stored.variables
+    }
+
+    /// Looks for the variables of the request where it was changed since.
+    pub(in crate::tui) fn look_for_variables(&mut self) {
+        let changes = self.request.changes();
+        if self.stored.looked == Some(changes) {
+            return;
+        }
+        self.stored.looked = Some(changes);
+        self.stored.variables = match self.request.draft().variables {
+            Some(_) => (self.settings.tools.variables)(&self.request.to_send()),
+            None => Vec::new(),
+        };
+    }
+
+    /// Fills what looks like variables in the request in from now on, if there are any.
+    pub(in crate::tui) fn fill_variables(&mut self) {
+        if self.request.draft().variables.is_some() {
+            return;
+        }
+        let draft = Draft { variables: Some(Box::default()), ..self.request.to_send() };
+        if !(self.settings.tools.variables)(&draft).is_empty() {
+            self.request.draft_mut().variables = draft.variables;
+            self.look_for_variables();
+            self.notify("Variables are filled in when the request is sent; $${ stays ${");
+        }
+    }
+
+    /// Chooses an environment of the request's file.
+    pub(in crate::tui) fn choose_environment(&mut self, name: &str) {
+        if let Some(variables) = &mut self.request.draft_mut().variables {
+            variables.environment = Some(name.to_owned());
+        }
+        self.notify(format!("Environment {}", visible(name, Newlines::Show)));
+    }
+
+    /// Gives a variable a value for this run; an empty one takes it back.
+    pub(in crate::tui) fn set_variable(&mut self, name: &str, value: &str) {
+        let variables: &mut Variables = self.request.draft_mut().variables.get_or_insert_default();
+        match value {
+            "" => drop(variables.typed.remove(name)),
+            value => drop(variables.typed.insert(name.to_owned(), value.to_owned())),
+        }
+    }
+}
+
+/// Where a variable's value is from, in words.
+pub(in crate::tui) fn source_words(source: Option<ValueSource>) -> &'static str {
+    match source {
+        None => "not set",
+        Some(ValueSource::Typed) => "typed, for this run",
+        Some(ValueSource::Chosen) => "from the chosen environment of the file",
+        Some(ValueSource::Environment) => "from the environment",
+        Some(ValueSource::File) => "from the file",
+        Some(ValueSource::Place) => "its default",
+    }
+}
