@@ -265,6 +265,11 @@ pub(super) struct TapArgs {
     /// COMMAND is the gateway then
     #[arg(long, value_name = "GATEWAY_URL")]
     pub(super) around: Option<String>,
+    /// Be a proxy for clients whose address cannot be set, and decrypt what they send to the hosts of
+    /// configured providers (and of --to), with certificates that a COMMAND is made to trust. Everything
+    /// else is forwarded unread
+    #[arg(long, conflicts_with = "around")]
+    pub(super) intercept: bool,
     /// Listen for other machines too: they can read and send everything that passes
     #[arg(long)]
     pub(super) allow_remote: bool,

@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod export;
 mod input;
+mod intercept;
 mod lab;
 mod listen;
 mod log;

@@ -15,6 +15,7 @@ use super::args::{
 use super::around::{Around, Pair, Side};
 use super::child::Child;
 use super::exit::{Exit, Failure, alarm};
+use super::intercept::Decryption;
 use super::output::Printer;
 use super::runner::is_full;
 use super::{signals, ui};
@@ -60,6 +61,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let lab = lab(args, &config)?;
     let named = named(args, &config, lab.as_ref().map(|l| l.addr))?;
+    let decryption = decryption(args, &named, &config)?;
+    let intercept = decryption.as_ref().map(|d| Arc::clone(&d.intercept));
     let launch = (!args.command.is_empty()).then(|| {
         let get = |name: &str| std::env::var(name).ok();
         let default = |name: &str| Upstream::of_provider(name, name, &config, None).ok();
@@ -74,7 +77,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut taps = Vec::new();
     let mut start = |side, listen, routes: Routes| -> Result<String, Failure> {
         let (transport, numbers) = (transport.clone(), Arc::clone(&numbers));
-        let options = Options { listen, routes, transport, numbers };
+        let intercept = intercept.clone();
+        let options = Options { listen, routes, transport, numbers, intercept };
         let tap = session.start(side, options, tell.clone())?;
         let url = tap.url();
         taps.push(tap);
@@ -85,7 +89,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let url = match &args.around {
         None => {
             let url = start(Side::Client, listen, routes)?;
-            global.notify(&format!("tap on {url} → {told}"));
+            match &decryption {
+                None => global.notify(&format!("tap on {url} → {told}")),
+                Some(decryption) => {
+                    global.notify(&format!("tap as a {}", decryption.about(&url, launch.is_some())))
+                }
+            }
             url
         }
         Some(gateway) => {
@@ -112,7 +121,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let result = match &launch {
         None => runtime.block_on(session.follow(&mut news, signals::wait())),
         Some(launch) => {
-            let environment = launch.environment(&url);
+            let environment = match &decryption {
+                None => launch.environment(&url),
+                Some(decryption) => decryption.environment(&url),
+            };
             let program = args.command[0].to_string_lossy();
             let more = launch::arguments(&program, &environment);
             runtime.block_on(async {
@@ -137,14 +149,17 @@ fn screen(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..Transport::default()
     };
     let lab = lab(args, &config)?;
-    let routes = Routes::to(named(args, &config, lab.as_ref().map(|l| l.addr))?);
+    let named = named(args, &config, lab.as_ref().map(|l| l.addr))?;
+    let decryption = decryption(args, &named, &config)?;
+    let routes = Routes::to(named);
     let routes = if args.to.is_empty() { routes.with_suffixes(&config) } else { routes };
     let around = args.around.clone();
     let start = move |feed: ui::Feed| {
         let mut taps = Vec::new();
         let mut start = |listen, routes: Routes| -> Result<String, Failure> {
             let (transport, numbers) = (transport.clone(), Arc::clone(&feed.numbers));
-            let options = Options { listen, routes, transport, numbers };
+            let intercept = decryption.as_ref().map(|d| Arc::clone(&d.intercept));
+            let options = Options { listen, routes, transport, numbers, intercept };
             let (entry, trouble) = (Arc::clone(&feed.entry), Arc::clone(&feed.trouble));
             let tap = Tap::start(options, feed.clock, move |news: News| match news {
                 News::Entry(e) => entry(e),
@@ -156,7 +171,13 @@ fn screen(global: &Global, args: &Args) -> Result<Exit, Failure> {
         };
         let upstreams = upstreams(&routes);
         let about = match &around {
-            None => format!("tap on {} → {upstreams}", start(listen, routes)?),
+            None => {
+                let url = start(listen, routes)?;
+                match &decryption {
+                    None => format!("tap on {url} → {upstreams}"),
+                    Some(decryption) => decryption.about(&url, false),
+                }
+            }
             Some(gateway) => {
                 let gateway =
                     Upstream::at("gateway", gateway).map_err(|why| format!("--around {why}"))?;
@@ -172,7 +193,7 @@ fn screen(global: &Global, args: &Args) -> Result<Exit, Failure> {
         };
         let close = Box::new(move || {
             taps.into_iter().for_each(Tap::close);
-            drop(lab);
+            drop((lab, decryption));
         });
         Ok(ui::Feeding { about, close })
     };
@@ -183,6 +204,16 @@ fn screen(global: &Global, args: &Args) -> Result<Exit, Failure> {
         lab: args.lab.clone(),
     };
     ui::run_with(global, &screen, Some(Box::new(start)))
+}
+
+/// The hosts that are decrypted, if any are.
+fn decryption(
+    args: &Args,
+    named: &[Upstream],
+    config: &Config,
+) -> Result<Option<Decryption>, Failure> {
+    let made = args.intercept.then(|| Decryption::new(named, config, args.ca_cert.as_deref()));
+    made.transpose().map_err(|why| Failure::Usage(format!("--intercept: {why}")))
 }
 
 /// Refuses an address that other machines reach, unless that is allowed.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Shared;
+use super::client::Client;
 use super::event::{ConnectionId, EventKind, Party, Progress};
 use super::request::{Line, NoRequest, Requests, Seen, Step};
 use super::route::{Origin, Route, Upstream};
@@ -58,11 +59,11 @@ enum Down {
 }
 
 /// One connection of a client.
-struct Connection {
-    shared: Rc<Shared>,
-    id: ConnectionId,
+pub(super) struct Connection {
+    pub(super) shared: Rc<Shared>,
+    pub(super) id: ConnectionId,
     progress: Arc<Progress>,
-    requests: Requests,
+    pub(super) requests: Requests,
     /// How many requests were forwarded to the upstream at hand.
     sent: AtomicU32,
     /// When the first byte of the request at hand was read.
@@ -73,10 +74,12 @@ struct Connection {
     lead: Vec<u8>,
     /// How the client ended, where that was read before there was an upstream.
     ended: Option<io::Result<()>>,
+    /// The upstream of a connection that is decrypted: its requests go nowhere else.
+    pub(super) decrypted: Option<Arc<Upstream>>,
 }
 
 /// Serves a client from its first byte to its end.
-pub(super) async fn serve(mut client: TcpStream, shared: Rc<Shared>, id: ConnectionId) {
+pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionId) {
     // A socket that refuses this is closed already, which the first read tells.
     let _ = client.set_nodelay(true);
     let progress = Arc::new(Progress::default());
@@ -90,15 +93,20 @@ pub(super) async fn serve(mut client: TcpStream, shared: Rc<Shared>, id: Connect
         may_upgrade: false,
         lead: Vec::new(),
         ended: None,
+        decrypted: None,
     };
     let opened = EventKind::Open { responses: Arc::clone(&connection.progress) };
     connection.tell(opened);
-    connection.run(&mut client).await;
+    connection.run(Client::Plain(client)).await;
     connection.tell(EventKind::Closed);
 }
 
 /// Connects to an upstream; `dialed` gets how far it came.
-async fn dial(origin: &Origin, shared: &Shared, dialed: &mut Dialed) -> Result<Link, NoLink> {
+pub(super) async fn dial(
+    origin: &Origin,
+    shared: &Shared,
+    dialed: &mut Dialed,
+) -> Result<Link, NoLink> {
     let to = (origin.host.as_str(), origin.port);
     let place = format!("{}:{}", origin.host, origin.port);
     let link = link::connect(to, &place, shared.clock, dialed).await?;
@@ -121,7 +129,7 @@ enum First {
 }
 
 impl Connection {
-    fn tell(&self, kind: EventKind) {
+    pub(super) fn tell(&self, kind: EventKind) {
         self.shared.tell(self.id, self.shared.clock.now(), kind);
     }
 
@@ -129,12 +137,20 @@ impl Connection {
         self.shared.tell(self.id, at, kind);
     }
 
-    async fn run(&mut self, client: &mut TcpStream) {
-        let mut first = self.first(client).await;
+    async fn run(&mut self, client: Client) {
+        let mut client = client;
+        let mut first = self.first(&mut client).await;
         loop {
             let origin = match &first {
                 First::Nothing => return,
-                First::Tunnel(place) => return self.tunnel(client, place).await,
+                First::Tunnel(place) => match self.decrypt(client, place).await {
+                    Some(decrypted) => {
+                        client = decrypted;
+                        first = self.first(&mut client).await;
+                        continue;
+                    }
+                    None => return,
+                },
                 First::Opaque(upstream) => upstream.origin.clone(),
                 First::Request(_, route) => route.upstream.origin.clone(),
             };
@@ -146,9 +162,11 @@ impl Connection {
                 }
                 _ => 0,
             };
-            let Some(mut link) = self.dial(&origin).await else { return link::reset(client) };
+            let Some(mut link) = self.dial(&origin).await else {
+                return link::reset(client.socket());
+            };
             self.sent.store(requests, Ordering::Relaxed);
-            let (up, down) = self.pump(client, &mut link, lead, &origin).await;
+            let (up, down) = self.pump(&mut client, &mut link, lead, &origin).await;
             match (up, down) {
                 (Some(Up::Elsewhere(line, route)), None) => {
                     // The old connection is closed, and its responses were complete.
@@ -164,7 +182,7 @@ impl Connection {
                 }
                 (Some(Up::Refused), _) | (_, Some(Down::Reset)) => {
                     tokio::time::sleep(BEFORE_RESET).await;
-                    return link::reset(client);
+                    return link::reset(client.socket());
                 }
                 _ => return,
             }
@@ -172,12 +190,14 @@ impl Connection {
     }
 
     /// Waits for the first request line, and finds out where it leads to.
-    async fn first(&mut self, client: &mut TcpStream) -> First {
+    async fn first(&mut self, client: &mut Client) -> First {
         let mut buffer = vec![0; READ];
         let mut inside_tunnel = false;
         loop {
             match self.requests.step() {
-                Step::Line(line) if line.method == "CONNECT" && !inside_tunnel => {
+                Step::Line(line)
+                    if line.method == "CONNECT" && !inside_tunnel && self.decrypted.is_none() =>
+                {
                     if !self.swallow(client, &mut buffer).await {
                         return First::Nothing;
                     }
@@ -237,7 +257,7 @@ impl Connection {
     }
 
     /// Takes the rest of a head away; false when the connection ends before.
-    async fn swallow(&mut self, client: &mut TcpStream, buffer: &mut [u8]) -> bool {
+    async fn swallow(&mut self, client: &mut Client, buffer: &mut [u8]) -> bool {
         while self.requests.swallow_head().is_none() {
             match client.read(buffer).await {
                 Ok(n @ 1..) => self.requests.push(&buffer[..n]),
@@ -253,6 +273,9 @@ impl Connection {
     /// Where a request line leads to.
     fn route(&self, line: &Line) -> Option<Route> {
         let target = &line.target;
+        if let Some(upstream) = &self.decrypted {
+            return Some(Route { upstream: Arc::clone(upstream), target: target.clone() });
+        }
         let Some((scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/'))
         else {
             return self.shared.routes.route(target);
@@ -268,12 +291,14 @@ impl Connection {
         if !self.shared.may_proxy || !scheme.eq_ignore_ascii_case("http") {
             return None;
         }
-        let upstream = Upstream::at(authority, &format!("http://{authority}")).ok()?;
+        let mut upstream = Upstream::at(authority, &format!("http://{authority}")).ok()?;
+        // A proxy for a whole program sees more than its calls to providers.
+        upstream.is_recorded = self.shared.intercept.is_none();
         Some(Route { upstream: Arc::new(upstream), target: path.to_owned() })
     }
 
     /// Says to the client that nothing is known about where its request goes.
-    async fn no_route(&mut self, client: &mut TcpStream, line: &Line) {
+    async fn no_route(&mut self, client: &mut Client, line: &Line) {
         let target = crate::text::preview(&line.target, 120);
         let why = format!(
             "no upstream for {} {target}: its path names no provider; name one with --to",
@@ -309,7 +334,9 @@ impl Connection {
             },
         );
         self.may_upgrade |= line.method == "CONNECT";
-        self.requests.go(line, &route.target, &host)
+        // A client that was decrypted has named the host itself.
+        let host = self.decrypted.is_none().then_some(host.as_str());
+        self.requests.go(line, &route.target, host)
     }
 
     /// After a request for an upgrade the next bytes are unknown before its response is
@@ -341,13 +368,33 @@ impl Connection {
     /// goes elsewhere.
     async fn pump(
         &mut self,
-        client: &mut TcpStream,
+        client: &mut Client,
+        link: &mut Link,
+        lead: Vec<u8>,
+        origin: &Origin,
+    ) -> (Option<Up>, Option<Down>) {
+        match client {
+            // Halves of a socket cost nothing.
+            Client::Plain(client) => {
+                let (from, to) = client.split();
+                self.pump_halves(from, to, link, lead, origin).await
+            }
+            client @ Client::Decrypted(_) => {
+                let (from, to) = tokio::io::split(client);
+                self.pump_halves(from, to, link, lead, origin).await
+            }
+        }
+    }
+
+    async fn pump_halves(
+        &mut self,
+        from_client: impl AsyncRead + Unpin,
+        to_client: impl AsyncWrite + Unpin,
         link: &mut Link,
         lead: Vec<u8>,
         origin: &Origin,
     ) -> (Option<Up>, Option<Down>) {
         let (shared, id) = (Rc::clone(&self.shared), self.id);
-        let (from_client, to_client) = client.split();
         let stamps = link.stamps();
         let (from_link, to_link) = tokio::io::split(link);
         let down = down(&shared, id, from_link, to_client, stamps);
@@ -468,33 +515,6 @@ impl Connection {
             }
         }
     }
-
-    /// Forwards a tunnel to somewhere else, unread.
-    async fn tunnel(&mut self, client: &mut TcpStream, place: &str) {
-        let origin = place.rsplit_once(':').and_then(|(host, port)| {
-            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            Some(Origin { tls: false, host, port: port.parse().ok()? })
-        });
-        let Some(origin) = origin.filter(|_| self.shared.may_proxy) else {
-            let no = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            let _ = client.write_all(no).await;
-            return;
-        };
-        let mut dialed = Dialed::default();
-        let linked = dial(&origin, &self.shared, &mut dialed).await;
-        let Ok(mut link) = linked else {
-            let no = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            let _ = client.write_all(no).await;
-            return;
-        };
-        let yes = b"HTTP/1.1 200 Connection established\r\n\r\n";
-        let early = self.requests.rest();
-        if client.write_all(yes).await.is_err() || link.write_all(&early).await.is_err() {
-            return;
-        }
-        // What ends such a tunnel is not recorded.
-        let _ = tokio::io::copy_bidirectional(client, &mut link).await;
-    }
 }
 
 /// The upstream's half.
@@ -526,7 +546,7 @@ async fn down(
             Ok(n) => {
                 let bytes = Bytes::copy_from_slice(&buffer[..n]);
                 shared.tell(id, at, EventKind::Response(bytes, stamp.is_some()));
-                if to.write_all(&buffer[..n]).await.is_err() {
+                if forward(&mut to, &buffer[..n]).await.is_err() {
                     return Down::Refused;
                 }
             }

@@ -46,6 +46,60 @@ const VARIABLES: &[Variable] = &[
     row("COPILOT_PROVIDER_BASE_URL", "copilot", "/v1", false),
 ];
 
+/// The variables that make a client send its requests to a proxy.
+const PROXY: &[&str] =
+    &["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// The variables that name a file of certificates to be trusted.
+pub const CA_FILE: &[&str] = &[
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "CODEX_CA_CERTIFICATE",
+];
+
+/// The variables of a program that is to take the tap for its proxy, and to trust the certificates in
+/// a file. Hosts of this machine are asked for past the tap, unless one of them is decrypted.
+pub fn through_proxy(
+    tap: &str,
+    file: &str,
+    get: impl Fn(&str) -> Option<String>,
+    decrypted: &[&str],
+) -> Vec<(String, String)> {
+    let all = |names: &[&str], value: &str| -> Vec<(String, String)> {
+        names.iter().map(|name| ((*name).to_owned(), value.to_owned())).collect()
+    };
+    let mut environment = all(PROXY, tap);
+    environment.extend(all(CA_FILE, file));
+    // Node asks no proxy by itself; newer versions do with this.
+    environment.push(("NODE_USE_ENV_PROXY".into(), "1".into()));
+    let local = LOOPBACK.iter().filter(|host| !decrypted.contains(host));
+    environment.extend(no_proxy(get, &local.copied().collect::<Vec<_>>()));
+    environment
+}
+
+/// `NO_PROXY` and its like, with these hosts too.
+fn no_proxy(get: impl Fn(&str) -> Option<String>, more: &[&str]) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for name in ["NO_PROXY", "no_proxy"] {
+        let value = get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        let mut hosts: Vec<String> =
+            value.iter().flat_map(|v| v.split(',')).map(|h| h.trim().into()).collect();
+        if hosts.iter().any(|h| h == "*") {
+            continue;
+        }
+        for host in more {
+            if !hosts.iter().any(|h| h == host) {
+                hosts.push((*host).to_owned());
+            }
+        }
+        all.push((name.into(), hosts.join(",")));
+    }
+    all
+}
+
 /// Hosts that no proxy is asked for: clients send even these to one otherwise.
 const LOOPBACK: &[&str] = &["127.0.0.1", "localhost", "::1"];
 
@@ -106,19 +160,7 @@ impl Launch {
             let name = launch.add(upstream, v.name);
             launch.paths.push((v.name.into(), format!("/{name}{suffix}")));
         }
-        for name in ["NO_PROXY", "no_proxy"] {
-            let mut hosts: Vec<String> =
-                value(name).iter().flat_map(|v| v.split(',')).map(|h| h.trim().into()).collect();
-            if hosts.iter().any(|h| h == "*") {
-                continue;
-            }
-            for host in LOOPBACK {
-                if !hosts.iter().any(|h| h == host) {
-                    hosts.push((*host).to_owned());
-                }
-            }
-            launch.no_proxy.push((name.into(), hosts.join(",")));
-        }
+        launch.no_proxy = no_proxy(&get, LOOPBACK);
         launch
     }
 
@@ -225,6 +267,22 @@ mod tests {
         assert!(launch.upstreams.is_empty());
         assert_eq!(value(&env, "OPENAI_BASE_URL"), Some("http://t/v1"));
         assert_eq!(value(&env, "ANTHROPIC_BASE_URL"), Some("http://t/anthropic"));
+    }
+
+    #[test]
+    fn a_proxy_is_named_to_every_client_and_its_certificates() {
+        let get = |name: &str| (name == "NO_PROXY").then(|| "corp.example".to_owned());
+        let env = through_proxy("http://t", "/f.pem", get, &["api.openai.com", "127.0.0.1"]);
+        for (name, expected) in [
+            ("HTTPS_PROXY", "http://t"),
+            ("http_proxy", "http://t"),
+            ("SSL_CERT_FILE", "/f.pem"),
+            ("NODE_EXTRA_CA_CERTS", "/f.pem"),
+            ("NO_PROXY", "corp.example,localhost,::1"),
+        ] {
+            assert_eq!(value(&env, name), Some(expected), "{name}");
+        }
+        assert_eq!(value(&env, "OPENAI_BASE_URL"), None);
     }
 
     #[test]

@@ -11,14 +11,17 @@
 //!          observer → entries           a thread that reads HTTP and masks secrets
 //! ```
 
+mod client;
 mod connection;
 mod event;
+mod intercept;
 pub mod launch;
 mod observer;
 pub mod pairing;
 mod record;
 mod request;
 mod route;
+mod tunnel;
 mod web_socket;
 
 use std::net::SocketAddr;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use intercept::{Intercept, InterceptError};
 pub use observer::News;
 pub use route::{Origin, Route, Routes, Upstream, UpstreamError};
 
@@ -53,6 +57,8 @@ pub struct Options {
     pub transport: Transport,
     /// The number of the next exchange; taps of one session share it.
     pub numbers: Arc<AtomicU32>,
+    /// The hosts that are decrypted for clients that take the tap for a proxy.
+    pub intercept: Option<Arc<Intercept>>,
 }
 
 /// Why a tap cannot be started.
@@ -91,6 +97,7 @@ struct Shared {
     events: std::sync::mpsc::Sender<Event>,
     backlog: Arc<Backlog>,
     addr: SocketAddr,
+    intercept: Option<Arc<Intercept>>,
     /// Whether requests for other hosts are passed on: only for clients on this machine.
     may_proxy: bool,
 }
@@ -124,6 +131,7 @@ impl Tap {
             events,
             backlog,
             addr,
+            intercept: options.intercept,
             may_proxy: addr.ip().is_loopback(),
         };
         let cancel = CancellationToken::new();

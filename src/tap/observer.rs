@@ -24,6 +24,16 @@ pub enum News {
     Trouble(String),
 }
 
+/// The number of exchanges that are forwarded and not kept.
+const UNRECORDED: ExchangeId = ExchangeId::MAX;
+
+/// Hands an entry on, unless its exchange is not kept.
+fn hand_on(entry: Entry, news: &mut impl FnMut(News)) {
+    if entry.exchange != UNRECORDED {
+        news(News::Entry(entry));
+    }
+}
+
 /// Reads what all connections bring.
 pub(super) struct Observer<F> {
     backlog: Arc<Backlog>,
@@ -78,7 +88,7 @@ impl<F: FnMut(News)> Observer<F> {
         }
         // The tap was stopped: what was under way is over.
         for (_, mut connection) in self.connections.drain() {
-            let mut out = |entry| (self.news)(News::Entry(entry));
+            let mut out = |entry| hand_on(entry, &mut self.news);
             connection.over(at, "the tap was stopped", &mut out);
         }
     }
@@ -92,13 +102,16 @@ impl<F: FnMut(News)> Observer<F> {
             EventKind::Trouble(text) => (self.news)(News::Trouble(text)),
             EventKind::Closed => {
                 let Some(mut connection) = self.connections.remove(&id) else { return };
-                let mut out = |entry| (self.news)(News::Entry(entry));
+                let mut out = |entry| hand_on(entry, &mut self.news);
                 let why = connection.client_left.unwrap_or("the connection was given up");
                 connection.over(at, why, &mut out);
             }
             EventKind::Request { method, url, upstream, began } => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
-                let x = self.numbers.fetch_add(1, Ordering::Relaxed);
+                let x = match upstream.is_recorded {
+                    true => self.numbers.fetch_add(1, Ordering::Relaxed),
+                    false => UNRECORDED,
+                };
                 let recording = Recording::new(x, began, &method, &url, &upstream);
                 connection.responses.expect(recording.expected);
                 connection.open.push_back(recording);
@@ -106,7 +119,7 @@ impl<F: FnMut(News)> Observer<F> {
             other => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let mut trouble = None;
-                let mut out = |entry| (self.news)(News::Entry(entry));
+                let mut out = |entry| hand_on(entry, &mut self.news);
                 match other {
                     EventKind::RequestPart(seen) => match seen {
                         request::Seen::Lost(_) if connection.upgraded => {}

@@ -174,6 +174,12 @@ impl Recording {
         for entry in std::mem::take(&mut self.held) {
             let at = entry.at.unwrap_or(self.began);
             match entry.kind {
+                EntryKind::Body { bytes, .. } if self.web_socket.is_some() => {
+                    self.message_bytes(Sender::Server, at, bytes, out);
+                }
+                EntryKind::Sent { bytes, .. } => {
+                    self.message_bytes(Sender::Client, at, bytes, out);
+                }
                 EntryKind::Body { bytes, .. } => self.body(at, bytes, out),
                 EntryKind::Head(head) => self.head(at, head, out),
                 EntryKind::Trailers(headers) => self.trailers(at, headers, out),
@@ -242,10 +248,18 @@ impl Recording {
         bytes: Bytes,
         out: &mut impl FnMut(Entry),
     ) {
-        if let Some(web_socket) = &mut self.web_socket {
-            let settled = web_socket.take(sender, at, bytes, &mut self.secrets);
-            self.settled(at, sender, settled, out);
+        let Some(web_socket) = &mut self.web_socket else { return };
+        if self.request.is_some() {
+            // What to mask is known when the request is.
+            let (len, masked) = (bytes.len() as u32, Vec::new());
+            let kind = match sender {
+                Sender::Client => EntryKind::Sent { len, bytes, masked },
+                Sender::Server => EntryKind::Body { len, bytes, masked },
+            };
+            return self.tell(at, kind, out);
         }
+        let settled = web_socket.take(sender, at, bytes, &mut self.secrets);
+        self.settled(at, sender, settled, out);
     }
 
     /// Whether the WebSocket that the connection became was closed by a close frame.

@@ -77,7 +77,8 @@ pub(super) struct Requests {
     pending: BytesMut,
     /// How far `pending` was looked through for the end of a line.
     looked: usize,
-    host: String,
+    /// What the value of `Host` becomes, if anything else.
+    host: Option<String>,
     seen: VecDeque<Seen>,
 }
 
@@ -87,7 +88,7 @@ impl Requests {
             state: State::Idle,
             pending: BytesMut::new(),
             looked: 0,
-            host: String::new(),
+            host: None,
             seen: VecDeque::new(),
         }
     }
@@ -108,7 +109,7 @@ impl Requests {
     }
 
     /// Sends the request whose line was given to a host, with this target; returns its bytes.
-    pub(super) fn go(&mut self, line: &Line, target: &str, host: &str) -> Bytes {
+    pub(super) fn go(&mut self, line: &Line, target: &str, host: Option<&str>) -> Bytes {
         let mut sent = Vec::with_capacity(line.raw.len() + target.len());
         match find(&line.raw, line.target.as_bytes(), line.method.len()) {
             Some(at) => {
@@ -118,7 +119,7 @@ impl Requests {
             }
             None => sent.extend_from_slice(&line.raw),
         }
-        self.host = host.to_owned();
+        self.host = host.map(str::to_owned);
         self.state = State::Head { raw: line.raw.clone(), sent: sent.clone(), hosts: 0 };
         sent.into()
     }
@@ -255,14 +256,14 @@ impl Requests {
     fn header_line(&mut self, line: &Bytes) -> Bytes {
         let State::Head { raw, sent, hosts } = &mut self.state else { return line.clone() };
         raw.extend_from_slice(line);
-        let value = host_value(line);
+        let value = host_value(line).zip(self.host.as_ref());
         let forwarded = match value {
-            Some(span) => {
+            Some((span, host)) => {
                 *hosts += 1;
                 match *hosts {
                     1 => {
                         let mut own = line[..span.start].to_vec();
-                        own.extend_from_slice(self.host.as_bytes());
+                        own.extend_from_slice(host.as_bytes());
                         own.extend_from_slice(&line[span.end..]);
                         own.into()
                     }

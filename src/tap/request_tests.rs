@@ -15,7 +15,7 @@ fn through(wire: &[u8], size: usize) -> (Vec<u8>, Vec<Seen>) {
                 Step::Line(line) => {
                     let target = line.target.strip_prefix("/p").unwrap_or(&line.target);
                     let target = if target.is_empty() { "/" } else { target }.to_owned();
-                    out.extend_from_slice(&requests.go(&line, &target, "up:1"));
+                    out.extend_from_slice(&requests.go(&line, &target, Some("up:1")));
                 }
                 Step::NoRequest(why) => requests.give_up(&why.to_string()),
                 Step::Forward(bytes) => out.extend_from_slice(&bytes),

@@ -57,6 +57,8 @@ pub struct Upstream {
     pub provider: String,
     /// How it speaks, `auto` where the path has to tell.
     pub dialect: String,
+    /// What is sent there is kept; otherwise it is only forwarded.
+    pub is_recorded: bool,
 }
 
 /// Scheme, host and port.
@@ -139,6 +141,7 @@ impl Upstream {
             version,
             provider: String::new(),
             dialect: "auto".into(),
+            is_recorded: true,
         })
     }
 

@@ -10,6 +10,7 @@ mod export;
 mod findings;
 mod hostile;
 mod injection;
+mod intercept;
 mod kill;
 mod lab;
 mod lab_dialects;

@@ -117,6 +117,7 @@ fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
         routes,
         transport: Default::default(),
         numbers: Arc::default(),
+        intercept: None,
     };
     let tap = Tap::start(options, Clock::start(), move |news| {
         if let News::Entry(entry) = news {

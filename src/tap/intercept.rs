@@ -1,0 +1,218 @@
+//! Decryption of what clients say to providers whose address cannot be set: a certificate authority
+//! of this run, and the hosts that it stands for.
+//!
+//! The authority's key is in memory alone. Only hosts that were named are decrypted; a client
+//! that speaks nothing but HTTP/2 is forwarded unread, and that is told.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::route::Upstream;
+
+/// How long certificates are valid before and after the start: clocks differ, and a run may be long.
+const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The largest greeting of a client that is looked at: a TLS record, and room for its header.
+const GREETING: usize = 17 << 10;
+
+/// How often it is looked whether the rest of a greeting has arrived, and for how long.
+const MORE: (Duration, u32) = (Duration::from_millis(5), 400);
+
+/// Why nothing can be decrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum InterceptError {
+    /// No certificate can be made.
+    #[error("no certificate for {name}: {why}")]
+    Certificate {
+        /// Whose.
+        name: String,
+        /// The library's words.
+        why: rcgen::Error,
+    },
+    /// TLS cannot be configured with it.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+/// The hosts that are decrypted, and the authority whose certificates clients see.
+pub struct Intercept {
+    hosts: Vec<Arc<Upstream>>,
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    from: SystemTime,
+    made: Mutex<HashMap<String, Arc<ServerConfig>>>,
+}
+
+impl std::fmt::Debug for Intercept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Intercept({} hosts)", self.hosts.len())
+    }
+}
+
+/// What a client that connects to a host begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// TLS, with HTTP/1.1 or without a word about it.
+    Http1,
+    /// TLS, and nothing but HTTP/2.
+    OnlyHttp2,
+    /// Something else.
+    NotTls,
+}
+
+impl Intercept {
+    /// A new authority, which stands for the hosts of these upstreams that are reached through TLS.
+    ///
+    /// # Errors
+    /// There is no randomness for a key.
+    pub fn new(upstreams: Vec<Upstream>, now: SystemTime) -> Result<Self, InterceptError> {
+        let hosts = upstreams.into_iter().filter(|u| u.origin.tls).map(Arc::new).collect();
+        let bad = |why| InterceptError::Certificate { name: "the authority".into(), why };
+        let mut params = CertificateParams::new(Vec::<String>::new()).map_err(bad)?;
+        params.distinguished_name.push(DnType::CommonName, "sselens tap (this run only)");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        (params.not_before, params.not_after) = ((now - VALID).into(), (now + VALID).into());
+        let key = KeyPair::generate().map_err(bad)?;
+        let pem = params.self_signed(&key).map_err(bad)?.pem();
+        let issuer = Issuer::new(params, key);
+        Ok(Self { hosts, issuer, pem, from: now, made: Mutex::default() })
+    }
+
+    /// The authority's certificate as PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The names of the hosts, each once.
+    pub fn hosts(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.hosts.iter().map(|u| u.origin.host.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The upstream at a place, `host:port`, if it is one that is decrypted.
+    pub(super) fn upstream(&self, place: &str) -> Option<&Arc<Upstream>> {
+        let (host, port) = place.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port: u16 = port.parse().ok()?;
+        self.hosts
+            .iter()
+            .find(|u| u.origin.port == port && u.origin.host.eq_ignore_ascii_case(host))
+    }
+
+    /// TLS for a client that means to talk to `host`.
+    fn config(&self, host: &str) -> Result<Arc<ServerConfig>, InterceptError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = made.get(host) {
+            return Ok(Arc::clone(config));
+        }
+        let bad = |why| InterceptError::Certificate { name: host.to_owned(), why };
+        let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(bad)?;
+        params.distinguished_name.push(DnType::CommonName, host);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        (params.not_before, params.not_after) =
+            ((self.from - VALID).into(), (self.from + VALID).into());
+        let key = KeyPair::generate().map_err(bad)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(bad)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        made.insert(host.to_owned(), Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// Answers a client's TLS in the name of `host`.
+    ///
+    /// # Errors
+    /// The client does not trust the authority, or does not speak TLS as we do.
+    pub(super) async fn accept(
+        &self,
+        host: &str,
+        client: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let config = self.config(host).map_err(io::Error::other)?;
+        TlsAcceptor::from(config).accept(client).await
+    }
+}
+
+/// Looks at what a client begins with, and takes nothing of it.
+pub(super) async fn greeting(client: &TcpStream) -> io::Result<Greeting> {
+    let mut buffer = vec![0; GREETING];
+    let mut before = 0;
+    for _ in 0..MORE.1 {
+        let n = client.peek(&mut buffer).await?;
+        if n > 0 && buffer[0] != 0x16 || n == 0 {
+            return Ok(Greeting::NotTls);
+        }
+        if n > before {
+            before = n;
+            let mut acceptor = rustls::server::Acceptor::default();
+            let fed = acceptor.read_tls(&mut &buffer[..n]);
+            match fed.map(|_| acceptor.accept()) {
+                Ok(Ok(Some(accepted))) => {
+                    let mut only_http2 = false;
+                    if let Some(names) = accepted.client_hello().alpn() {
+                        let names: Vec<_> = names.collect();
+                        only_http2 =
+                            names.contains(&&b"h2"[..]) && !names.contains(&&b"http/1.1"[..]);
+                    }
+                    return Ok(if only_http2 { Greeting::OnlyHttp2 } else { Greeting::Http1 });
+                }
+                Ok(Ok(None)) => {}
+                // The handshake itself says what is wrong.
+                _ => return Ok(Greeting::Http1),
+            }
+        }
+        tokio::time::sleep(MORE.0).await;
+    }
+    Ok(Greeting::Http1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_hosts_with_tls_are_decrypted() {
+        let at = |address: &str| Upstream::at("x", address).unwrap();
+        let upstreams =
+            vec![at("https://api.openai.com/v1"), at("http://plain:80"), at("https://[::1]:8443")];
+        let intercept = Intercept::new(upstreams, SystemTime::UNIX_EPOCH + 2 * VALID).unwrap();
+        assert_eq!(intercept.hosts(), ["::1", "api.openai.com"]);
+        for (place, known) in [
+            ("API.openai.com:443", true),
+            ("[::1]:8443", true),
+            ("api.openai.com:8443", false),
+            ("plain:80", false),
+            ("example.com:443", false),
+            ("api.openai.com", false),
+        ] {
+            assert_eq!(intercept.upstream(place).is_some(), known, "{place}");
+        }
+        assert!(intercept.pem().starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(!intercept.pem().contains("PRIVATE") && intercept.config("::1").is_ok());
+    }
+}
