@@ -16,7 +16,7 @@ use sselens::action::Keymap;
 use sselens::config::{Config, Sources};
 use sselens::journal::{Entry, EntryKind, Head, Request};
 use sselens::transport::{Draft, News};
-use sselens::tui::{App, Event, Startup, Theme, Tools};
+use sselens::tui::{App, Event, Startup, Tools};
 
 const FEW: usize = 1_000;
 const MANY: usize = 1_000_000;
@@ -44,7 +44,7 @@ impl Loaded {
                 .expect("the built-in keys"),
             requests: std::path::PathBuf::new(),
             keymap: sselens::config::keys::Preset::Default,
-            theme: Theme::new(&config.themes.by_name["dark"], true),
+            looks: sselens::tui::Looks::built_in("dark"),
             messages: Vec::new(),
             tools: Tools {
                 parse_curl: Arc::new(|_| Err(sselens::storage::curl::CurlError::NotCurl)),

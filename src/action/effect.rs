@@ -45,6 +45,8 @@ pub enum Effect {
     KeepDraft(Box<Draft>),
     /// Edit the request's body in the user's own editor.
     EditOutside(Vec<u8>),
+    /// Read the configuration again.
+    ReloadConfig,
     /// List the requests in files.
     ListRequests,
     /// Read a request from its file, with the values of one of its environments.

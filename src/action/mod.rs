@@ -98,6 +98,8 @@ actions! {
     SearchNext "search-next" "next hit" "go to the next hit"
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
+    PickTheme "pick-theme" "theme" "choose the colors, shown at once"
+    ReloadConfig "reload-config" "reload" "read the configuration again, which also happens when its file changes"
     Redraw "redraw" "redraw" "redraw the screen"
     Suspend "suspend" "suspend" "suspend to the shell"
     Up "up" "up" "one line up"

@@ -167,7 +167,8 @@ fn stdin() -> Result<&'static [u8], StdinError> {
     READ.get_or_init(read).as_deref().map_err(StdinError)
 }
 
-fn bounds(args: &args::RequestArgs, config: &mut Config) {
+/// Lays the bounds of the command line over those of the configuration.
+pub(super) fn bounds(args: &args::RequestArgs, config: &mut Config) {
     let limits = &mut config.limits;
     for (slot, value) in [
         (&mut limits.connect_timeout, args.connect_timeout),

@@ -3,17 +3,20 @@
 mod effects;
 mod loading;
 mod pipe;
+mod watch;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
+use futures_util::stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::effects::Runner;
 use self::loading::{Begun, Preload};
 use self::pipe::Pipe;
+use self::watch::{Current, Watch};
 
 use super::args::{Color, Global, UiArgs};
 use super::exit::{Exit, Failure};
@@ -27,7 +30,7 @@ use crate::storage::file::BodyHints;
 use crate::storage::{Autosave, Recorder, curl};
 use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
-use crate::tui::{self, ProviderInfo, Run, Startup, Theme, Tools, terminal};
+use crate::tui::{self, Looks, ProviderInfo, Run, Signal, Startup, Tools, UnknownTheme, terminal};
 use crate::{lab, report};
 
 /// Said when there is no terminal to draw on.
@@ -81,7 +84,7 @@ pub(super) fn run_with(
     let (session, preload) = first_session(args, &draft, &options, &mut messages)?;
     let keys =
         Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
-    let theme = theme(global, &config)?;
+    let looks = looks(global, &config).map_err(|e| e.to_string())?;
     let config = Arc::new(config);
     let clock = Clock::start();
     let (news, heard) = unbounded_channel();
@@ -124,16 +127,21 @@ pub(super) fn run_with(
         options,
         keys,
         keymap: config.keymap,
-        theme,
+        looks,
         messages,
         tools: tools(&config),
     };
     let pipe = Pipe { open: piped, clock, report: Box::new(move |entry| report(entry)) };
     let failed = preload.as_ref().map(|p| Arc::clone(&p.failed));
-    let mut runner = Runner::new(config, transport, engine, recorder, pipe, args.lab.clone());
+    let current = Current::new(config);
+    let watch =
+        Watch { global: global.clone(), request: args.request.clone(), current: current.clone() };
+    let (reload, changes) = watch::start(watch);
+    let mut runner = Runner::new(current, transport, engine, recorder, pipe, args.lab.clone());
+    runner.reload = Some(reload);
     runner.preload = preload;
     runner.drafts = drafts;
-    let shown = show(startup, heard, &mut runner, clock);
+    let shown = show(startup, (heard, changes), &mut runner, clock);
     if let Some(feeding) = feeding {
         (feeding.close)();
     }
@@ -223,7 +231,7 @@ fn save_to(
 /// Shows the screen until it ends; returns the exit status, and whether a thread panicked.
 fn show(
     startup: Startup,
-    heard: UnboundedReceiver<News>,
+    (heard, mut changes): (UnboundedReceiver<News>, UnboundedReceiver<Signal>),
     runner: &mut Runner,
     clock: Clock,
 ) -> Result<(u8, bool), Failure> {
@@ -235,8 +243,13 @@ fn show(
     let (mut screen, mut tty) =
         terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
     let ended = runtime.block_on(async {
-        let signals = terminal::signals()?;
-        let input = terminal::input(&tty)?;
+        let (input, answers) = terminal::input(&tty)?;
+        if startup.looks.asks_terminal() {
+            tty.ask_background();
+        }
+        let changes = stream::poll_fn(move |cx| changes.poll_recv(cx));
+        let around = stream::select(answers, changes);
+        let signals = stream::select(terminal::signals()?, around);
         let on = Run { terminal: &mut screen, console: &mut tty, effects: runner, clock };
         std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
     });
@@ -295,13 +308,12 @@ fn next_number(entries: &[Entry]) -> u32 {
     entries.iter().map(|e| e.exchange + 1).max().unwrap_or(0)
 }
 
-fn theme(global: &Global, config: &Config) -> Result<Theme, Failure> {
-    let name = config.themes.chosen.as_deref().unwrap_or("dark");
-    let known = || config.themes.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
+/// The themes of the configuration, and which is shown.
+fn looks(global: &Global, config: &Config) -> Result<Looks, UnknownTheme> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let color = !no_color && global.color != Color::Never;
-    let unknown = || format!("no theme is called {name:?}; there are {}", known());
-    Ok(Theme::choose(&config.themes, name, color).ok_or_else(unknown)?)
+    let light = std::env::var("COLORFGBG").ok().and_then(|c| tui::background::by_environment(&c));
+    Looks::new(config.themes.clone(), color, light)
 }
 
 fn recorder(

@@ -131,7 +131,10 @@ mod tests {
     fn the_themes_that_come_along_are_sound_and_complete() {
         let mut themes = Themes::default();
         themes.read("default", DEFAULT).unwrap();
-        assert_eq!(themes.by_name.keys().collect::<Vec<_>>(), ["dark", "light", "mono"]);
+        assert_eq!(
+            themes.by_name.keys().collect::<Vec<_>>(),
+            ["contrast", "dark", "light", "mono", "nord", "solarized-light"]
+        );
         for (name, styles) in &themes.by_name {
             assert_eq!(styles.len(), themes.by_name["dark"].len(), "{name}");
         }

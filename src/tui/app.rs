@@ -15,7 +15,7 @@ use super::pane::request;
 use super::panes::Panes;
 use super::screen::{Command, Outcome, Screen};
 use super::work::{Report, Work, Worked};
-use super::{Startup, pane};
+use super::{Reloaded, Startup, pane};
 use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
 use crate::journal::Micros;
 use crate::storage::curl::is_command;
@@ -34,6 +34,13 @@ pub enum Event {
     Tick,
     /// Work that another thread did, or how far it is.
     Worked(Worked),
+    /// The terminal's background is light, or dark.
+    Background {
+        /// It is light.
+        light: bool,
+    },
+    /// The configuration was read again, or cannot be used: why.
+    Configured(Result<Box<Reloaded>, String>),
 }
 
 /// The state of the screen.
@@ -82,6 +89,11 @@ impl App {
             Event::News(News::Over { x, hops }) => self.model.repetition_over(x, &hops),
             Event::Done(done) => self.done(done),
             Event::Tick => {}
+            Event::Background { light } => self.model.set_light(light),
+            Event::Configured(Ok(new)) => self.model.configure(*new),
+            Event::Configured(Err(why)) => {
+                self.model.notify_error(&format!("The configuration is unchanged: {why}"));
+            }
             Event::Worked(Worked(report)) => match report {
                 Report::Comparing(of, permille) => self.model.computing(&of, permille),
                 Report::Compared(of, computed) => {

@@ -28,6 +28,7 @@ pub(super) fn opens(action: Action) -> bool {
             | Action::Copy
             | Action::PickProvider
             | Action::PickModel
+            | Action::PickTheme
             | Action::Compare
     )
 }
@@ -74,6 +75,8 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
         Action::SwapSides | Action::ExpectSame | Action::LinkSides => {
             model.notify("Only available in a comparison");
         }
+        Action::PickTheme => pickers::theme(model),
+        Action::ReloadConfig => model.effect(Effect::ReloadConfig),
         Action::Redraw => model.effect(Effect::Redraw),
         Action::Suspend => model.effect(Effect::Suspend),
         Action::Back if model.is_running() && !model.only_piped() => model.stop(),

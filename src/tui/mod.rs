@@ -7,11 +7,13 @@
 //! dropped at any time without changing a cell.
 
 mod app;
+pub mod background;
 mod band;
 mod commands;
 mod compare;
 mod draw;
 mod layout;
+mod looks;
 mod model;
 mod pane;
 mod panes;
@@ -24,6 +26,7 @@ mod widget;
 mod work;
 
 pub use app::{App, Event};
+pub use looks::{AUTO, Looks, UnknownTheme};
 pub use run::{Console, EditError, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};
 pub use work::{Work, Worked, aside};
@@ -166,6 +169,25 @@ impl std::fmt::Debug for Tools {
     }
 }
 
+/// What another reading of the configuration changes while the screen is there.
+#[derive(Debug, Clone)]
+pub struct Reloaded {
+    /// The providers to choose from.
+    pub providers: Vec<ProviderInfo>,
+    /// The folder with requests in files.
+    pub requests: PathBuf,
+    /// Thresholds and severities, for exchanges that begin from now on.
+    pub options: Arc<Options>,
+    /// Key bindings.
+    pub keys: Keymap,
+    /// Whose keys they are like.
+    pub keymap: Preset,
+    /// The themes, and which is shown.
+    pub looks: Looks,
+    /// Code that the screen may not name.
+    pub tools: Tools,
+}
+
 /// What the screen begins with.
 #[derive(Debug)]
 pub struct Startup {
@@ -187,8 +209,8 @@ pub struct Startup {
     pub keys: Keymap,
     /// Whose keys they are like, and how the body is typed.
     pub keymap: Preset,
-    /// Colors.
-    pub theme: Theme,
+    /// The themes, and which is shown.
+    pub looks: Looks,
     /// What is shown to the user at once.
     pub messages: Vec<String>,
     /// Code that the screen may not name.

@@ -16,9 +16,9 @@ use ratatui::buffer::CellDiffOption;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use unicode_width::UnicodeWidthStr;
 
-use super::Startup;
 use super::app::{App, Event};
 use super::work::{Work, Worked, aside};
+use super::{Reloaded, Startup};
 use crate::action::{Attempt, Done, Effect};
 use crate::transport::{Clock, News};
 
@@ -85,13 +85,23 @@ pub trait Console {
     fn resume(&mut self) -> io::Result<()>;
 }
 
-/// A signal of the operating system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens around the program: a signal of the operating system, an answer of the terminal, another
+/// configuration.
+#[derive(Debug, Clone)]
 pub enum Signal {
     /// End, with this exit status.
     End(u8),
     /// The program was stopped and goes on.
     Continued,
+    /// The terminal's background is light, or dark.
+    Background {
+        /// It is light.
+        light: bool,
+    },
+    /// The configuration was read again.
+    Configured(Box<Reloaded>),
+    /// The configuration was read again and cannot be used: why.
+    Misconfigured(String),
 }
 
 /// How the loop ended.
@@ -194,6 +204,15 @@ where
             signal = signals.next(), if signals_open => match signal {
                 Some(Signal::End(status)) => return Ended::Signal(status),
                 Some(Signal::Continued) => effects.push(Effect::Redraw),
+                Some(Signal::Background { light }) => {
+                    effects = app.update(on.clock.now(), Event::Background { light });
+                }
+                Some(Signal::Configured(new)) => {
+                    effects = app.update(on.clock.now(), Event::Configured(Ok(new)));
+                }
+                Some(Signal::Misconfigured(why)) => {
+                    effects = app.update(on.clock.now(), Event::Configured(Err(why)));
+                }
                 None => signals_open = false,
             },
             event = input.next() => match event {
@@ -340,6 +359,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::StopLoading
             | Effect::BeginSession(_)
             | Effect::KeepDraft(_)
+            | Effect::ReloadConfig
             | Effect::ListRequests
             | Effect::OpenRequest { .. }
             | Effect::StoreRequest { .. }

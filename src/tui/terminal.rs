@@ -24,6 +24,7 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
+use super::background;
 use super::run::{Console, EditError, Signal};
 
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
@@ -178,6 +179,14 @@ impl Tty {
         self.panicked.load(Ordering::SeqCst)
     }
 
+    /// Asks the terminal for its background; nobody waits for the answer.
+    pub fn ask_background(&self) {
+        let silent = std::env::var_os("TERM").is_some_and(|t| t == "linux" || t == "dumb");
+        if !silent {
+            let _ = background::ask(&mut io::stdout());
+        }
+    }
+
     /// Runs the user's editor on a file; the keys are its own meanwhile.
     fn run_editor(&mut self, path: &Path) -> io::Result<ExitStatus> {
         let editor = ["VISUAL", "EDITOR"]
@@ -330,21 +339,40 @@ fn to_tmux(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// The thread cannot be made.
-pub fn input(tty: &Tty) -> io::Result<impl Stream<Item = io::Result<Event>> + Unpin + use<>> {
+///
+/// What the terminal says about its background comes as signals, in the second stream.
+pub fn input(
+    tty: &Tty,
+) -> io::Result<(
+    impl Stream<Item = io::Result<Event>> + Unpin + use<>,
+    impl Stream<Item = Signal> + Unpin + use<>,
+)> {
     let keys = Arc::clone(&tty.keys);
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (answer, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    let mut background = background::Answer::default();
     let read = move || {
         loop {
             keys.wait();
-            let event = crossterm::event::read();
-            let broken = event.is_err();
-            if tell.send(event).is_err() || broken {
-                return;
+            let event = match crossterm::event::read() {
+                Ok(event) => event,
+                Err(broken) => return drop(tell.send(Err(broken))),
+            };
+            let (events, light) = background.take(event);
+            if let Some(light) = light {
+                // Without a listener the screen is gone.
+                let _ = answer.send(Signal::Background { light });
+            }
+            for event in events {
+                if tell.send(Ok(event)).is_err() {
+                    return;
+                }
             }
         }
     };
     std::thread::Builder::new().name("keys".into()).spawn(read)?;
-    Ok(stream::poll_fn(move |cx| told.poll_recv(cx)))
+    let events = stream::poll_fn(move |cx| told.poll_recv(cx));
+    Ok((events, stream::poll_fn(move |cx| answered.poll_recv(cx))))
 }
 
 /// The signals that end the loop or bring the screen back. Call it inside a runtime.
@@ -365,8 +393,9 @@ pub fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let mut streams = Vec::new();
     for (kind, means) in kinds {
         let signal = signal(kind)?;
-        streams.push(Box::pin(stream::unfold(signal, move |mut signal| async move {
-            signal.recv().await.map(|()| (means, signal))
+        streams.push(Box::pin(stream::unfold(signal, move |mut signal| {
+            let means = means.clone();
+            async move { signal.recv().await.map(|()| (means, signal)) }
         })));
     }
     Ok(stream::select_all(streams))

@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use crate::config::theme::{Styles, Themes};
+use crate::config::theme::Styles;
 
 /// Makes the roles and their names from one table.
 macro_rules! roles {
@@ -81,18 +81,14 @@ pub struct Theme {
 impl Theme {
     /// A theme from the configuration's styles; a role that they leave out looks plain.
     pub fn new(styles: &Styles, color: bool) -> Self {
-        let of = |r: &Role| styles.get(r.name()).copied().unwrap_or_default();
+        let named = |r: Role| styles.get(r.name()).copied().unwrap_or_default();
+        // A theme with a background of its own has it below everything.
+        let background = named(Role::Text).bg;
+        let of = |r: &Role| {
+            let style = named(*r);
+            Style { bg: style.bg.or(background), ..style }
+        };
         Self { styles: Role::ALL.iter().map(of).collect(), color }
-    }
-
-    /// The theme of that name. Without color the theme `mono` is taken, whatever the name: the
-    /// others tell too much by color alone.
-    pub fn choose(themes: &Themes, name: &str, color: bool) -> Option<Self> {
-        let styles = themes.get(name)?;
-        match color {
-            true => Some(Self::new(&styles, true)),
-            false => Some(Self::new(&themes.get("mono").unwrap_or(styles), false)),
-        }
     }
 
     /// The style of a role.
@@ -104,6 +100,7 @@ impl Theme {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::theme::Themes;
 
     #[test]
     fn the_configuration_names_every_role() {

@@ -12,7 +12,7 @@ use sselens::action::{Done, Effect, Keymap};
 use sselens::config::{Config, Sources};
 use sselens::journal::{Entry, EntryKind, Head, Request, file};
 use sselens::transport::{Clock, Draft};
-use sselens::tui::{EffectRunner, Run, Startup, Theme, Tools, run};
+use sselens::tui::{EffectRunner, Run, Startup, Tools, run};
 use terminal::{Home, Terminal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -332,7 +332,7 @@ fn panics_in_the_loop() {
         keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts()).unwrap(),
         requests: std::path::PathBuf::new(),
         keymap: sselens::config::keys::Preset::Default,
-        theme: Theme::new(&config.themes.by_name["dark"], true),
+        looks: sselens::tui::Looks::built_in("dark"),
         messages: Vec::new(),
         tools: Tools {
             parse_curl: Arc::new(|_| Err(sselens::storage::curl::CurlError::NotCurl)),
@@ -350,7 +350,7 @@ fn panics_in_the_loop() {
             (sselens::tui::terminal::input(&tty), sselens::tui::terminal::signals());
         let clock = Clock::start();
         let on = Run { terminal: &mut cells, console: &mut tty, effects: &mut Panics, clock };
-        run(on, startup, input.unwrap(), signals.unwrap(), news).await
+        run(on, startup, input.unwrap().0, signals.unwrap(), news).await
     });
 }
 

@@ -3,10 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
-use sselens::config::theme::Themes;
 use sselens::journal::{Entry, EntryKind};
 use sselens::text::is_hazard;
-use sselens::tui::{App, Event, Startup, Theme};
+use sselens::tui::{App, Event, Looks, Startup};
 
 use super::play::{chunk, exchange, keys, opened, play, reasoning_only, startup, text_of};
 
@@ -247,8 +246,8 @@ fn a_long_text_is_wrapped_once_and_then_only_at_its_end() {
 
 #[test]
 fn without_color_the_attributes_stay() {
-    let styles = Themes::built_in().get("dark").unwrap();
-    let plain = Startup { theme: Theme::new(&styles, false), ..opened(hostile_exchange()) };
+    let looks = Looks::built_in("dark").without_color();
+    let plain = Startup { looks, ..opened(hostile_exchange()) };
     let buffer = draw(&app(plain, 100, 30, ""), 100, 30);
     assert!(buffer.content.iter().all(|c| c.fg == Color::Reset && c.bg == Color::Reset));
     assert!(buffer.content.iter().any(|c| !c.modifier.is_empty()));

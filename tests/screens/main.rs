@@ -9,6 +9,7 @@ mod editor;
 mod law;
 mod lines;
 mod live;
+mod looks;
 #[path = "../support/needs.rs"]
 mod needs;
 mod play;

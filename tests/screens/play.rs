@@ -15,12 +15,11 @@ use ratatui::buffer::Buffer;
 use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession, StoredRequest};
 use sselens::config::Environment;
 use sselens::config::keys::Preset;
-use sselens::config::theme::Themes;
 use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
 use sselens::tui::{
-    self, Console, EditError, EffectRunner, Ended, ProviderInfo, Run, Signal, Startup, Theme, Tools,
+    self, Console, EditError, EffectRunner, Ended, Looks, ProviderInfo, Run, Signal, Startup, Tools,
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -165,7 +164,6 @@ pub(crate) fn startup() -> Startup {
         about: "OpenAI".into(),
         ..ProviderInfo::default()
     };
-    let themes = Themes::built_in();
     Startup {
         keeps_drafts: false,
         requests: "requests".into(),
@@ -176,7 +174,7 @@ pub(crate) fn startup() -> Startup {
         options: Arc::new(Options::default()),
         keys: Keymap::built_in(&sselens::tui::pane_contexts()),
         keymap: Preset::Default,
-        theme: Theme::new(&themes.get("dark").unwrap(), true),
+        looks: Looks::built_in("dark"),
         messages: Vec::new(),
         tools: Tools {
             parse_curl: Arc::new(|command: &str| {

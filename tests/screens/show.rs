@@ -314,7 +314,7 @@ fn a_har_opens_like_any_recording() {
 #[test]
 fn the_background_of_the_verdict_says_the_state() {
     use sselens::tui::Role;
-    let theme = startup().theme;
+    let theme = startup().looks.theme();
     let band = |played: &Played, role: Role| {
         let cell = &played.buffer[(50, 1)];
         let want = theme.of(role);

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::loading::{Loader, Preload, Step};
 use super::next_number;
 use super::pipe::Pipe;
+use super::watch::Current;
 use crate::action::{Attempt, Done, Effect, Pair};
 use crate::cli::args::LabOptions;
 use crate::cli::{request, sessions};
-use crate::config::Config;
 use crate::lab;
 use crate::storage::draft::{DraftKeeper, KeptDraft};
 use crate::storage::request_file::{self, RequestFileError};
@@ -128,7 +129,9 @@ fn aside(
 
 /// Does what the screen asks for.
 pub(super) struct Runner {
-    config: Arc<Config>,
+    config: Current,
+    /// Has the configuration read again.
+    pub(super) reload: Option<Sender<()>>,
     transport: Transport,
     engine: Engine,
     recorder: Recorder,
@@ -145,17 +148,18 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(
-        config: Arc<Config>,
+        config: Current,
         transport: Transport,
         engine: Engine,
         recorder: Recorder,
         pipe: Pipe,
         lab_options: LabOptions,
     ) -> Self {
-        let loader = Loader::new(Arc::new(config.options.clone()));
+        let loader = Loader::new(Arc::new(config.get().options.clone()));
         let (lab, preload, drafts) = (None, None, None);
         Self {
             config,
+            reload: None,
             transport,
             engine,
             recorder,
@@ -188,11 +192,11 @@ impl Runner {
     }
 
     fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, SendError> {
-        if self.lab.is_none() && request::wants_lab(draft, &self.config) {
+        if self.lab.is_none() && request::wants_lab(draft, &self.config.get()) {
             self.lab = Some(lab::start(self.lab_options.options()).map_err(SendError::Lab)?);
         }
         let lab = self.lab.as_ref().map(|l| l.addr);
-        Ok(resolve(draft, &self.config, &self.transport, lab)?)
+        Ok(resolve(draft, &self.config.get(), &self.transport, lab)?)
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
@@ -288,8 +292,13 @@ impl EffectRunner for Runner {
                 self.keep_draft(*draft);
                 Ok(())
             }
+            Effect::ReloadConfig => {
+                // Without the thread there is nobody to read it.
+                let _ = self.reload.as_ref().map(|reload| reload.send(()));
+                Ok(())
+            }
             Effect::ListRequests => {
-                let folder = self.config.requests.clone();
+                let folder = self.config.get().requests.clone();
                 aside(done, attempt, move || Ok(Done::Requests(request_file::list(&folder))))
             }
             Effect::OpenRequest { path, environment } => aside(done, attempt, move || {
@@ -297,11 +306,11 @@ impl EffectRunner for Runner {
                 Ok(Done::RequestOpened(Box::new(draft)))
             }),
             Effect::StoreRequest { path, draft, replaces } => {
-                let key = key_in_words(&draft, &self.config);
+                let key = key_in_words(&draft, &self.config.get());
                 aside(done, attempt, move || store(path, &draft, key, replaces))
             }
             Effect::ListSessions => {
-                let options = Arc::new(self.config.options.clone());
+                let options = Arc::new(self.config.get().options.clone());
                 aside(done, attempt, move || Ok(Done::Sessions(sessions::list(&options))))
             }
             Effect::DeleteSession(path) => aside(done, attempt, move || {

@@ -41,7 +41,7 @@ use self::drafts::Drafts;
 use super::pane::PaneId;
 use super::screen::{Command, Screen};
 use super::theme::Theme;
-use super::{ProviderInfo, Startup, Tools};
+use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
 use crate::action::{Action, Context, Effect, Keymap, SavedSession};
 use crate::inspect::Options;
 use crate::journal::Micros;
@@ -58,6 +58,8 @@ pub(super) struct Notice {
 /// What the program was started with, and what does not change while it runs.
 struct Settings {
     keys: Keymap,
+    looks: Looks,
+    /// The theme that is shown.
     theme: Theme,
     providers: Vec<ProviderInfo>,
     options: Arc<Options>,
@@ -125,10 +127,12 @@ impl Model {
     pub(super) fn new(startup: Startup) -> Self {
         let (draft, tools) = (startup.draft, &startup.tools);
         let mut request = RequestEditor::new(draft, &startup.providers, tools, startup.keymap);
-        request.set_theme(&startup.theme);
+        let theme = startup.looks.theme();
+        request.set_theme(&theme);
         let settings = Settings {
             keys: startup.keys,
-            theme: startup.theme,
+            theme,
+            looks: startup.looks,
             providers: startup.providers,
             options: startup.options,
             tools: startup.tools,
@@ -193,6 +197,46 @@ impl Model {
 
     pub(super) fn tools(&self) -> &Tools {
         &self.settings.tools
+    }
+
+    /// The themes, and which is shown.
+    pub(super) fn looks(&self) -> &Looks {
+        &self.settings.looks
+    }
+
+    /// Shows a theme, without choosing it.
+    pub(super) fn show_theme(&mut self, name: &str) {
+        self.settings.theme = self.settings.looks.named(name);
+        self.request.set_theme(&self.settings.theme);
+    }
+
+    /// Chooses a theme for this run.
+    pub(super) fn choose_theme(&mut self, name: &str) {
+        self.settings.looks.choose(name);
+        self.show_theme(name);
+        self.notify(format!("[theme] name = {name:?} in the configuration keeps it"));
+    }
+
+    /// The terminal is light, or dark.
+    pub(super) fn set_light(&mut self, light: bool) {
+        self.settings.looks.set_light(light);
+        let chosen = self.settings.looks.chosen().to_owned();
+        self.show_theme(&chosen);
+    }
+
+    /// The configuration was read again.
+    pub(super) fn configure(&mut self, new: Reloaded) {
+        let settings = &mut self.settings;
+        settings.keys = new.keys;
+        settings.providers = new.providers;
+        settings.requests = new.requests;
+        settings.options = new.options;
+        settings.tools = new.tools;
+        settings.looks.reload(new.looks);
+        self.request.set_keymap(new.keymap);
+        let chosen = self.settings.looks.chosen().to_owned();
+        self.show_theme(&chosen);
+        self.notify("The configuration was read again");
     }
 
     /// The terminal's size.

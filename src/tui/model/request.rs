@@ -306,6 +306,12 @@ impl RequestEditor {
         self.editor.mode()
     }
 
+    /// Takes the keys of a preset.
+    pub(in crate::tui) fn set_keymap(&mut self, preset: Preset) {
+        self.stop_typing();
+        self.editor.set_preset(preset);
+    }
+
     /// Shows selections as a theme has it.
     pub(in crate::tui) fn set_theme(&mut self, theme: &Theme) {
         self.editor.set_theme(theme);

@@ -20,6 +20,9 @@ type Take = Box<dyn FnMut(&mut Model, Choice)>;
 /// Deletes a row.
 type Delete = Box<dyn FnMut(&mut Model, usize)>;
 
+/// Is told which row the cursor is on, or that nothing was chosen.
+type Move = Box<dyn FnMut(&mut Model, Option<usize>)>;
+
 /// Adds rows; returns whether that is done.
 type Late = Box<dyn FnMut(&Model, &mut List) -> bool>;
 
@@ -51,6 +54,8 @@ pub(in crate::tui) struct List {
     take: Take,
     /// Deletes what a row stands for.
     delete: Option<Delete>,
+    /// Is told where the cursor is.
+    moved: Option<Move>,
     /// Adds rows that are not known yet.
     late: Option<Late>,
     title: String,
@@ -72,6 +77,7 @@ impl List {
         Self {
             take: Box::new(take),
             delete: None,
+            moved: None,
             late: None,
             title: title.to_owned(),
             items: Vec::new(),
@@ -104,6 +110,23 @@ impl List {
     /// Lets rows be deleted; `delete` gets the row, as the list was made.
     pub(in crate::tui) fn on_delete(self, delete: impl FnMut(&mut Model, usize) + 'static) -> Self {
         Self { delete: Some(Box::new(delete)), ..self }
+    }
+
+    /// Has `moved` told on which row the cursor is, as the list was made; nothing when the list is left
+    /// without a choice.
+    pub(in crate::tui) fn on_move(
+        self,
+        moved: impl FnMut(&mut Model, Option<usize>) + 'static,
+    ) -> Self {
+        Self { moved: Some(Box::new(moved)), ..self }
+    }
+
+    /// The cursor may be on another row now.
+    fn report(&mut self, model: &mut Model) {
+        let row = self.choice().and_then(|choice| choice.row);
+        if let Some(moved) = &mut self.moved {
+            moved(model, row);
+        }
     }
 
     /// Lets what is typed be chosen, too.
@@ -281,7 +304,12 @@ impl Screen for List {
     fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
         let page = isize::try_from(self.rows(model.size()).height).unwrap_or(1).max(1);
         match (action, action.scrolls(page)) {
-            (Action::Back, _) => Outcome::Closed,
+            (Action::Back, _) => {
+                if let Some(moved) = &mut self.moved {
+                    moved(model, None);
+                }
+                Outcome::Closed
+            }
             (Action::Accept, _) => {
                 if let Some(choice) = self.choice() {
                     (self.take)(model, choice);
@@ -298,16 +326,18 @@ impl Screen for List {
             }
             (_, Some(by)) => {
                 self.step(by, model.size());
+                self.report(model);
                 Outcome::Done
             }
             _ => Outcome::Ignored,
         }
     }
 
-    fn key(&mut self, _: &mut Model, key: KeyEvent) -> bool {
+    fn key(&mut self, model: &mut Model, key: KeyEvent) -> bool {
         let own = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Enter | KeyCode::Tab);
         if !own && self.filter.key(key) {
             self.narrow();
+            self.report(model);
         }
         true
     }

@@ -150,6 +150,7 @@ pub(super) trait Screen {
 pub(super) fn boxed(theme: &Theme, area: Rect, title: &str, buf: &mut Buffer) -> Rect {
     use ratatui::widgets::Block;
     Clear.render(area, buf);
+    buf.set_style(area, theme.of(Role::Text));
     let block = Block::bordered()
         .border_type(ratatui::widgets::BorderType::Rounded)
         .border_style(theme.of(Role::Focus));

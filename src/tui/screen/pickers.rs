@@ -3,6 +3,7 @@
 use super::{Command, Confirm, List, Prompt};
 use crate::action::{Action, Effect, SavedSession};
 use crate::text::{count, preview};
+use crate::tui::AUTO;
 use crate::tui::model::{Model, PROPOSED, Subject};
 use crate::tui::theme::Role;
 
@@ -65,6 +66,32 @@ fn models(model: &Model) -> Vec<(String, String)> {
     }
     models.retain(|m| !m.0.is_empty());
     models
+}
+
+/// Chooses the theme; the one under the cursor is shown at once.
+pub(in crate::tui) fn theme(model: &mut Model) {
+    let names = model.looks().names();
+    let (shown, taken) = (names.clone(), names.clone());
+    let list = List::new("Colors", move |model, choice| {
+        if let Some(name) = choice.row.and_then(|row| taken.get(row)) {
+            model.choose_theme(name);
+        }
+    });
+    let mut list = list.on_move(move |model, row| {
+        let name = row.and_then(|row| shown.get(row)).cloned();
+        let name = name.unwrap_or_else(|| model.looks().chosen().to_owned());
+        model.show_theme(&name);
+    });
+    for name in &names {
+        let about = match name.as_str() {
+            AUTO => "light or dark, as the terminal's background is",
+            "mono" => "without colors",
+            _ => "",
+        };
+        list.add(name, about);
+    }
+    let at = names.iter().position(|name| name == model.looks().chosen()).unwrap_or(0);
+    model.push(list.start_at(at));
 }
 
 /// Finds a command by its name.

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::Widget;
 
 use super::Editor;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{json, secrets};
 
 /// A line longer than this is not colored.
@@ -92,6 +92,7 @@ impl Editor {
 
     fn color(&self, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let (_, left) = self.area.scroll_offset();
+        let background = theme.of(Role::Text).bg.unwrap_or(Color::Reset);
         let mut marks = Vec::new();
         let mut marked = None;
         for (row, shown) in (0..).zip(self.rows(area.height)) {
@@ -115,7 +116,8 @@ impl Editor {
                 if let Some((range, role)) = marks.get(k)
                     && range.start <= i
                 {
-                    paint(buf, area, left, row, column..column + wide, theme.of(*role));
+                    let style = theme.of(*role);
+                    paint(buf, (area, background), left, row, column..column + wide, style);
                 }
                 column += wide;
                 if column >= usize::from(left) + usize::from(area.width) {
@@ -136,7 +138,7 @@ fn width_at(c: char, column: usize) -> usize {
 
 fn paint(
     buf: &mut Buffer,
-    area: Rect,
+    (area, background): (Rect, Color),
     left: u16,
     row: u16,
     columns: std::ops::Range<usize>,
@@ -149,7 +151,7 @@ fn paint(
         }
         if let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row)) {
             // The cursor, a selection and a hit keep their own look.
-            if cell.bg == Color::Reset && !cell.modifier.contains(Modifier::REVERSED) {
+            if cell.bg == background && !cell.modifier.contains(Modifier::REVERSED) {
                 cell.set_style(style);
             }
         }

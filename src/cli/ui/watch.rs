@@ -1,0 +1,119 @@
+//! Reads the configuration again when its file changes, or when the user asks for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::{looks, providers, tools};
+use crate::action::Keymap;
+use crate::cli::args::{Global, RequestArgs};
+use crate::cli::exit::Failure;
+use crate::cli::request;
+use crate::config::Config;
+use crate::tui::{Reloaded, Signal};
+
+/// How often the file is looked at.
+const OFTEN: Duration = Duration::from_secs(1);
+
+/// The configuration that counts now.
+#[derive(Clone)]
+pub(super) struct Current(Arc<Mutex<Arc<Config>>>);
+
+impl Current {
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        Self(Arc::new(Mutex::new(config)))
+    }
+
+    pub(super) fn get(&self) -> Arc<Config> {
+        // A panic elsewhere takes nothing from what is in there.
+        match self.0.lock() {
+            Ok(config) => Arc::clone(&config),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+
+    fn set(&self, config: Arc<Config>) {
+        if let Ok(mut current) = self.0.lock() {
+            *current = config;
+        }
+    }
+}
+
+/// What a reading of the configuration needs.
+pub(super) struct Watch {
+    pub(super) global: Global,
+    /// The bounds of the command line are laid over those of the file.
+    pub(super) request: RequestArgs,
+    pub(super) current: Current,
+}
+
+/// Watches the configuration on a separate thread, until the returned sender is dropped; what is sent
+/// there has it read at once.
+pub(super) fn start(watch: Watch) -> (Sender<()>, UnboundedReceiver<Signal>) {
+    let (ask, asked) = channel();
+    let (tell, told) = unbounded_channel();
+    let work = move || run(&watch, &asked, &tell);
+    // Without the thread the configuration stays as it is.
+    let _ = std::thread::Builder::new().name("config".into()).spawn(work);
+    (ask, told)
+}
+
+/// What shows that a file changed.
+fn stamp(path: Option<&Path>) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path?).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+fn run(watch: &Watch, asked: &Receiver<()>, tell: &UnboundedSender<Signal>) {
+    let environment = &watch.current.get().environment;
+    let path: Option<PathBuf> = crate::config::path(watch.global.config.as_deref(), environment);
+    let mut seen = stamp(path.as_deref());
+    loop {
+        let by_hand = match asked.recv_timeout(OFTEN) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let now = stamp(path.as_deref());
+        if now == seen && !by_hand {
+            continue;
+        }
+        seen = now;
+        let signal = match read(watch) {
+            Ok(reloaded) => Signal::Configured(Box::new(reloaded)),
+            Err(why) => Signal::Misconfigured(why),
+        };
+        if tell.send(signal).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads it; what is wrong in it leaves everything as it was.
+fn read(watch: &Watch) -> Result<Reloaded, String> {
+    let global = Global { quiet: true, ..watch.global.clone() };
+    let mut config = match global.load() {
+        Ok(config) => config,
+        Err(Failure::Usage(why)) => return Err(why),
+        Err(Failure::Closed) => return Err("standard output was closed".to_owned()),
+    };
+    request::bounds(&watch.request, &mut config);
+    let keys =
+        Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
+    let looks = looks(&watch.global, &config).map_err(|e| e.to_string())?;
+    let config = Arc::new(config);
+    let reloaded = Reloaded {
+        providers: providers(&config),
+        requests: config.requests.clone(),
+        options: Arc::new(config.options.clone()),
+        keys,
+        keymap: config.keymap,
+        looks,
+        tools: tools(&config),
+    };
+    watch.current.set(config);
+    Ok(reloaded)
+}
