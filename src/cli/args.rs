@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use global::{Color, Global};
+pub(super) use global::{Color, Global, is_dumb};
 use shared::seconds;
 pub(super) use shared::{
     BareArgs, FailOn, Format, LabOptions, OutputArgs, RepeatArgs, RequestArgs,

@@ -31,7 +31,7 @@ impl Progress {
         let elsewhere =
             !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
         // A line that is written over needs a terminal that understands how.
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = super::args::is_dumb();
         let on = !global.quiet && !dumb && std::io::stderr().is_terminal() && elsewhere;
         Self {
             on,

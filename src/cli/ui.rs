@@ -76,6 +76,11 @@ pub(super) fn run_with(
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Usage(NO_TERMINAL.into()));
     }
+    if super::args::is_dumb() {
+        let why =
+            NO_TERMINAL.replace("standard output is not one", "TERM=dumb says that this is none");
+        return Err(Failure::Usage(why));
+    }
     let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
     let (draft, transport) = first_draft(global, args, &mut config, &mut messages)?;

@@ -8,7 +8,8 @@ use crate::dialect::{
 };
 use crate::journal::{Head, Request};
 
-/// How many payloads are asked for their dialect until one is certain.
+/// How many payloads are asked for their dialect until one is certain; after them only those with a field
+/// that none before had.
 const MAX_ASKED: u16 = 256;
 
 /// The dialect of Chat Completions' family, which alone has variants.
@@ -30,6 +31,8 @@ pub(super) struct Detection {
     configured: Option<&'static dyn Dialect>,
     found: Option<Recognized>,
     asked: u16,
+    /// Size of the shape table when a payload was last asked.
+    asked_paths: usize,
     variant: Option<(&'static Variant, Cow<'static, str>)>,
     /// Size of the shape table when a chunk was last asked for its variant.
     paths: usize,
@@ -69,18 +72,23 @@ impl Detection {
         self.configured.is_none().then_some(dialect)
     }
 
-    /// Asks a payload for its dialect, until one is certain, and gives the one to read from here
+    /// Asks a payload for its dialect, until one is certain (`paths` is the size of the shape table with it), and
+    /// gives the one to read from here
     /// on where that is another than before. What was read is kept, and nothing is read twice.
     pub(super) fn ask(
         &mut self,
         frame: u32,
         payload: &Payload<'_>,
+        paths: usize,
     ) -> Option<&'static dyn Dialect> {
         let held = self.found.as_ref().map(|f| f.sign.confidence);
-        if held == Some(Confidence::Certain) || self.asked == MAX_ASKED {
+        let is_new = std::mem::replace(&mut self.asked_paths, paths) != paths;
+        if held == Some(Confidence::Certain) || (self.asked == MAX_ASKED && !is_new) {
             return None;
         }
-        self.asked += u16::from(payload.json.is_some());
+        if payload.json.is_some() && self.asked < MAX_ASKED {
+            self.asked += 1;
+        }
         let (dialect, sign) = dialect::recognize(payload)?;
         if held.is_some_and(|held| held >= sign.confidence) {
             return None;
@@ -90,7 +98,7 @@ impl Detection {
         (fresh && self.configured.is_none()).then_some(dialect)
     }
 
-    /// Whether no payload is asked any more.
+    /// Whether no payload that looks like one before is asked any more.
     pub(super) fn is_settled(&self) -> bool {
         let held = self.found.as_ref().map(|f| f.sign.confidence);
         held == Some(Confidence::Certain) || self.asked == MAX_ASKED

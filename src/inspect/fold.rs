@@ -379,7 +379,8 @@ impl Facts {
         let json = tape.root(&data);
         let payload = Payload { kind: Kind::Event, event: &event, data: &data, json, id: None };
         if dialect::recognize(&payload).is_some() {
-            self.detection.ask(index as u32, &payload);
+            let paths = self.shape.len() + 1;
+            self.detection.ask(index as u32, &payload, paths);
         }
     }
 }
@@ -400,7 +401,7 @@ struct Decoding<'a> {
 
 impl Decoding<'_> {
     fn take(&mut self, frame: u32, at: Option<Micros>, payload: &Payload<'_>) {
-        if let Some(dialect) = self.detection.ask(frame, payload) {
+        if let Some(dialect) = self.detection.ask(frame, payload, self.paths) {
             *self.decoder = dialect.decoder();
         }
         self.detection.ask_variant(payload, self.paths);

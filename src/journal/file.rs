@@ -404,8 +404,8 @@ pub fn seconds(at: Micros) -> f64 {
     at as f64 / 1e6
 }
 
-/// No time is later, so that times can be added up: 36,000 years.
-const LATEST: Micros = 1 << 60;
+/// No time is later, so that times can be added up and be counted in ns: 35 years.
+const LATEST: Micros = 1 << 50;
 
 /// The microseconds of a time in seconds; 0 for what is no time.
 pub fn micros(seconds: f64) -> Micros {

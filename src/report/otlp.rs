@@ -87,7 +87,7 @@ fn id(origin: &Origin, salt: &str) -> u64 {
 }
 
 fn span(x: ExchangeId, i: &Inspection, origin: &Origin, epoch: u64) -> Value {
-    let nanos = |at: Micros| (epoch + at * 1000).to_string();
+    let nanos = |at: Micros| epoch.saturating_add(at.saturating_mul(1000)).to_string();
     let begin = i.timing.request.or_else(|| i.frame_at(0)).unwrap_or(0);
     let end = i.timing.end.or(i.timing.last_data).unwrap_or(begin).max(begin);
     let model = i.request.as_ref().map(|r| r.model.as_str()).filter(|m| !m.is_empty());

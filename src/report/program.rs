@@ -2,6 +2,8 @@
 //! where the address and the body fit it, else with what the language brings. Credentials come from
 //! environment variables.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
 
 use crate::journal::{Request, credential, is_secret_name};
@@ -308,8 +310,14 @@ fn python_plain(request: &Request, key_env: Option<&str>) -> String {
     }
     lines.push("    },".to_owned());
     if !request.body.is_empty() {
-        let body = String::from_utf8_lossy(&request.body);
-        lines.push(format!("    data={}.encode(),", python_text(&body)));
+        let body = match std::str::from_utf8(&request.body) {
+            Ok(text) => format!("{}.encode()", python_text(text)),
+            Err(_) => {
+                let bytes = |b: &u8| b.escape_ascii().to_string().replace('"', "\\\"");
+                format!("b\"{}\"", request.body.iter().map(bytes).collect::<String>())
+            }
+        };
+        lines.push(format!("    data={body},"));
     }
     lines.push(")".to_owned());
     lines.push("try:".to_owned());
@@ -343,7 +351,10 @@ fn fetch(request: &Request, key_env: Option<&str>) -> String {
     if !request.body.is_empty() {
         let body = match serde_json::from_slice::<Value>(&request.body) {
             Ok(json) => format!("JSON.stringify({})", javascript(&json).replace('\n', "\n  ")),
-            Err(_) => javascript_text(&String::from_utf8_lossy(&request.body)),
+            Err(_) => match std::str::from_utf8(&request.body) {
+                Ok(text) => javascript_text(text),
+                Err(_) => format!("Buffer.from(\"{}\", \"base64\")", BASE64.encode(&request.body)),
+            },
         };
         lines.push(format!("  body: {body},"));
     }

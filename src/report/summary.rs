@@ -63,7 +63,11 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     }
     out["timing"] = timing(i);
     out["counts"] = counts(i);
-    out["sse"] = i.sse().map(sse_counts).unwrap_or_default();
+    // An empty body has no framing by itself, but by its label.
+    let empty = sse::Sse::default();
+    let labeled = i.body().is_empty() && i.content_type().is_some_and(is_event_stream);
+    let sse = i.sse().or(labeled.then_some(&empty));
+    out["sse"] = sse.map(sse_counts).unwrap_or_default();
     out["findings"] = match findings {
         Findings::Counted => {
             let count = |s: &Severity| (s.name().to_owned(), Value::from(i.count(*s)));
@@ -188,6 +192,11 @@ fn counts(i: &Inspection) -> Value {
     })
 }
 
+fn is_event_stream(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("text/event-stream")
+}
+
 fn sse_counts(s: &sse::Sse) -> Value {
     let ignored = |f: &sse::IgnoredField| json!({"name": f.name, "value": f.value, "reason": f.reason.name()});
     let mut out = json!({
@@ -217,10 +226,8 @@ fn sse_counts(s: &sse::Sse) -> Value {
 pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
     let digits = retry?;
     digits.parse::<u64>().map(Into::into).ok().or_else(|| {
-        digits
-            .parse::<f64>()
-            .ok()
-            .filter(|f| f.is_finite())
-            .map(|_| serde_json::Value::from(u64::MAX))
+        // There may be any number of them: the largest that readers of JSON agree on.
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| u64::MAX.into())
     })
 }

@@ -59,15 +59,16 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
         match (c, quote) {
             ('$', None) if chars.peek() == Some(&'\'') => {
                 chars.next();
-                let mut text = String::new();
+                // Escapes may write the bytes of one character.
+                let mut text = Vec::new();
                 while let Some(c) = chars.next() {
                     match c {
                         '\'' => break,
-                        '\\' => text.extend(escape(&mut chars)),
-                        c => text.push(c),
+                        '\\' => escape(&mut chars, &mut text),
+                        c => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
                     }
                 }
-                out.push_str(&super::curl::quoted(&text));
+                out.push_str(&super::curl::quoted(&String::from_utf8_lossy(&text)));
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Name::Variable(name) => put(&mut out, &name, variable, |out, c| {
@@ -130,25 +131,29 @@ fn name(chars: &mut Peekable<Chars<'_>>) -> Name {
     Name::Text(format!("{}{name}{close}", if braces { "{" } else { "" }))
 }
 
-fn escape(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
-    match chars.next()? {
-        'n' => Some('\n'),
-        't' => Some('\t'),
-        'r' => Some('\r'),
-        'u' => hex(chars, 4),
-        'x' => hex(chars, 2),
-        c => Some(c),
+/// Reads what follows a backslash in `$'…'`.
+fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut Vec<u8>) {
+    let Some(c) = chars.next() else { return };
+    let mut push = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    match c {
+        'n' => push('\n'),
+        't' => push('\t'),
+        'r' => push('\r'),
+        'u' => hex(chars, 4).and_then(char::from_u32).into_iter().for_each(push),
+        'U' => hex(chars, 8).and_then(char::from_u32).into_iter().for_each(push),
+        'x' => out.extend(hex(chars, 2).and_then(|byte| u8::try_from(byte).ok())),
+        c => push(c),
     }
 }
 
-fn hex(chars: &mut Peekable<Chars<'_>>, max: usize) -> Option<char> {
+fn hex(chars: &mut Peekable<Chars<'_>>, max: usize) -> Option<u32> {
     let mut code = String::new();
     while code.len() < max
         && let Some(h) = chars.next_if(char::is_ascii_hexdigit)
     {
         code.push(h);
     }
-    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
+    u32::from_str_radix(&code, 16).ok()
 }
 
 /// Whether a command is written for cmd.exe, as browsers copy it there: quotes with a caret before

@@ -18,6 +18,8 @@ use sselens::journal::{EndCause, Entry, EntryKind};
 use crate::needs::{Needs, recordings};
 use crate::support::corpus::cases;
 
+use crate::support::program::Program;
+
 /// Larger bodies take too long to damage often.
 const MAX_BODY: usize = 20_000;
 
@@ -384,4 +386,72 @@ fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// What came first does not keep a dialect from being recognized later.
+#[test]
+fn a_dialect_is_recognized_after_any_number_of_other_frames() {
+    let chunk = |text: &str, finish: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":\
+             [{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    for count in [0, 255, 256, 257, 2000] {
+        let body = format!(
+            "{}{}{}data: [DONE]\n\n",
+            "data: {\"a\":1}\n\n".repeat(count),
+            chunk("hello", "null"),
+            chunk("", "\"stop\"")
+        );
+        let summary = Program::new().show(body.as_bytes(), &[]);
+        assert_eq!(summary["dialect"], "openai-chat", "{count}");
+        assert_eq!(summary["content"]["0"], "hello", "{count}");
+    }
+}
+
+#[test]
+fn an_empty_event_stream_is_one_and_any_retry_is_a_number() {
+    let labeled = ["--status", "200", "--content-type", "text/event-stream"];
+    let summary = Program::new().show(b"", &labeled);
+    assert_eq!(summary["sse"]["trailing"]["kind"], "none", "{}", summary["sse"]);
+    let body = format!("retry: {}\ndata: x\n\n", "9".repeat(400));
+    let summary = Program::new().show(body.as_bytes(), &labeled);
+    assert_eq!(summary["sse"]["final_retry"], u64::MAX);
+}
+
+/// Times and numbers out of all proportion are no reason to panic, in any output.
+#[test]
+fn a_session_with_impossible_times_is_shown_and_exported() {
+    let line = |kind: &str, at: &str, more: &str| {
+        format!("{{\"type\":\"{kind}\",\"x\":0,\"at\":{at},{more}}}\n")
+    };
+    let chunk = "\"len\":9,\"text\":\"data: x\\n\\n\"";
+    let head = "\"status\":200,\"headers\":[[\"content-type\",\"text/event-stream\"],[\"content-encoding\",\"x-foo\"]]";
+    for (request, at, body, end) in
+        [("0.1", "1e300", "-5", "1e18"), ("5", "3", "2", "1"), ("1e18", "0", "1e308", "0")]
+    {
+        let program = Program::new();
+        let text = [
+            "{\"sselens\":\"session\",\"format\":1}\n".to_owned(),
+            line("request", request, "\"method\":\"POST\",\"url\":\"http://h/\",\"text\":\"{}\""),
+            line("body", body, chunk),
+            line("head", at, head),
+            line("body", body, chunk),
+            line("note", at, "\"code\":\"suspended\",\"text\":\"x\",\"since\":1e299"),
+            line("end", end, "\"cause\":\"complete\""),
+        ];
+        program.write("s.jsonl", text.concat());
+        for output in ["text", "json", "ndjson"] {
+            let out = program.run(&["show", "s.jsonl", "-o", output]);
+            assert!(out.status.code().is_some_and(|c| c < 2), "{output}: {out:?}");
+        }
+        let all =
+            ["markdown", "html", "har", "curl", "python", "node", "otlp", "sse", "ndjson", "raw"];
+        for to in all.into_iter().chain(["scenario"]) {
+            let out = program.run(&["export", "s.jsonl", "--to", to]);
+            let errors = String::from_utf8_lossy(&out.stderr);
+            assert!(!errors.contains("panicked"), "{to}: {errors}");
+        }
+    }
 }

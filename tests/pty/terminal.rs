@@ -173,6 +173,11 @@ impl Terminal {
         out.rsplit(what).next().unwrap_or_default().to_owned()
     }
 
+    /// All that came out.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.seen().bytes.clone()
+    }
+
     /// How many bytes came out.
     pub(crate) fn written(&self) -> usize {
         self.seen().bytes.len()

@@ -52,7 +52,7 @@ impl Global {
     /// Whether standard output gets colors: <https://no-color.org>, then the terminal.
     pub(in crate::cli) fn palette(&self) -> Palette {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let dumb = is_dumb();
         let color = match self.color {
             Color::Always => true,
             Color::Never => false,
@@ -75,4 +75,9 @@ impl Global {
         }
         Ok(config)
     }
+}
+
+/// Whether the terminal says that it understands no escape sequence.
+pub(in crate::cli) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
