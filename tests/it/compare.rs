@@ -28,7 +28,7 @@ fn two_scenarios_are_sent_at_once_and_compared_in_the_last_line() {
     let last = &lines[2];
     assert!(codes(last).contains(&"gw-reasoning-renamed"), "{last}");
     assert_eq!((last["a"].as_u64(), last["b"].as_u64()), (Some(0), Some(1)));
-    assert!(last["verdict"].as_str().unwrap().starts_with("The answer is the same"), "{last}");
+    assert!(last["verdict"].as_str().unwrap().starts_with("Same answer from A and B"), "{last}");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn recordings_are_compared_and_sessions_by_number() {
     assert!(last["differences"][0]["message"].as_str().unwrap().contains("ach has a different id"));
     let last = lines(&run(&["compare", &a, &a, "-o", "json"])).pop().unwrap();
     assert_eq!(codes(&last), [] as [&str; 0]);
-    assert_eq!(last["verdict"], "No difference: the bodies are equal, byte for byte");
+    assert_eq!(last["verdict"], "No difference: the bodies are identical");
 }
 
 #[test]

@@ -211,14 +211,14 @@ pub(crate) fn pairs() -> Vec<Pair> {
             sound().running(),
             sound().edited(other).running(),
             &["gw-reasoning-renamed", "gw-model-rewritten", "gw-id-rewritten"],
-            "So far no difference",
+            "No difference so far",
         ),
         pair(
             "heads while both run",
             sound().running(),
             headers.running(),
             &["heads-differ"],
-            "So far no difference",
+            "No difference so far",
         ),
         pair(
             "a refusal of the gateway's own",

@@ -51,11 +51,11 @@ pub(super) fn blame(
             _ => Blame::new(Party::Unknown, Guess, "either side of the gateway may have refused"),
         },
         Code::GwTimeout => {
-            let why = format!("{other} was ended in between; {direct} went on");
+            let why = format!("{other} was closed in between; {direct} continued");
             Blame::new(Party::Gateway, Likely, why)
         }
         // A model is free to answer two calls otherwise.
-        code if ANSWERS.contains(&code) => {
+        code if ANSWERS.contains(&code) && !worst.by_form => {
             let why = "two calls may be answered differently; `tap --around` sees one call twice";
             Blame::new(Party::Unknown, Guess, why)
         }
@@ -73,7 +73,7 @@ pub(super) fn blame(
         }
         _ => {
             let brief = worst.code.rule().brief;
-            let why = format!("{brief}, and {direct}, asked at the same time, has no such fault");
+            let why = format!("{brief}; {direct}, asked at the same time, has no such fault");
             Blame::new(Party::Gateway, Likely, why)
         }
     })

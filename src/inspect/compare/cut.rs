@@ -96,7 +96,6 @@ pub(super) const UNREADABLE: &[Check] = &[unreadable];
 
 /// A 200 with nothing of an answer in it is one loss, not a list of them.
 fn unreadable(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let status = b.seen.status().unwrap_or(200);
     let body = b.seen.body();
     let bytes = |s: &Side<'_>| count(s.seen.body().len() as u64, "byte");
     let comments = b.seen.sse().map_or(0, |sse| sse.comments.total());
@@ -108,13 +107,16 @@ fn unreadable(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         }
         Some(_) => (Code::EndsDiffer, format!("{} that are no answer", bytes(b))),
     };
-    let message = format!("{b} answered {status} with {what}; {a} sent {}", bytes(a));
+    let message = match b.seen.status() {
+        Some(status) => format!("{b} answered {status} with {what}; {a} sent {}", bytes(a)),
+        None => format!("{b} has {what}; {a} has {}", bytes(a)),
+    };
     found.add(code, both(bytes(a), what), message);
 }
 
 /// Whether `b` has headers of success and nothing that a client could read, and `a` has an answer.
 pub(super) fn is_unreadable(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let answered = b.seen.status().is_some_and(|status| status < 300);
+    let answered = b.seen.status().is_none_or(|status| status < 300);
     let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
     let answer = b.seen.answer();
     let nothing = b.carriers == 0 && b.objects == 0 && answer.sentinel.is_none();

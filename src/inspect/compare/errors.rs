@@ -99,7 +99,7 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     } else if silent {
         format!("{b} replaces the error of {a}: {left} arrives as {right}")
     } else {
-        format!("{b} tells the error of {a} in other words: {left} arrives as {right}")
+        format!("{b} reworded the error of {a}: {left} arrives as {right}")
     };
     if let Some((n, m)) = a.lost_content(b) {
         message.push_str(&format!("; of {} before it, {m} arrive", count(n, "character")));
@@ -114,7 +114,7 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
             })
         });
         message.push_str(&match other {
-            Some((k, _)) => format!("; {name}: {wait} comes only as {}", preview(k, 60)),
+            Some((k, _)) => format!("; {name}: {wait} arrives only as {}", preview(k, 60)),
             None => format!("; {name}: {wait} is lost"),
         });
     }
@@ -143,7 +143,7 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
         return found.add(code, both(left, right), message);
     }
     if is_filtered(b) {
-        let message = format!("{b} tells the error of {a}, {left}, by its finish alone ({right})");
+        let message = format!("{b} reports the error of {a}, {left}, only as finish {right}");
         return found.add(Code::GwErrorRewrapped, both(left, right).at(at, None), message);
     }
     let erased = a.seen.dialect().is_some_and(|d| d.name() == "ollama")

@@ -26,7 +26,7 @@ fn an_answer_that_no_client_can_read_is_one_sentence() {
         let got = compare(&a, &b, Expect::Same);
         assert_eq!(got.differences.len(), 1, "{body:?}: {:?}", got.differences);
         assert!(got.verdict.starts_with(words), "{body:?}: {}", got.verdict);
-        assert!(!got.verdict.contains("besides"), "{}", got.verdict);
+        assert!(!got.verdict.contains("also"), "{}", got.verdict);
     }
 }
 
@@ -117,4 +117,65 @@ fn one_call_that_was_seen_on_both_sides_leaves_no_doubt() {
     let broken = || stream(&[chunk(r#"{"content":"Hi"}"#, "null")]);
     let blame = compare_sides(&broken(), &broken()).blame;
     assert!(blame.is_none_or(|blame| blame.party != Party::Gateway));
+}
+
+/// A stream of these deltas of choices, with a finish for each choice.
+fn answers(deltas: &[(u32, &str, &str)]) -> Vec<String> {
+    let event = |choice: u32, delta: &str, finish: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+             \"choices\":[{{\"index\":{choice},\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let choices: std::collections::BTreeSet<u32> = deltas.iter().map(|d| d.0).collect();
+    let first = choices.iter().map(|c| event(*c, r#"{"role":"assistant","content":""}"#, "null"));
+    let texts = deltas
+        .iter()
+        .map(|(choice, field, text)| event(*choice, &format!("{{{field:?}:{text:?}}}"), "null"));
+    let ends = choices.iter().map(|choice| event(*choice, "{}", "\"stop\""));
+    first.chain(texts).chain(ends).chain(["data: [DONE]\n\n".to_owned()]).collect()
+}
+
+#[test]
+fn what_is_damaged_or_moved_by_its_form_is_the_gateways_and_named() {
+    let (text, thought) = ("Hello, wörld", "Let me think");
+    let a = [(0, "reasoning_content", thought), (0, "content", text)];
+    let latin: String = text.bytes().map(char::from).collect();
+    let plain = [(0, "content", "A"), (1, "content", "B")];
+    let refusal = [(0, "refusal", "I cannot help with that")];
+    for (a, b, words) in [
+        (&a[..], &[(0, "content", thought), (0, "content", text)][..], "arrives as content at B"),
+        (&refusal, &[(0, "content", "I cannot help with that")], "arrives as content at B"),
+        (&a, &[a[0], (0, "content", &latin)], "read as Latin-1"),
+        (&a, &[a[0], (0, "content", "Hello, w\u{fffd}rld")], "became U+FFFD"),
+        (&plain, &plain[..1], "Choice 1 of A (1 character of content) does not arrive at B"),
+        (&plain, &[(0, "content", "AB")], "The content of choice 1 at A arrives in choice 0 at B"),
+    ] {
+        let got = compare(&stream(&answers(a)), &stream(&answers(b)), Expect::Same);
+        assert_eq!(got.differences[0].code, Code::GwContentChanged, "{words}: {}", got.verdict);
+        assert!(got.verdict.contains(words), "{words}: {}", got.verdict);
+        let party = got.blame.as_ref().map(|blame| blame.party);
+        assert_eq!(party, Some(Party::Gateway), "{words}: {:?}", got.blame);
+    }
+    // Another text is a model's freedom.
+    let got = compare(
+        &stream(&answers(&[(0, "content", "Hello")])),
+        &stream(&answers(&[(0, "content", "Hi")])),
+        Expect::Same,
+    );
+    assert_eq!(got.blame.map(|blame| blame.party), Some(Party::Unknown));
+}
+
+#[test]
+fn a_frame_that_is_no_json_comes_before_what_is_missing_for_it() {
+    let a = answers(&[(0, "content", "one "), (0, "content", "two")]);
+    let mut b = a.clone();
+    b[1] = b[1].replace("\"content\":\"one \"", "\"content\":\"one ");
+    let got = compare(&stream(&a), &stream(&b), Expect::Same);
+    assert!(
+        got.verdict.starts_with("B has a fault that A does not have: Frame 1"),
+        "{}",
+        got.verdict
+    );
+    assert_eq!(got.blame.map(|blame| blame.party), Some(Party::Gateway));
 }

@@ -110,7 +110,7 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         && !found.has(Code::GwFinishRewritten)
     {
         let message =
-            format!("{b} has tool calls and says finish {told:?}, which means that there are none");
+            format!("{b} has tool calls but finish {told:?}, which says that there are none");
         found.add(Code::GwFinishRewritten, sides(), message);
     }
     let failure = left.iter().find(|(_, f)| is_failure(f));
@@ -143,7 +143,9 @@ fn rewritten(
         }
         (None, 1) => {
             let other = right.first().map_or(0, |(c, _)| *c);
-            format!("the finish {word:?} of choice {choice} comes at {b} as that of choice {other}")
+            format!(
+                "the finish {word:?} of choice {choice} arrives at {b} as that of choice {other}"
+            )
         }
         (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}"),
     };

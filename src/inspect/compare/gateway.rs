@@ -73,7 +73,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return sealed(a, b, found);
     }
     if right.is_empty() && thought {
-        let message = format!("the reasoning ({x}) comes as <think> tags in the content of {b}");
+        let message = format!("the reasoning ({x}) arrives as <think> tags in the content of {b}");
         found.add(
             Code::GwReasoningToThinkTags,
             both(x, "<think> in content").at(frames.0, None),
@@ -92,7 +92,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         };
         sealed(a, b, found);
         if names(&left) != names(&right) && !foreign(a, b) {
-            let message = format!("the reasoning comes in another field: {a} {x}, {b} {y}");
+            let message = format!("the reasoning field differs: {a} {x}, {b} {y}");
             found.add(Code::GwReasoningRenamed, both(x, y).at(frames.0, frames.1), message);
         }
     }
@@ -276,7 +276,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let n = |s: &Side<'_>| count(s.seen.answer().tools().len() as u64, "tool call");
         let had = match a.seen.answer().tools().iter().any(|t| t.counted) {
             true => "no index",
-            false => "indexes of their own",
+            false => "separate indexes",
         };
         let message = format!("tool calls share one index at {b}; at {a} they have {had}");
         found.add(Code::GwToolIndexCollapsed, both(n(a), n(b)), message);
@@ -352,7 +352,7 @@ fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         let message = if x.len() == y.len() {
             format!("the same text is cut into other {left}")
         } else {
-            format!("the same text comes in {left} at {a} and in {right} at {b}")
+            format!("the same text arrives in {left} from {a} and in {right} from {b}")
         };
         found.add(Code::GwRechunked, both(left, right), message);
     }
@@ -473,7 +473,7 @@ fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (x, y) = (common(&a.keys, &b.keys), common(&b.keys, &a.keys));
     if x != y && x.len() == y.len() && !foreign(a, b) {
         let (left, right) = (x.join(", "), y.join(", "));
-        let message = format!("the members stand in another order: {a} {left}; {b} {right}");
+        let message = format!("the key order differs: {a} {left}; {b} {right}");
         found.add(Code::GwKeyOrder, both(left, right), message);
     }
 }

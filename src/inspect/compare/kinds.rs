@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(got.differences, []);
         assert_eq!(
             got.verdict,
-            "A came to its end (complete, finish \"stop\"); B was cancelled before any answer"
+            "A completed (complete, finish \"stop\"); B was cancelled before any answer"
         );
         let got = apart(&cut(4, EndCause::Cancelled), &stream(&sound()));
         assert_eq!(got.differences, [], "its content was yet to come");

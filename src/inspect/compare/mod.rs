@@ -80,6 +80,8 @@ pub struct Difference {
     pub frames: (Option<u32>, Option<u32>),
     /// Of a timeout: after which time, in microseconds.
     pub measured: Option<Micros>,
+    /// Of a text: its form shows that it was damaged or moved, which no second answer of a model does.
+    by_form: bool,
 }
 
 impl Difference {
@@ -94,7 +96,7 @@ impl Difference {
         let (a, b, clause) = (a.into(), b.into(), clause.into());
         let message = capital(&clause);
         let (frames, measured) = ((None, None), None);
-        Self { code, severity, a, b, message, clause, frames, measured }
+        Self { code, severity, a, b, message, clause, frames, measured, by_form: false }
     }
 }
 
@@ -214,6 +216,13 @@ impl Both {
 impl Found {
     fn add(&mut self, code: Code, both: Both, message: impl Into<String>) {
         self.add_as(code, code.severity(), both, message);
+    }
+
+    /// Marks what was added last as known by its form.
+    fn by_form(&mut self) {
+        if let Some(last) = self.differences.last_mut() {
+            last.by_form = true;
+        }
     }
 
     /// The same, where it is worse or milder than usual.

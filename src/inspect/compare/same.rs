@@ -88,21 +88,25 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     found.add(Code::EndsDiffer, both(left, right), message);
 }
 
-/// A `[DONE]` that only the other has: what is added to an answer that is otherwise the same.
+/// A `[DONE]` that only one has: what is added to an answer that is otherwise the same, or taken from it.
 fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let of = |s: &Side<'_>| s.seen.answer().sentinel;
-    let (None, Some(frame)) = (of(a), of(b)) else { return };
+    let (left, right) = (of(a), of(b));
+    if left.is_some() == right.is_some() {
+        return;
+    }
     let cut = a.failed() || b.failed() || a.was_stopped() || foreign(a, b);
     let told = [Code::EndsDiffer, Code::GwFabricatedFinish].iter().any(|c| found.has(*c));
     if cut || told || b.found(&[Code::DoneOnAnthropic]) {
         return;
     }
-    let why = match b.wants_done() {
-        true => format!("that {a} does not send"),
-        false => "which this dialect does not have".to_owned(),
+    let message = match right {
+        None => format!("{b} does not send the [DONE] that {a} ends with"),
+        Some(_) if b.wants_done() => format!("{b} ends with a [DONE] that {a} does not send"),
+        Some(_) => format!("{b} ends with a [DONE], which this dialect does not have"),
     };
-    let message = format!("{b} ends with a [DONE], {why}");
-    let sides = both("no [DONE]", "[DONE]").at(None, Some(frame));
+    let word = |frame: Option<u32>| if frame.is_some() { "[DONE]" } else { "no [DONE]" };
+    let sides = both(word(left), word(right)).at(left, right);
     found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
 }
 
@@ -153,6 +157,9 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if refused(a) || refused(b) || lost.iter().any(|c| found.has(*c)) {
         return;
     }
+    if moved(a, b, found) {
+        return;
+    }
     for (channel, name) in [
         (Channel::Content, "content"),
         (Channel::Reasoning, "reasoning"),
@@ -160,16 +167,19 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     ] {
         let named = channel == Channel::Reasoning
             && (found.has(Code::GwReasoningDropped) || found.has(Code::GwReasoningToThinkTags));
-        let moved = channel == Channel::Content && found.has(Code::GwReasoningToThinkTags);
+        let inlined = channel == Channel::Content && found.has(Code::GwReasoningToThinkTags);
         let (left, right) = (a.text(channel), b.text(channel));
         if left == right {
-            if !named && !moved {
+            if !named && !inlined {
                 choices(a, b, channel, name, found);
             }
             continue;
         }
         let shorter = left.starts_with(&right) || right.starts_with(&left);
-        if named || moved || cut && shorter {
+        if named || inlined || cut && shorter {
+            continue;
+        }
+        if missing_choice(a, b, channel, name, found) {
             continue;
         }
         let at = first_difference(&left, &right);
@@ -183,14 +193,82 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             format!("the {name} of {b} has {} more at its end", count(m - n, "character"))
         } else {
             let chars = left[..at].chars().count() as u64;
-            format!("the {name} differs from character {chars} on")
+            let damage = damaged(&left, &right).map_or(String::new(), |how| format!(", {how}"));
+            format!("the {name} differs from character {chars} on{damage}")
         };
         let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
         let block = a.stumbling_block(b).filter(|_| left.starts_with(&right));
         let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
+        // What B alone could not read of itself comes before what is missing for that.
+        let unread = b.unread(a).filter(|_| right.len() < left.len());
+        let by_form = unread.is_some() || damaged(&left, &right).is_some();
+        let how = match unread {
+            Some(fault) => format!("{b} has a fault that {a} does not have: {fault}; so {how}"),
+            None => how,
+        };
         let message = format!("{how}: {} {x}, {} {y}{why}", a.name, b.name);
         found.add(Code::GwContentChanged, both(x, y).at(frames.0, frames.1), message);
+        if by_form {
+            found.by_form();
+        }
     }
+}
+
+/// What became of a channel that arrives in the content of the other: nothing of it is lost, and clients show it.
+fn moved(a: &Side<'_>, b: &Side<'_>, found: &mut Found) -> bool {
+    for (channel, name) in [(Channel::Reasoning, "reasoning"), (Channel::Refusal, "refusal")] {
+        let (text, content) = (a.text(channel), a.text(Channel::Content));
+        let arrived = b.text(Channel::Content);
+        let Some(at) = arrived.find(&*text).filter(|_| !text.is_empty()) else { continue };
+        let rest = arrived[..at].to_owned() + &arrived[at + text.len()..];
+        if !b.text(channel).is_empty() || rest != content {
+            continue;
+        }
+        found.differences.retain(|d| d.code != Code::GwReasoningDropped);
+        let chars = count(text.chars().count() as u64, "character");
+        let message = format!("the {name} of {a} ({chars}) arrives as content at {b}");
+        let sides = both(format!("{chars} of {name}"), "the same as content");
+        let sides = sides.at(a.first(channel), frame_at(b, Channel::Content, at));
+        found.add(Code::GwContentChanged, sides, message);
+        found.by_form();
+        return true;
+    }
+    false
+}
+
+/// How a text was damaged, where its form tells.
+fn damaged(left: &str, right: &str) -> Option<&'static str> {
+    if left.bytes().map(char::from).eq(right.chars()) {
+        return Some("as UTF-8 that was read as Latin-1");
+    }
+    let odd = |text: &str| text.contains('\u{fffd}');
+    (odd(right) && !odd(left)).then_some("where characters became U+FFFD")
+}
+
+/// A choice of A that B does not have, where the others are equal.
+fn missing_choice(
+    a: &Side<'_>,
+    b: &Side<'_>,
+    channel: Channel,
+    name: &str,
+    found: &mut Found,
+) -> bool {
+    let (left, right) = (a.seen.answer(), b.seen.answer());
+    let lost = |choice: u32| right.text(channel, choice).is_empty();
+    let Some((choice, text)) = left.texts(channel).find(|(choice, _)| lost(*choice)) else {
+        return false;
+    };
+    let kept = left.texts(channel).filter(|(choice, _)| !lost(*choice));
+    if right.texts(channel).next().is_none() || !kept.eq(right.texts(channel)) {
+        return false;
+    }
+    let chars = count(text.chars().count() as u64, "character");
+    let message = format!("choice {choice} of {a} ({chars} of {name}) does not arrive at {b}");
+    let sides = both(excerpt(text, 0), "nothing")
+        .at(left.delta_at(channel, choice, 0).map(|d| d.frame), None);
+    found.add(Code::GwContentChanged, sides, message);
+    found.by_form();
+    true
 }
 
 /// The same text, that of one choice at another.
@@ -199,15 +277,18 @@ fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut
         s.seen.answer().texts(channel).map(|(c, t)| (c, t.to_owned())).collect()
     };
     let (x, y) = (texts(a), texts(b));
-    let lost = x.iter().find(|(c, t)| !y.contains(&(*c, t.clone())));
-    let Some((choice, text)) = lost else { return };
+    let mut lost: Vec<_> = x.iter().filter(|(c, t)| !y.contains(&(*c, t.clone()))).collect();
+    // A choice that is there received the text of one that is not.
+    lost.sort_by_key(|(c, _)| y.iter().any(|(other, _)| c == other));
+    let Some((choice, text)) = lost.first() else { return };
     let list = |t: &[(u32, String)]| {
         t.iter().map(|(c, t)| format!("{c}: {}", preview(t, AROUND))).collect::<Vec<_>>().join(", ")
     };
     let at = y.iter().find(|(_, t)| t.contains(text.as_str())).map_or(0, |(c, _)| *c);
-    let message = format!("the {name} of choice {choice} at {a} comes at {b} in choice {at}");
+    let message = format!("the {name} of choice {choice} at {a} arrives in choice {at} at {b}");
     let sides = both(list(&x), list(&y)).at(a.first(channel), b.first(channel));
     found.add(Code::GwContentChanged, sides, message);
+    found.by_form();
 }
 
 fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
@@ -256,7 +337,7 @@ fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         (i < s.seen.frames().len()).then_some(i as u32)
     };
     let word = |body: &[u8]| match body.get(at..) {
-        Some([]) | None => "nothing any more".to_owned(),
+        Some([]) | None => "nothing more".to_owned(),
         Some(rest) => {
             let rest = &rest[..rest.len().min(4 * AROUND)];
             format!("{:?}", preview(&String::from_utf8_lossy(rest), AROUND))

@@ -220,9 +220,9 @@ impl<'a> Side<'a> {
             Some(Reason::Complete | Reason::Closed) => match self.seen.answer().finish().next() {
                 Some((_, word)) if is_failure(word) => format!("ended with finish {word:?}"),
                 Some((_, "")) => format!("ended {after} with an empty finish"),
-                Some(_) => format!("came to its end ({})", disposition(self.seen)),
+                Some(_) => format!("completed ({})", disposition(self.seen)),
                 None if came.is_empty() && self.objects == 0 => {
-                    format!("had no end of its own ({})", why())
+                    format!("had no ending ({})", why())
                 }
                 None => {
                     let done = match self.seen.answer().sentinel {
@@ -246,6 +246,14 @@ impl<'a> Side<'a> {
     pub(super) fn stumbling_block(&self, other: &Self) -> Option<String> {
         let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
         let first = grave.find(|f| f.phase() != Phase::Timing && !other.found(&[f.code]))?;
+        Some(preview(&first.message, 120))
+    }
+
+    /// The first thing in it that cannot be read, and can be in the other: a frame that is no event or no JSON.
+    pub(super) fn unread(&self, other: &Self) -> Option<String> {
+        let mut grave = self.seen.findings().iter().filter(|f| f.severity > Severity::Info);
+        let unread = [Phase::Frame, Phase::Json];
+        let first = grave.find(|f| unread.contains(&f.phase()) && !other.found(&[f.code]))?;
         Some(preview(&first.message, 120))
     }
 

@@ -74,7 +74,7 @@ fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
     );
     b.facts.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
     let said = verdict(&a, &b);
-    assert!(said.ends_with("Retry-After: 20 comes only as llm_provider-retry-after"), "{said}");
+    assert!(said.ends_with("Retry-After: 20 arrives only as llm_provider-retry-after"), "{said}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn members_inside_of_usage_and_of_calls_are_missed_too() {
         edited(|_, f| Some(f.replace("\"total_tokens\":9", "\"total_tokens\":9,\"cost\":0.1")));
     let got = compare(&stream(&cost), &stream(&sound()), Expect::Same);
     assert_eq!(got.differences[0].a, "usage.cost");
-    assert!(got.verdict.contains("missing members (usage.cost)"), "{}", got.verdict);
+    assert!(got.verdict.contains("dropped fields (usage.cost)"), "{}", got.verdict);
     let thinking = edited(|i, f| {
         Some(if i == 2 { chunk(r#"{"thinking":"Hm"}"#, "null") } else { f.to_owned() })
     });
@@ -203,8 +203,8 @@ fn text_that_moves_to_another_choice_is_told() {
     let got = compare(&of(1), &of(0), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "gw-content-changed");
     assert!(
-        got.verdict.contains("of choice 0 at A comes at B in choice 0")
-            || got.verdict.contains("of choice 1 at A comes at B in choice 0"),
+        got.verdict.contains("of choice 0 at A arrives in choice 0 at B")
+            || got.verdict.contains("of choice 1 at A arrives in choice 0 at B"),
         "{}",
         got.verdict
     );
@@ -394,7 +394,7 @@ fn what_is_added_around_a_response_is_info() {
     done.push("data: [DONE]\n\n".into());
     let got = compare(&a, &response(&done), Expect::Same);
     assert_eq!(got.worst(), Some(Severity::Info), "{:?}", got.differences);
-    assert!(got.verdict.ends_with("around it, an added [DONE]"), "{}", got.verdict);
+    assert!(got.verdict.ends_with("What differs: an added [DONE]"), "{}", got.verdict);
 }
 
 #[test]
@@ -414,11 +414,7 @@ fn what_a_bound_cut_off_was_not_made_up() {
     let cut = |n: usize| inspected(200, "text/event-stream", &sound()[..n], limit);
     let got = compare(&cut(6), &through(&sound()), Expect::Same);
     assert!(got.worst() <= Some(Severity::Info), "{:?}", got.differences);
-    assert!(
-        got.verdict.starts_with("As far as they came, A and B say the same"),
-        "{}",
-        got.verdict
-    );
+    assert!(got.verdict.starts_with("Same answer so far"), "{}", got.verdict);
     let other = edited(|_, f| Some(f.replace("Good", "Bad")));
     assert_eq!(codes(&cut(6), &through(&other))[0], "gw-content-changed");
 }

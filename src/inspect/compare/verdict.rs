@@ -25,9 +25,9 @@ pub(super) fn verdict(
             false => format!("Neither answered: A {}; B {}", a.ended(), b.ended()),
         },
         (_, Expect::Same) if !running && (a.was_stopped() || b.was_stopped()) => {
-            format!("As far as they came, A and B say the same: A {}; B {}", a.ended(), b.ended())
+            format!("Same answer so far: A {}; B {}", a.ended(), b.ended())
         }
-        _ if running => "So far no difference that more of the stream could not explain".into(),
+        _ if running => "No difference so far that more of the stream could not explain".into(),
         (_, Expect::Different) => apart(differences, a, b),
         (Some(_), Expect::Same) => {
             let is_outcome = |d: &&Difference| {
@@ -45,7 +45,7 @@ pub(super) fn verdict(
             } else {
                 String::new()
             };
-            format!("No difference: the bodies are equal, byte for byte{why}")
+            format!("No difference: the bodies are identical{why}")
         }
         (None, Expect::Same) if side::foreign(a, b) => {
             let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
@@ -97,7 +97,7 @@ fn beside(head: String, codes: Vec<Code>) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match rest.as_slice() {
         [] => head,
-        rest => format!("{head}; besides, {}{more}", rest.join(", ")),
+        rest => format!("{head}; also {}{more}", rest.join(", ")),
     }
 }
 
@@ -114,7 +114,8 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
             Code::GwReasoningRenamed => format!("{} (A {}, B {})", d.code.rule().brief, d.a, d.b),
             Code::GwFieldsDropped if a.is_gateway => format!("{} ({})", d.code.rule().brief, d.b),
             Code::GwFieldsDropped => format!("{} ({})", d.code.rule().brief, d.a),
-            Code::EndsDiffer if is_done(d) => "an added [DONE]".to_owned(),
+            Code::EndsDiffer if d.b == "[DONE]" => "an added [DONE]".to_owned(),
+            Code::EndsDiffer if is_done(d) => "no [DONE]".to_owned(),
             Code::GwFieldsAdded if a.is_gateway => format!("{} ({})", d.code.rule().brief, d.a),
             Code::GwFieldsAdded => format!("{} ({})", d.code.rule().brief, d.b),
             code => code.rule().brief.to_owned(),
@@ -125,18 +126,18 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     }
     let list = list.join(", ");
     let where_from = match (a.is_gateway, b.is_gateway) {
-        (true, _) => format!("behind {a}"),
-        (_, true) => format!("behind {b}"),
-        _ => "at A and B".to_owned(),
+        (true, _) => format!("through {a}"),
+        (_, true) => format!("through {b}"),
+        _ => "from A and B".to_owned(),
     };
     if a.failed() && b.failed() {
         let (x, y) = (a.why(), b.why());
         return match fault::is_shared(a, b) {
-            true => format!("A and B have the same fault: {x}; around it, {list}"),
-            false => format!("Both failed: A: {x}; B: {y}; around it, {list}"),
+            true => format!("A and B have the same fault: {x}. What differs: {list}"),
+            false => format!("Both failed. A: {x}; B: {y}. What differs: {list}"),
         };
     }
-    format!("The answer is the same {where_from}; around it, {list}")
+    format!("Same answer {where_from}. What differs: {list}")
 }
 
 /// Two answers of their own: how both ended, and of what kind they are.

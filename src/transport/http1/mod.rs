@@ -7,7 +7,7 @@ pub(crate) mod response;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::client::Receiver;
@@ -41,13 +41,13 @@ pub(super) async fn run<T: Fn(Entry)>(
     // The half that writes is kept: dropped, it would close the connection for some servers.
     let mut sent = None;
     let mut answer = Answer::new(outgoing.method == http::Method::HEAD);
-    let mut buffer = BytesMut::new();
+    // Copied out of, so that a small read does not keep room for a large one in memory.
+    let mut buffer = vec![0; READ];
     loop {
         receiver.pause_while_full().await;
-        buffer.reserve(READ);
         let read = tokio::select! {
             biased;
-            read = reader.read_buf(&mut buffer) => read,
+            read = reader.read(&mut buffer) => read,
             done = &mut sending, if sent.is_none() => {
                 sent = Some(done);
                 continue;
@@ -59,7 +59,7 @@ pub(super) async fn run<T: Fn(Entry)>(
         let at = stamp.unwrap_or(now);
         let ended = match read {
             Ok(0) => Some(answer.closed(None)),
-            Ok(_) => answer.take(at, buffer.split().freeze(), receiver),
+            Ok(len) => answer.take(at, Bytes::copy_from_slice(&buffer[..len]), receiver),
             Err(e) => Some(answer.closed(Some(&e))),
         };
         if let Some(stop) = ended {
