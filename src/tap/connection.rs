@@ -245,15 +245,31 @@ impl Connection {
     fn no_request(&mut self, why: &NoRequest) -> First {
         match self.shared.routes.only() {
             Some(upstream) => {
-                self.tell(EventKind::Trouble(format!("{why}; forwarded unread")));
+                let upstream = Arc::clone(upstream);
+                match why {
+                    NoRequest::Http2 => self.unread(&upstream, why),
+                    _ => self.tell(EventKind::Trouble(format!("{why}; forwarded unread"))),
+                }
                 self.requests.become_opaque();
-                First::Opaque(Arc::clone(upstream))
+                First::Opaque(upstream)
+            }
+            None if *why == NoRequest::Http2 => {
+                let text = format!("{why}; name an upstream with --to, and it is forwarded unread");
+                self.tell(EventKind::Trouble(text));
+                First::Nothing
             }
             None => {
                 self.tell(EventKind::Trouble(format!("{why}; the connection is closed")));
                 First::Nothing
             }
         }
+    }
+
+    /// Records that a client cannot be read.
+    pub(super) fn unread(&self, upstream: &Arc<Upstream>, why: &NoRequest) {
+        let (url, upstream) = (format!("{}/", upstream.origin.url()), Arc::clone(upstream));
+        let (began, why) = (self.shared.clock.now(), why.to_string());
+        self.tell(EventKind::Unread { url, upstream, began, why });
     }
 
     /// Takes the rest of a head away; false when the connection ends before.

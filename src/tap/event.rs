@@ -28,6 +28,8 @@ pub(super) enum EventKind {
     Open { responses: Arc<Progress> },
     /// A request line was read and is forwarded; `url` is where to.
     Request { method: String, url: String, upstream: Arc<Upstream>, began: Micros },
+    /// A client that cannot be read; `why` is a sentence. What it sends is forwarded.
+    Unread { url: String, upstream: Arc<Upstream>, began: Micros, why: String },
     /// More of the request.
     RequestPart(Seen),
     /// The connection to the upstream stands.

@@ -47,6 +47,8 @@ struct Connection {
     responses: Responses,
     /// Those whose responses are not complete, in order of their requests.
     open: VecDeque<Recording>,
+    /// What the client says cannot be read.
+    unread: Option<Recording>,
     /// Those whose responses are complete and whose requests are not, in the same order.
     settling: VecDeque<Recording>,
     /// The number of the last one that is complete.
@@ -63,6 +65,7 @@ impl Connection {
             progress,
             responses: Responses::new(),
             open: VecDeque::new(),
+            unread: None,
             settling: VecDeque::new(),
             last: None,
             client_left: None,
@@ -106,6 +109,14 @@ impl<F: FnMut(News)> Observer<F> {
                 let why = connection.client_left.unwrap_or("the connection was given up");
                 connection.over(at, why, &mut out);
             }
+            EventKind::Unread { url, upstream, began, why } => {
+                let Some(connection) = self.connections.get_mut(&id) else { return };
+                let x = self.numbers.fetch_add(1, Ordering::Relaxed);
+                let mut recording = Recording::new(x, began, "PRI", &url, &upstream);
+                let mut out = |entry| hand_on(entry, &mut self.news);
+                recording.request(at, request::Seen::Lost(why), &mut out);
+                connection.unread = Some(recording);
+            }
             EventKind::Request { method, url, upstream, began } => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let x = match upstream.is_recorded {
@@ -127,12 +138,13 @@ impl<F: FnMut(News)> Observer<F> {
                         seen => connection.request(at, seen, &mut out),
                     },
                     EventKind::Dialed(dialed) => {
-                        if let Some(recording) = connection.open.front_mut() {
+                        if let Some(recording) = connection.first() {
                             recording.dialed(dialed, &mut out);
                         }
                     }
                     EventKind::NoLink(dialed, no) => {
-                        if let Some(mut recording) = connection.open.pop_front() {
+                        let unread = connection.unread.take();
+                        if let Some(mut recording) = connection.open.pop_front().or(unread) {
                             recording.dialed(dialed, &mut out);
                             recording.no_link(at, no, &mut out);
                             connection.settle(recording);
@@ -157,6 +169,7 @@ impl<F: FnMut(News)> Observer<F> {
                     EventKind::Open { .. }
                     | EventKind::Closed
                     | EventKind::Trouble(_)
+                    | EventKind::Unread { .. }
                     | EventKind::Request { .. } => {}
                 }
                 if let Some(trouble) = trouble {
@@ -168,6 +181,11 @@ impl<F: FnMut(News)> Observer<F> {
 }
 
 impl Connection {
+    /// The recording that what happens to the connection belongs to.
+    fn first(&mut self) -> Option<&mut Recording> {
+        self.open.front_mut().or(self.unread.as_mut())
+    }
+
     /// A part of the request that is not complete yet; requests come one after the other.
     fn request(&mut self, at: Micros, seen: request::Seen, out: &mut impl FnMut(Entry)) {
         let mut all = self.settling.iter_mut().chain(&mut self.open);
@@ -195,6 +213,10 @@ impl Connection {
     fn over(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
         for mut recording in self.settling.drain(..) {
             recording.give_up(out);
+        }
+        if let Some(mut recording) = self.unread.take() {
+            // How it went is not known here.
+            recording.finish(at, EndCause::Unknown, "", out);
         }
         for mut recording in self.open.drain(..) {
             let closed = recording.is_closed_web_socket();

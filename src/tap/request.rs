@@ -202,9 +202,13 @@ impl Requests {
                     match request_line(&raw) {
                         Some(line) => return Step::Line(line),
                         None => {
+                            let is_http2 = raw.starts_with(b"PRI * HTTP/2.0");
                             let mut back = BytesMut::from(&raw[..]);
                             back.extend_from_slice(&self.pending);
                             self.pending = back;
+                            if is_http2 {
+                                return Step::NoRequest(NoRequest::Http2);
+                            }
                             let shown = String::from_utf8_lossy(&raw);
                             let shown = crate::text::preview(shown.trim_end(), 60);
                             return Step::NoRequest(NoRequest::Line(shown));
@@ -333,6 +337,8 @@ pub(super) enum NoRequest {
     NotHttp,
     #[error("this is TLS, and the tap speaks plain HTTP")]
     Tls,
+    #[error("the client speaks HTTP/2 only, which the tap does not record")]
+    Http2,
     #[error("the request line is longer than 1 MiB")]
     LongLine,
     #[error("{0:?} is no request line")]

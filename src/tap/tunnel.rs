@@ -8,6 +8,7 @@ use super::client::Client;
 use super::connection::{Connection, dial};
 use super::event::EventKind;
 use super::intercept::{self, Greeting};
+use super::request::NoRequest;
 use super::route::Origin;
 use crate::transport::link::{Dialed, Link};
 
@@ -29,14 +30,16 @@ impl Connection {
         }
         // A client that is gone has nothing to be read.
         socket.write_all(YES).await.ok()?;
-        let unread = match intercept::greeting(&socket).await.ok()? {
-            Greeting::Http1 => None,
-            Greeting::OnlyHttp2 => Some("the client speaks nothing but HTTP/2"),
-            Greeting::NotTls => Some("the client does not speak TLS"),
-        };
-        if let Some(why) = unread {
-            let text = format!("{place}: {why}, which cannot be recorded; forwarded unread");
-            self.tell(EventKind::Trouble(text));
+        let greeting = intercept::greeting(&socket).await.ok()?;
+        match greeting {
+            Greeting::Http1 => {}
+            Greeting::OnlyHttp2 => self.unread(&upstream, &NoRequest::Http2),
+            Greeting::NotTls => {
+                let text = format!("{place}: the client does not speak TLS; forwarded unread");
+                self.tell(EventKind::Trouble(text));
+            }
+        }
+        if greeting != Greeting::Http1 {
             self.forward_unread(&mut Client::Plain(socket), place).await;
             return None;
         }

@@ -139,3 +139,48 @@ fn an_upstream_that_is_not_who_it_says_is_refused() {
     assert_ne!(code, 0, "{err}");
     assert!(err.contains("#0  GET /v1/models") && err.contains("not trusted"), "{err}");
 }
+
+/// A client that offers these protocols, through the tap; returns what it made of the server.
+fn ask(tap: &str, port: u16, trusted: &Path, protocols: &[&[u8]]) -> std::io::Result<String> {
+    use rustls::pki_types::pem::PemObject as _;
+    let mut stream = std::net::TcpStream::connect(tap.trim_start_matches("http://"))?;
+    write!(stream, "CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut head = [0; 39];
+    std::io::Read::read_exact(&mut stream, &mut head)?;
+    assert!(head.starts_with(b"HTTP/1.1 200"));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+    let name = "localhost".try_into().unwrap();
+    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, stream);
+    stream.write_all(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_client_that_offers_http_2_alone_is_forwarded_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    let trusted = dir.path().join("provider.pem");
+    let port = server("localhost", &trusted, "text/plain", "its own words");
+    let upstream = format!("https://localhost:{port}");
+    let args = ["--intercept", "--to", &upstream, "--ca-cert", "provider.pem"];
+    let tap = crate::support::RunningTap::start(dir.path(), &args);
+    // It sees the server's own certificate: nobody has read what it said.
+    let answer = ask(&tap.url, port, &trusted, &[b"h2"]).unwrap();
+    assert!(answer.ends_with("its own words"), "{answer}");
+    // One that would do with HTTP/1.1 is decrypted, and does not trust the authority here.
+    let refused = ask(&tap.url, port, &trusted, &[b"h2", b"http/1.1"]).unwrap_err();
+    assert!(refused.to_string().contains("certificate"), "{refused}");
+    let (_, _, err) = tap.stop();
+    assert!(err.contains("#0  PRI /") && err.contains("HTTP/2 only"), "{err}");
+    assert!(err.contains("TLS with the client failed"), "{err}");
+}

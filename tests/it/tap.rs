@@ -721,3 +721,40 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     assert_eq!(pairs[1]["upstream"].as_array().unwrap().len(), 1);
     assert!(err.contains("#0 → #1, #2 (by body)"), "{err}");
 }
+
+#[test]
+fn a_client_of_http_2_alone_is_forwarded_and_told() {
+    use std::io::{Read as _, Write as _};
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut got = vec![0; preface.len()];
+        stream.read_exact(&mut got).unwrap();
+        stream.write_all(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00").unwrap();
+        got
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let tap = RunningTap::start(dir.path(), &["--to", &upstream, "-o", "ndjson"]);
+    let mut stream = std::net::TcpStream::connect(tap.url.trim_start_matches("http://")).unwrap();
+    stream.write_all(preface).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    drop(stream);
+    assert_eq!(server.join().unwrap(), preface);
+    assert_eq!(answer, b"\x00\x00\x00\x04\x00\x00\x00\x00\x00");
+    std::thread::sleep(Duration::from_millis(300));
+    let (_, out, err) = tap.stop();
+    let finding =
+        out.lines().find(|l| l.contains("\"tap-unread\"")).unwrap_or_else(|| panic!("{out}{err}"));
+    assert!(finding.contains("the client speaks HTTP/2 only"), "{finding}");
+    assert!(err.contains("#0  PRI /"), "{err}");
+    // Without an upstream there is nowhere to forward it to.
+    let tap = RunningTap::start(dir.path(), &[]);
+    let mut stream = std::net::TcpStream::connect(tap.url.trim_start_matches("http://")).unwrap();
+    stream.write_all(preface).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    let (_, _, err) = tap.stop();
+    assert!(err.contains("HTTP/2 only") && err.contains("--to"), "{err}");
+}

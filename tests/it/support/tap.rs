@@ -25,7 +25,7 @@ impl RunningTap {
             errors.read_line(&mut next).unwrap();
             line += &next;
             let url = next.split_whitespace().find(|w| w.starts_with("http://"));
-            url.unwrap_or_else(|| panic!("{next}")).to_owned()
+            url.unwrap_or_else(|| panic!("{next}")).trim_end_matches(',').to_owned()
         };
         let url = address();
         let second = args.contains(&"--around").then(address);
