@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Opened, Pair, SavedSession, StoredRequest};
+use super::{Draft, Opened, Pair, SavedSession, SessionHit, StoredRequest};
 use crate::journal::{Entry, ExchangeId};
 
 /// Something to be done outside.
@@ -67,6 +67,14 @@ pub enum Effect {
     },
     /// List the saved sessions.
     ListSessions,
+    /// Keep a saved session for good, or let it be pruned again; the list comes anew.
+    PinSession(PathBuf),
+    /// Search a text in all saved sessions.
+    SearchSessions(String),
+    /// List what a file's name that is being typed may become.
+    CompletePath(String),
+    /// Tell the user that something happened, outside of the screen.
+    Notify(String),
     /// Delete a saved session.
     DeleteSession(PathBuf),
     /// Put text into the clipboard.
@@ -139,6 +147,15 @@ pub enum Done {
     },
     /// The saved sessions, the newest first.
     Sessions(Vec<SavedSession>),
+    /// Where a text was found in the saved sessions.
+    SessionHits(Vec<SessionHit>),
+    /// What the name of a file that was typed may become, each in full.
+    Completions {
+        /// What was typed.
+        typed: String,
+        /// The names.
+        names: Vec<String>,
+    },
     /// The requests in files.
     Requests(Vec<StoredRequest>),
     /// The request that [`Effect::OpenRequest`] read.

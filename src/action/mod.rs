@@ -16,7 +16,7 @@ pub use draft::{Draft, Pair, ValueSource, VariableState, Variables};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
-pub use saved::{SavedExchange, SavedSession, StoredRequest, UnreadSession};
+pub use saved::{SavedExchange, SavedSession, SessionHit, StoredRequest, UnreadSession};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {
@@ -78,12 +78,15 @@ actions! {
     PaneFrames "pane-frames" "frames" "go to the frames"
     PaneDetail "pane-detail" "bytes" "go to the bytes of the selected frame"
     PaneAnswer "pane-answer" "answer" "go to the answer: channels, tools, usage, shape, headers"
+    PaneExchanges "pane-exchanges" "exchanges" "go to the exchanges of the session, where there are several"
     PaneTimeline "pane-timeline" "findings" "go to the timeline and the findings"
     Zoom "zoom" "zoom" "zoom the pane, or show all panes again"
     NextTab "next-tab" "tab" "show the pane's next tab"
     PreviousTab "previous-tab" "tab back" "show the pane's previous tab"
     History "history" "history" "browse this session's exchanges and the saved sessions"
     DeleteItem "delete-item" "delete" "delete the selected saved session"
+    PinItem "pin-item" "pin" "keep the selected saved session for good, or let it be pruned again"
+    SearchSessions "search-sessions" "search all" "search a text in all saved sessions"
     NextExchange "next-exchange" "next exchange" "show the next exchange"
     PreviousExchange "previous-exchange" "previous exchange" "show the previous exchange"
     NextProblem "next-problem" "next problem" "select the next finding of warn or worse"

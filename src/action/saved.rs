@@ -9,6 +9,8 @@ use crate::journal::{ExchangeId, Micros};
 pub struct SavedSession {
     /// Its file.
     pub path: PathBuf,
+    /// It is kept for good: autosave does not prune it.
+    pub pinned: bool,
     /// The file's size in bytes.
     pub size: u64,
     /// When it was begun, RFC 3339 in UTC; empty where the file does not say.
@@ -54,4 +56,17 @@ pub struct StoredRequest {
     pub about: Result<String, String>,
     /// The environments that it names.
     pub environments: Vec<String>,
+}
+
+/// An exchange of a saved session in which a text was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionHit {
+    /// The session's file.
+    pub path: PathBuf,
+    /// When the session was begun, RFC 3339 in UTC.
+    pub created: String,
+    /// The exchange.
+    pub exchange: SavedExchange,
+    /// In how many places of it.
+    pub places: usize,
 }

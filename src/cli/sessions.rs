@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::args::{Global, SessionsArgs};
 use super::exit::{Exit, Failure};
-use crate::action::{SavedExchange, SavedSession, UnreadSession};
+use crate::action::{SavedExchange, SavedSession, SessionHit, UnreadSession};
 use crate::inspect::{Inspection, Options};
-use crate::journal::ExchangeId;
+use crate::journal::{Entry, ExchangeId};
+use crate::query::{self, Needle};
 use crate::storage::file::{self, BodyHints};
 use crate::text::{Newlines, count, to_json, visible};
 
@@ -29,7 +30,7 @@ pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure>
     let config = global.load()?;
     let options = Arc::new(config.options.clone());
     let files = match args.files.is_empty() {
-        true => saved(folder().as_deref()),
+        true => kept(),
         false => expanded(&args.files),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
@@ -49,8 +50,61 @@ pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure>
 
 /// The saved sessions, the newest first; those that are too large to be read at once say so.
 pub(super) fn list(options: &Arc<Options>) -> Vec<SavedSession> {
-    let files = saved(folder().as_deref());
-    files.into_iter().map(|path| read(path, options, MAX_LISTED)).collect()
+    kept().into_iter().map(|path| read(path, options, MAX_LISTED)).collect()
+}
+
+/// The name of the folder with the sessions that are kept for good, beside the others.
+const PINNED: &str = "pinned";
+
+/// The pinned sessions, then the others; the newest first.
+fn kept() -> Vec<PathBuf> {
+    let folder = folder();
+    let pinned = folder.as_ref().map(|folder| folder.join(PINNED));
+    saved(pinned.as_deref()).into_iter().chain(saved(folder.as_deref())).collect()
+}
+
+fn is_pinned(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|name| name == PINNED)
+}
+
+/// Moves a session to those that are kept for good, or back to those that autosave prunes.
+pub(super) fn pin(path: &Path) -> std::io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let to = match is_pinned(path) {
+        true => folder.parent().unwrap_or(folder).to_owned(),
+        false => folder.join(PINNED),
+    };
+    std::fs::create_dir_all(&to)?;
+    std::fs::rename(path, to.join(name))
+}
+
+/// Every exchange of the saved sessions in which a text is found, of the newest sessions first.
+pub(super) fn search(text: &str, options: &Arc<Options>) -> Vec<SessionHit> {
+    let Some(needle) = Needle::new(text) else { return Vec::new() };
+    let small = |path: &PathBuf| path.metadata().is_ok_and(|m| m.len() <= MAX_LISTED);
+    let mut hits = Vec::new();
+    for path in kept().into_iter().filter(small) {
+        let Ok(recording) = file::open(&path, &BodyHints::default()) else { continue };
+        for (id, inspection) in folded(&recording.entries, options) {
+            let places = query::search(&needle, &inspection, 0).len();
+            if places > 0 {
+                let exchange = exchange(id, &inspection);
+                let (path, created) = (path.clone(), recording.created.clone());
+                hits.push(SessionHit { path, created, exchange, places });
+            }
+        }
+    }
+    hits
+}
+
+/// The exchanges of a recording, by their numbers.
+fn folded(entries: &[Entry], options: &Arc<Options>) -> BTreeMap<ExchangeId, Inspection> {
+    let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
+    for entry in entries {
+        let fresh = || Inspection::new(Arc::clone(options));
+        exchanges.entry(entry.exchange).or_insert_with(fresh).push(entry);
+    }
+    exchanges
 }
 
 /// Files as they are, folders as the sessions in them.
@@ -115,8 +169,8 @@ fn saved(folder: Option<&Path>) -> Vec<PathBuf> {
 /// Reads a session of at most so many bytes: when it was begun, and its exchanges.
 fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
     let size = path.metadata().map_or(0, |m| m.len());
-    let mut session =
-        SavedSession { path, size, created: String::new(), exchanges: Ok(Vec::new()) };
+    let (pinned, created, exchanges) = (is_pinned(&path), String::new(), Ok(Vec::new()));
+    let mut session = SavedSession { path, pinned, size, created, exchanges };
     if size > most {
         session.exchanges = Err(UnreadSession::Large);
         return session;
@@ -128,11 +182,7 @@ fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
             return session;
         }
     };
-    let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
-    for entry in &recording.entries {
-        let fresh = || Inspection::new(Arc::clone(options));
-        exchanges.entry(entry.exchange).or_insert_with(fresh).push(entry);
-    }
+    let exchanges = folded(&recording.entries, options);
     session.created = recording.created;
     session.exchanges = Ok(exchanges.iter().map(|(id, i)| exchange(*id, i)).collect());
     session

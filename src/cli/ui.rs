@@ -125,6 +125,7 @@ pub(super) fn run_with(
     let startup = Startup {
         providers: providers(&config),
         requests: config.requests.clone(),
+        notify: config.notify,
         draft,
         session,
         keeps_drafts: drafts.is_some(),

@@ -70,6 +70,9 @@ pub enum LayerProblem {
         /// What it is to be a copy of.
         like: String,
     },
+    /// A way to the desktop is misspelled.
+    #[error("notify.desktop: {0:?} is none of off, osc9, osc777")]
+    Desktop(String),
     /// A preset of keys is misspelled.
     #[error("keymap: {0:?} is none of default, vim, emacs")]
     Keymap(String),

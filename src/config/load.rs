@@ -12,7 +12,7 @@ use super::keys::{Document, Preset};
 use super::layers::Layers;
 use super::provider::{Origin, ProviderFile};
 use super::theme::Themes;
-use super::{Autosave, Config, Environment, Limits, keys, severity};
+use super::{Autosave, Config, Environment, Limits, Notify, keys, severity};
 use crate::client_sim;
 use crate::inspect::{Options, Simulate};
 use crate::journal::Micros;
@@ -83,6 +83,8 @@ struct File {
     #[serde(default)]
     autosave: AutosaveFile,
     #[serde(default)]
+    notify: NotifyFile,
+    #[serde(default)]
     findings: FindingsFile,
     /// Keys for those who are used to another program's: `default`, `vim` or `emacs`.
     keymap: Option<String>,
@@ -130,6 +132,17 @@ struct AutosaveFile {
     keep_files: Option<usize>,
     /// How many bytes are kept.
     keep_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NotifyFile {
+    /// Whether the terminal's bell rings.
+    bell: Option<bool>,
+    /// How a message reaches the desktop: `off`, `osc9` or `osc777`.
+    desktop: Option<String>,
+    /// Seconds; a stream that ended sooner is not worth it.
+    after: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -192,6 +205,7 @@ impl Config {
                 max_body: None,
                 max_backlog: 0,
             },
+            notify: Notify::default(),
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
             options: Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() },
             environment,
@@ -300,6 +314,13 @@ impl Config {
         autosave.enabled = enabled.unwrap_or(autosave.enabled);
         autosave.keep_files = keep_files.unwrap_or(autosave.keep_files);
         autosave.keep_bytes = keep_bytes.unwrap_or(autosave.keep_bytes);
+        let NotifyFile { bell, desktop, after } = layer.notify;
+        let notify = &mut self.notify;
+        notify.bell = bell.unwrap_or(notify.bell);
+        notify.after = after.map_or(notify.after, micros);
+        if let Some(desktop) = desktop {
+            notify.desktop = desktop.parse().map_err(|_| LayerProblem::Desktop(desktop))?;
+        }
         let findings = layer.findings;
         let options = &mut self.options;
         options.giant_frame = findings.giant_frame.unwrap_or(options.giant_frame);

@@ -36,6 +36,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept of sessions.
     pub autosave: Autosave,
+    /// How the user is told what happened while nobody looked.
+    pub notify: Notify,
     /// Thresholds and severities of findings.
     pub options: Options,
     /// Where keys come from.
@@ -65,6 +67,39 @@ pub struct Limits {
     pub max_body: Option<u64>,
     /// Bytes that were read and are not yet written or printed.
     pub max_backlog: u64,
+}
+
+/// How the user is told what happened while nobody looked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// The terminal's bell rings.
+    pub bell: bool,
+    /// A message goes to the desktop, through the terminal.
+    pub desktop: Desktop,
+    /// Streams that ended sooner are not worth it.
+    pub after: Micros,
+}
+
+/// The sequence by which the terminal shows a message on the desktop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Desktop {
+    /// None.
+    #[default]
+    Off,
+    /// iTerm2, kitty, WezTerm, Windows Terminal, ConEmu.
+    #[strum(serialize = "osc9")]
+    Osc9,
+    /// urxvt, foot, Ghostty, VTE.
+    #[strum(serialize = "osc777")]
+    Osc777,
+}
+
+impl Notify {
+    /// Whether there is anything to be done.
+    pub fn is_on(self) -> bool {
+        self.bell || self.desktop != Desktop::Off
+    }
 }
 
 /// What is kept of the user interface's sessions.

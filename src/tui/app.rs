@@ -17,6 +17,7 @@ use super::screen::{Command, Outcome, Screen};
 use super::work::{Report, Work, Worked};
 use super::{Reloaded, Startup, pane};
 use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
+use crate::config::Notify;
 use crate::journal::Micros;
 use crate::storage::curl::is_command;
 use crate::transport::News;
@@ -103,6 +104,7 @@ impl App {
             },
         }
         self.model.look_for_variables();
+        self.model.notify_outside();
         self.model.keep_draft();
         self.run_commands();
         self.model.refresh_comparison();
@@ -126,6 +128,11 @@ impl App {
     /// Whether a clock on the screen runs.
     pub fn is_running(&self) -> bool {
         self.model.is_running() || self.model.is_filtering()
+    }
+
+    /// How the user is told what happened while nobody looked.
+    pub(super) fn notifies(&self) -> Notify {
+        self.model.notifies()
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
@@ -203,6 +210,13 @@ impl App {
             Done::NotLoaded { ends: false } => {
                 model.set_loading(None);
                 model.notify("Opening stopped");
+            }
+            Done::SessionHits(hits) => model.set_session_hits(Some(hits)),
+            Done::Completions { typed, names } => {
+                self.waiting = waiting;
+                if let Some(top) = self.stack.last_mut() {
+                    top.complete(&typed, &names);
+                }
             }
             Done::Requests(list) => model.set_stored_requests(Some(list)),
             Done::RequestOpened(draft) => model.request_opened(*draft),

@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 
 use super::model::{Model, Subject};
 use super::pane::{self, frames::severity_sign};
-use super::screen::{Confirm, Reading, RepetitionScreen, pickers};
+use super::screen::{Confirm, Reading, RepetitionScreen, history, pickers};
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect, types_instead};
@@ -22,6 +22,7 @@ pub(super) fn opens(action: Action) -> bool {
             | Action::ExportMarkdown
             | Action::OpenFile
             | Action::History
+            | Action::SearchSessions
             | Action::Search
             | Action::FilterFrames
             | Action::Repeat
@@ -64,7 +65,8 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
         Action::OpenFile => pickers::open(model),
         Action::PickProvider => pickers::provider(model),
         Action::PickModel => pickers::model(model),
-        Action::History => pickers::history(model),
+        Action::History => history::history(model),
+        Action::SearchSessions => history::search(model),
         Action::NextExchange => model.step_exchange(1),
         Action::PreviousExchange => model.step_exchange(-1),
         Action::Search => pickers::search(model),

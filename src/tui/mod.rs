@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::{Draft, Keymap, Opened, OwnContext, VariableState};
+use crate::config::Notify;
 use crate::config::keys::Preset;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
@@ -176,6 +177,8 @@ pub struct Reloaded {
     pub providers: Vec<ProviderInfo>,
     /// The folder with requests in files.
     pub requests: PathBuf,
+    /// How the user is told what happened while nobody looked.
+    pub notify: Notify,
     /// Thresholds and severities, for exchanges that begin from now on.
     pub options: Arc<Options>,
     /// Key bindings.
@@ -197,6 +200,8 @@ pub struct Startup {
     pub draft: Draft,
     /// The folder with requests in files.
     pub requests: PathBuf,
+    /// How the user is told what happened while nobody looked.
+    pub notify: Notify,
     /// Edits are kept for the next start: ending the program loses none.
     pub keeps_drafts: bool,
     /// The recording that was opened.

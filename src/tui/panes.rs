@@ -210,6 +210,10 @@ impl Screen for Panes {
             Action::Explain => Self::explain(model),
             Action::Copy => self.copy_menu(model),
             _ => match goes_to {
+                Some(pane) if !self.panes[pane].is_shown(model) => {
+                    let title = self.panes[pane].spec().title.0;
+                    model.notify(format!("{title} has nothing to show here"));
+                }
                 Some(pane) => self.go(model, pane),
                 None => return Outcome::Ignored,
             },

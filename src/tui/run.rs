@@ -20,6 +20,7 @@ use super::app::{App, Event};
 use super::work::{Work, Worked, aside};
 use super::{Reloaded, Startup};
 use crate::action::{Attempt, Done, Effect};
+use crate::config::Notify;
 use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
@@ -68,6 +69,11 @@ pub trait Console {
     /// # Errors
     /// The terminal is gone.
     fn copy(&mut self, text: &str) -> io::Result<String>;
+    /// Tells the user that something happened, however the configuration has it.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    fn notify(&mut self, how: Notify, text: &str) -> io::Result<()>;
     /// Leaves the screen to the shell, and comes back.
     ///
     /// # Errors
@@ -343,6 +349,11 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
                     Err(why) => Done::Failed { attempt: Attempt::Other, why: why.to_string() },
                 }
             }
+            Effect::Notify(text) => {
+                let how = app.notifies();
+                self.console.notify(how, &text)?;
+                return Ok(false);
+            }
             Effect::Copy { what, text } => {
                 let how = self.console.copy(&text)?;
                 let bytes = crate::text::count(text.len() as u64, "byte");
@@ -359,6 +370,9 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::StopLoading
             | Effect::BeginSession(_)
             | Effect::KeepDraft(_)
+            | Effect::PinSession(_)
+            | Effect::SearchSessions(_)
+            | Effect::CompletePath(_)
             | Effect::ReloadConfig
             | Effect::ListRequests
             | Effect::OpenRequest { .. }

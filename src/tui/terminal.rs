@@ -26,6 +26,7 @@ use ratatui::layout::{Position, Size};
 
 use super::background;
 use super::run::{Console, EditError, Signal};
+use crate::config::{Desktop, Notify};
 
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
 pub struct Tty {
@@ -265,6 +266,22 @@ impl Console for Tty {
             return Ok(", through tmux".to_owned());
         }
         Ok(", handed to the terminal (OSC 52)".to_owned())
+    }
+
+    fn notify(&mut self, how: Notify, text: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        // No sign of the text may end the sequence, or part its fields.
+        let plain = |c: char| if c.is_control() || c == ';' { ' ' } else { c };
+        let text: String = text.chars().map(plain).collect();
+        match how.desktop {
+            Desktop::Off => {}
+            Desktop::Osc9 => write!(out, "\x1b]9;{text}\x1b\\")?,
+            Desktop::Osc777 => write!(out, "\x1b]777;notify;sselens;{text}\x1b\\")?,
+        }
+        if how.bell {
+            out.write_all(b"\x07")?;
+        }
+        out.flush()
     }
 
     fn suspend(&mut self) -> io::Result<()> {

@@ -12,6 +12,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "3", &["━ 3 Bytes ━"]),
     ("80x24", "4", &["━ 4 Answer ━", "via choices[].delta.reasoning ×15"]),
     ("80x24", "5", &["━ 5 Timeline ━", "reasoning-only"]),
+    ("80x24", "6", &["Exchanges has nothing to show here"]),
     ("80x24", "4<tab>", &["━ 5 Timeline ━"]),
     ("80x24", "5<s-tab>", &["━ 4 Answer ━"]),
     ("100x30", "2z", &["━ 2 Frames ━", "!4 Answer ─"]),

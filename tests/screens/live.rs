@@ -10,9 +10,11 @@ use futures_util::stream;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::{Effect, Opened};
+use sselens::config::Notify;
+use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::{Clock, News};
-use sselens::tui::{self, Ended, Run, Signal, Startup};
+use sselens::tui::{self, App, Ended, Run, Signal, Startup};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::play::{
@@ -279,4 +281,33 @@ fn an_unfinished_recording_is_not_a_running_stream() {
     played.shows("unfinished");
     played.shows("The recording ends before the stream does");
     assert!(!running().iter().any(|e| matches!(e.kind, EntryKind::End { .. })));
+}
+
+#[test]
+fn the_end_of_a_long_stream_and_a_stall_are_told_outside_of_the_screen() {
+    let told = |notify: Notify, answers: Vec<Entry>| {
+        play(Startup { notify, ..startup() }, (100, 30), "<f5>jk", answers).outside.told
+    };
+    let bell = |after| Notify { bell: true, after, ..Notify::default() };
+    let whole = || exchange(0, &reasoning_only());
+    let ended = told(bell(400_000), whole());
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(ended[0].starts_with("lab/reasoning-only: Reasoning only"), "{ended:?}");
+    assert!(told(bell(500_000), whole()).is_empty(), "it was short");
+    assert!(told(Notify::default(), whole()).is_empty(), "nobody asked");
+    // A stall is told once, while it lasts.
+    let options = Options { stall: 0, ..Options::default() };
+    let mut stalls = Startup { notify: bell(0), options: Arc::new(options), ..startup() };
+    stalls.session = None;
+    let mut app = App::new(stalls);
+    app.resize(100, 30);
+    let mut said = Vec::new();
+    for (at, event) in running().into_iter().map(|e| (e.at.unwrap(), e)) {
+        said.extend(app.update(at, tui::Event::News(News::Entry(event))));
+    }
+    for seconds in 1..6 {
+        said.extend(app.update(seconds * 1_000_000, tui::Event::Tick));
+    }
+    said.retain(|effect| matches!(effect, Effect::Notify(_)));
+    assert_eq!(said, [Effect::Notify("lab/reasoning-only: the stream stalls".into())]);
 }

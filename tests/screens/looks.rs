@@ -76,12 +76,12 @@ fn a_theme_is_seen_while_it_is_chosen() {
 fn another_configuration_counts_at_once_and_a_wrong_one_changes_nothing() {
     let mut app = app("dark");
     let rows = sselens::config::keys::read("mine", "[keys.panes]\n\"D\" = \"help\"\n").unwrap();
-    let Startup { mut providers, options, tools, requests, .. } = startup();
+    let Startup { mut providers, options, tools, requests, notify, .. } = startup();
     providers.remove(0);
     let looks = Looks::built_in("light");
     let keys = Keymap::new(&rows, &sselens::tui::pane_contexts()).unwrap();
     let keymap = Preset::Default;
-    let new = Reloaded { providers, requests, options, keys, keymap, looks, tools };
+    let new = Reloaded { providers, requests, notify, options, keys, keymap, looks, tools };
     app.update(0, Event::Configured(Err("mine.toml:3: no action is called \"hlep\"".into())));
     let text = super::play::text_of(&drawn(&app));
     assert!(text.contains("✖ The configuration is unchanged: mine.toml:3: no action"), "{text}");

@@ -12,9 +12,11 @@ use futures_util::{Stream, stream};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use sselens::action::{Done, Effect, Keymap, Opened, SavedExchange, SavedSession, StoredRequest};
-use sselens::config::Environment;
+use sselens::action::{
+    Done, Effect, Keymap, Opened, SavedExchange, SavedSession, SessionHit, StoredRequest,
+};
 use sselens::config::keys::Preset;
+use sselens::config::{Environment, Notify};
 use sselens::inspect::Options;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
@@ -167,6 +169,7 @@ pub(crate) fn startup() -> Startup {
     Startup {
         keeps_drafts: false,
         requests: "requests".into(),
+        notify: Notify::default(),
         providers: vec![lab, other],
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
@@ -204,6 +207,8 @@ pub(crate) fn opened(entries: Vec<Entry>) -> Startup {
 pub(crate) struct Outside {
     pub(crate) effects: Vec<Effect>,
     pub(crate) copies: Vec<String>,
+    /// What was said outside of the screen.
+    pub(crate) told: Vec<String>,
     pub(crate) draws: usize,
     /// What sending answers with.
     pub(crate) answers: Vec<Entry>,
@@ -214,6 +219,7 @@ pub(crate) struct Outside {
 pub(crate) fn saved() -> SavedSession {
     SavedSession {
         path: "/saved/old.jsonl".into(),
+        pinned: false,
         size: 26_400,
         created: "2026-11-28T20:11:05Z".to_owned(),
         exchanges: Ok(vec![SavedExchange {
@@ -261,6 +267,22 @@ impl EffectRunner for TestEffects<'_> {
             Effect::ListSessions => {
                 let _ = done.send(Done::Sessions(vec![saved()]));
             }
+            Effect::PinSession(_) => {
+                let pinned = SavedSession { pinned: true, ..saved() };
+                let _ = done.send(Done::Sessions(vec![pinned]));
+            }
+            Effect::SearchSessions(_) => {
+                let SavedSession { path, created, exchanges, .. } = saved();
+                let exchange = exchanges.unwrap().remove(0);
+                let hit = SessionHit { path, created, exchange, places: 3 };
+                let _ = done.send(Done::SessionHits(vec![hit]));
+            }
+            Effect::CompletePath(typed) => {
+                let names = ["out/a-1.jsonl", "out/a-2.jsonl", "other/"];
+                let names = names.into_iter().filter(|n| n.starts_with(typed.as_str()));
+                let names = names.map(str::to_owned).collect();
+                let _ = done.send(Done::Completions { typed: typed.clone(), names });
+            }
             _ => {}
         }
         outside.effects.push(effect);
@@ -283,6 +305,10 @@ impl Console for TestScreen<'_> {
         Ok(String::from_utf8(bytes.to_vec())
             .map(|text| text.replace("Say hello", "Edited elsewhere").into_bytes())
             .map_err(|e| io::Error::other(e).into()))
+    }
+    fn notify(&mut self, _: Notify, text: &str) -> io::Result<()> {
+        self.0.borrow_mut().told.push(text.to_owned());
+        Ok(())
     }
     fn suspend(&mut self) -> io::Result<()> {
         Ok(())

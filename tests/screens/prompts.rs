@@ -148,3 +148,31 @@ fn where_no_models_are_listed_the_usual_one_is_and_any_name_can_be_typed() {
     again.shows("opus              as in the request");
     again.shows("claude-haiku-4-5  anthropic's usual model");
 }
+
+#[test]
+fn file_names_complete_with_tab() {
+    let typed = |text: &str| at(&format!("<c-o>{text}"));
+    typed("out/<tab>").shows("│ out/a-");
+    typed("out/<tab>").shows("a-1.jsonl  a-2.jsonl");
+    typed("out/<tab>1<tab>").shows("│ out/a-1.jsonl");
+    typed("oth<tab>").shows("│ other/");
+    typed("nothing<tab>").shows("No file begins so");
+    // What is proposed is gone on with.
+    at("<c-s><tab>").shows("No file begins so");
+}
+
+#[test]
+fn saved_sessions_are_pinned_and_searched_through() {
+    let pinned = at("H<down><c-b>");
+    assert!(pinned.outside.effects.contains(&Effect::PinSession("/saved/old.jsonl".into())));
+    pinned.shows("2026-11-28 20:11  ◆ gpt-5");
+    at("H<c-b>").shows("Only saved sessions can be deleted or pinned");
+    let found = at("H<c-f>teapot<enter>");
+    assert!(found.outside.effects.contains(&Effect::SearchSessions("teapot".into())));
+    found.shows("╭─ Saved sessions with teapot ─");
+    found.shows("2026-11-28 20:11  #0 gpt-5");
+    found.shows("3 places");
+    let opened = at("H<c-f>teapot<enter><enter>");
+    assert!(opened.outside.effects.contains(&Effect::LoadFile("/saved/old.jsonl".into())));
+    at(":all saved sessions<enter>").shows("Search in all saved sessions");
+}

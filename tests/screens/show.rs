@@ -390,8 +390,9 @@ fn saved_sessions_are_browsed_opened_and_deleted() {
     let at = |keys: &str| play(opened(exchange(0, &reasoning_only())), (120, 36), keys, Vec::new());
     let list = at("H");
     list.shows("#0  lab/reasoning-only");
-    list.shows("2026-11-28 20:11  api.example.com  gpt-5");
-    list.shows("failed · TTFT 94 ms · 27 kB · Stream closed after the error");
+    list.shows(
+        "✖ 2026-11-28 20:11  gpt-5      27 kB     94 ms       api.example.com  Stream closed",
+    );
     let opened_file = at("Hgpt-5<enter>").outside.effects;
     assert!(opened_file.contains(&Effect::LoadFile("/saved/old.jsonl".into())), "{opened_file:?}");
     at("H<down><del>").shows("Delete the selected saved session?");

@@ -29,6 +29,8 @@ enum EffectError {
     File { path: PathBuf, why: std::io::Error },
     #[error("{} already exists; it was left unchanged", .0.display())]
     Exists(PathBuf),
+    #[error("{} is being recorded; it was not moved", .0.display())]
+    Recorded(PathBuf),
     #[error("{} is being recorded; it was not deleted", .0.display())]
     Live(PathBuf),
     #[error(transparent)]
@@ -98,6 +100,33 @@ fn store(
         about.push_str("; credentials in its address or body are stars");
     }
     Ok(Done::RequestStored(path, about))
+}
+
+/// How many names are offered for what is typed.
+const MAX_COMPLETIONS: usize = 50;
+
+/// What a file's name may become: the entries of its folder that begin so, folders with a slash.
+fn completions(typed: &str) -> Vec<String> {
+    let (folder, begun) = typed.rsplit_once('/').map_or(("", typed), |(f, name)| (f, name));
+    let place = match (folder, typed.starts_with('/')) {
+        ("", true) => Path::new("/"),
+        ("", false) => Path::new("."),
+        (folder, _) => Path::new(folder),
+    };
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let before = &typed[..typed.len() - begun.len()];
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            let hidden = name.starts_with('.') && !begun.starts_with('.');
+            (name.starts_with(begun) && !hidden).then(|| format!("{before}{name}{slash}"))
+        })
+        .collect();
+    names.sort();
+    names.truncate(MAX_COMPLETIONS);
+    names
 }
 
 /// Reads a whole file.
@@ -320,6 +349,26 @@ impl EffectRunner for Runner {
                 std::fs::remove_file(&path).map_err(EffectError::file(&path))?;
                 Ok(Done::Said(format!("deleted {}", path.display())))
             }),
+            Effect::PinSession(path) => {
+                let options = Arc::new(self.config.get().options.clone());
+                aside(done, attempt, move || {
+                    if is_live(&path) {
+                        return Err(EffectError::Recorded(path));
+                    }
+                    sessions::pin(&path).map_err(EffectError::file(&path))?;
+                    Ok(Done::Sessions(sessions::list(&options)))
+                })
+            }
+            Effect::SearchSessions(text) => {
+                let options = Arc::new(self.config.get().options.clone());
+                aside(done, attempt, move || {
+                    Ok(Done::SessionHits(sessions::search(&text, &options)))
+                })
+            }
+            Effect::CompletePath(typed) => aside(done, attempt, move || {
+                let names = completions(&typed);
+                Ok(Done::Completions { typed, names })
+            }),
             Effect::LoadFile(path) => self.load(path, done).map_err(Into::into),
             Effect::StopLoading => {
                 self.loader.stop();
@@ -333,6 +382,7 @@ impl EffectRunner for Runner {
             // The loop does these itself.
             Effect::Copy { .. }
             | Effect::EditOutside(_)
+            | Effect::Notify(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => Ok(()),

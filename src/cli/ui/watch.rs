@@ -108,6 +108,7 @@ fn read(watch: &Watch) -> Result<Reloaded, String> {
     let reloaded = Reloaded {
         providers: providers(&config),
         requests: config.requests.clone(),
+        notify: config.notify,
         options: Arc::new(config.options.clone()),
         keys,
         keymap: config.keymap,

@@ -8,6 +8,7 @@ mod clipboard;
 mod comparison;
 mod drafts;
 mod exchange;
+mod notify;
 mod recordings;
 mod refusal;
 mod repetition;
@@ -20,6 +21,7 @@ mod stored;
 pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;
+use notify::Told;
 pub(super) use recordings::Loading;
 pub(super) use refusal::Refusal;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
@@ -42,7 +44,8 @@ use super::pane::PaneId;
 use super::screen::{Command, Screen};
 use super::theme::Theme;
 use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
-use crate::action::{Action, Context, Effect, Keymap, SavedSession};
+use crate::action::{Action, Context, Effect, Keymap, SavedSession, SessionHit};
+use crate::config::Notify;
 use crate::inspect::Options;
 use crate::journal::Micros;
 
@@ -66,6 +69,7 @@ struct Settings {
     tools: Tools,
     /// The folder with requests in files.
     requests: std::path::PathBuf,
+    notify: Notify,
 }
 
 /// What is to be found in the body.
@@ -101,6 +105,10 @@ pub(super) struct Model {
     /// The saved sessions; `None` until they are read.
     saved: Option<Vec<SavedSession>>,
     stored: Stored,
+    /// Where a text was found in the saved sessions; `None` until they are searched.
+    session_hits: Option<Vec<SessionHit>>,
+    /// What the user was told outside of the screen.
+    told: Told,
     comparison: Option<Comparison>,
     /// How many comparisons there were.
     comparisons: u64,
@@ -137,6 +145,7 @@ impl Model {
             options: startup.options,
             tools: startup.tools,
             requests: startup.requests,
+            notify: startup.notify,
         };
         let mut model = Self {
             settings,
@@ -153,6 +162,8 @@ impl Model {
             loading: None,
             saved: None,
             stored: Stored::default(),
+            session_hits: None,
+            told: Told::default(),
             comparison: None,
             comparisons: 0,
             repetition: None,
@@ -230,6 +241,7 @@ impl Model {
         settings.keys = new.keys;
         settings.providers = new.providers;
         settings.requests = new.requests;
+        settings.notify = new.notify;
         settings.options = new.options;
         settings.tools = new.tools;
         settings.looks.reload(new.looks);
@@ -347,6 +359,15 @@ impl Model {
     /// The saved sessions, the newest first; `None` until they are read.
     pub(super) fn saved_sessions(&self) -> Option<&[SavedSession]> {
         self.saved.as_deref()
+    }
+
+    /// Where a text was found in the saved sessions; `None` until they are searched.
+    pub(super) fn session_hits(&self) -> Option<&[SessionHit]> {
+        self.session_hits.as_deref()
+    }
+
+    pub(super) fn set_session_hits(&mut self, hits: Option<Vec<SessionHit>>) {
+        self.session_hits = hits;
     }
 
     pub(super) fn set_saved_sessions(&mut self, saved: Option<Vec<SavedSession>>) {

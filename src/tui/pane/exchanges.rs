@@ -37,7 +37,7 @@ static SPEC: Spec = Spec {
     title: ("Exchanges", "Exch"),
     keys: &KEYS,
     place: Place::Left,
-    go: None,
+    go: Some(Action::PaneExchanges),
     footer: &[
         Action::Accept,
         Action::Own(&FAILED_ONLY),

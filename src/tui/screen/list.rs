@@ -17,8 +17,8 @@ use crate::tui::widget::{Scroll, line, moved};
 /// Takes what was chosen.
 type Take = Box<dyn FnMut(&mut Model, Choice)>;
 
-/// Deletes a row.
-type Delete = Box<dyn FnMut(&mut Model, usize)>;
+/// Does something else with a row.
+type Extra = Box<dyn FnMut(&mut Model, usize)>;
 
 /// Is told which row the cursor is on, or that nothing was chosen.
 type Move = Box<dyn FnMut(&mut Model, Option<usize>)>;
@@ -52,8 +52,8 @@ const TYPED: usize = usize::MAX;
 /// A list over the panes.
 pub(in crate::tui) struct List {
     take: Take,
-    /// Deletes what a row stands for.
-    delete: Option<Delete>,
+    /// What else can be done with a row.
+    extras: Vec<(Action, Extra)>,
     /// Is told where the cursor is.
     moved: Option<Move>,
     /// Adds rows that are not known yet.
@@ -76,7 +76,7 @@ impl List {
     pub(in crate::tui) fn new(title: &str, take: impl FnMut(&mut Model, Choice) + 'static) -> Self {
         Self {
             take: Box::new(take),
-            delete: None,
+            extras: Vec::new(),
             moved: None,
             late: None,
             title: title.to_owned(),
@@ -107,9 +107,14 @@ impl List {
         Self { late: Some(Box::new(late)), ..self }
     }
 
-    /// Lets rows be deleted; `delete` gets the row, as the list was made.
-    pub(in crate::tui) fn on_delete(self, delete: impl FnMut(&mut Model, usize) + 'static) -> Self {
-        Self { delete: Some(Box::new(delete)), ..self }
+    /// Lets something else be done with rows; `extra` gets the row, as the list was made.
+    pub(in crate::tui) fn on(
+        mut self,
+        action: Action,
+        extra: impl FnMut(&mut Model, usize) + 'static,
+    ) -> Self {
+        self.extras.push((action, Box::new(extra)));
+        self
     }
 
     /// Has `moved` told on which row the cursor is, as the list was made; nothing when the list is left
@@ -297,7 +302,7 @@ impl Screen for List {
 
     fn offers(&self, _: &Model) -> Vec<Action> {
         let mut offered = vec![Action::Accept, Action::Back, Action::Down, Action::Up];
-        offered.extend(self.delete.as_ref().map(|_| Action::DeleteItem));
+        offered.extend(self.extras.iter().map(|(action, _)| *action));
         offered
     }
 
@@ -316,10 +321,11 @@ impl Screen for List {
                 }
                 Outcome::Closed
             }
-            (Action::DeleteItem, _) => {
+            (action, _) if self.extras.iter().any(|(extra, _)| *extra == action) => {
                 let row = self.choice().and_then(|choice| choice.row);
-                match (&mut self.delete, row) {
-                    (Some(delete), Some(row)) => delete(model, row),
+                let extra = self.extras.iter_mut().find(|(extra, _)| *extra == action);
+                match (extra, row) {
+                    (Some((_, extra)), Some(row)) => extra(model, row),
                     _ => return Outcome::Ignored,
                 }
                 Outcome::Closed

@@ -2,6 +2,7 @@
 //! which the top one is asked first.
 
 mod confirm;
+pub(super) mod history;
 mod list;
 pub(super) mod pickers;
 mod prompt;
@@ -128,6 +129,9 @@ pub(super) trait Screen {
 
     /// What it asked for failed: why.
     fn refuse(&mut self, _why: &str) {}
+
+    /// The names that what was typed may become.
+    fn complete(&mut self, _typed: &str, _names: &[String]) {}
 
     /// Puts a pane in focus.
     fn focus(&mut self, _: &mut Model, _: PaneId) {}

@@ -1,8 +1,7 @@
 //! The lists and prompts that are the same wherever they are asked for.
 
-use super::{Command, Confirm, List, Prompt};
-use crate::action::{Action, Effect, SavedSession};
-use crate::text::{count, preview};
+use super::{Command, List, Prompt};
+use crate::action::{Action, Effect};
 use crate::tui::AUTO;
 use crate::tui::model::{Model, PROPOSED, Subject};
 use crate::tui::theme::Role;
@@ -128,84 +127,6 @@ fn commands(model: &Model) -> Vec<Action> {
         !moves && !answers.contains(a)
     };
     model.keys().actions().filter(plain).collect()
-}
-
-/// Chooses among the exchanges of this session and the saved sessions, which are read meanwhile.
-pub(in crate::tui) fn history(model: &mut Model) {
-    let own = model.exchanges().len();
-    let path = move |model: &Model, row: usize| {
-        let saved = model.saved_sessions()?.get(row.checked_sub(own)?)?;
-        Some(saved.path.clone())
-    };
-    let mut list = List::new("Exchanges of this session, saved sessions", move |model, choice| {
-        let Some(row) = choice.row else { return };
-        match path(model, row) {
-            Some(path) => model.effect(Effect::LoadFile(path)),
-            None => model.show(row),
-        }
-    });
-    for exchange in model.exchanges() {
-        let inspection = &exchange.inspection;
-        let (sign, word, role) = exchange.mark();
-        let provider = inspection.request.as_ref().map_or("", |r| r.provider.as_str());
-        let label = format!("#{}  {}", exchange.id, exchange.title());
-        let frames = count(inspection.frames().len() as u64, "frame");
-        list.add(label, format!("{word:<10} {provider} · {frames} · {}", inspection.verdict()));
-        list.sign((sign, role));
-    }
-    let list = list.on_delete(move |model, row| match path(model, row) {
-        Some(path) => {
-            let question = "Delete the selected saved session?  y yes   n no";
-            model.push(Confirm::new(question, Effect::DeleteSession(path)));
-        }
-        None => model.notify("Only saved sessions can be deleted"),
-    });
-    let list = list.start_at(model.shown()).and_later(|model, list| {
-        let Some(saved) = model.saved_sessions() else { return false };
-        for (label, note, sign) in saved.iter().map(saved_row) {
-            list.add(label, note);
-            list.sign(sign);
-        }
-        true
-    });
-    model.set_saved_sessions(None);
-    model.effect(Effect::ListSessions);
-    model.push(list);
-}
-
-/// A saved session in a list: when, host and model; outcome, time to first token, size, verdict.
-fn saved_row(session: &SavedSession) -> (String, String, (&'static str, Role)) {
-    let when = session.created.get(..16).unwrap_or(&session.created).replace('T', " ");
-    let size = format!("{} kB", crate::text::group(session.size.div_ceil(1000)));
-    let name = session.path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let exchanges = match &session.exchanges {
-        Ok(exchanges) => exchanges,
-        Err(why) => {
-            let label = preview(&name.unwrap_or_default(), 50);
-            return (
-                label,
-                format!("{size} · {}", preview(&why.to_string(), 200)),
-                (" ", Role::Dim),
-            );
-        }
-    };
-    // The worst one says how the session was.
-    let order = ["ok", "degraded", "failed"];
-    let worst = exchanges.iter().max_by_key(|e| order.iter().position(|o| *o == e.outcome));
-    let Some(worst) = worst else { return (when, format!("{size} · empty"), (" ", Role::Dim)) };
-    let sign = match worst.outcome {
-        "ok" => ("✔", Role::Ok),
-        "degraded" => ("▲", Role::Warn),
-        _ => ("✖", Role::Error),
-    };
-    let ttft = worst.first_token.map_or(String::new(), |t| format!(" · TTFT {} ms", t / 1000));
-    let several = match exchanges.len() {
-        1 => String::new(),
-        n => format!("{} · ", count(n as u64, "exchange")),
-    };
-    let label = preview(&format!("{when}  {}  {}", worst.host, worst.model), 60);
-    let verdict = preview(&worst.verdict, 200);
-    (label, format!("{several}{}{ttft} · {size} · {verdict}", worst.outcome), sign)
 }
 
 /// Asks where the session is to be saved.

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, Screen, boxed, line_area};
-use crate::action::{Action, Context};
+use crate::action::{Action, Context, Effect};
 use crate::tui::model::{Model, Refusal};
 use crate::tui::theme::Role;
 use crate::tui::widget::Doc;
@@ -23,6 +23,8 @@ pub(in crate::tui) struct Prompt {
     proposed: bool,
     /// Why what was typed was not taken.
     refused: Option<String>,
+    /// The names that what is typed may become.
+    offered: Option<String>,
     /// It names a file: whether that can be read or written shows later.
     is_file: bool,
     take: Take,
@@ -41,6 +43,7 @@ impl Prompt {
             // Where the value of a header is to be typed anew its name stays.
             proposed: !text.is_empty() && !text.ends_with(": "),
             refused: None,
+            offered: None,
             is_file: false,
             take: Box::new(take),
         }
@@ -65,18 +68,21 @@ impl Prompt {
         Self { is_file: true, ..Self::new(title, text, take) }
     }
 
-    /// Why it was refused, as a text; empty where it was not.
+    /// Why it was refused, or what it may become, as a text; mostly empty.
     fn reason(&self) -> Doc {
         let mut doc = Doc::new();
         if let Some(why) = &self.refused {
             doc.push(Role::Error, why);
+        } else if let Some(names) = &self.offered {
+            doc.push(Role::Dim, names);
         }
         doc
     }
 
     fn area(&self, screen: Rect) -> Rect {
         let width = line_area(screen, 0).width.saturating_sub(4);
-        let more = if self.refused.is_some() { self.reason().lines(width) as u16 } else { 0 };
+        let says = self.refused.is_some() || self.offered.is_some();
+        let more = if says { self.reason().lines(width) as u16 } else { 0 };
         line_area(screen, more)
     }
 
@@ -129,7 +135,13 @@ impl Screen for Prompt {
         }
     }
 
-    fn key(&mut self, _: &mut Model, key: KeyEvent) -> bool {
+    fn key(&mut self, model: &mut Model, key: KeyEvent) -> bool {
+        self.offered = None;
+        if key.code == KeyCode::Tab && self.is_file {
+            self.proposed = false;
+            model.effect(Effect::CompletePath(self.input.text()));
+            return true;
+        }
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let replaces = match key.code {
             KeyCode::Char(_) => plain,
@@ -160,6 +172,31 @@ impl Screen for Prompt {
         Outcome::Done
     }
 
+    fn complete(&mut self, typed: &str, names: &[String]) {
+        // Somebody typed on meanwhile.
+        if !self.is_file || self.input.text() != typed {
+            return;
+        }
+        let Some(first) = names.first() else {
+            self.offered = Some("No file begins so".to_owned());
+            return;
+        };
+        let alike = |name: &String| {
+            let same = name.chars().zip(first.chars()).take_while(|(a, b)| a == b);
+            same.map(|(c, _)| c.len_utf8()).sum::<usize>()
+        };
+        let common = names.iter().map(alike).min().unwrap_or(0);
+        self.input = Editor::line(&first[..common]);
+        if names.len() > 1 {
+            let last = |name: &String| {
+                let end = name.trim_end_matches('/').rfind('/').map_or(0, |i| i + 1);
+                name[end..].to_owned()
+            };
+            let all: Vec<String> = names.iter().map(last).collect();
+            self.offered = Some(crate::text::preview(&all.join("  "), 300));
+        }
+    }
+
     fn refuse(&mut self, why: &str) {
         self.proposed = false;
         self.refused = Some(crate::text::preview(why, 500));
@@ -176,8 +213,6 @@ impl Screen for Prompt {
             buf.set_style(Rect { width: wide as u16, ..row }, theme.of(Role::Selected));
         }
         let below = Rect { y: row.bottom(), height: area.height - row.height, ..area };
-        if self.refused.is_some() {
-            self.reason().draw(theme, 0, below, buf);
-        }
+        self.reason().draw(theme, 0, below, buf);
     }
 }

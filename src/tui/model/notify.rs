@@ -1,0 +1,47 @@
+//! What the user is told outside of the screen: the end of a long stream, a stall.
+
+use super::Model;
+use crate::action::Effect;
+use crate::config::Notify;
+use crate::journal::ExchangeId;
+
+/// What the user was told, so that nothing is told twice.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The exchanges that ran at the last event.
+    running: Vec<ExchangeId>,
+    /// The exchange whose stall was told.
+    stalled: Option<ExchangeId>,
+}
+
+impl Model {
+    /// How the user is told.
+    pub(in crate::tui) fn notifies(&self) -> Notify {
+        self.settings.notify
+    }
+
+    /// Tells what happened since the last event, if the user wants to know.
+    pub(in crate::tui) fn notify_outside(&mut self) {
+        if !self.settings.notify.is_on() {
+            return;
+        }
+        let before = std::mem::take(&mut self.told.running);
+        let running = self.exchanges.iter().filter(|e| e.is_running());
+        self.told.running = running.clone().map(|e| e.id).collect();
+        let stalled = running.clone().find(|e| e.is_stalled(self.now)).map(|e| e.id);
+        let news = stalled.filter(|id| self.told.stalled != Some(*id));
+        self.told.stalled = stalled;
+        let after = self.settings.notify.after;
+        let long = self.exchanges.iter().filter(|e| {
+            let took = e.last.zip(e.origin()).map(|(end, from)| end.saturating_sub(from));
+            before.contains(&e.id) && !e.is_running() && took.is_some_and(|took| took >= after)
+        });
+        let ended = long.map(|e| format!("{}: {}", e.title(), e.inspection.short_verdict()));
+        let title = |id: ExchangeId| self.exchanges.iter().find(|e| e.id == id).map(|e| e.title());
+        let stall = news.and_then(title).map(|title| format!("{title}: the stream stalls"));
+        let all: Vec<String> = ended.chain(stall).collect();
+        for text in all {
+            self.effect(Effect::Notify(crate::text::preview(&text, 200)));
+        }
+    }
+}
