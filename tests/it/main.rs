@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod agents;
+mod bounds;
 mod cli;
 mod client_sim;
 mod compare;

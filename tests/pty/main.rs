@@ -483,6 +483,43 @@ fn a_tap_shows_what_passes_on_the_screen() {
     assert_eq!(requests, 2);
 }
 
+/// A server that sends as quickly as it can is no reason to keep a key waiting, or not to stop.
+#[test]
+fn keys_are_answered_while_a_server_floods() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let sent = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let _ = peer.read(&mut [0; 4096]);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let _ = peer.write_all(head.as_bytes());
+        let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n".repeat(100);
+        while peer.write_all(chunk.as_bytes()).is_ok() {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let home = Home::new();
+    let url = format!("http://{at}/v1/chat/completions");
+    let mut t = home.run(&["--no-autosave", "--max-body", "0", "--url", &url, "-m", "m"]);
+    t.until(READY);
+    t.press(F5);
+    t.until_frames(1000);
+    for _ in 0..4 {
+        let before = sent.load(std::sync::atomic::Ordering::Relaxed);
+        t.press("?");
+        t.until("In every pane");
+        t.press("\x1b");
+        t.until_so("the help to close", |s| !s.contains("In every pane"));
+        t.until_so("more to arrive", |_| sent.load(std::sync::atomic::Ordering::Relaxed) > before);
+    }
+    t.signal("-INT");
+    assert_eq!(t.ended(), 130);
+    t.assert_clean();
+}
+
 /// How often the threads of a process went to sleep of their own accord.
 #[cfg(target_os = "linux")]
 fn wakes(pid: u32) -> u64 {
