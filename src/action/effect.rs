@@ -47,6 +47,8 @@ pub enum Effect {
     EditOutside(Vec<u8>),
     /// Read the configuration again.
     ReloadConfig,
+    /// Ask a provider for the models that it has.
+    ListModels(String),
     /// List the requests in files.
     ListRequests,
     /// Read a request from its file, with the values of one of its environments.
@@ -155,6 +157,13 @@ pub enum Done {
         typed: String,
         /// The names.
         names: Vec<String>,
+    },
+    /// The models that a provider listed.
+    Models {
+        /// The provider.
+        provider: String,
+        /// Their names.
+        models: Vec<String>,
     },
     /// The requests in files.
     Requests(Vec<StoredRequest>),

@@ -386,8 +386,11 @@ pub(super) struct ProvidersArgs {
     /// Write JSON lines instead of a table
     #[arg(long)]
     pub(super) json: bool,
+    /// Ask the provider for its models, and print one a line
+    #[arg(long, requires = "name")]
+    pub(super) models: bool,
     /// Print the models of a LiteLLM `config.yaml` as providers for your configuration
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "json"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "json", "models"])]
     pub(super) litellm: Option<PathBuf>,
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::{Global, ProvidersArgs};
+use super::args::{Global, LabOptions, ProvidersArgs};
 use super::exit::{Exit, Failure};
-use super::secrets;
+use super::{request, secrets};
 use crate::config::{self, Config, Origin, Provider};
 use crate::text::{Newlines, to_json, visible};
+use crate::transport::request::Transport;
+use crate::transport::{Draft, models};
 
 pub(super) fn run(global: &Global, args: &ProvidersArgs) -> Result<Exit, Failure> {
     if let Some(file) = &args.litellm {
@@ -21,7 +23,14 @@ pub(super) fn run(global: &Global, args: &ProvidersArgs) -> Result<Exit, Failure
         None => sorted(&config),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
-    if args.json {
+    if let Some(name) = args.name.as_ref().filter(|_| args.models) {
+        for model in models(&config, name)? {
+            match args.json {
+                true => writeln!(out, "{}", to_json(&json!(model)))?,
+                false => writeln!(out, "{}", visible(&model, Newlines::Show))?,
+            }
+        }
+    } else if args.json {
         for p in shown {
             writeln!(out, "{}", to_json(&as_json(&config, p)))?;
         }
@@ -34,6 +43,16 @@ pub(super) fn run(global: &Global, args: &ProvidersArgs) -> Result<Exit, Failure
     }
     out.flush()?;
     Ok(Exit::Ok)
+}
+
+/// The models that a provider lists, asked now.
+fn models(config: &Config, name: &str) -> Result<Vec<String>, Failure> {
+    let draft = Draft { provider: name.to_owned(), ..Draft::default() };
+    let lab = request::lab([&draft], &LabOptions::default(), config)?;
+    let transport = Transport::default();
+    let asked = models::request(name, config, &transport, lab.as_ref().map(|lab| lab.addr));
+    let listed = asked.and_then(|outgoing| models::models(&outgoing));
+    listed.map_err(|why| Failure::Usage(why.to_string()))
 }
 
 /// The user's own first, then those that can be asked as things are.

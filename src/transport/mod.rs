@@ -9,6 +9,7 @@ mod failure;
 pub(crate) mod http1;
 mod http2;
 pub(crate) mod link;
+pub mod models;
 mod proxy;
 pub mod request;
 mod sign;

@@ -218,6 +218,10 @@ impl App {
                     top.complete(&typed, &names);
                 }
             }
+            Done::Models { provider, models } => {
+                model.set_models(&provider, models);
+                super::screen::pickers::model(model);
+            }
             Done::Requests(list) => model.set_stored_requests(Some(list)),
             Done::RequestOpened(draft) => model.request_opened(*draft),
             Done::RequestStored(path, about) => model.request_stored(path, &about),

@@ -374,6 +374,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::SearchSessions(_)
             | Effect::CompletePath(_)
             | Effect::ReloadConfig
+            | Effect::ListModels(_)
             | Effect::ListRequests
             | Effect::OpenRequest { .. }
             | Effect::StoreRequest { .. }

@@ -201,3 +201,49 @@ fn a_dot_env_that_nobody_named_gives_keys_only() {
     let listed = text(&run(&dir, &env, &named).stdout);
     assert!(listed.contains("http://evil.invalid  (from MINE_URL)"), "{listed}");
 }
+
+#[test]
+fn a_provider_is_asked_for_its_models() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = |out: &Output| text(&out.stdout).lines().map(str::to_owned).collect::<Vec<_>>();
+    let out = run(&dir, &[], &["providers", "lab", "--models"]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(listed(&out).contains(&"lab/reasoning-delta".to_owned()), "{:?}", listed(&out));
+
+    // A server that tells what it was asked, and refuses the second time with the key in its words.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let asked = std::thread::spawn(move || {
+        let list = r#"{"data":[{"id":"a-1"},{"id":"b\u001b[2J"}]}"#;
+        let refusal = r#"{"error":"no such key: sk-own-0123456789abcdef"}"#;
+        [("200 OK", list), ("401 Unauthorized", refusal)].map(|(status, body)| {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let length = body.len();
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            String::from_utf8(head).unwrap()
+        })
+    });
+    let config =
+        format!("[providers.own]\nbase_url = 'http://127.0.0.1:{port}/v1'\nkey_env = 'OWN'\n");
+    std::fs::write(dir.path().join("c.toml"), config).unwrap();
+    let env = [("OWN", "sk-own-0123456789abcdef")];
+    let args = ["providers", "own", "--models", "--config", "c.toml"];
+    let out = run(&dir, &env, &args);
+    assert_eq!(listed(&out), ["a-1", "b\u{241b}[2J"]);
+    let out = run(&dir, &env, &args);
+    assert_eq!(out.status.code(), Some(2));
+    let error = text(&out.stderr);
+    assert!(error.contains("HTTP 401 from 127.0.0.1") && error.contains("no such key"), "{error}");
+    assert!(!error.contains("0123456789"), "{error}");
+    for head in asked.join().unwrap() {
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("get /v1/models http/1.1"), "{head}");
+        assert!(head.contains("authorization: bearer sk-own-0123456789abcdef"), "{head}");
+    }
+}

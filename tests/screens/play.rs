@@ -248,6 +248,10 @@ impl EffectRunner for TestEffects<'_> {
             Effect::SaveSession(path) => {
                 let _ = done.send(Done::Said(format!("saved to {}", path.display())));
             }
+            Effect::ListModels(provider) => {
+                let models = vec!["asked-1".to_owned(), "asked-2".to_owned()];
+                let _ = done.send(Done::Models { provider: provider.clone(), models });
+            }
             Effect::ListRequests => {
                 let stored = |path: &str, about: Result<&str, &str>, environments: &[&str]| {
                     let about = about.map(str::to_owned).map_err(str::to_owned);

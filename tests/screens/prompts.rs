@@ -176,3 +176,19 @@ fn saved_sessions_are_pinned_and_searched_through() {
     assert!(opened.outside.effects.contains(&Effect::LoadFile("/saved/old.jsonl".into())));
     at(":all saved sessions<enter>").shows("Search in all saved sessions");
 }
+
+#[test]
+fn a_provider_can_be_asked_for_its_models_and_one_of_them_chosen() {
+    let shown = play(unlisted(), (80, 24), "1m", Vec::new());
+    shown.shows("ask anthropic for its models");
+    let asked = play(unlisted(), (80, 24), "1m<down><enter>", Vec::new());
+    assert_eq!(asked.outside.effects, [Effect::ListModels("anthropic".into())]);
+    asked.shows("asked-1");
+    asked.shows("asked-2");
+    let sent = play(unlisted(), (80, 24), "1m<down><enter>asked-2<enter><f5>", Vec::new());
+    let model = sent.outside.effects.iter().find_map(|e| match e {
+        Effect::Send(draft) => Some(draft.model.clone()),
+        _ => None,
+    });
+    assert_eq!(model.as_deref(), Some("asked-2"));
+}

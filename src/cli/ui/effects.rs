@@ -19,7 +19,7 @@ use crate::storage::draft::{DraftKeeper, KeptDraft};
 use crate::storage::request_file::{self, RequestFileError};
 use crate::storage::{Recorder, is_live};
 use crate::transport::request::{Outgoing, RequestError, Transport, key_in_words, resolve};
-use crate::transport::{Draft, Engine};
+use crate::transport::{Draft, Engine, models};
 use crate::tui::EffectRunner;
 
 /// Why an effect failed.
@@ -35,6 +35,8 @@ enum EffectError {
     Live(PathBuf),
     #[error(transparent)]
     Request(#[from] RequestFileError),
+    #[error(transparent)]
+    Models(#[from] models::ModelsError),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("{name}: {why}")]
@@ -220,12 +222,34 @@ impl Runner {
         drafts.keep(KeptDraft { provider, model, url, dialect, method, headers, body, variables });
     }
 
-    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, SendError> {
+    /// Starts the embedded provider, if it is asked and does not run yet.
+    fn start_lab(&mut self, draft: &Draft) -> Result<(), SendError> {
         if self.lab.is_none() && request::wants_lab(draft, &self.config.get()) {
             self.lab = Some(lab::start(self.lab_options.options()).map_err(SendError::Lab)?);
         }
+        Ok(())
+    }
+
+    fn resolve(&mut self, draft: &Draft) -> Result<Outgoing, SendError> {
+        self.start_lab(draft)?;
         let lab = self.lab.as_ref().map(|l| l.addr);
         Ok(resolve(draft, &self.config.get(), &self.transport, lab)?)
+    }
+
+    fn list_models(
+        &mut self,
+        provider: String,
+        done: &UnboundedSender<Done>,
+    ) -> Result<(), EffectError> {
+        let draft = Draft { provider: provider.clone(), ..Draft::default() };
+        self.start_lab(&draft)?;
+        let lab = self.lab.as_ref().map(|l| l.addr);
+        let (config, transport) = (self.config.get(), &self.transport);
+        let outgoing = models::request(&provider, &config, transport, lab)?;
+        aside(done, Attempt::Other, move || {
+            let models = models::models(&outgoing)?;
+            Ok(Done::Models { provider, models })
+        })
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
@@ -326,6 +350,7 @@ impl EffectRunner for Runner {
                 let _ = self.reload.as_ref().map(|reload| reload.send(()));
                 Ok(())
             }
+            Effect::ListModels(provider) => self.list_models(provider, done),
             Effect::ListRequests => {
                 let folder = self.config.get().requests.clone();
                 aside(done, attempt, move || Ok(Done::Requests(request_file::list(&folder))))

@@ -201,6 +201,14 @@ impl Model {
         &self.settings.providers
     }
 
+    /// Puts the models that a provider listed in place of those that were known.
+    pub(in crate::tui) fn set_models(&mut self, provider: &str, models: Vec<String>) {
+        let named = self.settings.providers.iter_mut().find(|p| p.name == provider);
+        if let Some(named) = named {
+            named.models = models.into_iter().map(|name| (name, String::new())).collect();
+        }
+    }
+
     /// Whether a provider of that name is the embedded lab.
     pub(super) fn is_lab(&self, provider: &str) -> bool {
         self.providers().iter().any(|p| p.name == provider && p.is_lab())

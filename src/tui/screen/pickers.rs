@@ -40,13 +40,23 @@ pub(in crate::tui) fn model(model: &mut Model) {
     let present = &model.request().draft().model;
     let at = models.iter().position(|(name, _)| name == present).unwrap_or(0);
     let names: Vec<String> = models.iter().map(|m| m.0.clone()).collect();
-    let mut list = List::new(title, move |model, choice| {
-        let listed = choice.row.and_then(|row| names.get(row).cloned());
-        model.request_mut().set_model(&listed.unwrap_or(choice.typed));
+    let asked = model.provider().filter(|p| !p.is_lab()).map(|p| p.name.clone());
+    let mut list = List::new(title, move |model, choice| match (choice.row, &asked) {
+        (Some(row), Some(provider)) if row == names.len() => {
+            model.notify(format!("Asking {provider} for its models"));
+            model.effect(Effect::ListModels(provider.clone()));
+        }
+        (row, _) => {
+            let listed = row.and_then(|row| names.get(row).cloned());
+            model.request_mut().set_model(&listed.unwrap_or(choice.typed));
+        }
     })
     .or_typed();
     for (name, about) in models {
         list.add(name, about);
+    }
+    if let Some(provider) = model.provider().filter(|p| !p.is_lab()) {
+        list.add("…", format!("ask {} for its models", provider.name));
     }
     model.push(list.start_at(at));
 }
