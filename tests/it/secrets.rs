@@ -16,8 +16,9 @@ const PASSWORD: &str = "Zq7pwdXw04vLmKp93";
 const BODY: &str = "Zq7bdyXw05vLmKp93";
 const SHAPED: &str = "sk-proj-Zq7shpXw06vLmKp93";
 
-const EXPORTS: [&str; 9] =
-    ["markdown", "har", "curl", "sse", "ndjson", "raw", "html", "python", "node"];
+const EXPORTS: [&str; 11] = [
+    "markdown", "har", "curl", "sse", "ndjson", "raw", "html", "python", "node", "otlp", "scenario",
+];
 
 /// A server that quotes all it is sent, and `secret` behind escapes and in deltas of five bytes.
 fn quoting(secret: &str) -> (String, JoinHandle<()>) {

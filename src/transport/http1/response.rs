@@ -230,7 +230,9 @@ mod tests {
         let mut joined: Vec<Seen> = Vec::new();
         for s in seen {
             match (joined.last_mut(), &s) {
-                (Some(Seen::Data(a)), Seen::Data(b)) | (Some(Seen::Extra(a)), Seen::Extra(b)) => {
+                (Some(Seen::Data(a)), Seen::Data(b))
+                | (Some(Seen::Extra(a)), Seen::Extra(b))
+                | (Some(Seen::Passed(a)), Seen::Passed(b)) => {
                     *a = [&a[..], &b[..]].concat().into();
                 }
                 _ => joined.push(s),
@@ -283,5 +285,68 @@ mod tests {
         assert_eq!(at(b"HTTP/1.0 200 OK\r\n\r\nabc"), Standing::UntilClose);
         assert_eq!(at(b"HTTP/1.1 101 Go\r\n\r\n\x81\x05hello"), Standing::Opaque);
         assert_eq!(at(b"SSH-2.0\r\n"), Standing::Opaque);
+    }
+
+    use proptest::prelude::*;
+
+    /// What responses are made of, sound and broken.
+    const PIECES: &[&str] = &[
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.0 200 OK\n",
+        "HTTP/1.1 103 Early\r\n",
+        "HTTP/1.1 101 Go\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Length: 5\r\n",
+        "Content-Length: 99999999999999999999\r\n",
+        "X: a\r\n b\r\n",
+        "X : \x1b\r\n",
+        "\r\n",
+        "\n",
+        "5\r\nhello\r\n",
+        "5;a=b\nhello\n",
+        "ffffffffffffffff\r\n",
+        "0\r\n",
+        "hello",
+        "",
+    ];
+
+    proptest! {
+        /// However bytes are cut, the same is seen in them, and nothing is made up: data and what follows
+        /// the end are bytes that came.
+        #[test]
+        fn any_bytes_are_seen_the_same_however_they_are_cut(
+            pieces in prop::collection::vec((0..PIECES.len(), any::<u8>()), 0..24),
+            size in 1_usize..40,
+            to_head in any::<bool>(),
+        ) {
+            let mut wire = Vec::new();
+            for (piece, byte) in pieces {
+                match PIECES[piece] {
+                    "" => wire.push(byte),
+                    text => wire.extend_from_slice(text.as_bytes()),
+                }
+            }
+            let expected = [Expected { head: to_head, connect: false }, Expected::default()];
+            let (whole, standing) = read(&wire, wire.len().max(1), &expected);
+            let (cut, cut_standing) = read(&wire, size, &expected);
+            // Where reading was given up, the text quotes what had come by then.
+            let kinds = |seen: &[Seen]| -> Vec<Seen> {
+                let quoted = |s: &Seen| match s {
+                    Seen::Lost(why) => Seen::Lost(Lost { text: String::new(), ..why.clone() }),
+                    other => other.clone(),
+                };
+                seen.iter().map(quoted).collect()
+            };
+            prop_assert_eq!(kinds(&whole), kinds(&cut));
+            prop_assert_eq!(standing, cut_standing);
+            let data: usize = whole
+                .iter()
+                .map(|s| match s {
+                    Seen::Data(d) | Seen::Extra(d) => d.len(),
+                    _ => 0,
+                })
+                .sum();
+            prop_assert!(data <= wire.len());
+        }
     }
 }
