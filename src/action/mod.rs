@@ -105,6 +105,14 @@ actions! {
     ReloadConfig "reload-config" "reload" "read the configuration again, which also happens when its file changes"
     Redraw "redraw" "redraw" "redraw the screen"
     Suspend "suspend" "suspend" "suspend to the shell"
+    Play "play" "play" "play the recording at its pace, as it happened"
+    Pause "pause" "pause" "pause, or play on"
+    StepForward "step" "step" "show what arrived next"
+    StepBack "step-back" "step back" "show what was known before that"
+    Faster "faster" "faster" "play faster, up to 64×"
+    Slower "slower" "slower" "play slower, down to 0.1×"
+    SeekForward "seek" "seek" "go on by a twentieth of the recording"
+    SeekBack "seek-back" "seek back" "go back by a twentieth of the recording"
     Up "up" "up" "one line up"
     Down "down" "down" "one line down"
     Left "left" "left" "to the left; in a text to the previous delta"
@@ -181,6 +189,8 @@ pub enum Context {
     Panes,
     /// Where two exchanges stand side by side.
     Compare,
+    /// In every pane, while a recording plays.
+    Playback,
     /// While typing the body.
     Editor,
     /// In a list to choose from.
@@ -205,6 +215,7 @@ impl Context {
         Context::Everywhere,
         Context::Movement,
         Context::Panes,
+        Context::Playback,
         Context::Compare,
         Context::Editor,
         Context::List,
@@ -221,6 +232,7 @@ impl Context {
             Context::Everywhere => "everywhere",
             Context::Movement => "movement",
             Context::Panes => "panes",
+            Context::Playback => "playback",
             Context::Compare => "compare",
             Context::Editor => "editor",
             Context::List => "list",
@@ -239,6 +251,7 @@ impl Context {
             Context::Everywhere => "Everywhere",
             Context::Movement => "Movement",
             Context::Panes => "In every pane",
+            Context::Playback => "While a recording plays",
             Context::Compare => "In a comparison",
             Context::Editor => "While typing the body",
             Context::List => "In a list",

@@ -135,6 +135,11 @@ impl App {
         self.model.notifies()
     }
 
+    /// In how long a recording that plays has something new to show.
+    pub fn wakes_in(&self) -> Option<Micros> {
+        self.model.playback_wakes_in()
+    }
+
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
     pub fn rows_drawn(&self) -> usize {
         self.model.rows_drawn().get()

@@ -8,7 +8,7 @@ use super::band;
 use super::commands::{Explained, explanation};
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
-use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner, request};
+use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner, request, timeline};
 use super::panes_draw as draw;
 use super::screen::{List, Outcome, Reading, Screen};
 use crate::action::{Action, Context};
@@ -151,12 +151,47 @@ impl Panes {
     }
 }
 
+/// What the footer offers while a recording plays.
+const PLAYBACK: &[Action] = &[
+    Action::Pause,
+    Action::StepForward,
+    Action::StepBack,
+    Action::Faster,
+    Action::Slower,
+    Action::SeekForward,
+    Action::SeekBack,
+    Action::Back,
+    Action::NextPane,
+    Action::Help,
+];
+
+/// Does what an action means for the playback of a recording; returns whether it means something.
+fn plays(model: &mut Model, action: Action) -> bool {
+    match action {
+        Action::Play => model.play(),
+        Action::Pause => model.pause(),
+        Action::StepForward => model.step(true),
+        Action::StepBack => model.step(false),
+        Action::Faster => model.set_pace(true),
+        Action::Slower => model.set_pace(false),
+        Action::SeekForward => model.seek(true),
+        Action::SeekBack => model.seek(false),
+        Action::Back => return model.end_playback(),
+        _ => return false,
+    }
+    true
+}
+
 impl Screen for Panes {
     fn contexts(&self, model: &Model) -> Vec<Context> {
         if self.panes[self.focus].types(model) {
             return vec![Context::Editor, Context::Everywhere];
         }
         let own = self.panes[self.focus].spec().context();
+        if model.playback().is_some() {
+            let playback = Context::Playback;
+            return vec![playback, own, Context::Panes, Context::Movement, Context::Everywhere];
+        }
         vec![own, Context::Panes, Context::Movement, Context::Everywhere]
     }
 
@@ -166,6 +201,9 @@ impl Screen for Panes {
             let (undo, redo) = (Action::Undo, Action::Redo);
             return vec![Action::Send, Action::Back, find, Action::FormatBody, undo, redo];
         }
+        if model.playback().is_some() {
+            return PLAYBACK.to_vec();
+        }
         let runs = model.is_running() || model.loading().is_some();
         let mut offered = vec![if runs { Action::Interrupt } else { Action::Send }];
         if model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(model.now())) {
@@ -173,6 +211,10 @@ impl Screen for Panes {
         }
         offered.extend([Action::Help, Action::NextPane]);
         offered.extend(self.panes[self.focus].spec().footer);
+        // The timeline has another use for the key.
+        if model.can_play() && self.panes[self.focus].spec().id != timeline::ID {
+            offered.push(Action::Play);
+        }
         if model.exchanges().len() > 1 {
             offered.push(Action::History);
         }
@@ -192,6 +234,9 @@ impl Screen for Panes {
         let explains = model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(now));
         if action == Action::Accept && explains {
             Self::explain(model);
+            return Outcome::Done;
+        }
+        if plays(model, action) {
             return Outcome::Done;
         }
         if self.ask(model, self.focus, action) || self.ask_owner(model, action) {
@@ -307,6 +352,9 @@ impl Screen for Panes {
     fn label(&self, model: &Model, action: Action) -> Option<&'static str> {
         let explains =
             model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(model.now()));
+        if model.playback().is_some_and(|p| p.is_paused()) && action == Action::Pause {
+            return Some("play");
+        }
         (action == Action::Accept && explains).then_some("explain")
     }
 

@@ -68,6 +68,9 @@ fn state(model: &Model) -> Vec<(String, Role)> {
     if let Some(loading) = model.loading() {
         return vec![(format!("● opening {} %", loading.permille / 10), Role::Running)];
     }
+    if let Some(playback) = model.playback() {
+        return vec![(playback.position(), Role::Running)];
+    }
     let Some(exchange) = model.exchange() else {
         let word = if model.is_sending() { "● sending" } else { "ready" };
         let role = if model.is_sending() { Role::Running } else { Role::Dim };
@@ -184,7 +187,7 @@ fn elapsed(exchange: &Exchange, now: u64) -> Option<String> {
     let from = exchange.origin()?;
     let to = match exchange.inspection.timing.end {
         Some(end) => end,
-        None if exchange.live => now,
+        None if exchange.is_running() => now,
         None => exchange.last?,
     };
     let micros = to.saturating_sub(from);

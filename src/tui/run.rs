@@ -198,6 +198,8 @@ where
         }
         let wake = if dirty {
             Some(due)
+        } else if let Some(wait) = app.wakes_in() {
+            Some(wait.min(TICK))
         } else if app.is_running() {
             Some(drawn.map_or(0, |at| (at + TICK).saturating_sub(now)))
         } else {

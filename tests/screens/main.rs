@@ -13,6 +13,7 @@ mod looks;
 #[path = "../support/needs.rs"]
 mod needs;
 mod play;
+mod playback;
 mod prompts;
 mod repeat;
 mod show;

@@ -128,6 +128,8 @@ fn named(name: &str) -> Event {
     let code = match name {
         "tab" => KeyCode::Tab,
         "s-tab" => return key(KeyCode::BackTab, KeyModifiers::SHIFT),
+        "s-left" => return key(KeyCode::Left, KeyModifiers::SHIFT),
+        "s-right" => return key(KeyCode::Right, KeyModifiers::SHIFT),
         "enter" => KeyCode::Enter,
         "esc" => KeyCode::Esc,
         "up" => KeyCode::Up,

@@ -89,6 +89,8 @@ pub(in crate::tui) struct Exchange {
     pub last: Option<Micros>,
     /// More was received than was taken in: nothing is known of a silence.
     pub behind: bool,
+    /// It is a recording that plays, until then.
+    pub(super) plays_until: Option<Micros>,
     /// Entries that arrived while another thread reads the inspection.
     waiting: Vec<Entry>,
     /// The story of so many findings.
@@ -110,6 +112,7 @@ impl Exchange {
             file: None,
             last: None,
             behind: false,
+            plays_until: None,
             waiting: Vec::new(),
             story: RefCell::new((0, Arc::default())),
         }
@@ -204,9 +207,26 @@ impl Exchange {
         Some((number, self.inspection.frames().get(number as usize)?))
     }
 
-    /// Whether more can arrive.
+    /// Whether more can arrive, or is still to be played.
     pub(in crate::tui) fn is_running(&self) -> bool {
+        (self.live || self.plays_until.is_some()) && !self.inspection.is_over()
+    }
+
+    /// Whether more can arrive.
+    pub(in crate::tui) fn is_arriving(&self) -> bool {
         self.live && !self.inspection.is_over()
+    }
+
+    /// The end of the recording that it is while it plays.
+    pub(in crate::tui) fn plays_until(&self) -> Option<Micros> {
+        self.plays_until
+    }
+
+    /// Nothing is selected, and the newest frame is gone with.
+    pub(super) fn rewind(&mut self) {
+        (self.finding, self.pointed) = (None, None);
+        self.story = RefCell::new((0, Arc::default()));
+        self.follow();
     }
 
     /// Selects a frame; following ends unless it is the newest and `follow` says so.
@@ -343,6 +363,7 @@ impl Exchange {
     pub(in crate::tui) fn mark(&self) -> (&'static str, &'static str, Role) {
         let inspection = &self.inspection;
         match (inspection.reason(), inspection.outcome()) {
+            (None, _) if self.plays_until.is_some() => ("▶", "playing", Role::Running),
             (None, _) if !self.live => ("▲", "unfinished", Role::Warn),
             (None, _) if inspection.wire_len() == 0 => ("●", "waiting", Role::Running),
             (None, _) => ("●", "streaming", Role::Running),

@@ -9,6 +9,7 @@ mod comparison;
 mod drafts;
 mod exchange;
 mod notify;
+mod playback;
 mod recordings;
 mod refusal;
 mod repetition;
@@ -47,7 +48,7 @@ use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
 use crate::action::{Action, Context, Effect, Keymap, SavedSession, SessionHit};
 use crate::config::Notify;
 use crate::inspect::Options;
-use crate::journal::Micros;
+use crate::journal::{Entry, Micros};
 
 /// A line at the bottom of the screen, until the next key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,9 @@ pub(super) struct Model {
     kept: u64,
     /// Edits are kept for the next start.
     keeps_drafts: bool,
+    /// The entries of the recording that was opened; the recorder has the same.
+    recorded: Arc<Vec<Entry>>,
+    playback: Option<Box<playback::Playback>>,
     search: Search,
     filter: Option<FrameFilter>,
     notice: Option<Notice>,
@@ -170,6 +174,8 @@ impl Model {
             kept: request.changes(),
             keeps_drafts: startup.keeps_drafts,
             request,
+            recorded: Arc::default(),
+            playback: None,
             search: Search::default(),
             filter: None,
             notice: None,
@@ -277,13 +283,15 @@ impl Model {
         self.size = size;
     }
 
-    /// The time of the last event, in microseconds since the session's epoch.
+    /// The time of the last event, in microseconds since the session's epoch; while a recording plays,
+    /// its own.
     pub(super) fn now(&self) -> Micros {
-        self.now
+        self.playback().map_or(self.now, playback::Playback::at)
     }
 
     pub(super) fn at(&mut self, now: Micros) {
         self.now = now;
+        self.advance_playback();
     }
 
     /// So many entries were received and are not shown yet: nothing is known of a silence then.
@@ -389,12 +397,12 @@ impl Model {
 
     /// Whether a stream runs.
     pub(super) fn is_running(&self) -> bool {
-        self.sending || self.is_repeating() || self.exchanges.iter().any(Exchange::is_running)
+        self.sending || self.is_repeating() || self.exchanges.iter().any(Exchange::is_arriving)
     }
 
     /// Whether what runs cannot be stopped from here, because another program writes it.
     pub(super) fn only_piped(&self) -> bool {
-        let mut running = self.exchanges.iter().filter(|e| e.is_running()).peekable();
+        let mut running = self.exchanges.iter().filter(|e| e.is_arriving()).peekable();
         !self.sending
             && !self.is_repeating()
             && running.peek().is_some()
@@ -414,6 +422,7 @@ impl Model {
     /// Shows an exchange.
     pub(super) fn show(&mut self, index: usize) {
         if index < self.exchanges.len() {
+            self.end_playback();
             self.shown = index;
             self.revision += 1;
         }
@@ -444,8 +453,8 @@ impl Model {
             self.notify("Input comes from a pipe; stop the program that writes it");
             return;
         }
-        let shown = self.exchange().filter(|e| e.is_running()).map(|e| e.id);
-        let any = || self.exchanges.iter().find(|e| e.is_running()).map(|e| e.id);
+        let shown = self.exchange().filter(|e| e.is_arriving()).map(|e| e.id);
+        let any = || self.exchanges.iter().find(|e| e.is_arriving()).map(|e| e.id);
         match shown.or_else(any) {
             Some(id) => self.effect(Effect::Cancel(id)),
             None => self.notify("No stream is running"),

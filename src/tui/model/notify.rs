@@ -26,7 +26,7 @@ impl Model {
             return;
         }
         let before = std::mem::take(&mut self.told.running);
-        let running = self.exchanges.iter().filter(|e| e.is_running());
+        let running = self.exchanges.iter().filter(|e| e.is_arriving());
         self.told.running = running.clone().map(|e| e.id).collect();
         let stalled = running.clone().find(|e| e.is_stalled(self.now)).map(|e| e.id);
         let news = stalled.filter(|id| self.told.stalled != Some(*id));
@@ -34,7 +34,7 @@ impl Model {
         let after = self.settings.notify.after;
         let long = self.exchanges.iter().filter(|e| {
             let took = e.last.zip(e.origin()).map(|(end, from)| end.saturating_sub(from));
-            before.contains(&e.id) && !e.is_running() && took.is_some_and(|took| took >= after)
+            before.contains(&e.id) && !e.is_arriving() && took.is_some_and(|took| took >= after)
         });
         let ended = long.map(|e| format!("{}: {}", e.title(), e.inspection.short_verdict()));
         let title = |id: ExchangeId| self.exchanges.iter().find(|e| e.id == id).map(|e| e.title());

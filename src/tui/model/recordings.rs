@@ -114,6 +114,8 @@ impl Model {
 
     /// Shows a recording in place of the session so far.
     pub(super) fn open(&mut self, opened: Opened) {
+        self.playback = None;
+        self.recorded = Arc::clone(&opened.entries);
         self.exchanges.clear();
         self.drafts = Drafts::default();
         self.comparison = None;

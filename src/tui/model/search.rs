@@ -234,6 +234,18 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Frames that were found and listed are gone: they are looked for anew.
+    pub(super) fn forget_rows(&mut self) {
+        self.clear_search();
+        if let Some(filter) = &mut self.filter {
+            filter.rows.clear();
+            filter.upto = 0;
+        }
+        self.refresh_filter();
+    }
+}
+
 impl FrameFilter {
     fn refresh(&mut self, revision: u64, inspection: &Inspection) {
         let findings = match self.filter.reads_findings() {

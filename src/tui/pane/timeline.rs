@@ -237,6 +237,10 @@ impl Pane for TimelinePane {
                 true => timeline_lanes::lane_area(parts.drawing),
                 false => parts.drawing,
             };
+            if exchange.plays_until().is_some() {
+                let moment = timeline_bar::moment_at(exchange, now, bar, at.x);
+                return moment.into_iter().for_each(|moment| model.seek_to(moment));
+            }
             if let Some(frame) = timeline_bar::frame_at(exchange, now, bar, at.x) {
                 exchange.select(frame);
             }

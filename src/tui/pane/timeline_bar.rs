@@ -32,6 +32,8 @@ pub(crate) struct Scale {
     pub from: u64,
     /// What the last column ends with.
     pub to: u64,
+    /// Up to where it is known what happened: the end, but for a recording that plays.
+    pub known: u64,
     /// How many columns.
     pub width: u16,
 }
@@ -43,12 +45,16 @@ impl Scale {
         let scale = match exchange.origin() {
             Some(from) => {
                 let now = exchange.is_running().then_some(now);
-                let to = inspection.timing.end.or(now).or(exchange.last)?;
-                Self { timed: true, from, to: to.max(from + 1), width }
+                // While a recording plays, its end is where it was.
+                let until = exchange.plays_until();
+                let to = until.or(inspection.timing.end).or(now).or(exchange.last)?;
+                let to = to.max(from + 1);
+                let known = until.and(now).map_or(to, |now| now.clamp(from, to));
+                Self { timed: true, from, to, known, width }
             }
             None => {
                 let to = inspection.body().len() as u64;
-                (to > 0).then_some(Self { timed: false, from: 0, to, width })?
+                (to > 0).then_some(Self { timed: false, from: 0, to, known: to, width })?
             }
         };
         (width > 0).then_some(scale)
@@ -128,6 +134,13 @@ impl Scale {
     }
 }
 
+/// The moment that a column of the screen stands for.
+pub(super) fn moment_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> Option<Micros> {
+    let scale = Scale::new(exchange, now, area.width).filter(|scale| scale.timed)?;
+    let column = x.checked_sub(area.x)?.min(scale.width - 1);
+    Some(scale.at(column + 1))
+}
+
 /// The frame nearest to a column of the screen.
 pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> Option<usize> {
     let scale = Scale::new(exchange, now, area.width)?;
@@ -177,9 +190,10 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
     let Some(begun) = begun else { return Vec::new() };
     let mut found = Vec::new();
     let mut from = None;
-    for column in scale.column(begun)..=scale.width {
+    let end = if scale.known < scale.to { scale.column(scale.known) + 1 } else { scale.width };
+    for column in scale.column(begun)..=end {
         let c = usize::from(column);
-        let data = column == scale.width || {
+        let data = column == end || {
             let frames = edges[c + 1].frame - edges[c].frame;
             frames > beats(inspection, edges[c], edges[c + 1])
         };
@@ -188,8 +202,8 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
             (true, Some(first)) => {
                 let before =
                     edges[first].read.checked_sub(1).and_then(|i| inspection.reads()[i].at);
-                let next = inspection.reads().get(edges[c].read).filter(|_| column < scale.width);
-                let until = next.and_then(|r| r.at).unwrap_or(scale.to);
+                let next = inspection.reads().get(edges[c].read).filter(|_| column < end);
+                let until = next.and_then(|r| r.at).unwrap_or(scale.known);
                 let lasted = until.saturating_sub(before.unwrap_or(begun));
                 if lasted >= inspection.options().stall {
                     let warm = beats(inspection, edges[first], edges[c]) > 0;
@@ -253,6 +267,9 @@ fn cell(
         return ("·", Role::Dim);
     }
     let (at, t) = (scale.at(column), &inspection.timing);
+    if at > scale.known {
+        return (" ", Role::Dim);
+    }
     let before = |moment: Option<Micros>| moment.is_some_and(|m| at < m);
     if before(t.resolved) || before(t.connected) || before(t.tls) {
         ("╍", Role::BarConnect)
@@ -389,7 +406,10 @@ pub(crate) fn draw_moments(
             line::put(buf, room, &[("╵", model.theme().of(Role::Line)), (&text, dim)]);
         }
     };
-    let over = if exchange.is_running() { "now" } else { "end" };
+    let over = match exchange.is_running() {
+        true if exchange.plays_until().is_none() => "now",
+        _ => "end",
+    };
     place(scale.to, over, buf);
     // What tells most gets its place first.
     for (name, moment) in [
