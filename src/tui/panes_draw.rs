@@ -16,7 +16,8 @@ pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
     line::put(buf, area, &[(&"─".repeat(usize::from(area.width)), rule)]);
     let mut right = state(model);
     if model.exchanges().len() > 1 && area.width >= 70 {
-        let which = format!("{} of {} ", model.shown() + 1, model.exchanges().len());
+        let id = model.exchange().map_or(0, |e| e.id);
+        let which = format!("#{id} · {} of {} ", model.shown() + 1, model.exchanges().len());
         right.insert(0, (which, Role::Dim));
     }
     let mut pieces: Vec<(&str, _)> = vec![(" ", theme.of(Role::Text))];

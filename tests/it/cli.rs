@@ -649,3 +649,25 @@ fn a_variable_without_a_value_is_refused_before_anything_is_sent() {
     assert!(text(&out.stderr).contains("no environment is called \"prod\"; it has none"));
     assert_eq!(out.status.code(), Some(2));
 }
+
+#[test]
+fn a_configuration_is_checked_for_all_that_the_screen_refuses() {
+    let program = Program::new();
+    for (text, why) in [
+        ("[theme]\nname = 'nope'\n", "no theme is called \"nope\"; there are auto, contrast"),
+        ("keymap = 'ed'\n", "keymap: \"ed\" is none of default, vim, emacs"),
+        ("[notify]\ndesktop = 'osc8'\n", "notify.desktop: \"osc8\" is none of off, osc9"),
+        ("[keys.panes]\n'D' = 'hlep'\n", "no action is called \"hlep\""),
+    ] {
+        program.write("c.toml", text);
+        let out = program.run(&["config", "check", "--config", "c.toml"]);
+        let error = self::text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{text}: {error}");
+        assert!(error.contains(why), "{text}: {error}");
+    }
+    for keymap in ["default", "vim", "emacs"] {
+        program.write("c.toml", format!("keymap = '{keymap}'\n[theme]\nname = 'nord'\n"));
+        let out = program.run(&["config", "check", "--config", "c.toml"]);
+        assert_eq!(out.status.code(), Some(0), "{keymap}: {}", self::text(&out.stderr));
+    }
+}

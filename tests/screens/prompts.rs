@@ -192,3 +192,45 @@ fn a_provider_can_be_asked_for_its_models_and_one_of_them_chosen() {
     });
     assert_eq!(model.as_deref(), Some("asked-2"));
 }
+
+#[test]
+fn commands_are_found_by_their_words_and_names_best_first() {
+    for (typed, first) in [
+        ("save", "save the session to a file"),
+        ("send", "send the request"),
+        ("quit", "quit (asks if a stream is running)"),
+        ("open", "open a saved session or a raw body"),
+        ("help", "show the keys of this pane"),
+        ("theme", "choose the colors, shown at once"),
+        ("vari", "set the variables ${NAME}"),
+        ("provider", "choose the provider"),
+        ("compare", "compare: one request at two providers"),
+    ] {
+        let list = play(startup(), (140, 36), &format!(":{typed}"), Vec::new());
+        let text = list.text();
+        let row = text.lines().find(|l| l.contains("▸ ")).unwrap_or_default();
+        assert!(row.contains(first), "{typed}: {row}");
+    }
+}
+
+#[test]
+fn a_misspelled_field_is_named_below_the_body() {
+    let with = |body: &str| {
+        let mut start = startup();
+        start.draft.body = body.as_bytes().to_vec();
+        play(start, (100, 30), "", Vec::new())
+    };
+    let wrong = with("{\"model\": \"m\", \"max_token\": 5}");
+    wrong.shows("▲ unknown field \"max_token\"");
+    wrong.shows("did you mean max_tokens?");
+    with("{\"model\": \"m\", \"max_tokens\": 5}").shows("✔ JSON");
+    with("{\"model\": \"m\", \"my_own\": 5}").shows("✔ JSON");
+}
+
+#[test]
+fn an_address_shows_its_host_where_there_is_little_room() {
+    let mut start = startup();
+    start.draft.url = Some("https://gateway.example.com/a/long/path/chat/completions".into());
+    start.draft.body = b"{}".to_vec();
+    play(start, (100, 30), "", Vec::new()).shows("gateway.example.com");
+}

@@ -373,6 +373,7 @@ impl Exchange {
             (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
             // Somebody stopped it: neither well nor ill.
             (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
+            (Some(Reason::Refused), _) => ("✖", "not connected", Role::Error),
             (Some(reason), Outcome::Ok) => ("■", reason.name(), Role::Warn),
             (Some(reason), Outcome::Degraded) => ("▲", reason.name(), Role::Warn),
             (Some(reason), Outcome::Failed) => ("✖", reason.name(), Role::Error),

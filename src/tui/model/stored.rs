@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::Model;
 use crate::action::{Draft, Effect, StoredRequest, ValueSource, VariableState, Variables};
+use crate::dialect::request::likely_field;
+use crate::json::Tape;
 use crate::text::{Newlines, visible};
+
+/// A longer body is not searched for misspelled fields after each key.
+const MAX_LOOKED_AT: usize = 1 << 20;
 
 /// What the screen knows of requests in files and of variables.
 #[derive(Debug, Default)]
@@ -13,6 +18,8 @@ pub(super) struct Stored {
     list: Option<Vec<StoredRequest>>,
     /// The variables that the request uses.
     variables: Vec<VariableState>,
+    /// A field of the body that is most likely misspelled, and what was meant.
+    misspelled: Option<(String, &'static str)>,
     /// How often the request had been changed when they were looked for.
     looked: Option<u64>,
 }
@@ -100,6 +107,30 @@ impl Model {
             Some(_) => (self.settings.tools.variables)(&self.request.to_send()),
             None => Vec::new(),
         };
+        self.stored.misspelled = self.look_for_misspelled();
+    }
+
+    /// A field at the top of the body that the dialect does not have, but one like it.
+    fn look_for_misspelled(&self) -> Option<(String, &'static str)> {
+        let own = self.provider().map(|p| p.dialect.as_str());
+        let dialect = self.request.draft().dialect.as_deref().or(own)?;
+        let text = self.request.text();
+        let mut tape = Tape::new();
+        if text.len() > MAX_LOOKED_AT || tape.parse(&text).is_err() {
+            return None;
+        }
+        let fields = tape.root(&text)?.entries();
+        fields.filter_map(|(name, _)| name.as_str().map(|name| name.into_owned())).find_map(
+            |name| {
+                let meant = likely_field(dialect, &name)?;
+                Some((name, meant))
+            },
+        )
+    }
+
+    /// A field of the body that is most likely misspelled, and what was meant; as of the last event.
+    pub(in crate::tui) fn misspelled(&self) -> Option<&(String, &'static str)> {
+        self.stored.misspelled.as_ref()
     }
 
     /// Fills what looks like variables in the request in from now on, if there are any.

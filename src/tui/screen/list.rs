@@ -33,6 +33,8 @@ pub(super) struct Item {
     label: String,
     /// What stands beside it.
     note: String,
+    /// Another name by which it is found.
+    alias: &'static str,
     /// A sign before it, with its role.
     sign: Option<(&'static str, Role)>,
 }
@@ -149,7 +151,14 @@ impl List {
     /// Adds a row.
     pub(in crate::tui) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
         self.shown.push(self.items.len());
-        self.items.push(Item { label: label.into(), note: note.into(), sign: None });
+        self.items.push(Item { label: label.into(), note: note.into(), ..Item::default() });
+    }
+
+    /// Gives the last row another name by which it is found.
+    pub(in crate::tui) fn alias(&mut self, name: &'static str) {
+        if let Some(item) = self.items.last_mut() {
+            item.alias = name;
+        }
     }
 
     /// Gives the last row a sign.
@@ -182,8 +191,20 @@ impl List {
             // What a row is called counts before what is said about it.
             let label = ranking.score(&item.label).filter(|_| whole(&item.label));
             let note = ranking.score(&item.note).filter(|_| whole(&item.note));
-            if let Some(score) = label.map(|s| 2 * s + 1).max(note) {
-                found.push((score, i));
+            let alias = ranking.score(item.alias).filter(|_| !item.alias.is_empty());
+            let label = label.max(alias).map(|s| 2 * s + 1);
+            if let Some(score) = label.max(note) {
+                // What begins with what was typed is meant before what has it, and that before what
+                // only has its letters.
+                let names = [item.label.as_str(), item.alias].map(str::to_lowercase);
+                let plain = match needle.as_str() {
+                    "" => 0,
+                    needle if names.iter().any(|name| name.starts_with(needle)) => 2000,
+                    needle if item.alias.contains(needle) => 1500,
+                    needle if names.iter().any(|name| name.contains(needle)) => 1000,
+                    _ => 0,
+                };
+                found.push((score + plain, i));
             }
         }
         found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
@@ -261,7 +282,7 @@ impl List {
             let typed = || Item {
                 label: self.filter.text().trim().to_owned(),
                 note: "as typed".to_owned(),
-                sign: None,
+                ..Item::default()
             };
             let item = match self.shown.get(index) {
                 Some(&TYPED) => typed(),

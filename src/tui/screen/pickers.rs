@@ -112,6 +112,7 @@ pub(in crate::tui) fn palette(model: &mut Model) {
     });
     for action in commands(model) {
         list.add(action.help(), model.keys().all_keys_for(action));
+        list.alias(action.name());
     }
     model.push(list);
 }

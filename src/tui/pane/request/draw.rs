@@ -2,12 +2,13 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
 
 use super::actions::act;
 use super::{Field, RequestPane, SPEC, fields};
 use crate::action::Action;
-use crate::text::{Newlines, visible};
-use crate::tui::model::{Model, RequestEditor};
+use crate::text::{Newlines, preview, visible};
+use crate::tui::model::Model;
 use crate::tui::pane::{Canvas, inner};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
@@ -51,7 +52,13 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
 }
 
 /// What is said below the body about it, in as many lines as that takes.
-fn remarks(request: &RequestEditor, width: u16) -> Vec<String> {
+fn remarks(model: &Model, width: u16) -> Vec<String> {
+    let request = model.request();
+    if let Some((field, meant)) = model.misspelled() {
+        let field = preview(field, 40);
+        let meant = format!("  did you mean {meant}?");
+        return vec![format!("▲ unknown field {field:?}"), meant];
+    }
     let Some((line, column, why)) = request.json_error() else {
         return if request.raw().is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
     };
@@ -73,7 +80,7 @@ fn remarks(request: &RequestEditor, width: u16) -> Vec<String> {
 pub(super) fn body_area(pane: &RequestPane, model: &Model, area: Rect) -> Rect {
     let area = inner(area);
     let above = lines(pane, model, area.height).len() as u16 + 1;
-    let below = remarks(model.request(), area.width.saturating_sub(1)).len().max(1) as u16;
+    let below = remarks(model, area.width.saturating_sub(1)).len().max(1) as u16;
     let below = below.min(area.height.saturating_sub(above) / 2);
     Rect {
         y: area.y + above.min(area.height),
@@ -148,14 +155,33 @@ pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
         }
         None => request.editor().draw(theme, true, body, buf),
     }
-    let role = if request.json_error().is_some() { Role::Error } else { Role::Dim };
-    for (row, remark) in (0..).zip(remarks(request, body.width)) {
+    let role = match (request.json_error(), model.misspelled()) {
+        (Some(_), _) => Role::Error,
+        (None, Some(_)) => Role::Warn,
+        (None, None) => Role::Dim,
+    };
+    for (row, remark) in (0..).zip(remarks(model, body.width)) {
         let place = Rect { y: body.bottom() + row, height: 1, ..body };
         if place.y < area_in.bottom() {
             let remark = line::fit(&remark, usize::from(place.width));
             line::put(buf, place, &[(&remark, theme.of(role))]);
         }
     }
+}
+
+/// An address in so many columns: the host whole, then as much of the end of the path as there is room
+/// for.
+fn short_address(address: &str, room: usize) -> String {
+    let plain = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let address = if address.width() <= room { address } else { plain };
+    let host = address.split('/').next().unwrap_or_default();
+    let left = room.saturating_sub(host.width() + 2);
+    if address.width() <= room || left < 6 {
+        return line::fit(address, room);
+    }
+    let chars: Vec<char> = address.chars().collect();
+    let end: String = chars[chars.len() - left.min(chars.len())..].iter().collect();
+    format!("{host}/…{end}")
 }
 
 fn draw_field(model: &Model, field: Field, chosen: bool, area: Rect, buf: &mut Buffer) {
@@ -183,7 +209,7 @@ fn draw_field(model: &Model, field: Field, chosen: bool, area: Rect, buf: &mut B
     let room = usize::from(area.width).saturating_sub(11);
     let value = visible(&value, Newlines::Show);
     let value = match field {
-        Field::Address => line::fit_middle(&value, room),
+        Field::Address => short_address(&value, room),
         _ => line::fit(&value, room),
     };
     let style = theme.of(if chosen { Role::Focus } else { Role::Text });
