@@ -22,6 +22,7 @@ impl Detector for Head {
                 format!("Content-Length ({length}) together with Transfer-Encoding ({coding})");
             findings.raise(Code::LengthAndChunked, Place::default(), message);
         }
+        malformed(facts, findings);
         let Some(head) = facts.head.as_ref().filter(|h| h.status < 300) else { return };
         if media_type(facts) != "text/event-stream" {
             return;
@@ -84,6 +85,54 @@ impl Detector for Head {
 pub(super) fn media_type(facts: &Facts) -> String {
     crate::frame::Hint { content_type: facts.content_type().map(Into::into), named_sse: false }
         .media_type()
+}
+
+/// Header lines that this program reads, as curl does for the most part, and common HTTP clients refuse.
+fn malformed(facts: &Facts, findings: &mut Findings) {
+    let Some(head) = facts.head.as_ref().filter(|head| !head.raw.is_empty()) else { return };
+    let lines: Vec<&[u8]> = head.raw.split(|byte| *byte == b'\n').collect();
+    let bare = lines.len() > 1 && lines.iter().any(|l| !l.is_empty() && !l.ends_with(b"\r"));
+    let mut odd = lines.iter().skip(1).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let found = odd.find_map(|line| refused_by(line).map(|(why, who)| (line, why, who)));
+    let message = match found {
+        Some((line, why, who)) => {
+            let line = text::preview(&String::from_utf8_lossy(line), 40);
+            format!("Header line \"{line}\" has {why}: {who} the response")
+        }
+        None if bare => {
+            "Header lines end with LF alone: Node's HTTP parser refuses the response".to_owned()
+        }
+        None => return,
+    };
+    findings.raise(Code::HeaderMalformed, Place::default(), message);
+}
+
+/// What is wrong with a header line, and who refuses the response for it.
+fn refused_by(line: &[u8]) -> Option<(&'static str, &'static str)> {
+    const BOTH: &str = "httpx, aiohttp and Node refuse";
+    const PYTHON: &str = "httpx and aiohttp refuse";
+    const NODE: &str = "Node's HTTP parser refuses";
+    // A folded line goes on with the one before, which everybody reads.
+    if line.is_empty() || matches!(line[0], b' ' | b'\t') {
+        return None;
+    }
+    let Some(colon) = memchr::memchr(b':', line) else { return Some(("no colon", BOTH)) };
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    if name.is_empty() {
+        return Some(("no name", PYTHON));
+    }
+    if name.trim_ascii_end().len() < name.len() {
+        return Some(("a space before its colon", PYTHON));
+    }
+    if !name.iter().all(is_token) {
+        return Some(("a name that is no token", BOTH));
+    }
+    if value.contains(&0) {
+        return Some(("a NUL in its value", BOTH));
+    }
+    let control = |b: &u8| (*b < 0x20 && *b != b'\t') || *b == 0x7f;
+    value.iter().any(control).then_some(("a control character in its value", NODE))
 }
 
 /// A success status without a stream.
@@ -175,4 +224,33 @@ fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
     let begins = text::preview(String::from_utf8_lossy(&body[..body.len().min(400)]).trim(), 80);
     let message = format!("{name} a body that is not an event stream: `{begins}`");
     findings.raise(Code::WrongContentType, Place { frame: Some(0), offset: Some(0) }, message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_by;
+
+    /// What httpx 0.28, aiohttp 3.14 and Node 20 did with these lines, one at a time.
+    #[test]
+    fn header_lines_are_refused_by_those_who_were_seen_to_refuse_them() {
+        for (line, why) in [
+            (&b"nonsense line"[..], Some("no colon")),
+            (b": v", Some("no name")),
+            (b"x-a : v", Some("a space before its colon")),
+            (b"x@a(: v", Some("a name that is no token")),
+            ("x-\u{fc}: v".as_bytes(), Some("a name that is no token")),
+            (b"x-a: a\0b", Some("a NUL in its value")),
+            (b"x-a: a\x01b", Some("a control character in its value")),
+            (b"x-a: a\x7fb", Some("a control character in its value")),
+            (b" folded", None),
+            (b"\tfolded", None),
+            (b"x-a: \xfc", None),
+            (b"x-a: a\tb", None),
+            (b"x-a:", None),
+            (b"", None),
+        ] {
+            let found = refused_by(line).map(|(why, _)| why);
+            assert_eq!(found, why, "{}", String::from_utf8_lossy(line));
+        }
+    }
 }

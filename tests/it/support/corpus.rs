@@ -22,6 +22,9 @@ pub(crate) struct Case {
     /// More response headers, each `name: value`; an empty value takes a default away.
     #[serde(default)]
     headers: Vec<String>,
+    /// The response headers as they were received, with the escapes of a body; for what only the bytes show.
+    #[serde(default)]
+    raw_head: String,
     #[serde(default = "http1")]
     version: String,
     /// A bare body: nothing but bytes, and what is known of the headers.
@@ -175,6 +178,7 @@ impl Case {
             status,
             content_type: content_type.map(str::to_owned),
             headers: Vec::new(),
+            raw_head: String::new(),
             version: http1(),
             bare: true,
             ended: "unknown".into(),
@@ -305,7 +309,15 @@ impl Case {
             headers.push(("cache-control".into(), "no-cache".into()));
         }
         headers.retain(|h| !h.1.is_empty());
-        Some(Head { status, version: self.version.clone(), headers, ..Head::default() })
+        Some(Head {
+            status,
+            version: self.version.clone(),
+            headers,
+            raw: Bytes::from(
+                unescape(&self.raw_head).unwrap_or_else(|why| panic!("{}: {why}", self.name)),
+            ),
+            ..Head::default()
+        })
     }
 }
 
