@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use sselens::inspect::Inspection;
-use sselens::storage::file::{Told, read};
+use sselens::storage::file::{BodyHints, read};
 
 fuzz_target!(|input: &[u8]| {
-    if let Ok(recording) = read(input, "a", &Told::default()) {
+    if let Ok(recording) = read(input, "a", &BodyHints::default()) {
         let mut inspection = Inspection::new(Arc::default());
         for entry in &recording.entries {
             inspection.push(entry);
