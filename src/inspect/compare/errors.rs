@@ -165,12 +165,11 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
     let block = a.stumbling_block(b);
     let less = a.lost_content(b);
     let after = less.map_or(String::new(), |(n, m)| {
-        format!(" after {m} of {} of content,", count(n, "character"))
+        format!(" after {m} of {} of content", count(n, "character"))
     });
     let sides = both(left, right.clone()).at(None, at);
     if let Some(fault) = block {
-        let message =
-            format!("{b} stops with an error, {right},{after} at a fault of {}: {fault}", a.name);
+        let message = format!("{b} failed with {right}{after}, at a fault of {}: {fault}", a.name);
         // Where the bytes are damaged there is no more to be had of it.
         let damaged = a.found(&[Code::EventstreamCrc, Code::EventstreamIncomplete]);
         return match less.is_none() || damaged {
@@ -178,6 +177,6 @@ fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut
             false => found.add(Code::EndsDiffer, sides, message),
         };
     }
-    let message = format!("{b} ends in an error, {right},{after} where {a} {}", a.ended());
+    let message = format!("{b} failed with {right}{after}; {a} {}", a.ended());
     found.add(Code::EndsDiffer, sides, message);
 }

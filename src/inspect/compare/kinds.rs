@@ -125,10 +125,7 @@ mod tests {
     fn what_was_stopped_ended_neither_well_nor_without_what_was_to_come() {
         let got = apart(&stream(&sound()), &cut(2, EndCause::Cancelled));
         assert_eq!(got.differences, []);
-        assert_eq!(
-            got.verdict,
-            "A completed (complete, finish \"stop\"); B was cancelled before any answer"
-        );
+        assert_eq!(got.verdict, "A completed (finish \"stop\"); B was cancelled before any answer");
         let got = apart(&cut(4, EndCause::Cancelled), &stream(&sound()));
         assert_eq!(got.differences, [], "its content was yet to come");
     }

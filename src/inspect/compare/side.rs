@@ -220,7 +220,7 @@ impl<'a> Side<'a> {
             Some(Reason::Complete | Reason::Closed) => match self.seen.answer().finish().next() {
                 Some((_, word)) if is_failure(word) => format!("ended with finish {word:?}"),
                 Some((_, "")) => format!("ended {after} with an empty finish"),
-                Some(_) => format!("completed ({})", disposition(self.seen)),
+                Some((_, word)) => format!("completed (finish {:?})", preview(word, 40)),
                 None if came.is_empty() && self.objects == 0 => {
                     format!("had no ending ({})", why())
                 }

@@ -351,7 +351,7 @@ fn an_error_that_only_the_gateway_has_is_told() {
     b.push(litellm_error());
     let got = compare(&stream(&sound()), &through(&b), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "ends-differ");
-    assert!(got.verdict.starts_with("The gateway (B) ends in an error"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("The gateway (B) failed with"), "{}", got.verdict);
     assert!(got.verdict.contains("A completed"), "{}", got.verdict);
 }
 

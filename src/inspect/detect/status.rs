@@ -43,8 +43,12 @@ fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
 /// Where a redirect leads to, a sentence.
 fn sent_on(facts: &Facts) -> String {
     let location = facts.head.as_ref().and_then(|h| h.header("location"));
-    let to = text::preview(location.unwrap_or("nowhere"), 120);
-    format!("HTTP {}: redirect to {to}", facts.status().unwrap_or_default())
+    let status = facts.status().unwrap_or_default();
+    match location {
+        Some(location) => format!("HTTP {status}: redirect to {}", text::preview(location, 120)),
+        None if status == 304 => "HTTP 304 (not modified): no stream".to_owned(),
+        None => format!("HTTP {status}: redirect without a Location header"),
+    }
 }
 
 /// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
