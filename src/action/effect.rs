@@ -46,7 +46,10 @@ pub enum Effect {
     /// Edit the request's body in the user's own editor.
     EditOutside(Vec<u8>),
     /// Read the configuration again.
-    ReloadConfig,
+    ReloadConfig {
+        /// Only where its file was changed since.
+        if_changed: bool,
+    },
     /// Ask a provider for the models that it has.
     ListModels(String),
     /// List the requests in files.

@@ -102,7 +102,7 @@ actions! {
     SearchPrevious "search-previous" "previous hit" "go to the previous hit"
     Copy "copy" "copy" "copy: frame, JSON, answer, request as curl"
     PickTheme "pick-theme" "theme" "choose the colors, shown at once"
-    ReloadConfig "reload-config" "reload" "read the configuration again, which also happens when its file changes"
+    ReloadConfig "reload-config" "reload" "read the configuration again, which also happens after its file was changed"
     Redraw "redraw" "redraw" "redraw the screen"
     Suspend "suspend" "suspend" "suspend to the shell"
     Play "play" "play" "play the recording at its pace, as it happened"

@@ -53,7 +53,12 @@ pub struct App {
     waiting: Option<Box<dyn Screen>>,
     effects: Vec<Effect>,
     work: Vec<Work>,
+    /// When the configuration's file was looked at last.
+    looked: Micros,
 }
+
+/// How often the configuration's file is looked at while keys are pressed, in microseconds.
+const SELDOM: Micros = 1_000_000;
 
 impl App {
     /// The screen at its beginning.
@@ -64,6 +69,7 @@ impl App {
             waiting: None,
             effects: Vec::new(),
             work: Vec::new(),
+            looked: 0,
         };
         app.run_commands();
         app
@@ -265,12 +271,23 @@ impl App {
 
     fn key(&mut self, key: KeyEvent) {
         self.model.next_notice();
+        self.look_at_configuration();
         let Some(top) = self.stack.last_mut() else { return };
         let contexts = top.contexts(&self.model);
         match self.model.keys().action(&contexts, key) {
             Some(action) => self.act(action),
             None if top.key(&mut self.model, key) => {}
             None => commands::say_where(&mut self.model, &contexts, key),
+        }
+    }
+
+    /// Has the configuration read again if it was changed. Somebody who changed it comes back with a key;
+    /// without one nothing has to wake up.
+    fn look_at_configuration(&mut self) {
+        let now = self.model.now();
+        if now >= self.looked + SELDOM {
+            self.looked = now;
+            self.effects.push(Effect::ReloadConfig { if_changed: true });
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
             model.notify("Only available in a comparison");
         }
         Action::PickTheme => pickers::theme(model),
-        Action::ReloadConfig => model.effect(Effect::ReloadConfig),
+        Action::ReloadConfig => model.effect(Effect::ReloadConfig { if_changed: false }),
         Action::Redraw => model.effect(Effect::Redraw),
         Action::Suspend => model.effect(Effect::Suspend),
         Action::Back if model.is_running() && !model.only_piped() => model.stop(),

@@ -375,7 +375,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::PinSession(_)
             | Effect::SearchSessions(_)
             | Effect::CompletePath(_)
-            | Effect::ReloadConfig
+            | Effect::ReloadConfig { .. }
             | Effect::ListModels(_)
             | Effect::ListRequests
             | Effect::OpenRequest { .. }

@@ -439,7 +439,7 @@ fn the_session_of_the_last_run_is_found_and_opened() {
     let mut t = home.run(SHORT);
     t.until(READY);
     t.press("H");
-    t.until("127.0.0.1  lab/hello");
+    t.until("127.0.0.1  Healthy stream");
     t.press("\r");
     t.until("HTTP/1.1 200 OK");
     t.until("complete");

@@ -91,5 +91,17 @@ fn another_configuration_counts_at_once_and_a_wrong_one_changes_nothing() {
     press(&mut app, "D");
     assert!(super::play::text_of(&drawn(&app)).contains("╭─ Keys ─"));
     let played = play(startup(), (100, 30), ":read the configuration<enter>", Vec::new());
-    assert!(played.outside.effects.contains(&Effect::ReloadConfig));
+    let by_hand = Effect::ReloadConfig { if_changed: false };
+    assert!(played.outside.effects.contains(&by_hand));
+}
+
+#[test]
+fn the_configuration_is_looked_at_after_keys_and_seldom() {
+    let mut app = app("dark");
+    let mut looks = |at: u64| {
+        let effects = app.update(at, Event::Input(keys("j").remove(0)));
+        effects.contains(&Effect::ReloadConfig { if_changed: true })
+    };
+    let looked: Vec<bool> = [1, 1_500_000, 2_000_000, 2_600_000].map(&mut looks).into();
+    assert_eq!(looked, [false, true, false, true]);
 }

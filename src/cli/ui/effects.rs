@@ -162,7 +162,7 @@ fn aside(
 pub(super) struct Runner {
     config: Current,
     /// Has the configuration read again.
-    pub(super) reload: Option<Sender<()>>,
+    pub(super) reload: Option<Sender<bool>>,
     transport: Transport,
     engine: Engine,
     recorder: Recorder,
@@ -345,9 +345,9 @@ impl EffectRunner for Runner {
                 self.keep_draft(*draft);
                 Ok(())
             }
-            Effect::ReloadConfig => {
+            Effect::ReloadConfig { if_changed } => {
                 // Without the thread there is nobody to read it.
-                let _ = self.reload.as_ref().map(|reload| reload.send(()));
+                let _ = self.reload.as_ref().map(|reload| reload.send(if_changed));
                 Ok(())
             }
             Effect::ListModels(provider) => self.list_models(provider, done),

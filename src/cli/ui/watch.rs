@@ -1,9 +1,10 @@
-//! Reads the configuration again when its file changes, or when the user asks for it.
+//! Reads the configuration again when its file was changed, or when the user asks for it. Nothing wakes
+//! up for that: the file is looked at after a key.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -14,9 +15,6 @@ use crate::cli::exit::Failure;
 use crate::cli::request;
 use crate::config::Config;
 use crate::tui::{Reloaded, Signal};
-
-/// How often the file is looked at.
-const OFTEN: Duration = Duration::from_secs(1);
 
 /// The configuration that counts now.
 #[derive(Clone)]
@@ -50,9 +48,9 @@ pub(super) struct Watch {
     pub(super) current: Current,
 }
 
-/// Watches the configuration on a separate thread, until the returned sender is dropped; what is sent
-/// there has it read at once.
-pub(super) fn start(watch: Watch) -> (Sender<()>, UnboundedReceiver<Signal>) {
+/// Reads the configuration on a separate thread whenever something is sent, until the returned sender is
+/// dropped: true where that is only to be done if the file was changed.
+pub(super) fn start(watch: Watch) -> (Sender<bool>, UnboundedReceiver<Signal>) {
     let (ask, asked) = channel();
     let (tell, told) = unbounded_channel();
     let work = move || run(&watch, &asked, &tell);
@@ -67,18 +65,13 @@ fn stamp(path: Option<&Path>) -> Option<(SystemTime, u64)> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn run(watch: &Watch, asked: &Receiver<()>, tell: &UnboundedSender<Signal>) {
+fn run(watch: &Watch, asked: &Receiver<bool>, tell: &UnboundedSender<Signal>) {
     let environment = &watch.current.get().environment;
     let path: Option<PathBuf> = crate::config::path(watch.global.config.as_deref(), environment);
     let mut seen = stamp(path.as_deref());
-    loop {
-        let by_hand = match asked.recv_timeout(OFTEN) {
-            Ok(()) => true,
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
+    while let Ok(if_changed) = asked.recv() {
         let now = stamp(path.as_deref());
-        if now == seen && !by_hand {
+        if now == seen && if_changed {
             continue;
         }
         seen = now;
