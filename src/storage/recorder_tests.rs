@@ -192,3 +192,29 @@ fn a_file_that_fails_is_told_once_and_the_rest_goes_on() {
     assert_eq!(entries(&path), [7]);
     assert!(reports.lock().unwrap().is_empty());
 }
+
+/// Room is made by removing old sessions, but none that another instance is writing.
+#[test]
+fn a_session_that_is_recorded_is_not_removed_to_make_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("sessions");
+    let start = |created: &str| {
+        let autosave = Autosave { folder: folder.clone(), keep_files: 1, keep_bytes: 1 };
+        Recorder::start(created.into(), Some(autosave), |_| {}).unwrap()
+    };
+    let living = start("2026-01-01");
+    living.writer()(&entry(0));
+    living.written();
+    for day in 2..5 {
+        let other = start(&format!("2026-01-0{day}"));
+        other.writer()(&entry(day));
+        other.close();
+    }
+    living.writer()(&entry(1));
+    living.close();
+    let files = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path());
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!((entries(&files[0]), entries(&files[1])), (vec![0, 1], vec![4]));
+}
