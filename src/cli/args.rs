@@ -279,6 +279,10 @@ pub(super) struct TapArgs {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(super) ca_cert: Option<PathBuf>,
+    /// Send each call to an OpenTelemetry collector or backend as a span (OTLP over HTTP, protobuf); the
+    /// headers of OTEL_EXPORTER_OTLP_HEADERS go with it
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp: Option<String>,
     /// Write the session to FILE while it happens
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,

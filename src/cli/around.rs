@@ -51,10 +51,14 @@ pub(super) struct Around {
 
 /// A call with everything that the gateway did for it, once all is over.
 pub(super) struct Pair {
-    client: ExchangeId,
+    pub(super) client: ExchangeId,
     upstream: Vec<ExchangeId>,
     by: By,
     comparison: Option<Comparison>,
+    /// What the client received.
+    pub(super) answer: Inspection,
+    /// What each call upstream received.
+    pub(super) tries: Vec<(ExchangeId, Inspection)>,
     /// One sentence: what the gateway did.
     pub(super) verdict: String,
 }
@@ -183,7 +187,7 @@ impl Around {
             }
         }
         self.pairs += 1;
-        Some(Pair { client, upstream, by, comparison, verdict })
+        Some(Pair { client, upstream, by, comparison, answer, tries: seen, verdict })
     }
 }
 

@@ -13,6 +13,7 @@ mod intercept;
 mod lab;
 mod listen;
 mod log;
+mod otlp;
 mod output;
 mod progress;
 mod prove;

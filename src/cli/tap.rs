@@ -16,6 +16,7 @@ use super::around::{Around, Pair, Side};
 use super::child::Child;
 use super::exit::{Exit, Failure, alarm};
 use super::intercept::Decryption;
+use super::otlp::Exporter;
 use super::output::Printer;
 use super::runner::is_full;
 use super::{signals, ui};
@@ -45,7 +46,7 @@ const PAIRS: Duration = Duration::from_millis(100);
 const MOST_LINES: usize = 10_000;
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let on_screen = args.output.is_none() && args.command.is_empty();
+    let on_screen = args.output.is_none() && args.command.is_empty() && args.otlp.is_none();
     if on_screen && std::io::stdout().is_terminal() {
         return screen(global, args);
     }
@@ -316,6 +317,8 @@ struct Session<'a> {
     recorder: Option<Recorder>,
     troubles: mpsc::UnboundedReceiver<String>,
     printer: Printer,
+    /// Where each call is sent as a span.
+    exporter: Option<Exporter>,
     /// Both sides of a gateway.
     around: Option<Around>,
     /// The worst difference between them.
@@ -351,6 +354,8 @@ impl<'a> Session<'a> {
             }
             None => None,
         };
+        let exporter = args.otlp.as_deref().map(|url| Exporter::start(url, &clock)).transpose();
+        let exporter = exporter.map_err(|why| format!("--otlp {why}"))?;
         let format = match args.output {
             Some(TapFormat::Ndjson) => Format::Ndjson,
             Some(TapFormat::Text) | None => Format::Text,
@@ -358,7 +363,8 @@ impl<'a> Session<'a> {
         let fail_on = args.fail_on.unwrap_or(FailOn::Error);
         let output = OutputArgs { output: format, force: false, fail_on };
         let printer = Printer::new(global, &output, config)?;
-        let reports = args.output == Some(TapFormat::Text) && args.around.is_none();
+        let reports =
+            args.output == Some(TapFormat::Text) && args.around.is_none() && args.otlp.is_none();
         Ok(Self {
             global,
             clock,
@@ -366,6 +372,7 @@ impl<'a> Session<'a> {
             troubles,
             // A separate report takes the place of a line.
             printer: if reports { printer } else { printer.keeping() },
+            exporter,
             around: args.around.is_some().then(Around::default),
             worst: None,
             ndjson: format == Format::Ndjson,
@@ -464,8 +471,10 @@ impl<'a> Session<'a> {
             && let Some(seen) = self.printer.withdraw(x)
         {
             self.notify(line(x, &seen));
-            if let Some(around) = &mut self.around {
-                around.over(side, x, ended, seen);
+            match (&mut self.around, &mut self.exporter) {
+                (Some(around), _) => around.over(side, x, ended, seen),
+                (None, Some(exporter)) => exporter.export((x, &seen), &[]),
+                (None, None) => {}
             }
         }
         Ok(())
@@ -481,6 +490,10 @@ impl<'a> Session<'a> {
     /// A call with what the gateway did for it.
     fn pair(&mut self, pair: &Pair) -> Result<(), Failure> {
         self.worst = self.worst.max(pair.worst());
+        if let Some(exporter) = &mut self.exporter {
+            let tries: Vec<_> = pair.tries.iter().map(|(x, seen)| (*x, seen)).collect();
+            exporter.export((pair.client, &pair.answer), &tries);
+        }
         if self.ndjson {
             let mut out = Vec::new();
             for line in pair.lines() {
@@ -506,6 +519,9 @@ impl<'a> Session<'a> {
         for pair in rest {
             // The reader may be gone.
             let _ = self.pair(&pair);
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.close();
         }
         if let Some(around) = self.around.take().filter(|a| a.pairs > 1) {
             let mut out = text::Page::default();

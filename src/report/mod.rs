@@ -13,6 +13,7 @@ mod lens;
 mod markdown;
 mod ndjson;
 mod otlp;
+mod otlp_protobuf;
 mod program;
 mod raw;
 mod summary;
@@ -30,7 +31,8 @@ pub use markdown::{
     KeyVariable, compared as markdown_compared, markdown, repeated as markdown_repeated,
 };
 pub use ndjson::Ndjson;
-pub use otlp::otlp;
+pub use otlp::{otlp, otlp_call};
+pub use otlp_protobuf::protobuf;
 pub use program::{Language, program};
 pub use raw::{RawError, sse};
 pub use summary::{Findings, summary};

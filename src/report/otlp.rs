@@ -28,11 +28,23 @@ pub fn otlp(
     origin: &Origin,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let epoch =
-        OffsetDateTime::parse(&origin.created, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let epoch = u64::try_from(epoch.unix_timestamp_nanos()).unwrap_or(0);
-    let spans: Vec<Value> = exchanges.iter().map(|(x, i)| span(*x, i, origin, epoch)).collect();
-    let request = json!({"resourceSpans": [{
+    let spans = exchanges.iter().map(|(x, i)| span(*x, i, origin, None)).collect();
+    text::write_json(&mut *out, &request(spans))?;
+    out.write_all(b"\n")
+}
+
+/// A call with the calls that were made for it, as spans of one trace: the first is their parent.
+pub fn otlp_call(
+    (x, call): (ExchangeId, &Inspection),
+    attempts: &[(ExchangeId, &Inspection)],
+    origin: &Origin,
+) -> Value {
+    let children = attempts.iter().map(|(y, i)| span(*y, i, origin, Some(x)));
+    request(std::iter::once(span(x, call, origin, None)).chain(children).collect())
+}
+
+fn request(spans: Vec<Value>) -> Value {
+    json!({"resourceSpans": [{
         "resource": {"attributes": [
             attribute("service.name", "sselens".into()),
             attribute("service.version", env!("CARGO_PKG_VERSION").into()),
@@ -41,9 +53,7 @@ pub fn otlp(
             "scope": {"name": "sselens", "version": env!("CARGO_PKG_VERSION")},
             "spans": spans,
         }],
-    }]});
-    text::write_json(&mut *out, &request)?;
-    out.write_all(b"\n")
+    }]})
 }
 
 /// A value of an attribute.
@@ -80,13 +90,18 @@ fn attribute(key: &str, value: Attribute) -> Value {
 
 /// 64 bits that depend on the session and on `salt` (FNV-1a): the same recording has the same ids.
 fn id(origin: &Origin, salt: &str) -> u64 {
-    let bytes = origin.created.bytes().chain(*b"/").chain(salt.bytes());
+    let program = origin.program.bytes().chain(*b"/");
+    let bytes = origin.created.bytes().chain(*b"/").chain(program).chain(salt.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-fn span(x: ExchangeId, i: &Inspection, origin: &Origin, epoch: u64) -> Value {
+fn span(x: ExchangeId, i: &Inspection, origin: &Origin, parent: Option<ExchangeId>) -> Value {
+    let epoch =
+        OffsetDateTime::parse(&origin.created, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let epoch = u64::try_from(epoch.unix_timestamp_nanos()).unwrap_or(0);
+    let root = parent.unwrap_or(x);
     let nanos = |at: Micros| epoch.saturating_add(at.saturating_mul(1000)).to_string();
     let begin = i.timing.request.or_else(|| i.frame_at(0)).unwrap_or(0);
     let end = i.timing.end.or(i.timing.last_data).unwrap_or(begin).max(begin);
@@ -105,8 +120,8 @@ fn span(x: ExchangeId, i: &Inspection, origin: &Origin, epoch: u64) -> Value {
     .filter_map(|(name, at)| Some(json!({"timeUnixNano": nanos(at?), "name": name})))
     .collect();
     events.extend(i.findings().iter().map(|f| event(f, nanos(f.at.unwrap_or(end)))));
-    json!({
-        "traceId": format!("{:016x}{:016x}", id(origin, "trace"), id(origin, &format!("trace {x}"))),
+    let mut span = json!({
+        "traceId": format!("{:016x}{:016x}", id(origin, "trace"), id(origin, &format!("trace {root}"))),
         "spanId": format!("{:016x}", id(origin, &format!("span {x}"))),
         "name": name,
         "kind": CLIENT,
@@ -115,7 +130,11 @@ fn span(x: ExchangeId, i: &Inspection, origin: &Origin, epoch: u64) -> Value {
         "attributes": attributes(x, i),
         "events": events,
         "status": status,
-    })
+    });
+    if let Some(parent) = parent {
+        span["parentSpanId"] = format!("{:016x}", id(origin, &format!("span {parent}"))).into();
+    }
+    span
 }
 
 fn event(finding: &Finding, at: String) -> Value {

@@ -758,3 +758,77 @@ fn a_client_of_http_2_alone_is_forwarded_and_told() {
     let (_, _, err) = tap.stop();
     assert!(err.contains("HTTP/2 only") && err.contains("--to"), "{err}");
 }
+
+/// A collector that keeps what is posted to it: request line, content type and body.
+fn collector() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            while let Some(request) = read_request(&mut stream) {
+                keep.lock().unwrap().push(request);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    });
+    (at, kept)
+}
+
+fn count(bytes: &[u8], needle: &[u8]) -> usize {
+    bytes.windows(needle.len()).filter(|w| *w == needle).count()
+}
+
+#[test]
+fn calls_are_sent_as_spans_and_what_a_gateway_tried_is_below_its_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let (collector, kept) = collector();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let args = ["--around", &at, "--to", "lab", "--pace", "0", "--otlp", &collector];
+    let tap = RunningTap::start(dir.path(), &args);
+    gateway(listener, tap.second.as_ref().unwrap());
+    let refused = r#"{"model":"lab/http-422-tool-choice","stream":true,"user":"u","tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto","messages":[{"role":"user","content":"hi"}]}"#;
+    post(
+        &tap.url,
+        "/v1/chat/completions",
+        "authorization: Bearer sk-abcdefgh12345678\r\n",
+        refused,
+    );
+    std::thread::sleep(Duration::from_secs(2));
+    tap.stop();
+    let kept = kept.lock().unwrap();
+    assert_eq!(kept.len(), 1);
+    let (head, body) = &kept[0];
+    assert!(head.starts_with("POST /v1/traces HTTP/1.1"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: application/x-protobuf"), "{head}");
+    // Three spans in one request: the call, and both times that the gateway tried.
+    assert_eq!(count(body, b"chat lab/http-422-tool-choice"), 3);
+    assert_eq!(count(body, b"sselens.finding.code"), count(body, b"sselens.finding.severity"));
+    assert!(count(body, b"http-422-param") >= 2);
+    // The parent's id: once as its own, twice as theirs.
+    let id = body.windows(10).find(|w| w[..2] == [0x12, 8]).unwrap()[2..].to_vec();
+    assert_eq!(count(body, &id), 3);
+    assert_eq!(count(body, b"sk-abcdefgh"), 0);
+}
+
+#[test]
+fn a_collector_that_refuses_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let tap = RunningTap::start(
+        dir.path(),
+        &["--to", "lab", "--pace", "0", "--otlp", "http://127.0.0.1:9"],
+    );
+    let body =
+        r#"{"model":"lab/answer","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    for _ in 0..2 {
+        assert!(post(&tap.url, "/v1/chat/completions", "", body).contains("[DONE]"));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let (_, _, err) = tap.stop();
+    assert_eq!(err.matches("--otlp 127.0.0.1").count(), 1, "{err}");
+    assert!(err.contains("#1  POST"), "{err}");
+}
