@@ -10,7 +10,7 @@ use super::{BASE64, Header, Line, Piece, VERSION};
 use crate::journal::RUN;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 
-/// The bytes that [`as_pieces`] made pieces of.
+/// The bytes that [`as_pieces`](super::as_pieces) made pieces of.
 pub(super) fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, LineError> {
     let mut out = Vec::new();
     for piece in pieces {
