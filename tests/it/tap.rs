@@ -759,8 +759,11 @@ fn a_client_of_http_2_alone_is_forwarded_and_told() {
     assert!(err.contains("HTTP/2 only") && err.contains("--to"), "{err}");
 }
 
-/// A collector that keeps what is posted to it: request line, content type and body.
-fn collector() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+/// What was posted: the request's headers and body.
+type Posted = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// A collector that keeps what is posted to it; its address.
+fn collector() -> (String, Posted) {
     use std::io::Write as _;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("http://{}", listener.local_addr().unwrap());
