@@ -116,12 +116,10 @@ impl Keymap {
 
     /// `; did you mean …?` where a name is near.
     fn nearest(&self, name: &str) -> String {
-        let near = |a: &Action| {
-            let (a, b) = (a.name(), name);
-            let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
-            same >= 4 || a.contains(b) || b.contains(a)
-        };
-        let found = self.actions().find(near);
+        let same =
+            |a: &Action| a.name().chars().zip(name.chars()).take_while(|(x, y)| x == y).count();
+        let near = |a: &Action| same(a) >= 4 || a.name().contains(name) || name.contains(a.name());
+        let found = self.actions().filter(near).max_by_key(same);
         found.map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
     }
 

@@ -60,7 +60,7 @@ fn mistakes_are_told_with_file_and_line() {
     );
     assert_eq!(
         told("[keys.panes]\n\"j\" = \"search-nxt\"\n"),
-        "f.toml:2: no action is called \"search-nxt\"; did you mean \"search\"?"
+        "f.toml:2: no action is called \"search-nxt\"; did you mean \"search-next\"?"
     );
     assert_eq!(told("[keys.panes]\n\"blah\" = \"down\"\n"), "f.toml:2: \"blah\" is not a key");
     assert!(told("[keys.nowhere]\n\"j\" = \"down\"\n").starts_with("f.toml:2: no place for keys"));
