@@ -28,21 +28,39 @@ proxy_port=$(port)
 lab=http://127.0.0.1:$lab_port/v1
 "$program" lab --listen "127.0.0.1:$lab_port" --pace 0 --seed 1 >"$work/lab" 2>&1 &
 pids="$pids $!"
-cat >"$work/proxy.yaml" <<Y
+start_proxy() { # PORT UPSTREAM
+    local ready=
+    cat >"$work/proxy-$1.yaml" <<Y
 model_list:
   - model_name: "lab/*"
-    litellm_params: { model: "openai/lab/*", api_base: "$lab", api_key: "x" }
+    litellm_params: { model: "openai/lab/*", api_base: "$2", api_key: "x" }
 litellm_settings: { drop_params: true, telemetry: false, num_retries: 0 }
 router_settings: { num_retries: 0 }
 Y
-(cd "$work" && exec env -u DATABASE_URL -u LITELLM_MASTER_KEY "$clients/litellm-proxy/bin/litellm" \
-    --config proxy.yaml --host 127.0.0.1 --port "$proxy_port" --num_workers 1) >"$work/proxy.log" 2>&1 &
-pids="$pids $!"
-for _ in $(seq 300); do
-    [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' --noproxy '*' "http://127.0.0.1:$proxy_port/health/liveliness")" = 200 ] && ready=1 && break
-    sleep 0.3
+    (cd "$work" && exec env -u DATABASE_URL -u LITELLM_MASTER_KEY "$clients/litellm-proxy/bin/litellm" \
+        --config "proxy-$1.yaml" --host 127.0.0.1 --port "$1" --num_workers 1) >"$work/proxy.log" 2>&1 &
+    pids="$pids $!"
+    for _ in $(seq 300); do
+        [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' --noproxy '*' "http://127.0.0.1:$1/health/liveliness")" = 200 ] && ready=1 && break
+        sleep 0.3
+    done
+    [ -n "$ready" ] || { echo "the proxy does not start:" >&2; tail -n 20 "$work/proxy.log" >&2; exit 1; }
+}
+start_proxy "$proxy_port" "$lab"
+
+# The same proxy once more, with a tap on both sides: the tap has its addresses before the proxy starts.
+around_port=$(port)
+tap_port=$(port)
+"$program" tap --around "http://127.0.0.1:$around_port" --to "http://127.0.0.1:$lab_port" --listen "127.0.0.1:$tap_port" \
+    --no-autosave >"$work/tap.out" 2>"$work/tap.err" </dev/null &
+tap=$!
+pids="$pids $tap"
+for _ in $(seq 100); do
+    grep -q 'for the gateway' "$work/tap.err" && break
+    sleep 0.1
 done
-[ -n "${ready:-}" ] || { echo "the proxy does not start:" >&2; tail -n 20 "$work/proxy.log" >&2; exit 1; }
+behind=$(sed -n 's/.*for the gateway on \(http:[^ ]*\).*/\1/p' "$work/tap.err")
+start_proxy "$around_port" "$behind/v1"
 
 cat >"$work/call.py" <<'P'
 import asyncio, json, sys
@@ -145,6 +163,21 @@ mkdir -p "$(dirname "$out")"
     scenario "A 422 with a message only" lab/http-422 '{}'
     scenario "Reasoning in \`delta.reasoning\`" lab/reasoning-delta '{}'
 } >"$work/details"
+around() {
+    local body='{"model": "lab/http-422-tool-choice", "messages": [{"role": "user", "content": "hi"}], "stream": true, "tool_choice": "auto", "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]}'
+    post "http://127.0.0.1:$tap_port/v1" "$body" >/dev/null
+    sleep 2
+    kill -INT "$tap"
+    wait "$tap" || true
+    echo "## Both sides of the proxy at once"
+    echo
+    echo "The first call once more, through \`sselens tap\` before and behind the proxy: what the client was told, and what"
+    echo "the proxy and the provider had said to each other for it."
+    echo
+    grep '#' "$work/tap.err" | grep -v liveliness | sed 's/^sselens: //' >"$work/calls"
+    block "sselens tap --around http://127.0.0.1:PORT --to http://127.0.0.1:PORT" cat "$work/calls"
+}
+around >>"$work/details"
 {
     echo "# The two bug reports, with the real LiteLLM 1.81.5"
     echo
