@@ -81,7 +81,10 @@ fn tls(dir: &Path) -> (u16, JoinHandle<()>) {
         if stream.read(&mut seen).is_ok() {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
             let _ = write!(stream, "{head}content-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+            stream.conn.send_close_notify();
             let _ = stream.flush();
+            // Closed over what it has not read, it would reset the connection.
+            let _ = std::io::copy(&mut peer, &mut std::io::sink());
         }
     });
     (port, thread)

@@ -24,6 +24,9 @@ use response::{Expected, Responses, Seen, Standing};
 /// The most bytes of one read.
 const READ: usize = 64 << 10;
 
+/// How much of a body goes out in one write with the head, in bytes.
+const TOGETHER: usize = 64 << 10;
+
 /// How many interim responses are read before one that is none.
 const MAX_INTERIM: u32 = 1000;
 
@@ -70,10 +73,13 @@ pub(super) async fn run<T: Fn(Entry)>(
 
 /// Writes a request; returns the half of the connection that it was written to. A server that does not
 /// take all of it may still answer: that is for the reader to see.
-async fn send<W: AsyncWrite + Unpin>(mut writer: W, head: Vec<u8>, body: Bytes) -> W {
+async fn send<W: AsyncWrite + Unpin>(mut writer: W, mut head: Vec<u8>, body: Bytes) -> W {
+    // A server that answers after its first read has all of a small request in it.
+    let (together, rest) = body.split_at(body.len().min(TOGETHER));
+    head.extend_from_slice(together);
     let written = async {
         writer.write_all(&head).await?;
-        writer.write_all(&body).await?;
+        writer.write_all(rest).await?;
         writer.flush().await
     };
     if let Err(e) = written.await {
