@@ -30,7 +30,7 @@ struct Call {
     ended: Micros,
 }
 
-/// How late a tap may report what it saw, in microseconds: each reports on a thread of its own.
+/// How late a tap may report what it saw, in microseconds: each reports on a separate thread.
 const LATE: Micros = 500_000;
 
 /// Both sides of a gateway.

@@ -31,7 +31,7 @@ pub(super) enum OtlpError {
     Thread(#[from] std::io::Error),
 }
 
-/// The sender of spans, on a thread of its own.
+/// The sender of spans, on a separate thread.
 pub(super) struct Exporter {
     origin: Origin,
     queue: Option<SyncSender<Value>>,

@@ -291,7 +291,7 @@ fn kept_draft(global: &Global, args: &UiArgs, config: &Config) -> Option<Draft> 
     let path = draft_file(global, config).filter(|_| asks_nothing(args))?;
     let kept = draft::load(&path)?;
     let KeptDraft { provider, model, url, dialect, method, headers, body, variables } = kept;
-    // A request with an address of its own has none.
+    // A request with its own address has none.
     if !provider.is_empty() || url.is_none() {
         config.provider(&provider).ok()?;
     }
