@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Opened, Pair, SavedSession, SessionHit, StoredRequest};
-use crate::journal::{Entry, ExchangeId};
+use super::{Draft, Opened, Pair, SavedSession, SentRequest, SessionHit, StoredRequest};
+use crate::journal::{Entry, ExchangeId, Request};
 
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,15 @@ pub enum Effect {
         path: PathBuf,
         /// Which of the environments that it names, if one.
         environment: Option<String>,
+    },
+    /// List the requests that were sent, in saved sessions.
+    ListSent,
+    /// Read a request that was sent from its session.
+    TakeSent {
+        /// The session's file.
+        path: PathBuf,
+        /// The exchange in it.
+        exchange: ExchangeId,
     },
     /// Write a request to a file, whose folder is made where there is none.
     StoreRequest {
@@ -153,7 +162,12 @@ pub enum Done {
     /// The saved sessions, the newest first.
     Sessions(Vec<SavedSession>),
     /// Where a text was found in the saved sessions.
-    SessionHits(Vec<SessionHit>),
+    SessionHits {
+        /// The exchanges in which it is, of the newest sessions first.
+        hits: Vec<SessionHit>,
+        /// How many sessions were too large to be searched.
+        skipped: usize,
+    },
     /// What the name of a file that was typed may become, each in full.
     Completions {
         /// What was typed.
@@ -170,6 +184,10 @@ pub enum Done {
     },
     /// The requests in files.
     Requests(Vec<StoredRequest>),
+    /// The requests that were sent, the newest first.
+    Sent(Vec<SentRequest>),
+    /// The request that [`Effect::TakeSent`] read.
+    SentRequest(Box<Request>),
     /// The request that [`Effect::OpenRequest`] read.
     RequestOpened(Box<Draft>),
     /// The request is in this file now; a sentence about it.

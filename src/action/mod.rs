@@ -16,7 +16,9 @@ pub use draft::{Draft, Pair, ValueSource, VariableState, Variables};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};
-pub use saved::{SavedExchange, SavedSession, SessionHit, StoredRequest, UnreadSession};
+pub use saved::{
+    SavedExchange, SavedSession, SentRequest, SessionHit, StoredRequest, UnreadSession,
+};
 
 /// Makes the enum, its names and its help from one table.
 macro_rules! actions {

@@ -58,6 +58,19 @@ pub struct StoredRequest {
     pub environments: Vec<String>,
 }
 
+/// A request that was sent, in a saved session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentRequest {
+    /// The session's file.
+    pub path: PathBuf,
+    /// When the session was begun, RFC 3339 in UTC.
+    pub created: String,
+    /// The exchange.
+    pub exchange: SavedExchange,
+    /// The last text of the user in it; empty where there is none.
+    pub prompt: String,
+}
+
 /// An exchange of a saved session in which a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionHit {

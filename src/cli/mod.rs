@@ -25,6 +25,7 @@ mod request;
 mod runner;
 mod secrets;
 mod send;
+mod sent;
 mod sessions;
 mod show;
 mod signals;

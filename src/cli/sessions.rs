@@ -22,7 +22,7 @@ pub(super) fn folder() -> Option<PathBuf> {
 }
 
 /// A session of more bytes is not read for a list of others.
-const MAX_LISTED: u64 = 32 << 20;
+pub(super) const MAX_LISTED: u64 = 32 << 20;
 
 /// Lists the sessions in the folder, the newest first, or those in the files and folders that are
 /// named.
@@ -57,7 +57,7 @@ pub(super) fn list(options: &Arc<Options>) -> Vec<SavedSession> {
 const PINNED: &str = "pinned";
 
 /// The pinned sessions, then the others; the newest first.
-fn kept() -> Vec<PathBuf> {
+pub(super) fn kept() -> Vec<PathBuf> {
     let folder = folder();
     let pinned = folder.as_ref().map(|folder| folder.join(PINNED));
     saved(pinned.as_deref()).into_iter().chain(saved(folder.as_deref())).collect()
@@ -78,12 +78,14 @@ pub(super) fn pin(path: &Path) -> std::io::Result<()> {
     std::fs::rename(path, to.join(name))
 }
 
-/// Every exchange of the saved sessions in which a text is found, of the newest sessions first.
-pub(super) fn search(text: &str, options: &Arc<Options>) -> Vec<SessionHit> {
-    let Some(needle) = Needle::new(text) else { return Vec::new() };
-    let small = |path: &PathBuf| path.metadata().is_ok_and(|m| m.len() <= MAX_LISTED);
+/// Every exchange of the saved sessions in which a text is found, of the newest sessions first; and
+/// how many sessions were too large to be searched.
+pub(super) fn search(text: &str, options: &Arc<Options>) -> (Vec<SessionHit>, usize) {
+    let Some(needle) = Needle::new(text) else { return (Vec::new(), 0) };
+    let is_small = |path: &PathBuf| path.metadata().is_ok_and(|m| m.len() <= MAX_LISTED);
+    let (small, large): (Vec<_>, Vec<_>) = kept().into_iter().partition(is_small);
     let mut hits = Vec::new();
-    for path in kept().into_iter().filter(small) {
+    for path in small {
         let Ok(recording) = file::open(&path, &BodyHints::default()) else { continue };
         for (id, inspection) in folded(&recording.entries, options) {
             let places = query::search(&needle, &inspection, 0).len();
@@ -94,11 +96,14 @@ pub(super) fn search(text: &str, options: &Arc<Options>) -> Vec<SessionHit> {
             }
         }
     }
-    hits
+    (hits, large.len())
 }
 
 /// The exchanges of a recording, by their numbers.
-fn folded(entries: &[Entry], options: &Arc<Options>) -> BTreeMap<ExchangeId, Inspection> {
+pub(super) fn folded(
+    entries: &[Entry],
+    options: &Arc<Options>,
+) -> BTreeMap<ExchangeId, Inspection> {
     let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
     for entry in entries {
         let fresh = || Inspection::new(Arc::clone(options));
@@ -188,7 +193,7 @@ fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
     session
 }
 
-fn exchange(id: ExchangeId, inspection: &Inspection) -> SavedExchange {
+pub(super) fn exchange(id: ExchangeId, inspection: &Inspection) -> SavedExchange {
     let request = inspection.request.as_ref();
     let host = request.and_then(|r| url::Url::parse(&r.url).ok());
     let timing = &inspection.timing;

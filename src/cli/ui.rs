@@ -1,6 +1,8 @@
 //! The screen: what it begins with, and who does what it asks for.
 
 mod effects;
+mod failure;
+mod files;
 mod loading;
 mod pipe;
 mod watch;

@@ -222,7 +222,7 @@ impl App {
                 model.set_loading(None);
                 model.notify("Opening stopped");
             }
-            Done::SessionHits(hits) => model.set_session_hits(Some(hits)),
+            Done::SessionHits { hits, skipped } => model.sessions_searched(hits, skipped),
             Done::Completions { typed, names } => {
                 self.waiting = waiting;
                 if let Some(top) = self.stack.last_mut() {
@@ -233,7 +233,9 @@ impl App {
                 model.set_models(&provider, models);
                 super::screen::pickers::model(model);
             }
-            Done::Requests(list) => model.set_stored_requests(Some(list)),
+            Done::Requests(list) => model.set_stored_requests(list),
+            Done::Sent(list) => model.set_sent_requests(list),
+            Done::SentRequest(request) => model.take_sent(&request),
             Done::RequestOpened(draft) => model.request_opened(*draft),
             Done::RequestStored(path, about) => model.request_stored(path, &about),
             Done::Request(bytes) => model.request_mut().load(bytes),

@@ -378,6 +378,8 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::ReloadConfig { .. }
             | Effect::ListModels(_)
             | Effect::ListRequests
+            | Effect::ListSent
+            | Effect::TakeSent { .. }
             | Effect::OpenRequest { .. }
             | Effect::StoreRequest { .. }
             | Effect::ListSessions

@@ -13,7 +13,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use sselens::action::{
-    Done, Effect, Keymap, Opened, SavedExchange, SavedSession, SessionHit, StoredRequest,
+    Done, Effect, Keymap, Opened, SavedExchange, SavedSession, SentRequest, SessionHit,
+    StoredRequest,
 };
 use sselens::config::keys::Preset;
 use sselens::config::{Environment, Notify};
@@ -266,6 +267,21 @@ impl EffectRunner for TestEffects<'_> {
                 ];
                 let _ = done.send(Done::Requests(list));
             }
+            Effect::ListSent => {
+                let SavedSession { path, created, exchanges, .. } = saved();
+                let exchange = exchanges.unwrap().remove(0);
+                let sent = SentRequest { path, created, exchange, prompt: "Say hello".into() };
+                let _ = done.send(Done::Sent(vec![sent]));
+            }
+            Effect::TakeSent { .. } => {
+                let request = Request {
+                    provider: "lab".into(),
+                    model: "lab/hello".into(),
+                    body: b"{\"sent\": \"before\"}".to_vec().into(),
+                    ..Request::default()
+                };
+                let _ = done.send(Done::SentRequest(Box::new(request)));
+            }
             Effect::StoreRequest { path, .. } => {
                 let about = format!("Request saved to {}", path.display());
                 let _ = done.send(Done::RequestStored(path.clone(), about));
@@ -281,7 +297,7 @@ impl EffectRunner for TestEffects<'_> {
                 let SavedSession { path, created, exchanges, .. } = saved();
                 let exchange = exchanges.unwrap().remove(0);
                 let hit = SessionHit { path, created, exchange, places: 3 };
-                let _ = done.send(Done::SessionHits(vec![hit]));
+                let _ = done.send(Done::SessionHits { hits: vec![hit], skipped: 1 });
             }
             Effect::CompletePath(typed) => {
                 let names = ["out/a-1.jsonl", "out/a-2.jsonl", "other/"];

@@ -23,9 +23,12 @@ fn sent(text: &str) -> Draft {
 #[test]
 fn requests_are_chosen_from_their_folder_with_an_environment() {
     let listed = at("1O");
-    listed.shows("╭─ Requests ─");
-    listed.shows("requests/hello.toml         lab · lab/hello · greets");
-    listed.shows("requests/hello.toml · prod  lab · lab/hello · greets");
+    listed.shows("╭─ Requests in files, requests sent ─");
+    let text = listed.text();
+    for file in ["requests/hello.toml  ", "requests/hello.toml · prod  "] {
+        let row = text.lines().find(|row| row.contains(file)).unwrap_or_default();
+        assert!(row.contains("lab · lab/hello · greets"), "{row}");
+    }
     listed.shows("✖ requests/broken.toml");
     let opens = |text: &str| {
         let played = at(text);
@@ -38,6 +41,19 @@ fn requests_are_chosen_from_their_folder_with_an_environment() {
     };
     assert_eq!(opens("1O<enter>"), ("requests/hello.toml".into(), None));
     assert_eq!(opens("1O<down><enter>"), ("requests/hello.toml".into(), Some("prod".into())));
+}
+
+#[test]
+fn a_request_that_was_sent_in_another_session_is_taken_again() {
+    let listed = at("1O");
+    listed.shows("✖ 2026-11-28 20:11  gpt-5                    Say hello");
+    listed.shows("api.example.com");
+    at("1Ohello").shows("Say hello");
+    let taken = at("1Osay<enter>");
+    taken.shows("Request loaded as it was sent");
+    taken.shows(r#"{"sent": "before"}"#);
+    let draft = sent("1Osay<enter>");
+    assert_eq!((draft.provider.as_str(), draft.model.as_str()), ("lab", "lab/hello"));
 }
 
 #[test]

@@ -1,140 +1,28 @@
 //! Does what the screen asks for. Nothing here blocks: what may take its time has a thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::failure::{EffectError, SendError};
+use super::files;
 use super::loading::{Loader, Preload, Step};
 use super::next_number;
 use super::pipe::Pipe;
 use super::watch::Current;
 use crate::action::{Attempt, Done, Effect, Pair};
 use crate::cli::args::LabOptions;
-use crate::cli::{request, sessions};
+use crate::cli::request;
+use crate::journal::ExchangeId;
 use crate::lab;
+use crate::storage::Recorder;
 use crate::storage::draft::{DraftKeeper, KeptDraft};
-use crate::storage::request_file::{self, RequestFileError};
-use crate::storage::{Recorder, is_live};
-use crate::transport::request::{Outgoing, RequestError, Transport, key_in_words, resolve};
+use crate::transport::request::{Outgoing, Transport, resolve};
 use crate::transport::{Draft, Engine, models};
 use crate::tui::EffectRunner;
-
-/// Why an effect failed.
-#[derive(Debug, thiserror::Error)]
-enum EffectError {
-    #[error("{}: {why}", path.display())]
-    File { path: PathBuf, why: std::io::Error },
-    #[error("{} already exists; it was left unchanged", .0.display())]
-    Exists(PathBuf),
-    #[error("{} is being recorded; it was not moved", .0.display())]
-    Recorded(PathBuf),
-    #[error("{} is being recorded; it was not deleted", .0.display())]
-    Live(PathBuf),
-    #[error(transparent)]
-    Request(#[from] RequestFileError),
-    #[error(transparent)]
-    Models(#[from] models::ModelsError),
-    #[error(transparent)]
-    Send(#[from] SendError),
-    #[error("{name}: {why}")]
-    Side { name: char, why: SendError },
-    #[error(transparent)]
-    Thread(#[from] std::io::Error),
-}
-
-impl EffectError {
-    /// Turns an error about a file into one that names it.
-    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |why| Self::File { path: path.to_owned(), why }
-    }
-}
-
-/// Why a request cannot be sent.
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the lab: {0}")]
-    Lab(std::io::Error),
-    #[error(transparent)]
-    Request(#[from] RequestError),
-}
-
-/// Writes a file, unless there is one.
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    // What was received can hold what the key's owner alone should see.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            std::io::Error::new(e.kind(), "already exists: choose another name")
-        }
-        _ => e,
-    })?;
-    file.write_all(bytes)
-}
-
-/// Writes a request to a file, and says what of it is not in there.
-fn store(
-    path: PathBuf,
-    draft: &Draft,
-    key: Option<(String, String)>,
-    replaces: bool,
-) -> Result<Done, EffectError> {
-    let key = key.as_ref().map(|(name, value)| (name.as_str(), value.clone()));
-    let written = request_file::write(&path, draft, key);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(EffectError::file(folder))?;
-    }
-    let bytes = written.text.as_bytes();
-    let result = if replaces { std::fs::write(&path, bytes) } else { write_new(&path, bytes) };
-    result.map_err(EffectError::file(&path))?;
-    let mut about = format!("Request saved to {}", path.display());
-    if !written.replaced.is_empty() {
-        let names: Vec<String> = written.replaced.iter().map(|n| format!("${{{n}}}")).collect();
-        about.push_str(&format!("; {} in place of credentials", names.join(", ")));
-    }
-    if written.starred {
-        about.push_str("; credentials in its address or body are stars");
-    }
-    Ok(Done::RequestStored(path, about))
-}
-
-/// How many names are offered for what is typed.
-const MAX_COMPLETIONS: usize = 50;
-
-/// What a file's name may become: the entries of its folder that begin so, folders with a slash.
-fn completions(typed: &str) -> Vec<String> {
-    let (folder, begun) = typed.rsplit_once('/').map_or(("", typed), |(f, name)| (f, name));
-    let place = match (folder, typed.starts_with('/')) {
-        ("", true) => Path::new("/"),
-        ("", false) => Path::new("."),
-        (folder, _) => Path::new(folder),
-    };
-    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
-    let before = &typed[..typed.len() - begun.len()];
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let slash = if entry.path().is_dir() { "/" } else { "" };
-            let hidden = name.starts_with('.') && !begun.starts_with('.');
-            (name.starts_with(begun) && !hidden).then(|| format!("{before}{name}{slash}"))
-        })
-        .collect();
-    names.sort();
-    names.truncate(MAX_COMPLETIONS);
-    names
-}
-
-/// Reads a whole file.
-fn read(path: &Path) -> Result<Vec<u8>, EffectError> {
-    std::fs::read(path).map_err(EffectError::file(path))
-}
 
 /// What an effect attempts.
 fn attempt(effect: &Effect) -> Attempt {
@@ -261,6 +149,20 @@ impl Runner {
         Ok(Done::Comparing { pair, ids })
     }
 
+    fn send(&mut self, draft: &Draft) -> Result<(), EffectError> {
+        let outgoing = self.resolve(draft)?;
+        self.engine.send(outgoing);
+        Ok(())
+    }
+
+    /// Stops an exchange; number 0 may be what is piped in.
+    fn cancel(&self, x: ExchangeId) {
+        if x == 0 {
+            self.pipe.cancel();
+        }
+        self.engine.cancel(x);
+    }
+
     /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
     /// is in a file already: the session's own file does without.
     fn load_beside(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> std::io::Result<()> {
@@ -317,30 +219,14 @@ impl EffectRunner for Runner {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
         let attempt = attempt(&effect);
         let result = match effect {
-            Effect::Send(draft) => self.resolve(&draft).map_err(Into::into).map(|outgoing| {
-                self.engine.send(outgoing);
-            }),
+            Effect::Send(draft) => self.send(&draft),
             Effect::Compare(pair) => self.compare(pair).map(|answer| drop(done.send(answer))),
-            Effect::CompareWith { draft, path } => aside(done, attempt, move || {
-                let body = read(&path)?;
-                Ok(Done::BodyBeside { draft, body })
-            }),
             Effect::LoadBeside(path) => self.load_beside(path, done).map_err(Into::into),
             Effect::Cancel(x) => {
-                if x == 0 {
-                    self.pipe.cancel();
-                }
-                self.engine.cancel(x);
+                self.cancel(x);
                 Ok(())
             }
             Effect::SaveSession(path) => self.save(path, done),
-            Effect::WriteFile { path, bytes } => aside(done, attempt, move || {
-                write_new(&path, &bytes).map_err(EffectError::file(&path))?;
-                Ok(Done::Said(format!("wrote {}", path.display())))
-            }),
-            Effect::LoadRequest(path) => {
-                aside(done, attempt, move || read(&path).map(Done::Request))
-            }
             Effect::KeepDraft(draft) => {
                 self.keep_draft(*draft);
                 Ok(())
@@ -351,49 +237,6 @@ impl EffectRunner for Runner {
                 Ok(())
             }
             Effect::ListModels(provider) => self.list_models(provider, done),
-            Effect::ListRequests => {
-                let folder = self.config.get().requests.clone();
-                aside(done, attempt, move || Ok(Done::Requests(request_file::list(&folder))))
-            }
-            Effect::OpenRequest { path, environment } => aside(done, attempt, move || {
-                let draft = request_file::read(&path, environment.as_deref())?;
-                Ok(Done::RequestOpened(Box::new(draft)))
-            }),
-            Effect::StoreRequest { path, draft, replaces } => {
-                let key = key_in_words(&draft, &self.config.get());
-                aside(done, attempt, move || store(path, &draft, key, replaces))
-            }
-            Effect::ListSessions => {
-                let options = Arc::new(self.config.get().options.clone());
-                aside(done, attempt, move || Ok(Done::Sessions(sessions::list(&options))))
-            }
-            Effect::DeleteSession(path) => aside(done, attempt, move || {
-                if is_live(&path) {
-                    return Err(EffectError::Live(path));
-                }
-                std::fs::remove_file(&path).map_err(EffectError::file(&path))?;
-                Ok(Done::Said(format!("deleted {}", path.display())))
-            }),
-            Effect::PinSession(path) => {
-                let options = Arc::new(self.config.get().options.clone());
-                aside(done, attempt, move || {
-                    if is_live(&path) {
-                        return Err(EffectError::Recorded(path));
-                    }
-                    sessions::pin(&path).map_err(EffectError::file(&path))?;
-                    Ok(Done::Sessions(sessions::list(&options)))
-                })
-            }
-            Effect::SearchSessions(text) => {
-                let options = Arc::new(self.config.get().options.clone());
-                aside(done, attempt, move || {
-                    Ok(Done::SessionHits(sessions::search(&text, &options)))
-                })
-            }
-            Effect::CompletePath(typed) => aside(done, attempt, move || {
-                let names = completions(&typed);
-                Ok(Done::Completions { typed, names })
-            }),
             Effect::LoadFile(path) => self.load(path, done).map_err(Into::into),
             Effect::StopLoading => {
                 self.loader.stop();
@@ -404,13 +247,11 @@ impl EffectRunner for Runner {
                 self.recorder.begin(entries);
                 Ok(())
             }
-            // The loop does these itself.
-            Effect::Copy { .. }
-            | Effect::EditOutside(_)
-            | Effect::Notify(_)
-            | Effect::Redraw
-            | Effect::Suspend
-            | Effect::Quit => Ok(()),
+            effect => match files::work(effect, &self.config.get()) {
+                Some(work) => aside(done, attempt, work),
+                // The loop does it itself.
+                None => Ok(()),
+            },
         };
         if let Err(why) = result {
             let _ = done.send(Done::Failed { attempt, why: why.to_string() });

@@ -45,7 +45,7 @@ use super::pane::PaneId;
 use super::screen::{Command, Screen};
 use super::theme::Theme;
 use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
-use crate::action::{Action, Context, Effect, Keymap, SavedSession, SessionHit};
+use crate::action::{Action, Context, Effect, Keymap};
 use crate::config::Notify;
 use crate::inspect::Options;
 use crate::journal::{Entry, Micros};
@@ -104,10 +104,7 @@ pub(super) struct Model {
     file: Option<String>,
     loading: Option<Loading>,
     /// The saved sessions; `None` until they are read.
-    saved: Option<Vec<SavedSession>>,
     stored: Stored,
-    /// Where a text was found in the saved sessions; `None` until they are searched.
-    session_hits: Option<Vec<SessionHit>>,
     /// What the user was told outside of the screen.
     told: Told,
     comparison: Option<Comparison>,
@@ -164,9 +161,7 @@ impl Model {
             drafts: Drafts::default(),
             file: None,
             loading: None,
-            saved: None,
             stored: Stored::default(),
-            session_hits: None,
             told: Told::default(),
             comparison: None,
             comparisons: 0,
@@ -370,24 +365,6 @@ impl Model {
     /// Whether ending the program now would lose edits.
     pub(super) fn would_lose_edits(&self) -> bool {
         !self.keeps_drafts && self.request.changes() != self.kept && !self.request.is_untouched()
-    }
-
-    /// The saved sessions, the newest first; `None` until they are read.
-    pub(super) fn saved_sessions(&self) -> Option<&[SavedSession]> {
-        self.saved.as_deref()
-    }
-
-    /// Where a text was found in the saved sessions; `None` until they are searched.
-    pub(super) fn session_hits(&self) -> Option<&[SessionHit]> {
-        self.session_hits.as_deref()
-    }
-
-    pub(super) fn set_session_hits(&mut self, hits: Option<Vec<SessionHit>>) {
-        self.session_hits = hits;
-    }
-
-    pub(super) fn set_saved_sessions(&mut self, saved: Option<Vec<SavedSession>>) {
-        self.saved = saved;
     }
 
     /// Whether a request was handed out and its first entry has not arrived.

@@ -4,6 +4,8 @@ use super::{Model, Refusal};
 use crate::action::{Action, Context, Draft, Effect};
 use crate::dialect;
 use crate::dialect::request::{self as dialect_request, TranslateError};
+use crate::journal::Request;
+use crate::text::count;
 use crate::tui::ProviderInfo;
 use crate::tui::pane::request::actions::VARIABLES;
 use crate::tui::pane::{frames, request};
@@ -152,6 +154,21 @@ impl Model {
         let Some(request) = self.exchange().and_then(|e| e.inspection.request.clone()) else {
             return false;
         };
+        self.take_recorded(&request);
+        true
+    }
+
+    /// Puts a request that was sent in another session into the editor.
+    pub(in crate::tui) fn take_sent(&mut self, request: &Request) {
+        self.take_recorded(request);
+        self.focus(request::ID);
+        self.notify(match request.masked.len() {
+            0 => "Request loaded as it was sent".to_owned(),
+            masked => format!("Request loaded; {} in it are masked", count(masked as u64, "part")),
+        });
+    }
+
+    fn take_recorded(&mut self, request: &Request) {
         let known = self.providers().iter().any(|p| p.name == request.provider);
         self.request.take(Draft {
             provider: request.provider.clone(),
@@ -164,7 +181,6 @@ impl Model {
             body: request.body.to_vec(),
             variables: None,
         });
-        true
     }
 
     /// Names the provider whose address or host a draft goes to.

@@ -1,21 +1,30 @@
-//! Requests in files, and the variables of the request being edited.
+//! Saved sessions, requests in files, and the variables of the request being edited.
 
 use std::path::{Path, PathBuf};
 
 use super::Model;
-use crate::action::{Draft, Effect, StoredRequest, ValueSource, VariableState, Variables};
+use crate::action::{
+    Draft, Effect, SavedSession, SentRequest, SessionHit, StoredRequest, ValueSource,
+    VariableState, Variables,
+};
 use crate::dialect::request::likely_field;
 use crate::json::Tape;
-use crate::text::{Newlines, visible};
+use crate::text::{Newlines, count, visible};
 
 /// A longer body is not searched for misspelled fields after each key.
 const MAX_LOOKED_AT: usize = 1 << 20;
 
-/// What the screen knows of requests in files and of variables.
+/// What the screen knows of saved sessions, of requests in files, and of variables.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
+    /// The saved sessions, the newest first; `None` until they are read.
+    sessions: Option<Vec<SavedSession>>,
+    /// Where a text was found in the saved sessions; `None` until they are searched.
+    session_hits: Option<Vec<SessionHit>>,
     /// The requests in files; `None` until they are read.
     list: Option<Vec<StoredRequest>>,
+    /// The requests that were sent, in saved sessions; `None` until they are read.
+    sent: Option<Vec<SentRequest>>,
     /// The variables that the request uses.
     variables: Vec<VariableState>,
     /// A field of the body that is most likely misspelled, and what was meant.
@@ -25,13 +34,58 @@ pub(super) struct Stored {
 }
 
 impl Model {
+    /// The saved sessions, the newest first; `None` until they are read.
+    pub(in crate::tui) fn saved_sessions(&self) -> Option<&[SavedSession]> {
+        self.stored.sessions.as_deref()
+    }
+
+    pub(in crate::tui) fn set_saved_sessions(&mut self, saved: Option<Vec<SavedSession>>) {
+        self.stored.sessions = saved;
+    }
+
+    /// Where a text was found in the saved sessions; `None` until they are searched.
+    pub(in crate::tui) fn session_hits(&self) -> Option<&[SessionHit]> {
+        self.stored.session_hits.as_deref()
+    }
+
+    /// Has a text searched in all saved sessions.
+    pub(in crate::tui) fn search_sessions(&mut self, text: &str) {
+        self.stored.session_hits = None;
+        self.effect(Effect::SearchSessions(text.to_owned()));
+    }
+
+    /// They are searched, but for some that are too large.
+    pub(in crate::tui) fn sessions_searched(&mut self, hits: Vec<SessionHit>, skipped: usize) {
+        self.stored.session_hits = Some(hits);
+        if skipped > 0 {
+            let sessions = count(skipped as u64, "session");
+            self.notify(format!("{sessions} of more than 32 MB not searched: open and use /"));
+        }
+    }
+
     /// The requests in files; `None` until they are read.
     pub(in crate::tui) fn stored_requests(&self) -> Option<&[StoredRequest]> {
         self.stored.list.as_deref()
     }
 
-    pub(in crate::tui) fn set_stored_requests(&mut self, list: Option<Vec<StoredRequest>>) {
-        self.stored.list = list;
+    /// Has the requests in files and those that were sent read anew.
+    pub(in crate::tui) fn list_requests(&mut self) {
+        (self.stored.list, self.stored.sent) = (None, None);
+        self.effect(Effect::ListRequests);
+        self.effect(Effect::ListSent);
+    }
+
+    pub(in crate::tui) fn set_stored_requests(&mut self, list: Vec<StoredRequest>) {
+        self.stored.list = Some(list);
+    }
+
+    /// The requests that were sent, in saved sessions; `None` until they are read.
+    pub(in crate::tui) fn sent_requests(&self) -> Option<&[SentRequest]> {
+        self.stored.sent.as_deref()
+    }
+
+    pub(in crate::tui) fn set_sent_requests(&mut self, list: Vec<SentRequest>) {
+        self.stored.sent = Some(list);
     }
 
     /// The folder with requests in files.

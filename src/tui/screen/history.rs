@@ -67,12 +67,12 @@ fn list(model: &mut Model) -> List {
 }
 
 /// When a session was begun, to the minute.
-fn when(created: &str) -> String {
+pub(in crate::tui) fn when(created: &str) -> String {
     created.get(..16).unwrap_or(created).replace('T', " ")
 }
 
 /// The sign of an outcome.
-fn sign(outcome: &str) -> (&'static str, Role) {
+pub(in crate::tui) fn sign(outcome: &str) -> (&'static str, Role) {
     match outcome {
         "ok" => ("✔", Role::Ok),
         "degraded" => ("▲", Role::Warn),
@@ -120,7 +120,7 @@ fn ttft(exchange: &SavedExchange) -> String {
 }
 
 /// Host and verdict.
-fn about(exchange: &SavedExchange) -> String {
+pub(in crate::tui) fn about(exchange: &SavedExchange) -> String {
     preview(&format!("{}  {}", exchange.host, exchange.verdict), 200)
 }
 
@@ -160,7 +160,6 @@ fn hits(model: &mut Model, text: &str) {
         }
         true
     });
-    model.set_session_hits(None);
-    model.effect(Effect::SearchSessions(text.to_owned()));
+    model.search_sessions(text);
     model.push(list);
 }

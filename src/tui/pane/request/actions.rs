@@ -73,7 +73,7 @@ pub(super) static SAVE_REQUEST: OwnAction = OwnAction {
 pub(super) static OPEN_REQUEST: OwnAction = OwnAction {
     name: "open-request",
     short: "open request",
-    help: "open a request from the folder of requests",
+    help: "open a request from a file, or one that was sent before",
     keys: &[],
 };
 

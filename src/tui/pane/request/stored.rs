@@ -1,56 +1,87 @@
 //! Requests in files and variables: the lists and prompts about them.
 
-use crate::action::{Effect, StoredRequest};
+use crate::action::{Effect, SentRequest, StoredRequest};
 use crate::journal::is_secret_name;
 use crate::text::{Newlines, preview, visible};
 use crate::tui::model::{Model, source_words};
-use crate::tui::screen::{List, Prompt};
+use crate::tui::screen::{List, Prompt, history};
 use crate::tui::theme::Role;
+use crate::tui::widget::line;
 
-/// A row of the list of requests: which, and with which of its environments.
-type Row = (usize, Option<String>);
-
-/// The rows of the requests: each, and each once more for its environments.
-fn rows(list: &[StoredRequest]) -> Vec<Row> {
-    let of = |(i, request): (usize, &StoredRequest)| {
-        let environments = request.environments.clone().into_iter().map(move |e| (i, Some(e)));
-        std::iter::once((i, None)).chain(environments)
-    };
-    list.iter().enumerate().flat_map(of).collect()
+/// A row of the list of requests.
+enum Row {
+    /// A request in a file: which, and with which of its environments.
+    Stored(usize, Option<String>),
+    /// A request that was sent.
+    Sent(usize),
 }
 
-/// Chooses a request of the folder, which is read meanwhile.
+/// The rows of the requests: each in a file, and once more for its environments; then those sent.
+fn rows(model: &Model) -> Vec<Row> {
+    let stored = model.stored_requests().unwrap_or_default();
+    let of = |(i, request): (usize, &StoredRequest)| {
+        let environments = request.environments.clone().into_iter().map(Some);
+        std::iter::once(None).chain(environments).map(move |e| Row::Stored(i, e))
+    };
+    let sent = model.sent_requests().unwrap_or_default();
+    stored.iter().enumerate().flat_map(of).chain((0..sent.len()).map(Row::Sent)).collect()
+}
+
+/// Chooses a request of the folder, or one that was sent; both are read meanwhile.
 pub(super) fn open(model: &mut Model) {
-    let list = List::new("Requests", |model, choice| {
-        let Some(list) = model.stored_requests() else { return };
-        let rows = rows(list);
-        let Some((i, environment)) = choice.row.and_then(|row| rows.get(row)) else { return };
-        let path = list[*i].path.clone();
-        model.effect(Effect::OpenRequest { path, environment: environment.clone() });
+    let list = List::new("Requests in files, requests sent", |model, choice| {
+        let effect = match choice.row.and_then(|row| rows(model).into_iter().nth(row)) {
+            Some(Row::Stored(i, environment)) => model
+                .stored_requests()
+                .map(|list| Effect::OpenRequest { path: list[i].path.clone(), environment }),
+            Some(Row::Sent(i)) => model.sent_requests().map(|list| Effect::TakeSent {
+                path: list[i].path.clone(),
+                exchange: list[i].exchange.id,
+            }),
+            None => None,
+        };
+        if let Some(effect) = effect {
+            model.effect(effect);
+        }
     });
     let folder = model.requests_folder().display().to_string();
-    let empty = format!("None in the folder {folder} yet");
-    let list = list.saying(&empty).and_later(|model, list| {
-        let Some(stored) = model.stored_requests() else { return false };
-        for (i, environment) in rows(stored) {
-            let request = &stored[i];
-            let path = preview(&request.path.display().to_string(), 60);
-            let label = match &environment {
-                Some(name) => format!("{path} · {}", preview(name, 30)),
-                None => path,
-            };
-            let (note, sign) = match &request.about {
-                Ok(about) => (about, (" ", Role::Text)),
-                Err(why) => (why, ("✖", Role::Error)),
-            };
-            list.add(label, preview(note, 200));
-            list.sign(sign);
+    let empty = format!("None in the folder {folder} and in saved sessions yet");
+    let mut has_files = false;
+    let list = list.saying(&empty).and_later(move |model, list| {
+        if !has_files && let Some(stored) = model.stored_requests() {
+            stored.iter().for_each(|request| add_stored(list, request));
+            has_files = true;
         }
+        // Those of the files are the first rows.
+        let Some(sent) = model.sent_requests().filter(|_| has_files) else { return false };
+        sent.iter().for_each(|request| add_sent(list, request));
         true
     });
-    model.set_stored_requests(None);
-    model.effect(Effect::ListRequests);
+    model.list_requests();
     model.push(list);
+}
+
+/// Adds a request in a file, and once more for each of its environments.
+fn add_stored(list: &mut List, request: &StoredRequest) {
+    let path = preview(&request.path.display().to_string(), 60);
+    let named = request.environments.iter().map(|name| format!("{path} · {}", preview(name, 30)));
+    for label in std::iter::once(path.clone()).chain(named) {
+        let (note, sign) = match &request.about {
+            Ok(about) => (about, (" ", Role::Text)),
+            Err(why) => (why, ("✖", Role::Error)),
+        };
+        list.add(label, preview(note, 200));
+        list.sign(sign);
+    }
+}
+
+/// Adds a request that was sent: when, to which model, and what was asked; host and verdict.
+fn add_sent(list: &mut List, sent: &SentRequest) {
+    let when = history::when(&sent.created);
+    let model = line::fit(&preview(&sent.exchange.model, 60), 24);
+    let label = format!("{when}  {model:<24} {}", line::fit(&preview(&sent.prompt, 80), 28));
+    list.add(label, history::about(&sent.exchange));
+    list.sign(history::sign(sent.exchange.outcome));
 }
 
 /// Asks where the request is to be saved.

@@ -159,6 +159,20 @@ fn vims_keys_do_what_they_do_there() {
     vim("{\"a\": \"b c\"}", "dt:", ": \"b c\"}");
     vim("one two", "xxu", "ne two");
     vim("one two three", "wdiw", "one  three");
+    // A dot does the last change again.
+    vim("one two three", "dw..", "");
+    vim("one two three", "ciwnew<ww.", "new two new");
+    vim("abc", "x.u", "bc");
+    vim("one\ntwo", "Aend<j.", "oneend\ntwoend");
+    vim("abcdef", "2x.", "ef");
+    vim("one", ".", "one");
+    // Brackets, also over lines.
+    vim("{\"a\": [1, 2]}", "f[di[", "{\"a\": []}");
+    vim("{\n \"a\": {\"b\": 1}\n}", "jdi{", "{}");
+    vim("{\n \"a\": {\"b\": 1}\n}", "jf1da{", "{\n \"a\": \n}");
+    vim("f(a, (b)) c", "d% ", " c");
+    vim("f(a, (b)) c", "f)%x", "f(a, b)) c");
+    vim("(one", "%x", "one");
     // Typing is one step, up to the key that ends it.
     vim("one", "ianother word<uu", "one");
 }

@@ -1,5 +1,5 @@
 //! Vim's keys, as far as the body of a request needs them: motions with counts, the operators `d`,
-//! `c` and `y` over motions, lines and `i"`, inserting, selecting, searching.
+//! `c` and `y` over motions, lines and objects (`i"`, `a{`), inserting, selecting, searching, and `.`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, Scrolling, TextArea};
@@ -19,6 +19,9 @@ enum Mode {
     Visual { lines: bool },
 }
 
+/// A command of more keys cannot be repeated.
+const MAX_KEYS: usize = 1000;
+
 /// What was cut or copied last.
 #[derive(Debug, Clone, Default)]
 struct Register {
@@ -36,6 +39,12 @@ pub(super) struct Vim {
     /// The first of two keys.
     prefix: Option<char>,
     register: Register,
+    /// The keys of the command that goes on.
+    keys: Vec<KeyEvent>,
+    /// Whether that command has changed the text.
+    changed: bool,
+    /// The keys of the last command that changed the text.
+    last_change: Vec<KeyEvent>,
 }
 
 impl Vim {
@@ -61,7 +70,28 @@ impl Vim {
         }
         self.mode = Mode::Normal;
         self.forget();
+        self.end_command();
         left
+    }
+
+    /// Takes note of a key and of what it did, for `.`.
+    fn note(&mut self, key: KeyEvent, typed: Typed) {
+        if self.keys.len() < MAX_KEYS {
+            self.keys.push(key);
+        }
+        self.changed |= typed == Typed::Changed;
+        let waits = self.count > 0 || self.operator.is_some() || self.prefix.is_some();
+        if self.mode == Mode::Normal && !waits {
+            self.end_command();
+        }
+    }
+
+    /// The command is over: if it changed something, it can be repeated.
+    fn end_command(&mut self) {
+        let keys = std::mem::take(&mut self.keys);
+        if std::mem::take(&mut self.changed) && keys.len() < MAX_KEYS {
+            self.last_change = keys;
+        }
     }
 
     /// Forgets what was begun.
@@ -73,6 +103,29 @@ impl Vim {
 impl Editor {
     /// A key of vim's.
     pub(super) fn vim_key(&mut self, key: KeyEvent) -> Typed {
+        let begins = self.vim.mode == Mode::Normal && self.vim.keys.is_empty();
+        if begins && key.code == KeyCode::Char('.') {
+            return self.vim_repeat();
+        }
+        let typed = self.vim_does(key);
+        self.vim.note(key, typed);
+        typed
+    }
+
+    /// Does the last change again.
+    fn vim_repeat(&mut self) -> Typed {
+        let keys = self.vim.last_change.clone();
+        let mut changed = Typed::Moved;
+        for key in keys {
+            if self.vim_does(key) == Typed::Changed {
+                changed = Typed::Changed;
+            }
+        }
+        self.vim.leave(&mut self.area);
+        changed
+    }
+
+    fn vim_does(&mut self, key: KeyEvent) -> Typed {
         if self.vim.mode == Mode::Insert {
             return self.plain_key(key);
         }

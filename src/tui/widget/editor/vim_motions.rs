@@ -33,6 +33,15 @@ pub(super) fn length(area: &TextArea<'static>, line: usize) -> usize {
     area.lines().get(line).map_or(0, |l| l.chars().count())
 }
 
+/// The bracket that closes what this one opens.
+fn closing(open: char) -> char {
+    match open {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    }
+}
+
 impl Editor {
     /// The word or the quoted text around the cursor.
     pub(super) fn vim_object(&self, c: char, around: bool) -> Option<(At, At)> {
@@ -54,8 +63,74 @@ impl Editor {
                 let within = if around { (pair[0], pair[1] + 1) } else { (pair[0] + 1, pair[1]) };
                 Some(((row, within.0), (row, within.1)))
             }
+            '(' | ')' | 'b' => self.vim_between('(', around),
+            '[' | ']' => self.vim_between('[', around),
+            '{' | '}' | 'B' => self.vim_between('{', around),
             _ => None,
         }
+    }
+
+    /// What is between the brackets around the cursor, which may be lines apart.
+    fn vim_between(&self, open: char, around: bool) -> Option<(At, At)> {
+        let at = cursor(&self.area);
+        let stands_on = |c| self.vim_letter_at(at) == Some(c);
+        let start = if stands_on(open) { at } else { self.vim_unmatched(at, open)? };
+        let end = self.vim_matching(start)?;
+        Some(if around { (start, (end.0, end.1 + 1)) } else { ((start.0, start.1 + 1), end) })
+    }
+
+    fn vim_letter_at(&self, at: At) -> Option<char> {
+        self.area.lines().get(at.0)?.chars().nth(at.1)
+    }
+
+    /// The bracket that is open where the cursor stands.
+    fn vim_unmatched(&self, at: At, open: char) -> Option<At> {
+        let mut depth = 0_usize;
+        for (row, line) in self.area.lines()[..=at.0].iter().enumerate().rev() {
+            let most = if row == at.0 { at.1 } else { usize::MAX };
+            let letters: Vec<char> = line.chars().take(most).collect();
+            for (column, c) in letters.into_iter().enumerate().rev() {
+                match c {
+                    c if c == closing(open) => depth += 1,
+                    c if c == open && depth == 0 => return Some((row, column)),
+                    c if c == open => depth -= 1,
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// The bracket that belongs to the one at a place.
+    fn vim_matching(&self, at: At) -> Option<At> {
+        let bracket = self.vim_letter_at(at)?;
+        if matches!(bracket, ')' | ']' | '}') {
+            let open = ['(', '[', '{'].into_iter().find(|open| closing(*open) == bracket)?;
+            return self.vim_unmatched(at, open);
+        }
+        let mut depth = 0_usize;
+        for (row, line) in self.area.lines().iter().enumerate().skip(at.0) {
+            let from = if row == at.0 { at.1 } else { 0 };
+            for (column, c) in line.chars().enumerate().skip(from) {
+                if c == bracket {
+                    depth += 1;
+                } else if c == closing(bracket) {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some((row, column));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Where `%` leads: from the next bracket of the line to the one that belongs to it.
+    fn vim_percent(&self, from: At) -> Option<At> {
+        let is_bracket = |c: char| matches!(c, '(' | ')' | '[' | ']' | '{' | '}');
+        let line = self.area.lines().get(from.0)?.chars().enumerate();
+        let (column, _) = line.skip(from.1).find(|(_, c)| is_bracket(*c))?;
+        self.vim_matching((from.0, column))
     }
 
     /// Where a motion begins and ends, if the letter is one. The cursor stays.
@@ -72,6 +147,7 @@ impl Editor {
             'e' | 'E' => (CursorMove::WordEnd, Motion::Through),
             '{' => (CursorMove::ParagraphBack, Motion::Before),
             '}' => (CursorMove::ParagraphForward, Motion::Before),
+            '%' => return Some((from, self.vim_percent(from)?, Motion::Through)),
             'j' | 'k' | '0' | '^' | '$' | 'G' => return self.vim_line_motion(c, from),
             _ => return None,
         };
