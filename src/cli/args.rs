@@ -297,7 +297,7 @@ pub(super) struct TapArgs {
     pub(super) lab: LabOptions,
     /// Start this program, with the variables that SDKs and agents read pointing at the tap; its exit
     /// status is passed on
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
     pub(super) command: Vec<std::ffi::OsString>,
 }
 

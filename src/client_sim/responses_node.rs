@@ -111,121 +111,40 @@ const WITHOUT_STATE: &[&str] = &[
     "keepalive",
 ];
 
-impl Helper for Stream {
-    fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
-        let kind = event.str("type").unwrap_or_default();
-        let Some(snapshot) = &mut self.snapshot else {
-            if kind != "response.created" {
-                let kind = if kind.is_empty() { "undefined" } else { &kind };
-                let words =
-                    "When snapshot hasn't been set yet, expected 'response.created' event, got";
-                return Err(throw(format!("{words} {kind}")));
-            }
-            self.snapshot = Some(Snapshot::of(event.get("response"))?);
-            return Ok(());
-        };
-        let content_index = Index::of(event, "content_index");
-        match kind.as_ref() {
+/// Whether an event only changes the status of its item.
+fn is_with_status(event: &str) -> bool {
+    WITH_STATUS.iter().any(|(kind, states)| {
+        event.strip_prefix(kind).is_some_and(|state| states.contains(&state))
+    })
+}
+
+impl Snapshot {
+    fn add(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        match kind {
             "response.created"
             | "response.queued"
             | "response.in_progress"
             | "response.completed"
             | "response.failed"
-            | "response.incomplete" => *snapshot = Snapshot::of(event.get("response"))?,
+            | "response.incomplete" => *self = Self::of(event.get("response"))?,
             "response.output_item.added" | "response.output_item.done" => {
-                let done = kind.ends_with("done");
-                if done {
-                    snapshot.item(event)?;
-                }
-                let Some(item) = field(Some(event), "item").map(Item::of) else {
-                    return Err(nothing(event.get("item"), "type"));
-                };
-                let message = item.kind == "message";
-                if done {
-                    *snapshot.item(event)? = item;
-                } else {
-                    snapshot.output.push(item);
-                }
-                if message {
-                    snapshot.joins()?;
-                }
+                self.output_item(kind, event)?;
             }
             "response.content_part.added" | "response.content_part.done" => {
-                let item = snapshot.item(event)?;
-                let Some(new) = field(Some(event), "part").map(Part::of) else {
-                    return Err(nothing(event.get("part"), "type"));
-                };
-                let thought = new.kind == "reasoning_text";
-                let fits =
-                    (item.kind == "message" && !thought) || (item.kind == "reasoning" && thought);
-                if fits && kind.ends_with("done") {
-                    *part(item.content.as_mut(), &content_index)? = new;
-                } else if fits && (thought || item.content.is_some()) {
-                    item.content.get_or_insert_default().push(new);
-                } else if fits {
-                    return Err(undefined("push"));
-                }
+                self.content_part(kind, event)?;
             }
-            "response.output_text.delta" | "response.refusal.delta" => {
-                let wanted = if kind.contains("refusal") { "refusal" } else { "output_text" };
-                let item = snapshot.item(event)?;
-                if item.kind == "message" {
-                    push(&mut of_kind(item.content.as_mut(), &content_index, wanted)?.text, event);
-                }
-            }
-            "response.output_text.done" | "response.refusal.done" => {
-                let (wanted, name) = match kind.contains("refusal") {
-                    true => ("refusal", "refusal"),
-                    false => ("output_text", "text"),
-                };
-                let item = snapshot.item(event)?;
-                if item.kind == "message" {
-                    let part = of_kind(item.content.as_mut(), &content_index, wanted)?;
-                    part.text = text(Some(event), name);
-                }
-            }
-            "response.output_text.annotation.added" => {
-                let item = snapshot.item(event)?;
-                if item.kind == "message" {
-                    of_kind(item.content.as_mut(), &content_index, "output_text")?;
-                }
-            }
+            "response.output_text.delta"
+            | "response.refusal.delta"
+            | "response.output_text.done"
+            | "response.refusal.done"
+            | "response.output_text.annotation.added" => self.text(kind, event)?,
             "response.reasoning_text.delta" | "response.reasoning_text.done" => {
-                let item = snapshot.item(event)?;
-                if item.kind == "reasoning" {
-                    let part = of_kind(item.content.as_mut(), &content_index, "reasoning_text")?;
-                    if kind.ends_with("done") {
-                        part.text = text(Some(event), "text");
-                    } else {
-                        push(&mut part.text, event);
-                    }
-                }
+                self.reasoning(kind, event)?;
             }
-            "response.reasoning_summary_part.added" => {
-                let item = snapshot.item(event)?;
-                if item.kind == "reasoning" {
-                    let Some(summary) = &mut item.summary else {
-                        return Err(undefined("push"));
-                    };
-                    summary.push(field(Some(event), "part").map(Part::of).unwrap_or_default());
-                }
-            }
-            "response.reasoning_summary_part.done"
+            "response.reasoning_summary_part.added"
+            | "response.reasoning_summary_part.done"
             | "response.reasoning_summary_text.delta"
-            | "response.reasoning_summary_text.done" => {
-                let item = snapshot.item(event)?;
-                if item.kind == "reasoning" {
-                    let index = Index::of(event, "summary_index");
-                    let part = part(item.summary.as_mut(), &index)?;
-                    match kind.as_ref() {
-                        "response.reasoning_summary_text.delta" => push(&mut part.text, event),
-                        "response.reasoning_summary_text.done" => {
-                            part.text = text(Some(event), "text");
-                        }
-                        _ => *part = field(Some(event), "part").map(Part::of).unwrap_or_default(),
-                    }
-                }
-            }
+            | "response.reasoning_summary_text.done" => self.summary(kind, event)?,
             "response.function_call_arguments.delta"
             | "response.mcp_call_arguments.delta"
             | "response.custom_tool_call_input.delta"
@@ -233,24 +152,144 @@ impl Helper for Stream {
             | "response.function_call_arguments.done"
             | "response.mcp_call_arguments.done"
             | "response.custom_tool_call_input.done"
-            | "response.code_interpreter_call_code.done" => arguments(snapshot, &kind, event)?,
+            | "response.code_interpreter_call_code.done" => self.arguments(kind, event)?,
             // The helper emits every event under its type, and an `error` so named rejects it.
             "error" => {
                 let message = text(Some(event), "message").unwrap_or_else(|| compact(event));
                 return Err(Raised::new("Object", message));
             }
             other if WITHOUT_STATE.contains(&other) => {}
-            other
-                if WITH_STATUS.iter().any(|(kind, states)| {
-                    other.strip_prefix(kind).is_some_and(|state| states.contains(&state))
-                }) =>
-            {
-                snapshot.item(event)?;
-            }
+            other if is_with_status(other) => drop(self.item(event)?),
             _ => {
                 return Err(throw(format!("Unhandled response stream event: {}", compact(event))));
             }
         }
+        Ok(())
+    }
+
+    fn output_item(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let done = kind.ends_with("done");
+        if done {
+            self.item(event)?;
+        }
+        let Some(item) = field(Some(event), "item").map(Item::of) else {
+            return Err(nothing(event.get("item"), "type"));
+        };
+        let message = item.kind == "message";
+        if done {
+            *self.item(event)? = item;
+        } else {
+            self.output.push(item);
+        }
+        if message { self.joins() } else { Ok(()) }
+    }
+
+    fn content_part(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(event)?;
+        let Some(new) = field(Some(event), "part").map(Part::of) else {
+            return Err(nothing(event.get("part"), "type"));
+        };
+        let thought = new.kind == "reasoning_text";
+        let fits = (item.kind == "message" && !thought) || (item.kind == "reasoning" && thought);
+        if fits && kind.ends_with("done") {
+            *part(item.content.as_mut(), &Index::of(event, "content_index"))? = new;
+        } else if fits && (thought || item.content.is_some()) {
+            item.content.get_or_insert_default().push(new);
+        } else if fits {
+            return Err(undefined("push"));
+        }
+        Ok(())
+    }
+
+    /// Text, a refusal or an annotation of a message.
+    fn text(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(event)?;
+        if item.kind != "message" {
+            return Ok(());
+        }
+        let (wanted, name) = match kind.contains("refusal") {
+            true => ("refusal", "refusal"),
+            false => ("output_text", "text"),
+        };
+        let index = Index::of(event, "content_index");
+        let part = of_kind(item.content.as_mut(), &index, wanted)?;
+        if kind.ends_with("delta") {
+            push(&mut part.text, event);
+        } else if kind.ends_with("done") {
+            part.text = text(Some(event), name);
+        }
+        Ok(())
+    }
+
+    fn reasoning(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(event)?;
+        if item.kind != "reasoning" {
+            return Ok(());
+        }
+        let index = Index::of(event, "content_index");
+        let part = of_kind(item.content.as_mut(), &index, "reasoning_text")?;
+        if kind.ends_with("done") {
+            part.text = text(Some(event), "text");
+        } else {
+            push(&mut part.text, event);
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(event)?;
+        if item.kind != "reasoning" {
+            return Ok(());
+        }
+        let new = || field(Some(event), "part").map(Part::of).unwrap_or_default();
+        if kind == "response.reasoning_summary_part.added" {
+            let Some(summary) = &mut item.summary else { return Err(undefined("push")) };
+            summary.push(new());
+            return Ok(());
+        }
+        let part = part(item.summary.as_mut(), &Index::of(event, "summary_index"))?;
+        match kind {
+            "response.reasoning_summary_text.delta" => push(&mut part.text, event),
+            "response.reasoning_summary_text.done" => part.text = text(Some(event), "text"),
+            _ => *part = new(),
+        }
+        Ok(())
+    }
+
+    /// The arguments or the input of a call, where the event fits the item.
+    fn arguments(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(event)?;
+        let (owner, name) = match kind {
+            _ if kind.contains("custom_tool") => ("custom_tool_call", "input"),
+            _ if kind.contains("mcp") => ("mcp_call", "arguments"),
+            _ if kind.contains("code_interpreter") => ("code_interpreter_call", "code"),
+            _ => ("function_call", "arguments"),
+        };
+        if item.kind != owner || name == "code" {
+            return Ok(());
+        }
+        let slot = if name == "input" { &mut item.input } else { &mut item.arguments };
+        if kind.ends_with("done") {
+            *slot = text(Some(event), name);
+        } else {
+            push(slot, event);
+        }
+        Ok(())
+    }
+}
+
+impl Helper for Stream {
+    fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
+        let kind = event.str("type").unwrap_or_default();
+        if let Some(snapshot) = &mut self.snapshot {
+            return snapshot.add(&kind, event);
+        }
+        if kind != "response.created" {
+            let kind = if kind.is_empty() { "undefined" } else { &kind };
+            let words = "When snapshot hasn't been set yet, expected 'response.created' event, got";
+            return Err(throw(format!("{words} {kind}")));
+        }
+        self.snapshot = Some(Snapshot::of(event.get("response"))?);
         Ok(())
     }
 
@@ -262,25 +301,4 @@ impl Helper for Stream {
         }
         Ok(last(&snapshot.output, snapshot.status))
     }
-}
-
-/// The arguments or the input of a call, where the event fits the item.
-fn arguments(snapshot: &mut Snapshot, kind: &str, event: Value<'_>) -> Result<(), Raised> {
-    let item = snapshot.item(event)?;
-    let (owner, name) = match kind {
-        _ if kind.contains("custom_tool") => ("custom_tool_call", "input"),
-        _ if kind.contains("mcp") => ("mcp_call", "arguments"),
-        _ if kind.contains("code_interpreter") => ("code_interpreter_call", "code"),
-        _ => ("function_call", "arguments"),
-    };
-    if item.kind != owner || name == "code" {
-        return Ok(());
-    }
-    let slot = if name == "input" { &mut item.input } else { &mut item.arguments };
-    if kind.ends_with("done") {
-        *slot = text(Some(event), name);
-    } else {
-        push(slot, event);
-    }
-    Ok(())
 }
