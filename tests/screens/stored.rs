@@ -46,7 +46,7 @@ fn requests_are_chosen_from_their_folder_with_an_environment() {
 #[test]
 fn a_request_that_was_sent_in_another_session_is_taken_again() {
     let listed = at("1O");
-    listed.shows("✖ 2026-11-28 20:11  gpt-5                    Say hello");
+    listed.shows("✖ 2026-11-28 20:11  Say hello · gpt-5");
     listed.shows("api.example.com");
     at("1Ohello").shows("Say hello");
     let taken = at("1Osay<enter>");

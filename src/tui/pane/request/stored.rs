@@ -75,11 +75,11 @@ fn add_stored(list: &mut List, request: &StoredRequest) {
     }
 }
 
-/// Adds a request that was sent: when, to which model, and what was asked; host and verdict.
+/// Adds a request that was sent: when, what was asked, and which model; host and verdict.
 fn add_sent(list: &mut List, sent: &SentRequest) {
     let when = history::when(&sent.created);
-    let model = line::fit(&preview(&sent.exchange.model, 60), 24);
-    let label = format!("{when}  {model:<24} {}", line::fit(&preview(&sent.prompt, 80), 28));
+    let prompt = line::fit(&preview(&sent.prompt, 80), 28);
+    let label = format!("{when}  {prompt} · {}", preview(&sent.exchange.model, 40));
     list.add(label, history::about(&sent.exchange));
     list.sign(history::sign(sent.exchange.outcome));
 }
