@@ -113,9 +113,9 @@ const WITHOUT_STATE: &[&str] = &[
 
 /// Whether an event only changes the status of its item.
 fn is_with_status(event: &str) -> bool {
-    WITH_STATUS.iter().any(|(kind, states)| {
-        event.strip_prefix(kind).is_some_and(|state| states.contains(&state))
-    })
+    WITH_STATUS
+        .iter()
+        .any(|(kind, states)| event.strip_prefix(kind).is_some_and(|state| states.contains(&state)))
 }
 
 impl Snapshot {
