@@ -8,6 +8,8 @@
 #   EARLIER     a recording: what the same versions gave then stays beside what they give now, for some
 #               do now this, now that
 #   BODIES      a folder with other bodies (chat/, responses/, anthropic/) to ask for instead
+#   REPLAYED=1  each client first asks through `tap`, and then `replay`, which has only what the tap recorded: what it
+#               gives then is what is written
 #   PATIENCE    seconds without anything until a stream counts as one that hangs (4)
 #
 # The clients are installed with pip and npm; one that can't be is left out, and that is said.
@@ -81,8 +83,29 @@ wanted() { # NAME...: whether one of these is asked for
 ask() { # NAME BASE MODELS COMMAND... : what the client gave for these models, after what it gave before
     local name=$1 base=$2 models=$3
     shift 3
+    [ -z "${REPLAYED:-}" ] || { replayed "$@"; return; }
     # shellcheck disable=SC2086
     "$@" "$base" $models >>"$work/given/$name.jsonl" 2>"$work/$name.log" || tail -n 3 "$work/$name.log" >&2
+}
+replayed() { # COMMAND... : the same as `ask`, whose names it sees, of what is replayed
+    local tap replay at
+    "$program" tap --listen 127.0.0.1:0 --to "$base" --save "$work/$name.session" --no-autosave >"$work/tap" 2>&1 </dev/null &
+    tap=$!
+    pids="$pids $tap"
+    at=$(address "$work/tap" | head -n 1)
+    # shellcheck disable=SC2086
+    "$@" "$at" $models >>"$work/$name.through-tap" 2>"$work/$name.log" || tail -n 3 "$work/$name.log" >&2
+    kill -INT "$tap"
+    wait "$tap" || true
+    "$program" replay "$work/$name.session" --listen 127.0.0.1:0 --match path >"$work/replay" 2>&1 </dev/null &
+    replay=$!
+    pids="$pids $replay"
+    at=$(address "$work/replay" | head -n 1)
+    # shellcheck disable=SC2086
+    "$@" "$at" $models >>"$work/given/$name.jsonl" 2>"$work/$name.log" || tail -n 3 "$work/$name.log" >&2
+    kill -INT "$replay"
+    wait "$replay" || true
+    rm -f "$work/$name.session"
 }
 client() { # NAME FOLDERS COMMAND... : asks for the bodies of these folders, and for the lab's scenarios if it speaks Chat
     local name=$1 folders=$2

@@ -155,13 +155,13 @@ def v1(upstream):
 
 
 @contextlib.contextmanager
-def litellm(command, upstream, models, drop=False, retries=0):
+def litellm(command, upstream, models, drop=False, retries=0, port=None, fallbacks=()):
     """A proxy with these models, in front of the lab at `upstream`; gives its address, without `/v1`."""
-    port = free_port()
+    port = port or free_port()
     config = {
         "model_list": models,
         "litellm_settings": {"drop_params": drop, "telemetry": False, "num_retries": retries},
-        "router_settings": {"num_retries": retries},
+        "router_settings": {"num_retries": retries} | ({"fallbacks": fallbacks} if fallbacks else {}),
         "general_settings": {"disable_spend_logs": True},
     }
     environment = {k: v for k, v in os.environ.items() if k not in DROPPED} | QUIET

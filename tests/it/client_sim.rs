@@ -57,15 +57,8 @@ fn the_real_clients_still_do_so() {
     if !Needs::RealClients.are_met() {
         return;
     }
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let status = Command::new("bash")
-        .arg(folder().join("run.sh"))
-        .arg(out.path())
-        .env("SSELENS", env!("CARGO_BIN_EXE_sselens"))
-        .status()
-        .unwrap();
-    assert!(status.success(), "run.sh: {status}");
-    hold(&serde_json::from_slice(&std::fs::read(out.path()).unwrap()).unwrap());
+    let given = run(&[], None, false);
+    hold(&serde_json::from_slice(&given).unwrap());
 }
 
 /// The program on a bare body.
@@ -368,32 +361,99 @@ fn disagreement(given: &Value, stream: &Healthy) -> Option<String> {
     (!same).then(|| format!("returns the calls {returned:?}, and the stream has {made:?}"))
 }
 
-/// Asks the real helpers for these streams.
-fn ask(streams: &[Healthy]) -> Value {
+/// Asks the real helpers for these streams; `replayed`: for what `replay` makes of them.
+fn ask(streams: &[Healthy], replayed: bool) -> Value {
     let bodies = tempfile::tempdir().unwrap();
     for stream in streams {
         let path = bodies.path().join(format!("{}.sse", stream.name));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &stream.body).unwrap();
     }
-    let out = tempfile::NamedTempFile::new().unwrap();
     let names: std::collections::BTreeSet<_> =
         HELPERS.iter().flat_map(|(_, helpers)| *helpers).collect();
-    let status = Command::new("bash")
-        .arg(folder().join("run.sh"))
-        .arg(out.path())
-        .args(names)
-        .env("SSELENS", env!("CARGO_BIN_EXE_sselens"))
-        .env("BODIES", bodies.path())
-        .env("CLIENTS", Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients"))
-        .status()
-        .unwrap();
-    assert!(status.success(), "run.sh: {status}");
-    let given = std::fs::read(out.path()).unwrap();
+    let names: Vec<_> = names.into_iter().copied().collect();
+    let given = run(&names, Some(bodies.path()), replayed);
     if let Some(record) = std::env::var_os("SSELENS_RECORD") {
         std::fs::write(record, &given).unwrap();
     }
     serde_json::from_slice(&given).unwrap()
+}
+
+/// Runs `run.sh` with these clients, and returns what it wrote.
+fn run(clients: &[&str], bodies: Option<&Path>, replayed: bool) -> Vec<u8> {
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("bash");
+    command.arg(folder().join("run.sh")).arg(out.path()).args(clients);
+    command.env("SSELENS", env!("CARGO_BIN_EXE_sselens"));
+    command.env("CLIENTS", Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients"));
+    if let Some(bodies) = bodies {
+        command.env("BODIES", bodies);
+    }
+    if replayed {
+        command.env("REPLAYED", "1");
+    }
+    let status = command.status().unwrap();
+    assert!(status.success(), "run.sh: {status}");
+    std::fs::read(out.path()).unwrap()
+}
+
+/// Every official SDK, as it is iterated.
+const SDKS: &[&str] =
+    &["openai-python", "openai-node", "anthropic-python", "anthropic-typescript", "google-genai"];
+
+/// What `replay` serves of a recording gives the official SDKs what the original gave them: of every scenario
+/// of the lab, every body beside this test, and every healthy stream.
+#[test]
+fn what_is_replayed_gives_the_sdks_what_the_original_gave() {
+    if !Needs::RealClients.are_met() {
+        return;
+    }
+    let healthy: Value =
+        serde_json::from_slice(&std::fs::read(folder().join("healthy.json")).unwrap()).unwrap();
+    let scenarios = serde_json::from_slice(&run(SDKS, None, true)).unwrap();
+    let streams = ask(&self::healthy(), true);
+    let (mut same, mut wrong) = (0, Vec::new());
+    for (original, replayed) in [(recorded(), scenarios), (healthy, streams)] {
+        let replayed: &Value = &replayed;
+        for (name, all) in replayed["scenarios"].as_object().unwrap() {
+            for outcome in all.as_array().unwrap() {
+                for client in outcome["clients"].as_array().unwrap() {
+                    let client = client.as_str().unwrap();
+                    let before = outcomes(&original, name, client);
+                    match before.iter().any(|given| is_same(given, &outcome["given"])) {
+                        true => same += 1,
+                        // What was never recorded has no original.
+                        false if before.is_empty() => {}
+                        false => wrong.push(format!(
+                            "{client} on {name}:\n    original {before:?}\n    replayed {}",
+                            outcome["given"]
+                        )),
+                    }
+                }
+            }
+        }
+    }
+    eprintln!("{same} answers of SDKs are the same, {} differ", wrong.len());
+    assert!(same > 300 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a client gave the same; the lab's ids are others each time, and arguments count as values.
+fn is_same(a: &Value, b: &Value) -> bool {
+    let plain = |v: &Value| {
+        let mut v = v.clone();
+        let tools = normal(&v["tools"]);
+        if let Some(given) = v.as_object_mut() {
+            given.remove("tools");
+        }
+        let text = v.to_string();
+        let mut parts = text.split("chatcmpl-lab");
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            out += part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        }
+        (out, tools)
+    };
+    plain(a) == plain(b)
 }
 
 /// The standing test: no stream is called healthy that an accumulating helper of an official SDK
@@ -404,7 +464,7 @@ fn ask(streams: &[Healthy]) -> Value {
 fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
     let streams = healthy();
     let measured = if std::env::var_os("SSELENS_REAL_CLIENTS").is_some_and(|v| v == "1") {
-        ask(&streams)
+        ask(&streams, false)
     } else {
         let path = folder().join("healthy.json");
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

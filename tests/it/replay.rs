@@ -201,6 +201,217 @@ fn faults_arrive_on_the_wire() {
     assert!(String::from_utf8(out.stderr).unwrap().contains("has no frame 99999"));
 }
 
+/// What came over a connection: every byte, with when it was read, and whether a reset ended it.
+struct Wire {
+    reads: Vec<(std::time::Duration, Vec<u8>)>,
+    reset: bool,
+}
+
+impl Wire {
+    fn bytes(&self) -> Vec<u8> {
+        self.reads.iter().flat_map(|(_, bytes)| bytes.clone()).collect()
+    }
+
+    /// How long it had taken until more than so many bytes had come.
+    fn until(&self, bytes: usize) -> std::time::Duration {
+        let mut sum = 0;
+        let read = self.reads.iter().find(|(_, read)| {
+            sum += read.len();
+            sum > bytes
+        });
+        read.unwrap().0
+    }
+}
+
+/// Asks on a raw socket, with every read apart.
+fn asked(running: &Running) -> Wire {
+    let began = sselens::clock::Clock::start();
+    let mut stream = std::net::TcpStream::connect(&running.address).unwrap();
+    let request = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut reads, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let read = stream.read(&mut buffer);
+        let at = std::time::Duration::from_micros(began.now());
+        match read {
+            Ok(0) => return Wire { reads, reset: false },
+            Ok(n) => reads.push((at, buffer[..n].to_vec())),
+            Err(_) => return Wire { reads, reset: true },
+        }
+    }
+}
+
+/// The bytes of a body as HTTP chunks of these contents; `whole` where the last chunk follows.
+fn as_chunks(pieces: &[&[u8]], whole: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        out.extend_from_slice(piece);
+        out.extend_from_slice(b"\r\n");
+    }
+    if whole {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+    out
+}
+
+/// A recording of seven frames, one a read, and these.
+fn seven_frames(dir: &Path) -> (PathBuf, Vec<String>) {
+    use sselens::journal::{EndCause, Entry, EntryKind, Head, Request, file};
+    let chunk = |delta: &str, finish: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let frames = vec![
+        chunk(r#"{"role":"assistant","content":""}"#, "null"),
+        chunk(r#"{"reasoning":"hm"}"#, "null"),
+        ": keep-alive\n\n".to_owned(),
+        chunk(r#"{"content":"Hello"}"#, "null"),
+        chunk(r#"{"content":" world"}"#, "null"),
+        chunk("{}", "\"stop\""),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let headers = |list: &[(&str, &str)]| {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>()
+    };
+    let request = Request {
+        method: "POST".into(),
+        url: "http://h/v1/chat/completions".into(),
+        body: "{}".into(),
+        dialect: "openai-chat".into(),
+        ..Request::default()
+    };
+    let head = Head {
+        status: 200,
+        version: "HTTP/1.1".into(),
+        headers: headers(&[
+            ("content-type", "text/event-stream"),
+            ("transfer-encoding", "chunked"),
+        ]),
+        ..Head::default()
+    };
+    let mut kinds = vec![EntryKind::Request(Box::new(request)), EntryKind::Head(head)];
+    kinds.extend(frames.iter().map(|frame| {
+        let bytes = bytes::Bytes::from(frame.clone());
+        EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() }
+    }));
+    kinds.push(EntryKind::End { cause: EndCause::Complete, detail: String::new() });
+    let mut session = file::header("0", "2026-01-01T00:00:00Z").into_bytes();
+    for (at, kind) in (1..).zip(kinds) {
+        file::encode(&Entry { exchange: 0, at: Some(at * 1_000), kind }, &mut session);
+    }
+    let path = dir.join("seven.jsonl");
+    std::fs::write(&path, session).unwrap();
+    (path, frames)
+}
+
+#[test]
+fn each_fault_does_what_its_name_says_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, frames) = seven_frames(dir.path());
+    let body = frames.concat();
+    let pieces = |of: &[String]| of.iter().map(|f| f.as_bytes().to_vec()).collect::<Vec<_>>();
+    let with = |faults: &[&str]| {
+        let mut args = vec!["--pace", "0"];
+        args.extend(faults.iter().flat_map(|fault| ["--fault", fault]));
+        asked(&replay(dir.path(), &file, &args))
+    };
+    let plain = with(&[]);
+    let bytes = plain.bytes();
+    let head_len = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    let head = &bytes[..head_len];
+    let wire = |pieces: &[Vec<u8>], whole: bool| {
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        [head, &as_chunks(&pieces, whole)].concat()
+    };
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let same = |fault: &str, got: &Wire, expected: Vec<u8>| {
+        assert_eq!(show(&got.bytes()), show(&expected), "{fault}");
+    };
+    same("none", &plain, wire(&pieces(&frames), true));
+
+    let (mut dropped, mut doubled, mut swapped) = (frames.clone(), frames.clone(), frames.clone());
+    dropped.remove(3);
+    doubled.insert(3, frames[3].clone());
+    swapped.swap(3, 4);
+    for (fault, expected) in
+        [("drop@frame:3", dropped), ("duplicate@frame:3", doubled), ("swap@frame:3", swapped)]
+    {
+        let got = with(&[fault]);
+        assert_eq!(show(&self::body(&got.bytes())), expected.concat(), "{fault}");
+        assert!(
+            got.bytes().starts_with(head) && got.bytes().ends_with(b"\r\n0\r\n\r\n"),
+            "{fault}"
+        );
+    }
+    // A cut is a close inside the chunked body, a reset a reset; what came before is whole.
+    let before = pieces(&frames[..3]);
+    let cut = with(&["cut@frame:3"]);
+    same("cut@frame", &cut, wire(&before, false));
+    assert!(!cut.reset);
+    let reset = with(&["reset@frame:3"]);
+    assert!(reset.reset && wire(&before, false).starts_with(&reset.bytes()));
+    let at = frames[0].len() + 10;
+    let halves = [frames[0].as_bytes().to_vec(), frames[1].as_bytes()[..10].to_vec()];
+    same("cut@byte", &with(&[&format!("cut@byte:{at}")]), wire(&halves, false));
+    // A split changes where chunks end and nothing else.
+    let mut split = pieces(&frames);
+    let tail = split[1].split_off(10);
+    split.insert(2, tail);
+    same("split", &with(&[&format!("split@byte:{at}")]), wire(&split, true));
+    let ones: Vec<_> = body.bytes().map(|b| vec![b]).collect();
+    same("chunk:1", &with(&["chunk:1"]), wire(&ones, true));
+    let gathered = self::chunks(&with(&["buffer:100"]).bytes());
+    assert_eq!(show(&gathered.concat()), body);
+    let (last, all) = gathered.split_last().unwrap();
+    assert!(all.iter().all(|c| c.len() >= 100) && !last.is_empty(), "{gathered:?}");
+    // Headers and payloads.
+    let status = with(&["status:502"]);
+    let line = "HTTP/1.1 502 Bad Gateway\r\n";
+    let rest = &show(head)[show(head).find("\r\n").unwrap() + 2..];
+    same(
+        "status",
+        &status,
+        [
+            line.as_bytes(),
+            rest.as_bytes(),
+            &as_chunks(&pieces(&frames).iter().map(Vec::as_slice).collect::<Vec<_>>(), true),
+        ]
+        .concat(),
+    );
+    let renamed = self::body(&with(&["rename:delta.reasoning=delta.reasoning_content"]).bytes());
+    assert_eq!(show(&renamed), body.replace("\"reasoning\":", "\"reasoning_content\":"));
+    assert_eq!(show(&self::body(&with(&["no-done"]).bytes())), frames[..6].concat());
+    let inserted = self::body(&with(&["insert@frame:3:: ping"]).bytes());
+    assert_eq!(
+        show(&inserted),
+        [&frames[..3].concat(), ": ping\n\n", &frames[3..].concat()].concat()
+    );
+    // Two at once, each at its place of the recording.
+    let both = self::body(&with(&["drop@frame:1", "duplicate@frame:4"]).bytes());
+    let expected =
+        [&frames[0], &frames[2], &frames[3], &frames[4], &frames[4], &frames[5], &frames[6]];
+    assert_eq!(show(&both), expected.map(String::as_str).concat());
+}
+
+#[test]
+fn stalls_and_delays_come_where_they_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, frames) = seven_frames(dir.path());
+    let long = std::time::Duration::from_millis(400);
+    let wait = |fault: &str| asked(&replay(dir.path(), &file, &["--pace", "1", "--fault", fault]));
+    let stall = wait("stall@frame:3:400ms");
+    let all = stall.bytes();
+    let before = all.windows(frames[2].len()).position(|w| w == frames[2].as_bytes()).unwrap();
+    // Times count from before the request, so that a busy machine only makes them longer.
+    assert!(stall.until(before + frames[2].len() + 8) >= long);
+    assert_eq!(body(&all), frames.concat().as_bytes());
+    let delay = wait("delay:400ms");
+    assert!(delay.until(0) >= long);
+    assert_eq!(body(&delay.bytes()), frames.concat().as_bytes());
+}
+
 #[test]
 fn a_recording_becomes_a_scenario_that_plays_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
