@@ -31,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) close: bool,
     /// HTTP/1.0, which knows no chunks.
     pub(crate) http10: bool,
+    /// The key and the extensions of a client that asks for a WebSocket.
+    pub(crate) web_socket: Option<(String, String)>,
 }
 
 /// Why there is no request.
@@ -116,6 +118,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
     let mut chunked = false;
     let mut close = version == 0;
     let mut expects_continue = false;
+    let (mut key, mut extensions) = (None, String::new());
     for header in parsed.headers.iter() {
         let value = String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
         let is = |name| header.name.eq_ignore_ascii_case(name);
@@ -141,6 +144,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
             }
         } else if is("expect") {
             expects_continue = value == "100-continue";
+        } else if is("sec-websocket-key") {
+            key = Some(String::from_utf8_lossy(header.value).trim().to_owned());
+        } else if is("sec-websocket-extensions") {
+            extensions += &format!("{value}, ");
         }
     }
     let body = match (length, chunked) {
@@ -162,6 +169,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         body: Vec::new(),
         close,
         http10: version == 0,
+        web_socket: key.map(|key| (key, extensions)),
     };
     let head = Head { request, body, expects_continue };
     Ok(Some((head, len)))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::inspect::{Inspection, Options};
+use crate::frame::web_socket::{Direction, Found, Opcode, Sender};
+use crate::inspect::{Inspection, Options, switches};
 use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Span};
 
 /// One write of an answer's body.
@@ -42,6 +43,8 @@ pub struct Recorded {
     pub head: Option<(Micros, Head)>,
     /// The body, one piece a read.
     pub body: Vec<Piece>,
+    /// Of a WebSocket: for each message of the client, how many bytes the server had sent before it.
+    pub client_messages: Vec<u64>,
     /// The trailer fields.
     pub trailers: Headers,
     /// How it ended.
@@ -98,6 +101,7 @@ impl Recorded {
             interim: Vec::new(),
             head: Some((0, Head { headers, raw: Bytes::new(), ..head.clone() })),
             body: pieces,
+            client_messages: Vec::new(),
             trailers: Headers::new(),
             end: EndCause::Complete,
             end_delay: 0,
@@ -133,6 +137,12 @@ fn ends(body: &[u8]) -> Vec<usize> {
     ends
 }
 
+/// Whether that is a whole message that a server waits for: data, or the wish to close.
+pub(super) fn is_awaited(found: &Found) -> bool {
+    let awaited = |opcode: Opcode| !opcode.is_control() || opcode == Opcode::Close;
+    matches!(found, Found::Message(message) if awaited(message.opcode))
+}
+
 fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
     let mut inspection = Inspection::new(Arc::new(Options::default()));
     let mut out = Recorded {
@@ -145,12 +155,14 @@ fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
         interim: Vec::new(),
         head: None,
         body: Vec::new(),
+        client_messages: Vec::new(),
         trailers: Headers::new(),
         end: EndCause::Unknown,
         end_delay: 0,
         frames: Vec::new(),
     };
     let (mut bytes, mut reads) = (Vec::new(), Vec::<(Option<Micros>, usize)>::new());
+    let mut client: Option<Direction> = None;
     let (mut last, mut head_at) = (None, None);
     let mut since = |at: Option<Micros>| -> Micros {
         let delay = at.zip(last).map_or(0, |(at, last): (Micros, Micros)| at.saturating_sub(last));
@@ -179,12 +191,22 @@ fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
             }
             EntryKind::Head(head) => {
                 head_at = entry.at;
+                client = switches(head).then(|| Direction::new(Sender::Client, None));
                 out.head = Some((since(entry.at), head.clone()));
             }
             EntryKind::Body { len, bytes: settled, .. } => {
                 // What a read brought may be settled with a later one.
                 reads.push((entry.at, *len as usize));
                 bytes.extend_from_slice(settled);
+            }
+            EntryKind::Sent { bytes: sent, .. } => {
+                let before: usize = reads.iter().map(|(_, len)| len).sum();
+                let client = client.as_mut().into_iter();
+                client.for_each(|c| {
+                    c.feed(sent, &mut |found| {
+                        out.client_messages.extend(is_awaited(&found).then_some(before as u64));
+                    });
+                });
             }
             EntryKind::Trailers(t) => out.trailers.clone_from(t),
             EntryKind::End { cause, .. } => {

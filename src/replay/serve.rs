@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::choose::{Chooser, Wanted};
 use super::fault::writes;
 use super::recording::Recorded;
+use super::web_socket;
+use crate::inspect::switches;
 use crate::journal::{EndCause, Head, Headers, Micros};
 use crate::lab::request::{self, Request, Trouble};
 use crate::lab::wire::{Gone, Wire};
@@ -31,7 +33,7 @@ pub struct Replay {
 }
 
 /// What becomes of the connection.
-enum After {
+pub(super) enum After {
     Keep,
     Close,
     Reset,
@@ -112,7 +114,7 @@ impl Replay {
 }
 
 /// Answers that there is nothing, in words that SDKs show.
-async fn refuse(wire: &mut Wire, status: u16, why: &str) -> Result<(), Gone> {
+pub(super) async fn refuse(wire: &mut Wire, status: u16, why: &str) -> Result<(), Gone> {
     let body = serde_json::json!({"error": {"message": why, "type": "sselens_replay"}}).to_string();
     let head = format!(
         "HTTP/1.1 {status} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
@@ -130,7 +132,7 @@ fn reason(status: u16) -> &'static str {
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+pub(super) enum Framing {
     None,
     Length,
     Chunked,
@@ -250,6 +252,9 @@ async fn play(
         (None, Some(made), false) => made,
         (None, None, false) => return Ok(After::Close),
     };
+    if switches(head) {
+        return web_socket::play(wire, recorded, head, request, &time).await;
+    }
     let framing = framing(recorded, head, request);
     wire.write(&head_bytes(recorded, head, framing)).await?;
     if framing != Framing::None {
@@ -275,7 +280,7 @@ fn framed(framing: Framing, bytes: &Bytes) -> Vec<u8> {
 }
 
 /// Ends an answer as it ended.
-async fn end(
+pub(super) async fn end(
     wire: &mut Wire,
     recorded: &Recorded,
     framing: Framing,

@@ -204,6 +204,31 @@ fn responses_over_a_web_socket_are_read_and_an_archive_restores_them() {
 }
 
 #[test]
+fn a_recorded_web_socket_is_replayed_to_another_client_in_its_turns() {
+    use std::io::BufRead as _;
+    let hello = r#"{"type":"session.created","event_id":"e1","session":{"id":"s","model":"m"}}"#;
+    let messages = [r#"{"type":"response.create","n":1}"#, r#"{"type":"response.create","n":2}"#];
+    let path = "/v1/realtime?model=m";
+    let (original, dir) = tapped(&server(hello, realtime()), path, &messages, "response.done");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+    command.args(["replay", "s.jsonl", "--listen", "127.0.0.1:0", "--pace", "0", "-q"]);
+    command.current_dir(dir.path()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let at = line.split_whitespace().find(|w| w.starts_with("http://")).unwrap().to_owned();
+    // The answer to the second message is not there before it; the key is this client's own.
+    let (again, _) = tapped(&at, path, &messages, "response.done");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let data = |lines: &[serde_json::Value]| -> Vec<String> {
+        // Pings are answered by the library whenever it comes to it.
+        frames(lines).into_iter().filter(|f| !f.contains(" pong ")).collect()
+    };
+    assert_eq!(data(&again), data(&original));
+}
+
+#[test]
 fn a_server_without_web_sockets_refuses_through_the_tap_as_without_it() {
     let dir = tempfile::tempdir().unwrap();
     let tap = RunningTap::start(dir.path(), &["--to", "lab", "-o", "ndjson"]);

@@ -1,0 +1,93 @@
+//! Plays a WebSocket: the handshake answers the client's own key, and what the server said waits for the messages of the
+//! client that it came after.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use tokio::time::timeout;
+
+use super::fault::writes;
+use super::recording::{Recorded, is_awaited};
+use super::serve::{After, Framing, end, refuse};
+use crate::frame::web_socket::{Direction, Sender};
+use crate::journal::{Head, Micros};
+use crate::lab::request::Request;
+use crate::lab::wire::{Gone, Wire};
+
+/// What RFC 6455 appends to a client's key.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// How long a message of the client is waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Plays a recorded exchange that became a WebSocket.
+pub(super) async fn play(
+    wire: &mut Wire,
+    recorded: &Recorded,
+    head: &Head,
+    request: &Request,
+    time: &impl Fn(Micros) -> Duration,
+) -> Result<After, Gone> {
+    let Some((key, offered)) = &request.web_socket else {
+        let why = "The recorded exchange is a WebSocket; the request does not ask for one.";
+        return refuse(wire, 426, why).await.map(|()| After::Close);
+    };
+    let extensions = head.header("sec-websocket-extensions").unwrap_or_default();
+    let extension = extensions.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !offered.contains(&extension) {
+        let why = "The recorded messages are compressed; the client does not offer that extension.";
+        return refuse(wire, 400, why).await.map(|()| After::Close);
+    }
+    wire.write(&answer(head, key)).await?;
+    let mut client = Client { direction: Direction::new(Sender::Client, None), messages: 0 };
+    let mut sent = 0;
+    for (delay, bytes) in writes(&recorded.body) {
+        let before = recorded.client_messages.iter().filter(|at| **at <= sent).count();
+        client.reaches(wire, before).await?;
+        wire.pause(time(delay)).await?;
+        wire.write(&bytes).await?;
+        sent += bytes.len() as u64;
+    }
+    client.reaches(wire, recorded.client_messages.len()).await?;
+    end(wire, recorded, Framing::Eof, true, time).await
+}
+
+/// The recorded headers, with the proof that this client's key was read.
+fn answer(head: &Head, key: &str) -> Vec<u8> {
+    let digest = ring::digest::digest(
+        &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        format!("{key}{GUID}").as_bytes(),
+    );
+    let accept = BASE64.encode(digest);
+    let mut out = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+    for (name, value) in &head.headers {
+        let own = name.eq_ignore_ascii_case("sec-websocket-accept");
+        out += &format!("{name}: {}\r\n", if own { &accept } else { value });
+    }
+    (out + "\r\n").into_bytes()
+}
+
+/// What the client has said so far.
+struct Client {
+    direction: Direction,
+    messages: usize,
+}
+
+impl Client {
+    /// Waits until the client has sent so many messages.
+    async fn reaches(&mut self, wire: &mut Wire, messages: usize) -> Result<(), Gone> {
+        loop {
+            let bytes = wire.inbox.split();
+            let count = &mut self.messages;
+            self.direction.feed(&bytes, &mut |found| *count += usize::from(is_awaited(&found)));
+            if self.messages >= messages {
+                return Ok(());
+            }
+            match timeout(PATIENCE, wire.fill()).await {
+                Ok(Ok(1..)) => {}
+                _ => return Err(Gone),
+            }
+        }
+    }
+}
