@@ -55,10 +55,12 @@ impl Clock {
         0
     }
 
-    /// The wall-clock time of the epoch, RFC 3339 in UTC, to the second.
+    /// The wall-clock time of the epoch, RFC 3339 in UTC, to the microsecond: so precisely a recording can be held
+    /// against what others recorded at the same time.
     pub fn created(&self) -> String {
-        let whole = OffsetDateTime::from(self.wall).replace_nanosecond(0);
-        whole.ok().and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
+        let wall = OffsetDateTime::from(self.wall);
+        let micros = wall.replace_nanosecond(wall.microsecond() * 1_000);
+        micros.ok().and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
     }
 
     /// The wall-clock time of the epoch, in seconds since 1970.

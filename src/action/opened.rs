@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::inspect::around::Pairs;
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 
@@ -26,6 +27,8 @@ pub struct Opened {
     pub entries: Arc<Vec<Entry>>,
     /// Its exchanges, in order of their first entries.
     pub exchanges: Vec<Folded>,
+    /// Which of them a gateway made for which, where both its sides were recorded.
+    pub pairs: Pairs,
 }
 
 impl Opened {
@@ -37,7 +40,8 @@ impl Opened {
     ) -> Self {
         let (name, entries) = (name.into(), entries.into());
         let exchanges = fold(&entries, options, &mut |_| true).unwrap_or_default();
-        Self { name, entries, exchanges }
+        let pairs = Pairs::of(&*entries);
+        Self { name, entries, exchanges, pairs }
     }
 
     /// Folds all entries of a recording and reports how many are done after each. `None` when
@@ -50,7 +54,8 @@ impl Opened {
     ) -> Option<Self> {
         let (name, entries) = (name.into(), entries.into());
         let exchanges = fold(&entries, options, progress)?;
-        Some(Self { name, entries, exchanges })
+        let pairs = Pairs::of(&*entries);
+        Some(Self { name, entries, exchanges, pairs })
     }
 }
 

@@ -1,12 +1,18 @@
 //! A program that is started and waited for; its terminal is its own.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitStatus};
+use std::fs::File;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::exit::Exit;
-use super::signals;
+use super::signals::Signals;
+
+/// How long a program may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why a program cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +23,14 @@ pub(super) enum ChildError {
     Spawn { program: String, why: std::io::Error },
     #[error(transparent)]
     Thread(#[from] std::io::Error),
+}
+
+/// Where a program's output goes.
+pub(super) enum Output {
+    /// It has the terminal, input and all.
+    Terminal,
+    /// Into this file; there is no input.
+    File(File),
 }
 
 /// A program under way.
@@ -34,11 +48,16 @@ impl Child {
         command: &[OsString],
         more: &[String],
         environment: &[(String, String)],
+        output: Output,
     ) -> Result<Self, ChildError> {
         let (program, arguments) = command.split_first().ok_or(ChildError::NoCommand)?;
         let mut command = Command::new(program);
         command.args(more).args(arguments);
         command.envs(environment.iter().map(|(k, v)| (k, v)));
+        if let Output::File(file) = output {
+            let errors = file.try_clone()?;
+            command.stdin(Stdio::null()).stdout(file).stderr(errors);
+        }
         let mut child = command.spawn().map_err(|why| ChildError::Spawn {
             program: program.to_string_lossy().into_owned(),
             why,
@@ -55,20 +74,68 @@ impl Child {
 
     /// Waits for its end, and returns its exit status. An interrupt from the terminal reaches the
     /// program by itself, and is its to answer; other signals are passed on to it.
-    pub(super) async fn wait(mut self) -> Exit {
+    pub(super) async fn wait(mut self, mut signals: Signals) -> Exit {
         loop {
             tokio::select! {
-                ended = &mut self.ended => return match ended {
-                    Ok(Ok(status)) => exit(status),
-                    _ => Exit::Usage,
-                },
-                signal = signals::wait() => match signal {
+                ended = &mut self.ended => return status_of(ended),
+                signal = signals.next() => match signal {
                     Exit::Signal(2) => {}
                     Exit::Signal(n) => pass_on(self.id, n),
                     _ => {}
                 },
             }
         }
+    }
+
+    /// Lets it run and has `told` called when it has ended.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn running(
+        self,
+        told: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<Running, ChildError> {
+        let (tell, ended) = mpsc::channel();
+        let id = self.id;
+        let wait = move || {
+            let exit = status_of(self.ended.blocking_recv());
+            told(exit);
+            // The receiver is gone when the program is about to end.
+            let _ = tell.send(exit);
+        };
+        std::thread::Builder::new().name("child's end".into()).spawn(wait)?;
+        Ok(Running { id, ended })
+    }
+}
+
+/// A program that runs by itself.
+pub(super) struct Running {
+    id: u32,
+    ended: mpsc::Receiver<Exit>,
+}
+
+impl Running {
+    /// Asks it to end where it has not, and returns its exit status.
+    pub(super) fn stop(self) -> Exit {
+        if let Ok(exit) = self.ended.try_recv() {
+            return exit;
+        }
+        pass_on(self.id, TERMINATE);
+        self.ended.recv_timeout(GRACE).unwrap_or_else(|_| {
+            pass_on(self.id, KILL);
+            self.ended.recv_timeout(GRACE).unwrap_or(Exit::Signal(KILL))
+        })
+    }
+}
+
+/// SIGTERM and SIGKILL.
+const TERMINATE: u8 = 15;
+const KILL: u8 = 9;
+
+fn status_of(ended: Result<std::io::Result<ExitStatus>, oneshot::error::RecvError>) -> Exit {
+    match ended {
+        Ok(Ok(status)) => exit(status),
+        _ => Exit::Usage,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failure};
-use super::signals;
+use super::signals::Signals;
 
 /// Listens at `listen` and serves there until a signal; `greeting` makes the line for standard
 /// output from the address.
@@ -24,13 +24,15 @@ pub(super) fn until_signal<F: Future<Output = ()>>(
         let listener =
             TcpListener::bind(listen).await.map_err(|e| format!("--listen {listen}: {e}"))?;
         let at = listener.local_addr().map_err(|e| e.to_string())?;
+        // Before anybody can read the address: what is stopped right after is stopped in order.
+        let mut signals = Signals::new();
         let mut out = std::io::stdout();
         writeln!(out, "{}", greeting(at))?;
         out.flush()?;
         let cancel = CancellationToken::new();
         tokio::select! {
             () = serve(listener, cancel.clone()) => Ok(Exit::Ok),
-            exit = signals::wait() => {
+            exit = signals.next() => {
                 cancel.cancel();
                 Ok(exit)
             }

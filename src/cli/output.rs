@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
 use super::args::{Format, Global, OutputArgs};
+use super::around::Pair;
 use super::exit::{Exit, Failure};
 use crate::client_sim::Client;
 use crate::config::Config;
@@ -213,6 +214,26 @@ impl Printer {
             }
         }
         Ok(over)
+    }
+
+    /// Writes a call around a gateway, with what it did for it.
+    pub(super) fn pair(&mut self, pair: &Pair) -> io::Result<()> {
+        match self.format {
+            Format::Ndjson => {
+                for line in pair.lines() {
+                    write_json(&mut self.out, &line)?;
+                    self.out.write_all(b"\n")?;
+                }
+            }
+            Format::Text => {
+                let mut page = Page::new(self.palette.color);
+                writeln!(page, "\n{}\n", "─".repeat(72))?;
+                writeln!(page, "{}", pair.text())?;
+                self.out.write_all(page.as_bytes())?;
+            }
+            Format::Json | Format::Raw => {}
+        }
+        self.out.flush()
     }
 
     /// Counts the exchanges of a recording in a last line for scripts, where there are several.

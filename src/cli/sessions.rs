@@ -14,7 +14,7 @@ use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 use crate::query::{self, Needle};
 use crate::storage::file::{self, BodyHints};
-use crate::text::{Newlines, count, to_json, visible};
+use crate::text::{Newlines, count, to_json, to_the_second, visible};
 
 /// The folder that autosave writes to.
 pub(super) fn folder() -> Option<PathBuf> {
@@ -150,7 +150,8 @@ fn write_text(session: &SavedSession, out: &mut impl Write) -> std::io::Result<(
         Ok(exchanges) => exchanges,
         Err(why) => return writeln!(out, "{}", visible(&why.to_string(), Newlines::Show)),
     };
-    let head = format!("{}  {shown}  {}", session.created, count(session.size, "byte"));
+    let when = to_the_second(&session.created);
+    let head = format!("{when}  {shown}  {}", count(session.size, "byte"));
     writeln!(out, "{}", visible(head.trim_start(), Newlines::Show))?;
     for e in exchanges {
         let ttft = e.first_token.map_or(String::new(), |t| format!("TTFT {} ms  ", t / 1000));

@@ -1,10 +1,16 @@
 //! `sselens show`: a recording, analyzed without the screen.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::args::{Global, ShowArgs};
+use super::around::{Around, Pair};
 use super::exit::{Exit, Failure};
 use super::input;
 use super::output::Printer;
 use crate::client_sim::{Client, clients, find};
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, EntryKind, ExchangeId, Side};
 use crate::query::{Filter, FilterError};
 
 pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
@@ -20,22 +26,77 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
         return Err(format!("{} holds no session", args.file.display()).into());
     }
     let mut first = 0;
+    let mut worst = None;
     for file in files {
         let recording = input::open(global, &file, &args.bare)?;
         if recording.entries.is_empty() {
             global.notify(&format!("{} holds no exchange", file.display()));
         }
         let mut next = first;
+        let mut sides = Sides::of(&recording.entries, &config.options);
         // Each is given up when it was taken in: the inspection has its bytes.
         for mut entry in recording.entries {
             entry.exchange += first;
             next = next.max(entry.exchange + 1);
             printer.take(&entry)?;
+            if let Some(sides) = &mut sides {
+                sides.take(&entry);
+            }
         }
         first = next;
+        for pair in sides.map(Sides::pairs).into_iter().flatten() {
+            worst = worst.max(pair.worst());
+            printer.pair(&pair)?;
+        }
     }
     printer.count()?;
-    Ok(printer.exit())
+    let differs = worst >= Some(args.output.fail_on.severity());
+    Ok(if differs { Exit::Found } else { printer.exit() })
+}
+
+/// Both sides of a gateway, in a session that has them.
+struct Sides {
+    around: Around,
+    open: BTreeMap<ExchangeId, (Side, Inspection)>,
+    options: Arc<Options>,
+}
+
+impl Sides {
+    /// Of a recording with both sides; `None` for any other.
+    fn of(entries: &[Entry], options: &Options) -> Option<Self> {
+        let has = |side| {
+            let on = |e: &Entry| matches!(&e.kind, EntryKind::Request(r) if r.side == Some(side));
+            entries.iter().any(on)
+        };
+        (has(Side::Client) && has(Side::Upstream)).then(|| Self {
+            around: Around::default(),
+            open: BTreeMap::new(),
+            options: Arc::new(options.clone()),
+        })
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let x = entry.exchange;
+        if let EntryKind::Request(request) = &entry.kind
+            && let Some(side) = request.side
+        {
+            self.open.insert(x, (side, Inspection::new(Arc::clone(&self.options))));
+        }
+        let Some((side, inspection)) = self.open.get_mut(&x) else { return };
+        let side = *side;
+        inspection.push(entry);
+        self.around.entry(side, entry);
+        if matches!(entry.kind, EntryKind::End { .. })
+            && let Some((_, over)) = self.open.remove(&x)
+        {
+            self.around.over(side, x, entry.at, over);
+        }
+    }
+
+    /// The pairs, when all was taken in.
+    fn pairs(mut self) -> Vec<Pair> {
+        self.around.rest()
+    }
 }
 
 /// The filter that the arguments ask for.

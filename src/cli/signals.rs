@@ -48,14 +48,9 @@ pub(super) fn listen(
     Ok(hears)
 }
 
-/// Waits for a signal, where nothing blocks the thread that waits; returns how the program is to end.
-pub(super) async fn wait() -> Exit {
-    Signals::new().next().await
-}
-
-/// SIGINT, SIGTERM and SIGHUP.
+/// SIGINT, SIGTERM and SIGHUP. They are heard from the moment it is made, inside a runtime.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     all: Vec<(u8, tokio::signal::unix::Signal)>,
     /// Unheard, a file that hits `ulimit -f` ends the process. Heard, the write fails, and that is reported.
     _too_large: Option<tokio::signal::unix::Signal>,
@@ -63,7 +58,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let kinds = [
             (2, SignalKind::interrupt()),
@@ -76,8 +71,8 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one.
-    async fn next(&mut self) -> Exit {
+    /// Waits for the next one, where nothing blocks the thread that waits; returns how the program is to end.
+    pub(super) async fn next(&mut self) -> Exit {
         std::future::poll_fn(|context| {
             for (n, signal) in &mut self.all {
                 if signal.poll_recv(context).is_ready() {
@@ -92,15 +87,15 @@ impl Signals {
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self
     }
 
-    async fn next(&mut self) -> Exit {
+    pub(super) async fn next(&mut self) -> Exit {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

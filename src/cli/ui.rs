@@ -53,8 +53,8 @@ pub(super) struct Feed {
     pub(super) numbers: Arc<AtomicU32>,
     /// Records an entry and shows it.
     pub(super) entry: Arc<dyn Fn(Entry) + Send + Sync>,
-    /// Shows that something went wrong.
-    pub(super) trouble: Arc<dyn Fn(String) + Send + Sync>,
+    /// Shows a sentence, and whether it says that something failed.
+    pub(super) say: Arc<dyn Fn(String, bool) + Send + Sync>,
 }
 
 /// A source that runs.
@@ -103,24 +103,24 @@ pub(super) fn run_with(
     recorder.begin(opened);
     save_to(args.save.as_deref(), &recorder, &mut messages)?;
     let piped = Arc::new(AtomicBool::new(live));
-    let report = {
+    let report = |as_news: fn(Entry) -> News| {
         let (news, record) = (news.clone(), recorder.writer());
         move |entry: Entry| {
             record(&entry);
-            let _ = news.send(News::Entry(entry));
+            let _ = news.send(as_news(entry));
         }
     };
+    let (reported, tapped) = (report(News::Entry), report(News::Tapped));
     if live {
         pipe::read(clock, news.clone(), recorder.writer(), Arc::clone(&piped));
     }
     let engine =
         Engine::start(clock, first, news.clone(), recorder.writer(), vec![recorder.backlog()])
             .map_err(|e| e.to_string())?;
-    let report = Arc::new(report);
     let feeding = source.map(|source| {
         let numbers = engine.counter();
-        let trouble = Arc::new(move |text| drop(news.send(News::Trouble { x: None, text })));
-        source(Feed { clock, numbers, entry: Arc::clone(&report) as _, trouble })
+        let say = move |text, is_error| drop(news.send(News::Said { text, is_error }));
+        source(Feed { clock, numbers, entry: Arc::new(tapped), say: Arc::new(say) })
     });
     let feeding = feeding.transpose()?;
     messages.extend(feeding.iter().map(|f| f.about.clone()));
@@ -139,7 +139,7 @@ pub(super) fn run_with(
         messages,
         tools: tools(&config),
     };
-    let pipe = Pipe { open: piped, clock, report: Box::new(move |entry| report(entry)) };
+    let pipe = Pipe { open: piped, clock, report: Box::new(reported) };
     let failed = preload.as_ref().map(|p| Arc::clone(&p.failed));
     let current = Current::new(config);
     let watch =

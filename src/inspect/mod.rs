@@ -5,6 +5,7 @@
 //! finding to delta to frame to bytes to the read that brought them.
 
 mod answer;
+pub mod around;
 mod author;
 mod blame;
 mod blocks;

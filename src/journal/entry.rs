@@ -115,6 +115,16 @@ impl EntryKind {
     }
 }
 
+/// On which side of a gateway a call was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Between a client and the gateway.
+    Client,
+    /// Between the gateway and a provider.
+    Upstream,
+}
+
 /// A request as it was sent, secrets masked.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
@@ -138,6 +148,8 @@ pub struct Request {
     pub masked: Vec<super::Span>,
     /// What the user ought to know about how it was sent (`TLS certificates are not verified`).
     pub warnings: Vec<String>,
+    /// On which side of a gateway, where both are recorded.
+    pub side: Option<Side>,
 }
 
 /// A response head.

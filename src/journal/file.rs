@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use read::{Damage, ReadError, Session, is_beheaded, is_session, read};
 use read::{LineError, Store, join};
 
-use super::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span};
+use super::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Side, Span};
 use crate::text;
 
 /// The format's version, written by this program. Readers take every version up to it.
@@ -75,6 +75,9 @@ enum Line<'a> {
         /// What the user should know about how it was sent.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         warnings: Vec<String>,
+        /// On which side of a gateway, where both are recorded: `client` or `upstream`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        side: Option<Side>,
     },
     /// A bare body begins: what the user said about it.
     Bare {
@@ -253,6 +256,7 @@ impl<'a> Line<'a> {
                     dialect: r.dialect.clone(),
                     model: r.model.clone(),
                     warnings: r.warnings.clone(),
+                    side: r.side,
                 }
             }
             EntryKind::Bare { status, content_type, dialect, named_sse } => Line::Bare {
@@ -319,6 +323,7 @@ impl<'a> Line<'a> {
                 dialect,
                 model,
                 warnings,
+                side,
                 ..
             } => {
                 let body = store.read(text, pieces)?;
@@ -334,6 +339,7 @@ impl<'a> Line<'a> {
                     model,
                     masked,
                     warnings,
+                    side,
                 };
                 (x, at, EntryKind::Request(Box::new(request)))
             }

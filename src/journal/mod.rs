@@ -15,7 +15,7 @@ pub use credential::{
 };
 pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
-    Request, Timeout,
+    Request, Side, Timeout,
 };
 pub use mask::{Masker, MessageMasker};
 pub use secrets::{Secrets, Span};

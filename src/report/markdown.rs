@@ -151,7 +151,7 @@ fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let by = format!("sselens {}, {os} {arch}", env!("CARGO_PKG_VERSION"));
     let mut parts = vec![format!("Reported by {by}")];
-    let when = visible(&origin.created, Newlines::Show);
+    let when = visible(&crate::text::to_the_second(&origin.created), Newlines::Show).into_owned();
     match visible(&origin.program, Newlines::Show) {
         program if !program.is_empty() => {
             parts.push(format!("recorded by {}", code(&format!("sselens {program} {when}"))));

@@ -319,7 +319,8 @@ impl Autosave {
             std::os::unix::fs::PermissionsExt::from_mode(0o700),
         )?;
         self.prune();
-        let stamp = created.replace(':', "-");
+        // Names begin with the second.
+        let stamp = crate::text::to_the_second(created).replace(':', "-");
         let name = |n: u32| {
             self.folder.join(format!(
                 "{stamp}-{}{}.jsonl",

@@ -8,11 +8,14 @@ use tokio::sync::Notify;
 
 use super::request::Seen;
 use super::route::Upstream;
-use crate::journal::Micros;
+use crate::journal::{ExchangeId, Micros};
 use crate::transport::link::{Dialed, NoLink};
 
 /// Which connection of a client, counted from 0.
 pub(super) type ConnectionId = u64;
+
+/// The number of exchanges that are forwarded and not kept.
+pub(super) const UNRECORDED: ExchangeId = ExchangeId::MAX;
 
 /// One thing that happened on a connection.
 #[derive(Debug)]
@@ -27,9 +30,9 @@ pub(super) enum EventKind {
     /// The connection's first upstream, or another one.
     Open { responses: Arc<Progress> },
     /// A request line was read and is forwarded; `url` is where to.
-    Request { method: String, url: String, upstream: Arc<Upstream>, began: Micros },
+    Request { x: ExchangeId, method: String, url: String, upstream: Arc<Upstream>, began: Micros },
     /// A client that cannot be read; `why` is a sentence. What it sends is forwarded.
-    Unread { url: String, upstream: Arc<Upstream>, began: Micros, why: String },
+    Unread { x: ExchangeId, url: String, upstream: Arc<Upstream>, began: Micros, why: String },
     /// More of the request.
     RequestPart(Seen),
     /// The connection to the upstream stands.

@@ -17,7 +17,7 @@ mod event;
 mod intercept;
 pub mod launch;
 mod observer;
-pub mod pairing;
+mod pump;
 mod record;
 mod request;
 mod route;
@@ -27,7 +27,7 @@ mod web_socket;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub use intercept::{Intercept, InterceptError};
 pub use observer::News;
 pub use route::{Origin, Route, Routes, Upstream, UpstreamError};
 
-use crate::journal::Micros;
+use crate::journal::{ExchangeId, Micros, Side};
 use crate::transport::Clock;
 use crate::transport::request::Transport;
 use event::{Backlog, ConnectionId, Event, EventKind};
@@ -59,6 +59,8 @@ pub struct Options {
     pub numbers: Arc<AtomicU32>,
     /// The hosts that are decrypted for clients that take the tap for a proxy.
     pub intercept: Option<Arc<Intercept>>,
+    /// On which side of a gateway it is, where there is a tap on both.
+    pub side: Option<Side>,
 }
 
 /// Why a tap cannot be started.
@@ -96,6 +98,9 @@ struct Shared {
     tls: Arc<rustls::ClientConfig>,
     events: std::sync::mpsc::Sender<Event>,
     backlog: Arc<Backlog>,
+    /// The next exchange's number. It is taken when a request line is read, so that the numbers of several taps
+    /// are in the order of what happened.
+    numbers: Arc<AtomicU32>,
     addr: SocketAddr,
     intercept: Option<Arc<Intercept>>,
     /// Whether requests for other hosts are passed on: only for clients on this machine.
@@ -123,13 +128,14 @@ impl Tap {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
-        let observer = observer::Observer::new(Arc::clone(&backlog), options.numbers, news);
+        let observer = observer::Observer::new(Arc::clone(&backlog), options.side, news);
         let shared = move || Shared {
             clock,
             routes: options.routes,
             tls: Arc::new(tls),
             events,
             backlog,
+            numbers: options.numbers,
             addr,
             intercept: options.intercept,
             may_proxy: addr.ip().is_loopback(),
@@ -198,6 +204,14 @@ impl Shared {
         self.backlog.add(kind.len());
         // The observer lives as long as there is a sender.
         let _ = self.events.send(Event { connection, at, kind });
+    }
+
+    /// The number of an exchange that begins.
+    fn number(&self, upstream: &Upstream) -> ExchangeId {
+        match upstream.is_recorded {
+            true => self.numbers.fetch_add(1, Ordering::Relaxed),
+            false => event::UNRECORDED,
+        }
     }
 
     /// Waits until the observer is not too far behind.

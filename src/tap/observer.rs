@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 
-use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress};
-use super::record::Recording;
+use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress, UNRECORDED};
+use super::record::{self, Recording};
 use super::request;
 use crate::frame::web_socket::Sender;
-use crate::journal::{EndCause, Entry, ExchangeId, Micros};
+use crate::journal::{EndCause, Entry, ExchangeId, Micros, Side};
 use crate::rule::Code;
 use crate::text::{count, preview};
 use crate::transport::http1::head;
@@ -24,9 +23,6 @@ pub enum News {
     Trouble(String),
 }
 
-/// The number of exchanges that are forwarded and not kept.
-const UNRECORDED: ExchangeId = ExchangeId::MAX;
-
 /// Hands an entry on, unless its exchange is not kept.
 fn hand_on(entry: Entry, news: &mut impl FnMut(News)) {
     if entry.exchange != UNRECORDED {
@@ -39,7 +35,7 @@ pub(super) struct Observer<F> {
     backlog: Arc<Backlog>,
     news: F,
     connections: HashMap<ConnectionId, Connection>,
-    numbers: Arc<AtomicU32>,
+    side: Option<Side>,
 }
 
 struct Connection {
@@ -76,8 +72,8 @@ impl Connection {
 }
 
 impl<F: FnMut(News)> Observer<F> {
-    pub(super) fn new(backlog: Arc<Backlog>, numbers: Arc<AtomicU32>, news: F) -> Self {
-        Self { backlog, news, connections: HashMap::new(), numbers }
+    pub(super) fn new(backlog: Arc<Backlog>, side: Option<Side>, news: F) -> Self {
+        Self { backlog, news, connections: HashMap::new(), side }
     }
 
     /// Takes in everything until the pump has ended.
@@ -109,21 +105,20 @@ impl<F: FnMut(News)> Observer<F> {
                 let why = connection.client_left.unwrap_or("the connection was given up");
                 connection.over(at, why, &mut out);
             }
-            EventKind::Unread { url, upstream, began, why } => {
+            EventKind::Unread { x, url, upstream, began, why } => {
+                let (method, side) = ("PRI", self.side);
+                let call = record::Call { method, url: &url, upstream: &upstream, side };
+                let mut recording = Recording::new(x, began, call);
                 let Some(connection) = self.connections.get_mut(&id) else { return };
-                let x = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let mut recording = Recording::new(x, began, "PRI", &url, &upstream);
                 let mut out = |entry| hand_on(entry, &mut self.news);
                 recording.request(at, request::Seen::Lost(why), &mut out);
                 connection.unread = Some(recording);
             }
-            EventKind::Request { method, url, upstream, began } => {
+            EventKind::Request { x, method, url, upstream, began } => {
+                let side = self.side;
+                let call = record::Call { method: &method, url: &url, upstream: &upstream, side };
+                let recording = Recording::new(x, began, call);
                 let Some(connection) = self.connections.get_mut(&id) else { return };
-                let x = match upstream.is_recorded {
-                    true => self.numbers.fetch_add(1, Ordering::Relaxed),
-                    false => UNRECORDED,
-                };
-                let recording = Recording::new(x, began, &method, &url, &upstream);
                 connection.responses.expect(recording.expected);
                 connection.open.push_back(recording);
             }

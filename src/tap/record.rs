@@ -9,7 +9,7 @@ use super::route::Upstream;
 use super::web_socket::{Settled, WebSocket};
 use crate::frame::web_socket::Sender;
 use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets, Side,
 };
 use crate::rule::Code;
 use crate::transport::Coded;
@@ -22,6 +22,14 @@ const MAX_BODY: usize = 256 << 20;
 
 /// A note about whose clock the times of the reads are.
 pub(super) const CLOCK: &str = "read-clock";
+
+/// What is known of an exchange when its request line was read.
+pub(super) struct Call<'a> {
+    pub(super) method: &'a str,
+    pub(super) url: &'a str,
+    pub(super) upstream: &'a Arc<Upstream>,
+    pub(super) side: Option<Side>,
+}
 
 /// An exchange under way.
 pub(super) struct Recording {
@@ -50,13 +58,8 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(
-        x: ExchangeId,
-        began: Micros,
-        method: &str,
-        url: &str,
-        upstream: &Arc<Upstream>,
-    ) -> Self {
+    pub(super) fn new(x: ExchangeId, began: Micros, call: Call<'_>) -> Self {
+        let Call { method, url, upstream, side } = call;
         let provider = match upstream.provider.is_empty() {
             true => &upstream.name,
             false => &upstream.provider,
@@ -66,6 +69,7 @@ impl Recording {
             url: url.to_owned(),
             provider: provider.clone(),
             dialect: upstream.dialect.clone(),
+            side,
             ..Request::default()
         };
         let expected = response::Expected { head: method == "HEAD", connect: method == "CONNECT" };

@@ -23,9 +23,9 @@ impl Connection {
             self.tunnel(&mut client, place).await;
             return None;
         };
-        let Client::Plain(mut socket) = client else { return None };
+        let Client::Left(mut socket) = client else { return None };
         if !self.requests.pending().is_empty() || !self.shared.may_proxy {
-            self.tunnel(&mut Client::Plain(socket), place).await;
+            self.tunnel(&mut Client::Left(socket), place).await;
             return None;
         }
         // A client that is gone has nothing to be read.
@@ -40,13 +40,13 @@ impl Connection {
             }
         }
         if greeting != Greeting::Http1 {
-            self.forward_unread(&mut Client::Plain(socket), place).await;
+            self.forward_unread(&mut Client::Left(socket), place).await;
             return None;
         }
         match intercept.accept(&upstream.origin.host, socket).await {
             Ok(stream) => {
                 self.decrypted = Some(upstream);
-                Some(Client::Decrypted(Box::new(stream)))
+                Some(Client::Right(Box::new(stream)))
             }
             Err(why) => {
                 let text = format!(

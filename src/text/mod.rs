@@ -135,6 +135,14 @@ pub fn group(n: u64) -> String {
     out
 }
 
+/// A time in RFC 3339 without the fraction of its second.
+pub fn to_the_second(created: &str) -> String {
+    match created.split_once('.') {
+        Some((second, rest)) if rest.ends_with('Z') => format!("{second}Z"),
+        _ => created.to_owned(),
+    }
+}
+
 /// `"1 frame"`, `"2 frames"`: a count with its noun.
 pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", group(n), if n == 1 { "" } else { "s" })

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::request::{BodyError, RequestError, edit, prompt_in};
+use super::request::{BodyError, RequestError, edit};
+use crate::dialect::request::user_text::prompt_in;
 use crate::json::Kind;
 
 /// Stands before the filler, so that whoever reads the request knows what it is.

@@ -33,12 +33,21 @@ use crate::journal::{Entry, ExchangeId};
 pub enum News {
     /// An entry, in order of arrival.
     Entry(Entry),
+    /// The same, of what another program sends and receives.
+    Tapped(Entry),
     /// The journal file could not be written any more, or lags behind; the stream goes on.
     Trouble {
         /// The exchange that was running, if any.
         x: Option<ExchangeId>,
         /// What happened.
         text: String,
+    },
+    /// Something that the user is to know, and that belongs to no exchange.
+    Said {
+        /// A sentence.
+        text: String,
+        /// Something failed.
+        is_error: bool,
     },
     /// A request that was sent is dealt with: its exchange is over, and so are those of the
     /// redirects that were followed from it.

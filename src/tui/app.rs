@@ -91,7 +91,10 @@ impl App {
         match event {
             Event::Input(input) => self.input(input),
             Event::News(News::Entry(entry)) => self.model.entry(&entry),
+            Event::News(News::Tapped(entry)) => self.model.tapped(&entry),
             Event::News(News::Trouble { x, text }) => self.model.trouble(x, text),
+            Event::News(News::Said { text, is_error: true }) => self.model.notify_error(&text),
+            Event::News(News::Said { text, .. }) => self.model.notify(text),
             // For a single request the screen goes by its entries.
             Event::News(News::Over { x, hops }) => self.model.repetition_over(x, &hops),
             Event::Done(done) => self.done(done),
@@ -107,6 +110,7 @@ impl App {
                     self.model.computed_aside(&of, computed.map(|c| *c));
                 }
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
+                Report::Refolded(of, inspection) => self.model.refolded(&of, *inspection),
             },
         }
         self.model.look_for_variables();
@@ -133,7 +137,7 @@ impl App {
 
     /// Whether a clock on the screen runs.
     pub fn is_running(&self) -> bool {
-        self.model.is_running() || self.model.is_filtering()
+        self.model.is_live() || self.model.is_filtering()
     }
 
     /// How the user is told what happened while nobody looked.
@@ -141,9 +145,10 @@ impl App {
         self.model.notifies()
     }
 
-    /// In how long a recording that plays has something new to show.
+    /// In how long there is something new to show without an event: of a recording that plays, of pairs.
     pub fn wakes_in(&self) -> Option<Micros> {
-        self.model.playback_wakes_in()
+        let (plays, pairs) = (self.model.playback_wakes_in(), self.model.pairs_wake_in());
+        plays.into_iter().chain(pairs).min()
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.

@@ -44,7 +44,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
         Action::Interrupt if model.loading().is_some() => model.stop(),
         Action::Interrupt if model.is_running() && !model.only_piped() => model.stop(),
         Action::Interrupt if !model.only_piped() => model.effect(Effect::Quit),
-        Action::Quit | Action::Interrupt if model.is_running() => {
+        Action::Quit | Action::Interrupt if model.is_live() => {
             let question = "A stream is running. Quit anyway?  y yes   n no";
             model.push(Confirm::new(question, Effect::Quit));
         }

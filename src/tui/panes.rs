@@ -8,7 +8,9 @@ use super::band;
 use super::commands::{Explained, explanation};
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
-use super::pane::{Canvas, Copyable, Pane, PaneId, Place, Spec, inner, request, timeline};
+use super::pane::{
+    Canvas, Copyable, Pane, PaneId, Place, Spec, exchanges, inner, request, timeline,
+};
 use super::panes_draw as draw;
 use super::screen::{List, Outcome, Reading, Screen};
 use crate::action::{Action, Context};
@@ -354,6 +356,10 @@ impl Screen for Panes {
             model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(model.now()));
         if model.playback().is_some_and(|p| p.is_paused()) && action == Action::Pause {
             return Some("play");
+        }
+        let lists = self.panes[self.focus].spec().id == exchanges::ID;
+        if action == Action::Send && lists && model.exchanges().len() > 1 {
+            return Some("send again");
         }
         (action == Action::Accept && explains).then_some("explain")
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::compare::{self, Computed, Key};
+use super::model::Refold;
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
@@ -33,6 +34,8 @@ pub(super) enum Job {
     Compare(Box<compare::Job>),
     /// Fold an exchange that is over.
     Fold(Fold),
+    /// Fold a part of a recording that plays.
+    Refold(Box<Refold>),
 }
 
 /// An exchange that is over, to be folded.
@@ -59,6 +62,8 @@ pub(super) enum Report {
     Compared(Key, Option<Box<Computed>>),
     /// An exchange is folded; its entries are gone.
     Folded(Fold, Box<Inspection>),
+    /// A part of a recording is folded.
+    Refolded(Box<Refold>, Box<Inspection>),
 }
 
 impl Work {
@@ -74,6 +79,11 @@ impl Work {
                 let mut inspection = Inspection::new(Arc::clone(&fold.options));
                 std::mem::take(&mut fold.entries).iter().for_each(|e| inspection.push(e));
                 report(Worked(Report::Folded(fold, Box::new(inspection))));
+            }
+            Job::Refold(refold) => {
+                if let Some(inspection) = refold.run() {
+                    report(Worked(Report::Refolded(refold, Box::new(inspection))));
+                }
             }
         }
     }

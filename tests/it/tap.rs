@@ -21,7 +21,7 @@ enum Last {
     HalfClose,
     /// Closes with a reset.
     Reset,
-    /// Closes both directions, when nothing has come for a while.
+    /// Closes both directions, when all of the other side has come, or nothing for a while.
     Close,
 }
 
@@ -41,9 +41,12 @@ struct Got {
     end: &'static str,
 }
 
-const QUIET: Duration = Duration::from_millis(60);
+/// How long nothing comes where something is still missing: a tap may hold back the half of a line. Longer than a
+/// busy machine takes for what does come; in microseconds.
+const QUIET: u64 = 1_500_000;
 
-async fn play(stream: TcpStream, script: &Script) -> Got {
+/// Plays a script to a side that plays `other`.
+async fn play(stream: TcpStream, script: &Script, other: &Script) -> Got {
     stream.set_nodelay(true).unwrap();
     let (mut from, mut to) = stream.into_split();
     let got = Arc::new(Mutex::new(Got::default()));
@@ -77,7 +80,23 @@ async fn play(stream: TcpStream, script: &Script) -> Got {
             let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
         }
         Last::Reset | Last::Close => {
-            tokio::time::sleep(QUIET).await;
+            // What came so far must not depend on how busy the machine is.
+            let expected = other.writes.concat().len();
+            let clock = Clock::start();
+            let (mut before, mut since) = (0, clock.now());
+            loop {
+                let (len, end) = {
+                    let got = got.lock().unwrap();
+                    (got.bytes.len(), got.end)
+                };
+                if len > before {
+                    (before, since) = (len, clock.now());
+                }
+                if len >= expected || !end.is_empty() || clock.now() - since > QUIET {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
             reader.abort();
             let _ = reader.await;
             if script.last == Last::Reset {
@@ -100,10 +119,10 @@ async fn both(
     client: &Script,
     server: &Script,
 ) -> (Got, Got) {
-    let asking = async { play(TcpStream::connect(to).await.unwrap(), client).await };
+    let asking = async { play(TcpStream::connect(to).await.unwrap(), client, server).await };
     let answering = async {
         let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
-        play(accepted.unwrap().unwrap().0, server).await
+        play(accepted.unwrap().unwrap().0, server, client).await
     };
     tokio::join!(asking, answering)
 }
@@ -118,6 +137,7 @@ fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
         transport: Default::default(),
         numbers: Arc::default(),
         intercept: None,
+        side: None,
     };
     let tap = Tap::start(options, Clock::start(), move |news| {
         if let News::Entry(entry) = news {
@@ -305,7 +325,8 @@ fn exchange(request: &[u8], response: &[u8], last: Last) -> (Got, Vec<Entry>) {
             Got { bytes, end }
         };
         let server = Script { writes: vec![response.to_vec()], last };
-        let answering = async { play(listener.accept().await.unwrap().0, &server).await };
+        let client = Script { writes: vec![request.to_vec()], last: Last::HalfClose };
+        let answering = async { play(listener.accept().await.unwrap().0, &server, &client).await };
         let (got, _) = tokio::join!(asking, answering);
         tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
         (got, entries)
@@ -685,7 +706,7 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     let dir = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("http://{}", listener.local_addr().unwrap());
-    let args = ["--around", &at, "--to", "lab", "--pace", "0", "-o", "ndjson"];
+    let args = ["--around", &at, "--to", "lab", "--pace", "0", "-o", "ndjson", "--save", "s.jsonl"];
     let tap = RunningTap::start(dir.path(), &args);
     gateway(listener, tap.second.as_ref().unwrap());
     let refused = r#"{"model":"lab/http-422-tool-choice","stream":true,"user":"u","tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto","messages":[{"role":"user","content":"hi"}]}"#;
@@ -720,6 +741,19 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     }
     assert_eq!(pairs[1]["upstream"].as_array().unwrap().len(), 1);
     assert!(err.contains("#0 → #1, #2 (by body)"), "{err}");
+    // The session has the same pairs.
+    let show = |format: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+        command.args(["show", "s.jsonl", "-o", format]).current_dir(dir.path());
+        let out = command.env_clear().env("HOME", dir.path()).output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    let (code, shown) = show("ndjson");
+    let lines = shown.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let again: Vec<_> = lines.filter(|l| l["type"] == "pair").collect();
+    assert_eq!(again.iter().collect::<Vec<_>>(), pairs);
+    assert_eq!(code, Some(1));
+    assert!(show("text").1.contains("#0 → #1, #2 (by body)"));
 }
 
 #[test]

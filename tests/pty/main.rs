@@ -483,6 +483,51 @@ fn a_tap_shows_what_passes_on_the_screen() {
     assert_eq!(requests, 2);
 }
 
+#[test]
+fn a_started_program_leaves_the_terminal_to_the_screen() {
+    let home = Home::new();
+    let folder = home.path("outputs");
+    std::fs::create_dir(&folder).unwrap();
+    let temporary = folder.display().to_string();
+    let script = "echo $OPENAI_BASE_URL; echo complaint >&2; read line || echo no input; exit 7";
+    let args = ["tap", "--ui", "--to", "lab", "--", "sh", "-c", script];
+    let mut t = home.run_with(&args, &[("TMPDIR", &temporary)]);
+    t.until("sh ended with 7");
+    // What the program wrote is in a file and not on the screen.
+    assert!(!t.text().contains("complaint"), "{}", t.text());
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let output = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines[0].starts_with("http://127.0.0.1:") && lines[0].ends_with("/v1"), "{output}");
+    assert_eq!(lines[1..], ["complaint", "no input"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    t.press("q");
+    assert_eq!(t.ended(), 7);
+    t.assert_clean();
+    t.until("output in ");
+}
+
+#[test]
+fn a_started_program_ends_with_the_screen() {
+    let home = Home::new();
+    let pid = home.path("pid");
+    let script = format!("echo $$ > {}; exec sleep 600", pid.display());
+    let temporary = home.path("").display().to_string();
+    let mut t =
+        home.run_with(&["tap", "--ui", "--", "sh", "-c", &script], &[("TMPDIR", &temporary)]);
+    t.until("output in ");
+    t.until_so("the program runs", |_| {
+        std::fs::read_to_string(&pid).is_ok_and(|p| p.ends_with('\n'))
+    });
+    let id = std::fs::read_to_string(&pid).unwrap();
+    t.press("q");
+    // It was asked to end, as a shell tells it.
+    assert_eq!(t.ended(), 143);
+    let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id.trim().parse().unwrap()), None);
+    assert!(gone.is_err(), "{id}");
+}
+
 /// A server that sends as quickly as it can is no reason to keep a key waiting, or not to stop.
 #[test]
 fn keys_are_answered_while_a_server_floods() {

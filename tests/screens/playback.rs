@@ -99,6 +99,64 @@ fn steps_go_on_and_back_and_a_moment_looks_the_same_from_either_side() {
     shown(&app, SIZE);
 }
 
+/// An exchange of 3 MB in 30 reads, one every 100 ms.
+fn large() -> App {
+    let pieces: Vec<_> = (0..30)
+        .map(|i| chunk(&format!("{{\"content\":\"part{i} {}\"}}", "x".repeat(100 << 10))))
+        .collect();
+    let mut entries = exchange(0, &pieces);
+    for (at, entry) in (10..).zip(&mut entries) {
+        entry.at = Some(at * 100_000);
+    }
+    let mut app = App::new(opened(entries));
+    app.resize(SIZE.0, SIZE.1);
+    app.begin();
+    app
+}
+
+#[test]
+fn going_back_far_is_folded_in_the_background_and_only_the_last_moment_counts() {
+    let frames = |app: &App| app.selected_frame();
+    let mut app = large();
+    press(&mut app, 0, "2 ");
+    // On to the end, a part with each event: no key waits for all of it.
+    press(&mut app, 0, &".".repeat(40));
+    for _ in 0..10 {
+        app.update(0, Event::Tick);
+    }
+    assert_eq!((frames(&app), app.wakes_in()), (Some(29), None));
+    assert!(app.take_work().is_empty());
+    press(&mut app, 0, ",,,");
+    let work = app.take_work();
+    assert_eq!(work.len(), 3, "each step back asks for an earlier moment");
+    // Until it is folded the screen stays as it is, and says so.
+    assert_eq!((frames(&app), app.wakes_in()), (Some(29), None));
+    assert!(shown(&app, SIZE).contains("… 1×"), "{}", shown(&app, SIZE));
+    // One on again: it is taken in after the fold.
+    press(&mut app, 0, ".");
+    assert!(app.take_work().is_empty());
+    let reports = std::cell::RefCell::new(Vec::new());
+    for work in work {
+        work.run(&|report| reports.borrow_mut().push(report));
+    }
+    let reports = reports.into_inner();
+    assert_eq!(reports.len(), 1, "what is no longer wanted is stopped");
+    for report in reports {
+        app.update(0, Event::Worked(report));
+    }
+    // The end of the exchange is one step, its last frame another.
+    assert_eq!(frames(&app), Some(28));
+    assert!(shown(&app, SIZE).contains("‖ 1×"), "{}", shown(&app, SIZE));
+    // What ends the playback ends the fold too.
+    press(&mut app, 0, "<s-left>");
+    let work = app.take_work();
+    press(&mut app, 0, "<esc>");
+    let done = std::cell::Cell::new(0);
+    work.into_iter().for_each(|work| work.run(&|_| done.set(done.get() + 1)));
+    // The selection stays where it was.
+    assert_eq!((done.get(), frames(&app)), (0, Some(28)));
+}
+
 #[test]
 fn what_was_not_timed_or_arrives_now_does_not_play() {
     let played = play(opened(recording()), SIZE, "2 ", Vec::new());

@@ -10,6 +10,7 @@ mod prompt;
 mod shared;
 mod tracked;
 mod translate;
+pub(crate) mod user_text;
 
 pub use fields::likely_field;
 pub use prompt::last_prompt;

@@ -312,8 +312,15 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             true => Code::RequestMutated,
             false => Code::GwParamsDropped,
         };
-        let message =
-            format!("the requests differ: only that of {a} has {left}, only that of {b} {right}");
+        let message = match (left.as_str(), right.as_str()) {
+            (left, "–") => format!("the requests differ: only that of {a} has {left}"),
+            ("–", right) => format!("the requests differ: only that of {b} has {right}"),
+            _ => {
+                format!(
+                    "the requests differ: only that of {a} has {left}, only that of {b} {right}"
+                )
+            }
+        };
         found.add(code, both(left, right), message);
     }
 }

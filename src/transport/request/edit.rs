@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::RequestError;
+use crate::dialect::request::user_text::prompt_in;
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
 /// Why a body cannot be edited.
@@ -70,42 +71,6 @@ pub fn set_prompt(body: &[u8], prompt: &str) -> Result<Vec<u8>, RequestError> {
         Some(text) => Ok((text.span(), value)),
         None => Err(BodyError::NoPrompt),
     })
-}
-
-/// A message's text; of a list of parts the last one.
-fn text_of(content: Value<'_>) -> Option<Value<'_>> {
-    match content.kind() {
-        Kind::String => Some(content),
-        _ => content.items().filter_map(|p| p.get("text")).last(),
-    }
-}
-
-/// The text of the last user message of a JSON body.
-pub(crate) fn prompt_of(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?;
-    let mut tape = Tape::new();
-    tape.parse(text).ok()?;
-    prompt_in(tape.root(text)?)?.as_str().map(Into::into)
-}
-
-/// The text of a body's last user message: `messages`, Gemini's `contents`, the `input` of
-/// Responses and Interactions (DashScope's has the `messages`), or one text that is all of it.
-pub(in crate::transport) fn prompt_in(root: Value<'_>) -> Option<Value<'_>> {
-    let list = ["messages", "contents", "input"].iter().find_map(|key| root.get(key));
-    let Some(list) = list else {
-        let texts = ["prompt", "message", "inputText"].iter().find_map(|key| root.get(key));
-        return texts.filter(|p| p.kind() == Kind::String);
-    };
-    let list = list.get("messages").unwrap_or(list);
-    if list.kind() == Kind::String {
-        return Some(list);
-    }
-    let is_user = |message: &Value<'_>| {
-        message.str("role").is_some_and(|r| r == "user")
-            || message.str("type").is_some_and(|t| t == "user_input")
-    };
-    let message = list.items().filter(is_user).last()?;
-    message.get("content").or_else(|| message.get("parts")).and_then(text_of)
 }
 
 pub(in crate::transport) fn edit(

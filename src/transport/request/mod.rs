@@ -19,9 +19,9 @@ use crate::journal::{Request, Secrets, redacted};
 
 pub(super) use address::provider_of;
 pub use address::{has_model_in_address, speaks};
+pub(super) use edit::edit;
+pub(crate) use edit::model_of;
 pub use edit::{BodyError, set_model, set_prompt};
-pub(super) use edit::{edit, prompt_in};
-pub(crate) use edit::{model_of, prompt_of};
 pub use headers::key_in_words;
 pub(crate) use secrets::{mask_header, mask_raw_head, mask_recorded};
 pub use variables::{escaped, variables};

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::texts::{self, Texts};
 use super::{requests, timeline};
 use crate::dialect::Channel;
+use crate::inspect::Inspection;
+use crate::inspect::around::compare_around;
 use crate::inspect::compare::{Amount, Comparison as Differences, Expect, compare};
 use crate::tui::model::{Exchange, Place};
 
@@ -57,6 +59,8 @@ impl Key {
 pub(in crate::tui) struct Job {
     pub(in crate::tui) of: Key,
     pub(in crate::tui) sides: [Exchange; 2],
+    /// Of both sides of a gateway: what it had sent upstream before A, in order.
+    pub(in crate::tui) earlier: Option<Vec<Exchange>>,
     /// The result is no longer wanted.
     pub(in crate::tui) stop: Arc<AtomicBool>,
 }
@@ -65,28 +69,40 @@ impl Job {
     /// Computes it and reports the thousandths of the work that are done; `None` when it was
     /// stopped.
     pub(in crate::tui) fn run(self, progress: &dyn Fn(u16)) -> Option<Computed> {
-        let [a, b] = &self.sides;
         let goes_on = |permille| {
             progress(permille);
             !self.stop.load(Ordering::Relaxed)
         };
-        Computed::new(self.of, a, b, &goes_on)
+        self.computed(&goes_on)
+    }
+
+    /// The differences, and what was expected.
+    fn differences(&self) -> Differences {
+        let [a, b] = [&self.sides[0].inspection, &self.sides[1].inspection];
+        let guess = || match (&self.earlier, self.of.apart) {
+            (Some(_), _) => Expect::Same,
+            (None, true) => Expect::Different,
+            (None, false) => Expect::guess(a, b),
+        };
+        let around = self.earlier.as_ref().and_then(|earlier| {
+            let mut tries: Vec<&Inspection> = earlier.iter().map(|e| &*e.inspection).collect();
+            tries.push(a);
+            compare_around(&tries, b)
+        });
+        around.unwrap_or_else(|| compare(a, b, self.of.wanted.unwrap_or_else(guess)))
     }
 }
 
-impl Computed {
+impl Job {
     /// Computes all of it; `None` when `goes_on`, which gets the thousandths that are done, returned
     /// false.
-    fn new(of: Key, a: &Exchange, b: &Exchange, goes_on: &dyn Fn(u16) -> bool) -> Option<Self> {
-        let guess = || match of.apart {
-            true => Expect::Different,
-            false => Expect::guess(&a.inspection, &b.inspection),
-        };
-        let expect = of.wanted.unwrap_or_else(guess);
+    fn computed(&self, goes_on: &dyn Fn(u16) -> bool) -> Option<Computed> {
+        let (of, [a, b]) = (self.of, &self.sides);
         if !goes_on(50) {
             return None;
         }
-        let comparison = compare(&a.inspection, &b.inspection, expect);
+        let comparison = self.differences();
+        let expect = comparison.expect;
         if !goes_on(500) {
             return None;
         }
@@ -114,7 +130,7 @@ impl Computed {
         }
         let requests = requests::of_exchanges(a, b, of.apart);
         let events = timeline::events(a, b);
-        Some(Self {
+        Some(Computed {
             of,
             requests,
             comparison,

@@ -13,6 +13,8 @@ use crate::tui::theme::Role;
 /// What B can be.
 #[derive(Debug, Clone, PartialEq)]
 enum Target {
+    /// The other side of a gateway, in the same pair; nothing is sent.
+    OtherSide,
     /// An exchange of the session; nothing is sent.
     Exchange(Place),
     /// A recording in a file to be named; nothing is sent.
@@ -60,6 +62,11 @@ pub(in crate::tui) fn pick(model: &mut Model) {
         format!("Compare {of}with … (or type PROVIDER:MODEL, an address, a file) · A goes to {to}");
     let mut all = Targets { list: List::new("", |_, _| {}), targets: Vec::new() };
     let ready_sign = Some(("✔", Role::Ok));
+    if let (Some(pair), None) = (model.paired_call(), model.comparison_state()) {
+        let upstream = pair.upstream.last().copied().unwrap_or_default();
+        let label = format!("both sides of the gateway: exchanges {upstream} and {}", pair.client);
+        all.add(Target::OtherSide, label, &format!("paired by {}", pair.by.name()), ready_sign);
+    }
     for exchange in model.exchanges().iter().filter(|e| Some((e.id, e.live)) != a) {
         let (sign, word, role) = exchange.mark();
         let frames = count(exchange.inspection.frames().len() as u64, "frame");
@@ -142,6 +149,7 @@ fn typed(model: &mut Model, text: &str) {
 /// B was chosen.
 fn chosen(model: &mut Model, target: &Target) {
     match target {
+        Target::OtherSide => drop(model.compare_pair()),
         Target::Exchange(b) => {
             if let Some(a) = model.first_side() {
                 model.compare([a, *b], None);

@@ -35,6 +35,8 @@ pub(in crate::tui) struct Comparison {
     pair: Option<Box<Pair>>,
     /// What the user expects; else it is guessed.
     wanted: Option<Expect>,
+    /// They are both sides of a gateway.
+    around: Option<Around>,
     computed: Option<Computed>,
     computing: Option<Computing>,
     computed_at: Micros,
@@ -42,6 +44,15 @@ pub(in crate::tui) struct Comparison {
     revisions: (u64, u64),
     /// The same was sent before.
     again: bool,
+}
+
+/// Both sides of a gateway that are compared.
+#[derive(Debug)]
+struct Around {
+    /// The call upstream and the client's.
+    sides: [Place; 2],
+    /// What the gateway had sent upstream before, in order.
+    earlier: Vec<Place>,
 }
 
 /// A comparison that another thread computes.
@@ -80,6 +91,7 @@ impl Model {
             places,
             pair,
             wanted: before.filter(|_| again).and_then(|b| b.wanted),
+            around: None,
             computed: None,
             computing: None,
             computed_at: 0,
@@ -87,6 +99,32 @@ impl Model {
             again,
         });
         self.command(Command::ShowComparison);
+    }
+
+    /// Compares what a gateway's client received with what the gateway received upstream for it, at the
+    /// last of several calls.
+    pub(in crate::tui) fn compare_around(
+        &mut self,
+        upstream: Place,
+        client: Place,
+        earlier: Vec<Place>,
+    ) {
+        let sides = [upstream, client];
+        self.compare(sides, None);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.around = Some(Around { sides, earlier });
+        }
+    }
+
+    /// What is compared with the client's call beside the last call upstream, where both sides of a
+    /// gateway are compared as such.
+    fn earlier_calls(&self) -> Option<Vec<&Exchange>> {
+        let comparison = self.comparison.as_ref().filter(|c| c.wanted.is_none())?;
+        let around = comparison.around.as_ref().filter(|a| a.sides == comparison.places)?;
+        let find = |(id, live): &Place| {
+            self.exchanges.iter().rfind(|e| e.id == *id && e.live == *live && e.file.is_none())
+        };
+        Some(around.earlier.iter().filter_map(find).collect())
     }
 
     /// Ends the comparison.
@@ -155,9 +193,13 @@ impl Model {
         self.exchanges.iter_mut().for_each(Exchange::catch_up);
         let Some(of) = self.due_comparison() else { return };
         let (Some(a), Some(b)) = (self.compared(0), self.compared(1)) else { return };
-        let much = a.inspection.wire_len() + b.inspection.wire_len() > AT_ONCE;
+        let earlier = self.earlier_calls();
+        let all = [a, b].into_iter().chain(earlier.iter().flatten().copied());
+        let much = all.map(|e| e.inspection.wire_len()).sum::<u64>() > AT_ONCE;
         let stop = Arc::new(AtomicBool::new(false));
-        let job = Job { of, sides: [a.snapshot(), b.snapshot()], stop: Arc::clone(&stop) };
+        let earlier = earlier.map(|all| all.into_iter().map(Exchange::snapshot).collect());
+        let sides = [a.snapshot(), b.snapshot()];
+        let job = Job { of, sides, earlier, stop: Arc::clone(&stop) };
         if !much {
             let computed = job.run(&|_| {});
             self.set_computed(computed);

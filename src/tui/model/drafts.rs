@@ -51,6 +51,11 @@ impl Drafts {
 }
 
 impl Model {
+    /// What that exchange sent, as it was typed, where it was sent from here.
+    pub(super) fn sent_draft(&self, id: ExchangeId, live: bool) -> Option<Draft> {
+        self.drafts.by_exchange.get(&id).filter(|_| live).map(|draft| Draft::clone(draft))
+    }
+
     /// The requests of the session that are not the one in the editor, the newest first, each with
     /// the exchange that sent it last.
     pub(in crate::tui) fn other_requests(&self) -> Vec<(ExchangeId, Arc<Draft>)> {

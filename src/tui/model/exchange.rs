@@ -73,6 +73,8 @@ pub(in crate::tui) struct Exchange {
     pub inspection: Arc<Inspection>,
     /// Its entries come from the network and not from a file.
     pub live: bool,
+    /// Another program sent it, through a tap.
+    pub tapped: bool,
     /// The selected frame.
     pub frame: Option<u32>,
     /// The selection goes with the newest frame.
@@ -104,6 +106,7 @@ impl Exchange {
             id,
             inspection: Arc::new(inspection),
             live,
+            tapped: false,
             frame: None,
             follow: true,
             finding: None,

@@ -9,6 +9,7 @@ mod comparison;
 mod drafts;
 mod exchange;
 mod notify;
+mod pairs;
 mod playback;
 mod recordings;
 mod refusal;
@@ -23,6 +24,8 @@ pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;
 use notify::Told;
+pub(super) use pairs::PairedCall;
+pub(super) use playback::Refold;
 pub(super) use recordings::Loading;
 pub(super) use refusal::Refusal;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
@@ -48,6 +51,7 @@ use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
 use crate::action::{Action, Context, Effect, Keymap};
 use crate::config::Notify;
 use crate::inspect::Options;
+use crate::inspect::around::Pairs;
 use crate::journal::{Entry, Micros};
 
 /// A line at the bottom of the screen, until the next key.
@@ -119,6 +123,8 @@ pub(super) struct Model {
     /// The entries of the recording that was opened; the recorder has the same.
     recorded: Arc<Vec<Entry>>,
     playback: Option<Box<playback::Playback>>,
+    /// Which exchanges a gateway made for which, where both its sides are recorded.
+    pairs: Pairs,
     search: Search,
     filter: Option<FrameFilter>,
     notice: Option<Notice>,
@@ -171,6 +177,7 @@ impl Model {
             request,
             recorded: Arc::default(),
             playback: None,
+            pairs: Pairs::default(),
             search: Search::default(),
             filter: None,
             notice: None,
@@ -287,6 +294,7 @@ impl Model {
     pub(super) fn at(&mut self, now: Micros) {
         self.now = now;
         self.advance_playback();
+        self.settle_pairs();
     }
 
     /// So many entries were received and are not shown yet: nothing is known of a silence then.
@@ -372,14 +380,21 @@ impl Model {
         self.sending
     }
 
-    /// Whether a stream runs.
+    /// Whether a stream runs that this program asked for, or that is piped in.
     pub(super) fn is_running(&self) -> bool {
-        self.sending || self.is_repeating() || self.exchanges.iter().any(Exchange::is_arriving)
+        let mut arriving = self.exchanges.iter().filter(|e| e.is_arriving());
+        self.sending || self.is_repeating() || arriving.any(|e| !e.tapped)
+    }
+
+    /// Whether any stream runs, those of another program included.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_running() || self.exchanges.iter().any(Exchange::is_arriving)
     }
 
     /// Whether what runs cannot be stopped from here, because another program writes it.
     pub(super) fn only_piped(&self) -> bool {
-        let mut running = self.exchanges.iter().filter(|e| e.is_arriving()).peekable();
+        let arriving = self.exchanges.iter().filter(|e| e.is_arriving() && !e.tapped);
+        let mut running = arriving.peekable();
         !self.sending
             && !self.is_repeating()
             && running.peek().is_some()
@@ -430,10 +445,14 @@ impl Model {
             self.notify("Input comes from a pipe; stop the program that writes it");
             return;
         }
-        let shown = self.exchange().filter(|e| e.is_arriving()).map(|e| e.id);
-        let any = || self.exchanges.iter().find(|e| e.is_arriving()).map(|e| e.id);
+        let own = |e: &&Exchange| e.is_arriving() && !e.tapped;
+        let shown = self.exchange().filter(own).map(|e| e.id);
+        let any = || self.exchanges.iter().find(own).map(|e| e.id);
         match shown.or_else(any) {
             Some(id) => self.effect(Effect::Cancel(id)),
+            None if self.is_live() => {
+                self.notify("Another program sends this; stop that program");
+            }
             None => self.notify("No stream is running"),
         }
     }

@@ -1,11 +1,14 @@
 //! A recording that plays: the shown exchange is the fold of its entries up to a moment, so every pane
-//! shows what was known then. Going back folds them anew.
+//! shows what was known then. Going back folds them anew, in the background where that is much.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exchange, Model};
-use crate::inspect::Inspection;
-use crate::journal::{Entry, Micros};
+use crate::inspect::{Inspection, Options};
+use crate::journal::{Entry, EntryKind, Micros};
+use crate::tui::screen::Command;
+use crate::tui::work;
 
 /// How fast a recording plays.
 const PACES: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
@@ -18,6 +21,58 @@ const SEEK: u64 = 20;
 
 /// The shortest wait between two drawings, in microseconds.
 const FRAME: Micros = 16_000;
+
+/// More bytes of bodies than this are not folded while keys wait.
+const AT_ONCE: u64 = 1 << 20;
+
+/// An entry of the exchange that plays.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::tui) struct Due {
+    /// Which entry of the recording.
+    index: usize,
+    /// When it is due.
+    at: Micros,
+    /// The bytes of bodies as far as this entry.
+    bytes: u64,
+}
+
+/// A part of a recording that is to be folded from its beginning, in the background.
+#[derive(Debug)]
+pub(in crate::tui) struct Refold {
+    entries: Arc<Vec<Entry>>,
+    own: Arc<[Due]>,
+    to: usize,
+    options: Arc<Options>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Refold {
+    /// Folds it; `None` when that was stopped.
+    pub(in crate::tui) fn run(&self) -> Option<Inspection> {
+        let mut inspection = Inspection::new(Arc::clone(&self.options));
+        for due in &self.own[..self.to] {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            inspection.push(&self.entries[due.index]);
+        }
+        Some(inspection)
+    }
+}
+
+/// What another thread folds.
+#[derive(Debug)]
+struct Folding {
+    /// How many entries.
+    to: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Folding {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Where a playback stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +89,14 @@ pub(in crate::tui) struct Playback {
     /// The exchange, an index of the session's.
     index: usize,
     entries: Arc<Vec<Entry>>,
-    /// Which of the entries are the exchange's, each with the time at which it is due.
-    own: Vec<(usize, Micros)>,
+    /// Which of the entries are the exchange's.
+    own: Arc<[Due]>,
     /// How many of them were taken in.
     taken: usize,
+    /// How many are to be.
+    wanted: usize,
+    /// The fold of so many that is under way.
+    folding: Option<Folding>,
     /// All that is known at the end.
     whole: Arc<Inspection>,
     /// The time of the recording.
@@ -60,21 +119,31 @@ impl Playback {
     }
 
     fn from(&self) -> Micros {
-        self.own.first().map_or(0, |own| own.1)
+        self.own.first().map_or(0, |own| own.at)
     }
 
     fn until(&self) -> Micros {
-        self.own.last().map_or(0, |own| own.1)
+        self.own.last().map_or(0, |own| own.at)
     }
 
     fn is_over(&self) -> bool {
         self.taken == self.own.len()
     }
 
+    /// The bytes between two numbers of entries.
+    fn bytes(&self, from: usize, to: usize) -> u64 {
+        let until = |n: usize| n.checked_sub(1).map_or(0, |last| self.own[last].bytes);
+        until(to).saturating_sub(until(from))
+    }
+
     /// Where it stands, in a few words: `▶ 2×  1.204 of 3.204 s`.
     pub(in crate::tui) fn position(&self) -> String {
         let seconds = |to: Micros| format!("{:.3}", to.saturating_sub(self.from()) as f64 / 1e6);
-        let sign = if self.paused || self.is_over() { "‖" } else { "▶" };
+        let sign = match (&self.folding, self.paused || self.is_over()) {
+            (Some(_), _) => "…",
+            (None, true) => "‖",
+            (None, false) => "▶",
+        };
         let pace = PACES[self.pace];
         format!("{sign} {pace}×  {} of {} s", seconds(self.at), seconds(self.until()))
     }
@@ -101,18 +170,9 @@ impl Model {
         let entries = Arc::clone(&self.recorded);
         let empty = Arc::new(self.new_inspection());
         let Some(exchange) = self.exchanges.get_mut(self.shown) else { return };
-        let (id, mut due) = (exchange.id, 0);
-        let own: Vec<(usize, Micros)> = entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.exchange == id)
-            .map(|(i, entry)| {
-                due = entry.at.unwrap_or(due).max(due);
-                (i, due)
-            })
-            .collect();
+        let own = due(&entries, exchange.id);
         let (Some(first), Some(last)) = (own.first(), own.last()) else { return };
-        let (at, until) = (first.1, last.1);
+        let (at, until) = (first.at, last.at);
         let whole = std::mem::replace(&mut exchange.inspection, empty);
         exchange.plays(Some(until));
         self.playback = Some(Box::new(Playback {
@@ -120,6 +180,8 @@ impl Model {
             entries,
             own,
             taken: 0,
+            wanted: 0,
+            folding: None,
             whole,
             at,
             pace: AS_RECORDED,
@@ -149,6 +211,12 @@ impl Model {
         let now = self.now;
         let Some(playback) = self.playback.as_deref_mut() else { return };
         let passed = now.saturating_sub(std::mem::replace(&mut playback.ticked, now));
+        if playback.folding.is_some() {
+            return;
+        }
+        if playback.taken < playback.wanted {
+            return self.approach();
+        }
         if playback.paused || playback.is_over() {
             return;
         }
@@ -159,8 +227,14 @@ impl Model {
 
     /// When a playback has something new to show, from now on; `None` while nothing plays.
     pub(in crate::tui) fn playback_wakes_in(&self) -> Option<Micros> {
-        let playback = self.playback.as_deref().filter(|p| !p.paused && !p.is_over())?;
-        let next = playback.own.get(playback.taken)?.1.saturating_sub(playback.at);
+        let playback = self.playback.as_deref().filter(|p| p.folding.is_none() && !p.is_over())?;
+        if playback.taken < playback.wanted {
+            return Some(FRAME);
+        }
+        if playback.paused {
+            return None;
+        }
+        let next = playback.own.get(playback.taken)?.at.saturating_sub(playback.at);
         Some(((next as f64 / PACES[playback.pace]) as Micros).max(FRAME))
     }
 
@@ -180,8 +254,8 @@ impl Model {
         let Some(playback) = self.playback.as_deref_mut() else { return };
         playback.paused = true;
         let to = match forward {
-            true => (playback.taken + 1).min(playback.own.len()),
-            false => playback.taken.saturating_sub(1).max(1),
+            true => (playback.wanted + 1).min(playback.own.len()),
+            false => playback.wanted.saturating_sub(1).max(1),
         };
         self.show_moment(Moment::After(to));
     }
@@ -214,34 +288,84 @@ impl Model {
         };
     }
 
-    /// Shows what was known at a moment.
+    /// Shows what was known at a moment, at once or when it is folded.
     fn show_moment(&mut self, moment: Moment) {
         let Some(playback) = self.playback.as_deref_mut() else { return };
-        let Some(exchange) = self.exchanges.get_mut(playback.index) else { return };
-        let to = match moment {
+        playback.wanted = match moment {
             Moment::After(n) => n,
-            Moment::At(at) => playback.own.partition_point(|own| own.1 <= at),
+            Moment::At(at) => playback.own.partition_point(|own| own.at <= at),
         };
         playback.at = match moment {
             Moment::At(at) => at,
             Moment::After(n) => {
-                n.checked_sub(1).map_or(playback.from(), |last| playback.own[last].1)
+                n.checked_sub(1).map_or(playback.from(), |last| playback.own[last].at)
             }
         };
+        self.approach();
+    }
+
+    /// Takes in what is wanted: going on as much as may be at once, the rest with the next event; going
+    /// back in the background where it is more than that.
+    fn approach(&mut self) {
+        let Some(playback) = self.playback.as_deref_mut() else { return };
+        let to = playback.wanted;
+        if playback.folding.as_ref().is_some_and(|folding| folding.to <= to) {
+            // What is missing after it is taken in then.
+            return;
+        }
         let back = to < playback.taken;
+        let from = if back { 0 } else { playback.taken };
+        if back && playback.bytes(from, to) > AT_ONCE {
+            let (stop, options) = (Arc::default(), Arc::clone(&self.settings.options));
+            let (entries, own) = (Arc::clone(&playback.entries), Arc::clone(&playback.own));
+            let refold = Refold { entries, own, to, options, stop: Arc::clone(&stop) };
+            playback.folding = Some(Folding { to, stop });
+            return self.command(Command::Work(work::Job::Refold(Box::new(refold))));
+        }
+        playback.folding = None;
+        let Some(exchange) = self.exchanges.get_mut(playback.index) else { return };
         if back {
             let options = Arc::clone(&self.settings.options);
             exchange.become_inspection(Arc::new(Inspection::new(options)));
-            playback.taken = 0;
         }
-        for (i, _) in &playback.own[playback.taken..to] {
-            exchange.push(&playback.entries[*i]);
+        playback.taken = from;
+        while playback.taken < to && playback.bytes(from, playback.taken) <= AT_ONCE {
+            exchange.push(&playback.entries[playback.own[playback.taken].index]);
+            playback.taken += 1;
         }
-        playback.taken = to;
         if back {
             self.forget_rows();
         }
     }
+
+    /// Takes in what another thread folded, if that is still wanted.
+    pub(in crate::tui) fn refolded(&mut self, of: &Refold, inspection: Inspection) {
+        let Some(playback) = self.playback.as_deref_mut() else { return };
+        let is_this = |folding: &mut Folding| Arc::ptr_eq(&folding.stop, &of.stop);
+        if playback.folding.take_if(is_this).is_none() {
+            return;
+        }
+        playback.taken = of.to;
+        if let Some(exchange) = self.exchanges.get_mut(playback.index) {
+            exchange.become_inspection(Arc::new(inspection));
+        }
+        self.forget_rows();
+        self.approach();
+    }
+}
+
+/// The entries of an exchange, each with its time and what has arrived by then.
+fn due(entries: &[Entry], exchange: crate::journal::ExchangeId) -> Arc<[Due]> {
+    let (mut at, mut bytes) = (0, 0);
+    let own = entries.iter().enumerate().filter(|(_, entry)| entry.exchange == exchange);
+    own.map(|(index, entry)| {
+        at = entry.at.unwrap_or(at).max(at);
+        if let EntryKind::Body { len, .. } = &entry.kind {
+            bytes += u64::from(*len);
+        }
+        Due { index, at, bytes }
+    })
+    .collect()
 }
 
 impl Exchange {

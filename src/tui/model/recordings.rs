@@ -23,27 +23,38 @@ pub(in crate::tui) struct Loading {
 impl Model {
     /// Takes in an entry of a stream that runs.
     pub(in crate::tui) fn entry(&mut self, entry: &Entry) {
-        if self.repetition_takes(entry) {
-            return;
+        if !self.repetition_takes(entry) {
+            self.take(entry, false);
         }
+    }
+
+    /// Takes in an entry of what another program sends and receives.
+    pub(in crate::tui) fn tapped(&mut self, entry: &Entry) {
+        self.pairs.entry(entry);
+        self.take(entry, true);
+    }
+
+    fn take(&mut self, entry: &Entry, tapped: bool) {
         let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
         let known = self.exchanges.iter().rposition(|e| e.id == entry.exchange && e.live);
         let index = match known {
             // A number that comes again begins another exchange.
             Some(i) if !(begins && self.exchanges[i].inspection.request.is_some()) => i,
             _ => {
-                self.begin_exchange(entry.exchange);
+                self.begin_exchange(entry.exchange, tapped);
                 self.exchanges.len() - 1
             }
         };
         self.exchanges[index].push(entry);
     }
 
-    fn begin_exchange(&mut self, id: ExchangeId) {
+    fn begin_exchange(&mut self, id: ExchangeId, tapped: bool) {
         let inspection = self.new_inspection();
-        self.exchanges.push(Exchange::new(id, inspection, true));
+        let mut exchange = Exchange::new(id, inspection, true);
+        exchange.tapped = tapped;
+        self.exchanges.push(exchange);
         let index = self.exchanges.len() - 1;
-        let ours = std::mem::take(&mut self.sending);
+        let ours = !tapped && std::mem::take(&mut self.sending);
         if ours {
             self.drafts.begun(id);
         }
@@ -103,7 +114,7 @@ impl Model {
     /// A recording was read: it takes the place of the session, unless a stream runs.
     pub(in crate::tui) fn loaded(&mut self, opened: Opened) {
         self.loading = None;
-        if self.is_running() {
+        if self.is_live() {
             self.notify_error("A stream is running: the file was not opened");
             return;
         }
@@ -119,6 +130,7 @@ impl Model {
         self.exchanges.clear();
         self.drafts = Drafts::default();
         self.comparison = None;
+        self.pairs = opened.pairs;
         self.join(opened.exchanges);
         self.file = Some(opened.name);
         self.focus(frames::ID);

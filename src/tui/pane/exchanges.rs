@@ -1,13 +1,15 @@
 //! The exchanges of the session, one row each, as they happen: what a tap records, what was sent.
 
+use std::collections::HashMap;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Pane, PaneId, Place, Spec, frames, inner};
 use crate::action::{Action, OwnAction, OwnContext};
-use crate::inspect::{Inspection, Outcome};
+use crate::inspect::Inspection;
 use crate::text::{count, preview};
-use crate::tui::model::{Exchange, Model};
+use crate::tui::model::{Exchange, Model, PairedCall};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Scroll, line, moved};
 
@@ -43,6 +45,7 @@ static SPEC: Spec = Spec {
         Action::Own(&FAILED_ONLY),
         Action::Own(&FOLLOW),
         Action::Compare,
+        Action::Send,
         Action::NextProblem,
     ],
     everywhere: &[],
@@ -61,14 +64,46 @@ pub(crate) struct ExchangesPane {
     seen: usize,
 }
 
+/// One exchange of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    /// Its index in the session.
+    index: usize,
+    /// Its branch of the tree, where a gateway made it for the exchange above.
+    branch: &'static str,
+}
+
 impl ExchangesPane {
-    /// The exchanges that are listed, by their index.
-    fn rows(&self, model: &Model) -> Vec<usize> {
-        let all = model.exchanges().iter().enumerate();
-        let listed = all.filter(|(_, e)| {
-            !self.failed_only || e.is_running() || e.inspection.outcome() != Outcome::Ok
-        });
-        listed.map(|(i, _)| i).collect()
+    /// The exchanges that are listed: below each what a gateway made for it.
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        let all = model.exchanges();
+        let own = |e: &&Exchange| e.file.is_none();
+        let places: HashMap<_, _> = match model.pairs().is_empty() {
+            true => HashMap::new(),
+            false => {
+                let all = all.iter().enumerate().filter(|(_, e)| own(e));
+                all.map(|(i, e)| (e.id, i)).collect()
+            }
+        };
+        let is_listed = |i: &usize| !self.failed_only || all[*i].needs_attention();
+        let mut rows = Vec::with_capacity(all.len());
+        for (index, exchange) in all.iter().enumerate() {
+            let owner = model.pairs().owner(exchange.id).filter(|_| own(&exchange));
+            if owner.is_some_and(|(client, _)| places.contains_key(&client)) {
+                continue;
+            }
+            let made = if own(&exchange) { model.pairs().upstream(exchange.id) } else { &[] };
+            let made: Vec<usize> = made.iter().filter_map(|x| places.get(x)).copied().collect();
+            // A call is not shown without what was made for it, nor the other way round.
+            if is_listed(&index) || made.iter().any(is_listed) {
+                rows.push(Row { index, branch: "" });
+                let last = made.len().saturating_sub(1);
+                let branch = |n| if n == last { "└ " } else { "├ " };
+                let made = made.into_iter().enumerate();
+                rows.extend(made.map(|(n, index)| Row { index, branch: branch(n) }));
+            }
+        }
+        rows
     }
 }
 
@@ -89,7 +124,7 @@ impl Pane for ExchangesPane {
         self.seen = all;
         let rows = self.rows(model);
         let height = usize::from(inner(area).height);
-        match rows.iter().position(|i| *i == model.shown()) {
+        match rows.iter().position(|row| row.index == model.shown()) {
             Some(at) => self.scroll.reveal(at, height, rows.len()),
             None => self.scroll.clamp(height, rows.len()),
         }
@@ -111,13 +146,20 @@ impl Pane for ExchangesPane {
             model.focus(frames::ID);
             return true;
         }
+        if action == Action::Send && model.exchanges().len() > 1 {
+            model.send_again();
+            return true;
+        }
+        if action == Action::Compare {
+            return model.compare_pair();
+        }
         let page = (inner(area).height as isize).max(1);
         let Some(by) = action.scrolls(page) else { return false };
         let rows = self.rows(model);
-        let at = rows.iter().position(|i| *i == model.shown());
+        let at = rows.iter().position(|row| row.index == model.shown());
         if let Some(to) = moved(at, by, rows.len()).and_then(|row| rows.get(row)) {
             self.follows = false;
-            model.show(*to);
+            model.show(to.index);
         }
         true
     }
@@ -125,11 +167,11 @@ impl Pane for ExchangesPane {
     fn click(&mut self, model: &mut Model, at: Position, area: Rect) {
         let list = inner(area);
         if list.contains(at)
-            && let Some(index) =
+            && let Some(row) =
                 self.rows(model).get(self.scroll.top + usize::from(at.y - list.y)).copied()
         {
             self.follows = false;
-            model.show(index);
+            model.show(row.index);
         }
     }
 
@@ -147,13 +189,15 @@ impl Pane for ExchangesPane {
             note = format!("{} of {note}, failed", rows.len());
         }
         let follows = if self.follows { " · newest" } else { "" };
-        on.header(SPEC.title.0, &[(&note, Role::Text), (follows, Role::Dim)], buf);
+        let paired = model.paired_call().map(|p| format!(" · {}", paired(&p))).unwrap_or_default();
+        let notes = [(&*note, Role::Text), (follows, Role::Dim), (&*paired, Role::Dim)];
+        on.header(SPEC.title.0, &notes, buf);
         let list = inner(on.area);
         let window = rows.iter().skip(self.scroll.top).take(usize::from(list.height));
-        for (y, index) in (list.y..list.bottom()).zip(window) {
-            if let Some(exchange) = model.exchanges().get(*index) {
+        for (y, row) in (list.y..list.bottom()).zip(window) {
+            if let Some(exchange) = model.exchanges().get(row.index) {
                 let place = Rect { y, height: 1, ..list };
-                draw_row(on, exchange, *index == model.shown(), place, buf);
+                draw_row(on, exchange, *row, place, buf);
             }
         }
         if rows.is_empty() {
@@ -162,27 +206,41 @@ impl Pane for ExchangesPane {
     }
 }
 
-fn draw_row(on: &Canvas<'_>, exchange: &Exchange, chosen: bool, area: Rect, buf: &mut Buffer) {
+/// Which calls a gateway made for which, and by what that was found.
+fn paired(pair: &PairedCall) -> String {
+    let upstream: Vec<_> = pair.upstream.iter().map(|x| format!("#{x}")).collect();
+    format!("#{} → {} by {}", pair.client, upstream.join(", "), pair.by.name())
+}
+
+fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: Row, area: Rect, buf: &mut Buffer) {
     let theme = on.theme();
+    let chosen = row.index == on.model.shown();
     let inspection = &exchange.inspection;
     let (sign, _, role) = exchange.mark();
     let status = match inspection.status() {
         Some(status) => status.to_string(),
         None => "···".to_owned(),
     };
-    let id = format!("#{:<3}", exchange.id);
+    let width = 3_usize.saturating_sub(row.branch.chars().count());
+    let id = format!("#{:<width$}", exchange.id);
     let at = began(on.model, exchange);
     let title = title(inspection, exchange);
     let mut pieces = vec![
         (if chosen { "▸" } else { " " }, theme.of(Role::Mark)),
         (sign, theme.of(role)),
         (" ", theme.of(Role::Text)),
+        (row.branch, theme.of(Role::Dim)),
         (&*id, theme.of(Role::Number)),
         (&*at, theme.of(Role::Dim)),
         (&*status, theme.of(if status.starts_with('2') { Role::Dim } else { Role::Error })),
         (" ", theme.of(Role::Text)),
         (&*title, theme.of(Role::Text)),
     ];
+    let by = match on.model.pairs().owner(exchange.id).filter(|_| !row.branch.is_empty()) {
+        Some((_, by)) => format!("  by {}", by.name()),
+        None => String::new(),
+    };
+    pieces.push((&by, theme.of(Role::Dim)));
     let verdict = format!("  {}", inspection.verdict());
     if area.width >= 70 {
         pieces.push((&verdict, theme.of(Role::Dim)));

@@ -3,7 +3,7 @@
 
 pub(super) mod answer;
 pub(super) mod detail;
-mod exchanges;
+pub(super) mod exchanges;
 pub(super) mod frames;
 pub(super) mod request;
 pub(super) mod timeline;

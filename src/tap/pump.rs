@@ -1,0 +1,262 @@
+//! The pump: bytes go on as they are read, in both directions at once, and a copy goes to the observer. A close
+//! is forwarded as a close, a half-close as a half-close, a reset as a reset.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+
+use super::Shared;
+use super::client::{self, Client};
+use super::connection::Connection;
+use super::event::{ConnectionId, EventKind, Party};
+use super::request::{Line, Seen, Step};
+use super::route::{Origin, Route};
+use crate::transport::http1::head;
+use crate::transport::link::Link;
+use crate::transport::stamp::{self, Stamps};
+
+/// The most bytes of one read.
+pub(super) const READ: usize = 64 << 10;
+
+/// How long a client that is gone may still have something to say to the upstream.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How the client's half ended, or paused.
+pub(super) enum Up {
+    /// The client closed its sending side, and that was forwarded.
+    Closed,
+    /// The client reset the connection.
+    Reset,
+    /// The upstream does not take anything any more.
+    Refused,
+    /// The next request goes somewhere else.
+    Elsewhere(Line, Route),
+    /// What the client sends leads nowhere.
+    Nowhere,
+}
+
+/// How the upstream's half ended.
+pub(super) enum Down {
+    /// The upstream closed its sending side, and that was forwarded.
+    Closed,
+    /// The upstream reset the connection.
+    Reset,
+    /// The client does not take anything any more.
+    Refused,
+}
+
+impl Connection {
+    /// After a request for an upgrade the next bytes are unknown before its response is
+    /// there; nor does the client, so it waits as well.
+    async fn settle_upgrade(&mut self) {
+        if std::mem::take(&mut self.may_upgrade) {
+            let sent = self.sent.load(Ordering::Relaxed);
+            if !self.progress.reaches(sent).await {
+                self.requests.become_upgraded();
+            }
+        }
+    }
+
+    /// Forwards in both directions until both are at their ends, one breaks, or the next request
+    /// goes elsewhere.
+    pub(super) async fn pump(
+        &mut self,
+        client: &mut Client,
+        link: &mut Link,
+        lead: Vec<u8>,
+        origin: &Origin,
+    ) -> (Option<Up>, Option<Down>) {
+        match client {
+            // Halves of a socket cost nothing.
+            Client::Left(client) => {
+                let (from, to) = client.split();
+                self.pump_halves(from, to, link, lead, origin).await
+            }
+            client @ Client::Right(_) => {
+                let (from, to) = tokio::io::split(client);
+                self.pump_halves(from, to, link, lead, origin).await
+            }
+        }
+    }
+
+    async fn pump_halves(
+        &mut self,
+        from_client: impl AsyncRead + Unpin,
+        to_client: impl AsyncWrite + Unpin,
+        link: &mut Link,
+        lead: Vec<u8>,
+        origin: &Origin,
+    ) -> (Option<Up>, Option<Down>) {
+        let (shared, id) = (Rc::clone(&self.shared), self.id);
+        let stamps = link.stamps();
+        let (from_link, to_link) = tokio::io::split(link);
+        let down = down(&shared, id, from_link, to_client, stamps);
+        let up = self.up(from_client, to_link, lead, origin);
+        tokio::pin!(up, down);
+        let (mut up_end, mut down_end) = (None, None);
+        loop {
+            tokio::select! {
+                end = &mut up, if up_end.is_none() => match end {
+                    end @ (Up::Reset | Up::Elsewhere(..) | Up::Nowhere) => {
+                        return (Some(end), down_end);
+                    }
+                    // What the upstream had to say before it refused is delivered first.
+                    end => up_end = Some(end),
+                },
+                end = &mut down, if down_end.is_none() => match end {
+                    Down::Reset => return (up_end, Some(Down::Reset)),
+                    Down::Refused => {
+                        if up_end.is_none() {
+                            let _ = tokio::time::timeout(LAST_WORDS, &mut up).await;
+                        }
+                        return (up_end, Some(Down::Refused));
+                    }
+                    Down::Closed => down_end = Some(Down::Closed),
+                },
+            }
+            if up_end.is_some() && down_end.is_some() {
+                return (up_end, down_end);
+            }
+        }
+    }
+
+    /// The client's half.
+    async fn up(
+        &mut self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        lead: Vec<u8>,
+        origin: &Origin,
+    ) -> Up {
+        // A request line goes out together with what follows it.
+        let mut out = lead;
+        let mut buffer = vec![0; READ];
+        loop {
+            let step = self.requests.step();
+            let at = self.shared.clock.now();
+            let parts: Vec<_> = self.requests.seen().collect();
+            for part in parts {
+                if let Seen::Head { headers, .. } = &part {
+                    self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
+                }
+                self.tell_at(at, EventKind::RequestPart(part));
+            }
+            match step {
+                Step::Forward(bytes) if out.is_empty() => {
+                    if forward(&mut to, &bytes).await.is_err() {
+                        return Up::Refused;
+                    }
+                }
+                Step::Forward(bytes) => out.extend_from_slice(&bytes),
+                Step::NoRequest(why) => self.requests.give_up(&why.to_string()),
+                Step::Line(line) => {
+                    let Some(route) = self.route(&line) else {
+                        let why = format!("no upstream for {} {}", line.method, line.target);
+                        self.tell(EventKind::Trouble(crate::text::preview(&why, 160)));
+                        return Up::Nowhere;
+                    };
+                    if route.upstream.origin != *origin {
+                        let sent = self.sent.load(Ordering::Relaxed);
+                        if !self.progress.reaches(sent).await {
+                            return Up::Nowhere;
+                        }
+                        return Up::Elsewhere(line, route);
+                    }
+                    self.sent.fetch_add(1, Ordering::Relaxed);
+                    out.extend_from_slice(&self.request(&line, &route));
+                }
+                Step::More => {
+                    if !out.is_empty() {
+                        if forward(&mut to, &out).await.is_err() {
+                            return Up::Refused;
+                        }
+                        out.clear();
+                    }
+                    self.shared.room().await;
+                    let read = match self.ended.take() {
+                        Some(end) => end.map(|()| 0),
+                        None => client::read(&mut from, &mut buffer).await,
+                    };
+                    let at = self.shared.clock.now();
+                    if let Ok(n @ 1..) = read {
+                        if !self.requests.is_inside() {
+                            self.began = Some(at);
+                        }
+                        self.settle_upgrade().await;
+                        self.requests.push(&buffer[..n]);
+                        continue;
+                    }
+                    // Half a line is held back for as long as its other half may come.
+                    let rest = self.requests.rest();
+                    if !rest.is_empty() && forward(&mut to, &rest).await.is_err() {
+                        return Up::Refused;
+                    }
+                    return match read {
+                        Err(e) => {
+                            self.tell_at(at, EventKind::Reset(Party::Client, e.to_string()));
+                            Up::Reset
+                        }
+                        Ok(_) => {
+                            self.tell_at(at, EventKind::Fin(Party::Client));
+                            match to.shutdown().await {
+                                Ok(()) => Up::Closed,
+                                Err(_) => Up::Refused,
+                            }
+                        }
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The upstream's half.
+async fn down(
+    shared: &Shared,
+    id: ConnectionId,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    stamps: Stamps,
+) -> Down {
+    let mut buffer = vec![0; READ];
+    // Nothing comes before what came before it, whatever the wall clock does.
+    let mut last = shared.clock.now();
+    loop {
+        shared.room().await;
+        let read = client::read(&mut from, &mut buffer).await;
+        let now = shared.clock.now();
+        let stamp = stamps.take().and_then(|stamp| stamp::at(stamp, &shared.clock, now));
+        let at = stamp.unwrap_or(now).max(last);
+        last = at;
+        match read {
+            Ok(0) => {
+                shared.tell(id, at, EventKind::Fin(Party::Server));
+                return match to.shutdown().await {
+                    Ok(()) => Down::Closed,
+                    Err(_) => Down::Refused,
+                };
+            }
+            Ok(n) => {
+                let bytes = Bytes::copy_from_slice(&buffer[..n]);
+                shared.tell(id, at, EventKind::Response(bytes, stamp.is_some()));
+                if forward(&mut to, &buffer[..n]).await.is_err() {
+                    return Down::Refused;
+                }
+            }
+            Err(e) => {
+                shared.tell(id, at, EventKind::Reset(Party::Server, e.to_string()));
+                return Down::Reset;
+            }
+        }
+    }
+}
+
+/// Writes these bytes, through TLS too.
+async fn forward(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
+}
