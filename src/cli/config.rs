@@ -17,7 +17,8 @@ pub(super) fn run(global: &Global, args: &ConfigArgs) -> Result<Exit, Failure> {
             let config = global.load()?;
             crate::action::Keymap::new(&config.keys, &crate::tui::pane_contexts())
                 .map_err(|e| e.to_string())?;
-            crate::tui::Looks::new(config.themes.clone(), true, None).map_err(|e| e.to_string())?;
+            crate::tui::Looks::new(config.themes.clone(), crate::tui::Colors::All, None)
+                .map_err(|e| e.to_string())?;
             let file = file?;
             let what =
                 if file.exists() { "OK" } else { "not found; the built-in configuration applies" };

@@ -32,7 +32,9 @@ use crate::storage::file::BodyHints;
 use crate::storage::{Autosave, Recorder, curl};
 use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
-use crate::tui::{self, Looks, ProviderInfo, Run, Signal, Startup, Tools, UnknownTheme, terminal};
+use crate::tui::{
+    self, Colors, Looks, ProviderInfo, Run, Signal, Startup, Tools, UnknownTheme, terminal,
+};
 use crate::{lab, report};
 
 /// Said when there is no terminal to draw on.
@@ -318,10 +320,12 @@ fn next_number(entries: &[Entry]) -> u32 {
 
 /// The themes of the configuration, and which is shown.
 fn looks(global: &Global, config: &Config) -> Result<Looks, UnknownTheme> {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let color = !no_color && global.color != Color::Never;
+    let colors = match global.color {
+        Color::Never => Colors::None,
+        _ => Colors::of_terminal(|name| std::env::var(name).ok()),
+    };
     let light = std::env::var("COLORFGBG").ok().and_then(|c| tui::background::by_environment(&c));
-    Looks::new(config.themes.clone(), color, light)
+    Looks::new(config.themes.clone(), colors, light)
 }
 
 fn recorder(

@@ -1,5 +1,6 @@
 //! Which theme is shown: the one that was chosen, or by the terminal's background.
 
+use super::colors::Colors;
 use super::theme::Theme;
 use crate::config::theme::Themes;
 
@@ -10,8 +11,8 @@ pub const AUTO: &str = "auto";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looks {
     themes: Themes,
-    /// Whether colors are shown at all.
-    color: bool,
+    /// The colors that the terminal shows.
+    colors: Colors,
     chosen: String,
     /// Whether the terminal is light, as far as it is known.
     light: Option<bool>,
@@ -32,29 +33,29 @@ impl Looks {
     ///
     /// # Errors
     /// It chooses a theme that it does not have.
-    pub fn new(themes: Themes, color: bool, light: Option<bool>) -> Result<Self, UnknownTheme> {
+    pub fn new(themes: Themes, colors: Colors, light: Option<bool>) -> Result<Self, UnknownTheme> {
         let chosen = themes.chosen.clone().unwrap_or_else(|| AUTO.to_owned());
         if chosen != AUTO && !themes.by_name.contains_key(&chosen) {
             let known = themes.by_name.keys().cloned().collect();
             return Err(UnknownTheme { name: chosen, known });
         }
-        Ok(Self { themes, color, chosen, light })
+        Ok(Self { themes, colors, chosen, light })
     }
 
     /// The theme of that name of those that the program comes with, in color.
     pub fn built_in(name: &str) -> Self {
         let themes = Themes::built_in();
-        Self { themes, color: true, chosen: name.to_owned(), light: None }
+        Self { themes, colors: Colors::All, chosen: name.to_owned(), light: None }
     }
 
     /// The same without colors.
     pub fn without_color(self) -> Self {
-        Self { color: false, ..self }
+        Self { colors: Colors::None, ..self }
     }
 
     /// Whether the terminal's background decides, and is not known.
     pub fn asks_terminal(&self) -> bool {
-        self.color && self.chosen == AUTO && self.light.is_none()
+        self.colors != Colors::None && self.chosen == AUTO && self.light.is_none()
     }
 
     /// The terminal is light, or dark.
@@ -91,12 +92,15 @@ impl Looks {
     /// The theme of that name. Without color it is `mono`, whatever the name: the others say too much
     /// by color alone.
     pub(super) fn named(&self, name: &str) -> Theme {
-        let name = match (self.color, name, self.light) {
+        let color = self.colors != Colors::None;
+        let name = match (color, name, self.light) {
             (false, ..) => "mono",
             (true, AUTO, Some(true)) => "light",
             (true, AUTO, _) => "dark",
             (true, name, _) => name,
         };
-        Theme::new(&self.themes.get(name).unwrap_or_default(), self.color)
+        let mut styles = self.themes.get(name).unwrap_or_default();
+        styles.values_mut().for_each(|style| *style = self.colors.fit(*style));
+        Theme::new(&styles, color)
     }
 }

@@ -9,6 +9,7 @@
 mod app;
 pub mod background;
 mod band;
+mod colors;
 mod commands;
 mod compare;
 mod draw;
@@ -26,6 +27,7 @@ mod widget;
 mod work;
 
 pub use app::{App, Event};
+pub use colors::Colors;
 pub use looks::{AUTO, Looks, UnknownTheme};
 pub use run::{Console, EditError, EffectRunner, Ended, Run, Signal, run};
 pub use theme::{Role, Theme};

@@ -6,7 +6,7 @@ use ratatui::style::Color;
 use sselens::action::{Effect, Keymap};
 use sselens::config::keys::Preset;
 use sselens::config::theme::Themes;
-use sselens::tui::{AUTO, App, Event, Looks, Reloaded, Startup};
+use sselens::tui::{AUTO, App, Colors, Event, Looks, Reloaded, Startup};
 
 use super::play::{keys, play, startup};
 
@@ -49,7 +49,7 @@ fn the_terminals_background_decides_where_nothing_else_does() {
     let mut chosen = app("dark");
     chosen.update(0, Event::Background { light: true });
     assert_eq!(focus(&chosen), Color::Cyan);
-    let light = Looks::new(Themes::built_in(), true, Some(true)).unwrap();
+    let light = Looks::new(Themes::built_in(), Colors::All, Some(true)).unwrap();
     assert!(!light.asks_terminal() && Looks::built_in(AUTO).asks_terminal());
 }
 
