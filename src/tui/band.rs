@@ -69,15 +69,26 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     let text = theme.of(Role::Text);
     let title = theme.of(Role::Title);
     let first = Rect { height: 1, ..area };
-    // The key stands at the right of the first line, which the headline leaves free.
+    // The key stands at the right: of the first line, where the headline leaves it room, or of the last.
     let mut right = area.right();
-    if let Some((key, does)) = band.key.as_ref().filter(|_| area.width > 60) {
+    let key = band.key.as_ref().filter(|_| area.width > 60);
+    let key_row = match key {
+        Some((key, does)) => {
+            let width = |text: &str| text.width();
+            let line = width(&band.state) + width(&band.headline) + width(key) + width(does) + 7;
+            if line > usize::from(area.width) { area.bottom() - 1 } else { area.y }
+        }
+        None => area.y,
+    };
+    if let Some((key, does)) = key {
         let pieces = [(" ", text), (key.as_str(), title), (" ", text), (*does, text), (" ", text)];
-        right = line::put_right(buf, first, &pieces);
+        right = line::put_right(buf, Rect { y: key_row, ..first }, &pieces);
     }
+    // How many columns of a line are the key's.
+    let taken = |y: u16| if y == key_row { area.right() - right } else { 0 };
     let x = line::put(buf, first, &[(" ", text), (&band.state, title)]);
     let x = if band.state.is_empty() { x } else { x + 2 };
-    let room = usize::from(right.saturating_sub(x + 1));
+    let room = usize::from((area.right() - taken(area.y)).saturating_sub(x + 1));
     let width = usize::from(area.width.saturating_sub(4));
     let mut below = [band.who.as_ref().map(|who| who.fitted(width)), Some(band.facts)]
         .into_iter()
@@ -96,8 +107,9 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     }
     for (i, text_of) in below.iter().take(left).enumerate() {
         let y = area.y + (headline.len() + i) as u16;
-        let place = Rect { x: area.x + 3, y, width: width as u16, height: 1 };
-        line::put(buf, place, &[(&line::fit(text_of, width), text)]);
+        let width = (width as u16).saturating_sub(taken(y));
+        let place = Rect { x: area.x + 3, y, width, height: 1 };
+        line::put(buf, place, &[(&line::fit(text_of, usize::from(width)), text)]);
     }
     buf.set_style(area, theme.of(band.role.unwrap_or(Role::BandIdle)));
 }
