@@ -271,6 +271,7 @@ impl Run {
                 | EndCause::ClosedInsideHead
                 | EndCause::Dns
                 | EndCause::Refused
+                | EndCause::ProxyRefused
                 | EndCause::Tls
                 | EndCause::Protocol
                 | EndCause::Reset

@@ -100,6 +100,10 @@ impl Inspection {
                 let confidence = if local { Certain } else { Likely };
                 return Some(Blame::new(Party::You, confidence, "nothing listens at that address"));
             }
+            Code::ProxyRefused => {
+                let why = "the proxy on the way did not connect to the server";
+                return Some(Blame::new(Party::Network, Likely, why));
+            }
             Code::DnsFailure => {
                 return Some(Blame::new(Party::You, Likely, "the host name does not resolve"));
             }

@@ -122,7 +122,7 @@ impl Facts {
             EndCause::Cancelled => Reason::Cancelled,
             EndCause::Limit(_) => Reason::Limit,
             EndCause::Timeout(_) => Reason::Timeout,
-            EndCause::Refused | EndCause::Dns => Reason::Refused,
+            EndCause::Refused | EndCause::ProxyRefused | EndCause::Dns => Reason::Refused,
             EndCause::Tls => Reason::Tls,
             EndCause::Protocol => Reason::Protocol,
             EndCause::Reset => Reason::Reset,

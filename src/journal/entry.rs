@@ -195,6 +195,8 @@ pub enum EndCause {
     Dns,
     /// No connection.
     Refused,
+    /// The proxy on the way did not connect to the server.
+    ProxyRefused,
     /// The TLS handshake failed.
     Tls,
     /// The bytes were not HTTP.
@@ -243,6 +245,7 @@ impl EndCause {
         (EndCause::Timeout(Timeout::Total), "timeout-total"),
         (EndCause::Dns, "dns"),
         (EndCause::Refused, "refused"),
+        (EndCause::ProxyRefused, "proxy-refused"),
         (EndCause::Tls, "tls"),
         (EndCause::Protocol, "protocol"),
         (EndCause::Reset, "reset"),

@@ -230,7 +230,9 @@ async fn play(
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     };
     match recorded.end {
-        EndCause::Refused | EndCause::Dns | EndCause::Tls => return Ok(After::Reset),
+        EndCause::Refused | EndCause::ProxyRefused | EndCause::Dns | EndCause::Tls => {
+            return Ok(After::Reset);
+        }
         _ => {}
     }
     for (delay, head) in &recorded.interim {

@@ -126,7 +126,7 @@ impl Proxy {
         (host, port): (&str, u16),
         place: &str,
     ) -> Result<Link, NoLink> {
-        let refused = |why: &dyn std::fmt::Display| NoLink::new(EndCause::Refused, place, why);
+        let refused = |why: &dyn std::fmt::Display| NoLink::new(EndCause::ProxyRefused, place, why);
         let resolves = matches!(
             self.kind(),
             Kind::Http

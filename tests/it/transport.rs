@@ -324,6 +324,33 @@ fn a_warning_is_told_once() {
     }
 }
 
+/// A proxy that refuses is reached: nobody has to look for a server that does not listen.
+#[test]
+fn a_proxy_that_refuses_is_no_server_that_is_down() {
+    let dir = tempfile::tempdir().unwrap();
+    for (scheme, answer) in [
+        ("http", &b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"[..]),
+        ("http", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
+        ("socks5", b"\x05\xff"),
+        ("http", b""),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut asked = [0; 1024];
+            let _ = socket.read(&mut asked);
+            let _ = socket.write_all(answer);
+        });
+        let args = ["--proxy", &*proxy, "--url", "https://127.0.0.1:9/", "-m", "m", "hi"];
+        let (status, lines, _) = send_only(dir.path(), &args);
+        serving.join().unwrap();
+        assert_eq!((status, codes(&lines)), (1, vec!["proxy-refused"]), "{scheme} {answer:?}");
+        let summary = lines.last().unwrap();
+        assert_eq!(summary["blame"]["party"], "network", "{summary}");
+    }
+}
+
 /// What could not be reached is named, and nothing else of the address.
 #[test]
 fn an_address_that_does_not_answer_is_named() {

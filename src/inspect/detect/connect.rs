@@ -16,6 +16,9 @@ impl Detector for Connect {
                 Code::ConnectRefused,
                 "Connection refused: nothing is listening at that address and port",
             ),
+            EndCause::ProxyRefused => {
+                (Code::ProxyRefused, "The proxy did not connect to the server")
+            }
             EndCause::Timeout(Timeout::Connect) => (Code::ConnectTimeout, "Connection timed out"),
             EndCause::Tls => tls(detail),
             EndCause::ClosedBeforeHead => (
