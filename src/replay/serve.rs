@@ -254,8 +254,9 @@ async fn play(
         (None, Some(made), false) => made,
         (None, None, false) => return Ok(After::Close),
     };
-    if switches(head) {
-        return web_socket::play(wire, recorded, head, request, &time).await;
+    // A client that does not ask for a WebSocket gets the bytes as they were.
+    if let Some(asked) = request.web_socket.as_ref().filter(|_| switches(head)) {
+        return web_socket::play(wire, recorded, head, asked, &time).await;
     }
     let framing = framing(recorded, head, request);
     wire.write(&head_bytes(recorded, head, framing)).await?;

@@ -12,7 +12,6 @@ use super::recording::{Recorded, is_awaited};
 use super::serve::{After, Framing, end, refuse};
 use crate::frame::web_socket::{Direction, Sender};
 use crate::journal::{Head, Micros};
-use crate::lab::request::Request;
 use crate::lab::wire::{Gone, Wire};
 
 /// What RFC 6455 appends to a client's key.
@@ -21,18 +20,15 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// How long a message of the client is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Plays a recorded exchange that became a WebSocket.
+/// Plays a recorded exchange that became a WebSocket, for a client with this key that offers these
+/// extensions.
 pub(super) async fn play(
     wire: &mut Wire,
     recorded: &Recorded,
     head: &Head,
-    request: &Request,
+    (key, offered): &(String, String),
     time: &impl Fn(Micros) -> Duration,
 ) -> Result<After, Gone> {
-    let Some((key, offered)) = &request.web_socket else {
-        let why = "The recorded exchange is a WebSocket; the request does not ask for one.";
-        return refuse(wire, 426, why).await.map(|()| After::Close);
-    };
     let extensions = head.header("sec-websocket-extensions").unwrap_or_default();
     let extension = extensions.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !offered.contains(&extension) {

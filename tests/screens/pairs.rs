@@ -228,3 +228,33 @@ fn what_another_program_streams_does_not_keep_the_user_from_sending() {
     let effects = press(&mut app, 700_000, "<c-c>");
     assert!(effects.iter().all(|e| !matches!(e, Effect::Cancel(1))), "{effects:?}");
 }
+
+#[test]
+fn a_recorded_web_socket_has_no_body_and_is_not_sent_again() {
+    let headers = vec![("upgrade".to_owned(), "websocket".to_owned())];
+    let request = Request {
+        method: "GET".into(),
+        url: "http://127.0.0.1:4000/v1/realtime".into(),
+        raw: Bytes::from_static(b"GET /v1/realtime HTTP/1.1\r\n\r\n"),
+        ..Request::default()
+    };
+    let head = Head { status: 101, version: "HTTP/1.1".into(), headers, ..Head::default() };
+    let bytes = Bytes::from_static(b"\x81\x02hi");
+    let kinds = |x: u32| {
+        let kinds = [
+            EntryKind::Request(Box::new(request.clone())),
+            EntryKind::Head(head.clone()),
+            EntryKind::Body { len: 4, bytes: bytes.clone(), masked: Vec::new() },
+            EntryKind::End { cause: EndCause::Closed, detail: String::new() },
+        ];
+        let timed = (1..).zip(kinds);
+        timed.map(move |(at, kind)| Entry { exchange: x, at: Some(at * 1_000), kind })
+    };
+    let two: Vec<_> = kinds(0).chain(kinds(1)).collect();
+    let played = play(opened(two.clone()), (160, 45), "2", Vec::new());
+    played.shows("a WebSocket: see the frames");
+    played.hides("the body is empty");
+    let again = play(opened(two), (160, 45), "6<f5>", Vec::new());
+    again.shows("A WebSocket cannot be sent again");
+    assert!(!again.outside.effects.iter().any(|e| matches!(e, Effect::Send(_))));
+}

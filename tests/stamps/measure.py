@@ -145,8 +145,7 @@ def recorded(path):
         into = alone if len(frames) == 1 else shared
         for sent in frames:
             into[sent] = (stamp - sent) / 1e3
-    clock = [line.get("text", "") for line in lines if line["type"] == "note" and line.get("code") == "read-clock"]
-    return alone, shared, clock
+    return alone, shared
 
 
 def quantile(values, q):
@@ -176,10 +175,10 @@ def measure(program, rate, seconds, drawing, folder):
     os.waitpid(sender, 0)
     time.sleep(1)
     tap.send_signal(signal.SIGTERM)
-    tap.wait(20)
+    tap.wait(120)
     tcpdump.send_signal(signal.SIGINT)
     tcpdump.wait(20)
-    seen, (alone, shared, clock) = captured(capture), recorded(session)
+    seen, (alone, shared) = captured(capture), recorded(session)
     session.unlink()
     both = [sent for sent in alone if sent in seen]
     wire, tapped = [seen[s] for s in both], [alone[s] for s in both]
@@ -190,7 +189,6 @@ def measure(program, rate, seconds, drawing, folder):
     total = len(alone) + len(shared)
     cells += [f"{total:,} of {rate * seconds:,}", f"{len(shared):,}"]
     print("| " + " | ".join(cells) + " |", flush=True)
-    return clock
 
 
 def main():

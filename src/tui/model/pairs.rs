@@ -83,6 +83,10 @@ impl Model {
         if self.is_running() {
             return self.notify("A stream is running: stop it first");
         }
+        if exchange.inspection.web_socket().is_some() {
+            return self
+                .notify_error("A WebSocket cannot be sent again: its client speaks in turns");
+        }
         if let Some(draft) = self.sent_draft(id, exchange.live).filter(|_| file.is_none()) {
             self.request.take(draft);
             return self.send();

@@ -221,10 +221,20 @@ fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: Row, area: Rect, buf: &mu
         Some(status) => status.to_string(),
         None => "···".to_owned(),
     };
-    let width = 3_usize.saturating_sub(row.branch.chars().count());
-    let id = format!("#{:<width$}", exchange.id);
+    let id = format!("#{:<3}", exchange.id);
     let at = began(on.model, exchange);
     let title = title(inspection, exchange);
+    let by = match on.model.pairs().owner(exchange.id).filter(|_| !row.branch.is_empty()) {
+        Some((_, by)) => format!("by {}", by.name()),
+        None => String::new(),
+    };
+    let wide = area.width >= 70;
+    // Where there is little room, what ties it to the row above comes first.
+    let title = match (by.is_empty(), wide) {
+        (true, _) => title,
+        (false, true) => format!("{title}  {by}"),
+        (false, false) => format!("{by}  {title}"),
+    };
     let mut pieces = vec![
         (if chosen { "▸" } else { " " }, theme.of(Role::Mark)),
         (sign, theme.of(role)),
@@ -236,13 +246,8 @@ fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: Row, area: Rect, buf: &mu
         (" ", theme.of(Role::Text)),
         (&*title, theme.of(Role::Text)),
     ];
-    let by = match on.model.pairs().owner(exchange.id).filter(|_| !row.branch.is_empty()) {
-        Some((_, by)) => format!("  by {}", by.name()),
-        None => String::new(),
-    };
-    pieces.push((&by, theme.of(Role::Dim)));
     let verdict = format!("  {}", inspection.verdict());
-    if area.width >= 70 {
+    if wide {
         pieces.push((&verdict, theme.of(Role::Dim)));
     }
     line::put(buf, area, &pieces);

@@ -51,6 +51,20 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
     lines
 }
 
+/// Why the request needs no body; `None` where it has one, or lacks it.
+fn without_body(model: &Model) -> Option<String> {
+    let request = model.request();
+    let method = request.draft().method.as_str();
+    if request.raw().is_some() || !request.text().is_empty() || !matches!(method, "GET" | "HEAD") {
+        return None;
+    }
+    let shown = model.exchange().filter(|_| !model.holds_draft());
+    Some(match shown.and_then(|e| e.inspection.web_socket()) {
+        Some(_) => "· a WebSocket: see the frames".to_owned(),
+        None => format!("· {method} needs no body"),
+    })
+}
+
 /// What is said below the body about it, in as many lines as that takes.
 fn remarks(model: &Model, width: u16) -> Vec<String> {
     let request = model.request();
@@ -62,6 +76,9 @@ fn remarks(model: &Model, width: u16) -> Vec<String> {
     let Some((line, column, why)) = request.json_error() else {
         return if request.raw().is_none() { vec!["✔ JSON".to_owned()] } else { Vec::new() };
     };
+    if let Some(why) = without_body(model) {
+        return vec![why];
+    }
     if request.text().is_empty() {
         return vec!["✖ the body is empty".to_owned()];
     }
@@ -156,6 +173,7 @@ pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
         None => request.editor().draw(theme, true, body, buf),
     }
     let role = match (request.json_error(), model.misspelled()) {
+        (Some(_), _) if without_body(model).is_some() => Role::Dim,
         (Some(_), _) => Role::Error,
         (None, Some(_)) => Role::Warn,
         (None, None) => Role::Dim,
