@@ -20,13 +20,24 @@ fn main() -> io::Result<()> {
     fs::write(target.join("codes.rs"), codes(&root.join("assets/rules"))?)
 }
 
-/// The source text of a slice of `(name, contents)`, sorted by name.
+/// What is read of a scenario's file at build time.
+#[derive(Deserialize)]
+struct About {
+    #[serde(default)]
+    about: String,
+}
+
+/// The source text of a slice of `(name, about, contents)`, sorted by name.
 fn scenarios(folder: &Path) -> io::Result<String> {
     let mut source = String::from("&[\n");
     for (name, path) in files(folder, "toml")? {
+        // One that cannot be read fails a test, which says why.
+        let about = toml::from_str::<About>(&fs::read_to_string(&path)?).map(|a| a.about);
+        let about = about.unwrap_or_default();
         // `{:?}` also escapes the backslashes of a Windows path.
         let path = path.display().to_string();
-        writeln!(source, "    ({name:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+        writeln!(source, "    ({name:?}, {about:?}, include_str!({path:?})),")
+            .map_err(io::Error::other)?;
     }
     source.push_str("]\n");
     Ok(source)

@@ -138,6 +138,8 @@ pub enum Done {
     },
     /// A recording was read, to take the place of the session so far.
     Loaded(Box<Opened>),
+    /// The beginning of the recording that is being opened was read.
+    Begun(Box<Opened>),
     /// Reading a recording was stopped, or failed at the start of the program, which ends.
     NotLoaded {
         /// The program was started to show this recording.

@@ -1,5 +1,7 @@
 //! Keys to actions.
 
+use std::collections::HashMap;
+
 use crokey::{KeyCombination, KeyCombinationFormat, OneToThree};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -35,7 +37,8 @@ impl Keymap {
     /// The first row with an unknown context, key or action, or a key that its file binds twice in
     /// one context.
     pub fn new(rows: &[Row], panes: &[&'static OwnContext]) -> Result<Self, Problem> {
-        let mut seen: Vec<(&str, Binding)> = Vec::new();
+        // In which file a key was bound last, in each context.
+        let mut seen: HashMap<(Context, KeyCombination), &str> = HashMap::new();
         let mut keymap = Keymap { panes: panes.to_vec(), ..Keymap::default() };
         for pane in panes {
             for action in pane.actions {
@@ -63,21 +66,19 @@ impl Keymap {
                     problem(format!("no action is called \"{name}\"{}", keymap.nearest(name)))
                 })?),
             };
-            if seen
-                .iter()
-                .any(|(file, b)| *file == row.file && b.context == context && b.key == key)
-            {
+            let before = seen.insert((context, key), &row.file);
+            if before == Some(&row.file) {
                 return Err(problem(format!(
                     "the key \"{}\" is bound twice in [keys.{}]",
                     row.key, row.context
                 )));
             }
-            let binding = Binding { context, key, action: action.unwrap_or(Action::Back) };
-            seen.push((&row.file, binding));
-            keymap.bindings.retain(|b| b.context != context || b.key != key);
-            keymap.unbound.retain(|u| *u != (context, key));
+            if before.is_some() || matches!(context, Context::Own(_)) {
+                keymap.bindings.retain(|b| b.context != context || b.key != key);
+                keymap.unbound.retain(|u| *u != (context, key));
+            }
             match action {
-                Some(_) => keymap.bindings.push(binding),
+                Some(action) => keymap.bindings.push(Binding { context, key, action }),
                 None => keymap.unbound.push((context, key)),
             }
         }

@@ -157,7 +157,7 @@ impl Action {
 }
 
 /// An action that a pane brings: nothing else names it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug)]
 pub struct OwnAction {
     /// Its name in the configuration.
     pub name: &'static str,
@@ -170,7 +170,7 @@ pub struct OwnAction {
 }
 
 /// The place where a pane's own keys count, with the actions that the pane brings.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug)]
 pub struct OwnContext {
     /// Its name in the configuration: `[keys.NAME]`.
     pub name: &'static str,
@@ -179,6 +179,41 @@ pub struct OwnContext {
     /// The pane's own actions.
     pub actions: &'static [&'static OwnAction],
 }
+
+/// A name stands for one of them: nothing else is looked at where two are compared.
+macro_rules! named {
+    ($($type:ty),*) => {
+        $(
+            impl PartialEq for $type {
+                fn eq(&self, other: &Self) -> bool {
+                    self.name == other.name
+                }
+            }
+
+            impl Eq for $type {}
+
+            impl PartialOrd for $type {
+                fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                    Some(self.cmp(other))
+                }
+            }
+
+            impl Ord for $type {
+                fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                    self.name.cmp(other.name)
+                }
+            }
+
+            impl std::hash::Hash for $type {
+                fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                    self.name.hash(state);
+                }
+            }
+        )*
+    };
+}
+
+named!(OwnAction, OwnContext);
 
 /// Where a key counts. The tables of the configuration are named like these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -99,7 +99,9 @@ pub(super) fn run_with(
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
     let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
-    let opened = session.as_ref().map(|s| Arc::clone(&s.entries)).unwrap_or_default();
+    // Of a recording that is still read the recorder is told when it has been.
+    let whole = session.as_ref().filter(|_| preload.is_none());
+    let opened = whole.map(|s| Arc::clone(&s.entries)).unwrap_or_default();
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     recorder.begin(opened);
@@ -192,7 +194,7 @@ fn first_draft(
     Ok((draft, transport))
 }
 
-/// The recording that the arguments name, whole or while it is read.
+/// The recording that the arguments name: whole, or its beginning while it is read.
 fn first_session(
     args: &UiArgs,
     draft: &Draft,
@@ -218,7 +220,7 @@ fn first_session(
             messages.extend(warnings);
             (Some(opened), None)
         }
-        Begun::Reading(preload) => (None, Some(preload)),
+        Begun::Reading(preload, beginning) => (beginning, Some(preload)),
     })
 }
 
@@ -351,7 +353,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
     let has_key = |p: &Provider| config.key(p).is_some() || config.aws_keys(p).is_some();
     // Those that can be asked as things are come first.
     let mut all: Vec<_> = config.providers.values().collect();
-    all.sort_by_key(|p| match (has_key(p), &p.key_env) {
+    all.sort_by_cached_key(|p| match (has_key(p), &p.key_env) {
         _ if p.problem.is_some() => 2,
         (true, _) => 0,
         (false, None) => 1,

@@ -94,8 +94,9 @@ pub(super) fn rows(document: &Document<'_>) -> Result<Vec<Row>, Problem> {
 /// somebody waits.
 pub(super) struct Document<'a> {
     pub(super) file: &'a str,
-    pub(super) text: &'a str,
     pub(super) table: Spanned<DeTable<'a>>,
+    /// Where the line feeds are.
+    ends: Vec<usize>,
 }
 
 impl<'a> Document<'a> {
@@ -105,7 +106,18 @@ impl<'a> Document<'a> {
             line: crate::json::line_column(text, e.span().map_or(0, |s| s.start)).0,
             message: e.message().to_owned(),
         })?;
-        Ok(Self { file, text, table })
+        Ok(Self::new(file, text, table))
+    }
+
+    /// A file of which the table was parsed.
+    pub(super) fn new(file: &'a str, text: &str, table: Spanned<DeTable<'a>>) -> Self {
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+        Self { file, table, ends }
+    }
+
+    /// The line of a place, from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.ends.partition_point(|end| *end < offset) + 1
     }
 
     /// Tells every string of the tables `[SECTION.NAME]` with its line.
@@ -114,10 +126,9 @@ impl<'a> Document<'a> {
         section: &str,
         mut tell: impl FnMut(String, String, String, usize),
     ) -> Result<(), Problem> {
-        let text = self.text;
         let problem = |offset: usize, message: String| Problem {
             file: self.file.to_owned(),
-            line: crate::json::line_column(text, offset).0,
+            line: self.line(offset),
             message,
         };
         let Some(tables) = self.table.get_ref().get(section) else { return Ok(()) };
@@ -129,8 +140,8 @@ impl<'a> Document<'a> {
                 let at = name.span().start;
                 // `[theme] name = "dark"`: a value of the section itself.
                 if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
-                    let line = crate::json::line_column(text, at).0;
-                    tell(String::new(), name.get_ref().to_string(), value.to_owned(), line);
+                    let name = name.get_ref().to_string();
+                    tell(String::new(), name, value.to_owned(), self.line(at));
                     continue;
                 }
                 return Err(problem(
@@ -146,8 +157,8 @@ impl<'a> Document<'a> {
                         format!("the value of \"{}\" must be a string", key.get_ref()),
                     ));
                 };
-                let line = crate::json::line_column(text, at).0;
-                tell(name.get_ref().to_string(), key.get_ref().to_string(), value.to_owned(), line);
+                let (name, key) = (name.get_ref().to_string(), key.get_ref().to_string());
+                tell(name, key, value.to_owned(), self.line(at));
             }
         }
         Ok(())

@@ -89,17 +89,24 @@ struct File {
     /// Keys for those who are used to another program's: `default`, `vim` or `emacs`.
     keymap: Option<String>,
     /// Key bindings: for each place where keys count, keys and the actions that they ask for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_here")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, String>>")]
     #[expect(dead_code, reason = "read by `keys::rows`, which knows the lines")]
-    keys: BTreeMap<String, BTreeMap<String, String>>,
+    keys: (),
     /// The theme's name, and themes: for each role a style in words.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_here")]
+    #[schemars(with = "BTreeMap<String, ThemeFile>")]
     #[expect(dead_code, reason = "read by `Themes::take`, which knows the lines")]
-    theme: BTreeMap<String, ThemeFile>,
+    theme: (),
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+/// Passes over a table that is read and checked elsewhere.
+fn not_here<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(drop)
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
 #[expect(dead_code, reason = "for the schema")]
 enum ThemeFile {
     /// The name of the theme to use.
@@ -178,7 +185,7 @@ impl Config {
         let mut themes = Themes::default();
         let mut layer = |text: &str, name: &str| {
             let table = DeTable::parse(text).map_err(|e| misread(text, name, &e))?;
-            let document = Document { file: name, text, table };
+            let document = Document::new(name, text, table);
             rows.push(keys::rows(&document)?);
             themes.take(&document)?;
             let file = File::deserialize(toml::Deserializer::from(document.table));

@@ -105,7 +105,8 @@ pub fn style(words: &str) -> Result<Style, StyleError> {
             "underline" => Modifier::UNDERLINED,
             "reverse" => Modifier::REVERSED,
             color => {
-                let parsed = Color::from_str(color).map_err(|_| StyleError(color.to_owned()))?;
+                let parsed = plain_color(color).or_else(|| Color::from_str(color).ok());
+                let parsed = parsed.ok_or_else(|| StyleError(color.to_owned()))?;
                 style = if background { style.bg(parsed) } else { style.fg(parsed) };
                 background = false;
                 continue;
@@ -114,6 +115,36 @@ pub fn style(words: &str) -> Result<Style, StyleError> {
         style = style.add_modifier(modifier);
     }
     Ok(style)
+}
+
+/// A color as the themes that come along spell it. `Color::from_str` knows many spellings, and takes the most
+/// time of all that is read at the start.
+fn plain_color(word: &str) -> Option<Color> {
+    const NAMED: [(&str, Color); 16] = [
+        ("black", Color::Black),
+        ("red", Color::Red),
+        ("green", Color::Green),
+        ("yellow", Color::Yellow),
+        ("blue", Color::Blue),
+        ("magenta", Color::Magenta),
+        ("cyan", Color::Cyan),
+        ("gray", Color::Gray),
+        ("darkgray", Color::DarkGray),
+        ("lightred", Color::LightRed),
+        ("lightgreen", Color::LightGreen),
+        ("lightyellow", Color::LightYellow),
+        ("lightblue", Color::LightBlue),
+        ("lightmagenta", Color::LightMagenta),
+        ("lightcyan", Color::LightCyan),
+        ("white", Color::White),
+    ];
+    if let Some((_, color)) = NAMED.iter().find(|(name, _)| *name == word) {
+        return Some(*color);
+    }
+    let digits = word.strip_prefix('#').filter(|d| d.len() == 6)?;
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
+    let [_, red, green, blue] = number.to_be_bytes();
+    Some(Color::Rgb(red, green, blue))
 }
 
 #[cfg(test)]
@@ -125,6 +156,17 @@ mod tests {
         let expected = Style::new().fg(Color::White).bg(Color::Blue).add_modifier(Modifier::BOLD);
         assert_eq!(style("bold white on blue"), Ok(expected));
         assert!(style("blod").unwrap_err().to_string().contains("\"blod\" is neither"));
+    }
+
+    #[test]
+    fn a_color_is_the_one_that_the_library_reads() {
+        let words = "#ff8800 #000000 #FFFFFF #12345 #+12345 #1234567 #gg0000 12 black red green yellow blue \
+                     magenta cyan gray darkgray lightred lightgreen lightyellow lightblue lightmagenta \
+                     lightcyan white Red";
+        for word in words.split(' ') {
+            let plain = plain_color(word);
+            assert!(plain.is_none() || plain == Color::from_str(word).ok(), "{word}");
+        }
     }
 
     #[test]

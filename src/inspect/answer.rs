@@ -1,6 +1,6 @@
 //! The answer: what the deltas of all frames come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::galloping::partition_galloping;
 use super::think::Think;
@@ -70,11 +70,10 @@ pub struct StreamError {
     pub shape: ErrorShape,
 }
 
-/// A channel's text with its length in characters, which the screen shows at every draw.
+/// A channel's text.
 #[derive(Debug, Default)]
 struct Joined {
     text: String,
-    chars: usize,
     /// Which deltas it was joined from, in order.
     pieces: Vec<u32>,
     /// Of content: which parts are thought.
@@ -105,6 +104,10 @@ pub struct Answer {
     paths: Vec<(Channel, Path, u64)>,
     /// How many deltas each channel has, duplicates left out.
     counts: [u64; 5],
+    /// How many characters each channel has over all choices, which the screen shows at every draw.
+    chars: [usize; 5],
+    /// Every choice that was heard of.
+    choices: BTreeSet<u32>,
     /// Texts of duplicates, which belong to no channel.
     duplicates: String,
     tools: Vec<ToolCall>,
@@ -140,7 +143,10 @@ impl Answer {
                     let joined = self.text.entry((channel, choice)).or_default();
                     let start = joined.text.len();
                     joined.text.push_str(&text);
-                    joined.chars += text.chars().count();
+                    if joined.pieces.is_empty() {
+                        self.choices.insert(choice);
+                    }
+                    self.chars[channel as usize] += text.chars().count();
                     joined.pieces.push(self.deltas.len() as u32);
                     if channel == Channel::Content {
                         joined.think.update(&joined.text);
@@ -152,6 +158,7 @@ impl Answer {
             }
             DecodeEvent::Tool(piece) => self.add_tool(frame, *piece),
             DecodeEvent::Finish { choice, reason } => {
+                self.choices.insert(choice);
                 self.finish.insert(choice, (reason.into_owned(), frame));
                 if self.finished_last.0 != frame {
                     self.finished_last = (frame, Vec::new());
@@ -192,6 +199,8 @@ impl Answer {
             DecodeEvent::Begun => {
                 self.terminal = None;
                 self.finish.clear();
+                let text = self.text.keys().map(|(_, c)| *c);
+                self.choices = text.chain(self.tools.iter().map(|t| t.choice)).collect();
             }
         }
     }
@@ -277,6 +286,7 @@ impl Answer {
         let (slot, made) = (self.tools.len(), self.places.made.entry(choice).or_default());
         let place = index.unwrap_or(*made);
         *made += 1;
+        self.choices.insert(choice);
         self.tools.push(ToolCall {
             choice,
             index: place,
@@ -359,7 +369,7 @@ impl Answer {
 
     /// How many characters a channel has over all choices.
     pub fn chars(&self, channel: Channel) -> usize {
-        self.text.range((channel, 0)..=(channel, u32::MAX)).map(|(_, joined)| joined.chars).sum()
+        self.chars[channel as usize]
     }
 
     /// How many deltas a channel has, duplicates left out.
@@ -416,10 +426,8 @@ impl Answer {
     }
 
     /// Every choice that was heard of.
-    pub fn choices(&self) -> std::collections::BTreeSet<u32> {
-        let text = self.text.keys().map(|(_, c)| *c);
-        let tools = self.tools.iter().map(|t| t.choice);
-        text.chain(tools).chain(self.finish.keys().copied()).collect()
+    pub fn choices(&self) -> &BTreeSet<u32> {
+        &self.choices
     }
 
     /// Whether at least one choice finished, and every choice that was heard of.

@@ -8,7 +8,7 @@ use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
-use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
+use super::{Answer, ClientView, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
@@ -144,9 +144,47 @@ impl Inspection {
         self.judge(at, |detector, facts, findings| detector.read(facts, findings));
     }
 
+    /// Takes in what happened next as [`push`](Self::push) does, but leaves the client views of an end to the
+    /// caller, since they take long: true where they are wanted, and [`finish`](Self::finish) is to be called with
+    /// them. Until then nothing is judged that is only known at the end.
+    pub fn push_but_views(&mut self, entry: &Entry) -> bool {
+        match &entry.kind {
+            EntryKind::End { cause, detail } if self.options().simulate.is_some() => {
+                self.begin_end(entry.at, *cause, detail)
+            }
+            _ => {
+                self.push(entry);
+                false
+            }
+        }
+    }
+
+    /// What clients would have returned, as [`finish`](Self::finish) takes it.
+    pub fn views(&self) -> Vec<ClientView> {
+        self.options().simulate.map_or_else(Vec::new, |simulate| simulate.0(&self.facts))
+    }
+
+    /// Judges an end that [`push_but_views`](Self::push_but_views) took in.
+    pub fn finish(&mut self, views: Vec<ClientView>) {
+        self.facts.clients = views;
+        self.facts.blocks.finish();
+        let before = self.findings.list.len();
+        let at = self.facts.timing.end;
+        self.judge(at, |detector, facts, findings| detector.end(facts, findings));
+        // What is about the end itself comes last.
+        self.findings.list[before..].sort_by_key(|f| f.phase() == Phase::End);
+    }
+
     fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
+        if self.begin_end(at, cause, detail) {
+            self.finish(self.views());
+        }
+    }
+
+    /// Takes in an end without judging it; false where there was one.
+    fn begin_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) -> bool {
         if self.facts.end.is_some() {
-            return;
+            return false;
         }
         let undecoded = self.facts.finish_coding();
         if let Some(web_socket) = &mut self.facts.web_socket {
@@ -158,14 +196,7 @@ impl Inspection {
             if undecoded { Framer::give_up(body, frames) } else { framer.finish(body, frames) }
         });
         self.facts.ask_tail();
-        if let Some(simulate) = self.options().simulate {
-            self.facts.clients = simulate.0(&self.facts);
-        }
-        self.facts.blocks.finish();
-        let before = self.findings.list.len();
-        self.judge(at, |detector, facts, findings| detector.end(facts, findings));
-        // What is about the end itself comes last.
-        self.findings.list[before..].sort_by_key(|f| f.phase() == Phase::End);
+        true
     }
 
     /// Lets the framer take what is new, and reads each frame that it completes.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use read::{Damage, ReadError, Session, is_beheaded, is_session, read};
@@ -139,36 +140,10 @@ enum Line<'a> {
         version: String,
     },
     /// One read of the body.
-    Body {
-        x: ExchangeId,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        at: Option<f64>,
-        /// How many bytes came with this read. Where it is more than the bytes that stand here, the
-        /// rest stands in the next `body` line: its beginning could have been a secret's.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        len: Option<u32>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        text: Option<Cow<'a, str>>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        pieces: Option<Vec<Piece<'a>>>,
-        #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        masked: Vec<Span>,
-    },
+    Body(ReadLine<'a>),
     /// One read of what the client sent on a WebSocket, masked by its own key as on the wire; `body` has what the
     /// server sent.
-    Sent {
-        x: ExchangeId,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        at: Option<f64>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        len: Option<u32>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        text: Option<Cow<'a, str>>,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        pieces: Option<Vec<Piece<'a>>>,
-        #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        masked: Vec<Span>,
-    },
+    Sent(ReadLine<'a>),
     /// Trailer fields.
     Trailers {
         x: ExchangeId,
@@ -201,6 +176,47 @@ enum Line<'a> {
     /// Of a type that this version does not know.
     #[serde(other)]
     Later,
+}
+
+/// What a line has that is one read.
+#[derive(Debug, Serialize, Deserialize)]
+struct ReadLine<'a> {
+    x: ExchangeId,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    at: Option<f64>,
+    /// How many bytes came with this read. Where it is more than the bytes that stand here, the
+    /// rest stands in the next line of the same type: its beginning could have been a secret's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    len: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    text: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pieces: Option<Vec<Piece<'a>>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    masked: Vec<Span>,
+}
+
+/// What one read has in memory: how many bytes came, the bytes, and the masked spans.
+type ReadParts = (u32, Bytes, Vec<Span>);
+
+impl<'a> ReadLine<'a> {
+    fn of(entry: &Entry, len: u32, bytes: &'a [u8], masked: &[Span]) -> Self {
+        let (text, pieces) = written(bytes);
+        let (x, at) = (entry.exchange, entry.at.map(seconds));
+        Self { x, at, len: Some(len), text, pieces, masked: masked.to_vec() }
+    }
+
+    fn parts(self, store: &mut Store) -> Result<ReadParts, LineError> {
+        let bytes = store.read(self.text, self.pieces)?;
+        Ok((self.len.unwrap_or(bytes.len() as u32), bytes, self.masked))
+    }
+
+    /// Returns the entry of a line of the type `body`.
+    fn body(self, store: &mut Store) -> Result<Entry, LineError> {
+        let (exchange, at) = (self.x, self.at.map(micros));
+        let (len, bytes, masked) = self.parts(store)?;
+        Ok(Entry { exchange, at, kind: EntryKind::Body { len, bytes, masked } })
+    }
 }
 
 fn auto() -> String {
@@ -287,12 +303,10 @@ impl<'a> Line<'a> {
                 }
             }
             EntryKind::Body { len, bytes, masked } => {
-                let (text, pieces) = written(bytes);
-                Line::Body { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
+                Line::Body(ReadLine::of(entry, *len, bytes, masked))
             }
             EntryKind::Sent { len, bytes, masked } => {
-                let (text, pieces) = written(bytes);
-                Line::Sent { x, at, len: Some(*len), text, pieces, masked: masked.clone() }
+                Line::Sent(ReadLine::of(entry, *len, bytes, masked))
             }
             EntryKind::Trailers(headers) => Line::Trailers { x, at, headers: headers.clone() },
             EntryKind::Note { code, text, since } => {
@@ -353,14 +367,10 @@ impl<'a> Line<'a> {
                 let raw = join(&raw)?.into();
                 (x, at, EntryKind::Head(Head { interim, status, version, headers, raw }))
             }
-            Line::Body { x, at, len, text, pieces, masked } => {
-                let bytes = store.read(text, pieces)?;
-                let len = len.unwrap_or(bytes.len() as u32);
-                (x, at, EntryKind::Body { len, bytes, masked })
-            }
-            Line::Sent { x, at, len, text, pieces, masked } => {
-                let bytes = store.read(text, pieces)?;
-                let len = len.unwrap_or(bytes.len() as u32);
+            Line::Body(read) => return read.body(store).map(Some),
+            Line::Sent(read) => {
+                let (x, at) = (read.x, read.at);
+                let (len, bytes, masked) = read.parts(store)?;
                 (x, at, EntryKind::Sent { len, bytes, masked })
             }
             Line::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),

@@ -200,3 +200,24 @@ proptest! {
         prop_assert_eq!(&back.entries[..], std::slice::from_ref(&entry));
     }
 }
+
+#[test]
+fn a_read_is_the_same_by_the_short_way_and_by_the_long_one() {
+    let lines = [
+        r#"{"type":"body","x":1,"at":0.5,"len":3,"text":"a\"b"}"#,
+        r#"{"type":"body","x":1,"text":"caf\u00e9 \ud83d\ude00","later":{"a":[1]}}"#,
+        r#"{"type":"body","x":1,"len":9,"pieces":["a",{"base64":"/w=="}],"masked":[[0,2]]}"#,
+        r#"{"type":"body","x":1}"#,
+        r#"{"type":"body","x":-1,"text":"a"}"#,
+        r#"{"type":"body","text":"a"}"#,
+        r#"{"type":"body","x":1,"text":3}"#,
+        r#"{"type":"body","x":1,"text":"a""#,
+        r#"{"type":"body","x":1,"pieces":[{"base64":"?"}]}"#,
+    ];
+    for line in lines {
+        // A space keeps the long way.
+        let long = line.replacen("\"body\",", "\"body\" ,", 1);
+        let of = |line: &str| read::decode(line.as_bytes(), &mut Store::default()).ok();
+        assert_eq!(of(line), of(&long), "{line}");
+    }
+}

@@ -73,7 +73,7 @@ pub fn scenarios() -> &'static [Scenario] {
     static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         // A file that doesn't parse fails a test, and is left out here rather
         // than taking the program down.
-        let parsed = FILES.iter().map(|(name, text)| Scenario::parse(name, text));
+        let parsed = FILES.iter().map(|(name, _, text)| Scenario::parse(name, text));
         parsed.filter_map(Result::ok).collect()
     });
     &ALL
@@ -82,15 +82,7 @@ pub fn scenarios() -> &'static [Scenario] {
 /// Name and `about` of all scenarios, sorted by name. A list is wanted at every start of the
 /// screen, and reading all files to the end would take longer than all the rest of it.
 pub fn abouts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FILES.iter().map(|(name, text)| (*name, about(text)))
-}
-
-/// What a file says of itself, without reading the rest; its quotes are no part of it.
-fn about(text: &str) -> &str {
-    let line = text.lines().find(|it| it.starts_with("about = ")).unwrap_or_default();
-    let quoted = line.strip_prefix("about = ").unwrap_or_default();
-    let plain = |q| quoted.strip_prefix(q).and_then(|it| it.strip_suffix(q));
-    plain('"').or_else(|| plain('\'')).unwrap_or_default()
+    FILES.iter().map(|(name, about, _)| (*name, *about))
 }
 
 /// The scenario of a model's name: `hello`, `lab/hello`, `any/prefix/lab/hello`, or `lab-hello` for
@@ -106,8 +98,8 @@ pub fn find(model: &str) -> Option<&'static Scenario> {
     named(name).or_else(|| named(name.strip_prefix("lab-")?))
 }
 
-/// Name and text of every file in `assets/scenarios`, sorted; see `build.rs`.
-static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
+/// Name, `about` and text of every file in `assets/scenarios`, sorted; see `build.rs`.
+static FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 
 /// Why a scenario's file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -380,10 +372,10 @@ mod tests {
     #[test]
     fn every_file_parses_and_is_found_by_its_name() {
         assert!(FILES.len() > 100, "{} scenarios", FILES.len());
-        let parsed = FILES.iter().map(|(name, text)| Scenario::parse(name, text));
+        let parsed = FILES.iter().map(|(name, _, text)| Scenario::parse(name, text));
         let errors: Vec<String> = parsed.filter_map(|it| it.err().map(|e| e.to_string())).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
-        for (name, _) in FILES {
+        for (name, ..) in FILES {
             assert_eq!(find(&format!("lab/{name}")).unwrap().name, *name);
         }
         assert_eq!(scenarios().len(), FILES.len());

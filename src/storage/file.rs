@@ -75,6 +75,27 @@ pub fn open(path: &Path, hints: &BodyHints) -> Result<Recording, OpenError> {
     open_watched(path, hints, &mut |_| true)
 }
 
+/// How much of a recording is read for its first screen.
+const BEGINNING: u64 = 256 << 10;
+
+/// Reads the beginning of a file, up to the end of a line, as the recording that begins so: its exchanges have
+/// no end, unless it stands there. `None` for a file that is not longer than that, and where a beginning alone
+/// cannot be read, as that of an archive.
+pub fn beginning(path: &Path, hints: &BodyHints) -> Option<Recording> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    if (bytes.len() as u64) < BEGINNING {
+        return None;
+    }
+    bytes.truncate(memchr::memrchr(b'\n', &bytes)? + 1);
+    read_as(&bytes[..], named(path), hints, false).ok()
+}
+
+/// The name of a file, which may tell what is in it.
+fn named(path: &Path) -> &str {
+    path.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+}
+
 /// Opens a recording and reports after each read how many bytes were read so far; reading stops
 /// when `progress` returns false.
 ///
@@ -102,9 +123,8 @@ fn open_file(
     if input.metadata().is_ok_and(|m| m.is_dir()) {
         return Err(RecordingError::Folder);
     }
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let watched = Watched { input, read: 0, progress };
-    read(BufReader::with_capacity(64 << 10, watched), name, hints)
+    read(BufReader::with_capacity(64 << 10, watched), named(path), hints)
 }
 
 /// A file that reports how much of it was read.
@@ -131,14 +151,24 @@ impl std::io::Read for Watched<'_> {
 /// # Errors
 /// It cannot be read, is a damaged archive, or a session of a newer program.
 pub fn read(
+    input: impl BufRead,
+    name: &str,
+    hints: &BodyHints,
+) -> Result<Recording, RecordingError> {
+    read_as(input, name, hints, true)
+}
+
+/// Reads a recording that is `whole`, or the beginning of one: then nothing is said about its end.
+fn read_as(
     mut input: impl BufRead,
     name: &str,
     hints: &BodyHints,
+    whole: bool,
 ) -> Result<Recording, RecordingError> {
     let mut bytes = Vec::new();
     input.read_until(b'\n', &mut bytes)?;
     if file::is_session(&bytes) || file::is_beheaded(&bytes, input.fill_buf()?) {
-        return Ok(session(file::read(bytes.chain(input))?, hints));
+        return Ok(session(file::read(bytes.chain(input))?, hints, whole));
     }
     let named_har = name.to_ascii_lowercase().ends_with(".har");
     if named_har || har::may_begin(&bytes) {
@@ -159,12 +189,14 @@ pub fn read(
         }
         recording.entries.extend(bare.feed(piece.into(), None));
     }
-    recording.entries.extend(bare.finish(None));
+    if whole {
+        recording.entries.extend(bare.finish(None));
+    }
     Ok(recording)
 }
 
 /// A session as a recording, with what is odd about its file.
-fn session(session: file::Session, hints: &BodyHints) -> Recording {
+fn session(session: file::Session, hints: &BodyHints, whole: bool) -> Recording {
     let mut recording = Recording {
         is_session: true,
         entries: session.entries,
@@ -191,7 +223,9 @@ fn session(session: file::Session, hints: &BodyHints) -> Recording {
         note_damage(&mut recording.entries, &session.damaged);
     }
     mask_written_by_hand(&mut recording.entries);
-    close(&mut recording.entries, torn.as_ref());
+    if whole {
+        close(&mut recording.entries, torn.as_ref());
+    }
     recording
 }
 

@@ -110,3 +110,36 @@ fn a_capture_that_is_shorter_than_its_head_promised_was_cut_off() {
         assert_eq!(*cause, want, "{headers}");
     }
 }
+
+#[test]
+fn the_beginning_of_a_long_file_has_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let hints = BodyHints::default();
+    let path = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let mut session = file::header("0.1.0", "").into_bytes();
+    for at in 0..20_000 {
+        let bytes = Bytes::from(format!("data: {at}\n\n"));
+        let kind = EntryKind::Body { len: bytes.len() as u32, bytes, masked: Vec::new() };
+        file::encode(&Entry { exchange: 0, at: Some(at), kind }, &mut session);
+    }
+    let long = path("long.jsonl", &session);
+    let whole = open(&long, &hints).unwrap();
+    let begun = beginning(&long, &hints).unwrap();
+    assert!(begun.entries.len() > 1000 && begun.entries.len() < 19_000);
+    assert_eq!(begun.entries, whole.entries[..begun.entries.len()]);
+    assert_eq!(kinds(&whole.entries).last(), Some(&"end"));
+    let short = path("short.jsonl", &session[..200_000]);
+    assert!(beginning(&short, &hints).is_none());
+    let body = path("body.sse", &b"data: x\n\n".repeat(100_000));
+    let begun = beginning(&body, &hints).unwrap();
+    assert_eq!(kinds(&begun.entries), ["bare", "body"]);
+    // One line without an end, and an archive.
+    assert!(beginning(&path("line.sse", &vec![b'x'; 400_000]), &hints).is_none());
+    let mut archive = b"{\"log\":{\"entries\":[\n".to_vec();
+    archive.resize(400_000, b' ');
+    assert!(beginning(&path("a.har", &archive), &hints).is_none());
+}

@@ -109,6 +109,7 @@ impl App {
                 Report::Compared(of, computed) => {
                     self.model.computed_aside(&of, computed.map(|c| *c));
                 }
+                Report::Views(place, views) => self.model.judged(place, views),
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
                 Report::Refolded(of, inspection) => self.model.refolded(&of, *inspection),
             },
@@ -206,7 +207,7 @@ impl App {
             Done::Failed { attempt, why } => {
                 match attempt {
                     Attempt::Send => model.not_sent(),
-                    Attempt::Open => model.set_loading(None),
+                    Attempt::Open => model.stop_loading(),
                     Attempt::Other => {}
                 }
                 match waiting {
@@ -219,12 +220,13 @@ impl App {
             }
             Done::Loading { name, permille } => {
                 self.waiting = waiting;
-                model.set_loading(Some(Loading { name, permille }));
+                model.set_loading(Loading { name, permille });
             }
+            Done::Begun(opened) => model.begun(*opened),
             Done::Loaded(opened) => model.loaded(*opened),
             Done::NotLoaded { ends: true } => model.effect(Effect::Quit),
             Done::NotLoaded { ends: false } => {
-                model.set_loading(None);
+                model.stop_loading();
                 model.notify("Opening stopped");
             }
             Done::SessionHits { hits, skipped } => model.sessions_searched(hits, skipped),
@@ -342,6 +344,10 @@ impl App {
 
     /// Does what the user asks for.
     fn act(&mut self, action: Action) {
+        if self.model.must_wait(action) {
+            let opening = self.model.opening();
+            return self.model.notify(opening);
+        }
         match self.ask_top(|screen, model| screen.act(model, action)) {
             Outcome::Done | Outcome::Closed | Outcome::Waits => {}
             Outcome::Passed => self.act(action),

@@ -139,6 +139,11 @@ fn of(model: &Model) -> Band {
         let key = explains.then_some((accept, "explain"));
         return Band { facts, key, ..running(exchange, model.now()) };
     }
+    if exchange.is_part {
+        let headline = model.opening();
+        let state = "● OPENING".to_owned();
+        return Band { role: Some(Role::BandRunning), state, headline, facts, ..Band::default() };
+    }
     let inspection = &exchange.inspection;
     let explains = key(model, exchange);
     if !inspection.is_over() {

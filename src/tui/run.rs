@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use crossterm::event::Event as Input;
@@ -161,7 +162,8 @@ where
 {
     let (done_tx, mut done) = unbounded_channel();
     let (worked_tx, mut worked) = unbounded_channel();
-    let mut app = App::new(startup);
+    // The process ends when this does: giving a large session back piece by piece would only be waited for.
+    let mut app = ManuallyDrop::new(App::new(startup));
     let mut batch = Vec::with_capacity(BATCH);
     let mut pending = VecDeque::new();
     let (mut news_open, mut signals_open) = (true, true);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::compare::{self, Computed, Key};
-use super::model::Refold;
-use crate::inspect::{Inspection, Options};
+use super::model::{Place, Refold};
+use crate::inspect::{ClientView, Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
 /// Starts a thread for background work. Where the system knows how, it has a lower
@@ -23,6 +23,12 @@ pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Resul
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 
+/// So many bytes of body take longer than a drawing to be folded, compared or given back.
+pub(super) const MUCH: u64 = 4 << 20;
+
+/// So many bytes of body are read as twenty clients do within a few milliseconds.
+pub(super) const AT_ONCE: u64 = 256 << 10;
+
 /// Work that is to be done.
 #[derive(Debug)]
 pub struct Work(pub(super) Job);
@@ -36,6 +42,8 @@ pub(super) enum Job {
     Fold(Fold),
     /// Fold a part of a recording that plays.
     Refold(Box<Refold>),
+    /// Work out what clients would have returned of an exchange that is over.
+    Views(Place, Arc<Inspection>),
 }
 
 /// An exchange that is over, to be folded.
@@ -64,6 +72,8 @@ pub(super) enum Report {
     Folded(Fold, Box<Inspection>),
     /// A part of a recording is folded.
     Refolded(Box<Refold>, Box<Inspection>),
+    /// What clients would have returned.
+    Views(Place, Vec<ClientView>),
 }
 
 impl Work {
@@ -84,6 +94,12 @@ impl Work {
                 if let Some(inspection) = refold.run() {
                     report(Worked(Report::Refolded(refold, Box::new(inspection))));
                 }
+            }
+            Job::Views(place, inspection) => {
+                let views = inspection.views();
+                // It is changed when the report arrives.
+                drop(inspection);
+                report(Worked(Report::Views(place, views)));
             }
         }
     }

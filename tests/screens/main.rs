@@ -12,6 +12,7 @@ mod live;
 mod looks;
 #[path = "../support/needs.rs"]
 mod needs;
+mod opening;
 mod pairs;
 mod play;
 mod playback;

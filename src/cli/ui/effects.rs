@@ -13,7 +13,7 @@ use super::loading::{Loader, Preload, Step};
 use super::next_number;
 use super::pipe::Pipe;
 use super::watch::Current;
-use crate::action::{Attempt, Done, Effect, Pair};
+use crate::action::{Attempt, Done, Effect, Opened, Pair};
 use crate::cli::args::LabOptions;
 use crate::cli::request;
 use crate::journal::ExchangeId;
@@ -175,7 +175,12 @@ impl Runner {
                 entry.exchange = new.get(&entry.exchange).copied().unwrap_or(first);
             }
         };
-        self.loader.load(path, renumber, done, Done::Beside)
+        // Nobody keeps its entries: giving them back takes long, and is done where they were read.
+        let beside = |mut opened: Box<Opened>| {
+            opened.entries = Arc::default();
+            Done::Beside(opened)
+        };
+        self.loader.load(path, renumber, done, beside)
     }
 
     /// Goes on reading the recording that the program was started with, or begins with another.

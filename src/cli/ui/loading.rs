@@ -12,13 +12,16 @@ use crate::action::{Attempt, Done, Opened};
 use crate::inspect::Options;
 use crate::journal::Entry;
 use crate::storage::file::{self, BodyHints, OpenError};
+use crate::transport::Clock;
 use crate::tui::aside;
 
-/// How long the first screen waits for the recording that it is to show.
-const AT_ONCE: Duration = Duration::from_millis(60);
+/// How long the first screen waits for the whole recording that it is to show; then it shows the beginning.
+const AT_ONCE: Duration = Duration::from_millis(25);
 
 /// What becomes of reading a recording.
 pub(super) enum Step {
+    /// The beginning of a long one, of which more is being read.
+    Begun(Opened),
     /// So many thousandths of the work are done.
     At { name: String, permille: u16 },
     /// All of it, with what the user ought to know.
@@ -33,6 +36,7 @@ impl Step {
     /// What the screen shows of it.
     pub(super) fn report(self, opened_as: fn(Box<Opened>) -> Done) -> Vec<Done> {
         match self {
+            Step::Begun(opened) => vec![Done::Begun(Box::new(opened))],
             Step::At { name, permille } => vec![Done::Loading { name, permille }],
             Step::Over { opened, warnings } => {
                 let first = opened_as(Box::new(opened));
@@ -141,8 +145,8 @@ pub(super) struct Preload {
 pub(super) enum Begun {
     /// All of it, with what the user ought to know.
     Opened(Opened, Vec<String>),
-    /// Not to its end.
-    Reading(Preload),
+    /// Not to its end; the beginning, if it can be read alone.
+    Reading(Preload, Option<Opened>),
 }
 
 impl Preload {
@@ -157,6 +161,10 @@ impl Preload {
         let (own, options, stopped) = (path.clone(), Arc::clone(options), Arc::clone(&stop));
         let work = move || {
             let mut step = |step| drop(tell.send(step));
+            if let Some(recording) = file::beginning(&own, &hints) {
+                let name = own.display().to_string();
+                step(Step::Begun(Opened::new(name, recording.entries, &options)));
+            }
             read(&own, &hints, &options, |_| {}, &stopped, &mut step);
         };
         aside("open", work)?;
@@ -168,15 +176,16 @@ impl Preload {
     /// # Errors
     /// Why it cannot be read.
     pub(super) fn wait(self) -> Result<Begun, OpenError> {
-        let mut left = AT_ONCE;
-        // No clock is needed: a step that is late by more than what is left ends the wait.
+        let clock = Clock::start();
+        let mut beginning = None;
         loop {
+            let left = AT_ONCE.saturating_sub(Duration::from_micros(clock.now()));
             match self.steps.recv_timeout(left) {
                 Ok(Step::Over { opened, warnings }) => return Ok(Begun::Opened(opened, warnings)),
                 Ok(Step::Failed(why)) => return Err(why),
-                Ok(Step::At { permille: 0, .. }) => {}
-                Ok(Step::At { .. } | Step::Stopped) => left = left.mul_f32(0.8),
-                Err(_) => return Ok(Begun::Reading(self)),
+                Ok(Step::Begun(opened)) => beginning = Some(opened),
+                Ok(Step::At { .. } | Step::Stopped) => {}
+                Err(_) => return Ok(Begun::Reading(self, beginning)),
             }
         }
     }

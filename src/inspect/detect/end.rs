@@ -198,8 +198,8 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     } else if another {
         let open: Vec<_> = answer
             .choices()
-            .into_iter()
-            .filter(|c| answer.finish_frame(*c).is_none())
+            .iter()
+            .filter(|c| answer.finish_frame(**c).is_none())
             .map(|c| c.to_string())
             .collect();
         format!("No finish reason for choice {}{done}", open.join(", "))

@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 
-use super::{BASE64, Header, Line, Piece, VERSION};
+use super::{BASE64, Header, Line, Piece, ReadLine, VERSION};
 use crate::journal::RUN;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 
@@ -271,6 +271,10 @@ impl Store {
 }
 
 /// Reads one line; `None` for an entry of a type that this version does not know.
-fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, LineError> {
+pub(super) fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, LineError> {
+    // Nearly every line is a read. Where the type is known, its members need not be kept until it is.
+    if line.starts_with(b"{\"type\":\"body\",") {
+        return serde_json::from_slice::<ReadLine<'_>>(line)?.body(store).map(Some);
+    }
     serde_json::from_slice::<Line<'_>>(line)?.entry(store)
 }

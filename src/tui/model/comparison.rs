@@ -190,7 +190,7 @@ impl Model {
     /// Compares again, if something has changed and it is time: at once what is small, in the
     /// background what is not.
     pub(in crate::tui) fn refresh_comparison(&mut self) {
-        self.exchanges.iter_mut().for_each(Exchange::catch_up);
+        self.catch_up();
         let Some(of) = self.due_comparison() else { return };
         let (Some(a), Some(b)) = (self.compared(0), self.compared(1)) else { return };
         let earlier = self.earlier_calls();
@@ -217,7 +217,7 @@ impl Model {
         let (a, b) = (self.compared(0)?, self.compared(1)?);
         let state = |e: &Exchange| {
             let i = &e.inspection;
-            (i.wire_len(), i.reads().len(), i.head.is_some(), i.is_over())
+            (i.wire_len(), i.reads().len(), i.head.is_some(), e.is_over())
         };
         let (places, wanted) = (comparison.places, comparison.wanted);
         let apart = comparison.pair.as_ref().is_some_and(|p| p.apart);

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::action::Folded;
 use crate::dialect::Channel;
 use crate::frame::Frame;
-use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
+use crate::inspect::{ClientView, Finding, Group, Inspection, Outcome, Reason, Severity};
 use crate::journal::{Entry, ExchangeId, Micros};
 use crate::rule::Code;
 use crate::tui::theme::Role;
+use crate::tui::work;
 
 /// A silence shorter than this is no news, in microseconds.
 const SILENT: Micros = 2_000_000;
@@ -64,6 +65,19 @@ enum PointedBy {
     Key,
 }
 
+/// How far the judging of a long exchange is that is over.
+#[derive(Debug)]
+enum Judging {
+    /// Nothing is to be judged, or all is.
+    No,
+    /// Another thread is to be asked.
+    Wanted,
+    /// Another thread works.
+    Runs,
+    /// It is done; nothing else may read the inspection when its result is taken in.
+    Done(Vec<ClientView>),
+}
+
 /// One exchange, and the one selection in it.
 #[derive(Debug)]
 pub(in crate::tui) struct Exchange {
@@ -75,6 +89,8 @@ pub(in crate::tui) struct Exchange {
     pub live: bool,
     /// Another program sent it, through a tap.
     pub tapped: bool,
+    /// It is the beginning of a recorded one, of which the rest is being read.
+    pub is_part: bool,
     /// The selected frame.
     pub frame: Option<u32>,
     /// The selection goes with the newest frame.
@@ -95,6 +111,8 @@ pub(in crate::tui) struct Exchange {
     pub(super) plays_until: Option<Micros>,
     /// Entries that arrived while another thread reads the inspection.
     waiting: Vec<Entry>,
+    /// The end was taken in, and another thread works out what clients would have returned.
+    judging: Judging,
     /// The story of so many findings.
     story: RefCell<(usize, Arc<[Group]>)>,
 }
@@ -107,6 +125,7 @@ impl Exchange {
             inspection: Arc::new(inspection),
             live,
             tapped: false,
+            is_part: false,
             frame: None,
             follow: true,
             finding: None,
@@ -117,6 +136,7 @@ impl Exchange {
             behind: false,
             plays_until: None,
             waiting: Vec::new(),
+            judging: Judging::No,
             story: RefCell::new((0, Arc::default())),
         }
     }
@@ -125,8 +145,9 @@ impl Exchange {
     /// arrive meanwhile wait: the inspection does not change under that thread, and is not copied.
     pub(in crate::tui) fn snapshot(&self) -> Self {
         let inspection = Arc::clone(&self.inspection);
-        let (file, waiting) = (self.file.clone(), Vec::new());
-        Self { inspection, file, waiting, story: RefCell::new((0, Arc::default())), ..*self }
+        let (file, waiting, judging) = (self.file.clone(), Vec::new(), Judging::No);
+        let story = RefCell::new((0, Arc::default()));
+        Self { inspection, file, waiting, judging, story, ..*self }
     }
 
     /// Takes in what happened, or keeps it for [`Exchange::catch_up`].
@@ -136,9 +157,44 @@ impl Exchange {
         }
     }
 
+    /// What is to be worked out on another thread before the end is judged, asked for once.
+    pub(super) fn take_judging(&mut self) -> Option<Arc<Inspection>> {
+        let wanted = matches!(self.judging, Judging::Wanted);
+        wanted.then(|| {
+            self.judging = Judging::Runs;
+            Arc::clone(&self.inspection)
+        })
+    }
+
+    /// Puts another state of the same exchange in place of the present one.
+    pub(super) fn replace(&mut self, inspection: Arc<Inspection>) {
+        self.inspection = inspection;
+        self.waiting.clear();
+        self.judging = Judging::No;
+    }
+
+    /// Whether another thread works out what clients would have returned.
+    pub(super) fn waits_for_views(&self) -> bool {
+        matches!(self.judging, Judging::Runs)
+    }
+
+    /// Takes in what clients would have returned.
+    pub(super) fn judge(&mut self, views: Vec<ClientView>) {
+        self.judging = Judging::Done(views);
+        self.catch_up();
+    }
+
     /// Takes in what waited for a thread that read the inspection, if that is done.
     pub(in crate::tui) fn catch_up(&mut self) {
-        if !self.waiting.is_empty() && Arc::get_mut(&mut self.inspection).is_some() {
+        if let Judging::Done(views) = &mut self.judging
+            && let Some(inspection) = Arc::get_mut(&mut self.inspection)
+        {
+            inspection.finish(std::mem::take(views));
+            self.judging = Judging::No;
+            self.over_now();
+        }
+        let free = matches!(self.judging, Judging::No);
+        if free && !self.waiting.is_empty() && Arc::get_mut(&mut self.inspection).is_some() {
             for entry in std::mem::take(&mut self.waiting) {
                 self.take(&entry);
             }
@@ -147,16 +203,33 @@ impl Exchange {
 
     /// Takes in an entry; returns whether no other thread reads the inspection.
     fn take(&mut self, entry: &Entry) -> bool {
+        if !matches!(self.judging, Judging::No) {
+            return false;
+        }
         let Some(inspection) = Arc::get_mut(&mut self.inspection) else { return false };
-        inspection.push(entry);
+        if inspection.wire_len() < work::AT_ONCE {
+            inspection.push(entry);
+        } else if inspection.push_but_views(entry) {
+            self.judging = Judging::Wanted;
+        }
         self.last = entry.at.or(self.last);
+        self.over_now();
+        true
+    }
+
+    /// Goes with the newest frame, and at the end points at the cause.
+    fn over_now(&mut self) {
         if self.follow {
             self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
-            if self.inspection.is_over() {
+            if self.is_over() {
                 self.point_at_cause();
             }
         }
-        true
+    }
+
+    /// Whether it is over and judged.
+    pub(in crate::tui) fn is_over(&self) -> bool {
+        self.inspection.is_over() && matches!(self.judging, Judging::No)
     }
 
     /// A live exchange that was folded when it was over; it begins at its first frame.
@@ -204,6 +277,13 @@ impl Exchange {
         exchange
     }
 
+    /// The beginning of an exchange of a recording that is being read.
+    pub(in crate::tui) fn beginning(folded: Folded) -> Self {
+        let frame = (!folded.inspection.frames().is_empty()).then_some(0);
+        let new = Self::new(folded.id, folded.inspection, false);
+        Self { frame, follow: false, last: folded.last, is_part: true, ..new }
+    }
+
     /// The selected frame and its number.
     pub(in crate::tui) fn selected_frame(&self) -> Option<(u32, &Frame)> {
         let number = self.frame?;
@@ -212,12 +292,12 @@ impl Exchange {
 
     /// Whether more can arrive, or is still to be played.
     pub(in crate::tui) fn is_running(&self) -> bool {
-        (self.live || self.plays_until.is_some()) && !self.inspection.is_over()
+        (self.live || self.plays_until.is_some()) && !self.is_over()
     }
 
     /// Whether more can arrive.
     pub(in crate::tui) fn is_arriving(&self) -> bool {
-        self.live && !self.inspection.is_over()
+        self.live && !self.is_over()
     }
 
     /// The end of the recording that it is while it plays.
@@ -365,8 +445,10 @@ impl Exchange {
     /// The sign of what became of it, and a word. `✔` is only for what came to its end whole.
     pub(in crate::tui) fn mark(&self) -> (&'static str, &'static str, Role) {
         let inspection = &self.inspection;
-        match (inspection.reason(), inspection.outcome()) {
+        let reason = inspection.reason().filter(|_| self.is_over());
+        match (reason, inspection.outcome()) {
             (None, _) if self.plays_until.is_some() => ("▶", "playing", Role::Running),
+            (None, _) if self.is_part => ("●", "opening", Role::Running),
             (None, _) if !self.live => ("▲", "unfinished", Role::Warn),
             (None, _) if inspection.wire_len() == 0 => ("●", "waiting", Role::Running),
             (None, _) => ("●", "streaming", Role::Running),

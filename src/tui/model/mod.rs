@@ -9,6 +9,7 @@ mod comparison;
 mod drafts;
 mod exchange;
 mod notify;
+mod opening;
 mod pairs;
 mod playback;
 mod recordings;
@@ -24,9 +25,9 @@ pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;
 use notify::Told;
+pub(super) use opening::Loading;
 pub(super) use pairs::PairedCall;
 pub(super) use playback::Refold;
-pub(super) use recordings::Loading;
 pub(super) use refusal::Refusal;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
 pub(super) use reports::Subject;
@@ -187,11 +188,16 @@ impl Model {
             rows_drawn: Cell::default(),
         };
         model.look_for_variables();
-        if let Some(opened) = startup.session {
-            model.open(opened);
-        }
-        if let Some(path) = startup.open {
-            model.begin_loading(path);
+        let session = startup.session;
+        match startup.open {
+            Some(path) => {
+                model.begin_loading(path);
+                session.into_iter().for_each(|opened| model.begun(opened));
+            }
+            None => session.into_iter().for_each(|opened| {
+                model.open(opened);
+                model.focus(super::pane::frames::ID);
+            }),
         }
         model.next_notice();
         model

@@ -379,7 +379,7 @@ impl Exchange {
 
     /// Another state of the same exchange takes the place of the present one.
     fn become_inspection(&mut self, inspection: Arc<Inspection>) {
-        self.inspection = inspection;
+        self.replace(inspection);
         self.rewind();
     }
 }

@@ -1,24 +1,15 @@
-//! Entries as they arrive, and recordings that are opened.
+//! Entries as they arrive.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Drafts, Exchange, Model};
-use crate::action::{Action, Context, Effect, Folded, Opened};
-use crate::inspect::Inspection;
+use super::{Exchange, Model, Place};
+use crate::action::Folded;
+use crate::inspect::{ClientView, Inspection};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::rule::Code;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::Command;
-
-/// A recording that is being read and folded, elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::tui) struct Loading {
-    /// The file's name.
-    pub name: String,
-    /// How many thousandths of the work are done.
-    pub permille: u16,
-}
+use crate::tui::work::Job;
 
 impl Model {
     /// Takes in an entry of a stream that runs.
@@ -46,6 +37,26 @@ impl Model {
             }
         };
         self.exchanges[index].push(entry);
+    }
+
+    /// Takes in what waited for other threads, and has another thread work out what clients would have
+    /// returned where an exchange waits for that.
+    pub(super) fn catch_up(&mut self) {
+        for exchange in &mut self.exchanges {
+            exchange.catch_up();
+            if let Some(inspection) = exchange.take_judging() {
+                let place = (exchange.id, exchange.live);
+                self.commands.push(Command::Work(Job::Views(place, inspection)));
+            }
+        }
+    }
+
+    /// Another thread worked out what clients would have returned.
+    pub(in crate::tui) fn judged(&mut self, place: Place, views: Vec<ClientView>) {
+        let mut of = self.exchanges.iter_mut().rev();
+        if let Some(exchange) = of.find(|e| (e.id, e.live) == place && e.waits_for_views()) {
+            exchange.judge(views);
+        }
     }
 
     fn begin_exchange(&mut self, id: ExchangeId, tapped: bool) {
@@ -83,61 +94,6 @@ impl Model {
         if let Some(exchange) = index.and_then(|i| self.exchanges.get_mut(i)) {
             let kind = EntryKind::note(Code::SaveFailed, text);
             exchange.push(&Entry { exchange: exchange.id, at, kind });
-        }
-    }
-
-    /// Begins to open the recording that the program was started with.
-    pub(super) fn begin_loading(&mut self, path: PathBuf) {
-        self.loading = Some(Loading { name: path.display().to_string(), permille: 0 });
-        self.focus(frames::ID);
-        self.effect(Effect::LoadFile(path));
-    }
-
-    /// The recording that is being opened.
-    pub(in crate::tui) fn loading(&self) -> Option<&Loading> {
-        self.loading.as_ref()
-    }
-
-    /// How far the recording is that is being opened, as a sentence.
-    pub(in crate::tui) fn opening(&self) -> String {
-        let Some(loading) = &self.loading else { return String::new() };
-        let name = crate::text::preview(&loading.name, 60);
-        let stop = self.key_of(Context::Everywhere, Action::Interrupt);
-        format!("Opening {name}: {} %. {stop} stops", loading.permille / 10)
-    }
-
-    /// How far the recording is that is being opened, or that it is no longer.
-    pub(in crate::tui) fn set_loading(&mut self, loading: Option<Loading>) {
-        self.loading = loading;
-    }
-
-    /// A recording was read: it takes the place of the session, unless a stream runs.
-    pub(in crate::tui) fn loaded(&mut self, opened: Opened) {
-        self.loading = None;
-        if self.is_live() {
-            self.notify_error("A stream is running: the file was not opened");
-            return;
-        }
-        self.effect(Effect::BeginSession(Arc::clone(&opened.entries)));
-        self.notify(format!("opened {}", opened.name));
-        self.open(opened);
-    }
-
-    /// Shows a recording in place of the session so far.
-    pub(super) fn open(&mut self, opened: Opened) {
-        self.playback = None;
-        self.recorded = Arc::clone(&opened.entries);
-        self.exchanges.clear();
-        self.drafts = Drafts::default();
-        self.comparison = None;
-        self.pairs = opened.pairs;
-        self.join(opened.exchanges);
-        self.file = Some(opened.name);
-        self.focus(frames::ID);
-        self.show(0);
-        // Beside a recording stands what was sent, unless the user has begun something else.
-        if self.request.is_untouched() {
-            self.take_request();
         }
     }
 

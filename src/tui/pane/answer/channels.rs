@@ -148,7 +148,7 @@ pub(super) fn settle(pane: &mut AnswerPane, model: &mut Model, area: Rect) {
 
 pub(super) fn next_choice(pane: &mut AnswerPane, model: &mut Model) {
     let Some(exchange) = model.exchange_mut() else { return };
-    let choices: Vec<u32> = exchange.inspection.answer().choices().into_iter().collect();
+    let choices: Vec<u32> = exchange.inspection.answer().choices().iter().copied().collect();
     let next = choices.iter().find(|c| **c > exchange.choice).or(choices.first());
     exchange.choice = next.copied().unwrap_or(0);
     pane.shown = None;
