@@ -142,6 +142,7 @@ fn no_literal_names_a_code() {
         "limit-http",
         "timeout-idle",
         "timeout-total",
+        "proxy-refused",
         "closed-before-head",
         "closed-inside-head",
     ];
