@@ -72,7 +72,7 @@ actions! {
     Help "help" "help" "show the keys of this pane"
     Palette "palette" "commands" "find a command by its name"
     SaveSession "save-session" "save" "save the session to a file"
-    ExportMarkdown "export-markdown" "bug report" "write a bug report (Markdown) of the session, the comparison or the repetition to a file"
+    ExportMarkdown "export-markdown" "bug report" "write a bug report (Markdown) of what is shown to a file"
     OpenFile "open-file" "open" "open a saved session or a raw body"
     NextPane "next-pane" "pane" "go to the next pane"
     PreviousPane "previous-pane" "pane back" "go to the previous pane"

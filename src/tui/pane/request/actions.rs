@@ -80,14 +80,14 @@ pub(super) static OPEN_REQUEST: OwnAction = OwnAction {
 pub(super) static STORE_REQUEST: OwnAction = OwnAction {
     name: "store-request",
     short: "save request",
-    help: "save the request to a file that git can keep, without credentials",
+    help: "save the request to a file, without credentials",
     keys: &[],
 };
 
 pub(crate) static VARIABLES: OwnAction = OwnAction {
     name: "variables",
     short: "variables",
-    help: "set the variables ${NAME} of the request, or choose an environment of its file",
+    help: "set variables ${NAME}, or choose the environment of the file",
     keys: &[],
 };
 
