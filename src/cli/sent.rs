@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::sessions::{MAX_LISTED, exchange, folded, kept};
 use crate::action::SentRequest;
-use crate::dialect::request::last_prompt;
+use crate::dialect::request::user_text::prompt_of;
 use crate::inspect::Options;
 use crate::journal::{EntryKind, ExchangeId, Request};
 use crate::storage::file::{self, BodyHints};
@@ -46,7 +46,7 @@ pub(super) fn list(options: &Arc<Options>) -> Vec<SentRequest> {
 
 fn prompt(request: &Request) -> Option<String> {
     let is_short = request.body.len() <= MAX_BODY;
-    is_short.then(|| last_prompt(&request.dialect, &request.url, &request.body)).flatten()
+    is_short.then(|| prompt_of(&request.body)).flatten()
 }
 
 /// The request of an exchange of a saved session.

@@ -6,14 +6,12 @@
 
 pub(super) mod chat;
 mod fields;
-mod prompt;
 mod shared;
 mod tracked;
 mod translate;
 pub(crate) mod user_text;
 
 pub use fields::likely_field;
-pub use prompt::last_prompt;
 pub(super) use shared::{
     arguments_object, image, image_url, in_address, joined_prompt, lose_effort, lose_tools,
     media_of, only_text, put, read_common, read_effort_word, read_prompt, read_same, read_stop,

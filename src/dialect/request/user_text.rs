@@ -37,3 +37,22 @@ fn text_of(content: Value<'_>) -> Option<Value<'_>> {
         _ => content.items().filter_map(|p| p.get("text")).last(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::prompt_of;
+
+    #[test]
+    fn the_prompt_is_the_last_text_of_the_user_in_any_dialect() {
+        let of = |body: &str| prompt_of(body.as_bytes());
+        let chat = r#"{"messages":[{"role":"user","content":"first"},{"role":"assistant","content":"a"},
+            {"role":"user","content":[{"type":"text","text":"second"}]}]}"#;
+        assert_eq!(of(chat).as_deref(), Some("second"));
+        let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"here"}]}]}"#;
+        assert_eq!(of(gemini).as_deref(), Some("here"));
+        assert_eq!(of(r#"{"input":"short"}"#).as_deref(), Some("short"));
+        for none in ["", "[", "[]", "{}", "3"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
+}
