@@ -104,8 +104,7 @@ impl Way {
         let mut line = String::new();
         err.read_line(&mut line).expect("its address");
         let at = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let at =
-            at.unwrap_or_else(|| panic!("no address in {line:?}")).parse().expect("an address");
+        let at = at.expect("its address").parse().expect("an address");
         thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
         Self { name: "tap", process: Some(process), at }
     }

@@ -143,7 +143,10 @@ impl Tap {
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let observing = thread("observer").spawn(move || observer.run(&queue))?;
+        let observing = thread("observer").spawn(move || {
+            step_back();
+            observer.run(&queue);
+        })?;
         let pump = thread("pump").spawn(move || {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
@@ -175,6 +178,13 @@ impl Tap {
             let _ = thread.join();
         }
     }
+}
+
+/// Gives this thread a lower priority, where the system knows how: on a busy machine the pump comes first.
+fn step_back() {
+    // To Linux 0 is this very thread; elsewhere it is the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 5);
 }
 
 async fn accept(listener: TcpListener, shared: Rc<Shared>, stop: CancellationToken) {

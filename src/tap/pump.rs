@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::Shared;
@@ -241,9 +242,17 @@ async fn down(
                 };
             }
             Ok(n) => {
+                // What can be written at once is, before anything else is done with it: waking the
+                // observer takes longer than that. A client that is slow does not keep it from being seen.
+                let mut forwarding = std::pin::pin!(forward(&mut to, &buffer[..n]));
+                let at_once = forwarding.as_mut().now_or_never();
                 let bytes = Bytes::copy_from_slice(&buffer[..n]);
                 shared.tell(id, at, EventKind::Response(bytes, stamp.is_some()));
-                if forward(&mut to, &buffer[..n]).await.is_err() {
+                let forwarded = match at_once {
+                    Some(forwarded) => forwarded,
+                    None => forwarding.await,
+                };
+                if forwarded.is_err() {
                     return Down::Refused;
                 }
             }
