@@ -75,6 +75,8 @@ pub(super) enum Junk {
     Raises(&'static str),
     /// Is reported, and the stream goes on.
     Reported,
+    /// Is nothing to it.
+    PassedOver,
 }
 
 /// What a body does that is cut off.
@@ -107,6 +109,7 @@ pub(super) enum Family {
     Anthropic,
     AnthropicNode,
     GoogleGenAi,
+    Codex,
 }
 
 impl Family {

@@ -23,6 +23,8 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
         }
+        // It is not asked for one.
+        Family::Codex => (super::codex::FAILED, code),
         Family::GoogleGenAi => {
             let name = error.and_then(|e| e.str("status"));
             let name = name.as_deref().unwrap_or("None");

@@ -6,8 +6,8 @@ use super::client::{Client, Cut, Done, Family, Junk};
 use super::sdk;
 use super::sse::{Dispatch, Rules};
 use super::{
-    Transport, ai_gemini, ai_messages, chat, chat_node, chat_python, gemini, messages,
-    messages_node, messages_python, responses, responses_node, responses_python,
+    Transport, ai_gemini, ai_messages, ai_responses, chat, chat_node, chat_python, codex, gemini,
+    messages, messages_node, messages_python, responses, responses_node, responses_python,
 };
 use crate::inspect::Standing;
 
@@ -120,6 +120,33 @@ const AI_GEMINI: Client = Client {
     ..AI
 };
 
+const AI_RESPONSES: Client = Client {
+    gives: "the parts of `streamText().fullStream`, over @ai-sdk/openai 3.0.141",
+    dialect: "openai-responses",
+    evidence: "src vercel/ai packages/openai/src/responses/openai-responses-language-model.ts",
+    reader: ai_responses::reader,
+    ..AI
+};
+
+const CODEX: Client = Client {
+    name: "codex",
+    version: "0.171.0",
+    gives: "what a turn of `codex exec --json` completes: messages, thoughts, calls",
+    dialect: "openai-responses",
+    evidence: "src openai/codex codex-rs/codex-api/src/sse/responses.rs",
+    standing: Standing::Other,
+    sse: Rules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
+    done: Done::PassedOver,
+    junk: Junk::PassedOver,
+    reads_nan: false,
+    reasoning: &[],
+    all_choices: false,
+    cut: Cut::Raises(codex::FAILED, codex::DISCONNECTED),
+    family: Family::Codex,
+    reader: codex::reader,
+    ..OPENAI_PYTHON
+};
+
 const RESPONSES_PYTHON: Client = Client {
     gives: "the events of `responses.create(stream=True)`",
     dialect: "openai-responses",
@@ -225,6 +252,8 @@ const RESPONSES: &[Client] = &[
         },
         ..RESPONSES_NODE
     },
+    AI_RESPONSES,
+    CODEX,
 ];
 
 /// The clients of Anthropic Messages.

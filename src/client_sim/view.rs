@@ -24,7 +24,11 @@ pub fn views(seen: &Facts) -> Vec<ClientView> {
     // A helper that is asked for the rest of a stream is told so, and expects no beginning.
     let resumed = seen.is_resumed();
     let asked = |client: &&Client| {
-        bounded && client.receives(transport) && !(resumed && client.standing == Standing::Helper)
+        // The others never ask for the rest.
+        let is_asked = !resumed
+            || client.standing == Standing::Official
+            || client.dialect != "openai-responses";
+        bounded && client.receives(transport) && is_asked
     };
     let runs = clients().filter(asked).map(Run::new);
     let mut views = Vec::new();
@@ -68,8 +72,13 @@ fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
     texts.map(|t| t.chars().count() as u64).sum()
 }
 
-fn content(given: &Given, seen: &Facts) -> Share {
-    let answer = seen.answer();
+fn content(run: &Run, seen: &Facts) -> Share {
+    let (given, answer) = (run.given(), seen.answer());
+    // The AI SDK gives a refusal as text.
+    let refusal = answer.text(Channel::Refusal, 0);
+    let as_text = run.client.family == Family::VercelAi
+        && !refusal.is_empty()
+        && given.content.get(&0).is_some_and(|text| text == refusal);
     let had = || answer.texts(Channel::Content);
     let joined = |texts: &[(&u32, &String)]| match texts {
         [(0, text)] => seen.text_by_item().is_some_and(|by_item| by_item == **text),
@@ -79,7 +88,9 @@ fn content(given: &Given, seen: &Facts) -> Share {
     Share {
         has: chars(given.content.values().map(String::as_str)),
         had: answer.chars(Channel::Content) as u64,
-        same: had().eq(given.content.iter().map(|(c, t)| (*c, t.as_str()))) || joined(&given_texts),
+        same: as_text
+            || had().eq(given.content.iter().map(|(c, t)| (*c, t.as_str())))
+            || joined(&given_texts),
         noun: "character",
     }
 }
@@ -136,7 +147,7 @@ fn begin(text: &str) -> String {
 
 fn view(run: &Run, seen: &Facts) -> ClientView {
     let given = run.given();
-    let (content, calls) = (content(given, seen), calls(given, seen));
+    let (content, calls) = (content(run, seen), calls(given, seen));
     let shares = [&content, &calls];
     let other = other_call(given, seen);
     let words = |share: &Share| match &other {
@@ -201,22 +212,77 @@ fn frame(run: &Run, seen: &Facts) -> Option<u32> {
 /// Whether what the client leaves out or raises is meant so by its makers.
 fn by_design(run: &Run, seen: &Facts, whole: bool) -> bool {
     let given = run.given();
+    if has_its_own(run, seen) {
+        return true;
+    }
     if let Some(error) = &given.error {
         let finishes: BTreeMap<_, _> = seen.answer().finish().collect();
         let ends = |words: &[&str]| finishes.values().any(|f| words.contains(f));
         return match error.class {
             "LengthFinishReasonError" | "ContentFilterFinishReasonError" => true,
+            // Names as numbers are asked for (`enum-encoding=int`), which this client never does.
+            "AI_TypeValidationError" => {
+                let rows = seen.shape().rows();
+                let finish =
+                    rows.iter().find(|row| row.path.ends_with("candidates[].finishReason"));
+                finish.is_some_and(|row| row.types.contains(&"number"))
+            }
             "RuntimeError" => {
                 error.message.starts_with("Didn't receive a `response.completed`")
                     && ends(&["incomplete", "failed", "cancelled"])
             }
+            // A turn that a limit ended is no success to it.
+            super::codex::FAILED => error.message.starts_with("Incomplete response returned"),
             _ => false,
         };
     }
+    // What the token limit cut is no call for anybody; the cut has been reported.
+    let cut_call = seen.ended_by_length() && content(run, seen).is_whole() && cut_only(given, seen);
     let one_choice = !run.client.all_choices && seen.answer().choices().len() > 1;
     let finish_is_there = !given.finish.is_empty() && !given.fabricated;
     // Only the SDKs' own dialects have a field for reasoning: dropping it elsewhere is their makers' choice.
     let has_field = run.client.standing != Standing::Other && run.client.dialect != "openai-chat";
     let keeps = !has_field || reasoning(run, seen).is_none();
-    one_choice || (whole && finish_is_there && keeps)
+    one_choice || ((whole || cut_call) && finish_is_there && keeps)
+}
+
+/// Of Responses, whether another client than the vendor's has all that is its business: the text, the calls
+/// of functions, the finish. Tools that run at OpenAI have names of its own there, or are not shown, and
+/// messages that overlap come one after the other.
+fn has_its_own(run: &Run, seen: &Facts) -> bool {
+    if run.client.dialect != "openai-responses" || run.client.standing != Standing::Other {
+        return false;
+    }
+    let given = run.given();
+    if let Some(error) = &given.error {
+        // Its schema wants fields of items that nobody reads; what it makes of them is listed.
+        return error.class == "AI_TypeValidationError";
+    }
+    let is_called = |name: &Option<String>| {
+        let mine = |tool: &Tool| tool.name.as_deref() == name.as_deref();
+        given.tools.iter().any(mine)
+    };
+    let functions = seen.blocks().iter().filter(|b| b.noun == "item" && b.kind == "function_call");
+    let text = content(run, seen);
+    let other = seen.blocks().iter().any(|b| {
+        b.noun == "item" && !matches!(b.kind.as_str(), "message" | "reasoning" | "function_call")
+    });
+    let overlaps = text.has == text.had && seen.text_by_item().is_some();
+    (text.same && other || overlaps)
+        && !given.finish.is_empty()
+        && !given.fabricated
+        && functions.map(|block| &block.name).all(is_called)
+}
+
+/// Whether the client has every call of the stream but for arguments that are not all there.
+fn cut_only(given: &Given, seen: &Facts) -> bool {
+    let whole =
+        |call: &&ToolCall| serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok();
+    let made: Vec<_> = seen.answer().tools().iter().filter(whole).collect();
+    let has = |call: &&&ToolCall| {
+        given.tools.iter().any(|tool| {
+            tool.name == call.name && arguments(&tool.arguments) == arguments(&call.arguments)
+        })
+    };
+    made.iter().all(|call| has(&call))
 }

@@ -27,7 +27,13 @@ impl Dialect for Coze {
         let json = payload.json.filter(|j| j.kind() == Kind::Object);
         let has = |key| json.is_some_and(|j| j.get(key).is_some());
         match payload.event {
-            name if name.starts_with("conversation.") => Some(Evidence::certain(by())),
+            // Mistral's conversations have `conversation.response.` events.
+            name if ["conversation.chat.", "conversation.message.", "conversation.audio."]
+                .iter()
+                .any(|subject| name.starts_with(subject)) =>
+            {
+                Some(Evidence::certain(by()))
+            }
             "Message" if has("content") => Some(Evidence::certain(by())),
             "Error" if has("error_message") => Some(Evidence::certain(by())),
             "error" if has("code") && has("msg") => Some(Evidence::likely("code and msg")),
@@ -123,6 +129,15 @@ impl Chat {
         let id = json.str("id").unwrap_or_default();
         match json.str("type").as_deref() {
             Some("answer") if !self.streamed.contains(&*id) => message(json, emit),
+            Some("answer") => {
+                let texts =
+                    [(Channel::Reasoning, "reasoning_content"), (Channel::Content, "content")];
+                for (channel, key) in texts {
+                    if let Some(text) = json.str(key).filter(|text| !text.is_empty()) {
+                        emit(DecodeEvent::Whole { choice: 0, channel, text });
+                    }
+                }
+            }
             Some("function_call") => {
                 // The call is JSON in the content.
                 let text = json.str("content").unwrap_or_default();
@@ -192,6 +207,7 @@ mod tests {
                 "reasoning 0 reasoning_content: hm",
                 "content 0 content: fo",
                 "content 0 content: ur",
+                "whole content 0: four",
                 r#"tool None content f add {"a":1}"#,
                 "usage usage 1 2 - - 3",
                 "sentinel",

@@ -49,6 +49,10 @@ struct App {
     answer: String,
     /// An agent speaks: a last `message` repeats all of it.
     agent: bool,
+    /// Messages of a chat came, whose workflow's output `answer` is all of them.
+    chat: bool,
+    /// The answer was replaced by another.
+    replaced: bool,
     thoughts: Growing,
     /// The agent's calls that were told, by the thought's id.
     calls: BTreeSet<String>,
@@ -69,6 +73,7 @@ impl Decoder for App {
                 let text = json.str("answer").unwrap_or_default();
                 let again = self.agent && event == "message" && text == self.answer;
                 self.agent |= event == "agent_message";
+                self.chat |= event == "message";
                 self.text(Path::new("answer", 0), text, again, emit);
             }
             "message_replace" => {
@@ -129,6 +134,11 @@ impl App {
         emit(DecodeEvent::Text { choice: 0, channel: Channel::Content, path, text, duplicate });
     }
 
+    /// Whether what was streamed is all of a chat's answer, which its workflow gives in the end too.
+    fn says_all(&self) -> bool {
+        !self.answer.is_empty() && self.chat && !self.replaced && !self.failed
+    }
+
     /// All of the answer anew: what it adds is told, another answer is only shown.
     fn replace(
         &mut self,
@@ -137,6 +147,7 @@ impl App {
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let text = text.unwrap_or_default();
+        self.replaced = true;
         match text.strip_prefix(self.answer.as_str()) {
             Some(rest) => self.text(path, Cow::Borrowed(rest), false, emit),
             None => self.text(path, text, true, emit),
@@ -175,8 +186,11 @@ impl App {
             let why = why.unwrap_or_else(|| "the workflow failed".into());
             emit_failure(why, Some("failed".into()), emit);
         }
+        let outputs = data.get("outputs");
+        if let Some(text) = outputs.and_then(|o| o.str("answer")).filter(|_| self.says_all()) {
+            emit(DecodeEvent::Whole { choice: 0, channel: Channel::Content, text });
+        }
         if self.answer.is_empty() {
-            let outputs = data.get("outputs");
             for (_, value) in outputs.into_iter().flat_map(Value::entries) {
                 if let Some(text) = value.as_str() {
                     self.text(Path::new("data.outputs", 0), text, false, emit);

@@ -335,8 +335,9 @@ fn tgi(_: &mut Kept, payload: &Payload<'_>, emit: Emit<'_>) {
     if let Some(text) = token.and_then(|t| t.str("text")).filter(|_| !special) {
         emit_text(Channel::Content, Path::new("token.text", 0), Some(text), emit);
     }
-    if json.get("generated_text").is_none_or(Value::is_null) {
-        return;
+    let Some(whole) = json.get("generated_text").filter(|whole| !whole.is_null()) else { return };
+    if let Some(text) = whole.as_str() {
+        emit(DecodeEvent::Whole { choice: 0, channel: Channel::Content, text });
     }
     if let Some(details) = json.get("details").filter(|d| d.kind() == Kind::Object) {
         let count = |key: &str| details.get(key).and_then(Value::as_u64);

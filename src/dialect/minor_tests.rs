@@ -89,6 +89,7 @@ fn tgi_ends_with_the_whole_text() {
         told,
         [
             "content 0 token.text: four",
+            "whole content 0: four",
             "usage details 5 2 - - -",
             "finish 0 eos_token",
             "terminal",

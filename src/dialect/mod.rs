@@ -28,6 +28,7 @@ mod lmstudio;
 mod mcp;
 mod minor;
 mod mistral;
+mod mistral_conversations;
 mod of_chat;
 mod ollama;
 mod openai_assistants;
@@ -70,6 +71,7 @@ pub const DIALECTS: &[&dyn Dialect] = &[
     &gemini_interactions::GeminiInteractions,
     &anthropic::Anthropic,
     &mistral::Mistral,
+    &mistral_conversations::MistralConversations,
     &azure::Azure,
     &cohere::Cohere,
     &cohere_v1::CohereV1,
@@ -292,6 +294,15 @@ pub enum DecodeEvent<'a> {
         text: Cow<'a, str>,
         /// The same text came in another field of the same payload and counts there.
         duplicate: bool,
+    },
+    /// What a channel's text is, said again whole: all since it was last said so.
+    Whole {
+        /// Which choice.
+        choice: u32,
+        /// Which channel.
+        channel: Channel,
+        /// The text.
+        text: Cow<'a, str>,
     },
     /// A piece of a tool call. Boxed: it is much larger than the others, and much rarer than text.
     Tool(Box<ToolPiece<'a>>),

@@ -76,6 +76,12 @@ impl Decoder for Run {
                     emit_text(Channel::Refusal, path, refusal, emit);
                 }
             }
+            "thread.message.completed" if self.came => {
+                let parts = json.get("content").into_iter().flat_map(Value::items);
+                let texts = parts.filter_map(|part| part.at(&["text", "value"])?.as_str());
+                let text = texts.collect::<Vec<_>>().concat().into();
+                emit(DecodeEvent::Whole { choice: 0, channel: Channel::Content, text });
+            }
             "thread.message.completed" | "thread.message.incomplete" if !self.came => {
                 for (i, part) in json.get("content").into_iter().flat_map(Value::items).enumerate()
                 {

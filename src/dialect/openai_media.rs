@@ -70,6 +70,8 @@ impl Dialect for Media {
 struct Events {
     /// Pieces came: what repeats them adds nothing.
     came: bool,
+    /// Segments had the text, and no pieces.
+    segments: bool,
 }
 
 impl Decoder for Events {
@@ -94,9 +96,10 @@ impl Decoder for Events {
             }
             // Who speaks is told in segments, which repeat the pieces where there are any.
             "transcript.text.segment" if !self.came => {
+                self.segments = true;
                 emit_text(Channel::Content, Path::new("text", 0), json.str("text"), emit);
             }
-            "transcript.text.done" if !self.came => {
+            "transcript.text.done" if !self.came && !self.segments => {
                 emit_text(Channel::Content, Path::new("text", 0), json.str("text"), emit);
             }
             "error" => return emit_error_in(json, emit),

@@ -57,6 +57,9 @@ fn line(fact: &DecodeEvent<'_>) -> String {
             let again = if *duplicate { " (again)" } else { "" };
             format!("{} {choice} {path}{again}: {text}", channel.name())
         }
+        DecodeEvent::Whole { choice, channel, text } => {
+            format!("whole {} {choice}: {text}", channel.name())
+        }
         DecodeEvent::Tool(t) => {
             let or = |s: &Option<Cow<'_, str>>| s.as_deref().unwrap_or("-").to_owned();
             let (id, name, arguments) = (or(&t.id), or(&t.name), or(&t.arguments));

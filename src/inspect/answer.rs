@@ -70,12 +70,29 @@ pub struct StreamError {
     pub shape: ErrorShape,
 }
 
+/// A text that the stream says again otherwise than it streamed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Otherwise {
+    /// The frame that says it again.
+    pub frame: u32,
+    /// The channel.
+    pub channel: Channel,
+    /// How many characters were streamed.
+    pub streamed: u64,
+    /// How many it says.
+    pub said: u64,
+    /// How many are the same from the beginning.
+    pub same: u64,
+}
+
 /// A channel's text.
 #[derive(Debug, Default)]
 struct Joined {
     text: String,
     /// Which deltas it was joined from, in order.
     pieces: Vec<u32>,
+    /// Up to where the stream said again what was streamed.
+    said: usize,
     /// Of content: which parts are thought.
     think: Think,
 }
@@ -124,6 +141,8 @@ pub struct Answer {
     pub model: Option<String>,
     /// In-band errors, in order (the first hundred).
     pub errors: Vec<StreamError>,
+    /// The first text that the stream said again otherwise.
+    pub otherwise: Option<Otherwise>,
     /// The frame of the first `[DONE]`.
     pub sentinel: Option<u32>,
     /// The frame of the dialect's terminal event.
@@ -155,6 +174,9 @@ impl Answer {
                 };
                 let (start, len) = (start as u32, text.len() as u32);
                 self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
+            }
+            DecodeEvent::Whole { choice, channel, text } => {
+                self.hold(frame, choice, channel, &text);
             }
             DecodeEvent::Tool(piece) => self.add_tool(frame, *piece),
             DecodeEvent::Finish { choice, reason } => {
@@ -233,6 +255,25 @@ impl Answer {
             len,
             slot: slot as u32,
             duplicate: false,
+        });
+    }
+
+    /// Holds what the stream says that a text is against what was streamed since it last said so.
+    fn hold(&mut self, frame: u32, choice: u32, channel: Channel, whole: &str) {
+        let Some(joined) = self.text.get_mut(&(channel, choice)) else { return };
+        let from = std::mem::replace(&mut joined.said, joined.text.len());
+        let (streamed, whole) = (joined.text[from..].trim(), whole.trim());
+        if streamed.is_empty() || streamed == whole || self.otherwise.is_some() {
+            return;
+        }
+        let pairs = streamed.chars().zip(whole.chars());
+        let count = |text: &str| text.chars().count() as u64;
+        self.otherwise = Some(Otherwise {
+            frame,
+            channel,
+            streamed: count(streamed),
+            said: count(whole),
+            same: pairs.take_while(|(a, b)| a == b).count() as u64,
         });
     }
 

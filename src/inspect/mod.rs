@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use crate::rule::{Code, Party, Phase, Rule, Rules, Severity};
-pub use answer::{Answer, Delta, StreamError, ToolCall};
+pub use answer::{Answer, Delta, Otherwise, StreamError, ToolCall};
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Standing};

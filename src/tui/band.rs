@@ -202,7 +202,9 @@ fn idle(model: &Model) -> Band {
     let (next, accept) = (panes(Action::NextProblem), panes(Action::Accept));
     let lab = model.is_lab(&model.request().draft().provider);
     let headline = match lab {
-        true => format!("Press {send} to send this request to the embedded lab; its answer breaks"),
+        true => {
+            format!("Press {send} to send this to the embedded lab; the model names what happens")
+        }
         false => format!("Press {send} to send the request"),
     };
     Band {

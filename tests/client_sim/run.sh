@@ -152,7 +152,23 @@ if wanted $nodes && install_node; then
     node_client openai-node.stream "chat responses"
     node_client anthropic-typescript anthropic
     node_client anthropic-typescript.stream anthropic
-    node_client ai "chat anthropic gemini"
+    node_client ai "chat responses anthropic gemini"
+fi
+if wanted codex && command -v npm >/dev/null; then
+    codex=$clients/codex/node_modules/.bin/codex
+    if [ ! -x "$codex" ]; then
+        mkdir -p "$clients/codex"
+        spec=@openai/codex@0.171.0
+        [ -z "${NEWEST:-}" ] || spec=@openai/codex
+        (cd "$clients/codex" && npm init -y && npm install --no-fund --no-audit "$spec") >"$work/npm.log" 2>&1 ||
+            echo "skipped: codex can't be installed: $(tail -n 1 "$work/npm.log")" >&2
+    fi
+    if [ -x "$codex" ]; then
+        echo "codex …" >&2
+        # shellcheck disable=SC2046
+        python3 "$here/codex.py" "$codex" "$bodies" $(bodies responses) >>"$work/given/codex.jsonl" 2>"$work/codex.log" ||
+            tail -n 3 "$work/codex.log" >&2
+    fi
 fi
 python3 "$here/collect.py" "$work/given" ${EARLIER:+"$EARLIER"} >"$work/recording"
 cp "$work/recording" "$out"

@@ -40,7 +40,7 @@ fn two_models_differ_without_being_at_fault() {
     assert_eq!(last["same"], false);
     assert_eq!(codes(&last), ["kinds-differ"]);
     let said = last["verdict"].as_str().unwrap();
-    assert!(said.starts_with("Both completed (complete, finish \"stop\"); only B has"), "{said}");
+    assert!(said.starts_with("Both completed, finish \"stop\"; only B has"), "{said}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod lab;
 mod lab_dialects;
 mod lab_turns;
 mod layering;
+mod mutants;
 #[path = "../support/needs.rs"]
 mod needs;
 mod pairs;

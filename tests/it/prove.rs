@@ -1,10 +1,11 @@
 //! `compare --prove`: the oddity that a gateway stumbles over is convicted, and no other.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::Value;
 
+use crate::needs::Needs;
 use crate::support::program::Program;
 
 /// A whole request: its head, and as much as that announces.
@@ -108,4 +109,83 @@ fn nobody_is_convicted_without_proof() {
     let last = Program::new().lines(&args).pop().unwrap();
     assert!(last["proof"]["verdict"].as_str().unwrap().contains("no request arrived"), "{last}");
     assert_eq!(last["proof"]["convicted"], serde_json::json!([]));
+}
+
+/// A process that prints the address at which it listens, and is ended with the test.
+struct Server(std::process::Child, String);
+
+impl Server {
+    fn of(mut command: std::process::Command) -> Self {
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let at = lines.map_while(Result::ok).find_map(|line| {
+            let at = line.find("http://127.")?;
+            Some(line[at..].split(['/', ' ']).take(3).collect::<Vec<_>>().join("/"))
+        });
+        Self(child, at.expect("an address"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// google-genai takes lines that do not begin with `data: ` for JSON: a gateway around it loses what
+/// the HTML standard allows, and is convicted of exactly that.
+#[test]
+fn a_gateway_around_a_real_parser_is_convicted_of_what_it_cannot_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/clients/google/bin/python");
+    if !Needs::RealClients.are_met() || !python.exists() {
+        return;
+    }
+    let upstream = free();
+    let mut gateway = std::process::Command::new(python);
+    gateway.arg(root.join("tests/gateway/genai.py")).arg(format!("http://{upstream}"));
+    let gateway = Server::of(gateway);
+    let program = Program::new();
+    let mut lab = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+    lab.args(["lab", "--listen", "127.0.0.1:0", "--pace", "0"]);
+    let lab = Server::of(lab);
+    program.write(
+        "places.toml",
+        &format!(
+            "[providers.direct]\ndialect = \"gemini\"\nbase_url = \"{}/v1beta\"\n\
+             [providers.through]\ndialect = \"openai-chat\"\nbase_url = \"{}/v1\"\n",
+            lab.1, gateway.1
+        ),
+    );
+    for (scenario, convicted) in [
+        ("bom", Some("byte-order-mark")),
+        ("keep-alive", Some("comments")),
+        ("sse-no-space", Some("data-without-space")),
+        ("crlf", None),
+        ("hello", None),
+    ] {
+        let (direct, through) =
+            (format!("direct:gemini/{scenario}"), format!("through:gemini/{scenario}"));
+        let address = upstream.to_string();
+        let args = [
+            "--config",
+            "places.toml",
+            "compare",
+            &direct,
+            &through,
+            "hi",
+            "--prove",
+            &address,
+            "-o",
+            "json",
+        ];
+        let last = program.lines(&args).pop().unwrap();
+        let convicted: Vec<_> = convicted.into_iter().collect();
+        assert_eq!(last["proof"]["convicted"], serde_json::json!(convicted), "{scenario}: {last}");
+    }
 }

@@ -54,6 +54,10 @@ pub(super) struct Live {
     /// It was restated: nothing may be added.
     pub(super) sealed: bool,
     pub(super) signed: bool,
+    /// The id by which the result of a call is matched, where that is not the block's own.
+    pub(super) call: Option<String>,
+    /// Another name or call's id was reported.
+    pub(super) renamed: bool,
     /// The frame in which another block opened although this one was open.
     pub(super) overlapped: Option<(u32, u32)>,
 }
@@ -205,6 +209,9 @@ impl Engine {
             }
         } else if !table.opener.is_empty() {
             self.opener(table, row);
+            if around.answer.errors.is_empty() {
+                self.after_end(row);
+            }
         }
         if !self.untyped {
             self.needs(table, row, json);
@@ -262,6 +269,18 @@ impl Engine {
         if first && !matches!(row.does, Does::Begin | Does::Abort) {
             self.fault(Code::BlockNotOpened, Severity::Error, |_| {
                 format!("The stream begins with {}: {}", row.event, table.opener)
+            });
+        }
+    }
+
+    /// An event behind the end of the container, where each has to be opened: nobody expects it.
+    fn after_end(&mut self, row: &'static Row) {
+        if self.finished && !matches!(row.does, Does::Begin | Does::Abort) {
+            self.fault_once(Code::BlockNotOpened, "end", Severity::Error, |e| {
+                format!(
+                    "{} in frame {} follows the end of the run: @ag-ui/client raises",
+                    row.event, e.frame
+                )
             });
         }
     }

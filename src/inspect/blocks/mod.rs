@@ -18,6 +18,7 @@ mod engine;
 mod identity;
 mod interactions;
 mod keys;
+mod mistral;
 mod realtime;
 mod responses;
 mod restate;
@@ -124,6 +125,7 @@ const TABLES: &[(&str, &Table)] = &[
     ("gemini-interactions", &interactions::TABLE),
     ("ag-ui", &ag_ui::TABLE),
     ("aisdk-ui", &aisdk::TABLE),
+    ("mistral-conversations", &mistral::TABLE),
     ("openai-realtime", &realtime::TABLE),
     ("openai-transcription", &transcription::TABLE),
 ];

@@ -17,6 +17,7 @@ impl Engine {
     /// An item as its end gives it.
     pub(super) fn item_done(&mut self, at: u32, item: Value<'_>, around: &mut Surroundings<'_>) {
         self.agree(at, item, Code::DeltasDifferFromDone);
+        self.renamed(at, item, Code::DeltasDifferFromDone);
         if let Some(whole) = own_text(item) {
             self.hold(at, &whole, Code::DeltasDifferFromDone, around);
         }
@@ -79,6 +80,29 @@ impl Engine {
         }
     }
 
+    /// Whether a call has the name and the call's id by which it was announced: an agent runs the tool
+    /// of the one, and its result is matched by the other.
+    fn renamed(&mut self, at: u32, item: Value<'_>, code: Code) {
+        let block = &self.list[at as usize];
+        let ours = [("name", &block.name), ("call_id", &self.live[at as usize].call)];
+        let other = ours.into_iter().find_map(|(key, ours)| {
+            let ours = ours.as_deref().filter(|word| !word.is_empty())?;
+            let theirs = text_at(item, &[key]).map(|word| text::preview(&word, 200))?;
+            (theirs != ours && !theirs.is_empty()).then(|| (key, ours.to_owned(), theirs))
+        });
+        let Some((key, ours, theirs)) = other else { return };
+        if std::mem::replace(&mut self.live[at as usize].renamed, true) {
+            return;
+        }
+        let severity = if key == "name" { Severity::Error } else { Severity::Warn };
+        self.fault(code, severity, |e| {
+            let block = e.list[at as usize].label();
+            let (ours, theirs) = (text::preview(&ours, 40), text::preview(&theirs, 40));
+            let who = if code == Code::FinalDiffers { "the final object" } else { ".done" };
+            format!("{block} has {key} \"{theirs}\" in {who}, \"{ours}\" when it opened")
+        });
+    }
+
     /// The response that the terminal event repeats. Returns the places of the items it lists.
     pub(super) fn final_object(&mut self, json: Value<'_>, aborted: bool) -> BTreeSet<u32> {
         let mut listed = BTreeSet::new();
@@ -122,6 +146,7 @@ impl Engine {
                 renamed.get_or_insert((at, ours, id));
             }
             self.agree(at, item, Code::FinalDiffers);
+            self.renamed(at, item, Code::FinalDiffers);
             if let Some(whole) = own_text(item) {
                 self.differing(at, &whole, Code::FinalDiffers);
             }

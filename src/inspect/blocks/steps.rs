@@ -90,7 +90,9 @@ impl Engine {
             let text = ["text", "refusal"].iter().find_map(|k| text_at(json, &["part", k]));
             let text = text.or_else(|| text_at(json, &["item", "arguments"]));
             let text = text.or_else(|| text_at(json, &["item", "input"]));
-            self.live[at as usize].text.prefill(text.as_deref().unwrap_or_default());
+            let live = &mut self.live[at as usize];
+            live.text.prefill(text.as_deref().unwrap_or_default());
+            live.call = text_at(json, &["item", "call_id"]).map(|id| text::preview(&id, 200));
         }
     }
 
@@ -350,8 +352,17 @@ impl Engine {
                 self.close(table, inner);
             }
         }
-        if self.list[at as usize].closed.is_none() {
-            self.unsigned(table, at, around);
+        match self.list[at as usize].closed {
+            None => self.unsigned(table, at, around),
+            // A client that forgets a block with its end does not know it any more.
+            Some(before) if row.does == Does::Close && space.by_id && !space.breaks.is_empty() => {
+                self.fault(Code::BlockNotOpened, Severity::Error, |e| {
+                    let block = capital(&e.list[at as usize].label());
+                    let frame = e.frame;
+                    format!("{block} ends in frame {frame} and ended in {before}: {}", space.breaks)
+                });
+            }
+            Some(_) => {}
         }
         self.close(table, at);
     }
@@ -451,6 +462,12 @@ impl Engine {
             // Parts end with their item.
             let parent = self.list[at as usize].parent;
             if parent.is_some_and(|p| self.list[p as usize].closed.is_none()) || live.accused {
+                continue;
+            }
+            // Where no event closes such blocks, the end does.
+            let is_closed = |row: &Row| matches!(row.does, Does::Close | Does::Whole | Does::Step);
+            let place = usize::from(live.space);
+            if !table.rows.iter().any(|row| row.space == place && is_closed(row)) {
                 continue;
             }
             let severity = match space.calls.contains(&kind) {

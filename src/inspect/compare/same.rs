@@ -236,10 +236,27 @@ fn moved(a: &Side<'_>, b: &Side<'_>, found: &mut Found) -> bool {
     false
 }
 
+/// The character of a byte in Windows-1252, by the Encoding standard's table.
+fn windows_1252(byte: u8) -> char {
+    const FROM_80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9f => FROM_80[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    }
+}
+
 /// How a text was damaged, where its form tells.
 fn damaged(left: &str, right: &str) -> Option<&'static str> {
     if left.bytes().map(char::from).eq(right.chars()) {
         return Some("as UTF-8 that was read as Latin-1");
+    }
+    // What a reader of Windows-1252 makes of the bytes that Latin-1 has no letters for.
+    if left.bytes().map(windows_1252).eq(right.chars()) {
+        return Some("as UTF-8 that was read as Windows-1252");
     }
     let odd = |text: &str| text.contains('\u{fffd}');
     (odd(right) && !odd(left)).then_some("where characters became U+FFFD")

@@ -208,7 +208,7 @@ impl<'a> Side<'a> {
             Some(Reason::Truncated | Reason::Reset | Reason::Protocol | Reason::Timeout)
                 if self.seen.head.is_none() && self.carriers == 0 =>
             {
-                format!("got no head of an answer ({})", why())
+                format!("got no response headers ({})", why())
             }
             Some(Reason::Truncated) => format!("was cut {after}"),
             Some(Reason::Reset) => format!("was reset {after}"),
@@ -377,6 +377,19 @@ pub(super) fn disposition(seen: &Inspection) -> String {
         (_, Some((_, finish))) => format!("{reason}, finish {:?}", preview(finish, 40)),
         _ => format!("{reason}, no finish"),
     }
+}
+
+/// How an answer finished, in its own word.
+pub(super) fn finish(seen: &Inspection) -> String {
+    match seen.answer().finish().next() {
+        Some((_, finish)) => format!("finish {:?}", preview(finish, 40)),
+        None => "without a finish".to_owned(),
+    }
+}
+
+/// How its exchange came to its end.
+pub(super) fn over(seen: &Inspection) -> &'static str {
+    seen.reason().map_or("still runs", Reason::name)
 }
 
 /// Whether both speak dialects that are known, and of different detectors: then only what they say

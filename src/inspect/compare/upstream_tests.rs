@@ -111,7 +111,7 @@ fn the_librarys_words_stay_out_of_the_sentence() {
     let b = marked(500, "application/json", &[told.to_owned()]);
     let said = verdict(&a, &b);
     assert!(said.starts_with("The gateway (B) reports as 500 \"…Connection"), "{said}");
-    assert!(said.contains("that A got no head of an answer"), "{said}");
+    assert!(said.contains("that A got no response headers"), "{said}");
     assert!(!said.contains("SendRequest"), "{said}");
     assert!(a.verdict().contains("SendRequest"), "{}", a.verdict());
 }

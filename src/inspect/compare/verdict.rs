@@ -1,7 +1,7 @@
 //! The sentence that sums a comparison up: who lost what, and where.
 
 use super::fault;
-use super::side::{self, Side, disposition};
+use super::side::{self, Side, disposition, finish, over};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
 use crate::rule::{Code, Subject};
@@ -146,8 +146,13 @@ fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
     let stopped = a.was_stopped() || b.was_stopped();
     let ends = match (a.failed() || b.failed(), x == y) {
         (false, _) if stopped => format!("A {}; B {}", a.ended(), b.ended()),
-        (false, true) => format!("Both completed ({x})"),
-        (false, false) => format!("Both completed (A {x}; B {y})"),
+        (false, true) => format!("Both completed, {}", finish(a.seen)),
+        (false, false) if finish(a.seen) == finish(b.seen) => {
+            format!("Both completed, {}: A {}, B {}", finish(a.seen), over(a.seen), over(b.seen))
+        }
+        (false, false) => {
+            format!("Both completed: A {}, B {}", finish(a.seen), finish(b.seen))
+        }
         (true, _) if fault::is_shared(a, b) => format!("Both failed in the same way: {}", a.why()),
         (true, _) => format!("Both failed: A {}; B {}", a.ended(), b.ended()),
     };

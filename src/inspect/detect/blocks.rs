@@ -20,6 +20,7 @@ impl Detector for Blocks {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         tell(facts, facts.blocks.last_faults(), findings);
         if !refused(facts) {
+            said_otherwise(facts, findings);
             thought_aloud(facts, findings);
         }
     }
@@ -34,6 +35,26 @@ fn tell(facts: &Facts, faults: &[Fault], findings: &mut Findings) {
         let place = Place { frame: Some(fault.frame), offset };
         findings.raise_as(fault.code, fault.severity, place, fault.message.clone());
     }
+}
+
+/// The whole text that a protocol without events for blocks gives in the end.
+fn said_otherwise(facts: &Facts, findings: &mut Findings) {
+    let Some(other) = facts.answer().otherwise.as_ref().filter(|_| facts.misread().is_none())
+    else {
+        return;
+    };
+    let offset = facts.frames().get(other.frame as usize).map(|f| f.offset);
+    let channel = if other.channel == Channel::Reasoning { "Reasoning" } else { "Content" };
+    let count = text::group;
+    let message = format!(
+        "{channel}: {} characters streamed, {} in frame {}, which gives the whole; they differ at {}",
+        count(other.streamed),
+        count(other.said),
+        other.frame,
+        count(other.same)
+    );
+    let place = Place { frame: Some(other.frame), offset };
+    findings.raise(Code::DeltasDifferFromDone, place, message);
 }
 
 /// The answer came as reasoning, and once more as content.

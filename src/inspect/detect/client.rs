@@ -32,13 +32,21 @@ impl Detector for Client {
             Standing::Other => false,
         });
         let severity = if is_grave { Severity::Error } else { Severity::Warn };
-        let listed: Vec<_> = views.iter().take(MAX_NAMED).map(|view| describe(view)).collect();
         let (failing, all) = (views.len(), facts.clients().len());
-        let frame = views.iter().find_map(|view| view.frame);
+        let mut frames = views.iter().filter_map(|view| view.frame);
+        let frame = frames.next();
+        // Where they fail in different places, each has its own.
+        let apart = frames.any(|other| Some(other) != frame);
+        let describe = |view: &&ClientView| match view.frame.filter(|_| apart) {
+            Some(frame) => format!("{} at frame {frame}", describe(view)),
+            None => describe(view),
+        };
+        let listed: Vec<_> = views.iter().take(MAX_NAMED).map(describe).collect();
         // What is harmless by itself is the cause here; what is graver leads anyway.
         let there = findings.list.iter().filter(|f| f.frame == frame && frame.is_some());
         let cause = there.rev().max_by_key(|f| f.severity).filter(|f| f.severity < severity);
-        let mut message = match (cause, frame) {
+        let mut message = match (cause, frame.filter(|_| !apart)) {
+            (Some(cause), None) if apart => format!("{}, and clients fail: ", cause.message),
             (Some(cause), _) => format!("{}, and clients fail there: ", cause.message),
             (None, Some(frame)) if failing > 1 => {
                 format!(

@@ -251,6 +251,14 @@ pub(in crate::inspect) fn is_length(reason: &str) -> bool {
     )
 }
 
+impl Facts {
+    /// Whether the token limit ended a choice.
+    pub fn ended_by_length(&self) -> bool {
+        let answer = self.answer();
+        answer.finish().any(|(choice, said)| is_length(answer.cause(choice).unwrap_or(said)))
+    }
+}
+
 /// Whether a finish reason means that a filter ended the answer.
 pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
     matches!(
@@ -307,6 +315,7 @@ impl End {
         for (choice, reason) in answer.finish() {
             choice_came_to(facts, choice, reason, self.other_item, findings);
         }
+        self.said_why_not(facts, findings);
         // Of a choice that never finished, too.
         for (choice, _) in
             answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
@@ -314,6 +323,47 @@ impl End {
             if !cut(facts) {
                 unclosed(facts, choice, findings);
             }
+        }
+    }
+}
+
+/// Protocols of chats and generations that never say why they end: over without a word they brought
+/// nothing. Those that carry states, events of a workflow or results of tools are not among them.
+const TALKS: &[&str] = &[
+    "bedrock-agent",
+    "cody",
+    "coze",
+    "dify",
+    "flowise",
+    "mistral-conversations",
+    "sglang",
+    "tgi",
+    "triton",
+    "vllm-generate",
+    "workers-ai",
+    "writer-completions",
+];
+
+impl End {
+    /// An answer without a finish that came to nothing, where the dialect has no finishes.
+    fn said_why_not(&self, facts: &Facts, findings: &mut Findings) {
+        let answer = facts.answer();
+        let talks = facts.dialect().is_some_and(|d| TALKS.contains(&d.name()));
+        let is_over = facts.ending().terminal != Some(false) && !cut(facts);
+        let silent = answer.deltas().is_empty() && answer.tools().is_empty();
+        // A workflow has an output of any kind.
+        let workflow = || facts.shape().rows().iter().any(|row| row.path == "workflow_run_id");
+        if talks
+            && is_over
+            && silent
+            && answer.errors.is_empty()
+            && answer.finish().next().is_none()
+            && facts.framing() != Some(Framing::Whole)
+            && !brought_matter(facts)
+            && !workflow()
+        {
+            let message = "Empty answer: no content, no reasoning, no tool call";
+            findings.raise(Code::EmptyCompletion, Place::default(), message);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Code, Detector, Findings, Place, Severity, ours, refused};
 use crate::frame::sse::Block;
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::Facts;
+use crate::json::Value;
 use crate::text;
 
 #[derive(Default)]
@@ -23,6 +24,7 @@ impl Detector for Head {
             findings.raise(Code::LengthAndChunked, Place::default(), message);
         }
         malformed(facts, findings);
+        transfer_coded(facts, findings);
         let Some(head) = facts.head.as_ref().filter(|h| h.status < 300) else { return };
         if media_type(facts) != "text/event-stream" {
             return;
@@ -193,6 +195,11 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
             let message = format!("{name} the body null: LiteLLM's proxy does this after two 422s");
             findings.raise(Code::JsonNull200, place, message);
         }
+        // The first line of a stream that came no further.
+        Some(json) if json.get("done").and_then(Value::as_bool) == Some(false) => {
+            let message = format!("{name} one line with \"done\": false, and no other");
+            findings.raise_as(Code::OllamaNoDone, Severity::Error, place, message);
+        }
         Some(json) if json.get("choices").is_some() || !facts.answer().deltas().is_empty() => {
             let severity = if unlabeled { Severity::Info } else { Severity::Fatal };
             let message = format!("{name} one whole JSON completion: \"stream\": true was ignored");
@@ -209,6 +216,24 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
             findings.raise(Code::WrongContentType, place, message);
         }
     }
+}
+
+/// A transfer coding other than `chunked`, which curl alone undoes: httpx refuses even `identity`.
+fn transfer_coded(facts: &Facts, findings: &mut Findings) {
+    let Some(head) = facts.head.as_ref().filter(|head| !head.version.starts_with("HTTP/2")) else {
+        return;
+    };
+    let Some(value) = head.header("transfer-encoding") else { return };
+    let other = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("chunked");
+    let Some(coding) = value.split(',').map(str::trim).find(other) else { return };
+    let value = text::preview(value, 40);
+    let message = match coding.eq_ignore_ascii_case("identity") {
+        true => format!("Transfer-Encoding \"{value}\": httpx, which Python SDKs use, refuses it"),
+        false => format!(
+            "Transfer-Encoding \"{value}\": httpx refuses it, others return the coded bytes"
+        ),
+    };
+    findings.raise(Code::HeaderMalformed, Place::default(), message);
 }
 
 /// Text under text/event-stream: no line of it is a field or a comment.

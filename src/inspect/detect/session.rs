@@ -1,8 +1,8 @@
 //! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
 //! here can read.
 
-use super::{Code, Detector, Findings, FrameView, Phase, Place, refused};
-use crate::dialect::Confidence;
+use super::{Code, Detector, Findings, FrameView, Phase, Place, Severity, refused};
+use crate::dialect::{Confidence, Dialect};
 use crate::frame::Framing;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Limit, Timeout};
@@ -127,18 +127,26 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         }
         Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
         // What the bytes say is not taken back because little of it came.
-        Some(_) if facts.dialect_is_guessed() && is_told(facts) => {}
+        Some(dialect) if is_told(facts, dialect) => {}
         Some(dialect) if is_silent(facts) => {
             let name = dialect.name();
             let message = format!("Nothing here is {name}; the fields are {}", names());
-            findings.raise(Code::DialectMismatch, Place::default(), message);
+            // Neither the dialect that was asked for nor any other: no answer came.
+            let severity = match facts.recognized() {
+                None if facts.is_over() => Severity::Warn,
+                _ => Code::DialectMismatch.severity(),
+            };
+            findings.raise_as(Code::DialectMismatch, severity, Place::default(), message);
         }
         Some(_) => {}
     }
 }
 
-fn is_told(facts: &Facts) -> bool {
-    facts.recognized().is_some_and(|f| f.sign.confidence > Confidence::Guess)
+/// Whether the bytes themselves say that they are of this dialect.
+fn is_told(facts: &Facts, dialect: &dyn Dialect) -> bool {
+    facts.recognized().is_some_and(|found| {
+        found.sign.confidence > Confidence::Guess && found.dialect.family() == dialect.family()
+    })
 }
 
 /// Whether the dialect found nothing at all in payloads that are JSON.

@@ -95,6 +95,13 @@ fn after(facts: &Facts) -> String {
         let chars = text::count(tool.arguments.chars().count() as u64, "character");
         return format!("inside the arguments of tool call \"{name}\" (after {chars})");
     }
-    let chars = facts.answer().chars(Channel::Content) as u64;
-    format!("after {} of content", text::count(chars, "character"))
+    let answer = facts.answer();
+    let of = |channel| text::count(answer.chars(channel) as u64, "character");
+    match (answer.has(Channel::Content), answer.tools().len() as u64) {
+        (false, calls @ 1..) => format!("after {}", text::count(calls, "tool call")),
+        (false, 0) if answer.has(Channel::Reasoning) => {
+            format!("after {} of reasoning and no content", of(Channel::Reasoning))
+        }
+        _ => format!("after {} of content", of(Channel::Content)),
+    }
 }

@@ -39,6 +39,7 @@ impl Detector for Tool {
             self.pieces.resize(self.pieces.len().max(slot + 1), 0);
             self.pieces[slot] += 1;
         }
+        encoded(facts, view, findings);
         // How a call is written is laid down by each dialect; these are Chat's ways to write it.
         let choices = view.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
         let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
@@ -67,7 +68,7 @@ impl Detector for Tool {
         }
         let stopped = cut(facts)
             || ours(facts)
-            || !facts.answer().finished()
+            || !facts.answer().finished() && facts.answer().terminal.is_none()
             || !facts.answer().errors.is_empty();
         for (i, tool) in tools.iter().enumerate() {
             let pieces = self.pieces.get(i).copied().unwrap_or(0);
@@ -216,6 +217,39 @@ fn piece(call: Value<'_>, continues: bool, view: &FrameView<'_>, findings: &mut 
     }
 }
 
+/// Dialects whose arguments are objects.
+const OBJECTS: &[&str] = &["ollama", "gemini", "gemini-array"];
+
+/// Arguments that are a string where the dialect has an object: its SDK raises.
+fn encoded(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    let Some(json) = view.json else { return };
+    let is_text = |arguments: Option<Value<'_>>| {
+        arguments.is_some_and(|arguments| arguments.kind() == json::Kind::String)
+    };
+    let (call, who) = match facts.dialect().map(|d| d.name()) {
+        Some("ollama") => {
+            let calls = json.at(&["message", "tool_calls"]).into_iter().flat_map(Value::items);
+            let mut functions = calls.filter_map(|call| call.get("function"));
+            (functions.find(|f| is_text(f.get("arguments"))), "ollama-python")
+        }
+        Some("gemini" | "gemini-array") => {
+            let candidates = json.get("candidates").into_iter().flat_map(Value::items);
+            let parts = candidates.filter_map(|c| c.at(&["content", "parts"]));
+            let mut calls = parts.flat_map(Value::items).filter_map(|p| p.get("functionCall"));
+            (calls.find(|call| is_text(call.get("args"))), "google-genai")
+        }
+        _ => return,
+    };
+    if let Some(call) = call.filter(|_| !findings.again(Code::ToolArgsDoubleEncoded)) {
+        let name = call.str("name").unwrap_or_default();
+        let message = format!(
+            "The arguments of \"{}\" are a string, not an object: {who} raises",
+            text::preview(&name, 40)
+        );
+        findings.raise(Code::ToolArgsDoubleEncoded, view.place(), message);
+    }
+}
+
 /// The joined arguments of one call.
 fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, findings: &mut Findings) {
     let source = tool.value();
@@ -227,7 +261,10 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
     match tape.parse(source) {
         Ok(()) => {
             let inner = tape.root(source).and_then(|v| v.as_str());
-            if inner.is_some_and(|s| s.starts_with('{') && Tape::new().parse(&s).is_ok()) {
+            // Where they are an object by right, the frame was judged.
+            let objects = facts.dialect().is_some_and(|d| OBJECTS.contains(&d.name()));
+            let is_json = |s: &str| s.starts_with('{') && Tape::new().parse(s).is_ok();
+            if !objects && inner.is_some_and(|s| is_json(&s)) {
                 let message = format!(
                     "The arguments of \"{name}\" are encoded twice: a string with JSON in it"
                 );
@@ -242,9 +279,12 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
             findings.raise(Code::ToolArgsCompleteTooEarly, place(facts, tool), message);
         }
         Err(e) => {
+            let answer = facts.answer();
+            // Responses has one word for every such end; the cause stands beside it.
+            let mut words =
+                answer.cause(tool.choice).into_iter().chain(answer.finish_of(tool.choice));
             let by_length =
-                facts.answer().finish_of(tool.choice).is_some_and(super::end::is_length)
-                    || findings.tally.of(Code::LengthHidden) > 0;
+                words.any(super::end::is_length) || findings.tally.of(Code::LengthHidden) > 0;
             // What was cut is told as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}");
