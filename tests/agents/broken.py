@@ -66,13 +66,13 @@ def turn(name, base):
             result = "does not end"
         except ValueError:
             result = "nothing"
-    again = "yes" if now["whole"] else "no"
+    again = "without streaming" if now["whole"] else "with another stream" if now["streams"] > 1 else "no"
     return f"| `{name}` | {result[:110].replace('|', '/')} | {again} |"
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-print(f"{version}\n\n| stream | prints | asks again without streaming |\n|---|---|---|", flush=True)
+print(f"{version}\n\n| stream | prints | asks again |\n|---|---|---|", flush=True)
 for name in names:
     print(turn(name, f"http://127.0.0.1:{server.server_port}"), flush=True)
