@@ -126,7 +126,7 @@ impl Server {
             let at = line.find("http://127.")?;
             Some(line[at..].split(['/', ' ']).take(3).collect::<Vec<_>>().join("/"))
         });
-        Self(child, at.expect("an address"))
+        Self(child, at.unwrap())
     }
 }
 
@@ -156,7 +156,7 @@ fn a_gateway_around_a_real_parser_is_convicted_of_what_it_cannot_read() {
     let lab = Server::of(lab);
     program.write(
         "places.toml",
-        &format!(
+        format!(
             "[providers.direct]\ndialect = \"gemini\"\nbase_url = \"{}/v1beta\"\n\
              [providers.through]\ndialect = \"openai-chat\"\nbase_url = \"{}/v1\"\n",
             lab.1, gateway.1
