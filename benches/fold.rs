@@ -1,6 +1,8 @@
 //! Bytes → summary: frames, deltas, shape, every detector; against what a client does at the least, an
 //! SSE parser and the JSON of each event, on the same reads.
 //!
+//! With the core alone the last step is left out, the JSON of the summary, which is written once a stream.
+//!
 //! The floor finds the text of each event by searching for its key, and joins it: no JSON is read and
 //! nothing is kept. The peers keep nothing either.
 
@@ -14,7 +16,6 @@ use eventsource_stream::Eventsource as _;
 use serde::Deserialize;
 use sselens::inspect::{Inspection, Options};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
-use sselens::report;
 
 mod support;
 use support::{compare, drain};
@@ -52,7 +53,10 @@ fn entries(dialect: &str, events: &[Bytes]) -> Vec<Entry> {
 fn fold(entries: &[Entry], in_full: bool) -> usize {
     let mut inspection = Inspection::new(Arc::new(Options { in_full, ..Options::default() }));
     entries.iter().for_each(|entry| inspection.push(entry));
-    black_box(report::summary(0, &inspection, report::Findings::Counted).to_string());
+    #[cfg(feature = "program")]
+    black_box(
+        sselens::report::summary(0, &inspection, sselens::report::Findings::Counted).to_string(),
+    );
     inspection.answer().deltas().len()
 }
 
@@ -92,6 +96,18 @@ struct Delta<'a> {
     text: Option<std::borrow::Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    delta: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// The same for Responses, whose deltas are texts.
+fn typed_event(data: &str) -> usize {
+    let Ok(event) = serde_json::from_str::<Event<'_>>(data) else { return 0 };
+    usize::from(event.delta.is_some_and(|text| !text.is_empty()))
+}
+
 fn typed(data: &str) -> usize {
     let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data) else { return 0 };
     let delta = chunk.choices.into_iter().next().map(|c| c.delta).or(chunk.delta);
@@ -101,10 +117,12 @@ fn typed(data: &str) -> usize {
 fn value(data: &str) -> usize {
     let Ok(json) = serde_json::from_str::<serde_json::Value>(data) else { return 0 };
     let text = json["choices"][0]["delta"]["content"].as_str();
-    usize::from(text.or(json["delta"]["text"].as_str()).is_some_and(|text| !text.is_empty()))
+    let text = text.or(json["delta"]["text"].as_str()).or(json["delta"].as_str());
+    usize::from(text.is_some_and(|text| !text.is_empty()))
 }
 
 fn row(title: &str, dialect: &str, key: &str, events: Vec<Bytes>) {
+    let typed: fn(&str) -> usize = if dialect == "openai-responses" { typed_event } else { typed };
     let entries = &*entries(dialect, &events);
     let events = &*events;
     let stream = || futures_util::stream::iter(events.iter().cloned().map(Ok::<_, std::io::Error>));
@@ -130,6 +148,32 @@ fn row(title: &str, dialect: &str, key: &str, events: Vec<Bytes>) {
     );
 }
 
+/// Events of Responses, with a number, an id and padding in each.
+fn responses() -> Vec<Bytes> {
+    const ITEM: &str = "msg_68a1b2c3d4e5f60718293a4b5c6d7e8f";
+    let event = |name: &str, i: usize, rest: String| {
+        let number = format!("\"sequence_number\":{i}");
+        Bytes::from(format!("event: {name}\ndata: {{\"type\":\"{name}\",{number},{rest}}}\n\n"))
+    };
+    let response = "\"response\":{\"id\":\"resp_1\",\"output\":[]}".to_owned();
+    let item = format!(
+        "\"output_index\":0,\"item\":{{\"id\":\"{ITEM}\",\"type\":\"message\",\"content\":[]}}"
+    );
+    let of = format!("\"item_id\":\"{ITEM}\",\"output_index\":0,\"content_index\":0");
+    let part = format!("{of},\"part\":{{\"type\":\"output_text\",\"text\":\"\"}}");
+    let mut events = vec![
+        event("response.created", 0, response),
+        event("response.output_item.added", 1, item),
+        event("response.content_part.added", 2, part),
+    ];
+    events.extend((0..FRAMES).map(|i| {
+        let text = format!("\"delta\":\" word{i:05}\",\"logprobs\":[]");
+        let padding = format!("\"obfuscation\":\"{:x}\"", i * 7_919 + 1);
+        event("response.output_text.delta", i + 3, format!("{of},{text},{padding}"))
+    }));
+    events
+}
+
 fn main() {
     let done = Bytes::from("data: [DONE]\n\n");
     let stream = |event: &dyn Fn(usize) -> String| -> Vec<Bytes> {
@@ -146,6 +190,15 @@ fn main() {
         return;
     }
     row("Chat, one text differs", "openai-chat", "\"content\":\"", one);
+    let mut escaped = stream(&|i| {
+        let event = chat(i, "");
+        if i % 5 == 0 { event.replace(" word", "\\n") } else { event }
+    });
+    escaped.push(done.clone());
+    row("Chat, every fifth text with a line feed", "openai-chat", "\"content\":\"", escaped);
+    let mut named = stream(&|i| chat(i, "").replace("AbCdEf", &format!("{i:06}")));
+    named.push(done.clone());
+    row("Chat, each event has its own id", "openai-chat", "\"content\":\"", named);
     let mut two = stream(&|i| chat(i, &format!(",\"obfuscation\":\"{:x}\"", i * 7_919)));
     two.push(done);
     row("Chat, two texts differ", "openai-chat", "\"content\":\"", two);
@@ -156,4 +209,5 @@ fn main() {
         )
     });
     row("Anthropic", "anthropic", "\"text\":\"", anthropic);
+    row("Responses", "openai-responses", "\"delta\":\"", responses());
 }

@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use eventsource_stream::Eventsource as _;
-use sselens::frame::{Frame, Framer, Hint, Kind};
+use sselens::frame::{Framer, Frames, Hint, Kind};
 
 mod support;
 use support::{Contender, compare, drain};
@@ -66,7 +66,7 @@ fn floor(reads: &[Bytes], body: &mut Vec<u8>) -> usize {
     events
 }
 
-fn framer(reads: &[Bytes], body: &mut Vec<u8>, frames: &mut Vec<Frame>) -> usize {
+fn framer(reads: &[Bytes], body: &mut Vec<u8>, frames: &mut Frames) -> usize {
     body.clear();
     frames.clear();
     let mut framer =
@@ -106,7 +106,7 @@ fn sse_parse(reads: &[Bytes]) -> usize {
 fn row(title: &str, event: fn(usize) -> String, events: usize, size: usize) {
     let reads = &*reads(event, events, size);
     let stream = || futures_util::stream::iter(reads.iter().cloned().map(Ok::<_, std::io::Error>));
-    let (mut plain, mut body, mut frames) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut plain, mut body, mut frames) = (Vec::new(), Vec::new(), Frames::default());
     let ok = |is_ok: bool| usize::from(is_ok);
     let mut contenders: Vec<Contender<'_>> = vec![
         ("floor: blank lines found, body copied", Box::new(move || floor(reads, &mut plain))),

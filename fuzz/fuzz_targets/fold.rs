@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
     let dialect = DIALECTS.get(usize::from(*which)).map(|d| d.name());
     let whole = inspect(dialect, std::iter::once(body).filter(|b| !b.is_empty()));
     let mut end = 0;
-    for frame in whole.frames() {
+    for frame in whole.frames().iter() {
         assert_eq!(frame.offset, end, "frames tile the body");
         end = frame.end();
     }

@@ -140,7 +140,7 @@ fn said(seen: &Inspection) -> [String; 3] {
     let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
     channels.map(|channel| {
         let own = seen.answer().deltas().iter().filter(|d| d.channel == channel && !d.duplicate);
-        own.map(|d| seen.answer().text_of(d)).collect()
+        own.map(|d| seen.answer().text_of(&d)).collect()
     })
 }
 

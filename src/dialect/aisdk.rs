@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::emit::{arguments_of, emit_call, emit_failure, emit_text};
 use super::{
-    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, Usage, error_text,
+    Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, Usage, Varying,
+    error_text,
 };
 use crate::frame;
 use crate::journal::Head;
@@ -89,6 +90,10 @@ struct Parts {
 }
 
 impl Decoder for Parts {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[])
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::emit::emit_text;
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
-    Payload, RequestSide, ToolPiece, Usage, error_text,
+    Payload, RequestSide, ToolPiece, Usage, Varying, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -119,6 +119,10 @@ pub(super) struct Messages {
 }
 
 impl Decoder for Messages {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[])
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // No part of the dialect; gateways that speak OpenAI's send it all the same.
         if payload.data.starts_with("[DONE]") {

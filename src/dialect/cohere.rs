@@ -11,7 +11,7 @@ use super::request::{
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
-    Payload, RequestSide, ToolPiece, Usage, error_text,
+    Payload, RequestSide, ToolPiece, Usage, Varying, error_text,
 };
 use crate::json::{Kind, Value};
 
@@ -146,6 +146,10 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 struct Chat;
 
 impl Decoder for Chat {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[])
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         // Not in the documents, and at the end of most recorded streams.
         if payload.data.starts_with("[DONE]") {

@@ -167,15 +167,51 @@ pub trait Decoder: Send + Sync {
     /// Tells what `payload` adds.
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
 
-    /// Whether of two payloads in a row that differ in nothing but the text of their only delta, the
-    /// second adds what the first did, with its own text, whatever that is: nothing that the decoder
-    /// remembers plays a part.
-    fn is_repeatable(&self) -> bool {
-        false
+    /// Whether a payload that is the last one with other texts adds what that did, with those texts,
+    /// whatever they are (of two that differ in both, whatever each is): then the members that may
+    /// differ as well, for nothing here looks at them.
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        None
     }
+
+    /// Takes note of the text of a payload that repeats the last one, which is not decoded.
+    fn repeat(&mut self, _text: &str) {}
 
     /// Tells what a block adds that has a name and no data, which the standard does not dispatch.
     fn decode_name(&mut self, _name: &str, _emit: &mut dyn FnMut(DecodeEvent<'_>)) {}
+}
+
+/// A member at the top of a payload that may have another value in each of a stream's payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Varying {
+    /// `id`, which some servers make anew for each chunk.
+    Id,
+    /// `created`, which some count on.
+    Created,
+    /// `created_at`, as Ollama writes it.
+    CreatedAt,
+    /// `sequence_number`.
+    SequenceNumber,
+    /// `obfuscation`: padding, so that the length of a message does not tell the length of its text.
+    Obfuscation,
+}
+
+impl Varying {
+    /// Its key.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Created => "created",
+            Self::CreatedAt => "created_at",
+            Self::SequenceNumber => "sequence_number",
+            Self::Obfuscation => "obfuscation",
+        }
+    }
+
+    /// Whether it is a whole number; the others are strings.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Created | Self::SequenceNumber)
+    }
 }
 
 /// One frame's payload.

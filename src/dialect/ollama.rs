@@ -13,7 +13,7 @@ use super::request::{
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
-    ToolPiece, Usage, openai_chat,
+    ToolPiece, Usage, Varying, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -186,6 +186,10 @@ struct Lines {
 }
 
 impl Decoder for Lines {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[Varying::CreatedAt])
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if let Some(error) = openai_chat::error_in(payload) {
             emit(DecodeEvent::Error(error));

@@ -15,7 +15,7 @@ use super::request::{
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
-    Payload, RequestSide, ToolPiece, Usage, error_text,
+    Payload, RequestSide, ToolPiece, Usage, Varying, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -155,8 +155,8 @@ struct Chat {
 }
 
 impl Decoder for Chat {
-    fn is_repeatable(&self) -> bool {
-        true
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[Varying::Id, Varying::Created, Varying::Obfuscation])
     }
 
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {

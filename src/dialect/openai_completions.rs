@@ -12,7 +12,7 @@ use super::request::{
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
-    Usage, openai_chat,
+    Usage, Varying, openai_chat,
 };
 use crate::json::{Kind, Value};
 
@@ -97,6 +97,10 @@ struct Completions {
 }
 
 impl Decoder for Completions {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        Some(&[Varying::Id, Varying::Created])
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::emit::{emit_text, model_once};
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
-    Payload, RequestSide, ToolPiece, Usage, error_text,
+    Payload, RequestSide, ToolPiece, Usage, Varying, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
@@ -121,10 +121,25 @@ struct Responses {
     failed: bool,
     /// A response ended. Over WebSocket another may follow it.
     over: bool,
+    /// The part that the last payload was a delta of, if it was nothing else.
+    last: Option<(PartKind, u64, u64)>,
 }
 
 impl Decoder for Responses {
+    fn repeats(&self) -> Option<&'static [Varying]> {
+        self.last.map(|_| &[Varying::SequenceNumber, Varying::Obfuscation][..])
+    }
+
+    fn repeat(&mut self, text: &str) {
+        // Of a call the text is not kept.
+        let last = self.last.filter(|(part, ..)| *part != PartKind::Arguments);
+        if let Some(told) = last.and_then(|last| self.told.get_mut(&last)) {
+            told.add(text);
+        }
+    }
+
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        self.last = None;
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
             return;
@@ -275,8 +290,9 @@ impl Responses {
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let text = json.str("delta");
-        let told = self.told.entry((part, output_index(json), count(json, index))).or_default();
-        told.add(text.as_deref().unwrap_or_default());
+        let key = (part, output_index(json), count(json, index));
+        self.told.entry(key).or_default().add(text.as_deref().unwrap_or_default());
+        self.last = Some(key);
         emit_text(part.channel(), Path::new("delta", 0), text, emit);
     }
 
@@ -307,6 +323,7 @@ impl Responses {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
         self.told.insert((PartKind::Arguments, index, 0), Print::default());
+        self.last = (member == "delta").then_some((PartKind::Arguments, index, 0));
         emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
             path: Path::new(member, 0),

@@ -33,6 +33,12 @@ impl Path {
         self.template.replace('#', "")
     }
 
+    /// Whether they are the same but for positions.
+    #[inline]
+    pub fn is_alike(self, other: Self) -> bool {
+        std::ptr::eq(self.template, other.template) || self.template == other.template
+    }
+
     /// The template, positions as `#`.
     pub fn template(self) -> &'static str {
         self.template

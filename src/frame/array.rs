@@ -4,7 +4,7 @@
 //! what follows. Which is the last, only what comes after it tells: an element is held back until
 //! its comma, or the next element, or the end.
 
-use super::{Frame, Kind, MAX_FRAME};
+use super::{Frame, Frames, Kind, MAX_FRAME};
 
 #[derive(Debug, Default)]
 pub(super) struct Array {
@@ -48,7 +48,7 @@ impl Array {
         self.place == Place::Closed
     }
 
-    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
         while let Some(&byte) = body.get(self.scan) {
             let at = self.scan;
             self.scan += 1;
@@ -96,7 +96,7 @@ impl Array {
     }
 
     /// A byte between elements.
-    fn between(&mut self, byte: u8, at: usize, frames: &mut Vec<Frame>) {
+    fn between(&mut self, byte: u8, at: usize, frames: &mut Frames) {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {}
             b',' => self.release(frames),
@@ -120,14 +120,14 @@ impl Array {
     }
 
     /// The held element is not the last.
-    fn release(&mut self, frames: &mut Vec<Frame>) {
+    fn release(&mut self, frames: &mut Frames) {
         if let Some(end) = self.held.take() {
             self.element(end, end, frames);
         }
     }
 
     /// Tells an element whose value ends at `value_end` as a frame that ends at `end`.
-    fn element(&mut self, value_end: usize, end: usize, frames: &mut Vec<Frame>) {
+    fn element(&mut self, value_end: usize, end: usize, frames: &mut Frames) {
         self.bound(end, frames);
         let mut frame =
             Frame::new(if self.cut { Kind::Incomplete } else { Kind::Element }, self.from, end);
@@ -139,7 +139,7 @@ impl Array {
         self.cut = false;
     }
 
-    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         if self.place == Place::Word {
             // Nothing says that a number is whole but what follows it.
             self.place = Place::Deep(1);
@@ -161,7 +161,7 @@ impl Array {
         self.from = body.len();
     }
 
-    fn bound(&mut self, end: usize, frames: &mut Vec<Frame>) {
+    fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.from > MAX_FRAME {
             frames.push(Frame::new(Kind::Incomplete, self.from, self.from + MAX_FRAME));
             self.from += MAX_FRAME;

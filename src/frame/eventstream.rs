@@ -4,7 +4,7 @@
 //! before it`, all big-endian. Nothing but the lengths says where a message ends, so a prelude
 //! whose CRC is wrong ends the framing: what follows cannot be divided, and is one frame.
 
-use super::{Frame, Kind, MAX_FRAME};
+use super::{Frame, Frames, Kind, MAX_FRAME};
 
 /// Bytes of the prelude with its CRC.
 pub(super) const PRELUDE: usize = 12;
@@ -40,7 +40,7 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
-    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
         while !self.lost && body.len() - self.at >= PRELUDE {
             let rest = &body[self.at..];
             let Some((total, headers)) = prelude(rest) else {
@@ -58,7 +58,7 @@ impl EventStream {
         }
     }
 
-    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         while self.at < body.len() {
             let end = body.len().min(self.at + MAX_FRAME);
             frames.push(Frame::new(Kind::Incomplete, self.at, end));
@@ -188,9 +188,9 @@ mod tests {
     use super::*;
     use crate::frame::{Framer, Framing, Hint};
 
-    fn frames(body: &[u8], cut: usize) -> (Vec<Frame>, Option<Framing>) {
+    fn frames(body: &[u8], cut: usize) -> (Frames, Option<Framing>) {
         let mut framer = Framer::new(Hint::default());
-        let mut frames = Vec::new();
+        let mut frames = Frames::default();
         for end in (cut..body.len()).step_by(cut) {
             framer.push(&body[..end], &mut frames);
         }
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(whole.1, Some(Framing::EventStream));
         let told: Vec<_> = whole.0.iter().map(|f| Message::of(f.bytes(&body)).event()).collect();
         assert_eq!(told, ["a", "b"]);
-        assert_eq!(whole.0[0].data(&body).as_deref(), Some("{}"));
+        assert_eq!(whole.0.at(0).data(&body).as_deref(), Some("{}"));
         assert!(whole.0.iter().all(|f| Message::of(f.bytes(&body)).damage().is_none()));
         for cut in 1..body.len() {
             assert_eq!(frames(&body, cut), whole, "{cut}");
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     fn every_cut_and_every_flipped_bit_shows() {
         let body = two();
-        let first = frames(&body, body.len()).0[0].len as usize;
+        let first = frames(&body, body.len()).0.at(0).len as usize;
         for len in first + 1..body.len() {
             let (frames, _) = frames(&body[..len], len);
-            let damage = Message::of(frames[1].bytes(&body[..len])).damage();
+            let damage = Message::of(frames.at(1).bytes(&body[..len])).damage();
             assert!(matches!(damage, Some(Damage::Short(..))), "{len}: {damage:?}");
             assert_eq!(frames.iter().map(|f| f.len).sum::<u64>(), len as u64);
         }
@@ -232,7 +232,7 @@ mod tests {
             let mut body = body.clone();
             body[at] ^= 0x10;
             let (frames, _) = frames(&body, body.len());
-            let damage = Message::of(frames[1].bytes(&body)).damage();
+            let damage = Message::of(frames.at(1).bytes(&body)).damage();
             assert!(matches!(damage, Some(Damage::Prelude | Damage::Message)), "{at}: {damage:?}");
             assert_eq!(frames.len(), 2);
         }

@@ -1,7 +1,7 @@
 //! NDJSON: one JSON value a line, lines ended by LF (a CR before it belongs to the line end). A line
 //! may have a code in front of its value (`0:"Hel"`), as the AI SDK's data stream has.
 
-use super::{Frame, Kind, MAX_FRAME};
+use super::{Frame, Frames, Kind, MAX_FRAME};
 use crate::json::Tape;
 
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
         while let Some(i) = memchr::memchr(b'\n', &body[self.scan..]) {
             let end = self.scan + i + 1;
             self.bound(end, frames);
@@ -25,7 +25,7 @@ impl Lines {
         self.bound(body.len(), frames);
     }
 
-    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         if self.line == body.len() {
             return;
         }
@@ -41,7 +41,7 @@ impl Lines {
         self.line = body.len();
     }
 
-    fn bound(&mut self, end: usize, frames: &mut Vec<Frame>) {
+    fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.line > MAX_FRAME {
             frames.push(Frame::new(Kind::Incomplete, self.line, self.line + MAX_FRAME));
             self.line += MAX_FRAME;
@@ -68,12 +68,12 @@ pub(super) fn code(line: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Frame, Framer, Framing, Hint};
+    use super::super::{Framer, Frames, Framing, Hint};
     use super::Kind;
 
-    fn frames(body: &str) -> (Option<Framing>, Vec<Frame>) {
+    fn frames(body: &str) -> (Option<Framing>, Frames) {
         let mut framer = Framer::new(Hint::default());
-        let mut frames = Vec::new();
+        let mut frames = Frames::default();
         framer.push(&body.as_bytes()[..body.len() / 2], &mut frames);
         framer.finish(body.as_bytes(), &mut frames);
         (framer.framing(), frames)

@@ -7,11 +7,14 @@
 
 mod array;
 pub mod eventstream;
+mod frames;
 mod lines;
+pub mod packed;
 mod sniff;
 pub mod sse;
 pub mod web_socket;
 
+pub use frames::Frames;
 pub use sniff::Hint;
 
 /// The longest frame, in bytes. What is longer is told as `incomplete` frames of this length.
@@ -198,7 +201,7 @@ impl Framer {
 
     /// Appends the frames that are complete in `body`, the whole body so far. Call it after each
     /// read with the same body grown longer.
-    pub fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub fn push(&mut self, body: &[u8], frames: &mut Frames) {
         if let State::Undecided(sniffer) = &mut self.state {
             match sniffer.decide(body, false) {
                 Some(framing) => self.choose(framing),
@@ -215,7 +218,7 @@ impl Framer {
     }
 
     /// The body is over: appends what is left.
-    pub fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         self.push(body, frames);
         if let State::Undecided(sniffer) = &mut self.state {
             let framing = sniffer.decide(body, true).unwrap_or(Framing::Whole);
@@ -237,7 +240,7 @@ impl Framer {
     }
 
     /// The body of which nothing could be decoded, as one `incomplete` frame.
-    pub fn give_up(body: &[u8], frames: &mut Vec<Frame>) {
+    pub fn give_up(body: &[u8], frames: &mut Frames) {
         if !body.is_empty() {
             frames.push(Frame::new(Kind::Incomplete, 0, body.len()));
         }

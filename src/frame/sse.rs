@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Frame, Kind, MAX_FRAME};
+use super::{Frame, Frames, Kind, MAX_FRAME};
 
 /// How many comments and ignored fields are kept by text; the rest is counted.
 pub const MAX_LIST: usize = 1000;
@@ -46,6 +46,10 @@ pub struct Sse {
     frame: usize,
     /// The last line ended in a CR at the end of what had been read; an LF now belongs to it.
     after_cr: bool,
+    /// From the start of the current line up to here the body is UTF-8, as far as it is whole characters.
+    valid: usize,
+    /// Where it is not UTF-8. No line is known to be up to the end of the one that this is in.
+    invalid: Option<usize>,
     block: State,
 }
 
@@ -169,13 +173,14 @@ impl Sse {
         self.ids.get((self.final_id as usize).wrapping_sub(1)).map_or("", String::as_str)
     }
 
-    pub(super) fn push(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
         self.read::<true>(body, frames);
     }
 
     /// Reads what is new. Without `SHORTCUT` every line goes the general way, which tests hold the
     /// shorter one against.
-    pub(super) fn read<const SHORTCUT: bool>(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    pub(super) fn read<const SHORTCUT: bool>(&mut self, body: &[u8], frames: &mut Frames) {
+        self.validate(body);
         if self.after_cr && self.scan < body.len() {
             self.after_cr = false;
             if body[self.scan] == b'\n' {
@@ -187,9 +192,15 @@ impl Sse {
         }
         while let Some(i) = line_end(&body[self.scan..]) {
             let end = self.scan + i;
-            if SHORTCUT && let Some(next) = self.common_event(body, end, frames) {
-                (self.frame, self.line, self.scan) = (next, next, next);
-                continue;
+            if SHORTCUT {
+                if let Some(next) = self.common_event(body, end, frames) {
+                    (self.frame, self.line, self.scan) = (next, next, next);
+                    continue;
+                }
+                if self.common_name(body, end) {
+                    (self.line, self.scan) = (end + 1, end + 1);
+                    continue;
+                }
             }
             let mut next = end + 1;
             if body[end] == b'\n' {
@@ -214,7 +225,7 @@ impl Sse {
     /// before its blank line: one `data` line, after an `event` line or not, ended by LF. Returns
     /// the offset after it; `None` for anything else, which the general way takes.
     #[inline]
-    fn common_event(&mut self, body: &[u8], end: usize, frames: &mut Vec<Frame>) -> Option<usize> {
+    fn common_event(&mut self, body: &[u8], end: usize, frames: &mut Frames) -> Option<usize> {
         let next = end + 2;
         // The first frame may open with a byte order mark.
         if self.line == 0 || body.get(end..next)? != b"\n\n" || next - self.frame > MAX_FRAME {
@@ -224,7 +235,7 @@ impl Sse {
         let line = &body[self.line..end];
         let value = line.strip_prefix(b"data:")?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        self.count_invalid(line);
+        self.count_invalid(line, end);
         self.block = State::default();
         self.line_endings.lf += 2;
         self.final_id = self.ids.len() as u32;
@@ -237,7 +248,22 @@ impl Sse {
         Some(next)
     }
 
-    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Vec<Frame>) {
+    /// Takes an `event` line at the beginning of a block that ends by LF at `end`, as the events of many
+    /// dialects have it.
+    #[inline]
+    fn common_name(&mut self, body: &[u8], end: usize) -> bool {
+        let line = &body[self.line..end];
+        let is_first = self.line == self.frame && self.line > 0 && !self.block.oversized;
+        if !is_first || body[end] != b'\n' || !line.starts_with(b"event:") || line.len() > 256 {
+            return false;
+        }
+        self.count_invalid(line, end);
+        self.line_endings.lf += 1;
+        (self.block.named, self.block.fields) = (true, true);
+        true
+    }
+
+    pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         if self.frame == body.len() {
             return;
         }
@@ -246,7 +272,7 @@ impl Sse {
             self.bom = true;
             partial = &partial[3..];
         }
-        self.count_invalid(partial);
+        self.count_invalid(partial, body.len());
         // An LF that came a read after its CR stands alone here, and belongs to the blank line.
         let begun = self.block.fields || self.block.comments || self.block.oversized;
         if begun || !partial.is_empty() {
@@ -271,7 +297,7 @@ impl Sse {
     }
 
     /// Tells what is longer than any frame may be as `incomplete` frames.
-    fn bound(&mut self, end: usize, frames: &mut Vec<Frame>) {
+    fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.frame > MAX_FRAME {
             frames.push(Frame::new(Kind::Incomplete, self.frame, self.frame + MAX_FRAME));
             self.frame += MAX_FRAME;
@@ -281,7 +307,7 @@ impl Sse {
         }
     }
 
-    fn end_line(&mut self, body: &[u8], end: usize, next: usize, frames: &mut Vec<Frame>) {
+    fn end_line(&mut self, body: &[u8], end: usize, next: usize, frames: &mut Frames) {
         let mut start = self.line;
         if start == 0 && body.starts_with(b"\xef\xbb\xbf") {
             self.bom = true;
@@ -292,7 +318,7 @@ impl Sse {
             self.dispatch(next, frames);
             return;
         }
-        self.count_invalid(line);
+        self.count_invalid(line, end);
         let (name, value) = split(line);
         match name {
             _ if self.block.oversized => {}
@@ -325,7 +351,7 @@ impl Sse {
         self.block.fields = true;
     }
 
-    fn dispatch(&mut self, next: usize, frames: &mut Vec<Frame>) {
+    fn dispatch(&mut self, next: usize, frames: &mut Frames) {
         let block = std::mem::take(&mut self.block);
         self.final_id = self.ids.len() as u32;
         let kind = match &block {
@@ -355,8 +381,32 @@ impl Sse {
         });
     }
 
-    fn count_invalid(&mut self, line: &[u8]) {
-        if simdutf8::basic::from_utf8(line).is_err() {
+    /// Looks at what is new, all at once: where it is UTF-8, no line needs to be looked at by itself.
+    fn validate(&mut self, body: &[u8]) {
+        if self.invalid.is_some_and(|at| at >= self.line) {
+            return;
+        }
+        if self.invalid.take().is_some() {
+            self.valid = self.line;
+        }
+        let new = &body[self.valid..];
+        let new = &new[..new.len() - cut_off(new)];
+        // A few bytes are not worth a vectorized search.
+        let is_valid = match new.len() {
+            0..64 => new.is_ascii() || std::str::from_utf8(new).is_ok(),
+            _ => simdutf8::basic::from_utf8(new).is_ok(),
+        };
+        if is_valid {
+            self.valid += new.len();
+        } else if let Err(error) = std::str::from_utf8(new) {
+            self.valid += error.valid_up_to();
+            self.invalid = Some(self.valid);
+        }
+    }
+
+    /// Counts what in a line, which ends at `end`, is not UTF-8.
+    fn count_invalid(&mut self, line: &[u8], end: usize) {
+        if end > self.valid && simdutf8::basic::from_utf8(line).is_err() {
             self.invalid_utf8 +=
                 line.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
         }
@@ -371,6 +421,17 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
         return bytes.iter().position(is_end);
     }
     memchr::memchr2(b'\n', b'\r', bytes)
+}
+
+/// How many bytes at the end begin a character that is not there whole.
+fn cut_off(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rev().take(3).position(|b| *b >= 0xc0);
+    let len = |first: u8| match first {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        _ => 2,
+    };
+    last.map(|i| i + 1).filter(|n| len(bytes[bytes.len() - n]) > *n).unwrap_or(0)
 }
 
 /// A line as (name, value): up to the first colon, and after it less one space. A line without a

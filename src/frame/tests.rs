@@ -9,14 +9,14 @@ fn sse_hint() -> Hint {
 /// Frames of `body`, given in reads that end at `cuts`.
 fn frames(hint: Hint, body: &[u8], cuts: &[usize]) -> (Vec<Frame>, Framer) {
     let mut framer = Framer::new(hint);
-    let mut out = Vec::new();
+    let mut out = Frames::default();
     let mut ends: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1)).collect();
     ends.sort_unstable();
     for end in ends {
         framer.push(&body[..end], &mut out);
     }
     framer.finish(body, &mut out);
-    (out, framer)
+    (out.iter().collect(), framer)
 }
 
 fn kinds(hint: Hint, body: &str) -> Vec<(Kind, String)> {
@@ -122,11 +122,11 @@ fn blocks_have_their_kinds() {
 #[test]
 fn a_cr_dispatches_at_once_and_a_late_lf_opens_the_next_frame() {
     let mut framer = Framer::new(sse_hint());
-    let mut out = Vec::new();
+    let mut out = Frames::default();
     framer.push(b"data: a\r\n\r", &mut out);
     assert_eq!(out.len(), 1);
     framer.finish(b"data: a\r\n\r\n", &mut out);
-    assert_eq!((out[1].kind, out[1].len), (Kind::Incomplete, 1));
+    assert_eq!((out.at(1).kind, out.at(1).len), (Kind::Incomplete, 1));
     let sse = framer.sse().unwrap();
     assert_eq!(sse.line_endings, sse::LineEndings { lf: 0, cr: 0, crlf: 2 });
     assert_eq!(sse.trailing, sse::Trailing::default());
@@ -225,14 +225,14 @@ fn an_elements_data_is_its_value() {
 /// The frames of an SSE body read by the shortcut or by the general way alone, and all that the framer
 /// counted.
 fn read_sse<const SHORTCUT: bool>(body: &[u8], cuts: &[usize]) -> (Vec<Frame>, String) {
-    let (mut sse, mut frames) = (sse::Sse::default(), Vec::new());
+    let (mut sse, mut frames) = (sse::Sse::default(), Frames::default());
     let mut ends: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1)).collect();
     ends.sort_unstable();
     for end in ends.into_iter().chain([body.len()]) {
         sse.read::<SHORTCUT>(&body[..end], &mut frames);
     }
     sse.finish(body, &mut frames);
-    (frames, format!("{sse:?}"))
+    (frames.iter().collect(), format!("{sse:?}"))
 }
 
 /// Every stream that is recorded beside the tests.
@@ -303,7 +303,7 @@ fn one_long_line_in_single_bytes_is_linear() {
     body.extend_from_slice(b"\n\n");
     for hint in [sse_hint(), Hint::default()] {
         let mut framer = Framer::new(hint);
-        let mut out = Vec::new();
+        let mut out = Frames::default();
         for end in 0..body.len() {
             framer.push(&body[..end], &mut out);
         }
@@ -318,7 +318,7 @@ fn one_long_element_in_single_bytes_is_linear() {
     body.resize(8 << 20, b'x');
     body.extend_from_slice(b"\"}]");
     let mut framer = Framer::new(Hint::default());
-    let mut out = Vec::new();
+    let mut out = Frames::default();
     for end in 0..body.len() {
         framer.push(&body[..end], &mut out);
     }

@@ -2,29 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::galloping::partition_galloping;
+use super::deltas::{Delta, Deltas};
 use super::think::Think;
 use crate::dialect::{Channel, DecodeEvent, ErrorShape, Path, ToolPiece, Usage};
-
-/// What one frame added to one channel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delta {
-    /// The frame that carried it.
-    pub frame: u32,
-    /// Which choice.
-    pub choice: u32,
-    /// Which channel.
-    pub channel: Channel,
-    /// The JSON path it came by.
-    pub path: Path,
-    /// Where its text stands in the channel's joined text (of a tool call: in its arguments).
-    start: u32,
-    len: u32,
-    /// Of a tool delta: which of [`Answer::tools`]. Of a duplicate: where its text is kept.
-    slot: u32,
-    /// The same text came by another path of the same frame and is joined there.
-    pub duplicate: bool,
-}
 
 /// One tool call, put together.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -89,12 +69,60 @@ pub struct Otherwise {
 #[derive(Debug, Default)]
 struct Joined {
     text: String,
-    /// Which deltas it was joined from, in order.
-    pieces: Vec<u32>,
+    /// Some of the deltas that it was joined from, no two of which are [`EACH`] deltas apart unless no
+    /// other is between them.
+    marks: Vec<u32>,
     /// Up to where the stream said again what was streamed.
     said: usize,
     /// Of content: which parts are thought.
     think: Think,
+}
+
+/// How many deltas on the next one of a text is marked, so that the one at a place is found in few steps.
+const EACH: u32 = 32;
+
+/// The texts of the channels, by channel and choice.
+#[derive(Debug, Default)]
+struct Texts {
+    places: BTreeMap<(Channel, u32), usize>,
+    joined: Vec<Joined>,
+    /// The last that was added to: nearly always that is the next one as well.
+    last: Option<((Channel, u32), usize)>,
+}
+
+impl Texts {
+    fn place(&self, key: (Channel, u32)) -> Option<usize> {
+        match self.last {
+            Some((last, place)) if last == key => Some(place),
+            _ => self.places.get(&key).copied(),
+        }
+    }
+
+    fn get(&self, channel: Channel, choice: u32) -> Option<&Joined> {
+        self.joined.get(self.place((channel, choice))?)
+    }
+
+    fn get_mut(&mut self, channel: Channel, choice: u32) -> Option<&mut Joined> {
+        let place = self.place((channel, choice))?;
+        self.joined.get_mut(place)
+    }
+
+    fn entry(&mut self, channel: Channel, choice: u32) -> &mut Joined {
+        let key = (channel, choice);
+        let place = self.place(key).unwrap_or(self.joined.len());
+        if place == self.joined.len() {
+            self.places.insert(key, place);
+            self.joined.push(Joined::default());
+        }
+        self.last = Some((key, place));
+        &mut self.joined[place]
+    }
+
+    /// The texts of a channel, in order of the choice.
+    fn of(&self, channel: Channel) -> impl Iterator<Item = (u32, &Joined)> {
+        let places = self.places.range((channel, 0)..=(channel, u32::MAX));
+        places.map(|((_, choice), place)| (*choice, &self.joined[*place]))
+    }
 }
 
 /// Where tool calls stand in their list, so that many of them are told apart in no time. An index
@@ -115,8 +143,8 @@ const MAX_ERRORS: usize = 100;
 /// The answer as far as it has come.
 #[derive(Debug, Default)]
 pub struct Answer {
-    deltas: Vec<Delta>,
-    text: BTreeMap<(Channel, u32), Joined>,
+    deltas: Deltas,
+    texts: Texts,
     /// The paths that fed each channel, with how many deltas each.
     paths: Vec<(Channel, Path, u64)>,
     /// How many deltas each channel has, duplicates left out.
@@ -159,14 +187,18 @@ impl Answer {
                     self.duplicates.push_str(&text);
                     start
                 } else {
-                    let joined = self.text.entry((channel, choice)).or_default();
+                    let joined = self.texts.entry(channel, choice);
                     let start = joined.text.len();
                     joined.text.push_str(&text);
-                    if joined.pieces.is_empty() {
+                    if joined.marks.is_empty() {
                         self.choices.insert(choice);
                     }
-                    self.chars[channel as usize] += text.chars().count();
-                    joined.pieces.push(self.deltas.len() as u32);
+                    let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
+                    self.chars[channel as usize] += chars;
+                    let number = self.deltas.len() as u32;
+                    if joined.marks.last().is_none_or(|mark| number - mark >= EACH) {
+                        joined.marks.push(number);
+                    }
                     if channel == Channel::Content {
                         joined.think.update(&joined.text);
                     }
@@ -260,7 +292,7 @@ impl Answer {
 
     /// Holds what the stream says that a text is against what was streamed since it last said so.
     fn hold(&mut self, frame: u32, choice: u32, channel: Channel, whole: &str) {
-        let Some(joined) = self.text.get_mut(&(channel, choice)) else { return };
+        let Some(joined) = self.texts.get_mut(channel, choice) else { return };
         let from = std::mem::replace(&mut joined.said, joined.text.len());
         let (streamed, whole) = (joined.text[from..].trim(), whole.trim());
         if streamed.is_empty() || streamed == whole || self.otherwise.is_some() {
@@ -291,8 +323,7 @@ impl Answer {
 
     fn push(&mut self, delta: Delta) {
         let (channel, path) = (delta.channel, delta.path);
-        let same =
-            |p: &&mut (Channel, Path, u64)| p.0 == channel && p.1.template() == path.template();
+        let same = |p: &&mut (Channel, Path, u64)| p.0 == channel && p.1.is_alike(path);
         match self.paths.iter_mut().find(same) {
             Some(p) => p.2 += 1,
             None => self.paths.push((channel, path, 1)),
@@ -342,16 +373,29 @@ impl Answer {
     }
 
     /// All deltas, in order.
-    pub fn deltas(&self) -> &[Delta] {
+    pub fn deltas(&self) -> &Deltas {
         &self.deltas
     }
 
     /// The deltas of one frame.
-    pub fn deltas_of(&self, frame: u32) -> &[Delta] {
-        // Nearly every frame has one delta, so the place can nearly be told from the number.
-        let from = partition_galloping(&self.deltas, frame as usize, |d| d.frame < frame);
-        let to = partition_galloping(&self.deltas, from, |d| d.frame <= frame);
-        &self.deltas[from..to]
+    pub fn deltas_of(
+        &self,
+        frame: u32,
+    ) -> impl DoubleEndedIterator<Item = Delta> + ExactSizeIterator + Clone + '_ {
+        self.deltas.range(self.deltas.of(frame))
+    }
+
+    /// The deltas of the frame that was added last, if that is `frame`.
+    pub(super) fn deltas_of_last(
+        &self,
+        frame: u32,
+    ) -> impl DoubleEndedIterator<Item = Delta> + ExactSizeIterator + Clone + '_ {
+        let len = self.deltas.len();
+        let mut from = len;
+        while from > 0 && self.deltas.frame_at(from - 1) == frame {
+            from -= 1;
+        }
+        self.deltas.range(from..len)
     }
 
     /// A delta's text; of a tool call the piece of its arguments.
@@ -383,29 +427,34 @@ impl Answer {
 
     /// The delta that put byte `at` into a channel's text for one choice (never of
     /// [`Channel::Tool`], where each call has a text of its own).
-    pub fn delta_at(&self, channel: Channel, choice: u32, at: usize) -> Option<&Delta> {
-        let pieces = &self.text.get(&(channel, choice))?.pieces;
-        let delta = |piece: &u32| &self.deltas[*piece as usize];
-        let after = pieces.partition_point(|piece| self.range_of(delta(piece)).end <= at);
-        pieces.get(after).map(delta)
+    pub fn delta_at(&self, channel: Channel, choice: u32, at: usize) -> Option<Delta> {
+        let joined = self.texts.get(channel, choice).filter(|joined| at < joined.text.len())?;
+        let marks = &joined.marks;
+        let begins_by = |mark: &u32| self.range_of(&self.deltas.at(*mark as usize)).start <= at;
+        let mark = marks.partition_point(begins_by).checked_sub(1)?;
+        let own = |d: &Delta| d.channel == channel && d.choice == choice && !d.duplicate;
+        let mut after = self.deltas.range(marks[mark] as usize..self.deltas.len()).filter(own);
+        after.find(|delta| self.range_of(delta).end > at)
     }
 
     /// Whether nothing of a choice arrived: no text in any channel, and no call.
     pub fn is_silent(&self, choice: u32) -> bool {
         self.calls_of(choice) == 0
-            && !self.text.iter().any(|((_, of), joined)| *of == choice && !joined.text.is_empty())
+            && !self
+                .texts
+                .places
+                .iter()
+                .any(|((_, of), place)| *of == choice && !self.texts.joined[*place].text.is_empty())
     }
 
     /// A channel's joined text for one choice.
     pub fn text(&self, channel: Channel, choice: u32) -> &str {
-        self.text.get(&(channel, choice)).map_or("", |j| j.text.as_str())
+        self.texts.get(channel, choice).map_or("", |j| j.text.as_str())
     }
 
     /// The choices that have text in a channel, with it, in order of the choice.
     pub fn texts(&self, channel: Channel) -> impl Iterator<Item = (u32, &str)> {
-        self.text
-            .range((channel, 0)..=(channel, u32::MAX))
-            .map(|((_, choice), joined)| (*choice, joined.text.as_str()))
+        self.texts.of(channel).map(|(choice, joined)| (choice, joined.text.as_str()))
     }
 
     /// How many characters a channel has over all choices.
@@ -428,7 +477,7 @@ impl Answer {
 
     /// Which parts of a choice's content are thought.
     pub fn think(&self, choice: u32) -> Option<&Think> {
-        self.text.get(&(Channel::Content, choice)).map(|j| &j.think)
+        self.texts.get(Channel::Content, choice).map(|j| &j.think)
     }
 
     /// The tool calls, in order of first appearance.

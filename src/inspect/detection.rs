@@ -36,12 +36,15 @@ pub(super) struct Detection {
     variant: Option<(&'static Variant, Cow<'static, str>)>,
     /// Size of the shape table when a chunk was last asked for its variant.
     paths: usize,
+    /// By what findings are judged, as it follows from the rest.
+    context: Context,
 }
 
 impl Detection {
     /// Takes in the dialect that the user told, and gives it.
     pub(super) fn configure(&mut self, name: &str) -> Option<&'static dyn Dialect> {
         self.configured = dialect::find(name);
+        self.settle();
         self.configured
     }
 
@@ -49,6 +52,7 @@ impl Detection {
     pub(super) fn request(&mut self, request: &Request) {
         self.variant = Variant::of_address(&request.url)
             .map(|(variant, host)| (variant, format!("the host {host}").into()));
+        self.settle();
     }
 
     /// Takes in the response head, and gives the dialect that it names, where none is set; only then
@@ -67,8 +71,12 @@ impl Detection {
             self.variant =
                 header.map(|(v, by)| (v, format!("a header {by}…").into())).or_else(by_name);
         }
-        let (dialect, sign) = dialect::by_head(head)?;
-        self.found = Some(Recognized { dialect, sign, frame: 0 });
+        let named = dialect::by_head(head).map(|(dialect, sign)| {
+            self.found = Some(Recognized { dialect, sign, frame: 0 });
+            dialect
+        });
+        self.settle();
+        let dialect = named?;
         self.configured.is_none().then_some(dialect)
     }
 
@@ -95,6 +103,7 @@ impl Detection {
         }
         let fresh = self.found.as_ref().is_none_or(|f| f.dialect.name() != dialect.name());
         self.found = Some(Recognized { dialect, sign, frame });
+        self.settle();
         (fresh && self.configured.is_none()).then_some(dialect)
     }
 
@@ -114,6 +123,7 @@ impl Detection {
             .and_then(Variant::of_chunk)
             .filter(|(variant, _)| self.has_accent(variant))
             .map(|(variant, by)| (variant, format!("the member {by}").into()));
+        self.settle();
     }
 
     pub(super) fn dialect(&self) -> Option<&'static dyn Dialect> {
@@ -167,8 +177,13 @@ impl Detection {
 
     /// By what findings are judged.
     pub(super) fn context(&self) -> Context {
+        self.context
+    }
+
+    /// Works out by what findings are judged, which each frame asks: whatever changes has to call it.
+    fn settle(&mut self) {
         let misread = self.misread().is_some();
         let variant = self.variant().map(|v| v.0).filter(|_| !misread);
-        Context { variant, misread, responses: self.is_responses() }
+        self.context = Context { variant, misread, responses: self.is_responses() };
     }
 }

@@ -2,24 +2,12 @@
 //! from one to the other. The fold fills it; detectors, client views and comparisons read it.
 
 use super::detection::{Detection, Recognized};
+use super::reads::Reads;
 use super::web_socket::{WebSocket, WsFrame};
 use super::{Answer, ClientView, Coding, Shape, Timing, blocks};
 use crate::dialect::{Dialect, Variant};
-use crate::frame::{Frame, Framer, Framing};
+use crate::frame::{Frame, Framer, Frames, Framing};
 use crate::journal::{EndCause, Head, Headers, Micros, Request, Span};
-
-/// One read of the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// When; `None` for a bare body.
-    pub at: Option<Micros>,
-    /// How many bytes it brought over the wire.
-    pub len: u32,
-    /// Offset on the wire after it (before any content coding is undone).
-    pub end: u64,
-    /// Offset in the decoded body after it.
-    pub decoded: u64,
-}
 
 /// The facts about one exchange.
 #[derive(Default)]
@@ -49,7 +37,7 @@ pub struct Facts {
     /// Decoding stopped where the recording has `*` for what a coded body held.
     pub(super) withheld: bool,
     pub(super) decoded: Vec<u8>,
-    pub(super) reads: Vec<Read>,
+    pub(super) reads: Reads,
     /// Spans of the wire body that were masked.
     pub masked: Vec<Span>,
 
@@ -58,7 +46,7 @@ pub struct Facts {
     /// How many of its messages were looked at.
     pub(super) messages_read: usize,
     pub(super) framer: Framer,
-    pub(super) frames: Vec<Frame>,
+    pub(super) frames: Frames,
     /// Indices of the frames that only keep the connection warm.
     pub(super) keep_alives: Vec<u32>,
     pub(super) detection: Detection,
@@ -108,12 +96,12 @@ impl Facts {
     }
 
     /// The reads, in order.
-    pub fn reads(&self) -> &[Read] {
+    pub fn reads(&self) -> &Reads {
         &self.reads
     }
 
     /// The frames, in order.
-    pub fn frames(&self) -> &[Frame] {
+    pub fn frames(&self) -> &Frames {
         &self.frames
     }
 
@@ -133,7 +121,7 @@ impl Facts {
         if let Some(message) = self.message_of(frame) {
             return message.reads().last();
         }
-        let i = self.reads.partition_point(|r| r.decoded < frame.end());
+        let i = self.reads.before(frame.end());
         (i < self.reads.len()).then_some(i)
     }
 
@@ -142,7 +130,7 @@ impl Facts {
         if let Some(message) = self.message_of(frame) {
             return message.reads();
         }
-        let from = self.reads.partition_point(|r| r.decoded <= frame.offset);
+        let from = self.reads.before(frame.offset + 1);
         from..self.read_of(frame).map_or(self.reads.len(), |i| i + 1)
     }
 
@@ -166,7 +154,7 @@ impl Facts {
         let web_socket = self.web_socket.as_ref()?;
         // An empty message has its offset together with the next.
         let from = self.frames.partition_point(|f| f.offset < frame.offset);
-        let same = self.frames[from..].iter().position(|f| f == frame)?;
+        let same = self.frames.range(from..self.frames.len()).position(|f| f == *frame)?;
         web_socket.frames().get(from + same)
     }
 
@@ -176,15 +164,9 @@ impl Facts {
             return message.at;
         }
         let frame = self.frames.get(index)?;
-        match self.reads.last() {
-            Some(last)
-                if frame.end()
-                    > self.reads.len().checked_sub(2).map_or(0, |i| self.reads[i].decoded) =>
-            {
-                last.at
-            }
-            _ => self.reads.get(self.read_of(frame)?)?.at,
-        }
+        let last = self.reads.len().checked_sub(1)?;
+        let is_of_last = frame.end() > last.checked_sub(1).map_or(0, |i| self.reads.decoded_at(i));
+        self.reads.time_at(if is_of_last { last } else { self.read_of(&frame)? })
     }
 
     /// The framing, once it is certain.

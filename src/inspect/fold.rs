@@ -4,22 +4,23 @@
 use std::borrow::Cow;
 
 use super::blocks::{Blocks, Surroundings};
+use super::detect::Seen;
 use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
-use super::{Answer, ClientView, Coding, Facts, Findings, Inspection, Phase, Read, Timing, detect};
+use super::{Answer, ClientView, Coding, Facts, Findings, Inspection, Phase, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
 use crate::frame::web_socket::Sender;
-use crate::frame::{Frame, Framer, Framing, Hint, Kind};
+use crate::frame::{Frame, Framer, Frames, Framing, Hint, Kind};
 use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 use crate::json::Tape;
 
 /// The means by which payloads become facts.
 pub(super) struct Reading {
-    decoder: Box<dyn dialect::Decoder>,
+    pub(super) decoder: Box<dyn dialect::Decoder>,
     surrogates: Joiner,
     /// The JSON of the frame at hand, reused from frame to frame.
     tape: Tape,
@@ -114,7 +115,7 @@ impl Inspection {
             return self.take_messages(at);
         }
         self.advance(at, |framer, body, frames| framer.push(body, frames));
-        self.judge(at, |detector, facts, findings| detector.read(facts, findings));
+        self.judge_read(at);
     }
 
     fn take_sent(&mut self, at: Option<Micros>, bytes: &[u8], masked: &[(u64, u64)]) {
@@ -141,7 +142,7 @@ impl Inspection {
                 Sender::Client => {}
             }
         }
-        self.judge(at, |detector, facts, findings| detector.read(facts, findings));
+        self.judge_read(at);
     }
 
     /// Takes in what happened next as [`push`](Self::push) does, but leaves the client views of an end to the
@@ -200,11 +201,7 @@ impl Inspection {
     }
 
     /// Lets the framer take what is new, and reads each frame that it completes.
-    fn advance(
-        &mut self,
-        at: Option<Micros>,
-        step: impl FnOnce(&mut Framer, &[u8], &mut Vec<Frame>),
-    ) {
+    fn advance(&mut self, at: Option<Micros>, step: impl FnOnce(&mut Framer, &[u8], &mut Frames)) {
         let facts = &mut self.facts;
         if facts.web_socket.is_some() {
             return;
@@ -222,9 +219,9 @@ impl Inspection {
     }
 
     fn take_frame(&mut self, index: usize, at: Option<Micros>) {
-        let Self { facts, findings, detectors, reading } = self;
+        let Self { facts, findings, detectors, reading, .. } = self;
         let mut emitted = Emitted::default();
-        let (frame, number) = (facts.frames[index], index as u32);
+        let (frame, number) = (facts.frames.at(index), index as u32);
         // Not `facts.body()`: the other facts change while the body is read.
         let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
         facts.timing.first_frame = facts.timing.first_frame.or(at);
@@ -278,18 +275,36 @@ impl Inspection {
             keep_alive,
         };
         findings.judge_by(facts.detection.context(), at);
-        let repeatable = !findings.options.in_full
-            && json_error.is_none()
-            && !keep_alive
-            && decoder.is_repeatable()
-            && surrogates.is_idle()
-            && facts.can_repeat();
-        let mut attempt = skeleton.attempt(&view, &emitted, repeatable, findings);
-        for detector in detectors {
+        let varying = decoder.repeats().filter(|_| {
+            !findings.options.in_full
+                && json_error.is_none()
+                && !keep_alive
+                && surrogates.is_idle()
+                && facts.can_repeat(&emitted)
+        });
+        let judges = (&**detectors, &*findings);
+        let mut attempt = skeleton.attempt(&view, &emitted, varying.is_some(), judges);
+        let each = detect::Each { index: number, frame: &frame, body, seen: Seen::Whole(&view) };
+        for (n, detector) in detectors.iter_mut().enumerate() {
+            if !detector.looks_at().is_empty() {
+                detector.each(facts, &each, findings);
+                attempt.note(skeleton.asked.contains(&n), findings);
+            }
             detector.frame(facts, &view, findings);
-            attempt.note(detector.looks_at_each(), findings);
+            attempt.note(false, findings);
         }
-        skeleton.learn(&view, &emitted, attempt);
+        skeleton.learn(&view, &emitted, varying.unwrap_or_default(), attempt);
+    }
+
+    /// Asks the detectors that look at reads.
+    fn judge_read(&mut self, at: Option<Micros>) {
+        let Self { facts, findings, detectors, of_reads, .. } = self;
+        findings.judge_by(facts.detection.context(), at);
+        let before = findings.list.len();
+        for detector in of_reads {
+            detectors[*detector].read(facts, findings);
+        }
+        findings.stamp(facts, before);
     }
 
     /// Asks every detector.
@@ -304,8 +319,15 @@ impl Inspection {
         for detector in detectors {
             ask(detector.as_mut(), facts, findings);
         }
-        // Some frames are judged only later. Their findings have their time all the same.
-        for finding in &mut findings.list[before..] {
+        findings.stamp(facts, before);
+    }
+}
+
+impl Findings {
+    /// Some frames are judged only later. Their findings, those from `before` on, have their time all
+    /// the same.
+    fn stamp(&mut self, facts: &Facts, before: usize) {
+        for finding in &mut self.list[before..] {
             if let Some(frame) = finding.frame.filter(|_| finding.phase() != Phase::End) {
                 finding.at = facts.frame_at(frame as usize).or(finding.at);
             }
@@ -338,7 +360,7 @@ impl Facts {
         }
         self.receive_messages((Sender::Server, at), bytes, masked);
         let decoded = self.body().len() as u64;
-        self.reads.push(Read { at, len, end: self.wire_len, decoded });
+        self.reads.push(at, self.wire_len, decoded);
     }
 
     /// Ends the content coding. Returns whether it could not be undone at all: then the bytes are
@@ -354,9 +376,7 @@ impl Facts {
             self.decoded.clone_from(&self.wire);
         }
         let decoded = self.body().len() as u64;
-        if let Some(last) = self.reads.last_mut() {
-            last.decoded = decoded;
-        }
+        self.reads.set_decoded(decoded);
         undecoded
     }
 
@@ -401,7 +421,7 @@ impl Facts {
         if self.recognized().is_some() || self.framing() != Some(Framing::Sse) {
             return;
         }
-        let block = Block::of(tail, self.body());
+        let block = Block::of(&tail, self.body());
         let (event, data) = (block.event().into_owned(), block.data());
         let mut tape = Tape::new();
         if tape.parse(&data).is_err() {

@@ -1,29 +1,35 @@
 //! Searching long sorted lists from a guess.
 
-/// What `partition_point` gives, searched from `guess` outwards.
+/// How many of the first of `len` rows come before something (as a slice's `partition_point`, by number),
+/// searched from `guess` outwards.
 ///
 /// A bisection of a million rows touches twenty places that are far apart in memory, and to draw a
 /// screen takes hundreds of them. Where things come at a nearly even pace a guess is nearly right,
 /// and a search around it touches two or three; a bad guess costs twice a bisection.
-pub fn partition_galloping<T>(rows: &[T], guess: usize, is_before: impl Fn(&T) -> bool) -> usize {
-    let guess = guess.min(rows.len());
+pub fn partition_galloping(len: usize, guess: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let is = |at: usize| at < len && is_before(at);
+    let guess = guess.min(len);
     let (mut from, mut to) = (guess, guess);
     let mut step = 1;
-    if rows.get(guess).is_some_and(&is_before) {
+    if is(guess) {
         to = guess + 1;
-        while rows.get(to).is_some_and(&is_before) {
+        while is(to) {
             from = to;
-            to = (to + step).min(rows.len());
+            to = (to + step).min(len);
             step *= 2;
         }
     } else {
-        while from > 0 && !is_before(&rows[from - 1]) {
+        while from > 0 && !is_before(from - 1) {
             to = from - 1;
             from = to.saturating_sub(step);
             step *= 2;
         }
     }
-    from + rows[from..to].partition_point(is_before)
+    while from < to {
+        let middle = from + (to - from) / 2;
+        if is_before(middle) { from = middle + 1 } else { to = middle }
+    }
+    from
 }
 
 #[cfg(test)]
@@ -37,7 +43,7 @@ mod tests {
             for wanted in 0..22 {
                 let expected = rows.partition_point(|r| *r < wanted);
                 for guess in 0..25 {
-                    let found = partition_galloping(&rows, guess, |r| *r < wanted);
+                    let found = partition_galloping(rows.len(), guess, |i| rows[i] < wanted);
                     assert_eq!(found, expected, "{len} {wanted} {guess}");
                 }
             }

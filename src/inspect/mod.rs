@@ -13,6 +13,7 @@ mod chunked;
 mod client_view;
 mod coding;
 pub mod compare;
+mod deltas;
 pub mod detect;
 mod detection;
 mod ending;
@@ -24,6 +25,8 @@ mod grouping;
 mod metrics;
 pub mod outcomes;
 mod packing;
+mod reads;
+mod repeat;
 mod shape;
 mod skeleton;
 mod surrogate;
@@ -35,19 +38,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use crate::rule::{Code, Party, Phase, Rule, Rules, Severity};
-pub use answer::{Answer, Delta, Otherwise, StreamError, ToolCall};
+pub use answer::{Answer, Otherwise, StreamError, ToolCall};
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Standing};
 pub use coding::Coding;
+pub use deltas::{Delta, Deltas};
 pub use detection::Recognized;
 pub use ending::{Ending, Outcome, Reason, Transport};
-pub use facts::{Facts, Read};
+pub use facts::Facts;
 pub use findings::{Finding, Findings, Tally};
 pub use galloping::partition_galloping;
 pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
 pub use packing::Packing;
+pub use reads::{Read, Reads};
 pub use shape::{Row, Shape};
 pub use think::Think;
 pub use web_socket::{Closing, WebSocket, WsFrame, switches};
@@ -122,6 +127,8 @@ pub struct Inspection {
     facts: Facts,
     findings: Findings,
     detectors: Vec<Box<dyn detect::Detector>>,
+    /// The places of those that look at reads.
+    of_reads: Vec<usize>,
     reading: fold::Reading,
 }
 
@@ -142,10 +149,13 @@ impl std::fmt::Debug for Inspection {
 impl Inspection {
     /// An exchange of which nothing has happened yet.
     pub fn new(options: Arc<Options>) -> Self {
+        let detectors = detect::detectors();
+        let looks = |i: &usize| detectors[*i].looks_at().contains(&detect::Look::Reads);
         Self {
             facts: Facts::default(),
             findings: Findings::new(options),
-            detectors: detect::detectors(),
+            of_reads: (0..detectors.len()).filter(looks).collect(),
+            detectors,
             reading: fold::Reading::default(),
         }
     }

@@ -1,63 +1,120 @@
-//! Frames that repeat the one before with another text, as nearly all of a stream do.
+//! Frames that repeat the one before with other values, as nearly all of a stream do.
 //!
-//! Two frames in a row that differ in nothing but the text of their only delta are read and judged in
-//! full. What they have in common, the skeleton, is then compared byte for byte with each frame that
-//! follows: where it is the same, only the text between is read, and a detector is asked again only
-//! where it declares that it looks at texts, times or numbers of frames
-//! ([`super::detect::Detector::repeat`]). `Options::in_full` turns this off; `tests/it/skeleton.rs`
-//! holds one way against the other.
+//! A frame whose deltas are verbatim in it is a skeleton: its bytes, without the texts of the deltas
+//! and the values of members that nobody needs to understand the rest ([`Varying`]). The second frame
+//! in a row with that skeleton is read and judged in full like the first; what it was counted for is
+//! kept. Of each further one ([`super::repeat`]) the bytes are compared and the values read, what was
+//! counted is counted again, and only those detectors are asked that look at what is new in it
+//! ([`super::detect::Look`]). `Options::in_full` turns this off; `tests/it/skeleton.rs` holds one way
+//! against the other.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::blocks::Surroundings;
-use super::detect::{FrameView, Repeat};
+use super::detect::{Detector, FrameView, Look};
 use super::surrogate::Lone;
-use super::{Facts, Findings, Inspection, Tally};
-use crate::dialect::{Channel, DecodeEvent, Path};
+use super::{Findings, Tally};
+use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
 use crate::frame::{Frame, Kind};
-use crate::journal::Micros;
+use crate::json;
 use crate::rule::Code;
 
 /// A longer frame is read in full, in bytes: to keep a copy of it is not worth its memory.
 const MAX_FRAME: u64 = 16 << 10;
 
-/// The only delta of a frame.
+/// How many deltas a frame may have. Of two texts a decoder may know whether they are the same; of
+/// more there would be more to know.
+const MAX_DELTAS: usize = 2;
+
+/// How many values may be read from a frame.
+const MAX_VALUES: usize = 6;
+
+/// A whole number with more digits is read in full.
+const MAX_DIGITS: usize = 15;
+
+/// A delta without its text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Only {
-    choice: u32,
-    channel: Channel,
-    path: Path,
+pub(super) enum Part {
+    /// Of a channel.
+    Text { choice: u32, channel: Channel, path: Path, duplicate: bool },
+    /// Of a call that goes on.
+    Call { choice: u32, path: Path, index: Option<u64>, free_text: bool },
+}
+
+impl Part {
+    /// The delta without its text, and the text; `None` for anything else.
+    fn of<'a>(event: &'a DecodeEvent<'_>) -> Option<(Self, &'a Cow<'a, str>)> {
+        match event {
+            DecodeEvent::Text { choice, channel, path, text, duplicate } => {
+                let (choice, channel, path, duplicate) = (*choice, *channel, *path, *duplicate);
+                Some((Self::Text { choice, channel, path, duplicate }, text))
+            }
+            DecodeEvent::Tool(piece) => match &**piece {
+                ToolPiece { choice, path, index, id: None, name: None, arguments, free_text } => {
+                    let (choice, path, index) = (*choice, *path, *index);
+                    let part = Self::Call { choice, path, index, free_text: *free_text };
+                    Some((part, arguments.as_ref()?))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The delta with a text.
+    pub(super) fn with(self, text: Cow<'_, str>) -> DecodeEvent<'_> {
+        match self {
+            Self::Text { choice, channel, path, duplicate } => {
+                DecodeEvent::Text { choice, channel, path, text, duplicate }
+            }
+            Self::Call { choice, path, index, free_text } => {
+                let arguments = Some(text);
+                let (id, name) = (None, None);
+                let piece = ToolPiece { choice, path, index, id, name, arguments, free_text };
+                DecodeEvent::Tool(Box::new(piece))
+            }
+        }
+    }
 }
 
 /// The deltas that a decoder emits for one frame, as far as a skeleton needs to know them.
 #[derive(Debug, Default)]
 pub(super) struct Emitted {
-    only: Option<Only>,
-    /// Where the text is in the data.
-    text: Range<usize>,
-    /// Something else was emitted, or a text that is not verbatim in the data.
+    /// Each with the place of its text in the data, if it is there as it is.
+    deltas: [Option<(Part, Option<Range<usize>>)>; MAX_DELTAS],
+    /// Something else was emitted.
     other: bool,
 }
 
 impl Emitted {
     /// Takes note of what the decoder emits for `data`.
     pub(super) fn note(&mut self, event: &DecodeEvent<'_>, data: &str) {
-        match event {
-            DecodeEvent::Text {
-                choice,
-                channel,
-                path,
-                text: Cow::Borrowed(text),
-                duplicate: false,
-            } if self.only.is_none() => {
-                let start = (text.as_ptr() as usize).wrapping_sub(data.as_ptr() as usize);
-                let end = start.saturating_add(text.len());
-                self.text = start..end;
-                self.other |= data.get(self.text.clone()) != Some(text);
-                self.only = Some(Only { choice: *choice, channel: *channel, path: *path });
-            }
-            _ => self.other = true,
+        let free = self.deltas.iter_mut().find(|delta| delta.is_none());
+        let (Some((part, text)), Some(free)) = (Part::of(event), free) else {
+            self.other = true;
+            return;
+        };
+        let place = || {
+            let Cow::Borrowed(text) = text else { return None };
+            let start = (text.as_ptr() as usize).wrapping_sub(data.as_ptr() as usize);
+            let place = start..start.checked_add(text.len())?;
+            (data.get(place.clone()) == Some(text)).then_some(place)
+        };
+        *free = Some((part, place()));
+    }
+
+    /// The deltas, unless there are none or something else was emitted.
+    fn parts(&self) -> Option<[Option<Part>; MAX_DELTAS]> {
+        let parts = self.deltas.each_ref().map(|delta| delta.as_ref().map(|delta| delta.0));
+        (!self.other && parts[0].is_some()).then_some(parts)
+    }
+
+    /// Where in the data the text of the only delta is, if there is only one, and its text is there as
+    /// it is.
+    pub(super) fn only(&self) -> Option<Option<&Range<usize>>> {
+        match &self.deltas {
+            [Some((_, place)), None] => Some(place.as_ref()),
+            _ => None,
         }
     }
 }
@@ -72,7 +129,7 @@ pub(super) enum Attempt {
     Confirm(Counts),
 }
 
-/// What the detectors that are not asked again find in a frame.
+/// What is found in a frame and is found again in each that repeats it.
 pub(super) struct Counts {
     /// The tally and the number of findings before the next detector.
     before: (Tally, usize),
@@ -97,39 +154,104 @@ impl Attempt {
     }
 }
 
+/// A value that is read from each frame.
+#[derive(Debug, Clone, PartialEq)]
+struct Hole {
+    /// Where in the skeleton's bytes it is, without quotes.
+    at: Range<usize>,
+    of: Of,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Of {
+    /// The text of a delta.
+    Text(usize),
+    Member(Varying),
+}
+
+/// Members with their values as they are written.
+type Fixed = Vec<(Varying, String)>;
+
+/// The values that fill a skeleton.
+#[derive(Debug, Default)]
+pub(super) struct Filled<'a> {
+    /// The text of each delta, and whether it is written with escapes.
+    texts: [(&'a str, bool); MAX_DELTAS],
+    members: [Option<(Varying, &'a str)>; MAX_VALUES],
+    /// The members that are as in the skeleton.
+    fixed: &'a [(Varying, String)],
+}
+
+impl<'a> Filled<'a> {
+    /// The value of a member as it is written.
+    pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
+        let read = self.members.iter().flatten().find(|(m, _)| *m == member).map(|(_, s)| *s);
+        let fixed = || self.fixed.iter().find(|(m, _)| *m == member).map(|(_, s)| s.as_str());
+        read.or_else(fixed)
+    }
+
+    /// The text of a delta.
+    pub(super) fn text(&self, delta: usize) -> Cow<'a, str> {
+        match self.texts[delta] {
+            (raw, true) => Cow::Owned(json::unescape(raw)),
+            (text, false) => Cow::Borrowed(text),
+        }
+    }
+}
+
 /// The last frame that was read in full, if the next ones may be compared with it.
 #[derive(Debug, Default)]
 pub(super) struct Skeleton {
     /// The frame's bytes; empty where there is no skeleton.
     bytes: Vec<u8>,
-    /// Where in them the text is.
-    text: Range<usize>,
-    only: Option<Only>,
+    /// The values in it, in order.
+    holes: Vec<Hole>,
+    /// The members that may have other values elsewhere, as they are written here.
+    fixed: Fixed,
+    parts: [Option<Part>; MAX_DELTAS],
+    /// Its two texts are the same.
+    is_twice: bool,
     /// Where the frame's data is, without the length that differs, and its id.
     form: Option<(Kind, usize, u32)>,
     /// Another frame with this skeleton was read in full as well.
-    confirmed: bool,
-    /// The codes that were counted again for that frame, each as often as listed.
-    counted: Vec<Code>,
+    pub(super) confirmed: bool,
+    /// The codes that were counted for that frame, each as often as listed.
+    pub(super) counted: Vec<Code>,
+    /// The detectors that look at what is new in a frame that repeats it.
+    pub(super) asked: Vec<usize>,
 }
 
 impl Skeleton {
-    /// Returns the text of a frame that has this skeleton, and is sound text without an escape.
+    /// The deltas of a frame with this skeleton.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
+        self.parts.iter().copied().flatten()
+    }
+
+    /// Returns the values of a frame that has this skeleton.
     #[inline]
-    fn text_of<'a>(&self, frame: &Frame, bytes: &'a [u8]) -> Option<&'a str> {
+    pub(super) fn fill<'a>(&'a self, frame: &Frame, bytes: &'a [u8]) -> Option<Filled<'a>> {
         if self.bytes.is_empty() {
             return None;
         }
-        let text = bytes.strip_prefix(&self.bytes[..self.text.start])?;
-        let text = text.strip_suffix(&self.bytes[self.text.end..])?;
-        if text.is_empty() || Self::form_of(frame) != self.form {
-            return None;
+        let mut filled = Filled { fixed: &self.fixed, ..Filled::default() };
+        // Up to where the skeleton and the frame are the same.
+        let (mut old, mut new) = (0, 0);
+        for (n, hole) in self.holes.iter().enumerate() {
+            let fixed = &self.bytes[old..hole.at.start];
+            if !bytes.get(new..)?.starts_with(fixed) {
+                return None;
+            }
+            new += fixed.len();
+            let (source, escaped) = value(bytes, new, hole.of)?;
+            match hole.of {
+                Of::Text(delta) => filled.texts[delta] = (source, escaped),
+                Of::Member(member) => filled.members[n] = Some((member, source)),
+            }
+            (old, new) = (hole.at.end, new + hole.width(source));
         }
-        let is_plain = |b: &u8| *b >= 0x20 && !matches!(b, b'"' | b'\\');
-        if !text.iter().all(is_plain) {
-            return None;
-        }
-        std::str::from_utf8(text).ok()
+        let is_same = bytes.get(new..)? == &self.bytes[old..] && Self::form_of(frame) == self.form;
+        let is_fit = is_same && (self.parts[1].is_none() || self.is_twice == is_twice(&filled));
+        is_fit.then_some(filled)
     }
 
     fn form_of(frame: &Frame) -> Option<(Kind, usize, u32)> {
@@ -140,25 +262,62 @@ impl Skeleton {
     /// What a frame is for, that is read and about to be judged in full. `is_repeatable`: nothing about
     /// the stream forbids to compare the next frames with it.
     pub(super) fn attempt(
-        &self,
+        &mut self,
         view: &FrameView<'_>,
         emitted: &Emitted,
         is_repeatable: bool,
-        findings: &Findings,
+        (detectors, findings): (&[Box<dyn Detector>], &Findings),
     ) -> Attempt {
-        if !is_repeatable || emitted.other || emitted.only.is_none() {
+        let Some(parts) = emitted.parts().filter(|_| is_repeatable) else {
             return Attempt::Forget;
-        }
-        if emitted.only == self.only && self.text_of(view.frame, view.bytes).is_some() {
-            let before = (findings.tally.clone(), findings.list.len());
-            let counted = Vec::new();
-            return Attempt::Confirm(Counts { before, counted, is_listed: false });
-        }
-        Attempt::Replace
+        };
+        let filled = (parts == self.parts).then(|| self.fill(view.frame, view.bytes)).flatten();
+        let Some(filled) = filled else { return Attempt::Replace };
+        let same = self.same(&filled);
+        self.fix(same);
+        let is_asked = |i: &usize| detectors[*i].looks_at().iter().any(|look| self.has_new(*look));
+        self.asked = (0..detectors.len()).filter(is_asked).collect();
+        let before = (findings.tally.clone(), findings.list.len());
+        Attempt::Confirm(Counts { before, counted: Vec::new(), is_listed: false })
     }
 
-    /// Learns from a frame that was judged in full.
-    pub(super) fn learn(&mut self, view: &FrameView<'_>, emitted: &Emitted, attempt: Attempt) {
+    /// Whether a frame that repeats this one has something of that kind to look at.
+    fn has_new(&self, look: Look) -> bool {
+        match look {
+            Look::Frames => true,
+            Look::Calls => self.parts().any(|part| matches!(part, Part::Call { .. })),
+            Look::Member(member) => self.holes.iter().any(|hole| hole.of == Of::Member(member)),
+            Look::Reads => false,
+        }
+    }
+
+    /// The members that have the values which they have in the skeleton.
+    fn same(&self, filled: &Filled<'_>) -> Fixed {
+        let values = self.holes.iter().filter_map(|hole| {
+            // Of numbers that count up one that does not is as telling as any.
+            let Of::Member(member) = hole.of else { return None };
+            let source = value(&self.bytes, hole.at.start, hole.of)?.0;
+            let is_same = filled.member(member) == Some(source);
+            (is_same && member != Varying::SequenceNumber).then(|| (member, source.to_owned()))
+        });
+        values.collect()
+    }
+
+    /// Has members compared with all that is the same in each frame, which is quicker than to read them.
+    fn fix(&mut self, same: Fixed) {
+        let is_fixed = |of| same.iter().any(|(member, _)| of == Of::Member(*member));
+        self.holes.retain(|hole| !is_fixed(hole.of));
+        self.fixed.extend(same);
+    }
+
+    /// Learns from a frame that was judged in full. `varying` are the members that may differ.
+    pub(super) fn learn(
+        &mut self,
+        view: &FrameView<'_>,
+        emitted: &Emitted,
+        varying: &[Varying],
+        attempt: Attempt,
+    ) {
         match attempt {
             Attempt::Forget => self.forget(),
             // What is kept in the list is raised frame by frame.
@@ -166,77 +325,118 @@ impl Skeleton {
                 self.confirmed = !counts.is_listed;
                 self.counted = counts.counted;
             }
-            Attempt::Replace => self.replace(view, emitted),
+            Attempt::Replace => {
+                self.forget();
+                self.replace(view, emitted, varying);
+            }
         }
     }
 
     fn forget(&mut self) {
         self.bytes.clear();
-        (self.only, self.form, self.confirmed) = (None, None, false);
+        (self.parts, self.form, self.confirmed) = ([None; MAX_DELTAS], None, false);
     }
 
-    fn replace(&mut self, view: &FrameView<'_>, emitted: &Emitted) {
-        self.forget();
+    fn replace(&mut self, view: &FrameView<'_>, emitted: &Emitted, varying: &[Varying]) {
         let (Some(data), Some(form)) = (view.data, Self::form_of(view.frame)) else { return };
-        let Range { start, end } = emitted.text;
-        let quoted = |at: usize| data.as_bytes().get(at) == Some(&b'"');
-        let is_string = start > 0 && start < end && quoted(start - 1) && quoted(end);
-        let is_whole = view.frame.data_span().is_some_and(|span| span.len() == data.len());
+        let is_whole = view.bytes.get(form.1..).is_some_and(|d| d.starts_with(data.as_bytes()));
         let fits = view.frame.kind != Kind::Body && view.frame.len <= MAX_FRAME;
         // A whole message beside the delta is compared with all of the text so far.
         let restates = || memchr::memmem::find(view.bytes, b"\"message\"").is_some();
-        if is_string && is_whole && fits && !restates() && Lone::find(data).is_none() {
-            self.bytes.extend_from_slice(view.bytes);
-            self.text = form.1 + start..form.1 + end;
-            (self.only, self.form) = (emitted.only, Some(form));
+        let chat = view.chunk.is_some();
+        if !is_whole || !fits || chat && restates() || Lone::find(data).is_some() {
+            return;
         }
+        let Some((holes, fixed)) = holes(view, emitted, varying, form.1) else { return };
+        self.bytes.extend_from_slice(view.bytes);
+        (self.holes, self.fixed, self.form) = (holes, fixed, Some(form));
+        self.parts = emitted.deltas.each_ref().map(|delta| delta.as_ref().map(|delta| delta.0));
+        let texts = self.holes.iter().filter(|hole| matches!(hole.of, Of::Text(_)));
+        let mut texts = texts.map(|hole| &view.bytes[hole.at.clone()]);
+        self.is_twice = texts.next() == texts.next();
     }
 }
 
-impl Facts {
-    /// Whether what the last frame was read by is settled: the frames after it are read alike.
-    pub(super) fn can_repeat(&self) -> bool {
-        self.detection.is_settled() && self.blocks.follow_deltas() && self.shape.can_repeat()
+impl Hole {
+    /// How many bytes a value of it takes.
+    fn width(&self, source: &str) -> usize {
+        let quotes = matches!(self.of, Of::Member(member) if !member.is_number());
+        source.len() - if quotes { 2 } else { 0 }
     }
 }
 
-impl Inspection {
-    /// Takes in a frame that has the skeleton of the last two. False if it has not: then it is to be
-    /// read in full, and nothing was done.
-    pub(super) fn take_repeat(&mut self, index: usize, at: Option<Micros>) -> bool {
-        let Self { facts, findings, detectors, reading, .. } = self;
-        let skeleton = &reading.skeleton;
-        let (frame, number) = (facts.frames[index], index as u32);
-        if !skeleton.confirmed || frame.len > findings.options.giant_frame {
-            return false;
-        }
-        let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
-        let bytes = frame.bytes(body);
-        let Some((text, only)) = skeleton.text_of(&frame, bytes).zip(skeleton.only) else {
-            return false;
-        };
-        let Only { choice, channel, path } = only;
-        facts.shape.repeat();
-        facts.timing.text(channel, at);
-        let text = Cow::Borrowed(text);
-        facts
-            .answer
-            .add(number, DecodeEvent::Text { choice, channel, path, text, duplicate: false });
-        facts.timing.delta(at);
-        let runs = facts.detection.dialect().is_some_and(|d| d.name().starts_with("gemini"));
-        let request = facts.request.as_deref();
-        let around = Surroundings { answer: &mut facts.answer, request, runs };
-        facts.blocks.take_repeat(number, &around);
-        facts.timing.last_data = at.or(facts.timing.last_data);
-        facts.timing.data_frame = Some(number);
-        findings.judge_by(facts.detection.context(), at);
-        findings.count_again(&skeleton.counted);
-        let repeat = Repeat { index: number, frame: &frame, body };
-        for detector in detectors.iter_mut().filter(|d| d.looks_at_each()) {
-            detector.repeat(facts, &repeat, findings);
-        }
-        true
+/// Whether both texts are the same.
+fn is_twice(filled: &Filled<'_>) -> bool {
+    filled.text(0) == filled.text(1)
+}
+
+/// The value in a frame at `at`, and whether it is written with escapes: a text, or a member's source.
+/// `None` where it is of another kind, empty or otherwise not one that is read so quickly.
+#[inline]
+fn value(bytes: &[u8], at: usize, of: Of) -> Option<(&str, bool)> {
+    if matches!(of, Of::Member(member) if member.is_number()) {
+        let digits = bytes[at..].iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit());
+        let digits = &bytes[at..at + digits.count()];
+        let is_number = (1..=MAX_DIGITS).contains(&digits.len());
+        let is_written_so = is_number && (digits[0] != b'0' || digits.len() == 1);
+        return std::str::from_utf8(digits).ok().filter(|_| is_written_so).map(|n| (n, false));
     }
+    let (end, escaped) = json::string_end(bytes, at.checked_sub(1)?)?;
+    let source = std::str::from_utf8(&bytes[at - 1..end]).ok()?;
+    let text = &source[1..source.len() - 1];
+    match of {
+        _ if text.is_empty() => None,
+        Of::Member(_) => (!escaped).then_some((source, false)),
+        Of::Text(_) if escaped && Lone::find(source).is_some() => None,
+        Of::Text(_) => Some((text, escaped)),
+    }
+}
+
+/// The values of a frame, in order (the texts of its deltas, each of which must be there as it is, and
+/// members of `varying`), and those members that are not read so quickly. `start` is where the data
+/// begins.
+fn holes(
+    view: &FrameView<'_>,
+    emitted: &Emitted,
+    varying: &[Varying],
+    start: usize,
+) -> Option<(Vec<Hole>, Fixed)> {
+    let (mut holes, mut fixed) = (Vec::new(), Vec::new());
+    for (n, (_, place)) in emitted.deltas.iter().flatten().enumerate() {
+        let place = place.as_ref()?;
+        let at = start + place.start..start + place.end;
+        let is_quoted = at.start > 0 && view.bytes.get(at.start - 1) == Some(&b'"');
+        let text = value(view.bytes, at.start, Of::Text(n)).filter(|_| is_quoted)?;
+        if text.0.len() != at.len() {
+            return None;
+        }
+        holes.push(Hole { at, of: Of::Text(n) });
+    }
+    let mut seen = Vec::new();
+    for (key, member) in view.json.into_iter().flat_map(json::Value::entries) {
+        let Some(of) = varying.iter().copied().find(|v| key.is(v.key())) else { continue };
+        // Of a key that stands there twice, readers differ in which they take.
+        if seen.contains(&of) {
+            return None;
+        }
+        seen.push(of);
+        let span = member.span();
+        let quote = usize::from(!of.is_number());
+        let at = start + span.start + quote..(start + span.end).saturating_sub(quote);
+        let kind = if of.is_number() { json::Kind::Number } else { json::Kind::String };
+        let read = (member.kind() == kind).then(|| value(view.bytes, at.start, Of::Member(of)));
+        match read.flatten() {
+            Some((source, _)) if source.len() == span.len() => {
+                holes.push(Hole { at, of: Of::Member(of) });
+            }
+            // Whether it counts up is looked at each time.
+            _ if of == Varying::SequenceNumber => return None,
+            _ => fixed.push((of, member.source().to_owned())),
+        }
+    }
+    holes.sort_by_key(|hole| hole.at.start);
+    let apart = holes.windows(2).all(|two| two[0].at.end < two[1].at.start);
+    (apart && holes.len() <= MAX_VALUES).then_some((holes, fixed))
 }
 
 #[cfg(test)]
@@ -266,10 +466,12 @@ mod tests {
         let seen = [frame("a"), frame("b c")];
         let with = |frame: String| is_repeat(&[seen.as_slice(), &[frame]].concat());
         assert!(with(frame("é and more")));
+        assert!(with(frame("a\\n")));
         assert!(!is_repeat(&seen));
         for other in [
             frame(""),
-            frame("a\\n"),
+            frame("a\\ud83d"),
+            frame("a\\x"),
             frame("a\",\"role\":\"b"),
             frame("a").replace("0,", "1,"),
             frame("a").replace("content", "reasoning"),

@@ -57,7 +57,7 @@ fn a_stream_becomes_an_answer() {
     let a = i.answer();
     assert_eq!(a.text(Channel::Content, 0), "é <b");
     assert_eq!(a.text(Channel::Reasoning, 0), "hm");
-    assert_eq!(a.deltas()[0].path.to_string(), "choices[0].delta.reasoning");
+    assert_eq!(a.deltas().at(0).path.to_string(), "choices[0].delta.reasoning");
     assert_eq!(
         a.paths(Channel::Reasoning).collect::<Vec<_>>(),
         [("choices[].delta.reasoning".to_owned(), 1)]
@@ -94,7 +94,7 @@ fn the_read_that_completed_a_frame_gives_its_time() {
     let i = inspect(&[b": a\n\n: b", b"\n", b"\n: c\n\n"], EndCause::Complete);
     let times: Vec<_> = (0..3).map(|n| i.frame_at(n)).collect();
     assert_eq!(times, [Some(11_000), Some(31_000), Some(31_000)]);
-    assert_eq!(i.reads_of(&i.frames()[1]), 0..3);
+    assert_eq!(i.reads_of(&i.frames().at(1)), 0..3);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! body, in order of arrival.
 
 use crate::frame::web_socket::{Deflate, Direction, Fault, Found, Message, Opcode, Sender};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Frame, Frames, Kind};
 use crate::journal::{Head, Micros, Span};
 
 /// What is known of a frame that is a message.
@@ -149,7 +149,7 @@ impl WebSocket {
         bytes: &[u8],
         masked: &[Span],
         body: &mut Vec<u8>,
-        frames: &mut Vec<Frame>,
+        frames: &mut Frames,
     ) {
         if sender == Sender::Client {
             self.sent.extend_from_slice(bytes);
@@ -172,12 +172,7 @@ impl WebSocket {
     }
 
     /// The connection is over: what is left of either direction is an incomplete message.
-    pub(super) fn finish(
-        &mut self,
-        at: Option<Micros>,
-        body: &mut Vec<u8>,
-        frames: &mut Vec<Frame>,
-    ) {
+    pub(super) fn finish(&mut self, at: Option<Micros>, body: &mut Vec<u8>, frames: &mut Frames) {
         for sender in [Sender::Client, Sender::Server] {
             if let Some(message) = self.side(sender).direction.finish() {
                 frames.push(self.append(sender, &message, Kind::Incomplete, at, body));

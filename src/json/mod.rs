@@ -11,8 +11,10 @@ mod parse;
 mod reparse;
 mod value;
 
+pub(crate) use parse::string_end;
 pub use parse::{Error, ErrorKind};
 pub use reparse::MAX_REPEATED;
+pub(crate) use value::unescape;
 pub use value::{Kind, Value};
 
 /// One parsed JSON text, as a flat list of nodes in document order.

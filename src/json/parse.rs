@@ -213,6 +213,12 @@ fn word(bytes: &[u8], i: usize, word: &[u8]) -> Result<usize, Error> {
     Err(Error { offset: i + same, kind })
 }
 
+/// The place after the string that opens at `i`, and whether it holds a backslash; `None` where it
+/// does not end, or is no JSON.
+pub(crate) fn string_end(bytes: &[u8], i: usize) -> Option<(usize, bool)> {
+    string(bytes, i).ok()
+}
+
 /// The end of the string that opens at `i`, and whether it holds a backslash.
 fn string(bytes: &[u8], i: usize) -> Result<(usize, bool), Error> {
     let mut at = i + 1;

@@ -205,7 +205,7 @@ impl<'a> Iterator for Children<'a> {
 
 /// The inside of a JSON string, read. A surrogate without its partner becomes U+FFFD, as in every
 /// decoder whose strings are UTF-8.
-fn unescape(raw: &str) -> String {
+pub(crate) fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(i) = memchr::memchr(b'\\', rest.as_bytes()) {

@@ -261,15 +261,15 @@ impl Test {
         let body = inspection.body();
         let answer = inspection.answer();
         let number = index as u32;
-        let deltas = || answer.deltas_of(number).iter();
+        let deltas = || answer.deltas_of(number);
         match self {
             Test::Kind(kind) => frame.kind.name() == kind,
             Test::Event(name) => {
-                frame.kind == Kind::Event && Block::of(frame, body).event() == name.as_str()
+                frame.kind == Kind::Event && Block::of(&frame, body).event() == name.as_str()
             }
             Test::Channel(channel) => deltas().any(|d| d.channel == *channel),
             Test::Choice(choice) => deltas().any(|d| d.choice == *choice),
-            Test::Text(needle) => deltas().any(|d| needle.is_in(answer.text_of(d).as_bytes())),
+            Test::Text(needle) => deltas().any(|d| needle.is_in(answer.text_of(&d).as_bytes())),
             Test::Raw(needle) => needle.is_in(frame.bytes(body)),
             Test::Path(keys) => frame.data(body).is_some_and(|data| has_path(&data, keys)),
             Test::Query(query) => query.matches(inspection, index),

@@ -22,7 +22,7 @@ pub fn frames(
     let mut matched = 0;
     for index in (0..all).filter(|i| filter.matches(inspection, *i)) {
         matched += 1;
-        let frame = &inspection.frames()[index];
+        let frame = &inspection.frames().at(index);
         let at = inspection.frame_at(index);
         let before = match index.checked_sub(1) {
             Some(before) => inspection.frame_at(before),
@@ -49,6 +49,6 @@ fn preview(inspection: &Inspection, filter: &Filter, index: usize) -> String {
         let values: Vec<_> = values.iter().map(ToString::to_string).collect();
         return visible(&values.join(" "), Newlines::Show).into_owned();
     }
-    let bytes = inspection.frames()[index].bytes(inspection.body());
+    let bytes = inspection.frames().at(index).bytes(inspection.body());
     visible_bytes(bytes.trim_ascii_end(), Newlines::Show).into_owned()
 }

@@ -234,14 +234,14 @@ fn response(seen: &Inspection) -> Value {
 /// The frames as messages, with their times in seconds since 1970.
 fn messages(seen: &Inspection, epoch: OffsetDateTime) -> impl Iterator<Item = Value> {
     let base = epoch.unix_timestamp_nanos() as f64 / 1e9;
-    let message = move |(i, frame): (usize, &Frame)| {
+    let message = move |(i, frame): (usize, Frame)| {
         let time = seen.frame_at(i).map(|at| base + file::seconds(at));
         if seen.framing() == Some(Framing::Sse) {
             if frame.kind != Kind::Event {
                 return None;
             }
-            let block = sse::Block::of(frame, seen.body());
-            let id = seen.sse().map_or("", |s| s.id(frame));
+            let block = sse::Block::of(&frame, seen.body());
+            let id = seen.sse().map_or("", |s| s.id(&frame));
             let data = frame.data(seen.body()).unwrap_or_default();
             return Some(
                 json!({"time": time.unwrap_or(0.0), "eventName": block.event(), "eventId": id, "data": data}),

@@ -151,8 +151,8 @@ fn timeline(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
     let mut drawn = std::collections::BTreeSet::new();
     for index in 0..i.frames().len() {
         let Some(at) = i.frame_at(index) else { continue };
-        let deltas = i.answer().deltas_of(index as u32);
-        let color = match deltas.first().map(|d| d.channel) {
+        let mut deltas = i.answer().deltas_of(index as u32);
+        let color = match deltas.next().map(|d| d.channel) {
             Some(Channel::Content) => "var(--ok)",
             Some(Channel::Reasoning) => "var(--reason)",
             Some(Channel::Tool) => "var(--tool)",

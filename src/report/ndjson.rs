@@ -136,9 +136,9 @@ impl Ndjson {
                 line["headers"] = headers.into();
             }
             if frame.kind == Kind::Event {
-                let block = Block::of(frame, inspection.body());
+                let block = Block::of(&frame, inspection.body());
                 line["event"] = block.event().into();
-                line["id"] = inspection.sse().map_or("", |s| s.id(frame)).into();
+                line["id"] = inspection.sse().map_or("", |s| s.id(&frame)).into();
                 line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
             }
             if let Some(query) = self.only.as_ref().and_then(|only| only.query()) {
@@ -148,8 +148,8 @@ impl Ndjson {
             for delta in inspection.answer().deltas_of(index as u32) {
                 let mut line = json!({"type": "delta", "x": x, "at": time, "frame": index,
                     "choice": delta.choice, "channel": delta.channel.name(),
-                    "path": delta.path.to_string(), "text": inspection.answer().text_of(delta)});
-                if let Some(tool) = inspection.answer().tool_of(delta) {
+                    "path": delta.path.to_string(), "text": inspection.answer().text_of(&delta)});
+                if let Some(tool) = inspection.answer().tool_of(&delta) {
                     line["tool"] = json!({"index": tool.index, "id": tool.id, "name": tool.name});
                 }
                 if delta.duplicate {

@@ -300,7 +300,7 @@ mod tests {
             kind: EntryKind::End { cause, detail },
         });
         let body = inspection.body();
-        let text = |f: &crate::frame::Frame| String::from_utf8_lossy(f.bytes(body)).into_owned();
+        let text = |f: crate::frame::Frame| String::from_utf8_lossy(f.bytes(body)).into_owned();
         (inspection.frames().iter().map(text).collect(), kept)
     }
 

@@ -63,7 +63,7 @@ fn found(inspection: &Inspection, with_reads: bool) -> Found {
 
 fn tiles(inspection: &Inspection, name: &str) {
     let mut at = 0;
-    for frame in inspection.frames() {
+    for frame in inspection.frames().iter() {
         assert_eq!(frame.offset, at, "{name}: a gap or an overlap");
         at = frame.end();
     }

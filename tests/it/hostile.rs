@@ -202,14 +202,14 @@ fn inspect_reads(
 fn check(body: &[u8], content_type: Option<&str>, dialect: &str) {
     let inspection = inspect(body, content_type, dialect);
     let mut at = 0;
-    for frame in inspection.frames() {
+    for frame in inspection.frames().iter() {
         assert_eq!(frame.offset, at, "a gap or an overlap");
         at = frame.end();
     }
     assert_eq!(at, inspection.body().len() as u64, "bytes without a frame");
     let answer = inspection.answer();
-    for delta in answer.deltas() {
-        assert!(answer.text_of(delta).len() == answer.range_of(delta).len());
+    for delta in answer.deltas().iter() {
+        assert!(answer.text_of(&delta).len() == answer.range_of(&delta).len());
     }
     assert!(!inspection.verdict().is_empty());
 }

@@ -54,27 +54,83 @@ fn assert_same(case: &Case, body: &[u8], cuts: &[usize]) {
     assert_eq!(short, full, "{}: {}", case.name, String::from_utf8_lossy(body));
 }
 
-/// The body with every event written `times` times, each time with other text in it.
+/// The body with every event written `times` times, each time with other text in it, and with other
+/// values where such differ from event to event.
 fn repeated(body: &[u8], times: usize) -> Vec<u8> {
+    const TEXTS: [&str; 8] = [
+        "\"content\":\"",
+        "\"text\":\"",
+        "\"reasoning_content\":\"",
+        "\"reasoning\":\"",
+        "\"thinking\":\"",
+        "\"delta\":\"",
+        "\"partial_json\":\"",
+        "\"arguments\":\"",
+    ];
+    const WORDS: [&str; 11] = [
+        " é",
+        "x",
+        " <think>",
+        "a",
+        " the same words",
+        "</think>",
+        "\u{fffd}",
+        "\\n",
+        " \\\"b\\\"",
+        "\\ud83d\\ude00",
+        "\\ud83d",
+    ];
     let text = String::from_utf8_lossy(body).into_owned();
     let mut out = String::new();
     for event in text.split_inclusive("\n\n") {
         for n in 0..times {
-            let key =
-                ["\"content\":\"", "\"text\":\"", "\"reasoning_content\":\"", "\"reasoning\":\""];
-            let key = key.into_iter().find(|key| event.contains(key));
-            match key.and_then(|key| event.find(key).map(|at| at + key.len())) {
-                Some(at) if n > 0 => {
-                    let words =
-                        [" é", "x", " <think>", "a", " the same words", "</think>", "\u{fffd}"];
-                    let (before, after) = event.split_at(at);
-                    out.extend([before, words[n % words.len()], after]);
+            let mut event = event.to_owned();
+            if n > 0 {
+                for key in TEXTS {
+                    insert(&mut event, key, WORDS[n % WORDS.len()]);
                 }
-                _ => out.push_str(event),
+                insert(&mut event, "\"obfuscation\":\"", ["p", "", "\\n", "qq"][n % 4]);
+                insert(&mut event, "\"sequence_number\":", ["1", "2", ""][n % 3]);
+                if times > 3 {
+                    insert(&mut event, "\"created\":", ["", "1"][n % 2]);
+                    insert(&mut event, "\"id\":\"", ["", "", "b"][n % 3]);
+                }
             }
+            out.push_str(&event);
         }
     }
     out.into_bytes()
+}
+
+/// Puts a text behind the first place of a key that there is.
+fn insert(event: &mut String, key: &str, text: &str) {
+    if let Some(at) = event.find(key) {
+        event.insert_str(at + key.len(), text);
+    }
+}
+
+/// What is no case: the bodies for the client views, and the recordings of `../shared` where it exists.
+fn bodies() -> Vec<Case> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [
+        ("tests/client_sim/chat", "openai-chat"),
+        ("tests/client_sim/anthropic", "anthropic"),
+        ("tests/client_sim/responses", "openai-responses"),
+        ("../shared/corpus", "auto"),
+    ];
+    let mut found = Vec::new();
+    for (folder, dialect) in folders {
+        let Ok(files) = std::fs::read_dir(root.join(folder)) else { continue };
+        for path in files.map(|file| file.unwrap().path()) {
+            if path.extension().is_some_and(|e| e != "json" && e != "md") {
+                let mut case = case("sound--auto");
+                (case.name, case.dialect) = (path.display().to_string(), dialect.into());
+                case.body = std::fs::read(&path).unwrap();
+                found.push(case);
+            }
+        }
+    }
+    found
 }
 
 #[test]
@@ -112,8 +168,22 @@ fn damage(mut body: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
 }
 
 #[test]
+fn every_recording_is_judged_the_same() {
+    let bodies = bodies();
+    assert!(bodies.len() > 100);
+    for case in bodies {
+        assert_same(&case, &case.body, &[]);
+        if case.body.len() < 40_000 {
+            let body = repeated(&case.body, 4);
+            assert_same(&case, &body, &(0..body.len()).step_by(211).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
 fn damaged_streams_are_judged_the_same() {
-    let cases: Vec<Case> = cases().into_iter().filter(|c| !c.body.is_empty()).collect();
+    let small = |c: &Case| !c.body.is_empty() && c.body.len() < 8_000;
+    let cases: Vec<Case> = cases().into_iter().chain(bodies()).filter(small).collect();
     let streams = (
         any::<Index>(),
         1..9usize,
@@ -128,12 +198,24 @@ fn damaged_streams_are_judged_the_same() {
 
 #[test]
 fn a_stream_of_one_skeleton_is_judged_the_same() {
-    // Findings that every frame has again: reasoning in a field of its own, no `object`.
-    for delta in ["\"content\":\"@\"", "\"reasoning\":\"@\",\"content\":null"] {
+    // Findings that every frame has again: reasoning in a field of its own, no `object`; two texts that
+    // are the same; pieces of a call.
+    let call = "\"tool_calls\":[{\"index\":0,\"type\":null,\"function\":{\"arguments\":\"@\"}}]";
+    for delta in [
+        "\"content\":\"@\"",
+        "\"reasoning\":\"@\",\"content\":null",
+        "\"reasoning\":\"@\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"@\"}]",
+        "\"content\":\"@\",\"reasoning\":\"other @\"",
+        call,
+    ] {
         let frame = |n: usize| {
             let text = ["word ", "é", "<think>", "the same words again ", "x"][n % 5];
             let delta = delta.replace('@', text);
-            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{{delta}}}}}]}}\n\n")
+            let (id, created) = (n / 50, 1_770_000_000 + n % 3);
+            format!(
+                "data: {{\"id\":\"c{id}\",\"created\":{created},\"choices\":[{{\"index\":0,\"delta\":\
+                 {{{delta}}}}}],\"obfuscation\":\"{n}\"}}\n\n"
+            )
         };
         let body: String = (0..400).map(frame).collect();
         let case = case("answer-as-reasoning");

@@ -8,12 +8,10 @@ impl Engine {
     /// Blocks of a dialect without events for them: what the deltas of the frame add.
     pub(super) fn deltas(&mut self, frame: u32, around: &Surroundings<'_>) {
         let answer = &*around.answer;
-        let all = answer.deltas();
-        let from = all.len() - all.iter().rev().take_while(|d| d.frame == frame).count();
-        for delta in all[from..].iter().filter(|d| !d.duplicate) {
-            let slot = answer.tool_place(delta).unwrap_or(0) as u32;
+        for delta in answer.deltas_of_last(frame).filter(|d| !d.duplicate) {
+            let slot = answer.tool_place(&delta).unwrap_or(0) as u32;
             let key = (delta.choice, delta.channel as u8, slot);
-            let bytes = answer.text_of(delta).len() as u64;
+            let bytes = answer.text_of(&delta).len() as u64;
             let at = match self.runs.get(&key).copied() {
                 Some(at) => at as usize,
                 None if self.is_full() => continue,
@@ -21,7 +19,7 @@ impl Engine {
                     if around.runs {
                         self.end_runs(delta.choice, frame);
                     }
-                    let tool = answer.tool_of(delta);
+                    let tool = answer.tool_of(&delta);
                     let at = self.list.len();
                     self.list.push(Block {
                         noun: if tool.is_some() { "call" } else { "channel" },

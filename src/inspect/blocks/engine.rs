@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::super::findings::MAX_PER_CODE;
 use super::super::{Answer, Code, Severity};
@@ -62,6 +63,17 @@ pub(super) struct Live {
     pub(super) overlapped: Option<(u32, u32)>,
 }
 
+/// An event that only adds text to a block.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Steady {
+    /// The block.
+    pub(super) at: u32,
+    /// Where the text is in the payload.
+    pub(super) text: Range<usize>,
+    /// The text is kept.
+    pub(super) joins: bool,
+}
+
 /// A space, the outer block's index, the own index.
 pub(super) type Key = (u8, u64, u64);
 
@@ -100,6 +112,10 @@ pub(super) struct Engine {
     /// The events are those of one HTTP response.
     pub(super) sse: bool,
     pub(super) identity: Identity,
+    /// Something is wrong with the event at hand.
+    pub(super) at_fault: bool,
+    /// What the last event did, if it only added to a block and nothing was at fault.
+    pub(super) steady: Option<Steady>,
     /// Blocks of dialects without events for them, by choice, channel and place of the call.
     pub(super) runs: BTreeMap<(u32, u8, u32), u32>,
 }
@@ -139,6 +155,7 @@ impl Engine {
         severity: Severity,
         message: impl FnOnce(&Self) -> String,
     ) {
+        self.at_fault = true;
         let count = self.counts.entry(code).or_default();
         *count += 1;
         // What is beyond counts, and is not read.
@@ -162,6 +179,23 @@ impl Engine {
         }
     }
 
+    /// Where in its payload the text is that the last event added to a block, if it did no more.
+    pub(super) fn added(&self) -> Option<&Range<usize>> {
+        self.steady.as_ref().map(|steady| &steady.text)
+    }
+
+    /// Takes in an event that repeats the last one with another text.
+    pub(super) fn adds_again(&mut self, text: &str) {
+        let Some(Steady { at, joins, .. }) = self.steady else { return };
+        let block = &mut self.list[at as usize];
+        block.deltas += 1;
+        block.bytes += text.len() as u64;
+        block.last_delta = Some(self.frame);
+        if joins {
+            self.live[at as usize].text.add(text, self.frame);
+        }
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.list.len() >= MAX_BLOCKS
     }
@@ -174,6 +208,7 @@ impl Engine {
         json: Value<'_>,
         around: &mut Surroundings<'_>,
     ) {
+        (self.steady, self.at_fault) = (None, false);
         if self.is_full() {
             return;
         }

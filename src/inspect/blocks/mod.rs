@@ -29,6 +29,8 @@ mod transcription;
 
 pub(in crate::inspect) use engine::Surroundings;
 
+use std::ops::Range;
+
 use super::{Code, Severity};
 use crate::dialect::{self, Payload};
 use crate::json::{Kind, Tape, Value};
@@ -191,16 +193,30 @@ impl Blocks {
         }
     }
 
-    /// Whether the blocks are those that the deltas of the answer make: the dialect has no events for
-    /// them.
-    pub(in crate::inspect) fn follow_deltas(&self) -> bool {
-        self.table.is_none() && self.dialect != "bedrock-invoke"
+    /// Whether a frame that repeats the last one with other texts does to the blocks what that did:
+    /// the dialect has no events for them, or it was one that only added its only text to one of them,
+    /// which is at `only` in the payload where it is there as it is.
+    pub(in crate::inspect) fn can_repeat(&self, only: Option<Option<&Range<usize>>>) -> bool {
+        match self.table {
+            Some(_) => only
+                .zip(self.engine.added())
+                .is_some_and(|(text, added)| text.is_none_or(|text| text == added)),
+            None => self.dialect != "bedrock-invoke",
+        }
     }
 
-    /// Takes in a frame that repeats the one before with another text.
-    pub(in crate::inspect) fn take_repeat(&mut self, frame: u32, around: &Surroundings<'_>) {
+    /// Takes in a frame that repeats the last one, with its text.
+    pub(in crate::inspect) fn take_repeat(
+        &mut self,
+        frame: u32,
+        text: &str,
+        around: &Surroundings<'_>,
+    ) {
         self.engine.begin_frame(frame);
-        self.engine.deltas(frame, around);
+        match self.table {
+            Some(_) => self.engine.adds_again(text),
+            None => self.engine.deltas(frame, around),
+        }
     }
 
     /// Takes in the end of the exchange.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::super::{Code, Severity};
 use super::Block;
-use super::engine::{Engine, Surroundings, capital, knows, tag_of};
+use super::engine::{Engine, Steady, Surroundings, capital, knows, tag_of};
 use super::responses;
 use super::table::{Does, Fit, Row, Space, Table, Tag, text_at};
 use crate::json::{Kind, Value};
@@ -197,6 +198,10 @@ impl Engine {
         // What came too late has been reported.
         if table.joins && !late {
             self.live[at as usize].text.add(&text, self.frame);
+        }
+        if let Some(given) = given.filter(|g| !late && !self.at_fault && g.kind() == Kind::String) {
+            let Range { start, end } = given.span();
+            self.steady = Some(Steady { at, text: start + 1..end - 1, joins: table.joins });
         }
     }
 

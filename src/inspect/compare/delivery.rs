@@ -39,7 +39,7 @@ fn arrivals(s: &Side<'_>) -> Vec<(usize, Micros)> {
     let (answer, mut end) = (s.seen.answer(), 0);
     let own = answer.deltas().iter().filter(|d| !d.duplicate);
     own.filter_map(|d| {
-        end += answer.text_of(d).len();
+        end += answer.text_of(&d).len();
         let at = s.seen.frame_at(d.frame as usize)?;
         Some((end, since(&s.seen.timing, Some(at))?))
     })

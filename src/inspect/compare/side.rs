@@ -98,7 +98,7 @@ impl<'a> Side<'a> {
         let mut tape = Tape::new();
         for (index, frame) in seen.frames().iter().enumerate() {
             side.named += u64::from(frame.kind == Kind::Event && frame.is_named());
-            let carries = !seen.answer().deltas_of(index as u32).is_empty();
+            let carries = seen.answer().deltas_of(index as u32).len() > 0;
             side.carriers += u64::from(carries);
             let Some(data) = frame.data(seen.body()) else { continue };
             if tape.parse(&data).is_err() {
@@ -344,7 +344,7 @@ impl<'a> Side<'a> {
     pub(super) fn pieces(&self) -> Vec<(Channel, &str)> {
         let answer = self.seen.answer();
         let own = answer.deltas().iter().filter(|d| !d.duplicate);
-        own.map(|d| (d.channel, answer.text_of(d))).filter(|(_, t)| !t.is_empty()).collect()
+        own.map(|d| (d.channel, answer.text_of(&d))).filter(|(_, t)| !t.is_empty()).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
-use super::{Code, Detector, Findings, Phase, Place, Severity, refused};
+use super::{Code, Detector, Findings, Look, Phase, Place, Severity, refused};
 use crate::frame::{Frame, Framing, Kind};
 use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
@@ -13,17 +13,21 @@ pub(super) struct Body {
 }
 
 impl Detector for Body {
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Reads]
+    }
+
     fn read(&mut self, facts: &Facts, findings: &mut Findings) {
         let first = std::mem::replace(&mut self.frames, facts.frames().len());
         // The pieces of a bare body are this program's own.
         if facts.bare.is_some() {
             return;
         }
-        let [.., before, _] = facts.reads() else { return };
+        let Some((before, _)) = facts.reads().last_two() else { return };
         let cut = before.decoded;
         // What waited for the framing to be certain came before, whole or in pieces.
         let reads = |f: &Frame| if f.offset < cut { facts.reads_of(f).len() } else { 1 };
-        let done = facts.frames()[first..].iter().map(|f| (f, reads(f)));
+        let done = facts.frames().range(first..facts.frames().len()).map(|f| (f, reads(&f)));
         if let Some((index, (frame, reads))) = (first..).zip(done).find(|(_, (_, n))| *n > 1) {
             let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
             findings.raise_once(

@@ -1,10 +1,10 @@
 //! Rules that hold the provider's own figures about time and size against what was seen here.
 
-use super::{Code, Detector, Findings, FrameView, Place, Repeat, cut, ours, refused};
-use crate::dialect::Channel;
+use super::{Code, Detector, Each, Findings, Look, Place, cut, ours, refused};
+use crate::dialect::{Channel, Varying};
 use crate::inspect::{Facts, Packing};
 use crate::journal::Micros;
-use crate::json::{self, Tape, Value};
+use crate::json::{Tape, Value};
 use crate::text;
 
 /// Clocks and queues differ by less than this, in seconds.
@@ -31,36 +31,26 @@ pub(super) struct Clock {
 }
 
 impl Detector for Clock {
-    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Frames]
+    }
+
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
         if refused(facts) {
             return;
         }
-        if self.asked < FIRST
-            && let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object)
-        {
+        if self.asked < FIRST && each.is_object() {
             self.asked += 1;
-            if let Some(created) = created(json) {
+            if let Some(created) = created(each) {
                 self.asked = FIRST;
-                skew(facts, created, view, findings);
+                skew(facts, created, each.place(), findings);
             }
         }
-        if findings.at.is_some() && view.data.is_some() {
+        if findings.at.is_some() && each.view().is_none_or(|view| view.data.is_some()) {
             let before = self.last.or(facts.timing.head);
-            head_of_line(facts, before, view, findings);
+            head_of_line(facts, before, each, findings);
             self.last = findings.at;
         }
-    }
-
-    fn looks_at_each(&self) -> bool {
-        true
-    }
-
-    fn repeat(&mut self, facts: &Facts, _repeat: &Repeat<'_>, findings: &mut Findings) {
-        if refused(facts) {
-            return;
-        }
-        self.asked += usize::from(self.asked < FIRST);
-        self.last = findings.at.or(self.last);
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
@@ -75,15 +65,18 @@ impl Detector for Clock {
 }
 
 /// When the answer was made, as it says itself, in seconds since 1970.
-fn created(json: Value<'_>) -> Option<f64> {
+fn created(each: &Each<'_>) -> Option<f64> {
     let given = [&["created"][..], &["created_at"], &["response", "created_at"]];
-    let seconds = given.iter().find_map(|path| json.at(path)?.as_f64())?;
+    let seconds = match each.view() {
+        Some(view) => given.iter().find_map(|path| view.json?.at(path)?.as_f64())?,
+        None => each.member(Varying::Created)?.parse().ok()?,
+    };
     // Some count milliseconds.
     let seconds = if seconds > 1e11 { seconds / 1e3 } else { seconds };
     (seconds > EARLIEST).then_some(seconds)
 }
 
-fn skew(facts: &Facts, created: f64, view: &FrameView<'_>, findings: &mut Findings) {
+fn skew(facts: &Facts, created: f64, place: Place, findings: &mut Findings) {
     let head = facts.head.as_ref().and_then(|h| h.header("date"));
     let Some(date) = head.and_then(http_date) else { return };
     // The head may have come with the first token, long after the answer was begun.
@@ -94,7 +87,7 @@ fn skew(facts: &Facts, created: f64, view: &FrameView<'_>, findings: &mut Findin
     }
     let how = if ahead > 0.0 { "later" } else { "earlier" };
     let message = format!("`created` is {} {how} than the Date header", long(ahead));
-    findings.raise(Code::ClockSkew, view.place(), message);
+    findings.raise(Code::ClockSkew, place, message);
 }
 
 /// A span of seconds in the unit that fits.
@@ -125,31 +118,26 @@ fn http_date(text: &str) -> Option<i64> {
     Some(days * 86_400 + h * 3600 + m * 60 + s)
 }
 
-fn head_of_line(
-    facts: &Facts,
-    before: Option<Micros>,
-    view: &FrameView<'_>,
-    findings: &mut Findings,
-) {
+fn head_of_line(facts: &Facts, before: Option<Micros>, each: &Each<'_>, findings: &mut Findings) {
     let Some((before, at)) = before.zip(findings.at) else { return };
     let silence = at.saturating_sub(before);
     if silence < SILENCE {
         return;
     }
     let answer = facts.answer();
-    for delta in answer.deltas_of(view.index).iter().filter(|d| d.channel == Channel::Tool) {
-        let piece = answer.text_of(delta);
+    for delta in answer.deltas_of(each.index).filter(|d| d.channel == Channel::Tool) {
+        let piece = answer.text_of(&delta);
         if piece.len() < WHOLE || Tape::new().parse(piece).is_err() {
             continue;
         }
-        let name = answer.tool_of(delta).and_then(|t| t.name.as_deref()).unwrap_or("?");
+        let name = answer.tool_of(&delta).and_then(|t| t.name.as_deref()).unwrap_or("?");
         let message = format!(
             "Arguments of \"{}\" arrived at once ({}), after {:.1} s of silence",
             text::preview(name, 40),
             text::count(piece.len() as u64, "byte"),
             silence as f64 / 1e6
         );
-        return findings.raise_once(Code::HeadOfLineTool, view.place(), message);
+        return findings.raise_once(Code::HeadOfLineTool, each.place(), message);
     }
 }
 

@@ -142,7 +142,7 @@ impl Finish {
             }
         }
         // Gemini says STOP with the code that it wrote, runs it, and goes on.
-        let ran = answer.deltas_of(view.index).iter().any(|d| d.channel == Channel::Other);
+        let ran = answer.deltas_of(view.index).any(|d| d.channel == Channel::Other);
         for choice in answer.finished_in(view.index).iter().filter(|_| !ran) {
             let bit = 1u128 << choice.min(&127);
             if self.finished & bit != 0 {

@@ -42,7 +42,7 @@ impl Detector for Gemini {
         else {
             return;
         };
-        let data = Block::of(frame, facts.body()).data();
+        let data = Block::of(&frame, facts.body()).data();
         let mut tape = Tape::new();
         if tape.parse(&data).is_ok()
             && let Some(reason) = blocked(facts, tape.root(&data))

@@ -239,9 +239,9 @@ fn transfer_coded(facts: &Facts, findings: &mut Findings) {
 /// Text under text/event-stream: no line of it is a field or a comment.
 fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
     let body = facts.body();
-    let fields = |f: &Frame| {
+    let fields = |f: Frame| {
         let known = [&b""[..], b"data", b"event", b"id", b"retry"];
-        Block::of(f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
+        Block::of(&f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
     };
     if facts.framing() != Some(Framing::Sse) || facts.frames().iter().any(fields) {
         return;

@@ -1,9 +1,10 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{Chunk, Code, Detector, Findings, FrameView, Place};
+use super::{Chunk, Code, Detector, Each, Findings, FrameView, Look, Place};
+use crate::dialect::Varying;
 use crate::inspect::Facts;
-use crate::json::{self, Value};
+use crate::json::Value;
 use crate::text;
 
 /// How many strange fields are named.
@@ -11,6 +12,8 @@ const MAX_NAMED: usize = 12;
 
 #[derive(Default)]
 pub(super) struct Identity {
+    /// The last frame was a chunk.
+    is_chunk: bool,
     id: Option<String>,
     model: Option<String>,
     created: Option<String>,
@@ -21,16 +24,28 @@ pub(super) struct Identity {
 }
 
 impl Detector for Identity {
-    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        let Some(Chunk { json, choices, id, model, created }) = view.chunk else { return };
-        if let Some(id) = id {
-            self.id(view, id, json, findings);
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Member(Varying::Id), Look::Member(Varying::Created)]
+    }
+
+    fn each(&mut self, _facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+        // What repeats a chunk is one.
+        self.is_chunk = each.view().map_or(self.is_chunk, |view| view.chunk.is_some());
+        if !self.is_chunk {
+            return;
         }
+        if let Some(id) = each.member(Varying::Id) {
+            self.id(each, id, findings);
+        }
+        if let Some(created) = each.member(Varying::Created) {
+            self.created(each, created, findings);
+        }
+    }
+
+    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+        let Some(Chunk { json, choices, model, .. }) = view.chunk else { return };
         if let Some(model) = model {
             self.model(view, model, findings);
-        }
-        if let Some(created) = created {
-            self.created(view, created, findings);
         }
         if facts.shape().len() != self.paths {
             self.paths = facts.shape().len();
@@ -49,26 +64,19 @@ impl Detector for Identity {
 }
 
 impl Identity {
-    fn id(
-        &mut self,
-        view: &FrameView<'_>,
-        value: Value<'_>,
-        json: Value<'_>,
-        findings: &mut Findings,
-    ) {
-        let source = value.source();
+    fn id(&mut self, each: &Each<'_>, source: &str, findings: &mut Findings) {
         match &self.id {
             Some(id) if id == source => {}
             _ if source == "\"\"" => {
                 // Azure's first chunk, about the prompt, has no identity at all.
-                let about_prompt = json.get("choices").is_some_and(Value::is_empty);
-                if !about_prompt {
-                    findings.raise_once(Code::IdEmpty, view.place(), "Chunk with an empty id");
+                let choices = each.view().and_then(|view| view.chunk?.choices);
+                if !choices.is_some_and(Value::is_empty) {
+                    findings.raise_once(Code::IdEmpty, each.place(), "Chunk with an empty id");
                 }
             }
-            _ if value.kind() != json::Kind::String => overflow(view, "id", value, findings),
+            _ if !source.starts_with('"') => overflow("id", source, each.place(), findings),
             None => self.id = Some(source.to_owned()),
-            Some(first) => differs(Code::IdChanges, "id", first, source, view, findings),
+            Some(first) => differs(Code::IdChanges, "id", first, source, each.place(), findings),
         }
     }
 
@@ -79,20 +87,23 @@ impl Identity {
             // Empty first, then the name: Azure's model router.
             _ if matches!(source, "\"\"" | "null") => {}
             None => self.model = Some(source.to_owned()),
-            Some(first) => differs(Code::ModelChanges, "model", first, source, view, findings),
+            Some(first) => {
+                differs(Code::ModelChanges, "model", first, source, view.place(), findings)
+            }
         }
     }
 
-    fn created(&mut self, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
-        let source = value.source();
+    fn created(&mut self, each: &Each<'_>, source: &str, findings: &mut Findings) {
         match &self.created {
             Some(created) if created == source => {}
             _ if matches!(source, "0" | "null") => {}
             None => {
-                overflow(view, "created", value, findings);
+                overflow("created", source, each.place(), findings);
                 self.created = Some(source.to_owned());
             }
-            Some(first) => differs(Code::CreatedChanges, "created", first, source, view, findings),
+            Some(first) => {
+                differs(Code::CreatedChanges, "created", first, source, each.place(), findings);
+            }
         }
     }
 
@@ -148,14 +159,7 @@ impl Identity {
 }
 
 /// The first difference is told; that there are more, the shape table and the frames show.
-fn differs(
-    rule: Code,
-    what: &str,
-    first: &str,
-    here: &str,
-    view: &FrameView<'_>,
-    findings: &mut Findings,
-) {
+fn differs(rule: Code, what: &str, first: &str, here: &str, place: Place, findings: &mut Findings) {
     if findings.again(rule) {
         return;
     }
@@ -163,17 +167,17 @@ fn differs(
     let message = format!(
         "The {what} changes from {0} to {2} in frame {1}",
         plain(first),
-        view.index,
+        place.frame.unwrap_or_default(),
         plain(here)
     );
-    findings.raise(rule, view.place(), message);
+    findings.raise(rule, place, message);
 }
 
-fn overflow(view: &FrameView<'_>, what: &str, value: Value<'_>, findings: &mut Findings) {
-    let whole = value.as_u64().is_some_and(|n| n <= 1 << 53);
-    if value.kind() == json::Kind::Number && !whole {
-        let message =
-            format!("{what} is {}, not an integer of 53 bits", text::preview(value.source(), 40));
-        findings.raise_once(Code::JsonNumberOverflow, view.place(), message);
+fn overflow(what: &str, source: &str, place: Place, findings: &mut Findings) {
+    let is_number = source.starts_with(|c| matches!(c, '-' | '0'..='9' | 'N' | 'I'));
+    let whole = source.parse::<u64>().is_ok_and(|n| n <= 1 << 53);
+    if is_number && !whole {
+        let message = format!("{what} is {}, not an integer of 53 bits", text::preview(source, 40));
+        findings.raise_once(Code::JsonNumberOverflow, place, message);
     }
 }

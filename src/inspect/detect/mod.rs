@@ -38,11 +38,14 @@ pub(in crate::inspect) use status::provider_words;
 
 pub(super) use super::findings::{Findings, Place};
 
+use std::borrow::Cow;
+
 use super::Facts;
-use crate::dialect::{self, Dialect};
+use super::skeleton::Filled;
+use crate::dialect::{self, Dialect, Varying};
 use crate::frame::Frame;
 use crate::journal::EndCause;
-use crate::json::{Error, Tape, Value};
+use crate::json::{Error, Kind, Tape, Value};
 pub(super) use crate::rule::{Code, Phase, Severity};
 
 /// One file's judgement of an exchange, step by step.
@@ -51,20 +54,20 @@ pub(super) trait Detector: Send + Sync {
     fn request(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// The head is there.
     fn head(&mut self, _facts: &Facts, _findings: &mut Findings) {}
-    /// A read came; its frames have been given.
+    /// A read came; its frames have been given. Only for those that look at [`Look::Reads`].
     fn read(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A frame is complete; its deltas are in the answer.
     fn frame(&mut self, _facts: &Facts, _view: &FrameView<'_>, _findings: &mut Findings) {}
     /// A message of a WebSocket is complete, of either side; what the server says is a frame, too.
     fn message(&mut self, _facts: &Facts, _index: u32, _findings: &mut Findings) {}
-    /// Whether it looks at the text, the time or the number of each frame, and not only at keys and
-    /// values: then [`Detector::repeat`] is called. (Reads are given to it in either case.)
-    fn looks_at_each(&self) -> bool {
-        false
+    /// What it looks at beside keys, and values that are the same in frames that repeat one another.
+    fn looks_at(&self) -> &'static [Look] {
+        &[]
     }
-    /// A frame is complete that differs from the last two in nothing but the text of its only delta.
-    /// What was counted again for the last of those is counted again already.
-    fn repeat(&mut self, _facts: &Facts, _repeat: &Repeat<'_>, _findings: &mut Findings) {}
+    /// The same frame before [`Detector::frame`], with what may be new in one that repeats those
+    /// before it. Of such a frame it is all that is asked, and only where [`Detector::looks_at`] has
+    /// what is new in it.
+    fn each(&mut self, _facts: &Facts, _each: &Each<'_>, _findings: &mut Findings) {}
     /// Something about this program itself.
     fn note(&mut self, _facts: &Facts, _code: &str, _text: &str, _findings: &mut Findings) {}
     /// The exchange is over, nothing more comes.
@@ -95,13 +98,35 @@ pub(super) struct FrameView<'a> {
     pub(super) keep_alive: bool,
 }
 
-/// A frame that repeats the one before with another text ([`super::skeleton`]).
-pub(super) struct Repeat<'a> {
+/// What a detector looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The text, the time or the number of each frame.
+    Frames,
+    /// Each piece of a tool call.
+    Calls,
+    /// The value of a member that may differ from frame to frame.
+    Member(Varying),
+    /// Each read.
+    Reads,
+}
+
+/// A frame, as far as it may differ from one that it repeats ([`super::skeleton`]).
+pub(super) struct Each<'a> {
     /// Its number.
     pub(super) index: u32,
     pub(super) frame: &'a Frame,
     /// The body that it is part of.
     pub(super) body: &'a [u8],
+    pub(super) seen: Seen<'a>,
+}
+
+/// How a frame was read.
+pub(super) enum Seen<'a> {
+    /// In full.
+    Whole(&'a FrameView<'a>),
+    /// By what differs from the frames that it repeats.
+    Repeat(&'a Filled<'a>),
 }
 
 /// A frame of a stream that is read as Chat Completions, taken apart once for all detectors.
@@ -118,7 +143,7 @@ pub(super) struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// The payload of a frame, if it is a chunk.
     pub(super) fn of(facts: &Facts, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
-        let json = json.filter(|j| j.kind() == crate::json::Kind::Object)?;
+        let json = json.filter(|j| j.kind() == Kind::Object)?;
         let chunk = frame.kind != crate::frame::Kind::Body && is_chat(facts) && !refused(facts);
         if !chunk {
             return None;
@@ -137,10 +162,45 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl Repeat<'_> {
+impl<'a> Each<'a> {
     /// This frame.
     pub(super) fn place(&self) -> Place {
         Place { frame: Some(self.index), offset: Some(self.frame.offset) }
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.frame.bytes(self.body)
+    }
+
+    /// Its payload, if it has one.
+    pub(super) fn data(&self) -> Option<Cow<'a, str>> {
+        match self.seen {
+            Seen::Whole(view) => view.data.map(Cow::Borrowed),
+            Seen::Repeat(_) => self.frame.data(self.body),
+        }
+    }
+
+    /// Everything about the frame, where it was read in full.
+    pub(super) fn view(&self) -> Option<&'a FrameView<'a>> {
+        match self.seen {
+            Seen::Whole(view) => Some(view),
+            Seen::Repeat(_) => None,
+        }
+    }
+
+    /// Whether its payload is a JSON object.
+    pub(super) fn is_object(&self) -> bool {
+        self.view().is_none_or(|view| view.json.is_some_and(|j| j.kind() == Kind::Object))
+    }
+
+    /// The value of a member as it is written. In a frame that repeats others, `None` stands for the
+    /// value that they had, too.
+    pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
+        match self.seen {
+            Seen::Whole(view) => view.json?.get(member.key()).map(Value::source),
+            Seen::Repeat(filled) => filled.member(member),
+        }
     }
 }
 

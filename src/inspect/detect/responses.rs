@@ -1,6 +1,7 @@
 //! Rules about the events of OpenAI's Responses: their numbers, their items, what the last brings.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, chat, refused};
+use super::{Code, Detector, Each, Findings, FrameView, Look, Place, Severity, chat, refused};
+use crate::dialect::Varying;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
@@ -108,16 +109,27 @@ pub(super) struct Responses {
 }
 
 impl Detector for Responses {
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Member(Varying::SequenceNumber)]
+    }
+
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+        if !is_responses(facts) || refused(facts) || !each.is_object() {
+            return;
+        }
+        // Over WebSocket another response begins to count anew.
+        let kind = each.view().and_then(|view| view.json?.get("type"));
+        if kind.is_some_and(|t| t.is("response.created")) {
+            self.number = None;
+        }
+        self.sequence(each);
+    }
+
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        if facts.dialect().is_none_or(|d| d.name() != "openai-responses") || refused(facts) {
+        if !is_responses(facts) || refused(facts) {
             return;
         }
         let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        // Over WebSocket another response begins to count anew.
-        if json.get("type").is_some_and(|t| t.is("response.created")) {
-            self.number = None;
-        }
-        self.sequence(json, view);
         let Some(kind) = json.str("type") else { return };
         if kind == "keepalive" || EVENTS.binary_search(&kind.as_ref()).is_err() {
             unknown(&kind, view, findings);
@@ -148,19 +160,24 @@ impl Detector for Responses {
 }
 
 impl Responses {
-    fn sequence(&mut self, json: Value<'_>, view: &FrameView<'_>) {
-        let Some(number) = json.get("sequence_number").and_then(Value::as_u64) else { return };
+    fn sequence(&mut self, each: &Each<'_>) {
+        let number = each.member(Varying::SequenceNumber).filter(|n| !n.starts_with('"'));
+        let Some(number) = number.and_then(|n| n.parse::<u64>().ok()) else { return };
         if let Some(before) = self.number.replace(number)
             && before.checked_add(1) != Some(number)
         {
-            self.gaps.add(view.place(), || {
+            self.gaps.add(each.place(), || {
                 format!(
                     "The sequence number goes from {before} to {number} in frame {}",
-                    view.index
+                    each.index
                 )
             });
         }
     }
+}
+
+fn is_responses(facts: &Facts) -> bool {
+    facts.dialect().is_some_and(|d| d.name() == "openai-responses")
 }
 
 /// What Codex and the typed SDKs must find in the response that ends the stream.

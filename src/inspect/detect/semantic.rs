@@ -1,11 +1,9 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use std::borrow::Cow;
-
-use super::{Code, Detector, Findings, FrameView, Place, Repeat, Severity, refused};
+use super::{Code, Detector, Each, Findings, Look, Place, Severity, refused};
 use crate::dialect::Channel;
-use crate::frame::{Frame, Kind};
+use crate::frame::Kind;
 use crate::inspect::{Delta, Facts};
 use crate::text;
 
@@ -38,25 +36,14 @@ pub(super) struct Semantic {
 }
 
 impl Detector for Semantic {
-    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        if refused(facts) || view.frame.kind == Kind::Body {
-            return;
-        }
-        let seen = Seen { index: view.index, frame: view.frame, bytes: view.bytes };
-        self.deltas(facts, &seen, || view.data.unwrap_or_default().into(), findings);
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Frames]
     }
 
-    fn looks_at_each(&self) -> bool {
-        true
-    }
-
-    fn repeat(&mut self, facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
-        if refused(facts) {
-            return;
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+        if !refused(facts) && each.frame.kind != Kind::Body {
+            self.deltas(facts, each, findings);
         }
-        let Repeat { index, frame, body } = *repeat;
-        let seen = Seen { index, frame, bytes: frame.bytes(body) };
-        self.deltas(facts, &seen, || frame.data(body).unwrap_or_default(), findings);
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
@@ -99,23 +86,10 @@ impl Detector for Semantic {
     }
 }
 
-/// The frame at hand.
-struct Seen<'a> {
-    index: u32,
-    frame: &'a Frame,
-    bytes: &'a [u8],
-}
-
-impl Seen<'_> {
-    fn place(&self) -> Place {
-        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
-    }
-}
-
 /// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
 /// binary message only the payload is text, and is none where it is not UTF-8.
-fn is_sound_text(view: &Seen<'_>) -> bool {
-    view.frame.kind == Kind::Message || std::str::from_utf8(view.bytes).is_ok()
+fn is_sound_text(each: &Each<'_>) -> bool {
+    each.frame.kind == Kind::Message || std::str::from_utf8(each.bytes()).is_ok()
 }
 
 /// The reasoning fields of one frame.
@@ -148,72 +122,65 @@ impl Fields {
 
 impl Semantic {
     /// Looks at what a frame added to the text.
-    fn deltas<'a>(
-        &mut self,
-        facts: &Facts,
-        view: &Seen<'_>,
-        data: impl FnOnce() -> Cow<'a, str>,
-        findings: &mut Findings,
-    ) {
-        let deltas = facts.answer().deltas();
-        let here = deltas.len() - deltas.iter().rev().take_while(|d| d.frame == view.index).count();
+    fn deltas(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+        let deltas = facts.answer().deltas_of_last(each.index);
         let (mut same, mut telling, mut fields) = (false, false, Fields::default());
-        for delta in &deltas[here..] {
+        for delta in deltas.clone() {
             let content = delta.channel == Channel::Content;
             if !content && delta.channel != Channel::Reasoning {
                 continue;
             }
-            let said = facts.answer().text_of(delta);
+            let said = facts.answer().text_of(&delta);
             if !said.is_ascii()
                 && said.contains('\u{fffd}')
-                && is_sound_text(view)
+                && is_sound_text(each)
                 && findings.tally.of(Code::SurrogateSplit) == 0
                 && !findings.again(Code::ReplacementCharUpstream)
             {
                 let message = format!(
                     "U+FFFD in the text of frame {}: it was damaged before it was sent",
-                    view.index
+                    each.index
                 );
-                findings.raise(Code::ReplacementCharUpstream, view.place(), message);
+                findings.raise(Code::ReplacementCharUpstream, each.place(), message);
             }
             if delta.duplicate {
                 fields.repeated |= delta.channel == Channel::Reasoning;
                 continue;
             }
             if content {
-                self.think(facts, view, delta, findings);
+                self.think(facts, each, &delta, findings);
                 if self.spoke.is_none() && !said.trim().is_empty() && !self.think_told {
-                    self.spoke = Some(view.index);
+                    self.spoke = Some(each.index);
                 }
             } else {
-                fields.add(delta);
-                if self.spoke.is_some_and(|f| f < view.index)
+                fields.add(&delta);
+                if self.spoke.is_some_and(|f| f < each.index)
                     && !findings.again(Code::ReasoningAfterContent)
                 {
                     let message =
-                        format!("Reasoning continues in frame {}, after content", view.index);
-                    findings.raise(Code::ReasoningAfterContent, view.place(), message);
+                        format!("Reasoning continues in frame {}, after content", each.index);
+                    findings.raise(Code::ReasoningAfterContent, each.place(), message);
                 }
             }
             telling |= said.len() >= TELLING;
-            same |= self.compare(facts, view, delta, said, findings);
+            same |= self.compare(facts, each, &delta, said, findings);
         }
         // They differ, so both are shown; a client that reads one of them misses the other.
         if fields.differ && !findings.again(Code::ReasoningTwoChannels) {
             let message =
-                format!("Frame {} has two texts of reasoning, in {}", view.index, fields.names());
-            findings.raise(Code::ReasoningTwoChannels, view.place(), message);
+                format!("Frame {} has two texts of reasoning, in {}", each.index, fields.names());
+            findings.raise(Code::ReasoningTwoChannels, each.place(), message);
         } else if fields.repeated && findings.tally.of(Code::ReasoningTwoChannels) == 0 {
             let message = "Each frame has the same reasoning in two fields; it counts once";
-            findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, view.place(), message);
+            findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, each.place(), message);
         }
-        if deltas.len() > here {
+        if deltas.len() > 0 {
             if !telling && !same {
                 return self.data.clear();
             }
-            let data = data();
+            let data = each.data().unwrap_or_default();
             if same && self.data == data {
-                self.twice.get_or_insert(view.index);
+                self.twice.get_or_insert(each.index);
             }
             self.data.clear();
             if telling && data.len() <= MAX_COMPARED {
@@ -223,7 +190,7 @@ impl Semantic {
     }
 
     /// Tags in the content: told once, at the first.
-    fn think(&mut self, facts: &Facts, view: &Seen<'_>, delta: &Delta, findings: &mut Findings) {
+    fn think(&mut self, facts: &Facts, each: &Each<'_>, delta: &Delta, findings: &mut Findings) {
         if self.think_told {
             return;
         }
@@ -233,16 +200,16 @@ impl Semantic {
         if think.close_only {
             let message =
                 "Closing think tag without an opening one: all content before it is reasoning";
-            findings.raise(Code::ThinkCloseOnly, view.place(), message);
+            findings.raise(Code::ThinkCloseOnly, each.place(), message);
             return;
         }
         let message =
-            format!("Reasoning between tags in the content, from frame {} on", view.index);
-        findings.raise(Code::ThinkInContent, view.place(), message);
+            format!("Reasoning between tags in the content, from frame {} on", each.index);
+        findings.raise(Code::ThinkInContent, each.place(), message);
         let tag = think.spans.first().map(|s| s.start).or(think.open);
         if tag.is_some_and(|tag| tag < start) {
             let message = "The opening think tag is split across deltas";
-            findings.raise(Code::ThinkTagSplit, view.place(), message);
+            findings.raise(Code::ThinkTagSplit, each.place(), message);
         }
     }
 
@@ -251,7 +218,7 @@ impl Semantic {
     fn compare(
         &mut self,
         facts: &Facts,
-        view: &Seen<'_>,
+        each: &Each<'_>,
         delta: &Delta,
         said: &str,
         findings: &mut Findings,
@@ -276,9 +243,9 @@ impl Semantic {
         if last.grown == 2 {
             let message = format!(
                 "Deltas repeat all text so far: frame {} begins with all of the previous one",
-                view.index
+                each.index
             );
-            findings.raise_once(Code::CumulativeDeltas, view.place(), message);
+            findings.raise_once(Code::CumulativeDeltas, each.place(), message);
         }
         let same =
             said.len() >= TELLING && said == before && said.trim().contains(char::is_whitespace);

@@ -292,14 +292,14 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-    let block = Block::of(frame, facts.body());
+    let block = Block::of(&frame, facts.body());
     let lines = block.lines().filter(|l| l.name == b"data").count();
     let data = block.data();
     let last = data.rsplit('\n').next().unwrap_or_default();
     let complete = last.starts_with("[DONE]") || Tape::new().parse(last).is_ok();
     let events = facts.frames().iter().any(|f| f.kind == Kind::Event);
     if cut(facts) {
-        let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(facts, frame));
+        let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(facts, &frame));
         let message = format!("Truncated inside frame {index}, {into} into it, {inside}");
         findings.raise_as(Code::TruncatedMidFrame, Severity::Info, place, message);
     } else if !events && lines > 1 {
@@ -313,7 +313,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         } else {
             ("the last event", Severity::Warn)
         };
-        let (message, severity) = match tail::said(facts, frame).1 {
+        let (message, severity) = match tail::said(facts, &frame).1 {
             // What went wrong is lost as well.
             Some(error) => {
                 let error = text::preview(&error, 160);
@@ -326,7 +326,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         };
         findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
     } else {
-        let (inside, ends) = (tail::place_of(facts, frame), tail::last_bytes(facts, frame));
+        let (inside, ends) = (tail::place_of(facts, &frame), tail::last_bytes(facts, &frame));
         let message = format!("Body ends in frame {index}, {inside}, after `{ends}`");
         findings.raise(Code::TruncatedMidFrame, place, message);
     }

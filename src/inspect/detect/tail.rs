@@ -109,8 +109,8 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-    let inside = place_of(facts, frame);
-    let ends = last_bytes(facts, frame);
+    let inside = place_of(facts, &frame);
+    let ends = last_bytes(facts, &frame);
     let message = format!("Body ends in line {index}, {inside}, after `{ends}`");
     // A cut connection is told as that; after its end, a stream has lost nothing.
     let mild = cut(facts) || facts.saw_own_end();

@@ -72,7 +72,7 @@ fn in_tail(facts: &Facts) -> bool {
     let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
         return false;
     };
-    facts.framing() == Some(Framing::Sse) && tail::said(facts, last).0
+    facts.framing() == Some(Framing::Sse) && tail::said(facts, &last).0
 }
 
 /// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.

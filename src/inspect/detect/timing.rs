@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, Findings, FrameView, Place, Repeat, Severity, refused, tail};
+use super::{Code, Detector, Each, Findings, Look, Place, Severity, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -99,27 +99,21 @@ fn quiet(facts: &Facts, from: Option<Micros>, to: Option<Micros>) -> Micros {
 }
 
 impl Detector for Timing {
-    fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Frames, Look::Reads]
+    }
+
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
         let Some(at) = findings.at else { return };
-        if view.keep_alive {
+        if each.view().is_some_and(|view| view.keep_alive) {
             self.comments += 1;
-            if view.frame.kind == Kind::Comment {
+            if each.frame.kind == Kind::Comment {
                 self.first_comment = self.first_comment.or(Some(at));
             }
             return;
         }
-        if view.data.is_some() {
-            self.data(facts, at, view.place(), findings);
-        }
-    }
-
-    fn looks_at_each(&self) -> bool {
-        true
-    }
-
-    fn repeat(&mut self, facts: &Facts, repeat: &Repeat<'_>, findings: &mut Findings) {
-        if let Some(at) = findings.at {
-            self.data(facts, at, repeat.place(), findings);
+        if each.view().is_none_or(|view| view.data.is_some()) {
+            self.data(facts, at, each.place(), findings);
         }
     }
 
@@ -149,7 +143,7 @@ impl Detector for Timing {
                 }
             }
         }
-        let [.., before, last] = facts.reads() else { return };
+        let Some((before, last)) = facts.reads().last_two() else { return };
         let silence = quiet(facts, before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
@@ -312,8 +306,8 @@ impl Timing {
         } else if silence >= findings.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
             let after = match facts.frames().len() {
                 0 => "before the first frame".to_owned(),
-                n if facts.frames()[n - 1].kind == Kind::Incomplete => {
-                    let inside = tail::place_of(facts, &facts.frames()[n - 1]);
+                n if facts.frames().at(n - 1).kind == Kind::Incomplete => {
+                    let inside = tail::place_of(facts, &facts.frames().at(n - 1));
                     format!("in frame {} ({inside})", n - 1)
                 }
                 n => format!("after frame {}", n - 1),

@@ -1,6 +1,8 @@
 //! Rules about tool calls.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, is_chat, ours, refused};
+use super::{
+    Code, Detector, Each, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours, refused,
+};
 use crate::dialect::Channel;
 use crate::inspect::{Facts, ToolCall};
 use crate::json::{self, ErrorKind, Tape, Value};
@@ -16,13 +18,30 @@ pub(super) struct Tool {
 }
 
 impl Detector for Tool {
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Calls]
+    }
+
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+        let answer = facts.answer();
+        if answer.tools().is_empty() || refused(facts) {
+            return;
+        }
+        let here = answer.deltas_of_last(each.index);
+        for delta in here.filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty()) {
+            let slot = answer.tool_place(&delta);
+            let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
+            self.pieces.resize(self.pieces.len().max(slot + 1), 0);
+            self.pieces[slot] += 1;
+        }
+    }
+
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let answer = facts.answer();
         if answer.tools().is_empty() || refused(facts) {
             return;
         }
-        let here = || answer.deltas().iter().rev().take_while(|d| d.frame == view.index);
-        if !here().any(|d| d.channel == Channel::Tool) {
+        if !answer.deltas_of_last(view.index).any(|d| d.channel == Channel::Tool) {
             return;
         }
         let news: Vec<usize> = (0..answer.tools().len())
@@ -31,13 +50,6 @@ impl Detector for Tool {
             .collect();
         for i in news.iter().rev().filter(|i| **i < MAX_COUNTED) {
             begins(facts, &answer.tools()[..=*i], view, findings);
-        }
-        for delta in here().filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty())
-        {
-            let slot = answer.tool_place(delta);
-            let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
-            self.pieces.resize(self.pieces.len().max(slot + 1), 0);
-            self.pieces[slot] += 1;
         }
         encoded(facts, view, findings);
         // How a call is written is laid down by each dialect; these are Chat's ways to write it.

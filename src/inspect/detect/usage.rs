@@ -1,7 +1,7 @@
 //! Rules about token counts.
 
 use super::{
-    Code, Detector, Findings, FrameView, Place, Repeat, Severity, cut, is_chat, ours, refused,
+    Code, Detector, Each, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours, refused,
 };
 use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
@@ -22,7 +22,6 @@ pub(super) struct Usage {
 
 impl Detector for Usage {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        self.payloads += u32::from(view.json.is_some());
         if !refused(facts) {
             unreadable(view, findings);
         }
@@ -39,12 +38,12 @@ impl Detector for Usage {
         }
     }
 
-    fn looks_at_each(&self) -> bool {
-        true
+    fn looks_at(&self) -> &'static [Look] {
+        &[Look::Frames]
     }
 
-    fn repeat(&mut self, _facts: &Facts, _repeat: &Repeat<'_>, _findings: &mut Findings) {
-        self.payloads += 1;
+    fn each(&mut self, _facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+        self.payloads += u32::from(each.view().is_none_or(|view| view.json.is_some()));
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {

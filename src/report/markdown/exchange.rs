@@ -243,7 +243,7 @@ fn blocks(i: &Inspection, picked: Vec<usize>, out: &mut impl Write) -> io::Resul
     let pointed = i.cause().and_then(|f| f.frame).map(|n| n as usize);
     for n in picked {
         let Some(frame) = i.frames().get(n) else { continue };
-        frame_block(i, n, frame, pointed == Some(n), out)?;
+        frame_block(i, n, &frame, pointed == Some(n), out)?;
     }
     Ok(())
 }

@@ -128,10 +128,10 @@ pub(super) fn place_of(exchange: &Exchange, channel: Channel, frame: usize) -> u
     let answer = exchange.inspection.answer();
     let deltas = answer.deltas();
     let upto = deltas.partition_point(|d| d.frame as usize <= frame);
-    let own = |d: &&Delta| d.channel == channel && !d.duplicate;
-    let Some(delta) = deltas[..upto].iter().rfind(own) else { return 0 };
+    let own = |d: &Delta| d.channel == channel && !d.duplicate;
+    let Some(delta) = deltas.range(0..upto).rfind(own) else { return 0 };
     let choices = answer.texts(channel).take_while(|(choice, _)| *choice < delta.choice);
-    choices.map(|(_, text)| text.len()).sum::<usize>() + answer.range_of(delta).start
+    choices.map(|(_, text)| text.len()).sum::<usize>() + answer.range_of(&delta).start
 }
 
 /// The tool calls of an exchange as a text.

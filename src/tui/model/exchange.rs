@@ -285,7 +285,7 @@ impl Exchange {
     }
 
     /// The selected frame and its number.
-    pub(in crate::tui) fn selected_frame(&self) -> Option<(u32, &Frame)> {
+    pub(in crate::tui) fn selected_frame(&self) -> Option<(u32, Frame)> {
         let number = self.frame?;
         Some((number, self.inspection.frames().get(number as usize)?))
     }
@@ -430,10 +430,9 @@ impl Exchange {
         let answer = self.inspection.answer();
         let mut of = answer
             .deltas_of(self.frame?)
-            .iter()
             .filter(|d| d.channel == channel && d.choice == self.choice && !d.duplicate);
-        let first = answer.range_of(of.next()?);
-        let end = of.next_back().map_or(first.end, |d| answer.range_of(d).end);
+        let first = answer.range_of(&of.next()?);
+        let end = of.next_back().map_or(first.end, |d| answer.range_of(&d).end);
         Some(first.start..end)
     }
 

@@ -279,7 +279,7 @@ fn hex(theme: &Theme, bytes: &[u8], offset: u64, top: usize, area: Rect, buf: &m
 /// The bytes as text, line ends visible.
 pub(crate) fn raw(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
-    let frame = &exchange.inspection.frames()[number];
+    let frame = &exchange.inspection.frames().at(number);
     let bytes = frame.bytes(exchange.inspection.body());
     let shown = &bytes[..bytes.len().min(MAX_LAID_OUT)];
     let mut rest = shown;
@@ -325,7 +325,7 @@ fn raw_line(doc: &mut Doc, bytes: &[u8]) {
 /// The payload laid out as JSON.
 fn pretty(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
-    let frame = &exchange.inspection.frames()[number];
+    let frame = &exchange.inspection.frames().at(number);
     let Some(data) = frame.data(exchange.inspection.body()) else {
         doc.push(Role::Dim, &format!("A {} has no payload.", frame.kind.name()));
         return doc;
@@ -360,7 +360,7 @@ fn pretty(exchange: &Exchange, number: usize) -> Doc {
 fn reads(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::new();
     let inspection = &exchange.inspection;
-    let frame = &inspection.frames()[number];
+    let frame = &inspection.frames().at(number);
     let range = inspection.reads_of(frame);
     let timed = inspection.reads().first().is_some_and(|r| r.at.is_some());
     if !timed {
@@ -376,8 +376,8 @@ fn reads(exchange: &Exchange, number: usize) -> Doc {
     .line();
     let request = exchange.origin().unwrap_or(0);
     for i in range {
-        let read = inspection.reads()[i];
-        let before = i.checked_sub(1).map(|b| inspection.reads()[b]);
+        let read = inspection.reads().at(i);
+        let before = i.checked_sub(1).map(|b| inspection.reads().at(b));
         let from = before.map_or(0, |b| b.decoded);
         let at = read.at.unwrap_or(0);
         let wait =

@@ -247,7 +247,7 @@ fn draw_row(
 ) {
     let theme = on.theme();
     let inspection = &exchange.inspection;
-    let frame = &inspection.frames()[index];
+    let frame = &inspection.frames().at(index);
     let request = exchange.origin().unwrap_or(0);
     let at = inspection.frame_at(index);
     let before = if index == 0 { exchange.origin() } else { inspection.frame_at(index - 1) };
@@ -389,17 +389,17 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
     if message.is_some_and(|m| m.sender == Sender::Client) {
         told.push(("→ ".to_owned(), Role::Key));
     }
-    for delta in answer.deltas_of(number).iter().take(4) {
+    for delta in answer.deltas_of(number).take(4) {
         let (letter, role) = letter(delta.channel);
         let again = if delta.duplicate { "=" } else { "" };
-        let name = match answer.tool_of(delta) {
+        let name = match answer.tool_of(&delta) {
             Some(tool) if tool.first == number => {
                 preview(tool.name.as_deref().unwrap_or("?"), 30) + " "
             }
             _ => String::new(),
         };
         let choice = if delta.choice > 0 { format!("{} ", delta.choice) } else { String::new() };
-        let text = preview(answer.text_of(delta), 200);
+        let text = preview(answer.text_of(&delta), 200);
         told.push((format!("{letter}{again} "), Role::Key));
         told.push((format!("{choice}{name}"), Role::Dim));
         told.push((format!("\"{text}\" "), role));
@@ -416,7 +416,7 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
     if answer.sentinel == Some(number) {
         say("[DONE]".to_owned(), Role::Ok);
     }
-    let frame = &inspection.frames()[index];
+    let frame = &inspection.frames().at(index);
     let body = inspection.body();
     if frame.kind == Kind::Event && frame.len <= MAX_PARSED {
         members(inspection, index, &mut say);
@@ -442,7 +442,7 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
 
 /// Role and usage, which are no deltas.
 fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, Role)) {
-    let frame = &inspection.frames()[index];
+    let frame = &inspection.frames().at(index);
     let Some(data) = frame.data(inspection.body()) else { return };
     let mut tape = Tape::new();
     if tape.parse(&data).is_err() {
@@ -450,7 +450,7 @@ fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, R
     }
     let Some(root) = tape.root(&data) else { return };
     let deltas = inspection.answer().deltas_of(index as u32);
-    if deltas.is_empty()
+    if deltas.len() == 0
         && let Some(role) = root
             .get("choices")
             .and_then(|c| c.items().next())

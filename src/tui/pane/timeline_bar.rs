@@ -85,15 +85,16 @@ impl Scale {
         let at = self.at(column);
         let (read, offset) = if self.timed {
             let guess = guess(last.read, before.read);
-            let i = partition_galloping(reads, guess, |r| r.at.unwrap_or(0) < at);
-            (i, i.checked_sub(1).map_or(0, |i| reads[i].decoded))
+            let i = partition_galloping(reads.len(), guess, |i| reads.time_at(i).unwrap_or(0) < at);
+            (i, i.checked_sub(1).map_or(0, |i| reads.decoded_at(i)))
         } else {
             (0, at)
         };
         let near = guess(last.frame, before.frame);
-        let frame = partition_galloping(frames, near, |f| f.end() <= offset);
+        let frame = partition_galloping(frames.len(), near, |i| frames.at(i).end() <= offset);
         let near = guess(last.delta, before.delta);
-        let delta = partition_galloping(deltas, near, |d| (d.frame as usize) < frame);
+        let delta =
+            partition_galloping(deltas.len(), near, |i| (deltas.frame_at(i) as usize) < frame);
         // Times that run backwards, in a file that somebody made, must not cross edges.
         let (frame, delta) = (frame.max(last.frame), delta.max(last.delta));
         Edge { read, frame, delta }
@@ -151,7 +152,7 @@ pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> 
     let offset = match scale.timed {
         true => {
             let i = inspection.reads().partition_point(|r| r.at.unwrap_or(0) < middle);
-            i.checked_sub(1).map_or(0, |i| inspection.reads()[i].decoded)
+            i.checked_sub(1).map_or(0, |i| inspection.reads().at(i).decoded)
         }
         false => middle,
     };
@@ -159,7 +160,7 @@ pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> 
     let near = [after.checked_sub(1), Some(after)];
     let distance = |frame: &usize| match scale.timed {
         true => inspection.frame_at(*frame).map_or(u64::MAX, |at| at.abs_diff(middle)),
-        false => inspection.frames()[*frame].offset.abs_diff(middle),
+        false => inspection.frames().at(*frame).offset.abs_diff(middle),
     };
     near.into_iter().flatten().filter(|f| *f < inspection.frames().len()).min_by_key(distance)
 }
@@ -201,7 +202,7 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
             (false, None) => from = Some(c),
             (true, Some(first)) => {
                 let before =
-                    edges[first].read.checked_sub(1).and_then(|i| inspection.reads()[i].at);
+                    edges[first].read.checked_sub(1).and_then(|i| inspection.reads().at(i).at);
                 let next = inspection.reads().get(edges[c].read).filter(|_| column < end);
                 let until = next.and_then(|r| r.at).unwrap_or(scale.known);
                 let lasted = until.saturating_sub(before.unwrap_or(begun));
@@ -233,11 +234,11 @@ pub(super) struct Edge {
 
 /// How many of some deltas belong to each channel, by some of them.
 pub(super) fn channels(inspection: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
-    let here = &inspection.answer().deltas()[from.delta..to.delta];
+    let deltas = inspection.answer().deltas();
     let mut counts = [0usize; 5];
-    let step = here.len().div_ceil(SAMPLES).max(NEIGHBORS);
-    for some in here.chunks(step) {
-        for delta in some.iter().take(NEIGHBORS) {
+    let step = (to.delta - from.delta).div_ceil(SAMPLES).max(NEIGHBORS);
+    for first in (from.delta..to.delta).step_by(step) {
+        for delta in deltas.range(first..to.delta.min(first + NEIGHBORS)) {
             counts[delta.channel as usize] += 1;
         }
     }

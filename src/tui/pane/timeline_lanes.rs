@@ -177,7 +177,7 @@ fn wire(
     silences: &[Silence],
     cells: &mut [(&'static str, Role)],
 ) {
-    let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| inspection.reads()[i].end);
+    let upto = |e: &Edge| e.read.checked_sub(1).map_or(0, |i| inspection.reads().at(i).end);
     let bytes: Vec<u64> = edges.windows(2).map(|e| upto(&e[1]) - upto(&e[0])).collect();
     let largest = bytes.iter().copied().max().unwrap_or(0);
     for (i, n) in bytes.iter().enumerate() {
@@ -203,9 +203,8 @@ fn waits(
     let deltas = inspection.answer().deltas();
     let at = |delta: usize, near: (Edge, Edge)| -> Option<Micros> {
         let frame = inspection.frames().get(deltas.get(delta)?.frame as usize)?;
-        let reads = inspection.reads().get(near.0.read..near.1.read)?;
-        let i = reads.partition_point(|r| r.decoded < frame.end());
-        reads.get(i)?.at
+        let i = inspection.reads().before(frame.end());
+        inspection.reads().get(i.max(near.0.read)).filter(|_| i < near.1.read)?.at
     };
     let mut longest = vec![0; cells.len()];
     let mut last: Option<(usize, Micros)> = None;

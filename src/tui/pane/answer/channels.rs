@@ -211,16 +211,16 @@ pub(super) fn act(
 fn neighbor(exchange: &Exchange, channel: Channel, forward: bool) -> Option<u32> {
     let answer = exchange.inspection.answer();
     let deltas = answer.deltas();
-    let mine = |d: &&crate::inspect::Delta| {
+    let mine = |d: &crate::inspect::Delta| {
         d.channel == channel && d.choice == exchange.choice && !d.duplicate
     };
     let frame = exchange.frame.unwrap_or(0);
     if forward {
         let from = deltas.partition_point(|d| d.frame <= frame);
-        deltas[from..].iter().find(mine).map(|d| d.frame)
+        deltas.range(from..deltas.len()).find(mine).map(|d| d.frame)
     } else {
         let to = deltas.partition_point(|d| d.frame < frame);
-        deltas[..to].iter().rev().find(mine).map(|d| d.frame)
+        deltas.range(0..to).rfind(mine).map(|d| d.frame)
     }
 }
 

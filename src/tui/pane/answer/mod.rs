@@ -81,7 +81,7 @@ static SPEC: Spec = Spec {
 /// content.
 fn path_of(exchange: &Exchange) -> Option<String> {
     let answer = exchange.inspection.answer();
-    let selected = exchange.frame.and_then(|frame| answer.deltas_of(frame).first());
+    let selected = exchange.frame.and_then(|frame| answer.deltas_of(frame).next());
     if let Some(delta) = selected {
         return Some(delta.path.general());
     }

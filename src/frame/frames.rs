@@ -1,0 +1,131 @@
+//! The frames of a body, packed.
+
+use std::fmt;
+
+use super::packed::{Rising, Runs};
+use super::{Frame, Kind};
+
+/// The frames of a body. They tile it, so that the end of each is enough to know where it is, and
+/// most are of the form that the one before has.
+#[derive(Default, Clone)]
+pub struct Frames {
+    ends: Rising,
+    /// Where frames begin that do not where the one before ended, which none should.
+    begins: Vec<(u32, u64)>,
+    forms: Runs<Form>,
+    /// The index of the last event id.
+    ids: Runs<u32>,
+}
+
+/// What a frame is, but for its place and length.
+#[derive(Clone, Copy, PartialEq)]
+struct Form {
+    kind: Kind,
+    named: bool,
+    /// How many bytes stand before its data, and how many after it.
+    around: Option<(u32, u32)>,
+}
+
+impl Frames {
+    /// Adds the frame that follows the last one.
+    #[inline]
+    pub fn push(&mut self, frame: Frame) {
+        let Frame { offset, len, kind, data, id, named } = frame;
+        let index = self.ends.len();
+        if offset != self.end_before(index) {
+            self.begins.push((index as u32, offset));
+        }
+        let around = data.map(|(at, data)| (at, (len as u32).wrapping_sub(at).wrapping_sub(data)));
+        self.forms.push(index, Form { kind, named, around });
+        self.ids.push(index, id);
+        self.ends.push(offset + len);
+    }
+
+    /// Where the frame before that of a number ends.
+    fn end_before(&self, index: usize) -> u64 {
+        index.checked_sub(1).map_or(0, |before| self.ends.at(before))
+    }
+
+    /// Takes all frames out, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+        self.begins.clear();
+        self.forms.clear();
+        self.ids.clear();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The frame of a number.
+    ///
+    /// # Panics
+    /// If there is no frame of that number, as a slice does.
+    #[inline]
+    pub fn at(&self, index: usize) -> Frame {
+        let end = self.ends.at(index);
+        let begin = self.begins.binary_search_by_key(&(index as u32), |begin| begin.0);
+        let offset = begin.map_or_else(|_| self.end_before(index), |i| self.begins[i].1);
+        let len = end - offset;
+        let missing = Form { kind: Kind::Incomplete, named: false, around: None };
+        let Form { kind, named, around } = self.forms.at(index).unwrap_or(missing);
+        let size = |at: u32, after: u32| (len as u32).wrapping_sub(at).wrapping_sub(after);
+        let data = around.map(|(at, after)| (at, size(at, after)));
+        Frame { offset, len, kind, data, id: self.ids.at(index).unwrap_or(0), named }
+    }
+
+    /// How many of the first frames end at or before `offset`.
+    pub fn ended_by(&self, offset: u64) -> usize {
+        self.ends.partition_point(|end| end <= offset)
+    }
+}
+
+crate::packed_list!(Frames, Frame);
+
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<T: IntoIterator<Item = Frame>>(frames: T) -> Self {
+        let mut list = Self::default();
+        frames.into_iter().for_each(|frame| list.push(frame));
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_given_back_as_they_were_put_in() {
+        let frame = |from, to, id, data| Frame {
+            data,
+            id,
+            named: id == 2,
+            ..Frame::new(if id == 0 { Kind::Comment } else { Kind::Event }, from, to)
+        };
+        let put = [
+            frame(0, 10, 0, None),
+            frame(10, 30, 1, Some((6, 12))),
+            frame(30, 50, 1, Some((6, 12))),
+            frame(50, 50, 2, None),
+            frame(60, 65, 2, Some((0, 5))),
+            frame(40, 70, 0, Some((1, 0))),
+        ];
+        let frames: Frames = put.into_iter().collect();
+        assert_eq!(frames.iter().collect::<Vec<_>>(), put);
+        assert_eq!((frames.len(), frames.ended_by(30)), (6, 2));
+    }
+}
