@@ -383,6 +383,14 @@ impl Sse {
 
     /// Looks at what is new, all at once: where it is UTF-8, no line needs to be looked at by itself.
     fn validate(&mut self, body: &[u8]) {
+        // What comes byte by byte is mostly ASCII.
+        if let Some([byte]) = body.get(self.valid..)
+            && byte.is_ascii()
+            && self.invalid.is_none()
+        {
+            self.valid += 1;
+            return;
+        }
         if self.invalid.is_some_and(|at| at >= self.line) {
             return;
         }
