@@ -253,7 +253,7 @@ impl Answer {
             DecodeEvent::Begun => {
                 self.terminal = None;
                 self.finish.clear();
-                let text = self.text.keys().map(|(_, c)| *c);
+                let text = self.texts.places.keys().map(|(_, c)| *c);
                 self.choices = text.chain(self.tools.iter().map(|t| t.choice)).collect();
             }
         }
