@@ -145,7 +145,6 @@ fn no_literal_names_a_code() {
         "proxy-refused",
         "closed-before-head",
         "closed-inside-head",
-        "proxy-refused",
     ];
     // A word of the summary for why a line was ignored.
     const REASONS: &[&str] = &["unknown-field"];
