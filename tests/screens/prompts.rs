@@ -202,7 +202,7 @@ fn commands_are_found_by_their_words_and_names_best_first() {
         ("open", "open a saved session or a raw body"),
         ("help", "show the keys of this pane"),
         ("theme", "choose the colors, shown at once"),
-        ("vari", "set the variables ${NAME}"),
+        ("vari", "set variables ${NAME}"),
         ("provider", "choose the provider"),
         ("compare", "compare: one request at two providers"),
     ] {
