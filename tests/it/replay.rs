@@ -61,7 +61,9 @@ fn body(answer: &[u8]) -> Vec<u8> {
 fn chunks(answer: &[u8]) -> Vec<Vec<u8>> {
     let at = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
     let (head, mut rest) = answer.split_at(at);
-    if !String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding: chunked") {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let coding = head.lines().find_map(|line| line.strip_prefix("transfer-encoding:"));
+    if !coding.is_some_and(|coding| coding.contains("chunked")) {
         return vec![rest.to_vec()];
     }
     let mut out = Vec::new();
