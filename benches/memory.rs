@@ -1,6 +1,6 @@
 //! The memory of the fold: what a million events take beside their own bytes.
 //!
-//! Each stream is folded in a process of its own, whose largest resident size (`VmHWM`) is compared with
+//! Each stream is folded in a separate process, whose largest resident size (`VmHWM`) is compared with
 //! that before the first event. Events are made one after the other and dropped, so that what is left
 //! is the inspection's. On systems other than Linux there is nothing to see.
 //!

@@ -99,7 +99,7 @@ pub(super) fn run_with(
     let (news, heard) = unbounded_channel();
     let recorder = recorder(global, &config, clock, news.clone())?;
     let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
-    // Of a recording that is still read the recorder is told when it has been.
+    // The recorder takes a recording once it has been read.
     let whole = session.as_ref().filter(|_| preload.is_none());
     let opened = whole.map(|s| Arc::clone(&s.entries)).unwrap_or_default();
     // A pipe is exchange 0.

@@ -247,7 +247,7 @@ fn by_design(run: &Run, seen: &Facts, whole: bool) -> bool {
 }
 
 /// Of Responses, whether another client than the vendor's has all that is its business: the text, the calls
-/// of functions, the finish. Tools that run at OpenAI have names of its own there, or are not shown, and
+/// of functions, the finish. Tools that run at OpenAI have other names there, or are not shown, and
 /// messages that overlap come one after the other.
 fn has_its_own(run: &Run, seen: &Facts) -> bool {
     if run.client.dialect != "openai-responses" || run.client.standing != Standing::Other {

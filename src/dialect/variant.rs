@@ -43,7 +43,7 @@ pub struct Variant {
 /// Where usage comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageAt {
-    /// In a chunk of its own, whose `choices` are empty.
+    /// In a separate chunk, whose `choices` are empty.
     Own,
     /// In a chunk that has choices, mostly the one that finishes.
     Finish,

@@ -101,7 +101,7 @@ impl Inspection {
                 return Some(Blame::new(Party::You, confidence, "nothing listens at that address"));
             }
             Code::ProxyRefused => {
-                let why = "the proxy on the way did not connect to the server";
+                let why = "the proxy did not connect to the server";
                 return Some(Blame::new(Party::Network, Likely, why));
             }
             Code::DnsFailure => {

@@ -234,7 +234,7 @@ impl Facts {
         self.detection.misread()
     }
 
-    /// Whose variant of Chat Completions or Responses this is, and by what that is told.
+    /// Whose variant of Chat Completions or Responses this is, and how that is known.
     pub fn variant(&self) -> Option<(&'static Variant, &str)> {
         self.detection.variant().filter(|_| self.misread().is_none())
     }

@@ -195,7 +195,7 @@ pub enum EndCause {
     Dns,
     /// No connection.
     Refused,
-    /// The proxy on the way did not connect to the server.
+    /// The proxy in between did not connect to the server.
     ProxyRefused,
     /// The TLS handshake failed.
     Tls,

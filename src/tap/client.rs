@@ -18,7 +18,7 @@ pub(super) fn socket(client: &Client) -> &TcpStream {
     }
 }
 
-/// One read. TLS that ends without its own goodbye was closed all the same.
+/// One read. TLS that ends without `close_notify` is closed too.
 pub(super) async fn read(
     from: &mut (impl AsyncRead + Unpin),
     buffer: &mut [u8],

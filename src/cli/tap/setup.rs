@@ -64,7 +64,7 @@ impl Setup {
         Ok(Self { listen, transport, routes, gateway, decryption, launch, _lab: lab })
     }
 
-    /// Starts one tap, or one on each side of a gateway; `start` is told which.
+    /// Starts one tap, or one on each side of a gateway; `start` gets the side.
     pub(super) fn start(
         &self,
         numbers: &Arc<AtomicU32>,

@@ -210,7 +210,7 @@ impl Pairing {
         });
     }
 
-    /// Who caused a call upstream, and by what that is told.
+    /// Who caused a call upstream, and how that is known.
     fn find(&self, u: &Undecided) -> Option<(ExchangeId, By)> {
         let open: Vec<_> = self.calls.iter().filter(|(_, call)| call.is_open(u.began)).collect();
         let by = |print: &Fingerprint| {
