@@ -82,7 +82,7 @@ impl Frames {
     }
 }
 
-crate::packed_list!(Frames, Frame);
+crate::frame::packed::packed_list!(Frames, Frame);
 
 impl PartialEq for Frames {
     fn eq(&self, other: &Self) -> bool {

@@ -107,7 +107,6 @@ impl<T: Copy + PartialEq> Runs<T> {
 }
 
 /// Gives a list with `len` and `at` what slices have, but for items that are made when asked for.
-#[macro_export]
 macro_rules! packed_list {
     ($list:ty, $item:ty) => {
         impl $list {
@@ -158,6 +157,8 @@ macro_rules! packed_list {
         }
     };
 }
+
+pub(crate) use packed_list;
 
 #[cfg(test)]
 mod tests {

@@ -97,7 +97,7 @@ impl Deltas {
     }
 }
 
-crate::packed_list!(Deltas, Delta);
+crate::frame::packed::packed_list!(Deltas, Delta);
 
 impl PartialEq for Deltas {
     fn eq(&self, other: &Self) -> bool {

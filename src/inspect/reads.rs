@@ -93,7 +93,7 @@ impl Reads {
     }
 }
 
-crate::packed_list!(Reads, Read);
+crate::frame::packed::packed_list!(Reads, Read);
 
 impl fmt::Debug for Reads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
