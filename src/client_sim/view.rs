@@ -255,7 +255,7 @@ fn has_its_own(run: &Run, seen: &Facts) -> bool {
     }
     let given = run.given();
     if let Some(error) = &given.error {
-        // Its schema wants fields of items that nobody reads; what it makes of them is listed.
+        // Its schema requires fields that it does not use; what it makes of such items is listed.
         return error.class == "AI_TypeValidationError";
     }
     let is_called = |name: &Option<String>| {
