@@ -22,8 +22,10 @@ pub(in crate::tui) struct Computed {
     /// What the two requests differ in, where they do.
     pub(in crate::tui) requests: Option<String>,
     pub(in crate::tui) comparison: Differences,
-    /// The figures, those that differ first.
+    /// The figures that differ; while a side runs, all that have a value.
     pub(super) figures: Vec<usize>,
+    /// How many figures are equal on both sides, and so not among them.
+    pub(super) equal: usize,
     /// The same in the order in which the strip chooses from them: the clocks that tell most first.
     pub(super) strip: Vec<usize>,
     /// The paths: those of one side, those that differ, the rest.
@@ -107,7 +109,8 @@ impl Job {
             return None;
         }
         let over = !a.is_running() && !b.is_running();
-        let (figures, strip, paths) = orders(&comparison, over);
+        let (figures, equal) = figures(&comparison, over);
+        let (strip, paths) = (strip(&comparison, &figures), paths(&comparison));
         // Independent answers differ everywhere: marks would mean nothing.
         let marked = expect == Expect::Same;
         let text = |channel| {
@@ -135,6 +138,7 @@ impl Job {
             requests,
             comparison,
             figures,
+            equal,
             strip,
             paths,
             content,
@@ -145,27 +149,37 @@ impl Job {
     }
 }
 
-/// The orders of the figures, of those in the strip, and of the paths.
-fn orders(comparison: &Differences, over: bool) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+/// The figures to show, in the order of the table, and how many are left out since they are equal.
+fn figures(comparison: &Differences, over: bool) -> (Vec<usize>, usize) {
+    let values = |i: &usize| &comparison.figures[*i].values;
     let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
-    figures.retain(|i| comparison.figures[*i].values != [Amount::None, Amount::None]);
-    // What differs comes first, in the order of the table; while something runs nothing jumps.
+    figures.retain(|i| *values(i) != [Amount::None, Amount::None]);
+    let all = figures.len();
+    // While something runs nothing jumps.
     if over {
-        figures.sort_by_key(|i| {
-            let [a, b] = &comparison.figures[*i].values;
-            a == b
-        });
+        figures.retain(|i| values(i)[0] != values(i)[1]);
     }
-    let mut strip = figures.clone();
+    let equal = all - figures.len();
+    (figures, equal)
+}
+
+/// The figures in the order in which the strip chooses from them.
+fn strip(comparison: &Differences, figures: &[usize]) -> Vec<usize> {
+    let mut strip = figures.to_vec();
     strip.sort_by_key(|i| {
         let name = comparison.figures[*i].name;
         CLOCKS.iter().position(|c| *c == name).unwrap_or(CLOCKS.len())
     });
+    strip
+}
+
+/// The paths: those of one side, those that differ, the rest.
+fn paths(comparison: &Differences) -> Vec<usize> {
     let mut paths: Vec<usize> = (0..comparison.paths.len()).collect();
     paths.sort_by_key(|i| match comparison.paths[*i].counts {
         [_, 0] | [0, _] => 0,
         [a, b] if a != b => 1,
         _ => 2,
     });
-    (figures, strip, paths)
+    paths
 }

@@ -53,7 +53,7 @@ pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &Areas) -> [
     }
     let len = match compare.tab {
         Tab::Paths => computed.paths.len(),
-        Tab::Figures => computed.figures.len(),
+        Tab::Figures => computed.figures.len() + usize::from(computed.equal > 0),
         Tab::Differences => computed.comparison.differences.len(),
         Tab::Timeline => computed.events.len(),
         _ => 0,

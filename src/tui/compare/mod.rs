@@ -203,6 +203,8 @@ impl CompareScreen {
             30..42 => 7,
             _ => 9,
         };
+        let figures =
+            model.computed().map_or(figures, |c| tables::strip_rows(c, screen.width, figures));
         let mut rest = screen;
         let mut take = |height: u16| {
             let height = height.min(rest.height);

@@ -218,6 +218,15 @@ fn draw_figure(
     );
 }
 
+/// How many rows the strip takes, heads and all, of at most `most`.
+pub(super) fn strip_rows(computed: &Computed, width: u16, most: u16) -> u16 {
+    let figures = computed.strip.len() as u16;
+    match figures.div_ceil((width / STRIP).max(1)) {
+        0 => 0,
+        rows => (rows + 1).min(most),
+    }
+}
+
 /// The figures that tell most, as many as there is room for, in columns and in the table's order.
 pub(super) fn draw_strip(model: &Model, computed: &Computed, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
@@ -243,7 +252,7 @@ pub(super) fn draw_strip(model: &Model, computed: &Computed, area: Rect, buf: &m
     }
 }
 
-/// All figures, one below the other.
+/// The figures that differ, one below the other, and how many are equal.
 pub(super) fn draw_figures(
     screen: &CompareScreen,
     model: &Model,
@@ -257,6 +266,11 @@ pub(super) fn draw_figures(
     for row in 1..area.height {
         let place = Rect { y: area.y + row, height: 1, ..area };
         let which = compare.scrolls[0].top + usize::from(row) - 1;
+        if which == computed.figures.len() && computed.equal > 0 {
+            let more = if which > 0 { "more " } else { "" };
+            let said = format!(" {} {more}are equal", group(computed.equal as u64));
+            line::put(buf, place, &[(&said, model.theme().of(Role::Dim))]);
+        }
         draw_figure(model, computed, computed.figures.get(which), place, buf);
     }
 }
