@@ -201,11 +201,12 @@ fn idle(model: &Model) -> Band {
     let panes = |action| model.key_of(Context::Panes, action);
     let (next, accept) = (panes(Action::NextProblem), panes(Action::Accept));
     let lab = model.is_lab(&model.request().draft().provider);
-    let headline = match lab {
-        true => {
+    let headline = match (lab, model.unset_variables()) {
+        (_, Some(unset)) => unset,
+        (true, None) => {
             format!("Press {send} to send this to the embedded lab; the model names what happens")
         }
-        false => format!("Press {send} to send the request"),
+        (false, None) => format!("Press {send} to send the request"),
     };
     Band {
         state: "READY".to_owned(),

@@ -96,6 +96,11 @@ fn a_variable_without_a_value_is_shown_and_set_from_the_screen() {
     prompt.shows("Value of $MY_KEY");
     prompt.shows("••••••••••••");
     prompt.hides("typed-secret");
+    // Nothing is sent without it, and the key that sets it works at once.
+    let refused = at(&format!("<paste:{CURL}><f5>"));
+    refused.shows("✖ $MY_KEY is not set, V sets it");
+    assert!(!refused.outside.effects.iter().any(|e| matches!(e, Effect::Send(_))));
+    at(&format!("<paste:{CURL}><f5>V<enter>")).shows("Value of $MY_KEY");
     let set = at(&format!("<paste:{CURL}>V<enter>typed-secret<enter>"));
     set.hides("not set");
     let draft = sent(&format!("<paste:{CURL}>V<enter>typed-secret<enter>"));
@@ -114,7 +119,7 @@ fn the_provider_is_recognized_from_the_address() {
     let path = "curl https://api.openai.com/v1/responses -d '{\"model\":\"m\"}'";
     let url = Some("https://api.openai.com/v1/responses".to_owned());
     assert_eq!(of(path), ("openai".into(), url));
-    assert_eq!(of(CURL).0, "");
+    assert_eq!(of(&CURL.replace("$MY_KEY", "own")).0, "");
     let httpie = "http POST https://api.openai.com/v1/chat/completions model=m";
     assert_eq!(of(httpie), ("openai".into(), None));
 }

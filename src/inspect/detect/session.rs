@@ -56,10 +56,10 @@ impl Detector for Session {
             }
             // Of a call that a tap recorded the client says when it is over.
             EndCause::Cancelled if detail.starts_with("the client ") => {
-                Some((Code::Cancelled, format!("Canceled: {detail} after {bytes}")))
+                Some((Code::Cancelled, format!("Cancelled: {detail} after {bytes}")))
             }
             EndCause::Cancelled => {
-                Some((Code::Cancelled, format!("Canceled by you after {bytes}")))
+                Some((Code::Cancelled, format!("Cancelled by you after {bytes}")))
             }
             _ => None,
         };

@@ -134,19 +134,25 @@ impl Model {
         self.request.take(draft);
         self.look_for_variables();
         self.focus(request::ID);
+        self.notify(match self.unset_variables() {
+            None => "Request loaded from the command".to_owned(),
+            Some(unset) => format!("Request loaded; {unset}"),
+        });
+        Ok(())
+    }
+
+    /// The variables of the request without a value, and the key that sets them, in words.
+    pub(in crate::tui) fn unset_variables(&self) -> Option<String> {
         let unset: Vec<String> = (self.variables().iter())
             .filter(|v| v.source.is_none())
             .map(|v| format!("${}", v.name))
             .collect();
         let key = self.key_of(Context::Own(&request::KEYS), Action::Own(&VARIABLES));
-        self.notify(match unset.as_slice() {
-            [] => "Request loaded from the command".to_owned(),
-            [one] => format!("Request loaded; {one} is not set, {key} sets it"),
-            several => {
-                format!("Request loaded; {} are not set, {key} sets them", several.join(", "))
-            }
-        });
-        Ok(())
+        match unset.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} is not set, {key} sets it")),
+            several => Some(format!("{} are not set, {key} sets them", several.join(", "))),
+        }
     }
 
     /// Puts the shown exchange's request into the editor; tells whether there was one.
@@ -210,6 +216,12 @@ impl Model {
     pub(in crate::tui) fn send(&mut self) {
         if self.is_running() {
             self.notify("A stream is running: stop it first");
+            return;
+        }
+        self.look_again_for_variables();
+        if let Some(unset) = self.unset_variables() {
+            self.notify_error(&unset);
+            self.focus(request::ID);
             return;
         }
         let draft = self.request.to_send();

@@ -150,6 +150,12 @@ impl Model {
         &self.stored.variables
     }
 
+    /// Looks for the variables of the request again: a file that has their values may have changed.
+    pub(in crate::tui) fn look_again_for_variables(&mut self) {
+        self.stored.looked = None;
+        self.look_for_variables();
+    }
+
     /// Looks for the variables of the request where it was changed since.
     pub(in crate::tui) fn look_for_variables(&mut self) {
         let changes = self.request.changes();
