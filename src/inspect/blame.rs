@@ -321,7 +321,14 @@ impl Inspection {
                     (Party::Provider, Some(_)) => Likely,
                     _ => Guess,
                 };
-                Blame::new(writer, confidence, format!("{who} sent bytes that break the protocol"))
+                let what = match cause.phase() {
+                    Phase::Timing => "kept the connection open and was silent for so long",
+                    Phase::Semantic => "sent the text in this form",
+                    Phase::End => "ended the answer this way",
+                    Phase::Head => "answered this way",
+                    _ => "sent bytes that break the protocol",
+                };
+                Blame::new(writer, confidence, format!("{who} {what}"))
             }
             Party::Gateway => {
                 let confidence =

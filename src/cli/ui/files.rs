@@ -24,7 +24,7 @@ pub(super) fn work(effect: Effect, config: &Config) -> Option<Work> {
         }
         Effect::WriteFile { path, bytes } => Box::new(move || {
             write_new(&path, &bytes).map_err(EffectError::file(&path))?;
-            Ok(Done::Said(format!("wrote {}", path.display())))
+            Ok(Done::Said(format!("wrote {}", place(&path))))
         }),
         Effect::LoadRequest(path) => Box::new(move || read(&path).map(Done::Request)),
         Effect::ListRequests => {
@@ -106,7 +106,7 @@ fn store(
     let bytes = written.text.as_bytes();
     let result = if replaces { std::fs::write(&path, bytes) } else { write_new(&path, bytes) };
     result.map_err(EffectError::file(&path))?;
-    let mut about = format!("Request saved to {}", path.display());
+    let mut about = format!("Request saved to {}", place(&path));
     if !written.replaced.is_empty() {
         let names: Vec<String> = written.replaced.iter().map(|n| format!("${{{n}}}")).collect();
         about.push_str(&format!("; {} in place of credentials", names.join(", ")));
@@ -115,6 +115,17 @@ fn store(
         about.push_str("; credentials in its address or body are stars");
     }
     Ok(Done::RequestStored(path, about))
+}
+
+/// A file as the user is told of it: in full, so that it is found again, with `~` for the home folder.
+pub(super) fn place(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let at_home = home.and_then(|home| path.strip_prefix(home).ok());
+    match at_home {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
 }
 
 /// How many names are offered for what is typed.
