@@ -1,7 +1,7 @@
 //! What a drawing costs with a million frames loaded, against a thousand: it must cost what is on
 //! the screen, not what is loaded. Goal: at most 1.2 times as much, in the middle and at the end,
 //! at rest and while something changes between two drawings. How long a million frames take to
-//! arrive is told, too.
+//! arrive is reported, too.
 
 #![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
 

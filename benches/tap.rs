@@ -163,9 +163,9 @@ fn latency(load: Load, folder: &Path, clock: Instant) {
     let [direct, tee, tap] = figures;
     let ratios: Vec<f64> =
         (0..3).map(|i| (tap[i] - direct[i]) / (tee[i] - direct[i]).max(0.1)).collect();
-    let said = if ratios[0] <= GOAL { "met" } else { "MISSED" };
+    let text = if ratios[0] <= GOAL { "met" } else { "MISSED" };
     println!(
-        "   added: {:>8.2}× {:>8.2}× {:>8.2}× of the tee (goal {GOAL}× at p50: {said})",
+        "   added: {:>8.2}× {:>8.2}× {:>8.2}× of the tee (goal {GOAL}× at p50: {text})",
         ratios[0], ratios[1], ratios[2]
     );
 }

@@ -121,7 +121,7 @@ pub enum Attempt {
 #[derive(Debug)]
 pub enum Done {
     /// It went well, and here is a sentence about it.
-    Said(String),
+    Notice(String),
     /// It failed.
     Failed {
         /// What was attempted.

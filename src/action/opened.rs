@@ -109,8 +109,8 @@ mod tests {
             entry(0, 5, end()),
         ];
         let opened = Opened::new("r", entries.clone(), &Arc::default());
-        let told: Vec<_> = opened.exchanges.iter().map(|e| (e.id, e.last)).collect();
-        assert_eq!(told, [(0, Some(3)), (1, Some(2)), (0, Some(5))]);
+        let parts: Vec<_> = opened.exchanges.iter().map(|e| (e.id, e.last)).collect();
+        assert_eq!(parts, [(0, Some(3)), (1, Some(2)), (0, Some(5))]);
         let stopped = Opened::watched("r", entries, &Arc::default(), &mut |n| n < 2);
         assert!(stopped.is_none());
     }

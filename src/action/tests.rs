@@ -53,19 +53,21 @@ fn a_users_file_overrides_and_unbinds() {
 
 #[test]
 fn mistakes_are_told_with_file_and_line() {
-    let told = |text: &str| Keymap::new(&rows("f.toml", text), &[]).unwrap_err().to_string();
+    let problem = |text: &str| Keymap::new(&rows("f.toml", text), &[]).unwrap_err().to_string();
     assert_eq!(
-        told("\n[keys.panes]\n\"j\" = \"dwon\"\n"),
+        problem("\n[keys.panes]\n\"j\" = \"dwon\"\n"),
         "f.toml:3: no action is called \"dwon\""
     );
     assert_eq!(
-        told("[keys.panes]\n\"j\" = \"search-nxt\"\n"),
+        problem("[keys.panes]\n\"j\" = \"search-nxt\"\n"),
         "f.toml:2: no action is called \"search-nxt\"; did you mean \"search-next\"?"
     );
-    assert_eq!(told("[keys.panes]\n\"blah\" = \"down\"\n"), "f.toml:2: \"blah\" is not a key");
-    assert!(told("[keys.nowhere]\n\"j\" = \"down\"\n").starts_with("f.toml:2: no place for keys"));
+    assert_eq!(problem("[keys.panes]\n\"blah\" = \"down\"\n"), "f.toml:2: \"blah\" is not a key");
+    assert!(
+        problem("[keys.nowhere]\n\"j\" = \"down\"\n").starts_with("f.toml:2: no place for keys")
+    );
     assert_eq!(
-        told("[keys.panes]\n\"ctrl-s\" = \"down\"\n\"Ctrl-s\" = \"up\"\n"),
+        problem("[keys.panes]\n\"ctrl-s\" = \"down\"\n\"Ctrl-s\" = \"up\"\n"),
         "f.toml:3: the key \"Ctrl-s\" is bound twice in [keys.panes]"
     );
 }

@@ -63,10 +63,10 @@ impl Child {
             why,
         })?;
         let id = child.id();
-        let (tell, ended) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
         let wait = move || {
             // The receiver is gone when the program is about to end.
-            let _ = tell.send(child.wait());
+            let _ = sender.send(child.wait());
         };
         std::thread::Builder::new().name("child".into()).spawn(wait)?;
         Ok(Self { id, ended })
@@ -87,21 +87,21 @@ impl Child {
         }
     }
 
-    /// Lets it run and has `told` called when it has ended.
+    /// Lets it run and calls `when_ended` when it has ended.
     ///
     /// # Errors
     /// The system has no thread left.
     pub(super) fn running(
         self,
-        told: impl FnOnce(Exit) + Send + 'static,
+        when_ended: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<Running, ChildError> {
-        let (tell, ended) = mpsc::channel();
+        let (sender, ended) = mpsc::channel();
         let id = self.id;
         let wait = move || {
             let exit = status_of(self.ended.blocking_recv());
-            told(exit);
+            when_ended(exit);
             // The receiver is gone when the program is about to end.
-            let _ = tell.send(exit);
+            let _ = sender.send(exit);
         };
         std::thread::Builder::new().name("child's end".into()).spawn(wait)?;
         Ok(Running { id, ended })

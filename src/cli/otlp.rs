@@ -101,7 +101,7 @@ fn send_all(
     waiting: &Receiver<Value>,
 ) {
     let headers = headers();
-    let mut told = false;
+    let mut warned = false;
     while let Ok(request) = waiting.recv() {
         let mut post = client.post(url.clone()).header("content-type", "application/x-protobuf");
         for (name, value) in &headers {
@@ -116,7 +116,7 @@ fn send_all(
             // The address may hold a password.
             Err(e) => e.without_url().to_string(),
         };
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut warned, true) {
             let place = url.host_str().unwrap_or_default();
             alarm(&format!("--otlp {place}: {why}; further failures are not reported"));
         }

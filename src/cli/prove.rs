@@ -44,10 +44,10 @@ impl Stage {
             .map_err(|e| Failure::Usage(format!("--prove {at}: {e}")))?;
         let asked = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&asked);
-        let tell = Arc::new(move |text: String| {
+        let notify = Arc::new(move |text: String| {
             count.fetch_add(u64::from(text.contains('→')), Ordering::SeqCst);
         });
-        let replay = Arc::new(Replay::new(Chooser::new(Vec::new(), By::Any), 0.0, tell));
+        let replay = Arc::new(Replay::new(Chooser::new(Vec::new(), By::Any), 0.0, notify));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -136,7 +136,7 @@ pub(super) struct Court<'a> {
 }
 
 /// All that was said, channel by channel.
-fn said(seen: &Inspection) -> [String; 3] {
+fn texts(seen: &Inspection) -> [String; 3] {
     let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
     channels.map(|channel| {
         let own = seen.answer().deltas().iter().filter(|d| d.channel == channel && !d.duplicate);
@@ -153,12 +153,12 @@ impl Court<'_> {
         for oddity in without {
             body = oddity.without(&body);
         }
-        let wanted = said(direct);
+        let wanted = texts(direct);
         self.stage.play(&head, &body);
         let mut once = Once::of(vec![self.request.clone()]);
         self.runner.run(&mut once, self.printer, self.progress)?;
         let Some(x) = once.answers.first().copied() else { return Ok(None) };
-        let arrived = self.printer.kept(x).is_some_and(|seen| said(seen) == wanted);
+        let arrived = self.printer.kept(x).is_some_and(|seen| texts(seen) == wanted);
         self.trials.push(Trial { without: without.to_vec(), exchange: x, arrived });
         Ok((!self.runner.is_stopped()).then_some(arrived))
     }

@@ -250,7 +250,7 @@ impl Work for Running<'_> {
         }
         self.repetition.over(round, Some(failed));
         if self.of.plan.bisect && self.repetition.stage_is_over() {
-            self.repetition.stage().for_each(|size| self.tell(size));
+            self.repetition.stage().for_each(|size| self.report(size));
         }
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Work for Running<'_> {
 
 impl Running<'_> {
     /// Says how a size did.
-    fn tell(&self, size: u64) {
+    fn report(&self, size: u64) {
         let Some(tries) = self.repetition.tries().get(&size) else { return };
         self.of.global.notify(&format!(
             "{}: {} of {} failed",

@@ -38,8 +38,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let count = recorded.len();
     let quiet = global.clone();
-    let tell = Arc::new(move |text: String| quiet.notify(&text));
-    let replay = Arc::new(Replay::new(Chooser::new(recorded, by), args.pace, tell));
+    let notify = Arc::new(move |text: String| quiet.notify(&text));
+    let replay = Arc::new(Replay::new(Chooser::new(recorded, by), args.pace, notify));
     let exchanges = crate::text::count(count as u64, "exchange");
     listen::until_signal(
         args.listen,

@@ -296,7 +296,7 @@ impl Runner {
                         }
                         continue;
                     }
-                    Some(News::Trouble { .. } | News::Said { .. } | News::Tapped(_)) => continue,
+                    Some(News::Trouble { .. } | News::Notice { .. } | News::Tapped(_)) => continue,
                     None => return Ok(()),
                 };
                 let is_end = matches!(entry.kind, EntryKind::End { .. });

@@ -43,11 +43,11 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let config = global.load()?;
     let setup = Setup::new(args, &config)?;
     let mut session = Session::new(global, args, &config)?;
-    let (tell, mut news) = mpsc::channel(QUEUE);
+    let (sender, mut news) = mpsc::channel(QUEUE);
     let taps = setup.start(&Arc::new(AtomicU32::new(0)), |side, options| {
-        session.start(side, options, tell.clone())
+        session.start(side, options, sender.clone())
     })?;
-    drop(tell);
+    drop(sender);
     taps.about.iter().for_each(|line| global.notify(line));
     if args.insecure {
         global.notify("!! TLS certificates are not verified (--insecure)");

@@ -56,7 +56,7 @@ pub(super) struct Feed {
     /// Records an entry and shows it.
     pub(super) entry: Arc<dyn Fn(Entry) + Send + Sync>,
     /// Shows a sentence, and whether it says that something failed.
-    pub(super) say: Arc<dyn Fn(String, bool) + Send + Sync>,
+    pub(super) notify: Arc<dyn Fn(String, bool) + Send + Sync>,
 }
 
 /// A source that runs.
@@ -123,8 +123,8 @@ pub(super) fn run_with(
             .map_err(|e| e.to_string())?;
     let feeding = source.map(|source| {
         let numbers = engine.counter();
-        let say = move |text, is_error| drop(news.send(News::Said { text, is_error }));
-        source(Feed { clock, numbers, entry: Arc::new(tapped), say: Arc::new(say) })
+        let notify = move |text, is_error| drop(news.send(News::Notice { text, is_error }));
+        source(Feed { clock, numbers, entry: Arc::new(tapped), notify: Arc::new(notify) })
     });
     let feeding = feeding.transpose()?;
     messages.extend(feeding.iter().map(|f| f.about.clone()));

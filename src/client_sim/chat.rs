@@ -56,8 +56,8 @@ pub(super) fn deliver(run: &mut Run, json: Value<'_>) {
     }
     // The last word on the finish is the one before the first choice that says nothing else.
     if any && let Family::LiteLlm { .. } = run.client.family {
-        let mut said = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
-        run.notes.finish_told |= !run.given.finish.is_empty() && said.all(is_empty);
+        let mut text = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
+        run.notes.finish_told |= !run.given.finish.is_empty() && text.all(is_empty);
     }
     if !any {
         let what = match choices.map(Value::kind) {
@@ -79,17 +79,17 @@ fn admits(run: &mut Run, _event: &str, data: &str) -> bool {
 /// Raises an error in the stream, if the client treats it as one.
 fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
     let Some(error) = json.get("error").filter(|e| is_truthy(run, *e)) else { return false };
-    let said = error.str("message").filter(|m| !m.is_empty());
+    let text = error.str("message").filter(|m| !m.is_empty());
     match run.client.family {
         Family::OpenAiNode => {
-            let words = said.map_or_else(|| compact(error), |s| s.into_owned());
+            let words = text.map_or_else(|| compact(error), |s| s.into_owned());
             run.raise("APIError", words);
         }
         Family::VercelAi => match error.str("message") {
-            Some(said) => run.report("Object", said),
+            Some(text) => run.report("Object", text),
             None => mistyped(run),
         },
-        _ => run.raise("APIError", said.as_deref().unwrap_or(NO_WORDS)),
+        _ => run.raise("APIError", text.as_deref().unwrap_or(NO_WORDS)),
     }
     true
 }

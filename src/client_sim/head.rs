@@ -13,12 +13,12 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
     let mut tape = Tape::new();
     let json = tape.parse(body).ok().and_then(|()| tape.root(body));
     let error = json.and_then(|j| j.get("error"));
-    let said = error.and_then(|e| e.str("message"));
+    let text = error.and_then(|e| e.str("message"));
     let flat = json.filter(|_| error.is_none()).and_then(|j| j.str("message"));
     let code = format!("Error code: {status}");
     let (class, words) = match client.family {
         Family::OpenAiPython | Family::LangChain => {
-            let words = said.or(flat).map_or(code.clone(), |said| format!("{code} - {said}"));
+            let words = text.or(flat).map_or(code.clone(), |text| format!("{code} - {text}"));
             let class = python_class(status);
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
@@ -41,8 +41,8 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             (class, format!("{status} {words}"))
         }
         Family::OpenAiNode => {
-            let words = match (said, error.filter(|e| !e.is_null())) {
-                (Some(said), _) => said.into_owned(),
+            let words = match (text, error.filter(|e| !e.is_null())) {
+                (Some(text), _) => text.into_owned(),
                 (None, Some(error)) => compact(error),
                 (None, None) if json.is_some() || body.is_empty() => {
                     "status code (no body)".to_owned()
@@ -57,13 +57,13 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
         }
         Family::VercelAi => {
             let phrase = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
-            let words = said.map_or(phrase.unwrap_or_default().to_owned(), |s| s.into_owned());
+            let words = text.map_or(phrase.unwrap_or_default().to_owned(), |s| s.into_owned());
             ("AI_APICallError", words)
         }
         Family::LiteLlm { .. } => {
             let about = error.or(json);
-            let words = match (said.or(flat), about) {
-                (Some(said), _) => said.into_owned(),
+            let words = match (text.or(flat), about) {
+                (Some(text), _) => text.into_owned(),
                 (None, Some(about)) if about.get("message").is_some_and(|m| !m.is_null()) => {
                     about.get("message").map(python).unwrap_or_default()
                 }

@@ -293,8 +293,7 @@ impl Run {
             }
             // The client had the bytes that this program did not keep.
             _ if seen.is_withheld() => {
-                let why =
-                    "cannot be told: the body quotes a secret, and was not kept from there on";
+                let why = "unknown: the body quotes a secret, and was not kept from there on";
                 self.given.elsewhere = (!self.stopped && !self.done).then(|| why.into());
             }
             (Some(status @ 400..), _) => self.refused(status, seen),

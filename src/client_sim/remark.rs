@@ -5,7 +5,7 @@ use super::{Given, Run};
 use crate::dialect::Channel;
 use crate::inspect::Facts;
 
-/// How much of an error's words is looked for and told, in characters.
+/// How much of an error's words is looked for and reported, in characters.
 const WORDS: usize = 200;
 
 /// One thing that the caller can't see from what it is given.
@@ -28,7 +28,7 @@ pub(super) struct Notes {
     pub reasoning_odd: u64,
     pub nameless: u64,
     pub finish_renamed: Option<String>,
-    /// LiteLLM has told the finish: with the first chunk behind it that is empty.
+    /// LiteLLM has reported the finish: with the first chunk behind it that is empty.
     pub finish_told: bool,
     /// The body was cut, and the client took that for an end.
     pub cut_passed: bool,
@@ -134,7 +134,7 @@ pub(super) fn remarks(run: &Run, seen: &Facts) -> Vec<Remark> {
     all
 }
 
-/// A 422, which LiteLLM swallows where it is told to drop parameters.
+/// A 422, which LiteLLM swallows where it is set to drop parameters.
 fn refused(run: &Run, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     if run.notes.none {
         say(
@@ -231,9 +231,9 @@ fn compared(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static s
             "lab/sse-no-final-blank, lab/done-early",
         );
     }
-    let told = given.error.as_ref().map_or("", |e| e.message.as_str());
+    let parts = given.error.as_ref().map_or("", |e| e.message.as_str());
     let begin = |text: &str| text.chars().take(WORDS).collect::<String>();
-    if let Some(error) = answer.errors.iter().find(|e| !told.contains(&begin(&e.message))) {
+    if let Some(error) = answer.errors.iter().find(|e| !parts.contains(&begin(&e.message))) {
         let words = begin(&error.message);
         let how = match given.error {
             None => "no error is raised",

@@ -61,10 +61,10 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
 fn the_remarks_tell_what_the_caller_cannot_see() {
     let whole = seen(STREAM, 7);
     let run = Run::of(find("openai-python").next().unwrap(), &whole);
-    let said: Vec<_> = run.remarks(&whole).into_iter().map(|r| r.text).collect();
+    let words: Vec<_> = run.remarks(&whole).into_iter().map(|r| r.text).collect();
     assert_eq!(run.given().content[&0], "éé");
     assert_eq!(
-        said,
+        words,
         [
             "1 chunk has `choices: []`: a loop that takes `chunk.choices[0]` ends there with an \
              IndexError",

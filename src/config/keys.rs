@@ -124,7 +124,7 @@ impl<'a> Document<'a> {
     pub(super) fn sections(
         &self,
         section: &str,
-        mut tell: impl FnMut(String, String, String, usize),
+        mut add: impl FnMut(String, String, String, usize),
     ) -> Result<(), Problem> {
         let problem = |offset: usize, message: String| Problem {
             file: self.file.to_owned(),
@@ -141,7 +141,7 @@ impl<'a> Document<'a> {
                 // `[theme] name = "dark"`: a value of the section itself.
                 if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
                     let name = name.get_ref().to_string();
-                    tell(String::new(), name, value.to_owned(), self.line(at));
+                    add(String::new(), name, value.to_owned(), self.line(at));
                     continue;
                 }
                 return Err(problem(
@@ -158,7 +158,7 @@ impl<'a> Document<'a> {
                     ));
                 };
                 let (name, key) = (name.get_ref().to_string(), key.get_ref().to_string());
-                tell(name, key, value.to_owned(), self.line(at));
+                add(name, key, value.to_owned(), self.line(at));
             }
         }
         Ok(())

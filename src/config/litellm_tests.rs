@@ -113,7 +113,7 @@ fn a_real_looking_file_becomes_providers() {
 #[test]
 fn what_cannot_be_asked_is_told_with_line_and_reason() {
     let imported = parse("f.yaml", REAL).unwrap();
-    let told: Vec<_> =
+    let reported: Vec<_> =
         imported.skipped.iter().map(|(line, name, why)| format!("{line} {name}: {why}")).collect();
     for (part, i) in [
         ("*: LiteLLM chooses", 0),
@@ -123,7 +123,7 @@ fn what_cannot_be_asked_is_told_with_line_and_reason() {
         ("no model_name", 4),
         ("no model_name", 5),
     ] {
-        assert!(told[i].contains(part), "{told:?} lacks {part:?}");
+        assert!(reported[i].contains(part), "{reported:?} lacks {part:?}");
     }
     let line = REAL.lines().position(|l| l.contains("name: flash")).unwrap() + 1;
     assert_eq!(imported.skipped[1].0, line as u64);

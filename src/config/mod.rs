@@ -36,13 +36,13 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept of sessions.
     pub autosave: Autosave,
-    /// How the user is told what happened while nobody looked.
+    /// How the user is notified of what happened in the background.
     pub notify: Notify,
     /// Thresholds and severities of findings.
     pub options: Options,
     /// Where keys come from.
     pub environment: Environment,
-    /// What the user ought to be told about where things came from.
+    /// Warnings about where settings came from.
     pub notes: Vec<String>,
     /// The folder with requests in files.
     pub requests: std::path::PathBuf,
@@ -69,7 +69,7 @@ pub struct Limits {
     pub max_backlog: u64,
 }
 
-/// How the user is told what happened while nobody looked.
+/// How the user is notified of what happened in the background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Notify {
     /// The terminal's bell rings.

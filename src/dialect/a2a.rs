@@ -101,27 +101,27 @@ impl Decoder for Task {
         if payload.event == "error" {
             return emit_error_in(json, emit);
         }
-        let Some((kind, said)) = kind_of(json.get("result").unwrap_or(json)) else { return };
+        let Some((kind, content)) = kind_of(json.get("result").unwrap_or(json)) else { return };
         match kind {
             Kinds::Artifact => {
-                let append = said.get("append").and_then(Value::as_bool) == Some(true);
-                if let Some(artifact) = said.get("artifact") {
+                let append = content.get("append").and_then(Value::as_bool) == Some(true);
+                if let Some(artifact) = content.get("artifact") {
                     self.artifact(artifact, append, emit);
                 }
             }
             Kinds::Message => {
                 self.came = true;
-                each_text(said, |i, text| {
+                each_text(content, |i, text| {
                     emit_text(Channel::Content, Path::new("parts[#].text", i), Some(text), emit);
                 });
                 emit(DecodeEvent::Terminal);
             }
             Kinds::Status | Kinds::Task => {
-                for artifact in said.get("artifacts").into_iter().flat_map(Value::items) {
+                for artifact in content.get("artifacts").into_iter().flat_map(Value::items) {
                     self.artifact(artifact, false, emit);
                 }
-                let is_last = said.get("final").and_then(Value::as_bool) == Some(true);
-                if let Some(status) = said.get("status") {
+                let is_last = content.get("final").and_then(Value::as_bool) == Some(true);
+                if let Some(status) = content.get("status") {
                     self.status(status, is_last, emit);
                 }
             }
@@ -163,12 +163,12 @@ impl Task {
         let message = status.get("message");
         match state.as_str() {
             "failed" | "rejected" => {
-                let mut said = String::new();
-                message.into_iter().for_each(|m| each_text(m, |_, text| said.push_str(&text)));
-                if said.is_empty() {
-                    said = format!("the task is {state}");
+                let mut content = String::new();
+                message.into_iter().for_each(|m| each_text(m, |_, text| content.push_str(&text)));
+                if content.is_empty() {
+                    content = format!("the task is {state}");
                 }
-                emit_failure(said.into(), Some(state.clone().into()), emit);
+                emit_failure(content.into(), Some(state.clone().into()), emit);
             }
             _ => {
                 let ends =
@@ -192,8 +192,8 @@ impl Task {
 }
 
 /// Each text among the parts of a message or artifact.
-fn each_text<'a>(said: Value<'a>, mut take: impl FnMut(usize, Cow<'a, str>)) {
-    for (i, part) in said.get("parts").into_iter().flat_map(Value::items).enumerate() {
+fn each_text<'a>(content: Value<'a>, mut take: impl FnMut(usize, Cow<'a, str>)) {
+    for (i, part) in content.get("parts").into_iter().flat_map(Value::items).enumerate() {
         if let Some(text) = part.str("text").filter(|t| !t.is_empty()) {
             take(i, text);
         }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_failed_task_says_why() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"jsonrpc":"2.0","id":1,"result":{"statusUpdate":{"status":{"state":"TASK_STATE_FAILED","message":{"parts":[{"text":"529"}]}}}}}"#,
@@ -246,7 +246,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "error Object failed: 529",
                 "terminal",

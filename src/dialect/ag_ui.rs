@@ -90,9 +90,9 @@ impl Decoder for Run {
             "RUN_FINISHED" => self.finished(json, emit),
             "RUN_ERROR" => {
                 // Some leave the words out.
-                let said = json.str("message").filter(|m| !m.is_empty());
-                let said = said.unwrap_or(Cow::Borrowed("the run failed"));
-                emit_failure(said, error_kind_of(json), emit);
+                let text = json.str("message").filter(|m| !m.is_empty());
+                let text = text.unwrap_or(Cow::Borrowed("the run failed"));
+                emit_failure(text, error_kind_of(json), emit);
                 self.end(emit);
             }
             "error" => emit_failure(error_text(json), error_kind(json), emit),
@@ -114,8 +114,8 @@ impl Run {
         let outcome = json.get("outcome");
         let word = outcome.and_then(|o| o.as_str().or_else(|| o.str("type")));
         if let Some(word) = word.filter(|w| matches!(&**w, "error" | "failed" | "failure")) {
-            let said = outcome.map(error_text).filter(|_| outcome.is_some_and(|o| !o.is_empty()));
-            emit_failure(said.unwrap_or("the run failed".into()), Some(word), emit);
+            let text = outcome.map(error_text).filter(|_| outcome.is_some_and(|o| !o.is_empty()));
+            emit_failure(text.unwrap_or("the run failed".into()), Some(word), emit);
         }
         let usage = json.get("usage").map(usage_of).filter(Usage::is_given);
         if let Some(usage) = usage {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn runs_messages_and_calls() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"type":"RUN_STARTED","threadId":"t","runId":"1"}"#,
@@ -160,7 +160,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 delta: hm",
                 "tool None delta c add -",

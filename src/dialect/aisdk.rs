@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_message() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"type":"start","messageId":"m"}"#,
@@ -245,7 +245,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 delta: hm",
                 "tool None toolCallId c add -",
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn lines_with_codes() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Line,
             "auto",
             &[
@@ -278,7 +278,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 g: hm",
                 r#"tool None 9.args c add {"a":2}"#,

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::json::{Kind, Value};
 
-mod asks;
-pub(super) use asks::{read, write, write_rest};
+mod requests;
+pub(super) use requests::{read, write, write_rest};
 
 /// The dialect `anthropic`.
 pub(super) struct Anthropic;
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn blocks_become_channels_and_calls() {
-        let told = script(
+        let events = script(
             "anthropic",
             &[
                 r#"{"type":"message_start","message":{"model":"m","usage":{"input_tokens":3}}}"#,
@@ -358,7 +358,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "model m",
                 "usage message.usage 3 - - - -",
@@ -379,7 +379,7 @@ mod tests {
                 r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"server_tool_use","id":"t","name":"f","input":{{"a":1}}}}}}"#
             )
         };
-        let told = script(
+        let events = script(
             "anthropic",
             &[
                 &start(0),
@@ -390,7 +390,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "tool Some(0) content_block t f -",
                 r#"tool Some(0) content_block.input - - {"a":1}"#,
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn older_completions_and_compaction() {
-        let told = script(
+        let events = script(
             "anthropic",
             &[
                 r#"{"type":"completion","completion":" a","stop_reason":null,"model":"m"}"#,
@@ -411,7 +411,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "model m",
                 "content 0 completion:  a",
@@ -425,23 +425,23 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_type() {
-        let told = script(
+        let events = script(
             "anthropic",
             &[r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#],
         );
-        assert_eq!(told, ["error Object overloaded_error: Overloaded"]);
+        assert_eq!(events, ["error Object overloaded_error: Overloaded"]);
     }
 
     #[test]
     fn a_message_that_was_not_streamed_is_read_whole() {
-        let told = script(
+        let events = script(
             "anthropic",
             &[
                 r#"{"type":"message","model":"m","stop_reason":"end_turn","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{"x":1}}]}"#,
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "model m",
                 "content 0 content[0].text: a",

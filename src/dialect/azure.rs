@@ -1,11 +1,11 @@
 //! Azure OpenAI by deployment: Chat Completions behind another address and another key header.
 //!
-//! What comes back is a chunk of Chat Completions and is told by nothing that every chunk has, so
+//! What comes back is a chunk of Chat Completions and cannot be recognized by anything that every chunk has, so
 //! `auto` takes it for `openai-chat`; only the request is Azure's own.
 
 use serde_json::{Map, Value as Json};
 
-use super::request::{Ask, Node, Notes};
+use super::request::{ChatRequest, Node, Notes};
 use super::{
     Decoder, Dialect, EndingRules, Evidence, Payload, RequestSide,
     openai_chat::{self, OpenAiChat},
@@ -50,13 +50,13 @@ impl Dialect for Azure {
     }
 }
 
-fn read(body: Node<'_>) -> Ask {
+fn read(body: Node<'_>) -> ChatRequest {
     openai_chat::read(body)
 }
 
 /// As OpenAI's, but for the model: the deployment in the address stands for it.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
-    let mut named = ask.clone();
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
+    let mut named = request.clone();
     let model = named.model.replace(String::new().into());
     if let Some(model) = model {
         notes.elsewhere(&model.at, "the address names the deployment");
@@ -76,7 +76,8 @@ mod tests {
     fn the_deployment_stands_in_the_address_only() {
         let side = Azure.request().unwrap();
         let mut notes = Notes::default();
-        let body = (side.write)(&Ask::minimal("my-gpt", "Hi", Some("Be kind.")), &mut notes);
+        let body =
+            (side.write)(&ChatRequest::minimal("my-gpt", "Hi", Some("Be kind.")), &mut notes);
         assert!(
             side.path.starts_with("/openai/deployments/{model}/") && body.get("model").is_none()
         );
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn its_answer_is_read_as_chat() {
-        let told = script(
+        let events = script(
             "azure",
             &[
                 r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#,
@@ -94,7 +95,7 @@ mod tests {
                 "[DONE]",
             ],
         );
-        assert_eq!(told, ["model gpt-x", "content 0 choices[0].delta.content: Hi", "sentinel"]);
+        assert_eq!(events, ["model gpt-x", "content 0 choices[0].delta.content: Hi", "sentinel"]);
         let chat: Vec<_> = ["azure", "mistral", "openai-chat", "ollama"]
             .map(|name| find(name).is_some_and(Dialect::speaks_chat))
             .to_vec();

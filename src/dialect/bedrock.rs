@@ -6,8 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
 use super::request::{
-    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn, arguments_object, chat,
-    in_address, put, read_common, read_stop, usage_always, write_numbers, write_stop,
+    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, Tool, Turn,
+    arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
+    write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -100,10 +101,10 @@ const NUMBERS: Numbers = &[
     (Param::TopP, &["inferenceConfig", "topP"]),
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("system").into_iter().flat_map(chat::texts));
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("system").into_iter().flat_map(chat::texts));
     for message in body.get("messages").into_iter().flat_map(Node::items) {
         let role = match message.look_str("role") {
             "user" => Role::User,
@@ -114,13 +115,13 @@ fn read(body: Node<'_>) -> Ask {
         let parts: Vec<_> = blocks.filter_map(|block| block.whole(read_block)).collect();
         if !parts.is_empty() {
             message.tag("role");
-            ask.turns.push(Turn { role, parts });
+            request.turns.push(Turn { role, parts });
         }
     }
     for tool in body.at(&["toolConfig", "tools"]).into_iter().flat_map(Node::items) {
         let Some(tool) = tool.get("toolSpec") else { continue };
         let Some(name) = tool.get("name").and_then(Node::text) else { continue };
-        ask.tools.push(Tool {
+        request.tools.push(Tool {
             at: tool.path(),
             name,
             description: tool.get("description").and_then(Node::text),
@@ -128,7 +129,7 @@ fn read(body: Node<'_>) -> Ask {
         });
     }
     if let Some(choice) = body.at(&["toolConfig", "toolChoice"]) {
-        let what = if let Some(auto) = choice.get("auto") {
+        let value = if let Some(auto) = choice.get("auto") {
             auto.take();
             Some(Choice::Auto)
         } else if let Some(any) = choice.get("any") {
@@ -137,16 +138,16 @@ fn read(body: Node<'_>) -> Ask {
         } else {
             choice.at(&["tool", "name"]).and_then(Node::text).map(Choice::Tool)
         };
-        ask.choice = what.map(|what| choice.said(what));
+        request.choice = value.map(|value| choice.located(value));
     }
-    read_stop(body.at(&["inferenceConfig", "stopSequences"]), &mut ask);
-    ask.stream = Some(true.into());
-    ask.usage = Some(true.into());
-    ask
+    read_stop(body.at(&["inferenceConfig", "stopSequences"]), &mut request);
+    request.stream = Some(true.into());
+    request.usage = Some(true.into());
+    request
 }
 
-fn read_block(node: Node<'_>) -> Option<Said<Part>> {
-    let what = if let Some(text) = node.get("text") {
+fn read_block(node: Node<'_>) -> Option<Located<Part>> {
+    let value = if let Some(text) = node.get("text") {
         Part::Text(text.text()?)
     } else if let Some(image) = node.get("image") {
         let (format, data) = (image.get("format")?, image.at(&["source", "bytes"])?);
@@ -154,13 +155,13 @@ fn read_block(node: Node<'_>) -> Option<Said<Part>> {
         Part::Image { media: format!("image/{}", format.text()?), data }
     } else if let Some(call) = node.get("toolUse") {
         Part::Call {
-            id: call.get("toolUseId")?.said_text()?,
+            id: call.get("toolUseId")?.located_text()?,
             name: call.get("name")?.text()?,
             arguments: call.get("input").map_or(json!({}), |i| i.take().clone()),
         }
     } else {
         let result = node.get("toolResult")?;
-        let id = result.get("toolUseId")?.said_text()?;
+        let id = result.get("toolUseId")?.located_text()?;
         let pieces = result.get("content").into_iter().flat_map(Node::items).filter_map(|piece| {
             let json = || piece.get("json").map(|j| j.take().to_string());
             piece.get("text").and_then(Node::text).or_else(json)
@@ -168,19 +169,19 @@ fn read_block(node: Node<'_>) -> Option<Said<Part>> {
         let text = pieces.collect::<Vec<_>>().join("\n");
         Part::Result { id, name: String::new().into(), text }
     };
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    in_address(ask, notes);
-    if !ask.system.is_empty() {
-        let blocks = ask.system.iter().map(|s| json!({"text": s.what})).collect();
+    in_address(request, notes);
+    if !request.system.is_empty() {
+        let blocks = request.system.iter().map(|s| json!({"text": s.value})).collect();
         body.insert("system".into(), blocks);
     }
-    body.insert("messages".into(), messages(ask, notes));
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["inferenceConfig", "stopSequences"], &mut body);
+    body.insert("messages".into(), messages(request, notes));
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["inferenceConfig", "stopSequences"], &mut body);
     let tool = |tool: &Tool| {
         let mut spec = chat::function(tool, "inputSchema");
         let schema = spec.get_mut("inputSchema").map(Json::take);
@@ -188,36 +189,36 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         spec.insert("inputSchema".into(), json!({"json": schema}));
         json!({"toolSpec": spec})
     };
-    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    let tools: Vec<_> = request.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         put(&mut body, &["toolConfig", "tools"], tools.into());
     }
-    if let Some(choice) = &ask.choice {
+    if let Some(choice) = &request.choice {
         let at = ["toolConfig", "toolChoice"];
-        match &choice.what {
+        match &choice.value {
             Choice::Auto => put(&mut body, &at, json!({"auto": {}})),
             Choice::Required => put(&mut body, &at, json!({"any": {}})),
             Choice::Tool(name) => put(&mut body, &at, json!({"tool": {"name": name}})),
             Choice::None => notes.lost(&choice.at, "only to give no tools keeps from calling any"),
         }
     }
-    if let Some(effort) = &ask.effort {
+    if let Some(effort) = &request.effort {
         notes.lost(
             &effort.at,
             "each model has its own word for it, in additionalModelRequestFields",
         );
     }
-    usage_always(ask, notes);
+    usage_always(request, notes);
     body
 }
 
 /// The sides have to take turns.
-fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut messages = Vec::new();
-    for turn in ask.alternating() {
+    for turn in request.alternating() {
         let mut blocks = Vec::new();
         for part in &turn.parts {
-            blocks.push(match &part.what {
+            blocks.push(match &part.value {
                 Part::Text(text) => json!({"text": text}),
                 Part::Image { media, data } => {
                     let format = media.strip_prefix("image/").unwrap_or(media);
@@ -230,11 +231,11 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
                 Part::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     let input = arguments_object(arguments, &part.at, notes);
-                    json!({"toolUse": {"toolUseId": id.what, "name": name, "input": input}})
+                    json!({"toolUse": {"toolUseId": id.value, "name": name, "input": input}})
                 }
                 Part::Result { id, name, text } => {
                     chat::note_result(id, name, notes);
-                    json!({"toolResult": {"toolUseId": id.what, "content": [{"text": text}]}})
+                    json!({"toolResult": {"toolUseId": id.value, "content": [{"text": text}]}})
                 }
             });
         }
@@ -269,8 +270,8 @@ pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<
     if payload.kind != frame::Kind::Message || !failed {
         return false;
     }
-    let said = payload.json.filter(|j| j.kind() == Kind::Object && !j.is_empty());
-    let message = match said {
+    let text = payload.json.filter(|j| j.kind() == Kind::Object && !j.is_empty());
+    let message = match text {
         Some(json) => json
             .str("originalMessage")
             .or_else(|| json.str("Message"))
@@ -408,7 +409,7 @@ mod tests {
 
     #[test]
     fn events_by_the_names_in_their_headers() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Message,
             "bedrock-converse",
             &[
@@ -439,7 +440,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 delta.reasoningContent.text: hm",
                 "content 0 delta.text: a",
@@ -455,7 +456,7 @@ mod tests {
 
     #[test]
     fn exceptions_are_errors_with_their_type() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Message,
             "bedrock-converse",
             &[
@@ -468,7 +469,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "error Object throttlingException: Too many tokens",
                 "error Object modelStreamErrorException: cause",

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
-use super::request::{Ask, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers};
+use super::request::{
+    ChatRequest, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers,
+};
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
     ToolPiece, bedrock, bedrock_invoke::inner,
@@ -71,35 +73,35 @@ impl Dialect for Agent {
     }
 }
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_prompt(body.get("inputText"), &mut ask);
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_prompt(body.get("inputText"), &mut request);
     let streams = body.at(&["streamingConfigurations", "streamFinalResponse"]);
-    ask.stream = streams.and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+    request.stream = streams.and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
 /// An agent brings its own system prompt, tools and parameters; another system prompt can only
 /// stand before the rest.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    if let Some(model) = &ask.model {
+    if let Some(model) = &request.model {
         notes.elsewhere(&model.at, "the address names the agent");
     }
-    body.insert("inputText".into(), json!(joined_prompt(ask, notes)));
-    lose_tools(ask, notes);
-    write_numbers(ask, &[], &mut body, notes);
-    for stop in &ask.stop {
+    body.insert("inputText".into(), json!(joined_prompt(request, notes)));
+    lose_tools(request, notes);
+    write_numbers(request, &[], &mut body, notes);
+    for stop in &request.stop {
         notes.lost(&stop.at, "the agent has parameters of its own");
     }
-    if let Some(effort) = &ask.effort {
+    if let Some(effort) = &request.effort {
         notes.lost(&effort.at, "the agent has parameters of its own");
     }
-    if let Some(usage) = &ask.usage {
+    if let Some(usage) = &request.usage {
         notes.lost(&usage.at, "its traces emit the usage");
     }
-    let stream = ask.stream.as_ref().is_none_or(|s| s.what);
+    let stream = request.stream.as_ref().is_none_or(|s| s.value);
     body.insert("streamingConfigurations".into(), json!({"streamFinalResponse": stream}));
     body
 }
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn text_comes_in_chunks_and_calls_are_handed_back() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Message,
             "bedrock-agent",
             &[
@@ -184,7 +186,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "content 0 bytes: Hi ",
                 "tool Some(0) invocationInputs[0] i f [{\"name\":\"a\",\"value\":\"1\"}]",

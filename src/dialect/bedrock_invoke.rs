@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
-use super::request::{Ask, Node, Notes, in_address};
+use super::request::{ChatRequest, Node, Notes, in_address};
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
     Usage, anthropic, bedrock,
@@ -97,17 +97,17 @@ impl Dialect for Invoke {
 }
 
 /// Anthropic's, but for the version in the body, and the model and the streaming in the address.
-fn read(body: Node<'_>) -> Ask {
+fn read(body: Node<'_>) -> ChatRequest {
     body.tag("anthropic_version");
-    Ask { stream: Some(true.into()), ..anthropic::read(body) }
+    ChatRequest { stream: Some(true.into()), ..anthropic::read(body) }
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     body.insert("anthropic_version".into(), json!("bedrock-2023-05-31"));
     notes.added("anthropic_version", "it must be there");
-    in_address(ask, notes);
-    anthropic::write_rest(ask, &mut body, notes);
+    in_address(request, notes);
+    anthropic::write_rest(request, &mut body, notes);
     body
 }
 
@@ -164,39 +164,39 @@ impl Pieces {
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let counted = &mut self.counted;
-        let mut told = |fact: DecodeEvent<'_>| {
+        let mut events = |fact: DecodeEvent<'_>| {
             *counted |= matches!(fact, DecodeEvent::Usage { .. });
             emit(fact);
         };
         if json.get("type").is_some_and(|t| t.kind() == Kind::String) {
-            self.anthropic.decode(piece, &mut told);
+            self.anthropic.decode(piece, &mut events);
         } else if let Some(choices) = json.get("choices") {
-            self.chat.decode(piece, &mut told);
+            self.chat.decode(piece, &mut events);
             for (i, choice) in choices.items().enumerate().filter(|(_, c)| c.get("delta").is_none())
             {
-                whole_choice(choice, i, &mut told);
+                whole_choice(choice, i, &mut events);
             }
         } else if json.get("event_type").is_some() {
-            self.cohere.decode(piece, &mut told);
+            self.cohere.decode(piece, &mut events);
         } else if let Some((list, [path, text, reason])) =
             LISTS.iter().find_map(|(key, of)| Some((json.get(key)?, *of)))
         {
             for (i, item) in list.items().enumerate() {
-                emit_text(Channel::Content, Path::new(path, i), item.str(text), &mut told);
-                finish(item.str(reason), 0, &mut told);
+                emit_text(Channel::Content, Path::new(path, i), item.str(text), &mut events);
+                finish(item.str(reason), 0, &mut events);
             }
         } else if let Some((key, reason)) = TEXTS
             .iter()
             .find(|(key, _)| json.get(key).is_some())
             .or_else(|| TEXTS.iter().find(|(_, reason)| json.get(reason).is_some()))
         {
-            emit_text(Channel::Content, Path::new(key, 0), json.str(key), &mut told);
-            finish(json.str(reason), 0, &mut told);
+            emit_text(Channel::Content, Path::new(key, 0), json.str(key), &mut events);
+            finish(json.str(reason), 0, &mut events);
         } else {
             for (key, value) in json.entries() {
                 let name = key.as_str().unwrap_or_default();
                 if value.kind() == Kind::Object {
-                    bedrock::event(&name, value, true, &mut told);
+                    bedrock::event(&name, value, true, &mut events);
                 }
             }
         }
@@ -272,7 +272,7 @@ mod tests {
     use super::super::tests::script_of_events;
     use super::*;
 
-    fn told(pieces: &[&str]) -> Vec<String> {
+    fn emitted(pieces: &[&str]) -> Vec<String> {
         let wrapped: Vec<_> = pieces
             .iter()
             .map(|p| format!(r#"{{"bytes":"{}","p":"ab"}}"#, STANDARD.encode(p)))
@@ -283,13 +283,13 @@ mod tests {
 
     #[test]
     fn each_makers_pieces_are_read() {
-        let llama = told(&[
+        let llama = emitted(&[
             r#"{"generation":"a","prompt_token_count":3,"stop_reason":null}"#,
             r#"{"generation":"","stop_reason":"stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}"#,
         ]);
         let metrics = "usage amazon-bedrock-invocationMetrics 3 2 - - -";
         assert_eq!(llama, ["content 0 generation: a", "finish 0 stop", metrics, "terminal"]);
-        let nova = told(&[
+        let nova = emitted(&[
             r#"{"contentBlockDelta":{"delta":{"text":"a"},"contentBlockIndex":0}}"#,
             r#"{"metadata":{"usage":{"inputTokens":3,"outputTokens":2}},"amazon-bedrock-invocationMetrics":{"inputTokenCount":9}}"#,
         ]);
@@ -298,42 +298,42 @@ mod tests {
             nova,
             ["content 0 contentBlockDelta.delta.text: a", usage, "terminal", "terminal"]
         );
-        let claude = told(&[r#"{"type":"content_block_delta","index":0,"delta":{"text":"a"}}"#]);
+        let claude = emitted(&[r#"{"type":"content_block_delta","index":0,"delta":{"text":"a"}}"#]);
         assert_eq!(claude, ["content 0 delta.text: a"]);
-        let gpt = told(&[r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
+        let gpt = emitted(&[r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#]);
         assert_eq!(gpt, ["content 0 choices[0].delta.content: a"]);
     }
 
     #[test]
     fn texts_of_other_makers() {
-        let command = told(&[
+        let command = emitted(&[
             r#"{"index":0,"is_finished":false,"text":" a"}"#,
             r#"{"finish_reason":"COMPLETE","index":0,"is_finished":true,"amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}"#,
         ]);
         let metrics = "usage amazon-bedrock-invocationMetrics 3 2 - - -";
         assert_eq!(command, ["content 0 text:  a", "finish 0 COMPLETE", metrics, "terminal"]);
         let command_r =
-            told(&[r#"{"event_type":"text-generation","is_finished":false,"text":"a"}"#]);
+            emitted(&[r#"{"event_type":"text-generation","is_finished":false,"text":"a"}"#]);
         assert_eq!(command_r, ["content 0 text: a"]);
-        let mistral = told(&[
+        let mistral = emitted(&[
             r#"{"outputs":[{"text":"a","stop_reason":null}]}"#,
             r#"{"outputs":[{"text":"","stop_reason":"stop"}]}"#,
         ]);
         assert_eq!(mistral, ["content 0 outputs[0].text: a", "finish 0 stop"]);
-        let large = told(&[
+        let large = emitted(&[
             r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"stop_reason":null}]}"#,
             r#"{"choices":[{"index":0,"message":{"content":"","tool_calls":[{"id":"i","function":{"name":"f","arguments":"{}"}}]},"stop_reason":"tool_calls"}]}"#,
         ]);
         let call = r#"tool Some(0) choices[0].message.tool_calls[0] i f {}"#;
         assert_eq!(large, ["content 0 choices[0].message.content: a", call, "finish 0 tool_calls"]);
-        let deepseek = told(&[r#"{"choices":[{"text":"a","stop_reason":"length"}]}"#]);
+        let deepseek = emitted(&[r#"{"choices":[{"text":"a","stop_reason":"length"}]}"#]);
         assert_eq!(deepseek, ["content 0 choices[0].text: a", "finish 0 length"]);
         let completion = [
             r#"{"type":"completion","completion":" a","stop_reason":null,"stop":null}"#,
             r#"{"completion":" b","stop_reason":"stop_sequence","stop":"\n\nHuman:"}"#,
         ];
         assert_eq!(
-            told(&completion),
+            emitted(&completion),
             ["content 0 completion:  a", "content 0 completion:  b", "finish 0 stop_sequence"]
         );
     }

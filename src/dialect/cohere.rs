@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same, read_stop,
-    usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
+    ChatRequest, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same,
+    read_stop, usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -78,40 +78,40 @@ const NUMBERS: Numbers = &[
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["logprobs"];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    chat::read_messages(body.get("messages"), &mut ask);
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    chat::read_choice(body.get("tool_choice"), &mut ask);
-    read_stop(body.get("stop_sequences"), &mut ask);
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    chat::read_messages(body.get("messages"), &mut request);
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
+    chat::read_choice(body.get("tool_choice"), &mut request);
+    read_stop(body.get("stop_sequences"), &mut request);
     if let Some(thinking) = body.get("thinking") {
         let budget = thinking.get("token_budget").filter(|b| b.look().is_i64());
         let effort = match (thinking.look_str("type"), budget) {
-            ("disabled", _) => Some(thinking.said(Effort::Off)),
+            ("disabled", _) => Some(thinking.located(Effort::Off)),
             ("enabled", Some(budget)) => {
-                budget.take().as_i64().map(|tokens| budget.said(Effort::of_tokens(tokens)))
+                budget.take().as_i64().map(|tokens| budget.located(Effort::of_tokens(tokens)))
             }
-            ("enabled", None) => Some(thinking.said(Effort::Auto)),
+            ("enabled", None) => Some(thinking.located(Effort::Auto)),
             _ => None,
         };
         if effort.is_some() {
             thinking.tag("type");
         }
-        ask.effort = effort;
+        request.effort = effort;
     }
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    read_same(body, SAME, &mut ask);
-    ask
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    read_same(body, SAME, &mut request);
+    request
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("messages".into(), chat::write_messages(ask, notes));
-    chat::write_tools(ask, &mut body);
-    match ask.choice.as_ref().map(|c| (&c.what, &c.at)) {
+    write_model(request, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(request, notes));
+    chat::write_tools(request, &mut body);
+    match request.choice.as_ref().map(|c| (&c.value, &c.at)) {
         None => {}
         Some((Choice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
         Some((Choice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
@@ -121,14 +121,14 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
             put(&mut body, &["tool_choice"], json!("REQUIRED"));
         }
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["stop_sequences"], &mut body);
-    if let Some(effort) = &ask.effort {
-        let thinking = match effort.what.tokens() {
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["stop_sequences"], &mut body);
+    if let Some(effort) = &request.effort {
+        let thinking = match effort.value.tokens() {
             Some(0) => json!({"type": "disabled"}),
             None => json!({"type": "enabled"}),
             Some(budget) => {
-                if effort.what != Effort::Tokens(budget) {
+                if effort.value != Effort::Tokens(budget) {
                     notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
                 }
                 json!({"type": "enabled", "token_budget": budget})
@@ -136,9 +136,9 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         };
         body.insert("thinking".into(), thinking);
     }
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
-    write_same(ask, SAME, &mut body);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 
@@ -214,10 +214,10 @@ fn call(calls: Value<'_>, index: Option<u64>, emit: &mut dyn FnMut(DecodeEvent<'
 fn end(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     if let Some(delta) = json.get("delta") {
         let reason = delta.str("finish_reason").filter(|r| !r.is_empty());
-        let said = delta.get("error").filter(|e| !matches!(e.raw(), b"null" | b"\"\""));
+        let text = delta.get("error").filter(|e| !matches!(e.raw(), b"null" | b"\"\""));
         let failed = reason.as_deref().is_some_and(|r| matches!(r, "ERROR" | "TIMEOUT"));
-        if said.is_some() || failed {
-            let message = match said {
+        if text.is_some() || failed {
+            let message = match text {
                 Some(error) => error_text(error),
                 None => format!("finish_reason {}", reason.as_deref().unwrap_or_default()).into(),
             };
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn thoughts_plans_calls_and_text_stay_apart() {
-        let told = script(
+        let events = script(
             "cohere-v2",
             &[
                 r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
@@ -291,7 +291,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 delta.message.content.thinking: hm",
                 "content 0 delta.message.content.text: a",
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_finish_that_is_an_error_is_one() {
-        let told = script(
+        let events = script(
             "cohere-v2",
             &[
                 r#"{"type":"message-end","delta":{"error":"out of memory","finish_reason":"ERROR"}}"#,
@@ -316,7 +316,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "error Flat ERROR: out of memory",
                 "finish 0 ERROR",

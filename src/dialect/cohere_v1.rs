@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, Part, Role, Said, lose_effort, only_text, read_common,
-    read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop, write_stream,
-    write_system,
+    ChatRequest, Located, Node, Notes, Numbers, Param, Part, Role, lose_effort, only_text,
+    read_common, read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop,
+    write_stream, write_system,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -85,38 +85,38 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("preamble").and_then(Node::said_text));
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("preamble").and_then(Node::located_text));
     for turn in body.get("chat_history").into_iter().flat_map(Node::items) {
         let role = match turn.look_str("role") {
             "USER" => Role::User,
             "CHATBOT" => Role::Assistant,
             "SYSTEM" => {
-                ask.system.extend(turn.get("message").and_then(Node::said_text));
+                request.system.extend(turn.get("message").and_then(Node::located_text));
                 turn.tag("role");
                 continue;
             }
             _ => continue,
         };
-        if let Some(text) = turn.get("message").and_then(Node::said_text) {
+        if let Some(text) = turn.get("message").and_then(Node::located_text) {
             turn.tag("role");
-            ask.push(role, Said { what: Part::Text(text.what), at: text.at });
+            request.push(role, Located { value: Part::Text(text.value), at: text.at });
         }
     }
-    read_prompt(body.get("message"), &mut ask);
-    read_stop(body.get("stop_sequences"), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+    read_prompt(body.get("message"), &mut request);
+    read_stop(body.get("stop_sequences"), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
 /// What the user says last stands apart from what was said before.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    let mut turns = ask.alternating();
+    write_model(request, &mut body, notes);
+    let mut turns = request.alternating();
     let last = turns.pop_if(|turn| turn.role == Role::User);
     let mut history = Vec::new();
     for turn in &turns {
@@ -125,25 +125,25 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
     }
     let message = last.map(|turn| only_text(&turn, notes)).unwrap_or_default();
     body.insert("message".into(), json!(message));
-    write_system(ask, "preamble", &mut body);
+    write_system(request, "preamble", &mut body);
     if !history.is_empty() {
         body.insert("chat_history".into(), history.into());
     }
-    for tool in &ask.tools {
+    for tool in &request.tools {
         notes.lost(&tool.at, "tools have no JSON schema here");
     }
-    if let Some(choice) = &ask.choice {
+    if let Some(choice) = &request.choice {
         notes.lost(&choice.at, "tools have no JSON schema here");
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["stop_sequences"], &mut body);
-    lose_effort(ask, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["stop_sequences"], &mut body);
+    lose_effort(request, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
     body
 }
 
-/// What came in pieces, so that it is not told again where it comes whole.
+/// What came in pieces, so that it is not reported again where it comes whole.
 #[derive(Default)]
 struct Lines {
     text: bool,
@@ -252,8 +252,8 @@ impl Lines {
             usage(response, emit);
         }
         if let Some(reason) = reason.clone().filter(|r| matches!(r.as_ref(), "ERROR" | "TIMEOUT")) {
-            let said = json.str("error").filter(|e| !e.is_empty());
-            let message = said.unwrap_or_else(|| format!("finish_reason {reason}").into());
+            let content = json.str("error").filter(|e| !e.is_empty());
+            let message = content.unwrap_or_else(|| format!("finish_reason {reason}").into());
             let kind = Some(reason);
             emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Flat }));
         }

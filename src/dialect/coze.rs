@@ -118,13 +118,13 @@ impl Chat {
     fn fail(&mut self, error: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if !std::mem::replace(&mut self.failed, true) {
             match word(error, "msg") {
-                Some(said) => emit_failure(said, word(error, "code"), emit),
+                Some(text) => emit_failure(text, word(error, "code"), emit),
                 None => emit_error_in(error, emit),
             }
         }
     }
 
-    /// A message that is whole: an answer that came in pieces is not told again.
+    /// A message that is whole: an answer that came in pieces is not reported again.
     fn completed(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let id = json.str("id").unwrap_or_default();
         match json.str("type").as_deref() {
@@ -177,13 +177,13 @@ mod tests {
     use super::super::tests::script_of_events;
     use crate::frame;
 
-    fn told(events: &[(&str, &str)]) -> Vec<String> {
+    fn events(events: &[(&str, &str)]) -> Vec<String> {
         script_of_events(frame::Kind::Event, "auto", events)
     }
 
     #[test]
     fn answers_come_once() {
-        let told = told(&[
+        let emitted = events(&[
             (
                 "conversation.message.delta",
                 r#"{"id":"m","type":"answer","content":"fo","reasoning_content":"hm"}"#,
@@ -202,7 +202,7 @@ mod tests {
             ("done", r#""[DONE]""#),
         ]);
         assert_eq!(
-            told,
+            emitted,
             [
                 "reasoning 0 reasoning_content: hm",
                 "content 0 content: fo",
@@ -223,12 +223,12 @@ mod tests {
             ("conversation.chat.failed", r#"{"code":5000,"msg":"boom"}"#),
             ("error", r#"{"code":5000,"msg":"boom"}"#),
         ] {
-            assert_eq!(told(&[(event, data)]), ["error Object 5000: boom"], "{data}");
+            assert_eq!(events(&[(event, data)]), ["error Object 5000: boom"], "{data}");
         }
         let workflow = [
             ("Message", r#"{"content":"a","node_title":"End"}"#),
             ("Error", r#"{"error_code":5000,"error_message":"boom"}"#),
         ];
-        assert_eq!(told(&workflow), ["content 0 content: a", "error Object 5000: boom"]);
+        assert_eq!(events(&workflow), ["content 0 content: a", "error Object 5000: boom"]);
     }
 }

@@ -1,15 +1,15 @@
 //! Alibaba's DashScope: every event is a whole response whose message is the next piece, or, unless
 //! `incremental_output` was asked for, all of it so far.
 //!
-//! Text is told as it came. Of an answer that was sent whole time and again the joined text is
+//! Text is reported as it came. Of an answer that was sent whole time and again the joined text is
 //! therefore no answer, which is what a client that joins gets too; `cumulative-deltas` says so.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Said, chat, put, read_common, read_prompt, read_stop,
-    usage_always, write_model, write_numbers, write_stop,
+    ChatRequest, Effort, Located, Node, Notes, Numbers, Param, chat, put, read_common, read_prompt,
+    read_stop, usage_always, write_model, write_numbers, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -70,75 +70,75 @@ const NUMBERS: Numbers = &[
     (Param::PresencePenalty, &["parameters", "presence_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    chat::read_messages(body.at(&["input", "messages"]), &mut ask);
-    read_prompt(body.at(&["input", "prompt"]), &mut ask);
-    chat::read_tools(body.at(&["parameters", "tools"]), "parameters", &mut ask);
-    chat::read_choice(body.at(&["parameters", "tool_choice"]), &mut ask);
-    read_stop(body.at(&["parameters", "stop"]), &mut ask);
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    chat::read_messages(body.at(&["input", "messages"]), &mut request);
+    read_prompt(body.at(&["input", "prompt"]), &mut request);
+    chat::read_tools(body.at(&["parameters", "tools"]), "parameters", &mut request);
+    chat::read_choice(body.at(&["parameters", "tool_choice"]), &mut request);
+    read_stop(body.at(&["parameters", "stop"]), &mut request);
     for key in ["result_format", "incremental_output"] {
         if let Some(node) = body.at(&["parameters", key]) {
             node.take();
             node.elsewhere("other dialects stream pieces without being asked");
         }
     }
-    ask.effort = body.get("parameters").and_then(read_effort);
+    request.effort = body.get("parameters").and_then(read_effort);
     // A header asks for it.
-    ask.stream = Some(true.into());
-    ask.usage = Some(true.into());
-    ask
+    request.stream = Some(true.into());
+    request.usage = Some(true.into());
+    request
 }
 
 /// A budget says that it thinks, and how much.
-fn read_effort(parameters: Node<'_>) -> Option<Said<Effort>> {
+fn read_effort(parameters: Node<'_>) -> Option<Located<Effort>> {
     let thinks = parameters.get("enable_thinking");
     let budget = parameters.get("thinking_budget").filter(|b| b.look().is_i64());
-    let told = thinks.and_then(|t| t.look().as_bool());
-    if let (Some(budget), None | Some(true)) = (budget, told) {
-        if let Some(thinks) = thinks.filter(|_| told.is_some()) {
+    let events = thinks.and_then(|t| t.look().as_bool());
+    if let (Some(budget), None | Some(true)) = (budget, events) {
+        if let Some(thinks) = thinks.filter(|_| events.is_some()) {
             thinks.take();
             thinks.elsewhere("the budget says it");
         }
-        return budget.take().as_i64().map(|tokens| budget.said(Effort::of_tokens(tokens)));
+        return budget.take().as_i64().map(|tokens| budget.located(Effort::of_tokens(tokens)));
     }
-    let thinks = thinks?.said_bool()?;
-    let what = if thinks.what { Effort::Auto } else { Effort::Off };
-    Some(Said { what, at: thinks.at })
+    let thinks = thinks?.located_bool()?;
+    let value = if thinks.value { Effort::Auto } else { Effort::Off };
+    Some(Located { value, at: thinks.at })
 }
 
 /// A header asks for the stream; `incremental_output` for pieces instead of all so far.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    put(&mut body, &["input", "messages"], chat::write_messages(ask, notes));
+    write_model(request, &mut body, notes);
+    put(&mut body, &["input", "messages"], chat::write_messages(request, notes));
     let mut parameters = Map::new();
-    chat::write_tools(ask, &mut parameters);
-    chat::write_choice(ask, "required", &mut parameters);
+    chat::write_tools(request, &mut parameters);
+    chat::write_choice(request, "required", &mut parameters);
     for (key, value) in [("result_format", json!("message")), ("incremental_output", json!(true))] {
         notes.added(&format!("parameters.{key}"), "else every event repeats what was there");
         parameters.insert(key.into(), value);
     }
     body.insert("parameters".into(), parameters.into());
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["parameters", "stop"], &mut body);
-    if let Some(effort) = &ask.effort {
-        let thinks = effort.what != Effort::Off;
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["parameters", "stop"], &mut body);
+    if let Some(effort) = &request.effort {
+        let thinks = effort.value != Effort::Off;
         put(&mut body, &["parameters", "enable_thinking"], json!(thinks));
-        if let (true, Some(budget)) = (thinks, effort.what.tokens()) {
-            if effort.what != Effort::Tokens(budget) {
+        if let (true, Some(budget)) = (thinks, effort.value.tokens()) {
+            if effort.value != Effort::Tokens(budget) {
                 notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
             }
             put(&mut body, &["parameters", "thinking_budget"], json!(budget));
         }
     }
-    match &ask.stream {
-        Some(stream) if stream.what => notes.elsewhere(&stream.at, "a header asks for the stream"),
+    match &request.stream {
+        Some(stream) if stream.value => notes.elsewhere(&stream.at, "a header asks for the stream"),
         Some(stream) => notes.changed(&stream.at, "a header asks for a stream"),
         None => notes.added("stream", "a header asks for it"),
     }
-    usage_always(ask, notes);
+    usage_always(request, notes);
     body
 }
 

@@ -54,7 +54,7 @@ struct App {
     /// The answer was replaced by another.
     replaced: bool,
     thoughts: Growing,
-    /// The agent's calls that were told, by the thought's id.
+    /// The agent's calls that were reported, by the thought's id.
     calls: BTreeSet<String>,
     failed: bool,
 }
@@ -139,7 +139,7 @@ impl App {
         !self.answer.is_empty() && self.chat && !self.replaced && !self.failed
     }
 
-    /// All of the answer anew: what it adds is told, another answer is only shown.
+    /// All of the answer anew: what it adds is reported, another answer is only shown.
     fn replace(
         &mut self,
         path: Path,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_agents_repeat_is_told_once() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"event":"agent_thought","task_id":"t","id":"a","thought":"","tool":"","tool_input":""}"#,
@@ -231,7 +231,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 thought: look",
                 "tool None tool_input a search {}",
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_workflow_that_failed_or_never_streamed() {
-        let told = script(
+        let events = script(
             "dify",
             &[
                 r#"{"event":"workflow_finished","task_id":"t","data":{"status":"failed","error":"boom","outputs":{}}}"#,
@@ -255,7 +255,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "error Object failed: boom",
                 "terminal",

@@ -31,12 +31,12 @@ pub(super) fn emit_text(
 
 /// Tells the model that answers, the first time that it has a name.
 pub(super) fn model_once<'a>(
-    told: &mut bool,
+    events: &mut bool,
     model: impl FnOnce() -> Option<Cow<'a, str>>,
     emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
-    if !*told && let Some(model) = model().filter(|m| !m.is_empty()) {
-        *told = true;
+    if !*events && let Some(model) = model().filter(|m| !m.is_empty()) {
+        *events = true;
         emit(DecodeEvent::Model(model));
     }
 }
@@ -133,13 +133,13 @@ mod tests {
     #[test]
     fn what_grows_is_told_once() {
         let mut texts = Growing::default();
-        let mut told = |key: &str, text: &'static str| texts.rest(key, text.into()).into_owned();
-        assert_eq!(told("a", "Hel"), "Hel");
-        assert_eq!(told("a", "Hello"), "lo");
-        assert_eq!(told("a", "Hello"), "");
-        assert_eq!(told("b", "Hello"), "Hello");
+        let mut rest = |key: &str, text: &'static str| texts.rest(key, text.into()).into_owned();
+        assert_eq!(rest("a", "Hel"), "Hel");
+        assert_eq!(rest("a", "Hello"), "lo");
+        assert_eq!(rest("a", "Hello"), "");
+        assert_eq!(rest("b", "Hello"), "Hello");
         // One that sends pieces after all.
-        assert_eq!(told("a", " there"), " there");
+        assert_eq!(rest("a", " there"), " there");
         assert_eq!(texts.held("a"), "Hello there");
     }
 }

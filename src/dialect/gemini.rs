@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text_in, model_once};
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, Turn,
+    ChatRequest, Choice, Effort, Located, Node, Notes, Numbers, Param, Part, Role, Tool, Turn,
     arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
     write_stop,
 };
@@ -125,12 +125,12 @@ const NUMBERS: Numbers = &[
 /// Where a declaration has its JSON schema. `parameters` is OpenAPI's, which has fewer words.
 const SCHEMA: &str = "parametersJsonSchema";
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
     if let Some(system) = body.any(&["systemInstruction", "system_instruction"]) {
         system.tag("role");
-        ask.system.extend(system.get("parts").into_iter().flat_map(chat::texts));
+        request.system.extend(system.get("parts").into_iter().flat_map(chat::texts));
     }
     for content in body.get("contents").into_iter().flat_map(Node::items) {
         let role = match content.look_str("role") {
@@ -142,7 +142,7 @@ fn read(body: Node<'_>) -> Ask {
         let parts: Vec<_> = parts.filter_map(|part| part.whole(read_part)).collect();
         if !parts.is_empty() {
             content.tag("role");
-            ask.turns.push(Turn { role, parts });
+            request.turns.push(Turn { role, parts });
         }
     }
     for tools in body.get("tools").into_iter().flat_map(Node::items) {
@@ -156,24 +156,24 @@ fn read(body: Node<'_>) -> Ask {
                 Some(schema)
             });
             let description = node.get("description").and_then(Node::text);
-            ask.tools.push(Tool { at: node.path(), name, description, schema });
+            request.tools.push(Tool { at: node.path(), name, description, schema });
         }
     }
     let config = body.at(&["toolConfig", "functionCallingConfig"]);
-    ask.choice = config.and_then(read_choice);
-    read_stop(body.at(&["generationConfig", "stopSequences"]), &mut ask);
-    ask.effort = body.at(&["generationConfig", "thinkingConfig"]).and_then(|config| {
+    request.choice = config.and_then(read_choice);
+    read_stop(body.at(&["generationConfig", "stopSequences"]), &mut request);
+    request.effort = body.at(&["generationConfig", "thinkingConfig"]).and_then(|config| {
         if let Some(budget) = config.get("thinkingBudget") {
             let tokens = budget.look().as_i64()?;
             budget.take();
-            return Some(budget.said(Effort::of_tokens(tokens)));
+            return Some(budget.located(Effort::of_tokens(tokens)));
         }
-        let level = config.get("thinkingLevel")?.said_text()?;
-        Some(Said { what: Effort::of_word(&level.what.to_ascii_lowercase()), at: level.at })
+        let level = config.get("thinkingLevel")?.located_text()?;
+        Some(Located { value: Effort::of_word(&level.value.to_ascii_lowercase()), at: level.at })
     });
-    ask.stream = Some(true.into());
-    ask.usage = Some(true.into());
-    ask
+    request.stream = Some(true.into());
+    request.usage = Some(true.into());
+    request
 }
 
 /// Google spells a schema's types in capitals.
@@ -192,11 +192,11 @@ fn lower_types(schema: &mut Json) {
     }
 }
 
-fn read_choice(config: Node<'_>) -> Option<Said<Choice>> {
+fn read_choice(config: Node<'_>) -> Option<Located<Choice>> {
     let mode = config.get("mode")?;
     let allowed: Vec<_> =
         config.get("allowedFunctionNames").into_iter().flat_map(Node::items).collect();
-    let what = match (mode.look().as_str()?.to_ascii_uppercase().as_str(), allowed.as_slice()) {
+    let value = match (mode.look().as_str()?.to_ascii_uppercase().as_str(), allowed.as_slice()) {
         ("AUTO", _) => Choice::Auto,
         ("NONE", _) => Choice::None,
         ("ANY", [one]) => Choice::Tool(one.text()?),
@@ -204,15 +204,15 @@ fn read_choice(config: Node<'_>) -> Option<Said<Choice>> {
         _ => return None,
     };
     mode.take();
-    Some(config.said(what))
+    Some(config.located(value))
 }
 
-fn read_part(node: Node<'_>) -> Option<Said<Part>> {
+fn read_part(node: Node<'_>) -> Option<Located<Part>> {
     let id = |node: Node<'_>| {
-        node.get("id").and_then(Node::said_text).unwrap_or_else(|| String::new().into())
+        node.get("id").and_then(Node::located_text).unwrap_or_else(|| String::new().into())
     };
     if let Some(text) = node.get("text").filter(|_| node.look().get("thought").is_none()) {
-        return Some(node.said(Part::Text(text.text()?)));
+        return Some(node.located(Part::Text(text.text()?)));
     }
     if let Some(inline) = node.any(&["inlineData", "inline_data"]) {
         let media = inline.any(&["mimeType", "mime_type"])?;
@@ -220,18 +220,18 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
             return None;
         }
         let (media, data) = (media.text()?, inline.get("data")?.text()?);
-        return Some(node.said(Part::Image { media, data }));
+        return Some(node.located(Part::Image { media, data }));
     }
     if let Some(file) = node.any(&["fileData", "file_data"]) {
-        return Some(node.said(Part::ImageUrl(file.any(&["fileUri", "file_uri"])?.text()?)));
+        return Some(node.located(Part::ImageUrl(file.any(&["fileUri", "file_uri"])?.text()?)));
     }
     if let Some(call) = node.get("functionCall") {
         let name = call.get("name")?.text()?;
         let arguments = call.get("args").map_or(json!({}), |a| a.take().clone());
-        return Some(node.said(Part::Call { id: id(call), name, arguments }));
+        return Some(node.located(Part::Call { id: id(call), name, arguments }));
     }
     let result = node.get("functionResponse")?;
-    let name = result.get("name")?.said_text()?;
+    let name = result.get("name")?.located_text()?;
     // A result is an object; `output` in it is what a function gave that gave none.
     let text = result.get("response").map_or(String::new(), |response| {
         let alone = response.look().as_object().is_some_and(|o| o.len() == 1);
@@ -240,24 +240,24 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
             None => response.take().to_string(),
         }
     });
-    Some(node.said(Part::Result { id: id(result), name, text }))
+    Some(node.located(Part::Result { id: id(result), name, text }))
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    in_address(ask, notes);
-    if !ask.system.is_empty() {
-        let parts = ask.system.iter().map(|s| json!({"text": s.what})).collect();
+    in_address(request, notes);
+    if !request.system.is_empty() {
+        let parts = request.system.iter().map(|s| json!({"text": s.value})).collect();
         put(&mut body, &["systemInstruction", "parts"], parts);
     }
-    body.insert("contents".into(), contents(ask, notes));
+    body.insert("contents".into(), contents(request, notes));
     let declare = |t| Json::Object(chat::function(t, SCHEMA));
-    let tools: Vec<_> = ask.tools.iter().map(declare).collect();
+    let tools: Vec<_> = request.tools.iter().map(declare).collect();
     if !tools.is_empty() {
         body.insert("tools".into(), json!([{"functionDeclarations": tools}]));
     }
-    if let Some(choice) = &ask.choice {
-        let config = match &choice.what {
+    if let Some(choice) = &request.choice {
+        let config = match &choice.value {
             Choice::Auto => json!({"mode": "AUTO"}),
             Choice::None => json!({"mode": "NONE"}),
             Choice::Required => json!({"mode": "ANY"}),
@@ -265,27 +265,27 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         };
         put(&mut body, &["toolConfig", "functionCallingConfig"], config);
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["generationConfig", "stopSequences"], &mut body);
-    if let Some(effort) = &ask.effort {
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["generationConfig", "stopSequences"], &mut body);
+    if let Some(effort) = &request.effort {
         // -1 leaves it to the model.
-        let budget = effort.what.tokens().map_or(-1, |tokens| tokens as i64);
-        if Effort::of_tokens(budget) != effort.what {
+        let budget = effort.value.tokens().map_or(-1, |tokens| tokens as i64);
+        if Effort::of_tokens(budget) != effort.value {
             notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
         }
         let path = ["generationConfig", "thinkingConfig", "thinkingBudget"];
         put(&mut body, &path, json!(budget));
     }
-    usage_always(ask, notes);
+    usage_always(request, notes);
     body
 }
 
-fn contents(ask: &Ask, notes: &mut Notes) -> Json {
+fn contents(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut contents = Vec::new();
-    for turn in ask.alternating() {
+    for turn in request.alternating() {
         let mut parts = Vec::new();
         for part in &turn.parts {
-            parts.push(match &part.what {
+            parts.push(match &part.value {
                 Part::Text(text) => json!({"text": text}),
                 Part::Image { media, data } => {
                     json!({"inlineData": {"mimeType": media, "data": data}})
@@ -300,7 +300,7 @@ fn contents(ask: &Ask, notes: &mut Notes) -> Json {
                 Part::Result { id, name, text } => {
                     let response = serde_json::from_str::<Map<_, _>>(text);
                     let response = response.map_or_else(|_| json!({"output": text}), Into::into);
-                    let mut result = json!({"name": name.what, "response": response});
+                    let mut result = json!({"name": name.value, "response": response});
                     own_id(&mut result, id);
                     json!({"functionResponse": result})
                 }
@@ -313,9 +313,9 @@ fn contents(ask: &Ask, notes: &mut Notes) -> Json {
 }
 
 /// An id may be there; one that was made up need not.
-fn own_id(call: &mut Json, id: &Said<String>) {
+fn own_id(call: &mut Json, id: &Located<String>) {
     if !id.at.is_empty() {
-        call["id"] = json!(id.what);
+        call["id"] = json!(id.value);
     }
 }
 

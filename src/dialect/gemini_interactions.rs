@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, model_once};
 use super::request::{
-    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, Turn, arguments_object, chat,
-    media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
+    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, Turn, arguments_object,
+    chat, media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
     write_effort_word, write_model, write_numbers, write_stop, write_stream, write_system,
 };
 use super::{
@@ -71,41 +71,41 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["minimal", "low", "medium", "high", "xhigh"];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("system_instruction").and_then(Node::said_text));
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("system_instruction").and_then(Node::located_text));
     if let Some(input) = body.get("input") {
         match input.look() {
-            Json::String(_) => read_prompt(Some(input), &mut ask),
-            Json::Array(_) => input.items().for_each(|item| read_item(item, &mut ask)),
-            _ => read_item(input, &mut ask),
+            Json::String(_) => read_prompt(Some(input), &mut request),
+            Json::Array(_) => input.items().for_each(|item| read_item(item, &mut request)),
+            _ => read_item(input, &mut request),
         }
     }
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
     if let Some(choice) = body.at(&["generation_config", "tool_choice"]) {
         match choice.get("allowed_tools") {
-            None => chat::read_choice(Some(choice), &mut ask),
+            None => chat::read_choice(Some(choice), &mut request),
             Some(allowed) => {
                 let tools: Vec<_> =
                     allowed.get("tools").into_iter().flat_map(Node::items).collect();
                 if let ("any", [one]) = (allowed.look_str("mode"), tools.as_slice()) {
                     allowed.tag("mode");
-                    ask.choice = one.text().map(|name| choice.said(Choice::Tool(name)));
+                    request.choice = one.text().map(|name| choice.located(Choice::Tool(name)));
                 }
             }
         }
     }
-    read_stop(body.at(&["generation_config", "stop_sequences"]), &mut ask);
-    read_effort_word(body.at(&["generation_config", "thinking_level"]), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+    read_stop(body.at(&["generation_config", "stop_sequences"]), &mut request);
+    read_effort_word(body.at(&["generation_config", "thinking_level"]), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
 /// A step, or a content by itself: then it is the user's.
-fn read_item(item: Node<'_>, ask: &mut Ask) {
-    let text = |key| item.get(key).and_then(Node::said_text);
+fn read_item(item: Node<'_>, request: &mut ChatRequest) {
+    let text = |key| item.get(key).and_then(Node::located_text);
     let none = || String::new().into();
     let role = match item.look_str("type") {
         "user_input" => Role::User,
@@ -115,7 +115,10 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
             item.tag("type");
             let id = text("id").unwrap_or_else(none);
             let arguments = item.get("arguments").map_or(json!({}), |a| a.take().clone());
-            ask.push(Role::Assistant, item.said(Part::Call { id, name: name.what, arguments }));
+            request.push(
+                Role::Assistant,
+                item.located(Part::Call { id, name: name.value, arguments }),
+            );
             return;
         }
         "function_result" => {
@@ -126,21 +129,21 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
                 Json::Object(_) => result.take().to_string(),
                 _ => chat::joined(result),
             });
-            ask.push(Role::User, item.said(Part::Result { id, name, text }));
+            request.push(Role::User, item.located(Part::Result { id, name, text }));
             return;
         }
         _ => {
             if let Some(part) = item.whole(read_part) {
-                ask.push(Role::User, part);
+                request.push(Role::User, part);
             }
             return;
         }
     };
-    chat::read_turn(role, item, read_part, &["type"], ask);
+    chat::read_turn(role, item, read_part, &["type"], request);
 }
 
-fn read_part(node: Node<'_>) -> Option<Said<Part>> {
-    let what = match node.look_str("type") {
+fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+    let value = match node.look_str("type") {
         "text" => Part::Text(node.get("text")?.text()?),
         "image" => match node.get("uri") {
             Some(uri) => Part::ImageUrl(uri.text()?),
@@ -154,56 +157,56 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
         _ => return None,
     };
     node.tag("type");
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    write_system(ask, "system_instruction", &mut body);
-    body.insert("input".into(), input(ask, notes));
-    chat::write_flat_tools(ask, &mut body);
-    if let Some(choice) = &ask.choice {
-        let choice = match &choice.what {
+    write_model(request, &mut body, notes);
+    write_system(request, "system_instruction", &mut body);
+    body.insert("input".into(), input(request, notes));
+    chat::write_flat_tools(request, &mut body);
+    if let Some(choice) = &request.choice {
+        let choice = match &choice.value {
             Choice::Tool(name) => json!({"allowed_tools": {"mode": "any", "tools": [name]}}),
             other => json!(chat::choice_word(other, "any")),
         };
         put(&mut body, &["generation_config", "tool_choice"], choice);
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["generation_config", "stop_sequences"], &mut body);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["generation_config", "stop_sequences"], &mut body);
     let path = ["generation_config", "thinking_level"];
-    write_effort_word(ask, EFFORTS, &path, &mut body, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
+    write_effort_word(request, EFFORTS, &path, &mut body, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
     body
 }
 
 /// One text alone is the input; all else are steps.
-fn input(ask: &Ask, notes: &mut Notes) -> Json {
-    if let [Turn { role: Role::User, parts }] = ask.turns.as_slice()
-        && let [Said { what: Part::Text(text), .. }] = parts.as_slice()
+fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
+    if let [Turn { role: Role::User, parts }] = request.turns.as_slice()
+        && let [Located { value: Part::Text(text), .. }] = parts.as_slice()
     {
         return json!(text);
     }
     let mut steps = Vec::new();
-    for turn in &ask.turns {
+    for turn in &request.turns {
         let kind = if turn.role == Role::User { "user_input" } else { "model_output" };
-        let mut said = Vec::new();
+        let mut content = Vec::new();
         let mut calls = Vec::new();
         for part in &turn.parts {
-            match &part.what {
-                Part::Text(text) => said.push(json!({"type": "text", "text": text})),
+            match &part.value {
+                Part::Text(text) => content.push(json!({"type": "text", "text": text})),
                 Part::Image { media, data } => {
-                    said.push(json!({"type": "image", "data": data, "mime_type": media}));
+                    content.push(json!({"type": "image", "data": data, "mime_type": media}));
                 }
-                Part::ImageUrl(url) => said.push(json!({"type": "image", "uri": url})),
+                Part::ImageUrl(url) => content.push(json!({"type": "image", "uri": url})),
                 Part::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     let arguments = arguments_object(arguments, &part.at, notes);
                     calls.push(json!({
                         "type": "function_call",
-                        "id": id.what,
+                        "id": id.value,
                         "name": name,
                         "arguments": arguments,
                     }));
@@ -212,15 +215,15 @@ fn input(ask: &Ask, notes: &mut Notes) -> Json {
                     chat::note_id(id, notes);
                     steps.push(json!({
                         "type": "function_result",
-                        "call_id": id.what,
-                        "name": name.what,
+                        "call_id": id.value,
+                        "name": name.value,
                         "result": text,
                     }));
                 }
             }
         }
-        if !said.is_empty() {
-            steps.push(json!({"type": kind, "content": said}));
+        if !content.is_empty() {
+            steps.push(json!({"type": kind, "content": content}));
         }
         steps.append(&mut calls);
     }

@@ -7,7 +7,7 @@ const STREAM: &[&str] = &[
     r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"thoughtsTokenCount":3,"cachedContentTokenCount":4,"totalTokenCount":5}}"#,
 ];
 
-const TOLD: &[&str] = &[
+const EVENTS: &[&str] = &[
     "model m",
     "reasoning 0 candidates[0].content.parts[0].text: hm",
     "content 1 candidates[0].content.parts[0].text: Hi",
@@ -17,13 +17,13 @@ const TOLD: &[&str] = &[
 
 #[test]
 fn thought_and_text_are_parts() {
-    assert_eq!(script("auto", STREAM), TOLD);
-    assert_eq!(script("gemini", STREAM), TOLD);
+    assert_eq!(script("auto", STREAM), EVENTS);
+    assert_eq!(script("gemini", STREAM), EVENTS);
 }
 
 #[test]
 fn elements_of_an_array_are_the_other_dialect() {
-    assert_eq!(script_of(Kind::Element, "auto", STREAM), TOLD);
+    assert_eq!(script_of(Kind::Element, "auto", STREAM), EVENTS);
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn code_assist_wraps_its_responses() {
     let wrapped: Vec<_> =
         STREAM.iter().map(|r| format!(r#"{{"response":{r},"traceId":"t"}}"#)).collect();
     let wrapped: Vec<&str> = wrapped.iter().map(String::as_str).collect();
-    assert_eq!(script("auto", &wrapped), TOLD);
+    assert_eq!(script("auto", &wrapped), EVENTS);
 }

@@ -72,7 +72,7 @@ fn mode(event: &str) -> &str {
     event.split('|').next().unwrap_or(event)
 }
 
-/// The mode that an event is of, told by its shape where a gateway dropped the name.
+/// The mode of an event, recognized by its shape where a gateway dropped the name.
 fn mode_of<'a>(payload: &Payload<'a>) -> &'a str {
     let named = mode(payload.event);
     let Some(json) = payload.json.filter(|_| named == "message") else { return named };
@@ -138,8 +138,8 @@ impl Decoder for Run {
             // Also where a gateway dropped the name.
             "message" if json.str("error").is_some() => {
                 self.failed = true;
-                let (kind, said) = (json.str("error"), json.str("message"));
-                emit_failure(said.or(json.str("error")).unwrap_or_default(), kind, emit);
+                let (kind, text) = (json.str("error"), json.str("message"));
+                emit_failure(text.or(json.str("error")).unwrap_or_default(), kind, emit);
             }
             "error" => {
                 self.failed = true;
@@ -221,16 +221,16 @@ impl Run {
         let id = message.str("id").unwrap_or_default().into_owned();
         let next = self.choices.len() as u32;
         let choice = *self.choices.entry(id.clone()).or_insert(next);
-        let mut text = |channel: Channel, path: Path, said: Cow<'_, str>| {
+        let mut text = |channel: Channel, path: Path, words: Cow<'_, str>| {
             let key = format!("{id} {} {}", channel.name(), path);
-            let said = match whole {
-                true => self.texts.rest(&key, said),
+            let words = match whole {
+                true => self.texts.rest(&key, words),
                 false => {
-                    self.texts.add(&key, &said);
-                    said
+                    self.texts.add(&key, &words);
+                    words
                 }
             };
-            emit_text_in(choice, channel, path, Some(said), emit);
+            emit_text_in(choice, channel, path, Some(words), emit);
         };
         if let Some(thought) = message.at(&["additional_kwargs", "reasoning_content"]) {
             let thought = thought.as_str().unwrap_or_default();
@@ -240,23 +240,23 @@ impl Run {
             Some(list) if list.kind() == Kind::Array => {
                 for (i, block) in list.items().enumerate() {
                     let path = Path::new(paths.block, i);
-                    let said = |key: &str| block.str(key);
+                    let field = |key: &str| block.str(key);
                     match block.str("type").as_deref() {
                         Some("reasoning" | "thinking") => {
-                            let thought = said("reasoning").or_else(|| said("thinking"));
-                            let thought = thought.or_else(|| said("text")).unwrap_or_default();
+                            let thought = field("reasoning").or_else(|| field("thinking"));
+                            let thought = thought.or_else(|| field("text")).unwrap_or_default();
                             text(Channel::Reasoning, path, thought);
                         }
                         _ => {
-                            let plain = block.as_str().or_else(|| said("text"));
+                            let plain = block.as_str().or_else(|| field("text"));
                             text(Channel::Content, path, plain.unwrap_or_default());
                         }
                     }
                 }
             }
             Some(content) => {
-                let said = content.as_str().unwrap_or_default();
-                text(Channel::Content, Path::new(paths.content, 0), said);
+                let words = content.as_str().unwrap_or_default();
+                text(Channel::Content, Path::new(paths.content, 0), words);
             }
             None => {}
         }
@@ -324,13 +324,13 @@ mod tests {
     use super::super::tests::script_of_events;
     use crate::frame;
 
-    fn told(events: &[(&str, &str)]) -> Vec<String> {
+    fn emitted(events: &[(&str, &str)]) -> Vec<String> {
         script_of_events(frame::Kind::Event, "langgraph", events)
     }
 
     #[test]
     fn chunks_are_grouped_by_their_message_and_states_only_repeat() {
-        let told = told(&[
+        let events = emitted(&[
             ("metadata", r#"{"run_id":"r","attempt":1}"#),
             (
                 "messages",
@@ -349,7 +349,7 @@ mod tests {
             ("end", "null"),
         ]);
         assert_eq!(
-            told,
+            events,
             [
                 "content 0 [0].content: a",
                 "content 1 [0].content[0].text: b",
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn whole_messages_are_told_once() {
-        let told = told(&[
+        let events = emitted(&[
             ("messages/partial", r#"[{"content":"He","type":"ai","id":"1"}]"#),
             ("messages/partial", r#"[{"content":"Hello","type":"ai","id":"1"}]"#),
             (
@@ -372,7 +372,7 @@ mod tests {
             ("error", r#"{"error":"RateLimitError","message":"429"}"#),
         ]);
         assert_eq!(
-            told,
+            events,
             [
                 "content 0 [].content: He",
                 "content 0 [].content: llo",
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn without_messages_the_states_are_the_answer() {
-        let told = told(&[
+        let events = emitted(&[
             ("values", r#"{"messages":[{"type":"human","content":"hi","id":"h"}]}"#),
             (
                 "values",
@@ -395,6 +395,6 @@ mod tests {
                 r#"{"messages":[{"type":"human","content":"hi","id":"h"},{"type":"ai","content":"four","id":"1"}]}"#,
             ),
         ]);
-        assert_eq!(told, ["content 0 messages[].content: four"]);
+        assert_eq!(events, ["content 0 messages[].content: four"]);
     }
 }

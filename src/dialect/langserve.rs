@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn texts_messages_logs_and_events() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Event,
             "langserve",
             &[
@@ -128,7 +128,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "content 0 : a",
                 "content 0 content: b",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text_in, model_once};
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
+    ChatRequest, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
 use super::{
@@ -59,33 +59,33 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    read_prompt(body.get("prompt"), &mut ask);
-    read_stop(body.get("stop"), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    read_prompt(body.get("prompt"), &mut request);
+    read_stop(body.get("stop"), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
 /// There are no roles and no model: the server has one, and the text goes on where this ends.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    if let Some(model) = &ask.model {
+    if let Some(model) = &request.model {
         notes.elsewhere(&model.at, "the server has one model");
     }
-    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
-    lose_tools(ask, notes);
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    if !ask.numbers.contains_key(&Param::MaxTokens) {
+    body.insert("prompt".into(), json!(joined_prompt(request, notes)));
+    lose_tools(request, notes);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    if !request.numbers.contains_key(&Param::MaxTokens) {
         notes.added("n_predict", "it would write without end");
         body.insert("n_predict".into(), json!(1024));
     }
-    write_stop(ask, &["stop"], &mut body);
-    lose_effort(ask, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
+    write_stop(request, &["stop"], &mut body);
+    lose_effort(request, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
     body
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::model_once;
 use super::request::{
-    Ask, Effort, Node, Notes, Numbers, Param, Part, Role, Said, image, joined_prompt, read_common,
-    read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
+    ChatRequest, Effort, Located, Node, Notes, Numbers, Param, Part, Role, image, joined_prompt,
+    read_common, read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -76,69 +76,69 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["low", "medium", "high"];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("system_prompt").and_then(Node::said_text));
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("system_prompt").and_then(Node::located_text));
     if let Some(input) = body.get("input") {
-        read_prompt(Some(input), &mut ask);
+        read_prompt(Some(input), &mut request);
         for item in input.items() {
             let (key, part): (_, fn(String) -> Part) = match item.look_str("type") {
                 "text" | "message" => ("content", Part::Text),
                 "image" => ("data_url", |url| image(&url)),
                 _ => continue,
             };
-            if let Some(text) = item.get(key).and_then(Node::said_text) {
+            if let Some(text) = item.get(key).and_then(Node::located_text) {
                 item.tag("type");
-                ask.push(Role::User, Said { what: part(text.what), at: text.at });
+                request.push(Role::User, Located { value: part(text.value), at: text.at });
             }
         }
     }
-    ask.effort = body.get("reasoning").and_then(Node::said_text).map(|e| {
-        let what = match e.what.as_str() {
+    request.effort = body.get("reasoning").and_then(Node::located_text).map(|e| {
+        let value = match e.value.as_str() {
             "off" => Effort::Off,
             "on" => Effort::Auto,
             word => Effort::of_word(word),
         };
-        Said { what, at: e.at }
+        Located { value, at: e.at }
     });
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
 /// The server keeps conversations by itself: earlier turns can only stand in the prompt.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    let told = Ask { system: Vec::new(), ..ask.clone() };
-    body.insert("input".into(), json!(joined_prompt(&told, notes)));
-    write_system(ask, "system_prompt", &mut body);
-    for tool in &ask.tools {
+    write_model(request, &mut body, notes);
+    let events = ChatRequest { system: Vec::new(), ..request.clone() };
+    body.insert("input".into(), json!(joined_prompt(&events, notes)));
+    write_system(request, "system_prompt", &mut body);
+    for tool in &request.tools {
         notes.lost(&tool.at, "tools are the server's own");
     }
-    if let Some(choice) = &ask.choice {
+    if let Some(choice) = &request.choice {
         notes.lost(&choice.at, "tools are the server's own");
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    for stop in &ask.stop {
+    write_numbers(request, NUMBERS, &mut body, notes);
+    for stop in &request.stop {
         notes.lost(&stop.at, "there are no stop texts");
     }
-    if let Some(effort) = &ask.effort {
-        let word = match &effort.what {
+    if let Some(effort) = &request.effort {
+        let word = match &effort.value {
             Effort::Off => "off",
             Effort::Auto => "on",
             other => other.word(EFFORTS),
         };
-        if !matches!(effort.what, Effort::Off | Effort::Auto)
-            && Effort::of_word(word) != effort.what
+        if !matches!(effort.value, Effort::Off | Effort::Auto)
+            && Effort::of_word(word) != effort.value
         {
             notes.changed(&effort.at, format!("{word:?} is the nearest there is"));
         }
         body.insert("reasoning".into(), json!(word));
     }
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
     body
 }
 
@@ -146,7 +146,7 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 struct Chat {
     told_model: bool,
     /// Something of the answer came; the end repeats all of it.
-    told: bool,
+    emitted: bool,
     /// How many calls have begun; they carry neither index nor id.
     calls: u64,
     /// The last call has no arguments yet.
@@ -159,13 +159,13 @@ impl Decoder for Chat {
         let kind = json.and_then(|j| j.str("type")).unwrap_or(Cow::Borrowed(payload.event));
         if let Some(json) = json {
             self.model(json, emit);
-            let said = json.str("content");
+            let text = json.str("content");
             match kind.as_ref() {
                 "message.delta" => {
-                    return self.emit_text(Channel::Content, Path::new("content", 0), said, emit);
+                    return self.emit_text(Channel::Content, Path::new("content", 0), text, emit);
                 }
                 "reasoning.delta" => {
-                    return self.emit_text(Channel::Reasoning, Path::new("content", 0), said, emit);
+                    return self.emit_text(Channel::Reasoning, Path::new("content", 0), text, emit);
                 }
                 "tool_call.start" => return self.begin(json.str("tool"), emit),
                 "tool_call.arguments" | "tool_call.success" => {
@@ -221,13 +221,13 @@ impl Chat {
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         if let Some(text) = text.filter(|t| !t.is_empty()) {
-            self.told = true;
+            self.emitted = true;
             emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate: false });
         }
     }
 
     fn begin(&mut self, name: Option<Cow<'_, str>>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        (self.told, self.open) = (true, true);
+        (self.emitted, self.open) = (true, true);
         self.calls += 1;
         self.call(name, Path::new("tool", 0), None, emit);
     }
@@ -273,7 +273,7 @@ impl Chat {
     /// The whole answer: its counts, and of its text and calls what never came in pieces.
     fn result(&mut self, result: Value<'_>, paths: &Paths, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.model(result, emit);
-        let output = result.get("output").filter(|_| !self.told);
+        let output = result.get("output").filter(|_| !self.emitted);
         for (i, item) in output.into_iter().flat_map(Value::items).enumerate() {
             let content = item.str("content");
             match item.str("type").unwrap_or_default().as_ref() {

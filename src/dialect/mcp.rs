@@ -121,9 +121,9 @@ fn read(message: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let Some(result) = message.get("result") else { return };
     let content = || result.get("content").into_iter().flat_map(Value::items).enumerate();
     if result.get("isError").and_then(Value::as_bool) == Some(true) {
-        let said: Vec<_> = content().filter_map(|(_, part)| part.str("text")).collect();
-        let said = if said.is_empty() { "the tool failed".into() } else { said.join("\n") };
-        emit_failure(said.into(), Some("isError".into()), emit);
+        let text: Vec<_> = content().filter_map(|(_, part)| part.str("text")).collect();
+        let text = if text.is_empty() { "the tool failed".into() } else { text.join("\n") };
+        emit_failure(text.into(), Some("isError".into()), emit);
     } else {
         for (i, part) in content() {
             let path = Path::new("result.content[#].text", i);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_response_ends_it_whatever_came_before() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#,
@@ -153,12 +153,12 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"four"}]}}"#,
             ],
         );
-        assert_eq!(told, ["content 0 result.content[0].text: four", "terminal"]);
+        assert_eq!(events, ["content 0 result.content[0].text: four", "terminal"]);
     }
 
     #[test]
     fn errors_of_the_protocol_and_of_the_tool() {
-        let told = script(
+        let events = script(
             "mcp",
             &[
                 r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32602,"message":"Unknown tool"}}"#,
@@ -166,7 +166,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "error Object -32602: Unknown tool",
                 "terminal",
@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn a_batch_and_the_older_transport() {
         let list = r#"[{"jsonrpc":"2.0","id":1,"result":{"tools":[]}},{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"a"}]}}]"#;
-        let told = script("auto", &[list]);
-        assert_eq!(told, ["terminal", "content 0 result.content[0].text: a", "terminal"]);
+        let emitted = script("auto", &[list]);
+        assert_eq!(emitted, ["terminal", "content 0 result.content[0].text: a", "terminal"]);
         let events = [("endpoint", "/messages/?session_id=1"), ("message", "")];
         assert_eq!(script_of_events(frame::Kind::Event, "auto", &events), ["terminal"]);
     }

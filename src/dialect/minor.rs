@@ -1,4 +1,4 @@
-//! Dialects of which little is to be told: a row of a table each, with how it is known and how one
+//! Dialects of which little needs to be known: a row of a table each, with how it is known and how one
 //! payload is read. Errors and `[DONE]` are read alike for all.
 
 use std::borrow::Cow;
@@ -375,8 +375,8 @@ fn sglang(kept: &mut Kept, payload: &Payload<'_>, emit: Emit<'_>) {
     let reason = finish.as_str().or_else(|| finish.str("type")).unwrap_or_default();
     if reason == "abort" {
         kept.failed = true;
-        let said = finish.str("message").unwrap_or_else(|| "the generation was aborted".into());
-        return emit_failure(said, Some(reason), emit);
+        let content = finish.str("message").unwrap_or_else(|| "the generation was aborted".into());
+        return emit_failure(content, Some(reason), emit);
     }
     emit(DecodeEvent::Finish { choice, reason });
 }

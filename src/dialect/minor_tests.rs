@@ -9,7 +9,7 @@ fn named(dialect: &str, events: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn replicate_sends_plain_text() {
-    let told = named(
+    let events = named(
         "replicate",
         &[
             ("output", "Two plus"),
@@ -20,7 +20,7 @@ fn replicate_sends_plain_text() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         [
             "content 0 : Two plus",
             "content 0 : {}",
@@ -29,13 +29,13 @@ fn replicate_sends_plain_text() {
             "terminal",
         ]
     );
-    let told = named("replicate", &[("done", r#"{"reason":"canceled"}"#)]);
-    assert_eq!(told, ["error Object -: the prediction was canceled", "terminal"]);
+    let events = named("replicate", &[("done", r#"{"reason":"canceled"}"#)]);
+    assert_eq!(events, ["error Object -: the prediction was canceled", "terminal"]);
 }
 
 #[test]
 fn cody_sends_pieces_or_the_whole_so_far() {
-    let told = named(
+    let events = named(
         "auto",
         &[
             ("completion", r#"{"delta_thinking":"hm"}"#),
@@ -45,7 +45,7 @@ fn cody_sends_pieces_or_the_whole_so_far() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         [
             "reasoning 0 delta_thinking: hm",
             "content 0 deltaText: four",
@@ -54,16 +54,16 @@ fn cody_sends_pieces_or_the_whole_so_far() {
             "terminal",
         ]
     );
-    let told = named(
+    let events = named(
         "auto",
         &[("completion", r#"{"completion":"fo"}"#), ("completion", r#"{"completion":"four"}"#)],
     );
-    assert_eq!(told, ["content 0 completion: fo", "content 0 completion: ur"]);
+    assert_eq!(events, ["content 0 completion: fo", "content 0 completion: ur"]);
 }
 
 #[test]
 fn flowise_names_events_in_the_json() {
-    let told = script(
+    let events = script(
         "auto",
         &[
             r#"{"event":"start","data":"fo"}"#,
@@ -72,12 +72,12 @@ fn flowise_names_events_in_the_json() {
             r#"{"event":"end","data":"[DONE]"}"#,
         ],
     );
-    assert_eq!(told, ["content 0 data: four", "error Object -: 429", "terminal"]);
+    assert_eq!(events, ["content 0 data: four", "error Object -: 429", "terminal"]);
 }
 
 #[test]
 fn tgi_ends_with_the_whole_text() {
-    let told = script(
+    let events = script(
         "auto",
         &[
             r#"{"token":{"id":1,"text":"four","special":false},"generated_text":null,"details":null}"#,
@@ -86,7 +86,7 @@ fn tgi_ends_with_the_whole_text() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         [
             "content 0 token.text: four",
             "whole content 0: four",
@@ -100,7 +100,7 @@ fn tgi_ends_with_the_whole_text() {
 
 #[test]
 fn engines_repeat_their_text() {
-    let told = script(
+    let events = script(
         "auto",
         &[
             r#"{"text":"Hel","meta_info":{"finish_reason":null}}"#,
@@ -109,7 +109,7 @@ fn engines_repeat_their_text() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         [
             "content 0 text: Hel",
             "content 0 text: lo",
@@ -122,12 +122,12 @@ fn engines_repeat_their_text() {
     let aborted =
         r#"{"text":"","meta_info":{"finish_reason":{"type":"abort","message":"no memory"}}}"#;
     assert_eq!(script("auto", &[aborted]), ["error Object abort: no memory"]);
-    let told = script("auto", &[r#"{"text":["a: H","a: I"]}"#, r#"{"text":["a: Hi","a: I"]}"#]);
+    let events = script("auto", &[r#"{"text":["a: H","a: I"]}"#, r#"{"text":["a: Hi","a: I"]}"#]);
     assert_eq!(
-        told,
+        events,
         ["content 0 text[0]: a: H", "content 1 text[1]: a: I", "content 0 text[0]: i"]
     );
-    let told = script(
+    let events = script(
         "auto",
         &[
             r#"{"model_name":"m","text_output":"Hello"}"#,
@@ -136,14 +136,14 @@ fn engines_repeat_their_text() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         ["content 0 text_output: Hello", "content 0 text_output:  there", "error Object -: boom"]
     );
 }
 
 #[test]
 fn fastgpt_speaks_chat_among_its_own() {
-    let told = named(
+    let events = named(
         "auto",
         &[
             ("flowNodeStatus", r#"{"status":"running","name":"AI"}"#),
@@ -156,7 +156,7 @@ fn fastgpt_speaks_chat_among_its_own() {
         ],
     );
     assert_eq!(
-        told,
+        events,
         [
             "content 0 choices[0].delta.content: four",
             "finish 0 stop",

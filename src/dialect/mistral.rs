@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use super::of_chat::is_mistral;
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
-    usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
+    ChatRequest, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same,
+    read_stop, usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream,
 };
 use super::{
@@ -89,33 +89,33 @@ const SAME: &[&str] = &[
     "prompt_cache_key",
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    chat::read_messages(body.get("messages"), &mut ask);
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    chat::read_choice(body.get("tool_choice"), &mut ask);
-    read_stop(body.get("stop"), &mut ask);
-    read_effort_word(body.get("reasoning_effort"), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    read_same(body, SAME, &mut ask);
-    ask
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    chat::read_messages(body.get("messages"), &mut request);
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
+    chat::read_choice(body.get("tool_choice"), &mut request);
+    read_stop(body.get("stop"), &mut request);
+    read_effort_word(body.get("reasoning_effort"), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    read_same(body, SAME, &mut request);
+    request
 }
 
 /// `stream_options` is an error here (422): usage comes without.
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("messages".into(), chat::write_messages(ask, notes));
-    chat::write_tools(ask, &mut body);
-    chat::write_choice(ask, "any", &mut body);
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["stop"], &mut body);
-    write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
-    write_same(ask, SAME, &mut body);
+    write_model(request, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(request, notes));
+    chat::write_tools(request, &mut body);
+    chat::write_choice(request, "any", &mut body);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["stop"], &mut body);
+    write_effort_word(request, EFFORTS, &["reasoning_effort"], &mut body, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn typed_parts_become_reasoning_and_content() {
-        let told = script(
+        let events = script(
             "mistral",
             &[
                 r#"{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"}]}}]}"#,
@@ -135,7 +135,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "reasoning 0 choices[0].delta.content[0].thinking[0].text: hm",
                 "content 0 choices[0].delta.content[1].text: a",

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn messages_thoughts_and_calls() {
-        let told = script(
+        let events = script(
             "mistral-conversations",
             &[
                 r#"{"type":"conversation.response.started","conversation_id":"conv_1"}"#,
@@ -129,7 +129,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "begun",
                 "model mistral-medium-latest",
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn an_error_ends_it() {
-        let told = script(
+        let events = script(
             "mistral-conversations",
             &[r#"{"type":"conversation.response.error","message":"overloaded","code":3505}"#],
         );
-        assert_eq!(told, ["error Object 3505: overloaded"]);
+        assert_eq!(events, ["error Object 3505: overloaded"]);
     }
 }

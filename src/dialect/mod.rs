@@ -286,7 +286,7 @@ impl EndingRules {
         Self { terminal: true, finishes, optional_finish: true, strict: true, ..Self::NONE }
     }
 
-    /// Nothing is told but by the end of the body.
+    /// Only the end of the body ends it.
     const fn by_close(finishes: &'static [&'static str]) -> Self {
         Self { finishes, ..Self::NONE }
     }

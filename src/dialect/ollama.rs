@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, model_once};
 use super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat, media_of,
-    read_common, read_same, read_stop, usage_always, write_model, write_numbers, write_same,
-    write_stop, write_stream,
+    ChatRequest, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat,
+    media_of, read_common, read_same, read_stop, usage_always, write_model, write_numbers,
+    write_same, write_stop, write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -74,40 +74,40 @@ const EFFORTS: &[&str] = &["low", "medium", "high"];
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["logprobs", "top_logprobs"];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    chat::read_messages(body.get("messages"), &mut ask);
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    read_stop(body.at(&["options", "stop"]), &mut ask);
-    ask.effort = body.get("think").and_then(|think| {
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    chat::read_messages(body.get("messages"), &mut request);
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
+    read_stop(body.at(&["options", "stop"]), &mut request);
+    request.effort = body.get("think").and_then(|think| {
         let effort = match (think.bool(), think.text()) {
             (Some(true), _) => Effort::Auto,
             (Some(false), _) => Effort::Off,
             (_, Some(word)) => Effort::of_word(&word),
             _ => return None,
         };
-        Some(think.said(effort))
+        Some(think.located(effort))
     });
     // It streams unless told otherwise.
-    ask.stream = Some(body.get("stream").and_then(Node::said_bool).unwrap_or(true.into()));
-    ask.usage = Some(true.into());
-    read_same(body, SAME, &mut ask);
-    ask
+    request.stream = Some(body.get("stream").and_then(Node::located_bool).unwrap_or(true.into()));
+    request.usage = Some(true.into());
+    read_same(body, SAME, &mut request);
+    request
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("messages".into(), messages(ask, notes));
-    chat::write_tools(ask, &mut body);
-    match ask.choice.as_ref().map(|c| (&c.what, &c.at)) {
+    write_model(request, &mut body, notes);
+    body.insert("messages".into(), messages(request, notes));
+    chat::write_tools(request, &mut body);
+    match request.choice.as_ref().map(|c| (&c.value, &c.at)) {
         None => {}
         Some((Choice::Auto, at)) => notes.elsewhere(at, "the model always chooses"),
         Some((_, at)) => notes.lost(at, "the model always chooses"),
     }
-    if let Some(effort) = &ask.effort {
-        let think = match &effort.what {
+    if let Some(effort) = &request.effort {
+        let think = match &effort.value {
             Effort::Off => json!(false),
             Effort::Auto => json!(true),
             other => {
@@ -120,27 +120,27 @@ fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
         };
         body.insert("think".into(), think);
     }
-    if ask.stream.is_some() {
-        write_stream(ask, &mut body, notes);
+    if request.stream.is_some() {
+        write_stream(request, &mut body, notes);
     } else {
         notes.added("stream", "it would stream unless told otherwise");
         body.insert("stream".into(), json!(false));
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["options", "stop"], &mut body);
-    usage_always(ask, notes);
-    write_same(ask, SAME, &mut body);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["options", "stop"], &mut body);
+    usage_always(request, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 
 /// Contents are text, images stand beside them in base64, and calls have no ids.
-fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut messages: Vec<_> =
-        ask.system.iter().map(|s| json!({"role": "system", "content": s.what})).collect();
-    for turn in &ask.turns {
+        request.system.iter().map(|s| json!({"role": "system", "content": s.value})).collect();
+    for turn in &request.turns {
         let (mut texts, mut images, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for part in &turn.parts {
-            match &part.what {
+            match &part.value {
                 Part::Text(text) => texts.push(text.as_str()),
                 Part::Image { media, data } => {
                     let why = format!("{media} is left to the image's bytes");
@@ -158,7 +158,7 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
                 }
                 Part::Result { id, name, text } => {
                     notes.elsewhere(&id.at, "results are known by the function's name");
-                    let name = &name.what;
+                    let name = &name.value;
                     messages.push(json!({"role": "tool", "tool_name": name, "content": text}));
                 }
             }

@@ -158,9 +158,9 @@ impl Run {
                     _ if self.failed => {}
                     Some(error) => emit_error_in(error, emit),
                     None => {
-                        let said =
+                        let text =
                             format!("the run {status}").replace("run expired", "run has expired");
-                        self.fail(said.into(), Some(status.into()), emit);
+                        self.fail(text.into(), Some(status.into()), emit);
                     }
                 }
             }
@@ -212,13 +212,13 @@ mod tests {
     use super::super::tests::script_of_events;
     use crate::frame;
 
-    fn told(events: &[(&str, &str)]) -> Vec<String> {
+    fn emitted(events: &[(&str, &str)]) -> Vec<String> {
         script_of_events(frame::Kind::Event, "auto", events)
     }
 
     #[test]
     fn a_run_with_a_call() {
-        let told = told(&[
+        let events = emitted(&[
             ("thread.run.created", r#"{"object":"thread.run","status":"queued","model":"m"}"#),
             (
                 "thread.message.delta",
@@ -235,7 +235,7 @@ mod tests {
             ("done", "[DONE]"),
         ]);
         assert_eq!(
-            told,
+            events,
             [
                 "model m",
                 "content 0 delta.content[0].text.value: a",
@@ -252,10 +252,10 @@ mod tests {
     fn a_run_that_failed_also_without_event_names() {
         let failed = r#"{"object":"thread.run","status":"failed","last_error":{"code":"server_error","message":"boom"}}"#;
         for name in ["thread.run.failed", "message"] {
-            assert_eq!(told(&[(name, failed)]), ["error Object server_error: boom", "terminal"]);
+            assert_eq!(emitted(&[(name, failed)]), ["error Object server_error: boom", "terminal"]);
         }
         let expired = r#"{"object":"thread.run","status":"expired","last_error":null}"#;
-        let told = told(&[("thread.run.expired", expired)]);
-        assert_eq!(told, ["error Object expired: the run has expired", "terminal"]);
+        let events = emitted(&[("thread.run.expired", expired)]);
+        assert_eq!(events, ["error Object expired: the run has expired", "terminal"]);
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use super::emit::model_once;
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same, read_stop,
-    write_effort_word, write_model, write_numbers, write_same, write_stop,
+    ChatRequest, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same,
+    read_stop, write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -117,32 +117,32 @@ const SAME: &[&str] = &[
     "prompt_cache_key",
 ];
 
-pub(super) fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    chat::read_messages(body.get("messages"), &mut ask);
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    chat::read_choice(body.get("tool_choice"), &mut ask);
-    read_stop(body.get("stop"), &mut ask);
-    read_effort_word(body.get("reasoning_effort"), &mut ask);
-    chat::read_stream(body, &mut ask);
-    read_same(body, SAME, &mut ask);
-    ask
+pub(super) fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    chat::read_messages(body.get("messages"), &mut request);
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
+    chat::read_choice(body.get("tool_choice"), &mut request);
+    read_stop(body.get("stop"), &mut request);
+    read_effort_word(body.get("reasoning_effort"), &mut request);
+    chat::read_stream(body, &mut request);
+    read_same(body, SAME, &mut request);
+    request
 }
 
-pub(super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("messages".into(), chat::write_messages(ask, notes));
-    chat::write_tools(ask, &mut body);
-    chat::write_choice(ask, "required", &mut body);
+    write_model(request, &mut body, notes);
+    body.insert("messages".into(), chat::write_messages(request, notes));
+    chat::write_tools(request, &mut body);
+    chat::write_choice(request, "required", &mut body);
     // What thinks is a reasoning model.
-    let numbers = if ask.effort.is_some() { &NUMBERS[1..] } else { NUMBERS };
-    write_numbers(ask, numbers, &mut body, notes);
-    write_stop(ask, &["stop"], &mut body);
-    write_effort_word(ask, EFFORTS, &["reasoning_effort"], &mut body, notes);
-    chat::write_stream(ask, &mut body, notes);
-    write_same(ask, SAME, &mut body);
+    let numbers = if request.effort.is_some() { &NUMBERS[1..] } else { NUMBERS };
+    write_numbers(request, numbers, &mut body, notes);
+    write_stop(request, &["stop"], &mut body);
+    write_effort_word(request, EFFORTS, &["reasoning_effort"], &mut body, notes);
+    chat::write_stream(request, &mut body, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 
@@ -150,7 +150,7 @@ pub(super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
 /// ones.
 #[derive(Default)]
 struct Chat {
-    /// The model was told; every chunk repeats it.
+    /// The model was emitted; every chunk repeats it.
     told_model: bool,
 }
 
@@ -239,9 +239,9 @@ pub(super) fn error_in<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
 
 /// `event: error` with plain text: the text is the error.
 fn text_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
-    let said = payload.event == "error" && !payload.data.is_empty();
+    let text = payload.event == "error" && !payload.data.is_empty();
     let message = Cow::Borrowed(payload.data);
-    said.then_some(InBandError { message, kind: None, shape: ErrorShape::Text })
+    text.then_some(InBandError { message, kind: None, shape: ErrorShape::Text })
 }
 
 /// Every shape of error that such a body has been seen to carry.
@@ -465,18 +465,18 @@ fn thoughts(
 ) {
     let mut seen: Vec<Cow<'_, str>> = Vec::new();
     for (value, path) in plain {
-        let Some(said) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
-        let duplicate = seen.contains(&said);
-        text(Channel::Reasoning, Path::new(path, position), said.clone(), duplicate);
-        seen.push(said);
+        let Some(content) = value.map(loose_text).filter(|t| !t.is_empty()) else { continue };
+        let duplicate = seen.contains(&content);
+        text(Channel::Reasoning, Path::new(path, position), content.clone(), duplicate);
+        seen.push(content);
     }
     for (list, members) in lists.into_iter().filter_map(|(list, members)| Some((list?, members))) {
         let parts: Vec<_> =
             list.items().enumerate().filter_map(|(i, item)| thought(i, item, members)).collect();
         let joined: String = parts.iter().map(|p| p.2.as_ref()).collect();
         let duplicate = seen.iter().any(|s| *s == joined);
-        for (i, template, said) in parts {
-            text(Channel::Reasoning, Path::new(template, position).second(i), said, duplicate);
+        for (i, template, content) in parts {
+            text(Channel::Reasoning, Path::new(template, position).second(i), content, duplicate);
         }
         seen.push(joined.into());
     }
@@ -529,8 +529,8 @@ fn content_list(
         match part.get("thinking") {
             Some(thinking) if thinking.kind() == Kind::Array => {
                 for (j, piece) in thinking.items().enumerate() {
-                    let said = piece.str("text").unwrap_or_default();
-                    text(Channel::Reasoning, path.third(j), said, false);
+                    let content = piece.str("text").unwrap_or_default();
+                    text(Channel::Reasoning, path.third(j), content, false);
                 }
             }
             Some(thinking) => {

@@ -5,7 +5,7 @@ fn delta(members: &str) -> String {
     format!(r#"{{"choices":[{{"index":0,"delta":{{{members}}}}}]}}"#)
 }
 
-fn told(members: &str) -> Vec<String> {
+fn emitted(members: &str) -> Vec<String> {
     script("auto", &[&delta(members)])
 }
 
@@ -33,14 +33,14 @@ fn thoughts_under_every_name() {
             "reasoning_steps[0].thought: a",
         ),
     ];
-    for (members, told_as) in cases {
-        assert_eq!(told(members), [format!("{at}{told_as}")]);
+    for (members, emitted_as) in cases {
+        assert_eq!(emitted(members), [format!("{at}{emitted_as}")]);
     }
 }
 
 #[test]
 fn the_same_thought_in_another_field_counts_once() {
-    let s = told(
+    let s = emitted(
         r#""reasoning_content":"a","thinking_blocks":[{"type":"thinking","thinking":"a"}],"reasoning":"b""#,
     );
     assert_eq!(
@@ -94,8 +94,8 @@ fn calls_of_every_kind() {
             "tool Some(0) choices[0].delta.function_call - f {}".to_owned(),
         ),
     ];
-    for (members, told_as) in cases {
-        assert_eq!(told(members), [told_as]);
+    for (members, emitted_as) in cases {
+        assert_eq!(emitted(members), [emitted_as]);
     }
 }
 

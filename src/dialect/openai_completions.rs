@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::model_once;
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools, read_common,
-    read_prompt, read_same, read_stop, write_model, write_numbers, write_same, write_stop,
+    ChatRequest, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools,
+    read_common, read_prompt, read_same, read_stop, write_model, write_numbers, write_same,
+    write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -68,26 +69,26 @@ const NUMBERS: Numbers = &[
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["n", "logit_bias", "user"];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    read_prompt(body.get("prompt"), &mut ask);
-    read_stop(body.get("stop"), &mut ask);
-    chat::read_stream(body, &mut ask);
-    read_same(body, SAME, &mut ask);
-    ask
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    read_prompt(body.get("prompt"), &mut request);
+    read_stop(body.get("stop"), &mut request);
+    chat::read_stream(body, &mut request);
+    read_same(body, SAME, &mut request);
+    request
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
-    lose_tools(ask, notes);
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["stop"], &mut body);
-    lose_effort(ask, notes);
-    chat::write_stream(ask, &mut body, notes);
-    write_same(ask, SAME, &mut body);
+    write_model(request, &mut body, notes);
+    body.insert("prompt".into(), json!(joined_prompt(request, notes)));
+    lose_tools(request, notes);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["stop"], &mut body);
+    lose_effort(request, notes);
+    chat::write_stream(request, &mut body, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 

@@ -94,7 +94,7 @@ impl Decoder for Events {
                 self.came = true;
                 emit_text(Channel::Content, Path::new("delta", 0), json.str("delta"), emit);
             }
-            // Who speaks is told in segments, which repeat the pieces where there are any.
+            // The speaker is in segments, which repeat the pieces where there are any.
             "transcript.text.segment" if !self.came => {
                 self.segments = true;
                 emit_text(Channel::Content, Path::new("text", 0), json.str("text"), emit);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn transcripts_speech_and_images() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"type":"transcript.text.delta","delta":"Good "}"#,
@@ -148,10 +148,10 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             ["content 0 delta: Good ", "usage usage - - - - 9", "terminal", "sentinel"]
         );
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"type":"speech.audio.delta","audio":"AAAA"}"#,
@@ -159,8 +159,8 @@ mod tests {
                 r#"{"type":"speech.audio.done"}"#,
             ],
         );
-        assert_eq!(told, ["error Object -: boom", "terminal"]);
-        let told = script(
+        assert_eq!(events, ["error Object -: boom", "terminal"]);
+        let events = script(
             "auto",
             &[
                 r#"{"type":"image_edit.partial_image","b64_json":"AA=="}"#,
@@ -169,7 +169,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             ["error Object moderation_blocked: no", "usage usage - 2 - - -", "terminal"]
         );
     }

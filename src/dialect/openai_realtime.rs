@@ -67,7 +67,7 @@ struct Session {
     over: bool,
     /// Text or a call came of the response at hand.
     came: bool,
-    /// Its error was told.
+    /// Its error was reported.
     failed: bool,
 }
 
@@ -150,9 +150,9 @@ impl Session {
             "failed" => {
                 let error = details.and_then(|d| d.get("error")).filter(|e| !e.is_null());
                 if !std::mem::replace(&mut self.failed, true) {
-                    let said = error.map(error_text);
-                    let said = said.unwrap_or(Cow::Borrowed("the response failed"));
-                    emit_failure(said, error.and_then(error_kind), emit);
+                    let text = error.map(error_text);
+                    let text = text.unwrap_or(Cow::Borrowed("the response failed"));
+                    emit_failure(text, error.and_then(error_kind), emit);
                 }
             }
             // Sound alone is an answer, too, and has no text to miss.
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn responses_one_after_the_other() {
-        let told = script_of(
+        let events = script_of(
             frame::Kind::Line,
             "auto",
             &[
@@ -204,7 +204,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "model gpt-realtime",
                 "content 0 delta: Hi",

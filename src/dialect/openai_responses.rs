@@ -2,7 +2,7 @@
 //!
 //! Every piece of text comes twice or more: in deltas, in the `.done` of its part, in the item's
 //! `.done` and in the last event's whole response. Deltas are the answer; what comes whole is read
-//! only where no delta of it came, because there are servers that send nothing else. Items are told
+//! only where no delta of it came, because there are servers that send nothing else. Items are reported
 //! apart by `output_index`: GitHub Copilot gives every event other ids.
 
 use std::borrow::Cow;
@@ -16,8 +16,8 @@ use super::{
 use crate::frame;
 use crate::json::{Kind, Value};
 
-mod asks;
-use asks::{read, write};
+mod requests;
+use requests::{read, write};
 
 /// The dialect `openai-responses`.
 pub(super) struct OpenAiResponses;
@@ -113,11 +113,11 @@ impl Print {
 #[derive(Default)]
 struct Responses {
     told_model: bool,
-    /// What was told already: (which kind, the item, the part of it).
-    told: BTreeMap<(PartKind, u64, u64), Print>,
+    /// What was reported already: (which kind, the item, the part of it).
+    emitted: BTreeMap<(PartKind, u64, u64), Print>,
     /// The items that were announced.
     announced: BTreeSet<u64>,
-    /// An error was told; the failed response that follows it repeats it.
+    /// An error was reported; the failed response that follows it repeats it.
     failed: bool,
     /// A response ended. Over WebSocket another may follow it.
     over: bool,
@@ -133,8 +133,8 @@ impl Decoder for Responses {
     fn repeat(&mut self, text: &str) {
         // Of a call the text is not kept.
         let last = self.last.filter(|(part, ..)| *part != PartKind::Arguments);
-        if let Some(told) = last.and_then(|last| self.told.get_mut(&last)) {
-            told.add(text);
+        if let Some(emitted) = last.and_then(|last| self.emitted.get_mut(&last)) {
+            emitted.add(text);
         }
     }
 
@@ -279,7 +279,7 @@ impl Paths {
 
 impl Responses {
     fn is_new(&self, json: Value<'_>, part: PartKind) -> bool {
-        !self.told.contains_key(&(part, output_index(json), 0))
+        !self.emitted.contains_key(&(part, output_index(json), 0))
     }
 
     fn delta(
@@ -291,7 +291,7 @@ impl Responses {
     ) {
         let text = json.str("delta");
         let key = (part, output_index(json), count(json, index));
-        self.told.entry(key).or_default().add(text.as_deref().unwrap_or_default());
+        self.emitted.entry(key).or_default().add(text.as_deref().unwrap_or_default());
         self.last = Some(key);
         emit_text(part.channel(), Path::new("delta", 0), text, emit);
     }
@@ -307,8 +307,8 @@ impl Responses {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         let (item, number) = (output_index(json), count(json, index));
         let text = json.str(member).unwrap_or_default();
-        if !self.told.contains_key(&(part, item, number)) && !self.knows(part, item, &text) {
-            self.told.insert((part, item, number), Print::of(&text));
+        if !self.emitted.contains_key(&(part, item, number)) && !self.knows(part, item, &text) {
+            self.emitted.insert((part, item, number), Print::of(&text));
             emit_text(part.channel(), Path::new(member, 0), Some(text), emit);
         }
     }
@@ -322,7 +322,7 @@ impl Responses {
     ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
-        self.told.insert((PartKind::Arguments, index, 0), Print::default());
+        self.emitted.insert((PartKind::Arguments, index, 0), Print::default());
         self.last = (member == "delta").then_some((PartKind::Arguments, index, 0));
         emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
@@ -368,27 +368,27 @@ impl Responses {
         })));
     }
 
-    /// Whether nothing of that kind was told of an item; it counts as told from here on.
+    /// Whether nothing of that kind was reported of an item; it counts as reported from here on.
     fn is_first(&mut self, part: PartKind, index: u64) -> bool {
-        self.told.insert((part, index, 0), Print::default()).is_none()
+        self.emitted.insert((part, index, 0), Print::default()).is_none()
     }
 
-    /// Whether a whole text was told before under another number: of a part of the same item, or,
+    /// Whether a whole text was reported before under another number: of a part of the same item, or,
     /// where the item was never announced, of any.
     fn knows(&self, part: PartKind, item: u64, text: &str) -> bool {
         if text.is_empty() {
             return false;
         }
         let print = Print::of(text);
-        let of = |from, to| self.told.range((part, from, 0)..=(part, to, u64::MAX));
+        let of = |from, to| self.emitted.range((part, from, 0)..=(part, to, u64::MAX));
         match self.announced.contains(&item) || self.announced.is_empty() {
-            true => of(item, item).any(|(_, told)| *told == print),
-            false => of(0, u64::MAX).any(|(_, told)| *told == print),
+            true => of(item, item).any(|(_, emitted)| *emitted == print),
+            false => of(0, u64::MAX).any(|(_, emitted)| *emitted == print),
         }
     }
 
-    /// The parts of a whole item that were not told yet. Some servers number parts otherwise in
-    /// the end: what has the number or the text of one that was told is known, and of the rest as
+    /// The parts of a whole item that were not reported yet. Some servers number parts otherwise in
+    /// the end: what has the number or the text of one that was reported is known, and of the rest as
     /// many as are left of those.
     fn news<'a>(
         &self,
@@ -396,11 +396,11 @@ impl Responses {
         parts: impl Iterator<Item = (usize, PartKind, Cow<'a, str>)>,
     ) -> Vec<(usize, PartKind, Cow<'a, str>)> {
         let kinds = [PartKind::Text, PartKind::Refusal, PartKind::Reasoning, PartKind::Summary];
-        let told = kinds
+        let emitted = kinds
             .iter()
-            .flat_map(|kind| self.told.range((*kind, index, 0)..=(*kind, index, u64::MAX)));
+            .flat_map(|kind| self.emitted.range((*kind, index, 0)..=(*kind, index, u64::MAX)));
         let mut left: BTreeMap<(PartKind, u64), Print> =
-            told.map(|((kind, _, number), print)| ((*kind, *number), *print)).collect();
+            emitted.map(|((kind, _, number), print)| ((*kind, *number), *print)).collect();
         let mut news: Vec<_> = parts.collect();
         news.retain(|(i, kind, text)| match left.get(&(*kind, *i as u64)) {
             Some(print) if *print == Print::of(text) => {
@@ -427,7 +427,7 @@ impl Responses {
         news
     }
 
-    /// An item that is whole: what of it was not told before.
+    /// An item that is whole: what of it was not reported before.
     fn item(
         &mut self,
         item: Value<'_>,
@@ -444,7 +444,7 @@ impl Responses {
             let path = Path::new(paths.call, index as usize);
             return self.call(item, arguments, index, path, emit);
         }
-        // A thought that came in pieces is not told again under its other name.
+        // A thought that came in pieces is not reported again under its other name.
         let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
         if thinks && [PartKind::Summary, PartKind::Reasoning].iter().any(|p| self.came(*p, index)) {
             return;
@@ -462,7 +462,7 @@ impl Responses {
         });
         let mut summed_up = String::new();
         for (i, part, text) in self.news(index, summary.chain(content)) {
-            self.told.insert((part, index, i as u64), Print::of(&text));
+            self.emitted.insert((part, index, i as u64), Print::of(&text));
             let template = if part == PartKind::Summary { paths.summary } else { paths.text };
             let (channel, path) = (part.channel(), paths.of(template, index, i));
             let duplicate = thinks && part != PartKind::Summary && text == summed_up;
@@ -475,9 +475,9 @@ impl Responses {
         }
     }
 
-    /// Whether anything of that kind was told of an item.
+    /// Whether anything of that kind was reported of an item.
     fn came(&self, part: PartKind, index: u64) -> bool {
-        self.told.range((part, index, 0)..=(part, index, u64::MAX)).next().is_some()
+        self.emitted.range((part, index, 0)..=(part, index, u64::MAX)).next().is_some()
     }
 
     /// A whole response, at its end.
@@ -491,8 +491,8 @@ impl Responses {
         self.model(response, emit);
         // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
         // output indices: it is read only for kinds of which nothing came before it.
-        let came = |parts: &[PartKind]| self.told.keys().any(|(part, ..)| parts.contains(part));
-        let said = came(&[PartKind::Text, PartKind::Refusal]);
+        let came = |parts: &[PartKind]| self.emitted.keys().any(|(part, ..)| parts.contains(part));
+        let text = came(&[PartKind::Text, PartKind::Refusal]);
         let thought = came(&[PartKind::Reasoning, PartKind::Summary]);
         let called = came(&[PartKind::Call, PartKind::Arguments]);
         let output = response.get("output").into_iter().flat_map(Value::items);
@@ -503,7 +503,7 @@ impl Responses {
             } else if reasoning {
                 thought
             } else {
-                said
+                text
             };
             if !came {
                 self.item(item, index as u64, paths, emit);

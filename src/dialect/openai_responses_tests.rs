@@ -78,8 +78,8 @@ fn errors_come_flat_and_nested_and_are_told_once() {
         ("Flat", r#"{"type":"response.error","code":"c","message":"boom"}"#),
     ] {
         let failed = r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"c","message":"boom"}}}"#;
-        let told = format!("error {shape} c: boom");
-        assert_eq!(script(AUTO, &[error, failed]), [told.as_str(), "terminal"]);
+        let events = format!("error {shape} c: boom");
+        assert_eq!(script(AUTO, &[error, failed]), [events.as_str(), "terminal"]);
         assert_eq!(
             script(AUTO, &[failed]),
             ["error Object c: boom", "finish 0 failed", "terminal"]

@@ -90,9 +90,9 @@ fn an_error_decides_no_dialect_and_is_read() {
     for data in [r#"{"error":{"message":"boom"}}"#, r#"{"error":"boom"}"#, "[DONE]"] {
         with(frame::Kind::Event, "message", data, |payload| {
             assert!(recognize(payload).is_none());
-            let mut told = Vec::new();
-            unknown().decode(payload, &mut |fact| told.push(line(&fact)));
-            assert_eq!(told.len(), 1, "{data}");
+            let mut events = Vec::new();
+            unknown().decode(payload, &mut |fact| events.push(line(&fact)));
+            assert_eq!(events.len(), 1, "{data}");
         });
     }
 }

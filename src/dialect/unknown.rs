@@ -64,8 +64,8 @@ pub fn plain_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
 /// AWS declares its exceptions in the headers of a message.
 fn exception<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
     let failed = payload.event.ends_with("Exception") || is_error_name(payload.event);
-    let said = payload.json.filter(|j| j.kind() == Kind::Object);
-    let text = said.map(|json| {
+    let content = payload.json.filter(|j| j.kind() == Kind::Object);
+    let text = content.map(|json| {
         json.str("message").or_else(|| json.str("Message")).unwrap_or_else(|| error_text(json))
     });
     let plain = if payload.data.is_empty() { payload.event } else { payload.data };

@@ -2,7 +2,7 @@
 //!
 //! One row a provider or server in [`VARIANTS`]. A variant changes nothing about how a stream is
 //! read: it says what is expected of it, so that no rule has to know a provider. Where recorded
-//! bytes of a provider have nothing that only this provider sends, it is told by its address, or
+//! bytes of a provider have nothing that only this provider sends, it is recognized by its address, or
 //! not at all: no name is better than a wrong one.
 
 use std::borrow::Cow;

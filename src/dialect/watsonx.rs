@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn results_and_errors() {
-        let told = script_of_events(
+        let events = script_of_events(
             frame::Kind::Event,
             "auto",
             &[
@@ -113,7 +113,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "model m",
                 "content 0 results[0].generated_text: four",

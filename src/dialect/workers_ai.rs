@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn pieces_usage_and_the_end() {
-        let told = script(
+        let events = script(
             "auto",
             &[
                 r#"{"response":"four","p":"abc"}"#,
@@ -103,7 +103,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told,
+            events,
             [
                 "content 0 response: four",
                 "usage usage 1 2 - - 3",

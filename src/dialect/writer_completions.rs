@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
 use super::request::{
-    Ask, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
+    ChatRequest, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
     read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
@@ -53,28 +53,28 @@ const NUMBERS: Numbers = &[
     (Param::Seed, &["random_seed"]),
 ];
 
-fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    read_prompt(body.get("prompt"), &mut ask);
-    read_stop(body.get("stop"), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    read_prompt(body.get("prompt"), &mut request);
+    read_stop(body.get("stop"), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
-fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    body.insert("prompt".into(), json!(joined_prompt(ask, notes)));
-    lose_tools(ask, notes);
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    write_stop(ask, &["stop"], &mut body);
-    lose_effort(ask, notes);
-    if let Some(usage) = &ask.usage {
+    write_model(request, &mut body, notes);
+    body.insert("prompt".into(), json!(joined_prompt(request, notes)));
+    lose_tools(request, notes);
+    write_numbers(request, NUMBERS, &mut body, notes);
+    write_stop(request, &["stop"], &mut body);
+    lose_effort(request, notes);
+    if let Some(usage) = &request.usage {
         notes.lost(&usage.at, "it never tells its usage");
     }
-    write_stream(ask, &mut body, notes);
+    write_stream(request, &mut body, notes);
     body
 }
 

@@ -154,7 +154,7 @@ impl Array {
             return;
         }
         self.bound(body.len(), frames);
-        // Of an array without elements all is told as one: there is nothing to divide.
+        // Of an array without elements all is reported as one: there is nothing to divide.
         let empty = self.place == Place::Closed && frames.is_empty();
         let kind = if empty { Kind::Body } else { Kind::Incomplete };
         frames.push(Frame::new(kind, self.from, body.len()));

@@ -209,8 +209,9 @@ mod tests {
         let body = two();
         let whole = frames(&body, body.len());
         assert_eq!(whole.1, Some(Framing::EventStream));
-        let told: Vec<_> = whole.0.iter().map(|f| Message::of(f.bytes(&body)).event()).collect();
-        assert_eq!(told, ["a", "b"]);
+        let reported: Vec<_> =
+            whole.0.iter().map(|f| Message::of(f.bytes(&body)).event()).collect();
+        assert_eq!(reported, ["a", "b"]);
         assert_eq!(whole.0.at(0).data(&body).as_deref(), Some("{}"));
         assert!(whole.0.iter().all(|f| Message::of(f.bytes(&body)).damage().is_none()));
         for cut in 1..body.len() {

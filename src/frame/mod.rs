@@ -17,7 +17,7 @@ pub mod web_socket;
 pub use frames::Frames;
 pub use sniff::Hint;
 
-/// The longest frame, in bytes. What is longer is told as `incomplete` frames of this length.
+/// The longest frame, in bytes. What is longer is reported as `incomplete` frames of this length.
 pub const MAX_FRAME: usize = 256 << 20;
 
 /// How a body is divided.

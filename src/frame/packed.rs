@@ -1,5 +1,5 @@
 //! Lists whose items are made when they are asked for: of a stream of a million events each has one, and
-//! what it can be told from the others is not stored.
+//! what can be computed from the others is not stored.
 
 /// A column of numbers that hardly fall and rise slowly (offsets, times), four bytes each.
 ///

@@ -419,7 +419,7 @@ impl Direction {
                 if before.is_some() {
                     fault(Fault::Interrupted);
                 }
-                // The one before never ends: what it was is told, since nothing is dropped.
+                // The one before never ends: what it was is reported, since nothing is dropped.
                 if let Some(before) = self.data.replace(open(opcode)) {
                     self.hand_on(before.message, found);
                 }

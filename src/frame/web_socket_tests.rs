@@ -79,9 +79,9 @@ fn masks_fragments_and_control_frames_are_read_however_they_are_cut() {
         let mut client = Direction::new(Sender::Client, None);
         let found = read(&mut client, &wire, size);
         assert_eq!(found.len(), 6, "{size}");
-        let told = texts(&found);
-        assert_eq!(&told[..2], ["ping are you there", "text Hello"]);
-        assert!(told[3].len() == 70_005 && told[4].len() == 305);
+        let reported = texts(&found);
+        assert_eq!(&reported[..2], ["ping are you there", "text Hello"]);
+        assert!(reported[3].len() == 70_005 && reported[4].len() == 305);
         let Found::Message(hello) = &found[1] else { panic!() };
         assert_eq!(
             hello.parts.iter().map(|p| (p.offset, p.len)).collect::<Vec<_>>(),
@@ -110,8 +110,8 @@ fn compressed_messages_refer_to_each_other_or_not() {
             .collect();
         for size in [1, 5, wire.len()] {
             let mut server = Direction::new(Sender::Server, Deflate::of(header));
-            let told = texts(&read(&mut server, &wire, size));
-            assert_eq!(told, messages.map(|m| format!("text {m}")), "{header}");
+            let reported = texts(&read(&mut server, &wire, size));
+            assert_eq!(reported, messages.map(|m| format!("text {m}")), "{header}");
         }
     }
     assert_eq!(Deflate::of("x-webkit-deflate-frame"), None);

@@ -59,8 +59,8 @@ pub struct Otherwise {
     pub channel: Channel,
     /// How many characters were streamed.
     pub streamed: u64,
-    /// How many it says.
-    pub said: u64,
+    /// How many it restates.
+    pub restated: u64,
     /// How many are the same from the beginning.
     pub same: u64,
 }
@@ -73,7 +73,7 @@ struct Joined {
     /// other is between them.
     marks: Vec<u32>,
     /// Up to where the stream said again what was streamed.
-    said: usize,
+    emitted: usize,
     /// Of content: which parts are thought.
     think: Think,
 }
@@ -178,7 +178,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Adds what a payload told.
+    /// Adds what a payload reported.
     pub(super) fn add(&mut self, frame: u32, fact: DecodeEvent<'_>) {
         match fact {
             DecodeEvent::Text { choice, channel, path, text, duplicate } => {
@@ -293,7 +293,7 @@ impl Answer {
     /// Holds what the stream says that a text is against what was streamed since it last said so.
     fn hold(&mut self, frame: u32, choice: u32, channel: Channel, whole: &str) {
         let Some(joined) = self.texts.get_mut(channel, choice) else { return };
-        let from = std::mem::replace(&mut joined.said, joined.text.len());
+        let from = std::mem::replace(&mut joined.emitted, joined.text.len());
         let (streamed, whole) = (joined.text[from..].trim(), whole.trim());
         if streamed.is_empty() || streamed == whole || self.otherwise.is_some() {
             return;
@@ -304,7 +304,7 @@ impl Answer {
             frame,
             channel,
             streamed: count(streamed),
-            said: count(whole),
+            restated: count(whole),
             same: pairs.take_while(|(a, b)| a == b).count() as u64,
         });
     }
@@ -510,7 +510,7 @@ impl Answer {
         self.finish.get(&choice).map(|f| f.1)
     }
 
-    /// The choices of which the last frame that had a finish told one, if `frame` is that frame.
+    /// The choices of which the last frame that had a finish reported one, if `frame` is that frame.
     pub(super) fn finished_in(&self, frame: u32) -> &[u32] {
         if self.finished_last.0 == frame { &self.finished_last.1 } else { &[] }
     }

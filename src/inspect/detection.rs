@@ -21,7 +21,7 @@ pub struct Recognized {
     pub dialect: &'static dyn Dialect,
     /// How sure it is, and by what.
     pub sign: Evidence,
-    /// The frame that told.
+    /// The frame that showed it.
     pub frame: u32,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Detection {
 }
 
 impl Detection {
-    /// Takes in the dialect that the user told, and gives it.
+    /// Takes in the dialect that the user named, and returns it.
     pub(super) fn configure(&mut self, name: &str) -> Option<&'static dyn Dialect> {
         self.configured = dialect::find(name);
         self.settle();
@@ -160,8 +160,8 @@ impl Detection {
     pub(super) fn makes_up(&self, fact: &DecodeEvent<'_>, payload: &Payload<'_>) -> bool {
         matches!(fact, DecodeEvent::Error(e) if e.shape == ErrorShape::Flat)
             && self.misread().is_some_and(|found| {
-                let told = dialect::recognize(payload);
-                told.is_some_and(|(d, _)| d.family() == found.dialect.family())
+                let reported = dialect::recognize(payload);
+                reported.is_some_and(|(d, _)| d.family() == found.dialect.family())
             })
     }
 

@@ -194,12 +194,12 @@ impl Facts {
         &self.shape
     }
 
-    /// The response status, received or told.
+    /// The response status, received or given.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().map(|h| h.status).or_else(|| self.bare.as_ref().and_then(|t| t.0))
     }
 
-    /// The response's content type, received or told.
+    /// The response's content type, received or given.
     pub fn content_type(&self) -> Option<&str> {
         match &self.head {
             Some(head) => head.header("content-type"),
@@ -219,7 +219,7 @@ impl Facts {
         self.detection.dialect()
     }
 
-    /// Whether the dialect was recognized and not told.
+    /// Whether the dialect was recognized and not configured.
     pub fn dialect_is_guessed(&self) -> bool {
         !self.detection.is_configured()
     }
@@ -249,7 +249,7 @@ impl Facts {
     }
 
     /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
-    /// where it was told, or is not known.
+    /// where it was configured, or is not known.
     pub fn how_recognized(&self) -> Option<String> {
         let found = self.recognized().filter(|_| self.dialect_is_guessed())?;
         Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))

@@ -100,29 +100,29 @@ mod tests {
             EntryKind::End { cause: EndCause::Complete, detail: String::new() },
         ];
         what.into_iter().for_each(|what| i.push(&Entry { exchange: 0, at: None, kind: what }));
-        let told = |g: &super::Group| {
+        let reported = |g: &super::Group| {
             let code = i.findings()[g.findings[0]].code;
             format!("{}{code} {}", if g.under { "- " } else { "" }, i.times(g))
         };
-        i.story().iter().map(told).filter(|t| !t.starts_with("no-anti")).collect()
+        i.story().iter().map(reported).filter(|t| !t.starts_with("no-anti")).collect()
     }
 
     #[test]
     fn what_follows_stands_under_its_cause_and_what_recurs_stands_once() {
         let broken =
             "data: {\"error\":{\"message\":\"no\"}}\n\ndata: {x\n\ndata: {y\n\ndata: [DONE]\n\n";
-        let told = story(200, broken);
-        let at = |t: &str| told.iter().position(|l| l.starts_with(t)).unwrap();
-        assert_eq!(at("- done-after-error"), at("error-object") + 1, "{told:?}");
-        assert!(told.contains(&"json-malformed 2".to_owned()), "{told:?}");
+        let reported = story(200, broken);
+        let at = |t: &str| reported.iter().position(|l| l.starts_with(t)).unwrap();
+        assert_eq!(at("- done-after-error"), at("error-object") + 1, "{reported:?}");
+        assert!(reported.contains(&"json-malformed 2".to_owned()), "{reported:?}");
     }
 
     #[test]
     fn a_follower_whose_cause_is_not_there_stands_by_itself() {
         let sound = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
                      \"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
-        let told = story(200, sound);
-        assert!(told.iter().all(|l| !l.starts_with("- ")), "{told:?}");
-        assert!(told.iter().any(|l| l.starts_with("missing-done")), "{told:?}");
+        let reported = story(200, sound);
+        assert!(reported.iter().all(|l| !l.starts_with("- ")), "{reported:?}");
+        assert!(reported.iter().any(|l| l.starts_with("missing-done")), "{reported:?}");
     }
 }

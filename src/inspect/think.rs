@@ -1,6 +1,6 @@
 //! Reasoning that a model wrote into its content between tags.
 //!
-//! `<think>…</think>` stays in `content` as it came; here is only told which parts of it are
+//! `<think>…</think>` stays in `content` as it came; here is only marked which parts of it are
 //! thought. Tags are split over deltas as often as not, so this works on the joined text and goes
 //! on where it stopped.
 

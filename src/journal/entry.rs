@@ -35,11 +35,11 @@ pub enum EntryKind {
     Request(Box<Request>),
     /// A bare body begins: nobody knows the request, and of the head only what the user said.
     Bare {
-        /// The status, if told.
+        /// The status, if given.
         status: Option<u16>,
-        /// The content type, if told.
+        /// The content type, if given.
         content_type: Option<String>,
-        /// The dialect, if told.
+        /// The dialect, if given.
         dialect: Option<String>,
         /// The file is named like an SSE body.
         named_sse: bool,
@@ -181,7 +181,7 @@ pub enum EndCause {
     /// The body came to the end that its transfer coding announced.
     Complete,
     /// The connection was closed, and nothing had announced where the body ends: whether it is
-    /// whole cannot be told here.
+    /// whole cannot be known here.
     Closed,
     /// Nobody saw the connection (a bare body).
     Unknown,

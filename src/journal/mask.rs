@@ -56,7 +56,7 @@ impl Masker {
         self.settle(bytes, open)
     }
 
-    /// Takes one read of `len` bytes that must not be told: it, and what was held back before it,
+    /// Takes one read of `len` bytes that must not be shown: it, and what was held back before it,
     /// becomes `*`.
     pub fn withhold(&mut self, len: usize) -> (bytes::Bytes, Vec<Span>) {
         self.context.clear();

@@ -24,14 +24,14 @@ const PROMPTS: &[&str] = &[
 ];
 
 /// How many characters of text there are; `counts` says whether a string here is text.
-fn said(value: Value<'_>, counts: bool) -> u64 {
+fn characters(value: Value<'_>, counts: bool) -> u64 {
     let text = |key: &str| matches!(key, "content" | "text" | "parts");
     match value.kind() {
         Kind::String if counts => value.as_str().map_or(0, |s| s.chars().count() as u64),
-        Kind::Array => value.items().map(|item| said(item, counts)).sum(),
+        Kind::Array => value.items().map(|item| characters(item, counts)).sum(),
         Kind::Object => {
             let members = value.entries();
-            members.map(|(k, v)| said(v, k.as_str().is_some_and(|k| text(&k)))).sum()
+            members.map(|(k, v)| characters(v, k.as_str().is_some_and(|k| text(&k)))).sum()
         }
         _ => 0,
     }
@@ -89,7 +89,7 @@ impl Ask {
         let mut chars = 0;
         for text in PROMPTS.iter().filter_map(|key| self.text(key)) {
             if tape.parse(text).is_ok() {
-                chars += tape.root(text).map_or(0, |root| said(root, true));
+                chars += tape.root(text).map_or(0, |root| characters(root, true));
             }
         }
         (chars / 4).max(1)

@@ -94,7 +94,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.cancel.cancel();
         if let Some(thread) = self.thread.take() {
-            // The thread ends at its next step; a panic in it has been told on
+            // The thread ends at its next step; a panic in it has been reported on
             // standard error, and must not become a second one here.
             drop(thread.join());
         }

@@ -94,7 +94,7 @@ impl Page {
          GET /v1/models has the list as JSON. No key is needed.\n\n",
         );
         for row in SPEAKERS {
-            // Chat's is the address that everybody knows; the others are told by their names, as
+            // Chat's is the address that everybody knows; the others are recognized by their names, as
             // some of them share a path.
             let before = match row.dialect {
                 "openai-chat" => String::new(),

@@ -37,13 +37,13 @@ pub(super) struct Script<'a> {
     envelope: Envelope,
     random: Random,
     steps: std::slice::Iter<'a, Step>,
-    current: Option<(&'a Step, Said<'a>)>,
+    current: Option<(&'a Step, Speeches<'a>)>,
     queue: VecDeque<Act>,
     /// Frames so far.
     seq: u64,
 }
 
-type Said<'a> = Box<dyn Iterator<Item = Speech> + Send + 'a>;
+type Speeches<'a> = Box<dyn Iterator<Item = Speech> + Send + 'a>;
 
 impl<'a> Script<'a> {
     pub(super) fn new(answer: &'a Answer, row: &Row, manner: Manner, random: Random) -> Self {
@@ -82,8 +82,8 @@ impl<'a> Script<'a> {
 
     /// Begins a step: what speaks is said piece by piece, the rest is done.
     fn begin(&mut self, step: &'a Step) {
-        if let Some(said) = speeches(&step.verb, &self.manner.tools, &mut self.random) {
-            self.current = Some((step, said));
+        if let Some(speeches_left) = speeches(&step.verb, &self.manner.tools, &mut self.random) {
+            self.current = Some((step, speeches_left));
             return;
         }
         let fill = |text: &str| fill(text, &self.manner, self.seq);
@@ -124,9 +124,9 @@ impl<'a> Script<'a> {
         self.queue.push_back(act);
     }
 
-    fn say(&mut self, step: &Step, speech: &Speech) {
+    fn speak(&mut self, step: &Step, speech: &Speech) {
         let mut frames = Vec::new();
-        self.speaker.say(step.choice, speech, &mut frames);
+        self.speaker.speak(step.choice, speech, &mut frames);
         // What ends a stream comes at once, as providers do it.
         let mut at_once = step.gap.is_none() && matches!(speech, Speech::Done | Speech::Usage(_));
         for Frame { event, data } in frames {
@@ -212,10 +212,10 @@ impl Iterator for Script<'_> {
             if let Some(act) = self.queue.pop_front() {
                 return Some(act);
             }
-            if let Some((step, mut said)) = self.current.take() {
-                if let Some(speech) = said.next() {
-                    self.current = Some((step, said));
-                    self.say(step, &speech);
+            if let Some((step, mut speeches_left)) = self.current.take() {
+                if let Some(speech) = speeches_left.next() {
+                    self.current = Some((step, speeches_left));
+                    self.speak(step, &speech);
                 }
                 continue;
             }
@@ -259,16 +259,16 @@ pub(super) fn plain<'a>(
         return None;
     }
     Some(steps.iter().flat_map(move |step| {
-        let said = speeches(&step.verb, &tools, &mut random)
+        let speeches_left = speeches(&step.verb, &tools, &mut random)
             .unwrap_or_else(|| Box::new(std::iter::empty()));
-        said.map(|speech| (step.choice, speech))
+        speeches_left.map(|speech| (step.choice, speech))
     }))
 }
 
 /// What a verb says, piece by piece; `None` if it does something else. A call is made to a tool
 /// that the request declares, if it declares any.
-fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Option<Said<'a>> {
-    let one = |speech| -> Said<'a> { Box::new(std::iter::once(speech)) };
+fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Option<Speeches<'a>> {
+    let one = |speech| -> Speeches<'a> { Box::new(std::iter::once(speech)) };
     Some(match verb {
         Verb::Role(role) => one(Speech::Role(role.clone())),
         Verb::Finish(reason) => one(Speech::Finish(reason.clone())),
@@ -287,11 +287,11 @@ fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Opti
             // A generator of its own, so that the jitter between the pieces
             // doesn't change the text.
             let own = Random::of_exchange(random.next(), 0);
-            let said = text::generated(own, *pieces);
+            let speeches_left = text::generated(own, *pieces);
             if *whole {
-                return Some(one(Speech::Content(said.collect())));
+                return Some(one(Speech::Content(speeches_left.collect())));
             }
-            Box::new(said.map(Speech::Content))
+            Box::new(speeches_left.map(Speech::Content))
         }
         Verb::ToolCall(call) => {
             let index = call.index;

@@ -16,5 +16,5 @@ pub use choose::{By, Chooser, Wanted};
 pub use fault::{Fault, FaultError, Place, apply};
 pub use recording::{Piece, Recorded, RecordedFrame, exchanges};
 pub use scenario::scenario;
-pub use serve::{Replay, Tell};
+pub use serve::{Notify, Replay};
 pub use spec::FaultSpecError;

@@ -22,14 +22,14 @@ use crate::lab::wire::{Gone, Wire};
 const SILENCE: Duration = Duration::from_secs(600);
 
 /// What is reported about each request.
-pub type Tell = Arc<dyn Fn(String) + Send + Sync>;
+pub type Notify = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A recording that is served.
 pub struct Replay {
     chooser: Mutex<Chooser>,
     /// Factor of all times; 0 is at once.
     pace: f64,
-    tell: Tell,
+    notify: Notify,
 }
 
 /// What becomes of the connection.
@@ -41,8 +41,8 @@ pub(super) enum After {
 
 impl Replay {
     /// Serves these exchanges.
-    pub fn new(chooser: Chooser, pace: f64, tell: Tell) -> Self {
-        Self { chooser: Mutex::new(chooser), pace, tell }
+    pub fn new(chooser: Chooser, pace: f64, notify: Notify) -> Self {
+        Self { chooser: Mutex::new(chooser), pace, notify }
     }
 
     /// Serves these exchanges from now on, instead of those before.
@@ -97,15 +97,15 @@ impl Replay {
         let asked = format!("{} {}", request.method, wanted.path);
         match found {
             Some(recorded) => {
-                (self.tell)(format!("{asked} → exchange {}", recorded.number));
+                (self.notify)(format!("{asked} → exchange {}", recorded.number));
                 let played = play(wire, &recorded, request, self.pace).await;
                 if played.is_err() {
-                    (self.tell)(format!("{asked}: the client left before the end"));
+                    (self.notify)(format!("{asked}: the client left before the end"));
                 }
                 played
             }
             None => {
-                (self.tell)(format!("{asked}: no recorded exchange is chosen by it"));
+                (self.notify)(format!("{asked}: no recorded exchange is chosen by it"));
                 let why = "No recorded exchange is chosen by this request (see --match).";
                 refuse(wire, 404, why).await.map(|()| After::Close)
             }

@@ -210,12 +210,12 @@ fn paths(c: &Comparison, palette: Palette, out: &mut Page) -> io::Result<()> {
     for path in differ.iter().take(MAX_PATHS) {
         let name = visible(&path.path, Newlines::Show);
         let [a, b] = path.counts;
-        let told = match (a, b) {
+        let parts = match (a, b) {
             (a, 0) => format!("{name} ×{} only in A", group(a)),
             (0, b) => format!("{name} ×{} only in B", group(b)),
             (a, b) => format!("{name} ×{} in A, ×{} in B", group(a), group(b)),
         };
-        writeln!(out, "  {told}")?;
+        writeln!(out, "  {parts}")?;
     }
     let more = differ.len().saturating_sub(MAX_PATHS) as u64;
     if more > 0 {

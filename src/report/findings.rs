@@ -87,12 +87,12 @@ pub fn findings(out: &mut impl Write) -> io::Result<()> {
     {
         writeln!(out, "\n## {}\n", rule.name)?;
         writeln!(out, "{} · phase {}", rule.severity.name(), rule.phase.name())?;
-        for (name, said) in sections(rule) {
+        for (name, text) in sections(rule) {
             match name {
-                "" => writeln!(out, "\n{said}")?,
-                "Example" => writeln!(out, "\n**{name}**\n\n{}", fence(&said, "text"))?,
-                SEE if said.starts_with("sselens ") => writeln!(out, "\n**{name}** `{said}`")?,
-                _ => writeln!(out, "\n**{name}** {}", words(&said))?,
+                "" => writeln!(out, "\n{text}")?,
+                "Example" => writeln!(out, "\n**{name}**\n\n{}", fence(&text, "text"))?,
+                SEE if text.starts_with("sselens ") => writeln!(out, "\n**{name}** `{text}`")?,
+                _ => writeln!(out, "\n**{name}** {}", words(&text))?,
             }
         }
     }

@@ -209,12 +209,12 @@ fn response(seen: &Inspection) -> Value {
         }
     }
     let status = seen.status().unwrap_or(0);
-    let said = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    let words = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     let none = Headers::new();
     let headers = seen.head.as_ref().map_or(&none, |h| &h.headers);
     let mut out = json!({
         "status": status,
-        "statusText": said.unwrap_or_default(),
+        "statusText": words.unwrap_or_default(),
         "httpVersion": seen.head.as_ref().map_or("unknown", |h| h.version.as_str()),
         "cookies": [],
         "headers": pairs(headers),

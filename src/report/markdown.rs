@@ -39,13 +39,13 @@ pub fn markdown(
         [] => writeln!(out, "The recording holds no exchange.")?,
         [(_, one)] => {
             writeln!(out, "{}\n", exchange::verdict(one))?;
-            exchange::tell(one, None, key, out)?;
+            exchange::write(one, None, key, out)?;
         }
         [(_, a), (_, b)] if is_comparison(a, b) => {
             let found = compare(a, b, Expect::guess(a, b));
             two(exchanges, (&found, None), key, out)?;
         }
-        _ => many::tell(exchanges, key, out)?,
+        _ => many::write(exchanges, key, out)?,
     }
     origin_of(origin, out)
 }
@@ -107,9 +107,9 @@ fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> i
         Expect::Different => "A and B are independent answers: differing text is normal.",
     };
     writeln!(out, "{expected}")?;
-    if let Some(told) = requests {
-        let told = code(&visible(told, Newlines::Show));
-        writeln!(out, "\nTheir requests differ: {told}")?;
+    if let Some(differences) = requests {
+        let differences = code(&visible(differences, Newlines::Show));
+        writeln!(out, "\nTheir requests differ: {differences}")?;
     }
     if !c.differences.is_empty() {
         writeln!(out)?;
@@ -163,21 +163,21 @@ fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `said` as a code block. The fence is longer than any run of backticks inside.
-pub(super) fn fence(said: &str, language: &str) -> String {
-    let ticks = "`".repeat((longest_run(said) + 1).max(3));
-    format!("{ticks}{language}\n{}\n{ticks}", said.trim_end_matches('\n'))
+pub(super) fn fence(text: &str, language: &str) -> String {
+    let ticks = "`".repeat((longest_run(text) + 1).max(3));
+    format!("{ticks}{language}\n{}\n{ticks}", text.trim_end_matches('\n'))
 }
 
 /// `said` as code inside a line.
-pub(super) fn code(said: &str) -> String {
-    if said.is_empty() {
+pub(super) fn code(text: &str) -> String {
+    if text.is_empty() {
         return "–".to_owned();
     }
-    let said = said.replace(['\n', '\r'], " ");
-    let ticks = "`".repeat(longest_run(&said) + 1);
+    let text = text.replace(['\n', '\r'], " ");
+    let ticks = "`".repeat(longest_run(&text) + 1);
     // A space on both sides is taken off again, where the text begins or ends with a backtick.
-    let pad = if said.starts_with(['`', ' ']) || said.ends_with(['`', ' ']) { " " } else { "" };
-    format!("{ticks}{pad}{said}{pad}{ticks}")
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
 /// Markdown in the cell of a table, where a bar ends it even inside code.
@@ -185,9 +185,9 @@ fn in_cell(markdown: &str) -> String {
     markdown.replace("\\|", "|").replace('|', "\\|").replace('\n', " ")
 }
 
-fn longest_run(said: &str) -> usize {
+fn longest_run(text: &str) -> usize {
     let (mut longest, mut run) = (0, 0);
-    for c in said.chars() {
+    for c in text.chars() {
         run = if c == '`' { run + 1 } else { 0 };
         longest = longest.max(run);
     }
@@ -197,14 +197,14 @@ fn longest_run(said: &str) -> usize {
 /// `said` as plain text inside a line: what could begin something in Markdown or HTML is escaped.
 /// Sites look for `@name` and `#1` after that, in the text itself: there the sign becomes
 /// code.
-pub(super) fn prose(said: &str) -> String {
-    escaped(said, false)
+pub(super) fn prose(text: &str) -> String {
+    escaped(text, false)
 }
 
 /// `linked`: what sites make links of stays.
-fn escaped(said: &str, linked: bool) -> String {
+fn escaped(text: &str, linked: bool) -> String {
     let mut out = String::new();
-    let mut chars = visible(said, Newlines::Keep).replace('\n', " ");
+    let mut chars = visible(text, Newlines::Keep).replace('\n', " ");
     chars = chars.replace('\r', " ");
     let mut before = ' ';
     let mut rest = chars.chars().peekable();
@@ -229,10 +229,10 @@ fn escaped(said: &str, linked: bool) -> String {
 
 /// This program's own words: what they have between backticks is code, the rest is [`prose`] in
 /// which `owner/name#1` is a link.
-pub(super) fn words(said: &str) -> String {
-    let parts: Vec<_> = said.split('`').collect();
+pub(super) fn words(text: &str) -> String {
+    let parts: Vec<_> = text.split('`').collect();
     if parts.len() % 2 == 0 {
-        return escaped(said, true);
+        return escaped(text, true);
     }
     let part =
         |(n, part): (usize, &&str)| if n % 2 == 0 { escaped(part, true) } else { code(part) };

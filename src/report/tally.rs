@@ -323,8 +323,8 @@ mod tests {
     fn a_time_limit_is_told_where_it_strikes_after_the_same_time() {
         assert_eq!(always(&[]), None);
         assert_eq!(always(&[2_000_000]), None);
-        let told = always(&[1_980_000, 2_000_000, 2_020_000]);
-        assert_eq!(told.as_deref(), Some("always after 2.00 s ± 0.02"));
+        let parts = always(&[1_980_000, 2_000_000, 2_020_000]);
+        assert_eq!(parts.as_deref(), Some("always after 2.00 s ± 0.02"));
         // A tenth to either side is as far apart as one limit may be.
         assert_eq!(always(&[900_000, 1_100_000]).as_deref(), Some("always after 1.00 s ± 0.10"));
         assert_eq!(always(&[800_000, 1_200_000]).as_deref(), Some("after 0.80 to 1.20 s"));

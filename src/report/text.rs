@@ -111,7 +111,7 @@ fn channels(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> 
     let answer = i.answer();
     for channel in [Channel::Reasoning, Channel::Content, Channel::Refusal, Channel::Other] {
         let choices: Vec<_> = answer.texts(channel).collect();
-        for (choice, said) in &choices {
+        for (choice, words) in &choices {
             let which =
                 if choices.len() > 1 { format!(" of choice {choice}") } else { String::new() };
             let via: Vec<_> =
@@ -123,14 +123,14 @@ fn channels(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> 
                 palette.bold(&head),
                 palette.dim(&format!(
                     "{} · {}",
-                    text::count(said.chars().count() as u64, "character"),
+                    text::count(words.chars().count() as u64, "character"),
                     via.join(", ")
                 ))
             )?;
             let think = answer.think(*choice).filter(|t| channel == Channel::Content && t.any());
             match think {
-                Some(think) => thinking(said, think, palette, out)?,
-                None => indented(said, out)?,
+                Some(think) => thinking(words, think, palette, out)?,
+                None => indented(words, out)?,
             }
         }
     }
@@ -147,18 +147,18 @@ fn channels(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> 
 }
 
 /// Content with its thought parts marked off.
-fn thinking(said: &str, think: &Think, palette: Palette, out: &mut Page) -> io::Result<()> {
-    for (thought, range) in think.stretches(said) {
+fn thinking(text: &str, think: &Think, palette: Palette, out: &mut Page) -> io::Result<()> {
+    for (thought, range) in think.stretches(text) {
         if thought {
             writeln!(out, "  {}", palette.dim("[thought, inline in content]"))?;
         }
-        indented(said[range].trim_matches('\n'), out)?;
+        indented(text[range].trim_matches('\n'), out)?;
     }
     Ok(())
 }
 
-fn indented(said: &str, out: &mut Page) -> io::Result<()> {
-    for line in visible(said, Newlines::Keep).lines() {
+fn indented(text: &str, out: &mut Page) -> io::Result<()> {
+    for line in visible(text, Newlines::Keep).lines() {
         writeln!(out, "  {line}")?;
     }
     Ok(())
@@ -170,11 +170,11 @@ fn whole_body(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()
     if i.answer().has(Channel::Content) {
         return Ok(());
     }
-    let said = frame.data(i.body()).unwrap_or_default();
+    let words = frame.data(i.body()).unwrap_or_default();
     writeln!(out, "\n{} {}", palette.bold("body"), palette.dim(&text::count(frame.len, "byte")))?;
-    let end = said.char_indices().nth(BODY).map_or(said.len(), |(at, _)| at);
-    indented(&said[..end], out)?;
-    if end < said.len() {
+    let end = words.char_indices().nth(BODY).map_or(words.len(), |(at, _)| at);
+    indented(&words[..end], out)?;
+    if end < words.len() {
         writeln!(out, "  {}", palette.dim("… the rest: sselens export FILE --to raw"))?;
     }
     Ok(())
@@ -303,12 +303,12 @@ fn ending(i: &Inspection) -> String {
 pub fn explain(rule: &Rule, palette: Palette, out: &mut Page) -> io::Result<()> {
     let label = format!("{} · {} · phase {}", rule.code, rule.severity.name(), rule.phase.name());
     writeln!(out, "{}", palette.severity(rule.severity, &label))?;
-    for (name, said) in page::sections(rule) {
+    for (name, text) in page::sections(rule) {
         writeln!(out)?;
         if !name.is_empty() {
             writeln!(out, "{}", palette.bold(name))?;
         }
-        for line in said.lines() {
+        for line in text.lines() {
             writeln!(out, "  {line}")?;
         }
     }

@@ -249,7 +249,7 @@ pub enum Phase {
     Json,
     Schema,
     Semantic,
-    /// Only to be told when the stream is over.
+    /// Only to be reported when the stream is over.
     End,
     Timing,
     /// Needs two recordings.

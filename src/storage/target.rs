@@ -76,7 +76,7 @@ impl Target {
     /// Hands whole lines to the kernel.
     ///
     /// # Errors
-    /// The file is lost, which `trouble` was told; how many of the lines it still has.
+    /// The file is lost, as `trouble` says; how many of the lines it still has.
     pub(super) fn write(&mut self, bytes: &[u8], trouble: &Trouble) -> Result<(), usize> {
         if let Err(e) = self.file.write_all(bytes) {
             let kept = self.keep_whole_lines(bytes);

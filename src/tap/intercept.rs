@@ -2,7 +2,7 @@
 //! of this run, and the hosts that it stands for.
 //!
 //! The authority's key is in memory alone. Only hosts that were named are decrypted; a client
-//! that speaks nothing but HTTP/2 is forwarded unread, and that is told.
+//! that speaks nothing but HTTP/2 is forwarded unread, and that is reported.
 
 use std::collections::HashMap;
 use std::io;

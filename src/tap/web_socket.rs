@@ -45,7 +45,7 @@ pub(super) struct WebSocket {
     server: Side,
     /// Either side sent a close.
     pub(super) closed: bool,
-    /// A message was withheld, and that was not told yet.
+    /// A message was withheld, and that was not reported yet.
     pub(super) news: bool,
 }
 
@@ -315,9 +315,9 @@ mod tests {
         ];
         let lengths: usize = wires.iter().map(|(_, w)| w.len()).sum();
         for size in [1, 3, 11, 1000] {
-            let (told, kept) = recorded("", &wires, size);
+            let (reported, kept) = recorded("", &wires, size);
             assert_eq!(
-                told,
+                reported,
                 [
                     r#"{"type":"session.update","authorization":"Bearer **************","n":1}"#,
                     "a *********************** b",
@@ -344,9 +344,9 @@ mod tests {
         wire.extend(frame(0x81, b"plain", None));
         for size in [1, 10, 1000] {
             let wires = [(Sender::Server, wire.clone())];
-            let (told, kept) = recorded("permessage-deflate", &wires, size);
-            assert_eq!((told[0].as_str(), told[3].as_str()), ("fine", "plain"));
-            assert!(told[1..3].iter().all(|t| t.bytes().all(|b| b == b'*')), "{told:?}");
+            let (reported, kept) = recorded("permessage-deflate", &wires, size);
+            assert_eq!((reported[0].as_str(), reported[3].as_str()), ("fine", "plain"));
+            assert!(reported[1..3].iter().all(|t| t.bytes().all(|b| b == b'*')), "{reported:?}");
             assert_eq!(kept.len(), wire.len());
         }
     }
@@ -355,7 +355,7 @@ mod tests {
     fn the_beginning_of_a_message_is_kept_and_masked_too() {
         let wire = frame(0x81, b"cut sk-abcdefghij0123456789 off", Some(KEY));
         let wires = [(Sender::Client, wire[..wire.len() - 6].to_vec())];
-        let (told, _) = recorded("", &wires, 7);
-        assert_eq!(told, ["cut *********************"]);
+        let (reported, _) = recorded("", &wires, 7);
+        assert_eq!(reported, ["cut *********************"]);
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     fn every_dialects_request_gets_the_very_length_asked_for_and_stays_what_it_is() {
         for dialect in DIALECTS {
             let Some(side) = dialect.request() else { continue };
-            let ask = request::Ask::minimal("m", "Say \"hello\".", Some("Be brief."));
+            let ask = request::ChatRequest::minimal("m", "Say \"hello\".", Some("Be brief."));
             let body = (side.write)(&ask, &mut request::Notes::default());
             let body = serde_json::to_string(&body).unwrap_or_default();
             for size in [body.len() + 1, body.len() + 40, 56 << 10] {

@@ -10,7 +10,7 @@ pub(crate) struct Coded {
     /// What was decoded last: a run can begin in it.
     tail: Vec<u8>,
     found: bool,
-    told: bool,
+    reported: bool,
 }
 
 impl Coded {
@@ -20,7 +20,7 @@ impl Coded {
         let coding = head.header("content-encoding").and_then(Coding::of);
         let coding = coding.filter(|c| c.name() != "zstd")?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
-        Some(Self { coding, secrets, tail: Vec::new(), found: false, told: false })
+        Some(Self { coding, secrets, tail: Vec::new(), found: false, reported: false })
     }
 
     /// Takes the next read, and gives how many bytes at its beginning may be kept: all, until a byte
@@ -44,7 +44,7 @@ impl Coded {
 
     /// The note, once, when something is withheld.
     pub(crate) fn note(&mut self) -> Option<String> {
-        let tell = self.found && !std::mem::replace(&mut self.told, true);
+        let tell = self.found && !std::mem::replace(&mut self.reported, true);
         tell.then(|| {
             format!(
                 "The answer quotes a secret of yours inside of its {} coding, where it cannot be \

@@ -21,7 +21,7 @@ pub(super) async fn run<T: Fn(Entry)>(link: Link, receiver: &mut Receiver<'_, '_
     let answered = async {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(link)).await?;
-        // Its own end is told by the request's.
+        // Its end is the request's.
         let running = AbortOnDropHandle::new(tokio::spawn(async { drop(connection.await) }));
         Ok((sender.send_request(request).await?, sender, running))
     };

@@ -43,7 +43,7 @@ pub enum News {
         text: String,
     },
     /// Something that the user is to know, and that belongs to no exchange.
-    Said {
+    Notice {
         /// A sentence.
         text: String,
         /// Something failed.

@@ -93,8 +93,8 @@ impl App {
             Event::News(News::Entry(entry)) => self.model.entry(&entry),
             Event::News(News::Tapped(entry)) => self.model.tapped(&entry),
             Event::News(News::Trouble { x, text }) => self.model.trouble(x, text),
-            Event::News(News::Said { text, is_error: true }) => self.model.notify_error(&text),
-            Event::News(News::Said { text, .. }) => self.model.notify(text),
+            Event::News(News::Notice { text, is_error: true }) => self.model.notify_error(&text),
+            Event::News(News::Notice { text, .. }) => self.model.notify(text),
             // For a single request the screen goes by its entries.
             Event::News(News::Over { x, hops }) => self.model.repetition_over(x, &hops),
             Event::Done(done) => self.done(done),
@@ -141,7 +141,7 @@ impl App {
         self.model.is_live() || self.model.is_filtering()
     }
 
-    /// How the user is told what happened while nobody looked.
+    /// How the user is notified of what happened in the background.
     pub(super) fn notifies(&self) -> Notify {
         self.model.notifies()
     }
@@ -203,7 +203,7 @@ impl App {
         let waiting = self.waiting.take();
         let model = &mut self.model;
         match done {
-            Done::Said(text) => model.notify(text),
+            Done::Notice(text) => model.notify(text),
             Done::Failed { attempt, why } => {
                 match attempt {
                     Attempt::Send => model.not_sent(),

@@ -179,7 +179,7 @@ pub struct Reloaded {
     pub providers: Vec<ProviderInfo>,
     /// The folder with requests in files.
     pub requests: PathBuf,
-    /// How the user is told what happened while nobody looked.
+    /// How the user is notified of what happened in the background.
     pub notify: Notify,
     /// Thresholds and severities, for exchanges that begin from now on.
     pub options: Arc<Options>,
@@ -202,7 +202,7 @@ pub struct Startup {
     pub draft: Draft,
     /// The folder with requests in files.
     pub requests: PathBuf,
-    /// How the user is told what happened while nobody looked.
+    /// How the user is notified of what happened in the background.
     pub notify: Notify,
     /// Edits are kept for the next start: ending the program loses none.
     pub keeps_drafts: bool,

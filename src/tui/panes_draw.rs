@@ -63,8 +63,8 @@ const LAG: usize = 1000;
 
 /// What the stream does: a sign, a word, how many frames, how long.
 fn state(model: &Model) -> Vec<(String, Role)> {
-    if let Some(told) = model.repetition_state() {
-        return vec![(told, Role::Running)];
+    if let Some(parts) = model.repetition_state() {
+        return vec![(parts, Role::Running)];
     }
     if let Some(loading) = model.loading() {
         return vec![(format!("● opening {} %", loading.permille / 10), Role::Running)];
@@ -83,21 +83,21 @@ fn state(model: &Model) -> Vec<(String, Role)> {
         _ if exchange.is_stalled(model.now()) => ("●", "stalled", Role::Warn),
         mark => mark,
     };
-    let mut told = vec![(format!("{sign} {word}"), role)];
+    let mut parts = vec![(format!("{sign} {word}"), role)];
     let frames = inspection.frames().len() as u64;
-    told.push(match model.size().width {
+    parts.push(match model.size().width {
         0..60 => (format!(" {}", crate::text::group(frames)), Role::Text),
         _ => (format!("  {}", count(frames, "frame")), Role::Text),
     });
     // A moment's worth of entries is no lag.
     if model.behind() > LAG {
         let waiting = count(model.behind() as u64, "read");
-        told.push((format!(" · {waiting} not shown yet"), Role::Warn));
+        parts.push((format!(" · {waiting} not shown yet"), Role::Warn));
     }
     if let Some(seconds) = elapsed(exchange, model.now()) {
-        told.push((format!(" · {seconds} s"), Role::Text));
+        parts.push((format!(" · {seconds} s"), Role::Text));
     }
-    told
+    parts
 }
 
 /// Draws the bar of the names of these panes, which come with their indexes.

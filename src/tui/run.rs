@@ -332,7 +332,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         app: &mut App,
         done: &UnboundedSender<Done>,
     ) -> io::Result<bool> {
-        let said = match effect {
+        let words = match effect {
             Effect::Quit => return Ok(true),
             Effect::Redraw => {
                 self.console.resume()?;
@@ -361,7 +361,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             Effect::Copy { what, text } => {
                 let how = self.console.copy(&text)?;
                 let bytes = crate::text::count(text.len() as u64, "byte");
-                Done::Said(format!("copied {what}: {bytes}{how}"))
+                Done::Notice(format!("copied {what}: {bytes}{how}"))
             }
             Effect::Send(_)
             | Effect::Compare(_)
@@ -392,7 +392,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             }
         };
         // What the result asks for: nothing of it comes back here.
-        for effect in app.update(self.clock.now(), Event::Done(said)) {
+        for effect in app.update(self.clock.now(), Event::Done(words)) {
             self.effects.perform(effect, done);
         }
         Ok(false)

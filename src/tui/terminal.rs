@@ -365,7 +365,7 @@ pub fn input(
     impl Stream<Item = Signal> + Unpin + use<>,
 )> {
     let keys = Arc::clone(&tty.keys);
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let (answer, mut answered) = tokio::sync::mpsc::unbounded_channel();
     let mut background = background::Answer::default();
     let read = move || {
@@ -373,7 +373,7 @@ pub fn input(
             keys.wait();
             let event = match crossterm::event::read() {
                 Ok(event) => event,
-                Err(broken) => return drop(tell.send(Err(broken))),
+                Err(broken) => return drop(sender.send(Err(broken))),
             };
             let (events, light) = background.take(event);
             if let Some(light) = light {
@@ -381,14 +381,14 @@ pub fn input(
                 let _ = answer.send(Signal::Background { light });
             }
             for event in events {
-                if tell.send(Ok(event)).is_err() {
+                if sender.send(Ok(event)).is_err() {
                     return;
                 }
             }
         }
     };
     std::thread::Builder::new().name("keys".into()).spawn(read)?;
-    let events = stream::poll_fn(move |cx| told.poll_recv(cx));
+    let events = stream::poll_fn(move |cx| receiver.poll_recv(cx));
     Ok((events, stream::poll_fn(move |cx| answered.poll_recv(cx))))
 }
 

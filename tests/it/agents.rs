@@ -21,7 +21,7 @@ fn coding_agents_complete_a_turn() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&out.stdout);
+    let reported = String::from_utf8_lossy(&out.stdout);
     let errors = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{}\n{told}\n{errors}", out.status);
+    assert!(out.status.success(), "{}\n{reported}\n{errors}", out.status);
 }

@@ -53,7 +53,7 @@ fn lines_come_in_the_order_of_the_contract() {
     );
 }
 
-/// Some frames are judged only when the stream is over: that is told before its end, and with the
+/// Some frames are judged only when the stream is over: that is reported before its end, and with the
 /// time of the frame.
 #[test]
 fn what_is_found_late_has_the_time_of_its_frame() {
@@ -456,9 +456,9 @@ fn a_full_disk_is_told_and_the_stream_goes_on() {
     let out = p.run(&[&lab[..], &["/dev/full", "-o", "ndjson"]].concat());
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("/dev/full: No space left"), "{}", text(&out.stderr));
-    let said = text(&out.stdout);
-    assert_eq!(said.matches("\"code\":\"save-failed\"").count(), 1, "{said}");
-    assert!(said.contains("\"finish\":{\"0\":\"stop\"}"), "{said}");
+    let words = text(&out.stdout);
+    assert_eq!(words.matches("\"code\":\"save-failed\"").count(), 1, "{words}");
+    assert!(words.contains("\"finish\":{\"0\":\"stop\"}"), "{words}");
     // What cannot be opened at all is an error of usage, before anything is sent.
     assert_eq!(p.run(&[&lab[..], &["nowhere/s"]].concat()).status.code(), Some(2));
 }
@@ -516,7 +516,7 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
         }
         let s = &p.lines(&args)[0];
         // Of an error body nothing tells the dialect.
-        let told = [
+        let reported = [
             "openai-chat",
             "openai-responses",
             "openai-completions",
@@ -525,7 +525,7 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
             "gemini-interactions",
             "ollama",
         ];
-        if told.contains(&dialect) && row["status"].as_u64() < Some(300) {
+        if reported.contains(&dialect) && row["status"].as_u64() < Some(300) {
             let auto: Vec<_> =
                 args.iter().filter(|a| **a != "--dialect" && **a != dialect).copied().collect();
             assert_eq!(p.lines(&auto)[0]["dialect"], dialect, "{name}");

@@ -77,14 +77,14 @@ fn the_text_has_a_section_for_the_client() {
     let out = show(BODY, &["--lens", "litellm-1.81.5"]);
     let page = String::from_utf8(out.stdout).unwrap();
     let (_, section) = page.split_once("\nas litellm-1.81.5 sees it\n").unwrap();
-    for said in [
+    for text in [
         "  given: the chunks of `acompletion(stream=True)`",
         "  content 6 characters\n    a␛[2Jb\n",
         "  end finish stop (fabricated)\n",
         "  · 1 delta at choices[].delta.reasoning is not read\n    lab/reasoning-delta",
         "  · the finish `stop` is made up: none came\n",
     ] {
-        assert!(section.contains(said), "{said:?} is not in\n{section}");
+        assert!(section.contains(text), "{text:?} is not in\n{section}");
     }
     assert!(!page.contains('\x1b'));
     // The lens adds to the report and to nothing else.
@@ -124,9 +124,9 @@ fn the_json_has_a_member_for_it() {
 #[test]
 fn an_unknown_client_is_a_mistake_that_lists_them() {
     let out = show(BODY, &["--lens", "curl"]);
-    let said = String::from_utf8(out.stderr).unwrap();
+    let text = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(2));
-    assert!(clients().all(|c| said.contains(c.name)), "{said}");
+    assert!(clients().all(|c| text.contains(c.name)), "{text}");
     assert_eq!(show(BODY, &["--lens", "ai", "-o", "ndjson"]).status.code(), Some(2));
 }
 
@@ -205,11 +205,11 @@ fn speaks(dialect_of_client: &str, scenario: &str) -> bool {
 
 /// An exchange with a scenario of the lab, or a body of a dialect's folder as it would have come.
 fn played(dir: &Path, name: &str) -> Inspection {
-    let mut told = file::BodyHints::default();
+    let mut reported = file::BodyHints::default();
     let path = match name.split_once('/') {
         Some((of, _)) => {
-            told.status = Some(200);
-            told.dialect = Some(dialect(of).into());
+            reported.status = Some(200);
+            reported.dialect = Some(dialect(of).into());
             folder().join(format!("{name}.sse"))
         }
         None => {
@@ -227,7 +227,7 @@ fn played(dir: &Path, name: &str) -> Inspection {
             path
         }
     };
-    let recording = file::open(&path, &told).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let recording = file::open(&path, &reported).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut seen = Inspection::new(crate::support::options());
     for entry in &recording.entries {
         seen.push(entry);
@@ -307,13 +307,13 @@ fn recordings() -> Vec<Healthy> {
         let about: Value =
             serde_json::from_slice(&std::fs::read(path.with_extension("meta.json")).unwrap())
                 .unwrap();
-        let told = file::BodyHints {
+        let reported = file::BodyHints {
             status: about["http"]["status"].as_u64().map(|status| status as u16),
             content_type: about["http"]["content_type"].as_str().map(Into::into),
             dialect: about["dialect"].as_str().map(Into::into),
         };
         let mut seen = Inspection::new(crate::support::options());
-        file::open(&path, &told).unwrap().entries.iter().for_each(|entry| seen.push(entry));
+        file::open(&path, &reported).unwrap().entries.iter().for_each(|entry| seen.push(entry));
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         all.extend(Healthy::of(format!("recording {name}"), seen));
     }
@@ -535,12 +535,12 @@ fn normal(tools: &Value) -> Vec<(Value, Value)> {
 
 fn differences(real: &Value, given: &Given) -> Vec<String> {
     let mut out = Vec::new();
-    let said = said(given);
+    let text = said(given);
     for name in ["content", "reasoning", "finish"] {
         // Left out is empty; null is a text that the lab makes anew each time.
         let want = real.get(name).cloned().unwrap_or_else(|| json!({}));
-        if !want.is_null() && want != said[name] {
-            out.push(format!("{name}: the client gave {want}, the row says {}", said[name]));
+        if !want.is_null() && want != text[name] {
+            out.push(format!("{name}: the client gave {want}, the row says {}", text[name]));
         }
     }
     if real["chunks"].as_u64().is_some_and(|n| n != given.chunks) {
@@ -550,8 +550,8 @@ fn differences(real: &Value, given: &Given) -> Vec<String> {
         ));
     }
     let tools = real.get("tools").cloned().unwrap_or_default();
-    if normal(&tools) != normal(&said["tools"]) {
-        out.push(format!("tools: the client gave {tools}, the row says {}", said["tools"]));
+    if normal(&tools) != normal(&text["tools"]) {
+        out.push(format!("tools: the client gave {tools}, the row says {}", text["tools"]));
     }
     let class = real["error"]["class"].as_str();
     let words = real["error"]["message"].as_str().unwrap_or_default();

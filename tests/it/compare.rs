@@ -39,8 +39,8 @@ fn two_models_differ_without_being_at_fault() {
     let last = lines(&output).pop().unwrap();
     assert_eq!(last["same"], false);
     assert_eq!(codes(&last), ["kinds-differ"]);
-    let said = last["verdict"].as_str().unwrap();
-    assert!(said.starts_with("Both completed, finish \"stop\"; only B has"), "{said}");
+    let text = last["verdict"].as_str().unwrap();
+    assert!(text.starts_with("Both completed, finish \"stop\"; only B has"), "{text}");
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn what_cannot_be_compared_is_refused_before_anything_is_sent() {
     ] {
         let output = run(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(why), "{args:?}: {said}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(why), "{args:?}: {text}");
     }
 }
 
@@ -142,9 +142,9 @@ fn a_given_body_goes_to_another_dialect_in_its_words_and_the_loss_is_told() {
     };
     let session = path("other.jsonl");
     let output = call("claude", &session);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("B: the body is translated from openai-chat to anthropic"), "{said}");
-    assert!(said.contains("B: lost frequency_penalty = 0.5:"), "{said}");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("B: the body is translated from openai-chat to anthropic"), "{words}");
+    assert!(words.contains("B: lost frequency_penalty = 0.5:"), "{words}");
     let sent = requests(&session);
     assert_eq!(sent[0]["frequency_penalty"], 0.5);
     assert_eq!(sent[1].get("frequency_penalty"), None);
@@ -204,8 +204,8 @@ fn differences_are_findings_without_an_exchange() {
 #[test]
 fn a_name_that_is_nothing_is_told_shortly_and_an_empty_session_as_what_it_is() {
     let output = run(&["compare", "nope", "lab"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && said.len() < 200, "{said}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.len() < 200, "{text}");
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.jsonl").to_str().unwrap().to_owned();
     let header = "{\"sselens\":\"session\",\"format\":1,\"version\":\"0\",\"created\":\"\"}\n";
@@ -217,11 +217,11 @@ fn a_name_that_is_nothing_is_told_shortly_and_an_empty_session_as_what_it_is() {
         (&["export", &empty, "--to", "har"], 2),
     ] {
         let output = run(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
-            (output.status.code(), said.contains("holds no exchange")),
+            (output.status.code(), text.contains("holds no exchange")),
             (Some(status), true),
-            "{said}"
+            "{text}"
         );
     }
 }

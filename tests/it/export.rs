@@ -49,14 +49,14 @@ fn lossy(bytes: &[u8]) -> String {
 
 /// No run of a secret, and no control character but line feeds.
 #[track_caller]
-fn is_clean(what: &str, said: &str) {
+fn is_clean(what: &str, text: &str) {
     for run in KEY.as_bytes().windows(8) {
         let run = std::str::from_utf8(run).unwrap();
-        assert!(!said.contains(run), "{what} holds {run}:\n{said}");
+        assert!(!text.contains(run), "{what} holds {run}:\n{text}");
     }
-    let bad: Vec<char> = said.chars().filter(|c| c.is_control() && *c != '\n').collect();
+    let bad: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
     assert!(bad.is_empty(), "{what} has {bad:?}");
-    assert!(!said.contains(['\u{202e}', '\u{200b}', '\u{feff}']), "{what} has bidi or zero width");
+    assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{feff}']), "{what} has bidi or zero width");
 }
 
 /// The page without its code blocks. Panics where one is left open.
@@ -278,9 +278,9 @@ fn a_har_of_others_has_bodies_and_no_times() {
         format!("your key {} is wrong", "*".repeat(KEY.len()))
     );
     for format in ["markdown", "har", "ndjson"] {
-        let said = p.text(&["export", "chrome.har", "--to", format]);
-        is_clean(format, &said);
-        assert!(!said.contains("cookiecookie"), "{format}: {said}");
+        let words = p.text(&["export", "chrome.har", "--to", format]);
+        is_clean(format, &words);
+        assert!(!words.contains("cookiecookie"), "{format}: {words}");
     }
     assert_eq!(p.text(&["export", "chrome.har", "--to", "raw", "--exchange", "1"]), BODY);
     let again = p.json(&["export", "chrome.har", "--to", "har"]);
@@ -333,9 +333,9 @@ fn a_har_that_is_broken_names_the_file_and_the_place() {
     ] {
         p.write(name, text);
         let out = p.run(&["show", name]);
-        let said = lossy(&out.stderr);
-        assert_eq!(out.status.code(), Some(2), "{name}: {said}");
-        assert!(said.contains(name) && said.contains(why), "{name}: {said}");
+        let words = lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{name}: {words}");
+        assert!(words.contains(name) && words.contains(why), "{name}: {words}");
     }
     // One of ours that somebody edited is read as one of others'.
     let session = p.session("hello", &[]);
@@ -474,10 +474,10 @@ fn no_export_has_a_secret() {
     server.join().unwrap();
     assert_eq!(out.status.code(), Some(1), "{}", lossy(&out.stderr));
     for format in ["markdown", "har", "ndjson", "curl", "raw", "sse"] {
-        let said = p.text(&["export", "s", "--to", format]);
-        is_clean(format, &said);
-        assert!(!said.contains("sk-own-0"), "{format}: {said}");
-        assert!(said.contains("***") || format == "curl", "{format}: {said}");
+        let words = p.text(&["export", "s", "--to", format]);
+        is_clean(format, &words);
+        assert!(!words.contains("sk-own-0"), "{format}: {words}");
+        assert!(words.contains("***") || format == "curl", "{format}: {words}");
     }
     // Bytes that were held back until a later read are counted where they came.
     let har = p.har("s");
@@ -558,8 +558,8 @@ fn many_exchanges_are_a_matrix() {
     // One exchange after the other in the archive; the session may have had them interleaved.
     let har = p.har("many");
     let sorted = |file: &str| {
-        let said = p.text(&["show", file, "-o", "json"]);
-        let mut lines: Vec<_> = said.lines().map(str::to_owned).collect();
+        let words = p.text(&["show", file, "-o", "json"]);
+        let mut lines: Vec<_> = words.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     };
@@ -567,10 +567,10 @@ fn many_exchanges_are_a_matrix() {
     // What takes one asks which, in a list with a line for each.
     let out = p.run(&["export", "many", "--to", "curl"]);
     assert_eq!(out.status.code(), Some(2));
-    let said = lossy(&out.stderr);
-    assert_eq!(said.lines().count(), 6, "{said}");
-    assert!(said.lines().skip(1).all(|l| l.chars().count() <= 100), "{said}");
-    assert!(said.lines().nth(3).is_some_and(|l| l.ends_with('…')), "{said}");
+    let words = lossy(&out.stderr);
+    assert_eq!(words.lines().count(), 6, "{words}");
+    assert!(words.lines().skip(1).all(|l| l.chars().count() <= 100), "{words}");
+    assert!(words.lines().nth(3).is_some_and(|l| l.ends_with('…')), "{words}");
 }
 
 #[test]
@@ -590,8 +590,9 @@ fn the_reference_page_is_what_the_program_prints() {
     let page = bare(&printed);
     for rule in sselens::rule::Code::all().map(sselens::rule::Code::rule) {
         assert!(printed.contains(&format!("\n## {}\n", rule.name)), "{}", rule.name);
-        for said in [rule.what, rule.example, rule.breaks, rule.fix, rule.seen_in, rule.reproduce] {
-            assert!(page.contains(&bare(said)), "{}: {said}", rule.name);
+        for words in [rule.what, rule.example, rule.breaks, rule.fix, rule.seen_in, rule.reproduce]
+        {
+            assert!(page.contains(&bare(words)), "{}: {words}", rule.name);
         }
     }
     let out = p.run(&["explain", "empty-stream", "--markdown"]);

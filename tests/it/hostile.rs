@@ -267,13 +267,13 @@ fn many_tool_calls_take_linear_time() {
             "data: {{\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{i},\"id\":\"c{i}\",\"function\":{{\"name\":\"f\",\"arguments\":\"1\"}}}}]}},\"finish_reason\":null}}]}}\n\n"
         ));
     }
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, reported) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let inspection = inspect(body.as_bytes(), Some("text/event-stream"), "openai-chat");
         tell.send(inspection.answer().tools().len())
     });
     // A second or three; each with all before it took two minutes.
-    assert_eq!(told.recv_timeout(Duration::from_secs(40)), Ok(60_000));
+    assert_eq!(reported.recv_timeout(Duration::from_secs(40)), Ok(60_000));
 }
 
 fn chunk(choices: &str) -> String {

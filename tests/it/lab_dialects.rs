@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use sselens::dialect;
-use sselens::dialect::request::{Ask, Notes};
+use sselens::dialect::request::{ChatRequest, Notes};
 use sselens::lab::{self, Options, Running, scenarios};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -19,7 +19,7 @@ fn start() -> Outcome<Running> {
 fn request(dialect: &str, model: &str) -> Outcome<(String, String)> {
     let side = dialect::find(dialect).ok_or("no such dialect")?.request().ok_or("no requests")?;
     let path = side.path.replace("{model}", &dialect::in_address(model));
-    let body = (side.write)(&Ask::minimal(model, "hi", None), &mut Notes::default());
+    let body = (side.write)(&ChatRequest::minimal(model, "hi", None), &mut Notes::default());
     Ok((format!("/{dialect}/v1{path}"), serde_json::to_string_pretty(&body)?))
 }
 
@@ -194,8 +194,8 @@ fn hello_in_the_other_framings_and_without_a_stream() -> Outcome {
         let (head, body) = post(lab.addr, path, body)?;
         assert!(head.contains("content-type: application/json"), "{path}: {head}");
         let whole: serde_json::Value = serde_json::from_slice(&body)?;
-        let said = whole.pointer(member).and_then(|it| it.as_str()).unwrap_or_default();
-        assert!(said.starts_with("Hello! This stream"), "{path}: {whole}");
+        let words = whole.pointer(member).and_then(|it| it.as_str()).unwrap_or_default();
+        assert!(words.starts_with("Hello! This stream"), "{path}: {whole}");
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ fn named(text: &str) -> String {
 #[test]
 fn errors_of_the_others_have_their_forms() -> Outcome {
     let lab = start()?;
-    for (dialect, member, said) in [
+    for (dialect, member, words) in [
         ("gemini", "/error/status", "RESOURCE_EXHAUSTED"),
         ("gemini-array", "/error/status", "RESOURCE_EXHAUSTED"),
         ("ollama", "/error", "Rate limit reached for requests per minute"),
@@ -246,7 +246,7 @@ fn errors_of_the_others_have_their_forms() -> Outcome {
         let (head, body) = post(lab.addr, &path, &body)?;
         assert!(head.starts_with("HTTP/1.1 429 "), "{head}");
         let error: serde_json::Value = serde_json::from_slice(&body)?;
-        assert_eq!(error.pointer(member).and_then(|it| it.as_str()), Some(said), "{dialect}");
+        assert_eq!(error.pointer(member).and_then(|it| it.as_str()), Some(words), "{dialect}");
     }
     // Gemini's among the events is no event.
     let (path, body) = request("gemini", "lab/error-object")?;

@@ -76,9 +76,9 @@ fn dialects() -> Vec<(&'static str, &'static str, Value, &'static str, Value, Va
 #[test]
 fn a_declared_tool_is_called_and_its_result_is_answered_in_text() {
     let lab = start();
-    for (path, key, tools, conversation, said, result) in dialects() {
+    for (path, key, tools, conversation, text, result) in dialects() {
         let mut body =
-            json!({"model": "lab-tool-calls", "stream": true, key: tools, conversation: [said]});
+            json!({"model": "lab-tool-calls", "stream": true, key: tools, conversation: [text]});
         let first = ask(&lab, "POST", path, &body);
         assert!(first.contains("list_files"), "{path}: {first}");
         assert!(!first.contains("get_weather") && !first.contains("completes"), "{path}: {first}");

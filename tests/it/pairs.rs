@@ -38,14 +38,14 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// The codes of the differences, gravest first, and how the verdict begins.
-    pub(crate) fn told(&self, options: Arc<Options>) -> (Vec<&'static str>, String) {
+    pub(crate) fn verdicts(&self, options: Arc<Options>) -> (Vec<&'static str>, String) {
         let (a, b) = (self.a.inspect(&options), self.b.inspect(&options));
         let found = compare(&a, &b, Expect::Same);
         let codes = found.differences.iter().map(|d| d.code.name()).collect();
         (codes, found.verdict.chars().take(self.verdict.chars().count()).collect())
     }
 
-    /// What is to be told.
+    /// What is to be reported.
     pub(crate) fn expected(&self) -> (Vec<&'static str>, String) {
         (self.codes.to_vec(), self.verdict.to_owned())
     }

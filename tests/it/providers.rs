@@ -186,13 +186,13 @@ fn a_dot_env_that_nobody_named_gives_keys_only() {
     std::fs::write(dir.path().join(".env"), dot_env).unwrap();
     let env = [("MINE_KEY", "of-the-process")];
     let out = run(&dir, &env, &["send", "--config", "c.toml", "-p", "mine", "-o", "json", "hi"]);
-    let told = text(&out.stderr);
-    assert!(text(&out.stdout).contains("\"status\":200"), "{told}");
+    let reported = text(&out.stderr);
+    assert!(text(&out.stdout).contains("\"status\":200"), "{reported}");
     assert!(head.join().unwrap().contains("Bearer of-the-process"));
-    assert!(told.contains("took from .env here: YOURS_KEY"), "{told}");
+    assert!(reported.contains("took from .env here: YOURS_KEY"), "{reported}");
     let ignored = "AWS_REGION, MINE_URL, OPENAI_BASE_URL, SSELENS_CONFIG, YOURS_URL;";
-    assert!(told.contains(ignored) && told.contains("--env-file .env"), "{told}");
-    assert!(!told.contains("from-the-file"));
+    assert!(reported.contains(ignored) && reported.contains("--env-file .env"), "{reported}");
+    assert!(!reported.contains("from-the-file"));
     let listed = text(&run(&dir, &env, &["providers", "--config", "c.toml"]).stdout);
     assert!(!listed.contains("evil"), "{listed}");
     assert!(listed.lines().any(|l| l.contains(" yours ") && l.contains(" set ")), "{listed}");

@@ -229,7 +229,7 @@ const PASSED_ON: &[(&str, &str, &str)] =
 
 #[test]
 fn no_recording_is_taken_for_anothers_variant() {
-    let mut told: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut reported: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (stream, body) in corpus() {
         let i = read(&body, "auto");
         let variant = i.variant().map(|(v, _)| v.name);
@@ -239,12 +239,12 @@ fn no_recording_is_taken_for_anothers_variant() {
             assert!(name == stream.provider || passed, "{} is no {name}", stream.name);
         }
         if stream.dialect == "openai-chat" {
-            let row = told.entry(stream.provider).or_default();
+            let row = reported.entry(stream.provider).or_default();
             *row = (row.0 + usize::from(variant.is_some()), row.1 + 1);
         }
     }
-    let all: usize = told.values().map(|r| r.0).sum();
-    eprintln!("{all} recognized: {told:?}");
+    let all: usize = reported.values().map(|r| r.0).sum();
+    eprintln!("{all} recognized: {reported:?}");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn what_is_normal_is_mild_and_says_where() {
 
 #[test]
 fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
-    let told = |url: &str, header: Option<&str>, provider: &str| {
+    let reported = |url: &str, header: Option<&str>, provider: &str| {
         let mut i = Inspection::new(Arc::new(Options::default()));
         let request = Request {
             provider: provider.into(),
@@ -319,8 +319,8 @@ fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
     };
     let litellm = Some("X-LiteLLM-Call-Id");
     let (router, local) = ("https://openrouter.ai/api/v1", "http://127.0.0.1:4000/v1");
-    assert_eq!(told(router, litellm, "vllm"), "openrouter, by the host openrouter.ai");
-    assert_eq!(told(local, litellm, "vllm"), "litellm-proxy, by a header x-litellm-…");
-    assert_eq!(told(local, None, "vllm"), "vllm, by the provider's name");
-    assert_eq!(told(local, None, "mine"), "groq, by the member x_groq");
+    assert_eq!(reported(router, litellm, "vllm"), "openrouter, by the host openrouter.ai");
+    assert_eq!(reported(local, litellm, "vllm"), "litellm-proxy, by a header x-litellm-…");
+    assert_eq!(reported(local, None, "vllm"), "vllm, by the provider's name");
+    assert_eq!(reported(local, None, "mine"), "groq, by the member x_groq");
 }

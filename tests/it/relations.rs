@@ -205,7 +205,7 @@ fn no_relation_can_be_taken_away_unseen() {
         assert!(case.is_as_said(&whole), "{}", case.case.name);
     }
     for pair in &pairs {
-        assert_eq!(pair.told(by(&whole)), pair.expected(), "{}", pair.name);
+        assert_eq!(pair.verdicts(by(&whole)), pair.expected(), "{}", pair.name);
     }
     let is_needed = |mutant: &Mutant| {
         let about = known.iter().filter(|k| k.codes.contains(&mutant.code));
@@ -213,7 +213,7 @@ fn no_relation_can_be_taken_away_unseen() {
         let is_class = mutant.name.contains(" class ");
         let rest = known.iter().filter(|k| is_class && !k.codes.contains(&mutant.code));
         about.chain(rest).any(|k| !k.is_as_said(&mutant.rules))
-            || pairs.iter().any(|p: &Pair| p.told(by(&mutant.rules)) != p.expected())
+            || pairs.iter().any(|p: &Pair| p.verdicts(by(&mutant.rules)) != p.expected())
     };
     let unneeded: Vec<_> = mutants.iter().filter(|m| !is_needed(m)).map(|m| &*m.name).collect();
     let argued: Vec<_> = UNNEEDED.iter().map(|u| u.0).collect();

@@ -58,8 +58,8 @@ fn sizes_and_halving_find_where_requests_begin_to_fail() {
     let many = ["--repeat", "30", "--parallel", "5", "--sizes", "8,4k,48k,100k", "--bisect"];
     let output = run(&[&args[..], &many, &["-o", "json", "--save", file]].concat());
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("--sizes 8: the request has"), "{told}");
+    let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(reported.contains("--sizes 8: the request has"), "{reported}");
     let lines = lines(&output);
     let groups = tally(&lines);
     for group in groups {
@@ -301,7 +301,7 @@ fn a_recording_of_many_is_counted_too() {
         assert_eq!(count(group), count(live));
         assert_eq!(group["outcomes"][0]["examples"], serde_json::json!([0, 1, 2]));
     }
-    // One exchange is no many; neither are people told what they see.
+    // One exchange is no many; and what a user sees needs no notice.
     let one = lines(&run(&["export", &session, "--to", "ndjson", "--exchange", "3"]));
     assert_eq!(one.last().unwrap()["type"], "summary");
     let text = run(&["show", &session]).stdout;

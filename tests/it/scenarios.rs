@@ -467,10 +467,10 @@ fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
         command.arg("--config").arg(&config_file);
     }
     let out = command.output().unwrap();
-    let told = String::from_utf8_lossy(&out.stderr);
+    let reported = String::from_utf8_lossy(&out.stderr);
     let summary: Value = serde_json::from_slice(&out.stdout)
-        .unwrap_or_else(|e| panic!("{name}: {e}: {:?} {told}", out.status));
+        .unwrap_or_else(|e| panic!("{name}: {e}: {:?} {reported}", out.status));
     let clean = summary["findings"].as_array().is_some_and(Vec::is_empty);
-    assert_eq!(out.status.code(), Some(i32::from(!clean)), "{name}: {told}");
+    assert_eq!(out.status.code(), Some(i32::from(!clean)), "{name}: {reported}");
     summary
 }

@@ -20,7 +20,7 @@ fn the_official_sdks_understand_the_lab() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let told = String::from_utf8(out.stdout).unwrap();
+    let reported = String::from_utf8(out.stdout).unwrap();
     let errors = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{}\n{told}\n{errors}", out.status);
+    assert!(out.status.success(), "{}\n{reported}\n{errors}", out.status);
 }

@@ -277,13 +277,21 @@ fn each_side_receives_what_it_receives_without_the_tap() {
                 let without = both(server_at, &listener, &client, &server).await;
                 (without, both(tap.addr, &listener, &client, &server).await)
             });
-            let told = || {
+            let reported = || {
                 format!(
                     "\nclient {client:?}\nserver {server:?}\nwithout {without:?}\nwith {with:?}"
                 )
             };
-            prop_assert!(same(&with.0, &without.0, client.last), "the client received: {}", told());
-            prop_assert!(same(&with.1, &without.1, server.last), "the server received: {}", told());
+            prop_assert!(
+                same(&with.0, &without.0, client.last),
+                "the client received: {}",
+                reported()
+            );
+            prop_assert!(
+                same(&with.1, &without.1, server.last),
+                "the server received: {}",
+                reported()
+            );
             Ok(())
         },
     );
@@ -426,8 +434,8 @@ fn ends_are_told_as_they_were() {
         let (got, entries) = exchange(POST, response.as_bytes(), last);
         assert_eq!(String::from_utf8_lossy(&got.bytes), response);
         assert_eq!(got.end, if last == Last::Reset { "reset" } else { "fin" }, "{response}");
-        let (told, words) = end(&entries);
-        assert_eq!(told, cause, "{response}");
+        let (reported, words) = end(&entries);
+        assert_eq!(reported, cause, "{response}");
         assert!(words.contains(detail), "{words}");
     }
 }
@@ -460,8 +468,8 @@ fn a_client_that_leaves_ends_the_call_upstream() {
         tokio::task::spawn_blocking(move || tap.close()).await.unwrap();
         entries
     });
-    let told = end(&entries.lock().unwrap());
-    assert_eq!(told, (EndCause::Cancelled, "the client closed the connection".into()));
+    let reported = end(&entries.lock().unwrap());
+    assert_eq!(reported, (EndCause::Cancelled, "the client closed the connection".into()));
 }
 
 #[test]
@@ -630,7 +638,7 @@ fn a_started_program_finds_the_tap_and_its_status_is_passed_on() {
     assert_eq!(words[1], format!("{tap}/anthropic"));
     assert_eq!(words[2], "127.0.0.1,localhost,::1");
     assert!(err.contains("http://127.0.0.1:9 (/anthropic)"), "{err}");
-    // What it is killed by is told as shells tell it.
+    // What it is killed by is the exit status that shells give it.
     assert_eq!(launched("kill -9 $$", &[], &["-q"]).0, 137);
 }
 
@@ -715,7 +723,7 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     let sound =
         r#"{"model":"lab/answer","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
     assert!(post(&tap.url, "/v1/chat/completions", "", sound).contains("[DONE]"));
-    // The pair of the last call is told when both of its sides are over.
+    // The pair of the last call is reported when both of its sides are over.
     std::thread::sleep(Duration::from_secs(2));
     let (_, out, err) = tap.stop();
     let lines: Vec<serde_json::Value> =

@@ -216,9 +216,9 @@ fn credentials_stay_with_their_host() {
         assert_eq!(xs, [0, 1]);
         assert_eq!(lines.last().unwrap()["reason"], "complete");
         // What was asked for is no fault; what it cost is.
-        let told = lines.iter().find(|l| l["code"] == "redirected").unwrap();
-        assert_eq!(told["severity"], if same { "info" } else { "warn" }, "{told}");
-        let message = told["message"].as_str().unwrap();
+        let reported = lines.iter().find(|l| l["code"] == "redirected").unwrap();
+        assert_eq!(reported["severity"], if same { "info" } else { "warn" }, "{reported}");
+        let message = reported["message"].as_str().unwrap();
         assert_eq!(message.contains("without credentials"), !same, "{message}");
         assert_eq!(status, 0, "it was followed, and the answer is sound");
         let file = std::fs::read_to_string(dir.path().join(saved)).unwrap();
@@ -318,8 +318,8 @@ fn a_warning_is_told_once() {
         let mut args = vec!["--url", "http://127.0.0.1:1/", "hi", "-o", format, "--repeat", many];
         args.insert(0, "send");
         let out = program(dir.path(), &args).output().unwrap();
-        let [said, report] = [out.stderr, out.stdout].map(|s| String::from_utf8(s).unwrap());
-        assert_eq!(said.matches("!! no model was given").count(), 1, "{format}, {many}: {said}");
+        let [text, report] = [out.stderr, out.stdout].map(|s| String::from_utf8(s).unwrap());
+        assert_eq!(text.matches("!! no model was given").count(), 1, "{format}, {many}: {text}");
         assert!(!report.contains("!! no model"), "{format}, {many}: {report}");
     }
 }

@@ -106,14 +106,14 @@ fn lines(text: &str) -> Vec<serde_json::Value> {
 
 /// What the frames are: direction, opcode, and the event's type or the text.
 fn frames(lines: &[serde_json::Value]) -> Vec<String> {
-    let told = |l: &serde_json::Value| {
+    let reported = |l: &serde_json::Value| {
         assert_eq!(l["kind"], "ws");
         let data = l["data"].as_str().unwrap();
         let json = serde_json::from_str::<serde_json::Value>(data).unwrap_or_default();
         let what = json["type"].as_str().unwrap_or(data);
         format!("{} {} {what}", l["direction"].as_str().unwrap(), l["opcode"].as_str().unwrap())
     };
-    lines.iter().filter(|l| l["type"] == "frame").map(told).collect()
+    lines.iter().filter(|l| l["type"] == "frame").map(reported).collect()
 }
 
 /// Taps `path` while it is talked to, and returns the lines and the folder with `s.jsonl`.
@@ -155,12 +155,12 @@ fn realtime_is_recorded_in_both_directions_and_reads_the_same_again() {
         "received text response.output_text.done",
         "received text response.done",
     ];
-    let mut told = frames(&lines);
-    assert_eq!(told.remove(0), "received text session.created");
+    let mut reported = frames(&lines);
+    assert_eq!(reported.remove(0), "received text session.created");
     // The library answers a ping when it is next used.
-    told.retain(|t| t != "sent pong there?");
-    assert_eq!(told[..12], [turn, turn].concat());
-    assert_eq!(told[12], "sent close bye");
+    reported.retain(|t| t != "sent pong there?");
+    assert_eq!(reported[..12], [turn, turn].concat());
+    assert_eq!(reported[12], "sent close bye");
     let summary = lines.last().unwrap();
     assert_eq!(summary["dialect"], "openai-realtime", "{summary}");
     assert_eq!(

@@ -54,8 +54,8 @@ impl Home {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&out.stderr);
-        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {told}"))
+        let reported = String::from_utf8_lossy(&out.stderr);
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {reported}"))
     }
 
     /// Opens a terminal with the program in it.

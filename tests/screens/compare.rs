@@ -323,7 +323,7 @@ fn sending() -> Startup {
     start.tools = Tools {
         body: std::sync::Arc::new(|provider, prompt| {
             let side = find(&provider.dialect).unwrap().request().unwrap();
-            let ask = request::Ask::minimal(&provider.model, prompt, None);
+            let ask = request::ChatRequest::minimal(&provider.model, prompt, None);
             let body = (side.write)(&ask, &mut request::Notes::default());
             serde_json::to_string(&body).unwrap()
         }),
@@ -430,18 +430,18 @@ fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
     feed(&mut app, &b[..5], 0);
     let shown = drawn(&app);
     assert!(shown.contains("Both so far"), "{shown}");
-    let told: Vec<Effect> =
+    let parts: Vec<Effect> =
         keys("<c-c>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
-    assert_eq!(told, [Effect::Cancel(0), Effect::Cancel(1)]);
+    assert_eq!(parts, [Effect::Cancel(0), Effect::Cancel(1)]);
     feed(&mut app, &a[5..], 0);
     feed(&mut app, &b[5..], 0);
     let shown = drawn(&app);
     assert!(shown.contains("gw-content-changed") && !shown.contains("Both so far"), "{shown}");
-    let told: Vec<Effect> =
+    let parts: Vec<Effect> =
         keys("x<f5>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
     let [a, b] = pair.drafts;
     let swapped = Pair { drafts: [b, a], apart: false };
-    assert_eq!(told, [Effect::Compare(Box::new(swapped))]);
+    assert_eq!(parts, [Effect::Compare(Box::new(swapped))]);
 }
 
 /// The screen after keys, fed with what comes from outside: deeds are what the test makes of them.
@@ -521,7 +521,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     assert!(pair.apart);
     assert_eq!(pair.drafts[0].body, SHORT);
     assert_eq!(pair.drafts[1], first, "byte for byte, with its own headers");
-    // Both come: two requests, told so, and not taken for one stream.
+    // Both come: two requests, shown as such, and not treated as one stream.
     let done = sselens::action::Done::Comparing { pair: Box::new(pair), ids: [2, 3] };
     live.event(Event::Done(done));
     live.comes(2, SHORT);

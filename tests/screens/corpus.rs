@@ -38,8 +38,8 @@ fn every_frame_of_every_recording_is_shown_without_harm() {
 
 /// Goes through the frames of one recording, and draws the screen at each.
 fn walk(path: &Path, name: &str) {
-    let told = BodyHints::default();
-    let entries = open(path, &told).unwrap().entries;
+    let parts = BodyHints::default();
+    let entries = open(path, &parts).unwrap().entries;
     let mut now = Inspection::new(std::sync::Arc::new(Options::default()));
     entries.iter().for_each(|e| now.push(e));
     let body = std::fs::read(path).unwrap();

@@ -100,7 +100,7 @@ fn a_session_is_saved_where_the_user_says() {
 
 #[test]
 fn only_what_is_complete_gets_the_good_mark() {
-    let told = |cause: EndCause| {
+    let header_and_row = |cause: EndCause| {
         let mut entries = exchange(0, &reasoning_only()[..6]);
         if let Some(Entry { kind: EntryKind::End { cause: end, .. }, .. }) = entries.last_mut() {
             *end = cause;
@@ -112,7 +112,7 @@ fn only_what_is_complete_gets_the_good_mark() {
         (head, row)
     };
     for cause in [EndCause::Cancelled, EndCause::Closed, EndCause::Dns] {
-        let (head, row) = told(cause);
+        let (head, row) = header_and_row(cause);
         assert!(!head.contains('✔'), "{cause:?}: {head}");
         assert!(!row.contains('✔'), "{cause:?}: {row}");
         if cause == EndCause::Cancelled {
@@ -147,11 +147,11 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     for entry in &entries[..3] {
         app.update(0, sselens::tui::Event::News(News::Entry(entry.clone())));
     }
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     for event in keys("<c-c>y") {
-        told.extend(app.update(0, sselens::tui::Event::Input(event)));
+        parts.extend(app.update(0, sselens::tui::Event::Input(event)));
     }
-    assert_eq!(told, [Effect::Quit]);
+    assert_eq!(parts, [Effect::Quit]);
     let played = play(opened(entries), (100, 30), "", Vec::new());
     played.shows("── recording.sselens");
     played.shows("1 Request (draft)");
@@ -285,29 +285,29 @@ fn an_unfinished_recording_is_not_a_running_stream() {
 
 #[test]
 fn the_end_of_a_long_stream_and_a_stall_are_told_outside_of_the_screen() {
-    let told = |notify: Notify, answers: Vec<Entry>| {
-        play(Startup { notify, ..startup() }, (100, 30), "<f5>jk", answers).outside.told
+    let notified = |notify: Notify, answers: Vec<Entry>| {
+        play(Startup { notify, ..startup() }, (100, 30), "<f5>jk", answers).outside.notified
     };
     let bell = |after| Notify { bell: true, after, ..Notify::default() };
     let whole = || exchange(0, &reasoning_only());
-    let ended = told(bell(400_000), whole());
+    let ended = notified(bell(400_000), whole());
     assert_eq!(ended.len(), 1, "{ended:?}");
     assert!(ended[0].starts_with("lab/reasoning-only: Reasoning only"), "{ended:?}");
-    assert!(told(bell(500_000), whole()).is_empty(), "it was short");
-    assert!(told(Notify::default(), whole()).is_empty(), "nobody asked");
-    // A stall is told once, while it lasts.
+    assert!(notified(bell(500_000), whole()).is_empty(), "it was short");
+    assert!(notified(Notify::default(), whole()).is_empty(), "nobody asked");
+    // A stall is reported once, while it lasts.
     let options = Options { stall: 0, ..Options::default() };
     let mut stalls = Startup { notify: bell(0), options: Arc::new(options), ..startup() };
     stalls.session = None;
     let mut app = App::new(stalls);
     app.resize(100, 30);
-    let mut said = Vec::new();
+    let mut text = Vec::new();
     for (at, event) in running().into_iter().map(|e| (e.at.unwrap(), e)) {
-        said.extend(app.update(at, tui::Event::News(News::Entry(event))));
+        text.extend(app.update(at, tui::Event::News(News::Entry(event))));
     }
     for seconds in 1..6 {
-        said.extend(app.update(seconds * 1_000_000, tui::Event::Tick));
+        text.extend(app.update(seconds * 1_000_000, tui::Event::Tick));
     }
-    said.retain(|effect| matches!(effect, Effect::Notify(_)));
-    assert_eq!(said, [Effect::Notify("lab/reasoning-only: the stream stalls".into())]);
+    text.retain(|effect| matches!(effect, Effect::Notify(_)));
+    assert_eq!(text, [Effect::Notify("lab/reasoning-only: the stream stalls".into())]);
 }

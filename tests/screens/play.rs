@@ -211,7 +211,7 @@ pub(crate) struct Outside {
     pub(crate) effects: Vec<Effect>,
     pub(crate) copies: Vec<String>,
     /// What was said outside of the screen.
-    pub(crate) told: Vec<String>,
+    pub(crate) notified: Vec<String>,
     pub(crate) draws: usize,
     /// What sending answers with.
     pub(crate) answers: Vec<Entry>,
@@ -249,7 +249,7 @@ impl EffectRunner for TestEffects<'_> {
                 }
             }
             Effect::SaveSession(path) => {
-                let _ = done.send(Done::Said(format!("saved to {}", path.display())));
+                let _ = done.send(Done::Notice(format!("saved to {}", path.display())));
             }
             Effect::ListModels(provider) => {
                 let models = vec!["asked-1".to_owned(), "asked-2".to_owned()];
@@ -329,7 +329,7 @@ impl Console for TestScreen<'_> {
             .map_err(|e| io::Error::other(e).into()))
     }
     fn notify(&mut self, _: Notify, text: &str) -> io::Result<()> {
-        self.0.borrow_mut().told.push(text.to_owned());
+        self.0.borrow_mut().notified.push(text.to_owned());
         Ok(())
     }
     fn suspend(&mut self) -> io::Result<()> {

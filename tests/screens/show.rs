@@ -152,8 +152,8 @@ fn a_generated_body_of_the_command_line_makes_room_for_the_recorded_request() {
         begin.draft.body = body.into();
         play(begin, (100, 30), "", Vec::new())
     };
-    let told = r#"{"model":"m","messages":[{"role":"user","content":"Q"}],"stream":true}"#;
-    with(told).shows("(draft)");
+    let parts = r#"{"model":"m","messages":[{"role":"user","content":"Q"}],"stream":true}"#;
+    with(parts).shows("(draft)");
     let mut begin = opened(exchange(0, &reasoning_only()));
     begin.tools.body = std::sync::Arc::new(|p, prompt| {
         format!(
@@ -162,7 +162,7 @@ fn a_generated_body_of_the_command_line_makes_room_for_the_recorded_request() {
         )
     });
     begin.draft.model = "m".into();
-    begin.draft.body = told.into();
+    begin.draft.body = parts.into();
     let played = play(begin, (100, 30), "", Vec::new());
     played.hides("(draft)");
     played.shows("lab/reasoning-only");
@@ -302,9 +302,9 @@ fn a_har_opens_like_any_recording() {
         "response": {"status": 200, "headers": [], "content":
             {"mimeType": "text/event-stream", "text": body}},
     }]}});
-    let told = sselens::storage::file::BodyHints::default();
+    let parts = sselens::storage::file::BodyHints::default();
     let har = har.to_string();
-    let read = sselens::storage::file::read(har.as_bytes(), "x.har", &told).unwrap();
+    let read = sselens::storage::file::read(har.as_bytes(), "x.har", &parts).unwrap();
     let played = play(opened(read.entries), (120, 36), "e", Vec::new());
     played.shows("api.example.com");
     played.shows("reasoning-only");

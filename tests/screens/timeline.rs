@@ -135,8 +135,8 @@ fn a_stall_is_a_finding_while_it_lasts() {
     let mut warm = data.clone();
     warm.extend((0..6).map(|_| ": ping\n\n".to_owned()));
     let warm = shown(&running(until(&warm), 11_000_000));
-    let said = "No data for 11.1 s since frame 3; 6 keep-alives since then, the last 11.0 s ago";
-    assert!(warm.contains(said), "{warm}");
+    let text = "No data for 11.1 s since frame 3; 6 keep-alives since then, the last 11.0 s ago";
+    assert!(warm.contains(text), "{warm}");
     assert!(warm.contains("keepalive-warm-stall  No data"), "{warm}");
     // Over is over.
     let mut entries = until(&data);

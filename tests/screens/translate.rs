@@ -39,7 +39,7 @@ fn with(body: &str) -> Startup {
     start.tools = Tools {
         body: Arc::new(|provider, prompt| {
             let side = find(&provider.dialect).unwrap().request().unwrap();
-            let ask = request::Ask::minimal(&provider.model, prompt, None);
+            let ask = request::ChatRequest::minimal(&provider.model, prompt, None);
             let body = (side.write)(&ask, &mut request::Notes::default());
             serde_json::to_string(&body).unwrap()
         }),

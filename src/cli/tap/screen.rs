@@ -20,16 +20,16 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let (command, started) = (args.command.clone(), Arc::clone(&program));
     let start = move |feed: ui::Feed| {
         let taps = setup.start(&feed.numbers, |_, options| {
-            let (entry, say) = (Arc::clone(&feed.entry), Arc::clone(&feed.say));
+            let (entry, notify) = (Arc::clone(&feed.entry), Arc::clone(&feed.notify));
             Tap::start(options, feed.clock, move |news: News| match news {
                 News::Entry(e) => entry(e),
-                News::Trouble(text) => say(text, true),
+                News::Trouble(text) => notify(text, true),
             })
         })?;
         let mut about = taps.about.join(" · ");
         if let Some(name) = command.first() {
             let (more, environment) = setup.environment(&name.to_string_lossy(), &taps.url);
-            let program = Program::start(&command, &more, &environment, feed.say)?;
+            let program = Program::start(&command, &more, &environment, feed.notify)?;
             about = format!("output in {} · {about}", program.output.display());
             if let Ok(mut started) = started.lock() {
                 *started = Some(program);
@@ -68,15 +68,15 @@ impl Program {
         command: &[std::ffi::OsString],
         more: &[String],
         environment: &[(String, String)],
-        say: Arc<dyn Fn(String, bool) + Send + Sync>,
+        notify: Arc<dyn Fn(String, bool) + Send + Sync>,
     ) -> Result<Self, Failure> {
         let name = command.first().map(PathBuf::from).unwrap_or_default();
         let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (output, file) = output_file(&name).map_err(|e| format!("the output's file: {e}"))?;
         let child = Child::start(command, more, environment, Output::File(file))?;
-        let (told, name) = (output.display().to_string(), text::preview(&name, 40));
+        let (file, name) = (output.display().to_string(), text::preview(&name, 40));
         let running = child.running(move |exit| {
-            say(format!("{name} ended with {}; its output is in {told}", exit.code()), false);
+            notify(format!("{name} ended with {}; its output is in {file}", exit.code()), false);
         })?;
         Ok(Self { running, output })
     }

@@ -57,9 +57,9 @@ impl<'a> Session<'a> {
         let recorder = match &args.save {
             Some(file) => {
                 let lost = trouble.clone();
-                let tell = move |text| drop(trouble.send(text));
+                let notify = move |text| drop(trouble.send(text));
                 let recorder =
-                    Recorder::start(clock.created(), None, tell).map_err(|e| e.to_string())?;
+                    Recorder::start(clock.created(), None, notify).map_err(|e| e.to_string())?;
                 match recorder.also(file) {
                     Ok(_) => {}
                     Err(e) if is_full(&e) => {
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         &self,
         side: Side,
         options: Options,
-        tell: mpsc::Sender<(Side, News)>,
+        notify: mpsc::Sender<(Side, News)>,
     ) -> Result<Tap, TapError> {
         let write = self.recorder.as_ref().map(Recorder::writer);
         Tap::start(options, self.clock, move |news: News| {
@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
                 write(entry);
             }
             // The receiver is gone when the program is about to end.
-            let _ = tell.blocking_send((side, news));
+            let _ = notify.blocking_send((side, news));
         })
     }
 

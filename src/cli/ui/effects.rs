@@ -215,7 +215,7 @@ impl Runner {
             }
             let length = write(&path).map_err(EffectError::file(&path))?;
             let length = crate::text::count(length, "byte");
-            Ok(Done::Said(format!("saved to {}, {length} so far", files::place(&path))))
+            Ok(Done::Notice(format!("saved to {}, {length} so far", files::place(&path))))
         })
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn work(effect: Effect, config: &Config) -> Option<Work> {
         }
         Effect::WriteFile { path, bytes } => Box::new(move || {
             write_new(&path, &bytes).map_err(EffectError::file(&path))?;
-            Ok(Done::Said(format!("wrote {}", place(&path))))
+            Ok(Done::Notice(format!("wrote {}", place(&path))))
         }),
         Effect::LoadRequest(path) => Box::new(move || read(&path).map(Done::Request)),
         Effect::ListRequests => {
@@ -71,7 +71,7 @@ fn delete(path: &Path) -> Result<Done, EffectError> {
         return Err(EffectError::Live(path.to_owned()));
     }
     std::fs::remove_file(path).map_err(EffectError::file(path))?;
-    Ok(Done::Said(format!("deleted {}", path.display())))
+    Ok(Done::Notice(format!("deleted {}", path.display())))
 }
 
 /// Writes a file, unless there is one.
@@ -117,7 +117,7 @@ fn store(
     Ok(Done::RequestStored(path, about))
 }
 
-/// A file as the user is told of it: in full, so that it is found again, with `~` for the home folder.
+/// A path as the screen shows it: in full, so that the file is found again, with `~` for the home folder.
 pub(super) fn place(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());

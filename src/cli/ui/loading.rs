@@ -40,7 +40,7 @@ impl Step {
             Step::At { name, permille } => vec![Done::Loading { name, permille }],
             Step::Over { opened, warnings } => {
                 let first = opened_as(Box::new(opened));
-                std::iter::once(first).chain(warnings.into_iter().map(Done::Said)).collect()
+                std::iter::once(first).chain(warnings.into_iter().map(Done::Notice)).collect()
             }
             Step::Stopped => vec![Done::NotLoaded { ends: false }],
             Step::Failed(why) => {
@@ -155,12 +155,12 @@ impl Preload {
         hints: BodyHints,
         options: &Arc<Options>,
     ) -> std::io::Result<Self> {
-        let (tell, steps) = channel();
+        let (sender, steps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (path, failed) = (path.to_owned(), Arc::default());
         let (own, options, stopped) = (path.clone(), Arc::clone(options), Arc::clone(&stop));
         let work = move || {
-            let mut step = |step| drop(tell.send(step));
+            let mut step = |step| drop(sender.send(step));
             if let Some(recording) = file::beginning(&own, &hints) {
                 let name = own.display().to_string();
                 step(Step::Begun(Opened::new(name, recording.entries, &options)));

@@ -52,11 +52,11 @@ pub(super) struct Watch {
 /// dropped: true where that is only to be done if the file was changed.
 pub(super) fn start(watch: Watch) -> (Sender<bool>, UnboundedReceiver<Signal>) {
     let (ask, asked) = channel();
-    let (tell, told) = unbounded_channel();
-    let work = move || run(&watch, &asked, &tell);
+    let (sender, receiver) = unbounded_channel();
+    let work = move || run(&watch, &asked, &sender);
     // Without the thread the configuration stays as it is.
     let _ = std::thread::Builder::new().name("config".into()).spawn(work);
-    (ask, told)
+    (ask, receiver)
 }
 
 /// What shows that a file changed.
@@ -65,7 +65,7 @@ fn stamp(path: Option<&Path>) -> Option<(SystemTime, u64)> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn run(watch: &Watch, asked: &Receiver<bool>, tell: &UnboundedSender<Signal>) {
+fn run(watch: &Watch, asked: &Receiver<bool>, sender: &UnboundedSender<Signal>) {
     let environment = &watch.current.get().environment;
     let path: Option<PathBuf> = crate::config::path(watch.global.config.as_deref(), environment);
     let mut seen = stamp(path.as_deref());
@@ -79,7 +79,7 @@ fn run(watch: &Watch, asked: &Receiver<bool>, tell: &UnboundedSender<Signal>) {
             Ok(reloaded) => Signal::Configured(Box::new(reloaded)),
             Err(why) => Signal::Misconfigured(why),
         };
-        if tell.send(signal).is_err() {
+        if sender.send(signal).is_err() {
             return;
         }
     }

@@ -2,26 +2,26 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Choice, Node, Notes, Part, Role, Said, Tool, Turn, image, image_url};
+use super::{ChatRequest, Choice, Located, Node, Notes, Part, Role, Tool, Turn, image, image_url};
 
 /// Reads a list of messages: system prompts, turns, calls and their results.
-pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut Ask) {
+pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, request: &mut ChatRequest) {
     for message in messages.into_iter().flat_map(Node::items) {
         let role = match message.look_str("role") {
             "system" | "developer" => {
-                read_system(message, ask);
+                read_system(message, request);
                 continue;
             }
             "tool" => {
                 message.tag("role");
                 let text = message.get("content").map(joined).unwrap_or_default();
-                let text_of = |key| message.get(key).and_then(Node::said_text);
+                let text_of = |key| message.get(key).and_then(Node::located_text);
                 let id = text_of("tool_call_id").unwrap_or_else(|| String::new().into());
                 // Ollama has only a name.
                 let name = text_of("tool_name").or_else(|| text_of("name"));
                 let name = name.unwrap_or_else(|| String::new().into());
-                let part = message.said(Part::Result { id, name, text });
-                ask.turns.push(Turn { role: Role::User, parts: vec![part] });
+                let part = message.located(Part::Result { id, name, text });
+                request.turns.push(Turn { role: Role::User, parts: vec![part] });
                 continue;
             }
             "user" => Role::User,
@@ -34,14 +34,14 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut As
         for image in message.get("images").into_iter().flat_map(Node::items) {
             if let Some(data) = image.text() {
                 let media = super::media_of(&data).to_owned();
-                parts.push(image.said(Part::Image { media, data }));
+                parts.push(image.located(Part::Image { media, data }));
             }
         }
         let calls = message.get("tool_calls").into_iter().flat_map(Node::items);
         parts.extend(calls.filter_map(|node| node.whole(call)));
         if !parts.is_empty() {
             message.tag("role");
-            ask.turns.push(Turn { role, parts });
+            request.turns.push(Turn { role, parts });
         }
     }
 }
@@ -49,10 +49,10 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, ask: &mut As
 /// The parts of a content that is a text or a list.
 pub(in crate::dialect) fn content<'a>(
     content: Node<'a>,
-    part: fn(Node<'a>) -> Option<Said<Part>>,
-) -> Vec<Said<Part>> {
-    match content.said_text() {
-        Some(text) => vec![Said { what: Part::Text(text.what), at: text.at }],
+    part: fn(Node<'a>) -> Option<Located<Part>>,
+) -> Vec<Located<Part>> {
+    match content.located_text() {
+        Some(text) => vec![Located { value: Part::Text(text.value), at: text.at }],
         None => content.items().filter_map(|item| item.whole(part)).collect(),
     }
 }
@@ -61,28 +61,28 @@ pub(in crate::dialect) fn content<'a>(
 pub(in crate::dialect) fn read_turn<'a>(
     role: Role,
     message: Node<'a>,
-    part: fn(Node<'a>) -> Option<Said<Part>>,
+    part: fn(Node<'a>) -> Option<Located<Part>>,
     tags: &[&str],
-    ask: &mut Ask,
+    request: &mut ChatRequest,
 ) {
     let parts: Vec<_> = message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
     if !parts.is_empty() {
         tags.iter().for_each(|tag| message.tag(tag));
-        ask.turns.push(Turn { role, parts });
+        request.turns.push(Turn { role, parts });
     }
 }
 
 /// Reads a system prompt that stands among the messages.
-pub(in crate::dialect) fn read_system(message: Node<'_>, ask: &mut Ask) {
+pub(in crate::dialect) fn read_system(message: Node<'_>, request: &mut ChatRequest) {
     message.tag("role");
-    if !ask.turns.is_empty() {
+    if !request.turns.is_empty() {
         message.changed("a system prompt between turns stands before them now");
     }
-    ask.system.extend(message.get("content").into_iter().flat_map(texts));
+    request.system.extend(message.get("content").into_iter().flat_map(texts));
 }
 
-fn part(node: Node<'_>) -> Option<Said<Part>> {
-    let what = match node.look_str("type") {
+fn part(node: Node<'_>) -> Option<Located<Part>> {
+    let value = match node.look_str("type") {
         "text" => Part::Text(node.get("text")?.text()?),
         "image_url" => {
             let url = node.get("image_url")?;
@@ -92,16 +92,16 @@ fn part(node: Node<'_>) -> Option<Said<Part>> {
         _ => return None,
     };
     node.tag("type");
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
 /// The texts of a content that is a text or a list, each with its place.
-pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Said<String>> {
-    if let Some(text) = node.said_text() {
+pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Located<String>> {
+    if let Some(text) = node.located_text() {
         return vec![text];
     }
     let text = |item: Node<'_>| {
-        let text = item.said_text().or_else(|| item.get("text")?.said_text())?;
+        let text = item.located_text().or_else(|| item.get("text")?.located_text())?;
         item.tag("type");
         Some(text)
     };
@@ -110,20 +110,20 @@ pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Said<String>> {
 
 /// The same as one text.
 pub(in crate::dialect) fn joined(node: Node<'_>) -> String {
-    let texts: Vec<_> = texts(node).into_iter().map(|t| t.what).collect();
+    let texts: Vec<_> = texts(node).into_iter().map(|t| t.value).collect();
     texts.join("\n")
 }
 
-fn call(node: Node<'_>) -> Option<Said<Part>> {
+fn call(node: Node<'_>) -> Option<Located<Part>> {
     if !matches!(node.look_str("type"), "" | "function") {
         return None;
     }
     let function = node.get("function")?;
     let name = function.get("name")?.text()?;
     node.tag("type");
-    let id = node.get("id").and_then(Node::said_text).unwrap_or_else(|| String::new().into());
+    let id = node.get("id").and_then(Node::located_text).unwrap_or_else(|| String::new().into());
     let arguments = function.get("arguments").map_or(json!({}), arguments);
-    Some(node.said(Part::Call { id, name, arguments }))
+    Some(node.located(Part::Call { id, name, arguments }))
 }
 
 /// Arguments, which are JSON in a string, or JSON.
@@ -143,42 +143,42 @@ pub(in crate::dialect) fn arguments_text(arguments: &Value) -> String {
 }
 
 /// Writes the list of messages.
-pub(in crate::dialect) fn write_messages(ask: &Ask, notes: &mut Notes) -> Value {
+pub(in crate::dialect) fn write_messages(request: &ChatRequest, notes: &mut Notes) -> Value {
     let mut messages: Vec<Value> =
-        ask.system.iter().map(|s| json!({"role": "system", "content": s.what})).collect();
-    for turn in &ask.turns {
-        let mut said = Vec::new();
+        request.system.iter().map(|s| json!({"role": "system", "content": s.value})).collect();
+    for turn in &request.turns {
+        let mut content = Vec::new();
         let mut calls = Vec::new();
         for part in &turn.parts {
-            match &part.what {
+            match &part.value {
                 Part::Result { id, name, text } => {
                     note_result(id, name, notes);
                     messages
-                        .push(json!({"role": "tool", "tool_call_id": id.what, "content": text}));
+                        .push(json!({"role": "tool", "tool_call_id": id.value, "content": text}));
                 }
                 Part::Call { id, name, arguments } => {
                     note_id(id, notes);
                     let arguments = arguments_text(arguments);
                     calls.push(json!({
-                        "id": id.what,
+                        "id": id.value,
                         "type": "function",
                         "function": {"name": name, "arguments": arguments},
                     }));
                 }
-                Part::Text(text) => said.push(json!({"type": "text", "text": text})),
+                Part::Text(text) => content.push(json!({"type": "text", "text": text})),
                 image => {
                     let url = image_url(image);
-                    said.push(json!({"type": "image_url", "image_url": {"url": url}}));
+                    content.push(json!({"type": "image_url", "image_url": {"url": url}}));
                 }
             }
         }
-        if said.is_empty() && calls.is_empty() {
+        if content.is_empty() && calls.is_empty() {
             continue;
         }
         let role = if turn.role == Role::User { "user" } else { "assistant" };
         let mut message = Map::new();
         message.insert("role".into(), json!(role));
-        message.insert("content".into(), plain(said));
+        message.insert("content".into(), plain(content));
         if !calls.is_empty() {
             message.insert("tool_calls".into(), Value::Array(calls));
         }
@@ -197,20 +197,28 @@ pub(in crate::dialect) fn plain(mut parts: Vec<Value>) -> Value {
 }
 
 /// Notes a result's id, and that its function's name is known by that.
-pub(in crate::dialect) fn note_result(id: &Said<String>, name: &Said<String>, notes: &mut Notes) {
+pub(in crate::dialect) fn note_result(
+    id: &Located<String>,
+    name: &Located<String>,
+    notes: &mut Notes,
+) {
     note_id(id, notes);
     notes.elsewhere(&name.at, "the call's id tells the function");
 }
 
 /// Notes an id that was made up, because there was none and there has to be one.
-pub(in crate::dialect) fn note_id(id: &Said<String>, notes: &mut Notes) {
+pub(in crate::dialect) fn note_id(id: &Located<String>, notes: &mut Notes) {
     if id.at.is_empty() {
-        notes.added(&id.what, "calls and results have ids here");
+        notes.added(&id.value, "calls and results have ids here");
     }
 }
 
 /// Reads functions, in an object of their own (`function`) or not.
-pub(in crate::dialect) fn read_tools(tools: Option<Node<'_>>, schema: &str, ask: &mut Ask) {
+pub(in crate::dialect) fn read_tools(
+    tools: Option<Node<'_>>,
+    schema: &str,
+    request: &mut ChatRequest,
+) {
     for node in tools.into_iter().flat_map(Node::items) {
         let function = node.get("function").unwrap_or(node);
         // Another `type` is one of the provider's own tools. Anthropic says `custom` of a function.
@@ -220,7 +228,7 @@ pub(in crate::dialect) fn read_tools(tools: Option<Node<'_>>, schema: &str, ask:
         }
         let Some(name) = function.get("name").and_then(Node::text) else { continue };
         node.tag("type");
-        ask.tools.push(Tool {
+        request.tools.push(Tool {
             at: node.path(),
             name,
             description: function.get("description").and_then(Node::text),
@@ -243,32 +251,32 @@ pub(in crate::dialect) fn function(tool: &Tool, schema: &str) -> Map<String, Val
 }
 
 /// Writes functions, each in an object of its own.
-pub(in crate::dialect) fn write_tools(ask: &Ask, body: &mut Map<String, Value>) {
+pub(in crate::dialect) fn write_tools(request: &ChatRequest, body: &mut Map<String, Value>) {
     let tool = |t| json!({"type": "function", "function": function(t, "parameters")});
-    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    let tools: Vec<_> = request.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         body.insert("tools".into(), Value::Array(tools));
     }
 }
 
 /// Writes functions without an object around what is said of them.
-pub(in crate::dialect) fn write_flat_tools(ask: &Ask, body: &mut Map<String, Value>) {
+pub(in crate::dialect) fn write_flat_tools(request: &ChatRequest, body: &mut Map<String, Value>) {
     let tool = |tool| {
         let mut flat = Map::new();
         flat.insert("type".into(), json!("function"));
         flat.append(&mut function(tool, "parameters"));
         Value::Object(flat)
     };
-    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    let tools: Vec<_> = request.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         body.insert("tools".into(), Value::Array(tools));
     }
 }
 
 /// Reads `tool_choice`: a word, or an object with a function's name.
-pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, ask: &mut Ask) {
+pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, request: &mut ChatRequest) {
     let Some(choice) = choice else { return };
-    let what = match choice.look() {
+    let value = match choice.look() {
         Value::String(word) => match word.to_ascii_lowercase().as_str() {
             "auto" => Choice::Auto,
             "none" => Choice::None,
@@ -285,7 +293,7 @@ pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, ask: &mut Ask) {
     if choice.look().is_string() {
         choice.take();
     }
-    ask.choice = Some(choice.said(what));
+    request.choice = Some(choice.located(value));
 }
 
 /// The word for a choice that is none of a certain function; `required` as the dialect has it.
@@ -299,12 +307,12 @@ pub(in crate::dialect) fn choice_word(choice: &Choice, required: &'static str) -
 
 /// Writes `tool_choice`, with a function's name in an object of its own.
 pub(in crate::dialect) fn write_choice(
-    ask: &Ask,
+    request: &ChatRequest,
     required: &'static str,
     body: &mut Map<String, Value>,
 ) {
-    let Some(choice) = &ask.choice else { return };
-    let value = match &choice.what {
+    let Some(choice) = &request.choice else { return };
+    let value = match &choice.value {
         Choice::Tool(name) => json!({"type": "function", "function": {"name": name}}),
         other => json!(choice_word(other, required)),
     };
@@ -312,23 +320,23 @@ pub(in crate::dialect) fn write_choice(
 }
 
 /// Reads `stream` and, where it is, `stream_options.include_usage`.
-pub(in crate::dialect) fn read_stream(body: Node<'_>, ask: &mut Ask) {
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = body.at(&["stream_options", "include_usage"]).and_then(Node::said_bool);
+pub(in crate::dialect) fn read_stream(body: Node<'_>, request: &mut ChatRequest) {
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = body.at(&["stream_options", "include_usage"]).and_then(Node::located_bool);
 }
 
 /// Writes both.
 pub(in crate::dialect) fn write_stream(
-    ask: &Ask,
+    request: &ChatRequest,
     body: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
-    super::write_stream(ask, body, notes);
-    if let Some(usage) = &ask.usage {
+    super::write_stream(request, body, notes);
+    if let Some(usage) = &request.usage {
         if usage.at.is_empty() {
             let why = "otherwise no usage comes";
             notes.added("stream_options.include_usage", why);
         }
-        body.insert("stream_options".into(), json!({"include_usage": usage.what}));
+        body.insert("stream_options".into(), json!({"include_usage": usage.value}));
     }
 }

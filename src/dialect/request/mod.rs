@@ -35,18 +35,18 @@ pub struct RequestSide {
     /// Headers that every request has, name and value.
     pub headers: &'static [(&'static str, &'static str)],
     /// Takes from a body what an [`Ask`] can hold.
-    pub read: fn(Node<'_>) -> Ask,
+    pub read: fn(Node<'_>) -> ChatRequest,
     /// Writes a body, members in the order of the dialect's documents, and notes what it cannot
     /// say or says otherwise.
-    pub write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+    pub write: fn(&ChatRequest, &mut Notes) -> Map<String, Value>,
 }
 
 impl RequestSide {
     /// With the key as a bearer token, and no headers that every request has.
     pub(super) const fn bearer(
         path: &'static str,
-        read: fn(Node<'_>) -> Ask,
-        write: fn(&Ask, &mut Notes) -> Map<String, Value>,
+        read: fn(Node<'_>) -> ChatRequest,
+        write: fn(&ChatRequest, &mut Notes) -> Map<String, Value>,
     ) -> Self {
         Self { path, key_header: ("authorization", "Bearer "), headers: &[], read, write }
     }
@@ -54,44 +54,44 @@ impl RequestSide {
 
 /// Something said, and the JSON path it was read from: empty when no body says it in so many words.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said<T> {
+pub struct Located<T> {
     /// What.
-    pub what: T,
+    pub value: T,
     /// Where.
     pub at: String,
 }
 
-impl<T> From<T> for Said<T> {
-    fn from(what: T) -> Self {
-        Self { what, at: String::new() }
+impl<T> From<T> for Located<T> {
+    fn from(value: T) -> Self {
+        Self { value, at: String::new() }
     }
 }
 
 /// A request without a dialect.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ask {
+pub struct ChatRequest {
     /// The model.
-    pub model: Option<Said<String>>,
+    pub model: Option<Located<String>>,
     /// System prompts, in order.
-    pub system: Vec<Said<String>>,
+    pub system: Vec<Located<String>>,
     /// The conversation.
     pub turns: Vec<Turn>,
     /// The functions that may be called.
     pub tools: Vec<Tool>,
     /// Whether they must be.
-    pub choice: Option<Said<Choice>>,
+    pub choice: Option<Located<Choice>>,
     /// Parameters that are one number each.
-    pub numbers: BTreeMap<Param, Said<serde_json::Number>>,
+    pub numbers: BTreeMap<Param, Located<serde_json::Number>>,
     /// Texts at which to stop.
-    pub stop: Vec<Said<String>>,
+    pub stop: Vec<Located<String>>,
     /// How much to think.
-    pub effort: Option<Said<Effort>>,
+    pub effort: Option<Located<Effort>>,
     /// Whether the answer comes as a stream.
-    pub stream: Option<Said<bool>>,
+    pub stream: Option<Located<bool>>,
     /// Whether a stream tells its usage.
-    pub usage: Option<Said<bool>>,
+    pub usage: Option<Located<bool>>,
     /// Members that some dialects have by the same name and in the same shape.
-    pub same: Vec<(&'static str, Said<Value>)>,
+    pub same: Vec<(&'static str, Located<Value>)>,
 }
 
 /// Who speaks.
@@ -109,7 +109,7 @@ pub struct Turn {
     /// Which side.
     pub role: Role,
     /// What, in order.
-    pub parts: Vec<Said<Part>>,
+    pub parts: Vec<Located<Part>>,
 }
 
 /// A piece of a turn.
@@ -129,7 +129,7 @@ pub enum Part {
     /// The model calls a function.
     Call {
         /// The call's id.
-        id: Said<String>,
+        id: Located<String>,
         /// The function.
         name: String,
         /// Its arguments; a string when they are not JSON.
@@ -138,9 +138,9 @@ pub enum Part {
     /// What the function gave.
     Result {
         /// The call's id.
-        id: Said<String>,
+        id: Located<String>,
         /// The function.
-        name: Said<String>,
+        name: Located<String>,
         /// The result as text.
         text: String,
     },
@@ -272,7 +272,7 @@ impl Effort {
     }
 }
 
-impl Ask {
+impl ChatRequest {
     /// The smallest request there is: a model, a prompt, and a stream that counts its tokens.
     pub fn minimal(model: &str, prompt: &str, system: Option<&str>) -> Self {
         let text = Part::Text(prompt.to_owned());
@@ -287,7 +287,7 @@ impl Ask {
     }
 
     /// Adds a part to the turn of its side that is going on, or begins one.
-    pub fn push(&mut self, role: Role, part: Said<Part>) {
+    pub fn push(&mut self, role: Role, part: Located<Part>) {
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => turn.parts.push(part),
             _ => self.turns.push(Turn { role, parts: vec![part] }),
@@ -311,25 +311,25 @@ impl Ask {
         let mut names: HashMap<String, String> = HashMap::new();
         let mut waiting: HashMap<String, VecDeque<String>> = HashMap::new();
         for part in self.turns.iter_mut().flat_map(|t| &mut t.parts) {
-            match &mut part.what {
+            match &mut part.value {
                 Part::Call { id, name, .. } => {
-                    if id.what.is_empty() {
-                        id.what = format!("call_{}", names.len() + 1);
+                    if id.value.is_empty() {
+                        id.value = format!("call_{}", names.len() + 1);
                     }
-                    names.insert(id.what.clone(), name.clone());
-                    waiting.entry(name.clone()).or_default().push_back(id.what.clone());
+                    names.insert(id.value.clone(), name.clone());
+                    waiting.entry(name.clone()).or_default().push_back(id.value.clone());
                 }
                 Part::Result { id, name, .. } => {
-                    if id.what.is_empty()
+                    if id.value.is_empty()
                         && let Some(call) =
-                            waiting.get_mut(&name.what).and_then(VecDeque::pop_front)
+                            waiting.get_mut(&name.value).and_then(VecDeque::pop_front)
                     {
-                        id.what = call;
+                        id.value = call;
                     }
-                    if name.what.is_empty()
-                        && let Some(called) = names.get(&id.what)
+                    if name.value.is_empty()
+                        && let Some(called) = names.get(&id.value)
                     {
-                        name.what.clone_from(called);
+                        name.value.clone_from(called);
                     }
                 }
                 _ => {}

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Ask, Effort, Node, Notes, Numbers, Part, Role, Said, Turn};
+use super::{ChatRequest, Effort, Located, Node, Notes, Numbers, Part, Role, Turn};
 
 /// Puts a value at a path of members.
 pub(in crate::dialect) fn put(body: &mut Map<String, Value>, path: &[&str], value: Value) {
@@ -21,101 +21,121 @@ pub(in crate::dialect) fn put(body: &mut Map<String, Value>, path: &[&str], valu
 }
 
 /// Reads the model, and the numbers where a dialect has them.
-pub(in crate::dialect) fn read_common(body: Node<'_>, numbers: Numbers, ask: &mut Ask) {
-    ask.model = body.get("model").and_then(Node::said_text);
+pub(in crate::dialect) fn read_common(body: Node<'_>, numbers: Numbers, request: &mut ChatRequest) {
+    request.model = body.get("model").and_then(Node::located_text);
     for (param, path) in numbers {
-        if !ask.numbers.contains_key(param)
-            && let Some(number) = body.at(path).and_then(Node::said_number)
+        if !request.numbers.contains_key(param)
+            && let Some(number) = body.at(path).and_then(Node::located_number)
         {
-            ask.numbers.insert(*param, number);
+            request.numbers.insert(*param, number);
         }
     }
 }
 
 /// Writes the numbers where a dialect has them.
 pub(in crate::dialect) fn write_numbers(
-    ask: &Ask,
+    request: &ChatRequest,
     numbers: Numbers,
     body: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
-    for (param, number) in &ask.numbers {
+    for (param, number) in &request.numbers {
         match numbers.iter().find(|(known, _)| known == param) {
-            Some((_, path)) => put(body, path, Value::Number(number.what.clone())),
+            Some((_, path)) => put(body, path, Value::Number(number.value.clone())),
             None => notes.lost(&number.at, "there is no such parameter"),
         }
     }
 }
 
 /// Takes members that other dialects have by the same name and in the same shape.
-pub(in crate::dialect) fn read_same(body: Node<'_>, keys: &'static [&'static str], ask: &mut Ask) {
+pub(in crate::dialect) fn read_same(
+    body: Node<'_>,
+    keys: &'static [&'static str],
+    request: &mut ChatRequest,
+) {
     for key in keys {
         if let Some(node) = body.get(key).filter(|n| !n.look().is_null()) {
-            ask.same.push((key, node.said(node.take().clone())));
+            request.same.push((key, node.located(node.take().clone())));
         }
     }
 }
 
 /// Writes those of them that this dialect has; the others are noted by whoever asked to write.
-pub(in crate::dialect) fn write_same(ask: &Ask, keys: &[&str], body: &mut Map<String, Value>) {
-    for (key, value) in ask.same.iter().filter(|(key, _)| keys.contains(key)) {
-        body.insert((*key).to_owned(), value.what.clone());
+pub(in crate::dialect) fn write_same(
+    request: &ChatRequest,
+    keys: &[&str],
+    body: &mut Map<String, Value>,
+) {
+    for (key, value) in request.same.iter().filter(|(key, _)| keys.contains(key)) {
+        body.insert((*key).to_owned(), value.value.clone());
     }
 }
 
 /// Reads the texts at which to stop: one, or a list.
-pub(in crate::dialect) fn read_stop(stop: Option<Node<'_>>, ask: &mut Ask) {
+pub(in crate::dialect) fn read_stop(stop: Option<Node<'_>>, request: &mut ChatRequest) {
     let Some(stop) = stop else { return };
-    ask.stop.extend(stop.said_text());
-    ask.stop.extend(stop.items().filter_map(Node::said_text));
+    request.stop.extend(stop.located_text());
+    request.stop.extend(stop.items().filter_map(Node::located_text));
 }
 
 /// Writes them as a list.
-pub(in crate::dialect) fn write_stop(ask: &Ask, path: &[&str], body: &mut Map<String, Value>) {
-    if !ask.stop.is_empty() {
-        let list = ask.stop.iter().map(|s| json!(s.what)).collect();
+pub(in crate::dialect) fn write_stop(
+    request: &ChatRequest,
+    path: &[&str],
+    body: &mut Map<String, Value>,
+) {
+    if !request.stop.is_empty() {
+        let list = request.stop.iter().map(|s| json!(s.value)).collect();
         put(body, path, Value::Array(list));
     }
 }
 
 /// Writes the system prompts as one text.
-pub(in crate::dialect) fn write_system(ask: &Ask, key: &str, body: &mut Map<String, Value>) {
-    if !ask.system.is_empty() {
-        let texts: Vec<_> = ask.system.iter().map(|s| s.what.as_str()).collect();
+pub(in crate::dialect) fn write_system(
+    request: &ChatRequest,
+    key: &str,
+    body: &mut Map<String, Value>,
+) {
+    if !request.system.is_empty() {
+        let texts: Vec<_> = request.system.iter().map(|s| s.value.as_str()).collect();
         body.insert(key.to_owned(), json!(texts.join("\n\n")));
     }
 }
 
 /// Writes the model into the body.
-pub(in crate::dialect) fn write_model(ask: &Ask, body: &mut Map<String, Value>, notes: &mut Notes) {
-    let model = ask.model.as_ref();
+pub(in crate::dialect) fn write_model(
+    request: &ChatRequest,
+    body: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
+    let model = request.model.as_ref();
     if model.is_none_or(|m| m.at.is_empty()) {
         notes.added("model", "the body named none");
     }
-    body.insert("model".into(), json!(model.map_or("", |m| &m.what)));
+    body.insert("model".into(), json!(model.map_or("", |m| &m.value)));
 }
 
 /// Writes `stream` into the body.
 pub(in crate::dialect) fn write_stream(
-    ask: &Ask,
+    request: &ChatRequest,
     body: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
-    if let Some(stream) = &ask.stream {
+    if let Some(stream) = &request.stream {
         if stream.at.is_empty() {
             notes.added("stream", "it went without saying before");
         }
-        body.insert("stream".into(), json!(stream.what));
+        body.insert("stream".into(), json!(stream.value));
     }
 }
 
 /// Notes for a dialect whose address names the model and says that it streams.
-pub(in crate::dialect) fn in_address(ask: &Ask, notes: &mut Notes) {
-    if let Some(model) = &ask.model {
+pub(in crate::dialect) fn in_address(request: &ChatRequest, notes: &mut Notes) {
+    if let Some(model) = &request.model {
         notes.elsewhere(&model.at, "the address names the model");
     }
-    match &ask.stream {
-        Some(stream) if stream.what => {
+    match &request.stream {
+        Some(stream) if stream.value => {
             notes.elsewhere(&stream.at, "the address says that it streams");
         }
         Some(stream) => notes.changed(&stream.at, "its address always streams"),
@@ -124,50 +144,50 @@ pub(in crate::dialect) fn in_address(ask: &Ask, notes: &mut Notes) {
 }
 
 /// Notes for a dialect whose streams always tell their usage.
-pub(in crate::dialect) fn usage_always(ask: &Ask, notes: &mut Notes) {
-    match &ask.usage {
-        Some(usage) if usage.what => notes.elsewhere(&usage.at, "usage always comes"),
+pub(in crate::dialect) fn usage_always(request: &ChatRequest, notes: &mut Notes) {
+    match &request.usage {
+        Some(usage) if usage.value => notes.elsewhere(&usage.at, "usage always comes"),
         Some(usage) => notes.changed(&usage.at, "usage always comes"),
         None => {}
     }
 }
 
 /// Reads an effort that is a word.
-pub(in crate::dialect) fn read_effort_word(effort: Option<Node<'_>>, ask: &mut Ask) {
-    let word = effort.and_then(Node::said_text);
-    ask.effort = word.map(|word| Said { what: Effort::of_word(&word.what), at: word.at });
+pub(in crate::dialect) fn read_effort_word(effort: Option<Node<'_>>, request: &mut ChatRequest) {
+    let word = effort.and_then(Node::located_text);
+    request.effort = word.map(|word| Located { value: Effort::of_word(&word.value), at: word.at });
 }
 
 /// Writes an effort as one of the words that a dialect knows.
 pub(in crate::dialect) fn write_effort_word(
-    ask: &Ask,
+    request: &ChatRequest,
     known: &[&'static str],
     path: &[&str],
     body: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
-    let Some(effort) = &ask.effort else { return };
-    let word = effort.what.word(known);
-    if Effort::of_word(word) != effort.what {
+    let Some(effort) = &request.effort else { return };
+    let word = effort.value.word(known);
+    if Effort::of_word(word) != effort.value {
         notes.changed(&effort.at, format!("{word:?} is the nearest there is"));
     }
     put(body, path, json!(word));
 }
 
-/// The whole conversation as one text, where there are no roles: a system prompt can only stand before the rest, and who says what is told
+/// The whole conversation as one text, where there are no roles: a system prompt can only stand before the rest, and who says what is written out
 /// by a word before it, once more than the user has spoken.
-pub(in crate::dialect) fn joined_prompt(ask: &Ask, notes: &mut Notes) -> String {
+pub(in crate::dialect) fn joined_prompt(request: &ChatRequest, notes: &mut Notes) -> String {
     let mut pieces = Vec::new();
-    for system in &ask.system {
+    for system in &request.system {
         notes.changed(&system.at, "stands before the prompt");
-        pieces.push(system.what.clone());
+        pieces.push(system.value.clone());
     }
-    let alone = ask.turns.len() == 1;
-    for turn in &ask.turns {
+    let alone = request.turns.len() == 1;
+    for turn in &request.turns {
         let who = if turn.role == Role::User { "User" } else { "Assistant" };
         let mut texts = Vec::new();
         for part in &turn.parts {
-            match &part.what {
+            match &part.value {
                 Part::Text(text) => {
                     if !alone {
                         notes.changed(&part.at, format!("a paragraph of the prompt, \"{who}: …\""));
@@ -194,7 +214,7 @@ pub(in crate::dialect) fn joined_prompt(ask: &Ask, notes: &mut Notes) -> String 
 pub(in crate::dialect) fn only_text(turn: &Turn, notes: &mut Notes) -> String {
     let mut texts = Vec::new();
     for part in &turn.parts {
-        match &part.what {
+        match &part.value {
             Part::Text(text) => texts.push(text.as_str()),
             Part::Call { .. } | Part::Result { .. } => {
                 notes.lost(&part.at, "there are no functions to call");
@@ -206,11 +226,11 @@ pub(in crate::dialect) fn only_text(turn: &Turn, notes: &mut Notes) -> String {
 }
 
 /// Notes that there are no functions.
-pub(in crate::dialect) fn lose_tools(ask: &Ask, notes: &mut Notes) {
-    for tool in &ask.tools {
+pub(in crate::dialect) fn lose_tools(request: &ChatRequest, notes: &mut Notes) {
+    for tool in &request.tools {
         notes.lost(&tool.at, "there are no functions to call");
     }
-    if let Some(choice) = &ask.choice {
+    if let Some(choice) = &request.choice {
         notes.lost(&choice.at, "there are no functions to call");
     }
 }
@@ -258,15 +278,15 @@ pub(in crate::dialect) fn image_url(part: &Part) -> Option<String> {
 }
 
 /// Reads a text as what the user says.
-pub(in crate::dialect) fn read_prompt(text: Option<Node<'_>>, ask: &mut Ask) {
-    if let Some(text) = text.and_then(Node::said_text) {
-        ask.push(Role::User, Said { what: Part::Text(text.what), at: text.at });
+pub(in crate::dialect) fn read_prompt(text: Option<Node<'_>>, request: &mut ChatRequest) {
+    if let Some(text) = text.and_then(Node::located_text) {
+        request.push(Role::User, Located { value: Part::Text(text.value), at: text.at });
     }
 }
 
 /// Notes that there is no thinking.
-pub(in crate::dialect) fn lose_effort(ask: &Ask, notes: &mut Notes) {
-    if let Some(effort) = &ask.effort {
+pub(in crate::dialect) fn lose_effort(request: &ChatRequest, notes: &mut Notes) {
+    if let Some(effort) = &request.effort {
         notes.lost(&effort.at, "there is no thinking");
     }
 }

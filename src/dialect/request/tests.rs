@@ -175,14 +175,14 @@ fn rich(dialect: &dyn Dialect) -> Value {
         _ => {
             let chat = find("openai-chat").unwrap();
             let body = rich(chat).to_string();
-            let mut body = said(chat, dialect, &body);
+            let mut body = translated(chat, dialect, &body);
             body["x unknown"] = json!({"deep": [1, {"er": "leaf"}]});
             body
         }
     }
 }
 
-fn said(from: &dyn Dialect, to: &dyn Dialect, body: &str) -> Value {
+fn translated(from: &dyn Dialect, to: &dyn Dialect, body: &str) -> Value {
     serde_json::from_str(&translate(from, to, body, None).unwrap().body).unwrap()
 }
 
@@ -255,10 +255,10 @@ fn nothing_is_dropped_silently() {
         let source = rich(from);
         let done = translate(from, to, &source.to_string(), None).unwrap();
         let target: Value = serde_json::from_str(&done.body).unwrap();
-        let said = leaves(&target);
+        let text = leaves(&target);
         for (path, value) in leaves(&source) {
             assert!(
-                is_noted(&path, &done.notes) || is_kind(&path) || is_in(value, &said),
+                is_noted(&path, &done.notes) || is_kind(&path) || is_in(value, &text),
                 "{} → {}: {path} = {value} is gone\n{}\n{:#?}",
                 from.name(),
                 to.name(),
@@ -329,10 +329,10 @@ fn nothing_is_dropped_silently_of_what_is_odd() {
             for to in ["anthropic", "ollama"].map(|name| find(name).unwrap()) {
                 let Ok(done) = translate(from, to, &source.to_string(), None) else { continue };
                 let target: Value = serde_json::from_str(&done.body).unwrap();
-                let said = leaves(&target);
+                let text = leaves(&target);
                 for (path, value) in leaves(&source) {
                     assert!(
-                        is_noted(&path, &done.notes) || is_kind(&path) || is_in(value, &said),
+                        is_noted(&path, &done.notes) || is_kind(&path) || is_in(value, &text),
                         "{} → {}: {path} = {value} of {source}\n{}",
                         from.name(),
                         to.name(),
@@ -345,25 +345,25 @@ fn nothing_is_dropped_silently_of_what_is_odd() {
 }
 
 /// What of a request does not depend on where it was read.
-fn plain(ask: &Ask) -> (Vec<String>, Vec<(String, String)>) {
+fn plain(request: &ChatRequest) -> (Vec<String>, Vec<(String, String)>) {
     let mut all = Vec::new();
-    for turn in &ask.turns {
+    for turn in &request.turns {
         for part in &turn.parts {
-            let what = match &part.what {
+            let value = match &part.value {
                 // Ids are not kept by dialects without.
                 Part::Call { name, arguments, .. } => format!("call {name} {arguments}"),
                 Part::Result { text, .. } => format!("result {text}"),
                 other => format!("{:?} {other:?}", turn.role),
             };
-            all.push((part.at.clone(), what));
+            all.push((part.at.clone(), value));
         }
     }
-    all.extend(ask.tools.iter().map(|t| (t.at.clone(), format!("{} {:?}", t.name, t.schema))));
-    all.extend(ask.system.iter().map(|s| (s.at.clone(), s.what.clone())));
-    all.extend(ask.stop.iter().map(|s| (s.at.clone(), s.what.clone())));
-    all.extend(ask.numbers.iter().map(|(k, n)| (n.at.clone(), format!("{k:?} {}", n.what))));
-    all.extend(ask.choice.iter().map(|c| (c.at.clone(), format!("{:?}", c.what))));
-    all.extend(ask.effort.iter().map(|e| (e.at.clone(), format!("{:?}", e.what))));
+    all.extend(request.tools.iter().map(|t| (t.at.clone(), format!("{} {:?}", t.name, t.schema))));
+    all.extend(request.system.iter().map(|s| (s.at.clone(), s.value.clone())));
+    all.extend(request.stop.iter().map(|s| (s.at.clone(), s.value.clone())));
+    all.extend(request.numbers.iter().map(|(k, n)| (n.at.clone(), format!("{k:?} {}", n.value))));
+    all.extend(request.choice.iter().map(|c| (c.at.clone(), format!("{:?}", c.value))));
+    all.extend(request.effort.iter().map(|e| (e.at.clone(), format!("{:?}", e.value))));
     (all.iter().map(|(_, what)| what.clone()).collect(), all)
 }
 
@@ -398,16 +398,16 @@ fn there_and_back_keeps_what_both_can_say() {
 #[test]
 fn a_minimal_request_is_read_as_it_was_written() {
     for dialect in asked() {
-        let ask = Ask::minimal("model-1", "hello", Some("be brief"));
+        let request = ChatRequest::minimal("model-1", "hello", Some("be brief"));
         let side = dialect.request().unwrap();
-        let body = Value::Object((side.write)(&ask, &mut Notes::default()));
+        let body = Value::Object((side.write)(&request, &mut Notes::default()));
         let sheet = TrackedJson::new(&body);
         let read = (side.read)(sheet.root());
         assert_eq!(sheet.unread(), Vec::<String>::new(), "{}", dialect.name());
-        let Part::Text(text) = &read.turns[0].parts[0].what else { panic!("{read:?}") };
+        let Part::Text(text) = &read.turns[0].parts[0].value else { panic!("{read:?}") };
         assert!(text.ends_with("hello"), "{}", dialect.name());
-        assert_eq!(read.stream.map(|s| s.what), Some(true), "{}", dialect.name());
-        assert_eq!(read.usage.map(|s| s.what), Some(true), "{}", dialect.name());
+        assert_eq!(read.stream.map(|s| s.value), Some(true), "{}", dialect.name());
+        assert_eq!(read.usage.map(|s| s.value), Some(true), "{}", dialect.name());
     }
 }
 
@@ -453,9 +453,9 @@ fn mistral_gets_no_stream_options() {
 fn what_a_relative_has_alike_is_carried_over() {
     let chat = r#"{"model":"a","messages":[{"role":"user","content":"hi"}],"stream":true,
         "response_format":{"type":"json_object"},"logit_bias":{"1":2}}"#;
-    let told = notes("openai-chat", "mistral", chat, None);
-    assert_eq!(told, [r#"lost logit_bias {"1":2}: it has no counterpart there"#]);
-    let body = said(find("openai-chat").unwrap(), find("mistral").unwrap(), chat);
+    let events = notes("openai-chat", "mistral", chat, None);
+    assert_eq!(events, [r#"lost logit_bias {"1":2}: it has no counterpart there"#]);
+    let body = translated(find("openai-chat").unwrap(), find("mistral").unwrap(), chat);
     assert_eq!(body["response_format"], json!({"type": "json_object"}));
     assert_eq!(notes("openai-chat", "anthropic", chat, None).len(), 3);
 }
@@ -463,10 +463,10 @@ fn what_a_relative_has_alike_is_carried_over() {
 #[test]
 fn a_key_written_twice_is_told() {
     let body = r#"{"contents":[{"parts":[{"text":"one","text":"two"}]}]}"#;
-    let told = notes("gemini", "openai-chat", body, Some("m"));
+    let events = notes("gemini", "openai-chat", body, Some("m"));
     assert!(
-        told[0].starts_with("lost contents[0].parts[0].text \"two\": written twice"),
-        "{told:?}"
+        events[0].starts_with("lost contents[0].parts[0].text \"two\": written twice"),
+        "{events:?}"
     );
 }
 
@@ -488,8 +488,8 @@ fn an_address_tells_the_dialect() {
 #[test]
 fn a_number_beyond_64_bits_is_told() {
     let body = r#"{"messages":[{"role":"user","content":"hi"}],"seed":123456789012345678901234}"#;
-    let told = notes("openai-chat", "mistral", body, Some("m"));
-    assert!(told[0].starts_with("changed seed 1.2345"), "{told:?}");
+    let events = notes("openai-chat", "mistral", body, Some("m"));
+    assert!(events[0].starts_with("changed seed 1.2345"), "{events:?}");
 }
 
 #[test]

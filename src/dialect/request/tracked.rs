@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Number, Value};
 
-use super::{Notes, Said};
+use super::{Located, Notes};
 
 /// A request's body being read: each value has a path, and is known to have been read or not.
 pub struct TrackedJson<'a> {
@@ -245,25 +245,25 @@ impl<'a> Node<'a> {
     }
 
     /// Takes a string, with its place.
-    pub fn said_text(self) -> Option<Said<String>> {
-        self.text().map(|text| self.said(text))
+    pub fn located_text(self) -> Option<Located<String>> {
+        self.text().map(|text| self.located(text))
     }
 
     /// Takes a boolean, with its place.
-    pub fn said_bool(self) -> Option<Said<bool>> {
-        self.bool().map(|value| self.said(value))
+    pub fn located_bool(self) -> Option<Located<bool>> {
+        self.bool().map(|value| self.located(value))
     }
 
     /// Takes a number, with its place.
-    pub fn said_number(self) -> Option<Said<Number>> {
+    pub fn located_number(self) -> Option<Located<Number>> {
         let Value::Number(number) = self.value else { return None };
         self.take();
-        Some(self.said(number.clone()))
+        Some(self.located(number.clone()))
     }
 
     /// Something said here.
-    pub fn said<T>(self, what: T) -> Said<T> {
-        Said { what, at: self.path() }
+    pub fn located<T>(self, value: T) -> Located<T> {
+        Located { value, at: self.path() }
     }
 
     /// Its path.

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{Disposition, Note, Notes, Said, TrackedJson};
+use super::{Disposition, Located, Note, Notes, TrackedJson};
 use crate::dialect::{DIALECTS, Dialect};
 use crate::json::{Kind, Tape};
 
@@ -97,27 +97,27 @@ pub fn translate(
     let (ours, theirs) = (side(from)?, side(to)?);
     let alike = are_alike(from, to);
     let sheet = TrackedJson::new(&source);
-    let mut ask = (ours.read)(sheet.root());
-    let other = match (&ask.model, model) {
-        (Some(said), Some(model)) => said.what != model,
+    let mut request = (ours.read)(sheet.root());
+    let other = match (&request.model, model) {
+        (Some(content), Some(model)) => content.value != model,
         _ => false,
     };
     if alike && !other {
         return Ok(Translation { body: body.to_owned(), notes: Vec::new() });
     }
-    if ask.turns.is_empty() {
+    if request.turns.is_empty() {
         return Err(TranslateError::NoMessages(from.name()));
     }
     let unread = sheet.unread();
     let mut notes = sheet.into_notes();
     if let Some(model) = model {
-        let at = ask.model.take().map(|m| m.at).unwrap_or_default();
+        let at = request.model.take().map(|m| m.at).unwrap_or_default();
         if other {
             notes.changed(&at, format!("{}: the new provider's", crate::text::to_json(&model)));
         }
-        ask.model = Some(Said { what: model.to_owned(), at });
+        request.model = Some(Located { value: model.to_owned(), at });
     }
-    ask.complete();
+    request.complete();
     misread(body, &mut notes);
     let target = match source {
         Value::Object(ref members) if alike => {
@@ -129,9 +129,9 @@ pub fn translate(
             for path in &unread {
                 notes.lost(path, NONE);
             }
-            let target = (theirs.write)(&ask, &mut notes);
-            for (_, said) in ask.same.iter().filter(|(key, _)| !target.contains_key(*key)) {
-                notes.lost(&said.at, NONE);
+            let target = (theirs.write)(&request, &mut notes);
+            for (_, content) in request.same.iter().filter(|(key, _)| !target.contains_key(*key)) {
+                notes.lost(&content.at, NONE);
             }
             target
         }
@@ -142,8 +142,8 @@ pub fn translate(
 /// Gives notes their values, and each place one note.
 fn finish(source: &Value, target: Map<String, Value>, mut notes: Vec<Note>) -> Translation {
     notes.sort_by_key(|n| n.disposition);
-    let mut told = HashSet::new();
-    notes.retain(|n| told.insert((n.disposition == Disposition::Added, n.path.clone())));
+    let mut events = HashSet::new();
+    notes.retain(|n| events.insert((n.disposition == Disposition::Added, n.path.clone())));
     let target = Value::Object(target);
     let paths =
         |added| notes.iter().filter(move |n| (n.disposition == Disposition::Added) == added);

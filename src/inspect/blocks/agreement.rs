@@ -44,11 +44,11 @@ impl Engine {
             });
             let count = |text: &str| text::group(text.chars().count() as u64);
             let frame = frame.map_or(String::new(), |f| format!(" (frame {f})"));
-            let (streamed, said) = (count(joined.value()), count(whole));
+            let (streamed, words) = (count(joined.value()), count(whole));
             let first = count(whole.get(..place).unwrap_or_default());
             let who = if code == Code::FinalDiffers { "the final object" } else { ".done" };
             format!(
-                "{}{of}: {streamed} characters streamed, {said} in {who}; they differ at {first}{frame}",
+                "{}{of}: {streamed} characters streamed, {words} in {who}; they differ at {first}{frame}",
                 block.label()
             )
         });

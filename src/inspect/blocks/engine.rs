@@ -104,7 +104,7 @@ pub(super) struct Engine {
     /// The last block of each space that opened.
     pub(super) latest: BTreeMap<u8, u32>,
     /// What has been reported once and for all.
-    pub(super) told: BTreeSet<(Code, &'static str)>,
+    pub(super) reported: BTreeSet<(Code, &'static str)>,
     /// An event had no type, so that no client gets to what else is missing.
     pub(super) untyped: bool,
     /// The stream is the rest of another: openings may be missing. Known after the first event.
@@ -174,7 +174,7 @@ impl Engine {
         severity: Severity,
         message: impl FnOnce(&Self) -> String,
     ) {
-        if self.told.insert((code, what)) {
+        if self.reported.insert((code, what)) {
             self.fault(code, severity, message);
         }
     }
@@ -353,8 +353,8 @@ impl Engine {
         {
             let noun = if table.begins { "response" } else { "run" };
             let same = *first == id;
-            let said = self.list.iter().rev().any(|b| b.container == self.container);
-            let code = if said { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
+            let words = self.list.iter().rev().any(|b| b.container == self.container);
+            let code = if words { Code::MessageStartSpliced } else { Code::MessageStartDuplicate };
             let (first, id) = (text::preview(first, 40), text::preview(&id, 40));
             self.fault(code, Severity::Error, |e| match same {
                 true => format!("Frame {} begins {noun} {id} a second time", e.frame),
@@ -427,7 +427,8 @@ impl Engine {
                 .is_some_and(|p| self.live[p as usize].accused || self.live[p as usize].misfit)
             || table.midway && self.is_midway(row)
             || of.keys.first().is_some_and(|key| {
-                (self.untyped || of.by_id) && self.told.contains(&(Code::BlockIndexMissing, key))
+                (self.untyped || of.by_id)
+                    && self.reported.contains(&(Code::BlockIndexMissing, key))
             });
         let code = if row.does == Does::Add { of.unopened } else { Code::BlockNotOpened };
         if !excused {

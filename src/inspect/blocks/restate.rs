@@ -41,7 +41,7 @@ impl Engine {
             if streamed.is_empty() {
                 continue;
             }
-            let mut said: Vec<(u64, Cow<'_, str>)> = given
+            let mut words: Vec<(u64, Cow<'_, str>)> = given
                 .items()
                 .enumerate()
                 .filter_map(|(i, part)| {
@@ -50,7 +50,7 @@ impl Engine {
                 })
                 .collect();
             // A thought may be kept back in the end.
-            if said.is_empty() && item.get("type").is_some_and(|t| t.is("reasoning")) {
+            if words.is_empty() && item.get("type").is_some_and(|t| t.is("reasoning")) {
                 continue;
             }
             let mut left: Vec<u32> = Vec::new();
@@ -58,7 +58,7 @@ impl Engine {
             for i in streamed {
                 by_number.insert(self.list[i as usize].key, i);
             }
-            said.retain(|(number, text)| match by_number.get(number) {
+            words.retain(|(number, text)| match by_number.get(number) {
                 Some(i) if self.live[*i as usize].text.agrees(text) => {
                     by_number.remove(number);
                     false
@@ -66,15 +66,15 @@ impl Engine {
                 _ => true,
             });
             left.extend(by_number.into_values());
-            if left.len() <= MAX_MATCHED && said.len() <= MAX_MATCHED {
-                said.retain(|(_, text)| {
+            if left.len() <= MAX_MATCHED && words.len() <= MAX_MATCHED {
+                words.retain(|(_, text)| {
                     let same = left.iter().position(|i| self.live[*i as usize].text.agrees(text));
                     same.map(|i| left.remove(i)).is_none()
                 });
             }
-            let mut said = said.into_iter();
+            let mut words = words.into_iter();
             for i in left {
-                let whole = said.next().map(|s| s.1).unwrap_or_default();
+                let whole = words.next().map(|s| s.1).unwrap_or_default();
                 self.differing(i, &whole, code);
             }
         }

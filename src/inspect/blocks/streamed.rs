@@ -34,7 +34,7 @@ impl Joined {
     /// Whether `whole` is what was streamed, or restated before.
     pub(super) fn agrees(&self, whole: &str) -> bool {
         match &self.whole {
-            Some(said) => said == whole,
+            Some(words) => words == whole,
             None => {
                 self.text == whole
                     || !self.prefill.is_empty()

@@ -153,7 +153,7 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return limited(a, b, status, found);
     }
     let took = since(&b.seen.timing, b.seen.timing.end).unwrap_or(waited);
-    // A silence that began with the request cannot be told from the whole.
+    // A silence that began with the request cannot be known from the whole.
     let apart = took > waited + APART && status.is_none();
     if apart && is_rounder(took, waited) {
         let before = found.differences.len();
@@ -230,9 +230,9 @@ fn silence_is_last(s: &Side<'_>, silence: Micros) -> bool {
 
 /// A connection that was cut, or a stream that ended before its end.
 pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let told = [Code::GwTimeout, Code::GwRefused].iter().any(|code| found.has(*code));
+    let reported = [Code::GwTimeout, Code::GwRefused].iter().any(|code| found.has(*code));
     let stopped = a.was_stopped() || b.was_stopped();
-    if told || stopped || a.error().is_some() || b.error().is_some() {
+    if reported || stopped || a.error().is_some() || b.error().is_some() {
         return;
     }
     match (a.is_broken(), b.is_cut()) {
@@ -328,8 +328,8 @@ pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let Some((signature, own)) = signature(a, b) else { return };
-    let words = b.said().filter(|said| !said.trim_start().starts_with('<'));
-    let words = words.map_or(String::new(), |said| format!(": {:?}", preview(&said, 80)));
+    let words = b.error_text().filter(|text| !text.trim_start().starts_with('<'));
+    let words = words.map_or(String::new(), |text| format!(": {:?}", preview(&text, 80)));
     let right = format!("{status}{words}");
     let message = match own {
         true => format!(

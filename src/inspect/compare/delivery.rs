@@ -212,8 +212,8 @@ pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let head = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.head);
     let (Some(x), Some(y)) = (head(a), head(b)) else { return };
-    let told = [Code::GwBuffered, Code::GwCompressed, Code::GwTimeout];
-    if !timed(a, b) || told.iter().any(|code| found.has(*code)) {
+    let reported = [Code::GwBuffered, Code::GwCompressed, Code::GwTimeout];
+    if !timed(a, b) || reported.iter().any(|code| found.has(*code)) {
         return;
     }
     let late = y as i64 - x as i64;

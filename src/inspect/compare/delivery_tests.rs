@@ -119,18 +119,18 @@ fn a_delay_before_the_headers_is_no_buffer() {
     assert_eq!(codes(&a, &b), ["gw-delayed"]);
     assert!(!codes(&a, &whole(150, 200, 0)).contains(&"gw-delayed"));
     // What is lost after the headers is not said to be lost before them.
-    let said = compare(&a, &whole(300, 2000, 0), Expect::Same).differences;
+    let text = compare(&a, &whole(300, 2000, 0), Expect::Same).differences;
     assert!(
-        said[0].message.contains("between the response headers and the first text"),
-        "{said:?}"
+        text[0].message.contains("between the response headers and the first text"),
+        "{text:?}"
     );
     // Nor what is lost in the stream.
     let slow = paced(100, 0).into_iter().enumerate().map(|(i, (at, p))| (at + 200 * i as u64, p));
     let slow: Vec<_> = slow.collect();
     let end = slow.last().unwrap().0 + 1;
     let slow = call(200, &[SSE], 50, &slow, (end, EndCause::Complete));
-    let said = compare(&a, &slow, Expect::Same).differences;
-    assert!(said[0].message.contains("falls behind in the stream"), "{said:?}");
+    let text = compare(&a, &slow, Expect::Same).differences;
+    assert!(text[0].message.contains("falls behind in the stream"), "{text:?}");
     // A faster call, as one from a cache is, accuses nobody.
     assert_eq!(codes(&slow, &a), [""; 0]);
     assert_eq!(codes(&whole(1250, 1300, 0), &a), [""; 0]);

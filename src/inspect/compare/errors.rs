@@ -1,4 +1,4 @@
-//! Errors on their way through a gateway: handed on, told otherwise, swallowed, or added.
+//! Errors on their way through a gateway: handed on, reported otherwise, swallowed, or added.
 
 use super::finish::is_filtered;
 use super::side::{Side, disposition, foreign};
@@ -45,12 +45,12 @@ fn frame(s: &Side<'_>) -> Option<u32> {
 /// Whether both tell their error with one status and in the same words. The error's kind is a word
 /// of the dialect; a body without its head has a status that nobody knows.
 fn same(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let said = |s: &Side<'_>| {
+    let text = |s: &Side<'_>| {
         let first = s.seen.answer().errors.first();
         first.map(|e| (e.message.clone(), e.kind.clone().filter(|_| !foreign(a, b))))
     };
     let statuses = a.seen.status().zip(b.seen.status());
-    said(a) == said(b) && statuses.is_none_or(|(x, y)| x == y)
+    text(a) == text(b) && statuses.is_none_or(|(x, y)| x == y)
 }
 
 /// Whether the error of `b` holds what `a` says: its message or, where its body has none, that.
@@ -63,8 +63,8 @@ fn quotes(b: &Side<'_>, a: &Side<'_>) -> bool {
 
 /// Whether the error of `b` has most of the words of that of `a`; one without words loses none.
 fn hands_on(b: &Side<'_>, a: &Side<'_>) -> bool {
-    let said = |s: &Side<'_>| s.said().map(|said| said.to_lowercase());
-    let (Some(mine), Some(theirs)) = (said(b), said(a)) else { return true };
+    let text = |s: &Side<'_>| s.error_text().map(|text| text.to_lowercase());
+    let (Some(mine), Some(theirs)) = (text(b), text(a)) else { return true };
     let words = theirs.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
     let (mut all, mut kept) = (0, 0);
     for word in words {

@@ -14,7 +14,9 @@ pub(super) fn is_shared(a: &Side<'_>, b: &Side<'_>) -> bool {
     match (error(a), error(b)) {
         // The type of an error is a word of its dialect.
         (Some(x), Some(y)) => x.message == y.message && (x.kind == y.kind || foreign(a, b)),
-        (None, None) if a.error().is_some() || b.error().is_some() => a.said() == b.said(),
+        (None, None) if a.error().is_some() || b.error().is_some() => {
+            a.error_text() == b.error_text()
+        }
         (None, None) => {
             let rule = |s: &Side<'_>| s.seen.cause().map(|cause| cause.code);
             let end = |s: &Side<'_>| s.seen.end.as_ref().map(|(cause, _)| *cause);

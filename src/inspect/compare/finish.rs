@@ -74,14 +74,14 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         all.map(|(c, f)| (c, f.to_owned())).collect()
     };
     let (left, right) = (words(a), words(b));
-    let Some((first, told)) = right.first() else { return };
+    let Some((first, reported)) = right.first() else { return };
     if b.error().is_some() || left.is_empty() && a.was_cut_short() {
         return;
     }
     if a.error().is_some() && is_filtered(b) {
         return;
     }
-    let told = preview(told, 40);
+    let reported = preview(reported, 40);
     let frame = y.finish_frame(*first);
     let sides = || both(disposition(a.seen), disposition(b.seen)).at(None, frame);
     let refused = a.error().is_some() && a.carriers == 0 && b.carriers > 0;
@@ -90,13 +90,13 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             Some(error) => format!("failed with {error}"),
             None => a.ended(),
         };
-        let message = format!("{b} fabricated the end: finish {told:?}, but {} {how}", a.name);
+        let message = format!("{b} fabricated the end: finish {reported:?}, but {} {how}", a.name);
         found.add(Code::GwFabricatedFinish, sides(), message);
     } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
         // Clients see as little of the one as of the other, and of the one not even an end.
         let (came, why) = (a.came(), a.why());
         let message = format!(
-            "{b} fabricated the end: finish {told:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
+            "{b} fabricated the end: finish {reported:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
             a.name
         );
         found.add(Code::GwFabricatedFinish, sides(), message);
@@ -110,14 +110,14 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         && !found.has(Code::GwFinishRewritten)
     {
         let message =
-            format!("{b} has tool calls but finish {told:?}, which says that there are none");
+            format!("{b} has tool calls but finish {reported:?}, which says that there are none");
         found.add(Code::GwFinishRewritten, sides(), message);
     }
     let failure = left.iter().find(|(_, f)| is_failure(f));
     if let Some((choice, word)) = failure.filter(|_| !right.iter().any(|(_, f)| is_failure(f))) {
         let message =
-            format!("{} ended with finish {word:?}, a failure; {b} says {told:?}", a.name);
-        let sides = both(word.clone(), told).at(x.finish_frame(*choice), frame);
+            format!("{} ended with finish {word:?}, a failure; {b} says {reported:?}", a.name);
+        let sides = both(word.clone(), reported).at(x.finish_frame(*choice), frame);
         found.add(Code::GwErrorSwallowed, sides, message);
     }
 }

@@ -8,7 +8,7 @@ use crate::dialect::Channel;
 use crate::rule::{Code, Severity};
 use crate::text::{count, preview};
 
-/// In the order in which they are made: a later one may leave out what an earlier one told.
+/// In the order in which they are made: a later one may leave out what an earlier one reported.
 pub(super) const CHECKS: &[Check] = &[
     cut::timeout,
     cut::refused,
@@ -215,7 +215,7 @@ fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    // Where an error has been named, the name of its event is told with it.
+    // Where an error has been named, the name of its event is reported with it.
     if a.named == 0 || b.objects == 0 || !same_dialect(a, b) {
         return;
     }
@@ -409,10 +409,10 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 /// The members that one has with a value and the other has not, but for what other checks look at.
 fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
     // The frame of every chunk, and what has a check of its own.
-    const TOLD: &[&str] = &["error", ".delta.role", ".delta.content", ".function_call"];
+    const REPORTED: &[&str] = &["error", ".delta.role", ".delta.content", ".function_call"];
     const CALL: &[&str] = &["index", "id", "type", "function"];
     let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
-    // The members that fed a channel, whole: what became of the channel is told elsewhere.
+    // The members that fed a channel, whole: what became of the channel is reported elsewhere.
     let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
     let read = channels.into_iter().flat_map(|c| a.seen.answer().paths(c));
     let read: Vec<String> = read.map(|(path, _)| member(&path)).collect();
@@ -421,13 +421,13 @@ fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
         let value = row.types.iter().any(|t| *t != "null");
         let call = row.path.split_once(".tool_calls");
         let call = call.map(|(_, rest)| rest.trim_start_matches("[]").trim_start_matches('.'));
-        let told = TOLD.iter().any(|t| row.path.contains(t))
+        let reported = REPORTED.iter().any(|t| row.path.contains(t))
             || call.is_none() && read.iter().any(|r| within(&row.path, r))
             || call.is_some_and(|m| m.is_empty() || CALL.iter().any(|c| within(m, c)))
             || no_usage && within(&row.path, "usage");
         // What stands inside of something that is gone is gone with it, and comes right after it.
         let inside = gone.last().is_some_and(|g| within(&row.path, g));
-        if value && !told && !inside && !theirs.contains(&row.path) {
+        if value && !reported && !inside && !theirs.contains(&row.path) {
             gone.push(row.path);
         }
     }

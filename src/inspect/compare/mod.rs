@@ -1,7 +1,7 @@
 //! Two inspections side by side: what differs, and who lost it.
 //!
 //! A is the call that is nearer to the model (direct), B the one that went through something (a
-//! gateway). Where both are expected to be the same stream, every difference is told, the gravest
+//! gateway). Where both are expected to be the same stream, every difference is reported, the gravest
 //! first; where they are not (two models), differing text is normal and only what became of the
 //! two calls is compared. Pure, like the fold that it builds upon.
 
@@ -271,7 +271,7 @@ fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> C
     let (mut left, mut right) = (Side::of("A", a), Side::of("B", b));
     left.is_gateway = left.marked && !right.marked;
     right.is_gateway = right.marked && !left.marked;
-    // Who is behind a gateway is told by its marks, in whatever order the two were named.
+    // A gateway is recognized by its marks, in whatever order the two were named.
     let (direct, other) = if left.is_gateway { (&right, &left) } else { (&left, &right) };
     let mut found = Found {
         names: [direct.name, other.name],

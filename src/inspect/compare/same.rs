@@ -24,7 +24,7 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (left, right) = (head(a), head(b));
     let known = left.0.is_some() && right.0.is_some();
-    // With an error its status has been told.
+    // With an error its status has been reported.
     let failed = a.error().is_some() || b.error().is_some();
     if known && left != right && !failed {
         let word = |(status, kind): (Option<u16>, Option<String>)| {
@@ -63,7 +63,7 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if named && (a.error().is_some() || b.error().is_some()) || grave && a.failed() {
         return;
     }
-    let told = [
+    let reported = [
         Code::EndsDiffer,
         Code::GwFabricatedFinish,
         Code::GwGuardrailEmptied,
@@ -71,7 +71,7 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     ];
     let changed = [Code::GwContentChanged, Code::GwFinishRewritten];
     let changed = changed.iter().any(|c| found.has(*c)) && b.error().is_none();
-    if told.iter().any(|c| found.has(*c)) || changed && !b.was_stopped() {
+    if reported.iter().any(|c| found.has(*c)) || changed && !b.was_stopped() {
         return;
     }
     let message = match (a.failed(), b.failed()) {
@@ -96,8 +96,8 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return;
     }
     let cut = a.failed() || b.failed() || a.was_stopped() || foreign(a, b);
-    let told = [Code::EndsDiffer, Code::GwFabricatedFinish].iter().any(|c| found.has(*c));
-    if cut || told || b.found(&[Code::DoneOnAnthropic]) {
+    let reported = [Code::EndsDiffer, Code::GwFabricatedFinish].iter().any(|c| found.has(*c));
+    if cut || reported || b.found(&[Code::DoneOnAnthropic]) {
         return;
     }
     let message = match right {
@@ -340,8 +340,8 @@ fn same_json(a: &str, b: &str) -> bool {
     a == b || value(a).is_some_and(|v| value(b) == Some(v))
 }
 
-/// The last resort: what no other check has told. Between a stream and its way through a gateway
-/// bytes always differ, so it is told only where nothing else was.
+/// The last resort: what no other check has reported. Between a stream and its way through a gateway
+/// bytes always differ, so it is reported only where nothing else was.
 fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let (left, right) = (a.seen.body(), b.seen.body());
     if left == right || !found.differences.is_empty() || foreign(a, b) {

@@ -175,20 +175,20 @@ impl<'a> Side<'a> {
             return Some(format!("{status}{:?}{kind}", kernel(&first.message, 80)));
         }
         let status = self.seen.status().filter(|s| *s >= 300)?;
-        Some(match self.said() {
-            Some(said) if said.starts_with('<') => format!("{status} with a web page"),
-            Some(said) => format!("{status} {:?}", kernel(&said, 80)),
+        Some(match self.error_text() {
+            Some(text) if text.starts_with('<') => format!("{status} with a web page"),
+            Some(text) => format!("{status} {:?}", kernel(&text, 80)),
             None => format!("status {status}"),
         })
     }
 
     /// What the error says: its message or, of a refusal in no shape of the dialect's, what its body
     /// has for one.
-    pub(super) fn said(&self) -> Option<String> {
+    pub(super) fn error_text(&self) -> Option<String> {
         let first = self.seen.answer().errors.first();
         let refused = self.seen.status().is_some_and(|s| s >= 300);
         let body = || provider_words(self.seen).filter(|_| refused);
-        first.map(|e| e.message.clone()).or_else(body).filter(|said| !said.is_empty())
+        first.map(|e| e.message.clone()).or_else(body).filter(|text| !text.is_empty())
     }
 
     /// Whether the finish word itself says that it failed.

@@ -335,9 +335,9 @@ fn a_gateway_is_known_by_its_marks_in_whatever_order() {
 fn a_cut_that_the_gateway_tells_as_an_error_is_no_fault_of_its_own() {
     let cut: Vec<String> = sound().into_iter().take(5).collect();
     let a = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
-    let mut told = cut;
-    told.push(litellm_error());
-    let got = compare(&a, &through(&told), Expect::Same);
+    let mut reported = cut;
+    reported.push(litellm_error());
+    let got = compare(&a, &through(&reported), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "gw-error-rewrapped");
     assert_eq!(got.worst(), Some(Severity::Info));
     assert!(got.verdict.starts_with("The gateway (B) reports as"), "{}", got.verdict);
@@ -360,10 +360,10 @@ fn a_refused_request_that_has_an_answer_was_another_request() {
     let body = r#"{"detail":[{"loc":["body","tool_choice"],"msg":"no"}]}"#.to_owned();
     let a = inspected(422, "application/json", std::slice::from_ref(&body), EndCause::Complete);
     let got = compare(&a, &through(&sound()), Expect::Same);
-    let told: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
-    assert!(told.contains(&"gw-params-dropped"), "{told:?}");
-    assert!(!told.contains(&"gw-error-swallowed"), "{told:?}");
-    assert!(!told.contains(&"gw-fabricated-finish"), "{told:?}");
+    let reported: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
+    assert!(reported.contains(&"gw-params-dropped"), "{reported:?}");
+    assert!(!reported.contains(&"gw-error-swallowed"), "{reported:?}");
+    assert!(!reported.contains(&"gw-fabricated-finish"), "{reported:?}");
     let a = inspected(503, "application/json", &[body], EndCause::Complete);
     assert_eq!(codes(&a, &through(&sound()))[0], "ends-differ");
 }

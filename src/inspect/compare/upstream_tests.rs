@@ -32,11 +32,11 @@ fn calls_with_ids_of_their_own_are_not_rewritten() {
 fn a_422_that_is_handed_on_is_not_lost() {
     let body =
         r#"{"detail":[{"loc":["body","tool_choice"],"msg":"Extra inputs are not permitted"}]}"#;
-    let told = r#"{"error":{"message":"litellm.BadRequestError: OpenAIException - Error code: 422 - {'detail': 1}","type":null,"param":null,"code":"422"}}"#;
-    let b = marked(422, "application/json", &[told.to_owned()]);
-    let said = verdict(&refused(422, body), &b);
-    assert!(!said.contains("lost the 422"), "{said}");
-    assert!(said.contains("\"…Error code: 422"), "{said}");
+    let reported = r#"{"error":{"message":"litellm.BadRequestError: OpenAIException - Error code: 422 - {'detail': 1}","type":null,"param":null,"code":"422"}}"#;
+    let b = marked(422, "application/json", &[reported.to_owned()]);
+    let text = verdict(&refused(422, body), &b);
+    assert!(!text.contains("lost the 422"), "{text}");
+    assert!(text.contains("\"…Error code: 422"), "{text}");
 }
 
 #[test]
@@ -48,13 +48,13 @@ fn a_422_whose_words_are_gone_weighs_more_than_one_in_other_words() {
     let got = compare(&refused(422, body), &b, Expect::Same);
     let lost = &got.differences[0];
     assert_eq!((lost.code.name(), lost.severity), ("gw-error-rewrapped", Severity::Warn));
-    let told = "The gateway (B) lost the 422 of A (422 \"body.tool_choice: Input should be a valid \
+    let reported = "The gateway (B) lost the 422 of A (422 \"body.tool_choice: Input should be a valid \
                 dictionary\") and says 500 ";
-    assert!(got.verdict.starts_with(told), "{}", got.verdict);
+    assert!(got.verdict.starts_with(reported), "{}", got.verdict);
     let page = "<html><h1>502 Bad Gateway</h1></html>";
     let a = inspected(502, "text/html", &[page.to_owned()], EndCause::Complete);
-    let told = format!(r#"{{"error":{{"message":"OpenAIException - {page}","code":"502"}}}}"#);
-    let got = compare(&a, &marked(502, "application/json", &[told]), Expect::Same);
+    let reported = format!(r#"{{"error":{{"message":"OpenAIException - {page}","code":"502"}}}}"#);
+    let got = compare(&a, &marked(502, "application/json", &[reported]), Expect::Same);
     assert_eq!(got.differences[0].severity, Severity::Info);
     assert!(got.verdict.contains("the error of A, 502 with a web page,"), "{}", got.verdict);
 }
@@ -63,18 +63,18 @@ fn a_422_whose_words_are_gone_weighs_more_than_one_in_other_words() {
 fn a_wrapped_error_is_told_once_with_what_is_lost_of_it() {
     let body =
         r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":null}}"#;
-    let told = r#"{"error":{"message":"litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Received Model Group=x","type":"throttling_error","param":null,"code":"429"}}"#;
+    let reported = r#"{"error":{"message":"litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached. Received Model Group=x","type":"throttling_error","param":null,"code":"429"}}"#;
     let mut a = refused(429, body);
     a.facts.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
-    let mut b = marked(429, "application/json", &[told.to_owned()]);
+    let mut b = marked(429, "application/json", &[reported.to_owned()]);
     assert_eq!(
         verdict(&a, &b),
         "The gateway (B) wraps the error of A, 429 \"Rate limit reached\" (requests), in other \
          words and calls it \"throttling_error\"; Retry-After: 20 is lost"
     );
     b.facts.head.as_mut().unwrap().headers.push(("llm_provider-retry-after".into(), "20".into()));
-    let said = verdict(&a, &b);
-    assert!(said.ends_with("Retry-After: 20 arrives only as llm_provider-retry-after"), "{said}");
+    let text = verdict(&a, &b);
+    assert!(text.ends_with("Retry-After: 20 arrives only as llm_provider-retry-after"), "{text}");
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
     assert!(got.verdict.starts_with("The finish is \"eos_token\" at A"), "{}", got.verdict);
     // An empty word is none.
     assert_eq!(codes(&stream(&end("")), &through(&end("stop")))[0], "gw-fabricated-finish");
-    let mut told: Vec<String> = sound().into_iter().take(6).collect();
-    told.push(litellm_error());
-    assert_eq!(codes(&stream(&end("abort")), &through(&told))[0], "gw-error-rewrapped");
+    let mut reported: Vec<String> = sound().into_iter().take(6).collect();
+    reported.push(litellm_error());
+    assert_eq!(codes(&stream(&end("abort")), &through(&reported))[0], "gw-error-rewrapped");
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn the_librarys_words_stay_out_of_the_sentence() {
         cause: EndCause::ClosedBeforeHead,
         detail: "error sending request: client error (SendRequest): connection closed".into(),
     });
-    let told = r#"{"error":{"message":"litellm.InternalServerError: Connection error.","type":null,"code":"500"}}"#;
-    let b = marked(500, "application/json", &[told.to_owned()]);
-    let said = verdict(&a, &b);
-    assert!(said.starts_with("The gateway (B) reports as 500 \"…Connection"), "{said}");
-    assert!(said.contains("that A got no response headers"), "{said}");
-    assert!(!said.contains("SendRequest"), "{said}");
+    let reported = r#"{"error":{"message":"litellm.InternalServerError: Connection error.","type":null,"code":"500"}}"#;
+    let b = marked(500, "application/json", &[reported.to_owned()]);
+    let text = verdict(&a, &b);
+    assert!(text.starts_with("The gateway (B) reports as 500 \"…Connection"), "{text}");
+    assert!(text.contains("that A got no response headers"), "{text}");
+    assert!(!text.contains("SendRequest"), "{text}");
     assert!(a.verdict().contains("SendRequest"), "{}", a.verdict());
 }
 
@@ -133,16 +133,16 @@ fn neither_does_the_library_speak_where_a_fault_is_named() {
         assert!(!d.message.contains("error reading"), "{}", d.message);
     }
     let short: Vec<String> = [0, 2, 3, 4, 6].map(|i| sound()[i].clone()).into();
-    let said = verdict(&a, &through(&short));
-    assert!(said.contains("Connection closed mid-body") && !said.contains(words), "{said}");
+    let text = verdict(&a, &through(&short));
+    assert!(text.contains("Connection closed mid-body") && !text.contains(words), "{text}");
 }
 
 #[test]
 fn two_that_have_one_fault_have_not_the_same_answer() {
     let only: Vec<String> = [0, 2, 3, 6, 8].map(|i| sound()[i].clone()).into();
     let b: Vec<String> = only.iter().map(|f| f.replace(",\"finish_reason\":null", "")).collect();
-    let said = verdict(&stream(&only), &through(&b));
-    assert!(said.starts_with("A and B have the same fault: Reasoning only"), "{said}");
+    let text = verdict(&stream(&only), &through(&b));
+    assert!(text.starts_with("A and B have the same fault: Reasoning only"), "{text}");
 }
 
 #[test]
@@ -217,9 +217,9 @@ fn an_error_of_the_gateway_says_how_much_came_and_what_it_stumbled_over() {
     a.extend(sound().into_iter().skip(5));
     let mut b: Vec<String> = sound().into_iter().take(5).collect();
     b.push(litellm_error());
-    let said = verdict(&stream(&a), &through(&b));
-    assert!(said.contains("after 5 of 13 characters of content"), "{said}");
-    assert!(said.contains("at a fault of A: Frame 5 is an event with empty data"), "{said}");
+    let text = verdict(&stream(&a), &through(&b));
+    assert!(text.contains("after 5 of 13 characters of content"), "{text}");
+    assert!(text.contains("at a fault of A: Frame 5 is an event with empty data"), "{text}");
 }
 
 #[test]
@@ -254,8 +254,8 @@ fn of_two_models_only_the_kind_of_the_answer_is_compared() {
         Some(f.replace("\"reasoning\"", "\"reasoning_content\"").replace("\"c1\"", "\"x9\""))
     });
     let got = compare(&a, &stream(&other), Expect::Different);
-    let told: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
-    assert_eq!(told, ["kinds-differ"]);
+    let reported: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
+    assert_eq!(reported, ["kinds-differ"]);
     assert_eq!(got.worst(), Some(Severity::Info));
     assert!(
         got.verdict.contains("the reasoning field differs: A choices[].delta.reasoning ×2"),
@@ -286,9 +286,9 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
     assert_eq!(codes(&a, &bare(&cut.concat().into_bytes(), true)), [] as [&str; 0]);
     let mut a = refused(429, body);
     a.facts.head.as_mut().unwrap().headers.push(("Retry-After".into(), "20".into()));
-    let told = body.replace("Rate limit", "litellm: Rate limit");
-    let said = verdict(&a, &bare(told.as_bytes(), false));
-    assert!(said.starts_with("B wraps the error of A") && !said.contains("Retry-After"), "{said}");
+    let reported = body.replace("Rate limit", "litellm: Rate limit");
+    let text = verdict(&a, &bare(reported.as_bytes(), false));
+    assert!(text.starts_with("B wraps the error of A") && !text.contains("Retry-After"), "{text}");
     let a = stream(&sound());
     assert_eq!(codes(&a, &bare(&sound().concat().into_bytes(), true)), [] as [&str; 0]);
     assert_eq!(codes(&bare(&sound().concat().into_bytes(), true), &a), [] as [&str; 0]);
@@ -302,8 +302,8 @@ fn what_never_answered_has_swallowed_nothing() {
     push(crate::journal::EntryKind::Request(Box::default()));
     push(crate::journal::EntryKind::End { cause: EndCause::Refused, detail: "refused".into() });
     let got = compare(&a, &b, Expect::Same);
-    let told: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
-    assert_eq!(told, ["ends-differ"]);
+    let reported: Vec<_> = got.differences.iter().map(|d| d.code.name()).collect();
+    assert_eq!(reported, ["ends-differ"]);
     assert!(got.verdict.contains("B got no connection"), "{}", got.verdict);
 }
 
@@ -362,12 +362,12 @@ fn events_that_do_not_come_through_are_named_by_their_types() {
     // Without its opening events the stream fails in the official SDK, which is an end of its own.
     let dropped = got.differences.iter().find(|d| d.code == Code::GwEventsDropped).unwrap();
     assert_eq!(dropped.severity, Severity::Warn);
-    let said = &dropped.message;
-    assert!(said.contains("response.created ×1, response.output_item.added ×1"), "{said}");
-    // A stream that ends early lacks its end, and that is told as such.
+    let text = &dropped.message;
+    assert!(text.contains("response.created ×1, response.output_item.added ×1"), "{text}");
+    // A stream that ends early lacks its end, and that is reported as such.
     let cut = |kind: &str| !kind.ends_with("completed");
-    let told = codes(&a, &response(&responses("resp_1", cut, all)));
-    assert!(!told.contains(&"gw-events-dropped"), "{told:?}");
+    let reported = codes(&a, &response(&responses("resp_1", cut, all)));
+    assert!(!reported.contains(&"gw-events-dropped"), "{reported:?}");
 }
 
 #[test]
@@ -469,11 +469,11 @@ fn a_cut_that_is_closed_properly_is_hidden() {
     let got = compare(&a, &through(&cut), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "ends-differ");
     assert!(got.verdict.starts_with("The gateway (B) hides a cut"), "{got:?}");
-    // That a part of the text is lost, too, is told under it.
+    // That a part of the text is lost, too, is reported under it.
     let got = compare(&a, &through(&cut[..4]), Expect::Same);
     assert!(got.verdict.contains("the last 5 characters of A are lost"), "{}", got.verdict);
-    let told: Vec<_> = got.differences.iter().map(|d| d.code).collect();
-    assert!(!told.contains(&Code::GwContentChanged), "{told:?}");
+    let reported: Vec<_> = got.differences.iter().map(|d| d.code).collect();
+    assert!(!reported.contains(&Code::GwContentChanged), "{reported:?}");
 }
 
 #[test]
@@ -510,9 +510,9 @@ fn timed(step: u64, first: u64, each: usize) -> Inspection {
 
 #[test]
 fn what_comes_in_one_moment_is_no_burst() {
-    let told = |a: &Inspection, b: &Inspection| codes(a, b).contains(&"gw-buffered");
+    let reported = |a: &Inspection, b: &Inspection| codes(a, b).contains(&"gw-buffered");
     let collected = timed(10, 3_000_000, 20);
-    assert!(told(&timed(70_000, 2_000, 1), &collected));
+    assert!(reported(&timed(70_000, 2_000, 1), &collected));
     // That quick an answer says nothing about who collects.
-    assert!(!told(&timed(1_500, 2_000, 1), &collected));
+    assert!(!reported(&timed(1_500, 2_000, 1), &collected));
 }

@@ -83,9 +83,9 @@ const REASONING: &[Code] =
     &[Code::GwReasoningDropped, Code::GwReasoningRenamed, Code::GwReasoningToThinkTags];
 
 /// What differs in the reasoning, however mild, but for what is said already.
-fn thoughts(differences: &[Difference], said: Option<Code>) -> Vec<Code> {
+fn thoughts(differences: &[Difference], text: Option<Code>) -> Vec<Code> {
     let codes = differences.iter().map(|d| d.code);
-    codes.filter(|code| REASONING.contains(code) && Some(*code) != said).collect()
+    codes.filter(|code| REASONING.contains(code) && Some(*code) != text).collect()
 }
 
 /// A sentence, and in a few words what there is beside it.

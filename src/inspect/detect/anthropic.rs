@@ -68,7 +68,7 @@ impl Detector for Anthropic {
         if !EVENTS.contains(&kind.as_ref()) {
             return chat::unknown_event(&kind, "Anthropic Messages", view, findings);
         }
-        // An error without its line is told as that error.
+        // An error without its line is reported as that error.
         if view.event == "message" && kind != "error" && !findings.again(Code::SseEventNameMissing)
         {
             let message = format!(

@@ -20,7 +20,7 @@ impl Detector for Blocks {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         tell(facts, facts.blocks.last_faults(), findings);
         if !refused(facts) {
-            said_otherwise(facts, findings);
+            restated_otherwise(facts, findings);
             thought_aloud(facts, findings);
         }
     }
@@ -38,7 +38,7 @@ fn tell(facts: &Facts, faults: &[Fault], findings: &mut Findings) {
 }
 
 /// The whole text that a protocol without events for blocks gives in the end.
-fn said_otherwise(facts: &Facts, findings: &mut Findings) {
+fn restated_otherwise(facts: &Facts, findings: &mut Findings) {
     let Some(other) = facts.answer().otherwise.as_ref().filter(|_| facts.misread().is_none())
     else {
         return;
@@ -49,7 +49,7 @@ fn said_otherwise(facts: &Facts, findings: &mut Findings) {
     let message = format!(
         "{channel}: {} characters streamed, {} in frame {}, which gives the whole; they differ at {}",
         count(other.streamed),
-        count(other.said),
+        count(other.restated),
         other.frame,
         count(other.same)
     );

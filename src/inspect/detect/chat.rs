@@ -113,7 +113,7 @@ fn is_fastgpt(facts: &Facts) -> bool {
     facts.dialect().is_some_and(|d| d.name() == "fastgpt")
 }
 
-/// An event whose name `dialect` does not have; the first is told.
+/// An event whose name `dialect` does not have; the first is reported.
 pub(super) fn unknown_event(
     name: &str,
     dialect: &str,

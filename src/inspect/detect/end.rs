@@ -40,7 +40,7 @@ impl Detector for End {
         if refused(facts) || ours(facts) || facts.frames().is_empty() {
             return;
         }
-        if said_nothing(facts, findings) {
+        if sent_nothing(facts, findings) {
             return;
         }
         let Some(dialect) = facts.dialect() else { return };
@@ -86,7 +86,7 @@ pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
 }
 
 /// Raises that an event stream had no data at all, if so.
-fn said_nothing(facts: &Facts, findings: &mut Findings) -> bool {
+fn sent_nothing(facts: &Facts, findings: &mut Findings) -> bool {
     if !is_silent(facts, findings) {
         return false;
     }
@@ -166,7 +166,7 @@ pub(super) fn lost_frames(findings: &Findings) -> bool {
 }
 
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
-/// and told as that.
+/// and reported as that.
 fn finish_in_tail(facts: &Facts) -> bool {
     let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
         return false;
@@ -218,8 +218,8 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     };
     // With a finish and [DONE] the stream did say that it is over: only the word for this choice
     // is missing. LiteLLM's proxy loses it when it joins choices.
-    let said = another && (answer.sentinel.is_some() || answer.terminal.is_some());
-    let severity = match (said, answer.terminal) {
+    let words = another && (answer.sentinel.is_some() || answer.terminal.is_some());
+    let severity = match (words, answer.terminal) {
         (true, _) => Severity::Info,
         // Ollama had no word for it in its first years.
         (_, Some(_)) if facts.dialect().is_some_and(|d| d.name() == "ollama") => Severity::Info,
@@ -230,7 +230,7 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     findings.raise_as(Code::FinishMissing, severity, frame(facts, answer.sentinel), message);
 }
 
-/// Whether the arguments of a call are all there, as far as that can be told.
+/// Whether the arguments of a call are all there, as far as that can be known.
 pub(super) fn is_whole(tool: &crate::inspect::ToolCall) -> bool {
     tool.free_text || Tape::new().parse(&tool.arguments).is_ok()
 }
@@ -255,7 +255,7 @@ impl Facts {
     /// Whether the token limit ended a choice.
     pub fn ended_by_length(&self) -> bool {
         let answer = self.answer();
-        answer.finish().any(|(choice, said)| is_length(answer.cause(choice).unwrap_or(said)))
+        answer.finish().any(|(choice, text)| is_length(answer.cause(choice).unwrap_or(text)))
     }
 }
 
@@ -315,7 +315,7 @@ impl End {
         for (choice, reason) in answer.finish() {
             choice_came_to(facts, choice, reason, self.other_item, findings);
         }
-        self.said_why_not(facts, findings);
+        self.missing_finish(facts, findings);
         // Of a choice that never finished, too.
         for (choice, _) in
             answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
@@ -346,7 +346,7 @@ const TALKS: &[&str] = &[
 
 impl End {
     /// An answer without a finish that came to nothing, where the dialect has no finishes.
-    fn said_why_not(&self, facts: &Facts, findings: &mut Findings) {
+    fn missing_finish(&self, facts: &Facts, findings: &mut Findings) {
         let answer = facts.answer();
         let talks = facts.dialect().is_some_and(|d| TALKS.contains(&d.name()));
         let is_over = facts.ending().terminal != Some(false) && !cut(facts);
@@ -412,8 +412,8 @@ fn brought_matter(facts: &Facts) -> bool {
     rows.iter().any(|r| r.path.split(['.', '[']).any(|part| MATTER.contains(&part)))
 }
 
-/// A choice's finish as it is told: the word, and the cause beside it.
-pub(super) fn told(facts: &Facts, choice: u32, reason: &str) -> String {
+/// A choice's finish as it is reported: the word, and the cause beside it.
+pub(super) fn finish_words(facts: &Facts, choice: u32, reason: &str) -> String {
     match facts.answer().cause(choice) {
         Some(cause) => format!("\"{reason}\", {cause}"),
         None => format!("\"{reason}\""),
@@ -429,8 +429,8 @@ fn choice_came_to(
 ) {
     let answer = facts.answer();
     let at = frame(facts, answer.finish_frame(choice));
-    let said = told(facts, choice, reason);
-    let shown = text::preview(&said, 60);
+    let words = finish_words(facts, choice, reason);
+    let shown = text::preview(&words, 60);
     let reason = answer.cause(choice).unwrap_or(reason);
     let content = answer.text(Channel::Content, choice);
     let inline = answer.think(choice);
@@ -466,7 +466,7 @@ fn choice_came_to(
         return unclosed(facts, choice, findings);
     }
     unclosed(facts, choice, findings);
-    // What an error or a cut left empty is told as that.
+    // What an error or a cut left empty is reported as that.
     if spoke
         || cut(facts)
         || !answer.errors.is_empty()

@@ -27,7 +27,7 @@ impl Detector for Error {
         if refused(facts) || (view.frame.kind == Kind::Body && judged_with_head(facts)) {
             return;
         }
-        // A prompt that was blocked is an answer of Gemini's own kind, and told as that.
+        // A prompt that was blocked is an answer of Gemini's own kind, and reported as that.
         if gemini::blocked(facts, view.json).is_some() {
             return;
         }
@@ -50,8 +50,8 @@ fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mu
     // AWS has an error's code and words in the message's headers.
     let message = (view.frame.kind == Kind::Message).then(|| Message::of(view.bytes));
     let header = |name| message.and_then(|m| m.header(name)).map(str::to_owned);
-    let said = header(":error-message").unwrap_or_else(|| error.message.clone());
-    let words = text::preview(&said, 200);
+    let shown = header(":error-message").unwrap_or_else(|| error.message.clone());
+    let words = text::preview(&shown, 200);
     let kind = match &header(":error-code").or_else(|| error.kind.clone()) {
         Some(kind) => format!(" ({})", text::preview(kind, 40)),
         None => String::new(),

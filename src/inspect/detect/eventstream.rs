@@ -8,7 +8,7 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct EventStream {
-    /// A damaged prelude was told: what follows it is no message that was cut.
+    /// A damaged prelude was reported: what follows it is no message that was cut.
     lost: bool,
 }
 

@@ -44,7 +44,7 @@ impl Detector for Finish {
             let frame = answer.finish_frame(choice);
             let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
             let place = Place { frame, offset };
-            let shown = text::preview(&end::told(facts, choice, reason), 60);
+            let shown = text::preview(&end::finish_words(facts, choice, reason), 60);
             if is_malformed(reason) {
                 continue;
             }
@@ -94,8 +94,8 @@ impl Finish {
         let Some((place, times)) = self.empty else { return };
         let n = text::count(times, "frame");
         let ended = cut(facts) || ours(facts) || !facts.answer().errors.is_empty();
-        let said = facts.answer().finish().any(|(_, reason)| !reason.is_empty());
-        let (severity, message) = match said || ended {
+        let words = facts.answer().finish().any(|(_, reason)| !reason.is_empty());
+        let (severity, message) = match words || ended {
             true => (Severity::Warn, format!("Finish reason is \"\" instead of null in {n}")),
             false => (Severity::Error, format!("The only finish reason is \"\" ({n})")),
         };
@@ -118,7 +118,7 @@ impl Finish {
         }
     }
 
-    /// A frame that is no chunk of Chat: what it told of choices that had finished before it.
+    /// A frame that is no chunk of Chat: what it reported of choices that had finished before it.
     fn other(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let answer = facts.answer();
         if answer.finish().next().is_none() || refused(facts) {
@@ -243,12 +243,12 @@ fn hidden_length(
     native: Option<&str>,
     findings: &mut Findings,
 ) {
-    let said = finish.as_str().unwrap_or_default();
-    let Some(native) = native.filter(|n| end::is_length(n) && !end::is_length(&said)) else {
+    let words = finish.as_str().unwrap_or_default();
+    let Some(native) = native.filter(|n| end::is_length(n) && !end::is_length(&words)) else {
         return;
     };
-    let (said, native) = (text::preview(&said, 30), text::preview(native, 30));
-    let message = format!("Finish \"{said}\" hides the token limit: natively \"{native}\"");
+    let (words, native) = (text::preview(&words, 30), text::preview(native, 30));
+    let message = format!("Finish \"{words}\" hides the token limit: natively \"{native}\"");
     findings.raise_once(Code::LengthHidden, view.place(), message);
 }
 

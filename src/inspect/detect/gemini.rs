@@ -34,7 +34,7 @@ fn raise_blocked(reason: &str, place: Place, findings: &mut Findings) {
 pub(super) struct Gemini;
 
 impl Detector for Gemini {
-    /// A prompt that was blocked is told by the only event, also where no blank line ends that.
+    /// A prompt that was blocked is reported by the only event, also where no blank line ends that.
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let tail = facts.frames().last().filter(|f| f.kind == Kind::Incomplete);
         let Some(frame) =

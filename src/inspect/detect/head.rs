@@ -83,7 +83,7 @@ impl Detector for Head {
     }
 }
 
-/// The media type of the response, received or told, lower case; empty where there is none.
+/// The media type of the response, received or given, lower case; empty where there is none.
 pub(super) fn media_type(facts: &Facts) -> String {
     crate::frame::Hint { content_type: facts.content_type().map(Into::into), named_sse: false }
         .media_type()
@@ -145,7 +145,7 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
     }
     let status = facts.status();
     let body = facts.body();
-    // Of a bare body nobody told the status, and none is assumed.
+    // The status of a bare body is not known, and none is assumed.
     let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
     if matches!(status, Some(204 | 205)) {
         let code = status.unwrap_or_default();
@@ -175,7 +175,7 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
         return findings.raise(Code::Html200, place, message);
     }
     let (tape, source) = parse(body);
-    // JSON under text/event-stream is the SSE rules' matter; so is nothing of a head nobody told.
+    // JSON under text/event-stream is the SSE rules' matter; so is a head that is not known.
     let unlabeled = status.is_none() && facts.content_type().is_none();
     if media_type(facts) == "text/event-stream" && tape.root(&source).is_some() {
         return;

@@ -158,7 +158,7 @@ impl Identity {
     }
 }
 
-/// The first difference is told; that there are more, the shape table and the frames show.
+/// The first difference is reported; that there are more, the shape table and the frames show.
 fn differs(rule: Code, what: &str, first: &str, here: &str, place: Place, findings: &mut Findings) {
     if findings.again(rule) {
         return;

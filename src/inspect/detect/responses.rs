@@ -64,7 +64,7 @@ const EVENTS: &[&str] = &[
     "response.web_search_call.searching",
 ];
 
-/// An event that openai-node's helper does not know; the first is told.
+/// An event that openai-node's helper does not know; the first is reported.
 fn unknown(kind: &str, view: &FrameView<'_>, findings: &mut Findings) {
     if kind == "keepalive" {
         // Not in the schema; the helper skips it.

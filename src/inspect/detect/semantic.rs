@@ -130,9 +130,9 @@ impl Semantic {
             if !content && delta.channel != Channel::Reasoning {
                 continue;
             }
-            let said = facts.answer().text_of(&delta);
-            if !said.is_ascii()
-                && said.contains('\u{fffd}')
+            let text = facts.answer().text_of(&delta);
+            if !text.is_ascii()
+                && text.contains('\u{fffd}')
                 && is_sound_text(each)
                 && findings.tally.of(Code::SurrogateSplit) == 0
                 && !findings.again(Code::ReplacementCharUpstream)
@@ -149,7 +149,7 @@ impl Semantic {
             }
             if content {
                 self.think(facts, each, &delta, findings);
-                if self.spoke.is_none() && !said.trim().is_empty() && !self.think_told {
+                if self.spoke.is_none() && !text.trim().is_empty() && !self.think_told {
                     self.spoke = Some(each.index);
                 }
             } else {
@@ -162,8 +162,8 @@ impl Semantic {
                     findings.raise(Code::ReasoningAfterContent, each.place(), message);
                 }
             }
-            telling |= said.len() >= TELLING;
-            same |= self.compare(facts, each, &delta, said, findings);
+            telling |= text.len() >= TELLING;
+            same |= self.compare(facts, each, &delta, text, findings);
         }
         // They differ, so both are shown; a client that reads one of them misses the other.
         if fields.differ && !findings.again(Code::ReasoningTwoChannels) {
@@ -189,7 +189,7 @@ impl Semantic {
         }
     }
 
-    /// Tags in the content: told once, at the first.
+    /// Tags in the content: reported once, at the first.
     fn think(&mut self, facts: &Facts, each: &Each<'_>, delta: &Delta, findings: &mut Findings) {
         if self.think_told {
             return;
@@ -220,7 +220,7 @@ impl Semantic {
         facts: &Facts,
         each: &Each<'_>,
         delta: &Delta,
-        said: &str,
+        words: &str,
         findings: &mut Findings,
     ) -> bool {
         let last =
@@ -236,9 +236,9 @@ impl Semantic {
             .get(last.range.clone())
             .unwrap_or_default();
         // Two steps of growth do not happen by chance, unless it is white space or one letter.
-        let grows = said.len() > before.len()
+        let grows = words.len() > before.len()
             && before.trim().len() >= 3
-            && said.as_bytes().starts_with(before.as_bytes());
+            && words.as_bytes().starts_with(before.as_bytes());
         last.grown = if grows { last.grown + 1 } else { 0 };
         if last.grown == 2 {
             let message = format!(
@@ -248,7 +248,7 @@ impl Semantic {
             findings.raise_once(Code::CumulativeDeltas, each.place(), message);
         }
         let same =
-            said.len() >= TELLING && said == before && said.trim().contains(char::is_whitespace);
+            words.len() >= TELLING && words == before && words.trim().contains(char::is_whitespace);
         last.range = range;
         same
     }

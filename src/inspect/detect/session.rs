@@ -21,7 +21,7 @@ impl Detector for Session {
     }
 
     fn frame(&mut self, facts: &Facts, _view: &FrameView<'_>, findings: &mut Findings) {
-        // Surely another: what is less sure may still be settled, and is told at the end.
+        // Surely another: what is less sure may still be settled, and is reported at the end.
         if findings.context.misread
             && facts.misread().is_some_and(|found| found.sign.confidence == Confidence::Certain)
         {
@@ -64,8 +64,8 @@ impl Detector for Session {
             _ => None,
         };
         if let Some((rule, message)) = ended {
-            let is_said = *cause != EndCause::Cancelled;
-            let detail = if is_said { detail.as_str() } else { "" };
+            let has_detail = *cause != EndCause::Cancelled;
+            let detail = if has_detail { detail.as_str() } else { "" };
             findings.raise_end(rule, rule.severity(), Place::default(), message, detail);
         }
         misread(facts, findings);

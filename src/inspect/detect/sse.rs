@@ -282,13 +282,16 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     if !left || frame.kind != Kind::Incomplete || ours(facts) || facts.coding_error.is_some() {
         return;
     }
-    // After the end it belongs to nothing (`bytes-after-end`); told already, it needs no second name.
-    let told = [Code::SseRawJson, Code::SseUnknownField];
-    let told = facts.answer().sentinel.is_some()
+    // After the end it belongs to nothing (`bytes-after-end`); reported already, it needs no second name.
+    let reported = [Code::SseRawJson, Code::SseUnknownField];
+    let reported = facts.answer().sentinel.is_some()
         || facts.answer().terminal.is_some()
         || findings.tally.of(Code::WrongContentType) > 0
-        || findings.list.iter().any(|f| f.frame == Some(index as u32) && told.contains(&f.code));
-    if told {
+        || findings
+            .list
+            .iter()
+            .any(|f| f.frame == Some(index as u32) && reported.contains(&f.code));
+    if reported {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
@@ -313,7 +316,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         } else {
             ("the last event", Severity::Warn)
         };
-        let (message, severity) = match tail::said(facts, &frame).1 {
+        let (message, severity) = match tail::unfinished_event(facts, &frame).1 {
             // What went wrong is lost as well.
             Some(error) => {
                 let error = text::preview(&error, 160);

@@ -85,7 +85,7 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
         let message = format!("{}, HTTP {status}. {WHAT_TO_DO}", swallowed(words));
         return findings.raise(Code::Swallowed422, place, message);
     }
-    let (rule, message) = told(facts, status, words.as_deref().filter(|_| !html), &quoted);
+    let (rule, message) = by_words(facts, status, words.as_deref().filter(|_| !html), &quoted);
     findings.raise_as(rule, Severity::Error, place, message);
     let retry_after = facts.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {
@@ -96,14 +96,14 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
 }
 
 /// The rule of a status, and its sentence, with the provider's words where it has some of its own.
-fn told(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
+fn by_words(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code, String) {
     let body = facts.body();
     let header = |name| facts.head.as_ref().and_then(|h| h.header(name));
-    let said = |what: &str| format!("HTTP {status}{quoted}. {what}");
+    let shown = |what: &str| format!("HTTP {status}{quoted}. {what}");
     match status {
         // Not followed, so there is no answer: that is worse than a detour.
         300..400 => (Code::Redirected, sent_on(facts)),
-        400 => (Code::Http400Param, said("The provider rejected the request")),
+        400 => (Code::Http400Param, shown("The provider rejected the request")),
         422 => {
             let why = words.filter(|w| !w.is_empty());
             let why = why.map_or(String::new(), |w| format!(" ({})", text::preview(w, 200)));
@@ -115,14 +115,14 @@ fn told(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (Code,
             let message = format!("HTTP 422{why} with {with} instead of a stream");
             (Code::Http422Param, message)
         }
-        413 => (Code::Http413, said("The request is too large for the provider or a proxy")),
+        413 => (Code::Http413, shown("The request is too large for the provider or a proxy")),
         429 => {
             let wait = header("retry-after");
             let wait =
                 wait.map_or(String::new(), |w| format!(". Retry after {}", text::preview(w, 40)));
-            (Code::Http429, said(&format!("Rate limit or quota{wait}")))
+            (Code::Http429, shown(&format!("Rate limit or quota{wait}")))
         }
-        529 => (Code::Http529, said("The provider is overloaded")),
+        529 => (Code::Http529, shown("The provider is overloaded")),
         500.. if is_html(body) => {
             let page = text::preview(&page_words(body), 80);
             let message =

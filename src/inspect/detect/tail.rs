@@ -75,7 +75,7 @@ fn in_value(data: &[u8]) -> String {
 
 /// What an event would have said that was never dispatched: whether it ends the stream, and the error
 /// that it is.
-pub(super) fn said(facts: &Facts, frame: &Frame) -> (bool, Option<String>) {
+pub(super) fn unfinished_event(facts: &Facts, frame: &Frame) -> (bool, Option<String>) {
     let block = Block::of(frame, facts.body());
     let (event, data) = (block.event(), block.data());
     let mut tape = Tape::new();
@@ -112,7 +112,7 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
     let inside = place_of(facts, &frame);
     let ends = last_bytes(facts, &frame);
     let message = format!("Body ends in line {index}, {inside}, after `{ends}`");
-    // A cut connection is told as that; after its end, a stream has lost nothing.
+    // A cut connection is reported as that; after its end, a stream has lost nothing.
     let mild = cut(facts) || facts.saw_own_end();
     let code = Code::TruncatedMidFrame;
     findings.raise_as(code, if mild { Severity::Info } else { code.severity() }, place, message);

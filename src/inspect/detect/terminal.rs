@@ -36,11 +36,11 @@ impl Detector for Terminal {
         }
         if dialect.name() == "ollama" {
             let reason = facts.answer().finish().next();
-            let said = match reason {
+            let words = match reason {
                 Some((_, reason)) => format!("only done_reason \"{}\"", text::preview(reason, 40)),
                 None => "and no done_reason".to_owned(),
             };
-            let message = format!("No line with \"done\": true, {said}, {}", after(facts));
+            let message = format!("No line with \"done\": true, {words}, {}", after(facts));
             // Without a reason either, the answer is cut off, and only the JavaScript client says so.
             let severity = match reason {
                 Some(_) => Code::OllamaNoDone.severity(),
@@ -67,12 +67,12 @@ impl Detector for Terminal {
 }
 
 /// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
-/// told as that.
+/// reported as that.
 fn in_tail(facts: &Facts) -> bool {
     let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
         return false;
     };
-    facts.framing() == Some(Framing::Sse) && tail::said(facts, &last).0
+    facts.framing() == Some(Framing::Sse) && tail::unfinished_event(facts, &last).0
 }
 
 /// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.

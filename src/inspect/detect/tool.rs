@@ -297,7 +297,7 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
                 answer.cause(tool.choice).into_iter().chain(answer.finish_of(tool.choice));
             let by_length =
                 words.any(super::end::is_length) || findings.tally.of(Code::LengthHidden) > 0;
-            // What was cut is told as the cut.
+            // What was cut is reported as the cut.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}");
             findings.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(facts, tool), message);

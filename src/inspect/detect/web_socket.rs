@@ -7,8 +7,8 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct WebSocket {
-    /// How many faults were told.
-    told: usize,
+    /// How many faults were reported.
+    reported: usize,
 }
 
 /// How a party is called in a sentence.
@@ -43,10 +43,10 @@ fn meaning(code: u16) -> &'static str {
 impl WebSocket {
     /// Tells the faults of the frames up to one.
     fn faults(&mut self, facts: &Facts, last: Option<u32>, findings: &mut Findings) {
-        let faults = facts.web_socket().map_or(&[][..], |w| &w.faults()[self.told..]);
+        let faults = facts.web_socket().map_or(&[][..], |w| &w.faults()[self.reported..]);
         let up_to = |frame: Option<u32>| last.is_none_or(|last| frame.is_some_and(|f| f <= last));
         for (frame, sender, fault) in faults.iter().take_while(|f| up_to(f.0)) {
-            self.told += 1;
+            self.reported += 1;
             let message = format!("WebSocket protocol error by the {}: {fault}", name(*sender));
             let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
             findings.raise_once(Code::WsProtocol, Place { frame: *frame, offset }, message);

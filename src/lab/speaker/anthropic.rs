@@ -108,7 +108,7 @@ impl Anthropic {
 }
 
 impl Speaker for Anthropic {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),

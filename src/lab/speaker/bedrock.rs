@@ -93,7 +93,7 @@ impl Converse {
 }
 
 impl Speaker for Converse {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),

@@ -39,14 +39,14 @@ struct Invoke {
 }
 
 impl Speaker for Invoke {
-    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         if let Speech::Error(body) = speech {
             return out.push(exception(body));
         }
-        let mut said = Vec::new();
-        self.inner.say(choice, speech, &mut said);
-        for Frame { event, data } in said {
+        let mut words = Vec::new();
+        self.inner.speak(choice, speech, &mut words);
+        for Frame { event, data } in words {
             // The connection is AWS's to keep awake.
             if event == Some("ping") {
                 continue;

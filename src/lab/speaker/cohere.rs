@@ -89,7 +89,7 @@ impl Cohere {
 }
 
 impl Speaker for Cohere {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),

@@ -97,7 +97,7 @@ impl Gemini {
 }
 
 impl Speaker for Gemini {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         if let Some((_, tool)) = self.call.take(speech) {
             self.part(call(tool), None, out);
         }
@@ -116,7 +116,7 @@ impl Speaker for Gemini {
                 out.push(bare(if self.opened { "\r\n]" } else { "[]" }.to_owned()));
             }
             // Nothing but the end of the connection tells the end of events. Usage goes with every
-            // part, and calls are told whole; a role is in every frame, and a delta is Chat's.
+            // part, and calls are reported whole; a role is in every frame, and a delta is Chat's.
             Speech::Done
             | Speech::Usage(_)
             | Speech::ToolStart { .. }

@@ -45,7 +45,7 @@ impl Mistral {
 }
 
 impl Speaker for Mistral {
-    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         if !matches!(speech, Speech::ToolArguments { .. })
             && let Some(call) = self.call.take()

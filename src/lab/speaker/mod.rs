@@ -130,7 +130,7 @@ pub(super) enum UsageStep {
 pub(super) trait Speaker: Send {
     /// Adds the frames that say this to `out`; none if the dialect has no word for it. The first
     /// of them takes the scenario's time, the others come with it.
-    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>);
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>);
 
     /// The answer to a request that wants no stream.
     fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value;

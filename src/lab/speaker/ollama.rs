@@ -39,7 +39,7 @@ struct Ollama {
 
 /// What one line says.
 #[derive(Default)]
-struct Said<'a> {
+struct Message<'a> {
     thinking: Option<&'a str>,
     text: &'a str,
     calls: Vec<Value>,
@@ -50,7 +50,7 @@ impl Ollama {
         Self { manner, tally: Tally::default(), call: Pending::default(), chat }
     }
 
-    fn line(&self, said: Said<'_>) -> Value {
+    fn line(&self, sent: Message<'_>) -> Value {
         let seconds = i64::try_from(self.manner.created).unwrap_or(0);
         let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut line = json!({
@@ -61,12 +61,12 @@ impl Ollama {
         if self.chat {
             put("role", "assistant".into());
         }
-        put(if self.chat { "content" } else { "response" }, said.text.into());
-        if let Some(thinking) = said.thinking {
+        put(if self.chat { "content" } else { "response" }, sent.text.into());
+        if let Some(thinking) = sent.thinking {
             put("thinking", thinking.into());
         }
-        if !said.calls.is_empty() {
-            put("tool_calls", said.calls.into());
+        if !sent.calls.is_empty() {
+            put("tool_calls", sent.calls.into());
         }
         match line.as_object_mut() {
             Some(line) if !self.chat => line.extend(message),
@@ -78,28 +78,28 @@ impl Ollama {
 }
 
 impl Speaker for Ollama {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         if let Some(called) = self.call.take(speech) {
-            let said = Said { calls: vec![call(called)], ..Said::default() };
-            out.push(Frame::json(self.line(said)));
+            let message = Message { calls: vec![call(called)], ..Message::default() };
+            out.push(Frame::json(self.line(message)));
         }
         self.tally.count(speech);
         match speech {
             // Its refusals are text.
             Speech::Content(text) | Speech::Refusal(text) => {
-                out.push(Frame::json(self.line(Said { text, ..Said::default() })));
+                out.push(Frame::json(self.line(Message { text, ..Message::default() })));
             }
             Speech::Reasoning(text, _) => {
-                let said = Said { thinking: Some(text), ..Said::default() };
-                out.push(Frame::json(self.line(said)));
+                let message = Message { thinking: Some(text), ..Message::default() };
+                out.push(Frame::json(self.line(message)));
             }
             Speech::Finish(reason) => {
                 let counts = self.manner.usage.map(|_| self.manner.counts(self.tally));
-                let line = self.line(Said::default());
+                let line = self.line(Message::default());
                 out.push(Frame::json(last(line, Some(reason), counts.as_ref())));
             }
             Speech::Error(body) => out.push(Frame::json(json!({ "error": body.message }))),
-            // The last line has been the end already, and has the usage; calls are told whole; a
+            // The last line has been the end already, and has the usage; calls are reported whole; a
             // role is in every line, and a delta is Chat's.
             Speech::Done
             | Speech::Usage(_)
@@ -115,7 +115,7 @@ impl Speaker for Ollama {
         let counts = all.counts(self.manner.input_tokens);
         let choice = all.only();
         let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
-        let line = self.line(Said {
+        let line = self.line(Message {
             thinking: choice.reasoning.as_ref().map(|(_, text)| text.as_str()),
             text: &text,
             calls: choice.tools.into_iter().map(call).collect(),

@@ -64,7 +64,7 @@ impl OpenAiChat {
 }
 
 impl Speaker for OpenAiChat {
-    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         let delta = match speech {
             Speech::Role(role) => json!({ "role": role, "content": "", "refusal": null }),

@@ -47,7 +47,7 @@ fn one(index: u32, text: &str, finish: Option<&str>) -> Value {
 }
 
 impl Speaker for OpenAiCompletions {
-    fn say(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         match speech {
             Speech::Content(text) => out.push(self.chunk(choice, text, None)),

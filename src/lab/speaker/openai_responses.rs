@@ -258,7 +258,7 @@ impl OpenAiResponses {
 }
 
 impl Speaker for OpenAiResponses {
-    fn say(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(_) => self.start(out),
@@ -282,7 +282,7 @@ impl Speaker for OpenAiResponses {
                 let fresh = Item::Call(Tool::default());
                 self.piece("response.function_call_arguments.delta", fresh, text, out);
             }
-            // The reason is told at the very end.
+            // The reason is reported at the very end.
             Speech::Finish(reason) => {
                 self.close(out);
                 self.finish = Some(reason.clone());

@@ -20,7 +20,7 @@ pub(super) fn frames(row: &Row, spoken: &[Speech]) -> Vec<String> {
     let mut speaker = speaker(row);
     let mut out = Vec::new();
     for speech in spoken {
-        speaker.say(0, speech, &mut out);
+        speaker.speak(0, speech, &mut out);
     }
     let line = |Frame { event, data }: Frame| {
         let data = match data {

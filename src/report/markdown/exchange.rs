@@ -20,7 +20,7 @@ const REQUEST: usize = 2 << 10;
 /// How much of what only lengthens a request is shown, in bytes.
 const FILLER: usize = 160;
 /// How many characters of a channel stand at its beginning and at its end.
-const SAID: usize = 200;
+const EXCERPT: usize = 200;
 /// The most findings, tool calls and response headers.
 const LIST: usize = 12;
 
@@ -32,7 +32,7 @@ pub(super) fn verdict(i: &Inspection) -> String {
 }
 
 /// All but the verdict.
-pub(super) fn tell(
+pub(super) fn write(
     i: &Inspection,
     x: Option<ExchangeId>,
     key: KeyVariable<'_>,
@@ -98,8 +98,8 @@ pub(super) fn side(
     i.request.as_ref().map_or(Ok(()), |r| request(r, key, out))
 }
 
-fn shown(said: &str) -> String {
-    visible(said, Newlines::Show).into_owned()
+fn shown(text: &str) -> String {
+    visible(text, Newlines::Show).into_owned()
 }
 
 fn environment(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
@@ -133,15 +133,15 @@ fn environment(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
                 || name == "retry-after"
                 || parts.iter().any(|p| name.contains(p))
         };
-        let told: Vec<_> = h
+        let label: Vec<_> = h
             .headers
             .iter()
             .filter(|(name, _)| telling(name))
             .take(LIST)
             .map(|(name, value)| code(&text::preview(&format!("{name}: {value}"), 100)))
             .collect();
-        if !told.is_empty() {
-            row("headers", told.join(", "))?;
+        if !label.is_empty() {
+            row("headers", label.join(", "))?;
         }
     }
     if !i.connection.is_empty() {
@@ -154,9 +154,9 @@ fn environment(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The first sentence.
-fn sentence(said: &str) -> String {
-    let end = said.find(". ").map_or(said.len(), |at| at + 1);
-    words(said[..end].trim())
+fn sentence(text: &str) -> String {
+    let end = text.find(". ").map_or(text.len(), |at| at + 1);
+    words(text[..end].trim())
 }
 
 fn findings(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
@@ -210,8 +210,8 @@ fn deciding(i: &Inspection) -> Vec<usize> {
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     let last = i.frames().len().saturating_sub(1);
     let named = i.cause().into_iter().chain(findings).filter_map(|f| f.frame);
-    let said = i.answer().deltas().first().map(|d| d.frame as usize);
-    let all = named.map(|n| n as usize).chain([last]).chain(said);
+    let text = i.answer().deltas().first().map(|d| d.frame as usize);
+    let all = named.map(|n| n as usize).chain([last]).chain(text);
     let mut out: Vec<usize> = Vec::new();
     for n in all.filter(|n| *n < i.frames().len()) {
         if !out.contains(&n) && out.len() < FRAMES {
@@ -273,19 +273,19 @@ fn frame_block(
         Err(e) if e.error_len().is_none() && cut.len() < bytes.len() => &cut[..e.valid_up_to()],
         _ => cut,
     };
-    let said = visible_bytes(whole, Newlines::Keep);
-    writeln!(out, "{}\n\n{}\n", parts.join(" · "), fence(&said, "text"))
+    let text = visible_bytes(whole, Newlines::Keep);
+    writeln!(out, "{}\n\n{}\n", parts.join(" · "), fence(&text, "text"))
 }
 
 /// A text's beginning and end.
-fn ends(said: &str) -> String {
-    let length = said.chars().count();
-    if length <= 2 * SAID {
-        return visible(said, Newlines::Keep).into_owned();
+fn ends(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= 2 * EXCERPT {
+        return visible(text, Newlines::Keep).into_owned();
     }
-    let head: String = said.chars().take(SAID).collect();
-    let tail: String = said.chars().skip(length - SAID).collect();
-    let left = group((length - 2 * SAID) as u64);
+    let head: String = text.chars().take(EXCERPT).collect();
+    let tail: String = text.chars().skip(length - EXCERPT).collect();
+    let left = group((length - 2 * EXCERPT) as u64);
     visible(&format!("{head}\n[… {left} characters …]\n{tail}"), Newlines::Keep).into_owned()
 }
 
@@ -297,15 +297,15 @@ fn answer(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "### Answer\n")?;
     }
     for channel in channels {
-        for (choice, said) in answer.texts(channel).take(LIST) {
+        for (choice, words) in answer.texts(channel).take(LIST) {
             let via: Vec<_> = answer
                 .paths(channel)
                 .map(|(path, n)| format!("{} ×{}", code(&shown(&path)), group(n)))
                 .collect();
-            let length = count(said.chars().count() as u64, "character");
+            let length = count(words.chars().count() as u64, "character");
             let which = if choice > 0 { format!(" of choice {choice}") } else { String::new() };
             writeln!(out, "{}{which}: {length}, via {}\n", channel.name(), via.join(", "))?;
-            writeln!(out, "{}\n", fence(&ends(said), "text"))?;
+            writeln!(out, "{}\n", fence(&ends(words), "text"))?;
         }
     }
     for t in answer.tools().iter().take(LIST) {
@@ -391,11 +391,11 @@ fn request(r: &Request, key: KeyVariable<'_>, out: &mut impl Write) -> io::Resul
             _ => (r.body.to_vec(), ""),
         };
         let cut = visible_bytes(&shown[..shown.len().min(REQUEST)], Newlines::Keep).into_owned();
-        let told = match (shown.len() > REQUEST, rest) {
+        let label = match (shown.len() > REQUEST, rest) {
             (true, _) => format!("its first {}", group(REQUEST as u64)),
             (false, rest) => rest.to_owned(),
         };
-        writeln!(out, "\nbody.json has {all} bytes; {told}:\n")?;
+        writeln!(out, "\nbody.json has {all} bytes; {label}:\n")?;
         writeln!(out, "{}", fence(&cut, "text"))?;
     }
     if !r.masked.is_empty() {

@@ -15,13 +15,13 @@ use crate::transport::filler;
 /// The most exchanges that a table lists.
 const MAX_ROWS: usize = 40;
 /// The most exchanges that are described in full.
-const MAX_TOLD: usize = 3;
+const MAX_CAUSES: usize = 3;
 
 /// One exchange and its number.
 type Numbered<'a> = (ExchangeId, &'a Inspection);
 
 /// Writes the part of the report that is about all of them.
-pub(super) fn tell(
+pub(super) fn write(
     exchanges: &[Numbered<'_>],
     key: KeyVariable<'_>,
     out: &mut impl Write,
@@ -130,9 +130,9 @@ impl<'a> Asked<'a> {
         }
         let mut fates: Vec<_> = fates.into_iter().collect();
         fates.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        let told: Vec<_> =
+        let causes: Vec<_> =
             fates.iter().map(|(disposition, n)| format!("{n} × {disposition}")).collect();
-        told.join(", ")
+        causes.join(", ")
     }
 }
 
@@ -240,18 +240,18 @@ pub(super) fn worst(
 ) -> io::Result<()> {
     let mut sorted: Vec<_> = exchanges.iter().filter(|(_, i)| i.outcome() > Outcome::Ok).collect();
     sorted.sort_by_key(|(_, i)| (std::cmp::Reverse(i.outcome()), request_len(i)));
-    let mut told = Vec::new();
+    let mut causes = Vec::new();
     for (x, i) in sorted {
         let cause = i.cause().map(|f| f.code);
-        if told.len() == MAX_TOLD || told.contains(&cause) {
+        if causes.len() == MAX_CAUSES || causes.contains(&cause) {
             continue;
         }
-        told.push(cause);
+        causes.push(cause);
         writeln!(out, "## Exchange {x}\n\n{}\n", exchange::verdict(i))?;
-        exchange::tell(i, Some(*x), key, out)?;
+        exchange::write(i, Some(*x), key, out)?;
         writeln!(out)?;
     }
-    match exchanges.first().filter(|_| told.is_empty()) {
+    match exchanges.first().filter(|_| causes.is_empty()) {
         Some((_, first)) => exchange::side(first, &[], key, out),
         None => Ok(()),
     }

@@ -42,11 +42,11 @@ pub fn repeated(
     )?;
     for kind in kinds {
         let by = kind.case.code.map_or(String::new(), |code| format!(" `{code}`"));
-        let told = format!("{} ({}){by}", kind.case.outcome.name(), kind.case.reason_name());
+        let parts = format!("{} ({}){by}", kind.case.outcome.name(), kind.case.reason_name());
         let share = interval(kind.count, n);
         let few: Vec<_> = kind.examples.iter().map(u32::to_string).collect();
         let few = few.join(", ");
-        writeln!(out, "| {} | {} | {share} | {few} |", in_cell(&told), group(kind.count))?;
+        writeln!(out, "| {} | {} | {share} | {few} |", in_cell(&parts), group(kind.count))?;
     }
     writeln!(out)?;
     worst(examples, key, out)?;

@@ -269,8 +269,8 @@ mod tests {
         ];
         for size in 1..wire.len() {
             let (seen, standing) = read(wire, size, &requests);
-            let told = "103 200 \"ok\" end 200 end 204 end 200 \"a\\n\" end extra \"more\"";
-            assert_eq!(kinds(&seen), told, "{size}");
+            let reported = "103 200 \"ok\" end 200 end 204 end 200 \"a\\n\" end extra \"more\"";
+            assert_eq!(kinds(&seen), reported, "{size}");
             assert_eq!(standing, Standing::Between);
         }
     }

@@ -264,7 +264,7 @@ pub fn compose(
     let provider = provider_of(&draft, config)?;
     let speaks = dialect_of(&draft, &provider).unwrap_or(dialect::DIALECTS[0]);
     let model = if draft.model.is_empty() { provider.model.clone() } else { draft.model.clone() };
-    let ask = dialect::request::Ask::minimal(&model, prompt, system);
+    let ask = dialect::request::ChatRequest::minimal(&model, prompt, system);
     let side = speaks.request().ok_or(RequestError::OnlyRead(speaks.name()))?;
     let mut members = (side.write)(&ask, &mut dialect::request::Notes::default());
     members.extend(provider.body.clone());

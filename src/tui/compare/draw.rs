@@ -116,8 +116,8 @@ pub(super) fn to_mark(screen: &mut CompareScreen, model: &mut Model, forward: bo
         false => marks.iter().rev().find(|m| top(m, side) < now),
     };
     let Some(next) = next else {
-        let said = if marks.is_empty() { "No marks" } else { "No more marks" };
-        model.notify(said);
+        let text = if marks.is_empty() { "No marks" } else { "No more marks" };
+        model.notify(text);
         return;
     };
     let tops = [top(next, 0), top(next, 1)];
@@ -201,15 +201,15 @@ impl CompareScreen {
         line::put(buf, area, &[(&"─".repeat(area.width.into()), theme.of(Role::Line))]);
         let computed = model.computed();
         let texts = self.texts(model).is_some();
-        let said = match computed.map(|m| m.comparison.expect) {
+        let text = match computed.map(|m| m.comparison.expect) {
             Some(Expect::Same) => " expected to be one stream ",
             Some(Expect::Different) if texts => " independent streams: not marked ",
             Some(Expect::Different) => " independent streams ",
             None => "",
         };
-        let said = if area.width < TWO_SIDES { "" } else { said };
+        let text = if area.width < TWO_SIDES { "" } else { text };
         let room = Rect { width: area.width.saturating_sub(1), ..area };
-        line::put_right(buf, room, &[(said, theme.of(Role::Dim))]);
+        line::put_right(buf, room, &[(text, theme.of(Role::Dim))]);
         let left = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
         let title = theme.of(Role::Title);
         let name = if area.width < TWO_SIDES { " A and B " } else { " A and B compared " };
@@ -245,10 +245,10 @@ impl CompareScreen {
         let edge = line::put_right(buf, room, &state);
         let left = Rect { x: area.x + 1, width: edge.saturating_sub(area.x + 2), ..area };
         let room = usize::from(left.width).saturating_sub(4);
-        let told = whom(model, side, room);
+        let parts = whom(model, side, room);
         let pieces = [
             (letter, theme.of(if active { Role::Focus } else { Role::Title })),
-            (told.as_str(), theme.of(Role::Text)),
+            (parts.as_str(), theme.of(Role::Text)),
             (" ", theme.of(Role::Text)),
         ];
         line::put(buf, left, &pieces);
@@ -308,12 +308,12 @@ impl CompareScreen {
             }
             let doc = &texts.docs[side];
             if doc.text.is_empty() {
-                let said = match compare.tab {
+                let words = match compare.tab {
                     Tab::Content => "No content",
                     Tab::Reasoning => "No reasoning",
                     _ => "No tool calls",
                 };
-                line::put(buf, place, &[(said, model.theme().of(Role::Dim))]);
+                line::put(buf, place, &[(words, model.theme().of(Role::Dim))]);
                 continue;
             }
             let top = compare.scrolls[side].top;
@@ -383,7 +383,7 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, theme.of(band(role)));
 }
 
-/// The background of a verdict that is told in that role.
+/// The background of a verdict in that role.
 fn band(role: Role) -> Role {
     match role {
         Role::Ok => Role::BandHealthy,
@@ -396,12 +396,12 @@ fn band(role: Role) -> Role {
 
 /// That there are two requests, and what they differ in.
 fn draw_requests(model: &Model, area: Rect, buf: &mut Buffer) {
-    let Some(told) = model.compared_requests() else { return };
+    let Some(parts) = model.compared_requests() else { return };
     let theme = model.theme();
     let label = "two requests: ";
-    let told = line::fit(told, usize::from(area.width).saturating_sub(label.len() + 4));
+    let parts = line::fit(parts, usize::from(area.width).saturating_sub(label.len() + 4));
     let area = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
-    let pieces = [(label, theme.of(Role::Label)), (told.as_str(), theme.of(Role::Text))];
+    let pieces = [(label, theme.of(Role::Label)), (parts.as_str(), theme.of(Role::Text))];
     line::put(buf, area, &pieces);
 }
 

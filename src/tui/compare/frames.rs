@@ -105,11 +105,11 @@ pub(super) fn draw(
         let Some(exchange) = model.compared(side).filter(|_| !half.is_empty()) else { continue };
         let len = exchange.inspection.frames().len();
         if len == 0 {
-            let said = if exchange.is_running() { "Waiting …" } else { "No frames" };
+            let text = if exchange.is_running() { "Waiting …" } else { "No frames" };
             line::put(
                 buf,
                 half,
-                &[(" ", model.theme().of(Role::Text)), (said, model.theme().of(Role::Dim))],
+                &[(" ", model.theme().of(Role::Text)), (text, model.theme().of(Role::Dim))],
             );
             continue;
         }
@@ -189,8 +189,8 @@ fn draw_row(
         (&cells, theme.of(Role::Dim)),
         (" ", theme.of(Role::Text)),
     ];
-    let told = summary(&exchange.inspection, index);
-    pieces.extend(told.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
+    let parts = summary(&exchange.inspection, index);
+    pieces.extend(parts.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
         let active = (compare.side == side || area.width < TWO_SIDES / 2) && on_top;

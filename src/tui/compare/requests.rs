@@ -45,7 +45,7 @@ impl<'a> Sides<'a> {
 
 /// What tells two drafts apart; no value of a header is in it.
 pub(super) fn of_drafts(a: &Draft, b: &Draft) -> String {
-    told(&Sides::of_draft(a), &Sides::of_draft(b)).join(" · ")
+    differences(&Sides::of_draft(a), &Sides::of_draft(b)).join(" · ")
 }
 
 /// What tells the requests of two exchanges apart, beyond the provider and the model: nothing where
@@ -61,27 +61,28 @@ pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> O
     if !apart && (!alike || x.body == y.body || members(&x.body, &y.body) == [MODEL]) {
         return None;
     }
-    let told = told(&Sides::of_request(x), &Sides::of_request(y));
-    let told: Vec<_> = told.into_iter().filter(|t| apart || t.starts_with(BODY)).collect();
-    (!told.is_empty()).then(|| told.join(" · "))
+    let differences = differences(&Sides::of_request(x), &Sides::of_request(y));
+    let differences: Vec<_> =
+        differences.into_iter().filter(|t| apart || t.starts_with(BODY)).collect();
+    (!differences.is_empty()).then(|| differences.join(" · "))
 }
 
 const MODEL: &str = "model";
 const BODY: &str = "body";
 
-fn told(a: &Sides<'_>, b: &Sides<'_>) -> Vec<String> {
-    let mut told = Vec::new();
+fn differences(a: &Sides<'_>, b: &Sides<'_>) -> Vec<String> {
+    let mut differences = Vec::new();
     for (name, x, y) in [
         ("provider", a.provider, b.provider),
         (MODEL, a.model, b.model),
         ("method", a.method, b.method),
     ] {
         if x != y {
-            told.push(format!("{name} {} ↔ {}", preview(x, 40), preview(y, 40)));
+            differences.push(format!("{name} {} ↔ {}", preview(x, 40), preview(y, 40)));
         }
     }
     if a.own.0 != b.own.0 {
-        told.push("address".to_owned());
+        differences.push("address".to_owned());
     }
     let differing = |x: &[(String, String)], y: &[(String, String)]| -> Vec<String> {
         x.iter().filter(|h| !y.contains(h)).map(|(name, _)| name.to_ascii_lowercase()).collect()
@@ -89,10 +90,10 @@ fn told(a: &Sides<'_>, b: &Sides<'_>) -> Vec<String> {
     let mut headers = differing(a.own.1, b.own.1);
     headers.extend(differing(b.own.1, a.own.1));
     if !headers.is_empty() {
-        told.push(format!("headers ({})", some(headers)));
+        differences.push(format!("headers ({})", some(headers)));
     }
-    told.extend(body(a.body, b.body));
-    told
+    differences.extend(body(a.body, b.body));
+    differences
 }
 
 /// What two bodies differ in; nothing where it is the model, which is shown separately.
@@ -171,8 +172,8 @@ mod tests {
             ..draft(&format!("{{\"model\":\"{model}\"}}"))
         };
         assert_eq!(of_drafts(&named("a", "k"), &named("b", "k")), "model a ↔ b");
-        let told = of_drafts(&named("a", "sk-one"), &named("a", "sk-two"));
-        assert_eq!(told, "headers (authorization)");
+        let differences = of_drafts(&named("a", "sk-one"), &named("a", "sk-two"));
+        assert_eq!(differences, "headers (authorization)");
         let elsewhere = Draft { url: Some("http://h/?key=secret".into()), ..named("a", "k") };
         assert_eq!(of_drafts(&named("a", "k"), &elsewhere), "address");
     }

@@ -100,13 +100,13 @@ pub(super) fn draw_differences(
     let (text, dim) = (theme.of(Role::Text), theme.of(Role::Dim));
     let differences = &computed.comparison.differences;
     if differences.is_empty() {
-        let said = match computed.comparison.expect {
+        let words = match computed.comparison.expect {
             _ if model.comparison_runs() => "Most is certain only when both are over",
             Expect::Same => "No difference that matters",
             Expect::Different => "Independent streams: they end alike and are of one kind",
         };
-        let said = line::fit(said, usize::from(body.width).saturating_sub(2));
-        line::put(buf, body, &[("  ", text), (&said, dim)]);
+        let words = line::fit(words, usize::from(body.width).saturating_sub(2));
+        line::put(buf, body, &[("  ", text), (&words, dim)]);
         draw_below(screen, model, on_top, parts(screen, model, body).frames, buf);
         return;
     }
@@ -268,8 +268,8 @@ pub(super) fn draw_figures(
         let which = compare.scrolls[0].top + usize::from(row) - 1;
         if which == computed.figures.len() && computed.equal > 0 {
             let more = if which > 0 { "more " } else { "" };
-            let said = format!(" {} {more}are equal", group(computed.equal as u64));
-            line::put(buf, place, &[(&said, model.theme().of(Role::Dim))]);
+            let text = format!(" {} {more}are equal", group(computed.equal as u64));
+            line::put(buf, place, &[(&text, model.theme().of(Role::Dim))]);
         }
         draw_figure(model, computed, computed.figures.get(which), place, buf);
     }
@@ -291,10 +291,10 @@ pub(super) fn draw_paths(
         return;
     }
     let count = if area.width < 60 { 7 } else { 10 };
-    let told = if area.width < 60 { 7 } else { 11 };
+    let parts = if area.width < 60 { 7 } else { 11 };
     // The counts stand beside the paths, not at the far edge.
     let widest = computed.comparison.paths.iter().map(|p| p.path.width()).max().unwrap_or(0);
-    let path = usize::from(area.width).saturating_sub(2 * count + told + 5).min(widest.max(4));
+    let path = usize::from(area.width).saturating_sub(2 * count + parts + 5).min(widest.max(4));
     let heads = format!(" {:path$} {} {}", "path", right("A", count), right("B", count));
     line::put(buf, Rect { height: 1, ..area }, &[(&heads, theme.of(Role::Label))]);
     let top = compare.scrolls[0].top;
@@ -307,7 +307,7 @@ pub(super) fn draw_paths(
         };
         let name = line::fit_middle(&visible(name, Newlines::Show), path);
         let pad = " ".repeat(path.saturating_sub(name.width()));
-        let (said, role) = match (a, b) {
+        let (words, role) = match (a, b) {
             (_, 0) if area.width < 60 => ("only A", Role::Warn),
             (0, _) if area.width < 60 => ("only B", Role::Warn),
             (_, 0) => ("only in A", Role::Warn),
@@ -322,6 +322,6 @@ pub(super) fn draw_paths(
         };
         let place = Rect { y: area.y + 1 + row as u16, height: 1, ..area };
         let text = format!(" {name}{pad} {} {} ", number(a), number(b));
-        line::put(buf, place, &[(&text, style), (" ", style), (said, theme.of(role))]);
+        line::put(buf, place, &[(&text, style), (" ", style), (words, theme.of(role))]);
     }
 }

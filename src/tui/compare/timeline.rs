@@ -173,12 +173,12 @@ pub(super) fn draw(
         return;
     }
     let dim = model.theme().of(Role::Dim);
-    let told = match (common, spans[0].0) {
+    let parts = match (common, spans[0].0) {
         (true, true) => format!("both to one scale: the width is {} s", line::seconds(longest)),
         (true, false) => {
             format!("No timestamps: drawn by byte offset, {} bytes wide", group(longest))
         }
         (false, _) => "only one side has timestamps: separate scales".to_owned(),
     };
-    line::put(buf, scale, &[(&line::fit(&told, usize::from(scale.width)), dim)]);
+    line::put(buf, scale, &[(&line::fit(&parts, usize::from(scale.width)), dim)]);
 }

@@ -24,7 +24,7 @@ mod stored;
 pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;
-use notify::Told;
+use notify::Notified;
 pub(super) use opening::Loading;
 pub(super) use pairs::PairedCall;
 pub(super) use playback::Refold;
@@ -110,8 +110,8 @@ pub(super) struct Model {
     loading: Option<Loading>,
     /// The saved sessions; `None` until they are read.
     stored: Stored,
-    /// What the user was told outside of the screen.
-    told: Told,
+    /// Notifications outside of the screen.
+    notified: Notified,
     comparison: Option<Comparison>,
     /// How many comparisons there were.
     comparisons: u64,
@@ -169,7 +169,7 @@ impl Model {
             file: None,
             loading: None,
             stored: Stored::default(),
-            told: Told::default(),
+            notified: Notified::default(),
             comparison: None,
             comparisons: 0,
             repetition: None,

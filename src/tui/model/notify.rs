@@ -1,21 +1,21 @@
-//! What the user is told outside of the screen: the end of a long stream, a stall.
+//! Notifications outside of the screen: the end of a long stream, a stall.
 
 use super::Model;
 use crate::action::Effect;
 use crate::config::Notify;
 use crate::journal::ExchangeId;
 
-/// What the user was told, so that nothing is told twice.
+/// What the user was notified of, so that nothing is said twice.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Notified {
     /// The exchanges that ran at the last event.
     running: Vec<ExchangeId>,
-    /// The exchange whose stall was told.
+    /// The exchange whose stall was reported.
     stalled: Option<ExchangeId>,
 }
 
 impl Model {
-    /// How the user is told.
+    /// How the user is notified.
     pub(in crate::tui) fn notifies(&self) -> Notify {
         self.settings.notify
     }
@@ -25,12 +25,12 @@ impl Model {
         if !self.settings.notify.is_on() {
             return;
         }
-        let before = std::mem::take(&mut self.told.running);
+        let before = std::mem::take(&mut self.notified.running);
         let running = self.exchanges.iter().filter(|e| e.is_arriving());
-        self.told.running = running.clone().map(|e| e.id).collect();
+        self.notified.running = running.clone().map(|e| e.id).collect();
         let stalled = running.clone().find(|e| e.is_stalled(self.now)).map(|e| e.id);
-        let news = stalled.filter(|id| self.told.stalled != Some(*id));
-        self.told.stalled = stalled;
+        let news = stalled.filter(|id| self.notified.stalled != Some(*id));
+        self.notified.stalled = stalled;
         let after = self.settings.notify.after;
         let long = self.exchanges.iter().filter(|e| {
             let took = e.last.zip(e.origin()).map(|(end, from)| end.saturating_sub(from));

@@ -365,8 +365,8 @@ impl RequestEditor {
 fn prompt_of(dialect: &str, body: &str) -> Option<String> {
     let body = serde_json::from_str(body).ok()?;
     let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request()?;
-    let ask = (side.read)(request::TrackedJson::new(&body).root());
-    match &ask.turns.first()?.parts.first()?.what {
+    let request = (side.read)(request::TrackedJson::new(&body).root());
+    match &request.turns.first()?.parts.first()?.value {
         request::Part::Text(text) => Some(text.clone()),
         _ => None,
     }

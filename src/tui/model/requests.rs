@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// The body as the provider of that name would have it said, if that is otherwise; or why that
-    /// cannot be told. Without a model it is the provider's own that is asked, or else the present.
+    /// cannot be known. Without a model it is the provider's own that is asked, or else the present.
     pub(in crate::tui) fn translation(
         &self,
         name: &str,

@@ -50,7 +50,7 @@ static SPEC: Spec = Spec {
     }],
 };
 
-/// How much of a frame is laid out as text; the rest is told, and is in the hex view.
+/// How much of a frame is laid out as text; the rest is counted, and is in the hex view.
 const MAX_LAID_OUT: usize = 1 << 20;
 
 const TABS: [&str; 3] = ["Raw", "JSON", "Reads"];

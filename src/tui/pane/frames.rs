@@ -278,11 +278,11 @@ fn draw_row(
         (&cells[4], if frame.kind == Kind::Event { dim } else { theme.of(Role::Comment) }),
         ("  ", plain),
     ];
-    let told = match on.model.filter().and_then(|f| f.query()) {
+    let parts = match on.model.filter().and_then(|f| f.query()) {
         Some(query) => selected(&query.select(inspection, index)),
         None => summary(inspection, index),
     };
-    pieces.extend(told.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
+    pieces.extend(parts.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
         // The bar lies over the whole row; what it says keeps its own attributes.
@@ -384,10 +384,10 @@ pub(crate) fn letter(channel: Channel) -> (&'static str, Role) {
 pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Role)> {
     let answer = inspection.answer();
     let number = index as u32;
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     let message = inspection.ws_frame(index);
     if message.is_some_and(|m| m.sender == Sender::Client) {
-        told.push(("→ ".to_owned(), Role::Key));
+        parts.push(("→ ".to_owned(), Role::Key));
     }
     for delta in answer.deltas_of(number).take(4) {
         let (letter, role) = letter(delta.channel);
@@ -400,48 +400,48 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
         };
         let choice = if delta.choice > 0 { format!("{} ", delta.choice) } else { String::new() };
         let text = preview(answer.text_of(&delta), 200);
-        told.push((format!("{letter}{again} "), Role::Key));
-        told.push((format!("{choice}{name}"), Role::Dim));
-        told.push((format!("\"{text}\" "), role));
+        parts.push((format!("{letter}{again} "), Role::Key));
+        parts.push((format!("{choice}{name}"), Role::Dim));
+        parts.push((format!("\"{text}\" "), role));
     }
-    let mut say = |text: String, role| told.push((text + " ", role));
+    let mut add = |text: String, role| parts.push((text + " ", role));
     for error in answer.errors.iter().filter(|e| e.frame == number) {
-        say(format!("error: {}", preview(&error.message, 200)), Role::Error);
+        add(format!("error: {}", preview(&error.message, 200)), Role::Error);
     }
     for (choice, reason) in answer.finish() {
         if answer.finish_frame(choice) == Some(number) {
-            say(format!("finish \"{}\"", preview(reason, 40)), Role::Ok);
+            add(format!("finish \"{}\"", preview(reason, 40)), Role::Ok);
         }
     }
     if answer.sentinel == Some(number) {
-        say("[DONE]".to_owned(), Role::Ok);
+        add("[DONE]".to_owned(), Role::Ok);
     }
     let frame = &inspection.frames().at(index);
     let body = inspection.body();
     if frame.kind == Kind::Event && frame.len <= MAX_PARSED {
-        members(inspection, index, &mut say);
+        members(inspection, index, &mut add);
     }
-    if told.len() == usize::from(message.is_some_and(|m| m.sender == Sender::Client)) {
+    if parts.len() == usize::from(message.is_some_and(|m| m.sender == Sender::Client)) {
         // Of a binary message only the payload can be read.
         let payload = frame.data_span().filter(|_| frame.kind == Kind::Message);
         if let Some(code) = message
             .filter(|m| m.opcode == Opcode::Close)
             .and_then(|_| frame.bytes(body).first_chunk().map(|code| u16::from_be_bytes(*code)))
         {
-            told.push((format!("{code} "), Role::Text));
+            parts.push((format!("{code} "), Role::Text));
         }
         let payload = payload.or(message.and_then(|_| frame.data_span()));
         let bytes = payload.and_then(|s| body.get(s)).unwrap_or_else(|| frame.bytes(body));
         let bytes = &bytes[..bytes.len().min(400)];
         let text = visible_bytes(bytes.trim_ascii_end(), Newlines::Show);
         let role = if frame.kind == Kind::Comment { Role::Comment } else { Role::Text };
-        told.push((line::fit(&text, 400), role));
+        parts.push((line::fit(&text, 400), role));
     }
-    told
+    parts
 }
 
 /// Role and usage, which are no deltas.
-fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, Role)) {
+fn members(inspection: &Inspection, index: usize, add: &mut impl FnMut(String, Role)) {
     let frame = &inspection.frames().at(index);
     let Some(data) = frame.data(inspection.body()) else { return };
     let mut tape = Tape::new();
@@ -457,7 +457,7 @@ fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, R
             .and_then(|c| c.at(&["delta", "role"]))
             .and_then(|r| r.as_str())
     {
-        say(format!("role {}", preview(&role, 20)), Role::Dim);
+        add(format!("role {}", preview(&role, 20)), Role::Dim);
     }
     if let Some(usage) = root.get("usage").filter(|u| !u.is_null()) {
         let count = |keys: &[&str]| {
@@ -466,9 +466,9 @@ fn members(inspection: &Inspection, index: usize, say: &mut impl FnMut(String, R
         let input = count(&["prompt_tokens", "input_tokens"]);
         let output = count(&["completion_tokens", "output_tokens"]);
         if let (Some(input), Some(output)) = (input, output) {
-            say(format!("usage {input} in, {output} out"), Role::Dim);
+            add(format!("usage {input} in, {output} out"), Role::Dim);
         } else {
-            say("usage".to_owned(), Role::Dim);
+            add("usage".to_owned(), Role::Dim);
         }
     }
 }

@@ -279,8 +279,8 @@ impl Pane for TimelinePane {
         let parts = parts(model.exchange(), area);
         let Some(exchange) = model.exchange() else {
             on.header(SPEC.title.0, &[], buf);
-            let said = [("The stream is drawn here to scale", model.theme().of(Role::Dim))];
-            line::put(buf, parts.drawing, &said);
+            let text = [("The stream is drawn here to scale", model.theme().of(Role::Dim))];
+            line::put(buf, parts.drawing, &text);
             return;
         };
         let mut notes = counts(exchange);
@@ -338,11 +338,11 @@ fn filter(pane: &TimelinePane, exchange: &Exchange) -> String {
     let story = exchange.story();
     let hides = |g: &&crate::inspect::Group| !timeline_list::is_listed(pane, exchange, g);
     let hidden: u64 = story.iter().filter(hides).map(|g| exchange.inspection.times(g)).sum();
-    let mut told = Vec::new();
-    told.extend((pane.least > Severity::Info).then(|| format!("≥ {}", pane.least.name())));
-    told.extend(pane.phase.map(|p| format!("phase {}", p.name())));
-    told.push(format!("{} hidden", crate::text::group(hidden)));
-    told.join(" · ")
+    let mut parts = Vec::new();
+    parts.extend((pane.least > Severity::Info).then(|| format!("≥ {}", pane.least.name())));
+    parts.extend(pane.phase.map(|p| format!("phase {}", p.name())));
+    parts.push(format!("{} hidden", crate::text::group(hidden)));
+    parts.join(" · ")
 }
 
 /// What the bar's glyphs mean, of those that occur.
@@ -374,14 +374,14 @@ pub(super) fn channel_name(channel: Channel) -> &'static str {
 /// How many findings of each severity.
 fn counts(exchange: &Exchange) -> Vec<(String, Role)> {
     let inspection = &exchange.inspection;
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     for severity in Severity::ALL.into_iter().rev() {
         let n = inspection.count(severity);
         if n > 0 {
             let (sign, role) = severity_sign(Some(severity));
-            let gap = if told.is_empty() { "" } else { "  " };
-            told.push((format!("{gap}{sign} {n} {}", severity.name()), role));
+            let gap = if parts.is_empty() { "" } else { "  " };
+            parts.push((format!("{gap}{sign} {n} {}", severity.name()), role));
         }
     }
-    told
+    parts
 }

@@ -95,13 +95,13 @@ pub(super) fn draw(
     let area = in_progress(on, exchange, area, buf);
     let rows = rows(pane, exchange);
     if rows.is_empty() && area == whole {
-        let said = match (inspection.findings().is_empty(), inspection.is_over()) {
+        let text = match (inspection.findings().is_empty(), inspection.is_over()) {
             (false, _) => "The filter hides all findings",
             (true, true) => "No findings",
             (true, false) => "No findings yet",
         };
         let place = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
-        line::put(buf, place, &[(said, theme.of(Role::Dim))]);
+        line::put(buf, place, &[(text, theme.of(Role::Dim))]);
         return;
     }
     let story = exchange.story();

@@ -20,7 +20,7 @@ type Take = Box<dyn FnMut(&mut Model, Choice)>;
 /// Does something else with a row.
 type Extra = Box<dyn FnMut(&mut Model, usize)>;
 
-/// Is told which row the cursor is on, or that nothing was chosen.
+/// Receives which row the cursor is on, or that nothing was chosen.
 type Move = Box<dyn FnMut(&mut Model, Option<usize>)>;
 
 /// Adds rows; returns whether that is done.
@@ -56,7 +56,7 @@ pub(in crate::tui) struct List {
     take: Take,
     /// What else can be done with a row.
     extras: Vec<(Action, Extra)>,
-    /// Is told where the cursor is.
+    /// Receives where the cursor is.
     moved: Option<Move>,
     /// Adds rows that are not known yet.
     late: Option<Late>,
@@ -119,7 +119,7 @@ impl List {
         self
     }
 
-    /// Has `moved` told on which row the cursor is, as the list was made; nothing when the list is left
+    /// Calls `moved` with the row of the cursor, as the list was made; nothing when the list is left
     /// without a choice.
     pub(in crate::tui) fn on_move(
         self,
@@ -263,8 +263,8 @@ impl List {
         line::put(buf, rule, &[(&"─".repeat(usize::from(rule.width)), theme.of(Role::Line))]);
         let rows = self.rows(screen);
         if self.shown.is_empty() {
-            let said = if self.free { "Type a name" } else { &self.empty };
-            line::put(buf, rows, &[("  ", theme.of(Role::Text)), (said, theme.of(Role::Dim))]);
+            let words = if self.free { "Type a name" } else { &self.empty };
+            line::put(buf, rows, &[("  ", theme.of(Role::Text)), (words, theme.of(Role::Dim))]);
             return;
         }
         let mut scroll = self.scroll;

@@ -140,9 +140,9 @@ impl Screen for RepetitionScreen {
                 Verdict::Degraded => ("▲ ", Role::Warn),
                 Verdict::Failed => ("✖ ", Role::Error),
             };
-            let told = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
+            let parts = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
             let rest = row_of(
-                kind.case.code.map(Code::name).filter(|_| narrow).unwrap_or(&told),
+                kind.case.code.map(Code::name).filter(|_| narrow).unwrap_or(&parts),
                 kind.case.code.map_or("–", Code::name),
                 &group(kind.count),
                 &share(kind.count, repetition.tally().total()),

@@ -113,8 +113,8 @@ fn summary(done: &Translation, doc: &mut Doc) {
         return;
     }
     for (i, disposition) in some.into_iter().enumerate() {
-        let said = format!("{} {}", done.count(disposition), disposition.name());
-        doc.plain(if i > 0 { ", " } else { "" }).push(sign(disposition).1, &said);
+        let text = format!("{} {}", done.count(disposition), disposition.name());
+        doc.plain(if i > 0 { ", " } else { "" }).push(sign(disposition).1, &text);
     }
     doc.plain(" when translated:").line();
 }
@@ -143,8 +143,8 @@ fn diff(before: &str, after: &str, doc: &mut Doc) {
     };
     let lines = before.lines().count() + after.lines().count();
     if lines > DIFFED {
-        let said = format!("The new body, {}:", count(after.lines().count() as u64, "line"));
-        line(Role::Label, "", &said);
+        let words = format!("The new body, {}:", count(after.lines().count() as u64, "line"));
+        line(Role::Label, "", &words);
         after.lines().take(DIFFED).for_each(|l| line(Role::Text, "  ", l));
         return;
     }

@@ -159,9 +159,9 @@ mod tests {
         let text = r#"{"a": ["b\"c", -1.5e3, true]}"#;
         let mut out = Vec::new();
         marks(text, 0, &mut out);
-        let told: Vec<_> = out.iter().map(|(r, role)| (&text[r.clone()], *role)).collect();
+        let parts: Vec<_> = out.iter().map(|(r, role)| (&text[r.clone()], *role)).collect();
         assert_eq!(
-            told,
+            parts,
             [
                 ("\"a\"", Role::JsonKey),
                 (r#""b\"c""#, Role::JsonString),

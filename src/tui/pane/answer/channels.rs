@@ -308,13 +308,13 @@ pub(super) fn draw(
         }
         let text = exchange.text(column.channel);
         if text.is_empty() {
-            let said = if exchange.inspection.is_over() { "None" } else { "None yet" };
-            line::put(buf, column.text, &[(said, theme.of(Role::Dim))]);
+            let words = if exchange.inspection.is_over() { "None" } else { "None yet" };
+            line::put(buf, column.text, &[(words, theme.of(Role::Dim))]);
             let tools = exchange.inspection.answer().tools().len() as u64;
             if column.channel == Channel::Content && tools > 0 && column.text.height > 1 {
                 let below = Rect { y: column.text.y + 1, height: 1, ..column.text };
-                let told = format!("{}: see Tools", crate::text::count(tools, "tool call"));
-                line::put(buf, below, &[(&told, theme.of(Role::Tool))]);
+                let parts = format!("{}: see Tools", crate::text::count(tools, "tool call"));
+                line::put(buf, below, &[(&parts, theme.of(Role::Tool))]);
             }
             continue;
         }
@@ -377,23 +377,23 @@ fn draw_head(model: &Model, exchange: &Exchange, column: Column, chosen: bool, b
 /// By which paths a channel came, within `room` columns. Where there is none to spare the end of a
 /// path and its count tell more than its beginning.
 fn via(answer: &crate::inspect::Answer, channel: Channel, room: usize) -> String {
-    let mut told = String::new();
+    let mut parts = String::new();
     for (path, n) in answer.paths(channel) {
         let count = format!(" ×{}", crate::text::group(n));
-        let before = if told.is_empty() { "via " } else { ", " };
-        let taken = told.chars().count() + before.len() + count.chars().count();
+        let before = if parts.is_empty() { "via " } else { ", " };
+        let taken = parts.chars().count() + before.len() + count.chars().count();
         let left = room.saturating_sub(taken);
         if left < 8 {
-            return line::fit(&(told + ", …"), room);
+            return line::fit(&(parts + ", …"), room);
         }
         let excess = path.chars().count().saturating_sub(left);
         let path = match excess {
             0 => path,
             n => format!("…{}", path.chars().skip(n + 1).collect::<String>()),
         };
-        told.push_str(before);
-        told.push_str(&path);
-        told.push_str(&count);
+        parts.push_str(before);
+        parts.push_str(&path);
+        parts.push_str(&count);
     }
-    told
+    parts
 }

@@ -235,12 +235,12 @@ fn timing(doc: &mut Doc, exchange: &Exchange) {
     }
     // Sorting the waits is work for a stream that is over.
     if let Some(gaps) = inspection.is_over().then(|| t.gap_summary()).flatten() {
-        let told = format!(
+        let parts = format!(
             "median {}, p99 {}, longest {}",
             seconds(gaps.p50),
             seconds(gaps.p99),
             seconds(gaps.max)
         );
-        doc.row(LABEL, "between deltas", &told);
+        doc.row(LABEL, "between deltas", &parts);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::request::{
-    Ask, Choice, Node, Notes, Numbers, Param, Part, Role, Said, chat, image, image_url,
+    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, chat, image, image_url,
     read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
     write_model, write_numbers, write_same, write_stream, write_system,
 };
@@ -20,32 +20,35 @@ const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
 const SAME: &[&str] =
     &["parallel_tool_calls", "metadata", "store", "user", "safety_identifier", "prompt_cache_key"];
 
-pub(super) fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("instructions").and_then(Node::said_text));
+pub(super) fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("instructions").and_then(Node::located_text));
     if let Some(input) = body.get("input") {
-        read_prompt(Some(input), &mut ask);
-        input.items().for_each(|item| read_item(item, &mut ask));
+        read_prompt(Some(input), &mut request);
+        input.items().for_each(|item| read_item(item, &mut request));
     }
-    chat::read_tools(body.get("tools"), "parameters", &mut ask);
-    chat::read_choice(body.get("tool_choice"), &mut ask);
-    read_effort_word(body.at(&["reasoning", "effort"]), &mut ask);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    read_same(body, SAME, &mut ask);
-    ask
+    chat::read_tools(body.get("tools"), "parameters", &mut request);
+    chat::read_choice(body.get("tool_choice"), &mut request);
+    read_effort_word(body.at(&["reasoning", "effort"]), &mut request);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    read_same(body, SAME, &mut request);
+    request
 }
 
-fn read_item(item: Node<'_>, ask: &mut Ask) {
-    let text = |key| item.get(key).and_then(Node::said_text);
+fn read_item(item: Node<'_>, request: &mut ChatRequest) {
+    let text = |key| item.get(key).and_then(Node::located_text);
     let role = match (item.look_str("type"), item.look_str("role")) {
         ("function_call", _) => {
             let Some(name) = text("name") else { return };
             item.tag("type");
             let id = text("call_id").unwrap_or_else(|| String::new().into());
             let arguments = item.get("arguments").map_or(json!({}), chat::arguments);
-            ask.push(Role::Assistant, item.said(Part::Call { id, name: name.what, arguments }));
+            request.push(
+                Role::Assistant,
+                item.located(Part::Call { id, name: name.value, arguments }),
+            );
             return;
         }
         ("function_call_output", _) => {
@@ -53,73 +56,73 @@ fn read_item(item: Node<'_>, ask: &mut Ask) {
             let id = text("call_id").unwrap_or_else(|| String::new().into());
             let text = item.get("output").map(chat::joined).unwrap_or_default();
             let name = String::new().into();
-            ask.push(Role::User, item.said(Part::Result { id, name, text }));
+            request.push(Role::User, item.located(Part::Result { id, name, text }));
             return;
         }
         ("" | "message", "system" | "developer") => {
             item.tag("type");
-            chat::read_system(item, ask);
+            chat::read_system(item, request);
             return;
         }
         ("" | "message", "user") => Role::User,
         ("" | "message", "assistant") => Role::Assistant,
         _ => return,
     };
-    chat::read_turn(role, item, read_part, &["type", "role"], ask);
+    chat::read_turn(role, item, read_part, &["type", "role"], request);
 }
 
-fn read_part(node: Node<'_>) -> Option<Said<Part>> {
-    let what = match node.look_str("type") {
+fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+    let value = match node.look_str("type") {
         "input_text" | "output_text" => Part::Text(node.get("text")?.text()?),
         "input_image" => image(&node.get("image_url")?.text()?),
         _ => return None,
     };
     node.tag("type");
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
-pub(super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    write_system(ask, "instructions", &mut body);
-    body.insert("input".into(), input(ask, notes));
-    chat::write_flat_tools(ask, &mut body);
-    if let Some(choice) = &ask.choice {
-        let choice = match &choice.what {
+    write_model(request, &mut body, notes);
+    write_system(request, "instructions", &mut body);
+    body.insert("input".into(), input(request, notes));
+    chat::write_flat_tools(request, &mut body);
+    if let Some(choice) = &request.choice {
+        let choice = match &choice.value {
             Choice::Tool(name) => json!({"type": "function", "name": name}),
             other => json!(chat::choice_word(other, "required")),
         };
         body.insert("tool_choice".into(), choice);
     }
-    write_numbers(ask, NUMBERS, &mut body, notes);
-    for stop in &ask.stop {
+    write_numbers(request, NUMBERS, &mut body, notes);
+    for stop in &request.stop {
         notes.lost(&stop.at, "there are no texts to stop at");
     }
-    write_effort_word(ask, EFFORTS, &["reasoning", "effort"], &mut body, notes);
-    write_stream(ask, &mut body, notes);
-    usage_always(ask, notes);
-    write_same(ask, SAME, &mut body);
+    write_effort_word(request, EFFORTS, &["reasoning", "effort"], &mut body, notes);
+    write_stream(request, &mut body, notes);
+    usage_always(request, notes);
+    write_same(request, SAME, &mut body);
     body
 }
 
 /// Calls and results are items beside the messages; so a turn may be several.
-fn input(ask: &Ask, notes: &mut Notes) -> Json {
+fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut items = Vec::new();
-    for turn in &ask.turns {
+    for turn in &request.turns {
         let (role, kind) = match turn.role {
             Role::User => ("user", "input_text"),
             Role::Assistant => ("assistant", "output_text"),
         };
-        let mut said = Vec::new();
+        let mut content = Vec::new();
         let mut others = Vec::new();
         for part in &turn.parts {
-            match &part.what {
-                Part::Text(text) => said.push(json!({"type": kind, "text": text})),
+            match &part.value {
+                Part::Text(text) => content.push(json!({"type": kind, "text": text})),
                 Part::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     others.push(json!({
                         "type": "function_call",
-                        "call_id": id.what,
+                        "call_id": id.value,
                         "name": name,
                         "arguments": chat::arguments_text(arguments),
                     }));
@@ -128,17 +131,17 @@ fn input(ask: &Ask, notes: &mut Notes) -> Json {
                     chat::note_result(id, name, notes);
                     items.push(json!({
                         "type": "function_call_output",
-                        "call_id": id.what,
+                        "call_id": id.value,
                         "output": text,
                     }));
                 }
                 image => {
-                    said.push(json!({"type": "input_image", "image_url": image_url(image)}));
+                    content.push(json!({"type": "input_image", "image_url": image_url(image)}));
                 }
             }
         }
-        if !said.is_empty() {
-            items.push(json!({"role": role, "content": chat::plain(said)}));
+        if !content.is_empty() {
+            items.push(json!({"role": role, "content": chat::plain(content)}));
         }
         items.append(&mut others);
     }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::request::{
-    Ask, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, Said, Tool, arguments_object,
-    chat, put, read_common, read_stop, usage_always, write_model, write_numbers, write_stop,
-    write_stream,
+    ChatRequest, Choice, Effort, Located, Node, Notes, Numbers, Param, Part, Role, Tool,
+    arguments_object, chat, put, read_common, read_stop, usage_always, write_model, write_numbers,
+    write_stop, write_stream,
 };
 
 const NUMBERS: Numbers = &[
@@ -22,45 +22,45 @@ const MAX_TOKENS: u64 = 1024;
 const LEAST_BUDGET: u64 = 1024;
 
 /// Reads a body of the Messages API.
-pub(in super::super) fn read(body: Node<'_>) -> Ask {
-    let mut ask = Ask::default();
-    read_common(body, NUMBERS, &mut ask);
-    ask.system.extend(body.get("system").into_iter().flat_map(chat::texts));
+pub(in super::super) fn read(body: Node<'_>) -> ChatRequest {
+    let mut request = ChatRequest::default();
+    read_common(body, NUMBERS, &mut request);
+    request.system.extend(body.get("system").into_iter().flat_map(chat::texts));
     for message in body.get("messages").into_iter().flat_map(Node::items) {
         let role = match message.look_str("role") {
             "user" => Role::User,
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        chat::read_turn(role, message, read_part, &["role"], &mut ask);
+        chat::read_turn(role, message, read_part, &["role"], &mut request);
     }
-    chat::read_tools(body.get("tools"), "input_schema", &mut ask);
+    chat::read_tools(body.get("tools"), "input_schema", &mut request);
     if let Some(choice) = body.get("tool_choice") {
-        let what = match choice.look_str("type") {
+        let value = match choice.look_str("type") {
             "auto" => Some(Choice::Auto),
             "none" => Some(Choice::None),
             "any" => Some(Choice::Required),
             "tool" => choice.get("name").and_then(Node::text).map(Choice::Tool),
             _ => None,
         };
-        if let Some(what) = what {
+        if let Some(value) = value {
             choice.tag("type");
-            ask.choice = Some(choice.said(what));
+            request.choice = Some(choice.located(value));
         }
     }
-    read_stop(body.get("stop_sequences"), &mut ask);
-    ask.effort = read_effort(body);
-    ask.stream = body.get("stream").and_then(Node::said_bool);
-    ask.usage = Some(true.into());
-    ask
+    read_stop(body.get("stop_sequences"), &mut request);
+    request.effort = read_effort(body);
+    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.usage = Some(true.into());
+    request
 }
 
-fn read_part(node: Node<'_>) -> Option<Said<Part>> {
-    let what = match node.look_str("type") {
+fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+    let value = match node.look_str("type") {
         "text" => Part::Text(node.get("text")?.text()?),
         "image" => {
             let source = node.get("source")?;
-            let what = match source.look_str("type") {
+            let value = match source.look_str("type") {
                 "url" => Part::ImageUrl(source.get("url")?.text()?),
                 "base64" => Part::Image {
                     media: source.get("media_type")?.text()?,
@@ -69,36 +69,36 @@ fn read_part(node: Node<'_>) -> Option<Said<Part>> {
                 _ => return None,
             };
             source.tag("type");
-            what
+            value
         }
         "tool_use" => Part::Call {
-            id: node.get("id")?.said_text()?,
+            id: node.get("id")?.located_text()?,
             name: node.get("name")?.text()?,
             arguments: node.get("input").map_or(json!({}), |i| i.take().clone()),
         },
         "tool_result" => Part::Result {
-            id: node.get("tool_use_id")?.said_text()?,
+            id: node.get("tool_use_id")?.located_text()?,
             name: String::new().into(),
             text: node.get("content").map(chat::joined).unwrap_or_default(),
         },
         _ => return None,
     };
     node.tag("type");
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
 /// An effort's word goes before `thinking`, which beside it only says that there is any.
-fn read_effort(body: Node<'_>) -> Option<Said<Effort>> {
+fn read_effort(body: Node<'_>) -> Option<Located<Effort>> {
     let thinking = body.get("thinking");
     let kind = thinking.map(|t| t.look_str("type")).unwrap_or_default();
-    if let Some(word) = body.at(&["output_config", "effort"]).and_then(Node::said_text) {
+    if let Some(word) = body.at(&["output_config", "effort"]).and_then(Node::located_text) {
         if let Some(thinking) = thinking.filter(|_| kind == "adaptive") {
             thinking.tag("type");
         }
-        return Some(Said { what: Effort::of_word(&word.what), at: word.at });
+        return Some(Located { value: Effort::of_word(&word.value), at: word.at });
     }
     let thinking = thinking?;
-    let (node, what) = match kind {
+    let (node, value) = match kind {
         "enabled" => {
             let budget = thinking.get("budget_tokens")?;
             let tokens = budget.look().as_i64()?;
@@ -110,57 +110,61 @@ fn read_effort(body: Node<'_>) -> Option<Said<Effort>> {
         _ => return None,
     };
     thinking.tag("type");
-    Some(node.said(what))
+    Some(node.located(value))
 }
 
 /// Writes a body of the Messages API.
-pub(in super::super) fn write(ask: &Ask, notes: &mut Notes) -> Map<String, Json> {
+pub(in super::super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
-    write_model(ask, &mut body, notes);
-    write_rest(ask, &mut body, notes);
-    write_stream(ask, &mut body, notes);
+    write_model(request, &mut body, notes);
+    write_rest(request, &mut body, notes);
+    write_stream(request, &mut body, notes);
     body
 }
 
 /// Writes all but the model and `stream`.
-pub(in super::super) fn write_rest(ask: &Ask, body: &mut Map<String, Json>, notes: &mut Notes) {
+pub(in super::super) fn write_rest(
+    request: &ChatRequest,
+    body: &mut Map<String, Json>,
+    notes: &mut Notes,
+) {
     body.insert("max_tokens".into(), json!(MAX_TOKENS));
-    match ask.system.as_slice() {
+    match request.system.as_slice() {
         [] => {}
-        [one] => put(body, &["system"], json!(one.what)),
+        [one] => put(body, &["system"], json!(one.value)),
         several => {
-            let blocks = several.iter().map(|s| json!({"type": "text", "text": s.what}));
+            let blocks = several.iter().map(|s| json!({"type": "text", "text": s.value}));
             put(body, &["system"], blocks.collect());
         }
     }
-    body.insert("messages".into(), messages(ask, notes));
-    let tools: Vec<_> = ask.tools.iter().map(tool).collect();
+    body.insert("messages".into(), messages(request, notes));
+    let tools: Vec<_> = request.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         body.insert("tools".into(), tools.into());
     }
-    if let Some(choice) = &ask.choice {
-        let choice = match &choice.what {
+    if let Some(choice) = &request.choice {
+        let choice = match &choice.value {
             Choice::Tool(name) => json!({"type": "tool", "name": name}),
             other => json!({"type": chat::choice_word(other, "any")}),
         };
         body.insert("tool_choice".into(), choice);
     }
-    write_numbers(ask, NUMBERS, body, notes);
-    write_stop(ask, &["stop_sequences"], body);
-    let budget = write_thinking(ask, body, notes);
-    max_tokens(ask, budget, body, notes);
-    usage_always(ask, notes);
+    write_numbers(request, NUMBERS, body, notes);
+    write_stop(request, &["stop_sequences"], body);
+    let budget = write_thinking(request, body, notes);
+    max_tokens(request, budget, body, notes);
+    usage_always(request, notes);
 }
 
 /// `max_tokens` must be there, and more than the thinking that counts into it.
-fn max_tokens(ask: &Ask, budget: u64, body: &mut Map<String, Json>, notes: &mut Notes) {
-    let asked = ask.numbers.get(&Param::MaxTokens);
+fn max_tokens(request: &ChatRequest, budget: u64, body: &mut Map<String, Json>, notes: &mut Notes) {
+    let asked = request.numbers.get(&Param::MaxTokens);
     let Some(asked) = asked else {
         notes.added("max_tokens", "it must be there");
         body.insert("max_tokens".into(), json!(MAX_TOKENS.saturating_add(budget)));
         return;
     };
-    if let Some(tokens) = asked.what.as_u64().filter(|tokens| *tokens <= budget) {
+    if let Some(tokens) = asked.value.as_u64().filter(|tokens| *tokens <= budget) {
         let more = tokens.saturating_add(budget);
         notes.changed(&asked.at, format!("{more}: it must be more than thinking's budget"));
         body.insert("max_tokens".into(), json!(more));
@@ -168,22 +172,22 @@ fn max_tokens(ask: &Ask, budget: u64, body: &mut Map<String, Json>, notes: &mut 
 }
 
 /// Writes `thinking`; gives its budget.
-fn write_thinking(ask: &Ask, body: &mut Map<String, Json>, notes: &mut Notes) -> u64 {
-    let Some(effort) = &ask.effort else { return 0 };
-    let temperature = ask.numbers.get(&Param::Temperature);
-    match (effort.what.tokens(), temperature) {
+fn write_thinking(request: &ChatRequest, body: &mut Map<String, Json>, notes: &mut Notes) -> u64 {
+    let Some(effort) = &request.effort else { return 0 };
+    let temperature = request.numbers.get(&Param::Temperature);
+    match (effort.value.tokens(), temperature) {
         (Some(0), _) => {}
-        (_, Some(temperature)) if temperature.what.as_f64() != Some(1.0) => {
+        (_, Some(temperature)) if temperature.value.as_f64() != Some(1.0) => {
             notes.lost(&temperature.at, "none may be set beside thinking");
             body.shift_remove("temperature");
         }
         _ => {}
     }
-    let (thinking, budget) = match effort.what.tokens() {
+    let (thinking, budget) = match effort.value.tokens() {
         Some(0) => (json!({"type": "disabled"}), 0),
         Some(tokens) => {
             let budget = tokens.max(LEAST_BUDGET);
-            if effort.what != Effort::Tokens(budget) {
+            if effort.value != Effort::Tokens(budget) {
                 notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
             }
             (json!({"type": "enabled", "budget_tokens": budget}), budget)
@@ -201,13 +205,13 @@ fn tool(tool: &Tool) -> Json {
 }
 
 /// The sides take turns, and results are the user's, before what else he says.
-fn messages(ask: &Ask, notes: &mut Notes) -> Json {
+fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut messages = Vec::new();
-    for turn in ask.alternating() {
+    for turn in request.alternating() {
         let mut results = Vec::new();
         let mut blocks = Vec::new();
         for part in &turn.parts {
-            match &part.what {
+            match &part.value {
                 Part::Text(text) => blocks.push(json!({"type": "text", "text": text})),
                 Part::ImageUrl(url) => {
                     let source = json!({"type": "url", "url": url});
@@ -221,13 +225,13 @@ fn messages(ask: &Ask, notes: &mut Notes) -> Json {
                     chat::note_id(id, notes);
                     let input = arguments_object(arguments, &part.at, notes);
                     blocks.push(
-                        json!({"type": "tool_use", "id": id.what, "name": name, "input": input}),
+                        json!({"type": "tool_use", "id": id.value, "name": name, "input": input}),
                     );
                 }
                 Part::Result { id, name, text } => {
                     chat::note_result(id, name, notes);
                     results.push(
-                        json!({"type": "tool_result", "tool_use_id": id.what, "content": text}),
+                        json!({"type": "tool_result", "tool_use_id": id.value, "content": text}),
                     );
                 }
             }
