@@ -242,6 +242,7 @@ pub(super) enum ExportFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every byte is forwarded unchanged and at once, except the Host header and the prefix of the path. \
+HTTP/2 is forwarded as HTTP/2, HTTP/1.1 as HTTP/1.1. \
 Point a client at the address that is printed, or let the tap start it:
 
   sselens tap --to http://localhost:4000     everything goes to this gateway

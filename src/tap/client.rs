@@ -1,8 +1,9 @@
 //! A connection of a client: plain, or decrypted.
 
 use std::io;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
@@ -27,4 +28,14 @@ pub(super) async fn read(
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
         other => other,
     }
+}
+
+/// The last that is said to a client: it has a second to read it.
+pub(super) async fn last_word(client: &mut Client, bytes: &[u8]) {
+    // A client that does not listen has left.
+    let _ = client.write_all(bytes).await;
+    let _ = client.shutdown().await;
+    let mut rest = vec![0; 4096];
+    let drain = async { while matches!(read(client, &mut rest).await, Ok(1..)) {} };
+    let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
 }

@@ -7,7 +7,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt as _;
@@ -16,16 +15,12 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::client::{self, Client};
 use super::event::{ConnectionId, EventKind, Progress};
-use super::pump::{Down, READ, Up};
+use super::pump::{READ, Up, break_off};
 use super::request::{Line, NoRequest, Requests, Step};
 use super::route::{Origin, Route, Upstream};
 use crate::journal::Micros;
 use crate::transport::http1::head;
 use crate::transport::link::{self, Dialed, Link, NoLink};
-
-/// How long what was written has to reach the other side's program before a reset: on some systems
-/// a reset takes with it what was not read yet.
-const BEFORE_RESET: Duration = Duration::from_millis(20);
 
 /// One connection of a client.
 pub(super) struct Connection {
@@ -74,13 +69,14 @@ pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionI
 pub(super) async fn dial(
     origin: &Origin,
     shared: &Shared,
+    tls: &Arc<rustls::ClientConfig>,
     dialed: &mut Dialed,
 ) -> Result<Link, NoLink> {
     let to = (origin.host.as_str(), origin.port);
     let place = format!("{}:{}", origin.host, origin.port);
     let link = link::connect(to, &place, shared.clock, dialed).await?;
     match origin.tls {
-        true => link::secure(link, to.0, &place, &shared.tls, shared.clock, dialed).await,
+        true => link::secure(link, to.0, &place, tls, shared.clock, dialed).await,
         false => Ok(link),
     }
 }
@@ -91,6 +87,8 @@ enum First {
     Request(Line, Route),
     /// A tunnel to this place.
     Tunnel(String),
+    /// HTTP/2.
+    Http2,
     /// Bytes that are not HTTP, for the only upstream.
     Opaque(Arc<Upstream>),
     /// Nothing: the connection is over.
@@ -112,6 +110,7 @@ impl Connection {
         loop {
             let origin = match &first {
                 First::Nothing => return,
+                First::Http2 => return self.http2(client).await,
                 First::Tunnel(place) => match self.decrypt(client, place).await {
                     Some(decrypted) => {
                         client = decrypted;
@@ -131,7 +130,7 @@ impl Connection {
                 }
                 _ => 0,
             };
-            let Some(mut link) = self.dial(&origin).await else {
+            let Some(mut link) = self.dial(&origin, false).await else {
                 return link::reset(client::socket(&client));
             };
             self.sent.store(requests, Ordering::Relaxed);
@@ -145,15 +144,7 @@ impl Connection {
                     self.tell(EventKind::Open { responses: Arc::clone(&self.progress) });
                     first = First::Request(line, route);
                 }
-                (Some(Up::Reset), _) | (_, Some(Down::Refused)) => {
-                    tokio::time::sleep(BEFORE_RESET).await;
-                    return link.reset();
-                }
-                (Some(Up::Refused), _) | (_, Some(Down::Reset)) => {
-                    tokio::time::sleep(BEFORE_RESET).await;
-                    return link::reset(client::socket(&client));
-                }
-                _ => return,
+                ends => return break_off(ends, &client, link).await,
             }
         }
     }
@@ -186,6 +177,7 @@ impl Connection {
                         return First::Nothing;
                     }
                 },
+                Step::NoRequest(NoRequest::Http2) if self.lead.is_empty() => return First::Http2,
                 Step::NoRequest(why) => return self.no_request(&why),
                 // Blank lines before the first request: whoever it is for gets them too.
                 Step::Forward(bytes) => self.lead.extend_from_slice(&bytes),
@@ -215,17 +207,9 @@ impl Connection {
         match self.shared.routes.only() {
             Some(upstream) => {
                 let upstream = Arc::clone(upstream);
-                match why {
-                    NoRequest::Http2 => self.unread(&upstream, why),
-                    _ => self.tell(EventKind::Trouble(format!("{why}; forwarded unread"))),
-                }
+                self.tell(EventKind::Trouble(format!("{why}; forwarded unread")));
                 self.requests.become_opaque();
                 First::Opaque(upstream)
-            }
-            None if *why == NoRequest::Http2 => {
-                let text = format!("{why}; name an upstream with --to, and it is forwarded unread");
-                self.tell(EventKind::Trouble(text));
-                First::Nothing
             }
             None => {
                 self.tell(EventKind::Trouble(format!("{why}; the connection is closed")));
@@ -235,9 +219,9 @@ impl Connection {
     }
 
     /// Records that a client cannot be read.
-    pub(super) fn unread(&self, upstream: &Arc<Upstream>, why: &NoRequest) {
+    pub(super) fn unread(&self, upstream: &Arc<Upstream>, why: String) {
         let (url, upstream) = (format!("{}/", upstream.origin.url()), Arc::clone(upstream));
-        let (began, why) = (self.shared.clock.now(), why.to_string());
+        let began = self.shared.clock.now();
         let x = self.shared.number(&upstream);
         self.tell(EventKind::Unread { x, url, upstream, began, why });
     }
@@ -297,12 +281,7 @@ impl Connection {
             body.len()
         );
         self.tell(EventKind::Trouble(why));
-        // A client that does not listen has left.
-        let _ = client.write_all(answer.as_bytes()).await;
-        let _ = client.shutdown().await;
-        let mut rest = vec![0; READ];
-        let drain = async { while matches!(client::read(client, &mut rest).await, Ok(1..)) {} };
-        let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
+        client::last_word(client, answer.as_bytes()).await;
     }
 
     /// A request begins; returns the bytes of its line as they are forwarded.
@@ -326,9 +305,11 @@ impl Connection {
         self.requests.go(line, &route.target, host)
     }
 
-    async fn dial(&self, origin: &Origin) -> Option<Link> {
+    /// Connects to an upstream, for HTTP/2 or not, and reports that.
+    pub(super) async fn dial(&self, origin: &Origin, http2: bool) -> Option<Link> {
         let mut dialed = Dialed::default();
-        match dial(origin, &self.shared, &mut dialed).await {
+        let tls = if http2 { &self.shared.tls_http2 } else { &self.shared.tls };
+        match dial(origin, &self.shared, tls, &mut dialed).await {
             Ok(link) => {
                 self.tell(EventKind::Dialed(dialed));
                 Some(link)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::http2;
 use super::request::Seen;
 use super::route::Upstream;
 use crate::journal::{ExchangeId, Micros};
@@ -35,6 +36,8 @@ pub(super) enum EventKind {
     Unread { x: ExchangeId, url: String, upstream: Arc<Upstream>, began: Micros, why: String },
     /// More of the request.
     RequestPart(Seen),
+    /// More of the client's half of an HTTP/2 connection.
+    Http2(http2::Part),
     /// The connection to the upstream stands.
     Dialed(Dialed),
     /// It does not.
@@ -56,6 +59,7 @@ impl EventKind {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Response(bytes, _)
+            | Self::Http2(http2::Part::Seen(http2::Seen::Data(_, bytes)))
             | Self::RequestPart(Seen::Data(bytes) | Seen::Passed(bytes)) => bytes.len(),
             _ => 0,
         }

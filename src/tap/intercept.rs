@@ -1,8 +1,8 @@
 //! Decryption of what clients say to providers whose address cannot be set: a certificate authority
 //! of this run, and the hosts that it stands for.
 //!
-//! The authority's key is in memory alone. Only hosts that were named are decrypted; a client
-//! that speaks nothing but HTTP/2 is forwarded unread, and that is reported.
+//! The authority's key is in memory alone. Only hosts that were named are decrypted. A client that speaks
+//! HTTP/1.1 and HTTP/2 gets HTTP/1.1, of which more can be recorded.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,12 +23,6 @@ use super::route::Upstream;
 
 /// How long certificates are valid before and after the start: clocks differ, and a run may be long.
 const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// The largest greeting of a client that is looked at: a TLS record, and room for its header.
-const GREETING: usize = 17 << 10;
-
-/// How often it is looked whether the rest of a greeting has arrived, and for how long.
-const MORE: (Duration, u32) = (Duration::from_millis(5), 400);
 
 /// Why nothing can be decrypted.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +53,6 @@ impl std::fmt::Debug for Intercept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Intercept({} hosts)", self.hosts.len())
     }
-}
-
-/// What a client that connects to a host begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Greeting {
-    /// TLS, with HTTP/1.1 or without a word about it.
-    Http1,
-    /// TLS, and nothing but HTTP/2.
-    OnlyHttp2,
-    /// Something else.
-    NotTls,
 }
 
 impl Intercept {
@@ -138,7 +121,7 @@ impl Intercept {
                 vec![certificate.der().clone()],
                 PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             )?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
         let config = Arc::new(config);
         made.insert(host.to_owned(), Arc::clone(&config));
         Ok(config)
@@ -158,37 +141,10 @@ impl Intercept {
     }
 }
 
-/// Looks at what a client begins with, and takes nothing of it.
-pub(super) async fn greeting(client: &TcpStream) -> io::Result<Greeting> {
-    let mut buffer = vec![0; GREETING];
-    let mut before = 0;
-    for _ in 0..MORE.1 {
-        let n = client.peek(&mut buffer).await?;
-        if n > 0 && buffer[0] != 0x16 || n == 0 {
-            return Ok(Greeting::NotTls);
-        }
-        if n > before {
-            before = n;
-            let mut acceptor = rustls::server::Acceptor::default();
-            let fed = acceptor.read_tls(&mut &buffer[..n]);
-            match fed.map(|_| acceptor.accept()) {
-                Ok(Ok(Some(accepted))) => {
-                    let mut only_http2 = false;
-                    if let Some(names) = accepted.client_hello().alpn() {
-                        let names: Vec<_> = names.collect();
-                        only_http2 =
-                            names.contains(&&b"h2"[..]) && !names.contains(&&b"http/1.1"[..]);
-                    }
-                    return Ok(if only_http2 { Greeting::OnlyHttp2 } else { Greeting::Http1 });
-                }
-                Ok(Ok(None)) => {}
-                // The handshake itself says what is wrong.
-                _ => return Ok(Greeting::Http1),
-            }
-        }
-        tokio::time::sleep(MORE.0).await;
-    }
-    Ok(Greeting::Http1)
+/// Whether a client begins with TLS; nothing of it is taken.
+pub(super) async fn speaks_tls(client: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(client.peek(&mut first).await? > 0 && first == [0x16])
 }
 
 #[cfg(test)]

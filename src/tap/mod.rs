@@ -14,6 +14,7 @@
 mod client;
 mod connection;
 mod event;
+mod http2;
 mod intercept;
 pub mod launch;
 mod observer;
@@ -96,6 +97,8 @@ struct Shared {
     clock: Clock,
     routes: Routes,
     tls: Arc<rustls::ClientConfig>,
+    /// The same for HTTP/2.
+    tls_http2: Arc<rustls::ClientConfig>,
     events: std::sync::mpsc::Sender<Event>,
     backlog: Arc<Backlog>,
     /// The next exchange's number. It is taken when a request line is read, so that the numbers of several taps
@@ -125,6 +128,8 @@ impl Tap {
         let mut tls = crate::transport::tls_config(&options.transport)?;
         // What the client speaks is what the upstream gets.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut tls_http2 = tls.clone();
+        tls_http2.alpn_protocols = vec![b"h2".to_vec()];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
@@ -133,6 +138,7 @@ impl Tap {
             clock,
             routes: options.routes,
             tls: Arc::new(tls),
+            tls_http2: Arc::new(tls_http2),
             events,
             backlog,
             numbers: options.numbers,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress, UNRECORDED};
+use super::http2;
 use super::record::{self, Recording};
 use super::request;
 use crate::frame::web_socket::Sender;
@@ -52,6 +53,8 @@ struct Connection {
     /// The client closed or reset its side, in words.
     client_left: Option<&'static str>,
     upgraded: bool,
+    /// The streams, where it speaks HTTP/2.
+    http2: Option<http2::Streams>,
     seen: Vec<Seen>,
 }
 
@@ -66,6 +69,7 @@ impl Connection {
             last: None,
             client_left: None,
             upgraded: false,
+            http2: None,
             seen: Vec::new(),
         }
     }
@@ -126,6 +130,13 @@ impl<F: FnMut(News)> Observer<F> {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let mut trouble = None;
                 let mut out = |entry| hand_on(entry, &mut self.news);
+                let Some(other) = connection.http2(at, other, self.side, &mut out) else {
+                    let troubles = connection.http2.as_mut().map(http2::Streams::troubles);
+                    for trouble in troubles.into_iter().flatten() {
+                        (self.news)(News::Trouble(trouble));
+                    }
+                    return;
+                };
                 match other {
                     EventKind::RequestPart(seen) => match seen {
                         request::Seen::Lost(_) if connection.upgraded => {}
@@ -162,6 +173,7 @@ impl<F: FnMut(News)> Observer<F> {
                         connection.server_ended(at, Some(&why), &mut out);
                     }
                     EventKind::Open { .. }
+                    | EventKind::Http2(_)
                     | EventKind::Closed
                     | EventKind::Trouble(_)
                     | EventKind::Unread { .. }
@@ -176,6 +188,40 @@ impl<F: FnMut(News)> Observer<F> {
 }
 
 impl Connection {
+    /// Takes in what belongs to HTTP/2; returns everything else.
+    fn http2(
+        &mut self,
+        at: Micros,
+        kind: EventKind,
+        side: Option<Side>,
+        out: &mut impl FnMut(Entry),
+    ) -> Option<EventKind> {
+        if let EventKind::Http2(http2::Part::Begin) = kind {
+            self.http2 = Some(http2::Streams::new());
+            return None;
+        }
+        let Some(streams) = &mut self.http2 else { return Some(kind) };
+        match kind {
+            EventKind::Http2(http2::Part::Stream(begun)) => {
+                let http2::Stream { stream, x, method, url, upstream, began } = *begun;
+                let call = record::Call { method: &method, url: &url, upstream: &upstream, side };
+                streams.begin((stream, x), began, call, out);
+            }
+            EventKind::Http2(http2::Part::Seen(seen)) => streams.client(at, seen, out),
+            EventKind::Dialed(dialed) if self.unread.is_none() => streams.dialed(dialed, out),
+            EventKind::NoLink(dialed, no) if self.unread.is_none() => {
+                streams.no_link(at, dialed, &no, out);
+            }
+            EventKind::Response(bytes, stamped) => streams.server(at, &bytes, stamped, out),
+            EventKind::Fin(Party::Server) => streams.server_ended(at, None, self.client_left, out),
+            EventKind::Reset(Party::Server, why) => {
+                streams.server_ended(at, Some(&why), self.client_left, out);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
     /// The recording that what happens to the connection belongs to.
     fn first(&mut self) -> Option<&mut Recording> {
         self.open.front_mut().or(self.unread.as_mut())
@@ -206,6 +252,9 @@ impl Connection {
 
     /// Nothing more comes: everything under way ends.
     fn over(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
+        if let Some(streams) = &mut self.http2 {
+            streams.over(at, why, out);
+        }
         for mut recording in self.settling.drain(..) {
             recording.give_up(out);
         }

@@ -1,6 +1,7 @@
 //! The pump: bytes go on as they are read, in both directions at once, and a copy goes to the observer. A close
 //! is forwarded as a close, a half-close as a half-close, a reset as a reset.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -16,12 +17,17 @@ use super::connection::Connection;
 use super::event::{ConnectionId, EventKind, Party};
 use super::request::{Line, Seen, Step};
 use super::route::{Origin, Route};
+use crate::journal::Micros;
 use crate::transport::http1::head;
-use crate::transport::link::Link;
+use crate::transport::link::{self, Link};
 use crate::transport::stamp::{self, Stamps};
 
 /// The most bytes of one read.
 pub(super) const READ: usize = 64 << 10;
+
+/// How long what was written has to reach the other side's program before a reset: on some systems
+/// a reset takes with it what was not read yet.
+const BEFORE_RESET: Duration = Duration::from_millis(20);
 
 /// How long a client that is gone may still have something to say to the upstream.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -93,43 +99,19 @@ impl Connection {
         origin: &Origin,
     ) -> (Option<Up>, Option<Down>) {
         let (shared, id) = (Rc::clone(&self.shared), self.id);
-        let stamps = link.stamps();
+        let times = Times::new(link.stamps(), &shared);
         let (from_link, to_link) = tokio::io::split(link);
-        let down = down(&shared, id, from_link, to_client, stamps);
-        let up = self.up(from_client, to_link, lead, origin);
-        tokio::pin!(up, down);
-        let (mut up_end, mut down_end) = (None, None);
-        loop {
-            tokio::select! {
-                end = &mut up, if up_end.is_none() => match end {
-                    end @ (Up::Reset | Up::Elsewhere(..) | Up::Nowhere) => {
-                        return (Some(end), down_end);
-                    }
-                    // What the upstream had to say before it refused is delivered first.
-                    end => up_end = Some(end),
-                },
-                end = &mut down, if down_end.is_none() => match end {
-                    Down::Reset => return (up_end, Some(Down::Reset)),
-                    Down::Refused => {
-                        if up_end.is_none() {
-                            let _ = tokio::time::timeout(LAST_WORDS, &mut up).await;
-                        }
-                        return (up_end, Some(Down::Refused));
-                    }
-                    Down::Closed => down_end = Some(Down::Closed),
-                },
-            }
-            if up_end.is_some() && down_end.is_some() {
-                return (up_end, down_end);
-            }
-        }
+        let reset = Cell::new(false);
+        let down = down(&shared, id, from_link, to_client, times, &reset);
+        both(self.up(from_client, Upstream { to: to_link, reset: &reset }, lead, origin), down)
+            .await
     }
 
     /// The client's half.
     async fn up(
         &mut self,
         mut from: impl AsyncRead + Unpin,
-        mut to: impl AsyncWrite + Unpin,
+        mut to: Upstream<'_, impl AsyncWrite + Unpin>,
         lead: Vec<u8>,
         origin: &Origin,
     ) -> Up {
@@ -148,7 +130,7 @@ impl Connection {
             }
             match step {
                 Step::Forward(bytes) if out.is_empty() => {
-                    if forward(&mut to, &bytes).await.is_err() {
+                    if to.forward(&bytes).await.is_err() {
                         return Up::Refused;
                     }
                 }
@@ -172,7 +154,7 @@ impl Connection {
                 }
                 Step::More => {
                     if !out.is_empty() {
-                        if forward(&mut to, &out).await.is_err() {
+                        if to.forward(&out).await.is_err() {
                             return Up::Refused;
                         }
                         out.clear();
@@ -193,25 +175,100 @@ impl Connection {
                     }
                     // Half a line is held back for as long as its other half may come.
                     let rest = self.requests.rest();
-                    if !rest.is_empty() && forward(&mut to, &rest).await.is_err() {
+                    if !rest.is_empty() && to.forward(&rest).await.is_err() {
                         return Up::Refused;
                     }
-                    return match read {
-                        Err(e) => {
-                            self.tell_at(at, EventKind::Reset(Party::Client, e.to_string()));
-                            Up::Reset
-                        }
-                        Ok(_) => {
-                            self.tell_at(at, EventKind::Fin(Party::Client));
-                            match to.shutdown().await {
-                                Ok(()) => Up::Closed,
-                                Err(_) => Up::Refused,
-                            }
-                        }
-                    };
+                    return self.up_ended(at, read.map(drop), &mut to).await;
                 }
             }
         }
+    }
+
+    /// The client closed its sending side, or reset the connection: that is forwarded.
+    pub(super) async fn up_ended(
+        &self,
+        at: Micros,
+        end: io::Result<()>,
+        to: &mut Upstream<'_, impl AsyncWrite + Unpin>,
+    ) -> Up {
+        if let Err(e) = end {
+            self.tell_at(at, EventKind::Reset(Party::Client, e.to_string()));
+            return Up::Reset;
+        }
+        self.tell_at(at, EventKind::Fin(Party::Client));
+        match to.to.shutdown().await {
+            Ok(()) => Up::Closed,
+            Err(_) => Up::Refused,
+        }
+    }
+}
+
+/// Forwards in both directions until both are at their ends, or one breaks or pauses.
+pub(super) async fn both(
+    up: impl Future<Output = Up>,
+    down: impl Future<Output = Down>,
+) -> (Option<Up>, Option<Down>) {
+    tokio::pin!(up, down);
+    let (mut up_end, mut down_end) = (None, None);
+    loop {
+        tokio::select! {
+            end = &mut up, if up_end.is_none() => match end {
+                end @ (Up::Reset | Up::Elsewhere(..) | Up::Nowhere) => {
+                    return (Some(end), down_end);
+                }
+                // What the upstream had to say before it refused is delivered first.
+                end => up_end = Some(end),
+            },
+            end = &mut down, if down_end.is_none() => match end {
+                Down::Reset => return (up_end, Some(Down::Reset)),
+                Down::Refused => {
+                    if up_end.is_none() {
+                        let _ = tokio::time::timeout(LAST_WORDS, &mut up).await;
+                    }
+                    return (up_end, Some(Down::Refused));
+                }
+                Down::Closed => down_end = Some(Down::Closed),
+            },
+        }
+        if up_end.is_some() && down_end.is_some() {
+            return (up_end, down_end);
+        }
+    }
+}
+
+/// Makes of how one side ended how the other one does: a reset of a reset.
+pub(super) async fn break_off(ends: (Option<Up>, Option<Down>), client: &Client, upstream: Link) {
+    match ends {
+        (Some(Up::Reset), _) | (_, Some(Down::Refused)) => {
+            tokio::time::sleep(BEFORE_RESET).await;
+            upstream.reset();
+        }
+        (Some(Up::Refused), _) | (_, Some(Down::Reset)) => {
+            tokio::time::sleep(BEFORE_RESET).await;
+            link::reset(client::socket(client));
+        }
+        _ => {}
+    }
+}
+
+/// The times of the reads from an upstream.
+pub(super) struct Times {
+    stamps: Stamps,
+    /// Nothing comes before what came before it, whatever the wall clock does.
+    last: Micros,
+}
+
+impl Times {
+    pub(super) fn new(stamps: Stamps, shared: &Shared) -> Self {
+        Self { stamps, last: shared.clock.now() }
+    }
+
+    /// When the last read was received, and whether the kernel says so.
+    pub(super) fn of_read(&mut self, shared: &Shared) -> (Micros, bool) {
+        let now = shared.clock.now();
+        let stamp = self.stamps.take().and_then(|stamp| stamp::at(stamp, &shared.clock, now));
+        self.last = stamp.unwrap_or(now).max(self.last);
+        (self.last, stamp.is_some())
     }
 }
 
@@ -221,51 +278,94 @@ async fn down(
     id: ConnectionId,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    stamps: Stamps,
+    mut times: Times,
+    reset: &Cell<bool>,
 ) -> Down {
     let mut buffer = vec![0; READ];
-    // Nothing comes before what came before it, whatever the wall clock does.
-    let mut last = shared.clock.now();
     loop {
         shared.room().await;
         let read = client::read(&mut from, &mut buffer).await;
-        let now = shared.clock.now();
-        let stamp = stamps.take().and_then(|stamp| stamp::at(stamp, &shared.clock, now));
-        let at = stamp.unwrap_or(now).max(last);
-        last = at;
+        let at = times.of_read(shared);
         match read {
-            Ok(0) => {
-                shared.tell(id, at, EventKind::Fin(Party::Server));
-                return match to.shutdown().await {
-                    Ok(()) => Down::Closed,
-                    Err(_) => Down::Refused,
-                };
-            }
-            Ok(n) => {
-                // What can be written at once is, before anything else is done with it: waking the
-                // observer takes longer than that. A client that is slow does not keep it from being seen.
-                let mut forwarding = std::pin::pin!(forward(&mut to, &buffer[..n]));
-                let at_once = forwarding.as_mut().now_or_never();
-                let bytes = Bytes::copy_from_slice(&buffer[..n]);
-                shared.tell(id, at, EventKind::Response(bytes, stamp.is_some()));
-                let forwarded = match at_once {
-                    Some(forwarded) => forwarded,
-                    None => forwarding.await,
-                };
-                if forwarded.is_err() {
+            Ok(n @ 1..) => {
+                if deliver(shared, id, at, &buffer[..n], &mut to).await.is_err() {
                     return Down::Refused;
                 }
             }
-            Err(e) => {
-                shared.tell(id, at, EventKind::Reset(Party::Server, e.to_string()));
-                return Down::Reset;
+            end => {
+                let end = ended(end, reset);
+                return down_ended(shared, id, at.0, end, &mut to).await;
             }
         }
     }
 }
 
+/// Forwards a read of the upstream, and reports it.
+pub(super) async fn deliver(
+    shared: &Shared,
+    id: ConnectionId,
+    (at, stamped): (Micros, bool),
+    bytes: &[u8],
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    // What can be written at once is, before anything else is done with it: waking the observer takes
+    // longer than that. A client that is slow does not keep it from being seen.
+    let mut forwarding = std::pin::pin!(forward(to, bytes));
+    let at_once = forwarding.as_mut().now_or_never();
+    shared.tell(id, at, EventKind::Response(Bytes::copy_from_slice(bytes), stamped));
+    match at_once {
+        Some(forwarded) => forwarded,
+        None => forwarding.await,
+    }
+}
+
+/// The upstream closed its sending side, or reset the connection: a close is forwarded.
+pub(super) async fn down_ended(
+    shared: &Shared,
+    id: ConnectionId,
+    at: Micros,
+    end: io::Result<()>,
+    to: &mut (impl AsyncWrite + Unpin),
+) -> Down {
+    if let Err(e) = end {
+        shared.tell(id, at, EventKind::Reset(Party::Server, e.to_string()));
+        return Down::Reset;
+    }
+    shared.tell(id, at, EventKind::Fin(Party::Server));
+    match to.shutdown().await {
+        Ok(()) => Down::Closed,
+        Err(_) => Down::Refused,
+    }
+}
+
+/// The upstream, as the client's half writes to it.
+pub(super) struct Upstream<'a, W> {
+    pub(super) to: W,
+    /// It has reset the connection. The system says so once: to a write, and a read finds a close then.
+    pub(super) reset: &'a Cell<bool>,
+}
+
+impl<W: AsyncWrite + Unpin> Upstream<'_, W> {
+    /// Writes these bytes.
+    pub(super) async fn forward(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let forwarded = forward(&mut self.to, bytes).await;
+        if forwarded.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset) {
+            self.reset.set(true);
+        }
+        forwarded
+    }
+}
+
+/// How the upstream ended, of what a read and the writes before it were told.
+pub(super) fn ended(read: io::Result<usize>, reset: &Cell<bool>) -> io::Result<()> {
+    match read {
+        Ok(_) if reset.get() => Err(io::ErrorKind::ConnectionReset.into()),
+        other => other.map(drop),
+    }
+}
+
 /// Writes these bytes, through TLS too.
-async fn forward(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+pub(super) async fn forward(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).await?;
     to.flush().await
 }

@@ -337,7 +337,7 @@ pub(super) enum NoRequest {
     NotHttp,
     #[error("this is TLS, and the tap speaks plain HTTP")]
     Tls,
-    #[error("the client speaks HTTP/2 only, which the tap does not record")]
+    #[error("the client changes to HTTP/2 in the middle of a connection")]
     Http2,
     #[error("the request line is longer than 1 MiB")]
     LongLine,

@@ -284,6 +284,11 @@ impl Routes {
         first.map(|u| Route { upstream: Arc::clone(u), target: u.path(target) })
     }
 
+    /// The upstream of all requests, whatever they say: there is one, and nothing else is known.
+    pub(super) fn sole(&self) -> Option<&Arc<Upstream>> {
+        self.only().filter(|_| self.named.len() == 1)
+    }
+
     /// The upstream of what is no HTTP request: there is one only where nothing has to be chosen.
     pub fn only(&self) -> Option<&Arc<Upstream>> {
         self.named.first().filter(|_| self.by_suffix.is_empty())

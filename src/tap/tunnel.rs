@@ -7,8 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::client::Client;
 use super::connection::{Connection, dial};
 use super::event::EventKind;
-use super::intercept::{self, Greeting};
-use super::request::NoRequest;
+use super::intercept;
 use super::route::Origin;
 use crate::transport::link::{Dialed, Link};
 
@@ -30,16 +29,9 @@ impl Connection {
         }
         // A client that is gone has nothing to be read.
         socket.write_all(YES).await.ok()?;
-        let greeting = intercept::greeting(&socket).await.ok()?;
-        match greeting {
-            Greeting::Http1 => {}
-            Greeting::OnlyHttp2 => self.unread(&upstream, &NoRequest::Http2),
-            Greeting::NotTls => {
-                let text = format!("{place}: the client does not speak TLS; forwarded unread");
-                self.tell(EventKind::Trouble(text));
-            }
-        }
-        if greeting != Greeting::Http1 {
+        if !intercept::speaks_tls(&socket).await.ok()? {
+            let text = format!("{place}: the client does not speak TLS; forwarded unread");
+            self.tell(EventKind::Trouble(text));
             self.forward_unread(&mut Client::Left(socket), place).await;
             return None;
         }
@@ -64,7 +56,9 @@ impl Connection {
         let Some(origin) = origin(place).filter(|_| self.shared.may_proxy) else {
             return refuse(client, "403 Forbidden").await;
         };
-        let Ok(mut link) = dial(&origin, &self.shared, &mut Dialed::default()).await else {
+        let Ok(mut link) =
+            dial(&origin, &self.shared, &self.shared.tls, &mut Dialed::default()).await
+        else {
             return refuse(client, "502 Bad Gateway").await;
         };
         if client.write_all(YES).await.is_ok() {
@@ -75,7 +69,8 @@ impl Connection {
     /// Forwards a tunnel unread that was answered already.
     async fn forward_unread(&mut self, client: &mut Client, place: &str) {
         let Some(origin) = origin(place) else { return };
-        if let Ok(mut link) = dial(&origin, &self.shared, &mut Dialed::default()).await {
+        let mut dialed = Dialed::default();
+        if let Ok(mut link) = dial(&origin, &self.shared, &self.shared.tls, &mut dialed).await {
             self.carry(client, &mut link).await;
         }
     }

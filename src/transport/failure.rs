@@ -62,6 +62,8 @@ pub(super) fn before_head(error: &hyper::Error) -> Stop {
     let detail = chain(error);
     let cause = match io_kind(error) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => EndCause::Reset,
+        // The server's own word that it will not answer.
+        _ if detail.contains("error received") => EndCause::Reset,
         _ if detail.contains("http2 error") || error.is_parse() => EndCause::Protocol,
         _ => EndCause::ClosedBeforeHead,
     };

@@ -140,16 +140,25 @@ fn an_upstream_that_is_not_who_it_says_is_refused() {
     assert!(err.contains("#0  GET /v1/models") && err.contains("not trusted"), "{err}");
 }
 
-/// A client that offers these protocols, through the tap; returns what it made of the server.
-fn ask(tap: &str, port: u16, trusted: &Path, protocols: &[&[u8]]) -> std::io::Result<String> {
+/// Asks through the tap, which takes it for a proxy, and offers these protocols; returns which one was taken and
+/// what the server said.
+async fn ask(
+    tap: std::net::SocketAddr,
+    port: u16,
+    trusted: &str,
+    protocols: &[&[u8]],
+) -> std::io::Result<(Option<Vec<u8>>, String)> {
     use rustls::pki_types::pem::PemObject as _;
-    let mut stream = std::net::TcpStream::connect(tap.trim_start_matches("http://"))?;
-    write!(stream, "CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(tap).await?;
+    let connect = format!("CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(connect.as_bytes()).await?;
     let mut head = [0; 39];
-    std::io::Read::read_exact(&mut stream, &mut head)?;
+    stream.read_exact(&mut head).await?;
     assert!(head.starts_with(b"HTTP/1.1 200"));
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
+    let trusted = rustls::pki_types::CertificateDer::from_pem_slice(trusted.as_bytes());
+    roots.add(trusted.unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -157,30 +166,124 @@ fn ask(tap: &str, port: u16, trusted: &Path, protocols: &[&[u8]]) -> std::io::Re
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
-    let name = "localhost".try_into().unwrap();
-    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = rustls::StreamOwned::new(session, stream);
-    stream.write_all(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut stream, &mut answer)?;
-    Ok(answer)
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await?;
+    let alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    if alpn.as_deref() != Some(b"h2") {
+        stream.write_all(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        return Ok((alpn, answer));
+    }
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(async { drop(connection.await) });
+    let request = http::Request::get(format!("https://localhost:{port}/v1/models"));
+    let request = request.header("authorization", "Bearer sk-abcdefgh12345678").body(()).unwrap();
+    let mut sender = sender.ready().await.map_err(std::io::Error::other)?;
+    let answer = sender.send_request(request, true).unwrap().0.await;
+    let mut body = answer.map_err(std::io::Error::other)?.into_body();
+    let mut said = Vec::new();
+    while let Some(piece) = body.data().await {
+        said.extend_from_slice(&piece.map_err(std::io::Error::other)?);
+    }
+    Ok((alpn, String::from_utf8(said).unwrap()))
+}
+
+/// A server with TLS that speaks HTTP/2 and nothing else; returns its port. It says what it was asked for.
+async fn http2_server(file: &Path) -> u16 {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(file, made.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let Ok(stream) = acceptor.accept(listener.accept().await.unwrap().0).await else {
+                continue;
+            };
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let said = format!("{} {}", request.method(), request.uri());
+                    let mut body = respond.send_response(http::Response::default(), false).unwrap();
+                    body.send_data(said.into(), true).unwrap();
+                }
+            });
+        }
+    });
+    port
 }
 
 #[test]
-fn a_client_that_offers_http_2_alone_is_forwarded_unread() {
+fn a_client_of_http_2_alone_is_decrypted_and_one_of_both_speaks_http_1() {
+    use sselens::journal::EntryKind;
+    use sselens::tap::{Intercept, News, Options, Routes, Tap, Upstream};
     let dir = tempfile::tempdir().unwrap();
     let trusted = dir.path().join("provider.pem");
-    let port = server("localhost", &trusted, "text/plain", "its own words");
-    let upstream = format!("https://localhost:{port}");
-    let args = ["--intercept", "--to", &upstream, "--ca-cert", "provider.pem"];
-    let tap = crate::support::RunningTap::start(dir.path(), &args);
-    // It sees the server's own certificate: nobody has read what it said.
-    let answer = ask(&tap.url, port, &trusted, &[b"h2"]).unwrap();
-    assert!(answer.ends_with("its own words"), "{answer}");
-    // One that would do with HTTP/1.1 is decrypted, and does not trust the authority here.
-    let refused = ask(&tap.url, port, &trusted, &[b"h2", b"http/1.1"]).unwrap_err();
-    assert!(refused.to_string().contains("certificate"), "{refused}");
-    let (_, _, err) = tap.stop();
-    assert!(err.contains("#0  PRI /") && err.contains("HTTP/2 only"), "{err}");
-    assert!(err.contains("TLS with the client failed"), "{err}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let http2 = runtime.block_on(http2_server(&trusted));
+    let old = server("localhost", &dir.path().join("old.pem"), "text/plain", "its own words");
+    let both = [&trusted, &dir.path().join("old.pem")].map(|f| std::fs::read_to_string(f).unwrap());
+    std::fs::write(&trusted, both.concat()).unwrap();
+    let at = |port: u16| Upstream::at("x", &format!("https://localhost:{port}")).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "certificates are of today")]
+    let now = std::time::SystemTime::now();
+    let intercept = Arc::new(Intercept::new(vec![at(http2), at(old)], now).unwrap());
+    let authority = intercept.pem().to_owned();
+    let entries = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keep = Arc::clone(&entries);
+    let options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        routes: Routes::to(vec![at(http2)]),
+        transport: sselens::transport::request::Transport {
+            ca_cert: Some(trusted),
+            ..Default::default()
+        },
+        numbers: Arc::default(),
+        intercept: Some(intercept),
+        side: None,
+    };
+    let tap = Tap::start(options, sselens::clock::Clock::start(), move |news| {
+        if let News::Entry(entry) = news {
+            keep.lock().unwrap().push(entry);
+        }
+    });
+    let tap = tap.unwrap();
+    let said = |port: u16, trusted: &str, protocols: &[&[u8]]| {
+        runtime.block_on(ask(tap.addr, port, trusted, protocols))
+    };
+    let (alpn, answer) = said(http2, &authority, &[b"h2"]).unwrap();
+    // The request is the client's, to the letter.
+    assert_eq!(answer, format!("GET https://localhost:{http2}/v1/models"));
+    assert_eq!(alpn.as_deref(), Some(&b"h2"[..]));
+    let (alpn, answer) = said(old, &authority, &[b"h2", b"http/1.1"]).unwrap();
+    assert!(alpn.as_deref() == Some(b"http/1.1") && answer.ends_with("its own words"), "{answer}");
+    // A server that does not speak it is not reached, as it is without the tap.
+    said(old, &authority, &[b"h2"]).unwrap_err();
+    let distrusted = said(http2, &both[0], &[b"h2"]).unwrap_err();
+    assert!(distrusted.to_string().contains("certificate"), "{distrusted}");
+    tap.close();
+    let entries = entries.lock().unwrap();
+    let kinds = entries.iter().filter_map(|e| match &e.kind {
+        EntryKind::Request(request) => Some(request.url.clone()),
+        EntryKind::Head(head) => Some(head.version.clone()),
+        EntryKind::Tls { detail } => Some(detail.clone()),
+        EntryKind::End { cause, .. } => Some(cause.name().to_owned()),
+        _ => None,
+    });
+    let kinds = kinds.collect::<Vec<_>>();
+    let url = |port: u16| format!("https://localhost:{port}/v1/models");
+    assert_eq!((&kinds[0], kinds[1].contains("h2")), (&url(http2), true), "{kinds:?}");
+    assert_eq!(kinds[2..4], ["HTTP/2.0", "complete"]);
+    assert_eq!((&kinds[4], kinds[6].as_str()), (&url(old), "HTTP/1.1"), "{kinds:?}");
+    assert!(!format!("{entries:?}").contains("sk-abcdefgh"));
 }

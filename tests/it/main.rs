@@ -10,6 +10,7 @@ mod cuts;
 mod export;
 mod findings;
 mod hostile;
+mod http2;
 mod injection;
 mod intercept;
 mod kill;

@@ -16,7 +16,7 @@ use crate::support::RunningTap;
 
 /// How a side ends when its script is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+pub(crate) enum Last {
     /// Closes its sending side, and reads on to the end.
     HalfClose,
     /// Closes with a reset.
@@ -27,18 +27,18 @@ enum Last {
 
 /// What one side does.
 #[derive(Debug, Clone)]
-struct Script {
-    writes: Vec<Vec<u8>>,
-    last: Last,
+pub(crate) struct Script {
+    pub(crate) writes: Vec<Vec<u8>>,
+    pub(crate) last: Last,
 }
 
 /// What one side got.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Got {
-    bytes: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) bytes: Vec<u8>,
     /// `fin`, `reset`, nothing where it did not read to the end; `broken` where a write failed, which
     /// takes the error of a reset away from the read.
-    end: &'static str,
+    pub(crate) end: &'static str,
 }
 
 /// How long nothing comes where something is still missing: a tap may hold back the half of a line. Longer than a
@@ -113,7 +113,7 @@ async fn play(stream: TcpStream, script: &Script, other: &Script) -> Got {
 }
 
 /// Plays both scripts over one connection from `to`'s address to the listener.
-async fn both(
+pub(crate) async fn both(
     to: SocketAddr,
     listener: &TcpListener,
     client: &Script,
@@ -127,7 +127,7 @@ async fn both(
     tokio::join!(asking, answering)
 }
 
-fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
+pub(crate) fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&entries);
     let routes = Routes::to(vec![Upstream::at("up", &format!("http://{upstream}")).unwrap()]);
@@ -147,7 +147,7 @@ fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
     (tap.unwrap(), entries)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -251,7 +251,7 @@ fn with_host(script: &Script, host: SocketAddr) -> Script {
 }
 
 /// Whether what a side got is the same; one that stopped reading by itself has got a part.
-fn same(with: &Got, without: &Got, last: Last) -> bool {
+pub(crate) fn same(with: &Got, without: &Got, last: Last) -> bool {
     if last == Last::HalfClose {
         let ends = [with.end, without.end];
         return with.bytes == without.bytes && (ends[0] == ends[1] || ends.contains(&"broken"));
@@ -303,7 +303,7 @@ fn each_side_receives_what_it_receives_without_the_tap() {
 }
 
 /// Every exchange has a request first, an end last, and both once.
-fn well_formed(entries: &[Entry]) {
+pub(crate) fn well_formed(entries: &[Entry]) {
     let exchanges: std::collections::BTreeSet<_> = entries.iter().map(|e| e.exchange).collect();
     for x in exchanges {
         let own: Vec<_> = entries.iter().filter(|e| e.exchange == x).collect();
@@ -762,43 +762,6 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     assert_eq!(again.iter().collect::<Vec<_>>(), pairs);
     assert_eq!(code, Some(1));
     assert!(show("text").1.contains("#0 → #1, #2 (by body)"));
-}
-
-#[test]
-fn a_client_of_http_2_alone_is_forwarded_and_told() {
-    use std::io::{Read as _, Write as _};
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut got = vec![0; preface.len()];
-        stream.read_exact(&mut got).unwrap();
-        stream.write_all(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00").unwrap();
-        got
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let tap = RunningTap::start(dir.path(), &["--to", &upstream, "-o", "ndjson"]);
-    let mut stream = std::net::TcpStream::connect(tap.url.trim_start_matches("http://")).unwrap();
-    stream.write_all(preface).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    drop(stream);
-    assert_eq!(server.join().unwrap(), preface);
-    assert_eq!(answer, b"\x00\x00\x00\x04\x00\x00\x00\x00\x00");
-    std::thread::sleep(Duration::from_millis(300));
-    let (_, out, err) = tap.stop();
-    let finding =
-        out.lines().find(|l| l.contains("\"tap-unread\"")).unwrap_or_else(|| panic!("{out}{err}"));
-    assert!(finding.contains("the client speaks HTTP/2 only"), "{finding}");
-    assert!(err.contains("#0  PRI /"), "{err}");
-    // Without an upstream there is nowhere to forward it to.
-    let tap = RunningTap::start(dir.path(), &[]);
-    let mut stream = std::net::TcpStream::connect(tap.url.trim_start_matches("http://")).unwrap();
-    stream.write_all(preface).unwrap();
-    let _ = stream.read_to_end(&mut Vec::new());
-    let (_, _, err) = tap.stop();
-    assert!(err.contains("HTTP/2 only") && err.contains("--to"), "{err}");
 }
 
 /// What was posted: the request's headers and body.

@@ -135,9 +135,21 @@ fn transport(facts: &Facts, findings: &mut Findings) {
                 .to_owned(),
         ),
         _ if facts.head.is_none() && *cause == EndCause::Reset => {
-            let message = "Connection reset before the response headers were complete";
-            let (phase, code) = (Phase::Head, Code::ConnectionReset);
-            return findings.raise_end_in(phase, code, Severity::Error, message, detail);
+            let (code, message) =
+                if lower.contains("goaway") || lower.contains("connection error received") {
+                    (
+                        Code::Http2Goaway,
+                        "Server closed the HTTP/2 connection before it took the request",
+                    )
+                } else if lower.contains("stream error") {
+                    (Code::Http2Reset, "Server reset the HTTP/2 stream before the response headers")
+                } else {
+                    (
+                        Code::ConnectionReset,
+                        "Connection reset before the response headers were complete",
+                    )
+                };
+            return findings.raise_end_in(Phase::Head, code, Severity::Error, message, detail);
         }
         _ if facts.head.is_none() => return,
         EndCause::Protocol if lower.contains("chunk") => {

@@ -1,0 +1,291 @@
+//! The client's half of an HTTP/2 connection: frames in, the same frames out, but for the header blocks, whose
+//! `:authority`, `:scheme` and `:path` become the upstream's.
+//!
+//! A block that is changed is written without a table, and then every block of the connection has to be: the
+//! tables of both ends would differ otherwise.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::fields;
+use super::frame::{self, Found, FrameHead, HeaderBlock, Reader};
+use super::hpack::{self, Decoder, Field};
+use crate::journal::Headers;
+
+/// The largest frame that every server takes.
+const FRAME: usize = 16 << 10;
+
+/// How many streams of a connection may lead nowhere.
+pub(super) const MOST_REFUSED: usize = 1000;
+
+/// A request that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) stream: u32,
+    pub(super) method: String,
+    /// `:path`, where there is one.
+    pub(super) path: Option<String>,
+    /// Whether it has no body.
+    pub(super) is_complete: bool,
+}
+
+/// Where a request goes, as its fields say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) authority: String,
+    pub(super) scheme: &'static str,
+    pub(super) path: Option<String>,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It is forwarded as it is.
+    AsItIs,
+    /// It is forwarded to somewhere else than the client says.
+    To(Target),
+    /// It is not forwarded.
+    Refuse,
+}
+
+/// What is known of the requests, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::tap) enum Seen {
+    /// The head of the request that was asked about last: as the client sent it, and its fields as they were
+    /// forwarded.
+    Head(u32, Bytes, Headers),
+    Data(u32, Bytes),
+    Trailers(u32, Bytes),
+    /// The request is complete.
+    End(u32),
+    /// The client gave it up; the code of the error.
+    Reset(u32, u32),
+    /// The client sends nothing that is understood from here on.
+    Lost(String),
+    /// Bytes of a request that is not forwarded count for the connection's flow all the same.
+    Refused(u32),
+}
+
+/// Whoever has to know about the requests.
+pub(super) trait Client {
+    /// Says what becomes of a request.
+    fn choose(&mut self, asked: &Asked) -> Choice;
+    /// Takes in what was seen.
+    fn seen(&mut self, seen: Seen);
+}
+
+/// Reads the requests of a connection.
+#[derive(Debug)]
+pub(super) struct Requests {
+    reader: Reader,
+    state: State,
+}
+
+#[derive(Debug)]
+struct State {
+    decoder: Decoder,
+    /// Header blocks are written anew.
+    rewrites: bool,
+    /// Nothing is understood any more.
+    is_lost: bool,
+    /// The newest stream.
+    newest: u32,
+    refused: HashSet<u32>,
+    /// Changes of the table's size in blocks that were not forwarded.
+    sizes: Vec<u8>,
+    /// Whether the frame under way goes on: not where its stream is refused.
+    passes: bool,
+}
+
+impl Requests {
+    /// Reads a connection; its header blocks may be changed where it `rewrites` them.
+    pub(super) fn new(rewrites: bool) -> Self {
+        let state = State {
+            decoder: Decoder::new(),
+            rewrites,
+            is_lost: false,
+            newest: 0,
+            refused: HashSet::new(),
+            sizes: Vec::new(),
+            passes: true,
+        };
+        Self { reader: Reader::of_client(), state }
+    }
+
+    /// Whether no request has begun yet, and one may.
+    pub(super) fn is_new(&self) -> bool {
+        self.state.newest == 0 && !self.state.is_lost
+    }
+
+    /// Whether a header block is not complete.
+    pub(super) fn is_holding(&self) -> bool {
+        self.reader.is_holding()
+    }
+
+    /// What is held back, when nothing more will come.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        self.reader.rest()
+    }
+
+    /// Takes in a read; what is forwarded of it is added to `out`.
+    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>, client: &mut impl Client) {
+        let state = &mut self.state;
+        self.reader.feed(bytes, &mut |found| match found {
+            Found::Frame(head) => {
+                state.passes = !state.refused.contains(&head.stream());
+                if state.passes {
+                    out.extend_from_slice(&head.0);
+                }
+            }
+            Found::Payload(range) | Found::Rest(range) => {
+                if state.passes {
+                    out.extend_from_slice(&bytes[range]);
+                }
+            }
+            Found::Data(stream, range) => {
+                if state.passes && !state.is_lost {
+                    client.seen(Seen::Data(stream, Bytes::copy_from_slice(&bytes[range])));
+                }
+            }
+            Found::End(head, kept) => state.end(head, &kept, client),
+            Found::Block(block) => state.block(&block, out, client),
+            Found::Lost(why, held) => {
+                state.passes = true;
+                out.extend_from_slice(&held);
+                state.lose(why.to_string(), client);
+            }
+        });
+    }
+}
+
+impl State {
+    fn lose(&mut self, why: String, client: &mut impl Client) {
+        if !std::mem::replace(&mut self.is_lost, true) {
+            client.seen(Seen::Lost(why));
+        }
+    }
+
+    /// A frame other than a header block is complete.
+    fn end(&mut self, head: FrameHead, kept: &[u8], client: &mut impl Client) {
+        let stream = head.stream();
+        let is_reset = head.kind() == frame::RST_STREAM;
+        let ends = head.kind() == frame::DATA && head.has(frame::END_STREAM);
+        if !std::mem::replace(&mut self.passes, true) {
+            if head.kind() == frame::DATA && head.len() > 0 {
+                client.seen(Seen::Refused(head.len() as u32));
+            }
+            if ends || is_reset {
+                self.refused.remove(&stream);
+            }
+        } else if self.is_lost {
+        } else if ends {
+            client.seen(Seen::End(stream));
+        } else if is_reset {
+            client.seen(Seen::Reset(stream, fields::number(kept)));
+        }
+    }
+
+    fn block(&mut self, block: &HeaderBlock, out: &mut Vec<u8>, client: &mut impl Client) {
+        if self.is_lost || block.is_promise() {
+            return out.extend_from_slice(&block.raw);
+        }
+        let read = match self.decoder.block(&block.coded) {
+            Ok(read) => read,
+            Err(why) => {
+                out.extend_from_slice(&block.raw);
+                return self.lose(why.to_string(), client);
+            }
+        };
+        let (stream, ends) = (block.stream(), block.ends_stream());
+        let choice = match stream > self.newest && stream % 2 == 1 {
+            true => {
+                self.newest = stream;
+                Some(client.choose(&asked(block, &read.fields)))
+            }
+            false if self.refused.contains(&stream) => Some(Choice::Refuse),
+            false => None,
+        };
+        if choice == Some(Choice::Refuse) && self.rewrites {
+            self.sizes.extend_from_slice(&read.sizes);
+            match ends {
+                true => self.refused.remove(&stream),
+                false => self.refused.insert(stream),
+            };
+            return;
+        }
+        let mut sent = read.fields.clone();
+        if let Some(Choice::To(target)) = &choice {
+            lead(&mut sent, target);
+        }
+        match self.rewrites {
+            true => {
+                let sizes = std::mem::take(&mut self.sizes);
+                write(block, &[sizes, read.sizes].concat(), &sent, out);
+            }
+            false => out.extend_from_slice(&block.raw),
+        }
+        let raw = fields::raw(&read.fields);
+        client.seen(match choice.is_some() {
+            true => Seen::Head(stream, raw, fields::headers(&sent)),
+            false => Seen::Trailers(stream, raw),
+        });
+        if ends {
+            client.seen(Seen::End(stream));
+        }
+    }
+}
+
+fn asked(block: &HeaderBlock, all: &[Field]) -> Asked {
+    Asked {
+        stream: block.stream(),
+        is_complete: block.ends_stream(),
+        method: fields::value(all, ":method").unwrap_or_default(),
+        path: fields::value(all, ":path"),
+    }
+}
+
+/// Changes where a request leads to.
+fn lead(all: &mut [Field], target: &Target) {
+    for field in all {
+        let value = match &field.name[..] {
+            b":authority" | b"host" => &target.authority,
+            b":scheme" => target.scheme,
+            b":path" => match &target.path {
+                Some(path) => path,
+                None => continue,
+            },
+            _ => continue,
+        };
+        field.value = Bytes::copy_from_slice(value.as_bytes());
+    }
+}
+
+/// Writes a header block anew, in frames that every server takes.
+fn write(block: &HeaderBlock, sizes: &[u8], all: &[Field], out: &mut Vec<u8>) {
+    let mut payload = block.priority.map_or_else(Vec::new, |priority| priority.to_vec());
+    payload.extend_from_slice(sizes);
+    for field in all {
+        hpack::write(field, &mut payload);
+    }
+    let stream = block.stream();
+    let mut kind = frame::HEADERS;
+    let mut flags = if block.ends_stream() { frame::END_STREAM } else { 0 };
+    flags |= if block.priority.is_some() { frame::PRIORITY } else { 0 };
+    let mut rest = &payload[..];
+    loop {
+        let (piece, after) = rest.split_at(rest.len().min(FRAME));
+        rest = after;
+        flags |= if rest.is_empty() { frame::END_HEADERS } else { 0 };
+        out.extend_from_slice(&FrameHead::new(piece.len(), kind, flags, stream).0);
+        out.extend_from_slice(piece);
+        if rest.is_empty() {
+            return;
+        }
+        (kind, flags) = (frame::CONTINUATION, 0);
+    }
+}
+
+#[cfg(test)]
+#[path = "requests_tests.rs"]
+mod tests;
