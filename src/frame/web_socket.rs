@@ -336,6 +336,11 @@ impl Direction {
         open.chain([header]).min().unwrap_or(header)
     }
 
+    /// The message that is not complete, as far as it arrived; `None` inside a control frame.
+    pub fn under_way(&self) -> Option<&Message> {
+        self.data.as_ref().filter(|_| self.control.is_none()).map(|open| &open.message)
+    }
+
     /// Takes the next bytes.
     pub fn feed(&mut self, mut bytes: &[u8], found: &mut impl FnMut(Found)) {
         while !bytes.is_empty() {

@@ -66,7 +66,7 @@ enum State {
 }
 
 /// An escape so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Escape {
     /// Backslashes in a row.
     backslashes: usize,
@@ -77,7 +77,7 @@ struct Escape {
 }
 
 /// The lexer. Its state lasts from read to read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Joined {
     state: State,
     escape: Escape,

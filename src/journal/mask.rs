@@ -102,7 +102,7 @@ impl Masker {
 }
 
 /// Finds secrets in messages that are there whole, also in strings that several of them make up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MessageMasker(Joined);
 
 impl MessageMasker {

@@ -23,6 +23,7 @@ mod record;
 mod request;
 mod route;
 mod tunnel;
+mod unfinished;
 mod web_socket;
 
 use std::net::SocketAddr;
@@ -133,7 +134,7 @@ impl Tap {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
-        let observer = observer::Observer::new(Arc::clone(&backlog), options.side, news);
+        let observer = observer::Observer::new(Arc::clone(&backlog), options.side, clock, news);
         let shared = move || Shared {
             clock,
             routes: options.routes,

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress, UNRECORDED};
 use super::http2;
@@ -12,8 +13,15 @@ use crate::frame::web_socket::Sender;
 use crate::journal::{EndCause, Entry, ExchangeId, Micros, Side};
 use crate::rule::Code;
 use crate::text::{count, preview};
+use crate::transport::Clock;
 use crate::transport::http1::head;
 use crate::transport::http1::response::{Responses, Seen, Standing};
+
+/// How long a message may take before its beginning is handed on.
+const HELD: Micros = 40_000;
+
+/// How often it is looked for such messages, where there may be any.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a tap tells whoever listens.
 #[derive(Debug, Clone)]
@@ -37,6 +45,9 @@ pub(super) struct Observer<F> {
     news: F,
     connections: HashMap<ConnectionId, Connection>,
     side: Option<Side>,
+    clock: Clock,
+    /// When to look again for messages that take long, where there may be any.
+    look_again: Option<Micros>,
 }
 
 struct Connection {
@@ -76,23 +87,49 @@ impl Connection {
 }
 
 impl<F: FnMut(News)> Observer<F> {
-    pub(super) fn new(backlog: Arc<Backlog>, side: Option<Side>, news: F) -> Self {
-        Self { backlog, news, connections: HashMap::new(), side }
+    pub(super) fn new(backlog: Arc<Backlog>, side: Option<Side>, clock: Clock, news: F) -> Self {
+        Self { backlog, news, connections: HashMap::new(), side, clock, look_again: None }
     }
 
     /// Takes in everything until the pump has ended.
     pub(super) fn run(mut self, queue: &Receiver<Event>) {
         let mut at = 0;
-        while let Ok(event) = queue.recv() {
-            let len = event.kind.len();
-            at = event.at;
-            self.take(event);
-            self.backlog.remove(len);
+        loop {
+            let next = match self.look_again {
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(_) => queue.recv_timeout(LOOK),
+            };
+            match next {
+                Ok(event) => {
+                    let len = event.kind.len();
+                    at = event.at;
+                    self.take(event);
+                    self.backlog.remove(len);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.unfinished();
         }
         // The tap was stopped: what was under way is over.
         for (_, mut connection) in self.connections.drain() {
             let mut out = |entry| hand_on(entry, &mut self.news);
             connection.over(at, "the tap was stopped", &mut out);
+        }
+    }
+
+    /// Hands on the beginnings of messages that take long, so that they outlive the program.
+    fn unfinished(&mut self) {
+        let now = self.clock.now();
+        if self.look_again.is_none_or(|then| now < then) {
+            return;
+        }
+        self.look_again = None;
+        for recording in self.connections.values_mut().flat_map(|c| &mut c.open) {
+            recording.unfinished(now.saturating_sub(HELD), &mut |e| hand_on(e, &mut self.news));
+            if recording.holds() {
+                self.look_again = Some(now + LOOK.as_micros() as Micros);
+            }
         }
     }
 
@@ -178,6 +215,9 @@ impl<F: FnMut(News)> Observer<F> {
                     | EventKind::Trouble(_)
                     | EventKind::Unread { .. }
                     | EventKind::Request { .. } => {}
+                }
+                if connection.open.front().is_some_and(Recording::holds) {
+                    self.look_again.get_or_insert(at + HELD);
                 }
                 if let Some(trouble) = trouble {
                     (self.news)(News::Trouble(trouble));

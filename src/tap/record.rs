@@ -266,6 +266,21 @@ impl Recording {
         self.settled(at, sender, settled, out);
     }
 
+    /// Whether there are bytes of a WebSocket that were not handed on.
+    pub(super) fn holds(&self) -> bool {
+        self.request.is_none() && self.web_socket.as_ref().is_some_and(WebSocket::holds)
+    }
+
+    /// Hands on what arrived of messages until `before` and are not complete.
+    pub(super) fn unfinished(&mut self, before: Micros, out: &mut impl FnMut(Entry)) {
+        for sender in [Sender::Client, Sender::Server] {
+            if let Some(web_socket) = self.web_socket.as_mut().filter(|_| self.request.is_none()) {
+                let settled = web_socket.unfinished(sender, before, &mut self.secrets);
+                self.settled(before, sender, settled, out);
+            }
+        }
+    }
+
     /// Whether the WebSocket that the connection became was closed by a close frame.
     pub(super) fn is_closed_web_socket(&self) -> bool {
         self.web_socket.as_ref().is_some_and(|w| w.closed)

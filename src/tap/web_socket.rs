@@ -6,12 +6,18 @@
 //! message is replaced where it stands, so that it reads as `*`; a compressed message with one is
 //! withheld, and with it those that refer to it.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
+use super::unfinished;
 use crate::frame::web_socket::{Deflate, Direction, Found, Message, Opcode, Part, Sender};
 use crate::inspect::switches;
-use crate::journal::{Head, MessageMasker, Micros, Secrets, Span};
+use crate::journal::{Head, MessageMasker, Micros, RUN, Secrets, Span};
 use crate::transport::request::mask_body;
+
+/// A message that is longer than this is looked through before its end when an eighth of it is new.
+const LONG: usize = 1 << 20;
 
 /// The most bytes of a message that are held until it is complete; a longer one is withheld.
 const MOST: usize = 64 << 20;
@@ -28,7 +34,7 @@ pub(super) struct Settled {
 struct Side {
     direction: Direction,
     masker: MessageMasker,
-    held: Vec<(Micros, Bytes)>,
+    held: VecDeque<(Micros, Bytes)>,
     /// Offset of the first byte that is held.
     from: u64,
     /// Spans to be masked in what is held.
@@ -56,7 +62,7 @@ impl WebSocket {
         let side = |sender| Side {
             direction: Direction::new(sender, deflate),
             masker: MessageMasker::default(),
-            held: Vec::new(),
+            held: VecDeque::new(),
             from: 0,
             spans: Vec::new(),
             takeover: deflate.is_some_and(|d| d.takeover(sender)),
@@ -86,7 +92,7 @@ impl WebSocket {
         let side = self.side(sender);
         let mut found = Vec::new();
         side.direction.feed(&bytes, &mut |f| found.push(f));
-        side.held.push((at, bytes));
+        side.held.push_back((at, bytes));
         let mut news = false;
         for found in found {
             if let Found::Message(message) = found {
@@ -104,6 +110,30 @@ impl WebSocket {
         settled
     }
 
+    /// Whether there are bytes that were not handed on.
+    pub(super) fn holds(&self) -> bool {
+        !(self.client.held.is_empty() && self.server.held.is_empty())
+    }
+
+    /// Returns the beginning of a message that takes longer than until `before`: what was received is to be kept
+    /// whatever happens next. That of a compressed one cannot be looked through for secrets, and waits.
+    pub(super) fn unfinished(
+        &mut self,
+        sender: Sender,
+        before: Micros,
+        secrets: &mut Secrets,
+    ) -> Vec<Settled> {
+        let side = self.side(sender);
+        let is_late = side.held.front().is_some_and(|(at, _)| *at <= before);
+        if !is_late || side.direction.is_lost() {
+            return Vec::new();
+        }
+        match side.direction.under_way().filter(|message| !message.compressed).cloned() {
+            Some(message) => side.beginning(sender, &message, secrets),
+            None => side.settle_to(side.direction.settled(), true),
+        }
+    }
+
     /// Nothing more comes: returns what is left of a direction, its last message incomplete.
     pub(super) fn finish(&mut self, sender: Sender, secrets: &mut Secrets) -> Vec<Settled> {
         let side = self.side(sender);
@@ -115,7 +145,7 @@ impl WebSocket {
             };
         }
         let end = side.held_end();
-        let settled = side.settle_to(end);
+        let settled = side.settle_to(end, false);
         self.news |= news;
         settled
     }
@@ -182,30 +212,74 @@ impl Side {
             true => self.held_end(),
             false => self.direction.settled(),
         };
-        self.settle_to(end)
+        self.settle_to(end, false)
     }
 
-    fn settle_to(&mut self, end: u64) -> Vec<Settled> {
+    /// The beginning of a message, its secrets masked as far as they are known.
+    fn beginning(
+        &mut self,
+        sender: Sender,
+        message: &Message,
+        secrets: &mut Secrets,
+    ) -> Vec<Settled> {
+        let payload = &message.payload;
+        if payload.len() > LONG && (self.held_end() - self.from) < payload.len() as u64 / 8 {
+            return Vec::new();
+        }
+        let (mut found, word) = match sender {
+            Sender::Client => unfinished::secrets_in(payload, secrets),
+            Sender::Server => (Vec::new(), 0),
+        };
+        let runs = self.masker.clone().find(payload, secrets);
+        found.extend(runs.into_iter().map(|s| (s.start as u64, s.len() as u64)));
+        // What follows may make a secret of the last bytes.
+        let run = if secrets.is_empty() { 0 } else { RUN - 1 };
+        let whole = payload.len() - word.max(run).min(payload.len());
+        let known = self.spans.clone();
+        for (at, len) in found {
+            self.mask(&message.parts, at, len);
+        }
+        let settled = self.settle_to(place(&message.parts, whole as u64), true);
+        // The rest is looked at again, with what follows it.
+        let from = self.from;
+        self.spans = known;
+        self.spans.retain(|(part, _)| part.offset + part.len > from);
+        settled
+    }
+
+    /// The reads up to this offset; of the one that it is in its beginning, where reads may be split.
+    fn settle_to(&mut self, end: u64, split: bool) -> Vec<Settled> {
         let mut out = Vec::new();
-        let mut next = self.from;
-        let count = self
-            .held
-            .iter()
-            .take_while(|(_, bytes)| {
-                next += bytes.len() as u64;
-                next <= end
-            })
-            .count();
-        for (at, bytes) in self.held.drain(..count) {
-            let len = bytes.len() as u64;
-            let (bytes, masked) = masked(bytes, self.from, &self.spans);
-            self.from += len;
+        while let Some((at, bytes)) = self.held.front_mut() {
+            let room = usize::try_from(end.saturating_sub(self.from)).unwrap_or(usize::MAX);
+            let len = bytes.len().min(room);
+            if len < bytes.len() && (len == 0 || !split) {
+                break;
+            }
+            let (at, piece) = (*at, bytes.split_to(len));
+            if bytes.is_empty() {
+                self.held.pop_front();
+            }
+            let (bytes, masked) = masked(piece, self.from, &self.spans);
+            self.from += len as u64;
             out.push(Settled { at, bytes, masked });
         }
         let from = self.from;
         self.spans.retain(|(part, _)| part.offset + part.len > from);
         out
     }
+}
+
+/// Where a byte of a payload stands on the wire that is in parts.
+fn place(parts: &[Part], at: u64) -> u64 {
+    let mut before = 0;
+    for part in parts {
+        if at <= before + part.len {
+            return part.offset + at - before;
+        }
+        before += part.len;
+    }
+    parts.last().map_or(0, |part| part.offset + part.len)
 }
 
 /// A read that begins at `from`, with these spans masked, and where that was.
@@ -348,6 +422,34 @@ mod tests {
             assert_eq!((reported[0].as_str(), reported[3].as_str()), ("fine", "plain"));
             assert!(reported[1..3].iter().all(|t| t.bytes().all(|b| b == b'*')), "{reported:?}");
             assert_eq!(kept.len(), wire.len());
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_message_that_takes_long_is_handed_on() {
+        let mut secrets = Secrets::default();
+        secrets.add("sk-abcdefghij0123456789");
+        let text = "quotes sk-abcdefghij0123456789 and goes on and on";
+        let wire = [frame(0x81, b"whole", None), frame(0x81, text.as_bytes(), None)].concat();
+        for cut in 1..wire.len() {
+            let mut web_socket = WebSocket::of(&head("")).unwrap();
+            let mut kept = Vec::new();
+            let mut keep = |settled: Vec<Settled>| {
+                kept.extend(settled.into_iter().flat_map(|s| s.bytes));
+                kept.len()
+            };
+            let bytes = Bytes::copy_from_slice(&wire[..cut]);
+            keep(web_socket.take(Sender::Server, 100, bytes, &mut secrets));
+            assert!(web_socket.unfinished(Sender::Server, 99, &mut secrets).is_empty());
+            let early = keep(web_socket.unfinished(Sender::Server, 100, &mut secrets));
+            // All but the half of a header, and a run that may go on.
+            assert!(early + 7 >= cut, "{early} {cut}");
+            let bytes = Bytes::copy_from_slice(&wire[cut..]);
+            keep(web_socket.take(Sender::Server, 101, bytes, &mut secrets));
+            assert!(!web_socket.holds());
+            let expected =
+                String::from_utf8_lossy(&wire).replace("sk-abcdefghij0123456789", &"*".repeat(23));
+            assert_eq!(String::from_utf8_lossy(&kept), expected, "{cut}");
         }
     }
 

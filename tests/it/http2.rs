@@ -2,7 +2,7 @@
 //! and each stream is recorded as an exchange.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -504,7 +504,7 @@ fn played(wire: &[u8]) -> (Told, Vec<String>) {
     });
     let entries = entries.lock().unwrap();
     let mut inspection = sselens::inspect::Inspection::new(Arc::default());
-    entries.iter().for_each(|entry| drop(inspection.push(entry)));
+    entries.iter().for_each(|entry| inspection.push(entry));
     let codes = inspection.findings().iter().map(|f| f.code.name().to_owned()).collect();
     (told(&entries).remove(0), codes)
 }

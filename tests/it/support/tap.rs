@@ -37,6 +37,12 @@ impl RunningTap {
         Self { child, url, second, errors }
     }
 
+    /// Ends it as SIGKILL does: it can do nothing more.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Exit status, standard output, standard error.
     pub(crate) fn stop(mut self) -> (i32, String, String) {
         use std::io::Read as _;
