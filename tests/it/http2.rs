@@ -39,7 +39,7 @@ fn literal(index: bool, name: &str, value: &str) -> Vec<u8> {
 /// What one side sent, read far enough to be compared: header blocks as what they say, everything else and all that
 /// is behind a mistake as its bytes.
 fn normal(wire: &[u8]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut decoder = loona_hpack::Decoder::new();
     let Some(mut rest) = wire.strip_prefix(PREFACE) else { return vec![format!("{wire:x?}")] };
     let mut block: Option<(Vec<u8>, Vec<u8>, String)> = None;
@@ -48,31 +48,31 @@ fn normal(wire: &[u8]) -> Vec<String> {
             let at = wire.len() - rest.len() - raw.len();
             &wire[at..]
         });
-        let last = |mut told: Vec<String>| {
-            told.push(format!("{begin:x?}"));
-            told
+        let last = |mut reported: Vec<String>| {
+            reported.push(format!("{begin:x?}"));
+            reported
         };
         if rest.len() < 9 {
-            return last(told);
+            return last(reported);
         }
         let len = u32::from_be_bytes([0, rest[0], rest[1], rest[2]]) as usize;
         let (kind, flags) = (rest[3], rest[4]);
         let stream = u32::from_be_bytes([rest[5], rest[6], rest[7], rest[8]]) & (u32::MAX >> 1);
-        let Some(payload) = rest.get(9..9 + len) else { return last(told) };
+        let Some(payload) = rest.get(9..9 + len) else { return last(reported) };
         let whole = &rest[..9 + len];
         rest = &rest[9 + len..];
         let in_block = block.is_some();
         if (kind == CONTINUATION) != in_block || (matches!(kind, DATA | HEADERS) && stream == 0) {
-            return last(told);
+            return last(reported);
         }
         if kind == DATA
             && flags & PADDED != 0
             && payload.first().is_none_or(|p| usize::from(*p) >= len)
         {
-            return last(told);
+            return last(reported);
         }
         if !matches!(kind, HEADERS | CONTINUATION) {
-            told.push(format!("{whole:x?}"));
+            reported.push(format!("{whole:x?}"));
             continue;
         }
         let mut content = payload;
@@ -80,34 +80,34 @@ fn normal(wire: &[u8]) -> Vec<String> {
             if flags & PADDED != 0 {
                 let padding = content.first().copied().unwrap_or(255);
                 let Some(less) = content.len().checked_sub(1 + usize::from(padding)) else {
-                    return last(told);
+                    return last(reported);
                 };
                 content = &content[1..1 + less];
             }
             let mut about = format!("{stream} ends {} ", flags & END_STREAM);
             if flags & PRIORITY != 0 {
                 let Some((priority, after)) = content.split_at_checked(5) else {
-                    return last(told);
+                    return last(reported);
                 };
                 about += &format!("{priority:x?} ");
                 content = after;
             }
             block = Some((Vec::new(), Vec::new(), about));
         }
-        let Some((raw, coded, about)) = &mut block else { return last(told) };
+        let Some((raw, coded, about)) = &mut block else { return last(reported) };
         raw.extend_from_slice(whole);
         coded.extend_from_slice(content);
         if flags & END_HEADERS == 0 {
             continue;
         }
-        let Ok(fields) = decoder.decode(coded) else { return last(told) };
+        let Ok(fields) = decoder.decode(coded) else { return last(reported) };
         let mut text = std::mem::take(about);
         for (name, value) in fields {
             let name = String::from_utf8_lossy(&name).into_owned();
             let value = String::from_utf8_lossy(&value);
             text += &format!("{name}: {value}|");
         }
-        told.push(text);
+        reported.push(text);
         block = None;
     }
 }
@@ -227,14 +227,14 @@ fn each_side_receives_what_it_receives_without_the_tap() {
             let without = both(server_at, &listener, &client, &server).await;
             (without, both(tap.addr, &listener, &client, &server).await)
         });
-        let told = || {
+        let reported = || {
             format!("\nclient {client:?}\nserver {server:?}\nwithout {without:?}\nwith {with:?}")
         };
-        prop_assert!(same(&with.0, &without.0, client.last), "the client received: {}", told());
+        prop_assert!(same(&with.0, &without.0, client.last), "the client received: {}", reported());
         prop_assert!(
             same_requests(&with.1, &without.1, server.last),
             "the server received: {}",
-            told()
+            reported()
         );
         Ok(())
     });
@@ -352,7 +352,7 @@ async fn connected(at: SocketAddr) -> h2::client::SendRequest<Bytes> {
 
 /// The recorded streams: request's path, statuses, body, trailers, and the end.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Reported {
     path: String,
     body: String,
     statuses: Vec<u16>,
@@ -361,8 +361,8 @@ struct Told {
     end: Option<(EndCause, String)>,
 }
 
-fn told(entries: &[Entry]) -> Vec<Told> {
-    let mut all = std::collections::BTreeMap::<u32, Told>::new();
+fn reported(entries: &[Entry]) -> Vec<Reported> {
+    let mut all = std::collections::BTreeMap::<u32, Reported>::new();
     for entry in entries {
         let of = all.entry(entry.exchange).or_default();
         match &entry.kind {
@@ -411,7 +411,7 @@ fn streams_at_once_are_exchanges_with_exact_fields_and_trailers() {
         };
         tokio::join!(one("/v1/chat/completions"), one("/up/v1/b"), one("/v1/c"));
     });
-    let all = told(&entries);
+    let all = reported(&entries);
     assert_eq!(all.len(), 3);
     let paths: Vec<_> = all.iter().map(|of| of.path.as_str()).collect();
     assert_eq!(paths, ["v1/chat/completions", "v1/b", "v1/c"]);
@@ -447,7 +447,7 @@ fn streams_at_once_are_exchanges_with_exact_fields_and_trailers() {
 }
 
 #[test]
-fn streams_that_are_reset_and_given_up_are_told_as_that() {
+fn streams_that_are_reset_and_given_up_are_reported_as_that() {
     let entries = recorded(|at| async move {
         let mut sender = connected(at).await.ready().await.unwrap();
         for path in ["/v1/reset-before", "/v1/reset-inside"] {
@@ -465,7 +465,7 @@ fn streams_that_are_reset_and_given_up_are_told_as_that() {
         drop(tokio::time::timeout(Duration::from_millis(300), answer).await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     });
-    let all = told(&entries);
+    let all = reported(&entries);
     let end = |i: usize| all[i].end.clone().unwrap();
     let reset = |code: &str| (EndCause::Reset, format!("HTTP/2 stream error received: {code}"));
     assert_eq!(end(0), reset("REFUSED_STREAM"));
@@ -477,7 +477,7 @@ fn streams_that_are_reset_and_given_up_are_told_as_that() {
 
 /// Plays bytes to a client through a tap after its request for stream 1, and then closes; returns how that stream
 /// ended and what was found.
-fn played(wire: &[u8]) -> (Told, Vec<String>) {
+fn played(wire: &[u8]) -> (Reported, Vec<String>) {
     let runtime = runtime();
     let entries = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -506,11 +506,11 @@ fn played(wire: &[u8]) -> (Told, Vec<String>) {
     let mut inspection = sselens::inspect::Inspection::new(Arc::default());
     entries.iter().for_each(|entry| inspection.push(entry));
     let codes = inspection.findings().iter().map(|f| f.code.name().to_owned()).collect();
-    (told(&entries).remove(0), codes)
+    (reported(&entries).remove(0), codes)
 }
 
 #[test]
-fn broken_answers_are_told_as_what_they_are() {
+fn broken_answers_are_reported_as_what_they_are() {
     let head = frame(
         HEADERS,
         END_HEADERS,
@@ -567,8 +567,8 @@ fn broken_answers_are_told_as_what_they_are() {
         ),
         (Vec::new(), EndCause::ClosedBeforeHead, "", "closed-before-head"),
     ] {
-        let (told, codes) = played(&wire);
-        let (found, why) = told.end.unwrap();
+        let (reported, codes) = played(&wire);
+        let (found, why) = reported.end.unwrap();
         assert_eq!(found, cause, "{why} {wire:x?}");
         assert!(why.starts_with(detail) && why.is_empty() == detail.is_empty(), "{why}");
         assert!(codes.iter().any(|c| c == code), "{code}: {codes:?}");
@@ -611,7 +611,7 @@ fn a_request_for_another_upstream_is_answered_421_and_the_others_go_on() {
         "{err}"
     );
     let saved = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap();
-    let all = told(&sselens::journal::file::read(saved.as_bytes()).unwrap().entries);
+    let all = reported(&sselens::journal::file::read(saved.as_bytes()).unwrap().entries);
     let paths: Vec<_> = all.iter().map(|of| (of.path.as_str(), of.body.len())).collect();
     assert_eq!(paths, [("x", 20_000), ("y", 20_000)]);
     // Where no provider is named, the path has to name one.
@@ -628,7 +628,7 @@ fn a_request_for_another_upstream_is_answered_421_and_the_others_go_on() {
 }
 
 #[test]
-fn what_cannot_be_read_is_forwarded_and_told() {
+fn what_cannot_be_read_is_forwarded_and_reported() {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = format!("http://{}", listener.local_addr().unwrap());
@@ -684,7 +684,7 @@ fn more_streams_than_anyone_needs_are_forwarded_and_not_kept() {
     assert_eq!(err.matches("more than 4,096 HTTP/2 streams at once").count(), 1, "{err}");
     let saved = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap();
     let entries = sselens::journal::file::read(saved.as_bytes()).unwrap().entries;
-    assert_eq!(told(&entries).len(), 4096);
+    assert_eq!(reported(&entries).len(), 4096);
 }
 
 #[test]

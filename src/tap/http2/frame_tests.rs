@@ -9,7 +9,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// What was found, with the pieces of one payload joined, and all that would be forwarded.
 fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
     let mut reader = Reader::of_client();
-    let (mut told, mut forwarded) = (Vec::new(), Vec::new());
+    let (mut reported, mut forwarded) = (Vec::new(), Vec::new());
     let mut data = Vec::new();
     let mut from = 0;
     for to in cuts.iter().copied().chain([wire.len()]) {
@@ -21,11 +21,11 @@ fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
             Found::Data(_, range) => data.extend_from_slice(&read[range]),
             Found::End(head, kept) => {
                 let data = String::from_utf8_lossy(&std::mem::take(&mut data)).into_owned();
-                told.push(format!("{:?} {data} {kept:?}", head.0));
+                reported.push(format!("{:?} {data} {kept:?}", head.0));
             }
             Found::Block(block) => {
                 forwarded.extend_from_slice(&block.raw);
-                told.push(format!(
+                reported.push(format!(
                     "{} {:?} {:?} {}",
                     block.stream(),
                     block.priority,
@@ -35,12 +35,12 @@ fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
             }
             Found::Lost(why, held) => {
                 forwarded.extend_from_slice(&held);
-                told.push(why.to_string());
+                reported.push(why.to_string());
             }
         });
     }
     forwarded.extend_from_slice(&reader.rest());
-    (told, forwarded)
+    (reported, forwarded)
 }
 
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
@@ -89,9 +89,9 @@ fn padding_and_priority_are_no_fields_and_no_data() {
         &frame(DATA, PADDED | END_STREAM, 1, b"\x02hi\0\0"),
     ]
     .concat();
-    let (told, _) = found(&wire, &[]);
-    assert_eq!(told[0], format!("1 {:?} {:?} false", Some([0x80, 0, 0, 9, 7]), b"abcd"));
-    assert!(told[1].contains("] hi ["), "{told:?}");
+    let (reported, _) = found(&wire, &[]);
+    assert_eq!(reported[0], format!("1 {:?} {:?} false", Some([0x80, 0, 0, 9, 7]), b"abcd"));
+    assert!(reported[1].contains("] hi ["), "{reported:?}");
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn what_breaks_the_rules_is_told_and_forwarded() {
         (frame(HEADERS, PRIORITY | END_HEADERS, 1, b"abc"), FrameError::Padding),
     ] {
         let wire = [PREFACE, &frames, b"and more"].concat();
-        let (told, forwarded) = found(&wire, &[]);
-        assert_eq!(told.last(), Some(&why.to_string()));
+        let (reported, forwarded) = found(&wire, &[]);
+        assert_eq!(reported.last(), Some(&why.to_string()));
         assert_eq!(forwarded, wire);
     }
 }

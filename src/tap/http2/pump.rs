@@ -48,7 +48,7 @@ impl Connection {
         self.tell(EventKind::Http2(Part::Begin));
         let mut requests = Requests::new(self.decrypted.is_none());
         let upstream = self.decrypted.clone().or_else(|| self.shared.routes.sole().map(Arc::clone));
-        let (aside, told) = unbounded_channel();
+        let (aside, asides) = unbounded_channel();
         let began = self.began.unwrap_or_default();
         let pending = self.requests.rest();
         let mut half = Half {
@@ -75,11 +75,11 @@ impl Connection {
         let ends = match &mut client {
             Client::Left(client) => {
                 let (from, to) = client.split();
-                half.pump(requests, (from, to), &mut link, out, told).await
+                half.pump(requests, (from, to), &mut link, out, asides).await
             }
             client @ Client::Right(_) => {
                 let halves = tokio::io::split(client);
-                half.pump(requests, halves, &mut link, out, told).await
+                half.pump(requests, halves, &mut link, out, asides).await
             }
         };
         pump::break_off(ends, &client, link).await;
@@ -144,13 +144,13 @@ impl Half<'_> {
         (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
         link: &mut Link,
         lead: Vec<u8>,
-        told: UnboundedReceiver<Vec<u8>>,
+        asides: UnboundedReceiver<Vec<u8>>,
     ) -> (Option<Up>, Option<Down>) {
         let shared = std::rc::Rc::clone(&self.connection.shared);
         let (id, times) = (self.connection.id, Times::new(link.stamps(), &shared));
         let (from_link, to_link) = tokio::io::split(link);
         let reset = Cell::new(false);
-        let down = down(&shared, id, from_link, to_client, (times, &reset), told);
+        let down = down(&shared, id, from_link, to_client, (times, &reset), asides);
         let to = pump::Upstream { to: to_link, reset: &reset };
         pump::both(self.up(requests, from_client, to, lead), down).await
     }
@@ -366,14 +366,14 @@ async fn down(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     (mut times, reset): (Times, &Cell<bool>),
-    mut told: UnboundedReceiver<Vec<u8>>,
+    mut asides: UnboundedReceiver<Vec<u8>>,
 ) -> Down {
     let mut buffer = vec![0; READ];
     let mut gaps = Gaps::default();
     loop {
         shared.room().await;
         let read = tokio::select! {
-            Some(aside) = told.recv(), if gaps.is_here() => {
+            Some(aside) = asides.recv(), if gaps.is_here() => {
                 if pump::forward(&mut to, &aside).await.is_err() {
                     return Down::Refused;
                 }
@@ -386,7 +386,8 @@ async fn down(
             Ok(n @ 1..) => {
                 let bytes = &buffer[..n];
                 let gap = gaps.feed(bytes).unwrap_or(0);
-                let aside = if gap > 0 { told.try_recv().unwrap_or_default() } else { Vec::new() };
+                let aside =
+                    if gap > 0 { asides.try_recv().unwrap_or_default() } else { Vec::new() };
                 let (before, after) = match aside.is_empty() {
                     true => (bytes, &bytes[n..]),
                     false => bytes.split_at(gap),

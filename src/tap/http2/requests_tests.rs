@@ -50,13 +50,13 @@ fn get(path: &str) -> Vec<u8> {
 fn forwarded(wire: &[u8]) -> Vec<String> {
     let mut reader = Reader::of_client();
     let mut decoder = Decoder::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     reader.feed(wire, &mut |found| match found {
         Found::Block(block) => {
             let read = decoder.block(&block.coded).unwrap();
             let raw = String::from_utf8(fields::raw(&read.fields).to_vec()).unwrap();
             let raw = raw.trim_end().replace("\r\n", "|");
-            told.push(format!(
+            reported.push(format!(
                 "{} {raw} {:?} {:x?} {}",
                 block.stream(),
                 block.priority,
@@ -65,12 +65,12 @@ fn forwarded(wire: &[u8]) -> Vec<String> {
             ));
         }
         Found::End(head, _) => {
-            told.push(format!("{} {} {}", head.stream(), head.kind(), head.len()))
+            reported.push(format!("{} {} {}", head.stream(), head.kind(), head.len()))
         }
         Found::Lost(why, _) => panic!("{why}"),
         _ => {}
     });
-    told
+    reported
 }
 
 #[test]
@@ -152,15 +152,17 @@ fn a_request_that_leads_nowhere_is_not_forwarded_and_the_tables_stay_equal() {
     let (mut requests, mut watcher) = (Requests::new(true), Watcher::default());
     let mut out = Vec::new();
     requests.feed(&wire, &mut out, &mut watcher);
-    let told = forwarded(&out);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("3 :method: GET|") && told[0].ends_with("[3f, e1, 1f] true"));
+    let reported = forwarded(&out);
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert!(
+        reported[0].starts_with("3 :method: GET|") && reported[0].ends_with("[3f, e1, 1f] true")
+    );
     assert_eq!(watcher.seen[..1], [Seen::Refused(6)]);
     assert!(watcher.seen.contains(&Seen::Refused(4)));
 }
 
 #[test]
-fn what_cannot_be_read_goes_on_and_is_told_once() {
+fn what_cannot_be_read_goes_on_and_is_reported_once() {
     let wire = [
         PREFACE,
         &frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff]),
