@@ -195,7 +195,7 @@ fn in_encoded_queries(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let before = &text[..at];
-        let name = &before[before.rfind(|c: char| !is_part_of_name(c)).map_or(0, |i| i + 1)..];
+        let name = last_of(before, is_part_of_name);
         // The name follows two hexadecimal digits: `%3Fapi_key`, `%26key`.
         let encoded = before[..before.len() - name.len()].ends_with('%');
         let name = if encoded { name.get(2..).unwrap_or_default() } else { name };
@@ -218,13 +218,18 @@ fn in_bare_addresses(text: &str) -> Vec<Range<usize>> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
     for (at, _) in text.match_indices('@') {
         let before = &text[..at];
-        let word = &before[before.rfind(ends).map_or(0, |i| i + 1)..];
+        let word = last_of(before, |c| !ends(c));
         let login = &word[word.rfind('/').map_or(0, |i| i + 1)..];
         if login.contains(':') {
             found.push(at - login.len()..at);
         }
     }
     found
+}
+
+/// The characters of one kind that a text ends with.
+fn last_of(text: &str, is: impl Fn(char) -> bool) -> &str {
+    &text[text.trim_end_matches(is).len()..]
 }
 
 /// Credentials after a scheme of authorization, and values of variables whose names say secret:
@@ -246,7 +251,7 @@ fn after_schemes(text: &str) -> Vec<Range<usize>> {
     for (at, _) in text.match_indices('=') {
         let before = &text[..at];
         let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        let name = &before[before.rfind(|c| !is_name(c)).map_or(0, |i| i + 1)..];
+        let name = last_of(before, is_name);
         if name.contains('_') && is_secret_name(name) {
             let quote =
                 text[at + 1..].chars().take_while(|c| matches!(c, '"' | '\'' | '\\')).count();
@@ -284,7 +289,7 @@ pub(super) fn beside_names(text: &str) -> Vec<Range<usize>> {
     let mut found = in_addresses(text);
     for (at, sign) in text.match_indices(['=', ':', '>']) {
         let before = text[..at].trim_end_matches(is_filler);
-        let name = &before[before.rfind(|c| !is_name(c)).map_or(0, |i| i + 1)..];
+        let name = last_of(before, is_name);
         let tag = before[..before.len() - name.len()].ends_with('<');
         let rest = &text[at + 1..];
         if sign == "=" && name.eq_ignore_ascii_case("name") {
@@ -488,5 +493,37 @@ mod tests {
             "name=\"api_key\"\r\n\r\n***\r\n--b",
         );
         shown(beside_names, "{\\\"token\\\":\\\"abc\\\"}", "{\\\"token\\\":\\\"***\\\"}");
+    }
+
+    proptest::proptest! {
+        /// Letters of any alphabet stand before the signs that a value follows.
+        #[test]
+        fn any_text_can_be_looked_through(
+            pieces in proptest::collection::vec(
+                (proptest::sample::select(vec![
+                    "=", ":", ">", "@", "%3D", "%3F", "&", "\"", "'", "\\", "<", "/", " ", "\n", "name=\"",
+                    "_KEY", "api_key", "token", "Bearer ", "sk-", "https://", "password", "1234567890", "ß", "ܔ",
+                ]), proptest::prelude::any::<char>()),
+                0..20,
+            ),
+        ) {
+            let text: String = pieces.iter().flat_map(|(piece, c)| [(*piece).to_owned(), c.to_string()]).collect();
+            for text in [&text, &text.replace(|c: char| !c.is_ascii(), "ß")] {
+                for span in [beside_names(text), of_known_shape(text), in_addresses(text)].concat() {
+                    proptest::prop_assert!(text.get(span).is_some());
+                }
+                let _ = redacted(text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_behind_a_letter_of_two_bytes() {
+        let masked = |text: &str| starred(text, &beside_names(text));
+        assert_eq!(
+            masked("Größe: 5, ßpassword: hunter2hunter2"),
+            "Größe: 5, ßpassword: **************"
+        );
+        assert_eq!(redacted("é=ß_KEY=abcdefgh1"), "é=ß_KEY=*********");
     }
 }
