@@ -65,3 +65,6 @@ pub mod tap;
 pub mod transport;
 #[cfg(feature = "program")]
 pub mod tui;
+
+#[cfg(all(fuzzing, feature = "program"))]
+pub mod fuzzing;

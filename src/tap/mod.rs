@@ -14,6 +14,8 @@
 mod client;
 mod connection;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http2;
 mod intercept;
 pub mod launch;

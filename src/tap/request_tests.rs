@@ -2,37 +2,11 @@
 
 use super::*;
 
-/// Feeds `wire` in pieces to a connection whose requests all go to `up:1`, prefix `/p` cut; returns
-/// what was forwarded and what was seen, data joined.
+use crate::journal::{Entry, EntryKind};
+use crate::tap::fuzzing::{recorded, through as in_pieces};
+
 fn through(wire: &[u8], size: usize) -> (Vec<u8>, Vec<Seen>) {
-    let mut requests = Requests::new();
-    let (mut out, mut seen) = (Vec::new(), Vec::new());
-    for piece in wire.chunks(size) {
-        requests.push(piece);
-        loop {
-            match requests.step() {
-                Step::More => break,
-                Step::Line(line) => {
-                    let target = line.target.strip_prefix("/p").unwrap_or(&line.target);
-                    let target = if target.is_empty() { "/" } else { target }.to_owned();
-                    out.extend_from_slice(&requests.go(&line, &target, Some("up:1")));
-                }
-                Step::NoRequest(why) => requests.give_up(&why.to_string()),
-                Step::Forward(bytes) => out.extend_from_slice(&bytes),
-            }
-            seen.extend(requests.seen());
-        }
-        seen.extend(requests.seen());
-    }
-    out.extend_from_slice(&requests.rest());
-    let mut joined: Vec<Seen> = Vec::new();
-    for s in seen {
-        match (joined.last_mut(), &s) {
-            (Some(Seen::Data(a)), Seen::Data(b)) => *a = [&a[..], &b[..]].concat().into(),
-            _ => joined.push(s),
-        }
-    }
-    (out, joined)
+    in_pieces(wire.chunks(size))
 }
 
 #[test]
@@ -75,5 +49,33 @@ fn what_is_no_request_goes_on_unchanged() {
                 "{seen:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_connection_is_recorded_the_same_however_it_is_cut() {
+    let client = b"POST /p/v1/x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET /p/y HTTP/1.1\r\n\r\n";
+    let server =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;e\r\nabc\r\n0\r\nT: u\r\n\r\n\
+        HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut";
+    let bodies = |entries: &[Entry], x| {
+        let body = entries.iter().filter_map(|entry| match &entry.kind {
+            EntryKind::Body { bytes, .. } if entry.exchange == x => Some(&bytes[..]),
+            _ => None,
+        });
+        String::from_utf8_lossy(&body.collect::<Vec<_>>().concat()).into_owned()
+    };
+    for size in 1..server.len() {
+        let entries = recorded(client.chunks(client.len()), server.chunks(size));
+        assert_eq!(
+            (bodies(&entries, 0), bodies(&entries, 1)),
+            ("abc".into(), "cut".into()),
+            "{size}"
+        );
+        let ends = entries.iter().filter_map(|entry| match &entry.kind {
+            EntryKind::End { cause, .. } => Some(cause.name()),
+            _ => None,
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), ["complete", "truncated"], "{size}");
     }
 }

@@ -35,6 +35,8 @@ mod show_filter;
 mod skeleton;
 mod stopping;
 mod strangers;
+#[path = "../support/streams.rs"]
+mod streams;
 mod support;
 mod tap;
 mod transport;

@@ -1,6 +1,8 @@
 //! HTTP/1: the parser of responses, which the tap has too, and the exchange that the client makes.
 
 pub(crate) mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod head;
 pub(crate) mod response;
 

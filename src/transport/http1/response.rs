@@ -218,27 +218,11 @@ impl Responses {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fuzzing::facts;
     use super::*;
 
     fn read(wire: &[u8], size: usize, expected: &[Expected]) -> (Vec<Seen>, Standing) {
-        let mut responses = Responses::new();
-        expected.iter().for_each(|e| responses.expect(*e));
-        let mut seen = Vec::new();
-        for piece in wire.chunks(size) {
-            responses.feed(Bytes::copy_from_slice(piece), &mut seen);
-        }
-        let mut joined: Vec<Seen> = Vec::new();
-        for s in seen {
-            match (joined.last_mut(), &s) {
-                (Some(Seen::Data(a)), Seen::Data(b))
-                | (Some(Seen::Extra(a)), Seen::Extra(b))
-                | (Some(Seen::Passed(a)), Seen::Passed(b)) => {
-                    *a = [&a[..], &b[..]].concat().into();
-                }
-                _ => joined.push(s),
-            }
-        }
-        (joined, responses.standing())
+        super::super::fuzzing::read(wire.chunks(size), expected)
     }
 
     fn kinds(seen: &[Seen]) -> String {
@@ -329,15 +313,7 @@ mod tests {
             let expected = [Expected { head: to_head, connect: false }, Expected::default()];
             let (whole, standing) = read(&wire, wire.len().max(1), &expected);
             let (cut, cut_standing) = read(&wire, size, &expected);
-            // Where reading was given up, the text quotes what had come by then.
-            let kinds = |seen: &[Seen]| -> Vec<Seen> {
-                let quoted = |s: &Seen| match s {
-                    Seen::Lost(why) => Seen::Lost(Lost { text: String::new(), ..why.clone() }),
-                    other => other.clone(),
-                };
-                seen.iter().map(quoted).collect()
-            };
-            prop_assert_eq!(kinds(&whole), kinds(&cut));
+            prop_assert_eq!(facts(&whole), facts(&cut));
             prop_assert_eq!(standing, cut_standing);
             let data: usize = whole
                 .iter()
