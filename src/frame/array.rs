@@ -6,7 +6,7 @@
 
 use super::{Frame, Frames, Kind, MAX_FRAME};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Array {
     /// Start of the frame that is being collected.
     from: usize,

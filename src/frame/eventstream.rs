@@ -31,7 +31,7 @@ pub(super) fn prelude(bytes: &[u8]) -> Option<(usize, usize)> {
     (possible && right).then_some((total, headers))
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct EventStream {
     /// Start of the message that is not whole yet.
     at: usize,

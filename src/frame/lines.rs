@@ -4,7 +4,7 @@
 use super::{Frame, Frames, Kind, MAX_FRAME};
 use crate::json::Tape;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Lines {
     /// Start of the current line.
     line: usize,

@@ -164,12 +164,12 @@ impl Frame {
 }
 
 /// Divides a body into frames as it arrives.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Framer {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     Undecided(sniff::Sniffer),
     Sse(Box<sse::Sse>),

@@ -28,7 +28,7 @@ pub(crate) fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sniffer {
     /// The header (or the file's name) says SSE.
     sse: bool,

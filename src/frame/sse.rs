@@ -13,7 +13,7 @@ use super::{Frame, Frames, Kind, MAX_FRAME};
 pub const MAX_LIST: usize = 1000;
 
 /// The framer, and what it counted. All offsets are in the body.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Sse {
     /// The body began with a byte order mark.
     pub bom: bool,
@@ -54,7 +54,7 @@ pub struct Sse {
 }
 
 /// What the current block has had so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     first_data: (usize, usize),
     data_lines: u32,

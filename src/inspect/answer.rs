@@ -66,7 +66,7 @@ pub struct Otherwise {
 }
 
 /// A channel's text.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Joined {
     text: String,
     /// Some of the deltas that it was joined from, no two of which are [`EACH`] deltas apart unless no
@@ -82,7 +82,7 @@ struct Joined {
 const EACH: u32 = 32;
 
 /// The texts of the channels, by channel and choice.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Texts {
     places: BTreeMap<(Channel, u32), usize>,
     joined: Vec<Joined>,
@@ -127,7 +127,7 @@ impl Texts {
 
 /// Where tool calls stand in their list, so that many of them are told apart in no time. An index
 /// of `None` stands for any.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Places {
     /// The last call of a choice and index.
     last: BTreeMap<(u32, Option<u64>), usize>,
@@ -141,7 +141,7 @@ struct Places {
 const MAX_ERRORS: usize = 100;
 
 /// The answer as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Answer {
     deltas: Deltas,
     texts: Texts,

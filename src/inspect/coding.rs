@@ -47,6 +47,13 @@ enum State {
     Failed,
 }
 
+impl Clone for Coding {
+    /// Another of the same name, which decodes nothing more: where a decoder stands cannot be copied.
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), state: State::Failed }
+    }
+}
+
 impl std::fmt::Debug for Coding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Coding({})", self.name)
@@ -71,6 +78,11 @@ impl Coding {
     /// The coding's name, lower case.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is undone at the end of the body, all at once.
+    pub(super) fn is_kept_until_end(&self) -> bool {
+        matches!(self.state, State::Zstd(_))
     }
 
     /// Decodes the next bytes, appending to `out`.

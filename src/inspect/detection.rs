@@ -16,6 +16,7 @@ const MAX_ASKED: u16 = 256;
 const CHAT: &str = "openai-chat";
 
 /// A dialect that was recognized.
+#[derive(Clone)]
 pub struct Recognized {
     /// Which.
     pub dialect: &'static dyn Dialect,
@@ -26,7 +27,7 @@ pub struct Recognized {
 }
 
 /// What is known of what is spoken.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Detection {
     configured: Option<&'static dyn Dialect>,
     found: Option<Recognized>,

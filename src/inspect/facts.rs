@@ -74,6 +74,38 @@ impl Facts {
         self.coding.is_some() || self.web_socket.is_some()
     }
 
+    /// A copy of them, of an exchange that is no WebSocket.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            bare: self.bare.clone(),
+            interim: self.interim.clone(),
+            head: self.head.clone(),
+            trailers: self.trailers.clone(),
+            connection: self.connection.clone(),
+            end: self.end.clone(),
+            timing: self.timing.clone(),
+            wire: self.wire.clone(),
+            wire_len: self.wire_len,
+            coding: self.coding.clone(),
+            coding_error: self.coding_error.clone(),
+            withheld: self.withheld,
+            decoded: self.decoded.clone(),
+            reads: self.reads.clone(),
+            masked: self.masked.clone(),
+            messages_read: self.messages_read,
+            framer: self.framer.clone(),
+            frames: self.frames.clone(),
+            keep_alives: self.keep_alives.clone(),
+            detection: self.detection.clone(),
+            answer: self.answer.clone(),
+            blocks: self.blocks.clone(),
+            shape: self.shape.clone(),
+            clients: self.clients.clone(),
+            web_socket: None,
+        }
+    }
+
     /// The body as it came over the wire (after the transfer coding).
     pub fn wire(&self) -> &[u8] {
         &self.wire

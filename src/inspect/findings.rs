@@ -127,7 +127,7 @@ pub(super) struct Place {
 
 /// The findings of an exchange, and what they are judged by. Detectors put theirs in with
 /// [`Findings::raise`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Findings {
     pub(super) options: Arc<Options>,
     pub(super) list: Vec<Finding>,

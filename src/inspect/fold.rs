@@ -9,7 +9,7 @@ use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
-use super::{Answer, ClientView, Coding, Facts, Findings, Inspection, Phase, Timing, detect};
+use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::Message;
 use crate::frame::sse::Block;
@@ -40,6 +40,17 @@ impl Inspection {
     pub fn push(&mut self, entry: &Entry) {
         let at = entry.at;
         let facts = &mut self.facts;
+        let is_received = matches!(
+            entry.kind,
+            EntryKind::Head(_)
+                | EntryKind::Body { .. }
+                | EntryKind::Sent { .. }
+                | EntryKind::Bare { .. }
+        );
+        // What a damaged file has behind an end is of another exchange, whose beginning is lost.
+        if is_received && facts.end.is_some() {
+            return;
+        }
         match &entry.kind {
             EntryKind::Request(request) => {
                 facts.timing.request = at;
@@ -96,14 +107,17 @@ impl Inspection {
         if let Some(dialect) = facts.detection.head(head, facts.request.as_deref()) {
             self.reading.decoder = dialect.decoder();
         }
-        facts.coding = head.header("content-encoding").and_then(Coding::of);
-        facts.framer = Framer::new(Hint {
-            content_type: head.header("content-type").map(Into::into),
-            named_sse: false,
-        });
-        if let Some(web_socket) = WebSocket::of(head) {
-            facts.web_socket = Some(Box::new(web_socket));
-            facts.framer = Framer::of_messages();
+        // A body that has begun, in a damaged file, goes on as it was: its frames tile it.
+        if facts.wire_len == 0 && facts.web_socket.is_none() {
+            facts.coding = head.header("content-encoding").and_then(Coding::of);
+            facts.framer = Framer::new(Hint {
+                content_type: head.header("content-type").map(Into::into),
+                named_sse: false,
+            });
+            if let Some(web_socket) = WebSocket::of(head) {
+                facts.web_socket = Some(Box::new(web_socket));
+                facts.framer = Framer::of_messages();
+            }
         }
         facts.head = Some(head.clone());
         self.judge(at, |detector, facts, findings| detector.head(facts, findings));
@@ -145,45 +159,14 @@ impl Inspection {
         self.judge_read(at);
     }
 
-    /// Takes in what happened next as [`push`](Self::push) does, but leaves the client views of an end to the
-    /// caller, since they take long: true where they are wanted, and [`finish`](Self::finish) is to be called with
-    /// them. Until then nothing is judged that is only known at the end.
-    pub fn push_but_views(&mut self, entry: &Entry) -> bool {
-        match &entry.kind {
-            EntryKind::End { cause, detail } if self.options().simulate.is_some() => {
-                self.begin_end(entry.at, *cause, detail)
-            }
-            _ => {
-                self.push(entry);
-                false
-            }
-        }
-    }
-
-    /// What clients would have returned, as [`finish`](Self::finish) takes it.
-    pub fn views(&self) -> Vec<ClientView> {
-        self.options().simulate.map_or_else(Vec::new, |simulate| simulate.0(&self.facts))
-    }
-
-    /// Judges an end that [`push_but_views`](Self::push_but_views) took in.
-    pub fn finish(&mut self, views: Vec<ClientView>) {
-        self.facts.clients = views;
-        self.facts.blocks.finish();
-        let before = self.findings.list.len();
-        let at = self.facts.timing.end;
-        self.judge(at, |detector, facts, findings| detector.end(facts, findings));
-        // What is about the end itself comes last.
-        self.findings.list[before..].sort_by_key(|f| f.phase() == Phase::End);
-    }
-
     fn take_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) {
         if self.begin_end(at, cause, detail) {
-            self.finish(self.views());
+            self.finish();
         }
     }
 
     /// Takes in an end without judging it; false where there was one.
-    fn begin_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) -> bool {
+    pub(super) fn begin_end(&mut self, at: Option<Micros>, cause: EndCause, detail: &str) -> bool {
         if self.facts.end.is_some() {
             return false;
         }
@@ -302,7 +285,9 @@ impl Inspection {
         findings.judge_by(facts.detection.context(), at);
         let before = findings.list.len();
         for detector in of_reads {
-            detectors[*detector].read(facts, findings);
+            if let Some(detector) = detectors.get_mut(*detector) {
+                detector.read(facts, findings);
+            }
         }
         findings.stamp(facts, before);
     }
@@ -326,7 +311,7 @@ impl Inspection {
 impl Findings {
     /// Some frames are judged only later. Their findings, those from `before` on, have their time all
     /// the same.
-    fn stamp(&mut self, facts: &Facts, before: usize) {
+    pub(super) fn stamp(&mut self, facts: &Facts, before: usize) {
         for finding in &mut self.list[before..] {
             if let Some(frame) = finding.frame.filter(|_| finding.phase() != Phase::End) {
                 finding.at = facts.frame_at(frame as usize).or(finding.at);

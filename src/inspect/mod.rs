@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod around;
+mod aside;
 mod author;
 mod blame;
 mod blocks;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 pub use crate::rule::{Code, Party, Phase, Rule, Rules, Severity};
 pub use answer::{Answer, Otherwise, StreamError, ToolCall};
+pub use aside::Judges;
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Standing};

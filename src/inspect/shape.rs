@@ -19,7 +19,7 @@ const SAMPLE: usize = 60;
 const MANY: usize = 16;
 
 /// The paths of a stream, as a tree.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shape {
     nodes: Vec<Node>,
     by_key: HashMap<(u32, Box<[u8]>), u32>,
@@ -33,7 +33,7 @@ pub struct Shape {
 
 /// The last frame whose paths were looked up. Most frames of a stream have the same keys in the
 /// same order: then every path is known by its position, and counting is a walk over a list.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Template {
     /// The position on the tape of each value, and its node.
     nodes: Vec<(u32, u32)>,
@@ -44,7 +44,7 @@ struct Template {
     uncounted: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Node {
     /// The key in the parent, UTF-8; empty for the items of an array. As bytes, because comparing
     /// text by slices of it costs as much again for finding out that no character is cut.

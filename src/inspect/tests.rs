@@ -133,3 +133,43 @@ fn a_frame_that_came_in_two_reads_is_told_by_its_number() {
     assert_eq!(split.len(), 1);
     assert_eq!(split[0].frame, Some(1));
 }
+
+/// What two exchanges are whose numbers are one, because the lines between them are damaged.
+#[test]
+fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
+    let body = |text: &str| EntryKind::Body {
+        len: text.len() as u32,
+        bytes: bytes::Bytes::copy_from_slice(text.as_bytes()),
+        masked: vec![],
+    };
+    let head = |fields: &[(&str, &str)]| {
+        let headers = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        EntryKind::Head(Head { status: 200, headers, ..Head::default() })
+    };
+    let end = || EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+    let kinds = [
+        vec![body("data: \n\n"), body("data: {}"), head(&[("content-encoding", "gzip")])],
+        vec![body("data: \n\n"), head(&[("content-type", "application/json")]), body("data: {}")],
+        vec![head(&[]), body("data: 1\n\ndata: {}"), end()],
+        vec![head(&[]), body("{}\n{}\n{\"a\":"), end(), head(&[("content-encoding", "br")])],
+        vec![head(&[("upgrade", "websocket")]), body("[1, 2"), end()],
+    ];
+    for kinds in kinds {
+        let mut inspection = Inspection::new(Arc::default());
+        let more = [body("data: {\"a\":1}\n\n"), body("\n"), body("3]\n"), end(), body("x\n\n")];
+        for (at, kind) in kinds.into_iter().chain(more).enumerate() {
+            inspection.push(&entry(at as Micros, kind));
+            let mut tiled = 0;
+            for frame in inspection.frames().iter() {
+                assert_eq!(frame.offset, tiled);
+                tiled = frame.end();
+            }
+            assert!(tiled <= inspection.body().len() as u64);
+        }
+        assert_eq!(
+            inspection.frames().last().map(|f| f.end()),
+            Some(inspection.body().len() as u64)
+        );
+        let _ = inspection.verdict();
+    }
+}

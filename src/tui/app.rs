@@ -109,7 +109,7 @@ impl App {
                 Report::Compared(of, computed) => {
                     self.model.computed_aside(&of, computed.map(|c| *c));
                 }
-                Report::Views(place, views) => self.model.judged(place, views),
+                Report::Exchange(place, returned) => self.model.returned(place, returned),
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
                 Report::Refolded(of, inspection) => self.model.refolded(&of, *inspection),
             },
@@ -146,10 +146,11 @@ impl App {
         self.model.notifies()
     }
 
-    /// In how long there is something new to show without an event: of a recording that plays, of pairs.
+    /// In how long there is something new to show without an event: of a recording that plays, of pairs, of entries
+    /// that waited.
     pub fn wakes_in(&self) -> Option<Micros> {
         let (plays, pairs) = (self.model.playback_wakes_in(), self.model.pairs_wake_in());
-        plays.into_iter().chain(pairs).min()
+        plays.into_iter().chain(pairs).chain(self.model.arrivals_wake_in()).min()
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.

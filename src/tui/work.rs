@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::compare::{self, Computed, Key};
-use super::model::{Place, Refold};
-use crate::inspect::{ClientView, Inspection, Options};
+use super::model::{Place, Refold, Returned, Task};
+use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
 /// Starts a thread for background work. Where the system knows how, it has a lower
@@ -42,8 +42,8 @@ pub(super) enum Job {
     Fold(Fold),
     /// Fold a part of a recording that plays.
     Refold(Box<Refold>),
-    /// Work out what clients would have returned of an exchange that is over.
-    Views(Place, Arc<Inspection>),
+    /// Take an exchange further.
+    Exchange(Place, Task),
 }
 
 /// An exchange that is over, to be folded.
@@ -72,8 +72,8 @@ pub(super) enum Report {
     Folded(Fold, Box<Inspection>),
     /// A part of a recording is folded.
     Refolded(Box<Refold>, Box<Inspection>),
-    /// What clients would have returned.
-    Views(Place, Vec<ClientView>),
+    /// An exchange was taken further.
+    Exchange(Place, Returned),
 }
 
 impl Work {
@@ -95,12 +95,7 @@ impl Work {
                     report(Worked(Report::Refolded(refold, Box::new(inspection))));
                 }
             }
-            Job::Views(place, inspection) => {
-                let views = inspection.views();
-                // It is changed when the report arrives.
-                drop(inspection);
-                report(Worked(Report::Views(place, views)));
-            }
+            Job::Exchange(place, task) => report(Worked(Report::Exchange(place, task.run()))),
         }
     }
 }

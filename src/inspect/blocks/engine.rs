@@ -39,7 +39,7 @@ impl Surroundings<'_> {
 }
 
 /// What is known about a block beyond what it shows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Live {
     /// Its index space.
     pub(super) space: u8,
@@ -78,7 +78,7 @@ pub(super) struct Steady {
 pub(super) type Key = (u8, u64, u64);
 
 /// The fold over one exchange.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Engine {
     pub(super) list: Vec<Block>,
     pub(super) live: Vec<Live>,

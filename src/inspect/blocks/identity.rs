@@ -8,7 +8,7 @@ use crate::json::Value;
 use crate::text;
 
 /// The ids of the response and of its items, as the events give them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Identity {
     response: Option<String>,
     /// Of each item: the id that opened it, and the last one.

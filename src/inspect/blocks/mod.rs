@@ -108,7 +108,7 @@ pub(in crate::inspect) struct Fault {
 }
 
 /// The blocks of one exchange and the fold that lists them.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(in crate::inspect) struct Blocks {
     engine: Engine,
     table: Option<&'static Table>,

@@ -1,7 +1,7 @@
 //! The text of a block: as its deltas came, and as the stream said it again.
 
 /// A block's text as its deltas came, and what the stream said that it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Joined {
     text: String,
     /// Where each delta's text ends, and its frame.

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::arrival::Arrival;
 use crate::action::Folded;
 use crate::dialect::Channel;
 use crate::frame::Frame;
-use crate::inspect::{ClientView, Finding, Group, Inspection, Outcome, Reason, Severity};
-use crate::journal::{Entry, ExchangeId, Micros};
+use crate::inspect::{Finding, Group, Inspection, Outcome, Reason, Severity};
+use crate::journal::{ExchangeId, Micros};
 use crate::rule::Code;
 use crate::tui::theme::Role;
-use crate::tui::work;
 
 /// A silence shorter than this is no news, in microseconds.
 const SILENT: Micros = 2_000_000;
@@ -65,19 +65,6 @@ enum PointedBy {
     Key,
 }
 
-/// How far the judging of a long exchange is that is over.
-#[derive(Debug)]
-enum Judging {
-    /// Nothing is to be judged, or all is.
-    No,
-    /// Another thread is to be asked.
-    Wanted,
-    /// Another thread works.
-    Runs,
-    /// It is done; nothing else may read the inspection when its result is taken in.
-    Done(Vec<ClientView>),
-}
-
 /// One exchange, and the one selection in it.
 #[derive(Debug)]
 pub(in crate::tui) struct Exchange {
@@ -109,10 +96,8 @@ pub(in crate::tui) struct Exchange {
     pub behind: bool,
     /// It is a recording that plays, until then.
     pub(super) plays_until: Option<Micros>,
-    /// Entries that arrived while another thread reads the inspection.
-    waiting: Vec<Entry>,
-    /// The end was taken in, and another thread works out what clients would have returned.
-    judging: Judging,
+    /// Entries that are not taken in yet, and what another thread does for them.
+    pub(super) arrival: Arrival,
     /// The story of so many findings.
     story: RefCell<(usize, Arc<[Group]>)>,
 }
@@ -135,8 +120,7 @@ impl Exchange {
             last: None,
             behind: false,
             plays_until: None,
-            waiting: Vec::new(),
-            judging: Judging::No,
+            arrival: Arrival::default(),
             story: RefCell::new((0, Arc::default())),
         }
     }
@@ -145,80 +129,13 @@ impl Exchange {
     /// arrive meanwhile wait: the inspection does not change under that thread, and is not copied.
     pub(in crate::tui) fn snapshot(&self) -> Self {
         let inspection = Arc::clone(&self.inspection);
-        let (file, waiting, judging) = (self.file.clone(), Vec::new(), Judging::No);
+        let (file, arrival) = (self.file.clone(), Arrival::default());
         let story = RefCell::new((0, Arc::default()));
-        Self { inspection, file, waiting, judging, story, ..*self }
-    }
-
-    /// Takes in what happened, or keeps it for [`Exchange::catch_up`].
-    pub(in crate::tui) fn push(&mut self, entry: &Entry) {
-        if !self.waiting.is_empty() || !self.take(entry) {
-            self.waiting.push(entry.clone());
-        }
-    }
-
-    /// What is to be worked out on another thread before the end is judged, asked for once.
-    pub(super) fn take_judging(&mut self) -> Option<Arc<Inspection>> {
-        let wanted = matches!(self.judging, Judging::Wanted);
-        wanted.then(|| {
-            self.judging = Judging::Runs;
-            Arc::clone(&self.inspection)
-        })
-    }
-
-    /// Puts another state of the same exchange in place of the present one.
-    pub(super) fn replace(&mut self, inspection: Arc<Inspection>) {
-        self.inspection = inspection;
-        self.waiting.clear();
-        self.judging = Judging::No;
-    }
-
-    /// Whether another thread works out what clients would have returned.
-    pub(super) fn waits_for_views(&self) -> bool {
-        matches!(self.judging, Judging::Runs)
-    }
-
-    /// Takes in what clients would have returned.
-    pub(super) fn judge(&mut self, views: Vec<ClientView>) {
-        self.judging = Judging::Done(views);
-        self.catch_up();
-    }
-
-    /// Takes in what waited for a thread that read the inspection, if that is done.
-    pub(in crate::tui) fn catch_up(&mut self) {
-        if let Judging::Done(views) = &mut self.judging
-            && let Some(inspection) = Arc::get_mut(&mut self.inspection)
-        {
-            inspection.finish(std::mem::take(views));
-            self.judging = Judging::No;
-            self.over_now();
-        }
-        let free = matches!(self.judging, Judging::No);
-        if free && !self.waiting.is_empty() && Arc::get_mut(&mut self.inspection).is_some() {
-            for entry in std::mem::take(&mut self.waiting) {
-                self.take(&entry);
-            }
-        }
-    }
-
-    /// Takes in an entry; returns whether no other thread reads the inspection.
-    fn take(&mut self, entry: &Entry) -> bool {
-        if !matches!(self.judging, Judging::No) {
-            return false;
-        }
-        let Some(inspection) = Arc::get_mut(&mut self.inspection) else { return false };
-        if inspection.wire_len() < work::AT_ONCE {
-            inspection.push(entry);
-        } else if inspection.push_but_views(entry) {
-            self.judging = Judging::Wanted;
-        }
-        self.last = entry.at.or(self.last);
-        self.over_now();
-        true
+        Self { inspection, file, arrival, story, ..*self }
     }
 
     /// Goes with the newest frame, and at the end points at the cause.
-    fn over_now(&mut self) {
+    pub(super) fn over_now(&mut self) {
         if self.follow {
             self.frame = self.inspection.frames().len().checked_sub(1).map(|i| i as u32);
             if self.is_over() {
@@ -229,7 +146,7 @@ impl Exchange {
 
     /// Whether it is over and judged.
     pub(in crate::tui) fn is_over(&self) -> bool {
-        self.inspection.is_over() && matches!(self.judging, Judging::No)
+        self.inspection.is_over() && !self.arrival.is_elsewhere()
     }
 
     /// A live exchange that was folded when it was over; it begins at its first frame.
@@ -366,7 +283,10 @@ impl Exchange {
     /// For how long a running exchange has been silent, if that is worth a word.
     pub(in crate::tui) fn silence(&self, now: Micros) -> Option<Silence> {
         let inspection = &self.inspection;
-        let head = inspection.timing.head.filter(|_| self.is_running() && !self.behind)?;
+        let head = inspection
+            .timing
+            .head
+            .filter(|_| self.is_running() && !self.behind && !self.arrival.is_behind())?;
         let since = |from: Micros| inspection.timing.silence(from, now);
         let bytes = since(inspection.reads().last().and_then(|r| r.at).unwrap_or(head));
         let data = since(inspection.timing.last_data.unwrap_or(head));

@@ -4,6 +4,7 @@
 //! Pure: no IO, no clock, no runtime. What is to happen outside, and what screens ask of the stack,
 //! goes out as [`Command`]s.
 
+mod arrival;
 mod clipboard;
 mod comparison;
 mod drafts;
@@ -21,6 +22,7 @@ mod requests;
 mod search;
 mod stored;
 
+pub(super) use arrival::{Returned, Task};
 pub(super) use clipboard::COPIES;
 pub(super) use comparison::Place;
 pub(super) use exchange::Exchange;

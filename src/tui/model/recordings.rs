@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Exchange, Model, Place};
+use super::{Exchange, Model};
 use crate::action::Folded;
-use crate::inspect::{ClientView, Inspection};
+use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::rule::Code;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::Command;
-use crate::tui::work::Job;
 
 impl Model {
     /// Takes in an entry of a stream that runs.
@@ -37,26 +36,6 @@ impl Model {
             }
         };
         self.exchanges[index].push(entry);
-    }
-
-    /// Takes in what waited for other threads, and has another thread work out what clients would have
-    /// returned where an exchange waits for that.
-    pub(super) fn catch_up(&mut self) {
-        for exchange in &mut self.exchanges {
-            exchange.catch_up();
-            if let Some(inspection) = exchange.take_judging() {
-                let place = (exchange.id, exchange.live);
-                self.commands.push(Command::Work(Job::Views(place, inspection)));
-            }
-        }
-    }
-
-    /// Another thread worked out what clients would have returned.
-    pub(in crate::tui) fn judged(&mut self, place: Place, views: Vec<ClientView>) {
-        let mut of = self.exchanges.iter_mut().rev();
-        if let Some(exchange) = of.find(|e| (e.id, e.live) == place && e.waits_for_views()) {
-            exchange.judge(views);
-        }
     }
 
     fn begin_exchange(&mut self, id: ExchangeId, tapped: bool) {

@@ -1,0 +1,388 @@
+//! How entries become part of an exchange: at once, or on another thread where that takes longer than a drawing
+//! may.
+//!
+//! While a long frame is read elsewhere, a copy of the last state is shown; while an end is judged, the exchange
+//! itself is shown as it streams. Entries that arrive meanwhile wait, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Exchange, Model, Place};
+use crate::inspect::{ClientView, Inspection, Judges};
+use crate::journal::{Entry, EntryKind, Micros};
+use crate::tui::screen::Command;
+use crate::tui::work::{self, Job};
+
+/// So many bytes that waited are taken in between two drawings.
+const SLICE: u64 = 2 << 20;
+
+/// What another thread is to do for an exchange.
+#[derive(Debug)]
+pub(in crate::tui) enum Task {
+    /// Copy it as it is, to be shown while it is elsewhere.
+    Copy(Arc<Inspection>),
+    /// Take these entries in.
+    TakeIn(Box<Inspection>, Vec<Entry>),
+    /// Work out what clients would have returned of an exchange that is over.
+    Views(Arc<Inspection>),
+    /// Judge its end.
+    Judge(Arc<Inspection>, Judges),
+}
+
+/// What another thread has done.
+#[derive(Debug)]
+pub(in crate::tui) enum Returned {
+    /// The copy; `None` where it cannot be copied.
+    Copy(Option<Box<Inspection>>),
+    /// The exchange with the entries in it, and whether its end is to be judged.
+    TakenIn(Box<Inspection>, bool),
+    /// What clients would have returned.
+    Views(Vec<ClientView>),
+    /// What its end was found to be.
+    Judged(Judges),
+}
+
+impl Task {
+    /// Does it.
+    pub(in crate::tui) fn run(self) -> Returned {
+        match self {
+            // It is changed when the report arrives: the counted reference goes before.
+            Self::Copy(inspection) => Returned::Copy(inspection.copy().map(Box::new)),
+            Self::TakeIn(mut inspection, entries) => {
+                let mut ends = false;
+                for entry in entries {
+                    ends |= inspection.push_but_judge(&entry);
+                }
+                Returned::TakenIn(inspection, ends)
+            }
+            Self::Views(inspection) => Returned::Views(inspection.views()),
+            Self::Judge(inspection, judges) => Returned::Judged(judges.judge(inspection.facts())),
+        }
+    }
+}
+
+/// What is not part of an exchange yet.
+#[derive(Debug, Default)]
+pub(in crate::tui) struct Arrival {
+    /// Entries that arrived while the exchange was elsewhere, or another thread read it.
+    waiting: VecDeque<Entry>,
+    elsewhere: Elsewhere,
+}
+
+/// Where the exchange is taken further.
+#[derive(Debug, Default)]
+enum Elsewhere {
+    /// Nowhere else.
+    #[default]
+    No,
+    /// Another thread is to be asked.
+    Wanted(Task),
+    /// Another thread works.
+    Runs,
+    /// It has; nothing else may read the inspection when what it returned is taken in.
+    Returned(Returned),
+}
+
+impl Arrival {
+    /// Whether another thread takes the exchange further.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !matches!(self.elsewhere, Elsewhere::No)
+    }
+
+    /// Whether more has arrived than is shown.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.is_empty() || self.is_elsewhere()
+    }
+
+    /// The entries that wait, up to an end: what follows one is taken in after it was judged.
+    fn batch(&mut self) -> Vec<Entry> {
+        let is_end = |entry: &Entry| matches!(entry.kind, EntryKind::End { .. });
+        let end = self.waiting.iter().position(is_end);
+        let len = end.map_or(self.waiting.len(), |at| at + 1);
+        self.waiting.drain(..len).collect()
+    }
+}
+
+impl Exchange {
+    /// Takes in what happened, or keeps it for [`Exchange::catch_up`].
+    pub(in crate::tui) fn push(&mut self, entry: &Entry) {
+        if !self.arrival.waiting.is_empty() || !self.take(entry) {
+            self.arrival.waiting.push_back(entry.clone());
+        }
+    }
+
+    /// Puts another state of the same exchange in place of the present one.
+    pub(super) fn replace(&mut self, inspection: Arc<Inspection>) {
+        self.inspection = inspection;
+        self.arrival = Arrival::default();
+    }
+
+    /// Takes in what waited for other threads, as much as a drawing can wait for.
+    pub(in crate::tui) fn catch_up(&mut self) {
+        self.take_returned();
+        let mut taken = 0;
+        while taken < SLICE
+            && let Some(entry) = self.arrival.waiting.pop_front()
+        {
+            if !self.take(&entry) {
+                self.arrival.waiting.push_front(entry);
+                return;
+            }
+            if let EntryKind::Body { len, .. } = &entry.kind {
+                taken += u64::from(*len);
+            }
+        }
+    }
+
+    /// Whether [`Exchange::catch_up`] could take more in.
+    fn could_catch_up(&self) -> bool {
+        !self.arrival.waiting.is_empty()
+            && !self.arrival.is_elsewhere()
+            && Arc::strong_count(&self.inspection) == 1
+    }
+
+    /// What another thread is to be asked for, once.
+    fn take_task(&mut self) -> Option<Task> {
+        match std::mem::replace(&mut self.arrival.elsewhere, Elsewhere::Runs) {
+            Elsewhere::Wanted(task) => Some(task),
+            other => {
+                self.arrival.elsewhere = other;
+                None
+            }
+        }
+    }
+
+    /// Takes in an entry; returns whether no other thread reads or has the exchange.
+    fn take(&mut self, entry: &Entry) -> bool {
+        if self.arrival.is_elsewhere() {
+            return false;
+        }
+        let Some(inspection) = Arc::get_mut(&mut self.inspection) else { return false };
+        if inspection.cost(entry) >= work::MUCH {
+            self.arrival.elsewhere = Elsewhere::Wanted(Task::Copy(Arc::clone(&self.inspection)));
+            return false;
+        }
+        if inspection.wire_len() < work::AT_ONCE {
+            inspection.push(entry);
+        } else if inspection.push_but_judge(entry) {
+            self.arrival.elsewhere = Elsewhere::Wanted(Task::Views(Arc::clone(&self.inspection)));
+        }
+        self.last = entry.at.or(self.last);
+        self.over_now();
+        true
+    }
+
+    /// Takes in what another thread has done, if nothing else reads the exchange.
+    fn take_returned(&mut self) {
+        let elsewhere = std::mem::take(&mut self.arrival.elsewhere);
+        let Elsewhere::Returned(returned) = elsewhere else {
+            self.arrival.elsewhere = elsewhere;
+            return;
+        };
+        let Some(inspection) = Arc::get_mut(&mut self.inspection) else {
+            self.arrival.elsewhere = Elsewhere::Returned(returned);
+            return;
+        };
+        self.arrival.elsewhere = match returned {
+            Returned::Copy(copy) => self.go(copy),
+            Returned::TakenIn(inspection, ends) => self.come_back(inspection, ends),
+            Returned::Views(views) => {
+                let judges = inspection.take_judges(views);
+                Elsewhere::Wanted(Task::Judge(Arc::clone(&self.inspection), judges))
+            }
+            Returned::Judged(judges) => {
+                inspection.return_judges(judges);
+                Elsewhere::No
+            }
+        };
+        self.over_now();
+    }
+
+    /// The exchange goes to another thread, and its copy is shown; what cannot be copied is empty meanwhile.
+    fn go(&mut self, copy: Option<Box<Inspection>>) -> Elsewhere {
+        let options = || Arc::new(self.inspection.options().clone());
+        let copy = copy.map_or_else(|| Arc::new(Inspection::new(options())), Arc::from);
+        match Arc::try_unwrap(std::mem::replace(&mut self.inspection, copy)) {
+            Ok(inspection) => {
+                Elsewhere::Wanted(Task::TakeIn(Box::new(inspection), self.arrival.batch()))
+            }
+            // Nothing else had a reference, so this is never so.
+            Err(inspection) => {
+                self.inspection = inspection;
+                Elsewhere::No
+            }
+        }
+    }
+
+    /// The exchange is back, with everything in it that had waited by then.
+    fn come_back(&mut self, inspection: Box<Inspection>, ends: bool) -> Elsewhere {
+        let copy = std::mem::replace(&mut self.inspection, Arc::from(inspection));
+        // Giving it back takes as long as a drawing. Without a thread it takes that here.
+        let _ = work::aside("free", move || drop(copy));
+        let newest = self.inspection.reads().last().and_then(|read| read.at);
+        self.last = self.inspection.timing.end.or(newest).max(self.last);
+        match ends {
+            true => Elsewhere::Wanted(Task::Views(Arc::clone(&self.inspection))),
+            false => Elsewhere::No,
+        }
+    }
+}
+
+impl Model {
+    /// Takes in what waited for other threads, and hands out what another thread is to do.
+    pub(super) fn catch_up(&mut self) {
+        for exchange in &mut self.exchanges {
+            exchange.catch_up();
+            if let Some(task) = exchange.take_task() {
+                let place = (exchange.id, exchange.live);
+                self.commands.push(Command::Work(Job::Exchange(place, task)));
+            }
+        }
+    }
+
+    /// Another thread has done something for an exchange.
+    pub(in crate::tui) fn returned(&mut self, place: Place, returned: Returned) {
+        let mut of = self.exchanges.iter_mut().rev();
+        let waits = |e: &Exchange| matches!(e.arrival.elsewhere, Elsewhere::Runs);
+        if let Some(exchange) = of.find(|e| (e.id, e.live) == place && waits(e)) {
+            exchange.arrival.elsewhere = Elsewhere::Returned(returned);
+        }
+    }
+
+    /// When entries that waited are taken in, from now on; `None` where none could.
+    pub(in crate::tui) fn arrivals_wake_in(&self) -> Option<Micros> {
+        self.exchanges.iter().any(Exchange::could_catch_up).then_some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client_sim;
+    use crate::inspect::{Options, Simulate};
+    use crate::journal::{EndCause, Head, Request};
+
+    fn options() -> Arc<Options> {
+        let simulate = Some(Simulate(client_sim::views));
+        Arc::new(Options { simulate, ..Options::default() })
+    }
+
+    fn chunk(text: &str) -> String {
+        format!(
+            "{{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":\
+             [{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}"
+        )
+    }
+
+    /// An exchange whose body arrives in reads of so many bytes, and a note behind its end.
+    fn entries(kind: &str, body: &[u8], read: usize) -> Vec<Entry> {
+        let headers = vec![("content-type".to_owned(), kind.to_owned())];
+        let head = Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() };
+        let request =
+            Request { method: "POST".into(), dialect: "auto".into(), ..Request::default() };
+        let mut kinds = vec![EntryKind::Request(Box::new(request)), EntryKind::Head(head)];
+        kinds.extend(body.chunks(read).map(|bytes| EntryKind::Body {
+            len: bytes.len() as u32,
+            bytes: bytes::Bytes::copy_from_slice(bytes),
+            masked: Vec::new(),
+        }));
+        kinds.push(EntryKind::End { cause: EndCause::Complete, detail: String::new() });
+        kinds.push(EntryKind::note(crate::rule::Code::SaveFailed, "the disk is full"));
+        let at = |(n, kind)| Entry { exchange: 0, at: Some(n as Micros * 100), kind };
+        kinds.into_iter().enumerate().map(at).collect()
+    }
+
+    fn facts(i: &Inspection) -> String {
+        let (answer, findings) = (i.answer(), i.findings());
+        let deltas = answer.deltas();
+        let of = (i.frames(), i.reads().len(), i.shape().rows(), i.clients(), i.tally());
+        format!("{findings:#?} {deltas:?} {of:?} {:?} {}", i.timing, i.verdict())
+    }
+
+    /// Takes entries in as the screen does, with other threads that answer after so many entries; returns the
+    /// exchange and how often it was elsewhere.
+    fn taken(entries: &[Entry], late: usize) -> (Exchange, usize) {
+        let mut exchange = Exchange::new(0, Inspection::new(options()), true);
+        let (mut task, mut since, mut tasks) = (None, 0, 0);
+        let mut step = |exchange: &mut Exchange, wait: usize| {
+            exchange.catch_up();
+            if let Some(wanted) = exchange.take_task() {
+                (task, since) = (Some(wanted), 0);
+                tasks += 1;
+            }
+            since += 1;
+            if since > wait
+                && let Some(task) = task.take()
+            {
+                exchange.arrival.elsewhere = Elsewhere::Returned(task.run());
+            }
+        };
+        for entry in entries {
+            exchange.push(entry);
+            step(&mut exchange, late);
+        }
+        while exchange.arrival.is_behind() {
+            step(&mut exchange, 0);
+        }
+        (exchange, tasks)
+    }
+
+    #[track_caller]
+    fn is_the_same_elsewhere(kind: &str, body: &[u8], elsewhere: bool) {
+        let entries = entries(kind, body, 64 << 10);
+        let mut here = Inspection::new(options());
+        entries.iter().for_each(|entry| here.push(entry));
+        for late in [0, 3, 1000] {
+            let (exchange, tasks) = taken(&entries, late);
+            assert!(exchange.is_over());
+            // A copy and the reading for what is long, the views and the judgement for the end.
+            assert!(tasks >= if elsewhere { 4 } else { 2 }, "{tasks}");
+            assert_eq!(exchange.last, entries.last().and_then(|e| e.at));
+            let (there, here) = (facts(&exchange.inspection), facts(&here));
+            assert!(there == here, "{late}: {there:.2000}\n{here:.2000}");
+        }
+    }
+
+    #[test]
+    fn a_long_frame_is_read_elsewhere_with_the_same_result() {
+        let long = "x".repeat(5 << 20);
+        let small = |n: usize| (0..n).map(|i| format!("data: {}\n\n", chunk(&i.to_string())));
+        let sse: String = small(300)
+            .chain([format!("data: {}\n\n", chunk(&long))])
+            .chain(small(300))
+            .chain(["data: [DONE]\n\n".to_owned()])
+            .collect();
+        is_the_same_elsewhere("text/event-stream", sse.as_bytes(), true);
+        is_the_same_elsewhere("text/event-stream", &sse.as_bytes()[..5 << 20], true);
+        is_the_same_elsewhere("application/json", chunk(&long).as_bytes(), true);
+        is_the_same_elsewhere("text/plain", long.as_bytes(), true);
+        let line = format!("{}\n{}\n{}\n", chunk("a"), chunk(&long), chunk("b"));
+        is_the_same_elsewhere("application/x-ndjson", line.as_bytes(), true);
+    }
+
+    #[test]
+    fn many_short_frames_are_read_here_and_their_end_is_judged_elsewhere() {
+        let sse: String =
+            (0..5000).map(|i| format!("data: {}\n\n", chunk(&i.to_string()))).collect();
+        is_the_same_elsewhere("text/event-stream", sse.as_bytes(), false);
+    }
+
+    #[test]
+    fn while_it_is_elsewhere_the_last_state_is_shown() {
+        let body = format!("data: {}\n\ndata: {}\n\n", chunk("a"), chunk(&"x".repeat(5 << 20)));
+        let mut exchange = Exchange::new(0, Inspection::new(options()), true);
+        for entry in entries("text/event-stream", body.as_bytes(), 64 << 10) {
+            exchange.push(&entry);
+        }
+        let wanted = exchange.take_task().unwrap();
+        exchange.arrival.elsewhere = Elsewhere::Returned(wanted.run());
+        exchange.catch_up();
+        let wanted = exchange.take_task().unwrap();
+        assert!(matches!(wanted, Task::TakeIn(..)));
+        assert_eq!(exchange.inspection.frames().len(), 1);
+        assert_eq!(exchange.text(crate::dialect::Channel::Content), "a");
+        assert!(exchange.is_running() && exchange.inspection.wire_len() >= 5 << 20);
+        // Nobody can say that the server is silent.
+        assert!(exchange.silence(Micros::MAX / 2).is_none());
+    }
+}
