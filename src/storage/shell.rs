@@ -7,9 +7,44 @@ use std::str::Chars;
 use crate::transport::request::escaped;
 
 /// What begins and ends the name of a variable without a value, until the words are apart: characters
-/// of private use, which no shell looks at.
+/// of private use, which no shell looks at. Where they are text, a sign that begins no name follows the first.
 const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
+const IS_OPEN: &str = "\u{e000}=";
+const IS_CLOSE: &str = "\u{e000}-";
+
+/// Writes a character as text.
+fn put_text(out: &mut String, c: char) {
+    match c {
+        OPEN => out.push_str(IS_OPEN),
+        CLOSE => out.push_str(IS_CLOSE),
+        c => out.push(c),
+    }
+}
+
+/// The character that [`put_text`] wrote as two, by the second.
+fn text_of(second: Option<char>) -> char {
+    if second == Some('=') { OPEN } else { CLOSE }
+}
+
+/// A word with its variables as `${NAME}`.
+fn with_names(word: &str) -> String {
+    let mut parts = word.split(OPEN);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if let Some(rest) = part.strip_prefix('=') {
+            out.push(OPEN);
+            out.push_str(rest);
+        } else if let Some(rest) = part.strip_prefix('-') {
+            out.push(CLOSE);
+            out.push_str(rest);
+        } else {
+            out.push_str("${");
+            out.push_str(&part.replace(CLOSE, "}"));
+        }
+    }
+    out
+}
 
 /// Returns a variable's value.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -24,7 +59,9 @@ pub(super) struct Words {
 
 /// Takes a command line apart; `None` where a quote is not closed.
 pub(super) fn words(command: &str, variable: Lookup<'_>) -> Option<Words> {
-    let command = command.trim().trim_start_matches("$ ");
+    let mut plain = String::with_capacity(command.len());
+    command.chars().for_each(|c| put_text(&mut plain, c));
+    let command = plain.trim().trim_start_matches("$ ");
     let words = match is_for_cmd(command) {
         true => of_cmd(command, variable),
         false => {
@@ -33,10 +70,10 @@ pub(super) fn words(command: &str, variable: Lookup<'_>) -> Option<Words> {
             shlex::split(&plain)?
         }
     };
-    let has_variables = words.iter().any(|word| word.contains(OPEN));
+    let has_variables = words.iter().any(|word| word.contains(CLOSE));
     let words = words.into_iter().map(|word| match has_variables {
-        true => escaped(&word).replace(OPEN, "${").replace(CLOSE, "}"),
-        false => word,
+        true => with_names(&escaped(&word)),
+        false => with_names(&word),
     });
     Some(Words { words: words.collect(), has_variables })
 }
@@ -44,7 +81,11 @@ pub(super) fn words(command: &str, variable: Lookup<'_>) -> Option<Words> {
 /// Puts a variable into text: its value as `write` writes it, or its name for later.
 fn put(out: &mut String, name: &str, variable: Lookup<'_>, write: impl Fn(&mut String, char)) {
     match variable(name) {
-        Some(value) => value.chars().for_each(|c| write(out, c)),
+        Some(value) => {
+            let mut text = String::with_capacity(value.len());
+            value.chars().for_each(|c| put_text(&mut text, c));
+            text.chars().for_each(|c| write(out, c));
+        }
         None => out.extend([OPEN].into_iter().chain(name.chars()).chain([CLOSE])),
     }
 }
@@ -65,10 +106,15 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
                     match c {
                         '\'' => break,
                         '\\' => escape(&mut chars, &mut text),
-                        c => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                        c => {
+                            let c = if c == OPEN { text_of(chars.next()) } else { c };
+                            text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                        }
                     }
                 }
-                out.push_str(&super::curl::quoted(&String::from_utf8_lossy(&text)));
+                let mut plain = String::new();
+                String::from_utf8_lossy(&text).chars().for_each(|c| put_text(&mut plain, c));
+                out.push_str(&super::curl::quoted(&plain));
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Name::Variable(name) => put(&mut out, &name, variable, |out, c| {
@@ -267,6 +313,22 @@ mod tests {
     fn split(command: &str) -> Vec<String> {
         let variable = |name: &str| (name == "KEY").then(|| "sk \"1\"".to_owned());
         words(command, &variable).unwrap().words
+    }
+
+    #[test]
+    fn characters_of_private_use_are_text() {
+        for text in ["\u{e000}", "\u{e001}", "\u{e000}=", "a\u{e000}-\u{e001}b \u{e000}\u{e000}"] {
+            assert_eq!(
+                split(&format!("curl '{text}' \"{text}\" $'{text}'")),
+                ["curl", text, text, text]
+            );
+            assert_eq!(split(&format!("curl ^\"{text}^\" ^\r\n b")), ["curl", text, "b"]);
+            let with = words(&format!("curl '{text}' $NO"), &|_| None).unwrap();
+            assert_eq!((&with.words[1][..], &with.words[2][..]), (text, "${NO}"));
+            let value = words("curl \"$A\"", &|_| Some(text.to_owned())).unwrap();
+            assert_eq!((&value.words[1][..], value.has_variables), (text, false));
+        }
+        assert_eq!(split("curl $'\\ue000' $'\\xee\\x80\\x80='"), ["curl", "\u{e000}", "\u{e000}="]);
     }
 
     #[test]

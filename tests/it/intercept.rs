@@ -62,7 +62,9 @@ const ANSWER: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",
 fn tapped(dir: &Path, script: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sselens"));
     command.args(["tap", "--intercept", "--ca-cert", "provider.pem", "--config", "c.toml"]);
-    command.args(["--save", "s.jsonl", "--", "sh", "-c", script]).current_dir(dir);
+    command
+        .args(["--save", "s.jsonl", "--log", "own.log", "--", "sh", "-c", script])
+        .current_dir(dir);
     command.env_clear().env("HOME", dir).env("PATH", std::env::var_os("PATH").unwrap());
     let out = command.env("TMPDIR", dir).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -92,8 +94,8 @@ fn a_provider_is_decrypted_and_everything_else_is_not() {
     std::fs::write(dir.join("c.toml"), config).unwrap();
     let script = format!(
         r#"ls -l "$SSL_CERT_FILE" | cut -c1-10; grep -c BEGIN "$SSL_CERT_FILE"; grep -c PRIVATE "$SSL_CERT_FILE"
-        curl -sS --cacert "$SSL_CERT_FILE" https://localhost:{provider}/v1/chat/completions -H 'authorization: Bearer sk-abcdefgh12345678' \
-            -d '{{"model":"m","stream":true,"messages":[]}}'
+        curl -sS --cacert "$SSL_CERT_FILE" 'https://localhost:{provider}/v1/chat/completions?api_token=par1m2t3r4s5e6c7' -H 'authorization: Bearer sk-abcdefgh12345678' \
+            -d '{{"model":"m","stream":true,"messages":[],"metadata":{{"api_key":"b1o2d3y4s5e6c7r8"}}}}'
         curl -sS --cacert other.pem https://localhost:{other}/"#
     );
     let (code, out, err) = tapped(dir, &script);
@@ -107,6 +109,16 @@ fn a_provider_is_decrypted_and_everything_else_is_not() {
     assert!(!err.contains("#1"), "{err}");
     let saved = std::fs::read_to_string(dir.join("s.jsonl")).unwrap();
     assert!(!saved.contains("private words") && !saved.contains("sk-abcdefgh"), "{saved}");
+    let log = std::fs::read_to_string(dir.join("own.log")).unwrap();
+    for secret in ["abcdefgh12345678", "par1m2t3r4s5e6c7", "b1o2d3y4s5e6c7r8"] {
+        for part in 0..=secret.len() - 8 {
+            let part = &secret[part..part + 8];
+            assert!(
+                ![&saved, &err, &log].iter().any(|text| text.contains(part)),
+                "{part} of {secret}"
+            );
+        }
+    }
     let session = sselens::journal::file::read(saved.as_bytes()).unwrap();
     let request = session.entries.iter().find_map(|e| match &e.kind {
         sselens::journal::EntryKind::Request(request) => Some(request),

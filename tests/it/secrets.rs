@@ -16,8 +16,9 @@ const PASSWORD: &str = "Zq7pwdXw04vLmKp93";
 const BODY: &str = "Zq7bdyXw05vLmKp93";
 const SHAPED: &str = "sk-proj-Zq7shpXw06vLmKp93";
 
-const EXPORTS: [&str; 11] = [
-    "markdown", "har", "curl", "sse", "ndjson", "raw", "html", "python", "node", "otlp", "scenario",
+const EXPORTS: [&str; 12] = [
+    "markdown", "har", "curl", "sse", "ndjson", "raw", "html", "python", "node", "fetch", "otlp",
+    "scenario",
 ];
 
 /// A server that quotes all it is sent, and `secret` behind escapes and in deltas of five bytes.
@@ -401,6 +402,99 @@ fn imported_captures_are_masked_before_any_export() {
         }
         for secret in [HEADER, PARAMETER, USER, PASSWORD, BODY, SHAPED] {
             assert_absent(&seen, secret, file);
+        }
+    }
+}
+
+/// A request with a secret in its address, its header and its body.
+fn request(body: &str) -> String {
+    let all = format!(
+        "{{\"model\":\"m\",\"stream\":true,\"metadata\":{{\"api_key\":\"{BODY}\"}},\"messages\":\
+         [{{\"role\":\"user\",\"content\":\"why is {SHAPED} refused? {body}\"}}]}}"
+    );
+    format!(
+        "POST /v1/chat/completions?api_token={PARAMETER} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+         X-Portkey-Api-Key: {HEADER}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{all}",
+        all.len()
+    )
+}
+
+const TAPPED: [&str; 4] = [HEADER, PARAMETER, BODY, SHAPED];
+
+/// Sends bytes to `HOST:PORT` and returns what comes back.
+fn ask(at: &str, bytes: &str) -> Vec<u8> {
+    let mut stream = std::net::TcpStream::connect(at.trim_start_matches("http://")).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[test]
+fn what_a_tap_forwards_is_masked_wherever_it_is_kept() {
+    for output in ["text", "json", "ndjson"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, server) = quoting(HEADER);
+        let args = ["--to", &format!("http://{at}"), "--save", "s.jsonl", "--log", "own.log"];
+        let tap =
+            crate::support::RunningTap::start(dir.path(), &[&args[..], &["-o", output]].concat());
+        let answer = ask(&tap.url, &request(""));
+        server.join().unwrap();
+        // The client receives what the server sent.
+        for secret in TAPPED {
+            assert!(answer.windows(secret.len()).any(|w| w == secret.as_bytes()), "{secret}");
+        }
+        let (_, out, err) = tap.stop();
+        let mut seen = [out.into_bytes(), err.into_bytes()].concat();
+        let saved = std::fs::read(dir.path().join("s.jsonl")).unwrap();
+        assert!(saved.windows(5).any(|w| w == b"\"end\""));
+        seen.extend(saved);
+        seen.extend(std::fs::read(dir.path().join("own.log")).unwrap());
+        seen.extend(run(dir.path(), &[], &["show", "s.jsonl"]));
+        for to in EXPORTS {
+            seen.extend(run(dir.path(), &[], &["export", "s.jsonl", "--to", to]));
+        }
+        for secret in TAPPED {
+            assert_absent(&seen, secret, output);
+        }
+    }
+}
+
+#[test]
+fn what_clients_ask_a_replay_and_the_lab_is_printed_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.sse"), "data: {\"choices\":[]}\n\ndata: [DONE]\n\n").unwrap();
+    for command in [&["replay", "a.sse"][..], &["lab"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sselens"))
+            .args(command)
+            .args(["--listen", "127.0.0.1:0", "--log", "own.log"])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("HOME", dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let at = line.split_whitespace().find(|w| w.starts_with("http://")).unwrap();
+        let at = at.trim_end_matches(',').trim_start_matches("http://").split('/').next().unwrap();
+        let (asked, malformed) = (request(""), request("").replacen("HTTP/1.1", "HTTP/9", 1));
+        let elsewhere = request("").replacen("/v1/chat/completions", "/nowhere", 1);
+        for bytes in [&asked, &elsewhere, &malformed] {
+            ask(at, bytes);
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let mut seen = line.clone().into_bytes();
+        out.read_to_end(&mut seen).unwrap();
+        child.stderr.take().unwrap().read_to_end(&mut seen).unwrap();
+        child.wait().unwrap();
+        let log = std::fs::read(dir.path().join("own.log")).unwrap();
+        for secret in TAPPED {
+            assert_absent(&[&seen[..], &log].concat(), secret, &format!("{command:?}"));
         }
     }
 }

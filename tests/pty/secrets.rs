@@ -13,6 +13,8 @@ use crate::terminal::{Home, Terminal};
 const KEY: &str = "sk-proj-Zq7keyXw01vLmKp93";
 const HEADER: &str = "Zq7hdrXw02vLmKp93";
 const PARAMETER: &str = "Zq7parXw03vLmKp93";
+/// What a body holds under a secret's name.
+const BODY: &str = "Zq7bdyXw04vLmKp93";
 
 const F5: &str = "\x1b[15~";
 
@@ -41,7 +43,7 @@ fn quoting() -> String {
                  Connection: close\r\n\r\n: {HEADER}\n{}",
                 delta(&asked)
             );
-            for secret in [KEY, HEADER, PARAMETER] {
+            for secret in [KEY, HEADER, PARAMETER, BODY] {
                 for width in [1, 5, 9] {
                     for piece in secret.as_bytes().chunks(width) {
                         answer += &delta(str::from_utf8(piece).unwrap());
@@ -80,7 +82,7 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 
 #[track_caller]
 fn assert_absent(bytes: &[u8], place: &str) {
-    for secret in [KEY, HEADER, PARAMETER] {
+    for secret in [KEY, HEADER, PARAMETER, BODY] {
         // The beginning of a key's shape is anybody's.
         let tail = &secret.as_bytes()[secret.find("Zq7").unwrap()..];
         for run in tail.windows(8) {
@@ -126,7 +128,8 @@ fn secrets_reach_neither_the_screen_nor_the_clipboard_nor_a_file() {
     let config = format!(
         "provider = 'own'\n[providers.own]\ndialect = 'openai-chat'\nkey_env = 'OWN_KEY'\n\
          base_url = 'http://{at}/v1?api_token=${{OWN_PARAMETER}}'\nmodel = 'm'\n\
-         headers = {{ 'x-portkey-api-key' = '$OWN_HEADER' }}\n"
+         headers = {{ 'x-portkey-api-key' = '$OWN_HEADER' }}\n\
+         body = {{ metadata = {{ client_secret = '{BODY}' }} }}\n"
     );
     std::fs::write(home.path("c.toml"), config).unwrap();
     let env = [("OWN_KEY", KEY), ("OWN_HEADER", HEADER), ("OWN_PARAMETER", PARAMETER)];
@@ -177,7 +180,10 @@ fn secrets_reach_neither_the_screen_nor_the_clipboard_nor_a_file() {
         assert!(names.iter().any(|name| name.contains(kind)), "no {kind} in {names:?}");
     }
     for (name, bytes) in &written {
-        assert_absent(bytes, name);
+        // The configuration is where the secrets are from.
+        if !name.ends_with("c.toml") {
+            assert_absent(bytes, name);
+        }
         use std::os::unix::fs::PermissionsExt as _;
         let mode = Path::new(name).metadata().unwrap().permissions().mode();
         assert!(mode & 0o077 == 0 || name.ends_with("c.toml"), "{name}: {mode:o}");
