@@ -109,7 +109,7 @@ impl App {
                 Report::Compared(of, computed) => {
                     self.model.computed_aside(&of, computed.map(|c| *c));
                 }
-                Report::Exchange(place, returned) => self.model.returned(place, returned),
+                Report::Exchange(task, returned) => self.model.returned(task, returned),
                 Report::Folded(fold, answer) => self.model.repetition_folded(&fold, *answer),
                 Report::Refolded(of, inspection) => self.model.refolded(&of, *inspection),
             },

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::compare::{self, Computed, Key};
-use super::model::{Place, Refold, Returned, Task};
+use super::model::{Refold, Returned, Task};
 use crate::inspect::{Inspection, Options};
 use crate::journal::{Entry, ExchangeId};
 
@@ -42,8 +42,8 @@ pub(super) enum Job {
     Fold(Fold),
     /// Fold a part of a recording that plays.
     Refold(Box<Refold>),
-    /// Take an exchange further.
-    Exchange(Place, Task),
+    /// Take an exchange further; which task it is.
+    Exchange(u64, Task),
 }
 
 /// An exchange that is over, to be folded.
@@ -72,8 +72,8 @@ pub(super) enum Report {
     Folded(Fold, Box<Inspection>),
     /// A part of a recording is folded.
     Refolded(Box<Refold>, Box<Inspection>),
-    /// An exchange was taken further.
-    Exchange(Place, Returned),
+    /// An exchange was taken further by this task.
+    Exchange(u64, Returned),
 }
 
 impl Work {
@@ -95,7 +95,7 @@ impl Work {
                     report(Worked(Report::Refolded(refold, Box::new(inspection))));
                 }
             }
-            Job::Exchange(place, task) => report(Worked(Report::Exchange(place, task.run()))),
+            Job::Exchange(number, task) => report(Worked(Report::Exchange(number, task.run()))),
         }
     }
 }

@@ -51,6 +51,19 @@ impl Screen {
         assert!(text.contains(what), "{what:?} is not on\n{text}");
     }
 
+    /// Has all work done, and what that asks for.
+    fn settle(&mut self) {
+        loop {
+            let work = self.app.take_work();
+            if work.is_empty() {
+                return;
+            }
+            for report in work.into_iter().flat_map(reports) {
+                self.event(Event::Worked(report));
+            }
+        }
+    }
+
     #[track_caller]
     fn work(&mut self) -> Work {
         let mut work = self.app.take_work();
@@ -81,6 +94,7 @@ fn much_is_compared_aside_and_keys_are_answered_meanwhile() {
     let mut screen = Screen::new();
     screen.news(long(0, "one"));
     screen.news(long(1, "two"));
+    screen.settle();
     screen.press("C<enter>");
     let work = screen.work();
     screen.shows("Comparing… 0 %");
@@ -106,6 +120,7 @@ fn entries_wait_for_what_is_computed_and_are_compared_next() {
     let mut entries = long(1, "one");
     let rest = entries.split_off(100);
     screen.news(entries);
+    screen.settle();
     screen.press("C<enter>");
     let work = screen.work();
     screen.shows("· 97 frames");
@@ -116,10 +131,7 @@ fn entries_wait_for_what_is_computed_and_are_compared_next() {
     }
     // What waited was taken in, and all of it is compared now.
     assert!(!screen.text().contains("97 frames"), "{}", screen.text());
-    for report in reports(screen.work()) {
-        screen.event(Event::Worked(report));
-    }
-    assert!(screen.app.take_work().is_empty());
+    screen.settle();
     assert!(!screen.text().contains("gw-content-changed"), "{}", screen.text());
 }
 
@@ -128,6 +140,7 @@ fn what_is_no_longer_asked_is_dropped() {
     let mut screen = Screen::new();
     screen.news(long(0, "one"));
     screen.news(long(1, "two"));
+    screen.settle();
     screen.press("C<enter>");
     let first = screen.work();
     screen.press("x");

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Exchange, Model, Place};
+use super::{Exchange, Model};
 use crate::inspect::{ClientView, Inspection, Judges};
 use crate::journal::{Entry, EntryKind, Micros};
 use crate::tui::screen::Command;
@@ -77,8 +77,8 @@ enum Elsewhere {
     No,
     /// Another thread is to be asked.
     Wanted(Task),
-    /// Another thread works.
-    Runs,
+    /// Another thread works, on the task of this number.
+    Runs(u64),
     /// It has; nothing else may read the inspection when what it returned is taken in.
     Returned(Returned),
 }
@@ -141,9 +141,9 @@ impl Exchange {
             && Arc::strong_count(&self.inspection) == 1
     }
 
-    /// What another thread is to be asked for, once.
-    fn take_task(&mut self) -> Option<Task> {
-        match std::mem::replace(&mut self.arrival.elsewhere, Elsewhere::Runs) {
+    /// What another thread is to be asked for, once, as the task of this number.
+    fn take_task(&mut self, number: u64) -> Option<Task> {
+        match std::mem::replace(&mut self.arrival.elsewhere, Elsewhere::Runs(number)) {
             Elsewhere::Wanted(task) => Some(task),
             other => {
                 self.arrival.elsewhere = other;
@@ -233,18 +233,17 @@ impl Model {
     pub(super) fn catch_up(&mut self) {
         for exchange in &mut self.exchanges {
             exchange.catch_up();
-            if let Some(task) = exchange.take_task() {
-                let place = (exchange.id, exchange.live);
-                self.commands.push(Command::Work(Job::Exchange(place, task)));
+            if let Some(task) = exchange.take_task(self.tasks) {
+                self.commands.push(Command::Work(Job::Exchange(self.tasks, task)));
+                self.tasks += 1;
             }
         }
     }
 
-    /// Another thread has done something for an exchange.
-    pub(in crate::tui) fn returned(&mut self, place: Place, returned: Returned) {
-        let mut of = self.exchanges.iter_mut().rev();
-        let waits = |e: &Exchange| matches!(e.arrival.elsewhere, Elsewhere::Runs);
-        if let Some(exchange) = of.find(|e| (e.id, e.live) == place && waits(e)) {
+    /// Another thread has done a task for an exchange, if that still waits for it.
+    pub(in crate::tui) fn returned(&mut self, task: u64, returned: Returned) {
+        let waits = |e: &Exchange| matches!(e.arrival.elsewhere, Elsewhere::Runs(n) if n == task);
+        if let Some(exchange) = self.exchanges.iter_mut().rfind(|e| waits(e)) {
             exchange.arrival.elsewhere = Elsewhere::Returned(returned);
         }
     }
@@ -306,7 +305,7 @@ mod tests {
         let (mut task, mut since, mut tasks) = (None, 0, 0);
         let mut step = |exchange: &mut Exchange, wait: usize| {
             exchange.catch_up();
-            if let Some(wanted) = exchange.take_task() {
+            if let Some(wanted) = exchange.take_task(0) {
                 (task, since) = (Some(wanted), 0);
                 tasks += 1;
             }
@@ -374,10 +373,10 @@ mod tests {
         for entry in entries("text/event-stream", body.as_bytes(), 64 << 10) {
             exchange.push(&entry);
         }
-        let wanted = exchange.take_task().unwrap();
+        let wanted = exchange.take_task(0).unwrap();
         exchange.arrival.elsewhere = Elsewhere::Returned(wanted.run());
         exchange.catch_up();
-        let wanted = exchange.take_task().unwrap();
+        let wanted = exchange.take_task(0).unwrap();
         assert!(matches!(wanted, Task::TakeIn(..)));
         assert_eq!(exchange.inspection.frames().len(), 1);
         assert_eq!(exchange.text(crate::dialect::Channel::Content), "a");

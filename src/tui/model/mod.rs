@@ -102,6 +102,8 @@ pub(super) struct Model {
     exchanges: Vec<Exchange>,
     /// Which exchange is shown.
     shown: usize,
+    /// How many tasks other threads were asked for.
+    tasks: u64,
     /// How often another exchange was shown: what screens remember of one is no longer true then.
     revision: u64,
     /// A request was handed out and its first entry has not arrived.
@@ -166,6 +168,7 @@ impl Model {
             exchanges: Vec::new(),
             shown: 0,
             revision: 0,
+            tasks: 0,
             sending: false,
             drafts: Drafts::default(),
             file: None,

@@ -15,6 +15,9 @@ const MAX_COLORED: usize = 64 << 10;
 /// In fewer columns a structured text is easier to read where its lines are cut.
 const WORTH_WRAPPING: u16 = 40;
 
+/// So many bytes before what is on the screen are searched for the name of a secret.
+const BEFORE: usize = 4 << 10;
+
 /// A row on the screen: which line, and which of its characters.
 struct Row {
     line: usize,
@@ -32,14 +35,37 @@ impl Editor {
         }
     }
 
-    /// Draws the text, with colors if it is JSON.
-    pub(crate) fn draw(&self, theme: &Theme, colored: bool, area: Rect, buf: &mut Buffer) {
+    /// Draws the text; if it is JSON with its colors, and with dots over what is a secret in it.
+    pub(crate) fn draw(&self, theme: &Theme, is_json: bool, area: Rect, buf: &mut Buffer) {
         if area.is_empty() {
             return;
         }
         (&self.area).render(area, buf);
-        if colored {
+        if is_json {
             self.color(theme, area, buf);
+            self.cover(area, buf);
+        }
+    }
+
+    /// Puts dots over the secrets that are on the screen; the text itself stays.
+    fn cover(&self, area: Rect, buf: &mut Buffer) {
+        let (_, left) = self.area.scroll_offset();
+        for (row, shown) in (0..).zip(self.rows(area.height)) {
+            let Some(line) = self.area.lines().get(shown.line) else { return };
+            let byte = |n: usize| line.char_indices().nth(n).map_or(line.len(), |(i, _)| i);
+            let most = shown.from + usize::from(left) + usize::from(area.width);
+            let (from, to) = (byte(shown.from), byte(shown.to.unwrap_or(most).min(most)));
+            // A name stands shortly before its value, however long the line is.
+            let begin = line.floor_char_boundary(from.saturating_sub(BEFORE));
+            let secret = secrets::of(&line[begin..to]);
+            let mut column = 0;
+            for (i, c) in line[from..to].char_indices() {
+                let wide = width_at(c, column);
+                if secret.iter().any(|s| s.contains(&(from + i - begin))) {
+                    put_dots(buf, area, (left, row), column..column + wide);
+                }
+                column += wide;
+            }
         }
     }
 
@@ -54,14 +80,7 @@ impl Editor {
             for (i, c) in line.char_indices() {
                 let wide = width_at(c, column);
                 if secret.iter().any(|s| s.contains(&i)) {
-                    for x in column..column + wide {
-                        let Some(x) = x.checked_sub(usize::from(left)) else { continue };
-                        if x < usize::from(area.width)
-                            && let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row))
-                        {
-                            cell.set_symbol("•");
-                        }
-                    }
+                    put_dots(buf, area, (left, row), column..column + wide);
                 }
                 column += wide;
             }
@@ -124,6 +143,23 @@ impl Editor {
                     break;
                 }
             }
+        }
+    }
+}
+
+/// Puts a dot into each of these columns of a row that are on the screen.
+fn put_dots(
+    buf: &mut Buffer,
+    area: Rect,
+    (left, row): (u16, u16),
+    columns: std::ops::Range<usize>,
+) {
+    for column in columns {
+        let Some(x) = column.checked_sub(usize::from(left)) else { continue };
+        if x < usize::from(area.width)
+            && let Some(cell) = buf.cell_mut((area.x + x as u16, area.y + row))
+        {
+            cell.set_symbol("•");
         }
     }
 }
