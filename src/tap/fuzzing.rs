@@ -7,6 +7,7 @@ use super::observer::{News, Observer};
 use super::request::{Line, Requests, Seen, Step};
 use super::route::Upstream;
 use crate::journal::{Entry, Micros};
+use crate::transport::Clock;
 
 /// Feeds pieces to a connection whose requests all go to `up:1`, prefix `/p` cut; returns what was forwarded and
 /// what was seen, data joined.
@@ -80,7 +81,7 @@ pub(crate) fn recorded<'a>(
             entries.push(entry);
         }
     };
-    let mut observer = Observer::new(Arc::default(), None, take);
+    let mut observer = Observer::new(Arc::default(), None, Clock::start(), take);
     let (mut at, mut x) = (0, 0);
     let mut tell = |at: Micros, kind| observer.take(Event { connection: 0, at, kind });
     tell(at, EventKind::Open { responses: Arc::default() });

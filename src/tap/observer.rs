@@ -118,7 +118,6 @@ impl<F: FnMut(News)> Observer<F> {
         }
     }
 
-<<<<<<< HEAD
     /// Hands on the beginnings of messages that take long, so that they outlive the program.
     fn unfinished(&mut self) {
         let now = self.clock.now();
@@ -134,11 +133,8 @@ impl<F: FnMut(News)> Observer<F> {
         }
     }
 
-    fn take(&mut self, event: Event) {
-=======
     /// Takes in one thing that happened.
     pub(super) fn take(&mut self, event: Event) {
->>>>>>> ffd84d0 (Fuzz targets for HTTP/1, the tap, the lab, archives, framers, clients and LiteLLM's YAML; streams are changed by their structure)
         let Event { connection: id, at, kind } = event;
         match kind {
             EventKind::Open { responses } => {
