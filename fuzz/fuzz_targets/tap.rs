@@ -12,9 +12,26 @@ use sselens_fuzz::{halves, pieces};
 
 const SEPARATOR: &[u8] = b"\n--- server\n";
 
-/// The bytes that came of each exchange, how it ended and its heads.
-fn facts(entries: &[Entry]) -> BTreeMap<u32, (Vec<u8>, Vec<u8>, Vec<String>)> {
-    let mut all: BTreeMap<u32, (Vec<u8>, Vec<u8>, Vec<String>)> = BTreeMap::new();
+/// The bytes that came of each exchange, those that its client sent, and how it ended and its heads.
+type Facts = BTreeMap<u32, (Vec<u8>, Vec<u8>, Vec<String>)>;
+
+/// Whether they are the same, but for what is masked: of a coded body with a secret in it, that goes by its reads.
+fn are_same(a: &Facts, b: &Facts) -> bool {
+    let star = |byte: u8| if byte == b'*' { None } else { Some(byte) };
+    let alike = |a: &[u8], b: &[u8]| {
+        let pairs =
+            a.iter().zip(b).all(|(a, b)| star(*a).zip(star(*b)).is_none_or(|(a, b)| a == b));
+        a.len() == b.len() && pairs
+    };
+    let pairs = a
+        .iter()
+        .zip(b)
+        .all(|((x, a), (y, b))| x == y && alike(&a.0, &b.0) && alike(&a.1, &b.1) && a.2 == b.2);
+    a.len() == b.len() && pairs
+}
+
+fn facts(entries: &[Entry]) -> Facts {
+    let mut all = Facts::new();
     for entry in entries {
         let (body, sent, facts) = all.entry(entry.exchange).or_default();
         match &entry.kind {
@@ -40,12 +57,14 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!((out, seen), forwarded(pieces(client, 1)));
     let whole = recorded(pieces(client, 0), pieces(server, 0));
     let cut_server = recorded(pieces(client, 0), pieces(server, 1));
-    assert_eq!(facts(&whole), facts(&cut_server));
+    assert!(are_same(&facts(&whole), &facts(&cut_server)));
     let in_turns = recorded(pieces(client, (*cut).max(1)), halves(server, *cut));
     for entries in [whole, in_turns] {
         let mut all: BTreeMap<u32, Inspection> = BTreeMap::new();
         for entry in &entries {
-            all.entry(entry.exchange).or_insert_with(|| Inspection::new(Default::default())).push(entry);
+            all.entry(entry.exchange)
+                .or_insert_with(|| Inspection::new(Default::default()))
+                .push(entry);
         }
         for seen in all.values() {
             let _ = (seen.verdict(), seen.findings(), seen.blame());

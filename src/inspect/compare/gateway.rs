@@ -45,7 +45,9 @@ const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-f
 
 fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     let deltas = a.seen.answer().deltas().len() as u64;
-    if deltas > 0 && b.objects == 0 && b.seen.answer().sentinel.is_some() {
+    let answer = b.seen.answer();
+    let is_empty = b.objects == 0 && answer.deltas().is_empty();
+    if deltas > 0 && is_empty && answer.sentinel.is_some() {
         let left = count(deltas, "delta");
         let message = format!("{a} has an answer ({left}), {b} only [DONE]");
         found.add(Code::GwGuardrailEmptied, both(left, "only [DONE]"), message);

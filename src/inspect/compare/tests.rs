@@ -90,6 +90,16 @@ fn a_stream_does_not_differ_from_itself() {
 }
 
 #[test]
+fn events_without_a_blank_line_between_them_do_not_differ_from_themselves() {
+    let event = chunk(r#"{"content":"Hi"}"#, "null");
+    let joined = format!("{}\n{event}", event.trim_end());
+    let pieces = [joined, "data: [DONE]\n\n".to_owned()];
+    let a = stream(&pieces);
+    assert!(!a.answer().deltas().is_empty() && a.answer().sentinel.is_some());
+    assert_eq!(compare(&a, &stream(&pieces), Expect::Same).differences, []);
+}
+
+#[test]
 fn reasoning_that_is_lost_renamed_or_inlined_is_told_apart() {
     let a = stream(&sound());
     let dropped = edited(|_, f| (!f.contains("reasoning")).then(|| f.to_owned()));
