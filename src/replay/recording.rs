@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::frame::Frame;
 use crate::frame::web_socket::{Direction, Found, Opcode, Sender};
 use crate::inspect::{Inspection, Options, switches};
-use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Span};
+use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span};
 
 /// One write of an answer's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,107 +145,154 @@ pub(super) fn is_awaited(found: &Found) -> bool {
 }
 
 fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
-    let mut inspection = Inspection::new(Arc::new(Options::default()));
-    let mut out = Recorded {
-        number,
-        method: String::new(),
-        target: String::new(),
-        model: String::new(),
-        request: Bytes::new(),
-        masked: Vec::new(),
-        interim: Vec::new(),
-        head: None,
-        body: Vec::new(),
-        client_messages: Vec::new(),
-        trailers: Headers::new(),
-        end: EndCause::Unknown,
-        end_delay: 0,
-        frames: Vec::new(),
-    };
-    let (mut bytes, mut reads) = (Vec::new(), Vec::<(Option<Micros>, usize)>::new());
-    let mut client: Option<Direction> = None;
-    let (mut last, mut head_at) = (None, None);
-    let mut since = |at: Option<Micros>| -> Micros {
-        let delay = at.zip(last).map_or(0, |(at, last): (Micros, Micros)| at.saturating_sub(last));
-        last = at.or(last);
-        delay
-    };
+    let mut gathering = Gathering::new(number);
     for entry in entries {
-        inspection.push(entry);
+        gathering.add(entry);
+    }
+    gathering.finish()
+}
+
+/// What the entries of an exchange have shown so far.
+struct Gathering {
+    out: Recorded,
+    inspection: Inspection,
+    /// The body's bytes, of all reads.
+    bytes: Vec<u8>,
+    /// When each read was, and how many bytes it brought.
+    reads: Vec<(Option<Micros>, usize)>,
+    /// The client's messages, once the connection speaks WebSocket.
+    client: Option<Direction>,
+    /// The moment from which the next delay counts.
+    last: Option<Micros>,
+    head_at: Option<Micros>,
+}
+
+impl Gathering {
+    fn new(number: ExchangeId) -> Self {
+        let out = Recorded {
+            number,
+            method: String::new(),
+            target: String::new(),
+            model: String::new(),
+            request: Bytes::new(),
+            masked: Vec::new(),
+            interim: Vec::new(),
+            head: None,
+            body: Vec::new(),
+            client_messages: Vec::new(),
+            trailers: Headers::new(),
+            end: EndCause::Unknown,
+            end_delay: 0,
+            frames: Vec::new(),
+        };
+        Self {
+            out,
+            inspection: Inspection::new(Arc::new(Options::default())),
+            bytes: Vec::new(),
+            reads: Vec::new(),
+            client: None,
+            last: None,
+            head_at: None,
+        }
+    }
+
+    /// How long after the last moment this one is, which becomes the last; 0 where a time is missing.
+    fn delay(&mut self, at: Option<Micros>) -> Micros {
+        let delay = at.zip(self.last).map_or(0, |(at, last)| at.saturating_sub(last));
+        self.last = at.or(self.last);
+        delay
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        self.inspection.push(entry);
         match &entry.kind {
-            EntryKind::Request(r) => {
-                since(entry.at);
-                out.method.clone_from(&r.method);
-                out.target = url::Url::parse(&r.url).map_or_else(
-                    |_| String::new(),
-                    |u| match u.query() {
-                        Some(query) => format!("{}?{query}", u.path()),
-                        None => u.path().to_owned(),
-                    },
-                );
-                out.model.clone_from(&r.model);
-                out.request = r.body.clone();
-                out.masked.clone_from(&r.masked);
+            EntryKind::Request(request) => {
+                self.delay(entry.at);
+                self.request(request);
             }
             EntryKind::Head(head) if head.interim => {
-                out.interim.push((since(entry.at), head.clone()));
+                let delay = self.delay(entry.at);
+                self.out.interim.push((delay, head.clone()));
             }
             EntryKind::Head(head) => {
-                head_at = entry.at;
-                client = switches(head).then(|| Direction::new(Sender::Client, None));
-                out.head = Some((since(entry.at), head.clone()));
+                self.head_at = entry.at;
+                self.client = switches(head).then(|| Direction::new(Sender::Client, None));
+                self.out.head = Some((self.delay(entry.at), head.clone()));
             }
             EntryKind::Body { len, bytes: settled, .. } => {
                 // What a read brought may be settled with a later one.
-                reads.push((entry.at, *len as usize));
-                bytes.extend_from_slice(settled);
+                self.reads.push((entry.at, *len as usize));
+                self.bytes.extend_from_slice(settled);
             }
-            EntryKind::Sent { bytes: sent, .. } => {
-                let before: usize = reads.iter().map(|(_, len)| len).sum();
-                let client = client.as_mut().into_iter();
-                client.for_each(|c| {
-                    c.feed(sent, &mut |found| {
-                        out.client_messages.extend(is_awaited(&found).then_some(before as u64));
-                    });
-                });
-            }
-            EntryKind::Trailers(t) => out.trailers.clone_from(t),
+            EntryKind::Sent { bytes, .. } => self.sent(bytes),
+            EntryKind::Trailers(t) => self.out.trailers.clone_from(t),
             EntryKind::End { cause, .. } => {
-                out.end = *cause;
-                let before = reads.iter().rev().find_map(|r| r.0).or(head_at);
-                out.end_delay =
-                    entry.at.zip(before).map_or(0, |(at, before)| at.saturating_sub(before));
+                self.out.end = *cause;
+                let before = self.reads.iter().rev().find_map(|r| r.0).or(self.head_at);
+                let times = entry.at.zip(before);
+                self.out.end_delay = times.map_or(0, |(at, before)| at.saturating_sub(before));
             }
             _ => {}
         }
     }
-    let mut bytes = Bytes::from(bytes);
-    let mut offset = 0;
-    for (at, len) in reads {
-        let piece = bytes.split_to(len.min(bytes.len()));
-        let delay = since(at);
-        if piece.is_empty() {
-            continue;
+
+    fn request(&mut self, request: &Request) {
+        let out = &mut self.out;
+        out.method.clone_from(&request.method);
+        out.target = url::Url::parse(&request.url).map_or_else(
+            |_| String::new(),
+            |url| match url.query() {
+                Some(query) => format!("{}?{query}", url.path()),
+                None => url.path().to_owned(),
+            },
+        );
+        out.model.clone_from(&request.model);
+        out.request = request.body.clone();
+        out.masked.clone_from(&request.masked);
+    }
+
+    /// Bytes of the client on a WebSocket: the messages that the server waited for.
+    fn sent(&mut self, bytes: &[u8]) {
+        let before: usize = self.reads.iter().map(|(_, len)| len).sum();
+        let messages = &mut self.out.client_messages;
+        if let Some(client) = &mut self.client {
+            client.feed(bytes, &mut |found| {
+                messages.extend(is_awaited(&found).then_some(before as u64));
+            });
         }
-        let len = piece.len() as u64;
-        out.body.push(Piece { delay, bytes: piece, offset: Some(offset), joined: false });
-        offset += len;
     }
-    if !bytes.is_empty() {
-        out.body.push(Piece { delay: 0, bytes, offset: Some(offset), joined: false });
+
+    fn finish(mut self) -> Recorded {
+        let mut bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let mut offset = 0;
+        for (at, len) in std::mem::take(&mut self.reads) {
+            let piece = bytes.split_to(len.min(bytes.len()));
+            let delay = self.delay(at);
+            if piece.is_empty() {
+                continue;
+            }
+            let len = piece.len() as u64;
+            self.out.body.push(Piece { delay, bytes: piece, offset: Some(offset), joined: false });
+            offset += len;
+        }
+        if !bytes.is_empty() {
+            self.out.body.push(Piece { delay: 0, bytes, offset: Some(offset), joined: false });
+        }
+        if !self.inspection.is_decoded() {
+            self.out.frames = frames(&self.inspection);
+        }
+        self.out
     }
-    if !inspection.is_decoded() {
-        let body = inspection.body();
-        out.frames = inspection
-            .frames()
-            .iter()
-            .map(|f| RecordedFrame {
-                offset: f.offset,
-                len: f.len,
-                payload: f.data_span(),
-                done: f.data(body).is_some_and(|d| d.trim() == "[DONE]"),
-            })
-            .collect();
-    }
-    out
+}
+
+/// The frames of a body as it was received.
+fn frames(inspection: &Inspection) -> Vec<RecordedFrame> {
+    let body = inspection.body();
+    let frame = |f: Frame| RecordedFrame {
+        offset: f.offset,
+        len: f.len,
+        payload: f.data_span(),
+        done: f.data(body).is_some_and(|d| d.trim() == "[DONE]"),
+    };
+    inspection.frames().iter().map(frame).collect()
 }

@@ -149,9 +149,9 @@ pub struct Run<'a, B: Backend, C, R> {
 pub async fn run<B, C, R, I, G>(
     mut on: Run<'_, B, C, R>,
     startup: Startup,
-    mut input: I,
-    mut signals: G,
-    mut news: UnboundedReceiver<News>,
+    input: I,
+    signals: G,
+    news: UnboundedReceiver<News>,
 ) -> Ended
 where
     B: Backend,
@@ -160,13 +160,11 @@ where
     I: Stream<Item = io::Result<Input>> + Unpin,
     G: Stream<Item = Signal> + Unpin,
 {
-    let (done_tx, mut done) = unbounded_channel();
-    let (worked_tx, mut worked) = unbounded_channel();
+    let (done_tx, done) = unbounded_channel();
+    let (worked_tx, worked) = unbounded_channel();
+    let mut sources = Sources::new(input, signals, news, done, worked);
     // The process ends when this does: giving a large session back piece by piece would only be waited for.
     let mut app = ManuallyDrop::new(App::new(startup));
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut pending = VecDeque::new();
-    let (mut news_open, mut signals_open) = (true, true);
     let mut dirty = true;
     let mut drawn: Option<u64> = None;
     let mut wide = Vec::new();
@@ -190,7 +188,7 @@ where
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
         if dirty && due == 0 {
             // While much comes, what was drawn last is not older than one frame.
-            app.set_behind(pending.len() + news.len());
+            app.set_behind(sources.waiting());
             if on.draw(&mut app, &mut wide).is_err() {
                 return Ended::Vanished;
             }
@@ -198,70 +196,144 @@ where
             drawn = Some(on.clock.now());
             continue;
         }
-        let wake = if dirty {
-            Some(due)
-        } else if let Some(wait) = app.wakes_in() {
-            Some(wait.min(TICK))
-        } else if app.is_running() {
-            Some(drawn.map_or(0, |at| (at + TICK).saturating_sub(now)))
-        } else {
-            None
-        };
-        // In this order: a signal ends what a key would go on with, and a key is answered before
-        // the news, of which there may be no end.
-        tokio::select! {
-            biased;
-            signal = signals.next(), if signals_open => match signal {
-                Some(Signal::End(status)) => return Ended::Signal(status),
-                Some(Signal::Continued) => effects.push(Effect::Redraw),
-                Some(Signal::Background { light }) => {
-                    effects = app.update(on.clock.now(), Event::Background { light });
+        let wake = if dirty { Some(due) } else { wakes_in(&app, drawn, now) };
+        match sources.next(wake).await {
+            Woken::Event(event) => effects = app.update(on.clock.now(), event),
+            Woken::News => effects = on.take_in(&mut app, &mut sources.pending),
+            Woken::Continued => effects.push(Effect::Redraw),
+            Woken::Timer if !dirty => effects = app.update(on.clock.now(), Event::Tick),
+            Woken::Timer | Woken::Nothing => {}
+            Woken::End(status) => return Ended::Signal(status),
+            Woken::NoInput => {
+                // Somebody may still look at the last state: tests do.
+                for item in sources.rest() {
+                    app.update(on.clock.now(), Event::News(item));
                 }
-                Some(Signal::Configured(new)) => {
-                    effects = app.update(on.clock.now(), Event::Configured(Ok(new)));
-                }
-                Some(Signal::Misconfigured(why)) => {
-                    effects = app.update(on.clock.now(), Event::Configured(Err(why)));
-                }
-                None => signals_open = false,
-            },
-            event = input.next() => match event {
-                Some(Ok(event)) => effects = app.update(on.clock.now(), Event::Input(event)),
-                Some(Err(_)) | None => {
-                    // Somebody may still look at the last state: tests do.
-                    pending.extend(std::iter::from_fn(|| news.try_recv().ok()));
-                    for item in pending.drain(..) {
-                        app.update(on.clock.now(), Event::News(item));
-                    }
-                    let _ = on.draw(&mut app, &mut wide);
-                    return Ended::Vanished;
-                }
-            },
-            answer = done.recv() => {
-                if let Some(answer) = answer {
-                    effects = app.update(on.clock.now(), Event::Done(answer));
-                }
-            }
-            report = worked.recv() => {
-                if let Some(report) = report {
-                    effects = app.update(on.clock.now(), Event::Worked(report));
-                }
-            }
-            () = std::future::ready(()), if !pending.is_empty() => {
-                effects = on.take_in(&mut app, &mut pending);
-            }
-            n = news.recv_many(&mut batch, BATCH), if news_open => {
-                news_open = n > 0;
-                pending.extend(batch.drain(..));
-                effects = on.take_in(&mut app, &mut pending);
-            }
-            () = sleep(wake), if wake.is_some() => {
-                if !dirty {
-                    effects = app.update(on.clock.now(), Event::Tick);
-                }
+                let _ = on.draw(&mut app, &mut wide);
+                return Ended::Vanished;
             }
         }
         dirty = true;
+    }
+}
+
+/// In how many microseconds something is drawn anew though nothing happens; `None` for never.
+fn wakes_in(app: &App, drawn: Option<u64>, now: u64) -> Option<u64> {
+    match app.wakes_in() {
+        Some(wait) => Some(wait.min(TICK)),
+        None if app.is_running() => Some(drawn.map_or(0, |at| (at + TICK).saturating_sub(now))),
+        None => None,
+    }
+}
+
+/// What the loop waits for.
+struct Sources<I, G> {
+    input: I,
+    signals: Option<G>,
+    /// Where news comes from; `None` once nobody can send any.
+    news: Option<UnboundedReceiver<News>>,
+    /// News that was received and not taken in yet.
+    pending: VecDeque<News>,
+    batch: Vec<News>,
+    done: UnboundedReceiver<Done>,
+    worked: UnboundedReceiver<Worked>,
+}
+
+/// What ended the waiting.
+enum Woken {
+    /// Something for the application.
+    Event(Event),
+    /// News is pending.
+    News,
+    /// The time is over.
+    Timer,
+    /// The program was stopped and goes on.
+    Continued,
+    /// A signal asks for the end, with this exit status.
+    End(u8),
+    /// The input ended, or failed.
+    NoInput,
+    /// A source ended that may end.
+    Nothing,
+}
+
+impl<I, G> Sources<I, G>
+where
+    I: Stream<Item = io::Result<Input>> + Unpin,
+    G: Stream<Item = Signal> + Unpin,
+{
+    fn new(
+        input: I,
+        signals: G,
+        news: UnboundedReceiver<News>,
+        done: UnboundedReceiver<Done>,
+        worked: UnboundedReceiver<Worked>,
+    ) -> Self {
+        let (pending, batch) = (VecDeque::new(), Vec::with_capacity(BATCH));
+        Self { input, signals: Some(signals), news: Some(news), pending, batch, done, worked }
+    }
+
+    /// How much news was not taken in yet.
+    fn waiting(&self) -> usize {
+        self.pending.len() + self.news.as_ref().map_or(0, UnboundedReceiver::len)
+    }
+
+    /// All news that was not taken in yet.
+    fn rest(&mut self) -> impl Iterator<Item = News> {
+        let sent = self.news.as_mut().into_iter();
+        let sent = sent.flat_map(|news| std::iter::from_fn(|| news.try_recv().ok()));
+        self.pending.drain(..).chain(sent)
+    }
+
+    /// Waits for the next thing, at most for `wake` microseconds. In this order: a signal ends what a
+    /// key would go on with, and a key is answered before the news, of which there may be no end.
+    async fn next(&mut self, wake: Option<u64>) -> Woken {
+        let Self { input, signals, news, pending, batch, done, worked } = self;
+        tokio::select! {
+            biased;
+            signal = next_of(signals), if signals.is_some() => match signal {
+                Some(Signal::End(status)) => Woken::End(status),
+                Some(Signal::Continued) => Woken::Continued,
+                Some(Signal::Background { light }) => Woken::Event(Event::Background { light }),
+                Some(Signal::Configured(new)) => Woken::Event(Event::Configured(Ok(new))),
+                Some(Signal::Misconfigured(why)) => Woken::Event(Event::Configured(Err(why))),
+                None => {
+                    *signals = None;
+                    Woken::Nothing
+                }
+            },
+            event = input.next() => match event {
+                Some(Ok(event)) => Woken::Event(Event::Input(event)),
+                Some(Err(_)) | None => Woken::NoInput,
+            },
+            Some(answer) = done.recv() => Woken::Event(Event::Done(answer)),
+            Some(report) = worked.recv() => Woken::Event(Event::Worked(report)),
+            () = std::future::ready(()), if !pending.is_empty() => Woken::News,
+            n = receive(news, batch), if news.is_some() => {
+                if n == 0 {
+                    *news = None;
+                }
+                pending.extend(batch.drain(..));
+                Woken::News
+            }
+            () = sleep(wake), if wake.is_some() => Woken::Timer,
+        }
+    }
+}
+
+/// The next item of a stream that may be over.
+async fn next_of<S: Stream + Unpin>(stream: &mut Option<S>) -> Option<S::Item> {
+    match stream {
+        Some(stream) => stream.next().await,
+        None => None,
+    }
+}
+
+/// Waits for news and takes a batch of it; 0 once nobody can send any.
+async fn receive(news: &mut Option<UnboundedReceiver<News>>, batch: &mut Vec<News>) -> usize {
+    match news {
+        Some(news) => news.recv_many(batch, BATCH).await,
+        None => 0,
     }
 }
 

@@ -105,66 +105,10 @@ pub(super) fn draw(
         return;
     }
     let story = exchange.story();
-    let wide = area.width >= 76;
-    let long = |r: &Row| {
-        let branch = if story[r.group].under { 2 } else { 0 };
-        inspection.findings()[r.finding].code.name().len() + branch
-    };
-    let codes = rows.iter().map(long).max().unwrap_or(0).min(if wide { 28 } else { 20 });
-    let request = exchange.origin().unwrap_or(0);
+    let drawing = Drawing { pane, on, exchange, codes: code_width(exchange, &rows, area.width) };
     let window = rows.iter().skip(pane.scroll.top).take(usize::from(area.height));
     for (y, row) in (area.y..).zip(window) {
-        let (i, of) = (row.finding, &story[row.group]);
-        let finding = &inspection.findings()[i];
-        let chosen = exchange.finding == Some(i);
-        let (sign, role) = severity_sign(Some(finding.severity));
-        let is_open = pane.open.contains(&finding.code);
-        let marker = match (row.first && of.findings.len() > 1, is_open) {
-            (true, true) => "-",
-            (true, false) => "+",
-            (false, _) => " ",
-        };
-        let at = finding.at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
-        let at = if wide { format!("{at:>8}  ") } else { " ".to_owned() };
-        let name = if wide { format!("{:<6}", finding.severity.name()) } else { String::new() };
-        let code = match (row.first, finding.frame) {
-            (true, _) if of.under => format!("└ {}", finding.code),
-            (true, _) => finding.code.to_string(),
-            (false, Some(frame)) => format!("    frame {}", group(u64::from(frame))),
-            (false, None) => String::new(),
-        };
-        let code = format!("{:<codes$}  ", line::fit(&code, codes));
-        let times = match of.findings.iter().position(|f| *f == i) {
-            _ if !row.first || is_open && of.findings.len() > 1 => String::new(),
-            Some(n) if n > 0 => format!("{}/{} ", n + 1, group(inspection.times(of))),
-            _ if inspection.times(of) > 1 => format!("×{} ", group(inspection.times(of))),
-            _ => String::new(),
-        };
-        let place = Rect { y, height: 1, ..area };
-        let taken = 3 + at.len() + name.len() + code.chars().count() + times.chars().count();
-        let sentence = finding.sentence();
-        let message = visible(&sentence, Newlines::Show);
-        let message = line::fit(&message, usize::from(area.width).saturating_sub(taken + 1));
-        let title = if row.first { Role::Title } else { Role::Dim };
-        line::put(
-            buf,
-            place,
-            &[
-                (if chosen { "▸" } else { " " }, theme.of(Role::Mark)),
-                (sign, theme.of(role)),
-                (marker, theme.of(Role::Key)),
-                (&at, theme.of(Role::Dim)),
-                (&name, theme.of(role)),
-                (&code, theme.of(title)),
-                (&times, theme.of(Role::Number)),
-                (&message, theme.of(Role::Text)),
-            ],
-        );
-        if chosen {
-            let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
-            let over = Rect { x: place.x + 2, width: place.width.saturating_sub(2), ..place };
-            buf.set_style(over, bar);
-        }
+        drawing.row(row, Rect { y, height: 1, ..area }, buf);
     }
     let below = rows.len().saturating_sub(pane.scroll.top + usize::from(area.height));
     if below > 0 && area.height > 1 {
@@ -172,5 +116,104 @@ pub(super) fn draw(
         let (_, role) = severity_sign(worst.filter(|s| *s > Severity::Info));
         let last = Rect { y: area.bottom() - 1, height: 1, ..area };
         line::put_right(buf, last, &[(&format!(" ↓ {below} more "), theme.of(role))]);
+    }
+}
+
+/// The least width at which a row has the time and the severity in words.
+const WIDE: u16 = 76;
+
+/// How wide the column of codes is.
+fn code_width(exchange: &Exchange, rows: &[Row], width: u16) -> usize {
+    let story = exchange.story();
+    let long = |r: &Row| {
+        let branch = if story[r.group].under { 2 } else { 0 };
+        exchange.inspection.findings()[r.finding].code.name().len() + branch
+    };
+    let most = if width >= WIDE { 28 } else { 20 };
+    rows.iter().map(long).max().unwrap_or(0).min(most)
+}
+
+/// What the rows of the list have in common.
+struct Drawing<'a> {
+    pane: &'a TimelinePane,
+    on: &'a Canvas<'a>,
+    exchange: &'a Exchange,
+    /// How wide the column of codes is.
+    codes: usize,
+}
+
+impl Drawing<'_> {
+    /// Draws a finding: sign, time, severity, code, how many there are, and its message.
+    fn row(&self, row: &Row, place: Rect, buf: &mut Buffer) {
+        let (theme, inspection) = (self.on.theme(), &self.exchange.inspection);
+        let finding = &inspection.findings()[row.finding];
+        let wide = place.width >= WIDE;
+        let chosen = self.exchange.finding == Some(row.finding);
+        let (sign, role) = severity_sign(Some(finding.severity));
+        let request = self.exchange.origin().unwrap_or(0);
+        let at = finding.at.map_or(String::new(), |t| line::seconds(t.saturating_sub(request)));
+        let at = if wide { format!("{at:>8}  ") } else { " ".to_owned() };
+        let name = if wide { format!("{:<6}", finding.severity.name()) } else { String::new() };
+        let codes = self.codes;
+        let code = format!("{:<codes$}  ", line::fit(&self.code(row), codes));
+        let times = self.times(row);
+        let taken = 3 + at.len() + name.len() + code.chars().count() + times.chars().count();
+        let sentence = finding.sentence();
+        let message = visible(&sentence, Newlines::Show);
+        let message = line::fit(&message, usize::from(place.width).saturating_sub(taken + 1));
+        let pieces = [
+            (if chosen { "▸" } else { " " }, theme.of(Role::Mark)),
+            (sign, theme.of(role)),
+            (self.marker(row), theme.of(Role::Key)),
+            (&at, theme.of(Role::Dim)),
+            (&name, theme.of(role)),
+            (&code, theme.of(if row.first { Role::Title } else { Role::Dim })),
+            (&times, theme.of(Role::Number)),
+            (&message, theme.of(Role::Text)),
+        ];
+        line::put(buf, place, &pieces);
+        if chosen {
+            let bar = theme.of(if self.on.focused { Role::Selected } else { Role::Unfocused });
+            let over = Rect { x: place.x + 2, width: place.width.saturating_sub(2), ..place };
+            buf.set_style(over, bar);
+        }
+    }
+
+    /// The findings of one code are shown one by one.
+    fn is_open(&self, row: &Row) -> bool {
+        self.pane.open.contains(&self.exchange.inspection.findings()[row.finding].code)
+    }
+
+    /// Whether the row stands for several findings, and shows them.
+    fn marker(&self, row: &Row) -> &'static str {
+        let several = self.exchange.story()[row.group].findings.len() > 1;
+        match (row.first && several, self.is_open(row)) {
+            (true, true) => "-",
+            (true, false) => "+",
+            (false, _) => " ",
+        }
+    }
+
+    /// The code, or the frame of a further finding of the same code.
+    fn code(&self, row: &Row) -> String {
+        let finding = &self.exchange.inspection.findings()[row.finding];
+        match (row.first, finding.frame) {
+            (true, _) if self.exchange.story()[row.group].under => format!("└ {}", finding.code),
+            (true, _) => finding.code.to_string(),
+            (false, Some(frame)) => format!("    frame {}", group(u64::from(frame))),
+            (false, None) => String::new(),
+        }
+    }
+
+    /// How many times the code was found, or which of them the row shows.
+    fn times(&self, row: &Row) -> String {
+        let of = &self.exchange.story()[row.group];
+        let times = self.exchange.inspection.times(of);
+        match of.findings.iter().position(|f| *f == row.finding) {
+            _ if !row.first || self.is_open(row) && of.findings.len() > 1 => String::new(),
+            Some(n) if n > 0 => format!("{}/{} ", n + 1, group(times)),
+            _ if times > 1 => format!("×{} ", group(times)),
+            _ => String::new(),
+        }
     }
 }
