@@ -2,7 +2,8 @@
 """What ordinary reverse proxies make of the lab's streams, as sselens finds it.
 
 Writes `assets/docs/gateways.md`. Needs a built sselens, Python 3.10 or later, and the proxies of servers.py; says so
-and writes nothing where one of them is missing. With --keep DIR the sessions stay there, and --again reads them anew.
+and writes nothing where one of them is missing. With --keep DIR the sessions stay there with the proxies' versions, and
+--again reads them anew: it needs no proxy then.
 """
 
 import argparse
@@ -148,9 +149,10 @@ def table(head, lines):
     return text + "".join(f"| {' | '.join(cell(c) for c in line)} |\n" for line in lines)
 
 
-def page(names, rows, columns):
+def page(versions, rows, columns):
     """The whole page."""
-    about = [[n, servers.version(n), servers.SERVERS[n][0]] for n in names]
+    names = list(versions)
+    about = [[n, version, servers.SERVERS[n][0]] for n, version in versions.items()]
     text = TOP + table(["proxy", "version", "configuration"], about) + MATRIX
     lines = [[row.title(), *[codes(column[i][2]["differences"]) for column in columns]] for i, row in enumerate(rows)]
     text += table(["scenario", *names], lines) + VERDICTS
@@ -161,6 +163,23 @@ def page(names, rows, columns):
             [[row.title(), a["verdict"], c["verdict"]] for row, a, c in told],
         ) + "\n"
     return text.rstrip() + "\n"
+
+
+def versions_of(args):
+    """The versions of the proxies that are here, or of those whose sessions were kept."""
+    kept = args.keep and args.keep / "versions.json"
+    if args.again:
+        if not kept or not kept.exists():
+            sys.exit("nothing is written: --again reads what --keep DIR kept")
+        return json.loads(kept.read_text())
+    versions = {name: servers.version(name) for name in servers.find(args)}
+    if kept:
+        args.keep.mkdir(parents=True, exist_ok=True)
+        # A run of some proxies leaves what it knows of the others.
+        earlier = json.loads(kept.read_text()) if kept.exists() else {}
+        known = earlier | versions
+        kept.write_text(json.dumps({name: known[name] for name in servers.SERVERS if name in known}, indent=1))
+    return versions
 
 
 def main():
@@ -176,7 +195,8 @@ def main():
     listed = subprocess.run([args.sselens, "lab", "--list", "--json"], capture_output=True, text=True, check=True)
     scenarios = [json.loads(line) for line in listed.stdout.splitlines()]
     NEEDS.update({s["model"].removeprefix("lab/"): json.loads(s["needs"] or "{}") for s in scenarios})
-    there = servers.find(args)
+    versions = versions_of(args)
+    there = list(versions)
     names = [name for name in there if not args.proxies or name in args.proxies]
     rows = [row for row in ROWS if not args.only or row.name in args.only]
     partial = bool(args.only or args.proxies)
@@ -195,7 +215,7 @@ def main():
                 found = [f"{d['severity']} {d['code']}" for d in c["differences"]]
                 print(f"{name}\t{row.title()}\n  A {a['verdict']}\n  B {b['verdict']}\n  {found}\n  = {c['verdict']}")
         return
-    args.out.write_text(page(names, rows, columns))
+    args.out.write_text(page(versions, rows, columns))
 
 
 main()

@@ -56,7 +56,7 @@ sselens compare --config places.toml lab-gemini litellm-openai-chat -m gemini/NA
 """
 # Above `info`, a row keeps only these.
 GRAVE = ("fatal", "error", "warn")
-SMALL = ["gw-id-rewritten", "gw-model-rewritten", "gw-key-order", "gw-null-stripped", "gw-rechunked"]
+SMALL = ["gw-id-rewritten", "gw-model-rewritten", "gw-key-order", "gw-null-stripped", "gw-rechunked", "gw-delayed"]
 
 HI = [{"role": "user", "content": "hi"}]
 PARTS = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -230,10 +230,17 @@ def main():
     scenarios = [json.loads(line) for line in listed.stdout.splitlines()]
     chat, others = rows_of(scenarios, args.only)
     known = {row.name for row in others if row.route[1] == "responses"}
-    commands = [proxy.install(version, args.venvs) for version in proxy.VERSIONS]
-    if None in commands:
-        sys.exit("nothing is written: both versions are wanted")
-    names = [proxy.installed(command) for command in commands]
+    if args.again:
+        kept = [folder.name for folder in args.keep.iterdir() if folder.is_dir()] if args.keep else []
+        if len(kept) != len(proxy.VERSIONS):
+            sys.exit("nothing is written: --again reads what --keep DIR kept of both versions")
+        names = sorted(kept, key=lambda name: [int(part) for part in name.split(".")])
+        commands = [None] * len(names)
+    else:
+        commands = [proxy.install(version, args.venvs) for version in proxy.VERSIONS]
+        if None in commands:
+            sys.exit("nothing is written: both versions are wanted")
+        names = [proxy.installed(command) for command in commands]
     with tempfile.TemporaryDirectory() as scratch, futures.ThreadPoolExecutor(2) as pool:
         jobs = []
         for rows, models in [(chat, proxy.chat), (others, lambda up: proxy.dialects(up, known))]:
