@@ -75,7 +75,7 @@ fn two_models_are_asked_at_once_and_a_file_stands_beside() {
     let cut = chunk(r#"{"role":"assistant","content":""}"#) + &chunk(r#"{"content":"Hello"}"#);
     std::fs::write(home.path("cut.sse"), cut).unwrap();
     t.press(&format!("{}\r", home.path("cut.sse").display()));
-    t.until("B failed, A did not (complete");
+    t.until("B failed, A succeeded. B: ");
     t.press("qq");
     assert_eq!(t.ended(), 0);
     t.assert_clean();

@@ -81,11 +81,17 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
             let sides = both(left, right);
             return found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
         }
-        (true, false) => format!("{a} failed, {b} did not ({right}): {}", a.why()),
-        (false, true) => format!("{b} failed, {a} did not ({left}): {}", b.why()),
+        (true, false) => one_failed(a, b),
+        (false, true) => one_failed(b, a),
         _ => format!("both failed, each in its own way: {a} {}; {b} {}", a.ended(), b.ended()),
     };
     found.add(Code::EndsDiffer, both(left, right), message);
+}
+
+/// What is said where only one of them failed: whose fault it is stands before it.
+fn one_failed(failed: &Side<'_>, other: &Side<'_>) -> String {
+    let fared = if other.is_whole() { "succeeded".to_owned() } else { other.ended() };
+    format!("{failed} failed, {other} {fared}. {}: {}", failed.name, failed.why())
 }
 
 /// A `[DONE]` that only one has: what is added to an answer that is otherwise the same, or taken from it.

@@ -273,7 +273,7 @@ fn of_two_models_only_the_kind_of_the_answer_is_compared() {
     let cut = inspected(200, "text/event-stream", &cut, EndCause::Truncated);
     let got = compare(&a, &cut, Expect::Different);
     assert_eq!(got.differences[0].code.name(), "ends-differ");
-    assert!(got.verdict.starts_with("B failed, A did not"), "{}", got.verdict);
+    assert!(got.verdict.starts_with("B failed, A succeeded. B: "), "{}", got.verdict);
 }
 
 #[test]
