@@ -2,8 +2,8 @@
 
 use super::client::{Done, Family};
 use super::sdk::Gate;
-use super::value::compact;
-use super::{Reader, Run, calls};
+use super::value::{compact, python_type};
+use super::{Reader, Run, calls, litellm_messages};
 use crate::json::{Kind, Value};
 
 /// What stands for an error's words where there are none.
@@ -137,18 +137,6 @@ fn is_chunk(run: &mut Run, json: Value<'_>) -> bool {
     true
 }
 
-pub(super) fn python_type(json: Value<'_>) -> &'static str {
-    match json.kind() {
-        Kind::Null => "'NoneType'",
-        Kind::Bool => "'bool'",
-        Kind::Number if json.as_u64().is_some() => "'int'",
-        Kind::Number => "'float'",
-        Kind::String | Kind::Key => "'str'",
-        Kind::Array => "'list'",
-        Kind::Object => "'dict'",
-    }
-}
-
 fn pieces(delta: Option<Value<'_>>) -> impl Iterator<Item = Value<'_>> {
     delta.and_then(|d| d.get("tool_calls")).into_iter().flat_map(Value::items)
 }
@@ -201,6 +189,12 @@ fn is_empty(delta: Option<Value<'_>>) -> bool {
 }
 
 fn one(run: &mut Run, choice: Value<'_>) {
+    let odd = choice.get("index").and_then(Value::as_str);
+    if odd.is_some_and(|index| index.parse::<u32>().is_err())
+        && matches!(run.client.family, Family::LiteLlm { .. })
+    {
+        run.given.elsewhere = Some("its caller gets a choice whose index is no number".into());
+    }
     let first_only = !run.client.all_choices;
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
     let index = if first_only { 0 } else { u32::try_from(index).unwrap_or(u32::MAX) };
@@ -262,7 +256,7 @@ fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
 }
 
 fn finish(run: &mut Run, choice: u32, reason: &str) {
-    let Family::LiteLlm { .. } = run.client.family else {
+    let Family::LiteLlm { unknown_is_stop, .. } = run.client.family else {
         run.given.finish.insert(choice, reason.to_owned());
         return;
     };
@@ -271,16 +265,28 @@ fn finish(run: &mut Run, choice: u32, reason: &str) {
         return;
     }
     // It tells the finish of the first choice only, and in OpenAI's words.
-    let known = match reason {
-        "eos_token" | "stop_sequence" | "end_turn" | "eos" => "stop",
-        "max_tokens" => "length",
-        other => other,
+    let known = match unknown_is_stop {
+        true => litellm_messages::finish(reason),
+        false => old_finish(reason),
     };
     if run.notes.finish_told {
         return;
     }
     run.notes.finish_renamed = (known != reason).then(|| reason.to_owned());
     run.given.finish.insert(0, known.to_owned());
+}
+
+/// A finish in the words of the older LiteLLM, which passes on what it does not know.
+fn old_finish(reason: &str) -> &str {
+    match reason {
+        "eos_token" | "stop_sequence" | "end_turn" | "STOP" | "COMPLETE" | "ERROR" => "stop",
+        "max_tokens" | "MAX_TOKENS" => "length",
+        "tool_use" => "tool_calls",
+        "content_filtered" | "SAFETY" | "RECITATION" | "ERROR_TOXIC" => "content_filter",
+        "FINISH_REASON_UNSPECIFIED" => "finish_reason_unspecified",
+        "MALFORMED_FUNCTION_CALL" => "malformed_function_call",
+        other => other,
+    }
 }
 
 /// The body is over, and no error came of it.

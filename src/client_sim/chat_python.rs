@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::sdk::{Final, Helper};
 use super::value::no_attribute;
-use super::{Raised, Tool, chat};
+use super::{Raised, Tool};
 use crate::json::{Kind, Value};
 
 /// The snapshot of the completion: of each choice its index, its message and its finish.
@@ -171,7 +171,10 @@ impl Helper for Stream {
 
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         if event.kind() != Kind::Object {
-            return Err(no_attribute(chat::python_type(event).trim_matches('\''), "object"));
+            return Err(no_attribute(
+                super::value::python_type(event).trim_matches('\''),
+                "object",
+            ));
         }
         let not_iterable = || type_error("'NoneType' object is not iterable");
         let Some(list) = event.get("choices") else {

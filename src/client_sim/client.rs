@@ -89,6 +89,8 @@ pub(super) enum Cut {
     Fetch(&'static str, &'static str),
     /// Nothing: it counts as an end.
     Ends,
+    /// Only its reading of whole event streams was measured.
+    Unmeasured,
 }
 
 /// Whose ways it has where these are more than a word.
@@ -103,6 +105,8 @@ pub(super) enum Family {
         wrap: &'static str,
         /// `litellm.drop_params` is set.
         drop_params: bool,
+        /// A finish that it does not know is `stop`.
+        unknown_is_stop: bool,
         /// Reasoning that is no string ends in an error when the chunks are put together.
         odd_reasoning_raises: bool,
     },
@@ -110,6 +114,9 @@ pub(super) enum Family {
     AnthropicNode,
     GoogleGenAi,
     Codex,
+    Botocore,
+    Cohere,
+    MistralAi,
 }
 
 impl Family {

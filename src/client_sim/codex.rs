@@ -15,6 +15,9 @@ pub(super) const FAILED: &str = "turn.failed";
 /// What stands before the words of an error in the stream.
 pub(super) const DISCONNECTED: &str = "stream disconnected before completion: ";
 
+/// What it says of a request that does not fit the model.
+const TOO_LONG: &str = "Codex ran out of room in the model's context window.";
+
 #[derive(Debug, Default)]
 struct Codex {
     completed: bool,
@@ -34,6 +37,10 @@ impl Reader for Codex {
 
 impl Codex {
     fn typed(&mut self, run: &mut Run, event: Value<'_>) {
+        let error = event.get("error").or_else(|| event.at(&["response", "error"]));
+        if text(error, "code").is_some_and(|code| code == "context_length_exceeded") {
+            return run.fail(FAILED, TOO_LONG);
+        }
         match event.str("type").as_deref() {
             Some("response.output_item.done") => item(run, event.get("item")),
             Some("response.completed") => match lacking(event.get("response")) {

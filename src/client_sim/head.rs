@@ -23,8 +23,10 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
         }
-        // It is not asked for one.
-        Family::Codex => (super::codex::FAILED, code),
+        // They are not asked for one.
+        Family::Codex | Family::Botocore | Family::Cohere | Family::MistralAi => {
+            (super::codex::FAILED, code)
+        }
         Family::GoogleGenAi => {
             let name = error.and_then(|e| e.str("status"));
             let name = name.as_deref().unwrap_or("None");
@@ -138,7 +140,8 @@ fn anthropic_class(status: u16) -> &'static str {
     }
 }
 
-fn litellm(status: u16, words: &str) -> (&'static str, String) {
+/// The class and the words that LiteLLM makes of an error of OpenAI's.
+pub(super) fn litellm(status: u16, words: &str) -> (&'static str, String) {
     let class = match status {
         300..=399 | 400 | 405 | 422 => "BadRequestError",
         401 => "AuthenticationError",

@@ -87,7 +87,7 @@ fn check(block: &Block) -> Result<(), Raised> {
 impl Helper for Stream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         if event.kind() != Kind::Object {
-            let kind = super::chat::python_type(event).trim_matches('\'');
+            let kind = super::value::python_type(event).trim_matches('\'');
             let twice = "Unexpected event runtime type, after deserialising twice - ";
             return Err(match self.started {
                 true => Raised::new("TypeError", twice),

@@ -10,17 +10,22 @@ mod ai;
 mod ai_gemini;
 mod ai_messages;
 mod ai_responses;
+mod botocore;
 mod calls;
 mod chat;
 mod chat_node;
 mod chat_python;
 mod client;
 mod codex;
+mod cohere;
 mod gemini;
 mod head;
+mod litellm_messages;
+mod litellm_responses;
 mod messages;
 mod messages_node;
 mod messages_python;
+mod mistral;
 mod remark;
 mod responses;
 mod responses_node;
@@ -101,6 +106,9 @@ pub struct Given {
 trait Reader: std::fmt::Debug + Send {
     /// Takes in one event.
     fn event(&mut self, run: &mut Run, event: &str, data: &str);
+
+    /// Takes in one binary message.
+    fn message(&mut self, _run: &mut Run, _bytes: &[u8]) {}
 
     /// The body is over, and no error came of it.
     fn close(&mut self, _run: &mut Run) {}
@@ -198,6 +206,10 @@ impl Run {
             match self.decoder.next(body, &self.client.sse) {
                 Next::Event(event, data) => self.event(&event, &data),
                 Next::Invalid => self.raise("UnicodeDecodeError", ""),
+                Next::Message(bytes) => {
+                    let bytes = body.get(bytes).unwrap_or_default();
+                    self.with_reader(|reader, run| reader.message(run, bytes));
+                }
                 Next::More => return,
             }
             if self.given.error.is_some() {
@@ -311,13 +323,14 @@ impl Run {
         }
     }
 
-    /// What Codex makes of anything but an event stream was not measured.
+    /// What some clients make of anything but an event stream was not measured.
     fn unmeasured(&mut self) -> bool {
-        let is_codex = self.client.family == Family::Codex;
-        if is_codex {
+        let only_streams =
+            self.client.family == Family::Codex || self.client.cut == Cut::Unmeasured;
+        if only_streams {
             self.given.elsewhere = Some("only its reading of event streams was measured".into());
         }
-        is_codex
+        only_streams
     }
 
     fn unanswered(&mut self) {
@@ -385,6 +398,11 @@ impl Run {
         let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
             match self.client.cut {
+                Cut::Unmeasured if self.done => {}
+                Cut::Unmeasured => {
+                    self.unmeasured();
+                    return;
+                }
                 // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
                 _ if garbled && matches!(self.client.family, Family::LiteLlm { .. }) => {
                     self.given.waits = true;
@@ -401,9 +419,11 @@ impl Run {
                 Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
             }
         }
-        while let Next::Event(event, data) = self.decoder.finish(seen.body(), &self.client.sse) {
-            if !self.stopped && !self.done {
-                self.event(&event, &data);
+        while !self.stopped && !self.done {
+            match self.decoder.finish(seen.body(), &self.client.sse) {
+                Next::Event(event, data) => self.event(&event, &data),
+                Next::Invalid => self.raise("UnicodeDecodeError", ""),
+                Next::Message(_) | Next::More => break,
             }
         }
         if !self.stopped {

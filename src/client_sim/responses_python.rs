@@ -143,7 +143,7 @@ impl Stream {
 impl Helper for Stream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         if event.kind() != Kind::Object {
-            return Err(no_attribute(super::chat::python_type(event).trim_matches('\''), "type"));
+            return Err(no_attribute(super::value::python_type(event).trim_matches('\''), "type"));
         }
         let kind = event.str("type").unwrap_or_default();
         let response = field(Some(event), "response");

@@ -4,6 +4,9 @@
 //! a byte order mark follows from its own rules, and from nothing else.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::frame::eventstream::{Damage, Message};
 
 /// How a client's decoder departs from the HTML standard.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,12 @@ pub(super) enum Dispatch {
     /// After a line that begins with `data: `; every other line is part of a payload by itself, which
     /// ends where its braces balance. What is left at the end counts too.
     DataOrJson,
+    /// After a `data` line, and at the end of the body: what is left counts too.
+    DataOrEnd,
+    /// Every line is one by itself, with the line as its data.
+    Line,
+    /// They are AWS's binary messages.
+    Message,
 }
 
 /// What the next bytes were.
@@ -37,6 +46,8 @@ pub(super) enum Next {
     Event(String, String),
     /// A line that is not UTF-8, where the client refuses that.
     Invalid,
+    /// A binary message, whole or damaged: its bytes.
+    Message(Range<usize>),
     /// Nothing more for now.
     More,
 }
@@ -91,6 +102,9 @@ impl Decoder {
 
     /// The next event of `body`, the whole body as far as it has come.
     pub(super) fn next(&mut self, body: &[u8], rules: &Rules) -> Next {
+        if rules.dispatch == Dispatch::Message {
+            return self.message(body);
+        }
         loop {
             if self.after_cr && self.line < body.len() {
                 self.after_cr = false;
@@ -120,14 +134,30 @@ impl Decoder {
         }
     }
 
+    /// The next message; a damaged one goes on to the end of the body.
+    fn message(&mut self, body: &[u8]) -> Next {
+        let rest = body.get(self.line..).unwrap_or_default();
+        let message = Message::of(rest);
+        let start = self.line;
+        self.line = match message.damage() {
+            Some(Damage::Short(..)) => return Next::More,
+            Some(Damage::Prelude | Damage::Message) => body.len(),
+            None => start + message.whole().len(),
+        };
+        Next::Message(start..self.line)
+    }
+
     /// What is left at the end of the body, where a client reads that too.
     pub(super) fn finish(&mut self, body: &[u8], rules: &Rules) -> Next {
-        if rules.dispatch != Dispatch::DataOrJson {
-            return Next::More;
-        }
         let rest = body.get(self.line..).unwrap_or_default();
         self.line = body.len();
         let rest = String::from_utf8_lossy(rest);
+        if rules.strict_utf8 && matches!(rest, Cow::Owned(_)) {
+            return Next::Invalid;
+        }
+        if !matches!(rules.dispatch, Dispatch::DataOrJson | Dispatch::DataOrEnd | Dispatch::Line) {
+            return Next::More;
+        }
         if !rest.is_empty()
             && let Some(event) = self.line(&rest, rules.dispatch)
         {
@@ -141,6 +171,9 @@ impl Decoder {
     }
 
     fn line(&mut self, text: &str, dispatch: Dispatch) -> Option<Next> {
+        if dispatch == Dispatch::Line {
+            return Some(Next::Event(String::new(), text.to_owned()));
+        }
         if text.is_empty() {
             return self.dispatch(dispatch);
         }
@@ -172,7 +205,8 @@ impl Decoder {
     fn dispatch(&mut self, rule: Dispatch) -> Option<Next> {
         let named = !self.event.is_empty();
         let is_event = match rule {
-            Dispatch::Data | Dispatch::DataOrJson => self.data.is_some(),
+            Dispatch::Data | Dispatch::DataOrJson | Dispatch::DataOrEnd => self.data.is_some(),
+            Dispatch::Line | Dispatch::Message => false,
             Dispatch::DataOrEvent => self.data.is_some() || named,
             Dispatch::AnyField => self.data.is_some() || named || self.id || self.retry,
         };

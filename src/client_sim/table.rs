@@ -6,8 +6,9 @@ use super::client::{Client, Cut, Done, Family, Junk};
 use super::sdk;
 use super::sse::{Dispatch, Rules};
 use super::{
-    Transport, ai_gemini, ai_messages, ai_responses, chat, chat_node, chat_python, codex, gemini,
-    messages, messages_node, messages_python, responses, responses_node, responses_python,
+    Transport, ai_gemini, ai_messages, ai_responses, botocore, chat, chat_node, chat_python, codex,
+    cohere, gemini, litellm_messages, litellm_responses, messages, messages_node, messages_python,
+    mistral, responses, responses_node, responses_python,
 };
 use crate::inspect::Standing;
 
@@ -45,6 +46,7 @@ const LITELLM_OLD: Client = Client {
         wrap: "litellm.ServiceUnavailableError: litellm.MidStreamFallbackError: \
                litellm.APIConnectionError: APIConnectionError: OpenAIException - ",
         drop_params: false,
+        unknown_is_stop: false,
         odd_reasoning_raises: true,
     },
     ..OPENAI_PYTHON
@@ -59,15 +61,44 @@ const LITELLM_NEW: Client = Client {
         wrap: "litellm.MidStreamFallbackError: litellm.APIConnectionError: \
                APIConnectionError: OpenAIException - ",
         drop_params: false,
+        unknown_is_stop: true,
         odd_reasoning_raises: false,
     },
     ..LITELLM_OLD
 };
 
+const LITELLM_MESSAGES: Client = Client {
+    gives: "the chunks of `acompletion(stream=True)` of an `anthropic/` model",
+    dialect: "anthropic",
+    evidence: "src BerriAI/litellm litellm/llms/anthropic/chat/handler.py",
+    sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::Line },
+    done: Done::Unknown,
+    cut: Cut::Unmeasured,
+    family: Family::LiteLlm {
+        wrap: "litellm.MidStreamFallbackError: litellm.",
+        drop_params: false,
+        unknown_is_stop: true,
+        odd_reasoning_raises: false,
+    },
+    reader: litellm_messages::reader,
+    ..LITELLM_NEW
+};
+
+const LITELLM_RESPONSES: Client = Client {
+    gives: "the chunks of `acompletion(stream=True)` of an `openai/responses/` model",
+    dialect: "openai-responses",
+    evidence: "src BerriAI/litellm litellm/responses/streaming_iterator.py, \
+               litellm/completion_extras/litellm_responses_transformation/transformation.py",
+    junk: Junk::PassedOver,
+    cut: Cut::Unmeasured,
+    reader: litellm_responses::reader,
+    ..LITELLM_NEW
+};
+
 const fn dropping(client: Client, name: &'static str) -> Client {
     let family = match client.family {
-        Family::LiteLlm { wrap, odd_reasoning_raises, .. } => {
-            Family::LiteLlm { wrap, drop_params: true, odd_reasoning_raises }
+        Family::LiteLlm { wrap, unknown_is_stop, odd_reasoning_raises, .. } => {
+            Family::LiteLlm { wrap, drop_params: true, unknown_is_stop, odd_reasoning_raises }
         }
         other => other,
     };
@@ -253,6 +284,7 @@ const RESPONSES: &[Client] = &[
         ..RESPONSES_NODE
     },
     AI_RESPONSES,
+    LITELLM_RESPONSES,
     CODEX,
 ];
 
@@ -283,6 +315,7 @@ const ANTHROPIC: &[Client] = &[
         ..ANTHROPIC_NODE
     },
     AI_MESSAGES,
+    LITELLM_MESSAGES,
 ];
 
 /// Gemini's own SDK.
@@ -316,8 +349,52 @@ const GEMINI: &[Client] = &[
     AI_GEMINI,
 ];
 
+/// The clients of Bedrock's Converse.
+const BEDROCK: &[Client] = &[Client {
+    name: "botocore",
+    version: "1.44.8",
+    gives: "the events of `converse_stream`",
+    dialect: "bedrock-converse",
+    transports: &[Transport::EventStream],
+    evidence: "src boto/botocore botocore/eventstream.py, botocore/parsers.py",
+    sse: Rules { dispatch: Dispatch::Message, ..GOOGLE_GENAI.sse },
+    cut: Cut::Unmeasured,
+    family: Family::Botocore,
+    reader: botocore::reader,
+    ..GOOGLE_GENAI
+}];
+
+/// The clients of Cohere.
+const COHERE: &[Client] = &[Client {
+    name: "cohere",
+    version: "7.3.1",
+    gives: "the events of `chat_stream`",
+    dialect: "cohere-v2",
+    evidence: "src cohere-ai/cohere-python src/cohere/v2/raw_client.py",
+    sse: Rules { dispatch: Dispatch::Data, ..GOOGLE_GENAI.sse },
+    junk: Junk::PassedOver,
+    cut: Cut::Unmeasured,
+    family: Family::Cohere,
+    reader: cohere::reader,
+    ..GOOGLE_GENAI
+}];
+
+/// The clients of Mistral.
+const MISTRAL: &[Client] = &[Client {
+    name: "mistralai",
+    version: "3.7.0",
+    gives: "the chunks of `chat.stream`",
+    dialect: "mistral",
+    evidence: "src mistralai/client-python src/mistralai/client/utils/eventstreaming.py",
+    sse: Rules { bom_hides_line: false, strict_utf8: true, dispatch: Dispatch::DataOrEnd },
+    cut: Cut::Unmeasured,
+    family: Family::MistralAi,
+    reader: mistral::reader,
+    ..GOOGLE_GENAI
+}];
+
 /// The families, in the order of the switch and of `--lens all`.
-const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC, GEMINI];
+const FAMILIES: &[&[Client]] = &[CHAT, RESPONSES, ANTHROPIC, GEMINI, BEDROCK, COHERE, MISTRAL];
 
 /// Returns every client, once for each dialect that it speaks.
 pub fn clients() -> impl Iterator<Item = &'static Client> + Clone {

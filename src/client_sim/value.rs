@@ -82,6 +82,19 @@ impl Index {
     }
 }
 
+/// What Python calls a value's type.
+pub(super) fn python_type(json: Value<'_>) -> &'static str {
+    match json.kind() {
+        Kind::Null => "'NoneType'",
+        Kind::Bool => "'bool'",
+        Kind::Number if json.as_u64().is_some() => "'int'",
+        Kind::Number => "'float'",
+        Kind::String | Kind::Key => "'str'",
+        Kind::Array => "'list'",
+        Kind::Object => "'dict'",
+    }
+}
+
 /// An attribute that Python misses on `None`.
 pub(super) fn no_attribute(kind: &str, name: &str) -> Raised {
     Raised::new("AttributeError", format!("'{kind}' object has no attribute '{name}'"))

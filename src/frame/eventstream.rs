@@ -121,6 +121,18 @@ impl<'a> Message<'a> {
         if error { "error" } else { "message" }
     }
 
+    /// Its bytes, without what may come after it; all there is where it is not whole.
+    pub fn whole(&self) -> &'a [u8] {
+        let total = prelude(self.bytes).map_or(self.bytes.len(), |(total, _)| total);
+        self.bytes.get(..total).unwrap_or(self.bytes)
+    }
+
+    /// Its payload; empty where it is not whole.
+    pub fn payload(&self) -> &'a [u8] {
+        let Some((total, headers)) = prelude(self.bytes) else { return &[] };
+        self.bytes.get(PRELUDE + headers..total - TRAILER).unwrap_or_default()
+    }
+
     /// What is wrong with it.
     pub fn damage(&self) -> Option<Damage> {
         let have = self.bytes.len();

@@ -11,6 +11,7 @@ the version that was run."""
 import asyncio
 import json
 import os
+import re
 import sys
 from importlib.metadata import version
 
@@ -48,8 +49,10 @@ class Given:
         self.content, self.reasoning, self.finish, self.tools, self.slots = {}, {}, {}, [], {}
 
     def line(self, model):
-        return json.dumps({"model": model, "content": self.content, "reasoning": self.reasoning, "finish": self.finish,
-                           "tools": self.tools, "chunks": self.chunks, "odd": self.odd, "error": self.error}, ensure_ascii=True)
+        # Half a character stays one in Python, though two in a row would become a whole one in JSON.
+        whole = lambda texts: {choice: re.sub("[\ud800-\udfff]", "\ufffd", text) for choice, text in texts.items()}
+        return json.dumps({"model": model, "content": whole(self.content), "reasoning": whole(self.reasoning),
+                           "finish": self.finish, "tools": self.tools, "chunks": self.chunks, "odd": self.odd, "error": self.error}, ensure_ascii=True)
 
 
 def member(thing, name):
@@ -184,6 +187,7 @@ class LangChain:
 class LiteLlm:
     package = "litellm"
     drop = False
+    provider = "openai/"
 
     def __init__(self, base):
         import litellm
@@ -193,7 +197,7 @@ class LiteLlm:
 
     async def ask(self, model, given):
         stream = await self.litellm.acompletion(
-            model="openai/" + model, api_base=self.base, api_key="x", stream=True, messages=ASK,
+            model=self.provider + model, api_base=self.base, api_key="x", stream=True, messages=ASK,
             stream_options={"include_usage": True}, max_retries=0, num_retries=0)
         async for chunk in stream:
             chat_chunk(given, chunk, "reasoning_content")
@@ -201,6 +205,23 @@ class LiteLlm:
 
 class LiteLlmDrop(LiteLlm):
     drop = True
+
+
+class LiteLlmMessages(LiteLlm):
+    """`acompletion` of a model that speaks Anthropic's Messages."""
+    provider = "anthropic/"
+
+
+class LiteLlmResponses(LiteLlm):
+    """`acompletion` of a model that is asked for Responses. One that it was not told of would not be asked to stream."""
+    provider = "openai/responses/"
+
+    async def ask(self, model, given):
+        folder, name = model.split("/")
+        self.base += f"/in/{folder}"
+        self.litellm.register_model({f"openai/{name}": {
+            "mode": "responses", "litellm_provider": "openai", "supports_native_streaming": True}})
+        await super().ask(name, given)
 
 
 def messages_event(given, event):
@@ -295,13 +316,98 @@ class GoogleGenAiChat(GoogleGenAi):
         return await self.client.aio.chats.create(model=model).send_message_stream("hi")
 
 
+class Botocore:
+    """`converse_stream` of boto3, whose events are botocore's. It blocks; a careful caller reads it in a thread."""
+    package = "botocore"
+
+    def __init__(self, base):
+        import boto3
+        from botocore.config import Config
+        self.client = boto3.client(
+            "bedrock-runtime", endpoint_url=base, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
+            config=Config(retries={"total_max_attempts": 1}))
+
+    async def ask(self, model, given):
+        await asyncio.to_thread(self.read, model, given)
+
+    def read(self, model, given):
+        messages = [{"role": "user", "content": [{"text": "hi"}]}]
+        for event in self.client.converse_stream(modelId=model, messages=messages)["stream"]:
+            given.chunks += 1
+            start, delta = member(event, "contentBlockStart") or {}, member(event, "contentBlockDelta") or {}
+            call = member(member(start, "start"), "toolUse")
+            if call is not None:
+                given.tool(member(start, "contentBlockIndex"), member(call, "name"), "")
+            piece = member(delta, "delta")
+            given.text(given.content, 0, member(piece, "text"))
+            given.text(given.reasoning, 0, member(member(piece, "reasoningContent"), "text"))
+            call = member(piece, "toolUse")
+            if call is not None:
+                given.tool(member(delta, "contentBlockIndex"), None, member(call, "input"))
+            if member(member(event, "messageStop"), "stopReason"):
+                given.finish["0"] = event["messageStop"]["stopReason"]
+
+
+class Cohere:
+    """`chat_stream` of the second version of Cohere's API."""
+    package = "cohere"
+
+    def __init__(self, base):
+        import cohere
+        self.client = cohere.AsyncClientV2(api_key="x", base_url=base)
+
+    async def ask(self, model, given):
+        async for event in self.client.chat_stream(model=model, messages=ASK):
+            given.chunks += 1
+            kind, index = member(event, "type"), member(event, "index")
+            delta = member(event, "delta")
+            message = member(delta, "message")
+            if kind in ("content-start", "content-delta"):
+                content = member(message, "content")
+                given.text(given.content, 0, member(content, "text"))
+                given.text(given.reasoning, 0, member(content, "thinking"))
+            elif kind in ("tool-call-start", "tool-call-delta"):
+                function = member(member(message, "tool_calls"), "function")
+                given.tool(index, member(function, "name"), member(function, "arguments"))
+            elif kind == "message-end" and member(delta, "finish_reason"):
+                given.finish["0"] = member(delta, "finish_reason")
+
+
+class MistralAi:
+    """`chat.stream_async` of mistralai."""
+    package = "mistralai"
+
+    def __init__(self, base):
+        from mistralai.client import Mistral
+        self.client = Mistral(api_key="x", server_url=base)
+
+    async def ask(self, model, given):
+        async for event in await self.client.chat.stream_async(model=model, messages=ASK):
+            given.chunks += 1
+            for choice in event.data.choices:
+                content = choice.delta.content
+                for part in content if isinstance(content, list) else []:
+                    given.text(given.content, choice.index, member(part, "text"))
+                    for thought in member(part, "thinking") or []:
+                        given.text(given.reasoning, choice.index, member(thought, "text"))
+                if isinstance(content, str):
+                    given.text(given.content, choice.index, content)
+                for call in choice.delta.tool_calls or []:
+                    given.tool((choice.index, call.index), call.function.name, call.function.arguments)
+                if choice.finish_reason:
+                    given.finish[str(choice.index)] = choice.finish_reason
+
+
 CLIENTS = {
+    "botocore": {"bedrock": Botocore},
+    "cohere": {"cohere": Cohere},
+    "mistralai": {"mistral": MistralAi},
     "google-genai": {"gemini": GoogleGenAi},
     "google-genai.chat": {"gemini": GoogleGenAiChat},
     "openai-python": {"chat": OpenAi, "responses": OpenAiResponses},
     "openai-python.stream": {"chat": OpenAiStream, "responses": OpenAiResponsesStream},
     "langchain-openai": {"chat": LangChain},
-    "litellm": {"chat": LiteLlm},
+    "litellm": {"chat": LiteLlm, "responses": LiteLlmResponses, "anthropic": LiteLlmMessages},
     "litellm+drop_params": {"chat": LiteLlmDrop},
     "litellm-1.81.5": {"chat": LiteLlm},
     "litellm-1.81.5+drop_params": {"chat": LiteLlmDrop},
@@ -334,7 +440,10 @@ async def main(name, base, models):
         except asyncio.TimeoutError:
             given.error = {"class": "(waits)", "message": ""}
         except Exception as error:
-            given.error = {"class": type(error).__name__, "message": str(error)[:600]}
+            # LiteLLM quotes a traceback, with the folders of this machine; pydantic names addresses.
+            words = str(error).split("\nTraceback (most recent call last)")[0]
+            words = re.sub(r" at 0x[0-9a-f]+", "", words)
+            given.error = {"class": type(error).__name__, "message": words[:600]}
         print(given.line(model), flush=True)
 
 

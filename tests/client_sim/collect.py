@@ -12,7 +12,8 @@ import sys
 WORDS = 200  # of an error, in characters
 LONGEST = 5000  # of a text that is compared
 # Those that pass every payload on as a chunk, so that their number tells what was read.
-COUNTED = {"openai-python", "openai-node", "anthropic-python", "anthropic-typescript", "google-genai"}
+COUNTED = {"openai-python", "openai-node", "anthropic-python", "anthropic-typescript", "google-genai",
+           "botocore", "cohere", "mistralai"}
 SCENARIOS = pathlib.Path(__file__).parents[2] / "assets/scenarios"
 
 versions, scenarios = {}, {}
@@ -40,7 +41,8 @@ def add(name, client, given):
 
 
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.jsonl")):
-    for line in map(json.loads, file.read_text().splitlines()):
+    # Node leaves U+2028 in a string as it is.
+    for line in map(json.loads, filter(None, file.read_text().split("\n"))):
         if "client" in line:
             versions[file.stem] = line["version"]
             continue

@@ -7,7 +7,7 @@
 #   NEWEST=1    the newest version of each client instead of the one in the lens's table
 #   EARLIER     a recording: what the same versions gave then stays beside what they give now, for some
 #               do now this, now that
-#   BODIES      a folder with other bodies (chat/, responses/, anthropic/) to ask for instead
+#   BODIES      a folder with other bodies (chat/, responses/, anthropic/ …) to ask for instead
 #   REPLAYED=1  each client first asks through `tap`, and then `replay`, which has only what the tap recorded: what it
 #               gives then is what is written
 #   PATIENCE    seconds without anything until a stream counts as one that hangs (4)
@@ -135,14 +135,26 @@ if wanted google-genai google-genai.chat && install google google-genai==3.6.1; 
     python google google-genai gemini
     python google google-genai.chat gemini
 fi
+if wanted botocore && install boto3 boto3==1.44.8; then
+    python boto3 botocore bedrock
+fi
+if wanted cohere && install cohere cohere==7.3.1; then
+    python cohere cohere cohere
+fi
+if wanted mistralai && install mistralai mistralai==3.7.0; then
+    python mistralai mistralai mistral
+fi
 if wanted langchain-openai && install langchain langchain-openai==1.7.3; then
     python langchain langchain-openai chat
 fi
 for version in 1.81.5 1.106.2; do
     name=litellm
     [ $version = 1.81.5 ] && name=litellm-1.81.5
-    wanted $name $name+drop_params && install $name litellm==$version || continue
-    python $name $name chat
+    folders=chat
+    # What the newest one makes of Responses needs `mcp`; the old one fetches a tokenizer there.
+    [ $version = 1.81.5 ] || folders="chat responses anthropic"
+    wanted $name $name+drop_params && install $name litellm==$version mcp || continue
+    python $name $name "$folders"
     python $name $name+drop_params chat
 done
 nodes="openai-node openai-node.stream anthropic-typescript anthropic-typescript.stream ai"

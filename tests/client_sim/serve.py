@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """serve.py FOLDER... : serves FOLDER/NAME.sse (or .bin, .ndjson, .json) as the answer to every POST that
-asks for the model NAME, in its body or its path, and prints the address. For dialects that the lab is
+asks for the model NAME, in its body or its path (below /in/PART/ for the model PART/NAME), and prints the address. For dialects that the lab is
 not asked for, and for bodies whose damage only clients tell apart, so that no scenario is made of them."""
 import http.server
 import json
@@ -27,7 +27,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
         path = urllib.parse.unquote(self.path)
         named = re.search(r"/models?/(.+?)(:|/converse-stream|/invoke)", path) or re.search(r"/(.+?):", path)
-        file = find(asked.get("model") or named[1])
+        part = re.match(r"/in/(\w+)/", path)
+        file = find((f"{part[1]}/" if part else "") + (asked.get("model") or named[1]))
         body = file.read_bytes()
         self.send_response(200)
         self.send_header("content-type", TYPES[file.suffix])

@@ -77,7 +77,8 @@ fn is_complete(facts: &Facts) -> bool {
         && facts.misread().is_none()
         && facts.answer().errors.is_empty()
         && facts.answer().finish().next().is_some()
-        && facts.tail_is_intact()
+        // Behind the end it does not matter to the answer what else arrives, but it may to a client.
+        && (facts.tail_is_intact() || facts.saw_own_end())
 }
 
 /// Whether the stream is one of the dialect's own vendor, or of a gateway that stands in for it: by
