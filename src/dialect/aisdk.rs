@@ -175,12 +175,16 @@ impl Dialect for AiSdkData {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Lines)
+        Box::<Lines>::default()
     }
 }
 
 /// Reads the data stream's lines, whose codes are the events' names.
-struct Lines;
+#[derive(Default)]
+struct Lines {
+    /// The calls whose arguments came in pieces.
+    streamed: BTreeSet<String>,
+}
 
 impl Decoder for Lines {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
@@ -191,11 +195,14 @@ impl Decoder for Lines {
             "g" => emit_text(Channel::Reasoning, Path::new("g", 0), json.as_str(), emit),
             "3" => emit_failure(error_text(json), None, emit),
             "9" => {
-                let arguments = json.get("args").and_then(arguments_of);
+                let whole = json.get("args").and_then(arguments_of);
+                let arguments =
+                    whole.filter(|_| id().is_none_or(|id| !self.streamed.contains(&*id)));
                 emit_call(Path::new("9.args", 0), id(), json.str("toolName"), arguments, emit);
             }
             "b" => emit_call(Path::new("b", 0), id(), json.str("toolName"), None, emit),
             "c" => {
+                self.streamed.extend(id().map(Into::into));
                 let text = json.str("argsTextDelta");
                 emit_call(Path::new("c.argsTextDelta", 0), id(), None, text, emit);
             }

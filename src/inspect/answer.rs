@@ -140,6 +140,9 @@ struct Places {
 /// How many in-band errors are kept.
 const MAX_ERRORS: usize = 100;
 
+/// How many of the last calls are looked at when one is restated.
+const MAX_RESTATED: usize = 64;
+
 /// The answer as far as it has come.
 #[derive(Debug, Default, Clone)]
 pub struct Answer {
@@ -317,6 +320,14 @@ impl Answer {
     /// Notes what the stream says that a call's arguments are, unlike its deltas.
     pub(super) fn restate_call(&mut self, index: u64, arguments: &str) {
         if let Some(tool) = self.last_call(0, index) {
+            tool.restated = Some(arguments.to_owned());
+        }
+    }
+
+    /// The same of a call that is told by its id, if it is one of the last.
+    pub(super) fn restate_call_of(&mut self, id: &str, arguments: &str) {
+        let mine = |tool: &&mut ToolCall| tool.id.as_deref() == Some(id);
+        if let Some(tool) = self.tools.iter_mut().rev().take(MAX_RESTATED).find(mine) {
             tool.restated = Some(arguments.to_owned());
         }
     }

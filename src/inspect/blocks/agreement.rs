@@ -3,6 +3,7 @@
 use super::super::{Code, Severity};
 use super::engine::{Engine, Surroundings};
 use super::responses::ITEM;
+use crate::json::{Kind, Value};
 use crate::text;
 
 impl Engine {
@@ -17,6 +18,22 @@ impl Engine {
             self.live[at as usize].text.whole = Some(whole.to_owned());
         } else if !self.live[at as usize].text.is_given() {
             self.live[at as usize].text.whole = Some(whole.to_owned());
+        }
+    }
+
+    /// Holds the whole input of a call against its pieces, which were JSON or are its text.
+    pub(super) fn hold_value(&mut self, at: u32, whole: Value<'_>, around: &mut Surroundings<'_>) {
+        let streamed = &self.live[at as usize].text;
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        let same = parsed(streamed.value()).is_some_and(|v| Some(v) == parsed(whole.source()));
+        let text = whole.as_str().filter(|_| whole.kind() == Kind::String);
+        if same || text.is_some_and(|text| streamed.agrees(&text)) {
+            return;
+        }
+        if self.differing(at, whole.source(), Code::DeltasDifferFromDone)
+            && let Some(id) = self.list[at as usize].id.as_deref()
+        {
+            around.answer.restate_call_of(id, whole.source());
         }
     }
 
@@ -46,7 +63,12 @@ impl Engine {
             let frame = frame.map_or(String::new(), |f| format!(" (frame {f})"));
             let (streamed, words) = (count(joined.value()), count(whole));
             let first = count(whole.get(..place).unwrap_or_default());
-            let who = if code == Code::FinalDiffers { "the final object" } else { ".done" };
+            let who = match code {
+                Code::FinalDiffers => "the final object",
+                // Of a call that is told by its id the input comes again as a value.
+                _ if block.by_id => "the whole input",
+                _ => ".done",
+            };
             format!(
                 "{}{of}: {streamed} characters streamed, {words} in {who}; they differ at {first}{frame}",
                 block.label()

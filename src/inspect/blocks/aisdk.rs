@@ -1,4 +1,5 @@
-//! Vercel's AI SDK UI stream: texts and thoughts with ids, which a step ends, and calls.
+//! Vercel's AI SDK UI stream: texts and thoughts with ids, which a step ends, and calls; and the calls of the
+//! older data stream.
 
 use super::super::Severity;
 use super::table::{Does, Fit, Row, Space, Table, Tag};
@@ -45,7 +46,7 @@ pub(super) static TABLE: Table = Table {
         }]),
         Row::new("tool-input-start", CALL, Does::Open),
         // A call may come whole.
-        Row::new("tool-input-available", CALL, Does::Whole),
+        Row::new("tool-input-available", CALL, Does::Whole).restates(&[&["input"]]),
         Row::new("tool-input-error", CALL, Does::Whole),
         Row::new("finish-step", TEXT, Does::Step),
         Row::new("start", TEXT, Does::Begin),
@@ -66,6 +67,26 @@ pub(super) static TABLE: Table = Table {
         // Of version 7.
         "custom",
         "reasoning-file",
+    ],
+    ..Table::PLAIN
+};
+
+/// The lines of the data stream, whose codes are the events' names.
+pub(super) static DATA: Table = Table {
+    name_key: "",
+    spaces: &[Space {
+        name: &["toolName"],
+        breaks: RAISES,
+        ..Space::named("call", &["toolCallId"], Tag::Is("tool"))
+    }],
+    rows: &[
+        Row::new("c", 0, Does::Add).fits(&[Fit {
+            delta: "",
+            kinds: &["tool"],
+            text: &["argsTextDelta"],
+        }]),
+        Row::new("b", 0, Does::Open),
+        Row::new("9", 0, Does::Whole).restates(&[&["args"]]),
     ],
     ..Table::PLAIN
 };

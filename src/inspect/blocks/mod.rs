@@ -127,6 +127,7 @@ const TABLES: &[(&str, &Table)] = &[
     ("gemini-interactions", &interactions::TABLE),
     ("ag-ui", &ag_ui::TABLE),
     ("aisdk-ui", &aisdk::TABLE),
+    ("aisdk-data", &aisdk::DATA),
     ("mistral-conversations", &mistral::TABLE),
     ("openai-realtime", &realtime::TABLE),
     ("openai-transcription", &transcription::TABLE),

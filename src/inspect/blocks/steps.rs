@@ -196,12 +196,13 @@ impl Engine {
         block.bytes += text.len() as u64;
         block.last_delta = Some(self.frame);
         // What came too late has been reported.
-        if table.joins && !late {
+        let joins = table.keeps(row.space);
+        if joins && !late {
             self.live[at as usize].text.add(&text, self.frame);
         }
         if let Some(given) = given.filter(|g| !late && !self.at_fault && g.kind() == Kind::String) {
             let Range { start, end } = given.span();
-            self.steady = Some(Steady { at, text: start + 1..end - 1, joins: table.joins });
+            self.steady = Some(Steady { at, text: start + 1..end - 1, joins });
         }
     }
 
@@ -346,7 +347,10 @@ impl Engine {
                 )
             }
         };
-        if let Some(whole) = row.restates.iter().find_map(|path| text_at(json, path)) {
+        if row.does == Does::Whole {
+            let value = row.restates.iter().find_map(|path| json.at(path));
+            value.into_iter().for_each(|value| self.hold_value(at, value, around));
+        } else if let Some(whole) = row.restates.iter().find_map(|path| text_at(json, path)) {
             self.hold(at, &whole, Code::DeltasDifferFromDone, around);
         }
         if table.begins && row.space == responses::ITEM {

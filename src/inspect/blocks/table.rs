@@ -29,7 +29,7 @@ pub(super) struct Table {
     /// The events beside the rows, where the dialect's SDK raises on every other; a name that ends
     /// in `-` stands for all that begin so. Empty where it passes unknown ones over.
     pub(super) others: &'static [&'static str],
-    /// What is restated is held against the joined deltas.
+    /// The texts of all its blocks are restated, and held against the joined deltas.
     pub(super) joins: bool,
     /// A recording may begin inside a container: what opened before it is not missed.
     pub(super) midway: bool,
@@ -52,6 +52,13 @@ impl Table {
         joins: false,
         midway: false,
     };
+
+    /// Whether the texts of a space's blocks are kept: something restates them.
+    pub(super) fn keeps(&self, space: usize) -> bool {
+        let restates =
+            |row: &Row| row.space == space && row.does == Does::Whole && !row.restates.is_empty();
+        self.joins || self.rows.iter().any(restates)
+    }
 
     /// Returns the row of an event.
     pub(super) fn row(&self, event: &str) -> Option<&'static Row> {

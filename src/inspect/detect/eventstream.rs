@@ -1,5 +1,6 @@
 //! Rules about AWS's binary messages.
 
+use super::page::begins_page;
 use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused};
 use crate::frame::eventstream::{Damage, Message};
 use crate::frame::{Framing, Kind};
@@ -23,6 +24,10 @@ impl Detector for EventStream {
                 view.index,
                 text::count(view.frame.len, "byte")
             ),
+            Some(Damage::Prelude) if view.index > 0 && begins_page(view.bytes) => {
+                self.lost = true;
+                return;
+            }
             Some(Damage::Prelude) => {
                 self.lost = true;
                 format!(

@@ -1,5 +1,6 @@
 //! Rules about payloads as JSON, and about `[DONE]`, which is none.
 
+use super::page::begins_page;
 use super::{Code, Detector, Findings, FrameView, Place, allowed, cut, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Facts;
@@ -8,7 +9,10 @@ use crate::json::{self, ErrorKind};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Json;
+pub(super) struct Json {
+    /// A web page has begun, which is reported as that: no line of it is JSON.
+    page: bool,
+}
 
 impl Detector for Json {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
@@ -43,6 +47,14 @@ impl Detector for Json {
             );
             return findings.raise(Code::DoneVariant, view.place(), message);
         }
+        let is_line = view.frame.kind == Kind::Line;
+        if view.index > 0 && view.frame.kind != Kind::Body && begins_page(data.as_bytes()) {
+            self.page |= is_line;
+            return;
+        }
+        if self.page && is_line {
+            return;
+        }
         match view.json_error {
             Some(error) => no_json(facts, view, data, error, findings),
             None => not_object(facts, view, findings),
@@ -50,7 +62,9 @@ impl Detector for Json {
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
-        tail::line(facts, findings);
+        if !self.page {
+            tail::line(facts, findings);
+        }
         let answer = facts.answer();
         let Some(done) = answer.sentinel else { return };
         let deltas = answer.deltas();

@@ -2,11 +2,33 @@
 
 use std::borrow::Cow;
 
+use super::{Code, Findings, Place};
+use crate::inspect::Facts;
 use crate::json::Tape;
+use crate::text;
 
 /// Whether a body is a web page.
 pub(super) fn is_html(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Whether a line begins a web page.
+pub(super) fn begins_page(line: &[u8]) -> bool {
+    const TAGS: &[&str] = &["<!doctype html", "<html", "<head", "<body", "<center", "<h1"];
+    let line = line.trim_ascii_start();
+    TAGS.iter().any(|tag| {
+        line.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag.as_bytes()))
+    })
+}
+
+/// Says that a web page begins at a place in the stream.
+pub(super) fn in_stream(facts: &Facts, place: Place, findings: &mut Findings) {
+    let offset = place.offset.and_then(|offset| usize::try_from(offset).ok());
+    let page = offset.and_then(|offset| facts.body().get(offset..)).unwrap_or_default();
+    let words = text::preview(&page_words(page), 80);
+    let frame = place.frame.unwrap_or_default();
+    let message = format!("A web page in the middle of the stream (frame {frame}): \"{words}\"");
+    findings.raise(Code::HtmlInStream, place, message);
 }
 
 /// A page's title, or its beginning without tags.

@@ -1,6 +1,7 @@
 //! Rules about lines that are no fields: what the standard ignores and where errors hide.
 
 use super::head::media_type;
+use super::page::{begins_page, in_stream};
 use super::sse::block;
 use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, refused};
 use crate::dialect::{self, Payload, error_text};
@@ -15,12 +16,19 @@ pub(super) struct Raw {
     /// Ignored fields that were found in frames. The framer counts them as it goes; only while its
     /// count is ahead are a frame's lines looked at again.
     ignored: u64,
+    /// Where a web page has begun: its lines are no findings of their own.
+    page: Option<Place>,
 }
 
 impl Detector for Raw {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if refused(facts) {
             return;
+        }
+        let in_data = view.data.is_some_and(|data| begins_page(data.as_bytes()));
+        let is_page = facts.sse().is_none() && begins_page(view.bytes);
+        if view.index > 0 && view.frame.kind != Kind::Body && (in_data || is_page) {
+            self.page.get_or_insert(view.place());
         }
         match facts.sse() {
             Some(sse) => {
@@ -43,6 +51,9 @@ impl Detector for Raw {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         if !refused(facts) {
             document(facts, findings);
+            if let Some(place) = self.page {
+                in_stream(facts, place, findings);
+            }
         }
     }
 }
@@ -57,7 +68,8 @@ impl Raw {
             let last = line.offset + line.raw.len() == view.bytes.len() && !whole;
             let known = matches!(line.name, b"" | b"data" | b"event");
             let ignored = !known && (is_ignored(&line) || !matches!(line.name, b"id" | b"retry"));
-            if !ignored || (last && !line.raw.starts_with(b"{")) {
+            let page = view.index > 0 && begins_page(line.raw);
+            if !ignored || (last && !line.raw.starts_with(b"{") && !page) {
                 continue;
             }
             self.ignored += 1;
@@ -68,6 +80,12 @@ impl Raw {
                 frame: Some(view.index),
                 offset: Some(view.frame.offset + line.offset as u64),
             };
+            if page {
+                self.page.get_or_insert(place);
+            }
+            if self.page.is_some() {
+                continue;
+            }
             if matches!(line.raw.trim_ascii_start().first(), Some(b'{' | b'[')) {
                 // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
                 raw = true;

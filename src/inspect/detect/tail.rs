@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::page::begins_page;
 use super::{Code, Findings, Place, Severity, cut, gemini, ours, refused};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::sse::Block;
@@ -109,6 +110,9 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+    if index > 0 && begins_page(frame.bytes(facts.body())) {
+        return;
+    }
     let inside = place_of(facts, &frame);
     let ends = last_bytes(facts, &frame);
     let message = format!("Body ends in line {index}, {inside}, after `{ends}`");
