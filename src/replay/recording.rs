@@ -8,7 +8,9 @@ use bytes::Bytes;
 use crate::frame::Frame;
 use crate::frame::web_socket::{Direction, Found, Opcode, Sender};
 use crate::inspect::{Inspection, Options, switches};
-use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span};
+use crate::journal::{
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span,
+};
 
 /// One write of an answer's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
