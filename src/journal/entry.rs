@@ -134,7 +134,8 @@ pub struct Request {
     pub url: String,
     /// The headers that were set; the client adds `host` and `content-length`.
     pub headers: Headers,
-    /// The exact bytes of the head, where they were seen (by the tap); secrets masked.
+    /// The exact bytes of the head, where they were seen (by the tap); secrets masked. Of HTTP/2, whose
+    /// bytes are compressed, its fields with those like `:path`, a line each.
     pub raw: Bytes,
     /// The body, byte for byte.
     pub body: Bytes,
@@ -163,11 +164,17 @@ pub struct Head {
     pub version: String,
     /// The header fields.
     pub headers: Headers,
-    /// The exact bytes of the head, where they were seen (by the tap); secrets masked.
+    /// The exact bytes of the head, where they were seen (by the tap); secrets masked. Of HTTP/2, whose
+    /// bytes are compressed, its fields with those like `:status`, a line each.
     pub raw: Bytes,
 }
 
 impl Head {
+    /// Returns the bytes of an HTTP/1 head, where they were seen.
+    pub fn wire(&self) -> Option<&Bytes> {
+        Some(&self.raw).filter(|raw| !raw.is_empty() && !self.version.starts_with("HTTP/2"))
+    }
+
     /// The first value of the header `name` (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())

@@ -171,8 +171,8 @@ fn head_bytes(recorded: &Recorded, head: &Head, framing: Framing) -> Vec<u8> {
     let right = framing != Framing::Length || lengths.clone().all(|(_, v)| right(v));
     let chunked = has(&head.headers, "transfer-encoding");
     let exact = right && (framing == Framing::Chunked) == chunked;
-    if !head.raw.is_empty() && (exact || framing == Framing::None) {
-        return head.raw.to_vec();
+    if let Some(raw) = head.wire().filter(|_| exact || framing == Framing::None) {
+        return raw.to_vec();
     }
     let mut out = format!("HTTP/1.1 {} {}\r\n", head.status, reason(head.status));
     for (name, value) in &head.headers {
@@ -237,10 +237,7 @@ async fn play(
     }
     for (delay, head) in &recorded.interim {
         wire.pause(time(*delay)).await?;
-        let bytes = match head.raw.is_empty() {
-            true => head_bytes(recorded, head, Framing::None),
-            false => head.raw.to_vec(),
-        };
+        let bytes = head_bytes(recorded, head, Framing::None);
         wire.write(&bytes).await?;
     }
     let made = recorded.head.is_none().then(|| made_up(recorded));

@@ -59,7 +59,11 @@ impl EventKind {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Response(bytes, _)
-            | Self::Http2(http2::Part::Seen(http2::Seen::Data(_, bytes)))
+            | Self::Http2(http2::Part::Seen(
+                http2::Seen::Data(_, bytes)
+                | http2::Seen::Head(_, bytes, _)
+                | http2::Seen::Trailers(_, bytes),
+            ))
             | Self::RequestPart(Seen::Data(bytes) | Seen::Passed(bytes)) => bytes.len(),
             _ => 0,
         }

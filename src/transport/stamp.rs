@@ -117,10 +117,18 @@ impl AsyncRead for Stamped {
         loop {
             std::task::ready!(this.stream.poll_read_ready(cx))?;
             let bytes = buf.initialize_unfilled();
+            let room = bytes.len();
             let stream = &this.stream;
             match stream.try_io(tokio::io::Interest::READABLE, || receive(stream, bytes)) {
                 Ok((n, stamp)) => {
                     this.last.set(stamp);
+                    // There was no more, so the next read waits for the system's word without asking the socket
+                    // once more. (What is returned is that there is nothing to be read now.)
+                    if n > 0 && n < room {
+                        let _ = stream.try_io(tokio::io::Interest::READABLE, || {
+                            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+                        });
+                    }
                     buf.advance(n);
                     return Poll::Ready(Ok(()));
                 }

@@ -134,11 +134,13 @@ def clients(address, upstream):
 
 
 def intercepted(port, certificate):
-    """httpx, whose address is that of the provider: by ALPN through `tap --intercept`."""
+    """Clients whose address is that of the provider, through `tap --intercept`: httpx, which speaks HTTP/2 whatever TLS agrees
+    on, and Node, which offers nothing else."""
     (work / "c.toml").write_text(
         f'[providers.mine]\nbase_url = "https://localhost:{port}/v1"\ndialect = "openai-chat"\n'
     )
-    script = f'{kept}/v/bin/python -c "$SCRIPT" https://localhost:{port} "$SSL_CERT_FILE"'
+    script = f"""{kept}/v/bin/python -c "$SCRIPT" https://localhost:{port} "$SSL_CERT_FILE" &&
+        node {HERE.resolve()}/alpn.mjs {port} '{BODY}'"""
     command = [program, "tap", "--intercept", "--ca-cert", certificate, "--config", "c.toml", "--save", "i.jsonl"]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     subprocess.run(
@@ -149,7 +151,7 @@ def intercepted(port, certificate):
         check=True,
     )
     out = subprocess.run([program, "show", "i.jsonl", "-o", "ndjson"], cwd=work, capture_output=True, text=True).stdout
-    return report("httpx[http2], --intercept, ALPN h2", [json.loads(line) for line in out.splitlines()], 2)
+    return report("httpx and node, --intercept", [json.loads(line) for line in out.splitlines()], 3)
 
 
 def main():

@@ -727,6 +727,13 @@ fn curl_speaks_http_2_through_the_tap_and_the_session_has_it() {
     let summary: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&summary["outcome"], &summary["model"]), (&"ok".into(), &"m".into()), "{shown}");
     assert_eq!(show(&["export", "s.jsonl", "--to", "raw"]), ANSWER.concat());
+    // It can be served again, to clients of HTTP/1.
+    let session = dir.path().join("s.jsonl");
+    let running = crate::replay::replay(dir.path(), &session, &["--match", "any", "--pace", "0"]);
+    let answer = crate::replay::ask(&running, "/v1/chat/completions", BODY);
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 103 ") && answer.contains("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("data: [DONE]") && !answer.contains(":status"), "{answer}");
     let curl = show(&["export", "s.jsonl", "--to", "curl"]);
     assert!(!curl.contains(":authority") && !curl.contains(":path"), "{curl}");
 }

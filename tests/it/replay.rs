@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use sselens::replay::{By, Chooser, Replay, exchanges};
 
 /// The program `replay`, on a port of its own; ended when it is dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     address: String,
 }
@@ -25,7 +25,7 @@ fn program(dir: &Path) -> Command {
     command
 }
 
-fn replay(dir: &Path, file: &Path, args: &[&str]) -> Running {
+pub(crate) fn replay(dir: &Path, file: &Path, args: &[&str]) -> Running {
     use std::io::BufRead as _;
     let mut command = program(dir);
     command.args(["replay", "--listen", "127.0.0.1:0", "-q"]).arg(file).args(args);
@@ -38,7 +38,7 @@ fn replay(dir: &Path, file: &Path, args: &[&str]) -> Running {
 }
 
 /// Asks on a connection of its own, and returns every byte of the answer.
-fn ask(running: &Running, target: &str, body: &str) -> Vec<u8> {
+pub(crate) fn ask(running: &Running, target: &str, body: &str) -> Vec<u8> {
     let mut stream = std::net::TcpStream::connect(&running.address).unwrap();
     let length = body.len();
     write!(

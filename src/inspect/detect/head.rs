@@ -91,8 +91,8 @@ pub(super) fn media_type(facts: &Facts) -> String {
 
 /// Header lines that this program reads, as curl does for the most part, and common HTTP clients refuse.
 fn malformed(facts: &Facts, findings: &mut Findings) {
-    let Some(head) = facts.head.as_ref().filter(|head| !head.raw.is_empty()) else { return };
-    let lines: Vec<&[u8]> = head.raw.split(|byte| *byte == b'\n').collect();
+    let Some(raw) = facts.head.as_ref().and_then(|head| head.wire()) else { return };
+    let lines: Vec<&[u8]> = raw.split(|byte| *byte == b'\n').collect();
     let bare = lines.len() > 1 && lines.iter().any(|l| !l.is_empty() && !l.ends_with(b"\r"));
     let mut odd = lines.iter().skip(1).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let found = odd.find_map(|line| refused_by(line).map(|(why, who)| (line, why, who)));

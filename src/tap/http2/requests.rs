@@ -91,6 +91,7 @@ struct State {
     is_lost: bool,
     /// The newest stream.
     newest: u32,
+    /// Streams that are not forwarded: the server must not hear of them, whatever the client says later.
     refused: HashSet<u32>,
     /// Changes of the table's size in blocks that were not forwarded.
     sizes: Vec<u8>,
@@ -175,9 +176,6 @@ impl State {
             if head.kind() == frame::DATA && head.len() > 0 {
                 client.seen(Seen::Refused(head.len() as u32));
             }
-            if ends || is_reset {
-                self.refused.remove(&stream);
-            }
         } else if self.is_lost {
         } else if ends {
             client.seen(Seen::End(stream));
@@ -208,10 +206,7 @@ impl State {
         };
         if choice == Some(Choice::Refuse) && self.rewrites {
             self.sizes.extend_from_slice(&read.sizes);
-            match ends {
-                true => self.refused.remove(&stream),
-                false => self.refused.insert(stream),
-            };
+            self.refused.insert(stream);
             return;
         }
         let mut sent = read.fields.clone();

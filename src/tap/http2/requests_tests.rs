@@ -147,6 +147,8 @@ fn a_request_that_leads_nowhere_is_not_forwarded_and_the_tables_stay_equal() {
         &frame(HEADERS, END_HEADERS | END_STREAM, 3, &get("/a")),
         &frame(DATA, END_STREAM, 1, b"more"),
         &frame(frame::WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]),
+        &frame(frame::RST_STREAM, 0, 1, &[0, 0, 0, 8]),
+        &frame(frame::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]),
     ]
     .concat();
     let (mut requests, mut watcher) = (Requests::new(true), Watcher::default());
@@ -157,6 +159,7 @@ fn a_request_that_leads_nowhere_is_not_forwarded_and_the_tables_stay_equal() {
     assert!(
         reported[0].starts_with("3 :method: GET|") && reported[0].ends_with("[3f, e1, 1f] true")
     );
+    assert_eq!(reported[1], "0 8 4");
     assert_eq!(watcher.seen[..1], [Seen::Refused(6)]);
     assert!(watcher.seen.contains(&Seen::Refused(4)));
 }
