@@ -335,6 +335,8 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod byte_tests;
+#[cfg(test)]
 mod delivery_tests;
 #[cfg(test)]
 mod fault_tests;

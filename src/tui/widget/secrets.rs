@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::journal::{credential, in_addresses, is_secret_name};
+use crate::journal::{Secrets, credential, in_addresses, is_secret_name};
 use crate::text::{Newlines, visible};
+use crate::transport::request::mask_body;
 
 /// The stretches of a line that are secrets: what follows a secret header's or field's name or
 /// `Bearer `, up to the next quote, and the secret parts of an address.
@@ -35,6 +36,20 @@ pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// A request body as it may leave the editor, for the clipboard or a file: its credentials are stars, the
+/// names of variables stay.
+pub(crate) fn starred_body(body: &[u8]) -> Vec<u8> {
+    let (_, spans) = mask_body(body, &mut Secrets::default());
+    let mut starred = body.to_vec();
+    for (offset, length) in spans {
+        let secret = &mut starred[offset as usize..][..length as usize];
+        if !std::str::from_utf8(secret).is_ok_and(is_variable) {
+            secret.fill(b'*');
+        }
+    }
+    starred
+}
+
 /// Whether a text is the name of a variable, to be filled in later.
 fn is_variable(text: &str) -> bool {
     text.strip_prefix("${")
@@ -62,7 +77,17 @@ pub(crate) fn shown_url(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{of, starred_body};
+
+    #[test]
+    fn a_body_leaves_the_editor_without_its_credentials() {
+        let starred = |body: &str| String::from_utf8(starred_body(body.as_bytes())).unwrap();
+        let own = r#"{"model":"m","metadata":{"client_secret":"Zq7bdyXw04vLmKp93"}}"#;
+        assert_eq!(starred(own), own.replace("Zq7bdyXw04vLmKp93", "*****************"));
+        for kept in [r#"{"client_secret": "${OWN}"}"#, "not JSON", r#"{"messages": []}"#] {
+            assert_eq!(starred(kept), kept);
+        }
+    }
 
     #[track_caller]
     fn shown(line: &str, want: &str) {

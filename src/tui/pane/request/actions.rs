@@ -7,7 +7,7 @@ use crate::tui::model::{BodyFind, Model, Refusal};
 use crate::tui::screen::{Prompt, pickers};
 use crate::tui::widget::editor::Wish;
 use crate::tui::widget::moved;
-use crate::tui::widget::secrets::shown_value;
+use crate::tui::widget::secrets::{shown_value, starred_body};
 
 pub(crate) static EDIT_BODY: OwnAction =
     OwnAction { name: "edit-body", short: "edit body", help: "edit the request body", keys: &[] };
@@ -303,8 +303,13 @@ fn edit_outside(_: &mut RequestPane, model: &mut Model) {
 
 fn save_request(_: &mut RequestPane, model: &mut Model) {
     let name = model.free_name("-request");
-    model.push(Prompt::file("Save the body to", &name, |model, path| {
-        let bytes = model.request().to_send().body;
+    let body = model.request().to_send().body;
+    let title = match starred_body(&body) == body {
+        true => "Save the body to",
+        false => "Save the body, credentials as stars, to",
+    };
+    model.push(Prompt::file(title, &name, |model, path| {
+        let bytes = starred_body(&model.request().to_send().body);
         model.propose_no_more(path);
         model.effect(Effect::WriteFile { path: path.into(), bytes });
     }));

@@ -12,6 +12,7 @@ use super::{Canvas, Copyable, Pane, PaneId, Place, Spec};
 use crate::action::{Action, OwnContext};
 use crate::report::Language;
 use crate::tui::model::Model;
+use crate::tui::widget::secrets::starred_body;
 
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("request");
@@ -58,9 +59,10 @@ static SPEC: Spec = Spec {
     copies: &[
         Copyable {
             name: "body",
-            about: "the request's body in the editor",
+            about: "the request's body in the editor, secrets masked",
             text: |model| {
-                let body = String::from_utf8(model.request().to_send().body).ok()?;
+                let body = starred_body(&model.request().to_send().body);
+                let body = String::from_utf8(body).ok()?;
                 Some(("body".to_owned(), body))
             },
         },

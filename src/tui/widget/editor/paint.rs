@@ -56,7 +56,10 @@ impl Editor {
             let most = shown.from + usize::from(left) + usize::from(area.width);
             let (from, to) = (byte(shown.from), byte(shown.to.unwrap_or(most).min(most)));
             // A name stands shortly before its value, however long the line is.
-            let begin = line.floor_char_boundary(from.saturating_sub(BEFORE));
+            let mut begin = from.saturating_sub(BEFORE);
+            while !line.is_char_boundary(begin) {
+                begin -= 1;
+            }
             let secret = secrets::of(&line[begin..to]);
             let mut column = 0;
             for (i, c) in line[from..to].char_indices() {
