@@ -32,6 +32,10 @@ pub(crate) struct Request {
     /// HTTP/1.0, which knows no chunks.
     pub(crate) http10: bool,
     /// The key and the extensions of a client that asks for a WebSocket.
+    #[cfg_attr(
+        not(feature = "program"),
+        expect(dead_code, reason = "a replay answers WebSockets, the lab does not")
+    )]
     pub(crate) web_socket: Option<(String, String)>,
 }
 

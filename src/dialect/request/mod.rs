@@ -1,6 +1,6 @@
 //! Requests: one neutral form between all dialects, and what each can and cannot say of it.
 //!
-//! A dialect reads its own body into an [`Ask`] and writes an [`Ask`] as its own body. Whatever of a
+//! A dialect reads its own body into an [`ChatRequest`] and writes an [`ChatRequest`] as its own body. Whatever of a
 //! body no reader took is known by that alone ([`TrackedJson`]), so a dialect need not list what it
 //! ignores, and nothing can be forgotten silently.
 
@@ -34,7 +34,7 @@ pub struct RequestSide {
     pub key_header: (&'static str, &'static str),
     /// Headers that every request has, name and value.
     pub headers: &'static [(&'static str, &'static str)],
-    /// Takes from a body what an [`Ask`] can hold.
+    /// Takes from a body what an [`ChatRequest`] can hold.
     pub read: fn(Node<'_>) -> ChatRequest,
     /// Writes a body, members in the order of the dialect's documents, and notes what it cannot
     /// say or says otherwise.
@@ -52,12 +52,12 @@ impl RequestSide {
     }
 }
 
-/// Something said, and the JSON path it was read from: empty when no body says it in so many words.
+/// A value, and the JSON path that it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Located<T> {
-    /// What.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// The JSON path; empty where no body has it in so many words.
     pub at: String,
 }
 

@@ -2,9 +2,7 @@
 
 use super::{Code, Detector, Findings, Place, Severity, cut, ours, refused};
 use crate::inspect::{ClientView, Facts, Returned, Standing};
-
-/// How many clients a message describes; it counts the others.
-const MAX_NAMED: usize = 5;
+use crate::text;
 
 /// Looks at the client views.
 #[derive(Default)]
@@ -37,31 +35,31 @@ impl Detector for Client {
         let frame = frames.next();
         // Where they fail in different places, each has its own.
         let apart = frames.any(|other| Some(other) != frame);
-        let describe = |view: &&ClientView| match view.frame.filter(|_| apart) {
+        // One is described; the list of clients has them all.
+        let Some(first) = views.first().map(|view| match view.frame.filter(|_| apart) {
             Some(frame) => format!("{} at frame {frame}", describe(view)),
             None => describe(view),
+        }) else {
+            return;
         };
-        let listed: Vec<_> = views.iter().take(MAX_NAMED).map(describe).collect();
         // What is harmless by itself is the cause here; what is graver leads anyway.
         let there = findings.list.iter().filter(|f| f.frame == frame && frame.is_some());
         let cause = there.rev().max_by_key(|f| f.severity).filter(|f| f.severity < severity);
-        let mut message = match (cause, frame.filter(|_| !apart)) {
-            (Some(cause), None) if apart => format!("{}, and clients fail: ", cause.message),
-            (Some(cause), _) => format!("{}, and clients fail there: ", cause.message),
-            (None, Some(frame)) if failing > 1 => {
+        let place = frame.filter(|_| !apart).map_or(String::new(), |n| format!(" at frame {n}"));
+        let message = match cause {
+            Some(cause) if failing > 1 => {
                 format!(
-                    "Finished on the wire, but {failing} of {all} clients fail at frame {frame}: "
+                    "{}: {first}; {} in all",
+                    cause.message,
+                    text::count(failing as u64, "client")
                 )
             }
-            (None, None) if failing > 1 => {
-                format!("Finished on the wire, but {failing} of {all} clients fail: ")
+            Some(cause) => format!("{}: {first}", cause.message),
+            None if failing > 1 => {
+                format!("Finished on the wire, but {failing} of {all} clients fail{place}: {first}")
             }
-            _ => "Finished on the wire, but ".to_owned(),
+            None => format!("Finished on the wire, but {first}"),
         };
-        message.push_str(&listed.join("; "));
-        if failing > MAX_NAMED {
-            message.push_str(&format!("; and {} more", failing - MAX_NAMED));
-        }
         let offset = frame.and_then(|frame| facts.frames().get(frame as usize)).map(|f| f.offset);
         findings.raise_as(Code::ClientFails, severity, Place { frame, offset }, message);
     }

@@ -307,8 +307,10 @@ impl End {
             } else if tokens > 0
                 && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
             {
-                let message =
-                    format!("{tokens} reasoning tokens counted, but no reasoning text received");
+                let message = format!(
+                    "{} reasoning tokens counted, but no reasoning text received",
+                    text::group(tokens)
+                );
                 findings.raise(Code::ReasoningHidden, Place::default(), message);
             }
         }

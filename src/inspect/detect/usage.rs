@@ -95,7 +95,8 @@ impl Usage {
         if usage.reasoning == Some(0) && reasoned {
             let chars = facts.answer().chars(crate::dialect::Channel::Reasoning);
             let message = format!(
-                "{chars} characters of reasoning received, but usage says 0 reasoning tokens"
+                "{} characters of reasoning received, but usage says 0 reasoning tokens",
+                text::group(chars as u64)
             );
             findings.raise(Code::UsageReasoningZero, self.last, message);
         }
