@@ -219,7 +219,7 @@ fn add(channel: &mut std::collections::BTreeMap<u32, String>, words: Value<'_>) 
     }
 }
 
-/// An error of its own, as it is reported.
+/// A separate error, as it is reported.
 fn failed(words: String) -> String {
     format!("APIConnectionError: {words}")
 }

@@ -324,7 +324,7 @@ impl Answer {
         }
     }
 
-    /// The same of a call that is told by its id, if it is one of the last.
+    /// The same of a call that is known by its id, if it is one of the last.
     pub(super) fn restate_call_of(&mut self, id: &str, arguments: &str) {
         let mine = |tool: &&mut ToolCall| tool.id.as_deref() == Some(id);
         if let Some(tool) = self.tools.iter_mut().rev().take(MAX_RESTATED).find(mine) {

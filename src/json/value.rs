@@ -231,7 +231,7 @@ pub(crate) fn unescape(raw: &str) -> String {
     out
 }
 
-/// Reads `\uXXXX`, or a pair of them, and tells how many bytes that took.
+/// Reads `\uXXXX`, or a pair of them; returns how many bytes that took, too.
 fn unicode_escape(text: &str) -> (char, usize) {
     let unit = |at: usize| {
         let escape = text.get(at..at + 2)?;

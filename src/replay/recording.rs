@@ -73,6 +73,26 @@ pub struct RecordedFrame {
 }
 
 impl Recorded {
+    /// An exchange of which nothing is known.
+    fn empty(number: ExchangeId) -> Self {
+        Self {
+            number,
+            method: String::new(),
+            target: String::new(),
+            model: String::new(),
+            request: Bytes::new(),
+            masked: Vec::new(),
+            interim: Vec::new(),
+            head: None,
+            body: Vec::new(),
+            client_messages: Vec::new(),
+            trailers: Headers::new(),
+            end: EndCause::Unknown,
+            end_delay: 0,
+            frames: Vec::new(),
+        }
+    }
+
     /// An event stream of these bytes, under these headers: each event is a write, and all of them
     /// follow each other at once.
     pub fn stream(head: &Head, body: &[u8]) -> Self {
@@ -95,20 +115,10 @@ impl Recorded {
             from = end;
         }
         Self {
-            number: 0,
-            method: String::new(),
-            target: String::new(),
-            model: String::new(),
-            request: Bytes::new(),
-            masked: Vec::new(),
-            interim: Vec::new(),
             head: Some((0, Head { headers, raw: Bytes::new(), ..head.clone() })),
             body: pieces,
-            client_messages: Vec::new(),
-            trailers: Headers::new(),
             end: EndCause::Complete,
-            end_delay: 0,
-            frames: Vec::new(),
+            ..Self::empty(0)
         }
     }
 
@@ -171,24 +181,8 @@ struct Gathering {
 
 impl Gathering {
     fn new(number: ExchangeId) -> Self {
-        let out = Recorded {
-            number,
-            method: String::new(),
-            target: String::new(),
-            model: String::new(),
-            request: Bytes::new(),
-            masked: Vec::new(),
-            interim: Vec::new(),
-            head: None,
-            body: Vec::new(),
-            client_messages: Vec::new(),
-            trailers: Headers::new(),
-            end: EndCause::Unknown,
-            end_delay: 0,
-            frames: Vec::new(),
-        };
         Self {
-            out,
+            out: Recorded::empty(number),
             inspection: Inspection::new(Arc::new(Options::default())),
             bytes: Vec::new(),
             reads: Vec::new(),

@@ -17,7 +17,7 @@ use crate::transport::Clock;
 use crate::transport::http1::head;
 use crate::transport::http1::response::{Responses, Seen, Standing};
 
-/// How long a message may take before its beginning is handed on.
+/// How long a message may take before its beginning is recorded, in microseconds.
 const HELD: Micros = 40_000;
 
 /// How often it is looked for such messages, where there may be any.
@@ -118,7 +118,7 @@ impl<F: FnMut(News)> Observer<F> {
         }
     }
 
-    /// Hands on the beginnings of messages that take long, so that they outlive the program.
+    /// Records the beginnings of messages that take long, so that they outlive the program.
     fn unfinished(&mut self) {
         let now = self.clock.now();
         if self.look_again.is_none_or(|then| now < then) {

@@ -271,7 +271,7 @@ impl Recording {
         self.request.is_none() && self.web_socket.as_ref().is_some_and(WebSocket::holds)
     }
 
-    /// Hands on what arrived of messages until `before` and are not complete.
+    /// Records what arrived until `before` of messages that are not complete.
     pub(super) fn unfinished(&mut self, before: Micros, out: &mut impl FnMut(Entry)) {
         for sender in [Sender::Client, Sender::Server] {
             if let Some(web_socket) = self.web_socket.as_mut().filter(|_| self.request.is_none()) {

@@ -65,7 +65,7 @@ impl Engine {
             let first = count(whole.get(..place).unwrap_or_default());
             let who = match code {
                 Code::FinalDiffers => "the final object",
-                // Of a call that is told by its id the input comes again as a value.
+                // The input of a call that is known by its id is restated as a value.
                 _ if block.by_id => "the whole input",
                 _ => ".done",
             };

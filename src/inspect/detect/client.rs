@@ -49,7 +49,7 @@ impl Detector for Client {
         let message = match cause {
             Some(cause) if failing > 1 => {
                 format!(
-                    "{}: {first}; {} in all",
+                    "{}: {first}; {} fail",
                     cause.message,
                     text::count(failing as u64, "client")
                 )

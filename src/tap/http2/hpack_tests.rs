@@ -110,7 +110,7 @@ fn a_block_that_names_one_large_entry_again_and_again_is_bounded() {
     coded[0] = 0x40;
     coded.extend_from_slice(&vec![0xbe; 1_000_000]);
     assert_eq!(decoder.block(&coded), Err(BlockError::Long));
-    // It is read to its end all the same: what the table holds is known.
+    // It is still read to its end, so that the table stays right.
     assert_eq!(decoder.block(&[0xbe]).unwrap().fields, [large]);
 }
 

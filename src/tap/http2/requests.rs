@@ -63,7 +63,7 @@ pub(in crate::tap) enum Seen {
     Reset(u32, u32),
     /// The client sends nothing that is understood from here on.
     Lost(String),
-    /// Bytes of a request that is not forwarded count for the connection's flow all the same.
+    /// Bytes of a request that is not forwarded still count for the connection's flow.
     Refused(u32),
 }
 
