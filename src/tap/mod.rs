@@ -28,6 +28,7 @@ mod tunnel;
 mod unfinished;
 mod web_socket;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub use route::{Origin, Route, Routes, Upstream, UpstreamError};
 use crate::journal::{ExchangeId, Micros, Side};
 use crate::transport::Clock;
 use crate::transport::request::Transport;
-use event::{Backlog, ConnectionId, Event, EventKind};
+use event::{Backlog, ConnectionId, Event, EventKind, Progress};
 
 /// How many connections are served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
@@ -103,6 +104,10 @@ struct Shared {
     /// The same for HTTP/2.
     tls_http2: Arc<rustls::ClientConfig>,
     events: std::sync::mpsc::Sender<Event>,
+    /// The observer's thread.
+    observer: std::thread::Thread,
+    /// How many connections wait for the observer.
+    awaited: Cell<u32>,
     backlog: Arc<Backlog>,
     /// The next exchange's number. It is taken when a request line is read, so that the numbers of several taps
     /// are in the order of what happened.
@@ -137,18 +142,6 @@ impl Tap {
         let (events, queue) = std::sync::mpsc::channel();
         let backlog = Arc::new(Backlog::default());
         let observer = observer::Observer::new(Arc::clone(&backlog), options.side, clock, news);
-        let shared = move || Shared {
-            clock,
-            routes: options.routes,
-            tls: Arc::new(tls),
-            tls_http2: Arc::new(tls_http2),
-            events,
-            backlog,
-            numbers: options.numbers,
-            addr,
-            intercept: options.intercept,
-            may_proxy: addr.ip().is_loopback(),
-        };
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -156,6 +149,21 @@ impl Tap {
             step_back();
             observer.run(&queue);
         })?;
+        let observer = observing.thread().clone();
+        let shared = move || Shared {
+            clock,
+            routes: options.routes,
+            tls: Arc::new(tls),
+            tls_http2: Arc::new(tls_http2),
+            events,
+            observer,
+            awaited: Cell::new(0),
+            backlog,
+            numbers: options.numbers,
+            addr,
+            intercept: options.intercept,
+            may_proxy: addr.ip().is_loopback(),
+        };
         let pump = thread("pump").spawn(move || {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
@@ -196,6 +204,22 @@ fn step_back() {
     let _ = rustix::process::setpriority_process(None, 5);
 }
 
+/// One that waits for the observer, until it is dropped.
+struct Awaited<'a>(&'a Cell<u32>);
+
+impl<'a> Awaited<'a> {
+    fn new(all: &'a Cell<u32>) -> Self {
+        all.update(|n| n + 1);
+        Self(all)
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.update(|n| n - 1);
+    }
+}
+
 async fn accept(listener: TcpListener, shared: Rc<Shared>, stop: CancellationToken) {
     let mut connections = tokio::task::JoinSet::new();
     let mut next: ConnectionId = 0;
@@ -223,6 +247,17 @@ impl Shared {
         self.backlog.add(kind.len());
         // The observer lives as long as there is a sender.
         let _ = self.events.send(Event { connection, at, kind });
+        if self.awaited.get() > 0 {
+            self.observer.unpark();
+        }
+    }
+
+    /// Waits until so many responses of a connection are complete; false if that cannot be known any more.
+    async fn complete(&self, progress: &Progress, count: u32) -> bool {
+        // The observer takes its time unless somebody waits for it.
+        let _awaited = Awaited::new(&self.awaited);
+        self.observer.unpark();
+        progress.reaches(count).await
     }
 
     /// The number of an exchange that begins.

@@ -23,6 +23,10 @@ const HELD: Micros = 40_000;
 /// How often it is looked for such messages, where there may be any.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long what happens is gathered before it is looked at. The pump wakes the observer only after a pause, and
+/// waking another thread costs more than to forward a frame.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// What a tap tells whoever listens.
 #[derive(Debug, Clone)]
 pub enum News {
@@ -99,17 +103,23 @@ impl<F: FnMut(News)> Observer<F> {
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(_) => queue.recv_timeout(LOOK),
             };
-            match next {
-                Ok(event) => {
-                    let len = event.kind.len();
-                    at = event.at;
-                    self.take(event);
-                    self.backlog.remove(len);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match next {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let is_busy = first.is_some();
+            for event in first.into_iter().chain(queue.try_iter()) {
+                let len = event.kind.len();
+                at = event.at;
+                self.take(event);
+                self.backlog.remove(len);
+                self.unfinished();
             }
             self.unfinished();
+            if is_busy {
+                std::thread::park_timeout(GATHER);
+            }
         }
         // The tap was stopped: what was under way is over.
         for (_, mut connection) in self.connections.drain() {
@@ -120,8 +130,9 @@ impl<F: FnMut(News)> Observer<F> {
 
     /// Records the beginnings of messages that take long, so that they outlive the program.
     fn unfinished(&mut self) {
+        let Some(then) = self.look_again else { return };
         let now = self.clock.now();
-        if self.look_again.is_none_or(|then| now < then) {
+        if now < then {
             return;
         }
         self.look_again = None;

@@ -62,7 +62,7 @@ impl Connection {
     async fn settle_upgrade(&mut self) {
         if std::mem::take(&mut self.may_upgrade) {
             let sent = self.sent.load(Ordering::Relaxed);
-            if !self.progress.reaches(sent).await {
+            if !self.shared.complete(&self.progress, sent).await {
                 self.requests.become_upgraded();
             }
         }
@@ -144,7 +144,7 @@ impl Connection {
                     };
                     if route.upstream.origin != *origin {
                         let sent = self.sent.load(Ordering::Relaxed);
-                        if !self.progress.reaches(sent).await {
+                        if !self.shared.complete(&self.progress, sent).await {
                             return Up::Nowhere;
                         }
                         return Up::Elsewhere(line, route);
