@@ -52,6 +52,8 @@ pub mod cli;
 #[cfg(feature = "program")]
 pub mod config;
 #[cfg(feature = "program")]
+mod priority;
+#[cfg(feature = "program")]
 pub mod query;
 #[cfg(feature = "program")]
 pub mod replay;

@@ -146,7 +146,7 @@ impl Tap {
         let stop = cancel.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let observing = thread("observer").spawn(move || {
-            step_back();
+            crate::priority::step_back();
             observer.run(&queue);
         })?;
         let observer = observing.thread().clone();
@@ -195,13 +195,6 @@ impl Tap {
             let _ = thread.join();
         }
     }
-}
-
-/// Gives this thread a lower priority, where the system knows how: on a busy machine the pump comes first.
-fn step_back() {
-    // To Linux 0 is this very thread; elsewhere it is the whole process.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 5);
 }
 
 /// One that waits for the observer, until it is dropped.

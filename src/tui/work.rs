@@ -15,9 +15,7 @@ use crate::journal::{Entry, ExchangeId};
 /// The system has no thread left.
 pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let work = move || {
-        // To Linux 0 is this very thread; elsewhere it is the whole process, screen and all.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, 10);
+        crate::priority::step_back();
         work();
     };
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop)

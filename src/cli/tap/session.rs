@@ -119,12 +119,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Takes in what the tap tells until `stop` comes.
+    /// Takes in what the tap tells until `stop` comes. The program of the tap is started before: this thread lets
+    /// those that forward and write go first.
     pub(super) async fn follow(
         &mut self,
         news: &mut mpsc::Receiver<(Side, News)>,
         stop: impl Future<Output = Exit>,
     ) -> Result<Exit, Failure> {
+        crate::priority::step_back();
         tokio::pin!(stop);
         loop {
             tokio::select! {
