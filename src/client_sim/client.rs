@@ -87,10 +87,12 @@ pub(super) enum Cut {
     /// The same, but behind `[DONE]` too; and with `Connection: close` a body that is cut counts
     /// as whole.
     Fetch(&'static str, &'static str),
+    /// The errors of httpx as they are; nothing behind `[DONE]`.
+    Httpx,
+    /// Those of urllib3, which does not mind `Content-Length`.
+    Urllib3,
     /// Nothing: it counts as an end.
     Ends,
-    /// Only its reading of whole event streams was measured.
-    Unmeasured,
 }
 
 /// Whose ways it has where these are more than a word.

@@ -23,20 +23,18 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
         }
-        // They are not asked for one.
+        // They are not asked for one here.
         Family::Codex | Family::Botocore | Family::Cohere | Family::MistralAi => {
             (super::codex::FAILED, code)
         }
         Family::GoogleGenAi => {
-            let name = error.and_then(|e| e.str("status"));
-            let name = name.as_deref().unwrap_or("None");
-            let words = json.map_or_else(|| body.trim().to_owned(), python);
-            (gemini_class(Some(status.into())), format!("{status} {name}. {words}"))
+            (gemini_class(Some(status.into())), gemini_words(status, body, json))
         }
         Family::AnthropicNode => {
             let words = json.map_or_else(|| body.to_owned(), compact);
+            let words = flat.map_or(words, |text| text.into_owned());
             let words = if words.is_empty() { "status code (no body)".into() } else { words };
-            let class = match python_class(status) {
+            let class = match anthropic_class(status) {
                 "APIStatusError" => "APIError",
                 class => class,
             };
@@ -46,7 +44,7 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let words = match (text, error.filter(|e| !e.is_null())) {
                 (Some(text), _) => text.into_owned(),
                 (None, Some(error)) => compact(error),
-                (None, None) if json.is_some() || body.is_empty() => {
+                (None, None) if json.is_some_and(|j| !j.is_null()) || body.is_empty() => {
                     "status code (no body)".to_owned()
                 }
                 (None, None) => body.to_owned(),
@@ -59,9 +57,12 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
         }
         Family::VercelAi => {
             let phrase = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+            let text = text.filter(|_| is_in_schema(client.dialect, json));
             let words = text.map_or(phrase.unwrap_or_default().to_owned(), |s| s.into_owned());
             ("AI_APICallError", words)
         }
+        Family::LiteLlm { .. } if client.dialect == "anthropic" => litellm_messages(status, body),
+        Family::LiteLlm { .. } if client.dialect == "openai-responses" => litellm(status, body),
         Family::LiteLlm { .. } => {
             let about = error.or(json);
             let words = match (text.or(flat), about) {
@@ -159,6 +160,78 @@ pub(super) fn litellm(status: u16, words: &str) -> (&'static str, String) {
         class => format!("{class}: "),
     };
     (class, format!("litellm.{class}: {again}OpenAIException - {words}"))
+}
+
+/// Whether the AI SDK's schema of a provider's errors accepts one; it reads no words of another.
+fn is_in_schema(dialect: &str, json: Option<Value<'_>>) -> bool {
+    let text =
+        |path: &[&str]| json.and_then(|j| j.at(path)).is_some_and(|v| v.kind() == Kind::String);
+    match dialect {
+        "anthropic" => text(&["type"]) && text(&["error", "type"]),
+        "gemini" => text(&["error", "status"]),
+        _ => true,
+    }
+}
+
+/// The class and the words that LiteLLM makes of a refusal of Anthropic's: the bytes of the body. Some it knows by
+/// their words.
+fn litellm_messages(status: u16, body: &str) -> (&'static str, String) {
+    let is_long = body.contains("prompt is too long") || body.contains("prompt: length");
+    let is_overloaded = body.contains("overloaded_error") || body.contains("Overloaded");
+    let (class, mark) = match status {
+        _ if is_long => {
+            let begin =
+                "litellm.ContextWindowExceededError: litellm.BadRequestError: AnthropicError";
+            return ("ContextWindowExceededError", format!("{begin} - {}", python_bytes(body)));
+        }
+        _ if is_overloaded => {
+            let begin = "litellm.InternalServerError: AnthropicError";
+            return ("InternalServerError", format!("{begin} - {}", python_bytes(body)));
+        }
+        401 => ("AuthenticationError", ""),
+        402 => ("PaymentRequiredError", ""),
+        403 => ("PermissionDeniedError", ""),
+        404 => ("NotFoundError", ""),
+        408 => ("Timeout", ""),
+        504 => ("Timeout", " Timeout"),
+        429 => ("RateLimitError", ""),
+        502 => ("BadGatewayError", " BadGatewayError"),
+        503 => ("ServiceUnavailableError", ""),
+        500.. => ("InternalServerError", ""),
+        _ => ("BadRequestError", ""),
+    };
+    let words = python_bytes(body);
+    (class, format!("litellm.{class}: AnthropicException{mark} - {words}"))
+}
+
+/// Text as Python writes its bytes.
+fn python_bytes(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let bytes = text.as_bytes().escape_ascii().to_string().replace("\\\"", "\"");
+    let bytes = if quote == '"' { bytes.replace("\\'", "'") } else { bytes };
+    format!("b{quote}{bytes}{quote}")
+}
+
+/// The words of google-genai about an answer that is no stream.
+fn gemini_words(status: u16, body: &str, json: Option<Value<'_>>) -> String {
+    let Some(json) = json else {
+        let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+        let reason = reason.unwrap_or_default();
+        let mut tape = Tape::new();
+        let text = serde_json::Value::from(body).to_string();
+        let text = tape.parse(&text).ok().and_then(|()| tape.root(&text)).map(python);
+        let text = text.unwrap_or_default();
+        return format!("{status} {reason}. {{'message': {text}, 'status': '{reason}'}}");
+    };
+    // Of a list it takes the first.
+    let first = json.items().next().filter(|_| json.kind() == Kind::Array).unwrap_or(json);
+    let name = first.get("error").and_then(|error| error.str("status"));
+    let name = name.as_deref().unwrap_or("None");
+    let words = match first.kind() {
+        Kind::String => first.as_str().unwrap_or_default().into_owned(),
+        _ => python(first),
+    };
+    format!("{status} {name}. {words}")
 }
 
 /// The class of an error of google-genai, by its HTTP status.

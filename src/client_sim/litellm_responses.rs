@@ -117,6 +117,7 @@ impl Responses {
 
     fn end(&mut self, run: &mut Run, event: Value<'_>, completed: bool) {
         self.ended = true;
+        run.ended = true;
         let response = event.get("response");
         if response.is_some_and(Value::is_null) {
             return run.raise("", "'NoneType' object has no attribute 'get'");

@@ -18,6 +18,7 @@ mod chat_python;
 mod client;
 mod codex;
 mod cohere;
+mod failure;
 mod gemini;
 mod head;
 mod litellm_messages;
@@ -26,6 +27,7 @@ mod messages;
 mod messages_node;
 mod messages_python;
 mod mistral;
+mod refusal;
 mod remark;
 mod responses;
 mod responses_node;
@@ -130,6 +132,8 @@ pub struct Run {
     notes: remark::Notes,
     /// `[DONE]` was read, and ended it.
     done: bool,
+    /// The answer's end was read: how the connection ends is nothing to it.
+    ended: bool,
     /// It reads no further: an error.
     stopped: bool,
     /// The offset in the body behind the event that brought the error.
@@ -149,6 +153,7 @@ impl Run {
             calls: calls::Calls::default(),
             notes: remark::Notes::default(),
             done: false,
+            ended: false,
             stopped: false,
             failed_at: None,
             over: false,
@@ -190,15 +195,30 @@ impl Run {
         // Codex's decoder never gets past a byte order mark.
         let mark = b"\xef\xbb\xbf";
         self.done |= self.client.family == Family::Codex && seen.body().starts_with(mark);
-        let accepted = seen.status().is_none_or(|s| s < 300) && seen.coding_error.is_none();
+        let accepted = seen.status().is_none_or(|s| s < 300)
+            && !self.fails_to_decode(seen)
+            && refusal::not_a_stream(self.client.family, seen).is_none();
         if accepted {
-            self.read(seen.body());
+            self.read(self.bytes(seen));
         }
         if seen.is_over() {
             self.over = true;
             self.end(seen);
             self.with_reader(|reader, run| reader.failed(run));
         }
+    }
+
+    /// The body that reaches its decoder: botocore undoes no content coding.
+    fn bytes<'a>(&self, seen: &'a Facts) -> &'a [u8] {
+        if self.client.family == Family::Botocore { seen.wire() } else { seen.body() }
+    }
+
+    /// Whether it raises an error of the content coding. What ends too early is the end to all of them, and a
+    /// coding that they do not know is none.
+    fn fails_to_decode(&self, seen: &Facts) -> bool {
+        let is_known = seen.coding().is_none_or(crate::inspect::Coding::is_known);
+        let damaged = seen.coding_error.is_some() && is_known && !seen.coding_ended_early();
+        damaged && self.client.family != Family::Botocore
     }
 
     fn read(&mut self, body: &[u8]) {
@@ -294,7 +314,7 @@ impl Run {
                 | EndCause::Protocol
                 | EndCause::Reset
                 | EndCause::Truncated,
-            ) => self.unanswered(),
+            ) => self.unanswered(cause),
             (_, EndCause::Timeout(_) | EndCause::Cancelled | EndCause::Limit(_)) => {
                 self.given.waits = !self.stopped && !self.done;
             }
@@ -315,54 +335,55 @@ impl Run {
                 let class = family.own_error();
                 self.fail(class, "Attempted to iterate over a response with no body");
             }
+            (Some(status @ (204 | 205)), _) if family == Family::GoogleGenAi => {
+                let raised = head::refused(self.client, status, "");
+                self.fail(raised.class, raised.message);
+            }
             (Some(204 | 205), _) if family == Family::VercelAi => {
                 self.fail("AI_APICallError", "Failed to process successful response");
             }
-            _ if seen.coding_error.is_some() => self.undecoded(),
-            _ => self.close(seen, cause),
+            _ if self.fails_to_decode(seen) => self.undecoded(),
+            _ => match refusal::not_a_stream(family, seen) {
+                Some(raised) => self.fail(raised.class, raised.message),
+                None => self.close(seen, cause),
+            },
         }
     }
 
-    /// What some clients make of anything but an event stream was not measured.
+    /// What Codex makes of anything but an event stream was not measured.
     fn unmeasured(&mut self) -> bool {
-        let only_streams =
-            self.client.family == Family::Codex || self.client.cut == Cut::Unmeasured;
+        let only_streams = self.client.family == Family::Codex;
         if only_streams {
             self.given.elsewhere = Some("only its reading of event streams was measured".into());
         }
         only_streams
     }
 
-    fn unanswered(&mut self) {
+    fn unanswered(&mut self, cause: EndCause) {
         if self.unmeasured() {
             return;
         }
-        match self.client.family {
-            Family::VercelAi => self.fail("AI_APICallError", "Cannot connect to API: "),
-            Family::LiteLlm { .. } => self.fail(
-                "InternalServerError",
-                "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.",
-            ),
-            Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
-            Family::GoogleGenAi => self.fail("ConnectError", ""),
-            _ => self.fail("APIConnectionError", "Connection error."),
+        // Python's http.client takes the end of the connection for that of the headers.
+        if self.client.family == Family::Botocore && cause == EndCause::ClosedInsideHead {
+            let why = "it reads the headers as far as they came, and those were not kept";
+            self.given.elsewhere = Some(why.into());
+            return;
         }
+        let raised = failure::unanswered(self.client, cause);
+        self.fail(raised.class, raised.message);
     }
 
     fn undecoded(&mut self) {
         if self.unmeasured() {
             return;
         }
-        match self.client.family {
-            Family::VercelAi => {
-                self.fail("AI_APICallError", "Failed to process successful response");
-            }
-            Family::OpenAiNode | Family::AnthropicNode => self.fail("TypeError", "terminated"),
-            Family::LiteLlm { .. } => self.raise("", ""),
-            Family::LangChain => self.fail("OpenAIConnectionError", "Connection error."),
-            Family::GoogleGenAi => self.fail("DecodingError", ""),
-            _ => self.fail("APIConnectionError", "Connection error."),
+        if let Family::LiteLlm { .. } = self.client.family {
+            let words =
+                if self.client.dialect == "anthropic" { "APIConnectionError: " } else { "" };
+            return self.raise("", words);
         }
+        let raised = failure::undecoded(self.client);
+        self.fail(raised.class, raised.message);
     }
 
     fn refused(&mut self, status: u16, seen: &Facts) {
@@ -388,8 +409,19 @@ impl Run {
             }
             return;
         }
-        let raised = head::refused(self.client, status, &body);
+        let raised = match self.client.family {
+            family @ (Family::Botocore | Family::Cohere | Family::MistralAi) => {
+                refusal::refused(family, status, seen)
+            }
+            _ => head::refused(self.client, status, &body),
+        };
         self.fail(raised.class, raised.message);
+    }
+
+    /// Whether LiteLLM has read no event of Responses yet.
+    fn is_unbegun_stream(&self) -> bool {
+        let is_litellm = matches!(self.client.family, Family::LiteLlm { .. });
+        is_litellm && self.client.dialect == "openai-responses" && self.given.chunks == 0
     }
 
     /// The body is over.
@@ -398,18 +430,25 @@ impl Run {
         let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
             match self.client.cut {
-                Cut::Unmeasured if self.done => {}
-                Cut::Unmeasured => {
-                    self.unmeasured();
-                    return;
-                }
                 // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
                 _ if garbled && matches!(self.client.family, Family::LiteLlm { .. }) => {
                     self.given.waits = true;
                     return;
                 }
-                Cut::Raises(..) if self.done => {}
+                Cut::Raises(..) | Cut::Httpx if self.done || self.ended => {}
+                // Before any event it is not LiteLLM's stream that fails.
+                Cut::Raises(class, words) if self.is_unbegun_stream() => {
+                    return self.fail(class, format!("litellm.{class}: {words}"));
+                }
                 Cut::Raises(class, words) => return self.raise(class, words),
+                Cut::Httpx => {
+                    let raised = failure::httpx(cause);
+                    return self.raise(raised.class, raised.message);
+                }
+                Cut::Urllib3 => match failure::urllib3(seen, cause) {
+                    Some(raised) => return self.raise(raised.class, raised.message),
+                    None => self.notes.cut_passed = true,
+                },
                 Cut::Fetch(class, words) if garbled || !closes(seen) => {
                     return match self.client.family {
                         Family::VercelAi => self.break_off(class, words),
@@ -420,7 +459,7 @@ impl Run {
             }
         }
         while !self.stopped && !self.done {
-            match self.decoder.finish(seen.body(), &self.client.sse) {
+            match self.decoder.finish(self.bytes(seen), &self.client.sse) {
                 Next::Event(event, data) => self.event(&event, &data),
                 Next::Invalid => self.raise("UnicodeDecodeError", ""),
                 Next::Message(_) | Next::More => break,

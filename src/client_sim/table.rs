@@ -73,7 +73,10 @@ const LITELLM_MESSAGES: Client = Client {
     evidence: "src BerriAI/litellm litellm/llms/anthropic/chat/handler.py",
     sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::Line },
     done: Done::Unknown,
-    cut: Cut::Unmeasured,
+    cut: Cut::Raises(
+        "MidStreamFallbackError",
+        "APIConnectionError: AnthropicException - Response payload is not completed",
+    ),
     family: Family::LiteLlm {
         wrap: "litellm.MidStreamFallbackError: litellm.",
         drop_params: false,
@@ -90,7 +93,6 @@ const LITELLM_RESPONSES: Client = Client {
     evidence: "src BerriAI/litellm litellm/responses/streaming_iterator.py, \
                litellm/completion_extras/litellm_responses_transformation/transformation.py",
     junk: Junk::PassedOver,
-    cut: Cut::Unmeasured,
     reader: litellm_responses::reader,
     ..LITELLM_NEW
 };
@@ -200,7 +202,7 @@ const ANTHROPIC_PYTHON: Client = Client {
     evidence: "src anthropics/anthropic-sdk-python src/anthropic/_streaming.py",
     done: Done::Unknown,
     reasoning: &["thinking"],
-    cut: Cut::Raises("APIConnectionError", "Connection error."),
+    cut: Cut::Httpx,
     family: Family::Anthropic,
     reader: || sdk::plain(&messages::GATE, messages::deliver),
     ..OPENAI_PYTHON
@@ -328,10 +330,7 @@ const GOOGLE_GENAI: Client = Client {
     sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::DataOrJson },
     done: Done::Unknown,
     junk: Junk::Raises("UnknownApiResponseError"),
-    cut: Cut::Raises(
-        "RemoteProtocolError",
-        "peer closed connection without sending complete message body",
-    ),
+    cut: Cut::Httpx,
     family: Family::GoogleGenAi,
     reader: gemini::reader,
     ..OPENAI_PYTHON
@@ -358,7 +357,7 @@ const BEDROCK: &[Client] = &[Client {
     transports: &[Transport::EventStream],
     evidence: "src boto/botocore botocore/eventstream.py, botocore/parsers.py",
     sse: Rules { dispatch: Dispatch::Message, ..GOOGLE_GENAI.sse },
-    cut: Cut::Unmeasured,
+    cut: Cut::Urllib3,
     family: Family::Botocore,
     reader: botocore::reader,
     ..GOOGLE_GENAI
@@ -373,7 +372,7 @@ const COHERE: &[Client] = &[Client {
     evidence: "src cohere-ai/cohere-python src/cohere/v2/raw_client.py",
     sse: Rules { dispatch: Dispatch::Data, ..GOOGLE_GENAI.sse },
     junk: Junk::PassedOver,
-    cut: Cut::Unmeasured,
+    cut: Cut::Httpx,
     family: Family::Cohere,
     reader: cohere::reader,
     ..GOOGLE_GENAI
@@ -387,7 +386,7 @@ const MISTRAL: &[Client] = &[Client {
     dialect: "mistral",
     evidence: "src mistralai/client-python src/mistralai/client/utils/eventstreaming.py",
     sse: Rules { bom_hides_line: false, strict_utf8: true, dispatch: Dispatch::DataOrEnd },
-    cut: Cut::Unmeasured,
+    cut: Cut::Httpx,
     family: Family::MistralAi,
     reader: mistral::reader,
     ..GOOGLE_GENAI

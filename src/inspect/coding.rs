@@ -80,6 +80,11 @@ impl Coding {
         &self.name
     }
 
+    /// Whether there is a decoder for it here. Most clients read the bytes as they are where they have none.
+    pub fn is_known(&self) -> bool {
+        matches!(self.name.as_str(), "gzip" | "x-gzip" | "deflate" | "br" | "zstd")
+    }
+
     /// Whether it is undone at the end of the body, all at once.
     pub(super) fn is_kept_until_end(&self) -> bool {
         matches!(self.state, State::Zstd(_))

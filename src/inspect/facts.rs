@@ -34,6 +34,8 @@ pub struct Facts {
     pub(super) coding: Option<Coding>,
     /// Why the content coding could not be undone.
     pub coding_error: Option<String>,
+    /// The coded data were right as far as they came, and ended too early.
+    pub(super) coding_cut: bool,
     /// Decoding stopped where the recording has `*` for what a coded body held.
     pub(super) withheld: bool,
     pub(super) decoded: Vec<u8>,
@@ -89,6 +91,7 @@ impl Facts {
             wire_len: self.wire_len,
             coding: self.coding.clone(),
             coding_error: self.coding_error.clone(),
+            coding_cut: self.coding_cut,
             withheld: self.withheld,
             decoded: self.decoded.clone(),
             reads: self.reads.clone(),
@@ -114,6 +117,11 @@ impl Facts {
     /// How many bytes of body came over the wire.
     pub fn wire_len(&self) -> u64 {
         self.wire_len
+    }
+
+    /// Whether the coded data were right as far as they came, and ended too early.
+    pub fn coding_ended_early(&self) -> bool {
+        self.coding_cut
     }
 
     /// Whether a coded body was masked, and could not be decoded from there on: what is missing

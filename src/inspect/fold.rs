@@ -354,6 +354,7 @@ impl Facts {
         if let Some(coding) = &mut self.coding
             && let Err(why) = coding.finish(&mut self.decoded)
         {
+            self.coding_cut = !self.decoded.is_empty();
             self.coding_error = Some(why.to_string());
         }
         let undecoded = self.coding_error.is_some() && self.decoded.is_empty();

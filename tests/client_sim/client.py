@@ -357,7 +357,7 @@ class Cohere:
         self.client = cohere.AsyncClientV2(api_key="x", base_url=base)
 
     async def ask(self, model, given):
-        async for event in self.client.chat_stream(model=model, messages=ASK):
+        async for event in self.client.chat_stream(model=model, messages=ASK, request_options={"max_retries": 0}):
             given.chunks += 1
             kind, index = member(event, "type"), member(event, "index")
             delta = member(event, "delta")
@@ -443,6 +443,9 @@ async def main(name, base, models):
             # LiteLLM quotes a traceback, with the folders of this machine; pydantic names addresses.
             words = str(error).split("\nTraceback (most recent call last)")[0]
             words = re.sub(r" at 0x[0-9a-f]+", "", words)
+            # Said only because it must not try again.
+            words = words.replace(" (reached max retries: 0)", "")
+            words = re.sub(r"http://127.0.0.1:\d+", "http://BASE", words)
             given.error = {"class": type(error).__name__, "message": words[:600]}
         print(given.line(model), flush=True)
 

@@ -71,6 +71,10 @@ served=$(address "$work/serve")
 models=$("$program" lab --list --json | python3 -c 'import json, sys; print(*(json.loads(l)["model"] for l in sys.stdin))')
 bodies() { # FOLDER... : the names of the bodies in them
     (cd "$bodies" && for folder; do for f in "$folder"/*.*; do [ ! -e "$f" ] || printf '%s ' "${f%.*}"; done; done)
+    [ -n "${BODIES:-}" ] || python3 - "$here/answers.json" "$@" <<'END'
+import json, sys
+print(*(name for name in json.load(open(sys.argv[1])) if name.split("/")[0] in sys.argv[2:]), end=" ")
+END
 }
 
 only=$*
@@ -178,7 +182,7 @@ if wanted codex && command -v npm >/dev/null; then
     if [ -x "$codex" ]; then
         echo "codex …" >&2
         # shellcheck disable=SC2046
-        python3 "$here/codex.py" "$codex" "$bodies" $(bodies responses) >>"$work/given/codex.jsonl" 2>"$work/codex.log" ||
+        python3 "$here/codex.py" "$codex" "$bodies" $(cd "$bodies" && for f in responses/*.sse; do echo "${f%.*}"; done) >>"$work/given/codex.jsonl" 2>"$work/codex.log" ||
             tail -n 3 "$work/codex.log" >&2
     fi
 fi

@@ -21,6 +21,8 @@ use sselens::storage::file;
 use crate::needs::Needs;
 use crate::support::program::{Program, program};
 
+mod answers;
+
 /// How many scenarios are on their way at once.
 const LANES: usize = 5;
 
@@ -214,6 +216,11 @@ fn speaks(dialect_of_client: &str, scenario: &str) -> bool {
 fn played(dir: &Path, name: &str) -> Inspection {
     let mut reported = file::BodyHints::default();
     let path = match name.split_once('/') {
+        Some((of, rest)) if answers::has(name) => {
+            let path = dir.join(format!("{of}-{rest}.jsonl"));
+            answers::record(dir, name, dialect(of), &path);
+            path
+        }
         Some((of, _)) => {
             reported.status = Some(200);
             reported.dialect = Some(dialect(of).into());
