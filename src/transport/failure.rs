@@ -1,4 +1,4 @@
-//! Why an exchange failed, from the errors of hyper and the system.
+//! Why an exchange failed, from the errors of hyper, of HTTP/2 and the system.
 
 use std::error::Error as StdError;
 use std::io;
@@ -57,15 +57,27 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     causes(error).filter_map(|e| e.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
+/// What HTTP/2 says of an error, where it is one of it.
+fn http2<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a h2::Error> {
+    causes(error).find_map(|e| e.downcast_ref::<h2::Error>())
+}
+
+/// The server's own word, as a frame of HTTP/2, that it ends the stream or the connection.
+fn is_refused_by_server(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_reset() || error.is_go_away())
+}
+
 /// Names an error that came before the head.
 pub(super) fn before_head(error: &hyper::Error) -> Stop {
     let detail = chain(error);
     let cause = match io_kind(error) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => EndCause::Reset,
-        // The server's own word that it will not answer.
-        _ if detail.contains("error received") => EndCause::Reset,
-        _ if detail.contains("http2 error") || error.is_parse() => EndCause::Protocol,
-        _ => EndCause::ClosedBeforeHead,
+        _ => match http2(error) {
+            Some(e) if is_refused_by_server(e) => EndCause::Reset,
+            Some(e) if !e.is_io() => EndCause::Protocol,
+            _ if error.is_parse() => EndCause::Protocol,
+            _ => EndCause::ClosedBeforeHead,
+        },
     };
     Stop { cause, detail }
 }
@@ -89,15 +101,12 @@ pub(super) fn peer(outgoing: &Outgoing) -> String {
 /// Names an error that came inside the body.
 pub(super) fn in_body(error: &hyper::Error) -> Stop {
     let detail = chain(error);
-    let has = |needle: &str| detail.contains(needle);
-    let is_reset = matches!(io_kind(error), Some(io::ErrorKind::ConnectionReset));
-    let cause = if is_reset || has("stream error received") || has("Connection reset") {
-        EndCause::Reset
-    } else if has("protocol error") {
-        EndCause::Protocol
-    } else {
+    let cause = match (io_kind(error), http2(error)) {
+        (Some(io::ErrorKind::ConnectionReset), _) => EndCause::Reset,
+        (_, Some(e)) if is_refused_by_server(e) => EndCause::Reset,
+        (_, Some(e)) if !e.is_io() => EndCause::Protocol,
         // `peer closed connection without sending TLS close_notify`
-        EndCause::Truncated
+        _ => EndCause::Truncated,
     };
     Stop { cause, detail }
 }
