@@ -15,6 +15,8 @@ pub struct Frames {
     forms: Runs<Form>,
     /// The index of the last event id.
     ids: Runs<u32>,
+    /// The last, which is asked for most.
+    newest: Option<Frame>,
 }
 
 /// What a frame is, but for its place and length.
@@ -32,13 +34,14 @@ impl Frames {
     pub fn push(&mut self, frame: Frame) {
         let Frame { offset, len, kind, data, id, named } = frame;
         let index = self.ends.len();
-        if offset != self.end_before(index) {
+        if offset != self.newest.map_or(0, |frame| frame.end()) {
             self.begins.push((index as u32, offset));
         }
         let around = data.map(|(at, data)| (at, (len as u32).wrapping_sub(at).wrapping_sub(data)));
         self.forms.push(index, Form { kind, named, around });
         self.ids.push(index, id);
         self.ends.push(offset + len);
+        self.newest = Some(frame);
     }
 
     /// Where the frame before that of a number ends.
@@ -52,6 +55,7 @@ impl Frames {
         self.begins.clear();
         self.forms.clear();
         self.ids.clear();
+        self.newest = None;
     }
 
     /// How many there are.
@@ -65,6 +69,11 @@ impl Frames {
     /// If there is no frame of that number, as a slice does.
     #[inline]
     pub fn at(&self, index: usize) -> Frame {
+        if let Some(newest) = self.newest
+            && index + 1 == self.len()
+        {
+            return newest;
+        }
         let end = self.ends.at(index);
         let begin = self.begins.binary_search_by_key(&(index as u32), |begin| begin.0);
         let offset = begin.map_or_else(|_| self.end_before(index), |i| self.begins[i].1);

@@ -433,6 +433,9 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 
 /// How many bytes at the end begin a character that is not there whole.
 fn cut_off(bytes: &[u8]) -> usize {
+    if bytes.last().is_none_or(u8::is_ascii) {
+        return 0;
+    }
     let last = bytes.iter().rev().take(3).position(|b| *b >= 0xc0);
     let len = |first: u8| match first {
         0xf0.. => 4,

@@ -203,10 +203,19 @@ impl Facts {
         if let Some(message) = self.ws_frame(index) {
             return message.at;
         }
-        let frame = self.frames.get(index)?;
-        let last = self.reads.len().checked_sub(1)?;
-        let is_of_last = frame.end() > last.checked_sub(1).map_or(0, |i| self.reads.decoded_at(i));
-        self.reads.time_at(if is_of_last { last } else { self.read_of(&frame)? })
+        self.completed_at(&self.frames.get(index)?)
+    }
+
+    /// The same of a frame that is no message of a WebSocket.
+    pub(super) fn completed_at(&self, frame: &Frame) -> Option<Micros> {
+        match self.reads.last_two() {
+            Some((before, last)) if frame.end() > before.decoded => last.at,
+            _ => {
+                self.reads
+                    .at(self.reads.before(frame.end()).min(self.reads.len().checked_sub(1)?))
+                    .at
+            }
+        }
     }
 
     /// The framing, once it is certain.

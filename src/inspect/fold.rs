@@ -193,9 +193,10 @@ impl Inspection {
         let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
         step(&mut facts.framer, body, &mut facts.frames);
         for index in from..self.facts.frames.len() {
+            let frame = self.facts.frames.at(index);
             // A frame that was held back until the framing was certain came with an earlier read.
-            let at = self.facts.frame_at(index).or(at);
-            if !self.take_repeat(index, at) {
+            let at = self.facts.completed_at(&frame).or(at);
+            if !self.take_repeat(index, &frame, at) {
                 self.take_frame(index, at);
             }
         }

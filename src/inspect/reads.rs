@@ -28,6 +28,8 @@ pub struct Reads {
     ends: Rising,
     /// Where the decoded body ends after each; empty while that is where the wire does.
     decoded: Rising,
+    /// The last two, which each read and frame is asked for: the last one behind the one before it.
+    newest: [Option<Read>; 2],
 }
 
 impl Reads {
@@ -41,6 +43,10 @@ impl Reads {
         }
         self.times.push(at.unwrap_or(NO_TIME));
         self.ends.push(end);
+        let [_, before] = self.newest;
+        let len = (end - before.map_or(0, |read| read.end)) as u32;
+        let at = at.filter(|at| *at != NO_TIME);
+        self.newest = [before, Some(Read { at, len, end, decoded })];
     }
 
     /// Corrects where the decoded body ends after the last read.
@@ -51,6 +57,9 @@ impl Reads {
                 self.decoded = self.ends.clone();
             }
             self.decoded.set_last(decoded);
+            if let [_, Some(read)] = &mut self.newest {
+                read.decoded = decoded;
+            }
         }
     }
 
@@ -64,6 +73,11 @@ impl Reads {
     /// # Panics
     /// If there is no read of that number, as a slice does.
     pub fn at(&self, index: usize) -> Read {
+        if let [_, Some(last)] = self.newest
+            && index + 1 == self.len()
+        {
+            return last;
+        }
         let end = self.ends.at(index);
         let begin = index.checked_sub(1).map_or(0, |before| self.ends.at(before));
         let (len, decoded) = ((end - begin) as u32, self.decoded_at(index));
@@ -88,8 +102,7 @@ impl Reads {
 
     /// The last two reads.
     pub fn last_two(&self) -> Option<(Read, Read)> {
-        let last = self.len().checked_sub(1)?;
-        Some((self.at(last.checked_sub(1)?), self.at(last)))
+        self.newest[0].zip(self.newest[1])
     }
 }
 

@@ -1,10 +1,10 @@
 //! The short way of a frame into the inspection: it repeats the last two but for some values
 //! ([`super::skeleton`]).
 
-use super::blocks::Surroundings;
 use super::detect::{Each, Seen};
 use super::skeleton::{Emitted, Part};
 use super::{Facts, Inspection};
+use crate::frame::Frame;
 use crate::journal::Micros;
 
 impl Facts {
@@ -19,34 +19,34 @@ impl Facts {
 impl Inspection {
     /// Takes in a frame that has the skeleton of the last two. False if it has not: then it is to be
     /// read in full, and nothing was done.
-    pub(super) fn take_repeat(&mut self, index: usize, at: Option<Micros>) -> bool {
+    pub(super) fn take_repeat(&mut self, index: usize, frame: &Frame, at: Option<Micros>) -> bool {
         let Self { facts, findings, detectors, reading, .. } = self;
         let skeleton = &reading.skeleton;
-        let (frame, number) = (facts.frames.at(index), index as u32);
+        let number = index as u32;
         if !skeleton.confirmed || frame.len > findings.options.giant_frame {
             return false;
         }
         let body = if facts.is_decoded() { &facts.decoded } else { &facts.wire };
-        let Some(filled) = skeleton.fill(&frame, frame.bytes(body)) else { return false };
+        let Some(filled) = skeleton.fill(frame, frame.bytes(body)) else { return false };
         facts.shape.repeat();
+        facts.blocks.begin_repeat(number);
         for (n, part) in skeleton.parts().enumerate() {
+            let text = filled.text(n);
             if let Part::Text { channel, .. } = part {
                 facts.timing.text(channel, at);
             }
-            facts.answer.add(number, part.with(filled.text(n)));
+            if n == 0 {
+                reading.decoder.repeat(&text);
+            }
+            facts.blocks.repeat(&text, part.is_duplicate());
+            facts.answer.add(number, part.with(text));
         }
         facts.timing.delta(at);
-        let text = filled.text(0);
-        reading.decoder.repeat(&text);
-        let request = facts.request.as_deref();
-        // Runs of blocks are Gemini's, whose frames are all read in full.
-        let around = Surroundings { answer: &mut facts.answer, request, runs: false };
-        facts.blocks.take_repeat(number, &text, &around);
         facts.timing.last_data = at.or(facts.timing.last_data);
         facts.timing.data_frame = Some(number);
         findings.judge_by(facts.detection.context(), at);
         findings.count_again(&skeleton.counted);
-        let each = Each { index: number, frame: &frame, body, seen: Seen::Repeat(&filled) };
+        let each = Each { index: number, frame, body, seen: Seen::Repeat(&filled) };
         for detector in &skeleton.asked {
             detectors[*detector].each(facts, &each, findings);
         }

@@ -61,6 +61,11 @@ impl Part {
         }
     }
 
+    /// Whether its text is another delta's, by another path.
+    pub(super) fn is_duplicate(self) -> bool {
+        matches!(self, Self::Text { duplicate: true, .. })
+    }
+
     /// The delta with a text.
     pub(super) fn with(self, text: Cow<'_, str>) -> DecodeEvent<'_> {
         match self {
@@ -458,7 +463,8 @@ mod tests {
         inspection.facts.wire.extend_from_slice(last.as_bytes());
         let facts = &mut inspection.facts;
         facts.framer.push(&facts.wire, &mut facts.frames);
-        inspection.take_repeat(index, None)
+        let frame = facts.frames.at(index);
+        inspection.take_repeat(index, &frame, None)
     }
 
     #[test]

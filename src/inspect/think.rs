@@ -28,7 +28,11 @@ pub struct Think {
 impl Think {
     /// Looks at `content`, which has grown since the last call.
     pub fn update(&mut self, content: &str) {
-        while let Some(i) = memchr::memchr(b'<', &content.as_bytes()[self.scan..]) {
+        loop {
+            let Some(i) = memchr::memchr(b'<', &content.as_bytes()[self.scan..]) else {
+                self.scan = content.len();
+                return;
+            };
             let at = self.scan + i;
             let rest = &content[at..];
             let starts = |tag: &str| rest.starts_with(tag);
@@ -38,7 +42,7 @@ impl Think {
                     self.spans.push(open..at + close.len());
                     self.open = None;
                 } else if close.starts_with(rest) {
-                    break;
+                    return;
                 }
             } else if let Some(tag) = TAGS.iter().position(|t| starts(t.0)) {
                 self.tag = tag;
@@ -50,14 +54,9 @@ impl Think {
                 }
             } else if TAGS.iter().any(|t| t.0.starts_with(rest) || t.1.starts_with(rest)) {
                 // The beginning of a tag: the next delta tells.
-                break;
+                return;
             }
             self.scan = at + 1;
-        }
-        if self.scan < content.len()
-            && memchr::memchr(b'<', &content.as_bytes()[self.scan..]).is_none()
-        {
-            self.scan = content.len();
         }
     }
 

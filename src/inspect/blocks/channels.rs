@@ -8,13 +8,17 @@ impl Engine {
     /// Blocks of a dialect without events for them: what the deltas of the frame add.
     pub(super) fn deltas(&mut self, frame: u32, around: &Surroundings<'_>) {
         let answer = &*around.answer;
+        self.added_to.clear();
         for delta in answer.deltas_of_last(frame).filter(|d| !d.duplicate) {
             let slot = answer.tool_place(&delta).unwrap_or(0) as u32;
             let key = (delta.choice, delta.channel as u8, slot);
             let bytes = answer.text_of(&delta).len() as u64;
             let at = match self.runs.get(&key).copied() {
                 Some(at) => at as usize,
-                None if self.is_full() => continue,
+                None if self.is_full() => {
+                    self.added_to.push(None);
+                    continue;
+                }
                 None => {
                     if around.runs {
                         self.end_runs(delta.choice, frame);
@@ -39,13 +43,29 @@ impl Engine {
                     at
                 }
             };
-            let block = &mut self.list[at];
-            block.deltas += 1;
-            block.bytes += bytes;
-            block.last_delta = Some(frame);
+            self.added_to.push(Some(at as u32));
+            self.add(at, bytes);
         }
         for choice in answer.finished_in(frame).to_vec() {
             self.end_runs(choice, frame);
+        }
+    }
+
+    /// Takes in the next delta of a frame that repeats the last one: it adds to the same block.
+    pub(super) fn delta_again(&mut self, bytes: u64) {
+        let at = self.added_to.get(self.again).copied().flatten();
+        self.again += 1;
+        if let Some(at) = at {
+            self.add(at as usize, bytes);
+        }
+    }
+
+    fn add(&mut self, at: usize, bytes: u64) {
+        let frame = self.frame;
+        if let Some(block) = self.list.get_mut(at) {
+            block.deltas += 1;
+            block.bytes += bytes;
+            block.last_delta = Some(frame);
         }
     }
 

@@ -118,6 +118,10 @@ pub(super) struct Engine {
     pub(super) steady: Option<Steady>,
     /// Blocks of dialects without events for them, by choice, channel and place of the call.
     pub(super) runs: BTreeMap<(u32, u8, u32), u32>,
+    /// The blocks that the deltas of the last frame added to, in order; `None` where there was no room for one.
+    pub(super) added_to: Vec<Option<u32>>,
+    /// How many deltas of a frame that repeats that one were taken in.
+    pub(super) again: usize,
 }
 
 impl Engine {

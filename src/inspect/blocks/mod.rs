@@ -206,17 +206,18 @@ impl Blocks {
         }
     }
 
-    /// Takes in a frame that repeats the last one, with its text.
-    pub(in crate::inspect) fn take_repeat(
-        &mut self,
-        frame: u32,
-        text: &str,
-        around: &Surroundings<'_>,
-    ) {
+    /// A frame begins that repeats the last one; [`Blocks::repeat`] takes in each of its texts.
+    pub(in crate::inspect) fn begin_repeat(&mut self, frame: u32) {
         self.engine.begin_frame(frame);
+        self.engine.again = 0;
+    }
+
+    /// Takes in the next text of a frame that repeats the last one.
+    pub(in crate::inspect) fn repeat(&mut self, text: &str, is_duplicate: bool) {
         match self.table {
             Some(_) => self.engine.adds_again(text),
-            None => self.engine.deltas(frame, around),
+            None if is_duplicate => {}
+            None => self.engine.delta_again(text.len() as u64),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
 use super::{Code, Detector, Findings, Look, Phase, Place, Severity, refused};
-use crate::frame::{Frame, Framing, Kind};
+use crate::frame::{Framing, Kind};
 use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
 use crate::text;
@@ -25,10 +25,11 @@ impl Detector for Body {
         }
         let Some((before, _)) = facts.reads().last_two() else { return };
         let cut = before.decoded;
-        // What waited for the framing to be certain came before, whole or in pieces.
-        let reads = |f: &Frame| if f.offset < cut { facts.reads_of(f).len() } else { 1 };
-        let done = facts.frames().range(first..facts.frames().len()).map(|f| (f, reads(&f)));
-        if let Some((index, (frame, reads))) = (first..).zip(done).find(|(_, (_, n))| *n > 1) {
+        // What waited for the framing to be certain came before, whole or in pieces; what begins in this read
+        // came in it.
+        let new = facts.frames().range(first..facts.frames().len());
+        let begun = new.take_while(|f| f.offset < cut).map(|f| (f, facts.reads_of(&f).len()));
+        if let Some((index, (frame, reads))) = (first..).zip(begun).find(|(_, (_, n))| *n > 1) {
             let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
             findings.raise_once(
                 Code::FrameSplitAcrossReads,
@@ -38,7 +39,7 @@ impl Detector for Body {
         }
         let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
         // Between the texts of binary messages any byte may look like part of a character.
-        if !is_binary(facts) && splits_character(head, tail) {
+        if splits_character(head, tail) && !is_binary(facts) {
             let place = Place { frame: Some(first as u32), offset: Some(cut) };
             let place =
                 if first < facts.frames().len() { place } else { Place { frame: None, ..place } };
@@ -212,16 +213,15 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let body = facts.body();
-    let odd =
-        facts.frames().iter().enumerate().skip(done as usize + 1).find(|(_, f)| match f.kind {
-            Kind::Comment => false,
-            // An event of its own has its meaning; only after [DONE] nothing has one.
-            Kind::Event | Kind::Message | Kind::Line | Kind::Ws if answer.sentinel.is_none() => {
-                false
-            }
-            Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
-            _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
-        });
+    let from = done as usize + 1;
+    let mut after = (from..).zip(facts.frames().range(from..facts.frames().len()));
+    let odd = after.find(|(_, f)| match f.kind {
+        Kind::Comment => false,
+        // An event of its own has its meaning; only after [DONE] nothing has one.
+        Kind::Event | Kind::Message | Kind::Line | Kind::Ws if answer.sentinel.is_none() => false,
+        Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
+        _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
+    });
     if let Some((index, frame)) = odd {
         let bytes = body.len() as u64 - frame.offset;
         findings.raise(

@@ -189,10 +189,10 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     };
     let carries =
         |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message | Kind::Ws);
-    let payloads = facts.frames().iter().filter(|f| carries(f.kind)).count() as u64
-        - u64::from(answer.sentinel.is_some());
+    let mut payloads = facts.frames().iter().filter(|f| carries(f.kind));
+    let is_empty = payloads.nth(usize::from(answer.sentinel.is_some())).is_none();
     let another = answer.finish().next().is_some();
-    let message = if payloads == 0 {
+    let message = if is_empty {
         let frames = text::count(facts.frames().len() as u64, "frame");
         format!("No answer: {frames} without data, no finish reason{done}")
     } else if another {

@@ -230,6 +230,11 @@ impl Semantic {
             *last = Some(Last { choice: delta.choice, range, grown: 0 });
             return false;
         };
+        // Neither longer than the one before it nor long enough to be told from a repeated token.
+        if words.len() <= last.range.len() && words.len() < TELLING {
+            (last.grown, last.range) = (0, range);
+            return false;
+        }
         let before = facts
             .answer()
             .text(delta.channel, delta.choice)
@@ -237,8 +242,8 @@ impl Semantic {
             .unwrap_or_default();
         // Two steps of growth do not happen by chance, unless it is white space or one letter.
         let grows = words.len() > before.len()
-            && before.trim().len() >= 3
-            && words.as_bytes().starts_with(before.as_bytes());
+            && words.as_bytes().starts_with(before.as_bytes())
+            && before.trim().len() >= 3;
         last.grown = if grows { last.grown + 1 } else { 0 };
         if last.grown == 2 {
             let message = format!(

@@ -144,6 +144,9 @@ impl Detector for Timing {
             }
         }
         let Some((before, last)) = facts.reads().last_two() else { return };
+        if wait(before.at, last.at) < findings.options.stall {
+            return;
+        }
         let silence = quiet(facts, before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
@@ -213,7 +216,10 @@ impl Timing {
                 findings.raise(Code::TtftByComment, place, message);
             }
         }
-        let silence = quiet(facts, self.last_data, Some(at));
+        let silence = match self.comments {
+            0 => 0,
+            _ => quiet(facts, self.last_data, Some(at)),
+        };
         if silence >= findings.options.stall && self.comments > 0 {
             let message = format!(
                 "No data for {1}, only {0}, then it resumed",
