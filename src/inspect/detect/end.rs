@@ -464,6 +464,11 @@ fn choice_came_to(
         let message = format!("{who} ended the answer, finish {shown}");
         return findings.raise(Code::ContentFiltered, at, message);
     }
+    if spoke && matches!(reason, "OTHER" | "LANGUAGE" | "IMAGE_OTHER") {
+        let message =
+            format!("Gemini stopped for a reason that it does not explain, finish {shown}");
+        return findings.raise_as(Code::FinishError, Severity::Warn, at, message);
+    }
     if !spoke && inline.is_some_and(|t| t.open.is_some()) {
         return unclosed(facts, choice, findings);
     }

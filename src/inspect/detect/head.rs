@@ -202,7 +202,10 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
         }
         Some(json) if json.get("choices").is_some() || !facts.answer().deltas().is_empty() => {
             let severity = if unlabeled { Severity::Info } else { Severity::Fatal };
-            let message = format!("{name} one whole JSON completion: \"stream\": true was ignored");
+            let message = match unlabeled {
+                true => format!("{name} one whole JSON completion, which is no stream"),
+                false => format!("{name} one whole JSON completion: \"stream\": true was ignored"),
+            };
             findings.raise_as(Code::JsonCompletion200, severity, place, message);
         }
         // Broken JSON is json-malformed.

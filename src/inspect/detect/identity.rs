@@ -1,8 +1,8 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{Chunk, Code, Detector, Each, Findings, FrameView, Look, Place};
-use crate::dialect::Varying;
+use super::{Chunk, Code, Detector, Each, Findings, FrameView, Look, Place, Severity};
+use crate::dialect::{Channel, Varying};
 use crate::inspect::Facts;
 use crate::json::Value;
 use crate::text;
@@ -21,6 +21,77 @@ pub(super) struct Identity {
     paths: usize,
     strange: Vec<String>,
     first_strange: Place,
+    mixed: Mixed,
+}
+
+/// Two answers on one stream, as far as the ids of the chunks tell.
+#[derive(Default)]
+struct Mixed {
+    /// The ids in the order in which they came. More than [`MAX_IDS`] are those of a gateway that makes one
+    /// for each chunk.
+    ids: Vec<String>,
+    /// Which of them the last chunk had.
+    last: usize,
+    /// How often an earlier one came back.
+    returns: u32,
+    /// How many chunks have a role.
+    roles: u32,
+    /// Where a second answer began after so much text, with a role of its own.
+    second: Option<(Place, u64)>,
+}
+
+/// How many ids are kept.
+const MAX_IDS: usize = 3;
+
+impl Mixed {
+    fn id(&mut self, facts: &Facts, each: &Each<'_>, source: &str, findings: &mut Findings) {
+        if self.ids.get(self.last).is_some_and(|id| id == source) {
+            return;
+        }
+        if let Some(known) = self.ids.iter().position(|id| id == source) {
+            self.last = known;
+            self.returns += 1;
+            // Once may be a chunk of the gateway's own in between.
+            if self.returns == 2 && self.ids.len() <= MAX_IDS {
+                let shown = |id: &String| text::preview(id.trim_matches('"'), 40);
+                let ids: Vec<_> = self.ids.iter().take(2).map(shown).collect();
+                let message =
+                    format!("Chunks of two answers are mixed: {} alternate", ids.join(" and "));
+                findings.raise_as(Code::IdChanges, Severity::Error, each.place(), message);
+            }
+            return;
+        }
+        if self.ids.len() > MAX_IDS {
+            return;
+        }
+        self.last = self.ids.len();
+        self.ids.push(source.to_owned());
+        let answer = facts.answer();
+        let chars = answer.chars(Channel::Content) as u64;
+        let begins = self.ids.len() == 2 && chars > 0 && !answer.finished();
+        if begins && each.view().is_some_and(|view| has_role(view)) {
+            self.second = Some((each.place(), chars));
+        }
+    }
+
+    fn end(&self, findings: &mut Findings) {
+        let once = self.ids.len() == 2 && self.returns == 0 && self.roles == 2;
+        if let Some((place, chars)) = self.second.filter(|_| once) {
+            let frame = place.frame.unwrap_or_default();
+            let said = text::count(chars, "character");
+            let message =
+                format!("Another answer begins in frame {frame}, after {said}: new id, role again");
+            findings.raise_as(Code::IdChanges, Severity::Warn, place, message);
+        }
+    }
+}
+
+/// Whether a choice of a chunk has a role.
+fn has_role(view: &FrameView<'_>) -> bool {
+    let choices = view.chunk.and_then(|chunk| chunk.choices);
+    let role =
+        |choice: Value<'_>| choice.at(&["delta", "role"]).is_some_and(|role| !role.is_null());
+    choices.into_iter().flat_map(Value::items).any(role)
 }
 
 impl Detector for Identity {
@@ -28,7 +99,7 @@ impl Detector for Identity {
         &[Look::Member(Varying::Id), Look::Member(Varying::Created)]
     }
 
-    fn each(&mut self, _facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
         // What repeats a chunk is one.
         self.is_chunk = each.view().map_or(self.is_chunk, |view| view.chunk.is_some());
         if !self.is_chunk {
@@ -36,6 +107,9 @@ impl Detector for Identity {
         }
         if let Some(id) = each.member(Varying::Id) {
             self.id(each, id, findings);
+            if id.starts_with('"') && id != "\"\"" {
+                self.mixed.id(facts, each, id, findings);
+            }
         }
         if let Some(created) = each.member(Varying::Created) {
             self.created(each, created, findings);
@@ -44,6 +118,7 @@ impl Detector for Identity {
 
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let Some(Chunk { json, choices, model, .. }) = view.chunk else { return };
+        self.mixed.roles += u32::from(has_role(view));
         if let Some(model) = model {
             self.model(view, model, findings);
         }
@@ -56,6 +131,7 @@ impl Detector for Identity {
     }
 
     fn end(&mut self, _facts: &Facts, findings: &mut Findings) {
+        self.mixed.end(findings);
         if !self.strange.is_empty() {
             let message = format!("Fields outside OpenAI's schema: {}", self.strange.join(", "));
             findings.raise(Code::UnknownField, self.first_strange, message);

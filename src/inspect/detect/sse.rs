@@ -329,8 +329,16 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         };
         findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
     } else {
-        let (inside, ends) = (tail::place_of(facts, &frame), tail::last_bytes(facts, &frame));
-        let message = format!("Body ends in frame {index}, {inside}, after `{ends}`");
+        let message = match tail::prose(facts, &frame) {
+            Some(words) => {
+                format!("Text that is no event ends the stream (frame {index}): \"{words}\"")
+            }
+            None => {
+                let inside = tail::place_of(facts, &frame);
+                let ends = tail::last_bytes(facts, &frame);
+                format!("Body ends in frame {index}, {inside}, after `{ends}`")
+            }
+        };
         findings.raise(Code::TruncatedMidFrame, place, message);
     }
 }

@@ -94,6 +94,16 @@ pub(super) fn unfinished_event(facts: &Facts, frame: &Frame) -> (bool, Option<St
     (ends, error.filter(|_| gemini::blocked(facts, json).is_none()))
 }
 
+/// The last line of a frame, where it is words and no field: the name of a field has no space.
+pub(super) fn prose(facts: &Facts, frame: &Frame) -> Option<String> {
+    let bytes = frame.bytes(facts.body());
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.trim().rsplit(['\n', '\r']).next().unwrap_or_default();
+    let name = line.split(':').next().unwrap_or_default();
+    let is_prose = name.split_whitespace().count() > 1 && !line.starts_with(['{', '[', '"']);
+    is_prose.then(|| text::preview(line, 80))
+}
+
 /// The last bytes of a frame, made visible.
 pub(super) fn last_bytes<'a>(facts: &'a Facts, frame: &Frame) -> Cow<'a, str> {
     let bytes = frame.bytes(facts.body());
