@@ -4,12 +4,14 @@
 //! waits for what else runs there, so the CPU time that the thread of the screen used meanwhile stands beside it.
 //!
 //! The bare program is this very binary, called with `bare`. `cargo bench --bench keys -- 65 300`
-//! names the sizes of the sessions in MB.
+//! names the sizes of the sessions in MB, `-- streams` measures only while streams arrive. SSELENS names another program
+//! than the one that was built with it.
 
 #![expect(clippy::expect_used, reason = "a benchmark that fails has to stop")]
 
 use std::io::{self, Read as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,8 @@ use ratatui::widgets::{Block, Borders, Paragraph, Widget as _};
 
 #[path = "support/session.rs"]
 mod session;
+#[path = "support/streams.rs"]
+mod streams;
 
 const COLS: u16 = 160;
 const ROWS: u16 = 45;
@@ -43,7 +47,8 @@ fn main() {
         return;
     }
     let mut sizes: Vec<u64> = args.iter().filter_map(|a| a.parse().ok()).collect();
-    if sizes.is_empty() {
+    let only_streams = args.iter().any(|a| a == "streams");
+    if sizes.is_empty() && !only_streams {
         sizes = vec![65, 300];
     }
     let home = tempfile::tempdir().expect("a folder");
@@ -59,11 +64,8 @@ fn main() {
         yardstick.until("the end of the bare screen");
         show(&format!("{size} MB: bare ratatui"), &yardstick.keys_while(300, |_| true));
         drop(yardstick);
-        let mut screen = Screen::start(
-            Path::new(env!("CARGO_BIN_EXE_sselens")),
-            &["--no-autosave", &a.display().to_string()],
-            home.path(),
-        );
+        let mut screen =
+            Screen::start(&program(), &["--no-autosave", &a.display().to_string()], home.path());
         screen.until("opening ");
         let mut phase = |name: &str, times: Vec<Wait>| {
             let longest = show(&format!("{size} MB: {name}"), &times);
@@ -86,6 +88,9 @@ fn main() {
         phase("while it is replaced", screen.keys_while(usize::MAX, |s| s.contains("opening ")));
         phase("when it is replaced", screen.keys_while(100, |_| true));
     }
+    for longest in while_streams_arrive(home.path()) {
+        worst = Wait { wall: worst.wall.max(longest.wall), cpu: worst.cpu.max(longest.cpu) };
+    }
     let held = |time: Duration| if time <= GOAL { "held" } else { "missed" };
     println!(
         "the longest wait was {:.1} ms (goal: at most 50 ms, {}), the most CPU time {:.1} ms ({})",
@@ -94,6 +99,35 @@ fn main() {
         ms(worst.cpu),
         held(worst.cpu)
     );
+}
+
+/// The program that is measured.
+fn program() -> PathBuf {
+    std::env::var_os("SSELENS").map_or_else(|| env!("CARGO_BIN_EXE_sselens").into(), PathBuf::from)
+}
+
+/// Keys while a server sends what is hard to keep up with, and after it; the longest wait of each.
+fn while_streams_arrive(home: &Path) -> Vec<Wait> {
+    let mut longest = Vec::new();
+    for (name, what) in [
+        ("50 MB/s", streams::Stream::Quick),
+        ("a line of 200 MB", streams::Stream::Line),
+        ("300,000 choices", streams::Stream::Choices),
+    ] {
+        let (url, done) = streams::serve(what).expect("a server");
+        let args = ["--no-autosave", "--url", &url, "--dialect", "openai-chat", "-m", "m"];
+        let mut screen = Screen::start(&program(), &args, home);
+        screen.until("F5");
+        screen.press("\x1b[15~");
+        let sent = || done.load(Ordering::Relaxed);
+        let times = screen.keys_while(usize::MAX, |_| !sent());
+        longest.push(show(&format!("{name}: while it arrives"), &times));
+        // What was received last is read and judged after it.
+        let until = now() + Duration::from_secs(6);
+        let times = screen.keys_while(usize::MAX, |_| now() < until);
+        longest.push(show(&format!("{name}: after it"), &times));
+    }
+    longest
 }
 
 /// How long a key waited, and how much CPU time the thread of the screen used meanwhile.

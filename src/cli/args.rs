@@ -380,6 +380,9 @@ pub(super) struct ExplainArgs {
     /// The reference of all findings, as one Markdown page
     #[arg(long, conflicts_with = "code")]
     pub(super) markdown: bool,
+    /// What the HTTP libraries of the clients accept: header count and size, trailers, oddities
+    #[arg(long, conflicts_with_all = ["code", "markdown"])]
+    pub(super) http_limits: bool,
 }
 
 #[derive(Debug, Args)]

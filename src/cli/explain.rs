@@ -14,6 +14,11 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
         out.flush()?;
         return Ok(Exit::Ok);
     }
+    if args.http_limits {
+        report::http_limits(&mut out)?;
+        out.flush()?;
+        return Ok(Exit::Ok);
+    }
     let Some(code) = &args.code else {
         let width = Code::all().map(|code| code.name().len()).max().unwrap_or(0);
         for r in Code::all().map(Code::rule) {

@@ -21,6 +21,7 @@ mod cohere;
 mod failure;
 mod gemini;
 mod head;
+mod http;
 mod litellm_messages;
 mod litellm_responses;
 mod messages;
@@ -42,6 +43,7 @@ mod view;
 use std::collections::BTreeMap;
 
 pub use client::Client;
+pub use http::{Bound, Oddity, STACKS, Stack};
 pub use remark::Remark;
 pub use table::{clients, find};
 pub use transport::Transport;
@@ -139,6 +141,8 @@ pub struct Run {
     /// The offset in the body behind the event that brought the error.
     failed_at: Option<usize>,
     over: bool,
+    /// Why its HTTP library did not return the response, or not all of it.
+    http: Option<String>,
 }
 
 impl Run {
@@ -157,6 +161,7 @@ impl Run {
             stopped: false,
             failed_at: None,
             over: false,
+            http: None,
         }
     }
 
@@ -192,6 +197,10 @@ impl Run {
         if self.over || !self.speaks(seen) {
             return;
         }
+        if http::is_refused(self, seen) {
+            self.over = seen.is_over();
+            return;
+        }
         // Codex's decoder never gets past a byte order mark.
         let mark = b"\xef\xbb\xbf";
         self.done |= self.client.family == Family::Codex && seen.body().starts_with(mark);
@@ -203,7 +212,9 @@ impl Run {
         }
         if seen.is_over() {
             self.over = true;
-            self.end(seen);
+            if !http::is_cut_off(self, seen) {
+                self.end(seen);
+            }
             self.with_reader(|reader, run| reader.failed(run));
         }
     }

@@ -62,6 +62,9 @@ pub(super) fn remarks(run: &Run, seen: &Facts) -> Vec<Remark> {
     }
     let mut say = |text: String, evidence| all.push(Remark { text, evidence });
     let (notes, given, family) = (&run.notes, &run.given, run.client.family);
+    if let Some(why) = &run.http {
+        say(why.clone(), "tests/http_limits");
+    }
     refused(run, seen, &mut say);
     for (name, n) in &notes.unread {
         let kept = match family {

@@ -168,12 +168,17 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
         by_design: by_design(run, seen, whole),
     };
     if given.waits {
-        let detail = format!("waits forever after {amount}");
+        let why = run.http.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+        let detail = format!("waits forever after {amount}{why}");
         return ClientView { result: Returned::Hang, detail, ..client };
     }
     if let Some(error) = &given.error {
         let colon = if error.message.is_empty() { "" } else { ": " };
         let words = format!("{}{colon}{}", error.class, begin(&error.message));
+        let words = match &run.http {
+            Some(why) => format!("{words} ({why})"),
+            None => words,
+        };
         let detail = match parts.is_empty() {
             true => words,
             false => format!("{words} (after {amount})"),
@@ -200,6 +205,7 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
         false => Returned::Empty,
     };
     missing.insert(0, amount);
+    missing.extend(run.http.clone());
     ClientView { result, detail: missing.join(", "), ..client }
 }
 

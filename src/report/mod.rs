@@ -9,6 +9,7 @@ mod findings;
 mod frames;
 mod har;
 mod html;
+mod http_limits;
 mod lens;
 mod markdown;
 mod ndjson;
@@ -26,6 +27,7 @@ pub use findings::{findings, sections};
 pub use frames::frames;
 pub use har::{Origin, har};
 pub use html::html;
+pub use http_limits::http_limits;
 pub use lens::{end as lens_end, lens, lens_table, lens_text};
 pub use markdown::{
     KeyVariable, compared as markdown_compared, markdown, repeated as markdown_repeated,

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::har;
+use super::{by_hand, har};
 use crate::journal::file::Damage;
-use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Head, Micros, Secrets, Span, file};
+use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Secrets, Span, file};
 use crate::rule::Code;
-use crate::transport::request::{mask_header, mask_recorded};
+use crate::transport::request::mask_header;
 
 /// What the user tells about a bare body.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -222,7 +222,7 @@ fn session(session: file::Session, hints: &BodyHints, whole: bool) -> Recording 
         recording.warnings.push(damage(&session.damaged));
         note_damage(&mut recording.entries, &session.damaged);
     }
-    mask_written_by_hand(&mut recording.entries);
+    by_hand::mask(&mut recording.entries);
     if whole {
         close(&mut recording.entries, torn.as_ref());
     }
@@ -257,39 +257,6 @@ fn note_damage(entries: &mut Vec<Entry>, damaged: &[Damage]) {
         // Nothing follows an end.
         let place = if is_over && after.is_none() { place - 1 } else { place };
         entries.insert(place, note);
-    }
-}
-
-/// Masks credentials that a person or another program wrote into a session: this program writes none.
-fn mask_written_by_hand(entries: &mut [Entry]) {
-    let mut secrets = std::collections::HashMap::<ExchangeId, Secrets>::new();
-    let mut offsets = std::collections::HashMap::<ExchangeId, u64>::new();
-    for entry in entries {
-        match &mut entry.kind {
-            EntryKind::Request(request) => {
-                let found = mask_recorded(request);
-                if !found.is_empty() {
-                    secrets.insert(entry.exchange, found);
-                }
-            }
-            EntryKind::Head(Head { headers, .. }) | EntryKind::Trailers(headers) => {
-                let none = Secrets::default();
-                let known = secrets.get(&entry.exchange).unwrap_or(&none);
-                for (name, value) in headers.iter_mut().filter(|(_, value)| !value.contains("**")) {
-                    *value = mask_header(name, value, known);
-                }
-            }
-            EntryKind::Body { bytes, masked, .. } => {
-                let offset = offsets.entry(entry.exchange).or_insert(0_u64);
-                if let Some(known) = secrets.get(&entry.exchange) {
-                    let mut found = Vec::new();
-                    mask_piece(bytes, known, &mut found);
-                    masked.extend(found.into_iter().map(|(at, len)| (*offset + at, len)));
-                }
-                *offset += bytes.len() as u64;
-            }
-            _ => {}
-        }
     }
 }
 

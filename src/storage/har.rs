@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::by_hand;
 use super::file::{BodyHints, Recording, body};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Request, Secrets, file,
@@ -306,7 +307,9 @@ fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, RestoreError> {
     {
         return Err(RestoreError::Rest { at, len: content.len() });
     }
-    Ok(file::read(&lines[..])?.entries)
+    let mut entries = file::read(&lines[..])?.entries;
+    by_hand::mask(&mut entries);
+    Ok(entries)
 }
 
 /// The entries of an exchange that another program wrote down.

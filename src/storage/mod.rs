@@ -1,5 +1,6 @@
 //! What is kept: sessions as they are recorded, and recordings of every kind as they are read back.
 
+mod by_hand;
 pub mod curl;
 pub mod draft;
 pub mod file;

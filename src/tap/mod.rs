@@ -25,8 +25,6 @@ mod record;
 mod request;
 mod route;
 mod tunnel;
-mod unfinished;
-mod web_socket;
 
 use std::cell::Cell;
 use std::net::SocketAddr;

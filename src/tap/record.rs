@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 
 use super::request;
 use super::route::Upstream;
-use super::web_socket::{Settled, WebSocket};
 use crate::frame::web_socket::Sender;
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets, Side,
@@ -16,6 +15,7 @@ use crate::transport::Coded;
 use crate::transport::http1::{head, response};
 use crate::transport::link::{Dialed, NoLink};
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
+use crate::transport::web_socket::{Settled, WebSocket};
 
 /// The most bytes of a request's body that are kept.
 const MAX_BODY: usize = 256 << 20;

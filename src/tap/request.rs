@@ -210,7 +210,8 @@ impl Requests {
                                 return Step::NoRequest(NoRequest::Http2);
                             }
                             let shown = String::from_utf8_lossy(&raw);
-                            let shown = crate::text::preview(shown.trim_end(), 60);
+                            let shown = crate::journal::redacted(shown.trim_end());
+                            let shown = crate::text::preview(&shown, 60);
                             return Step::NoRequest(NoRequest::Line(shown));
                         }
                     }

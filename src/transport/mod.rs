@@ -15,6 +15,8 @@ pub mod request;
 mod sign;
 pub(crate) mod stamp;
 mod tls;
+mod unfinished;
+pub(crate) mod web_socket;
 
 pub use crate::clock::Clock;
 pub use backlog::Backlog;

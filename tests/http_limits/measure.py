@@ -11,7 +11,7 @@ accepted is found by halving."""
 import asyncio, http.client, json, os, shutil, socket, subprocess, sys, tempfile, threading
 
 BODY = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 LENGTH = HEAD + b"Content-Length: %d\r\n" % len(BODY)
 
@@ -24,14 +24,25 @@ def fields(count, size=1):
     return b"".join(b"X-%d: %s\r\n" % (i, b"y" * size) for i in range(count))
 
 
-# What is measured: its name, the response for a size, and the largest size that is tried.
+def line(size):
+    return b"X: " + b"y" * (size - 3) + b"\r\n"
+
+
+def head(size):
+    """A head of this many bytes, in lines of 4,000, so that no bound of lines or of fields is met."""
+    lines, rest = divmod(size - len(LENGTH) - 2, 4000)
+    return LENGTH + b"".join(b"X-%02d: " % (i % 100) + b"y" * 3992 + b"\r\n" for i in range(lines)) + (line(rest - 2) if rest > 6 else b"") + b"\r\n"
+
+
+# What is measured: its name, the response for a size, the least that fits, and the largest size that is tried. A line is
+# counted without its end, a head with all of it.
 CASES = [
-    ("Header fields", lambda n: LENGTH + fields(n) + b"\r\n" + BODY, 20_000),
-    ("One header line, bytes", lambda n: LENGTH + b"X: " + b"y" * n + b"\r\n\r\n" + BODY, 1_000_000),
-    ("Headers in all, bytes", lambda n: LENGTH + fields(n // 1010, 1000) + b"\r\n" + BODY, 1_000_000),
-    ("Trailer fields", lambda n: CHUNKED + chunk() + b"0\r\n" + fields(n) + b"\r\n", 20_000),
-    ("One trailer line, bytes", lambda n: CHUNKED + chunk() + b"0\r\nX: " + b"y" * n + b"\r\n\r\n", 1_000_000),
-    ("Chunk extension, bytes", lambda n: CHUNKED + chunk(b";" + b"e" * n) + b"0\r\n\r\n", 1_000_000),
+    ("Header fields", lambda n: LENGTH + fields(n - 2) + b"\r\n" + BODY, 2, 20_000),
+    ("One header line, bytes", lambda n: LENGTH + line(n) + b"\r\n" + BODY, 4, 1_000_000),
+    ("Headers in all, bytes", lambda n: head(n) + BODY, 200, 380_000),
+    ("Trailer fields", lambda n: CHUNKED + chunk() + b"0\r\n" + fields(n) + b"\r\n", 1, 20_000),
+    ("One trailer line, bytes", lambda n: CHUNKED + chunk() + b"0\r\n" + line(n) + b"\r\n", 4, 1_000_000),
+    ("Chunk extension, bytes", lambda n: CHUNKED + chunk(b";" + b"e" * (n - 1)) + b"0\r\n\r\n", 1, 1_000_000),
 ]
 
 # Yes or no.
@@ -39,6 +50,7 @@ ODD = [
     ("`103 Early Hints` first", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + LENGTH + b"\r\n" + BODY),
     ("`100 Continue` that was not asked for", b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH + b"\r\n" + BODY),
     ("Folded header line", LENGTH + b"X: a\r\n  b\r\n\r\n" + BODY),
+    ("Line without a colon", LENGTH + b"nonsense\r\n\r\n" + BODY),
     ("Space before the colon", HEAD + b"X : a\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY),
     ("Control character in a value", LENGTH + b"X: a\x1bb\r\n\r\n" + BODY),
     ("Line feeds alone", (LENGTH + b"\r\n").replace(b"\r\n", b"\n") + BODY),
@@ -70,6 +82,13 @@ def by_httpx(url):
     import httpx
 
     with httpx.Client(trust_env=False) as client, client.stream("GET", url) as response:
+        return b"".join(response.iter_raw()) if response.status_code == 200 else b""
+
+
+def by_httpx2(url):
+    import httpx2
+
+    with httpx2.Client(trust_env=False) as client, client.stream("GET", url) as response:
         return b"".join(response.iter_raw()) if response.status_code == 200 else b""
 
 
@@ -147,7 +166,7 @@ def main():
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
     url = "http://127.0.0.1:%d/" % listener.getsockname()[1]
     stacks = {}
-    for name, get in [("httpx", by_httpx), ("requests", by_requests), ("aiohttp", by_aiohttp)]:
+    for name, get in [("httpx", by_httpx), ("httpx2", by_httpx2), ("requests", by_requests), ("aiohttp", by_aiohttp)]:
         try:
             version = __import__(name).__version__
             stacks[f"{name} {version}"] = get
@@ -170,19 +189,19 @@ def main():
         except Exception:
             return False
 
-    def largest(get, make, most):
+    def largest(get, make, least, most):
         if accepts(get, make(most)):
             return f"≥ {most:,}"
-        good, bad = 0, most
-        while bad - good > max(1, good // 100):
+        good, bad = least, most
+        while bad - good > 1:
             middle = (good + bad) // 2
             good, bad = (middle, bad) if accepts(get, make(middle)) else (good, middle)
         return f"{good:,}"
 
     print("| | " + " | ".join(stacks) + " |")
     print("|---" * (len(stacks) + 1) + "|")
-    for name, make, most in CASES:
-        print(f"| {name} | " + " | ".join(largest(get, make, most) for get in stacks.values()) + " |", flush=True)
+    for name, make, least, most in CASES:
+        print(f"| {name} | " + " | ".join(largest(get, make, least, most) for get in stacks.values()) + " |", flush=True)
     for name, response in ODD:
         row = ("yes" if accepts(get, response) else "**no**" for get in stacks.values())
         print(f"| {name} | " + " | ".join(row) + " |", flush=True)

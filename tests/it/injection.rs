@@ -20,17 +20,21 @@ fn exchange() -> Vec<Value> {
         json!({"sselens": "session", "format": 1, "version": "0", "created": "2026-01-01T00:00:00Z"}),
         json!({"type": "request", "x": 0, "at": 0.1, "method": "POST", "url": "http://h/v1/chat/completions",
                "headers": [["content-type", "application/json"]], "provider": "openai",
-               "dialect": "openai-chat", "model": "gpt-4o", "warnings": ["a warning"],
+               "dialect": "openai-chat", "model": "gpt-4o", "warnings": ["a warning"], "side": "client",
+               "raw": ["POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n\r\n"],
                "text": "{\"model\":\"gpt-4o\",\"messages\":[]}"}),
         json!({"type": "resolved", "x": 0, "at": 0.11, "addresses": ["1.1.1.1"]}),
         json!({"type": "connected", "x": 0, "at": 0.12, "peer": "1.1.1.1:1"}),
-        json!({"type": "tls", "x": 0, "at": 0.13, "detail": "TLS"}),
+        json!({"type": "tls", "x": 0, "at": 0.13, "peer": "TLS"}),
+        json!({"type": "head", "x": 0, "at": 0.15, "status": 103, "interim": true, "version": "HTTP/1.1",
+               "headers": [["link", "</a>"]], "raw": ["HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"]}),
         json!({"type": "head", "x": 0, "at": 0.2, "status": 200, "version": "HTTP/1.1",
-               "headers": [["content-type", "text/event-stream"], ["server", "s"]]}),
+               "headers": [["content-type", "text/event-stream"], ["server", "s"]],
+               "raw": ["HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nserver: s\r\n\r\n"]}),
         json!({"type": "body", "x": 0, "at": 0.3, "len": body.len(), "text": body}),
         json!({"type": "trailers", "x": 0, "at": 0.4, "headers": [["x-t", "v"]]}),
         json!({"type": "note", "x": 0, "at": 0.4, "code": "journal-behind", "text": "a note"}),
-        json!({"type": "end", "x": 0, "at": 0.5, "cause": "complete", "detail": "d"}),
+        json!({"type": "end", "x": 0, "at": 0.5, "cause": "complete", "text": "d"}),
     ]
 }
 
@@ -107,6 +111,7 @@ fn no_field_of_a_recording_acts_on_a_terminal() {
                     .lines()
                     .map(|line| format!("{line}{}\n", HAZARDS.replace('\r', "")))
                     .collect(),
+                "/raw/0" => text.replace("\r\n", &format!("{}\r\n", HAZARDS.replace('\r', ""))),
                 _ => format!("{text}{HAZARDS}"),
             };
             *field = text.into();

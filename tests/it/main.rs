@@ -11,6 +11,7 @@ mod export;
 mod findings;
 mod hostile;
 mod http2;
+mod http_limits;
 mod injection;
 mod intercept;
 mod kill;

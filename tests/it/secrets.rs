@@ -406,6 +406,77 @@ fn imported_captures_are_masked_before_any_export() {
     }
 }
 
+/// A session that somebody else wrote: everything of an exchange is masked by what its request and its messages hold,
+/// also heads to the byte, reads that cut a secret to pieces, notes, and the messages of a WebSocket.
+#[test]
+fn no_part_of_a_session_by_another_hand_shows_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let quoted = format!("data: {{\"error\":{{\"message\":\"bad key {HEADER} {BODY}\"}}}}\n\n");
+    let message = |text: &str, key: [u8; 4]| {
+        let mask = if key == [0; 4] { 0 } else { 0x80 };
+        let mut out = vec![0x81, mask | 126, 0, text.len() as u8];
+        out.extend(key.iter().filter(|_| mask != 0));
+        out.extend(text.bytes().enumerate().map(|(i, b)| b ^ key[i % 4]));
+        base64::engine::general_purpose::STANDARD.encode(out)
+    };
+    let mut lines = vec![
+        serde_json::json!({"sselens": "session", "format": 1, "version": "0", "created": ""}),
+        serde_json::json!({"type": "request", "x": 0, "at": 0.1, "method": "POST",
+            "url": format!("http://h/?key={PARAMETER}"), "headers": [["authorization", format!("Bearer {HEADER}")]],
+            "raw": [format!("POST /?key={PARAMETER} HTTP/1.1\r\nAuthorization: Bearer {HEADER}\r\nX-Api-Key: ****\r\n\r\n")],
+            "text": format!("{{\"api_key\":\"{BODY}\"}}"), "warnings": [format!("the key {HEADER} is odd")]}),
+        serde_json::json!({"type": "head", "x": 0, "at": 0.2, "status": 200, "version": "HTTP/1.1",
+            "headers": [["set-cookie", format!("s={USER}")], ["x-quoted", HEADER]],
+            "raw": [format!("HTTP/1.1 200 OK\r\nset-cookie: s={USER}\r\nx-quoted: {HEADER}\r\n\r\n")]}),
+    ];
+    // In reads of five bytes no piece is a run.
+    for piece in quoted.as_bytes().chunks(5) {
+        let text = String::from_utf8_lossy(piece);
+        lines.push(serde_json::json!({"type": "body", "x": 0, "at": 0.3, "len": piece.len(), "text": text}));
+    }
+    let text = format!("the server said {HEADER}");
+    lines.extend([
+        serde_json::json!({"type": "trailers", "x": 0, "at": 0.4, "headers": [["x-t", HEADER]]}),
+        serde_json::json!({"type": "note", "x": 0, "at": 0.4, "code": "tap-unread", "text": text}),
+        serde_json::json!({"type": "end", "x": 0, "at": 0.5, "cause": "reset", "text": text}),
+        serde_json::json!({"type": "request", "x": 1, "at": 1, "method": "GET", "url": "http://h/v1/realtime"}),
+        serde_json::json!({"type": "head", "x": 1, "at": 1.1, "status": 101, "version": "HTTP/1.1",
+            "headers": [["upgrade", "websocket"], ["connection", "upgrade"]]}),
+        serde_json::json!({"type": "sent", "x": 1, "at": 1.2, "pieces": [{"base64":
+            message(&format!("{{\"type\":\"session.update\",\"api_key\":\"{PASSWORD}\"}}"), [7, 77, 177, 200])}]}),
+        serde_json::json!({"type": "body", "x": 1, "at": 1.3, "pieces": [{"base64":
+            message(&format!("{{\"type\":\"error\",\"error\":{{\"message\":\"{PASSWORD}\"}}}}"), [0; 4])}]}),
+        serde_json::json!({"type": "end", "x": 1, "at": 1.5, "cause": "closed"}),
+    ]);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(dir.path().join("a.jsonl"), text).unwrap();
+    let run = |args: &[&str]| run(dir.path(), &[], args);
+    let mut seen = [run(&["show", "a.jsonl"]), run(&["show", "a.jsonl", "-o", "ndjson"])].concat();
+    for to in EXPORTS {
+        for exchange in ["0", "1"] {
+            seen.extend(run(&["export", "a.jsonl", "--exchange", exchange, "--to", to]));
+        }
+    }
+    assert!(String::from_utf8_lossy(&seen).contains("session.update"));
+    for secret in [HEADER, PARAMETER, BODY, USER, PASSWORD] {
+        assert_absent(&seen, secret, "a session by another hand");
+    }
+    // What an archive holds is masked too, in the bytes that it has for the journal.
+    let har = run(&["export", "a.jsonl", "--to", "har"]);
+    let har: serde_json::Value = serde_json::from_slice(&har).unwrap();
+    for kept in har.to_string().split('"').filter(|text| text.len() > 20) {
+        if let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(kept) {
+            let key = [7_u8, 77, 177, 200];
+            for from in 0..4 {
+                let clear: Vec<u8> =
+                    bytes.iter().enumerate().map(|(i, b)| b ^ key[(i + from) % 4]).collect();
+                assert_absent(&clear, PASSWORD, "an archive");
+            }
+            assert_absent(&bytes, PASSWORD, "an archive");
+        }
+    }
+}
+
 /// A request with a secret in its address, its header and its body.
 fn request(body: &str) -> String {
     let all = format!(

@@ -24,7 +24,9 @@ pub(crate) fn mask_raw_head(raw: &[u8], secrets: &Secrets) -> Bytes {
     let mut out = Vec::with_capacity(raw.len());
     for (i, line) in raw.split_inclusive(|b| *b == b'\n').enumerate() {
         let text = String::from_utf8_lossy(line);
-        let masked = match text.split_once(':').filter(|_| i > 0) {
+        // Of HTTP/2 the first line is a field too.
+        let is_field = |name: &str| i > 0 || !name.contains([' ', '\t']);
+        let masked = match text.split_once(':').filter(|(name, _)| is_field(name)) {
             Some((name, rest)) => {
                 let value = rest.trim();
                 let shown = mask_header(name.trim(), value, secrets);

@@ -171,3 +171,17 @@ fn a_dialect_brings_its_headers_and_its_path() {
     assert!(has_model_in_address(&speaking("bedrock-invoke", "m"), &config(&[])));
     assert!(!has_model_in_address(&speaking("anthropic", "m"), &config(&[])));
 }
+
+/// HTTP/2 has no status line: the first line of such a head is a field like the others.
+#[test]
+fn the_first_line_of_a_head_is_masked_where_it_is_a_field() {
+    let none = Secrets::default();
+    let shown =
+        |raw: &str| String::from_utf8(mask_raw_head(raw.as_bytes(), &none).to_vec()).unwrap();
+    assert_eq!(
+        shown("set-cookie: s=1\r\n:status: 200\r\n\r\n"),
+        "set-cookie: ***\r\n:status: 200\r\n\r\n"
+    );
+    let line = "HTTP/1.1 200 token: fine\r\nx: y\r\n\r\n";
+    assert_eq!(shown(line), line);
+}

@@ -24,10 +24,10 @@ const MOST: usize = 64 << 20;
 
 /// A read that can be handed on, with its time and what was masked in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settled {
-    pub(super) at: Micros,
-    pub(super) bytes: Bytes,
-    pub(super) masked: Vec<Span>,
+pub(crate) struct Settled {
+    pub(crate) at: Micros,
+    pub(crate) bytes: Bytes,
+    pub(crate) masked: Vec<Span>,
 }
 
 /// One direction.
@@ -46,18 +46,18 @@ struct Side {
 }
 
 /// Both directions.
-pub(super) struct WebSocket {
+pub(crate) struct WebSocket {
     client: Side,
     server: Side,
     /// Either side sent a close.
-    pub(super) closed: bool,
+    pub(crate) closed: bool,
     /// A message was withheld, and that was not reported yet.
-    pub(super) news: bool,
+    pub(crate) news: bool,
 }
 
 impl WebSocket {
     /// The recording of a connection that these response headers make a WebSocket.
-    pub(super) fn of(head: &Head) -> Option<Self> {
+    pub(crate) fn of(head: &Head) -> Option<Self> {
         let deflate = head.header("sec-websocket-extensions").and_then(Deflate::of);
         let side = |sender| Side {
             direction: Direction::new(sender, deflate),
@@ -81,7 +81,7 @@ impl WebSocket {
 
     /// Takes a read; returns the reads that are settled by it. What the client says may add to the
     /// secrets.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         sender: Sender,
         at: Micros,
@@ -102,7 +102,7 @@ impl WebSocket {
         }
         let long = side.held.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MOST;
         if long || side.direction.is_lost() {
-            news |= side.withhold(secrets);
+            news |= side.withhold(sender, secrets);
         }
         let settled = side.settle();
         self.closed |= closed;
@@ -111,13 +111,13 @@ impl WebSocket {
     }
 
     /// Whether there are bytes that were not handed on.
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         !(self.client.held.is_empty() && self.server.held.is_empty())
     }
 
     /// Returns the beginning of a message that takes longer than until `before`: what was received is to be kept
     /// whatever happens next. That of a compressed one cannot be looked through for secrets, and waits.
-    pub(super) fn unfinished(
+    pub(crate) fn unfinished(
         &mut self,
         sender: Sender,
         before: Micros,
@@ -135,12 +135,12 @@ impl WebSocket {
     }
 
     /// Nothing more comes: returns what is left of a direction, its last message incomplete.
-    pub(super) fn finish(&mut self, sender: Sender, secrets: &mut Secrets) -> Vec<Settled> {
+    pub(crate) fn finish(&mut self, sender: Sender, secrets: &mut Secrets) -> Vec<Settled> {
         let side = self.side(sender);
         let mut news = false;
         if let Some(message) = side.direction.finish() {
             news = match message.compressed {
-                true => side.withhold(secrets),
+                true => side.withhold(sender, secrets),
                 false => side.look(sender, &message, secrets),
             };
         }
@@ -165,7 +165,9 @@ impl Side {
         let here = self.masker.find(&message.payload, secrets);
         found.extend(here.into_iter().map(|s| (s.start as u64, s.len() as u64)));
         let withhold = message.compressed
-            && (!found.is_empty() || self.withheld || message.is_opaque && !secrets.is_empty());
+            && (!found.is_empty()
+                || self.withheld
+                || message.is_opaque && (sender == Sender::Client || !secrets.is_empty()));
         if withhold {
             self.spans.extend(message.parts.iter().map(|part| (*part, 0)));
             self.withheld = self.takeover;
@@ -193,12 +195,13 @@ impl Side {
     }
 
     /// What is held is of no message that could be looked at.
-    fn withhold(&mut self, secrets: &Secrets) -> bool {
+    fn withhold(&mut self, sender: Sender, secrets: &Secrets) -> bool {
         let end = self.held_end();
         let settled = self.direction.settled().max(self.from).min(end);
         let from = if self.direction.is_lost() { self.from } else { settled };
         let all = Part { offset: from, len: end - from, key: [0; 4] };
-        let any = !secrets.is_empty() && all.len > 0;
+        // What a client says may be the secret itself; a server can only quote one that is known.
+        let any = all.len > 0 && (sender == Sender::Client || !secrets.is_empty());
         if any {
             self.spans.push((all, 0));
         }
@@ -451,6 +454,95 @@ mod tests {
                 String::from_utf8_lossy(&wire).replace("sk-abcdefghij0123456789", &"*".repeat(23));
             assert_eq!(String::from_utf8_lossy(&kept), expected, "{cut}");
         }
+    }
+
+    /// However the bytes of a client arrive, and whenever what arrived is to be kept: no run of a secret is.
+    #[test]
+    fn no_cut_of_a_clients_messages_shows_a_secret() {
+        let secret = "tok-zyxwvutsrq0123";
+        let quoted = "\\\"api_key\\\":\\\"tok-zyxwvutsrq0123\\\"";
+        for message in [
+            format!(r#"{{"type":"session.update","api_key":"{secret}","n":1}}"#),
+            format!(r#"{{"headers":{{"Authorization":"Bearer {secret}"}},"n":[1,2]}}"#),
+            format!(r#"{{"headers":[{{"value":"{secret}","name":"x-api-key"}}]}}"#),
+            format!(r#"{{"headers":[["x-api-key","{secret}"]],"x":"é"}}"#),
+            format!(r#"{{"secrets":["none","{secret}"]}}"#),
+            format!(r#"{{"authorization":{{"scheme":"x","value":"{secret}"}}}}"#),
+            format!(r#"{{"arguments":"{{{quoted}}}"}}"#),
+            format!(r#"{{"url":"wss://h/v1?model=m&api_key={secret}&x=1"}}"#),
+            format!(r#"{{"url":"https://us:{secret}@h/v1"}}"#),
+            format!("Authorization: Bearer {secret}\r\nnext: line"),
+            format!("api_key={secret}&model=m"),
+        ] {
+            let fragments = [
+                frame(0x01, &message.as_bytes()[..message.len() / 2], Some(KEY)),
+                frame(0x89, b"ping", Some(KEY)),
+                frame(0x80, &message.as_bytes()[message.len() / 2..], Some(KEY)),
+            ];
+            for wire in [frame(0x81, message.as_bytes(), Some(KEY)), fragments.concat()] {
+                for late in [1, 2, 3, 7] {
+                    let (mut secrets, mut web_socket) =
+                        (Secrets::default(), WebSocket::of(&head("")).unwrap());
+                    let (mut kept, mut direction) =
+                        (Vec::new(), Direction::new(Sender::Client, None));
+                    let mut clear = Vec::new();
+                    let mut keep = |settled: Vec<Settled>| {
+                        for Settled { bytes, .. } in settled {
+                            kept.extend_from_slice(&bytes);
+                            direction.feed(&bytes, &mut |_| {});
+                        }
+                        clear = direction.under_way().map_or(Vec::new(), |m| m.payload.clone());
+                        let shown = String::from_utf8_lossy(&clear);
+                        let runs = secret.as_bytes().windows(RUN);
+                        let run = |run: &[u8]| shown.contains(std::str::from_utf8(run).unwrap());
+                        assert!(!runs.into_iter().any(run), "{message} {late}: {shown}");
+                    };
+                    for (i, byte) in wire.iter().enumerate() {
+                        let at = i as u64;
+                        keep(web_socket.take(
+                            Sender::Client,
+                            at,
+                            Bytes::copy_from_slice(&[*byte]),
+                            &mut secrets,
+                        ));
+                        if i % late == 0 {
+                            keep(web_socket.unfinished(Sender::Client, at, &mut secrets));
+                        }
+                    }
+                    keep(web_socket.finish(Sender::Client, &mut secrets));
+                    assert_eq!(kept.len(), wire.len());
+                    let mut direction = Direction::new(Sender::Client, None);
+                    let mut shown = String::new();
+                    direction.feed(&kept, &mut |found| {
+                        if let Found::Message(message) = found {
+                            shown += &String::from_utf8_lossy(&message.payload);
+                        }
+                    });
+                    let runs =
+                        secret.as_bytes().windows(RUN).map(|run| std::str::from_utf8(run).unwrap());
+                    assert!(
+                        !runs.into_iter().any(|run| shown.contains(run)),
+                        "{message} {late}: {shown}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// A client's bytes that cannot be read are not kept, though no secret is known: they may hold one.
+    #[test]
+    fn what_a_client_says_and_nobody_can_read_is_withheld() {
+        let mut secrets = Secrets::default();
+        let mut web_socket = WebSocket::of(&head("permessage-deflate")).unwrap();
+        let mut wire = frame(0xc1, b"api_key=tok-zyxwvutsrq0123", None);
+        wire.extend([0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        wire.extend_from_slice(b"api_key=tok-zyxwvutsrq0123");
+        let mut settled =
+            web_socket.take(Sender::Client, 1, Bytes::from(wire.clone()), &mut secrets);
+        settled.extend(web_socket.finish(Sender::Client, &mut secrets));
+        let kept: Vec<u8> = settled.into_iter().flat_map(|s| s.bytes).collect();
+        assert_eq!(kept.len(), wire.len());
+        assert!(!String::from_utf8_lossy(&kept).contains("zyxwvuts"));
     }
 
     #[test]
