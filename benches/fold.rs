@@ -181,10 +181,22 @@ fn main() {
     };
     let mut one = stream(&|i| chat(i, ""));
     one.push(done.clone());
-    // For a profiler: `cargo bench --bench fold -- profile` runs the fold alone.
-    if std::env::args().any(|a| a == "profile") {
-        let entries = entries("openai-chat", &one);
-        (0..500).for_each(|_| {
+    let anthropic = stream(&|i| {
+        format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
+             \"delta\":{{\"type\":\"text_delta\",\"text\":\" word{i:05}\"}}}}\n\n"
+        )
+    });
+    // For a profiler: `cargo bench --bench fold -- profile DIALECT` runs the fold alone.
+    let mut args = std::env::args().skip_while(|a| a != "profile").skip(1);
+    if let Some(dialect) = args.next() {
+        let events = match dialect.as_str() {
+            "anthropic" => anthropic,
+            "openai-responses" => responses(),
+            _ => one,
+        };
+        let entries = entries(&dialect, &events);
+        (0..100).for_each(|_| {
             black_box(fold(&entries, false));
         });
         return;
@@ -202,12 +214,6 @@ fn main() {
     let mut two = stream(&|i| chat(i, &format!(",\"obfuscation\":\"{:x}\"", i * 7_919)));
     two.push(done);
     row("Chat, two texts differ", "openai-chat", "\"content\":\"", two);
-    let anthropic = stream(&|i| {
-        format!(
-            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
-             \"delta\":{{\"type\":\"text_delta\",\"text\":\" word{i:05}\"}}}}\n\n"
-        )
-    });
     row("Anthropic", "anthropic", "\"text\":\"", anthropic);
     row("Responses", "openai-responses", "\"delta\":\"", responses());
 }

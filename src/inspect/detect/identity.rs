@@ -51,8 +51,9 @@ impl Mixed {
         if let Some(known) = self.ids.iter().position(|id| id == source) {
             self.last = known;
             self.returns += 1;
-            // Once may be a chunk of the gateway's own in between.
-            if self.returns == 2 && self.ids.len() <= MAX_IDS {
+            // Once may be a chunk of the gateway's own in between; of several choices each may have an id.
+            let is_one = facts.answer().choices().len() < 2;
+            if self.returns == 2 && self.ids.len() <= MAX_IDS && is_one {
                 let shown = |id: &String| text::preview(id.trim_matches('"'), 40);
                 let ids: Vec<_> = self.ids.iter().take(2).map(shown).collect();
                 let message =
