@@ -10,6 +10,7 @@ mod recording;
 mod scenario;
 mod serve;
 mod spec;
+mod timetable;
 mod web_socket;
 
 pub use choose::{By, Chooser, Wanted};

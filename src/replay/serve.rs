@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::choose::{Chooser, Wanted};
 use super::fault::writes;
 use super::recording::Recorded;
+use super::timetable::Timetable;
 use super::web_socket;
 use crate::inspect::switches;
-use crate::journal::{EndCause, Head, Headers, Micros};
+use crate::journal::{EndCause, Head, Headers};
 use crate::lab::request::{self, Request, Trouble};
 use crate::lab::wire::{Gone, Wire};
 
@@ -225,10 +226,7 @@ async fn play(
     request: &Request,
     pace: f64,
 ) -> Result<After, Gone> {
-    let time = |micros: Micros| {
-        let seconds = (micros as f64 / 1e6 * pace).clamp(0.0, 86_400.0);
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
-    };
+    let mut times = Timetable::begin(pace);
     match recorded.end {
         EndCause::Refused | EndCause::ProxyRefused | EndCause::Dns | EndCause::Tls => {
             return Ok(After::Reset);
@@ -236,30 +234,30 @@ async fn play(
         _ => {}
     }
     for (delay, head) in &recorded.interim {
-        wire.pause(time(*delay)).await?;
+        times.after(wire, *delay).await?;
         let bytes = head_bytes(recorded, head, Framing::None);
         wire.write(&bytes).await?;
     }
     let made = recorded.head.is_none().then(|| made_up(recorded));
     let head = match (&recorded.head, &made, recorded.body.is_empty()) {
         (Some((delay, head)), ..) => {
-            wire.pause(time(*delay)).await?;
+            times.after(wire, *delay).await?;
             head
         }
         // Nothing came, and nothing comes.
-        (None, _, true) => return end(wire, recorded, Framing::None, false, time).await,
+        (None, _, true) => return end(wire, recorded, Framing::None, false, &mut times).await,
         (None, Some(made), false) => made,
         (None, None, false) => return Ok(After::Close),
     };
     // A client that does not ask for a WebSocket gets the bytes as they were.
     if let Some(asked) = request.web_socket.as_ref().filter(|_| switches(head)) {
-        return web_socket::play(wire, recorded, head, asked, &time).await;
+        return web_socket::play(wire, recorded, head, asked, &mut times).await;
     }
     let framing = framing(recorded, head, request);
     wire.write(&head_bytes(recorded, head, framing)).await?;
     if framing != Framing::None {
         for (delay, bytes) in writes(&recorded.body) {
-            wire.pause(time(delay)).await?;
+            times.after(wire, delay).await?;
             wire.write(&framed(framing, &bytes)).await?;
         }
     }
@@ -268,7 +266,7 @@ async fn play(
             .headers
             .iter()
             .any(|(k, v)| k.eq_ignore_ascii_case("connection") && v.eq_ignore_ascii_case("close"));
-    end(wire, recorded, framing, close, time).await
+    end(wire, recorded, framing, close, &mut times).await
 }
 
 fn framed(framing: Framing, bytes: &Bytes) -> Vec<u8> {
@@ -285,11 +283,11 @@ pub(super) async fn end(
     recorded: &Recorded,
     framing: Framing,
     close: bool,
-    time: impl Fn(Micros) -> Duration,
+    times: &mut Timetable,
 ) -> Result<After, Gone> {
     match recorded.end {
         EndCause::Reset => {
-            wire.pause(time(recorded.end_delay)).await?;
+            times.after(wire, recorded.end_delay).await?;
             return Ok(After::Reset);
         }
         EndCause::Timeout(_) => {
@@ -302,12 +300,12 @@ pub(super) async fn end(
         | EndCause::Protocol
         | EndCause::Cancelled
         | EndCause::Limit(_) => {
-            wire.pause(time(recorded.end_delay)).await?;
+            times.after(wire, recorded.end_delay).await?;
             return Ok(After::Close);
         }
         _ => {}
     }
-    wire.pause(time(recorded.end_delay)).await?;
+    times.after(wire, recorded.end_delay).await?;
     if framing == Framing::Chunked {
         wire.write(&trailers(recorded)).await?;
     }

@@ -10,8 +10,9 @@ use tokio::time::timeout;
 use super::fault::writes;
 use super::recording::{Recorded, is_awaited};
 use super::serve::{After, Framing, end, refuse};
+use super::timetable::Timetable;
 use crate::frame::web_socket::{Direction, Sender};
-use crate::journal::{Head, Micros};
+use crate::journal::Head;
 use crate::lab::wire::{Gone, Wire};
 
 /// What RFC 6455 appends to a client's key.
@@ -27,7 +28,7 @@ pub(super) async fn play(
     recorded: &Recorded,
     head: &Head,
     (key, offered): &(String, String),
-    time: &impl Fn(Micros) -> Duration,
+    times: &mut Timetable,
 ) -> Result<After, Gone> {
     let extensions = head.header("sec-websocket-extensions").unwrap_or_default();
     let extension = extensions.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -37,16 +38,20 @@ pub(super) async fn play(
     }
     wire.write(&answer(head, key)).await?;
     let mut client = Client { direction: Direction::new(Sender::Client, None), messages: 0 };
-    let mut sent = 0;
+    let (mut sent, mut awaited) = (0, 0);
     for (delay, bytes) in writes(&recorded.body) {
         let before = recorded.client_messages.iter().filter(|at| **at <= sent).count();
-        client.reaches(wire, before).await?;
-        wire.pause(time(delay)).await?;
+        if std::mem::replace(&mut awaited, before) < before {
+            client.reaches(wire, before).await?;
+            times.resume();
+        }
+        times.after(wire, delay).await?;
         wire.write(&bytes).await?;
         sent += bytes.len() as u64;
     }
     client.reaches(wire, recorded.client_messages.len()).await?;
-    end(wire, recorded, Framing::Eof, true, time).await
+    times.resume();
+    end(wire, recorded, Framing::Eof, true, times).await
 }
 
 /// The recorded headers, with the proof that this client's key was read.
