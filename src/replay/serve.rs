@@ -290,7 +290,9 @@ pub(super) async fn end(
             times.after(wire, recorded.end_delay).await?;
             return Ok(After::Reset);
         }
-        EndCause::Timeout(_) => {
+        // The client left, and the server was still there: it stays so, or a client that waits as long as the first
+        // one did sees now an end and now none.
+        EndCause::Timeout(_) | EndCause::Cancelled => {
             wire.pause(SILENCE).await?;
             return Ok(After::Close);
         }
@@ -298,7 +300,6 @@ pub(super) async fn end(
         | EndCause::ClosedBeforeHead
         | EndCause::ClosedInsideHead
         | EndCause::Protocol
-        | EndCause::Cancelled
         | EndCause::Limit(_) => {
             times.after(wire, recorded.end_delay).await?;
             return Ok(After::Close);
