@@ -34,7 +34,7 @@ pub(super) fn refused(family: Family, status: u16, seen: &Facts) -> Raised {
 }
 
 /// What a client needs to hear of the content type before it reads a stream, where this answer says otherwise. A
-/// body without headers is taken for one.
+/// body without headers counts as a stream.
 pub(super) fn not_a_stream(family: Family, seen: &Facts) -> Option<Raised> {
     let head = seen.head.as_ref()?;
     let kind = head.header("content-type").unwrap_or_default();

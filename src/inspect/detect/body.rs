@@ -217,7 +217,7 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
     let mut after = (from..).zip(facts.frames().range(from..facts.frames().len()));
     let odd = after.find(|(_, f)| match f.kind {
         Kind::Comment => false,
-        // An event of its own has its meaning; only after [DONE] nothing has one.
+        // Events may follow a terminal event; after [DONE] none is read.
         Kind::Event | Kind::Message | Kind::Line | Kind::Ws if answer.sentinel.is_none() => false,
         Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
         _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),

@@ -36,7 +36,7 @@ struct Mixed {
     returns: u32,
     /// How many chunks have a role.
     roles: u32,
-    /// Where a second answer began after so much text, with a role of its own.
+    /// Where a second answer began after so much text, with its own role.
     second: Option<(Place, u64)>,
 }
 
