@@ -12,6 +12,9 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::MAX_FRAME;
 use crate::journal::Span;
 
+/// The most bytes that a byte of deflated data becomes: 258 for each two bits.
+pub const MAX_INFLATION: u64 = 258 * 4;
+
 /// Who sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sender {
@@ -339,6 +342,22 @@ impl Direction {
     /// The message that is not complete, as far as it arrived; `None` inside a control frame.
     pub fn under_way(&self) -> Option<&Message> {
         self.data.as_ref().filter(|_| self.control.is_none()).map(|open| &open.message)
+    }
+
+    /// Bytes of the message that is not complete, as far as it arrived.
+    pub fn unfinished(&self) -> u64 {
+        self.data.as_ref().map_or(0, |open| open.message.payload.len() as u64)
+    }
+
+    /// About how many bytes of messages the next `len` bytes complete, at most: their own, and what arrived of
+    /// the message at hand if they may end it. Compressed ones may be a thousand times as long.
+    pub fn completes(&self, len: u64) -> u64 {
+        match self.state {
+            State::Payload { left, .. } if left > len => len,
+            State::Lost => len,
+            _ if self.inflater.is_some() => (self.unfinished() + len).saturating_mul(MAX_INFLATION),
+            _ => self.unfinished() + len,
+        }
     }
 
     /// Takes the next bytes.

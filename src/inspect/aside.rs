@@ -4,9 +4,11 @@
 //! is shown while the exchange itself is elsewhere. At an end the facts do not change any more: only the
 //! [`Judges`] go elsewhere.
 
+use super::coding::Undone;
 use super::detect::Detector;
 use super::{ClientView, Coding, Facts, Findings, Inspection, Phase};
 use crate::frame::Framing;
+use crate::frame::web_socket::Sender;
 use crate::journal::{Entry, EntryKind};
 
 /// The judges of an exchange that is over, and what they found by then.
@@ -90,9 +92,17 @@ impl Inspection {
     /// and what they decode to.
     pub fn cost(&self, entry: &Entry) -> u64 {
         let facts = &self.facts;
-        // Its messages are divided as they arrive.
-        if facts.web_socket.is_some() {
-            return 0;
+        if let Some(web_socket) = &facts.web_socket {
+            return match &entry.kind {
+                EntryKind::Body { len, .. } => {
+                    web_socket.completes(Some(Sender::Server), u64::from(*len))
+                }
+                EntryKind::Sent { len, .. } => {
+                    web_socket.completes(Some(Sender::Client), u64::from(*len))
+                }
+                EntryKind::End { .. } => web_socket.completes(None, 0),
+                _ => 0,
+            };
         }
         let read = facts.frames.last().map_or(0, |frame| frame.end());
         let unread = (facts.body().len() as u64).saturating_sub(read);
@@ -117,26 +127,28 @@ impl Inspection {
         }
     }
 
-    /// A copy to be looked at while this one is changed elsewhere. It takes nothing in. `None` for a WebSocket.
-    pub fn copy(&self) -> Option<Self> {
-        if self.facts.web_socket.is_some() {
-            return None;
-        }
+    /// A copy to be looked at while this one is changed elsewhere. It takes nothing in.
+    #[must_use]
+    pub fn copy(&self) -> Self {
         let mut copy = Self::new(std::sync::Arc::clone(&self.findings.options));
         copy.facts = self.facts.copy();
         copy.findings = self.findings.clone();
-        Some(copy)
+        copy
     }
 }
 
 impl Coding {
     /// About how many bytes so many more will decode to, where so many did to so many.
     fn unpacks(&self, new: u64, wire: u64, decoded: u64) -> u64 {
-        match self.is_kept_until_end() {
+        match self.undone() {
             // Nobody knows; five times is usual for text.
-            true if new == 0 => wire.saturating_mul(5),
-            true => 0,
-            false => new.saturating_mul(decoded / wire.max(1)),
+            Undone::AtEnd if new == 0 => wire.saturating_mul(5),
+            Undone::AtEnd => 0,
+            Undone::ByRead { at_most } => {
+                // Small reads are the usual case of a stream, and decode to little even at the most.
+                let usual = new.saturating_mul(decoded / wire.max(1));
+                usual.max(new.saturating_mul(at_most))
+            }
         }
     }
 }

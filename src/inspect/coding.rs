@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{GzDecoder, ZlibDecoder};
 
+use crate::frame::web_socket::MAX_INFLATION;
+
 /// The longest decoded body, in bytes: a few kilobytes can unpack to any size.
 pub(super) const MAX_DECODED: usize = 1 << 30;
 
@@ -28,6 +30,15 @@ impl CodingError {
     fn damaged(why: impl std::fmt::Display) -> Self {
         Self::Damaged(why.to_string())
     }
+}
+
+/// When a coding is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// At the end of the body, all at once.
+    AtEnd,
+    /// With each read, a byte to `at_most` so many.
+    ByRead { at_most: u64 },
 }
 
 /// Undoes one content coding.
@@ -85,9 +96,16 @@ impl Coding {
         matches!(self.name.as_str(), "gzip" | "x-gzip" | "deflate" | "br" | "zstd")
     }
 
-    /// Whether it is undone at the end of the body, all at once.
-    pub(super) fn is_kept_until_end(&self) -> bool {
-        matches!(self.state, State::Zstd(_))
+    /// When it is undone, and to how much.
+    pub(super) fn undone(&self) -> Undone {
+        match self.state {
+            State::Zstd(_) => Undone::AtEnd,
+            // Brotli has no such bound, but for input that was made for it.
+            State::Gzip(_) | State::Deflate(_) | State::Brotli(_) => {
+                Undone::ByRead { at_most: MAX_INFLATION }
+            }
+            State::Unknown | State::Failed => Undone::ByRead { at_most: 1 },
+        }
     }
 
     /// Decodes the next bytes, appending to `out`.

@@ -76,7 +76,7 @@ impl Facts {
         self.coding.is_some() || self.web_socket.is_some()
     }
 
-    /// A copy of them, of an exchange that is no WebSocket.
+    /// A copy of them, to be looked at: it takes nothing in.
     pub(super) fn copy(&self) -> Self {
         Self {
             request: self.request.clone(),
@@ -105,7 +105,7 @@ impl Facts {
             blocks: self.blocks.clone(),
             shape: self.shape.clone(),
             clients: self.clients.clone(),
-            web_socket: None,
+            web_socket: self.web_socket.as_ref().map(|w| Box::new(w.copy())),
         }
     }
 

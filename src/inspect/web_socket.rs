@@ -105,6 +105,32 @@ impl WebSocket {
         })
     }
 
+    /// A copy to be looked at: it reads nothing more.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            client: Side::new(Sender::Client, None),
+            server: Side::new(Sender::Server, None),
+            frames: self.frames.clone(),
+            faults: self.faults.clone(),
+            closing: self.closing.clone(),
+            sent: self.sent.clone(),
+            sent_reads: self.sent_reads.clone(),
+            sent_masked: self.sent_masked.clone(),
+        }
+    }
+
+    /// About how many bytes of messages so many more bytes of `sender` complete, inflated; at the end of the
+    /// connection those that are not complete.
+    pub(super) fn completes(&self, sender: Option<Sender>, len: u64) -> u64 {
+        match sender {
+            Some(Sender::Client) => self.client.direction.completes(len),
+            Some(Sender::Server) => self.server.direction.completes(len),
+            None => {
+                [&self.client, &self.server].map(|side| side.direction.unfinished()).iter().sum()
+            }
+        }
+    }
+
     /// What is known of each frame of the body, in order.
     pub fn frames(&self) -> &[WsFrame] {
         &self.frames

@@ -32,8 +32,8 @@ pub(in crate::tui) enum Task {
 /// What another thread has done.
 #[derive(Debug)]
 pub(in crate::tui) enum Returned {
-    /// The copy; `None` where it cannot be copied.
-    Copy(Option<Box<Inspection>>),
+    /// The copy.
+    Copy(Box<Inspection>),
     /// The exchange with the entries in it, and whether its end is to be judged.
     TakenIn(Box<Inspection>, bool),
     /// What clients would have returned.
@@ -47,7 +47,7 @@ impl Task {
     pub(in crate::tui) fn run(self) -> Returned {
         match self {
             // It is changed when the report arrives: the counted reference goes before.
-            Self::Copy(inspection) => Returned::Copy(inspection.copy().map(Box::new)),
+            Self::Copy(inspection) => Returned::Copy(Box::new(inspection.copy())),
             Self::TakeIn(mut inspection, entries) => {
                 let mut ends = false;
                 for entry in entries {
@@ -198,11 +198,9 @@ impl Exchange {
         self.over_now();
     }
 
-    /// The exchange goes to another thread, and its copy is shown; what cannot be copied is empty meanwhile.
-    fn go(&mut self, copy: Option<Box<Inspection>>) -> Elsewhere {
-        let options = || Arc::new(self.inspection.options().clone());
-        let copy = copy.map_or_else(|| Arc::new(Inspection::new(options())), Arc::from);
-        match Arc::try_unwrap(std::mem::replace(&mut self.inspection, copy)) {
+    /// The exchange goes to another thread, and its copy is shown.
+    fn go(&mut self, copy: Box<Inspection>) -> Elsewhere {
+        match Arc::try_unwrap(std::mem::replace(&mut self.inspection, Arc::from(copy))) {
             Ok(inspection) => {
                 Elsewhere::Wanted(Task::TakeIn(Box::new(inspection), self.arrival.batch()))
             }
@@ -275,8 +273,12 @@ mod tests {
 
     /// An exchange whose body arrives in reads of so many bytes, and a note behind its end.
     fn entries(kind: &str, body: &[u8], read: usize) -> Vec<Entry> {
-        let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        let head = Head { status: 200, version: "HTTP/1.1".into(), headers, ..Head::default() };
+        entries_of(200, &[("content-type", kind)], body, read)
+    }
+
+    fn entries_of(status: u16, headers: &[(&str, &str)], body: &[u8], read: usize) -> Vec<Entry> {
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let head = Head { status, version: "HTTP/1.1".into(), headers, ..Head::default() };
         let request =
             Request { method: "POST".into(), dialect: "auto".into(), ..Request::default() };
         let mut kinds = vec![EntryKind::Request(Box::new(request)), EntryKind::Head(head)];
@@ -328,11 +330,15 @@ mod tests {
 
     #[track_caller]
     fn is_the_same_elsewhere(kind: &str, body: &[u8], elsewhere: bool) {
-        let entries = entries(kind, body, 64 << 10);
+        are_the_same_elsewhere(&entries(kind, body, 64 << 10), elsewhere);
+    }
+
+    #[track_caller]
+    fn are_the_same_elsewhere(entries: &[Entry], elsewhere: bool) {
         let mut here = Inspection::new(options());
         entries.iter().for_each(|entry| here.push(entry));
         for late in [0, 3, 1000] {
-            let (exchange, tasks) = taken(&entries, late);
+            let (exchange, tasks) = taken(entries, late);
             assert!(exchange.is_over());
             // A copy and the reading for what is long, the views and the judgement for the end.
             assert!(tasks >= if elsewhere { 4 } else { 2 }, "{tasks}");
@@ -357,6 +363,46 @@ mod tests {
         is_the_same_elsewhere("text/plain", long.as_bytes(), true);
         let line = format!("{}\n{}\n{}\n", chunk("a"), chunk(&long), chunk("b"));
         is_the_same_elsewhere("application/x-ndjson", line.as_bytes(), true);
+    }
+
+    #[test]
+    fn a_read_that_may_decode_to_megabytes_is_decoded_elsewhere() {
+        use std::io::Write as _;
+        let body = format!("data: {}\n\n", chunk(&"x".repeat(5 << 20)));
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(body.as_bytes()).unwrap();
+        let body = encoder.finish().unwrap();
+        assert!(body.len() < 64 << 10, "one read");
+        let headers = [("content-type", "text/event-stream"), ("content-encoding", "gzip")];
+        are_the_same_elsewhere(&entries_of(200, &headers, &body, 64 << 10), true);
+    }
+
+    /// A message of a server, as a frame of the protocol.
+    fn message(first: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first, 127], &(payload.len() as u64).to_be_bytes()[..], payload].concat()
+    }
+
+    #[test]
+    fn a_long_message_of_a_web_socket_is_read_elsewhere() {
+        let event = |text: &str| {
+            format!("{{\"type\":\"response.output_text.delta\",\"delta\":\"{text}\"}}")
+        };
+        let long = event(&"x".repeat(5 << 20));
+        let all = [event("a"), long.clone(), event("b")].map(|e| message(0x81, e.as_bytes()));
+        let headers = [("upgrade", "websocket"), ("connection", "upgrade")];
+        are_the_same_elsewhere(&entries_of(101, &headers, &all.concat(), 64 << 10), true);
+        // One that never ends, and one that a read inflates to.
+        let cut = &all.concat()[..(5 << 20) - 1];
+        are_the_same_elsewhere(&entries_of(101, &headers, cut, 64 << 10), true);
+        let mut deflated = Vec::new();
+        let mut deflate = flate2::Compress::new(flate2::Compression::fast(), false);
+        deflated.reserve(1 << 20);
+        deflate.compress_vec(long.as_bytes(), &mut deflated, flate2::FlushCompress::Sync).unwrap();
+        let body = message(0xc1, deflated.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap());
+        assert!(body.len() < 64 << 10, "one read");
+        let extensions = ("sec-websocket-extensions", "permessage-deflate");
+        let headers = [headers[0], headers[1], extensions];
+        are_the_same_elsewhere(&entries_of(101, &headers, &body, 64 << 10), true);
     }
 
     #[test]
