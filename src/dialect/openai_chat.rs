@@ -338,6 +338,7 @@ struct Paths {
     reasoning_content: &'static str,
     reasoning: &'static str,
     reasoning_text: &'static str,
+    thinking: &'static str,
     /// Lists of thoughts: the member of an item that is text, and its path.
     reasoning_details: [(&'static str, &'static str); 2],
     thinking_blocks: [(&'static str, &'static str); 1],
@@ -357,6 +358,7 @@ macro_rules! paths {
             reasoning_content: concat!("choices[#].", $under, ".reasoning_content"),
             reasoning: concat!("choices[#].", $under, ".reasoning"),
             reasoning_text: concat!("choices[#].", $under, ".reasoning_text"),
+            thinking: concat!("choices[#].", $under, ".thinking"),
             reasoning_details: [
                 ("text", concat!("choices[#].", $under, ".reasoning_details[#].text")),
                 ("summary", concat!("choices[#].", $under, ".reasoning_details[#].summary")),
@@ -396,7 +398,8 @@ fn read_delta(
         }
     };
     let (mut tools, mut function, mut content_field) = (None, None, None);
-    let (mut reasoning_content, mut reasoning, mut reasoning_text) = (None, None, None);
+    let (mut reasoning_content, mut reasoning) = (None, None);
+    let (mut reasoning_text, mut thinking) = (None, None);
     let (mut details, mut blocks, mut steps) = (None, None, None);
     // One pass over the members: a delta has few, and most streams have a million deltas.
     for (key, value) in delta.entries() {
@@ -406,6 +409,8 @@ fn read_delta(
             b"\"reasoning\"" => reasoning = Some(value),
             // GitHub Copilot's.
             b"\"reasoning_text\"" => reasoning_text = Some(value),
+            // Of gateways that pass Ollama's or Anthropic's name on.
+            b"\"thinking\"" => thinking = Some(value),
             b"\"reasoning_details\"" => details = Some(value),
             // LiteLLM's, beside `reasoning_content`.
             b"\"thinking_blocks\"" => blocks = Some(value),
@@ -428,6 +433,7 @@ fn read_delta(
         (reasoning_content, paths.reasoning_content),
         (reasoning, paths.reasoning),
         (reasoning_text, paths.reasoning_text),
+        (thinking, paths.thinking),
     ];
     let lists = [
         (details, &paths.reasoning_details[..]),
@@ -458,7 +464,7 @@ fn read_delta(
 /// Tells what was thought: in the members that have it as a text, then in those that list it. What one
 /// member repeats of another counts there.
 fn thoughts(
-    plain: [(Option<Value<'_>>, &'static str); 3],
+    plain: [(Option<Value<'_>>, &'static str); 4],
     lists: [(Option<Value<'_>>, Members); 3],
     position: usize,
     text: &mut impl FnMut(Channel, Path, Cow<'_, str>, bool),

@@ -5,9 +5,11 @@
 //! shown as what it is, never emitted and never dropped.
 
 mod json;
+mod mojibake;
 mod page;
 
 pub use json::{SafeFormatter, to_json, write_json};
+pub use mojibake::mojibake;
 pub use page::Page;
 
 use std::borrow::Cow;

@@ -295,9 +295,12 @@ impl Chat {
                     }
                     kind => content(facts, view, value, kind, findings),
                 },
-                name @ (b"\"reasoning_content\"" | b"\"reasoning\"") => {
-                    let short = name.len() == b"\"reasoning\"".len();
-                    let name = if short { "reasoning" } else { "reasoning_content" };
+                name @ (b"\"reasoning_content\"" | b"\"reasoning\"" | b"\"thinking\"") => {
+                    let name = match name {
+                        b"\"reasoning\"" => "reasoning",
+                        b"\"thinking\"" => "thinking",
+                        _ => "reasoning_content",
+                    };
                     match value.kind() {
                         json::Kind::String if value.raw().len() > 2 => {
                             // Both at once is reasoning-two-channels.
@@ -315,8 +318,9 @@ impl Chat {
             }
         }
         if let Some(name) = field {
-            if state.field.is_none() && name == "reasoning" {
-                let message = "Reasoning is in delta.reasoning, which the OpenAI SDKs do not show";
+            if state.field.is_none() && name != "reasoning_content" {
+                let message =
+                    format!("Reasoning is in delta.{name}, which the OpenAI SDKs do not show");
                 findings.raise_once(Code::ReasoningDroppedByClient, view.place(), message);
             }
             match state.field {

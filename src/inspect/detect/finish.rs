@@ -14,6 +14,8 @@ pub(super) struct Finish {
     finished: u128,
     /// The same, of those that finished before anything of them came.
     hollow: u128,
+    /// What the choices said when they finished first.
+    said: Vec<(u64, String)>,
     /// The first finish that is an empty string, and how many there are.
     empty: Option<(Place, u64)>,
     /// What the provider says about the finish in words of its own.
@@ -158,6 +160,26 @@ impl Finish {
         }
     }
 
+    /// A choice that had finished finishes again.
+    fn again(&self, view: &FrameView<'_>, finish: Value<'_>, index: u64, findings: &mut Findings) {
+        let words = finish.as_str().unwrap_or_default();
+        let shown = text::preview(&words, 60);
+        let first = self.said.iter().find(|(choice, _)| *choice == index).map(|(_, said)| said);
+        match first.filter(|first| **first != words) {
+            Some(first) => {
+                let first = text::preview(first, 60);
+                let message =
+                    format!("Choice {index} finishes again, as \"{shown}\" after \"{first}\"");
+                let code = Code::FinishRepeated;
+                findings.raise_as(code, Severity::Warn, view.place(), message);
+            }
+            None => {
+                let message = format!("Choice {index} finishes again (\"{shown}\")");
+                findings.raise_once(Code::FinishRepeated, view.place(), message);
+            }
+        }
+    }
+
     fn choice(
         &mut self,
         facts: &Facts,
@@ -205,7 +227,12 @@ impl Finish {
                 }
                 let again = self.finished & bit != 0;
                 self.finished |= bit;
-                reason(facts, view, finish, index, again, failed, findings);
+                if again {
+                    self.again(view, finish, index, findings);
+                } else {
+                    self.said.push((index, finish.as_str().unwrap_or_default().into_owned()));
+                }
+                reason(facts, view, finish, failed, findings);
                 hidden_length(view, finish, native.as_deref(), findings);
             }
             Some(finish) if finish.source() == "\"\"" => {
@@ -261,17 +288,11 @@ fn reason(
     facts: &Facts,
     view: &FrameView<'_>,
     finish: Value<'_>,
-    index: u64,
-    again: bool,
     failed: bool,
     findings: &mut Findings,
 ) {
     let reason = finish.as_str().unwrap_or_default();
     let shown = text::preview(&reason, 60);
-    if again {
-        let message = format!("Choice {index} finishes again (\"{shown}\")");
-        findings.raise_once(Code::FinishRepeated, view.place(), message);
-    }
     if reason == "error" {
         if facts.answer().errors.is_empty() {
             let message = "finish_reason \"error\" without an error that says what happened";

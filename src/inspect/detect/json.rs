@@ -151,6 +151,14 @@ fn no_json(
             );
         }
     }
+    if let Some(inner) = data.strip_prefix("data:") {
+        let inner = text::preview(inner.trim_start(), 24);
+        let message = format!(
+            "Frame {} begins with `data:` inside its data: an event was framed twice around `{inner}`",
+            view.index
+        );
+        return findings.raise(Code::JsonMalformed, view.place_in_data(0), message);
+    }
     let mut from = error.offset.saturating_sub(12);
     while !data.is_char_boundary(from) {
         from -= 1;

@@ -15,6 +15,7 @@ mod end;
 mod error;
 mod eventstream;
 mod finish;
+mod foreign;
 mod gemini;
 mod head;
 mod identity;
@@ -230,6 +231,7 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::<json::Json>::default(),
         Box::<error::Error>::default(),
         Box::<identity::Identity>::default(),
+        Box::<foreign::Foreign>::default(),
         Box::<chat::Chat>::default(),
         Box::<blocks::Blocks>::default(),
         Box::<anthropic::Anthropic>::default(),

@@ -59,6 +59,17 @@ impl Detector for Semantic {
                 );
                 findings.raise(Code::RepetitionLoop, at(facts, choice, content.len() - 1), message);
             }
+            if let Some((span, was)) = text::mojibake(content) {
+                let message = format!(
+                    "Text was read as Latin-1 and encoded again: \"{}\" for \"{}\"",
+                    text::preview(&content[span.clone()], 20),
+                    text::preview(&was, 20)
+                );
+                let place = at(facts, choice, span.start);
+                // Nothing is lost, and it may be what the model wrote.
+                let code = Code::ReplacementCharUpstream;
+                findings.raise_as(code, Severity::Info, place, message);
+            }
             if musing(facts, choice, content) {
                 let begins = text::preview(content.trim_start(), 40);
                 let message =

@@ -18,6 +18,8 @@ pub(super) struct Usage {
     beside: Option<Place>,
     /// Frames with JSON.
     payloads: u32,
+    /// Tokens of the answer as counted so far.
+    output: Option<u64>,
 }
 
 impl Detector for Usage {
@@ -32,6 +34,9 @@ impl Detector for Usage {
         self.counted = counted;
         self.frames += 1;
         self.last = view.place();
+        if is_chat(facts) && facts.answer().choices().len() < 2 {
+            self.falls(facts, findings);
+        }
         let choices = view.chunk.and_then(|c| c.choices);
         if self.beside.is_none() && choices.is_some_and(|c| !c.is_empty()) {
             self.beside = Some(view.place());
@@ -88,6 +93,19 @@ impl Detector for Usage {
 }
 
 impl Usage {
+    /// A frame that counts less of the answer than one before it.
+    fn falls(&mut self, facts: &Facts, findings: &mut Findings) {
+        let now = facts.answer().usage.output;
+        let before = std::mem::replace(&mut self.output, now);
+        if let (Some(before), Some(now)) = (before, now)
+            && now < before
+            && !findings.again(Code::UsageInconsistent)
+        {
+            let message = format!("Usage contradicts itself: {now} tokens out, after {before}");
+            findings.raise(Code::UsageInconsistent, self.last, message);
+        }
+    }
+
     /// Thoughts that came and are not counted.
     fn thoughts(&self, facts: &Facts, findings: &mut Findings) {
         let usage = facts.answer().usage;
