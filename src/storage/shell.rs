@@ -202,11 +202,14 @@ fn hex(chars: &mut Peekable<Chars<'_>>, max: usize) -> Option<u32> {
     u32::from_str_radix(&code, 16).ok()
 }
 
-/// Whether a command is written for cmd.exe, as browsers copy it there: quotes with a caret before
-/// them, or quoted arguments whose lines end with one.
+/// Whether a command is written for cmd.exe, as browsers copy it there: its first quote has a caret before
+/// it, or quoted arguments have lines that end with one. Inside of other quotes a caret is text.
 fn is_for_cmd(command: &str) -> bool {
     let ends = command.lines().any(|line| line.trim_end().ends_with('^'));
-    command.contains("^\"") || (ends && !command.contains('\''))
+    let first = command.find(['"', '\'']).map(|at| command.split_at(at));
+    let escaped =
+        first.is_some_and(|(before, after)| before.ends_with('^') && after.starts_with('"'));
+    escaped || (ends && !command.contains('\''))
 }
 
 /// A character after cmd.exe has read it.
@@ -313,6 +316,15 @@ mod tests {
     fn split(command: &str) -> Vec<String> {
         let variable = |name: &str| (name == "KEY").then(|| "sk \"1\"".to_owned());
         words(command, &variable).unwrap().words
+    }
+
+    #[test]
+    fn a_caret_before_a_quote_is_text_inside_of_other_quotes() {
+        for text in ["\u{1a}^\"", "[^\"]*", "a ^\"b^\"", "^"] {
+            assert_eq!(split(&format!("curl '{text}' b")), ["curl", text, "b"]);
+        }
+        assert_eq!(split("curl \"a^\" \"b\""), ["curl", "a^", "b"]);
+        assert_eq!(split("curl http://h/ -d ^\"a^\""), ["curl", "http://h/", "-d", "a"]);
     }
 
     #[test]

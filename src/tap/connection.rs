@@ -261,7 +261,9 @@ impl Connection {
         if !self.shared.may_proxy || !scheme.eq_ignore_ascii_case("http") {
             return None;
         }
-        let mut upstream = Upstream::at(authority, &format!("http://{authority}")).ok()?;
+        // A login before the host is no name.
+        let name = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let mut upstream = Upstream::at(name, &format!("http://{authority}")).ok()?;
         // A proxy for a whole program sees more than its calls to providers.
         upstream.is_recorded = self.shared.intercept.is_none();
         Some(Route { upstream: Arc::new(upstream), target: path.to_owned() })
@@ -269,11 +271,8 @@ impl Connection {
 
     /// Says to the client that nothing is known about where its request goes.
     async fn no_route(&mut self, client: &mut Client, line: &Line) {
-        let target = crate::text::preview(&line.target, 120);
-        let why = format!(
-            "no upstream for {} {target}: its path names no provider; name one with --to",
-            crate::text::preview(&line.method, 20)
-        );
+        let what = line.shown();
+        let why = format!("no upstream for {what}: its path names no provider; name one with --to");
         let body = format!("sselens tap: {why}\n");
         let answer = format!(
             "HTTP/1.1 421 Misdirected Request\r\ncontent-type: text/plain; charset=utf-8\r\n\

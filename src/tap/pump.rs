@@ -138,8 +138,8 @@ impl Connection {
                 Step::NoRequest(why) => self.requests.give_up(&why.to_string()),
                 Step::Line(line) => {
                     let Some(route) = self.route(&line) else {
-                        let why = format!("no upstream for {} {}", line.method, line.target);
-                        self.tell(EventKind::Trouble(crate::text::preview(&why, 160)));
+                        let why = format!("no upstream for {}", line.shown());
+                        self.tell(EventKind::Trouble(why));
                         return Up::Nowhere;
                     };
                     if route.upstream.origin != *origin {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::journal::Headers;
+use crate::journal::{self, Headers};
 use crate::transport::http1::framing::{Body, Part};
 use crate::transport::http1::head;
 
@@ -16,6 +16,18 @@ pub(super) struct Line {
     pub(super) target: String,
     /// The bytes, with the line end.
     pub(super) raw: Vec<u8>,
+}
+
+impl Line {
+    /// Its method and target, as a message may show them.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.method, &self.target)
+    }
+}
+
+/// A method and a target, as a message may show them: what is cut off is masked before.
+pub(super) fn shown(method: &str, target: &str) -> String {
+    crate::text::preview(&journal::redacted(&format!("{method} {target}")), 120)
 }
 
 /// What is known of a request, in order.

@@ -594,6 +594,54 @@ fn the_program_prints_what_send_prints_and_saves_it() {
     well_formed(&entries);
 }
 
+/// Sends bytes on a connection of their own and reads until nothing more comes.
+fn send_raw(url: &str, bytes: &[u8]) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn no_request_that_cannot_be_read_shows_its_credentials() {
+    let heads: [&str; 14] = [
+        "POST /v1/chat?api_key=SECRET HTTP/9.9\r\n\r\n",
+        "POST /v1/chat?api_key=SECRET\r\nHost: x\r\n\r\n",
+        "POST /v1/chat api_key=SECRET HTTP/1.1\r\nHost: x\r\n\r\n",
+        "Authorization: Bearer SECRET\r\nPOST /v1/chat HTTP/1.1\r\n\r\n",
+        "{\"api_key\":\"SECRET\"}\n",
+        "SECRET",
+        "SECRET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "CONNECT user:SECRET@host:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST http://user:SECRET@127.0.0.1:1/v1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /nowhere?token=SECRET HTTP/1.1\r\nHost: SECRET\r\n\r\n",
+        "POST /lab/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization Bearer SECRET\r\n\r\n",
+        "POST /lab/chat/completions HTTP/1.1\r\nHost: x\r\nX:\r\n Bearer SECRET\r\n\r\n",
+        "POST /lab/chat/completions HTTP/1.1\r\nHost: x\r\nHost: SECRET\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nSECRET, not a frame of HTTP/2, which is long enough to be one",
+    ];
+    let secret = "sk-abcdefgh12345678";
+    for args in [&["--to", "lab"][..], &["--to", "lab", "--to", "b=lab"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let all = [args, &["-o", "ndjson", "--save", "s.jsonl"]].concat();
+        let tap = RunningTap::start(dir.path(), &all);
+        for head in heads {
+            send_raw(&tap.url, head.replace("SECRET", secret).as_bytes());
+        }
+        let (_, out, err) = tap.stop();
+        let saved = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap_or_default();
+        assert!(err.contains("is no request line"), "{err}");
+        for (name, text) in [("out", out), ("err", err), ("saved", saved)] {
+            for from in 3..=secret.len() - 8 {
+                let piece = &secret[from..from + 8];
+                assert!(!text.contains(piece), "{piece} in {name}: {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_tap_listens_for_this_machine_only() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));

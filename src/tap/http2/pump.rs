@@ -12,7 +12,7 @@ use super::super::client::{self, Client};
 use super::super::connection::Connection;
 use super::super::event::{ConnectionId, EventKind};
 use super::super::pump::{self, Down, READ, Times, Up};
-use super::super::request::Line;
+use super::super::request::{self, Line};
 use super::super::route::{Route, Upstream};
 use super::frame::{self, FrameHead};
 use super::hpack::{self, Field};
@@ -224,8 +224,7 @@ impl requests::Client for Half<'_> {
     fn choose(&mut self, asked: &Asked) -> Choice {
         let what = || {
             let path = asked.path.as_deref().unwrap_or_default();
-            let shown = format!("{} {path}", asked.method);
-            crate::text::preview(&shown, 120)
+            request::shown(&asked.method, path)
         };
         let other = |route: &Route| {
             self.upstream.as_ref().is_some_and(|known| known.origin != route.upstream.origin)

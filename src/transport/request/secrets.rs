@@ -129,6 +129,12 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
     let mut secrets = Secrets::default();
     // What was masked already keeps what was left of it: a scheme, the scope of a signature.
     let is_masked = |value: &str| value.contains("**");
+    // No place is too odd for a credential: a line without its beginning has one for a method, or for a name.
+    secrets.add_from_text(&request.method, true);
+    for (name, _) in &request.headers {
+        secrets.add_from_text(name, true);
+    }
+    secrets.add_from_text(&String::from_utf8_lossy(&request.raw), true);
     for (name, value) in request.headers.iter().filter(|(_, value)| !is_masked(value)) {
         if is_secret_name(name) {
             secrets.add_header(value);
@@ -149,7 +155,12 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
     for (name, value) in request.headers.iter_mut().filter(|(_, value)| !is_masked(value)) {
         *value = mask_header(name, value, &secrets);
     }
-    request.model = secrets.mask(&request.model);
+    for text in [&mut request.model, &mut request.method] {
+        *text = secrets.mask(text);
+    }
+    for (name, _) in &mut request.headers {
+        *name = secrets.mask(name);
+    }
     secrets
 }
 
