@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::blocks::{Blocks, Surroundings};
-use super::detect::Seen;
+use super::detect::FrameReading;
 use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
@@ -252,7 +252,7 @@ impl Inspection {
             event: &event,
             data: data.as_deref(),
             json,
-            chunk: detect::Chunk::of(facts, &frame, json),
+            chunk: detect::ChatChunk::of(facts, &frame, json),
             json_error,
             tape,
             duplicate_key: duplicate_key.as_deref(),
@@ -268,7 +268,12 @@ impl Inspection {
         });
         let judges = (&**detectors, &*findings);
         let mut attempt = skeleton.attempt(&view, &emitted, varying.is_some(), judges);
-        let each = detect::Each { index: number, frame: &frame, body, seen: Seen::Whole(&view) };
+        let each = detect::EachFrame {
+            index: number,
+            frame: &frame,
+            body,
+            seen: FrameReading::Whole(&view),
+        };
         for (n, detector) in detectors.iter_mut().enumerate() {
             if !detector.looks_at().is_empty() {
                 detector.each(facts, &each, findings);

@@ -1,7 +1,7 @@
 //! The short way of a frame into the inspection: it repeats the last two but for some values
 //! ([`super::skeleton`]).
 
-use super::detect::{Each, Seen};
+use super::detect::{EachFrame, FrameReading};
 use super::skeleton::{Emitted, Part};
 use super::{Facts, Inspection};
 use crate::frame::Frame;
@@ -46,7 +46,7 @@ impl Inspection {
         facts.timing.data_frame = Some(number);
         findings.judge_by(facts.detection.context(), at);
         findings.count_again(&skeleton.counted);
-        let each = Each { index: number, frame, body, seen: Seen::Repeat(&filled) };
+        let each = EachFrame { index: number, frame, body, seen: FrameReading::Repeat(&filled) };
         for detector in &skeleton.asked {
             detectors[*detector].each(facts, &each, findings);
         }

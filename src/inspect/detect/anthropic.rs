@@ -44,7 +44,7 @@ struct Second {
 }
 
 #[derive(Default)]
-pub(super) struct Anthropic {
+pub(super) struct AnthropicDetector {
     /// The id of the message that was begun.
     begun: Option<String>,
     /// A block was opened, or spoke, since then.
@@ -54,7 +54,7 @@ pub(super) struct Anthropic {
     done: Option<(Place, String)>,
 }
 
-impl Detector for Anthropic {
+impl Detector for AnthropicDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if !is_anthropic(facts) || refused(facts) || view.frame.kind != Kind::Event {
             return;
@@ -120,7 +120,7 @@ impl Detector for Anthropic {
     }
 }
 
-impl Anthropic {
+impl AnthropicDetector {
     fn start(&mut self, json: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
         let message = json.get("message");
         let id = message.and_then(|m| m.str("id")).unwrap_or_default();

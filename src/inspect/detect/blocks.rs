@@ -10,9 +10,9 @@ use crate::text;
 const TELLING: usize = 40;
 
 #[derive(Default)]
-pub(super) struct Blocks;
+pub(super) struct BlocksDetector;
 
-impl Detector for Blocks {
+impl Detector for BlocksDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         tell(facts, facts.blocks.faults_of(view.index), findings);
     }

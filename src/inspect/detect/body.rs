@@ -7,12 +7,12 @@ use crate::journal::EndCause;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Body {
+pub(super) struct BodyDetector {
     /// How many frames the reads so far completed.
     frames: usize,
 }
 
-impl Detector for Body {
+impl Detector for BodyDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Reads]
     }

@@ -1,6 +1,6 @@
 //! Rules about the chunks of Chat Completions: choices, deltas, their text fields, finishes.
 
-use super::{Chunk, Code, Detector, Findings, FrameView, Place, Severity};
+use super::{ChatChunk, Code, Detector, Findings, FrameView, Place, Severity};
 use crate::dialect::valid_choice;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -10,7 +10,7 @@ use crate::text;
 const MAX_CHOICES: usize = 128;
 
 #[derive(Default, Clone, Copy)]
-struct Choice {
+struct ChoiceState {
     seen: bool,
     role: bool,
     /// It had a delta.
@@ -20,8 +20,8 @@ struct Choice {
 }
 
 #[derive(Default)]
-pub(super) struct Chat {
-    choices: Vec<Choice>,
+pub(super) struct ChatDetector {
+    choices: Vec<ChoiceState>,
     last: usize,
     /// Whether any chunk had choices: before that, a chunk without may be of another dialect.
     any: bool,
@@ -30,9 +30,9 @@ pub(super) struct Chat {
     missing: Option<Place>,
 }
 
-impl Detector for Chat {
+impl Detector for ChatDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        let Some(Chunk { json, choices, .. }) = view.chunk else { return };
+        let Some(ChatChunk { json, choices, .. }) = view.chunk else { return };
         let failed = facts.answer().errors.last().is_some_and(|e| e.frame == view.index);
         match choices {
             Some(choices) if choices.kind() == json::Kind::Array => {
@@ -88,7 +88,7 @@ impl Detector for Chat {
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let finished = facts.answer().finished() && facts.answer().errors.is_empty();
-        let roleless = |c: &Choice| c.seen && c.delta && !c.role;
+        let roleless = |c: &ChoiceState| c.seen && c.delta && !c.role;
         if let Some(index) =
             self.choices.iter().position(roleless).filter(|_| finished && is_openai(facts))
         {
@@ -190,7 +190,7 @@ fn has_text(value: Option<Value<'_>>) -> bool {
     value.is_some_and(|v| v.kind() == json::Kind::String && v.source().len() > 2)
 }
 
-impl Chat {
+impl ChatDetector {
     fn choice(
         &mut self,
         facts: &Facts,
@@ -225,7 +225,7 @@ impl Chat {
         }
         let index = index.min(MAX_CHOICES - 1);
         if index >= self.choices.len() {
-            self.choices.resize(index + 1, Choice::default());
+            self.choices.resize(index + 1, ChoiceState::default());
         }
         if index < self.last && !findings.again(Code::ChoicesInterleaved) {
             let message = format!("Choice {index} continues after choice {}", self.last);
@@ -357,7 +357,7 @@ fn content(
     }
 }
 
-fn role(state: &mut Choice, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
+fn role(state: &mut ChoiceState, view: &FrameView<'_>, value: Value<'_>, findings: &mut Findings) {
     match value.source() {
         "null" => findings.raise_once(Code::RoleNull, view.place(), "delta.role is null"),
         "\"\"" => findings.raise_once(Code::RoleEmpty, view.place(), "delta.role is empty"),

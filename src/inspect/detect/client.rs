@@ -6,9 +6,9 @@ use crate::text;
 
 /// Looks at the client views.
 #[derive(Default)]
-pub(super) struct Client;
+pub(super) struct ClientDetector;
 
-impl Detector for Client {
+impl Detector for ClientDetector {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let failing = |view: &&ClientView| view.result != Returned::Ok && !view.by_design;
         let mut views: Vec<_> = facts.clients().iter().filter(failing).collect();

@@ -1,6 +1,6 @@
 //! Rules that hold the provider's own figures about time and size against what was seen here.
 
-use super::{Code, Detector, Each, Findings, Look, Place, cut, ours, refused};
+use super::{Code, Detector, EachFrame, Findings, Look, Place, cut, ours, refused};
 use crate::dialect::{Channel, Varying};
 use crate::inspect::{Facts, Packing};
 use crate::journal::Micros;
@@ -23,19 +23,19 @@ const FIRST: usize = 8;
 const LAST: usize = 8;
 
 #[derive(Default)]
-pub(super) struct Clock {
+pub(super) struct ClockDetector {
     /// When the last frame with data came.
     last: Option<Micros>,
     /// How many payloads were asked when the answer was made.
     asked: usize,
 }
 
-impl Detector for Clock {
+impl Detector for ClockDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Frames]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         if refused(facts) {
             return;
         }
@@ -65,7 +65,7 @@ impl Detector for Clock {
 }
 
 /// When the answer was made, as it says itself, in seconds since 1970.
-fn created(each: &Each<'_>) -> Option<f64> {
+fn created(each: &EachFrame<'_>) -> Option<f64> {
     let given = [&["created"][..], &["created_at"], &["response", "created_at"]];
     let seconds = match each.view() {
         Some(view) => given.iter().find_map(|path| view.json?.at(path)?.as_f64())?,
@@ -118,7 +118,12 @@ fn http_date(text: &str) -> Option<i64> {
     Some(days * 86_400 + h * 3600 + m * 60 + s)
 }
 
-fn head_of_line(facts: &Facts, before: Option<Micros>, each: &Each<'_>, findings: &mut Findings) {
+fn head_of_line(
+    facts: &Facts,
+    before: Option<Micros>,
+    each: &EachFrame<'_>,
+    findings: &mut Findings,
+) {
     let Some((before, at)) = before.zip(findings.at) else { return };
     let silence = at.saturating_sub(before);
     if silence < SILENCE {

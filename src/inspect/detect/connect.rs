@@ -5,9 +5,9 @@ use crate::inspect::Facts;
 use crate::journal::{EndCause, Timeout};
 
 #[derive(Default)]
-pub(super) struct Connect;
+pub(super) struct ConnectDetector;
 
-impl Detector for Connect {
+impl Detector for ConnectDetector {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let Some((cause, detail)) = &facts.end else { return };
         let (rule, message) = match cause {

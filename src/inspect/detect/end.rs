@@ -16,13 +16,13 @@ const ENCRYPTED: &[&str] = &[
 ];
 
 #[derive(Default)]
-pub(super) struct End {
+pub(super) struct EndDetector {
     /// An item of an answer that is neither a message nor reasoning: an approval request, a list of
     /// tools, a compacted conversation.
     other_item: bool,
 }
 
-impl Detector for End {
+impl Detector for EndDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, _findings: &mut Findings) {
         let responses = facts.dialect().is_some_and(|d| d.name() == "openai-responses");
         if self.other_item || !responses {
@@ -283,7 +283,7 @@ pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
     )
 }
 
-impl End {
+impl EndDetector {
     /// What the answer came to: said, thought, refused, nothing.
     fn came_to(&self, facts: &Facts, findings: &mut Findings) {
         let answer = facts.answer();
@@ -346,7 +346,7 @@ const TALKS: &[&str] = &[
     "writer-completions",
 ];
 
-impl End {
+impl EndDetector {
     /// An answer without a finish that came to nothing, where the dialect has no finishes.
     fn missing_finish(&self, facts: &Facts, findings: &mut Findings) {
         let answer = facts.answer();

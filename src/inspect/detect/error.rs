@@ -9,14 +9,14 @@ use crate::inspect::{Facts, StreamError};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Error {
+pub(super) struct ErrorDetector {
     /// In-band errors that were looked at.
     seen: usize,
     /// Whether any frame with a payload came before.
     begun: bool,
 }
 
-impl Detector for Error {
+impl Detector for ErrorDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let first = !self.begun;
         self.begun |= view.data.is_some();

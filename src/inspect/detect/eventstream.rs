@@ -8,12 +8,12 @@ use crate::inspect::Facts;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct EventStream {
+pub(super) struct EventStreamDetector {
     /// A damaged prelude was reported: what follows it is no message that was cut.
     lost: bool,
 }
 
-impl Detector for EventStream {
+impl Detector for EventStreamDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if facts.framing() != Some(Framing::EventStream) || refused(facts) || self.lost {
             return;

@@ -1,7 +1,8 @@
 //! Rules about how choices finish, and what comes after.
 
 use super::{
-    Chunk, Code, Detector, Findings, FrameView, Place, Severity, cut, end, is_chat, ours, refused,
+    ChatChunk, Code, Detector, Findings, FrameView, Place, Severity, cut, end, is_chat, ours,
+    refused,
 };
 use crate::dialect::{self, Channel};
 use crate::inspect::Facts;
@@ -9,7 +10,7 @@ use crate::json::{self, Value};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Finish {
+pub(super) struct FinishDetector {
     /// Which choices have finished, as bits; no provider allows as many as there are.
     finished: u128,
     /// The same, of those that finished before anything of them came.
@@ -22,9 +23,9 @@ pub(super) struct Finish {
     explained: Option<String>,
 }
 
-impl Detector for Finish {
+impl Detector for FinishDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        let Some(Chunk { json, choices, .. }) = view.chunk else {
+        let Some(ChatChunk { json, choices, .. }) = view.chunk else {
             self.look(facts, view);
             return self.other(facts, view, findings);
         };
@@ -65,7 +66,7 @@ impl Detector for Finish {
     }
 }
 
-impl Finish {
+impl FinishDetector {
     /// Looks for finishes that are empty and for the provider's own words about one.
     fn look(&mut self, facts: &Facts, view: &FrameView<'_>) {
         /// Where dialects other than Chat have the finish, outside of lists.

@@ -6,14 +6,14 @@ use crate::inspect::Facts;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Foreign {
+pub(super) struct ForeignDetector {
     /// Size of the shape table when a frame was last asked for its dialect: a frame of another makes it grow.
     paths: usize,
     /// The first frame of another dialect, and how much of the answer came before.
     first: Option<(Place, &'static dyn Dialect, u64)>,
 }
 
-impl Detector for Foreign {
+impl Detector for ForeignDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, _findings: &mut Findings) {
         let grew = std::mem::replace(&mut self.paths, facts.shape().len()) != facts.shape().len();
         let chars = facts.answer().chars(Channel::Content) as u64;

@@ -31,9 +31,9 @@ fn raise_blocked(reason: &str, place: Place, findings: &mut Findings) {
 }
 
 #[derive(Default)]
-pub(super) struct Gemini;
+pub(super) struct GeminiDetector;
 
-impl Detector for Gemini {
+impl Detector for GeminiDetector {
     /// A prompt that was blocked is reported by the only event, also where no blank line ends that.
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         let tail = facts.frames().last().filter(|f| f.kind == Kind::Incomplete);

@@ -10,9 +10,9 @@ use crate::json::Value;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Head;
+pub(super) struct HeadDetector;
 
-impl Detector for Head {
+impl Detector for HeadDetector {
     fn head(&mut self, facts: &Facts, findings: &mut Findings) {
         if let Some(head) = &facts.head
             && let Some(length) = head.header("content-length")

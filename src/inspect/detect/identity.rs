@@ -1,7 +1,7 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{Chunk, Code, Detector, Each, Findings, FrameView, Look, Place, Severity};
+use super::{ChatChunk, Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity};
 use crate::dialect::{Channel, Varying};
 use crate::inspect::Facts;
 use crate::json::Value;
@@ -11,7 +11,7 @@ use crate::text;
 const MAX_NAMED: usize = 12;
 
 #[derive(Default)]
-pub(super) struct Identity {
+pub(super) struct IdentityDetector {
     /// The last frame was a chunk.
     is_chunk: bool,
     id: Option<String>,
@@ -44,7 +44,7 @@ struct Mixed {
 const MAX_IDS: usize = 3;
 
 impl Mixed {
-    fn id(&mut self, facts: &Facts, each: &Each<'_>, source: &str, findings: &mut Findings) {
+    fn id(&mut self, facts: &Facts, each: &EachFrame<'_>, source: &str, findings: &mut Findings) {
         if self.ids.get(self.last).is_some_and(|id| id == source) {
             return;
         }
@@ -95,12 +95,12 @@ fn has_role(view: &FrameView<'_>) -> bool {
     choices.into_iter().flat_map(Value::items).any(role)
 }
 
-impl Detector for Identity {
+impl Detector for IdentityDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Member(Varying::Id), Look::Member(Varying::Created)]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         // What repeats a chunk is one.
         self.is_chunk = each.view().map_or(self.is_chunk, |view| view.chunk.is_some());
         if !self.is_chunk {
@@ -118,7 +118,7 @@ impl Detector for Identity {
     }
 
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        let Some(Chunk { json, choices, model, .. }) = view.chunk else { return };
+        let Some(ChatChunk { json, choices, model, .. }) = view.chunk else { return };
         self.mixed.roles += u32::from(has_role(view));
         if let Some(model) = model {
             self.model(view, model, findings);
@@ -140,8 +140,8 @@ impl Detector for Identity {
     }
 }
 
-impl Identity {
-    fn id(&mut self, each: &Each<'_>, source: &str, findings: &mut Findings) {
+impl IdentityDetector {
+    fn id(&mut self, each: &EachFrame<'_>, source: &str, findings: &mut Findings) {
         match &self.id {
             Some(id) if id == source => {}
             _ if source == "\"\"" => {
@@ -170,7 +170,7 @@ impl Identity {
         }
     }
 
-    fn created(&mut self, each: &Each<'_>, source: &str, findings: &mut Findings) {
+    fn created(&mut self, each: &EachFrame<'_>, source: &str, findings: &mut Findings) {
         match &self.created {
             Some(created) if created == source => {}
             _ if matches!(source, "0" | "null") => {}

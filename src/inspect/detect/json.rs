@@ -9,12 +9,12 @@ use crate::json::{self, ErrorKind};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Json {
+pub(super) struct JsonDetector {
     /// A web page has begun, which is reported as that: no line of it is JSON.
     page: bool,
 }
 
-impl Detector for Json {
+impl Detector for JsonDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let Some(data) = view.data else { return };
         if refused(facts) {

@@ -68,7 +68,7 @@ pub(super) trait Detector: Send + Sync {
     /// The same frame before [`Detector::frame`], with what may be new in one that repeats those
     /// before it. Of such a frame it is all that is asked, and only where [`Detector::looks_at`] has
     /// what is new in it.
-    fn each(&mut self, _facts: &Facts, _each: &Each<'_>, _findings: &mut Findings) {}
+    fn each(&mut self, _facts: &Facts, _each: &EachFrame<'_>, _findings: &mut Findings) {}
     /// Something about this program itself.
     fn note(&mut self, _facts: &Facts, _code: &str, _text: &str, _findings: &mut Findings) {}
     /// The exchange is over, nothing more comes.
@@ -92,7 +92,7 @@ pub(super) struct FrameView<'a> {
     pub(super) json_error: Option<Error>,
     pub(super) tape: &'a Tape,
     /// The payload as a chunk of Chat Completions.
-    pub(super) chunk: Option<Chunk<'a>>,
+    pub(super) chunk: Option<ChatChunk<'a>>,
     /// A key that stood twice in one object.
     pub(super) duplicate_key: Option<&'a str>,
     /// It only keeps the connection warm.
@@ -113,17 +113,17 @@ pub(super) enum Look {
 }
 
 /// A frame, as far as it may differ from one that it repeats ([`super::skeleton`]).
-pub(super) struct Each<'a> {
+pub(super) struct EachFrame<'a> {
     /// Its number.
     pub(super) index: u32,
     pub(super) frame: &'a Frame,
     /// The body that it is part of.
     pub(super) body: &'a [u8],
-    pub(super) seen: Seen<'a>,
+    pub(super) seen: FrameReading<'a>,
 }
 
 /// How a frame was read.
-pub(super) enum Seen<'a> {
+pub(super) enum FrameReading<'a> {
     /// In full.
     Whole(&'a FrameView<'a>),
     /// By what differs from the frames that it repeats.
@@ -132,7 +132,7 @@ pub(super) enum Seen<'a> {
 
 /// A frame of a stream that is read as Chat Completions, taken apart once for all detectors.
 #[derive(Clone, Copy)]
-pub(super) struct Chunk<'a> {
+pub(super) struct ChatChunk<'a> {
     /// The object.
     pub(super) json: Value<'a>,
     pub(super) choices: Option<Value<'a>>,
@@ -141,7 +141,7 @@ pub(super) struct Chunk<'a> {
     pub(super) created: Option<Value<'a>>,
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> ChatChunk<'a> {
     /// The payload of a frame, if it is a chunk.
     pub(super) fn of(facts: &Facts, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
         let json = json.filter(|j| j.kind() == Kind::Object)?;
@@ -163,7 +163,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl<'a> Each<'a> {
+impl<'a> EachFrame<'a> {
     /// This frame.
     pub(super) fn place(&self) -> Place {
         Place { frame: Some(self.index), offset: Some(self.frame.offset) }
@@ -177,16 +177,16 @@ impl<'a> Each<'a> {
     /// Its payload, if it has one.
     pub(super) fn data(&self) -> Option<Cow<'a, str>> {
         match self.seen {
-            Seen::Whole(view) => view.data.map(Cow::Borrowed),
-            Seen::Repeat(_) => self.frame.data(self.body),
+            FrameReading::Whole(view) => view.data.map(Cow::Borrowed),
+            FrameReading::Repeat(_) => self.frame.data(self.body),
         }
     }
 
     /// Everything about the frame, where it was read in full.
     pub(super) fn view(&self) -> Option<&'a FrameView<'a>> {
         match self.seen {
-            Seen::Whole(view) => Some(view),
-            Seen::Repeat(_) => None,
+            FrameReading::Whole(view) => Some(view),
+            FrameReading::Repeat(_) => None,
         }
     }
 
@@ -199,8 +199,8 @@ impl<'a> Each<'a> {
     /// value that they had, too.
     pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
         match self.seen {
-            Seen::Whole(view) => view.json?.get(member.key()).map(Value::source),
-            Seen::Repeat(filled) => filled.member(member),
+            FrameReading::Whole(view) => view.json?.get(member.key()).map(Value::source),
+            FrameReading::Repeat(filled) => filled.member(member),
         }
     }
 }
@@ -221,34 +221,34 @@ impl FrameView<'_> {
 /// A fresh detector of each file.
 pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
     vec![
-        Box::<connect::Connect>::default(),
-        Box::<status::Status>::default(),
-        Box::<head::Head>::default(),
-        Box::<body::Body>::default(),
-        Box::<raw::Raw>::default(),
-        Box::<eventstream::EventStream>::default(),
-        Box::<sse::Sse>::default(),
-        Box::<json::Json>::default(),
-        Box::<error::Error>::default(),
-        Box::<identity::Identity>::default(),
-        Box::<foreign::Foreign>::default(),
-        Box::<chat::Chat>::default(),
-        Box::<blocks::Blocks>::default(),
-        Box::<anthropic::Anthropic>::default(),
-        Box::<responses::Responses>::default(),
-        Box::<gemini::Gemini>::default(),
-        Box::<finish::Finish>::default(),
-        Box::<tool::Tool>::default(),
-        Box::<usage::Usage>::default(),
-        Box::<semantic::Semantic>::default(),
-        Box::<timing::Timing>::default(),
-        Box::<clock::Clock>::default(),
-        Box::<session::Session>::default(),
-        Box::<web_socket::WebSocket>::default(),
-        Box::<terminal::Terminal>::default(),
-        Box::<end::End>::default(),
+        Box::<connect::ConnectDetector>::default(),
+        Box::<status::StatusDetector>::default(),
+        Box::<head::HeadDetector>::default(),
+        Box::<body::BodyDetector>::default(),
+        Box::<raw::RawDetector>::default(),
+        Box::<eventstream::EventStreamDetector>::default(),
+        Box::<sse::SseDetector>::default(),
+        Box::<json::JsonDetector>::default(),
+        Box::<error::ErrorDetector>::default(),
+        Box::<identity::IdentityDetector>::default(),
+        Box::<foreign::ForeignDetector>::default(),
+        Box::<chat::ChatDetector>::default(),
+        Box::<blocks::BlocksDetector>::default(),
+        Box::<anthropic::AnthropicDetector>::default(),
+        Box::<responses::ResponsesDetector>::default(),
+        Box::<gemini::GeminiDetector>::default(),
+        Box::<finish::FinishDetector>::default(),
+        Box::<tool::ToolDetector>::default(),
+        Box::<usage::UsageDetector>::default(),
+        Box::<semantic::SemanticDetector>::default(),
+        Box::<timing::TimingDetector>::default(),
+        Box::<clock::ClockDetector>::default(),
+        Box::<session::SessionDetector>::default(),
+        Box::<web_socket::WebSocketDetector>::default(),
+        Box::<terminal::TerminalDetector>::default(),
+        Box::<end::EndDetector>::default(),
         // Looks at what all others found.
-        Box::<client::Client>::default(),
+        Box::<client::ClientDetector>::default(),
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::json::Tape;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Raw {
+pub(super) struct RawDetector {
     /// Ignored fields that were found in frames. The framer counts them as it goes; only while its
     /// count is ahead are a frame's lines looked at again.
     ignored: u64,
@@ -20,7 +20,7 @@ pub(super) struct Raw {
     page: Option<Place>,
 }
 
-impl Detector for Raw {
+impl Detector for RawDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if refused(facts) {
             return;
@@ -58,7 +58,7 @@ impl Detector for Raw {
     }
 }
 
-impl Raw {
+impl RawDetector {
     /// Lines that the standard ignores: an error may hide there.
     fn ignored_fields(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let whole = view.bytes.ends_with(b"\n") || view.bytes.ends_with(b"\r");

@@ -1,6 +1,6 @@
 //! Rules about the events of OpenAI's Responses: their numbers, their items, what the last brings.
 
-use super::{Code, Detector, Each, Findings, FrameView, Look, Place, Severity, chat, refused};
+use super::{Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, chat, refused};
 use crate::dialect::Varying;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -103,17 +103,17 @@ impl Again {
 }
 
 #[derive(Default)]
-pub(super) struct Responses {
+pub(super) struct ResponsesDetector {
     number: Option<u64>,
     gaps: Again,
 }
 
-impl Detector for Responses {
+impl Detector for ResponsesDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Member(Varying::SequenceNumber)]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, _findings: &mut Findings) {
         if !is_responses(facts) || refused(facts) || !each.is_object() {
             return;
         }
@@ -159,8 +159,8 @@ impl Detector for Responses {
     }
 }
 
-impl Responses {
-    fn sequence(&mut self, each: &Each<'_>) {
+impl ResponsesDetector {
+    fn sequence(&mut self, each: &EachFrame<'_>) {
         let number = each.member(Varying::SequenceNumber).filter(|n| !n.starts_with('"'));
         let Some(number) = number.and_then(|n| n.parse::<u64>().ok()) else { return };
         if let Some(before) = self.number.replace(number)

@@ -1,7 +1,7 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use super::{Code, Detector, Each, Findings, Look, Place, Severity, refused};
+use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused};
 use crate::dialect::Channel;
 use crate::frame::Kind;
 use crate::inspect::{Delta, Facts};
@@ -23,7 +23,7 @@ struct Last {
 }
 
 #[derive(Default)]
-pub(super) struct Semantic {
+pub(super) struct SemanticDetector {
     content: Option<Last>,
     reasoning: Option<Last>,
     /// The data of the last frame with text, for comparison; its memory is used again.
@@ -35,12 +35,12 @@ pub(super) struct Semantic {
     twice: Option<u32>,
 }
 
-impl Detector for Semantic {
+impl Detector for SemanticDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Frames]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         if !refused(facts) && each.frame.kind != Kind::Body {
             self.deltas(facts, each, findings);
         }
@@ -99,7 +99,7 @@ impl Detector for Semantic {
 
 /// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
 /// binary message only the payload is text, and is none where it is not UTF-8.
-fn is_sound_text(each: &Each<'_>) -> bool {
+fn is_sound_text(each: &EachFrame<'_>) -> bool {
     each.frame.kind == Kind::Message || std::str::from_utf8(each.bytes()).is_ok()
 }
 
@@ -131,9 +131,9 @@ impl Fields {
     }
 }
 
-impl Semantic {
+impl SemanticDetector {
     /// Looks at what a frame added to the text.
-    fn deltas(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn deltas(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         let deltas = facts.answer().deltas_of_last(each.index);
         let (mut same, mut telling, mut fields) = (false, false, Fields::default());
         for delta in deltas.clone() {
@@ -201,7 +201,13 @@ impl Semantic {
     }
 
     /// Tags in the content: reported once, at the first.
-    fn think(&mut self, facts: &Facts, each: &Each<'_>, delta: &Delta, findings: &mut Findings) {
+    fn think(
+        &mut self,
+        facts: &Facts,
+        each: &EachFrame<'_>,
+        delta: &Delta,
+        findings: &mut Findings,
+    ) {
         if self.think_told {
             return;
         }
@@ -229,7 +235,7 @@ impl Semantic {
     fn compare(
         &mut self,
         facts: &Facts,
-        each: &Each<'_>,
+        each: &EachFrame<'_>,
         delta: &Delta,
         words: &str,
         findings: &mut Findings,

@@ -9,9 +9,9 @@ use crate::journal::{EndCause, Limit, Timeout};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Session;
+pub(super) struct SessionDetector;
 
-impl Detector for Session {
+impl Detector for SessionDetector {
     fn request(&mut self, facts: &Facts, findings: &mut Findings) {
         for warning in facts.request.iter().flat_map(|r| &r.warnings) {
             if warning.to_ascii_lowercase().contains("certificate") {

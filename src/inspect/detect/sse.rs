@@ -11,7 +11,7 @@ use crate::json::Tape;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Sse {
+pub(super) struct SseDetector {
     /// Replacements that were found in frames. The framer counts as it goes; only while its count
     /// is ahead are a frame's bytes looked at again.
     invalid: u64,
@@ -28,7 +28,7 @@ pub(super) fn block<'a>(view: &FrameView<'a>) -> Block<'a> {
     Block::of(&frame, view.bytes)
 }
 
-impl Detector for Sse {
+impl Detector for SseDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if refused(facts) {
             return;
@@ -147,7 +147,7 @@ impl Detector for Sse {
     }
 }
 
-impl Sse {
+impl SseDetector {
     fn event(&mut self, facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Findings) {
         event(facts, view, data, findings);
         if !data.trim().is_empty() || view.event != "message" {

@@ -10,12 +10,12 @@ use crate::json::{Kind, Value};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Status {
+pub(super) struct StatusDetector {
     /// The redirect was followed: what that cost the request, in words.
     followed: Option<String>,
 }
 
-impl Detector for Status {
+impl Detector for StatusDetector {
     fn note(&mut self, _facts: &Facts, code: &str, text: &str, _findings: &mut Findings) {
         if code == REDIRECT_FOLLOWED {
             self.followed = Some(text.to_owned());

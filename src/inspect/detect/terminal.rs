@@ -8,9 +8,9 @@ use crate::inspect::Facts;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Terminal;
+pub(super) struct TerminalDetector;
 
-impl Detector for Terminal {
+impl Detector for TerminalDetector {
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
         if refused(facts) || ours(facts) || cut(facts) || facts.frames().is_empty() {
             return;

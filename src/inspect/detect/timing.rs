@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, Each, Findings, Look, Place, Severity, refused, tail};
+use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused, tail};
 use crate::frame::Kind;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -21,13 +21,13 @@ const DENSE: u64 = 4;
 const LATE: Micros = 500_000;
 
 #[derive(Default)]
-pub(super) struct Timing {
+pub(super) struct TimingDetector {
     /// Frames with data: all, in the current read.
     data: u64,
     in_read: u64,
     /// The delivery that goes on, and the largest.
-    delivery: Delivery,
-    burst: Delivery,
+    delivery: ReadDelivery,
+    burst: ReadDelivery,
     portions: Portions,
     /// When data last came, and how many keep-alives since.
     last_data: Option<Micros>,
@@ -38,7 +38,7 @@ pub(super) struct Timing {
 
 /// Reads that came together.
 #[derive(Clone, Copy, Default)]
-struct Delivery {
+struct ReadDelivery {
     at: Option<Micros>,
     reads: u64,
     frames: u64,
@@ -62,7 +62,7 @@ struct Portions {
 
 impl Portions {
     /// A delivery is over, for another has begun.
-    fn close(&mut self, delivery: Delivery) {
+    fn close(&mut self, delivery: ReadDelivery) {
         self.full += 1;
         self.frames += delivery.frames;
         for (unfit, buffer) in self.unfit.iter_mut().zip(BUFFERS) {
@@ -71,7 +71,7 @@ impl Portions {
     }
 
     /// The buffer's size, with what came last and need not be full.
-    fn buffer(&self, last: Delivery) -> Option<u64> {
+    fn buffer(&self, last: ReadDelivery) -> Option<u64> {
         let fits = |(buffer, unfit): (&u64, &bool)| !unfit && last.bytes <= buffer + slack(*buffer);
         let dense = self.frames >= DENSE * self.full;
         let found = BUFFERS.iter().zip(&self.unfit).find(|(b, u)| fits((b, u)));
@@ -98,12 +98,12 @@ fn quiet(facts: &Facts, from: Option<Micros>, to: Option<Micros>) -> Micros {
     from.zip(to).map_or(0, |(from, to)| facts.timing.silence(from, to))
 }
 
-impl Detector for Timing {
+impl Detector for TimingDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Frames, Look::Reads]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         let Some(at) = findings.at else { return };
         if each.view().is_some_and(|view| view.keep_alive) {
             self.comments += 1;
@@ -121,11 +121,11 @@ impl Detector for Timing {
         let frames = std::mem::take(&mut self.in_read);
         let bytes = facts.reads().last().map_or(0, |r| u64::from(r.len));
         if findings.at.is_some() {
-            let one = Delivery { at: findings.at, reads: u64::from(frames > 0), frames, bytes };
+            let one = ReadDelivery { at: findings.at, reads: u64::from(frames > 0), frames, bytes };
             let before = self.delivery;
             let goes_on = before.at.is_some() && wait(before.at, findings.at) <= DELIVERY;
             self.delivery = match goes_on {
-                true => Delivery {
+                true => ReadDelivery {
                     at: before.at,
                     reads: before.reads + one.reads,
                     frames: before.frames + frames,
@@ -201,7 +201,7 @@ impl Detector for Timing {
     }
 }
 
-impl Timing {
+impl TimingDetector {
     /// Takes note of data that arrived.
     fn data(&mut self, facts: &Facts, at: Micros, place: Place, findings: &mut Findings) {
         self.data += 1;
@@ -234,7 +234,7 @@ impl Timing {
 
     /// Whether somebody collected the frames.
     fn collected(&self, facts: &Facts, findings: &mut Findings) {
-        let Delivery { at, reads, frames, .. } = self.burst;
+        let ReadDelivery { at, reads, frames, .. } = self.burst;
         // What arrives at once after this side did not read was collected here.
         let after_pause =
             |(_, to): &(Micros, Micros)| at.is_some_and(|at| at.abs_diff(*to) <= LATE);

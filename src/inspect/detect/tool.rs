@@ -1,7 +1,8 @@
 //! Rules about tool calls.
 
 use super::{
-    Code, Detector, Each, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours, refused,
+    Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours,
+    refused,
 };
 use crate::dialect::Channel;
 use crate::inspect::{Facts, ToolCall};
@@ -12,17 +13,17 @@ use crate::text;
 const MAX_COUNTED: usize = 1000;
 
 #[derive(Default)]
-pub(super) struct Tool {
+pub(super) struct ToolDetector {
     /// How many pieces with arguments each call had.
     pieces: Vec<u32>,
 }
 
-impl Detector for Tool {
+impl Detector for ToolDetector {
     fn looks_at(&self) -> &'static [Look] {
         &[Look::Calls]
     }
 
-    fn each(&mut self, facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+    fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, _findings: &mut Findings) {
         let answer = facts.answer();
         if answer.tools().is_empty() || refused(facts) {
             return;

@@ -1,14 +1,15 @@
 //! Rules about token counts.
 
 use super::{
-    Code, Detector, Each, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours, refused,
+    Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours,
+    refused,
 };
 use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct Usage {
+pub(super) struct UsageDetector {
     /// How many usage facts were seen.
     counted: u32,
     /// Frames with usage, and the last of them.
@@ -22,7 +23,7 @@ pub(super) struct Usage {
     output: Option<u64>,
 }
 
-impl Detector for Usage {
+impl Detector for UsageDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         if !refused(facts) {
             unreadable(view, findings);
@@ -47,7 +48,7 @@ impl Detector for Usage {
         &[Look::Frames]
     }
 
-    fn each(&mut self, _facts: &Facts, each: &Each<'_>, _findings: &mut Findings) {
+    fn each(&mut self, _facts: &Facts, each: &EachFrame<'_>, _findings: &mut Findings) {
         self.payloads += u32::from(each.view().is_none_or(|view| view.json.is_some()));
     }
 
@@ -92,7 +93,7 @@ impl Detector for Usage {
     }
 }
 
-impl Usage {
+impl UsageDetector {
     /// A frame that counts less of the answer than one before it.
     fn falls(&mut self, facts: &Facts, findings: &mut Findings) {
         let now = facts.answer().usage.output;

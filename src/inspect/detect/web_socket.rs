@@ -6,7 +6,7 @@ use crate::inspect::Facts;
 use crate::text;
 
 #[derive(Default)]
-pub(super) struct WebSocket {
+pub(super) struct WebSocketDetector {
     /// How many faults were reported.
     reported: usize,
 }
@@ -40,7 +40,7 @@ fn meaning(code: u16) -> &'static str {
     }
 }
 
-impl WebSocket {
+impl WebSocketDetector {
     /// Tells the faults of the frames up to one.
     fn faults(&mut self, facts: &Facts, last: Option<u32>, findings: &mut Findings) {
         let faults = facts.web_socket().map_or(&[][..], |w| &w.faults()[self.reported..]);
@@ -54,7 +54,7 @@ impl WebSocket {
     }
 }
 
-impl Detector for WebSocket {
+impl Detector for WebSocketDetector {
     fn message(&mut self, facts: &Facts, index: u32, findings: &mut Findings) {
         self.faults(facts, Some(index), findings);
     }
