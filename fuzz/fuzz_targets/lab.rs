@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use sselens::lab::{Options, Running, start};
+use sselens::lab::{LabOptions, RunningLab, start};
 
-static LAB: OnceLock<Running> = OnceLock::new();
+static LAB: OnceLock<RunningLab> = OnceLock::new();
 
 /// What the lab says to these bytes, as far as it says it at once.
-fn ask(lab: &Running, bytes: &[u8]) -> Option<Vec<u8>> {
+fn ask(lab: &RunningLab, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(lab.addr).ok()?;
     stream.set_read_timeout(Some(Duration::from_millis(20))).ok()?;
     // A lab that has answered already and closed does not take the rest.
@@ -24,7 +24,7 @@ fn ask(lab: &Running, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let lab = LAB.get_or_init(|| start(Options { pace: 0.0, seed: Some(1) }).expect("a port"));
+    let lab = LAB.get_or_init(|| start(LabOptions { pace: 0.0, seed: Some(1) }).expect("a port"));
     let Some(answer) = ask(lab, input) else { return };
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.") || input.contains(&b'{'), "{answer:?}");
     if input.len() % 64 == 0 {

@@ -10,9 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use global::{Color, Global, is_dumb};
 use shared::seconds;
-pub(super) use shared::{
-    BareArgs, FailOn, Format, LabOptions, OutputArgs, RepeatArgs, RequestArgs,
-};
+pub(super) use shared::{BareArgs, FailOn, Format, LabFlags, OutputArgs, RepeatArgs, RequestArgs};
 
 /// See every byte of an LLM stream, and who broke it.
 #[derive(Debug, Parser)]
@@ -58,7 +56,7 @@ pub(super) struct UiArgs {
     #[command(flatten)]
     pub(super) request: RequestArgs,
     #[command(flatten)]
-    pub(super) lab: LabOptions,
+    pub(super) lab: LabFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,7 +106,7 @@ pub(super) struct SendArgs {
     #[command(flatten)]
     pub(super) request: RequestArgs,
     #[command(flatten)]
-    pub(super) lab: LabOptions,
+    pub(super) lab: LabFlags,
     #[command(flatten)]
     pub(super) repeat: RepeatArgs,
     /// Write the session to FILE while it happens
@@ -150,7 +148,7 @@ pub(super) struct CompareArgs {
     #[command(flatten)]
     pub(super) request: RequestArgs,
     #[command(flatten)]
-    pub(super) lab: LabOptions,
+    pub(super) lab: LabFlags,
     #[command(flatten)]
     pub(super) repeat: RepeatArgs,
     /// Write the session to FILE while it happens
@@ -295,7 +293,7 @@ pub(super) struct TapArgs {
     #[arg(long, value_name = "SEVERITY")]
     pub(super) fail_on: Option<FailOn>,
     #[command(flatten)]
-    pub(super) lab: LabOptions,
+    pub(super) lab: LabFlags,
     /// With a COMMAND: the screen in this terminal, and the command's output in a file, which is named
     #[arg(long, requires = "command", conflicts_with_all = ["output", "otlp", "fail_on"])]
     pub(super) ui: bool,
@@ -369,7 +367,7 @@ pub(super) struct LabArgs {
     #[arg(long, requires = "list")]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) options: LabOptions,
+    pub(super) options: LabFlags,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::{Global, LabOptions, ProvidersArgs};
+use super::args::{Global, LabFlags, ProvidersArgs};
 use super::exit::{Exit, Failure};
 use super::{request, secrets};
 use crate::config::{self, Config, Origin, Provider};
@@ -48,7 +48,7 @@ pub(super) fn run(global: &Global, args: &ProvidersArgs) -> Result<Exit, Failure
 /// The models that a provider lists, asked now.
 fn models(config: &Config, name: &str) -> Result<Vec<String>, Failure> {
     let draft = Draft { provider: name.to_owned(), ..Draft::default() };
-    let lab = request::lab([&draft], &LabOptions::default(), config)?;
+    let lab = request::lab([&draft], &LabFlags::default(), config)?;
     let transport = Transport::default();
     let asked = models::request(name, config, &transport, lab.as_ref().map(|lab| lab.addr));
     let listed = asked.and_then(|outgoing| models::models(&outgoing));

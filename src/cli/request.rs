@@ -202,9 +202,9 @@ fn transport(args: &args::RequestArgs) -> Transport {
 /// The embedded provider, running, if one of these drafts goes to it.
 pub(super) fn lab<'a>(
     drafts: impl IntoIterator<Item = &'a Draft>,
-    options: &args::LabOptions,
+    options: &args::LabFlags,
     config: &Config,
-) -> Result<Option<lab::Running>, Failure> {
+) -> Result<Option<lab::RunningLab>, Failure> {
     let wanted = drafts.into_iter().any(|draft| wants_lab(draft, config));
     let lab = wanted.then(|| lab::start(options.options())).transpose();
     lab.map_err(|e| Failure::Usage(format!("the lab: {e}")))

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::Lab;
 use super::ask::Ask;
-use super::page::{self, Page, SEEDED_TIME};
-use super::play::{After, Stage, play};
+use super::page::{self, SEEDED_TIME, WholeAnswer};
+use super::play::{After, PlayContext, play};
 use super::random::Random;
-use super::request::Request;
+use super::request::ReceivedRequest;
 use super::scenario::{UsageMode, find, scenarios};
 use super::script::{self, Script};
-use super::speaker::{self, Manner, Refusal, Row};
+use super::speaker::{self, Endpoint, Manner, Refusal};
 use super::wire::{Gone, Wire};
 use crate::clock::Clock;
 
@@ -22,7 +22,11 @@ const COUNTS: [&str; 2] = ["/messages/count_tokens", ":countTokens"];
 const AFTER_A_CALL: &str = "tool-result";
 
 /// Answers one request.
-pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Result<After, Gone> {
+pub(super) async fn answer(
+    wire: &mut Wire,
+    lab: &Lab,
+    request: &ReceivedRequest,
+) -> Result<After, Gone> {
     let path = request.path.as_str();
     let read = matches!(request.method.as_str(), "GET" | "HEAD");
     let endpoint = speaker::at(path, &request.query);
@@ -32,21 +36,21 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
     }
     if request.method == "POST" && COUNTS.iter().any(|end| path.ends_with(end)) {
         let page = match Ask::parse(path, None, &request.body) {
-            Some(ask) => Page::token_count(ask.input_tokens()),
-            None => Page::error(400, "The request's body is not a JSON object.", None),
+            Some(ask) => WholeAnswer::token_count(ask.input_tokens()),
+            None => WholeAnswer::error(400, "The request's body is not a JSON object.", None),
         };
         return page.send(wire, request).await;
     }
     let one = path.split_once("/models/").and_then(|(_, name)| find(name));
     let page = match (path, one) {
-        _ if is_endpoint => Page::not_allowed(path, "POST"),
-        ("/", _) if read => Page::index(),
-        ("/", _) => Page::not_allowed(path, "GET"),
-        (_, Some(scenario)) if read => Page::json(200, &page::model(scenario)),
-        _ if path.ends_with("/models") && read => Page::models(),
-        _ if path.ends_with("/api/tags") && read => Page::tags(),
-        _ if path.ends_with("/api/version") && read => Page::version(),
-        _ => Page::unknown_path(&request.method, path),
+        _ if is_endpoint => WholeAnswer::not_allowed(path, "POST"),
+        ("/", _) if read => WholeAnswer::index(),
+        ("/", _) => WholeAnswer::not_allowed(path, "GET"),
+        (_, Some(scenario)) if read => WholeAnswer::json(200, &page::model(scenario)),
+        _ if path.ends_with("/models") && read => WholeAnswer::models(),
+        _ if path.ends_with("/api/tags") && read => WholeAnswer::tags(),
+        _ if path.ends_with("/api/version") && read => WholeAnswer::version(),
+        _ => WholeAnswer::unknown_path(&request.method, path),
     };
     page.send(wire, request).await
 }
@@ -54,13 +58,13 @@ pub(super) async fn answer(wire: &mut Wire, lab: &Lab, request: &Request) -> Res
 async fn chat(
     wire: &mut Wire,
     lab: &Lab,
-    request: &Request,
-    row: &Row,
+    request: &ReceivedRequest,
+    row: &Endpoint,
     model: Option<String>,
 ) -> Result<After, Gone> {
     let refuse = |status, message: &str, param, code| {
         let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
-        Page::json(status, &error).with(row.error_header(status))
+        WholeAnswer::json(status, &error).with(row.error_header(status))
     };
     let Some(ask) = Ask::parse(&request.path, model, &request.body) else {
         let page = refuse(400, "The request's body is not a JSON object.", None, None);
@@ -109,9 +113,9 @@ async fn chat(
         && let Some(mut spoken) = script::plain(answer, &manner.tools, random.clone())
     {
         let whole = (row.new)(manner).whole(&mut spoken);
-        return Page::json(200, &whole).send(wire, request).await;
+        return WholeAnswer::json(200, &whole).send(wire, request).await;
     }
-    let stage = Stage {
+    let stage = PlayContext {
         answer,
         content_type: row.envelope.content_type(),
         error_header: row.error_header(answer.status),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::random::Random;
-use super::scenario::{Answer, Scenario, When};
-use super::speaker::Streams;
+use super::scenario::{Scenario, ScenarioAnswer, When};
+use super::speaker::StreamPolicy;
 use super::turn::{self, Declared};
 use crate::json::{Kind, Tape, Value};
 
@@ -65,12 +65,12 @@ impl Ask {
     }
 
     /// Whether a stream is wanted.
-    pub(super) fn stream(&self, streams: Streams) -> bool {
+    pub(super) fn stream(&self, streams: StreamPolicy) -> bool {
         match streams {
-            Streams::IfAsked => self.text("stream") == Some("true"),
-            Streams::Unless => self.text("stream") != Some("false"),
-            Streams::Always => true,
-            Streams::Never => false,
+            StreamPolicy::IfAsked => self.text("stream") == Some("true"),
+            StreamPolicy::Unless => self.text("stream") != Some("false"),
+            StreamPolicy::Always => true,
+            StreamPolicy::Never => false,
         }
     }
 
@@ -100,7 +100,7 @@ impl Ask {
         &self,
         scenario: &'a Scenario,
         random: &mut Random,
-    ) -> Option<&'a Answer> {
+    ) -> Option<&'a ScenarioAnswer> {
         let mut answers = scenario.answers.iter();
         answers.find(|answer| self.meets(&answer.when, random))
     }
@@ -175,7 +175,7 @@ mod tests {
                         "stream_options":{"include_usage":true},"other":{"deep":[[]]}}"#;
         let ask = Ask::parse("/", None, body).unwrap();
         assert_eq!(ask.model().unwrap(), "lab/x");
-        assert!(ask.stream(Streams::IfAsked) && ask.include_usage());
+        assert!(ask.stream(StreamPolicy::IfAsked) && ask.include_usage());
         let mut random = Random::of_exchange(0, 0);
         let when = |is: &str| When {
             key: Some("tool_choice".to_owned()),
@@ -187,7 +187,7 @@ mod tests {
         assert!(Ask::parse("/", None, b"[]").is_none());
         assert!(Ask::parse("/", None, b"{").is_none());
         let bare = Ask::parse("/", Some("lab/y".to_owned()), b"{}").unwrap();
-        assert!(!bare.stream(Streams::IfAsked) && bare.stream(Streams::Unless));
+        assert!(!bare.stream(StreamPolicy::IfAsked) && bare.stream(StreamPolicy::Unless));
         assert_eq!(bare.model().unwrap(), "lab/y");
     }
 }

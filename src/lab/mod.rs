@@ -42,9 +42,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use scenario::{Scenario, abouts, find, scenarios};
 
-use page::Page;
+use page::WholeAnswer;
 use play::After;
-use request::Trouble;
+use request::ReceiveError;
 use wire::Wire;
 
 /// How many connections are served at once; more wait to be accepted.
@@ -52,7 +52,7 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// How fast and how random a lab is.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct LabOptions {
     /// Factor of every delay: 1 is the speed of an ordinary model, 0 is no
     /// delay at all. (A stall is none of the delays: it stays.)
     pub pace: f64,
@@ -61,7 +61,7 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
-impl Default for Options {
+impl Default for LabOptions {
     fn default() -> Self {
         Self { pace: 1.0, seed: None }
     }
@@ -70,7 +70,7 @@ impl Default for Options {
 /// A lab in a separate thread. Dropping it stops the thread and breaks every
 /// connection off.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningLab {
     /// Where it listens: 127.0.0.1 and a free port.
     pub addr: SocketAddr,
     active: Arc<AtomicUsize>,
@@ -78,7 +78,7 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl RunningLab {
     /// How many scenarios are being played at this moment.
     pub fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
@@ -90,7 +90,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningLab {
     fn drop(&mut self) {
         self.cancel.cancel();
         if let Some(thread) = self.thread.take() {
@@ -109,7 +109,7 @@ impl Drop for Running {
 /// # Errors
 ///
 /// If no port, no thread or no runtime is to be had.
-pub fn start(options: Options) -> io::Result<Running> {
+pub fn start(options: LabOptions) -> io::Result<RunningLab> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
@@ -126,12 +126,12 @@ pub fn start(options: Options) -> io::Result<Running> {
     let thread = std::thread::Builder::new()
         .name("lab".to_owned())
         .spawn(move || runtime.block_on(run(listener, lab, stop)))?;
-    Ok(Running { addr, active, cancel, thread: Some(thread) })
+    Ok(RunningLab { addr, active, cancel, thread: Some(thread) })
 }
 
 /// Serves on this listener until `cancel`, which also breaks off what is being
 /// played.
-pub async fn serve(listener: TcpListener, options: Options, cancel: CancellationToken) {
+pub async fn serve(listener: TcpListener, options: LabOptions, cancel: CancellationToken) {
     run(listener, Arc::new(Lab::new(options)), cancel).await;
 }
 
@@ -161,9 +161,9 @@ async fn converse(stream: TcpStream, lab: Arc<Lab>) {
     loop {
         let after = match request::read(&mut wire).await {
             Ok(request) => answer::answer(&mut wire, &lab, &request).await,
-            Err(Trouble::Gone) => return,
-            Err(Trouble::Refuse(status, message)) => {
-                Page::error(status, message, None).send_last(&mut wire).await;
+            Err(ReceiveError::Gone) => return,
+            Err(ReceiveError::Refuse(status, message)) => {
+                WholeAnswer::error(status, message, None).send_last(&mut wire).await;
                 Ok(After::Close)
             }
         };
@@ -190,7 +190,7 @@ struct Lab {
 }
 
 impl Lab {
-    fn new(options: Options) -> Self {
+    fn new(options: LabOptions) -> Self {
         // A factor that is none would make every delay nonsense.
         let sane = options.pace.is_finite() && options.pace >= 0.0;
         Self {
@@ -203,15 +203,15 @@ impl Lab {
     }
 
     /// Counts an exchange as active until the value is dropped.
-    fn open(&self) -> Open {
+    fn open(&self) -> OpenConnection {
         self.active.fetch_add(1, Ordering::Relaxed);
-        Open(self.active.clone())
+        OpenConnection(self.active.clone())
     }
 }
 
-struct Open(Arc<AtomicUsize>);
+struct OpenConnection(Arc<AtomicUsize>);
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::play::After;
-use super::request::Request;
+use super::request::ReceivedRequest;
 use super::scenario::{Scenario, scenarios};
 use super::speaker::SPEAKERS;
 use super::wire::{Gone, Wire};
@@ -16,7 +16,7 @@ pub(super) const SEEDED_TIME: u64 = 1_767_225_600;
 
 /// A whole answer with a length.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct WholeAnswer {
     status: u16,
     content_type: &'static str,
     body: String,
@@ -24,7 +24,7 @@ pub(super) struct Page {
     header: Option<(&'static str, &'static str)>,
 }
 
-impl Page {
+impl WholeAnswer {
     pub(super) fn json(status: u16, value: &Value) -> Self {
         Self { status, content_type: "application/json", body: value.to_string(), header: None }
     }
@@ -113,7 +113,11 @@ impl Page {
     }
 
     /// Sends the page as the answer to this request.
-    pub(super) async fn send(&self, wire: &mut Wire, request: &Request) -> Result<After, Gone> {
+    pub(super) async fn send(
+        &self,
+        wire: &mut Wire,
+        request: &ReceivedRequest,
+    ) -> Result<After, Gone> {
         self.write(wire, request.close, request.method != "HEAD").await?;
         Ok(match request.close {
             true => After::Close,

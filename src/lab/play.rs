@@ -6,7 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::scenario::{Answer, Coding, Content, Framing, Writes};
+use super::scenario::{Coding, Content, ScenarioAnswer, ScenarioFraming, Writes};
 use super::script::{Act, Script};
 use super::wire::{Gone, Wire};
 
@@ -25,8 +25,8 @@ pub(super) enum After {
 }
 
 /// What the player has to know besides the answer.
-pub(super) struct Stage<'a> {
-    pub(super) answer: &'a Answer,
+pub(super) struct PlayContext<'a> {
+    pub(super) answer: &'a ScenarioAnswer,
     /// The content type of the dialect's streams.
     pub(super) content_type: &'static str,
     /// The header that the dialect's errors have besides.
@@ -43,18 +43,18 @@ pub(super) struct Stage<'a> {
 /// Plays one answer to its end. `script` makes the same script each time.
 pub(super) async fn play<'a>(
     wire: &mut Wire,
-    stage: &Stage<'a>,
+    stage: &PlayContext<'a>,
     script: impl Fn() -> Script<'a>,
 ) -> Result<After, Gone> {
     let answer = stage.answer;
     let framing = match answer.framing {
-        Framing::Chunked if stage.http10 => Framing::Eof,
+        ScenarioFraming::Chunked if stage.http10 => ScenarioFraming::Eof,
         framing => framing,
     };
     let length = match (framing, answer.length) {
-        (Framing::Length, None) => Some(script().map(|act| act.body_len()).sum()),
-        (Framing::Length, given) => given,
-        (Framing::Chunked | Framing::Eof, _) => None,
+        (ScenarioFraming::Length, None) => Some(script().map(|act| act.body_len()).sum()),
+        (ScenarioFraming::Length, given) => given,
+        (ScenarioFraming::Chunked | ScenarioFraming::Eof, _) => None,
     };
     let head = head(stage, framing, length);
     let mut player = Player {
@@ -98,7 +98,7 @@ pub(super) async fn play<'a>(
     }
     player.end().await?;
     // The beginning of the next answer would be unknown.
-    let unknown_end = framing == Framing::Eof || answer.length.is_some();
+    let unknown_end = framing == ScenarioFraming::Eof || answer.length.is_some();
     let announced = answer.headers.get("connection").map(String::as_str) == Some("close");
     Ok(match stage.close || unknown_end || announced {
         true => After::Close,
@@ -107,7 +107,7 @@ pub(super) async fn play<'a>(
 }
 
 /// The head of an answer.
-fn head(stage: &Stage<'_>, framing: Framing, length: Option<u64>) -> Vec<u8> {
+fn head(stage: &PlayContext<'_>, framing: ScenarioFraming, length: Option<u64>) -> Vec<u8> {
     let answer = stage.answer;
     if let Some(exact) = &answer.head {
         return exact.clone().into_bytes();
@@ -132,12 +132,16 @@ fn head(stage: &Stage<'_>, framing: Framing, length: Option<u64>) -> Vec<u8> {
     // A 204 has no body, and so must not announce one.
     if answer.status != 204 {
         match (framing, length) {
-            (Framing::Chunked, _) => headers.push(("transfer-encoding", "chunked".to_owned())),
-            (Framing::Length, Some(length)) => headers.push(("content-length", length.to_string())),
-            (Framing::Length | Framing::Eof, _) => {}
+            (ScenarioFraming::Chunked, _) => {
+                headers.push(("transfer-encoding", "chunked".to_owned()))
+            }
+            (ScenarioFraming::Length, Some(length)) => {
+                headers.push(("content-length", length.to_string()))
+            }
+            (ScenarioFraming::Length | ScenarioFraming::Eof, _) => {}
         }
     }
-    if stage.close || framing == Framing::Eof {
+    if stage.close || framing == ScenarioFraming::Eof {
         headers.push(("connection", "close".to_owned()));
     }
     for (name, value) in &answer.headers {
@@ -156,7 +160,7 @@ struct Player<'a> {
     writes: Writes,
     /// How much is gathered before it is written together; without, all.
     buffer: Option<usize>,
-    framing: Framing,
+    framing: ScenarioFraming,
     pace: f64,
     gzip: Option<GzEncoder<Vec<u8>>>,
     /// The head, if it is to travel with the first bytes of the body.
@@ -236,12 +240,12 @@ impl Player<'_> {
         }
         let mut out = std::mem::take(&mut self.held);
         match self.framing {
-            Framing::Chunked => {
+            ScenarioFraming::Chunked => {
                 out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(b"\r\n");
             }
-            Framing::Length | Framing::Eof => out.extend_from_slice(bytes),
+            ScenarioFraming::Length | ScenarioFraming::Eof => out.extend_from_slice(bytes),
         }
         self.wire.write(&out).await
     }
@@ -266,8 +270,8 @@ impl Player<'_> {
             self.transfer(&tail).await?;
         }
         match self.framing {
-            Framing::Chunked => self.wire.write(b"0\r\n\r\n").await,
-            Framing::Length | Framing::Eof => Ok(()),
+            ScenarioFraming::Chunked => self.wire.write(b"0\r\n\r\n").await,
+            ScenarioFraming::Length | ScenarioFraming::Eof => Ok(()),
         }
     }
 

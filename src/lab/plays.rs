@@ -7,9 +7,9 @@
 //! instead, if it is written for these.
 
 use super::envelope::Envelope;
-use super::scenario::{Answer, Content, Scenario, UsageMode};
-use super::speaker::{Row, SPEAKERS, UsageStep};
-use super::step::{Step, Verb};
+use super::scenario::{Content, Scenario, ScenarioAnswer, UsageMode};
+use super::speaker::{Endpoint, SPEAKERS, UsageStep};
+use super::step::{ScenarioStep, Verb};
 
 /// What a step or an answer asks of a dialect; the later includes the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,17 +31,17 @@ impl Scenario {
     }
 
     /// Whether it plays at this endpoint.
-    pub(super) fn plays(&self, row: &Row) -> bool {
+    pub(super) fn plays(&self, row: &Endpoint) -> bool {
         if !self.only.is_empty() {
             return self.only.iter().any(|name| name == row.dialect);
         }
-        let need = self.answers.iter().map(Answer::need).max().unwrap_or(Need::Nothing);
+        let need = self.answers.iter().map(ScenarioAnswer::need).max().unwrap_or(Need::Nothing);
         let met = match need {
             Need::Nothing => true,
             Need::Sse => row.envelope == Envelope::Sse,
             Need::Chat => row.dialect == "openai-chat",
         };
-        let mut steps = self.answers.iter().flat_map(Answer::steps);
+        let mut steps = self.answers.iter().flat_map(ScenarioAnswer::steps);
         let text_only = row.dialect == "openai-completions";
         met && steps.all(|step| (row.choices || step.choice == 0) && (!text_only || step.is_text()))
     }
@@ -50,7 +50,7 @@ impl Scenario {
 impl Scenario {
     /// Whether any of its answers calls a tool.
     pub(super) fn calls_tools(&self) -> bool {
-        let mut steps = self.answers.iter().flat_map(Answer::steps);
+        let mut steps = self.answers.iter().flat_map(ScenarioAnswer::steps);
         steps.any(|step| match &step.verb {
             Verb::ToolCall(_) => true,
             Verb::Delta(json) => json.contains("\"tool_calls\""),
@@ -59,8 +59,8 @@ impl Scenario {
     }
 }
 
-impl Answer {
-    fn steps(&self) -> &[Step] {
+impl ScenarioAnswer {
+    fn steps(&self) -> &[ScenarioStep] {
         match &self.content {
             Content::Steps(steps) => steps,
             Content::Body(_) | Content::Error(_) => &[],
@@ -77,7 +77,7 @@ impl Answer {
     }
 
     fn need(&self) -> Need {
-        let steps = self.steps().iter().map(Step::need).max().unwrap_or(Need::Nothing);
+        let steps = self.steps().iter().map(ScenarioStep::need).max().unwrap_or(Need::Nothing);
         let own = match &self.content {
             _ if self.set.is_some() || self.usage == UsageMode::Every => Need::Chat,
             // JSON is written in Chat's words; a page in HTML can come from anywhere.
@@ -89,7 +89,7 @@ impl Answer {
     }
 }
 
-impl Step {
+impl ScenarioStep {
     /// Whether it says nothing that is more than text.
     fn is_text(&self) -> bool {
         !matches!(self.verb, Verb::Reasoning(..) | Verb::Refusal(_) | Verb::ToolCall(_))

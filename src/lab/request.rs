@@ -20,7 +20,7 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 
 /// One request, complete.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     /// Without the query, and without scheme and host.
     pub(crate) path: String,
@@ -41,23 +41,23 @@ pub(crate) struct Request {
 
 /// Why there is no request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum ReceiveError {
     /// The client has gone, or never came.
     Gone,
     /// To be answered with this status and sentence, and closed.
     Refuse(u16, &'static str),
 }
 
-const BAD: Trouble = Trouble::Refuse(400, "The request is not valid HTTP/1.1.");
-const SLOW: Trouble = Trouble::Refuse(408, "The request took too long to arrive.");
-const LONG: Trouble = Trouble::Refuse(413, "The request's body is longer than 64 MiB.");
+const BAD: ReceiveError = ReceiveError::Refuse(400, "The request is not valid HTTP/1.1.");
+const SLOW: ReceiveError = ReceiveError::Refuse(408, "The request took too long to arrive.");
+const LONG: ReceiveError = ReceiveError::Refuse(413, "The request's body is longer than 64 MiB.");
 
 /// The next request of this connection.
-pub(crate) async fn read(wire: &mut Wire) -> Result<Request, Trouble> {
+pub(crate) async fn read(wire: &mut Wire) -> Result<ReceivedRequest, ReceiveError> {
     if wire.inbox.is_empty() {
         match timeout(IDLE_TIME, wire.fill()).await {
             Ok(Ok(1..)) => {}
-            Ok(_) | Err(_) => return Err(Trouble::Gone),
+            Ok(_) | Err(_) => return Err(ReceiveError::Gone),
         }
     }
     let head = match timeout(HEAD_TIME, read_head(wire)).await {
@@ -67,17 +67,17 @@ pub(crate) async fn read(wire: &mut Wire) -> Result<Request, Trouble> {
     // Who asks first waits for an answer before it sends the body.
     if head.expects_continue && head.body != Length::Fixed(0) && wire.inbox.is_empty() {
         let go_on = wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await;
-        go_on.map_err(|_| Trouble::Gone)?;
+        go_on.map_err(|_| ReceiveError::Gone)?;
     }
     let body = match head.body {
         Length::Fixed(len) => read_fixed(wire, len).await?,
         Length::Chunked => read_chunked(wire).await?,
     };
-    Ok(Request { body, ..head.request })
+    Ok(ReceivedRequest { body, ..head.request })
 }
 
-struct Head {
-    request: Request,
+struct RequestHead {
+    request: ReceivedRequest,
     body: Length,
     expects_continue: bool,
 }
@@ -88,14 +88,14 @@ enum Length {
     Chunked,
 }
 
-async fn read_head(wire: &mut Wire) -> Result<Head, Trouble> {
+async fn read_head(wire: &mut Wire) -> Result<RequestHead, ReceiveError> {
     loop {
         if let Some((head, len)) = parse_head(&wire.inbox)? {
             wire.inbox.advance(len);
             return Ok(head);
         }
         if wire.inbox.len() > MAX_HEAD {
-            return Err(Trouble::Refuse(431, "The request headers are too long."));
+            return Err(ReceiveError::Refuse(431, "The request headers are too long."));
         }
         more(wire).await?;
     }
@@ -103,14 +103,14 @@ async fn read_head(wire: &mut Wire) -> Result<Head, Trouble> {
 
 /// The head at the start of these bytes and its length; `None` if it isn't
 /// complete.
-fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
+fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, ReceiveError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let len = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(Trouble::Refuse(431, "The request has too many headers."));
+            return Err(ReceiveError::Refuse(431, "The request has too many headers."));
         }
         Err(_) => return Err(BAD),
     };
@@ -136,7 +136,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
             length = Some(parsed);
         } else if is("transfer-encoding") {
             if value != "chunked" || chunked {
-                return Err(Trouble::Refuse(501, "Only the transfer coding chunked is known."));
+                return Err(ReceiveError::Refuse(
+                    501,
+                    "Only the transfer coding chunked is known.",
+                ));
             }
             chunked = true;
         } else if is("connection") {
@@ -166,7 +169,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
             Length::Fixed(length)
         }
     };
-    let request = Request {
+    let request = ReceivedRequest {
         method: method.to_owned(),
         path: path_of(target),
         query: query_of(target),
@@ -175,7 +178,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         http10: version == 0,
         web_socket: key.map(|key| (key, extensions)),
     };
-    let head = Head { request, body, expects_continue };
+    let head = RequestHead { request, body, expects_continue };
     Ok(Some((head, len)))
 }
 
@@ -193,7 +196,7 @@ fn query_of(target: &str) -> String {
     query.split('#').next().unwrap_or(query).to_owned()
 }
 
-async fn read_fixed(wire: &mut Wire, len: usize) -> Result<Vec<u8>, Trouble> {
+async fn read_fixed(wire: &mut Wire, len: usize) -> Result<Vec<u8>, ReceiveError> {
     // Memory grows with what arrives, not with what was announced.
     let mut body = Vec::new();
     loop {
@@ -206,7 +209,7 @@ async fn read_fixed(wire: &mut Wire, len: usize) -> Result<Vec<u8>, Trouble> {
     }
 }
 
-async fn read_chunked(wire: &mut Wire) -> Result<Vec<u8>, Trouble> {
+async fn read_chunked(wire: &mut Wire) -> Result<Vec<u8>, ReceiveError> {
     let mut body = Vec::new();
     loop {
         let size = read_chunk_size(wire).await?;
@@ -224,7 +227,7 @@ async fn read_chunked(wire: &mut Wire) -> Result<Vec<u8>, Trouble> {
     }
 }
 
-async fn read_chunk_size(wire: &mut Wire) -> Result<usize, Trouble> {
+async fn read_chunk_size(wire: &mut Wire) -> Result<usize, ReceiveError> {
     loop {
         match httparse::parse_chunk_size(&wire.inbox) {
             Ok(httparse::Status::Complete((len, size))) => {
@@ -237,7 +240,7 @@ async fn read_chunk_size(wire: &mut Wire) -> Result<usize, Trouble> {
     }
 }
 
-async fn skip_trailers(wire: &mut Wire) -> Result<(), Trouble> {
+async fn skip_trailers(wire: &mut Wire) -> Result<(), ReceiveError> {
     let mut skipped = 0;
     loop {
         match memchr::memchr(b'\n', &wire.inbox) {
@@ -258,10 +261,10 @@ async fn skip_trailers(wire: &mut Wire) -> Result<(), Trouble> {
     }
 }
 
-async fn more(wire: &mut Wire) -> Result<(), Trouble> {
+async fn more(wire: &mut Wire) -> Result<(), ReceiveError> {
     match timeout(BODY_TIME, wire.fill()).await {
         Ok(Ok(1..)) => Ok(()),
-        Ok(_) => Err(Trouble::Gone),
+        Ok(_) => Err(ReceiveError::Gone),
         Err(_) => Err(SLOW),
     }
 }
@@ -270,7 +273,7 @@ async fn more(wire: &mut Wire) -> Result<(), Trouble> {
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Result<Option<(Head, usize)>, Trouble> {
+    fn head(text: &str) -> Result<Option<(RequestHead, usize)>, ReceiveError> {
         parse_head(text.as_bytes())
     }
 
@@ -295,8 +298,11 @@ mod tests {
         assert_eq!(post("Content-Length: +5\r\n"), BAD);
         assert_eq!(post("Content-Length: 67108865\r\n"), LONG);
         assert_eq!(post("Content-Length: 99999999999999999999\r\n"), BAD);
-        assert!(matches!(post("Transfer-Encoding: gzip, chunked\r\n"), Trouble::Refuse(501, _)));
-        assert!(matches!(post(&"A: b\r\n".repeat(200)), Trouble::Refuse(431, _)));
+        assert!(matches!(
+            post("Transfer-Encoding: gzip, chunked\r\n"),
+            ReceiveError::Refuse(501, _)
+        ));
+        assert!(matches!(post(&"A: b\r\n".repeat(200)), ReceiveError::Refuse(431, _)));
         assert!(matches!(head("\u{16}\u{3}\u{1}garbage\r\n\r\n"), Err(BAD)));
     }
 

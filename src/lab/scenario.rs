@@ -47,7 +47,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::step::{ErrorBody, Gap, RawStep, Step, is_object};
+use super::step::{ErrorBody, Gap, RawStep, ScenarioStep, is_object};
 
 /// One thing that the lab can play.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub struct Scenario {
     pub needs: Option<String>,
     /// The dialects that it was written for; empty: whatever its steps allow.
     pub(super) only: Vec<String>,
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ScenarioAnswer>,
 }
 
 /// All scenarios, sorted by name.
@@ -112,7 +112,7 @@ pub(super) struct ScenarioError {
 
 /// One answer of a scenario: a head and what is played after it.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ScenarioAnswer {
     pub(super) when: When,
     pub(super) status: u16,
     pub(super) reason: Option<String>,
@@ -120,7 +120,7 @@ pub(super) struct Answer {
     pub(super) head: Option<String>,
     pub(super) head_after: u32,
     pub(super) late_head: bool,
-    pub(super) framing: Framing,
+    pub(super) framing: ScenarioFraming,
     pub(super) length: Option<u64>,
     pub(super) coding: Option<Coding>,
     pub(super) writes: Writes,
@@ -141,7 +141,7 @@ pub(super) enum Content {
     /// One whole body: this error.
     Error(ErrorBody),
     /// A stream.
-    Steps(Vec<Step>),
+    Steps(Vec<ScenarioStep>),
 }
 
 /// On which requests an answer is given.
@@ -163,7 +163,7 @@ pub(super) struct When {
 /// How the end of the body is marked.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Framing {
+pub(super) enum ScenarioFraming {
     #[default]
     Chunked,
     Length,
@@ -223,7 +223,7 @@ struct RawAnswer {
     head_after: Option<u32>,
     #[serde(default)]
     late_head: bool,
-    framing: Option<Framing>,
+    framing: Option<ScenarioFraming>,
     length: Option<u64>,
     coding: Option<Coding>,
     #[serde(default)]
@@ -267,7 +267,7 @@ impl Scenario {
         let mut answers = Vec::new();
         for answer in raw.answer {
             let at = answer.span().start;
-            answers.push(Answer::new(answer.into_inner(), at, &fault)?);
+            answers.push(ScenarioAnswer::new(answer.into_inner(), at, &fault)?);
         }
         // The last one takes every request that the others left.
         if !answers.last().is_some_and(|answer| answer.when.always()) {
@@ -291,7 +291,7 @@ impl When {
     }
 }
 
-impl Answer {
+impl ScenarioAnswer {
     /// `at` is where it stands in the file, for the errors that `fault` makes.
     fn new(
         raw: RawAnswer,
@@ -310,17 +310,17 @@ impl Answer {
             return wrong("`set` must be a JSON object");
         }
         let usual = match raw.body.is_some() || raw.error.is_some() {
-            true => Framing::Length,
-            false => Framing::Chunked,
+            true => ScenarioFraming::Length,
+            false => ScenarioFraming::Chunked,
         };
         let framing = raw.framing.unwrap_or(usual);
-        if raw.length.is_some() && framing != Framing::Length {
+        if raw.length.is_some() && framing != ScenarioFraming::Length {
             return wrong("`length` goes with `framing = \"length\"`");
         }
-        if raw.coding.is_some() && framing == Framing::Length {
+        if raw.coding.is_some() && framing == ScenarioFraming::Length {
             return wrong("the length of a compressed body isn't known beforehand");
         }
-        if raw.head.is_some() && framing != Framing::Eof {
+        if raw.head.is_some() && framing != ScenarioFraming::Eof {
             return wrong("`head` goes with `framing = \"eof\"`");
         }
         let content = match (raw.body, raw.error) {
@@ -331,7 +331,8 @@ impl Answer {
                     .into_iter()
                     .map(|step| {
                         let at = step.span().start;
-                        Step::new(step.into_inner()).map_err(|why| fault(at, why.to_string()))
+                        ScenarioStep::new(step.into_inner())
+                            .map_err(|why| fault(at, why.to_string()))
                     })
                     .collect::<Result<_, _>>()?,
             ),

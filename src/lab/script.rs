@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope};
 use super::random::Random;
-use super::scenario::{Answer, Content};
-use super::speaker::{Data, Frame, Manner, Refusal, Row, Speaker, Speech};
-use super::step::{Gap, Step, ToolCall, Verb};
+use super::scenario::{Content, ScenarioAnswer};
+use super::speaker::{Data, Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame};
+use super::step::{Gap, ScenarioStep, ScenarioToolCall, Verb};
 use super::text;
 use super::turn::Declared;
 
@@ -31,13 +31,13 @@ pub(super) enum Act {
 
 /// The acts of one answer.
 pub(super) struct Script<'a> {
-    answer: &'a Answer,
+    answer: &'a ScenarioAnswer,
     manner: Manner,
     speaker: Box<dyn Speaker>,
     envelope: Envelope,
     random: Random,
-    steps: std::slice::Iter<'a, Step>,
-    current: Option<(&'a Step, Speeches<'a>)>,
+    steps: std::slice::Iter<'a, ScenarioStep>,
+    current: Option<(&'a ScenarioStep, Speeches<'a>)>,
     queue: VecDeque<Act>,
     /// Frames so far.
     seq: u64,
@@ -46,7 +46,12 @@ pub(super) struct Script<'a> {
 type Speeches<'a> = Box<dyn Iterator<Item = Speech> + Send + 'a>;
 
 impl<'a> Script<'a> {
-    pub(super) fn new(answer: &'a Answer, row: &Row, manner: Manner, random: Random) -> Self {
+    pub(super) fn new(
+        answer: &'a ScenarioAnswer,
+        row: &Endpoint,
+        manner: Manner,
+        random: Random,
+    ) -> Self {
         let mut queue = VecDeque::new();
         let steps = match &answer.content {
             Content::Steps(steps) => steps.as_slice(),
@@ -81,7 +86,7 @@ impl<'a> Script<'a> {
     }
 
     /// Begins a step: what speaks is said piece by piece, the rest is done.
-    fn begin(&mut self, step: &'a Step) {
+    fn begin(&mut self, step: &'a ScenarioStep) {
         if let Some(speeches_left) = speeches(&step.verb, &self.manner.tools, &mut self.random) {
             self.current = Some((step, speeches_left));
             return;
@@ -124,12 +129,12 @@ impl<'a> Script<'a> {
         self.queue.push_back(act);
     }
 
-    fn speak(&mut self, step: &Step, speech: &Speech) {
+    fn speak(&mut self, step: &ScenarioStep, speech: &Speech) {
         let mut frames = Vec::new();
         self.speaker.speak(step.choice, speech, &mut frames);
         // What ends a stream comes at once, as providers do it.
         let mut at_once = step.gap.is_none() && matches!(speech, Speech::Done | Speech::Usage(_));
-        for Frame { event, data } in frames {
+        for SpokenFrame { event, data } in frames {
             let bytes = match data {
                 Data::Bare(text) => text.into_bytes(),
                 Data::Text(text) => self.wrap(step, event, text.as_bytes()),
@@ -159,7 +164,7 @@ impl<'a> Script<'a> {
     }
 
     /// Puts data into the envelope of a frame.
-    fn wrap(&self, step: &Step, event: Option<&str>, data: &[u8]) -> Vec<u8> {
+    fn wrap(&self, step: &ScenarioStep, event: Option<&str>, data: &[u8]) -> Vec<u8> {
         if self.envelope == Envelope::Messages {
             return envelope::message(event.unwrap_or_default(), data);
         }
@@ -178,20 +183,20 @@ impl<'a> Script<'a> {
         frame
     }
 
-    fn comment(&self, step: &Step, text: &str) -> Vec<u8> {
+    fn comment(&self, step: &ScenarioStep, text: &str) -> Vec<u8> {
         let mut frame = b":".to_vec();
         frame.extend(fill(text, &self.manner, self.seq));
         frame.extend_from_slice(self.end(step).as_bytes());
         frame
     }
 
-    fn end<'s>(&'s self, step: &'s Step) -> &'s str {
+    fn end<'s>(&'s self, step: &'s ScenarioStep) -> &'s str {
         let given = [&step.end, &self.answer.end].into_iter().flatten().next();
         given.map_or(self.envelope.end(), String::as_str)
     }
 
     /// Queues a frame, and the time before it.
-    fn frame(&mut self, step: &Step, bytes: Vec<u8>) {
+    fn frame(&mut self, step: &ScenarioStep, bytes: Vec<u8>) {
         self.seq += 1;
         let wait = match step.gap.unwrap_or(self.answer.gap) {
             Gap::Fixed(ms) => ms,
@@ -229,14 +234,14 @@ impl Iterator for Script<'_> {
 /// comments and waits between. `None` for everything that only a stream can
 /// show.
 pub(super) fn plain<'a>(
-    answer: &'a Answer,
+    answer: &'a ScenarioAnswer,
     tools: &[Declared],
     mut random: Random,
 ) -> Option<impl Iterator<Item = (u32, Speech)> + 'a> {
     let Content::Steps(steps) = &answer.content else {
         return None;
     };
-    let plain = |step: &Step| {
+    let plain = |step: &ScenarioStep| {
         use Verb::{Comment, Content, Done, Finish, Generate, Reasoning};
         use Verb::{Refusal, Role, ToolCall, Usage, Wait};
         let speech = matches!(
@@ -314,7 +319,7 @@ fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Opti
 
 /// Whom a call calls, and with which pieces of arguments: as the scenario has it, unless the request
 /// declares other tools. Arguments that are broken on purpose stay.
-fn called(call: &ToolCall, tools: &[Declared]) -> (String, Vec<String>) {
+fn called(call: &ScenarioToolCall, tools: &[Declared]) -> (String, Vec<String>) {
     let written = call.arguments.list();
     let place = call.index as usize % tools.len().max(1);
     match tools.get(place).filter(|_| tools.iter().all(|tool| tool.name != call.name)) {

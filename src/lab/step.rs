@@ -22,7 +22,7 @@ impl Default for Gap {
 
 /// One step: a verb, and what differs for it alone.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct ScenarioStep {
     pub(super) verb: Verb,
     /// Which choice speaks.
     pub(super) choice: u32,
@@ -38,21 +38,21 @@ pub(super) enum Verb {
     /// `role = "assistant"`
     Role(String),
     /// `content = "text"`, cut into pieces, or `content = ["exact", " pieces"]`
-    Content(Pieces),
+    Content(TextPieces),
     /// `reasoning = "text"`, with `field`: which member of the delta
-    Reasoning(Pieces, ReasoningField),
+    Reasoning(TextPieces, ReasoningField),
     /// `refusal = "text"`
-    Refusal(Pieces),
+    Refusal(TextPieces),
     /// `generate = 20000`: so many pieces of made-up content;
     /// `whole = true`: all in one frame
     Generate { pieces: usize, whole: bool },
     /// `tool_call = { index = 0, id = "…", name = "…", arguments = "…" }`
-    ToolCall(ToolCall),
+    ToolCall(ScenarioToolCall),
     /// `finish = "stop"`
     Finish(String),
     /// `usage = true`: the true counts, if the request asked for them;
     /// `usage = { input = 1, … }`: these, always
-    Usage(Option<Counts>),
+    Usage(Option<TokenCounts>),
     /// `error = { message = "…", type = "…", code = "…", param = "…" }`
     Error(ErrorBody),
     /// `done = true`: the dialect's sentinel
@@ -81,12 +81,12 @@ pub(super) enum Verb {
 /// A text, to be cut into pieces or cut already.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Pieces {
+pub(super) enum TextPieces {
     Text(String),
     Exact(Vec<String>),
 }
 
-impl Pieces {
+impl TextPieces {
     pub(super) fn list(&self) -> Vec<String> {
         match self {
             Self::Text(text) => super::text::pieces(text),
@@ -113,18 +113,18 @@ pub(super) enum ReasoningField {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ToolCall {
+pub(super) struct ScenarioToolCall {
     #[serde(default)]
     pub(super) index: u32,
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) arguments: Pieces,
+    pub(super) arguments: TextPieces,
 }
 
 /// Token counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Counts {
+pub(super) struct TokenCounts {
     pub(super) input: u64,
     pub(super) output: u64,
     #[serde(default)]
@@ -163,13 +163,13 @@ pub(super) struct Drip {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
     role: Option<String>,
-    content: Option<Pieces>,
-    reasoning: Option<Pieces>,
-    refusal: Option<Pieces>,
+    content: Option<TextPieces>,
+    reasoning: Option<TextPieces>,
+    refusal: Option<TextPieces>,
     generate: Option<usize>,
-    tool_call: Option<ToolCall>,
+    tool_call: Option<ScenarioToolCall>,
     finish: Option<String>,
-    usage: Option<TrueOr<Counts>>,
+    usage: Option<TrueOr<TokenCounts>>,
     error: Option<ErrorBody>,
     done: Option<bool>,
     delta: Option<String>,
@@ -236,7 +236,7 @@ pub(super) enum StepError {
     NotAnObject,
 }
 
-impl Step {
+impl ScenarioStep {
     /// Checks a step.
     pub(super) fn new(raw: RawStep) -> Result<Self, StepError> {
         let field = raw.field;

@@ -9,16 +9,17 @@ use super::random::Random;
 pub(super) fn pieces(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut piece = String::new();
-    let mut kind = Kind::None;
+    let mut kind = CharClass::None;
     for c in text.chars() {
-        let next = Kind::of(c);
+        let next = CharClass::of(c);
         let full = match (kind, next) {
-            (Kind::None, _) => false,
+            (CharClass::None, _) => false,
             // The space before a word belongs to the word.
-            (Kind::Space, Kind::Letter | Kind::Digit) => piece.len() > 1,
-            (Kind::Letter, Kind::Letter) => piece.trim_start().chars().count() >= 7,
-            (Kind::Digit, Kind::Digit) => piece.trim_start().len() >= 3,
-            (Kind::Line, Kind::Line | Kind::Space) | (Kind::Space, Kind::Space) => false,
+            (CharClass::Space, CharClass::Letter | CharClass::Digit) => piece.len() > 1,
+            (CharClass::Letter, CharClass::Letter) => piece.trim_start().chars().count() >= 7,
+            (CharClass::Digit, CharClass::Digit) => piece.trim_start().len() >= 3,
+            (CharClass::Line, CharClass::Line | CharClass::Space)
+            | (CharClass::Space, CharClass::Space) => false,
             _ => true,
         };
         if full {
@@ -34,7 +35,7 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum CharClass {
     None,
     Letter,
     Digit,
@@ -43,7 +44,7 @@ enum Kind {
     Mark,
 }
 
-impl Kind {
+impl CharClass {
     fn of(c: char) -> Self {
         match c {
             '\n' | '\r' => Self::Line,

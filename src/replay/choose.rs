@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::recording::Recorded;
-use crate::lab::request::Request;
+use crate::lab::request::ReceivedRequest;
 use crate::transport::request::model_of;
 
 /// By what an exchange is chosen.
@@ -32,7 +32,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// What a request asks for.
-    pub(crate) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &ReceivedRequest) -> Self {
         let model = model_of(&request.body);
         Self { path: request.path.clone(), model, body: request.body.clone() }
     }

@@ -16,7 +16,7 @@ use super::timetable::Timetable;
 use super::web_socket;
 use crate::inspect::switches;
 use crate::journal::{EndCause, Head, Headers};
-use crate::lab::request::{self, Request, Trouble};
+use crate::lab::request::{self, ReceiveError, ReceivedRequest};
 use crate::lab::wire::{Gone, Wire};
 
 /// How long a server that had fallen silent stays so.
@@ -77,8 +77,8 @@ impl Replay {
         loop {
             let after = match request::read(&mut wire).await {
                 Ok(request) => self.answer(&mut wire, &request).await,
-                Err(Trouble::Gone) => return,
-                Err(Trouble::Refuse(status, why)) => {
+                Err(ReceiveError::Gone) => return,
+                Err(ReceiveError::Refuse(status, why)) => {
                     refuse(&mut wire, status, why).await.map(|()| After::Close)
                 }
             };
@@ -91,7 +91,7 @@ impl Replay {
         }
     }
 
-    async fn answer(&self, wire: &mut Wire, request: &Request) -> Result<After, Gone> {
+    async fn answer(&self, wire: &mut Wire, request: &ReceivedRequest) -> Result<After, Gone> {
         let wanted = Wanted::of(request);
         // A lock that a panic left behind is as good as any.
         let found = self.chooser.lock().unwrap_or_else(|e| e.into_inner()).choose(&wanted);
@@ -145,7 +145,7 @@ fn has(headers: &Headers, name: &str) -> bool {
 }
 
 /// How the body is sent: as it was, as far as the client speaks that.
-fn framing(recorded: &Recorded, head: &Head, request: &Request) -> Framing {
+fn framing(recorded: &Recorded, head: &Head, request: &ReceivedRequest) -> Framing {
     let chunked = head.headers.iter().any(|(k, v)| {
         k.eq_ignore_ascii_case("transfer-encoding") && v.to_ascii_lowercase().contains("chunked")
     });
@@ -223,7 +223,7 @@ fn made_up(recorded: &Recorded) -> Head {
 async fn play(
     wire: &mut Wire,
     recorded: &Recorded,
-    request: &Request,
+    request: &ReceivedRequest,
     pace: f64,
 ) -> Result<After, Gone> {
     let mut times = Timetable::begin(pace);

@@ -6,17 +6,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use sselens::lab::{self, Options, Running, scenarios};
+use sselens::lab::{self, LabOptions, RunningLab, scenarios};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-fn start() -> Outcome<Running> {
+fn start() -> Outcome<RunningLab> {
     start_with(1)
 }
 
-fn start_with(seed: u64) -> Outcome<Running> {
+fn start_with(seed: u64) -> Outcome<RunningLab> {
     let (pace, seed) = (0.0, Some(seed));
-    Ok(lab::start(Options { pace, seed })?)
+    Ok(lab::start(LabOptions { pace, seed })?)
 }
 
 fn connect(addr: SocketAddr) -> Outcome<TcpStream> {
@@ -511,7 +511,7 @@ fn every_scenario_comes_to_an_end() -> Outcome {
 #[test]
 fn pace_sets_the_time() -> Outcome {
     let pace = 0.2;
-    let lab = lab::start(Options { pace, seed: Some(1) })?;
+    let lab = lab::start(LabOptions { pace, seed: Some(1) })?;
     let began = Instant::now();
     chunks(lab.addr, &request("lab/answer", ""))?;
     // Some 130 gaps of 30 ms on average, at a fifth.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sselens::dialect;
 use sselens::dialect::request::{ChatRequest, Notes};
-use sselens::lab::{self, Options, Running, scenarios};
+use sselens::lab::{self, LabOptions, RunningLab, scenarios};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-fn start() -> Outcome<Running> {
-    Ok(lab::start(Options { pace: 0.0, seed: Some(1) })?)
+fn start() -> Outcome<RunningLab> {
+    Ok(lab::start(LabOptions { pace: 0.0, seed: Some(1) })?)
 }
 
 /// The path and body of a request in this dialect.

@@ -5,14 +5,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sselens::lab::{self, Options, Running};
+use sselens::lab::{self, LabOptions, RunningLab};
 
-fn start() -> Running {
-    lab::start(Options { pace: 0.0, seed: Some(1) }).unwrap()
+fn start() -> RunningLab {
+    lab::start(LabOptions { pace: 0.0, seed: Some(1) }).unwrap()
 }
 
 /// Everything that the lab answers to one request.
-fn ask(lab: &Running, method: &str, path: &str, body: &Value) -> String {
+fn ask(lab: &RunningLab, method: &str, path: &str, body: &Value) -> String {
     let mut stream = TcpStream::connect(lab.addr).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let body = if method == "GET" { String::new() } else { body.to_string() };

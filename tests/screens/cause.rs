@@ -40,8 +40,8 @@ const PROMISES: &[&str] = &["explain", "show the cause", "page down"];
 /// What has to be read of the explanation.
 const PARTS: &[&str] = &["What it is", "Who it breaks", "Fix"];
 
-static LAB: LazyLock<lab::Running> =
-    LazyLock::new(|| lab::start(lab::Options { pace: 0.0, seed: Some(1) }).unwrap());
+static LAB: LazyLock<lab::RunningLab> =
+    LazyLock::new(|| lab::start(lab::LabOptions { pace: 0.0, seed: Some(1) }).unwrap());
 
 /// What arrives where the lab is asked to play a scenario.
 fn played_by_lab(scenario: &str, dialect: &str) -> Vec<Entry> {

@@ -92,7 +92,7 @@ pub(super) fn seconds(text: &str) -> Result<f64, ValueError> {
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Lab")]
-pub(in crate::cli) struct LabOptions {
+pub(in crate::cli) struct LabFlags {
     /// The lab's pace: 2 is half as fast, 0 sends everything at once
     #[arg(long, value_name = "FACTOR", value_parser = seconds)]
     pub(in crate::cli) pace: Option<f64>,
@@ -101,10 +101,10 @@ pub(in crate::cli) struct LabOptions {
     pub(in crate::cli) seed: Option<u64>,
 }
 
-impl LabOptions {
-    pub(in crate::cli) fn options(&self) -> crate::lab::Options {
-        let default = crate::lab::Options::default();
-        crate::lab::Options { pace: self.pace.unwrap_or(default.pace), seed: self.seed }
+impl LabFlags {
+    pub(in crate::cli) fn options(&self) -> crate::lab::LabOptions {
+        let default = crate::lab::LabOptions::default();
+        crate::lab::LabOptions { pace: self.pace.unwrap_or(default.pace), seed: self.seed }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::super::args::{Global, LabOptions, RequestArgs, TapArgs as Args, UiArgs};
+use super::super::args::{Global, LabFlags, RequestArgs, TapArgs as Args, UiArgs};
 use super::super::child::{Child, Output, Running};
 use super::super::exit::{Exit, Failure};
 use super::super::ui;
@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         file: None,
         save: args.save.clone(),
         request: RequestArgs::default(),
-        lab: LabOptions::clone(&args.lab),
+        lab: LabFlags::clone(&args.lab),
     };
     let exit = ui::run_with(global, &screen, Some(Box::new(start)));
     let program = program.lock().ok().and_then(|mut program| program.take());

@@ -26,7 +26,7 @@ pub(super) struct Setup {
     decryption: Option<Decryption>,
     launch: Option<Launch>,
     /// It lives as long as the taps.
-    _lab: Option<lab::Running>,
+    _lab: Option<lab::RunningLab>,
 }
 
 /// Taps that were started.
@@ -143,7 +143,7 @@ fn loopback_only(listen: SocketAddr, args: &Args) -> Result<(), Failure> {
 }
 
 /// The embedded provider, where one of the upstreams is it.
-fn lab(args: &Args, config: &Config) -> Result<Option<lab::Running>, Failure> {
+fn lab(args: &Args, config: &Config) -> Result<Option<lab::RunningLab>, Failure> {
     let is_lab = |to: &String| {
         let (_, place) = name_and_place(to);
         config.providers.get(place).is_some_and(|p| p.is_lab())

@@ -14,7 +14,7 @@ use super::next_number;
 use super::pipe::Pipe;
 use super::watch::Current;
 use crate::action::{Attempt, Done, Effect, Opened, Pair};
-use crate::cli::args::LabOptions;
+use crate::cli::args::LabFlags;
 use crate::cli::request;
 use crate::journal::ExchangeId;
 use crate::lab;
@@ -56,8 +56,8 @@ pub(super) struct Runner {
     recorder: Recorder,
     pipe: Pipe,
     /// Runs from the first request to it on.
-    lab: Option<lab::Running>,
-    lab_options: LabOptions,
+    lab: Option<lab::RunningLab>,
+    lab_options: LabFlags,
     loader: Loader,
     /// Keeps the request being edited; `None` with `--no-autosave`.
     pub(super) drafts: Option<DraftKeeper>,
@@ -72,7 +72,7 @@ impl Runner {
         engine: Engine,
         recorder: Recorder,
         pipe: Pipe,
-        lab_options: LabOptions,
+        lab_options: LabFlags,
     ) -> Self {
         let loader = Loader::new(Arc::new(config.get().options.clone()));
         let (lab, preload, drafts) = (None, None, None);

@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally};
-use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use super::gathered::{Gathered, GatheredChoice, TokenTally};
+use super::{Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy, finish_word};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::{Counts, ErrorBody};
+use crate::lab::step::{ErrorBody, TokenCounts};
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "anthropic",
     path: "/messages",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: false,
     id: "msg_lab",
-    new: |manner| Box::new(Anthropic { manner, ..Anthropic::default() }),
+    new: |manner| Box::new(AnthropicSpeaker { manner, ..AnthropicSpeaker::default() }),
     refusal,
 };
 
@@ -32,12 +32,12 @@ const SIGNATURE: &str = "bGFi";
 
 /// What this dialect looks like on the wire.
 #[derive(Default)]
-struct Anthropic {
+struct AnthropicSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     started: bool,
     /// The block that is open.
-    open: Option<Block>,
+    open: Option<AnthropicBlock>,
     /// Blocks so far.
     blocks: u32,
     /// It has refused.
@@ -45,22 +45,22 @@ struct Anthropic {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum AnthropicBlock {
     Text,
     Thinking,
     Tool,
 }
 
-impl Anthropic {
+impl AnthropicSpeaker {
     /// The message's own beginning, before whatever is said first.
-    fn start(&mut self, role: &str, out: &mut Vec<Frame>) {
+    fn start(&mut self, role: &str, out: &mut Vec<SpokenFrame>) {
         if self.started {
             return;
         }
         self.started = true;
         let mut message = self.message(role);
-        let counts = Counts { output: 1, ..self.counts() };
-        message["usage"] = usage(&Counts { reasoning: 0, ..counts });
+        let counts = TokenCounts { output: 1, ..self.counts() };
+        message["usage"] = usage(&TokenCounts { reasoning: 0, ..counts });
         out.push(event("message_start", json!({ "message": message })));
         out.push(event("ping", json!({})));
     }
@@ -72,13 +72,13 @@ impl Anthropic {
         })
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> TokenCounts {
         self.manner.counts(self.tally)
     }
 
     /// Opens a block, and closes the one before. Text goes on in a block of its kind.
-    fn block(&mut self, block: Block, start: Value, out: &mut Vec<Frame>) {
-        if self.open == Some(block) && block != Block::Tool {
+    fn block(&mut self, block: AnthropicBlock, start: Value, out: &mut Vec<SpokenFrame>) {
+        if self.open == Some(block) && block != AnthropicBlock::Tool {
             return;
         }
         self.start("assistant", out);
@@ -88,27 +88,27 @@ impl Anthropic {
         self.open = Some(block);
     }
 
-    fn delta(&self, delta: Value) -> Frame {
+    fn delta(&self, delta: Value) -> SpokenFrame {
         event("content_block_delta", json!({ "index": self.blocks, "delta": delta }))
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<SpokenFrame>) {
         let Some(block) = self.open.take() else { return };
-        if block == Block::Thinking {
+        if block == AnthropicBlock::Thinking {
             out.push(self.delta(json!({ "type": "signature_delta", "signature": SIGNATURE })));
         }
         out.push(event("content_block_stop", json!({ "index": self.blocks })));
         self.blocks += 1;
     }
 
-    fn text(&mut self, text: &str, out: &mut Vec<Frame>) {
-        self.block(Block::Text, json!({ "type": "text", "text": "" }), out);
+    fn text(&mut self, text: &str, out: &mut Vec<SpokenFrame>) {
+        self.block(AnthropicBlock::Text, json!({ "type": "text", "text": "" }), out);
         out.push(self.delta(json!({ "type": "text_delta", "text": text })));
     }
 }
 
-impl Speaker for Anthropic {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for AnthropicSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),
@@ -120,12 +120,12 @@ impl Speaker for Anthropic {
             }
             Speech::Reasoning(text, _) => {
                 let start = json!({ "type": "thinking", "thinking": "", "signature": "" });
-                self.block(Block::Thinking, start, out);
+                self.block(AnthropicBlock::Thinking, start, out);
                 out.push(self.delta(json!({ "type": "thinking_delta", "thinking": text })));
             }
             Speech::ToolStart { id, name, .. } => {
                 let start = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
-                self.block(Block::Tool, start, out);
+                self.block(AnthropicBlock::Tool, start, out);
                 // It always begins with nothing.
                 out.push(self.delta(json!({ "type": "input_json_delta", "partial_json": "" })));
             }
@@ -163,7 +163,7 @@ impl Speaker for Anthropic {
 }
 
 /// The blocks of a whole message.
-fn blocks(choice: Choice) -> Value {
+fn blocks(choice: GatheredChoice) -> Value {
     let mut blocks = Vec::new();
     if let Some((_, text)) = choice.reasoning {
         blocks.push(json!({ "type": "thinking", "thinking": text, "signature": SIGNATURE }));
@@ -189,15 +189,15 @@ fn stop_reason(reason: &str, refused: bool) -> &str {
 }
 
 /// An event, whose name stands in its data too.
-fn event(name: &'static str, members: Value) -> Frame {
+fn event(name: &'static str, members: Value) -> SpokenFrame {
     let mut data = json!({ "type": name });
     if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {
         data.extend(members);
     }
-    Frame::event(name, data)
+    SpokenFrame::event(name, data)
 }
 
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     let mut usage = json!({
         "input_tokens": counts.input,
         "cache_creation_input_tokens": 0,

@@ -2,27 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally};
-use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use super::gathered::{Gathered, GatheredChoice, TokenTally};
+use super::{Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy, finish_word};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::{Counts, ErrorBody};
+use crate::lab::step::{ErrorBody, TokenCounts};
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "bedrock-converse",
     path: "/model/{model}/converse-stream",
     query: "",
-    streams: Streams::Always,
+    streams: StreamPolicy::Always,
     envelope: Envelope::Messages,
     choices: false,
     // Its answers have none.
     id: "",
-    new: |manner| Box::new(Converse { manner, ..Converse::default() }),
+    new: |manner| Box::new(ConverseSpeaker { manner, ..ConverseSpeaker::default() }),
     refusal,
 };
 
 /// An answer that is no stream.
-pub(super) const WHOLE: Row =
-    Row { path: "/model/{model}/converse", streams: Streams::Never, ..ROW };
+pub(super) const WHOLE: Endpoint =
+    Endpoint { path: "/model/{model}/converse", streams: StreamPolicy::Never, ..ROW };
 
 /// Chat's finish reasons in its words.
 const WORDS: &[(&str, &str)] = &[
@@ -37,53 +37,53 @@ const SIGNATURE: &str = "bGFi";
 
 /// What this dialect looks like on the wire.
 #[derive(Default)]
-struct Converse {
+struct ConverseSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     padding: Padding,
     started: bool,
     /// The block that is open.
-    open: Option<Block>,
+    open: Option<ConverseBlock>,
     /// Blocks so far.
     blocks: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum ConverseBlock {
     Text,
     Thinking,
     Tool,
 }
 
-impl Converse {
-    fn event(&mut self, name: &'static str, payload: Value, out: &mut Vec<Frame>) {
+impl ConverseSpeaker {
+    fn event(&mut self, name: &'static str, payload: Value, out: &mut Vec<SpokenFrame>) {
         out.push(self.padding.event(name, payload));
     }
 
-    fn start(&mut self, role: &str, out: &mut Vec<Frame>) {
+    fn start(&mut self, role: &str, out: &mut Vec<SpokenFrame>) {
         if !self.started {
             self.started = true;
             self.event("messageStart", json!({ "role": role }), out);
         }
     }
 
-    fn delta(&mut self, delta: Value, out: &mut Vec<Frame>) {
+    fn delta(&mut self, delta: Value, out: &mut Vec<SpokenFrame>) {
         let payload = json!({ "contentBlockIndex": self.blocks, "delta": delta });
         self.event("contentBlockDelta", payload, out);
     }
 
     /// Goes on in a block of this kind. A call is always a block of its own.
-    fn block(&mut self, block: Block, out: &mut Vec<Frame>) {
-        if self.open != Some(block) || block == Block::Tool {
+    fn block(&mut self, block: ConverseBlock, out: &mut Vec<SpokenFrame>) {
+        if self.open != Some(block) || block == ConverseBlock::Tool {
             self.start("assistant", out);
             self.close(out);
             self.open = Some(block);
         }
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<SpokenFrame>) {
         let Some(block) = self.open.take() else { return };
-        if block == Block::Thinking {
+        if block == ConverseBlock::Thinking {
             self.delta(json!({ "reasoningContent": { "signature": SIGNATURE } }), out);
         }
         let payload = json!({ "contentBlockIndex": self.blocks });
@@ -92,22 +92,22 @@ impl Converse {
     }
 }
 
-impl Speaker for Converse {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for ConverseSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),
             // Its refusals are text.
             Speech::Content(text) | Speech::Refusal(text) => {
-                self.block(Block::Text, out);
+                self.block(ConverseBlock::Text, out);
                 self.delta(json!({ "text": text }), out);
             }
             Speech::Reasoning(text, _) => {
-                self.block(Block::Thinking, out);
+                self.block(ConverseBlock::Thinking, out);
                 self.delta(json!({ "reasoningContent": { "text": text } }), out);
             }
             Speech::ToolStart { id, name, .. } => {
-                self.block(Block::Tool, out);
+                self.block(ConverseBlock::Tool, out);
                 let start = json!({ "toolUse": { "toolUseId": id, "name": name } });
                 let payload = json!({ "contentBlockIndex": self.blocks, "start": start });
                 self.event("contentBlockStart", payload, out);
@@ -148,7 +148,7 @@ impl Speaker for Converse {
 }
 
 /// The blocks of a whole message.
-fn blocks(choice: Choice) -> Value {
+fn blocks(choice: GatheredChoice) -> Value {
     let mut blocks = Vec::new();
     if let Some((_, text)) = choice.reasoning {
         let text = json!({ "text": text, "signature": SIGNATURE });
@@ -172,22 +172,22 @@ pub(super) struct Padding {
 
 impl Padding {
     /// An event with its padding.
-    pub(super) fn event(&mut self, name: &'static str, mut payload: Value) -> Frame {
+    pub(super) fn event(&mut self, name: &'static str, mut payload: Value) -> SpokenFrame {
         const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
         self.messages = self.messages.wrapping_add(1);
         // Lengths that look as if they were drawn, and are always the same.
         let length = self.messages.wrapping_mul(29) % LETTERS.len();
         payload["p"] = LETTERS.get(..=length).unwrap_or_default().into();
-        Frame::event(name, payload)
+        SpokenFrame::event(name, payload)
     }
 }
 
 /// How long the lab says that it took, in ms, as the counts have it.
-fn metrics(counts: &Counts) -> Value {
+fn metrics(counts: &TokenCounts) -> Value {
     json!({ "latencyMs": counts.output.saturating_mul(20) })
 }
 
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     let total = counts.total.unwrap_or(counts.input + counts.output);
     json!({
         "inputTokens": counts.input, "outputTokens": counts.output, "totalTokens": total,
@@ -195,26 +195,26 @@ fn usage(counts: &Counts) -> Value {
 }
 
 /// An error within a stream.
-pub(super) fn exception(body: &ErrorBody) -> Frame {
+pub(super) fn exception(body: &ErrorBody) -> SpokenFrame {
     let (message, code) = (&body.message, body.code.as_deref());
     match (body.kind.as_str(), code.and_then(|code| code.parse::<u16>().ok())) {
         // The model's own error comes with the status that it had.
-        ("server_error", Some(status)) => Frame::event(
+        ("server_error", Some(status)) => SpokenFrame::event(
             "modelStreamErrorException",
             json!({
                 "message": message, "originalStatusCode": status, "originalMessage": message,
             }),
         ),
         ("server_error", None) => {
-            Frame::event("internalServerException", json!({ "message": message }))
+            SpokenFrame::event("internalServerException", json!({ "message": message }))
         }
         ("invalid_request_error", _) => {
-            Frame::event("validationException", json!({ "message": message }))
+            SpokenFrame::event("validationException", json!({ "message": message }))
         }
         ("requests" | "tokens" | "rate_limit_error", _) => {
-            Frame::event("throttlingException", json!({ "message": message }))
+            SpokenFrame::event("throttlingException", json!({ "message": message }))
         }
-        _ => Frame::event("serviceUnavailableException", json!({ "message": message })),
+        _ => SpokenFrame::event("serviceUnavailableException", json!({ "message": message })),
     }
 }
 

@@ -6,47 +6,48 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::bedrock::{Padding, exception, refusal};
-use super::gathered::Tally;
-use super::{Data, Frame, Manner, Row, Speaker, Speech, Streams, anthropic};
+use super::gathered::TokenTally;
+use super::{Data, Endpoint, Manner, Speaker, Speech, SpokenFrame, StreamPolicy, anthropic};
 use crate::lab::envelope::Envelope;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "bedrock-invoke",
     path: "/model/{model}/invoke-with-response-stream",
     query: "",
-    streams: Streams::Always,
+    streams: StreamPolicy::Always,
     envelope: Envelope::Messages,
     choices: false,
     id: "msg_bdrk_lab",
     new: |manner| {
         let inner = (anthropic::ROW.new)(manner.clone());
-        let (tally, padding) = (Tally::default(), Padding::default());
-        Box::new(Invoke { manner, tally, padding, inner })
+        let (tally, padding) = (TokenTally::default(), Padding::default());
+        Box::new(InvokeSpeaker { manner, tally, padding, inner })
     },
     refusal,
 };
 
 /// An answer that is no stream: the model's own.
-pub(super) const WHOLE: Row = Row { path: "/model/{model}/invoke", streams: Streams::Never, ..ROW };
+pub(super) const WHOLE: Endpoint =
+    Endpoint { path: "/model/{model}/invoke", streams: StreamPolicy::Never, ..ROW };
 
 /// What this dialect looks like on the wire.
-struct Invoke {
+struct InvokeSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     padding: Padding,
     /// The model.
     inner: Box<dyn Speaker>,
 }
 
-impl Speaker for Invoke {
-    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for InvokeSpeaker {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         if let Speech::Error(body) = speech {
             return out.push(exception(body));
         }
         let mut words = Vec::new();
         self.inner.speak(choice, speech, &mut words);
-        for Frame { event, data } in words {
+        for SpokenFrame { event, data } in words {
             // The connection is AWS's to keep awake.
             if event == Some("ping") {
                 continue;

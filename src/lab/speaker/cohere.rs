@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally};
+use super::gathered::{Gathered, GatheredChoice, TokenTally};
 use super::openai_chat::done;
-use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use super::{Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy, finish_word};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::Counts;
+use crate::lab::step::TokenCounts;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "cohere-v2",
     path: "/chat",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: false,
     id: "lab-",
-    new: |manner| Box::new(Cohere { manner, ..Cohere::default() }),
+    new: |manner| Box::new(CohereSpeaker { manner, ..CohereSpeaker::default() }),
     refusal,
 };
 
@@ -30,27 +30,27 @@ const WORDS: &[(&str, &str)] = &[
 
 /// What this dialect looks like on the wire.
 #[derive(Default)]
-struct Cohere {
+struct CohereSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     started: bool,
     /// The part that is open.
-    open: Option<Part>,
+    open: Option<CoherePart>,
     /// Parts of the content so far.
     parts: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum CoherePart {
     Text,
     Thinking,
     /// A call, with its index.
     Call(u32),
 }
 
-impl Cohere {
+impl CohereSpeaker {
     /// The message's own beginning, before whatever is said first.
-    fn start(&mut self, role: &str, out: &mut Vec<Frame>) {
+    fn start(&mut self, role: &str, out: &mut Vec<SpokenFrame>) {
         if self.started {
             return;
         }
@@ -60,12 +60,12 @@ impl Cohere {
         });
         let delta = json!({ "message": message });
         let start = json!({ "id": self.manner.id, "type": "message-start", "delta": delta });
-        out.push(Frame::event("message-start", start));
+        out.push(SpokenFrame::event("message-start", start));
     }
 
     /// Says a piece of the content, in a part of its kind.
-    fn content(&mut self, part: Part, text: &str, out: &mut Vec<Frame>) {
-        let kind = if part == Part::Thinking { "thinking" } else { "text" };
+    fn content(&mut self, part: CoherePart, text: &str, out: &mut Vec<SpokenFrame>) {
+        let kind = if part == CoherePart::Thinking { "thinking" } else { "text" };
         if self.open != Some(part) {
             self.close(out);
             let begun = json!({ "content": { "type": kind, kind: "" } });
@@ -75,11 +75,11 @@ impl Cohere {
         out.push(event("content-delta", self.parts, json!({ "content": { kind: text } })));
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<SpokenFrame>) {
         self.start("assistant", out);
         match self.open.take() {
-            Some(Part::Call(index)) => out.push(end("tool-call-end", index)),
-            Some(Part::Text | Part::Thinking) => {
+            Some(CoherePart::Call(index)) => out.push(end("tool-call-end", index)),
+            Some(CoherePart::Text | CoherePart::Thinking) => {
                 out.push(end("content-end", self.parts));
                 self.parts += 1;
             }
@@ -88,19 +88,21 @@ impl Cohere {
     }
 }
 
-impl Speaker for Cohere {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for CohereSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),
             // Its refusals are text.
-            Speech::Content(text) | Speech::Refusal(text) => self.content(Part::Text, text, out),
-            Speech::Reasoning(text, _) => self.content(Part::Thinking, text, out),
+            Speech::Content(text) | Speech::Refusal(text) => {
+                self.content(CoherePart::Text, text, out)
+            }
+            Speech::Reasoning(text, _) => self.content(CoherePart::Thinking, text, out),
             Speech::ToolStart { index, id, name } => {
                 self.close(out);
                 let begun = json!({ "tool_calls": call(id, name, "") });
                 out.push(event("tool-call-start", *index, begun));
-                self.open = Some(Part::Call(*index));
+                self.open = Some(CoherePart::Call(*index));
             }
             Speech::ToolArguments { index, text } => {
                 let more = json!({ "tool_calls": { "function": { "arguments": text } } });
@@ -137,7 +139,7 @@ impl Speaker for Cohere {
 }
 
 /// The message of a whole answer.
-fn message(choice: Choice) -> Value {
+fn message(choice: GatheredChoice) -> Value {
     let mut parts = Vec::new();
     if let Some((_, text)) = choice.reasoning {
         parts.push(json!({ "type": "thinking", "thinking": text }));
@@ -157,20 +159,20 @@ fn call(id: &str, name: &str, arguments: &str) -> Value {
     json!({ "id": id, "type": "function", "function": function })
 }
 
-fn event(name: &'static str, index: u32, message: Value) -> Frame {
+fn event(name: &'static str, index: u32, message: Value) -> SpokenFrame {
     let delta = json!({ "message": message });
-    Frame::event(name, json!({ "type": name, "index": index, "delta": delta }))
+    SpokenFrame::event(name, json!({ "type": name, "index": index, "delta": delta }))
 }
 
-fn end(name: &'static str, index: u32) -> Frame {
-    Frame::event(name, json!({ "type": name, "index": index }))
+fn end(name: &'static str, index: u32) -> SpokenFrame {
+    SpokenFrame::event(name, json!({ "type": name, "index": index }))
 }
 
-fn last(delta: Value) -> Frame {
-    Frame::event("message-end", json!({ "type": "message-end", "delta": delta }))
+fn last(delta: Value) -> SpokenFrame {
+    SpokenFrame::event("message-end", json!({ "type": "message-end", "delta": delta }))
 }
 
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     let (input, output) = (counts.input, counts.output);
     let mut tokens = json!({ "input_tokens": input, "output_tokens": output });
     if counts.reasoning > 0 {

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Speech;
-use crate::lab::step::{Counts, ReasoningField};
+use crate::lab::step::{ReasoningField, TokenCounts};
 
 /// Tokens so far. A piece is a token here, and reasoning is a part of the output.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct TokenTally {
     output: u64,
     reasoning: u64,
 }
 
-impl Tally {
+impl TokenTally {
     pub(super) fn count(&mut self, speech: &Speech) {
         let reasoning = matches!(speech, Speech::Reasoning(..));
         let output = matches!(
@@ -23,18 +23,18 @@ impl Tally {
         self.output += u64::from(reasoning || output);
     }
 
-    pub(super) fn counts(&self, input: u64) -> Counts {
-        Counts { input, output: self.output, reasoning: self.reasoning, total: None }
+    pub(super) fn counts(&self, input: u64) -> TokenCounts {
+        TokenCounts { input, output: self.output, reasoning: self.reasoning, total: None }
     }
 }
 
 /// An answer that is no stream.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    pub(super) choices: BTreeMap<u32, Choice>,
+    pub(super) choices: BTreeMap<u32, GatheredChoice>,
     /// The counts that the scenario gives.
-    given: Option<Counts>,
-    tally: Tally,
+    given: Option<TokenCounts>,
+    tally: TokenTally,
 }
 
 impl Gathered {
@@ -52,37 +52,37 @@ impl Gathered {
     }
 
     /// The counts that the scenario gives, or else the true ones.
-    pub(super) fn counts(&self, input: u64) -> Counts {
+    pub(super) fn counts(&self, input: u64) -> TokenCounts {
         self.given.unwrap_or_else(|| self.tally.counts(input))
     }
 
     /// The answer, in dialects that give but one.
-    pub(super) fn only(&mut self) -> Choice {
+    pub(super) fn only(&mut self) -> GatheredChoice {
         self.choices.remove(&0).unwrap_or_default()
     }
 }
 
 /// One choice of an answer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Choice {
+pub(super) struct GatheredChoice {
     pub(super) content: String,
     pub(super) reasoning: Option<(ReasoningField, String)>,
     pub(super) refusal: Option<String>,
     /// By index.
-    pub(super) tools: BTreeMap<u32, Tool>,
+    pub(super) tools: BTreeMap<u32, GatheredCall>,
     pub(super) finish: Option<String>,
 }
 
 /// One call of a tool.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tool {
+pub(super) struct GatheredCall {
     pub(super) id: String,
     pub(super) name: String,
     /// JSON, if the scenario wants it to be.
     pub(super) arguments: String,
 }
 
-impl Tool {
+impl GatheredCall {
     /// The arguments as JSON; as a string where they are none.
     pub(super) fn input(&self) -> serde_json::Value {
         let text = self.arguments.as_str();
@@ -95,18 +95,20 @@ impl Tool {
 
 /// A call whose arguments are still being said, in dialects that tell calls whole.
 #[derive(Debug, Default)]
-pub(super) struct Pending(Option<(u32, Tool)>);
+pub(super) struct Pending(Option<(u32, GatheredCall)>);
 
 impl Pending {
     /// Keeps a piece of a call. Gives the call, with its index, that this speech ends, if it ends
     /// one.
-    pub(super) fn take(&mut self, speech: &Speech) -> Option<(u32, Tool)> {
+    pub(super) fn take(&mut self, speech: &Speech) -> Option<(u32, GatheredCall)> {
         match (speech, &mut self.0) {
             (Speech::ToolArguments { text, .. }, Some((_, tool))) => tool.arguments += text,
             (Speech::ToolArguments { .. }, None) => {}
             (Speech::ToolStart { index, id, name }, _) => {
                 let (id, name) = (id.clone(), name.clone());
-                return self.0.replace((*index, Tool { id, name, arguments: String::new() }));
+                return self
+                    .0
+                    .replace((*index, GatheredCall { id, name, arguments: String::new() }));
             }
             _ => return self.0.take(),
         }
@@ -114,7 +116,7 @@ impl Pending {
     }
 }
 
-impl Choice {
+impl GatheredChoice {
     /// Adds one piece.
     pub(super) fn take(&mut self, speech: &Speech) {
         match speech {
@@ -125,7 +127,7 @@ impl Choice {
             }
             Speech::ToolStart { index, id, name } => {
                 let (id, name) = (id.clone(), name.clone());
-                self.tools.insert(*index, Tool { id, name, arguments: String::new() });
+                self.tools.insert(*index, GatheredCall { id, name, arguments: String::new() });
             }
             Speech::ToolArguments { index, text } => {
                 self.tools.entry(*index).or_default().arguments += text;

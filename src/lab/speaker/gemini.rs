@@ -3,33 +3,39 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Gathered, Pending, Tally, Tool};
-use super::{Data, Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use super::gathered::{Gathered, GatheredCall, Pending, TokenTally};
+use super::{
+    Data, Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy, finish_word,
+};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::{Counts, ErrorBody};
+use crate::lab::step::{ErrorBody, TokenCounts};
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "gemini",
     path: "/models/{model}:streamGenerateContent",
     query: "alt=sse",
-    streams: Streams::Always,
+    streams: StreamPolicy::Always,
     envelope: Envelope::Sse,
     choices: false,
     id: "lab",
-    new: |manner| Box::new(Gemini::new(manner, false)),
+    new: |manner| Box::new(GeminiSpeaker::new(manner, false)),
     refusal,
 };
 
 /// An answer that is no stream.
-pub(super) const WHOLE: Row =
-    Row { path: "/models/{model}:generateContent", query: "", streams: Streams::Never, ..ROW };
+pub(super) const WHOLE: Endpoint = Endpoint {
+    path: "/models/{model}:generateContent",
+    query: "",
+    streams: StreamPolicy::Never,
+    ..ROW
+};
 
 /// Without `alt=sse`.
-pub(super) const ARRAY: Row = Row {
+pub(super) const ARRAY: Endpoint = Endpoint {
     dialect: "gemini-array",
     query: "",
     envelope: Envelope::Array,
-    new: |manner| Box::new(Gemini::new(manner, true)),
+    new: |manner| Box::new(GeminiSpeaker::new(manner, true)),
     ..ROW
 };
 
@@ -42,9 +48,9 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// What this dialect looks like on the wire.
-struct Gemini {
+struct GeminiSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     call: Pending,
     array: bool,
     /// Something has been said, so that the array is open.
@@ -53,13 +59,13 @@ struct Gemini {
     failed: bool,
 }
 
-impl Gemini {
+impl GeminiSpeaker {
     fn new(manner: Manner, array: bool) -> Self {
-        let (tally, call) = (Tally::default(), Pending::default());
+        let (tally, call) = (TokenTally::default(), Pending::default());
         Self { manner, tally, call, array, opened: false, failed: false }
     }
 
-    fn response(&self, parts: Value, finish: Option<&str>, counts: Option<&Counts>) -> Value {
+    fn response(&self, parts: Value, finish: Option<&str>, counts: Option<&TokenCounts>) -> Value {
         let content = json!({ "parts": parts, "role": "model" });
         let mut candidate = json!({ "content": content });
         if let Some(reason) = finish {
@@ -76,18 +82,18 @@ impl Gemini {
     }
 
     /// One part, and the counts so far.
-    fn part(&mut self, part: Value, finish: Option<&str>, out: &mut Vec<Frame>) {
+    fn part(&mut self, part: Value, finish: Option<&str>, out: &mut Vec<SpokenFrame>) {
         let counts = self.manner.usage.map(|_| self.manner.counts(self.tally));
         self.opened = true;
-        out.push(Frame::json(self.response(json!([part]), finish, counts.as_ref())));
+        out.push(SpokenFrame::json(self.response(json!([part]), finish, counts.as_ref())));
     }
 
-    fn fail(&mut self, body: &ErrorBody, out: &mut Vec<Frame>) {
+    fn fail(&mut self, body: &ErrorBody, out: &mut Vec<SpokenFrame>) {
         let status = body.code.as_deref().and_then(|code| code.parse().ok()).unwrap_or(500);
         let error = error(status, &body.message);
         self.failed = true;
         if self.array {
-            out.push(Frame::json(error));
+            out.push(SpokenFrame::json(error));
             return out.push(bare("\r\n]".to_owned()));
         }
         // Among events it stands as it is, line by line, without the name of a field.
@@ -96,8 +102,8 @@ impl Gemini {
     }
 }
 
-impl Speaker for Gemini {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for GeminiSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         if let Some((_, tool)) = self.call.take(speech) {
             self.part(call(tool), None, out);
         }
@@ -141,17 +147,17 @@ impl Speaker for Gemini {
     }
 }
 
-fn bare(text: String) -> Frame {
-    Frame { event: None, data: Data::Bare(text) }
+fn bare(text: String) -> SpokenFrame {
+    SpokenFrame { event: None, data: Data::Bare(text) }
 }
 
-fn call(tool: Tool) -> Value {
+fn call(tool: GatheredCall) -> Value {
     let args = tool.input();
     json!({ "functionCall": { "id": tool.id, "name": tool.name, "args": args } })
 }
 
 /// Thoughts are counted apart from the candidates.
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     let total = counts.total.unwrap_or(counts.input + counts.output);
     let mut usage = json!({
         "promptTokenCount": counts.input,

@@ -3,34 +3,34 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally, Tool};
+use super::gathered::{Gathered, GatheredCall, GatheredChoice, TokenTally};
 use super::openai_chat::done;
-use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams};
+use super::{Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::Counts;
+use crate::lab::step::TokenCounts;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "mistral",
     path: "/chat/completions",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: true,
     // Its ids are 32 hexadecimal digits.
     id: "1ab01ab01ab01ab0",
-    new: |manner| Box::new(Mistral { manner, tally: Tally::default(), call: None }),
+    new: |manner| Box::new(MistralSpeaker { manner, tally: TokenTally::default(), call: None }),
     refusal,
 };
 
 /// What this dialect looks like on the wire.
-struct Mistral {
+struct MistralSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     /// A call whose arguments are still being said: it goes out in one piece.
-    call: Option<(u32, Tool)>,
+    call: Option<(u32, GatheredCall)>,
 }
 
-impl Mistral {
+impl MistralSpeaker {
     fn object(&self, kind: &str, choices: Value) -> Value {
         json!({
             "id": self.manner.id, "object": kind, "created": self.manner.created,
@@ -44,13 +44,13 @@ impl Mistral {
     }
 }
 
-impl Speaker for Mistral {
-    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for MistralSpeaker {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         if !matches!(speech, Speech::ToolArguments { .. })
             && let Some(call) = self.call.take()
         {
-            out.push(Frame::json(self.chunk(
+            out.push(SpokenFrame::json(self.chunk(
                 choice,
                 json!({ "tool_calls": [tool_call(call)] }),
                 None,
@@ -62,7 +62,7 @@ impl Speaker for Mistral {
             Speech::Reasoning(text, _) => json!({ "content": [thought(text)] }),
             Speech::ToolStart { index, id, name } => {
                 let (id, name) = (id.clone(), name.clone());
-                self.call = Some((*index, Tool { id, name, arguments: String::new() }));
+                self.call = Some((*index, GatheredCall { id, name, arguments: String::new() }));
                 return;
             }
             Speech::ToolArguments { text, .. } => {
@@ -76,7 +76,7 @@ impl Speaker for Mistral {
                 if self.manner.usage.is_some() {
                     chunk["usage"] = usage(&self.manner.counts(self.tally));
                 }
-                return out.push(Frame::json(chunk));
+                return out.push(SpokenFrame::json(chunk));
             }
             Speech::Error(body) => {
                 let error = refusal(&Refusal {
@@ -86,13 +86,13 @@ impl Speaker for Mistral {
                     param: body.param.as_deref(),
                     code: body.code.as_deref(),
                 });
-                return out.push(Frame::json(error));
+                return out.push(SpokenFrame::json(error));
             }
             Speech::Done => return out.push(done()),
             // Usage went out with the finish reason; a delta is Chat's.
             Speech::Usage(_) | Speech::Delta(_) => return,
         };
-        out.push(Frame::json(self.chunk(choice, delta, None)));
+        out.push(SpokenFrame::json(self.chunk(choice, delta, None)));
     }
 
     fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value {
@@ -109,13 +109,13 @@ fn thought(text: &str) -> Value {
     json!({ "type": "thinking", "thinking": [{ "type": "text", "text": text }] })
 }
 
-fn tool_call((index, tool): (u32, Tool)) -> Value {
+fn tool_call((index, tool): (u32, GatheredCall)) -> Value {
     let function = json!({ "name": tool.name, "arguments": tool.arguments });
     json!({ "id": tool.id, "function": function, "index": index })
 }
 
 /// One choice of an answer that is no stream.
-fn message(index: u32, choice: Choice) -> Value {
+fn message(index: u32, choice: GatheredChoice) -> Value {
     let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
     let content = match choice.reasoning {
         Some((_, thinking)) => json!([thought(&thinking), { "type": "text", "text": text }]),
@@ -128,7 +128,7 @@ fn message(index: u32, choice: Choice) -> Value {
     json!({ "index": index, "message": message, "finish_reason": choice.finish })
 }
 
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     let total = counts.total.unwrap_or(counts.input + counts.output);
     json!({
         "prompt_tokens": counts.input, "total_tokens": total, "completion_tokens": counts.output,

@@ -16,9 +16,9 @@ mod openai_responses;
 
 use serde_json::{Map, Value};
 
-use self::gathered::Tally;
+use self::gathered::TokenTally;
 use super::envelope::Envelope;
-use super::step::{Counts, ErrorBody, ReasoningField};
+use super::step::{ErrorBody, ReasoningField, TokenCounts};
 use super::turn::Declared;
 
 /// One thing to say, in no dialect.
@@ -41,7 +41,7 @@ pub(super) enum Speech {
     },
     Finish(String),
     /// `None`: the counts of this very answer, if asked for.
-    Usage(Option<Counts>),
+    Usage(Option<TokenCounts>),
     Error(ErrorBody),
     Done,
     /// A delta in the words of OpenAI Chat; other dialects leave it out.
@@ -50,7 +50,7 @@ pub(super) enum Speech {
 
 /// One frame, before it is put into its envelope.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct SpokenFrame {
     /// The event's name, where the dialect has names: of SSE's `event:`, of AWS's `:event-type`
     /// (or `:exception-type`, if it ends in `Exception`).
     pub(super) event: Option<&'static str>,
@@ -66,7 +66,7 @@ pub(super) enum Data {
     Bare(String),
 }
 
-impl Frame {
+impl SpokenFrame {
     /// A frame without a name. What is no object goes out as its text.
     pub(super) fn json(value: Value) -> Self {
         Self { event: None, data: Data::from(value) }
@@ -109,7 +109,7 @@ pub(super) struct Manner {
 impl Manner {
     /// The counts of a dialect that tells them without being asked: those that the scenario
     /// gives, or else the true ones so far.
-    fn counts(&self, tally: Tally) -> Counts {
+    fn counts(&self, tally: TokenTally) -> TokenCounts {
         match self.usage {
             Some(UsageStep::Given(counts)) => counts,
             Some(UsageStep::True) | None => tally.counts(self.input_tokens),
@@ -123,28 +123,28 @@ pub(super) enum UsageStep {
     /// The true counts.
     True,
     /// These.
-    Given(Counts),
+    Given(TokenCounts),
 }
 
 /// Turns speech into the frames of one dialect, for one answer.
 pub(super) trait Speaker: Send {
     /// Adds the frames that say this to `out`; none if the dialect has no word for it. The first
     /// of them takes the scenario's time, the others come with it.
-    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>);
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>);
 
     /// The answer to a request that wants no stream.
     fn whole(&mut self, spoken: &mut dyn Iterator<Item = (u32, Speech)>) -> Value;
 }
 
 /// One endpoint of a dialect. A dialect may have several.
-pub(super) struct Row {
+pub(super) struct Endpoint {
     /// Its name, as in `--dialect`.
     pub(super) dialect: &'static str,
     /// How its path ends, whatever stands before; `{model}` in it stands for the model.
     pub(super) path: &'static str,
     /// A parameter that must be in the query, such as `alt=sse`; empty: none.
     pub(super) query: &'static str,
-    pub(super) streams: Streams,
+    pub(super) streams: StreamPolicy,
     pub(super) envelope: Envelope,
     /// Whether one stream can hold several answers.
     pub(super) choices: bool,
@@ -155,7 +155,7 @@ pub(super) struct Row {
     pub(super) refusal: fn(&Refusal<'_>) -> Value,
 }
 
-impl Row {
+impl Endpoint {
     /// The header that an error with this status has besides, where the body doesn't say enough.
     pub(super) fn error_header(&self, status: u16) -> Option<(&'static str, &'static str)> {
         let aws = self.envelope == Envelope::Messages;
@@ -165,7 +165,7 @@ impl Row {
 
 /// When an endpoint streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Streams {
+pub(super) enum StreamPolicy {
     /// If the body has `"stream": true`.
     IfAsked,
     /// Unless the body has `"stream": false`.
@@ -188,7 +188,7 @@ pub(super) struct Refusal<'a> {
 
 /// The dialects that the lab speaks. Of two that share a path, the first answers, and the other
 /// one where the path begins with its name (`/mistral/v1/chat/completions`).
-pub(super) const SPEAKERS: &[Row] = &[
+pub(super) const SPEAKERS: &[Endpoint] = &[
     openai_chat::ROW,
     openai_completions::ROW,
     openai_responses::ROW,
@@ -214,7 +214,7 @@ pub(super) fn dialects() -> Vec<&'static str> {
 }
 
 /// The endpoint of a path and query, and the model that stands in the path, percent-decoded.
-pub(super) fn at(path: &str, query: &str) -> Option<(&'static Row, Option<String>)> {
+pub(super) fn at(path: &str, query: &str) -> Option<(&'static Endpoint, Option<String>)> {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let named = SPEAKERS.iter().any(|row| row.dialect == first);
     SPEAKERS.iter().filter(|row| !named || row.dialect == first).find_map(|row| {

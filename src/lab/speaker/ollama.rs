@@ -4,53 +4,56 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::gathered::{Gathered, Pending, Tally, Tool};
-use super::{Frame, Manner, Refusal, Row, Speaker, Speech, Streams, finish_word};
+use super::gathered::{Gathered, GatheredCall, Pending, TokenTally};
+use super::{Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy, finish_word};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::Counts;
+use crate::lab::step::TokenCounts;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "ollama",
     path: "/api/chat",
     query: "",
-    streams: Streams::Unless,
+    streams: StreamPolicy::Unless,
     envelope: Envelope::Lines,
     choices: false,
     // Its answers have none.
     id: "",
-    new: |manner| Box::new(Ollama::new(manner, true)),
+    new: |manner| Box::new(OllamaSpeaker::new(manner, true)),
     refusal,
 };
 
 /// A prompt instead of messages, and text instead of a message.
-pub(super) const GENERATE: Row =
-    Row { path: "/api/generate", new: |manner| Box::new(Ollama::new(manner, false)), ..ROW };
+pub(super) const GENERATE: Endpoint = Endpoint {
+    path: "/api/generate",
+    new: |manner| Box::new(OllamaSpeaker::new(manner, false)),
+    ..ROW
+};
 
 /// Chat's finish reasons in its words. It has none for calls.
 const WORDS: &[(&str, &str)] = &[("tool_calls", "stop")];
 
 /// What this dialect looks like on the wire.
-struct Ollama {
+struct OllamaSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     call: Pending,
     chat: bool,
 }
 
 /// What one line says.
 #[derive(Default)]
-struct Message<'a> {
+struct OllamaLine<'a> {
     thinking: Option<&'a str>,
     text: &'a str,
     calls: Vec<Value>,
 }
 
-impl Ollama {
+impl OllamaSpeaker {
     fn new(manner: Manner, chat: bool) -> Self {
-        Self { manner, tally: Tally::default(), call: Pending::default(), chat }
+        Self { manner, tally: TokenTally::default(), call: Pending::default(), chat }
     }
 
-    fn line(&self, sent: Message<'_>) -> Value {
+    fn line(&self, sent: OllamaLine<'_>) -> Value {
         let seconds = i64::try_from(self.manner.created).unwrap_or(0);
         let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut line = json!({
@@ -77,28 +80,30 @@ impl Ollama {
     }
 }
 
-impl Speaker for Ollama {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for OllamaSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         if let Some(called) = self.call.take(speech) {
-            let message = Message { calls: vec![call(called)], ..Message::default() };
-            out.push(Frame::json(self.line(message)));
+            let message = OllamaLine { calls: vec![call(called)], ..OllamaLine::default() };
+            out.push(SpokenFrame::json(self.line(message)));
         }
         self.tally.count(speech);
         match speech {
             // Its refusals are text.
             Speech::Content(text) | Speech::Refusal(text) => {
-                out.push(Frame::json(self.line(Message { text, ..Message::default() })));
+                out.push(SpokenFrame::json(
+                    self.line(OllamaLine { text, ..OllamaLine::default() }),
+                ));
             }
             Speech::Reasoning(text, _) => {
-                let message = Message { thinking: Some(text), ..Message::default() };
-                out.push(Frame::json(self.line(message)));
+                let message = OllamaLine { thinking: Some(text), ..OllamaLine::default() };
+                out.push(SpokenFrame::json(self.line(message)));
             }
             Speech::Finish(reason) => {
                 let counts = self.manner.usage.map(|_| self.manner.counts(self.tally));
-                let line = self.line(Message::default());
-                out.push(Frame::json(last(line, Some(reason), counts.as_ref())));
+                let line = self.line(OllamaLine::default());
+                out.push(SpokenFrame::json(last(line, Some(reason), counts.as_ref())));
             }
-            Speech::Error(body) => out.push(Frame::json(json!({ "error": body.message }))),
+            Speech::Error(body) => out.push(SpokenFrame::json(json!({ "error": body.message }))),
             // The last line has been the end already, and has the usage; calls are reported whole; a
             // role is in every line, and a delta is Chat's.
             Speech::Done
@@ -115,7 +120,7 @@ impl Speaker for Ollama {
         let counts = all.counts(self.manner.input_tokens);
         let choice = all.only();
         let text = choice.content + choice.refusal.as_deref().unwrap_or_default();
-        let line = self.line(Message {
+        let line = self.line(OllamaLine {
             thinking: choice.reasoning.as_ref().map(|(_, text)| text.as_str()),
             text: &text,
             calls: choice.tools.into_iter().map(call).collect(),
@@ -125,7 +130,7 @@ impl Speaker for Ollama {
 }
 
 /// Makes a line the last one. Its times, in ns, are what a quick machine might take.
-fn last(mut line: Value, finish: Option<&str>, counts: Option<&Counts>) -> Value {
+fn last(mut line: Value, finish: Option<&str>, counts: Option<&TokenCounts>) -> Value {
     line["done"] = true.into();
     if let Some(reason) = finish {
         line["done_reason"] = finish_word(reason, WORDS).into();
@@ -143,7 +148,7 @@ fn last(mut line: Value, finish: Option<&str>, counts: Option<&Counts>) -> Value
     line
 }
 
-fn call((index, tool): (u32, Tool)) -> Value {
+fn call((index, tool): (u32, GatheredCall)) -> Value {
     let arguments = tool.input();
     let function = json!({ "index": index, "name": tool.name, "arguments": arguments });
     json!({ "id": tool.id, "function": function })

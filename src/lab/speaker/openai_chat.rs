@@ -2,31 +2,31 @@
 
 use serde_json::{Map, Value, json};
 
-use super::gathered::{Choice, Gathered, Tally, Tool};
-use super::{Data, Frame, Manner, Refusal, Row, Speaker, Speech, Streams};
+use super::gathered::{Gathered, GatheredCall, GatheredChoice, TokenTally};
+use super::{Data, Endpoint, Manner, Refusal, Speaker, Speech, SpokenFrame, StreamPolicy};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::{Counts, ErrorBody, ReasoningField};
+use crate::lab::step::{ErrorBody, ReasoningField, TokenCounts};
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "openai-chat",
     path: "/chat/completions",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: true,
     id: "chatcmpl-lab",
-    new: |manner| Box::new(OpenAiChat { manner, tally: Tally::default() }),
+    new: |manner| Box::new(OpenAiChatSpeaker { manner, tally: TokenTally::default() }),
     refusal,
 };
 
 /// What this dialect looks like on the wire.
-struct OpenAiChat {
+struct OpenAiChatSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
 }
 
-impl OpenAiChat {
-    fn counts(&self) -> Counts {
+impl OpenAiChatSpeaker {
+    fn counts(&self) -> TokenCounts {
         self.tally.counts(self.manner.input_tokens)
     }
 
@@ -41,7 +41,7 @@ impl OpenAiChat {
         object
     }
 
-    fn chunk(&self, choices: Value, counts: Option<&Counts>) -> Frame {
+    fn chunk(&self, choices: Value, counts: Option<&TokenCounts>) -> SpokenFrame {
         let mut chunk = self.object("chat.completion.chunk");
         chunk.insert("choices".to_owned(), choices);
         if let Some(counts) = counts {
@@ -52,10 +52,10 @@ impl OpenAiChat {
             // OpenAI names it in every chunk once it was asked for.
             chunk.insert("usage".to_owned(), Value::Null);
         }
-        Frame { event: None, data: Data::Json(chunk) }
+        SpokenFrame { event: None, data: Data::Json(chunk) }
     }
 
-    fn delta(&self, choice: u32, delta: Value, finish: Option<&str>) -> Frame {
+    fn delta(&self, choice: u32, delta: Value, finish: Option<&str>) -> SpokenFrame {
         let choice = json!({
             "index": choice, "delta": delta, "logprobs": null, "finish_reason": finish,
         });
@@ -63,8 +63,8 @@ impl OpenAiChat {
     }
 }
 
-impl Speaker for OpenAiChat {
-    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for OpenAiChatSpeaker {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         let delta = match speech {
             Speech::Role(role) => json!({ "role": role, "content": "", "refusal": null }),
@@ -106,7 +106,7 @@ impl Speaker for OpenAiChat {
 }
 
 /// One choice of an answer that is no stream.
-fn choice(index: u32, choice: Choice) -> Value {
+fn choice(index: u32, choice: GatheredChoice) -> Value {
     let content = match (choice.content.is_empty(), choice.tools.is_empty()) {
         (true, false) => Value::Null,
         _ => choice.content.into(),
@@ -121,7 +121,7 @@ fn choice(index: u32, choice: Choice) -> Value {
     }
     message["refusal"] = choice.refusal.into();
     if !choice.tools.is_empty() {
-        let call = |tool: Tool| {
+        let call = |tool: GatheredCall| {
             let function = json!({ "name": tool.name, "arguments": tool.arguments });
             json!({ "id": tool.id, "type": "function", "function": function })
         };
@@ -131,8 +131,8 @@ fn choice(index: u32, choice: Choice) -> Value {
 }
 
 /// The sentinel of OpenAI and its imitators.
-pub(super) fn done() -> Frame {
-    Frame { event: None, data: Data::Text("[DONE]".to_owned()) }
+pub(super) fn done() -> SpokenFrame {
+    SpokenFrame { event: None, data: Data::Text("[DONE]".to_owned()) }
 }
 
 fn reasoning(text: &str, field: ReasoningField) -> Value {
@@ -151,7 +151,7 @@ fn reasoning(text: &str, field: ReasoningField) -> Value {
     }
 }
 
-pub(super) fn usage(counts: &Counts) -> Value {
+pub(super) fn usage(counts: &TokenCounts) -> Value {
     let total = counts.total.unwrap_or(counts.input + counts.output);
     json!({
         "prompt_tokens": counts.input,
@@ -172,6 +172,6 @@ pub(super) fn refusal(refusal: &Refusal<'_>) -> Value {
 }
 
 /// An error within a stream.
-pub(super) fn error_frame(body: &ErrorBody) -> Frame {
-    Frame::json(error(&body.message, &body.kind, body.param.as_deref(), body.code.as_deref()))
+pub(super) fn error_frame(body: &ErrorBody) -> SpokenFrame {
+    SpokenFrame::json(error(&body.message, &body.kind, body.param.as_deref(), body.code.as_deref()))
 }

@@ -2,30 +2,30 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Gathered, Tally};
+use super::gathered::{Gathered, TokenTally};
 use super::openai_chat::{done, error_frame, refusal, usage};
-use super::{Frame, Manner, Row, Speaker, Speech, Streams};
+use super::{Endpoint, Manner, Speaker, Speech, SpokenFrame, StreamPolicy};
 use crate::lab::envelope::Envelope;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "openai-completions",
     path: "/completions",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: true,
     id: "cmpl-lab",
-    new: |manner| Box::new(OpenAiCompletions { manner, tally: Tally::default() }),
+    new: |manner| Box::new(OpenAiCompletionsSpeaker { manner, tally: TokenTally::default() }),
     refusal,
 };
 
 /// What this dialect looks like on the wire.
-struct OpenAiCompletions {
+struct OpenAiCompletionsSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
 }
 
-impl OpenAiCompletions {
+impl OpenAiCompletionsSpeaker {
     fn object(&self, choices: Value) -> Value {
         json!({
             "id": self.manner.id, "object": "text_completion", "created": self.manner.created,
@@ -33,12 +33,12 @@ impl OpenAiCompletions {
         })
     }
 
-    fn chunk(&self, choice: u32, text: &str, finish: Option<&str>) -> Frame {
+    fn chunk(&self, choice: u32, text: &str, finish: Option<&str>) -> SpokenFrame {
         let mut chunk = self.object(json!([one(choice, text, finish)]));
         if self.manner.include_usage {
             chunk["usage"] = Value::Null;
         }
-        Frame::json(chunk)
+        SpokenFrame::json(chunk)
     }
 }
 
@@ -46,8 +46,8 @@ fn one(index: u32, text: &str, finish: Option<&str>) -> Value {
     json!({ "text": text, "index": index, "logprobs": null, "finish_reason": finish })
 }
 
-impl Speaker for OpenAiCompletions {
-    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for OpenAiCompletionsSpeaker {
+    fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         match speech {
             Speech::Content(text) => out.push(self.chunk(choice, text, None)),
@@ -56,7 +56,7 @@ impl Speaker for OpenAiCompletions {
             Speech::Usage(given) if given.is_some() || self.manner.include_usage => {
                 let mut chunk = self.object(json!([]));
                 chunk["usage"] = usage(&self.manner.counts(self.tally));
-                out.push(Frame::json(chunk));
+                out.push(SpokenFrame::json(chunk));
             }
             Speech::Error(body) => out.push(error_frame(body)),
             Speech::Done => out.push(done()),

@@ -3,49 +3,49 @@
 
 use serde_json::{Value, json};
 
-use super::gathered::{Choice, Gathered, Tally, Tool};
+use super::gathered::{Gathered, GatheredCall, GatheredChoice, TokenTally};
 use super::openai_chat::refusal;
-use super::{Frame, Manner, Row, Speaker, Speech, Streams};
+use super::{Endpoint, Manner, Speaker, Speech, SpokenFrame, StreamPolicy};
 use crate::lab::envelope::Envelope;
-use crate::lab::step::{Counts, ErrorBody, ReasoningField};
+use crate::lab::step::{ErrorBody, ReasoningField, TokenCounts};
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: Endpoint = Endpoint {
     dialect: "openai-responses",
     path: "/responses",
     query: "",
-    streams: Streams::IfAsked,
+    streams: StreamPolicy::IfAsked,
     envelope: Envelope::Sse,
     choices: false,
     id: "resp_lab",
-    new: |manner| Box::new(OpenAiResponses { manner, ..OpenAiResponses::default() }),
+    new: |manner| Box::new(OpenAiResponsesSpeaker { manner, ..OpenAiResponsesSpeaker::default() }),
     refusal,
 };
 
 /// What this dialect looks like on the wire.
 #[derive(Default)]
-struct OpenAiResponses {
+struct OpenAiResponsesSpeaker {
     manner: Manner,
-    tally: Tally,
+    tally: TokenTally,
     /// Events so far.
     sequence: u64,
     started: bool,
     /// Items that are complete.
     items: Vec<Value>,
     /// The item that is open, its text so far in it.
-    open: Option<Item>,
+    open: Option<ResponsesItem>,
     finish: Option<String>,
     failed: bool,
 }
 
 /// One item of the output.
-enum Item {
+enum ResponsesItem {
     Message(String),
     Refusal(String),
     Reasoning(String),
-    Call(Tool),
+    Call(GatheredCall),
 }
 
-impl Item {
+impl ResponsesItem {
     /// How the ids of such items begin.
     fn id(&self) -> &'static str {
         match self {
@@ -90,30 +90,37 @@ impl Item {
     }
 }
 
-impl OpenAiResponses {
-    fn event(&mut self, name: &'static str, members: Value) -> Frame {
+impl OpenAiResponsesSpeaker {
+    fn event(&mut self, name: &'static str, members: Value) -> SpokenFrame {
         let mut data = json!({ "type": name, "sequence_number": self.sequence });
         self.sequence += 1;
         if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {
             data.extend(members);
         }
-        Frame::event(name, data)
+        SpokenFrame::event(name, data)
     }
 
     /// An event about the open item; parts of it are numbered where there can be several.
-    fn about(&mut self, name: &'static str, item: &Item, mut members: Value) -> Frame {
+    fn about(
+        &mut self,
+        name: &'static str,
+        item: &ResponsesItem,
+        mut members: Value,
+    ) -> SpokenFrame {
         members["item_id"] = self.item_id(item).into();
         members["output_index"] = self.items.len().into();
         match item {
-            Item::Message(_) | Item::Refusal(_) => members["content_index"] = 0.into(),
-            Item::Reasoning(_) => members["summary_index"] = 0.into(),
-            Item::Call(_) => {}
+            ResponsesItem::Message(_) | ResponsesItem::Refusal(_) => {
+                members["content_index"] = 0.into()
+            }
+            ResponsesItem::Reasoning(_) => members["summary_index"] = 0.into(),
+            ResponsesItem::Call(_) => {}
         }
         self.event(name, members)
     }
 
     /// Unlike in every answer and item: made of the answer's own id.
-    fn item_id(&self, item: &Item) -> String {
+    fn item_id(&self, item: &ResponsesItem) -> String {
         let own = self.manner.id.strip_prefix(ROW.id).unwrap_or_default();
         format!("{}{own}{:02}", item.id(), self.items.len())
     }
@@ -128,7 +135,7 @@ impl OpenAiResponses {
         })
     }
 
-    fn start(&mut self, out: &mut Vec<Frame>) {
+    fn start(&mut self, out: &mut Vec<SpokenFrame>) {
         if self.started {
             return;
         }
@@ -140,7 +147,7 @@ impl OpenAiResponses {
     }
 
     /// Opens an item, and closes the one before.
-    fn open(&mut self, item: Item, out: &mut Vec<Frame>) {
+    fn open(&mut self, item: ResponsesItem, out: &mut Vec<SpokenFrame>) {
         self.start(out);
         self.close(out);
         let value = item.value(&self.item_id(&item), false);
@@ -148,38 +155,38 @@ impl OpenAiResponses {
         out.push(self.event("response.output_item.added", added));
         let part = json!({ "part": item.part("") });
         match item {
-            Item::Message(_) | Item::Refusal(_) => {
+            ResponsesItem::Message(_) | ResponsesItem::Refusal(_) => {
                 out.push(self.about("response.content_part.added", &item, part));
             }
-            Item::Reasoning(_) => {
+            ResponsesItem::Reasoning(_) => {
                 out.push(self.about("response.reasoning_summary_part.added", &item, part));
             }
-            Item::Call(_) => {}
+            ResponsesItem::Call(_) => {}
         }
         self.open = Some(item);
     }
 
     /// Closes the open item: its text again, its part, and itself.
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<SpokenFrame>) {
         let Some(item) = self.open.take() else { return };
         let part = |text: &str| json!({ "part": item.part(text) });
         match &item {
-            Item::Message(text) => {
+            ResponsesItem::Message(text) => {
                 let done = json!({ "text": text, "logprobs": [] });
                 out.push(self.about("response.output_text.done", &item, done));
                 out.push(self.about("response.content_part.done", &item, part(text)));
             }
-            Item::Refusal(text) => {
+            ResponsesItem::Refusal(text) => {
                 let done = json!({ "refusal": text });
                 out.push(self.about("response.refusal.done", &item, done));
                 out.push(self.about("response.content_part.done", &item, part(text)));
             }
-            Item::Reasoning(text) => {
+            ResponsesItem::Reasoning(text) => {
                 let done = json!({ "text": text });
                 out.push(self.about("response.reasoning_summary_text.done", &item, done));
                 out.push(self.about("response.reasoning_summary_part.done", &item, part(text)));
             }
-            Item::Call(tool) => {
+            ResponsesItem::Call(tool) => {
                 let done = json!({ "name": tool.name, "arguments": tool.arguments });
                 out.push(self.about("response.function_call_arguments.done", &item, done));
             }
@@ -191,7 +198,13 @@ impl OpenAiResponses {
     }
 
     /// A piece of text for an item of this kind.
-    fn piece(&mut self, name: &'static str, fresh: Item, piece: &str, out: &mut Vec<Frame>) {
+    fn piece(
+        &mut self,
+        name: &'static str,
+        fresh: ResponsesItem,
+        piece: &str,
+        out: &mut Vec<SpokenFrame>,
+    ) {
         let goes_on = match (&self.open, &fresh) {
             (Some(open), fresh) => std::mem::discriminant(open) == std::mem::discriminant(fresh),
             (None, _) => false,
@@ -202,19 +215,19 @@ impl OpenAiResponses {
         let Some(mut item) = self.open.take() else { return };
         let mut members = json!({ "delta": piece });
         match &mut item {
-            Item::Message(text) => {
+            ResponsesItem::Message(text) => {
                 members["logprobs"] = json!([]);
                 *text += piece;
             }
-            Item::Refusal(text) | Item::Reasoning(text) => *text += piece,
-            Item::Call(tool) => tool.arguments += piece,
+            ResponsesItem::Refusal(text) | ResponsesItem::Reasoning(text) => *text += piece,
+            ResponsesItem::Call(tool) => tool.arguments += piece,
         }
         out.push(self.about(name, &item, members));
         self.open = Some(item);
     }
 
     /// The event that ends the stream, with all of the response.
-    fn end(&mut self, error: Option<&ErrorBody>, out: &mut Vec<Frame>) {
+    fn end(&mut self, error: Option<&ErrorBody>, out: &mut Vec<SpokenFrame>) {
         self.start(out);
         self.close(out);
         let counts = self.manner.counts(self.tally);
@@ -240,7 +253,7 @@ impl OpenAiResponses {
     }
 
     /// A response that has come to an end for this reason.
-    fn ended(&self, finish: Option<&str>, counts: &Counts) -> Value {
+    fn ended(&self, finish: Option<&str>, counts: &TokenCounts) -> Value {
         let (status, reason) = match finish {
             None | Some("stop" | "tool_calls") => ("completed", None),
             Some("error") => ("failed", None),
@@ -257,29 +270,32 @@ impl OpenAiResponses {
     }
 }
 
-impl Speaker for OpenAiResponses {
-    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<Frame>) {
+impl Speaker for OpenAiResponsesSpeaker {
+    fn speak(&mut self, _choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>) {
         self.tally.count(speech);
         match speech {
             Speech::Role(_) => self.start(out),
             Speech::Content(text) => {
-                let fresh = Item::Message(String::new());
+                let fresh = ResponsesItem::Message(String::new());
                 self.piece("response.output_text.delta", fresh, text, out);
             }
             Speech::Refusal(text) => {
-                let fresh = Item::Refusal(String::new());
+                let fresh = ResponsesItem::Refusal(String::new());
                 self.piece("response.refusal.delta", fresh, text, out);
             }
             Speech::Reasoning(text, _) => {
-                let fresh = Item::Reasoning(String::new());
+                let fresh = ResponsesItem::Reasoning(String::new());
                 self.piece("response.reasoning_summary_text.delta", fresh, text, out);
             }
             Speech::ToolStart { id, name, .. } => {
                 let (id, name) = (id.clone(), name.clone());
-                self.open(Item::Call(Tool { id, name, arguments: String::new() }), out);
+                self.open(
+                    ResponsesItem::Call(GatheredCall { id, name, arguments: String::new() }),
+                    out,
+                );
             }
             Speech::ToolArguments { text, .. } => {
-                let fresh = Item::Call(Tool::default());
+                let fresh = ResponsesItem::Call(GatheredCall::default());
                 self.piece("response.function_call_arguments.delta", fresh, text, out);
             }
             // The reason is reported at the very end.
@@ -323,15 +339,16 @@ impl Speaker for OpenAiResponses {
 }
 
 /// The items of a whole answer.
-fn items(choice: Choice) -> Vec<Item> {
-    let reasoning = choice.reasoning.map(|(_, text): (ReasoningField, _)| Item::Reasoning(text));
-    let content = Some(choice.content).filter(|it| !it.is_empty()).map(Item::Message);
-    let refusal = choice.refusal.map(Item::Refusal);
-    let calls = choice.tools.into_values().map(Item::Call);
+fn items(choice: GatheredChoice) -> Vec<ResponsesItem> {
+    let reasoning =
+        choice.reasoning.map(|(_, text): (ReasoningField, _)| ResponsesItem::Reasoning(text));
+    let content = Some(choice.content).filter(|it| !it.is_empty()).map(ResponsesItem::Message);
+    let refusal = choice.refusal.map(ResponsesItem::Refusal);
+    let calls = choice.tools.into_values().map(ResponsesItem::Call);
     [reasoning, content, refusal].into_iter().flatten().chain(calls).collect()
 }
 
-fn usage(counts: &Counts) -> Value {
+fn usage(counts: &TokenCounts) -> Value {
     json!({
         "input_tokens": counts.input,
         "input_tokens_details": { "cached_tokens": 0 },

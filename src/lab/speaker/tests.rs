@@ -4,7 +4,7 @@ use super::*;
 use crate::lab::step::ReasoningField;
 
 /// A speaker of this row, for an answer whose id is that of the row and `1`.
-pub(super) fn speaker(row: &Row) -> Box<dyn Speaker> {
+pub(super) fn speaker(row: &Endpoint) -> Box<dyn Speaker> {
     (row.new)(Manner {
         id: format!("{}1", row.id),
         model: "lab/x".to_owned(),
@@ -16,13 +16,13 @@ pub(super) fn speaker(row: &Row) -> Box<dyn Speaker> {
 }
 
 /// The frames of these speeches: name, space, data.
-pub(super) fn frames(row: &Row, spoken: &[Speech]) -> Vec<String> {
+pub(super) fn frames(row: &Endpoint, spoken: &[Speech]) -> Vec<String> {
     let mut speaker = speaker(row);
     let mut out = Vec::new();
     for speech in spoken {
         speaker.speak(0, speech, &mut out);
     }
-    let line = |Frame { event, data }: Frame| {
+    let line = |SpokenFrame { event, data }: SpokenFrame| {
         let data = match data {
             Data::Json(map) => Value::Object(map).to_string(),
             Data::Text(text) | Data::Bare(text) => text,
@@ -33,7 +33,7 @@ pub(super) fn frames(row: &Row, spoken: &[Speech]) -> Vec<String> {
 }
 
 /// The same answer as a whole.
-pub(super) fn whole(row: &Row, spoken: &[Speech]) -> Value {
+pub(super) fn whole(row: &Endpoint, spoken: &[Speech]) -> Value {
     speaker(row).whole(&mut spoken.iter().cloned().map(|speech| (0, speech)))
 }
 
