@@ -35,7 +35,7 @@ impl Dialect for A2a {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Task>::default()
+        Box::<A2aDecoder>::default()
     }
 }
 
@@ -78,7 +78,7 @@ fn kind_of(json: Value<'_>) -> Option<(Kinds, Value<'_>)> {
 
 /// Reads one task.
 #[derive(Default)]
-struct Task {
+struct A2aDecoder {
     /// The text of each artifact.
     artifacts: Growing,
     /// Artifacts that came in pieces or whole.
@@ -87,7 +87,7 @@ struct Task {
     came: bool,
 }
 
-impl Decoder for Task {
+impl Decoder for A2aDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
@@ -129,7 +129,7 @@ impl Decoder for Task {
     }
 }
 
-impl Task {
+impl A2aDecoder {
     fn artifact(
         &mut self,
         artifact: Value<'_>,

@@ -50,17 +50,17 @@ impl Dialect for AgUi {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Run>::default()
+        Box::<AgUiDecoder>::default()
     }
 }
 
 /// Reads the events of one run after the other.
 #[derive(Default)]
-struct Run {
+struct AgUiDecoder {
     over: bool,
 }
 
-impl Decoder for Run {
+impl Decoder for AgUiDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
@@ -104,7 +104,7 @@ impl Decoder for Run {
     }
 }
 
-impl Run {
+impl AgUiDecoder {
     fn end(&mut self, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.over = true;
         emit(DecodeEvent::Terminal);

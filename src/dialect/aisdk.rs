@@ -78,18 +78,18 @@ impl Dialect for AiSdkUi {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Parts>::default()
+        Box::<AiSdkUiDecoder>::default()
     }
 }
 
 /// Reads the parts of a UI message.
 #[derive(Default)]
-struct Parts {
+struct AiSdkUiDecoder {
     /// The calls whose input came in pieces.
     streamed: BTreeSet<String>,
 }
 
-impl Decoder for Parts {
+impl Decoder for AiSdkUiDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[])
     }
@@ -175,18 +175,18 @@ impl Dialect for AiSdkData {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Lines>::default()
+        Box::<AiSdkDataDecoder>::default()
     }
 }
 
 /// Reads the data stream's lines, whose codes are the events' names.
 #[derive(Default)]
-struct Lines {
+struct AiSdkDataDecoder {
     /// The calls whose arguments came in pieces.
     streamed: BTreeSet<String>,
 }
 
-impl Decoder for Lines {
+impl Decoder for AiSdkDataDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json else { return };
         let id = || json.str("toolCallId");

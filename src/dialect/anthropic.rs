@@ -85,7 +85,7 @@ impl Dialect for Anthropic {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Messages>::default()
+        Box::<AnthropicDecoder>::default()
     }
 }
 
@@ -112,13 +112,13 @@ fn untyped(payload: &Payload<'_>, json: Value<'_>) -> Option<Evidence> {
 
 /// The decoder. Every event names its block, so little has to be remembered.
 #[derive(Default)]
-pub(super) struct Messages {
+pub(super) struct AnthropicDecoder {
     /// What the beginnings of blocks gave as a call's input, by the block: it stands only if no
     /// pieces of it come, as clients have it too.
     held: BTreeMap<u64, String>,
 }
 
-impl Decoder for Messages {
+impl Decoder for AnthropicDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[])
     }

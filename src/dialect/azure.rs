@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::request::{ChatRequest, Node, Notes};
+use super::request::{ChatRequest, Notes, TrackedValue};
 use super::{
     Decoder, Dialect, EndingRules, Evidence, Payload, RequestSide,
     openai_chat::{self, OpenAiChat},
@@ -50,7 +50,7 @@ impl Dialect for Azure {
     }
 }
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     openai_chat::read(body)
 }
 

@@ -6,9 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
 use super::request::{
-    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, Tool, Turn,
-    arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
-    write_stop,
+    ChatRequest, ChatRole, Located, Notes, Numbers, Param, ToolChoice, ToolDefinition,
+    TrackedValue, Turn, TurnPart, arguments_object, chat, in_address, put, read_common, read_stop,
+    usage_always, write_numbers, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -78,7 +78,7 @@ impl Dialect for Converse {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Events)
+        Box::new(ConverseDecoder)
     }
 }
 
@@ -101,42 +101,42 @@ const NUMBERS: Numbers = &[
     (Param::TopP, &["inferenceConfig", "topP"]),
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     request.system.extend(body.get("system").into_iter().flat_map(chat::texts));
-    for message in body.get("messages").into_iter().flat_map(Node::items) {
+    for message in body.get("messages").into_iter().flat_map(TrackedValue::items) {
         let role = match message.look_str("role") {
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
+            "user" => ChatRole::User,
+            "assistant" => ChatRole::Assistant,
             _ => continue,
         };
-        let blocks = message.get("content").into_iter().flat_map(Node::items);
+        let blocks = message.get("content").into_iter().flat_map(TrackedValue::items);
         let parts: Vec<_> = blocks.filter_map(|block| block.whole(read_block)).collect();
         if !parts.is_empty() {
             message.tag("role");
             request.turns.push(Turn { role, parts });
         }
     }
-    for tool in body.at(&["toolConfig", "tools"]).into_iter().flat_map(Node::items) {
+    for tool in body.at(&["toolConfig", "tools"]).into_iter().flat_map(TrackedValue::items) {
         let Some(tool) = tool.get("toolSpec") else { continue };
-        let Some(name) = tool.get("name").and_then(Node::text) else { continue };
-        request.tools.push(Tool {
+        let Some(name) = tool.get("name").and_then(TrackedValue::text) else { continue };
+        request.tools.push(ToolDefinition {
             at: tool.path(),
             name,
-            description: tool.get("description").and_then(Node::text),
+            description: tool.get("description").and_then(TrackedValue::text),
             schema: tool.at(&["inputSchema", "json"]).map(|s| s.take().clone()),
         });
     }
     if let Some(choice) = body.at(&["toolConfig", "toolChoice"]) {
         let value = if let Some(auto) = choice.get("auto") {
             auto.take();
-            Some(Choice::Auto)
+            Some(ToolChoice::Auto)
         } else if let Some(any) = choice.get("any") {
             any.take();
-            Some(Choice::Required)
+            Some(ToolChoice::Required)
         } else {
-            choice.at(&["tool", "name"]).and_then(Node::text).map(Choice::Tool)
+            choice.at(&["tool", "name"]).and_then(TrackedValue::text).map(ToolChoice::Tool)
         };
         request.choice = value.map(|value| choice.located(value));
     }
@@ -146,15 +146,15 @@ fn read(body: Node<'_>) -> ChatRequest {
     request
 }
 
-fn read_block(node: Node<'_>) -> Option<Located<Part>> {
+fn read_block(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     let value = if let Some(text) = node.get("text") {
-        Part::Text(text.text()?)
+        TurnPart::Text(text.text()?)
     } else if let Some(image) = node.get("image") {
         let (format, data) = (image.get("format")?, image.at(&["source", "bytes"])?);
         let data = data.text()?;
-        Part::Image { media: format!("image/{}", format.text()?), data }
+        TurnPart::Image { media: format!("image/{}", format.text()?), data }
     } else if let Some(call) = node.get("toolUse") {
-        Part::Call {
+        TurnPart::Call {
             id: call.get("toolUseId")?.located_text()?,
             name: call.get("name")?.text()?,
             arguments: call.get("input").map_or(json!({}), |i| i.take().clone()),
@@ -162,12 +162,13 @@ fn read_block(node: Node<'_>) -> Option<Located<Part>> {
     } else {
         let result = node.get("toolResult")?;
         let id = result.get("toolUseId")?.located_text()?;
-        let pieces = result.get("content").into_iter().flat_map(Node::items).filter_map(|piece| {
-            let json = || piece.get("json").map(|j| j.take().to_string());
-            piece.get("text").and_then(Node::text).or_else(json)
-        });
+        let pieces =
+            result.get("content").into_iter().flat_map(TrackedValue::items).filter_map(|piece| {
+                let json = || piece.get("json").map(|j| j.take().to_string());
+                piece.get("text").and_then(TrackedValue::text).or_else(json)
+            });
         let text = pieces.collect::<Vec<_>>().join("\n");
-        Part::Result { id, name: String::new().into(), text }
+        TurnPart::Result { id, name: String::new().into(), text }
     };
     Some(node.located(value))
 }
@@ -182,7 +183,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body.insert("messages".into(), messages(request, notes));
     write_numbers(request, NUMBERS, &mut body, notes);
     write_stop(request, &["inferenceConfig", "stopSequences"], &mut body);
-    let tool = |tool: &Tool| {
+    let tool = |tool: &ToolDefinition| {
         let mut spec = chat::function(tool, "inputSchema");
         let schema = spec.get_mut("inputSchema").map(Json::take);
         let schema = schema.unwrap_or_else(|| json!({"type": "object"}));
@@ -196,10 +197,12 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     if let Some(choice) = &request.choice {
         let at = ["toolConfig", "toolChoice"];
         match &choice.value {
-            Choice::Auto => put(&mut body, &at, json!({"auto": {}})),
-            Choice::Required => put(&mut body, &at, json!({"any": {}})),
-            Choice::Tool(name) => put(&mut body, &at, json!({"tool": {"name": name}})),
-            Choice::None => notes.lost(&choice.at, "only to give no tools keeps from calling any"),
+            ToolChoice::Auto => put(&mut body, &at, json!({"auto": {}})),
+            ToolChoice::Required => put(&mut body, &at, json!({"any": {}})),
+            ToolChoice::Tool(name) => put(&mut body, &at, json!({"tool": {"name": name}})),
+            ToolChoice::None => {
+                notes.lost(&choice.at, "only to give no tools keeps from calling any")
+            }
         }
     }
     if let Some(effort) = &request.effort {
@@ -219,37 +222,37 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
         let mut blocks = Vec::new();
         for part in &turn.parts {
             blocks.push(match &part.value {
-                Part::Text(text) => json!({"text": text}),
-                Part::Image { media, data } => {
+                TurnPart::Text(text) => json!({"text": text}),
+                TurnPart::Image { media, data } => {
                     let format = media.strip_prefix("image/").unwrap_or(media);
                     json!({"image": {"format": format, "source": {"bytes": data}}})
                 }
-                Part::ImageUrl(_) => {
+                TurnPart::ImageUrl(_) => {
                     notes.lost(&part.at, "images are only taken in base64");
                     continue;
                 }
-                Part::Call { id, name, arguments } => {
+                TurnPart::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     let input = arguments_object(arguments, &part.at, notes);
                     json!({"toolUse": {"toolUseId": id.value, "name": name, "input": input}})
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     chat::note_result(id, name, notes);
                     json!({"toolResult": {"toolUseId": id.value, "content": [{"text": text}]}})
                 }
             });
         }
         if !blocks.is_empty() {
-            let role = if turn.role == Role::User { "user" } else { "assistant" };
+            let role = if turn.role == ChatRole::User { "user" } else { "assistant" };
             messages.push(json!({"role": role, "content": blocks}));
         }
     }
     messages.into()
 }
 
-struct Events;
+struct ConverseDecoder;
 
-impl Decoder for Events {
+impl Decoder for ConverseDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if exception(payload, emit) {
             return;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
 use super::request::{
-    ChatRequest, Node, Notes, joined_prompt, lose_tools, read_prompt, write_numbers,
+    ChatRequest, Notes, TrackedValue, joined_prompt, lose_tools, read_prompt, write_numbers,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -69,15 +69,15 @@ impl Dialect for Agent {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Events>::default()
+        Box::<AgentDecoder>::default()
     }
 }
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_prompt(body.get("inputText"), &mut request);
     let streams = body.at(&["streamingConfigurations", "streamFinalResponse"]);
-    request.stream = streams.and_then(Node::located_bool);
+    request.stream = streams.and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
@@ -107,12 +107,12 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 }
 
 #[derive(Default)]
-struct Events {
+struct AgentDecoder {
     /// How many calls came; they carry no index.
     calls: u64,
 }
 
-impl Decoder for Events {
+impl Decoder for AgentDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if bedrock::exception(payload, emit) {
             return;
@@ -138,7 +138,7 @@ impl Decoder for Events {
     }
 }
 
-impl Events {
+impl AgentDecoder {
     fn call(
         &mut self,
         call: Value<'_>,

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
-use super::request::{ChatRequest, Node, Notes, in_address};
+use super::request::{ChatRequest, Notes, TrackedValue, in_address};
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
     Usage, anthropic, bedrock,
@@ -86,8 +86,8 @@ impl Dialect for Invoke {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Pieces {
-            anthropic: anthropic::Messages::default(),
+        Box::new(InvokeDecoder {
+            anthropic: anthropic::AnthropicDecoder::default(),
             chat: OpenAiChat.decoder(),
             cohere: CohereV1.decoder(),
             tape: Tape::new(),
@@ -97,7 +97,7 @@ impl Dialect for Invoke {
 }
 
 /// Anthropic's, but for the version in the body, and the model and the streaming in the address.
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     body.tag("anthropic_version");
     ChatRequest { stream: Some(true.into()), ..anthropic::read(body) }
 }
@@ -117,9 +117,9 @@ pub(crate) fn inner(json: Value<'_>) -> Option<String> {
     Some(crate::text::lossy(&bytes).into_owned())
 }
 
-struct Pieces {
+struct InvokeDecoder {
     /// Reads Anthropic's events.
-    anthropic: anthropic::Messages,
+    anthropic: anthropic::AnthropicDecoder,
     /// Reads chunks of Chat Completions.
     chat: Box<dyn Decoder>,
     /// Reads Cohere's lines.
@@ -130,7 +130,7 @@ struct Pieces {
     counted: bool,
 }
 
-impl Decoder for Pieces {
+impl Decoder for InvokeDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if bedrock::exception(payload, emit) {
             return;
@@ -156,7 +156,7 @@ impl Decoder for Pieces {
     }
 }
 
-impl Pieces {
+impl InvokeDecoder {
     fn piece(
         &mut self,
         piece: &Payload<'_>,

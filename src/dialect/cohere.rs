@@ -6,8 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::emit_text;
 use super::request::{
-    ChatRequest, Choice, Effort, Node, Notes, Numbers, Param, chat, put, read_common, read_same,
-    read_stop, usage_always, write_model, write_numbers, write_same, write_stop, write_stream,
+    ChatRequest, Effort, Notes, Numbers, Param, ToolChoice, TrackedValue, chat, put, read_common,
+    read_same, read_stop, usage_always, write_model, write_numbers, write_same, write_stop,
+    write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -61,7 +62,7 @@ impl Dialect for Cohere {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Chat)
+        Box::new(CohereDecoder)
     }
 }
 
@@ -78,7 +79,7 @@ const NUMBERS: Numbers = &[
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["logprobs"];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     chat::read_messages(body.get("messages"), &mut request);
@@ -100,7 +101,7 @@ fn read(body: Node<'_>) -> ChatRequest {
         }
         request.effort = effort;
     }
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     read_same(body, SAME, &mut request);
     request
@@ -113,10 +114,12 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     chat::write_tools(request, &mut body);
     match request.choice.as_ref().map(|c| (&c.value, &c.at)) {
         None => {}
-        Some((Choice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
-        Some((Choice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
-        Some((Choice::Auto, at)) => notes.elsewhere(at, "the model chooses unless told otherwise"),
-        Some((Choice::Tool(_), at)) => {
+        Some((ToolChoice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
+        Some((ToolChoice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
+        Some((ToolChoice::Auto, at)) => {
+            notes.elsewhere(at, "the model chooses unless told otherwise")
+        }
+        Some((ToolChoice::Tool(_), at)) => {
             notes.changed(at, "no certain function can be asked for: \"REQUIRED\"");
             put(&mut body, &["tool_choice"], json!("REQUIRED"));
         }
@@ -143,9 +146,9 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 }
 
 /// The decoder.
-struct Chat;
+struct CohereDecoder;
 
-impl Decoder for Chat {
+impl Decoder for CohereDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[])
     }

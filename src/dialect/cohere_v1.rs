@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::request::{
-    ChatRequest, Located, Node, Notes, Numbers, Param, Part, Role, lose_effort, only_text,
-    read_common, read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop,
-    write_stream, write_system,
+    ChatRequest, ChatRole, Located, Notes, Numbers, Param, TrackedValue, TurnPart, lose_effort,
+    only_text, read_common, read_prompt, read_stop, usage_always, write_model, write_numbers,
+    write_stop, write_stream, write_system,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -71,7 +71,7 @@ impl Dialect for CohereV1 {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Lines>::default()
+        Box::<CohereV1Decoder>::default()
     }
 }
 
@@ -85,29 +85,29 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
-    request.system.extend(body.get("preamble").and_then(Node::located_text));
-    for turn in body.get("chat_history").into_iter().flat_map(Node::items) {
+    request.system.extend(body.get("preamble").and_then(TrackedValue::located_text));
+    for turn in body.get("chat_history").into_iter().flat_map(TrackedValue::items) {
         let role = match turn.look_str("role") {
-            "USER" => Role::User,
-            "CHATBOT" => Role::Assistant,
+            "USER" => ChatRole::User,
+            "CHATBOT" => ChatRole::Assistant,
             "SYSTEM" => {
-                request.system.extend(turn.get("message").and_then(Node::located_text));
+                request.system.extend(turn.get("message").and_then(TrackedValue::located_text));
                 turn.tag("role");
                 continue;
             }
             _ => continue,
         };
-        if let Some(text) = turn.get("message").and_then(Node::located_text) {
+        if let Some(text) = turn.get("message").and_then(TrackedValue::located_text) {
             turn.tag("role");
-            request.push(role, Located { value: Part::Text(text.value), at: text.at });
+            request.push(role, Located { value: TurnPart::Text(text.value), at: text.at });
         }
     }
     read_prompt(body.get("message"), &mut request);
     read_stop(body.get("stop_sequences"), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
@@ -117,10 +117,10 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(request, &mut body, notes);
     let mut turns = request.alternating();
-    let last = turns.pop_if(|turn| turn.role == Role::User);
+    let last = turns.pop_if(|turn| turn.role == ChatRole::User);
     let mut history = Vec::new();
     for turn in &turns {
-        let role = if turn.role == Role::User { "USER" } else { "CHATBOT" };
+        let role = if turn.role == ChatRole::User { "USER" } else { "CHATBOT" };
         history.push(json!({"role": role, "message": only_text(turn, notes)}));
     }
     let message = last.map(|turn| only_text(&turn, notes)).unwrap_or_default();
@@ -145,13 +145,13 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 /// What came in pieces, so that it is not reported again where it comes whole.
 #[derive(Default)]
-struct Lines {
+struct CohereV1Decoder {
     text: bool,
     plan: bool,
     calls: bool,
 }
 
-impl Decoder for Lines {
+impl Decoder for CohereV1Decoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         match json.str("event_type").unwrap_or_default().as_ref() {
@@ -179,7 +179,7 @@ impl Decoder for Lines {
     }
 }
 
-impl Lines {
+impl CohereV1Decoder {
     /// The next piece of a call, or of what the model says it will do with its tools: for the
     /// user, but not the answer.
     fn piece(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {

@@ -47,19 +47,19 @@ impl Dialect for Coze {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Chat>::default()
+        Box::<CozeDecoder>::default()
     }
 }
 
 /// Reads one chat.
 #[derive(Default)]
-struct Chat {
+struct CozeDecoder {
     /// The messages whose text came in pieces.
     streamed: BTreeSet<String>,
     failed: bool,
 }
 
-impl Decoder for Chat {
+impl Decoder for CozeDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if matches!(payload.event, "done" | "Done") {
             if payload.data.contains("[DONE]") {
@@ -114,7 +114,7 @@ impl Decoder for Chat {
     }
 }
 
-impl Chat {
+impl CozeDecoder {
     fn fail(&mut self, error: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if !std::mem::replace(&mut self.failed, true) {
             match word(error, "msg") {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
 use super::request::{
-    ChatRequest, Effort, Located, Node, Notes, Numbers, Param, chat, put, read_common, read_prompt,
-    read_stop, usage_always, write_model, write_numbers, write_stop,
+    ChatRequest, Effort, Located, Notes, Numbers, Param, TrackedValue, chat, put, read_common,
+    read_prompt, read_stop, usage_always, write_model, write_numbers, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -57,7 +57,7 @@ impl Dialect for DashScope {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Responses)
+        Box::new(DashScopeDecoder)
     }
 }
 
@@ -70,7 +70,7 @@ const NUMBERS: Numbers = &[
     (Param::PresencePenalty, &["parameters", "presence_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     chat::read_messages(body.at(&["input", "messages"]), &mut request);
@@ -92,7 +92,7 @@ fn read(body: Node<'_>) -> ChatRequest {
 }
 
 /// A budget says that it thinks, and how much.
-fn read_effort(parameters: Node<'_>) -> Option<Located<Effort>> {
+fn read_effort(parameters: TrackedValue<'_>) -> Option<Located<Effort>> {
     let thinks = parameters.get("enable_thinking");
     let budget = parameters.get("thinking_budget").filter(|b| b.look().is_i64());
     let events = thinks.and_then(|t| t.look().as_bool());
@@ -142,9 +142,9 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body
 }
 
-struct Responses;
+struct DashScopeDecoder;
 
-impl Decoder for Responses {
+impl Decoder for DashScopeDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);

@@ -38,13 +38,13 @@ impl Dialect for Dify {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<App>::default()
+        Box::<DifyDecoder>::default()
     }
 }
 
 /// Reads the events of one application.
 #[derive(Default)]
-struct App {
+struct DifyDecoder {
     /// The answer so far.
     answer: String,
     /// An agent speaks: a last `message` repeats all of it.
@@ -59,7 +59,7 @@ struct App {
     failed: bool,
 }
 
-impl Decoder for App {
+impl Decoder for DifyDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {
@@ -117,7 +117,7 @@ impl Decoder for App {
     }
 }
 
-impl App {
+impl DifyDecoder {
     fn text(
         &mut self,
         path: Path,

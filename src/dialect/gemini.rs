@@ -11,9 +11,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text_in, model_once};
 use super::request::{
-    ChatRequest, Choice, Effort, Located, Node, Notes, Numbers, Param, Part, Role, Tool, Turn,
-    arguments_object, chat, in_address, put, read_common, read_stop, usage_always, write_numbers,
-    write_stop,
+    ChatRequest, ChatRole, Effort, Located, Notes, Numbers, Param, ToolChoice, ToolDefinition,
+    TrackedValue, Turn, TurnPart, arguments_object, chat, in_address, put, read_common, read_stop,
+    usage_always, write_numbers, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -83,7 +83,7 @@ impl Dialect for Gemini {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Responses>::default()
+        Box::<GeminiDecoder>::default()
     }
 }
 
@@ -125,38 +125,38 @@ const NUMBERS: Numbers = &[
 /// Where a declaration has its JSON schema. `parameters` is OpenAPI's, which has fewer words.
 const SCHEMA: &str = "parametersJsonSchema";
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     if let Some(system) = body.any(&["systemInstruction", "system_instruction"]) {
         system.tag("role");
         request.system.extend(system.get("parts").into_iter().flat_map(chat::texts));
     }
-    for content in body.get("contents").into_iter().flat_map(Node::items) {
+    for content in body.get("contents").into_iter().flat_map(TrackedValue::items) {
         let role = match content.look_str("role") {
-            "user" | "function" | "" => Role::User,
-            "model" => Role::Assistant,
+            "user" | "function" | "" => ChatRole::User,
+            "model" => ChatRole::Assistant,
             _ => continue,
         };
-        let parts = content.get("parts").into_iter().flat_map(Node::items);
+        let parts = content.get("parts").into_iter().flat_map(TrackedValue::items);
         let parts: Vec<_> = parts.filter_map(|part| part.whole(read_part)).collect();
         if !parts.is_empty() {
             content.tag("role");
             request.turns.push(Turn { role, parts });
         }
     }
-    for tools in body.get("tools").into_iter().flat_map(Node::items) {
+    for tools in body.get("tools").into_iter().flat_map(TrackedValue::items) {
         let declared = tools.any(&["functionDeclarations", "function_declarations"]);
-        for node in declared.into_iter().flat_map(Node::items) {
-            let Some(name) = node.get("name").and_then(Node::text) else { continue };
+        for node in declared.into_iter().flat_map(TrackedValue::items) {
+            let Some(name) = node.get("name").and_then(TrackedValue::text) else { continue };
             let schema = node.get(SCHEMA).map(|s| s.take().clone());
             let schema = schema.or_else(|| {
                 let mut schema = node.get("parameters")?.take().clone();
                 lower_types(&mut schema);
                 Some(schema)
             });
-            let description = node.get("description").and_then(Node::text);
-            request.tools.push(Tool { at: node.path(), name, description, schema });
+            let description = node.get("description").and_then(TrackedValue::text);
+            request.tools.push(ToolDefinition { at: node.path(), name, description, schema });
         }
     }
     let config = body.at(&["toolConfig", "functionCallingConfig"]);
@@ -192,27 +192,27 @@ fn lower_types(schema: &mut Json) {
     }
 }
 
-fn read_choice(config: Node<'_>) -> Option<Located<Choice>> {
+fn read_choice(config: TrackedValue<'_>) -> Option<Located<ToolChoice>> {
     let mode = config.get("mode")?;
     let allowed: Vec<_> =
-        config.get("allowedFunctionNames").into_iter().flat_map(Node::items).collect();
+        config.get("allowedFunctionNames").into_iter().flat_map(TrackedValue::items).collect();
     let value = match (mode.look().as_str()?.to_ascii_uppercase().as_str(), allowed.as_slice()) {
-        ("AUTO", _) => Choice::Auto,
-        ("NONE", _) => Choice::None,
-        ("ANY", [one]) => Choice::Tool(one.text()?),
-        ("ANY", _) => Choice::Required,
+        ("AUTO", _) => ToolChoice::Auto,
+        ("NONE", _) => ToolChoice::None,
+        ("ANY", [one]) => ToolChoice::Tool(one.text()?),
+        ("ANY", _) => ToolChoice::Required,
         _ => return None,
     };
     mode.take();
     Some(config.located(value))
 }
 
-fn read_part(node: Node<'_>) -> Option<Located<Part>> {
-    let id = |node: Node<'_>| {
-        node.get("id").and_then(Node::located_text).unwrap_or_else(|| String::new().into())
+fn read_part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
+    let id = |node: TrackedValue<'_>| {
+        node.get("id").and_then(TrackedValue::located_text).unwrap_or_else(|| String::new().into())
     };
     if let Some(text) = node.get("text").filter(|_| node.look().get("thought").is_none()) {
-        return Some(node.located(Part::Text(text.text()?)));
+        return Some(node.located(TurnPart::Text(text.text()?)));
     }
     if let Some(inline) = node.any(&["inlineData", "inline_data"]) {
         let media = inline.any(&["mimeType", "mime_type"])?;
@@ -220,27 +220,27 @@ fn read_part(node: Node<'_>) -> Option<Located<Part>> {
             return None;
         }
         let (media, data) = (media.text()?, inline.get("data")?.text()?);
-        return Some(node.located(Part::Image { media, data }));
+        return Some(node.located(TurnPart::Image { media, data }));
     }
     if let Some(file) = node.any(&["fileData", "file_data"]) {
-        return Some(node.located(Part::ImageUrl(file.any(&["fileUri", "file_uri"])?.text()?)));
+        return Some(node.located(TurnPart::ImageUrl(file.any(&["fileUri", "file_uri"])?.text()?)));
     }
     if let Some(call) = node.get("functionCall") {
         let name = call.get("name")?.text()?;
         let arguments = call.get("args").map_or(json!({}), |a| a.take().clone());
-        return Some(node.located(Part::Call { id: id(call), name, arguments }));
+        return Some(node.located(TurnPart::Call { id: id(call), name, arguments }));
     }
     let result = node.get("functionResponse")?;
     let name = result.get("name")?.located_text()?;
     // A result is an object; `output` in it is what a function gave that gave none.
     let text = result.get("response").map_or(String::new(), |response| {
         let alone = response.look().as_object().is_some_and(|o| o.len() == 1);
-        match response.get("output").filter(|_| alone).and_then(Node::text) {
+        match response.get("output").filter(|_| alone).and_then(TrackedValue::text) {
             Some(text) => text,
             None => response.take().to_string(),
         }
     });
-    Some(node.located(Part::Result { id: id(result), name, text }))
+    Some(node.located(TurnPart::Result { id: id(result), name, text }))
 }
 
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
@@ -258,10 +258,10 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     }
     if let Some(choice) = &request.choice {
         let config = match &choice.value {
-            Choice::Auto => json!({"mode": "AUTO"}),
-            Choice::None => json!({"mode": "NONE"}),
-            Choice::Required => json!({"mode": "ANY"}),
-            Choice::Tool(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
+            ToolChoice::Auto => json!({"mode": "AUTO"}),
+            ToolChoice::None => json!({"mode": "NONE"}),
+            ToolChoice::Required => json!({"mode": "ANY"}),
+            ToolChoice::Tool(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
         };
         put(&mut body, &["toolConfig", "functionCallingConfig"], config);
     }
@@ -286,18 +286,18 @@ fn contents(request: &ChatRequest, notes: &mut Notes) -> Json {
         let mut parts = Vec::new();
         for part in &turn.parts {
             parts.push(match &part.value {
-                Part::Text(text) => json!({"text": text}),
-                Part::Image { media, data } => {
+                TurnPart::Text(text) => json!({"text": text}),
+                TurnPart::Image { media, data } => {
                     json!({"inlineData": {"mimeType": media, "data": data}})
                 }
-                Part::ImageUrl(url) => json!({"fileData": {"fileUri": url}}),
-                Part::Call { id, name, arguments } => {
+                TurnPart::ImageUrl(url) => json!({"fileData": {"fileUri": url}}),
+                TurnPart::Call { id, name, arguments } => {
                     let args = arguments_object(arguments, &part.at, notes);
                     let mut call = json!({"name": name, "args": args});
                     own_id(&mut call, id);
                     json!({"functionCall": call})
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     let response = serde_json::from_str::<Map<_, _>>(text);
                     let response = response.map_or_else(|_| json!({"output": text}), Into::into);
                     let mut result = json!({"name": name.value, "response": response});
@@ -306,7 +306,7 @@ fn contents(request: &ChatRequest, notes: &mut Notes) -> Json {
                 }
             });
         }
-        let role = if turn.role == Role::User { "user" } else { "model" };
+        let role = if turn.role == ChatRole::User { "user" } else { "model" };
         contents.push(json!({"role": role, "parts": parts}));
     }
     contents.into()
@@ -326,13 +326,13 @@ fn unwrapped(json: Value<'_>) -> Value<'_> {
 }
 
 #[derive(Default)]
-struct Responses {
+struct GeminiDecoder {
     told_model: bool,
     /// How many calls each candidate has made; they carry no index.
     calls: BTreeMap<u32, u64>,
 }
 
-impl Decoder for Responses {
+impl Decoder for GeminiDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
@@ -374,7 +374,7 @@ fn finish_word<'a>(reason: Value<'a>) -> Option<Cow<'a, str>> {
     })
 }
 
-impl Responses {
+impl GeminiDecoder {
     fn candidate(
         &mut self,
         candidate: Value<'_>,

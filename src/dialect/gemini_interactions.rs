@@ -8,9 +8,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, model_once};
 use super::request::{
-    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, Turn, arguments_object,
-    chat, media_of, put, read_common, read_effort_word, read_prompt, read_stop, usage_always,
-    write_effort_word, write_model, write_numbers, write_stop, write_stream, write_system,
+    ChatRequest, ChatRole, Located, Notes, Numbers, Param, ToolChoice, TrackedValue, Turn,
+    TurnPart, arguments_object, chat, media_of, put, read_common, read_effort_word, read_prompt,
+    read_stop, usage_always, write_effort_word, write_model, write_numbers, write_stop,
+    write_stream, write_system,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -58,7 +59,7 @@ impl Dialect for GeminiInteractions {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Interaction>::default()
+        Box::<GeminiInteractionsDecoder>::default()
     }
 }
 
@@ -71,10 +72,10 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["minimal", "low", "medium", "high", "xhigh"];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
-    request.system.extend(body.get("system_instruction").and_then(Node::located_text));
+    request.system.extend(body.get("system_instruction").and_then(TrackedValue::located_text));
     if let Some(input) = body.get("input") {
         match input.look() {
             Json::String(_) => read_prompt(Some(input), &mut request),
@@ -88,36 +89,36 @@ fn read(body: Node<'_>) -> ChatRequest {
             None => chat::read_choice(Some(choice), &mut request),
             Some(allowed) => {
                 let tools: Vec<_> =
-                    allowed.get("tools").into_iter().flat_map(Node::items).collect();
+                    allowed.get("tools").into_iter().flat_map(TrackedValue::items).collect();
                 if let ("any", [one]) = (allowed.look_str("mode"), tools.as_slice()) {
                     allowed.tag("mode");
-                    request.choice = one.text().map(|name| choice.located(Choice::Tool(name)));
+                    request.choice = one.text().map(|name| choice.located(ToolChoice::Tool(name)));
                 }
             }
         }
     }
     read_stop(body.at(&["generation_config", "stop_sequences"]), &mut request);
     read_effort_word(body.at(&["generation_config", "thinking_level"]), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
 
 /// A step, or a content by itself: then it is the user's.
-fn read_item(item: Node<'_>, request: &mut ChatRequest) {
-    let text = |key| item.get(key).and_then(Node::located_text);
+fn read_item(item: TrackedValue<'_>, request: &mut ChatRequest) {
+    let text = |key| item.get(key).and_then(TrackedValue::located_text);
     let none = || String::new().into();
     let role = match item.look_str("type") {
-        "user_input" => Role::User,
-        "model_output" => Role::Assistant,
+        "user_input" => ChatRole::User,
+        "model_output" => ChatRole::Assistant,
         "function_call" => {
             let Some(name) = text("name") else { return };
             item.tag("type");
             let id = text("id").unwrap_or_else(none);
             let arguments = item.get("arguments").map_or(json!({}), |a| a.take().clone());
             request.push(
-                Role::Assistant,
-                item.located(Part::Call { id, name: name.value, arguments }),
+                ChatRole::Assistant,
+                item.located(TurnPart::Call { id, name: name.value, arguments }),
             );
             return;
         }
@@ -129,12 +130,12 @@ fn read_item(item: Node<'_>, request: &mut ChatRequest) {
                 Json::Object(_) => result.take().to_string(),
                 _ => chat::joined(result),
             });
-            request.push(Role::User, item.located(Part::Result { id, name, text }));
+            request.push(ChatRole::User, item.located(TurnPart::Result { id, name, text }));
             return;
         }
         _ => {
             if let Some(part) = item.whole(read_part) {
-                request.push(Role::User, part);
+                request.push(ChatRole::User, part);
             }
             return;
         }
@@ -142,16 +143,16 @@ fn read_item(item: Node<'_>, request: &mut ChatRequest) {
     chat::read_turn(role, item, read_part, &["type"], request);
 }
 
-fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+fn read_part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     let value = match node.look_str("type") {
-        "text" => Part::Text(node.get("text")?.text()?),
+        "text" => TurnPart::Text(node.get("text")?.text()?),
         "image" => match node.get("uri") {
-            Some(uri) => Part::ImageUrl(uri.text()?),
+            Some(uri) => TurnPart::ImageUrl(uri.text()?),
             None => {
                 let data = node.get("data")?.text()?;
-                let media = node.get("mime_type").and_then(Node::text);
+                let media = node.get("mime_type").and_then(TrackedValue::text);
                 let media = media.unwrap_or_else(|| media_of(&data).to_owned());
-                Part::Image { media, data }
+                TurnPart::Image { media, data }
             }
         },
         _ => return None,
@@ -168,7 +169,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     chat::write_flat_tools(request, &mut body);
     if let Some(choice) = &request.choice {
         let choice = match &choice.value {
-            Choice::Tool(name) => json!({"allowed_tools": {"mode": "any", "tools": [name]}}),
+            ToolChoice::Tool(name) => json!({"allowed_tools": {"mode": "any", "tools": [name]}}),
             other => json!(chat::choice_word(other, "any")),
         };
         put(&mut body, &["generation_config", "tool_choice"], choice);
@@ -184,24 +185,24 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 /// One text alone is the input; all else are steps.
 fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
-    if let [Turn { role: Role::User, parts }] = request.turns.as_slice()
-        && let [Located { value: Part::Text(text), .. }] = parts.as_slice()
+    if let [Turn { role: ChatRole::User, parts }] = request.turns.as_slice()
+        && let [Located { value: TurnPart::Text(text), .. }] = parts.as_slice()
     {
         return json!(text);
     }
     let mut steps = Vec::new();
     for turn in &request.turns {
-        let kind = if turn.role == Role::User { "user_input" } else { "model_output" };
+        let kind = if turn.role == ChatRole::User { "user_input" } else { "model_output" };
         let mut content = Vec::new();
         let mut calls = Vec::new();
         for part in &turn.parts {
             match &part.value {
-                Part::Text(text) => content.push(json!({"type": "text", "text": text})),
-                Part::Image { media, data } => {
+                TurnPart::Text(text) => content.push(json!({"type": "text", "text": text})),
+                TurnPart::Image { media, data } => {
                     content.push(json!({"type": "image", "data": data, "mime_type": media}));
                 }
-                Part::ImageUrl(url) => content.push(json!({"type": "image", "uri": url})),
-                Part::Call { id, name, arguments } => {
+                TurnPart::ImageUrl(url) => content.push(json!({"type": "image", "uri": url})),
+                TurnPart::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     let arguments = arguments_object(arguments, &part.at, notes);
                     calls.push(json!({
@@ -211,7 +212,7 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
                         "arguments": arguments,
                     }));
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     chat::note_id(id, notes);
                     steps.push(json!({
                         "type": "function_result",
@@ -231,14 +232,14 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
 }
 
 #[derive(Default)]
-struct Interaction {
+struct GeminiInteractionsDecoder {
     told_model: bool,
     /// Calls whose arguments have not come yet, by the step's index, with what the beginning of
     /// the step gave for them: an object, mostly empty, which stands only if nothing else comes.
     held: BTreeMap<u64, String>,
 }
 
-impl Decoder for Interaction {
+impl Decoder for GeminiInteractionsDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
@@ -271,7 +272,7 @@ impl Decoder for Interaction {
     }
 }
 
-impl Interaction {
+impl GeminiInteractionsDecoder {
     /// A step begins; it may already hold text.
     fn begin(&mut self, step: Value<'_>, index: u64, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if is_call(step) {

@@ -63,7 +63,7 @@ impl Dialect for LangGraph {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Run>::default()
+        Box::<LangGraphDecoder>::default()
     }
 }
 
@@ -88,7 +88,7 @@ fn mode_of<'a>(payload: &Payload<'a>) -> &'a str {
 
 /// Reads one run. Its nodes speak at the same time, so each message is an answer of its own.
 #[derive(Default)]
-struct Run {
+struct LangGraphDecoder {
     /// The choice of each message, by its id.
     choices: BTreeMap<String, u32>,
     /// The text of messages that come whole.
@@ -98,7 +98,7 @@ struct Run {
     failed: bool,
 }
 
-impl Decoder for Run {
+impl Decoder for LangGraphDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json else {
             if payload.event == "error" && !payload.data.is_empty() {
@@ -184,7 +184,7 @@ enum Whole {
 }
 
 /// The paths of a message's parts.
-struct Paths {
+struct LangGraphPaths {
     content: &'static str,
     block: &'static str,
     reasoning: &'static str,
@@ -194,7 +194,7 @@ struct Paths {
 
 macro_rules! paths {
     ($under:literal) => {
-        Paths {
+        LangGraphPaths {
             content: concat!($under, ".content"),
             block: concat!($under, ".content[#].text"),
             reasoning: concat!($under, ".additional_kwargs.reasoning_content"),
@@ -204,16 +204,16 @@ macro_rules! paths {
     };
 }
 
-static IN_TUPLE: Paths = paths!("[0]");
-static IN_LIST: Paths = paths!("[]");
-static IN_STATE: Paths = paths!("messages[]");
+static IN_TUPLE: LangGraphPaths = paths!("[0]");
+static IN_LIST: LangGraphPaths = paths!("[]");
+static IN_STATE: LangGraphPaths = paths!("messages[]");
 
-impl Run {
+impl LangGraphDecoder {
     fn message(
         &mut self,
         message: Value<'_>,
         whole: Whole,
-        paths: &'static Paths,
+        paths: &'static LangGraphPaths,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let chunk = message.str("type").is_some_and(|t| t.ends_with("Chunk"));
@@ -278,7 +278,7 @@ impl Run {
         choice: u32,
         whole: bool,
         id: &str,
-        paths: &'static Paths,
+        paths: &'static LangGraphPaths,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let key = if whole { "tool_calls" } else { "tool_call_chunks" };

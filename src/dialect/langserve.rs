@@ -35,14 +35,14 @@ impl Dialect for LangServe {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Output)
+        Box::new(LangServeDecoder)
     }
 }
 
 /// Reads what a runnable puts out.
-struct Output;
+struct LangServeDecoder;
 
-impl Decoder for Output {
+impl Decoder for LangServeDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         match (payload.event, payload.json) {
             ("data", Some(json)) => data(json, emit),

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text_in, model_once};
 use super::request::{
-    ChatRequest, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
-    read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
+    ChatRequest, Notes, Numbers, Param, TrackedValue, joined_prompt, lose_effort, lose_tools,
+    read_common, read_prompt, read_stop, usage_always, write_numbers, write_stop, write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -45,7 +45,7 @@ impl Dialect for LlamaCpp {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Completion>::default()
+        Box::<LlamaCppDecoder>::default()
     }
 }
 
@@ -59,12 +59,12 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["frequency_penalty"]),
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     read_prompt(body.get("prompt"), &mut request);
     read_stop(body.get("stop"), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
@@ -90,11 +90,11 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 }
 
 #[derive(Default)]
-struct Completion {
+struct LlamaCppDecoder {
     told_model: bool,
 }
 
-impl Decoder for Completion {
+impl Decoder for LlamaCppDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);

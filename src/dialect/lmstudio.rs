@@ -9,8 +9,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::model_once;
 use super::request::{
-    ChatRequest, Effort, Located, Node, Notes, Numbers, Param, Part, Role, image, joined_prompt,
-    read_common, read_prompt, usage_always, write_model, write_numbers, write_stream, write_system,
+    ChatRequest, ChatRole, Effort, Located, Notes, Numbers, Param, TrackedValue, TurnPart, image,
+    joined_prompt, read_common, read_prompt, usage_always, write_model, write_numbers,
+    write_stream, write_system,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -57,7 +58,7 @@ impl Dialect for LmStudio {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Chat>::default()
+        Box::<LmStudioDecoder>::default()
     }
 }
 
@@ -76,25 +77,25 @@ const NUMBERS: Numbers = &[
 
 const EFFORTS: &[&str] = &["low", "medium", "high"];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
-    request.system.extend(body.get("system_prompt").and_then(Node::located_text));
+    request.system.extend(body.get("system_prompt").and_then(TrackedValue::located_text));
     if let Some(input) = body.get("input") {
         read_prompt(Some(input), &mut request);
         for item in input.items() {
-            let (key, part): (_, fn(String) -> Part) = match item.look_str("type") {
-                "text" | "message" => ("content", Part::Text),
+            let (key, part): (_, fn(String) -> TurnPart) = match item.look_str("type") {
+                "text" | "message" => ("content", TurnPart::Text),
                 "image" => ("data_url", |url| image(&url)),
                 _ => continue,
             };
-            if let Some(text) = item.get(key).and_then(Node::located_text) {
+            if let Some(text) = item.get(key).and_then(TrackedValue::located_text) {
                 item.tag("type");
-                request.push(Role::User, Located { value: part(text.value), at: text.at });
+                request.push(ChatRole::User, Located { value: part(text.value), at: text.at });
             }
         }
     }
-    request.effort = body.get("reasoning").and_then(Node::located_text).map(|e| {
+    request.effort = body.get("reasoning").and_then(TrackedValue::located_text).map(|e| {
         let value = match e.value.as_str() {
             "off" => Effort::Off,
             "on" => Effort::Auto,
@@ -102,7 +103,7 @@ fn read(body: Node<'_>) -> ChatRequest {
         };
         Located { value, at: e.at }
     });
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
@@ -143,7 +144,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 }
 
 #[derive(Default)]
-struct Chat {
+struct LmStudioDecoder {
     told_model: bool,
     /// Something of the answer came; the end repeats all of it.
     emitted: bool,
@@ -153,7 +154,7 @@ struct Chat {
     open: bool,
 }
 
-impl Decoder for Chat {
+impl Decoder for LmStudioDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let json = payload.json.filter(|j| j.kind() == Kind::Object);
         let kind = json.and_then(|j| j.str("type")).unwrap_or(Cow::Borrowed(payload.event));
@@ -197,18 +198,22 @@ impl Decoder for Chat {
 }
 
 /// Where the parts of a whole answer stand: in the last event, and in a body of its own.
-struct Paths {
+struct LmStudioPaths {
     content: &'static str,
     call: &'static str,
     stats: &'static str,
 }
 
-static IN_END: Paths =
-    Paths { content: "result.output[#].content", call: "result.output[#]", stats: "result.stats" };
+static IN_END: LmStudioPaths = LmStudioPaths {
+    content: "result.output[#].content",
+    call: "result.output[#]",
+    stats: "result.stats",
+};
 
-static IN_BODY: Paths = Paths { content: "output[#].content", call: "output[#]", stats: "stats" };
+static IN_BODY: LmStudioPaths =
+    LmStudioPaths { content: "output[#].content", call: "output[#]", stats: "stats" };
 
-impl Chat {
+impl LmStudioDecoder {
     fn model(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         model_once(&mut self.told_model, || json.str("model_instance_id"), emit);
     }
@@ -271,7 +276,12 @@ impl Chat {
     }
 
     /// The whole answer: its counts, and of its text and calls what never came in pieces.
-    fn result(&mut self, result: Value<'_>, paths: &Paths, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+    fn result(
+        &mut self,
+        result: Value<'_>,
+        paths: &LmStudioPaths,
+        emit: &mut dyn FnMut(DecodeEvent<'_>),
+    ) {
         self.model(result, emit);
         let output = result.get("output").filter(|_| !self.emitted);
         for (i, item) in output.into_iter().flat_map(Value::items).enumerate() {

@@ -69,7 +69,7 @@ impl Dialect for Mcp {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Messages>::default()
+        Box::<McpDecoder>::default()
     }
 }
 
@@ -90,12 +90,12 @@ const RESULTS: &[&str] = &[
 ];
 
 #[derive(Default)]
-struct Messages {
+struct McpDecoder {
     /// The stream is the server's own: answers to many requests, and no last one.
     endless: bool,
 }
 
-impl Decoder for Messages {
+impl Decoder for McpDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json else {
             if payload.event == "endpoint" && !self.endless {

@@ -210,17 +210,17 @@ impl Dialect for Minor {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Reader { kept: Kept::default(), done: self.done, read: self.read })
+        Box::new(MinorDecoder { kept: Kept::default(), done: self.done, read: self.read })
     }
 }
 
-struct Reader {
+struct MinorDecoder {
     kept: Kept,
     done: bool,
     read: fn(&mut Kept, &Payload<'_>, Emit<'_>),
 }
 
-impl Decoder for Reader {
+impl Decoder for MinorDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);

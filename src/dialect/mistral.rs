@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::of_chat::is_mistral;
 use super::request::{
-    ChatRequest, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same,
-    read_stop, usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
-    write_stream,
+    ChatRequest, Notes, Numbers, Param, TrackedValue, chat, read_common, read_effort_word,
+    read_same, read_stop, usage_always, write_effort_word, write_model, write_numbers, write_same,
+    write_stop, write_stream,
 };
 use super::{
     Decoder, Dialect, EndingRules, Evidence, Payload, RequestSide, openai_chat::OpenAiChat,
@@ -89,7 +89,7 @@ const SAME: &[&str] = &[
     "prompt_cache_key",
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     chat::read_messages(body.get("messages"), &mut request);
@@ -97,7 +97,7 @@ fn read(body: Node<'_>) -> ChatRequest {
     chat::read_choice(body.get("tool_choice"), &mut request);
     read_stop(body.get("stop"), &mut request);
     read_effort_word(body.get("reasoning_effort"), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     read_same(body, SAME, &mut request);
     request

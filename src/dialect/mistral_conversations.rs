@@ -37,17 +37,17 @@ impl Dialect for MistralConversations {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Events>::default()
+        Box::<MistralConversationsDecoder>::default()
     }
 }
 
 /// Reads one response after the other.
 #[derive(Default)]
-struct Events {
+struct MistralConversationsDecoder {
     told_model: bool,
 }
 
-impl Decoder for Events {
+impl Decoder for MistralConversationsDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data == "[DONE]" {
             return emit(DecodeEvent::Sentinel);

@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, model_once};
 use super::request::{
-    ChatRequest, Choice, Effort, Node, Notes, Numbers, Param, Part, Role, arguments_object, chat,
-    media_of, read_common, read_same, read_stop, usage_always, write_model, write_numbers,
-    write_same, write_stop, write_stream,
+    ChatRequest, ChatRole, Effort, Notes, Numbers, Param, ToolChoice, TrackedValue, TurnPart,
+    arguments_object, chat, media_of, read_common, read_same, read_stop, usage_always, write_model,
+    write_numbers, write_same, write_stop, write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, RequestSide,
@@ -54,7 +54,7 @@ impl Dialect for Ollama {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Lines>::default()
+        Box::<OllamaDecoder>::default()
     }
 }
 
@@ -74,7 +74,7 @@ const EFFORTS: &[&str] = &["low", "medium", "high"];
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["logprobs", "top_logprobs"];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     chat::read_messages(body.get("messages"), &mut request);
@@ -90,7 +90,8 @@ fn read(body: Node<'_>) -> ChatRequest {
         Some(think.located(effort))
     });
     // It streams unless told otherwise.
-    request.stream = Some(body.get("stream").and_then(Node::located_bool).unwrap_or(true.into()));
+    request.stream =
+        Some(body.get("stream").and_then(TrackedValue::located_bool).unwrap_or(true.into()));
     request.usage = Some(true.into());
     read_same(body, SAME, &mut request);
     request
@@ -103,7 +104,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     chat::write_tools(request, &mut body);
     match request.choice.as_ref().map(|c| (&c.value, &c.at)) {
         None => {}
-        Some((Choice::Auto, at)) => notes.elsewhere(at, "the model always chooses"),
+        Some((ToolChoice::Auto, at)) => notes.elsewhere(at, "the model always chooses"),
         Some((_, at)) => notes.lost(at, "the model always chooses"),
     }
     if let Some(effort) = &request.effort {
@@ -141,8 +142,8 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
         let (mut texts, mut images, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for part in &turn.parts {
             match &part.value {
-                Part::Text(text) => texts.push(text.as_str()),
-                Part::Image { media, data } => {
+                TurnPart::Text(text) => texts.push(text.as_str()),
+                TurnPart::Image { media, data } => {
                     let why = format!("{media} is left to the image's bytes");
                     match media == media_of(data) {
                         true => notes.elsewhere(&part.at, why),
@@ -150,13 +151,13 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
                     }
                     images.push(json!(data));
                 }
-                Part::ImageUrl(_) => notes.lost(&part.at, "images are only taken in base64"),
-                Part::Call { id, name, arguments } => {
+                TurnPart::ImageUrl(_) => notes.lost(&part.at, "images are only taken in base64"),
+                TurnPart::Call { id, name, arguments } => {
                     notes.elsewhere(&id.at, "calls are known by their order");
                     let arguments = arguments_object(arguments, &part.at, notes);
                     calls.push(json!({"function": {"name": name, "arguments": arguments}}));
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     notes.elsewhere(&id.at, "results are known by the function's name");
                     let name = &name.value;
                     messages.push(json!({"role": "tool", "tool_name": name, "content": text}));
@@ -166,7 +167,7 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
         if texts.is_empty() && images.is_empty() && calls.is_empty() {
             continue;
         }
-        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        let role = if turn.role == ChatRole::User { "user" } else { "assistant" };
         let mut message = json!({"role": role, "content": texts.join("\n")});
         for (key, list) in [("images", images), ("tool_calls", calls)] {
             if !list.is_empty() {
@@ -179,13 +180,13 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
 }
 
 #[derive(Default)]
-struct Lines {
+struct OllamaDecoder {
     told_model: bool,
     /// Indices of the calls so far. Every call comes whole, so none is ever continued.
     calls: BTreeSet<u64>,
 }
 
-impl Decoder for Lines {
+impl Decoder for OllamaDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[Varying::CreatedAt])
     }
@@ -229,7 +230,7 @@ impl Decoder for Lines {
     }
 }
 
-impl Lines {
+impl OllamaDecoder {
     fn call(&mut self, call: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let function = call.get("function").unwrap_or(call);
         // Older servers give no index, others 0 to all: then they are counted.

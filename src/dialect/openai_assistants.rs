@@ -37,20 +37,20 @@ impl Dialect for OpenAiAssistants {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Run>::default()
+        Box::<OpenAiAssistantsDecoder>::default()
     }
 }
 
 /// Reads one run.
 #[derive(Default)]
-struct Run {
+struct OpenAiAssistantsDecoder {
     told_model: bool,
     /// Text or a call came.
     came: bool,
     failed: bool,
 }
 
-impl Decoder for Run {
+impl Decoder for OpenAiAssistantsDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
@@ -117,7 +117,7 @@ fn name_of<'a>(payload: &Payload<'a>, json: Value<'a>) -> Cow<'a, str> {
     }
 }
 
-impl Run {
+impl OpenAiAssistantsDecoder {
     fn run(&mut self, name: &str, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(status) = name.strip_prefix("thread.run.") else {
             if name == "error" || json.get("error").is_some_and(|e| !e.is_null()) {

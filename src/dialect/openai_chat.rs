@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use super::emit::model_once;
 use super::request::{
-    ChatRequest, Node, Notes, Numbers, Param, chat, read_common, read_effort_word, read_same,
-    read_stop, write_effort_word, write_model, write_numbers, write_same, write_stop,
+    ChatRequest, Notes, Numbers, Param, TrackedValue, chat, read_common, read_effort_word,
+    read_same, read_stop, write_effort_word, write_model, write_numbers, write_same, write_stop,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -79,7 +79,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Chat>::default()
+        Box::<OpenAiChatDecoder>::default()
     }
 
     fn speaks_chat(&self) -> bool {
@@ -117,7 +117,7 @@ const SAME: &[&str] = &[
     "prompt_cache_key",
 ];
 
-pub(super) fn read(body: Node<'_>) -> ChatRequest {
+pub(super) fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     chat::read_messages(body.get("messages"), &mut request);
@@ -149,12 +149,12 @@ pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Jso
 /// The decoder. The dialect's chunks stand for themselves: it needs to know nothing of the earlier
 /// ones.
 #[derive(Default)]
-struct Chat {
+struct OpenAiChatDecoder {
     /// The model was emitted; every chunk repeats it.
     told_model: bool,
 }
 
-impl Decoder for Chat {
+impl Decoder for OpenAiChatDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[Varying::Id, Varying::Created, Varying::Obfuscation])
     }
@@ -171,7 +171,7 @@ impl Decoder for Chat {
             }
             return;
         };
-        let chunk = Chunk::of(json);
+        let chunk = ChunkFields::of(json);
         if let Some(error) = error(&chunk, json, payload) {
             emit(DecodeEvent::Error(error));
         }
@@ -188,7 +188,7 @@ impl Decoder for Chat {
 /// The members of a chunk that are read. Found in one pass, because a look-up is a pass as well,
 /// and a stream has a million chunks.
 #[derive(Default)]
-struct Chunk<'a> {
+struct ChunkFields<'a> {
     choices: Option<Value<'a>>,
     model: Option<Value<'a>>,
     usage: Option<Value<'a>>,
@@ -197,7 +197,7 @@ struct Chunk<'a> {
     base_resp: Option<Value<'a>>,
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> ChunkFields<'a> {
     fn of(json: Value<'a>) -> Self {
         let mut chunk = Self::default();
         for (key, value) in json.entries() {
@@ -232,7 +232,7 @@ pub(super) fn error_in<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
         json => json.filter(|j| j.kind() == Kind::Object),
     };
     match object {
-        Some(json) => error(&Chunk::of(json), json, payload),
+        Some(json) => error(&ChunkFields::of(json), json, payload),
         None => text_error(payload),
     }
 }
@@ -245,7 +245,11 @@ fn text_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
 }
 
 /// Every shape of error that such a body has been seen to carry.
-fn error<'a>(chunk: &Chunk<'a>, json: Value<'a>, payload: &Payload<'a>) -> Option<InBandError<'a>> {
+fn error<'a>(
+    chunk: &ChunkFields<'a>,
+    json: Value<'a>,
+    payload: &Payload<'a>,
+) -> Option<InBandError<'a>> {
     let truthy = |v: &Value<'_>| !matches!(v.raw(), b"null" | b"false" | b"0" | b"\"\"" | b"{}");
     let word = |v: Option<Value<'_>>| {
         v.filter(|v| !v.is_null())
@@ -331,7 +335,7 @@ fn read_choice(
 }
 
 /// The paths of the fields that are read, under `delta` and under `message`.
-struct Paths {
+struct OpenAiChatPaths {
     content: &'static str,
     content_text: &'static str,
     content_thinking: &'static str,
@@ -351,7 +355,7 @@ struct Paths {
 
 macro_rules! paths {
     ($under:literal) => {
-        Paths {
+        OpenAiChatPaths {
             content: concat!("choices[#].", $under, ".content"),
             content_text: concat!("choices[#].", $under, ".content[#].text"),
             content_thinking: concat!("choices[#].", $under, ".content[#].thinking[#].text"),
@@ -382,14 +386,14 @@ macro_rules! paths {
 /// Members of a list's items that hold text, with their paths.
 type Members = &'static [(&'static str, &'static str)];
 
-static IN_DELTA: Paths = paths!("delta");
-static IN_MESSAGE: Paths = paths!("message");
+static IN_DELTA: OpenAiChatPaths = paths!("delta");
+static IN_MESSAGE: OpenAiChatPaths = paths!("message");
 
 fn read_delta(
     delta: Value<'_>,
     choice: u32,
     position: usize,
-    paths: &'static Paths,
+    paths: &'static OpenAiChatPaths,
     emit: &mut dyn FnMut(DecodeEvent<'_>),
 ) {
     let mut text = |channel, path, text: Cow<'_, str>, duplicate| {
@@ -527,7 +531,7 @@ fn thought<'a>(
 fn content_list(
     list: Value<'_>,
     position: usize,
-    paths: &'static Paths,
+    paths: &'static OpenAiChatPaths,
     text: &mut impl FnMut(Channel, Path, Cow<'_, str>, bool),
 ) {
     for (i, part) in list.items().enumerate() {

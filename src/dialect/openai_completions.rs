@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::model_once;
 use super::request::{
-    ChatRequest, Node, Notes, Numbers, Param, chat, joined_prompt, lose_effort, lose_tools,
+    ChatRequest, Notes, Numbers, Param, TrackedValue, chat, joined_prompt, lose_effort, lose_tools,
     read_common, read_prompt, read_same, read_stop, write_model, write_numbers, write_same,
     write_stop,
 };
@@ -53,7 +53,7 @@ impl Dialect for OpenAiCompletions {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Completions>::default()
+        Box::<OpenAiCompletionsDecoder>::default()
     }
 }
 
@@ -69,7 +69,7 @@ const NUMBERS: Numbers = &[
 /// Members as Chat Completions has them, too.
 const SAME: &[&str] = &["n", "logit_bias", "user"];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     read_prompt(body.get("prompt"), &mut request);
@@ -93,11 +93,11 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 }
 
 #[derive(Default)]
-struct Completions {
+struct OpenAiCompletionsDecoder {
     told_model: bool,
 }
 
-impl Decoder for Completions {
+impl Decoder for OpenAiCompletionsDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         Some(&[Varying::Id, Varying::Created])
     }

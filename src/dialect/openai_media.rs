@@ -61,20 +61,20 @@ impl Dialect for Media {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Events>::default()
+        Box::<MediaDecoder>::default()
     }
 }
 
 /// Reads the events of any of them.
 #[derive(Default)]
-struct Events {
+struct MediaDecoder {
     /// Pieces came: what repeats them adds nothing.
     came: bool,
     /// Segments had the text, and no pieces.
     segments: bool,
 }
 
-impl Decoder for Events {
+impl Decoder for MediaDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);

@@ -36,7 +36,7 @@ impl Dialect for OpenAiRealtime {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Session>::default()
+        Box::<OpenAiRealtimeDecoder>::default()
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn is_message(json: Value<'_>) -> bool {
 
 /// Reads the messages of one session.
 #[derive(Default)]
-struct Session {
+struct OpenAiRealtimeDecoder {
     told_model: bool,
     /// A response ended before the one at hand.
     over: bool,
@@ -71,7 +71,7 @@ struct Session {
     failed: bool,
 }
 
-impl Decoder for Session {
+impl Decoder for OpenAiRealtimeDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
@@ -135,7 +135,7 @@ fn is_call(item: Value<'_>) -> bool {
     item.str("type").is_some_and(|t| t == "function_call")
 }
 
-impl Session {
+impl OpenAiRealtimeDecoder {
     /// The last message of a response, whatever became of it.
     fn done(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.over = true;

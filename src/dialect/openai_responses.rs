@@ -60,7 +60,7 @@ impl Dialect for OpenAiResponses {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Responses>::default()
+        Box::<OpenAiResponsesDecoder>::default()
     }
 }
 
@@ -111,7 +111,7 @@ impl Print {
 }
 
 #[derive(Default)]
-struct Responses {
+struct OpenAiResponsesDecoder {
     told_model: bool,
     /// What was reported already: (which kind, the item, the part of it).
     emitted: BTreeMap<(PartKind, u64, u64), Print>,
@@ -125,7 +125,7 @@ struct Responses {
     last: Option<(PartKind, u64, u64)>,
 }
 
-impl Decoder for Responses {
+impl Decoder for OpenAiResponsesDecoder {
     fn repeats(&self) -> Option<&'static [Varying]> {
         self.last.map(|_| &[Varying::SequenceNumber, Varying::Obfuscation][..])
     }
@@ -238,35 +238,35 @@ impl Decoder for Responses {
 }
 
 /// The paths of an item's parts: in its own event, in the whole response, in a body of its own.
-struct Paths {
+struct OpenAiResponsesPaths {
     text: &'static str,
     summary: &'static str,
     call: &'static str,
     usage: &'static str,
 }
 
-static IN_EVENT: Paths = Paths {
+static IN_EVENT: OpenAiResponsesPaths = OpenAiResponsesPaths {
     text: "item.content[#].text",
     summary: "item.summary[#].text",
     call: "item",
     usage: "response.usage",
 };
 
-static IN_RESPONSE: Paths = Paths {
+static IN_RESPONSE: OpenAiResponsesPaths = OpenAiResponsesPaths {
     text: "response.output[#].content[#].text",
     summary: "response.output[#].summary[#].text",
     call: "response.output[#]",
     usage: "response.usage",
 };
 
-static IN_BODY: Paths = Paths {
+static IN_BODY: OpenAiResponsesPaths = OpenAiResponsesPaths {
     text: "output[#].content[#].text",
     summary: "output[#].summary[#].text",
     call: "output[#]",
     usage: "usage",
 };
 
-impl Paths {
+impl OpenAiResponsesPaths {
     /// A path of part `part` of item `item`.
     fn of(&self, template: &'static str, item: u64, part: usize) -> Path {
         if self.call == "item" {
@@ -277,7 +277,7 @@ impl Paths {
     }
 }
 
-impl Responses {
+impl OpenAiResponsesDecoder {
     fn is_new(&self, json: Value<'_>, part: PartKind) -> bool {
         !self.emitted.contains_key(&(part, output_index(json), 0))
     }
@@ -432,7 +432,7 @@ impl Responses {
         &mut self,
         item: Value<'_>,
         index: u64,
-        paths: &'static Paths,
+        paths: &'static OpenAiResponsesPaths,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         if is_call(item) {
@@ -484,7 +484,7 @@ impl Responses {
     fn response(
         &mut self,
         response: Option<Value<'_>>,
-        paths: &'static Paths,
+        paths: &'static OpenAiResponsesPaths,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
         let Some(response) = response else { return };

@@ -40,19 +40,19 @@ impl Dialect for Watsonx {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Results>::default()
+        Box::<WatsonxDecoder>::default()
     }
 }
 
 /// Reads the results.
 #[derive(Default)]
-struct Results {
+struct WatsonxDecoder {
     told_model: bool,
     /// The prompt is counted in the first frame, and is 0 in those after it.
     usage: Usage,
 }
 
-impl Decoder for Results {
+impl Decoder for WatsonxDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else {
             if payload.event == "error" && !payload.data.is_empty() {

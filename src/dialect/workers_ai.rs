@@ -38,17 +38,17 @@ impl Dialect for WorkersAi {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::<Pieces>::default()
+        Box::<WorkersAiDecoder>::default()
     }
 }
 
 /// Reads the pieces.
 #[derive(Default)]
-struct Pieces {
+struct WorkersAiDecoder {
     calls: usize,
 }
 
-impl Decoder for Pieces {
+impl Decoder for WorkersAiDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::emit::{emit_text, emit_text_in};
 use super::request::{
-    ChatRequest, Node, Notes, Numbers, Param, joined_prompt, lose_effort, lose_tools, read_common,
-    read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
+    ChatRequest, Notes, Numbers, Param, TrackedValue, joined_prompt, lose_effort, lose_tools,
+    read_common, read_prompt, read_stop, write_model, write_numbers, write_stop, write_stream,
 };
 use super::{
     Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
@@ -42,7 +42,7 @@ impl Dialect for WriterCompletions {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Pieces)
+        Box::new(WriterCompletionsDecoder)
     }
 }
 
@@ -53,12 +53,12 @@ const NUMBERS: Numbers = &[
     (Param::Seed, &["random_seed"]),
 ];
 
-fn read(body: Node<'_>) -> ChatRequest {
+fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     read_prompt(body.get("prompt"), &mut request);
     read_stop(body.get("stop"), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
@@ -78,9 +78,9 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body
 }
 
-struct Pieces;
+struct WriterCompletionsDecoder;
 
-impl Decoder for Pieces {
+impl Decoder for WriterCompletionsDecoder {
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::request::{
-    ChatRequest, Choice, Effort, Located, Node, Notes, Numbers, Param, Part, Role, Tool,
-    arguments_object, chat, put, read_common, read_stop, usage_always, write_model, write_numbers,
-    write_stop, write_stream,
+    ChatRequest, ChatRole, Effort, Located, Notes, Numbers, Param, ToolChoice, ToolDefinition,
+    TrackedValue, TurnPart, arguments_object, chat, put, read_common, read_stop, usage_always,
+    write_model, write_numbers, write_stop, write_stream,
 };
 
 const NUMBERS: Numbers = &[
@@ -22,14 +22,14 @@ const MAX_TOKENS: u64 = 1024;
 const LEAST_BUDGET: u64 = 1024;
 
 /// Reads a body of the Messages API.
-pub(in super::super) fn read(body: Node<'_>) -> ChatRequest {
+pub(in super::super) fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
     request.system.extend(body.get("system").into_iter().flat_map(chat::texts));
-    for message in body.get("messages").into_iter().flat_map(Node::items) {
+    for message in body.get("messages").into_iter().flat_map(TrackedValue::items) {
         let role = match message.look_str("role") {
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
+            "user" => ChatRole::User,
+            "assistant" => ChatRole::Assistant,
             _ => continue,
         };
         chat::read_turn(role, message, read_part, &["role"], &mut request);
@@ -37,10 +37,10 @@ pub(in super::super) fn read(body: Node<'_>) -> ChatRequest {
     chat::read_tools(body.get("tools"), "input_schema", &mut request);
     if let Some(choice) = body.get("tool_choice") {
         let value = match choice.look_str("type") {
-            "auto" => Some(Choice::Auto),
-            "none" => Some(Choice::None),
-            "any" => Some(Choice::Required),
-            "tool" => choice.get("name").and_then(Node::text).map(Choice::Tool),
+            "auto" => Some(ToolChoice::Auto),
+            "none" => Some(ToolChoice::None),
+            "any" => Some(ToolChoice::Required),
+            "tool" => choice.get("name").and_then(TrackedValue::text).map(ToolChoice::Tool),
             _ => None,
         };
         if let Some(value) = value {
@@ -50,19 +50,19 @@ pub(in super::super) fn read(body: Node<'_>) -> ChatRequest {
     }
     read_stop(body.get("stop_sequences"), &mut request);
     request.effort = read_effort(body);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     request
 }
 
-fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+fn read_part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     let value = match node.look_str("type") {
-        "text" => Part::Text(node.get("text")?.text()?),
+        "text" => TurnPart::Text(node.get("text")?.text()?),
         "image" => {
             let source = node.get("source")?;
             let value = match source.look_str("type") {
-                "url" => Part::ImageUrl(source.get("url")?.text()?),
-                "base64" => Part::Image {
+                "url" => TurnPart::ImageUrl(source.get("url")?.text()?),
+                "base64" => TurnPart::Image {
                     media: source.get("media_type")?.text()?,
                     data: source.get("data")?.text()?,
                 },
@@ -71,12 +71,12 @@ fn read_part(node: Node<'_>) -> Option<Located<Part>> {
             source.tag("type");
             value
         }
-        "tool_use" => Part::Call {
+        "tool_use" => TurnPart::Call {
             id: node.get("id")?.located_text()?,
             name: node.get("name")?.text()?,
             arguments: node.get("input").map_or(json!({}), |i| i.take().clone()),
         },
-        "tool_result" => Part::Result {
+        "tool_result" => TurnPart::Result {
             id: node.get("tool_use_id")?.located_text()?,
             name: String::new().into(),
             text: node.get("content").map(chat::joined).unwrap_or_default(),
@@ -88,10 +88,10 @@ fn read_part(node: Node<'_>) -> Option<Located<Part>> {
 }
 
 /// An effort's word goes before `thinking`, which beside it only says that there is any.
-fn read_effort(body: Node<'_>) -> Option<Located<Effort>> {
+fn read_effort(body: TrackedValue<'_>) -> Option<Located<Effort>> {
     let thinking = body.get("thinking");
     let kind = thinking.map(|t| t.look_str("type")).unwrap_or_default();
-    if let Some(word) = body.at(&["output_config", "effort"]).and_then(Node::located_text) {
+    if let Some(word) = body.at(&["output_config", "effort"]).and_then(TrackedValue::located_text) {
         if let Some(thinking) = thinking.filter(|_| kind == "adaptive") {
             thinking.tag("type");
         }
@@ -144,7 +144,7 @@ pub(in super::super) fn write_rest(
     }
     if let Some(choice) = &request.choice {
         let choice = match &choice.value {
-            Choice::Tool(name) => json!({"type": "tool", "name": name}),
+            ToolChoice::Tool(name) => json!({"type": "tool", "name": name}),
             other => json!({"type": chat::choice_word(other, "any")}),
         };
         body.insert("tool_choice".into(), choice);
@@ -198,7 +198,7 @@ fn write_thinking(request: &ChatRequest, body: &mut Map<String, Json>, notes: &m
     budget
 }
 
-fn tool(tool: &Tool) -> Json {
+fn tool(tool: &ToolDefinition) -> Json {
     let mut function = chat::function(tool, "input_schema");
     function.entry("input_schema").or_insert_with(|| json!({"type": "object"}));
     function.into()
@@ -212,23 +212,23 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
         let mut blocks = Vec::new();
         for part in &turn.parts {
             match &part.value {
-                Part::Text(text) => blocks.push(json!({"type": "text", "text": text})),
-                Part::ImageUrl(url) => {
+                TurnPart::Text(text) => blocks.push(json!({"type": "text", "text": text})),
+                TurnPart::ImageUrl(url) => {
                     let source = json!({"type": "url", "url": url});
                     blocks.push(json!({"type": "image", "source": source}));
                 }
-                Part::Image { media, data } => {
+                TurnPart::Image { media, data } => {
                     let source = json!({"type": "base64", "media_type": media, "data": data});
                     blocks.push(json!({"type": "image", "source": source}));
                 }
-                Part::Call { id, name, arguments } => {
+                TurnPart::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     let input = arguments_object(arguments, &part.at, notes);
                     blocks.push(
                         json!({"type": "tool_use", "id": id.value, "name": name, "input": input}),
                     );
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     chat::note_result(id, name, notes);
                     results.push(
                         json!({"type": "tool_result", "tool_use_id": id.value, "content": text}),
@@ -236,7 +236,7 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
                 }
             }
         }
-        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        let role = if turn.role == ChatRole::User { "user" } else { "assistant" };
         results.append(&mut blocks);
         let content = match results.as_slice() {
             [one] if one.get("text").is_some() => one["text"].clone(),

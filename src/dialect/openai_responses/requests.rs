@@ -3,9 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::request::{
-    ChatRequest, Choice, Located, Node, Notes, Numbers, Param, Part, Role, chat, image, image_url,
-    read_common, read_effort_word, read_prompt, read_same, usage_always, write_effort_word,
-    write_model, write_numbers, write_same, write_stream, write_system,
+    ChatRequest, ChatRole, Located, Notes, Numbers, Param, ToolChoice, TrackedValue, TurnPart,
+    chat, image, image_url, read_common, read_effort_word, read_prompt, read_same, usage_always,
+    write_effort_word, write_model, write_numbers, write_same, write_stream, write_system,
 };
 
 const NUMBERS: Numbers = &[
@@ -20,10 +20,10 @@ const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
 const SAME: &[&str] =
     &["parallel_tool_calls", "metadata", "store", "user", "safety_identifier", "prompt_cache_key"];
 
-pub(super) fn read(body: Node<'_>) -> ChatRequest {
+pub(super) fn read(body: TrackedValue<'_>) -> ChatRequest {
     let mut request = ChatRequest::default();
     read_common(body, NUMBERS, &mut request);
-    request.system.extend(body.get("instructions").and_then(Node::located_text));
+    request.system.extend(body.get("instructions").and_then(TrackedValue::located_text));
     if let Some(input) = body.get("input") {
         read_prompt(Some(input), &mut request);
         input.items().for_each(|item| read_item(item, &mut request));
@@ -31,14 +31,14 @@ pub(super) fn read(body: Node<'_>) -> ChatRequest {
     chat::read_tools(body.get("tools"), "parameters", &mut request);
     chat::read_choice(body.get("tool_choice"), &mut request);
     read_effort_word(body.at(&["reasoning", "effort"]), &mut request);
-    request.stream = body.get("stream").and_then(Node::located_bool);
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
     request.usage = Some(true.into());
     read_same(body, SAME, &mut request);
     request
 }
 
-fn read_item(item: Node<'_>, request: &mut ChatRequest) {
-    let text = |key| item.get(key).and_then(Node::located_text);
+fn read_item(item: TrackedValue<'_>, request: &mut ChatRequest) {
+    let text = |key| item.get(key).and_then(TrackedValue::located_text);
     let role = match (item.look_str("type"), item.look_str("role")) {
         ("function_call", _) => {
             let Some(name) = text("name") else { return };
@@ -46,8 +46,8 @@ fn read_item(item: Node<'_>, request: &mut ChatRequest) {
             let id = text("call_id").unwrap_or_else(|| String::new().into());
             let arguments = item.get("arguments").map_or(json!({}), chat::arguments);
             request.push(
-                Role::Assistant,
-                item.located(Part::Call { id, name: name.value, arguments }),
+                ChatRole::Assistant,
+                item.located(TurnPart::Call { id, name: name.value, arguments }),
             );
             return;
         }
@@ -56,7 +56,7 @@ fn read_item(item: Node<'_>, request: &mut ChatRequest) {
             let id = text("call_id").unwrap_or_else(|| String::new().into());
             let text = item.get("output").map(chat::joined).unwrap_or_default();
             let name = String::new().into();
-            request.push(Role::User, item.located(Part::Result { id, name, text }));
+            request.push(ChatRole::User, item.located(TurnPart::Result { id, name, text }));
             return;
         }
         ("" | "message", "system" | "developer") => {
@@ -64,16 +64,16 @@ fn read_item(item: Node<'_>, request: &mut ChatRequest) {
             chat::read_system(item, request);
             return;
         }
-        ("" | "message", "user") => Role::User,
-        ("" | "message", "assistant") => Role::Assistant,
+        ("" | "message", "user") => ChatRole::User,
+        ("" | "message", "assistant") => ChatRole::Assistant,
         _ => return,
     };
     chat::read_turn(role, item, read_part, &["type", "role"], request);
 }
 
-fn read_part(node: Node<'_>) -> Option<Located<Part>> {
+fn read_part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     let value = match node.look_str("type") {
-        "input_text" | "output_text" => Part::Text(node.get("text")?.text()?),
+        "input_text" | "output_text" => TurnPart::Text(node.get("text")?.text()?),
         "input_image" => image(&node.get("image_url")?.text()?),
         _ => return None,
     };
@@ -89,7 +89,7 @@ pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Jso
     chat::write_flat_tools(request, &mut body);
     if let Some(choice) = &request.choice {
         let choice = match &choice.value {
-            Choice::Tool(name) => json!({"type": "function", "name": name}),
+            ToolChoice::Tool(name) => json!({"type": "function", "name": name}),
             other => json!(chat::choice_word(other, "required")),
         };
         body.insert("tool_choice".into(), choice);
@@ -110,15 +110,15 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut items = Vec::new();
     for turn in &request.turns {
         let (role, kind) = match turn.role {
-            Role::User => ("user", "input_text"),
-            Role::Assistant => ("assistant", "output_text"),
+            ChatRole::User => ("user", "input_text"),
+            ChatRole::Assistant => ("assistant", "output_text"),
         };
         let mut content = Vec::new();
         let mut others = Vec::new();
         for part in &turn.parts {
             match &part.value {
-                Part::Text(text) => content.push(json!({"type": kind, "text": text})),
-                Part::Call { id, name, arguments } => {
+                TurnPart::Text(text) => content.push(json!({"type": kind, "text": text})),
+                TurnPart::Call { id, name, arguments } => {
                     chat::note_id(id, notes);
                     others.push(json!({
                         "type": "function_call",
@@ -127,7 +127,7 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
                         "arguments": chat::arguments_text(arguments),
                     }));
                 }
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     chat::note_result(id, name, notes);
                     items.push(json!({
                         "type": "function_call_output",

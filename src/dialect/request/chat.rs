@@ -2,11 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChatRequest, Choice, Located, Node, Notes, Part, Role, Tool, Turn, image, image_url};
+use super::{
+    ChatRequest, ChatRole, Located, Notes, ToolChoice, ToolDefinition, TrackedValue, Turn,
+    TurnPart, image, image_url,
+};
 
 /// Reads a list of messages: system prompts, turns, calls and their results.
-pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, request: &mut ChatRequest) {
-    for message in messages.into_iter().flat_map(Node::items) {
+pub(in crate::dialect) fn read_messages(
+    messages: Option<TrackedValue<'_>>,
+    request: &mut ChatRequest,
+) {
+    for message in messages.into_iter().flat_map(TrackedValue::items) {
         let role = match message.look_str("role") {
             "system" | "developer" => {
                 read_system(message, request);
@@ -15,29 +21,29 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, request: &mu
             "tool" => {
                 message.tag("role");
                 let text = message.get("content").map(joined).unwrap_or_default();
-                let text_of = |key| message.get(key).and_then(Node::located_text);
+                let text_of = |key| message.get(key).and_then(TrackedValue::located_text);
                 let id = text_of("tool_call_id").unwrap_or_else(|| String::new().into());
                 // Ollama has only a name.
                 let name = text_of("tool_name").or_else(|| text_of("name"));
                 let name = name.unwrap_or_else(|| String::new().into());
-                let part = message.located(Part::Result { id, name, text });
-                request.turns.push(Turn { role: Role::User, parts: vec![part] });
+                let part = message.located(TurnPart::Result { id, name, text });
+                request.turns.push(Turn { role: ChatRole::User, parts: vec![part] });
                 continue;
             }
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
+            "user" => ChatRole::User,
+            "assistant" => ChatRole::Assistant,
             _ => continue,
         };
         let mut parts: Vec<_> =
             message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
         // Ollama's, in base64.
-        for image in message.get("images").into_iter().flat_map(Node::items) {
+        for image in message.get("images").into_iter().flat_map(TrackedValue::items) {
             if let Some(data) = image.text() {
                 let media = super::media_of(&data).to_owned();
-                parts.push(image.located(Part::Image { media, data }));
+                parts.push(image.located(TurnPart::Image { media, data }));
             }
         }
-        let calls = message.get("tool_calls").into_iter().flat_map(Node::items);
+        let calls = message.get("tool_calls").into_iter().flat_map(TrackedValue::items);
         parts.extend(calls.filter_map(|node| node.whole(call)));
         if !parts.is_empty() {
             message.tag("role");
@@ -48,20 +54,20 @@ pub(in crate::dialect) fn read_messages(messages: Option<Node<'_>>, request: &mu
 
 /// The parts of a content that is a text or a list.
 pub(in crate::dialect) fn content<'a>(
-    content: Node<'a>,
-    part: fn(Node<'a>) -> Option<Located<Part>>,
-) -> Vec<Located<Part>> {
+    content: TrackedValue<'a>,
+    part: fn(TrackedValue<'a>) -> Option<Located<TurnPart>>,
+) -> Vec<Located<TurnPart>> {
     match content.located_text() {
-        Some(text) => vec![Located { value: Part::Text(text.value), at: text.at }],
+        Some(text) => vec![Located { value: TurnPart::Text(text.value), at: text.at }],
         None => content.items().filter_map(|item| item.whole(part)).collect(),
     }
 }
 
 /// Reads what one side says: the `content` of a message, whose members `tags` are understood by that.
 pub(in crate::dialect) fn read_turn<'a>(
-    role: Role,
-    message: Node<'a>,
-    part: fn(Node<'a>) -> Option<Located<Part>>,
+    role: ChatRole,
+    message: TrackedValue<'a>,
+    part: fn(TrackedValue<'a>) -> Option<Located<TurnPart>>,
     tags: &[&str],
     request: &mut ChatRequest,
 ) {
@@ -73,7 +79,7 @@ pub(in crate::dialect) fn read_turn<'a>(
 }
 
 /// Reads a system prompt that stands among the messages.
-pub(in crate::dialect) fn read_system(message: Node<'_>, request: &mut ChatRequest) {
+pub(in crate::dialect) fn read_system(message: TrackedValue<'_>, request: &mut ChatRequest) {
     message.tag("role");
     if !request.turns.is_empty() {
         message.changed("a system prompt between turns stands before them now");
@@ -81,9 +87,9 @@ pub(in crate::dialect) fn read_system(message: Node<'_>, request: &mut ChatReque
     request.system.extend(message.get("content").into_iter().flat_map(texts));
 }
 
-fn part(node: Node<'_>) -> Option<Located<Part>> {
+fn part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     let value = match node.look_str("type") {
-        "text" => Part::Text(node.get("text")?.text()?),
+        "text" => TurnPart::Text(node.get("text")?.text()?),
         "image_url" => {
             let url = node.get("image_url")?;
             // Mistral takes the address without an object around it.
@@ -96,11 +102,11 @@ fn part(node: Node<'_>) -> Option<Located<Part>> {
 }
 
 /// The texts of a content that is a text or a list, each with its place.
-pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Located<String>> {
+pub(in crate::dialect) fn texts(node: TrackedValue<'_>) -> Vec<Located<String>> {
     if let Some(text) = node.located_text() {
         return vec![text];
     }
-    let text = |item: Node<'_>| {
+    let text = |item: TrackedValue<'_>| {
         let text = item.located_text().or_else(|| item.get("text")?.located_text())?;
         item.tag("type");
         Some(text)
@@ -109,25 +115,26 @@ pub(in crate::dialect) fn texts(node: Node<'_>) -> Vec<Located<String>> {
 }
 
 /// The same as one text.
-pub(in crate::dialect) fn joined(node: Node<'_>) -> String {
+pub(in crate::dialect) fn joined(node: TrackedValue<'_>) -> String {
     let texts: Vec<_> = texts(node).into_iter().map(|t| t.value).collect();
     texts.join("\n")
 }
 
-fn call(node: Node<'_>) -> Option<Located<Part>> {
+fn call(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     if !matches!(node.look_str("type"), "" | "function") {
         return None;
     }
     let function = node.get("function")?;
     let name = function.get("name")?.text()?;
     node.tag("type");
-    let id = node.get("id").and_then(Node::located_text).unwrap_or_else(|| String::new().into());
+    let id =
+        node.get("id").and_then(TrackedValue::located_text).unwrap_or_else(|| String::new().into());
     let arguments = function.get("arguments").map_or(json!({}), arguments);
-    Some(node.located(Part::Call { id, name, arguments }))
+    Some(node.located(TurnPart::Call { id, name, arguments }))
 }
 
 /// Arguments, which are JSON in a string, or JSON.
-pub(in crate::dialect) fn arguments(node: Node<'_>) -> Value {
+pub(in crate::dialect) fn arguments(node: TrackedValue<'_>) -> Value {
     match node.take() {
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         other => other.clone(),
@@ -151,12 +158,12 @@ pub(in crate::dialect) fn write_messages(request: &ChatRequest, notes: &mut Note
         let mut calls = Vec::new();
         for part in &turn.parts {
             match &part.value {
-                Part::Result { id, name, text } => {
+                TurnPart::Result { id, name, text } => {
                     note_result(id, name, notes);
                     messages
                         .push(json!({"role": "tool", "tool_call_id": id.value, "content": text}));
                 }
-                Part::Call { id, name, arguments } => {
+                TurnPart::Call { id, name, arguments } => {
                     note_id(id, notes);
                     let arguments = arguments_text(arguments);
                     calls.push(json!({
@@ -165,7 +172,7 @@ pub(in crate::dialect) fn write_messages(request: &ChatRequest, notes: &mut Note
                         "function": {"name": name, "arguments": arguments},
                     }));
                 }
-                Part::Text(text) => content.push(json!({"type": "text", "text": text})),
+                TurnPart::Text(text) => content.push(json!({"type": "text", "text": text})),
                 image => {
                     let url = image_url(image);
                     content.push(json!({"type": "image_url", "image_url": {"url": url}}));
@@ -175,7 +182,7 @@ pub(in crate::dialect) fn write_messages(request: &ChatRequest, notes: &mut Note
         if content.is_empty() && calls.is_empty() {
             continue;
         }
-        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        let role = if turn.role == ChatRole::User { "user" } else { "assistant" };
         let mut message = Map::new();
         message.insert("role".into(), json!(role));
         message.insert("content".into(), plain(content));
@@ -215,30 +222,30 @@ pub(in crate::dialect) fn note_id(id: &Located<String>, notes: &mut Notes) {
 
 /// Reads functions, in an object of their own (`function`) or not.
 pub(in crate::dialect) fn read_tools(
-    tools: Option<Node<'_>>,
+    tools: Option<TrackedValue<'_>>,
     schema: &str,
     request: &mut ChatRequest,
 ) {
-    for node in tools.into_iter().flat_map(Node::items) {
+    for node in tools.into_iter().flat_map(TrackedValue::items) {
         let function = node.get("function").unwrap_or(node);
         // Another `type` is one of the provider's own tools. Anthropic says `custom` of a function.
         let kind = node.look_str("type");
         if !matches!(kind, "" | "function") && (kind, schema) != ("custom", "input_schema") {
             continue;
         }
-        let Some(name) = function.get("name").and_then(Node::text) else { continue };
+        let Some(name) = function.get("name").and_then(TrackedValue::text) else { continue };
         node.tag("type");
-        request.tools.push(Tool {
+        request.tools.push(ToolDefinition {
             at: node.path(),
             name,
-            description: function.get("description").and_then(Node::text),
+            description: function.get("description").and_then(TrackedValue::text),
             schema: function.get(schema).map(|s| s.take().clone()),
         });
     }
 }
 
 /// A function: name, description and schema, the latter under that name.
-pub(in crate::dialect) fn function(tool: &Tool, schema: &str) -> Map<String, Value> {
+pub(in crate::dialect) fn function(tool: &ToolDefinition, schema: &str) -> Map<String, Value> {
     let mut function = Map::new();
     function.insert("name".into(), json!(tool.name));
     if let Some(description) = &tool.description {
@@ -274,20 +281,20 @@ pub(in crate::dialect) fn write_flat_tools(request: &ChatRequest, body: &mut Map
 }
 
 /// Reads `tool_choice`: a word, or an object with a function's name.
-pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, request: &mut ChatRequest) {
+pub(in crate::dialect) fn read_choice(choice: Option<TrackedValue<'_>>, request: &mut ChatRequest) {
     let Some(choice) = choice else { return };
     let value = match choice.look() {
         Value::String(word) => match word.to_ascii_lowercase().as_str() {
-            "auto" => Choice::Auto,
-            "none" => Choice::None,
-            "required" | "any" => Choice::Required,
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" | "any" => ToolChoice::Required,
             _ => return,
         },
         _ => {
             let name = choice.at(&["function", "name"]).or_else(|| choice.get("name"));
-            let Some(name) = name.and_then(Node::text) else { return };
+            let Some(name) = name.and_then(TrackedValue::text) else { return };
             choice.tag("type");
-            Choice::Tool(name)
+            ToolChoice::Tool(name)
         }
     };
     if choice.look().is_string() {
@@ -297,11 +304,11 @@ pub(in crate::dialect) fn read_choice(choice: Option<Node<'_>>, request: &mut Ch
 }
 
 /// The word for a choice that is none of a certain function; `required` as the dialect has it.
-pub(in crate::dialect) fn choice_word(choice: &Choice, required: &'static str) -> &'static str {
+pub(in crate::dialect) fn choice_word(choice: &ToolChoice, required: &'static str) -> &'static str {
     match choice {
-        Choice::Auto => "auto",
-        Choice::None => "none",
-        Choice::Required | Choice::Tool(_) => required,
+        ToolChoice::Auto => "auto",
+        ToolChoice::None => "none",
+        ToolChoice::Required | ToolChoice::Tool(_) => required,
     }
 }
 
@@ -313,16 +320,17 @@ pub(in crate::dialect) fn write_choice(
 ) {
     let Some(choice) = &request.choice else { return };
     let value = match &choice.value {
-        Choice::Tool(name) => json!({"type": "function", "function": {"name": name}}),
+        ToolChoice::Tool(name) => json!({"type": "function", "function": {"name": name}}),
         other => json!(choice_word(other, required)),
     };
     body.insert("tool_choice".into(), value);
 }
 
 /// Reads `stream` and, where it is, `stream_options.include_usage`.
-pub(in crate::dialect) fn read_stream(body: Node<'_>, request: &mut ChatRequest) {
-    request.stream = body.get("stream").and_then(Node::located_bool);
-    request.usage = body.at(&["stream_options", "include_usage"]).and_then(Node::located_bool);
+pub(in crate::dialect) fn read_stream(body: TrackedValue<'_>, request: &mut ChatRequest) {
+    request.stream = body.get("stream").and_then(TrackedValue::located_bool);
+    request.usage =
+        body.at(&["stream_options", "include_usage"]).and_then(TrackedValue::located_bool);
 }
 
 /// Writes both.

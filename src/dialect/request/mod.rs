@@ -18,7 +18,7 @@ pub(super) use shared::{
     usage_always, write_effort_word, write_model, write_numbers, write_same, write_stop,
     write_stream, write_system,
 };
-pub use tracked::{Node, TrackedJson};
+pub use tracked::{TrackedJson, TrackedValue};
 pub use translate::{TranslateError, Translation, are_alike, by_address, translate};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -35,7 +35,7 @@ pub struct RequestSide {
     /// Headers that every request has, name and value.
     pub headers: &'static [(&'static str, &'static str)],
     /// Takes from a body what an [`ChatRequest`] can hold.
-    pub read: fn(Node<'_>) -> ChatRequest,
+    pub read: fn(TrackedValue<'_>) -> ChatRequest,
     /// Writes a body, members in the order of the dialect's documents, and notes what it cannot
     /// say or says otherwise.
     pub write: fn(&ChatRequest, &mut Notes) -> Map<String, Value>,
@@ -45,7 +45,7 @@ impl RequestSide {
     /// With the key as a bearer token, and no headers that every request has.
     pub(super) const fn bearer(
         path: &'static str,
-        read: fn(Node<'_>) -> ChatRequest,
+        read: fn(TrackedValue<'_>) -> ChatRequest,
         write: fn(&ChatRequest, &mut Notes) -> Map<String, Value>,
     ) -> Self {
         Self { path, key_header: ("authorization", "Bearer "), headers: &[], read, write }
@@ -77,9 +77,9 @@ pub struct ChatRequest {
     /// The conversation.
     pub turns: Vec<Turn>,
     /// The functions that may be called.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<ToolDefinition>,
     /// Whether they must be.
-    pub choice: Option<Located<Choice>>,
+    pub choice: Option<Located<ToolChoice>>,
     /// Parameters that are one number each.
     pub numbers: BTreeMap<Param, Located<serde_json::Number>>,
     /// Texts at which to stop.
@@ -96,7 +96,7 @@ pub struct ChatRequest {
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ChatRole {
     /// The user, and the tools' results.
     User,
     /// The model.
@@ -107,14 +107,14 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
     /// Which side.
-    pub role: Role,
+    pub role: ChatRole,
     /// What, in order.
-    pub parts: Vec<Located<Part>>,
+    pub parts: Vec<Located<TurnPart>>,
 }
 
 /// A piece of a turn.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Part {
+pub enum TurnPart {
     /// Text.
     Text(String),
     /// An image by its address.
@@ -148,7 +148,7 @@ pub enum Part {
 
 /// A function that may be called.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tool {
+pub struct ToolDefinition {
     /// Where it was declared.
     pub at: String,
     /// Its name.
@@ -161,7 +161,7 @@ pub struct Tool {
 
 /// Whether functions are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum ToolChoice {
     /// As the model likes.
     Auto,
     /// None.
@@ -275,11 +275,11 @@ impl Effort {
 impl ChatRequest {
     /// The smallest request there is: a model, a prompt, and a stream that counts its tokens.
     pub fn minimal(model: &str, prompt: &str, system: Option<&str>) -> Self {
-        let text = Part::Text(prompt.to_owned());
+        let text = TurnPart::Text(prompt.to_owned());
         Self {
             model: Some(model.to_owned().into()),
             system: system.map(|s| s.to_owned().into()).into_iter().collect(),
-            turns: vec![Turn { role: Role::User, parts: vec![text.into()] }],
+            turns: vec![Turn { role: ChatRole::User, parts: vec![text.into()] }],
             stream: Some(true.into()),
             usage: Some(true.into()),
             ..Self::default()
@@ -287,7 +287,7 @@ impl ChatRequest {
     }
 
     /// Adds a part to the turn of its side that is going on, or begins one.
-    pub fn push(&mut self, role: Role, part: Located<Part>) {
+    pub fn push(&mut self, role: ChatRole, part: Located<TurnPart>) {
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => turn.parts.push(part),
             _ => self.turns.push(Turn { role, parts: vec![part] }),
@@ -312,14 +312,14 @@ impl ChatRequest {
         let mut waiting: HashMap<String, VecDeque<String>> = HashMap::new();
         for part in self.turns.iter_mut().flat_map(|t| &mut t.parts) {
             match &mut part.value {
-                Part::Call { id, name, .. } => {
+                TurnPart::Call { id, name, .. } => {
                     if id.value.is_empty() {
                         id.value = format!("call_{}", names.len() + 1);
                     }
                     names.insert(id.value.clone(), name.clone());
                     waiting.entry(name.clone()).or_default().push_back(id.value.clone());
                 }
-                Part::Result { id, name, .. } => {
+                TurnPart::Result { id, name, .. } => {
                     if id.value.is_empty()
                         && let Some(call) =
                             waiting.get_mut(&name.value).and_then(VecDeque::pop_front)

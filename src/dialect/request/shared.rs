@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChatRequest, Effort, Located, Node, Notes, Numbers, Part, Role, Turn};
+use super::{ChatRequest, ChatRole, Effort, Located, Notes, Numbers, TrackedValue, Turn, TurnPart};
 
 /// Puts a value at a path of members.
 pub(in crate::dialect) fn put(body: &mut Map<String, Value>, path: &[&str], value: Value) {
@@ -21,11 +21,15 @@ pub(in crate::dialect) fn put(body: &mut Map<String, Value>, path: &[&str], valu
 }
 
 /// Reads the model, and the numbers where a dialect has them.
-pub(in crate::dialect) fn read_common(body: Node<'_>, numbers: Numbers, request: &mut ChatRequest) {
-    request.model = body.get("model").and_then(Node::located_text);
+pub(in crate::dialect) fn read_common(
+    body: TrackedValue<'_>,
+    numbers: Numbers,
+    request: &mut ChatRequest,
+) {
+    request.model = body.get("model").and_then(TrackedValue::located_text);
     for (param, path) in numbers {
         if !request.numbers.contains_key(param)
-            && let Some(number) = body.at(path).and_then(Node::located_number)
+            && let Some(number) = body.at(path).and_then(TrackedValue::located_number)
         {
             request.numbers.insert(*param, number);
         }
@@ -49,7 +53,7 @@ pub(in crate::dialect) fn write_numbers(
 
 /// Takes members that other dialects have by the same name and in the same shape.
 pub(in crate::dialect) fn read_same(
-    body: Node<'_>,
+    body: TrackedValue<'_>,
     keys: &'static [&'static str],
     request: &mut ChatRequest,
 ) {
@@ -72,10 +76,10 @@ pub(in crate::dialect) fn write_same(
 }
 
 /// Reads the texts at which to stop: one, or a list.
-pub(in crate::dialect) fn read_stop(stop: Option<Node<'_>>, request: &mut ChatRequest) {
+pub(in crate::dialect) fn read_stop(stop: Option<TrackedValue<'_>>, request: &mut ChatRequest) {
     let Some(stop) = stop else { return };
     request.stop.extend(stop.located_text());
-    request.stop.extend(stop.items().filter_map(Node::located_text));
+    request.stop.extend(stop.items().filter_map(TrackedValue::located_text));
 }
 
 /// Writes them as a list.
@@ -153,8 +157,11 @@ pub(in crate::dialect) fn usage_always(request: &ChatRequest, notes: &mut Notes)
 }
 
 /// Reads an effort that is a word.
-pub(in crate::dialect) fn read_effort_word(effort: Option<Node<'_>>, request: &mut ChatRequest) {
-    let word = effort.and_then(Node::located_text);
+pub(in crate::dialect) fn read_effort_word(
+    effort: Option<TrackedValue<'_>>,
+    request: &mut ChatRequest,
+) {
+    let word = effort.and_then(TrackedValue::located_text);
     request.effort = word.map(|word| Located { value: Effort::of_word(&word.value), at: word.at });
 }
 
@@ -184,17 +191,17 @@ pub(in crate::dialect) fn joined_prompt(request: &ChatRequest, notes: &mut Notes
     }
     let alone = request.turns.len() == 1;
     for turn in &request.turns {
-        let who = if turn.role == Role::User { "User" } else { "Assistant" };
+        let who = if turn.role == ChatRole::User { "User" } else { "Assistant" };
         let mut texts = Vec::new();
         for part in &turn.parts {
             match &part.value {
-                Part::Text(text) => {
+                TurnPart::Text(text) => {
                     if !alone {
                         notes.changed(&part.at, format!("a paragraph of the prompt, \"{who}: …\""));
                     }
                     texts.push(text.as_str());
                 }
-                Part::Call { .. } | Part::Result { .. } => {
+                TurnPart::Call { .. } | TurnPart::Result { .. } => {
                     notes.lost(&part.at, "there are no functions to call");
                 }
                 _ => notes.lost(&part.at, "a prompt is only text"),
@@ -215,8 +222,8 @@ pub(in crate::dialect) fn only_text(turn: &Turn, notes: &mut Notes) -> String {
     let mut texts = Vec::new();
     for part in &turn.parts {
         match &part.value {
-            Part::Text(text) => texts.push(text.as_str()),
-            Part::Call { .. } | Part::Result { .. } => {
+            TurnPart::Text(text) => texts.push(text.as_str()),
+            TurnPart::Call { .. } | TurnPart::Result { .. } => {
                 notes.lost(&part.at, "there are no functions to call");
             }
             _ => notes.lost(&part.at, "a message is only text"),
@@ -260,27 +267,27 @@ pub(in crate::dialect) fn media_of(data: &str) -> &'static str {
 }
 
 /// An image as its address or, in a `data:` address, itself.
-pub(in crate::dialect) fn image(url: &str) -> Part {
+pub(in crate::dialect) fn image(url: &str) -> TurnPart {
     let inside = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match inside {
-        Some((media, data)) => Part::Image { media: media.to_owned(), data: data.to_owned() },
-        None => Part::ImageUrl(url.to_owned()),
+        Some((media, data)) => TurnPart::Image { media: media.to_owned(), data: data.to_owned() },
+        None => TurnPart::ImageUrl(url.to_owned()),
     }
 }
 
 /// An image's address, a `data:` one for the image itself.
-pub(in crate::dialect) fn image_url(part: &Part) -> Option<String> {
+pub(in crate::dialect) fn image_url(part: &TurnPart) -> Option<String> {
     match part {
-        Part::ImageUrl(url) => Some(url.clone()),
-        Part::Image { media, data } => Some(format!("data:{media};base64,{data}")),
+        TurnPart::ImageUrl(url) => Some(url.clone()),
+        TurnPart::Image { media, data } => Some(format!("data:{media};base64,{data}")),
         _ => None,
     }
 }
 
 /// Reads a text as what the user says.
-pub(in crate::dialect) fn read_prompt(text: Option<Node<'_>>, request: &mut ChatRequest) {
-    if let Some(text) = text.and_then(Node::located_text) {
-        request.push(Role::User, Located { value: Part::Text(text.value), at: text.at });
+pub(in crate::dialect) fn read_prompt(text: Option<TrackedValue<'_>>, request: &mut ChatRequest) {
+    if let Some(text) = text.and_then(TrackedValue::located_text) {
+        request.push(ChatRole::User, Located { value: TurnPart::Text(text.value), at: text.at });
     }
 }
 

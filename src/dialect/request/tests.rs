@@ -351,8 +351,8 @@ fn plain(request: &ChatRequest) -> (Vec<String>, Vec<(String, String)>) {
         for part in &turn.parts {
             let value = match &part.value {
                 // Ids are not kept by dialects without.
-                Part::Call { name, arguments, .. } => format!("call {name} {arguments}"),
-                Part::Result { text, .. } => format!("result {text}"),
+                TurnPart::Call { name, arguments, .. } => format!("call {name} {arguments}"),
+                TurnPart::Result { text, .. } => format!("result {text}"),
                 other => format!("{:?} {other:?}", turn.role),
             };
             all.push((part.at.clone(), value));
@@ -404,7 +404,7 @@ fn a_minimal_request_is_read_as_it_was_written() {
         let sheet = TrackedJson::new(&body);
         let read = (side.read)(sheet.root());
         assert_eq!(sheet.unread(), Vec::<String>::new(), "{}", dialect.name());
-        let Part::Text(text) = &read.turns[0].parts[0].value else { panic!("{read:?}") };
+        let TurnPart::Text(text) = &read.turns[0].parts[0].value else { panic!("{read:?}") };
         assert!(text.ends_with("hello"), "{}", dialect.name());
         assert_eq!(read.stream.map(|s| s.value), Some(true), "{}", dialect.name());
         assert_eq!(read.usage.map(|s| s.value), Some(true), "{}", dialect.name());

@@ -11,7 +11,7 @@ use super::{Located, Notes};
 pub struct TrackedJson<'a> {
     root: &'a Value,
     /// What each value stands in, and how it is called there.
-    places: HashMap<*const Value, (&'a Value, Step<'a>)>,
+    places: HashMap<*const Value, (&'a Value, PathStep<'a>)>,
     read: RefCell<HashSet<*const Value>>,
     /// The same in the order of reading.
     order: RefCell<Vec<*const Value>>,
@@ -20,7 +20,7 @@ pub struct TrackedJson<'a> {
 
 /// What a value is called in what it stands in.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum PathStep<'a> {
     Member(&'a str),
     Item(usize),
 }
@@ -40,8 +40,8 @@ impl<'a> TrackedJson<'a> {
     }
 
     /// The whole body.
-    pub fn root(&self) -> Node<'_> {
-        Node { value: self.root, sheet: self }
+    pub fn root(&self) -> TrackedValue<'_> {
+        TrackedValue { value: self.root, sheet: self }
     }
 
     /// Where nobody read: the paths of whole values of which nothing was, in order. A `null` says
@@ -60,8 +60,8 @@ impl<'a> TrackedJson<'a> {
     fn path(&self, value: &Value) -> String {
         match self.places.get(&std::ptr::from_ref(value)) {
             None => String::new(),
-            Some((outer, Step::Item(i))) => format!("{}[{i}]", self.path(outer)),
-            Some((outer, Step::Member(key))) => member(&self.path(outer), key),
+            Some((outer, PathStep::Item(i))) => format!("{}[{i}]", self.path(outer)),
+            Some((outer, PathStep::Member(key))) => member(&self.path(outer), key),
         }
     }
 
@@ -96,16 +96,16 @@ impl<'a> TrackedJson<'a> {
     }
 }
 
-fn place<'a>(value: &'a Value, places: &mut HashMap<*const Value, (&'a Value, Step<'a>)>) {
+fn place<'a>(value: &'a Value, places: &mut HashMap<*const Value, (&'a Value, PathStep<'a>)>) {
     let mut put = |inner: &'a Value, step| {
         places.insert(std::ptr::from_ref(inner), (value, step));
         place(inner, places);
     };
     match value {
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, item)| put(item, Step::Item(i)));
+            items.iter().enumerate().for_each(|(i, item)| put(item, PathStep::Item(i)));
         }
-        Value::Object(members) => members.iter().for_each(|(k, v)| put(v, Step::Member(k))),
+        Value::Object(members) => members.iter().for_each(|(k, v)| put(v, PathStep::Member(k))),
         _ => {}
     }
 }
@@ -160,12 +160,12 @@ pub(super) fn walk<'a>(
 
 /// One value of a [`TrackedJson`]. To look is free; what is taken counts as read.
 #[derive(Clone, Copy)]
-pub struct Node<'a> {
+pub struct TrackedValue<'a> {
     value: &'a Value,
     sheet: &'a TrackedJson<'a>,
 }
 
-impl<'a> Node<'a> {
+impl<'a> TrackedValue<'a> {
     fn of(self, value: &'a Value) -> Self {
         Self { value, sheet: self.sheet }
     }
@@ -186,7 +186,7 @@ impl<'a> Node<'a> {
     }
 
     /// An array's items; none of anything else.
-    pub fn items(self) -> impl Iterator<Item = Node<'a>> {
+    pub fn items(self) -> impl Iterator<Item = TrackedValue<'a>> {
         self.value.as_array().into_iter().flatten().map(move |v| self.of(v))
     }
 

@@ -173,8 +173,8 @@ fn values(root: &Value, wanted: HashSet<&str>) -> HashMap<String, String> {
 /// A value's JSON, cut.
 fn shown(value: &Value) -> String {
     /// Takes only so many bytes.
-    struct Cut(Vec<u8>);
-    impl io::Write for Cut {
+    struct LimitedWriter(Vec<u8>);
+    impl io::Write for LimitedWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if self.0.len() > SHOWN {
                 return Err(io::ErrorKind::StorageFull.into());
@@ -186,7 +186,7 @@ fn shown(value: &Value) -> String {
             Ok(())
         }
     }
-    let mut cut = Cut(Vec::new());
+    let mut cut = LimitedWriter(Vec::new());
     let _ = crate::text::write_json(&mut cut, value);
     let mut text = crate::text::lossy(&cut.0).into_owned();
     if text.len() > SHOWN {

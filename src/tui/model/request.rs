@@ -367,7 +367,7 @@ fn prompt_of(dialect: &str, body: &str) -> Option<String> {
     let side = dialect::find(dialect).unwrap_or(dialect::DIALECTS[0]).request()?;
     let request = (side.read)(request::TrackedJson::new(&body).root());
     match &request.turns.first()?.parts.first()?.value {
-        request::Part::Text(text) => Some(text.clone()),
+        request::TurnPart::Text(text) => Some(text.clone()),
         _ => None,
     }
 }
