@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Run, Tool};
+use super::{ClientRun, ClientToolCall};
 use crate::json::{Kind, Value};
 
 /// A channel whose parts are opened, filled and closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum PartChannel {
     Text,
     Reasoning,
 }
 
-impl Part {
+impl PartChannel {
     fn noun(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -24,7 +24,7 @@ impl Part {
 
 /// The open parts of one channel. An id that was used before gets another one behind it.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenParts {
     used: BTreeSet<String>,
     names: BTreeMap<String, String>,
     active: BTreeSet<String>,
@@ -32,25 +32,25 @@ struct Open {
 
 /// The parts of one answer.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
-    text: Open,
-    reasoning: Open,
+pub(super) struct AiParts {
+    text: OpenParts,
+    reasoning: OpenParts,
     /// Something of an answer was passed on.
     pub(super) any: bool,
     /// The provider said how it ended.
     finished: bool,
 }
 
-impl Parts {
-    fn open(&mut self, part: Part) -> &mut Open {
+impl AiParts {
+    fn open(&mut self, part: PartChannel) -> &mut OpenParts {
         match part {
-            Part::Text => &mut self.text,
-            Part::Reasoning => &mut self.reasoning,
+            PartChannel::Text => &mut self.text,
+            PartChannel::Reasoning => &mut self.reasoning,
         }
     }
 
     /// A part begins.
-    pub(super) fn start(&mut self, part: Part, id: &str) {
+    pub(super) fn start(&mut self, part: PartChannel, id: &str) {
         self.any = true;
         let open = self.open(part);
         let mut name = id.to_owned();
@@ -62,15 +62,15 @@ impl Parts {
     }
 
     /// A part grows. The caller gets its text even where nothing is open.
-    pub(super) fn delta(&mut self, run: &mut Run, part: Part, id: &str, text: &str) {
+    pub(super) fn delta(&mut self, run: &mut ClientRun, part: PartChannel, id: &str, text: &str) {
         self.any = true;
         // Empty text is passed over, empty reasoning is not.
-        if text.is_empty() && part == Part::Text {
+        if text.is_empty() && part == PartChannel::Text {
             return;
         }
         let channel = match part {
-            Part::Text => &mut run.given.content,
-            Part::Reasoning => &mut run.given.reasoning,
+            PartChannel::Text => &mut run.given.content,
+            PartChannel::Reasoning => &mut run.given.reasoning,
         };
         if !text.is_empty() {
             channel.entry(0).or_default().push_str(text);
@@ -83,7 +83,7 @@ impl Parts {
     }
 
     /// A part ends.
-    pub(super) fn end(&mut self, run: &mut Run, part: Part, id: &str) {
+    pub(super) fn end(&mut self, run: &mut ClientRun, part: PartChannel, id: &str) {
         let open = self.open(part);
         let name = open.names.remove(id).unwrap_or_else(|| id.to_owned());
         if !open.active.remove(&name) {
@@ -92,25 +92,25 @@ impl Parts {
     }
 
     /// A whole call.
-    pub(super) fn call(&mut self, run: &mut Run, name: &str, arguments: &str) {
+    pub(super) fn call(&mut self, run: &mut ClientRun, name: &str, arguments: &str) {
         self.any = true;
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
-        run.given.tools.push(Tool {
+        run.given.tools.push(ClientToolCall {
             name: Some(name.to_owned()).filter(|name| !name.is_empty()),
             arguments: arguments.to_owned(),
-            ..Tool::default()
+            ..ClientToolCall::default()
         });
     }
 
     /// The provider says how the answer ended; `other` is its word for not knowing.
-    pub(super) fn finish(&mut self, run: &mut Run, reason: Option<&str>) {
+    pub(super) fn finish(&mut self, run: &mut ClientRun, reason: Option<&str>) {
         self.finished = true;
         run.given.fabricated = reason.is_none();
         run.given.finish.insert(0, reason.unwrap_or("other").to_owned());
     }
 
     /// The stream is over.
-    pub(super) fn close(&mut self, run: &mut Run) {
+    pub(super) fn close(&mut self, run: &mut ClientRun) {
         // An error that was reported is an end of its own.
         if self.finished || run.given.finish.contains_key(&0) {
             return;
@@ -127,13 +127,13 @@ impl Parts {
 }
 
 /// An error that changes neither the finish nor what follows.
-fn not_found(run: &mut Run, part: Part, id: &str) {
+fn not_found(run: &mut ClientRun, part: PartChannel, id: &str) {
     let message = format!("\"{} part {id} not found\"", part.noun());
     run.given.error.get_or_insert_with(|| super::Raised::new("String", message));
 }
 
 /// A payload that the provider's schema refuses.
-pub(super) fn mistyped(run: &mut Run) {
+pub(super) fn mistyped(run: &mut ClientRun) {
     run.report("AI_TypeValidationError", "Type validation failed: Value: ");
 }
 

@@ -1,21 +1,21 @@
 //! Gemini's `generateContent` as `@ai-sdk/google` reads it: the first candidate, whose parts it opens and
 //! closes itself.
 
-use super::ai::{Part, Parts, is, is_or_null, mistyped};
+use super::ai::{AiParts, PartChannel, is, is_or_null, mistyped};
 use super::value::{field, text};
-use super::{Reader, Run};
+use super::{ClientRun, Reader};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Gemini>::default()
+    Box::<AiGeminiReader>::default()
 }
 
 #[derive(Debug, Default)]
-struct Gemini {
-    parts: Parts,
+struct AiGeminiReader {
+    parts: AiParts,
     /// The part that is open, and its number.
-    open: Option<(Part, u64)>,
+    open: Option<(PartChannel, u64)>,
     opened: u64,
     finish: Option<String>,
     /// The prompt was refused: what follows is passed over.
@@ -24,8 +24,8 @@ struct Gemini {
     failed: bool,
 }
 
-impl Reader for Gemini {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for AiGeminiReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             return;
         }
@@ -35,7 +35,7 @@ impl Reader for Gemini {
         });
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         if self.failed {
             run.given.finish.insert(0, "error".into());
             return;
@@ -44,8 +44,8 @@ impl Reader for Gemini {
     }
 }
 
-impl Gemini {
-    fn typed(&mut self, run: &mut Run, json: Value<'_>) {
+impl AiGeminiReader {
+    fn typed(&mut self, run: &mut ClientRun, json: Value<'_>) {
         if let Some(error) = field(Some(json), "error") {
             self.failed = true;
             self.finish = None;
@@ -78,7 +78,7 @@ impl Gemini {
         }
     }
 
-    fn part(&mut self, run: &mut Run, part: Value<'_>) {
+    fn part(&mut self, run: &mut ClientRun, part: Value<'_>) {
         let Some(words) = text(Some(part), "text") else {
             if part.get("inlineData").is_some() {
                 self.open = None;
@@ -89,7 +89,7 @@ impl Gemini {
             return;
         }
         let thought = part.get("thought").and_then(Value::as_bool) == Some(true);
-        let kind = if thought { Part::Reasoning } else { Part::Text };
+        let kind = if thought { PartChannel::Reasoning } else { PartChannel::Text };
         let id = match self.open {
             Some((open, id)) if open == kind => id,
             _ => {
@@ -103,7 +103,7 @@ impl Gemini {
         self.parts.delta(run, kind, &id.to_string(), &words);
     }
 
-    fn call(&mut self, run: &mut Run, part: Value<'_>) {
+    fn call(&mut self, run: &mut ClientRun, part: Value<'_>) {
         let Some(call) = part.get("functionCall") else { return };
         if field(Some(call), "partialArgs").is_some() || field(Some(call), "willContinue").is_some()
         {

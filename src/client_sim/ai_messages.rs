@@ -3,27 +3,27 @@
 
 use std::collections::BTreeMap;
 
-use super::ai::{Part, Parts, is, is_or_null, mistyped};
+use super::ai::{AiParts, PartChannel, is, is_or_null, mistyped};
 use super::value::text;
-use super::{Reader, Run};
+use super::{ClientRun, Reader};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Messages>::default()
+    Box::<AiMessagesReader>::default()
 }
 
 /// An open block.
 #[derive(Debug)]
-enum Block {
+enum OpenBlock {
     Text,
     Reasoning,
-    Call(Call),
+    Call(OpenCall),
 }
 
 /// A call that is not closed, which its caller has nothing of yet.
 #[derive(Debug)]
-struct Call {
+struct OpenCall {
     name: String,
     input: String,
     /// What its own tools put in front of the first piece.
@@ -31,10 +31,10 @@ struct Call {
 }
 
 #[derive(Debug, Default)]
-struct Messages {
-    parts: Parts,
+struct AiMessagesReader {
+    parts: AiParts,
     /// By the index as JavaScript writes it.
-    blocks: BTreeMap<String, Block>,
+    blocks: BTreeMap<String, OpenBlock>,
     /// The kind of the block that was opened last.
     kind: String,
     /// The message that is open, by its id.
@@ -44,8 +44,8 @@ struct Messages {
     begun: bool,
 }
 
-impl Reader for Messages {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for AiMessagesReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             return;
         }
@@ -58,13 +58,13 @@ impl Reader for Messages {
         }
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         self.parts.close(run);
     }
 }
 
-impl Messages {
-    fn typed(&mut self, run: &mut Run, event: Value<'_>) {
+impl AiMessagesReader {
+    fn typed(&mut self, run: &mut ClientRun, event: Value<'_>) {
         let kind = text(Some(event), "type").unwrap_or_default();
         let index = event.get("index").map_or("", |index| index.source());
         match kind.as_str() {
@@ -86,7 +86,7 @@ impl Messages {
         }
     }
 
-    fn start(&mut self, run: &mut Run, event: Value<'_>) {
+    fn start(&mut self, run: &mut ClientRun, event: Value<'_>) {
         let message = event.get("message");
         let id = message.and_then(|m| m.get("id")).map_or("", |id| id.source());
         if let Some(open) = &self.message {
@@ -109,7 +109,7 @@ impl Messages {
         }
     }
 
-    fn open(&mut self, run: &mut Run, index: &str, block: Option<Value<'_>>) {
+    fn open(&mut self, run: &mut ClientRun, index: &str, block: Option<Value<'_>>) {
         let Some(block) = block else { return };
         let kind = text(Some(block), "type").unwrap_or_default();
         if kind == "fallback" {
@@ -121,20 +121,20 @@ impl Messages {
         let input = input.map_or("", |input| input.source()).to_owned();
         match kind.as_str() {
             "text" | "compaction" => {
-                self.parts.start(Part::Text, index);
-                self.blocks.insert(index.to_owned(), Block::Text);
+                self.parts.start(PartChannel::Text, index);
+                self.blocks.insert(index.to_owned(), OpenBlock::Text);
             }
             "thinking" | "redacted_thinking" => {
-                self.parts.start(Part::Reasoning, index);
-                self.blocks.insert(index.to_owned(), Block::Reasoning);
+                self.parts.start(PartChannel::Reasoning, index);
+                self.blocks.insert(index.to_owned(), OpenBlock::Reasoning);
             }
             "tool_use" => {
-                let call = Call { name, input, prefix: None };
-                self.blocks.insert(index.to_owned(), Block::Call(call));
+                let call = OpenCall { name, input, prefix: None };
+                self.blocks.insert(index.to_owned(), OpenBlock::Call(call));
             }
             "server_tool_use" => {
                 if let Some(call) = server_call(name, input) {
-                    self.blocks.insert(index.to_owned(), Block::Call(call));
+                    self.blocks.insert(index.to_owned(), OpenBlock::Call(call));
                 }
             }
             "mcp_tool_use" => {
@@ -145,20 +145,22 @@ impl Messages {
         self.kind = kind;
     }
 
-    fn delta(&mut self, run: &mut Run, index: &str, delta: Option<Value<'_>>) {
+    fn delta(&mut self, run: &mut ClientRun, index: &str, delta: Option<Value<'_>>) {
         let of = |name| text(delta, name).unwrap_or_default();
         let kind = of("type");
         self.begun |= kind != "input_json_delta";
         match kind.as_str() {
-            "text_delta" => self.parts.delta(run, Part::Text, index, &of("text")),
-            "compaction_delta" => self.parts.delta(run, Part::Text, index, &of("content")),
-            "thinking_delta" => self.parts.delta(run, Part::Reasoning, index, &of("thinking")),
+            "text_delta" => self.parts.delta(run, PartChannel::Text, index, &of("text")),
+            "compaction_delta" => self.parts.delta(run, PartChannel::Text, index, &of("content")),
+            "thinking_delta" => {
+                self.parts.delta(run, PartChannel::Reasoning, index, &of("thinking"))
+            }
             "signature_delta" if self.kind == "thinking" => {
-                self.parts.delta(run, Part::Reasoning, index, "");
+                self.parts.delta(run, PartChannel::Reasoning, index, "");
             }
             "input_json_delta" => {
                 let piece = of("partial_json");
-                let Some(Block::Call(call)) = self.blocks.get_mut(index) else { return };
+                let Some(OpenBlock::Call(call)) = self.blocks.get_mut(index) else { return };
                 if let Some(prefix) = call.prefix.filter(|_| call.input.is_empty()) {
                     call.input.push_str(prefix);
                     call.input.push_str(piece.get(1..).unwrap_or_default());
@@ -170,11 +172,11 @@ impl Messages {
         }
     }
 
-    fn stop(&mut self, run: &mut Run, index: &str) {
+    fn stop(&mut self, run: &mut ClientRun, index: &str) {
         match self.blocks.remove(index) {
-            Some(Block::Text) => self.parts.end(run, Part::Text, index),
-            Some(Block::Reasoning) => self.parts.end(run, Part::Reasoning, index),
-            Some(Block::Call(call)) => self.parts.call(run, &call.name, &call.input),
+            Some(OpenBlock::Text) => self.parts.end(run, PartChannel::Text, index),
+            Some(OpenBlock::Reasoning) => self.parts.end(run, PartChannel::Reasoning, index),
+            Some(OpenBlock::Call(call)) => self.parts.call(run, &call.name, &call.input),
             None => {}
         }
         self.kind.clear();
@@ -182,17 +184,17 @@ impl Messages {
 }
 
 /// A call that the provider runs, where the SDK knows its tool.
-fn server_call(name: String, input: String) -> Option<Call> {
+fn server_call(name: String, input: String) -> Option<OpenCall> {
     let prefix = match name.as_str() {
         "text_editor_code_execution" => Some(r#"{"type": "text_editor_code_execution","#),
         "bash_code_execution" => Some(r#"{"type": "bash_code_execution","#),
         "code_execution" => Some(r#"{"type": "programmatic-tool-call","#),
         "web_fetch" | "web_search" | "tool_search_tool_regex" | "tool_search_tool_bm25" => None,
-        "advisor" => return Some(Call { name, input: "{}".into(), prefix: None }),
+        "advisor" => return Some(OpenCall { name, input: "{}".into(), prefix: None }),
         _ => return None,
     };
     let name = if prefix.is_some() { "code_execution".into() } else { name };
-    Some(Call { name, input, prefix })
+    Some(OpenCall { name, input, prefix })
 }
 
 /// The schema of an event, as far as streams break it.

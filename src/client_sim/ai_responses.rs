@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::ai::{Part, Parts, is, is_or_null, mistyped};
+use super::ai::{AiParts, PartChannel, is, is_or_null, mistyped};
 use super::value::text;
-use super::{Reader, Run};
+use super::{ClientRun, Reader};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Responses>::default()
+    Box::<AiResponsesReader>::default()
 }
 
 /// How far a part of a summary is.
@@ -24,8 +24,8 @@ enum Summary {
 }
 
 #[derive(Debug, Default)]
-struct Responses {
-    parts: Parts,
+struct AiResponsesReader {
+    parts: AiParts,
     /// The parts of the summary of each thought that is open, by the item's id.
     thoughts: BTreeMap<String, BTreeMap<u64, Summary>>,
     called: bool,
@@ -38,8 +38,8 @@ struct Responses {
     begun: bool,
 }
 
-impl Reader for Responses {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for AiResponsesReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             return;
         }
@@ -52,7 +52,7 @@ impl Reader for Responses {
         }
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         // It always says how it ended, if only that it does not know.
         match (&self.finish, self.failed) {
             (_, true) => {
@@ -66,8 +66,8 @@ impl Reader for Responses {
     }
 }
 
-impl Responses {
-    fn typed(&mut self, run: &mut Run, event: Value<'_>) {
+impl AiResponsesReader {
+    fn typed(&mut self, run: &mut ClientRun, event: Value<'_>) {
         let kind = text(Some(event), "type").unwrap_or_default();
         let of = |name| text(Some(event), name).unwrap_or_default();
         let item = event.get("item");
@@ -77,11 +77,11 @@ impl Responses {
             "response.output_item.added" => self.added(run, item),
             "response.output_item.done" => self.done(run, item),
             "response.output_text.delta" => {
-                self.parts.delta(run, Part::Text, &of("item_id"), &of("delta"));
+                self.parts.delta(run, PartChannel::Text, &of("item_id"), &of("delta"));
             }
             "response.refusal.delta" => {
                 self.refused = true;
-                self.parts.delta(run, Part::Text, &of("item_id"), &of("delta"));
+                self.parts.delta(run, PartChannel::Text, &of("item_id"), &of("delta"));
             }
             "response.refusal.done" => self.refused = true,
             "response.reasoning_summary_part.added" => self.summary(run, event, Summary::Active),
@@ -89,7 +89,7 @@ impl Responses {
             "response.reasoning_summary_text.delta" => {
                 let index = event.get("summary_index").map_or("", |index| index.source());
                 let id = format!("{}:{index}", of("item_id"));
-                self.parts.delta(run, Part::Reasoning, &id, &of("delta"));
+                self.parts.delta(run, PartChannel::Reasoning, &id, &of("delta"));
             }
             "response.code_interpreter_call_code.done" => {
                 self.parts.call(run, "code_interpreter", "{}");
@@ -120,7 +120,7 @@ impl Responses {
     }
 
     /// An error of the provider.
-    fn fail(&mut self, run: &mut Run, words: String) {
+    fn fail(&mut self, run: &mut ClientRun, words: String) {
         if !self.begun {
             return run.break_off("AI_APICallError", words);
         }
@@ -129,14 +129,14 @@ impl Responses {
         }
     }
 
-    fn added(&mut self, run: &mut Run, item: Option<Value<'_>>) {
+    fn added(&mut self, run: &mut ClientRun, item: Option<Value<'_>>) {
         let of = |name| text(item, name).unwrap_or_default();
         match of("type").as_str() {
-            "message" => self.parts.start(Part::Text, &of("id")),
+            "message" => self.parts.start(PartChannel::Text, &of("id")),
             "reasoning" => {
                 let parts = BTreeMap::from([(0, Summary::Active)]);
                 self.thoughts.insert(of("id"), parts);
-                self.parts.start(Part::Reasoning, &format!("{}:0", of("id")));
+                self.parts.start(PartChannel::Reasoning, &format!("{}:0", of("id")));
             }
             kind @ ("web_search_call" | "file_search_call" | "image_generation_call") => {
                 self.parts.call(run, kind.trim_end_matches("_call"), "{}");
@@ -145,14 +145,14 @@ impl Responses {
         }
     }
 
-    fn done(&mut self, run: &mut Run, item: Option<Value<'_>>) {
+    fn done(&mut self, run: &mut ClientRun, item: Option<Value<'_>>) {
         let of = |name| text(item, name).unwrap_or_default();
         let source = |name| {
             let value = item.and_then(|item| item.get(name));
             value.map_or("{}", |value| value.source()).to_owned()
         };
         match of("type").as_str() {
-            "message" => self.parts.end(run, Part::Text, &of("id")),
+            "message" => self.parts.end(run, PartChannel::Text, &of("id")),
             "function_call" => {
                 self.called = true;
                 self.parts.call(run, &of("name"), &of("arguments"));
@@ -176,7 +176,7 @@ impl Responses {
                 Some(parts) => {
                     for (index, _) in parts.iter().filter(|(_, at)| **at != Summary::Ended) {
                         let id = format!("{}:{index}", of("id"));
-                        self.parts.end(run, Part::Reasoning, &id);
+                        self.parts.end(run, PartChannel::Reasoning, &id);
                     }
                 }
                 None => unknown_thought(run),
@@ -186,7 +186,7 @@ impl Responses {
     }
 
     /// A part of a summary begins or is over.
-    fn summary(&mut self, run: &mut Run, event: Value<'_>, at: Summary) {
+    fn summary(&mut self, run: &mut ClientRun, event: Value<'_>, at: Summary) {
         let id = text(Some(event), "item_id").unwrap_or_default();
         let index = event.get("summary_index").and_then(Value::as_u64).unwrap_or(0);
         if at == Summary::Active && index == 0 {
@@ -199,14 +199,14 @@ impl Responses {
         }
         for (other, at) in parts.iter_mut().filter(|(_, at)| **at == Summary::Over) {
             *at = Summary::Ended;
-            self.parts.end(run, Part::Reasoning, &format!("{id}:{other}"));
+            self.parts.end(run, PartChannel::Reasoning, &format!("{id}:{other}"));
         }
-        self.parts.start(Part::Reasoning, &format!("{id}:{index}"));
+        self.parts.start(PartChannel::Reasoning, &format!("{id}:{index}"));
     }
 }
 
 /// A thought that was never announced ends the whole stream.
-fn unknown_thought(run: &mut Run) {
+fn unknown_thought(run: &mut ClientRun) {
     let words = "Cannot read properties of undefined (reading 'summaryParts')";
     run.break_off("TypeError", words);
 }

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::value::{python_type, text};
-use super::{Raised, Reader, Run, calls};
+use super::{ClientRun, Raised, Reader, calls};
 use crate::frame::eventstream::{Damage, Message};
 use crate::json::{Kind, Tape, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::new(Converse)
+    Box::new(BotocoreReader)
 }
 
 #[derive(Debug)]
-struct Converse;
+struct BotocoreReader;
 
 /// The events that the service's model has.
 const EVENTS: &[&str] = &[
@@ -35,10 +35,10 @@ const EXCEPTIONS: &[&str] = &[
     "serviceUnavailableException",
 ];
 
-impl Reader for Converse {
-    fn event(&mut self, _run: &mut Run, _event: &str, _data: &str) {}
+impl Reader for BotocoreReader {
+    fn event(&mut self, _run: &mut ClientRun, _event: &str, _data: &str) {}
 
-    fn message(&mut self, run: &mut Run, bytes: &[u8]) {
+    fn message(&mut self, run: &mut ClientRun, bytes: &[u8]) {
         let message = Message::of(bytes);
         if let Some(Damage::Prelude | Damage::Message) = message.damage() {
             return run.raise("ChecksumMismatch", "Checksum mismatch: expected 0x");
@@ -81,7 +81,7 @@ fn exception(message: Message<'_>, json: Value<'_>) -> Raised {
 }
 
 /// What a careful loop takes from an event.
-fn event(run: &mut Run, kind: &str, json: Value<'_>) -> Result<(), Raised> {
+fn event(run: &mut ClientRun, kind: &str, json: Value<'_>) -> Result<(), Raised> {
     if !EVENTS.contains(&kind) {
         return Ok(());
     }

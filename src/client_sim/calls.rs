@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::Family;
-use super::{Run, Tool};
+use super::{ClientRun, ClientToolCall};
 use crate::json::Value;
 
 /// So many calls under one index or id are told apart; a piece that more could own is nobody's.
@@ -13,14 +13,14 @@ const MOST: usize = 64;
 
 /// A piece of a call. A blank id is none.
 #[derive(Debug, Default)]
-struct Piece<'a> {
+struct CallPiece<'a> {
     index: Option<u64>,
     id: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
     arguments: Cow<'a, str>,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> CallPiece<'a> {
     fn of(piece: Value<'a>) -> Self {
         let arguments = piece.at(&["function", "arguments"]).filter(|a| !a.is_null());
         Self {
@@ -64,8 +64,8 @@ enum Owner {
 }
 
 /// Takes one piece of a call.
-pub(super) fn add(run: &mut Run, choice: u32, piece: Value<'_>) {
-    let piece = Piece::of(piece);
+pub(super) fn add(run: &mut ClientRun, choice: u32, piece: Value<'_>) {
+    let piece = CallPiece::of(piece);
     if run.client.family == Family::VercelAi {
         return wait_for_name(run, piece);
     }
@@ -77,17 +77,17 @@ pub(super) fn add(run: &mut Run, choice: u32, piece: Value<'_>) {
 }
 
 /// The call at an index, made where there is none.
-pub(super) fn at(run: &mut Run, choice: u32, index: Option<u64>) -> &mut Tool {
+pub(super) fn at(run: &mut ClientRun, choice: u32, index: Option<u64>) -> &mut ClientToolCall {
     let tools = &mut run.given.tools;
     let slot = *run.calls.places.entry((choice, index)).or_insert_with(|| {
-        tools.push(Tool { choice, index, ..Tool::default() });
+        tools.push(ClientToolCall { choice, index, ..ClientToolCall::default() });
         tools.len() - 1
     });
     &mut tools[slot]
 }
 
 /// Keeps what comes of a call until its name does.
-fn wait_for_name(run: &mut Run, mut piece: Piece<'_>) {
+fn wait_for_name(run: &mut ClientRun, mut piece: CallPiece<'_>) {
     let calls = &mut run.calls.vercel;
     let Some(index) = piece.index.filter(|index| !calls.named.contains(index)) else {
         return sort(run, piece);
@@ -100,12 +100,12 @@ fn wait_for_name(run: &mut Run, mut piece: Piece<'_>) {
     if piece.name.is_some() {
         let (id, arguments) = calls.nameless.remove(&index).unwrap_or_default();
         calls.named.insert(index);
-        sort(run, Piece { id: id.map(Cow::Owned), arguments: arguments.into(), ..piece });
+        sort(run, CallPiece { id: id.map(Cow::Owned), arguments: arguments.into(), ..piece });
     }
 }
 
 /// Gives a piece to the call that it belongs to.
-fn sort(run: &mut Run, mut piece: Piece<'_>) {
+fn sort(run: &mut ClientRun, mut piece: CallPiece<'_>) {
     let blank = piece.name.take_if(|name| name.trim().is_empty()).is_some();
     let (calls, tools) = (&mut run.calls.vercel, &mut run.given.tools);
     let slot = match calls.owner(tools, &piece) {
@@ -117,7 +117,7 @@ fn sort(run: &mut Run, mut piece: Piece<'_>) {
                 return run.break_off("AI_InvalidResponseDataError", words);
             };
             let name = Some(name.into_owned());
-            tools.push(Tool { name, index: piece.index, ..Tool::default() });
+            tools.push(ClientToolCall { name, index: piece.index, ..ClientToolCall::default() });
             calls.states.push(Arguments::default());
             tools.len() - 1
         }
@@ -139,7 +139,7 @@ fn sort(run: &mut Run, mut piece: Piece<'_>) {
 }
 
 impl Vercel {
-    fn owner(&self, tools: &[Tool], piece: &Piece<'_>) -> Owner {
+    fn owner(&self, tools: &[ClientToolCall], piece: &CallPiece<'_>) -> Owner {
         let name = piece.name.as_deref();
         let begins = name.is_some() && piece.arguments.trim_start().starts_with(['{', '[']);
         let by_index = piece.index.and_then(|index| self.by_index.get(&index));
@@ -177,10 +177,10 @@ impl Vercel {
 }
 
 /// The body of `ai` is over: what still has no name is no call, and the calls come in order.
-pub(super) fn close(run: &mut Run) {
+pub(super) fn close(run: &mut ClientRun) {
     for (index, (id, arguments)) in std::mem::take(&mut run.calls.vercel.nameless) {
         let (id, arguments) = (id.map(Cow::Owned), arguments.into());
-        sort(run, Piece { index: Some(index), id, name: None, arguments });
+        sort(run, CallPiece { index: Some(index), id, name: None, arguments });
         if run.stopped {
             return;
         }

@@ -1,9 +1,9 @@
 //! OpenAI's chunks, as the clients of OpenAI Chat read them.
 
-use super::client::{Done, Family};
+use super::client::{DoneHandling, Family};
 use super::sdk::Gate;
 use super::value::{compact, python_type};
-use super::{Reader, Run, calls, litellm_messages};
+use super::{ClientRun, Reader, calls, litellm_messages};
 use crate::json::{Kind, Value};
 
 /// What stands for an error's words where there are none.
@@ -15,36 +15,36 @@ const REASONING: &[&str] =
 
 /// The reader of the clients that pass chunks on.
 #[derive(Debug)]
-pub(super) struct Chunks;
+pub(super) struct ChatChunksReader;
 
 /// Makes one.
 pub(super) fn chunks() -> Box<dyn Reader> {
-    Box::new(Chunks)
+    Box::new(ChatChunksReader)
 }
 
-impl Reader for Chunks {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for ChatChunksReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         match run.client.done {
-            Done::Ends if data.starts_with("[DONE]") => run.done = true,
-            Done::PassedOver if data == "[DONE]" => {}
+            DoneHandling::Ends if data.starts_with("[DONE]") => run.done = true,
+            DoneHandling::PassedOver if data == "[DONE]" => {}
             _ => run.parse(data, &mut read),
         }
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         close(run);
     }
 }
 
 /// Reads one payload.
-fn read(run: &mut Run, json: Value<'_>) {
+fn read(run: &mut ClientRun, json: Value<'_>) {
     if !in_band_error(run, json) && is_chunk(run, json) {
         deliver(run, json);
     }
 }
 
 /// What a careful loop takes from a chunk.
-pub(super) fn deliver(run: &mut Run, json: Value<'_>) {
+pub(super) fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     let choices = json.get("choices");
     let mut any = false;
@@ -71,13 +71,13 @@ pub(super) fn deliver(run: &mut Run, json: Value<'_>) {
 /// OpenAI's gate: `[DONE]` ends a stream, and an `error` in a payload raises.
 pub(super) const GATE: Gate = Gate { admits, is_error: in_band_error };
 
-fn admits(run: &mut Run, _event: &str, data: &str) -> bool {
-    run.done |= data.starts_with("[DONE]") && run.client.done == Done::Ends;
+fn admits(run: &mut ClientRun, _event: &str, data: &str) -> bool {
+    run.done |= data.starts_with("[DONE]") && run.client.done == DoneHandling::Ends;
     !run.done
 }
 
 /// Raises an error in the stream, if the client treats it as one.
-fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+fn in_band_error(run: &mut ClientRun, json: Value<'_>) -> bool {
     let Some(error) = json.get("error").filter(|e| is_truthy(run, *e)) else { return false };
     let text = error.str("message").filter(|m| !m.is_empty());
     match run.client.family {
@@ -95,7 +95,7 @@ fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
 }
 
 /// Truth as Python has it, or JavaScript, where objects are always true.
-fn is_truthy(run: &Run, value: Value<'_>) -> bool {
+fn is_truthy(run: &ClientRun, value: Value<'_>) -> bool {
     let script = matches!(run.client.family, Family::OpenAiNode | Family::VercelAi);
     match value.kind() {
         Kind::Null => false,
@@ -106,12 +106,12 @@ fn is_truthy(run: &Run, value: Value<'_>) -> bool {
     }
 }
 
-fn mistyped(run: &mut Run) {
+fn mistyped(run: &mut ClientRun) {
     run.report("AI_TypeValidationError", "Type validation failed: Value: ");
 }
 
 /// Whether the payload is a chunk to the client; if not, it has its say.
-fn is_chunk(run: &mut Run, json: Value<'_>) -> bool {
+fn is_chunk(run: &mut ClientRun, json: Value<'_>) -> bool {
     let object = json.kind() == Kind::Object;
     match run.client.family {
         Family::VercelAi if !is_typed(json) => {
@@ -188,7 +188,7 @@ fn is_empty(delta: Option<Value<'_>>) -> bool {
     delta.is_none_or(|d| members.iter().all(|m| !d.get(m).is_some_and(is_full)))
 }
 
-fn one(run: &mut Run, choice: Value<'_>) {
+fn one(run: &mut ClientRun, choice: Value<'_>) {
     let odd = choice.get("index").and_then(Value::as_str);
     if odd.is_some_and(|index| index.parse::<u32>().is_err())
         && matches!(run.client.family, Family::LiteLlm { .. })
@@ -222,7 +222,7 @@ fn add(channel: &mut std::collections::BTreeMap<u32, String>, choice: u32, text:
     }
 }
 
-fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
+fn content(run: &mut ClientRun, choice: u32, delta: Value<'_>) {
     let Some(content) = delta.get("content") else { return };
     if let Some(text) = content.as_str() {
         add(&mut run.given.content, choice, &text);
@@ -241,7 +241,7 @@ fn content(run: &mut Run, choice: u32, delta: Value<'_>) {
     }
 }
 
-fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
+fn reasoning(run: &mut ClientRun, choice: u32, delta: Value<'_>) {
     let mine = run.client.reasoning.iter().find_map(|name| delta.get(name).filter(|v| is_full(*v)));
     match mine.map(|v| (v, v.as_str())) {
         Some((_, Some(text))) => add(&mut run.given.reasoning, choice, &text),
@@ -255,7 +255,7 @@ fn reasoning(run: &mut Run, choice: u32, delta: Value<'_>) {
     }
 }
 
-fn finish(run: &mut Run, choice: u32, reason: &str) {
+fn finish(run: &mut ClientRun, choice: u32, reason: &str) {
     let Family::LiteLlm { unknown_is_stop, .. } = run.client.family else {
         run.given.finish.insert(choice, reason.to_owned());
         return;
@@ -290,7 +290,7 @@ fn old_finish(reason: &str) -> &str {
 }
 
 /// The body is over, and no error came of it.
-fn close(run: &mut Run) {
+fn close(run: &mut ClientRun) {
     match run.client.family {
         Family::LiteLlm { odd_reasoning_raises, .. } => {
             run.given.fabricated = run.given.finish.is_empty();

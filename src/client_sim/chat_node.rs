@@ -4,29 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sdk::{Final, Helper};
 use super::value::{Index, field, nothing, script_text, text, undefined};
-use super::{Raised, Tool};
+use super::{ClientToolCall, Raised};
 use crate::json::{Kind, Value};
 
 /// The snapshot of the completion.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(super) struct NodeChatStream {
     /// By index; what stands at no number of a place is a property and is in no list.
-    choices: Option<BTreeMap<Index, Choice>>,
+    choices: Option<BTreeMap<Index, NodeChoice>>,
 }
 
 #[derive(Debug, Default)]
-struct Choice {
+struct NodeChoice {
     role: bool,
     content: String,
     finish: Option<String>,
-    calls: Option<BTreeMap<Index, Call>>,
+    calls: Option<BTreeMap<Index, NodeToolCall>>,
     /// The call at hand, and those whose end was emitted.
     current: Option<Index>,
     done: BTreeSet<Index>,
 }
 
 #[derive(Debug, Default)]
-struct Call {
+struct NodeToolCall {
     kind: Option<String>,
     /// `None` where no `function` came.
     function: Option<(String, String)>,
@@ -59,7 +59,7 @@ fn joined(value: Value<'_>) -> String {
     }
 }
 
-impl Choice {
+impl NodeChoice {
     fn add(&mut self, choice: Value<'_>) {
         if let Some(finish) = text(Some(choice), "finish_reason").filter(|f| !f.is_empty()) {
             self.finish = Some(finish);
@@ -127,7 +127,7 @@ impl Choice {
     }
 }
 
-impl Helper for Stream {
+impl Helper for NodeChatStream {
     fn add(&mut self, chunk: Value<'_>) -> Result<(), Raised> {
         let choices = self.choices.get_or_insert_default();
         let list = chunk.get("choices").filter(|c| c.kind() == Kind::Array);
@@ -181,11 +181,11 @@ impl Helper for Stream {
                 let Some((name, arguments)) = &call.function else {
                     return Err(missing("function.name"));
                 };
-                last.tools.push(Tool {
+                last.tools.push(ClientToolCall {
                     choice: at,
                     name: Some(name.clone()).filter(|n| !n.is_empty()),
                     arguments: arguments.clone(),
-                    ..Tool::default()
+                    ..ClientToolCall::default()
                 });
             }
         }

@@ -4,17 +4,17 @@ use serde_json::{Map, Value as Json};
 
 use super::sdk::{Final, Helper};
 use super::value::no_attribute;
-use super::{Raised, Tool};
+use super::{ClientToolCall, Raised};
 use crate::json::{Kind, Value};
 
 /// The snapshot of the completion: of each choice its index, its message and its finish.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
-    choices: Option<Vec<Choice>>,
+pub(super) struct PythonChatStream {
+    choices: Option<Vec<PythonChoice>>,
 }
 
 #[derive(Debug, Default)]
-struct Choice {
+struct PythonChoice {
     message: Map<String, Json>,
     finish: Option<String>,
 }
@@ -125,7 +125,7 @@ fn kept(value: Value<'_>) -> Json {
     serde_json::from_str(value.source()).unwrap_or_default()
 }
 
-impl Choice {
+impl PythonChoice {
     /// Takes in the delta of a chunk's choice.
     fn add(&mut self, choice: &Json) -> Result<(), Raised> {
         let Some(delta) = choice.get("delta").and_then(Json::as_object) else {
@@ -163,7 +163,7 @@ impl Choice {
     }
 }
 
-impl Helper for Stream {
+impl Helper for PythonChatStream {
     fn skips(&self, event: Value<'_>) -> bool {
         event.kind() == Kind::Object
             && event.str("object").as_deref() != Some("chat.completion.chunk")
@@ -191,7 +191,7 @@ impl Helper for Stream {
         let first = self.choices.is_none();
         let choices = self.choices.get_or_insert_default();
         if first {
-            choices.resize_with(new.len(), Choice::default);
+            choices.resize_with(new.len(), PythonChoice::default);
             for choice in &new {
                 let at = place(&index(choice), new.len()).map_err(|raised| match raised.class {
                     "IndexError" => Raised::new("IndexError", "list assignment index out of range"),
@@ -207,7 +207,7 @@ impl Helper for Stream {
                 Ok(at) => at,
                 Err(raised) if raised.class != "IndexError" => return Err(raised),
                 Err(_) => {
-                    choices.push(Choice::default());
+                    choices.push(PythonChoice::default());
                     choices.len() - 1
                 }
             };
@@ -250,11 +250,11 @@ impl Helper for Stream {
             }
             for call in calls(&choice.message) {
                 let of = |name: &str| call.pointer(name).and_then(Json::as_str);
-                last.tools.push(Tool {
+                last.tools.push(ClientToolCall {
                     choice: number,
                     name: of("/function/name").filter(|n| !n.is_empty()).map(str::to_owned),
                     arguments: of("/function/arguments").unwrap_or_default().to_owned(),
-                    ..Tool::default()
+                    ..ClientToolCall::default()
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! What a row of the table says about a client.
 
-use super::sse::Rules;
-use super::{Reader, Transport};
+use super::sse::SseRules;
+use super::{EventTransport, Reader};
 use crate::inspect::Standing;
 
 /// One client, and how it reads.
@@ -16,13 +16,13 @@ pub struct Client {
     /// The dialect that it speaks.
     pub dialect: &'static str,
     /// What it reads an answer from.
-    pub transports: &'static [Transport],
+    pub transports: &'static [EventTransport],
     /// How it stands to the dialect's vendor.
     pub standing: Standing,
     /// The address of whoever reported, or of the code that was read.
     pub evidence: &'static str,
-    pub(super) sse: Rules,
-    pub(super) done: Done,
+    pub(super) sse: SseRules,
+    pub(super) done: DoneHandling,
     pub(super) junk: Junk,
     /// `NaN` and its like are numbers to its JSON reader.
     pub(super) reads_nan: bool,
@@ -30,7 +30,7 @@ pub struct Client {
     pub(super) reasoning: &'static [&'static str],
     /// It reads every choice, or only the first of a chunk.
     pub(super) all_choices: bool,
-    pub(super) cut: Cut,
+    pub(super) cut: Truncation,
     pub(super) family: Family,
     pub(super) reader: fn() -> Box<dyn Reader>,
 }
@@ -48,9 +48,9 @@ impl Client {
     /// Whether a body that was carried so reaches this client's decoder. Text over HTTP does, whatever its
     /// form: a client of server-sent events that receives lines of JSON or a web page makes something of
     /// it. A binary message or one of a WebSocket is another thing.
-    pub(super) fn receives(&self, transport: Option<Transport>) -> bool {
-        let is_text = |transport: Option<Transport>| {
-            matches!(transport, None | Some(Transport::Sse | Transport::Ndjson))
+    pub(super) fn receives(&self, transport: Option<EventTransport>) -> bool {
+        let is_text = |transport: Option<EventTransport>| {
+            matches!(transport, None | Some(EventTransport::Sse | EventTransport::Ndjson))
         };
         let mut reads = self.transports.iter().map(|own| Some(*own));
         reads.any(|own| own == transport || is_text(own) && is_text(transport))
@@ -59,7 +59,7 @@ impl Client {
 
 /// What `[DONE]` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
+pub(super) enum DoneHandling {
     /// Data that begins so ends the stream.
     Ends,
     /// Data that is exactly so is passed over; what follows is read.
@@ -81,7 +81,7 @@ pub(super) enum Junk {
 
 /// What a body does that is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum Truncation {
     /// An error of this class and words.
     Raises(&'static str, &'static str),
     /// The same, but behind `[DONE]` too; and with `Connection: close` a body that is cut counts

@@ -2,12 +2,12 @@
 //! was streamed before and whatever the final object says, and only `response.completed` ends it.
 
 use super::value::text;
-use super::{Reader, Run, Tool};
+use super::{ClientRun, ClientToolCall, Reader};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Codex>::default()
+    Box::<CodexReader>::default()
 }
 
 /// How it reports a turn that failed.
@@ -19,24 +19,24 @@ pub(super) const DISCONNECTED: &str = "stream disconnected before completion: ";
 const TOO_LONG: &str = "Codex ran out of room in the model's context window.";
 
 #[derive(Debug, Default)]
-struct Codex {
+struct CodexReader {
     completed: bool,
 }
 
-impl Reader for Codex {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for CodexReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         run.parse(data, &mut |run, json| self.typed(run, json));
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         if !self.completed {
             run.fail(FAILED, format!("{DISCONNECTED}stream closed before response.completed"));
         }
     }
 }
 
-impl Codex {
-    fn typed(&mut self, run: &mut Run, event: Value<'_>) {
+impl CodexReader {
+    fn typed(&mut self, run: &mut ClientRun, event: Value<'_>) {
         let error = event.get("error").or_else(|| event.at(&["response", "error"]));
         if text(error, "code").is_some_and(|code| code == "context_length_exceeded") {
             return run.fail(FAILED, TOO_LONG);
@@ -70,7 +70,7 @@ impl Codex {
 }
 
 /// A whole item.
-fn item(run: &mut Run, item: Option<Value<'_>>) {
+fn item(run: &mut ClientRun, item: Option<Value<'_>>) {
     let parts = |list: &str| {
         let list = item.and_then(|item| item.get(list));
         list.into_iter().flat_map(Value::items)
@@ -92,10 +92,10 @@ fn item(run: &mut Run, item: Option<Value<'_>>) {
         }
         Some("function_call" | "custom_tool_call") => {
             let arguments = text(item, "arguments").or_else(|| text(item, "input"));
-            run.given.tools.push(Tool {
+            run.given.tools.push(ClientToolCall {
                 name: text(item, "name"),
                 arguments: arguments.unwrap_or_default(),
-                ..Tool::default()
+                ..ClientToolCall::default()
             });
         }
         _ => {}

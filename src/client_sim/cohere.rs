@@ -2,19 +2,19 @@
 //! over with a line in the log, and nothing that stands in the stream is raised.
 
 use super::value::text;
-use super::{Reader, Run, calls};
+use super::{ClientRun, Reader, calls};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::new(Chat)
+    Box::new(CohereReader)
 }
 
 #[derive(Debug)]
-struct Chat;
+struct CohereReader;
 
-impl Reader for Chat {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for CohereReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             run.done = true;
             return;
@@ -31,7 +31,7 @@ impl Reader for Chat {
 }
 
 /// What a careful loop takes from an event.
-fn deliver(run: &mut Run, event: Value<'_>) {
+fn deliver(run: &mut ClientRun, event: Value<'_>) {
     if !is_typed(event) {
         return;
     }

@@ -5,7 +5,7 @@ use super::head::gemini_class;
 use super::sdk::{Gate, plain};
 use super::value::python;
 use super::value::{field, text};
-use super::{Reader, Run, Tool};
+use super::{ClientRun, ClientToolCall, Reader};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
@@ -17,7 +17,7 @@ pub(super) fn reader() -> Box<dyn Reader> {
 const GATE: Gate = Gate { admits: |_, _, _| true, is_error: in_band_error };
 
 /// Raises an error that stands in the stream: the first key of a payload is `error`.
-fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
+fn in_band_error(run: &mut ClientRun, json: Value<'_>) -> bool {
     let Some((key, error)) = json.entries().next().filter(|(key, _)| key.is("error")) else {
         return false;
     };
@@ -30,7 +30,7 @@ fn in_band_error(run: &mut Run, json: Value<'_>) -> bool {
 }
 
 /// What a careful loop takes from a chunk.
-fn deliver(run: &mut Run, json: Value<'_>) {
+fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     for candidate in json.get("candidates").into_iter().flat_map(Value::items) {
         let index = candidate.get("index").and_then(Value::as_u64).unwrap_or(0);
@@ -46,11 +46,11 @@ fn deliver(run: &mut Run, json: Value<'_>) {
             if call.get("partialArgs").is_some() || call.get("willContinue").is_some() {
                 run.given.elsewhere = Some("its caller joins the pieces of a call".into());
             }
-            run.given.tools.push(Tool {
+            run.given.tools.push(ClientToolCall {
                 choice: index,
                 name: text(Some(call), "name").filter(|name| !name.is_empty()),
                 arguments: field(Some(call), "args").map_or("{}", Value::source).to_owned(),
-                ..Tool::default()
+                ..ClientToolCall::default()
             });
         }
         if candidate.get("finishReason").is_some_and(|f| f.kind() == Kind::Number) {

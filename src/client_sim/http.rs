@@ -2,15 +2,15 @@
 //! view begins here. `tests/http_limits/measure.py` asked the libraries, and `tests/http_limits/clients.py` the
 //! clients, whose answers are in `tests/http_limits/clients.json`.
 
-use super::client::{Client, Cut, Family};
-use super::{Raised, Run};
+use super::client::{Client, Family, Truncation};
+use super::{ClientRun, Raised};
 use crate::inspect::Facts;
 use crate::journal::Head;
 use crate::text::group;
 
 /// The most of something that a library reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub enum HttpLimit {
     /// No bound was met (20,000 fields, 1,000,000 bytes).
     NotMet,
     /// More than this is refused.
@@ -19,7 +19,7 @@ pub enum Bound {
     Between(u64, u64),
 }
 
-impl Bound {
+impl HttpLimit {
     /// The bound, where it is exceeded whatever the reads were.
     fn exceeded(self, size: u64) -> Option<u64> {
         match self {
@@ -29,7 +29,7 @@ impl Bound {
     }
 }
 
-impl std::fmt::Display for Bound {
+impl std::fmt::Display for HttpLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotMet => f.write_str("–"),
@@ -41,7 +41,7 @@ impl std::fmt::Display for Bound {
 
 /// What a response may have that not every library reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Oddity {
+pub enum HttpOddity {
     /// An interim response with the status 103.
     EarlyHints,
     /// An interim response with the status 100 to a request that did not ask for one.
@@ -64,7 +64,7 @@ pub enum Oddity {
     LengthAndChunked,
 }
 
-impl Oddity {
+impl HttpOddity {
     /// Every oddity, in the order of the table.
     pub const ALL: &'static [Self] = &[
         Self::EarlyHints,
@@ -168,23 +168,23 @@ pub struct Stack {
     /// Its name and the version that was measured.
     pub name: &'static str,
     /// Header fields of a response.
-    pub fields: Bound,
+    pub fields: HttpLimit,
     /// Bytes of one header line, without its end.
-    pub line: Bound,
+    pub line: HttpLimit,
     /// Bytes of all headers; see [`Stack::counts_text_only`].
-    pub head: Bound,
+    pub head: HttpLimit,
     /// It counts the bytes of names and values, and not those between them.
     pub counts_text_only: bool,
     /// Trailer fields.
-    pub trailers: Bound,
+    pub trailers: HttpLimit,
     /// Bytes of one trailer line, without its end.
-    pub trailer: Bound,
+    pub trailer: HttpLimit,
     /// Bytes of all trailers, counted as those of the headers.
-    pub trailers_in_all: Bound,
+    pub trailers_in_all: HttpLimit,
     /// Bytes of a chunk's extension, with the semicolon.
-    pub extension: Bound,
+    pub extension: HttpLimit,
     /// What it refuses besides.
-    pub refuses: &'static [Oddity],
+    pub refuses: &'static [HttpOddity],
 }
 
 impl Client {
@@ -247,8 +247,8 @@ impl Stack {
     }
 
     /// The first bound that is exceeded, in words.
-    fn first(&self, checks: &[(Bound, u64, &str)]) -> Option<String> {
-        let exceeded = |(bound, size, what): &(Bound, u64, &str)| {
+    fn first(&self, checks: &[(HttpLimit, u64, &str)]) -> Option<String> {
+        let exceeded = |(bound, size, what): &(HttpLimit, u64, &str)| {
             let most = group(bound.exceeded(*size)?);
             Some(format!(
                 "{} reads at most {most} {what}, and here are {}",
@@ -261,7 +261,7 @@ impl Stack {
 }
 
 /// Ends a run whose library returns no response with these headers; returns whether that is so.
-pub(super) fn is_refused(run: &mut Run, seen: &Facts) -> bool {
+pub(super) fn is_refused(run: &mut ClientRun, seen: &Facts) -> bool {
     if run.http.is_some() {
         return true;
     }
@@ -270,7 +270,7 @@ pub(super) fn is_refused(run: &mut Run, seen: &Facts) -> bool {
     run.stopped = true;
     // Botocore takes the interim response for the one that it waits for, and that has no body.
     let is_empty = run.client.family == Family::Botocore
-        && seen.head.as_ref().is_some_and(|head| Oddity::EarlyHints.is_in(seen, head));
+        && seen.head.as_ref().is_some_and(|head| HttpOddity::EarlyHints.is_in(seen, head));
     if !is_empty {
         run.given.error = Some(no_response(run.client));
     }
@@ -278,20 +278,20 @@ pub(super) fn is_refused(run: &mut Run, seen: &Facts) -> bool {
 }
 
 /// Ends a run at whose trailers the library fails; returns whether that is so.
-pub(super) fn is_cut_off(run: &mut Run, seen: &Facts) -> bool {
+pub(super) fn is_cut_off(run: &mut ClientRun, seen: &Facts) -> bool {
     let client = run.client;
     let stack = client.stack();
     if matches!(client.family, Family::LiteLlm { .. }) {
         // Of the ways of LiteLLM only that of Responses reads up to there, and aiohttp never reports a trailer line
         // that is too long.
-        let line = Stack { trailers: Bound::NotMet, ..*stack }.refuses_trailers(seen);
+        let line = Stack { trailers: HttpLimit::NotMet, ..*stack }.refuses_trailers(seen);
         let reads_on = client.dialect == "openai-responses" && run.given.error.is_none();
         run.http = line.filter(|_| reads_on);
         run.given.waits |= run.http.is_some();
         return run.http.is_some();
     }
     // Fetch reports an error behind `[DONE]` too.
-    if run.stopped || run.done && !matches!(client.cut, Cut::Fetch(..)) {
+    if run.stopped || run.done && !matches!(client.cut, Truncation::Fetch(..)) {
         return false;
     }
     let Some(raised) = at_trailers(client) else { return false };
@@ -380,132 +380,132 @@ impl Size {
 }
 
 /// h11 refuses what has grown past 100 KiB without an end, and reads 64 KiB at once.
-const H11: Bound = Bound::Between(102_400, 167_936);
+const H11: HttpLimit = HttpLimit::Between(102_400, 167_936);
 
 const HTTPX: Stack = Stack {
     name: "httpx 0.28.1",
-    fields: Bound::NotMet,
+    fields: HttpLimit::NotMet,
     line: H11,
     head: H11,
     counts_text_only: false,
-    trailers: Bound::NotMet,
+    trailers: HttpLimit::NotMet,
     trailer: H11,
     trailers_in_all: H11,
     extension: H11,
-    refuses: &[Oddity::NoColon, Oddity::SpaceBeforeColon],
+    refuses: &[HttpOddity::NoColon, HttpOddity::SpaceBeforeColon],
 };
 
 const HTTPX2: Stack = Stack { name: "httpx2 2.16.2", ..HTTPX };
 
 const AIOHTTP: Stack = Stack {
     name: "aiohttp 3.14.5",
-    fields: Bound::Most(128),
-    line: Bound::Most(8_193),
-    head: Bound::NotMet,
+    fields: HttpLimit::Most(128),
+    line: HttpLimit::Most(8_193),
+    head: HttpLimit::NotMet,
     counts_text_only: false,
-    trailers: Bound::Most(127),
-    trailer: Bound::Most(8_192),
-    trailers_in_all: Bound::NotMet,
-    extension: Bound::NotMet,
+    trailers: HttpLimit::Most(127),
+    trailer: HttpLimit::Most(8_192),
+    trailers_in_all: HttpLimit::NotMet,
+    extension: HttpLimit::NotMet,
     refuses: &[
-        Oddity::NoColon,
-        Oddity::SpaceBeforeColon,
-        Oddity::LengthTwice,
-        Oddity::LengthAndChunked,
+        HttpOddity::NoColon,
+        HttpOddity::SpaceBeforeColon,
+        HttpOddity::LengthTwice,
+        HttpOddity::LengthAndChunked,
     ],
 };
 
 const URLLIB3: Stack = Stack {
     name: "urllib3 2.8.0 (requests 2.34.2)",
-    fields: Bound::Most(99),
-    line: Bound::Most(65_534),
-    head: Bound::NotMet,
+    fields: HttpLimit::Most(99),
+    line: HttpLimit::Most(65_534),
+    head: HttpLimit::NotMet,
     counts_text_only: false,
-    trailers: Bound::NotMet,
-    trailer: Bound::Most(65_534),
-    trailers_in_all: Bound::NotMet,
-    extension: Bound::Most(65_532),
-    refuses: &[Oddity::EarlyHints],
+    trailers: HttpLimit::NotMet,
+    trailer: HttpLimit::Most(65_534),
+    trailers_in_all: HttpLimit::NotMet,
+    extension: HttpLimit::Most(65_532),
+    refuses: &[HttpOddity::EarlyHints],
 };
 
 const FETCH: Stack = Stack {
     name: "Node 20.20.2 fetch",
-    fields: Bound::NotMet,
-    line: Bound::NotMet,
-    head: Bound::Most(16_383),
+    fields: HttpLimit::NotMet,
+    line: HttpLimit::NotMet,
+    head: HttpLimit::Most(16_383),
     counts_text_only: true,
-    trailers: Bound::NotMet,
-    trailer: Bound::NotMet,
-    trailers_in_all: Bound::Most(16_383),
-    extension: Bound::NotMet,
+    trailers: HttpLimit::NotMet,
+    trailer: HttpLimit::NotMet,
+    trailers_in_all: HttpLimit::Most(16_383),
+    extension: HttpLimit::NotMet,
     refuses: &[
-        Oddity::Continue,
-        Oddity::NoColon,
-        Oddity::Control,
-        Oddity::LineFeeds,
-        Oddity::LengthTwice,
-        Oddity::LengthAndChunked,
+        HttpOddity::Continue,
+        HttpOddity::NoColon,
+        HttpOddity::Control,
+        HttpOddity::LineFeeds,
+        HttpOddity::LengthTwice,
+        HttpOddity::LengthAndChunked,
     ],
 };
 
 const HYPER: Stack = Stack {
     name: "hyper (Codex 0.171.0)",
-    fields: Bound::Most(100),
-    line: Bound::NotMet,
-    head: Bound::NotMet,
+    fields: HttpLimit::Most(100),
+    line: HttpLimit::NotMet,
+    head: HttpLimit::NotMet,
     counts_text_only: false,
-    trailers: Bound::NotMet,
-    trailer: Bound::NotMet,
-    trailers_in_all: Bound::NotMet,
-    extension: Bound::Most(16_384),
+    trailers: HttpLimit::NotMet,
+    trailer: HttpLimit::NotMet,
+    trailers_in_all: HttpLimit::NotMet,
+    extension: HttpLimit::Most(16_384),
     refuses: &[
-        Oddity::Folded,
-        Oddity::NoColon,
-        Oddity::SpaceBeforeColon,
-        Oddity::Control,
-        Oddity::OldChunked,
+        HttpOddity::Folded,
+        HttpOddity::NoColon,
+        HttpOddity::SpaceBeforeColon,
+        HttpOddity::Control,
+        HttpOddity::OldChunked,
     ],
 };
 
 const NODE_HTTP: Stack = Stack {
     name: "Node 20.20.2 http",
-    extension: Bound::Most(16_385),
+    extension: HttpLimit::Most(16_385),
     refuses: &[
-        Oddity::Folded,
-        Oddity::NoColon,
-        Oddity::SpaceBeforeColon,
-        Oddity::Control,
-        Oddity::LineFeeds,
-        Oddity::LengthTwice,
-        Oddity::LengthAndChunked,
+        HttpOddity::Folded,
+        HttpOddity::NoColon,
+        HttpOddity::SpaceBeforeColon,
+        HttpOddity::Control,
+        HttpOddity::LineFeeds,
+        HttpOddity::LengthTwice,
+        HttpOddity::LengthAndChunked,
     ],
     ..FETCH
 };
 
 const CURL: Stack = Stack {
     name: "curl 7.88.1",
-    fields: Bound::NotMet,
-    line: Bound::Most(102_397),
-    head: Bound::Most(307_200),
+    fields: HttpLimit::NotMet,
+    line: HttpLimit::Most(102_397),
+    head: HttpLimit::Most(307_200),
     counts_text_only: false,
-    trailers: Bound::NotMet,
-    trailer: Bound::NotMet,
-    trailers_in_all: Bound::NotMet,
-    extension: Bound::NotMet,
-    refuses: &[Oddity::NoColon],
+    trailers: HttpLimit::NotMet,
+    trailer: HttpLimit::NotMet,
+    trailers_in_all: HttpLimit::NotMet,
+    extension: HttpLimit::NotMet,
+    refuses: &[HttpOddity::NoColon],
 };
 
 /// This program itself.
 const SSELENS: Stack = Stack {
     name: "sselens",
-    fields: Bound::NotMet,
-    line: Bound::Most(1 << 20),
-    head: Bound::Most(1 << 20),
+    fields: HttpLimit::NotMet,
+    line: HttpLimit::Most(1 << 20),
+    head: HttpLimit::Most(1 << 20),
     counts_text_only: false,
-    trailers: Bound::NotMet,
-    trailer: Bound::Most(1 << 20),
-    trailers_in_all: Bound::NotMet,
-    extension: Bound::Most(1 << 20),
+    trailers: HttpLimit::NotMet,
+    trailer: HttpLimit::Most(1 << 20),
+    trailers_in_all: HttpLimit::NotMet,
+    extension: HttpLimit::Most(1 << 20),
     refuses: &[],
 };
 

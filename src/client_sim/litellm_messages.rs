@@ -2,12 +2,12 @@
 //! whatever its event is called, made into a chunk of Chat.
 
 use super::value::{python, python_type, text};
-use super::{Reader, Run, calls};
+use super::{ClientRun, Reader, calls};
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Messages>::default()
+    Box::<LiteLlmMessagesReader>::default()
 }
 
 /// What ends a line to Python beside CR and LF.
@@ -15,13 +15,13 @@ const LINE_ENDS: &[char] =
     &['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 #[derive(Debug, Default)]
-struct Messages {
+struct LiteLlmMessagesReader {
     /// The JSON that is not whole yet: behind a line that is none, all that follows is added to it.
-    pieces: Option<Pieces>,
+    pieces: Option<JsonPieces>,
     /// The kind of the block that is open.
     kind: String,
     /// What came for it.
-    delta: Option<Delta>,
+    delta: Option<BlockDeltas>,
     /// How many calls there were.
     calls: u64,
     finish: Option<&'static str>,
@@ -31,7 +31,7 @@ struct Messages {
 
 /// JSON that comes in pieces.
 #[derive(Debug, Default)]
-struct Pieces {
+struct JsonPieces {
     text: String,
     /// What stands at its beginning is no JSON, and stays there.
     stuck: bool,
@@ -39,14 +39,14 @@ struct Pieces {
 
 /// The deltas of a block, as far as it matters whether a call has arguments.
 #[derive(Debug)]
-struct Delta {
+struct BlockDeltas {
     /// The kind of the first.
     first: String,
     has_arguments: bool,
 }
 
-impl Reader for Messages {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for LiteLlmMessagesReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         for line in data.split(LINE_ENDS) {
             if !run.stopped && !run.done {
                 self.line(run, line);
@@ -54,7 +54,7 @@ impl Reader for Messages {
         }
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         while !run.stopped && self.next_piece(run) {}
         if run.stopped {
             return;
@@ -64,8 +64,8 @@ impl Reader for Messages {
     }
 }
 
-impl Messages {
-    fn line(&mut self, run: &mut Run, line: &str) {
+impl LiteLlmMessagesReader {
+    fn line(&mut self, run: &mut ClientRun, line: &str) {
         let Some(data) = line.strip_prefix("data:") else {
             // A line without data ends the answer once its finish came.
             run.done |= self.finish.is_some();
@@ -92,7 +92,7 @@ impl Messages {
     }
 
     /// Takes the first value from the pieces, and returns whether there was one.
-    fn next_piece(&mut self, run: &mut Run) -> bool {
+    fn next_piece(&mut self, run: &mut ClientRun) -> bool {
         let Some(pieces) = self.pieces.as_mut().filter(|pieces| !pieces.stuck) else {
             return false;
         };
@@ -112,7 +112,7 @@ impl Messages {
         true
     }
 
-    fn read(&mut self, run: &mut Run, json: Value<'_>) {
+    fn read(&mut self, run: &mut ClientRun, json: Value<'_>) {
         run.given.chunks += 1;
         if let Err(words) = self.chunk(run, json) {
             run.raise("", words);
@@ -123,7 +123,7 @@ impl Messages {
     ///
     /// # Errors
     /// What LiteLLM says of the error that it runs into.
-    fn chunk(&mut self, run: &mut Run, json: Value<'_>) -> Result<(), String> {
+    fn chunk(&mut self, run: &mut ClientRun, json: Value<'_>) -> Result<(), String> {
         if json.kind() != Kind::Object {
             let kind = python_type(json);
             return Err(failed(format!("{kind} object has no attribute 'get'")));
@@ -148,14 +148,14 @@ impl Messages {
         }
     }
 
-    fn delta(&mut self, run: &mut Run, delta: Value<'_>) -> Result<(), String> {
+    fn delta(&mut self, run: &mut ClientRun, delta: Value<'_>) -> Result<(), String> {
         let delta = dictionary(delta)?;
         if let Some(words) = delta.get("text") {
             add(&mut run.given.content, words);
             return Ok(());
         }
         let arguments = delta.get("partial_json");
-        let deltas = self.delta.get_or_insert_with(|| Delta {
+        let deltas = self.delta.get_or_insert_with(|| BlockDeltas {
             first: text(Some(delta), "type").unwrap_or_default(),
             has_arguments: false,
         });
@@ -172,7 +172,7 @@ impl Messages {
         Ok(())
     }
 
-    fn open(&mut self, run: &mut Run, json: Value<'_>) -> Result<(), String> {
+    fn open(&mut self, run: &mut ClientRun, json: Value<'_>) -> Result<(), String> {
         let block = key(json, "content_block")?;
         if block.kind() != Kind::Object {
             let kind = python_type(block);
@@ -195,7 +195,7 @@ impl Messages {
         Ok(())
     }
 
-    fn stop(&mut self, run: &mut Run) -> Result<(), String> {
+    fn stop(&mut self, run: &mut ClientRun) -> Result<(), String> {
         let empty = self.delta.as_ref().is_some_and(|delta| {
             !delta.has_arguments && !matches!(delta.first.as_str(), "text_delta" | "thinking_delta")
         });

@@ -6,26 +6,26 @@ use std::collections::BTreeMap;
 
 use super::head::litellm;
 use super::value::{python, text};
-use super::{Reader, Run, calls};
+use super::{ClientRun, Reader, calls};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::<Responses>::default()
+    Box::<LiteLlmResponsesReader>::default()
 }
 
 /// What stands before its words about a delta without text.
 const UNREADABLE: &str = "Error parsing chunk: Chat provider: ";
 
 #[derive(Debug, Default)]
-struct Responses {
+struct LiteLlmResponsesReader {
     /// The number of the call at each output index, as it is written.
     calls: BTreeMap<String, u64>,
     ended: bool,
 }
 
-impl Reader for Responses {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for LiteLlmResponsesReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             run.done = true;
             return;
@@ -37,7 +37,7 @@ impl Reader for Responses {
         });
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         if !self.ended {
             let words = "litellm.MidStreamFallbackError: litellm.APIConnectionError: openai closed the \
                          responses stream before any terminal event (response.completed, \
@@ -47,8 +47,8 @@ impl Reader for Responses {
     }
 }
 
-impl Responses {
-    fn typed(&mut self, run: &mut Run, event: Value<'_>) {
+impl LiteLlmResponsesReader {
+    fn typed(&mut self, run: &mut ClientRun, event: Value<'_>) {
         run.given.chunks += 1;
         let Some(kind) = event.get("type") else {
             return run.raise("", "'GenericEvent' object has no attribute 'type'");
@@ -88,7 +88,7 @@ impl Responses {
         }
     }
 
-    fn item(&mut self, run: &mut Run, event: Value<'_>) {
+    fn item(&mut self, run: &mut ClientRun, event: Value<'_>) {
         let Some(item) = event.get("item") else { return };
         if item.is_null() {
             return run.raise("", "'NoneType' object has no attribute 'get'");
@@ -115,7 +115,7 @@ impl Responses {
         *self.calls.entry(index.to_owned()).or_insert(next)
     }
 
-    fn end(&mut self, run: &mut Run, event: Value<'_>, completed: bool) {
+    fn end(&mut self, run: &mut ClientRun, event: Value<'_>, completed: bool) {
         self.ended = true;
         run.ended = true;
         let response = event.get("response");
@@ -149,7 +149,7 @@ fn add(channel: &mut BTreeMap<u32, String>, choice: u32, words: Value<'_>) {
 }
 
 /// The provider says that it failed. A flat `error` event has no words to LiteLLM.
-fn failed(run: &mut Run, error: Option<Value<'_>>) {
+fn failed(run: &mut ClientRun, error: Option<Value<'_>>) {
     let error = error.filter(|error| error.kind() == Kind::Object);
     let field = |name: &str| error.and_then(|e| e.get(name)).filter(|value| !value.is_null());
     let words = field("message").map(|m| m.as_str().map_or_else(|| python(m), Into::into));

@@ -5,14 +5,14 @@ use super::client::Family;
 use super::sdk::{Final, Gate};
 use super::value::text;
 use super::value::{compact, python};
-use super::{Run, Tool, calls};
+use super::{ClientRun, ClientToolCall, calls};
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
 /// Anthropic's gate: the event's name decides.
 pub(super) const GATE: Gate = Gate { admits, is_error: |_, _| false };
 
 /// Whether an event is read on: one without a name is passed over.
-fn admits(run: &mut Run, event: &str, data: &str) -> bool {
+fn admits(run: &mut ClientRun, event: &str, data: &str) -> bool {
     match event {
         "" => {
             run.notes.nameless += 1;
@@ -36,7 +36,7 @@ fn admits(run: &mut Run, event: &str, data: &str) -> bool {
 }
 
 /// What a careful loop over the plain iteration takes from an event.
-pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
+pub(super) fn deliver(run: &mut ClientRun, event: Value<'_>) {
     run.given.chunks += 1;
     let given = &mut run.given;
     let index = event.get("index").and_then(Value::as_u64);
@@ -79,10 +79,10 @@ fn filled(given: &mut super::Given, message: Option<Value<'_>>) {
         add_texts(given, block);
         if text(Some(block), "type").is_some_and(|kind| is_call(&kind)) {
             let input = block.get("input").filter(|input| !input.is_null());
-            given.tools.push(Tool {
+            given.tools.push(ClientToolCall {
                 name: text(Some(block), "name").filter(|name| !name.is_empty()),
                 arguments: input.map_or("", |input| input.source()).to_owned(),
-                ..Tool::default()
+                ..ClientToolCall::default()
             });
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn is_call(kind: &str) -> bool {
 
 /// A block of content, as far as views compare it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Block {
+pub(super) struct MessageBlock {
     pub(super) kind: String,
     /// Its text or thought; `None` where the field is not there.
     pub(super) text: Option<String>,
@@ -118,7 +118,7 @@ pub(super) struct Block {
     pub(super) pieces: String,
 }
 
-impl Block {
+impl MessageBlock {
     pub(super) fn of(block: Value<'_>) -> Self {
         let kind = text(Some(block), "type").unwrap_or_default();
         let name = if kind == "thinking" { "thinking" } else { "text" };
@@ -144,7 +144,7 @@ impl Block {
 }
 
 /// The final object: these blocks and this finish.
-pub(super) fn last(blocks: &[Block], finish: Option<String>) -> Final {
+pub(super) fn last(blocks: &[MessageBlock], finish: Option<String>) -> Final {
     let (mut content, mut reasoning, mut tools) = (String::new(), String::new(), Vec::new());
     for block in blocks {
         let text = block.text.as_deref().unwrap_or_default();
@@ -155,7 +155,7 @@ pub(super) fn last(blocks: &[Block], finish: Option<String>) -> Final {
                 let arguments =
                     if block.pieces.is_empty() { start } else { completed(&block.pieces) };
                 let name = block.name.clone().filter(|n| !n.is_empty());
-                tools.push(Tool { name, arguments, ..Tool::default() });
+                tools.push(ClientToolCall { name, arguments, ..ClientToolCall::default() });
             }
             _ => content.push_str(text),
         }

@@ -1,23 +1,23 @@
 //! `messages.stream()` of anthropic-sdk-typescript: `lib/MessageStream.ts`.
 
 use super::Raised;
-use super::messages::{Block, last};
+use super::messages::{MessageBlock, last};
 use super::sdk::{Final, Helper};
 use super::value::{Index, field, script_text, text, undefined};
 use crate::json::{ErrorKind, Tape, Value};
 
 /// The snapshot of the message.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
-    snapshot: Option<Snapshot>,
+pub(super) struct NodeMessageStream {
+    snapshot: Option<MessageSnapshot>,
     /// The message as it was when `message_stop` came.
-    stopped: Option<Snapshot>,
+    stopped: Option<MessageSnapshot>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Snapshot {
+struct MessageSnapshot {
     /// `None` where the message had no `content`.
-    blocks: Option<Vec<Block>>,
+    blocks: Option<Vec<MessageBlock>>,
     has_usage: bool,
     finish: Option<String>,
 }
@@ -39,7 +39,7 @@ fn place(index: &Index, len: usize) -> (Option<usize>, Option<usize>) {
     (read, index.brackets(len))
 }
 
-impl Snapshot {
+impl MessageSnapshot {
     fn delta(&mut self, event: Value<'_>) -> Result<(), Raised> {
         let blocks = self.blocks.as_mut().ok_or_else(|| undefined("at"))?;
         let (read, write) = place(&Index::of(event, "index"), blocks.len());
@@ -85,7 +85,7 @@ const KNOWN: &[&str] =
     &["text_delta", "citations_delta", "input_json_delta", "thinking_delta", "signature_delta"];
 
 /// What reading a tool's input throws.
-fn check(block: &Block) -> Result<(), Raised> {
+fn check(block: &MessageBlock) -> Result<(), Raised> {
     let mut tape = Tape::new();
     match tape.parse(&block.pieces) {
         Err(e) if !matches!(e.kind, ErrorKind::Eof | ErrorKind::Empty) => Err(throw("")),
@@ -93,7 +93,7 @@ fn check(block: &Block) -> Result<(), Raised> {
     }
 }
 
-impl Helper for Stream {
+impl Helper for NodeMessageStream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         let kind = event.str("type").unwrap_or_default();
         if kind == "message_start" {
@@ -102,8 +102,8 @@ impl Helper for Stream {
                     "Unexpected event order, got message_start before receiving \"message_stop\"";
                 return Err(throw(words));
             }
-            self.snapshot = field(Some(event), "message").map(|message| Snapshot {
-                blocks: Block::all(message),
+            self.snapshot = field(Some(event), "message").map(|message| MessageSnapshot {
+                blocks: MessageBlock::all(message),
                 has_usage: field(Some(message), "usage").is_some(),
                 finish: text(Some(message), "stop_reason"),
             });
@@ -113,7 +113,9 @@ impl Helper for Stream {
         match kind.as_ref() {
             "content_block_start" => {
                 let blocks = snapshot.blocks.as_mut().ok_or_else(|| undefined("push"))?;
-                blocks.push(field(Some(event), "content_block").map(Block::of).unwrap_or_default());
+                blocks.push(
+                    field(Some(event), "content_block").map(MessageBlock::of).unwrap_or_default(),
+                );
             }
             "content_block_delta" => snapshot.delta(event)?,
             "content_block_stop" => {

@@ -1,23 +1,26 @@
 //! `messages.stream()` of anthropic-python: `lib/streaming/_messages.py`.
 
 use super::Raised;
-use super::messages::{Block, last};
+use super::messages::{MessageBlock, last};
 use super::sdk::{Final, Helper};
 use super::value::{Index, field, no_attribute, not_joined, text};
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
 /// The snapshot of the message.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(super) struct PythonMessageStream {
     started: bool,
     /// `None` where the message had no `content`.
-    blocks: Option<Vec<Block>>,
+    blocks: Option<Vec<MessageBlock>>,
     has_usage: bool,
     finish: Option<String>,
 }
 
 /// The block at an event's index.
-fn at<'a>(blocks: &'a mut Option<Vec<Block>>, event: Value<'_>) -> Result<&'a mut Block, Raised> {
+fn at<'a>(
+    blocks: &'a mut Option<Vec<MessageBlock>>,
+    event: Value<'_>,
+) -> Result<&'a mut MessageBlock, Raised> {
     let not_a_list = || Raised::new("TypeError", "'NoneType' object is not subscriptable");
     let blocks = blocks.as_mut().ok_or_else(not_a_list)?;
     let at = Index::of(event, "index").python(blocks.len())?;
@@ -32,7 +35,7 @@ fn join(to: &mut Option<String>, more: Option<String>) -> Result<(), Raised> {
     Ok(())
 }
 
-impl Stream {
+impl PythonMessageStream {
     fn delta(&mut self, event: Value<'_>) -> Result<(), Raised> {
         let block = at(&mut self.blocks, event)?;
         let Some(delta) = field(Some(event), "delta") else {
@@ -73,7 +76,7 @@ impl Stream {
 const MAX_READ_AGAIN: usize = 4 << 10;
 
 /// What the helper raises for a tool's input: it minds neither an early end nor what follows.
-fn check(block: &Block) -> Result<(), Raised> {
+fn check(block: &MessageBlock) -> Result<(), Raised> {
     let mut tape = Tape::new();
     match tape.parse(&block.pieces) {
         Err(e) if !matches!(e.kind, ErrorKind::Eof | ErrorKind::Empty | ErrorKind::Trailing) => {
@@ -84,7 +87,7 @@ fn check(block: &Block) -> Result<(), Raised> {
     }
 }
 
-impl Helper for Stream {
+impl Helper for PythonMessageStream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         if event.kind() != Kind::Object {
             let kind = super::value::python_type(event).trim_matches('\'');
@@ -103,7 +106,7 @@ impl Helper for Stream {
                 return Err(no_attribute("NoneType", "to_dict"));
             };
             self.started = true;
-            self.blocks = Block::all(message);
+            self.blocks = MessageBlock::all(message);
             self.has_usage = field(Some(message), "usage").is_some();
             self.finish = text(Some(message), "stop_reason");
             return Ok(());
@@ -113,7 +116,9 @@ impl Helper for Stream {
                 let none = || no_attribute("NoneType", "append");
                 let blocks = self.blocks.as_mut().ok_or_else(none)?;
                 let block = field(Some(event), "content_block");
-                blocks.push(Block::of(block.ok_or_else(|| no_attribute("NoneType", "to_dict"))?));
+                blocks.push(MessageBlock::of(
+                    block.ok_or_else(|| no_attribute("NoneType", "to_dict"))?,
+                ));
                 Ok(())
             }
             "content_block_delta" => self.delta(event),

@@ -2,19 +2,19 @@
 //! against the types of its SDK, and one that does not fit ends the stream with an error.
 
 use super::value::text;
-use super::{Reader, Run, calls};
+use super::{ClientRun, Reader, calls};
 use crate::json::{Kind, Value};
 
 /// Makes its reader.
 pub(super) fn reader() -> Box<dyn Reader> {
-    Box::new(Chat)
+    Box::new(MistralReader)
 }
 
 #[derive(Debug)]
-struct Chat;
+struct MistralReader;
 
-impl Reader for Chat {
-    fn event(&mut self, run: &mut Run, _event: &str, data: &str) {
+impl Reader for MistralReader {
+    fn event(&mut self, run: &mut ClientRun, _event: &str, data: &str) {
         if data == "[DONE]" {
             run.done = true;
             return;
@@ -36,7 +36,7 @@ impl Reader for Chat {
 }
 
 /// What a careful loop takes from a chunk.
-fn deliver(run: &mut Run, json: Value<'_>) {
+fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     for choice in json.get("choices").into_iter().flat_map(Value::items) {
         let index = choice.get("index").map_or(0, |index| integer(index).unwrap_or(0));

@@ -1,7 +1,7 @@
 //! Client views: what a common client would have returned to its caller for these bytes.
 //!
 //! Half of what goes wrong in a stream is invisible through a mainstream SDK: it yields nothing, or
-//! fabricates a finish, or drops a channel, without an error. A [`Run`] reads the body as one client
+//! fabricates a finish, or drops a channel, without an error. A [`ClientRun`] reads the body as one client
 //! does ([`clients`]) and shows what its caller got, and what not. It is about one call without
 //! retries, and about a careful caller: an error here is one that the client raised. [`views`] is
 //! the short form of all clients of a dialect.
@@ -43,16 +43,16 @@ mod view;
 use std::collections::BTreeMap;
 
 pub use client::Client;
-pub use http::{Bound, Oddity, STACKS, Stack};
+pub use http::{HttpLimit, HttpOddity, STACKS, Stack};
 pub use remark::Remark;
 pub use table::{clients, find};
-pub use transport::Transport;
+pub use transport::EventTransport;
 pub use view::views;
 
 use crate::inspect::Facts;
 use crate::journal::EndCause;
 use crate::json::{ErrorKind, Tape, Value};
-use client::{Cut, Family, Junk};
+use client::{Family, Junk, Truncation};
 use sse::Next;
 
 /// An error that the caller gets.
@@ -72,7 +72,7 @@ impl Raised {
 
 /// A tool call as the caller can put it together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tool {
+pub struct ClientToolCall {
     /// The choice that made it.
     pub choice: u32,
     /// The function's name.
@@ -90,7 +90,7 @@ pub struct Given {
     /// The reasoning of each choice.
     pub reasoning: BTreeMap<u32, String>,
     /// The tool calls.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<ClientToolCall>,
     /// Why each choice ended.
     pub finish: BTreeMap<u32, String>,
     /// The finish is the client's own: none came.
@@ -109,29 +109,29 @@ pub struct Given {
 /// How a family of clients reads the events of its decoder.
 trait Reader: std::fmt::Debug + Send {
     /// Takes in one event.
-    fn event(&mut self, run: &mut Run, event: &str, data: &str);
+    fn event(&mut self, run: &mut ClientRun, event: &str, data: &str);
 
     /// Takes in one binary message.
-    fn message(&mut self, _run: &mut Run, _bytes: &[u8]) {}
+    fn message(&mut self, _run: &mut ClientRun, _bytes: &[u8]) {}
 
     /// The body is over, and no error came of it.
-    fn close(&mut self, _run: &mut Run) {}
+    fn close(&mut self, _run: &mut ClientRun) {}
 
     /// The transport failed.
-    fn failed(&mut self, _run: &mut Run) {}
+    fn failed(&mut self, _run: &mut ClientRun) {}
 }
 
 /// One client, reading along.
 #[derive(Debug)]
-pub struct Run {
+pub struct ClientRun {
     client: &'static Client,
     /// `None` only while it is at work.
     reader: Option<Box<dyn Reader>>,
-    decoder: sse::Decoder,
+    decoder: sse::SseDecoder,
     tape: Tape,
     given: Given,
     calls: calls::Calls,
-    notes: remark::Notes,
+    notes: remark::RunNotes,
     /// `[DONE]` was read, and ended it.
     done: bool,
     /// The answer's end was read: how the connection ends is nothing to it.
@@ -145,17 +145,17 @@ pub struct Run {
     http: Option<String>,
 }
 
-impl Run {
+impl ClientRun {
     /// A client that has read nothing yet.
     pub fn new(client: &'static Client) -> Self {
         Self {
             client,
             reader: Some((client.reader)()),
-            decoder: sse::Decoder::default(),
+            decoder: sse::SseDecoder::default(),
             tape: Tape::new(),
             given: Given::default(),
             calls: calls::Calls::default(),
-            notes: remark::Notes::default(),
+            notes: remark::RunNotes::default(),
             done: false,
             ended: false,
             stopped: false,
@@ -446,27 +446,27 @@ impl Run {
                     self.given.waits = true;
                     return;
                 }
-                Cut::Raises(..) | Cut::Httpx if self.done || self.ended => {}
+                Truncation::Raises(..) | Truncation::Httpx if self.done || self.ended => {}
                 // Before any event it is not LiteLLM's stream that fails.
-                Cut::Raises(class, words) if self.is_unbegun_stream() => {
+                Truncation::Raises(class, words) if self.is_unbegun_stream() => {
                     return self.fail(class, format!("litellm.{class}: {words}"));
                 }
-                Cut::Raises(class, words) => return self.raise(class, words),
-                Cut::Httpx => {
+                Truncation::Raises(class, words) => return self.raise(class, words),
+                Truncation::Httpx => {
                     let raised = failure::httpx(cause);
                     return self.raise(raised.class, raised.message);
                 }
-                Cut::Urllib3 => match failure::urllib3(seen, cause) {
+                Truncation::Urllib3 => match failure::urllib3(seen, cause) {
                     Some(raised) => return self.raise(raised.class, raised.message),
                     None => self.notes.cut_passed = true,
                 },
-                Cut::Fetch(class, words) if garbled || !closes(seen) => {
+                Truncation::Fetch(class, words) if garbled || !closes(seen) => {
                     return match self.client.family {
                         Family::VercelAi => self.break_off(class, words),
                         _ => self.fail(class, words),
                     };
                 }
-                Cut::Fetch(..) | Cut::Ends => self.notes.cut_passed = !self.done,
+                Truncation::Fetch(..) | Truncation::Ends => self.notes.cut_passed = !self.done,
             }
         }
         while !self.stopped && !self.done {

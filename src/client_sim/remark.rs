@@ -1,7 +1,7 @@
 //! What one ought to know besides what the caller is given: what is left unread, hidden, made up.
 
 use super::client::Family;
-use super::{Given, Run};
+use super::{ClientRun, Given};
 use crate::dialect::Channel;
 use crate::inspect::Facts;
 
@@ -19,7 +19,7 @@ pub struct Remark {
 
 /// What a run counts on its way.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct RunNotes {
     unread: Vec<(&'static str, u64)>,
     pub choices_empty: u64,
     pub choices_none: u64,
@@ -36,7 +36,7 @@ pub(super) struct Notes {
     pub none: bool,
 }
 
-impl Notes {
+impl RunNotes {
     /// A delta held reasoning in a member that nobody reads.
     pub(super) fn unread(&mut self, name: &'static str) {
         match self.unread.iter_mut().find(|(n, _)| *n == name) {
@@ -55,7 +55,7 @@ fn are(n: u64) -> &'static str {
     if n == 1 { "is" } else { "are" }
 }
 
-pub(super) fn remarks(run: &Run, seen: &Facts) -> Vec<Remark> {
+pub(super) fn remarks(run: &ClientRun, seen: &Facts) -> Vec<Remark> {
     let mut all = Vec::new();
     if !run.speaks(seen) {
         return all;
@@ -138,7 +138,7 @@ pub(super) fn remarks(run: &Run, seen: &Facts) -> Vec<Remark> {
 }
 
 /// A 422, which LiteLLM swallows where it is set to drop parameters.
-fn refused(run: &Run, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
+fn refused(run: &ClientRun, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     if run.notes.none {
         say(
             "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
@@ -155,7 +155,7 @@ fn refused(run: &Run, seen: &Facts, say: &mut impl FnMut(String, &'static str)) 
 }
 
 /// What a caller trips over that takes `chunk.choices[0].delta.content` for granted.
-fn careless(run: &Run, say: &mut impl FnMut(String, &'static str)) {
+fn careless(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     let notes = &run.notes;
     let python = run.client.family == Family::OpenAiPython;
     if !python && run.client.family != Family::OpenAiNode {

@@ -2,11 +2,11 @@
 
 use super::sdk::Final;
 use super::value::{field, text};
-use super::{Run, Tool, calls};
+use super::{ClientRun, ClientToolCall, calls};
 use crate::json::Value;
 
 /// What a careful loop over the plain iteration takes from an event.
-pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
+pub(super) fn deliver(run: &mut ClientRun, event: Value<'_>) {
     run.given.chunks += 1;
     let kind = event.str("type").unwrap_or_default();
     let index = event.get("output_index").and_then(Value::as_u64);
@@ -23,7 +23,10 @@ pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
             }
         }
         "response.output_item.added" | "response.output_item.done" => {
-            let Some(item) = event.get("item").map(Item::of).filter(Item::is_call) else { return };
+            let Some(item) = event.get("item").map(OutputItem::of).filter(OutputItem::is_call)
+            else {
+                return;
+            };
             let done = kind.ends_with("done");
             let whole = item.whole().filter(|whole| done && !whole.is_empty()).map(str::to_owned);
             let tool = calls::at(run, 0, index);
@@ -49,13 +52,13 @@ pub(super) fn deliver(run: &mut Run, event: Value<'_>) {
 
 /// A part of an item: of its content, or of its summary.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Part {
+pub(super) struct ItemPart {
     pub(super) kind: String,
     /// The text or the refusal; `None` where the field is not there.
     pub(super) text: Option<String>,
 }
 
-impl Part {
+impl ItemPart {
     pub(super) fn of(part: Value<'_>) -> Self {
         let kind = text(Some(part), "type").unwrap_or_default();
         let name = if kind == "refusal" { "refusal" } else { "text" };
@@ -65,7 +68,7 @@ impl Part {
 
 /// An output item, as far as views compare it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Item {
+pub(super) struct OutputItem {
     pub(super) kind: String,
     pub(super) id: Option<String>,
     pub(super) call_id: Option<String>,
@@ -73,14 +76,14 @@ pub(super) struct Item {
     pub(super) arguments: Option<String>,
     pub(super) input: Option<String>,
     /// `None` where the field is not there.
-    pub(super) content: Option<Vec<Part>>,
-    pub(super) summary: Option<Vec<Part>>,
+    pub(super) content: Option<Vec<ItemPart>>,
+    pub(super) summary: Option<Vec<ItemPart>>,
 }
 
-impl Item {
+impl OutputItem {
     pub(super) fn of(item: Value<'_>) -> Self {
         let of = |name| text(Some(item), name);
-        let parts = |name| field(Some(item), name).map(|p| p.items().map(Part::of).collect());
+        let parts = |name| field(Some(item), name).map(|p| p.items().map(ItemPart::of).collect());
         Self {
             kind: of("type").unwrap_or_default(),
             id: of("id"),
@@ -115,7 +118,10 @@ impl Item {
 }
 
 /// The final object: these items and this status.
-pub(super) fn last<'a>(items: impl IntoIterator<Item = &'a Item>, status: Option<String>) -> Final {
+pub(super) fn last<'a>(
+    items: impl IntoIterator<Item = &'a OutputItem>,
+    status: Option<String>,
+) -> Final {
     let (mut text, mut reasoning, mut tools) = (String::new(), String::new(), Vec::new());
     for item in items {
         let content = item.content.iter().flatten();
@@ -129,10 +135,10 @@ pub(super) fn last<'a>(items: impl IntoIterator<Item = &'a Item>, status: Option
                 .flatten()
                 .chain(content)
                 .for_each(|part| reasoning.push_str(part.text.as_deref().unwrap_or_default())),
-            _ if item.is_call() => tools.push(Tool {
+            _ if item.is_call() => tools.push(ClientToolCall {
                 name: item.title(),
                 arguments: item.whole().unwrap_or_default().to_owned(),
-                ..Tool::default()
+                ..ClientToolCall::default()
             }),
             _ => {}
         }

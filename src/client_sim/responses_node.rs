@@ -1,7 +1,7 @@
 //! `responses.stream()` of openai-node: `lib/responses/ResponseAccumulator.ts`.
 
 use super::Raised;
-use super::responses::{Item, Part, last};
+use super::responses::{ItemPart, OutputItem, last};
 use super::sdk::{Final, Helper};
 use super::value::compact;
 use super::value::{Index, field, nothing, script_text, text, undefined};
@@ -9,13 +9,13 @@ use crate::json::Value;
 
 /// The snapshot of the response.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
-    snapshot: Option<Snapshot>,
+pub(super) struct NodeResponseStream {
+    snapshot: Option<ResponseSnapshot>,
 }
 
 #[derive(Debug)]
-struct Snapshot {
-    output: Vec<Item>,
+struct ResponseSnapshot {
+    output: Vec<OutputItem>,
     status: Option<String>,
 }
 
@@ -27,12 +27,12 @@ fn type_error(message: &str) -> Raised {
     Raised::new("TypeError", message)
 }
 
-impl Snapshot {
+impl ResponseSnapshot {
     fn of(response: Option<Value<'_>>) -> Result<Self, Raised> {
         let Some(response) = response.filter(|r| !r.is_null()) else {
             return Err(type_error("Cannot convert undefined or null to object"));
         };
-        let output = Item::all(Some(response));
+        let output = OutputItem::all(Some(response));
         let snapshot = Self {
             output: output.clone().unwrap_or_default(),
             status: text(Some(response), "status"),
@@ -48,14 +48,14 @@ impl Snapshot {
 
     /// Joining the text of all messages asks each for its content.
     fn joins(&self) -> Result<(), Raised> {
-        let without = |item: &Item| item.kind == "message" && item.content.is_none();
+        let without = |item: &OutputItem| item.kind == "message" && item.content.is_none();
         match self.output.iter().any(without) {
             true => Err(type_error("output.content is not iterable")),
             false => Ok(()),
         }
     }
 
-    fn item(&mut self, event: Value<'_>) -> Result<&mut Item, Raised> {
+    fn item(&mut self, event: Value<'_>) -> Result<&mut OutputItem, Raised> {
         let index = Index::of(event, "output_index");
         let at = index.brackets(self.output.len());
         at.and_then(|at| self.output.get_mut(at))
@@ -63,7 +63,10 @@ impl Snapshot {
     }
 }
 
-fn part<'a>(parts: Option<&'a mut Vec<Part>>, index: &Index) -> Result<&'a mut Part, Raised> {
+fn part<'a>(
+    parts: Option<&'a mut Vec<ItemPart>>,
+    index: &Index,
+) -> Result<&'a mut ItemPart, Raised> {
     let missing = || throw(format!("missing content at index {}", index.script()));
     let parts = parts.ok_or_else(missing)?;
     let at = index.brackets(parts.len());
@@ -72,10 +75,10 @@ fn part<'a>(parts: Option<&'a mut Vec<Part>>, index: &Index) -> Result<&'a mut P
 
 /// The part of a kind; another one is an error.
 fn of_kind<'a>(
-    parts: Option<&'a mut Vec<Part>>,
+    parts: Option<&'a mut Vec<ItemPart>>,
     index: &Index,
     kind: &str,
-) -> Result<&'a mut Part, Raised> {
+) -> Result<&'a mut ItemPart, Raised> {
     let part = part(parts, index)?;
     if part.kind != kind {
         let found = if part.kind.is_empty() { "undefined" } else { &part.kind };
@@ -118,7 +121,7 @@ fn is_with_status(event: &str) -> bool {
         .any(|(kind, states)| event.strip_prefix(kind).is_some_and(|state| states.contains(&state)))
 }
 
-impl Snapshot {
+impl ResponseSnapshot {
     fn add(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
         match kind {
             "response.created"
@@ -172,7 +175,7 @@ impl Snapshot {
         if done {
             self.item(event)?;
         }
-        let Some(item) = field(Some(event), "item").map(Item::of) else {
+        let Some(item) = field(Some(event), "item").map(OutputItem::of) else {
             return Err(nothing(event.get("item"), "type"));
         };
         let message = item.kind == "message";
@@ -186,7 +189,7 @@ impl Snapshot {
 
     fn content_part(&mut self, kind: &str, event: Value<'_>) -> Result<(), Raised> {
         let item = self.item(event)?;
-        let Some(new) = field(Some(event), "part").map(Part::of) else {
+        let Some(new) = field(Some(event), "part").map(ItemPart::of) else {
             return Err(nothing(event.get("part"), "type"));
         };
         let thought = new.kind == "reasoning_text";
@@ -241,7 +244,7 @@ impl Snapshot {
         if item.kind != "reasoning" {
             return Ok(());
         }
-        let new = || field(Some(event), "part").map(Part::of).unwrap_or_default();
+        let new = || field(Some(event), "part").map(ItemPart::of).unwrap_or_default();
         if kind == "response.reasoning_summary_part.added" {
             let Some(summary) = &mut item.summary else { return Err(undefined("push")) };
             summary.push(new());
@@ -278,7 +281,7 @@ impl Snapshot {
     }
 }
 
-impl Helper for Stream {
+impl Helper for NodeResponseStream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         let kind = event.str("type").unwrap_or_default();
         if let Some(snapshot) = &mut self.snapshot {
@@ -289,7 +292,7 @@ impl Helper for Stream {
             let words = "When snapshot hasn't been set yet, expected 'response.created' event, got";
             return Err(throw(format!("{words} {kind}")));
         }
-        self.snapshot = Some(Snapshot::of(event.get("response"))?);
+        self.snapshot = Some(ResponseSnapshot::of(event.get("response"))?);
         Ok(())
     }
 

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::Raised;
-use super::responses::{Item, Part, last};
+use super::responses::{ItemPart, OutputItem, last};
 use super::sdk::{Final, Helper};
 use super::value::{Index, field, no_attribute, not_joined, text};
 use crate::json::{Kind, Value};
 
 /// What two items have to share to count as one.
-type Identity = (String, Option<String>, Option<String>);
+type ItemIdentity = (String, Option<String>, Option<String>);
 
 /// The state of the stream.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(super) struct PythonResponseStream {
     /// The id of the response, once it was created.
     created: Option<Option<String>>,
-    added: BTreeMap<Index, Item>,
-    done: BTreeMap<Index, Item>,
-    places: BTreeMap<Identity, Index>,
+    added: BTreeMap<Index, OutputItem>,
+    done: BTreeMap<Index, OutputItem>,
+    places: BTreeMap<ItemIdentity, Index>,
     completed: Option<Final>,
 }
 
@@ -30,13 +30,13 @@ fn conflict() -> Raised {
     raise("Response snapshot has conflicting output identities.")
 }
 
-fn identity(item: &Item) -> Identity {
+fn identity(item: &OutputItem) -> ItemIdentity {
     let by_call = ["function_call", "custom_tool_call", "shell_call", "shell_call_output"];
     let id = item.id.clone().filter(|_| !by_call.contains(&item.kind.as_str()));
     (item.kind.clone(), id, item.call_id.clone())
 }
 
-fn is_compatible(before: &Item, after: &Item) -> bool {
+fn is_compatible(before: &OutputItem, after: &OutputItem) -> bool {
     let may_gain = ["function_call", "custom_tool_call"].contains(&before.kind.as_str());
     before.id == after.id || (before.id.is_none() && may_gain)
 }
@@ -49,8 +49,8 @@ fn key(event: Value<'_>) -> Index {
     }
 }
 
-impl Stream {
-    fn item(&mut self, index: &Index) -> Result<&mut Item, Raised> {
+impl PythonResponseStream {
+    fn item(&mut self, index: &Index) -> Result<&mut OutputItem, Raised> {
         self.added.get_mut(index).ok_or_else(|| {
             raise(format!(
                 "Received a content event for output index {} before receiving its output item",
@@ -60,7 +60,7 @@ impl Stream {
     }
 
     /// The part that a text event is about.
-    fn part(&mut self, event: Value<'_>) -> Result<&mut Part, Raised> {
+    fn part(&mut self, event: Value<'_>) -> Result<&mut ItemPart, Raised> {
         let item = self.item(&key(event))?;
         if item.kind != "message" {
             return Err(Raised::new("AssertionError", ""));
@@ -76,7 +76,7 @@ impl Stream {
 
     fn lifecycle(&mut self, response: Option<Value<'_>>) -> Result<(), Raised> {
         let mut seen = BTreeMap::new();
-        for item in Item::all(response).unwrap_or_default() {
+        for item in OutputItem::all(response).unwrap_or_default() {
             if seen.insert(identity(&item), item).is_some() {
                 return Err(conflict());
             }
@@ -96,7 +96,7 @@ impl Stream {
 
     fn done(&mut self, event: Value<'_>) -> Result<(), Raised> {
         let index = key(event);
-        let Some(item) = field(Some(event), "item").map(Item::of) else {
+        let Some(item) = field(Some(event), "item").map(OutputItem::of) else {
             return Err(no_attribute("NoneType", "type"));
         };
         if let Some(added) = self.added.get(&index)
@@ -117,7 +117,7 @@ impl Stream {
     }
 
     fn complete(&mut self, response: Option<Value<'_>>) -> Result<(), Raised> {
-        let output = Item::all(response);
+        let output = OutputItem::all(response);
         let whole: BTreeMap<_, _> =
             output.iter().flatten().map(|item| (identity(item), item)).collect();
         for item in self.done.values() {
@@ -140,7 +140,7 @@ impl Stream {
     }
 }
 
-impl Helper for Stream {
+impl Helper for PythonResponseStream {
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised> {
         if event.kind() != Kind::Object {
             return Err(no_attribute(super::value::python_type(event).trim_matches('\''), "type"));
@@ -157,7 +157,7 @@ impl Helper for Stream {
                 return Err(no_attribute("NoneType", "to_dict"));
             };
             self.created = Some(text(Some(response), "id"));
-            let items = Item::all(Some(response)).unwrap_or_default();
+            let items = OutputItem::all(Some(response)).unwrap_or_default();
             self.added = (0..).map(Index::At).zip(items).collect();
             return Ok(());
         };
@@ -184,7 +184,7 @@ impl Helper for Stream {
                     let index = index.script();
                     return Err(raise(format!("Duplicate response output index {index}.")));
                 }
-                self.added.insert(index, Item::of(item));
+                self.added.insert(index, OutputItem::of(item));
                 Ok(())
             }
             "response.content_part.added" => {
@@ -193,8 +193,9 @@ impl Helper for Stream {
                     let none = || no_attribute("NoneType", "append");
                     let content = item.content.as_mut().ok_or_else(none)?;
                     let part = field(Some(event), "part");
-                    content
-                        .push(Part::of(part.ok_or_else(|| no_attribute("NoneType", "to_dict"))?));
+                    content.push(ItemPart::of(
+                        part.ok_or_else(|| no_attribute("NoneType", "to_dict"))?,
+                    ));
                 }
                 Ok(())
             }

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::client::Family;
-use super::{Raised, Reader, Run, Tool};
+use super::{ClientRun, ClientToolCall, Raised, Reader};
 use crate::json::Value;
 
 /// How a family of SDKs decides which events its caller gets.
 #[derive(Debug)]
 pub(super) struct Gate {
     /// Whether an event is read on, by its name and data, before its JSON is.
-    pub(super) admits: fn(&mut Run, event: &str, data: &str) -> bool,
+    pub(super) admits: fn(&mut ClientRun, event: &str, data: &str) -> bool,
     /// Raises an error that stands in a payload, and returns whether there was one.
-    pub(super) is_error: fn(&mut Run, Value<'_>) -> bool,
+    pub(super) is_error: fn(&mut ClientRun, Value<'_>) -> bool,
 }
 
 /// The accumulating half of an SDK: `messages.stream()`, `responses.stream()` and their like.
@@ -50,7 +50,7 @@ pub(super) struct Final {
     /// The text of each choice that has any.
     pub(super) content: BTreeMap<u32, String>,
     pub(super) reasoning: BTreeMap<u32, String>,
-    pub(super) tools: Vec<Tool>,
+    pub(super) tools: Vec<ClientToolCall>,
     pub(super) finish: BTreeMap<u32, String>,
 }
 
@@ -59,7 +59,7 @@ impl Final {
     pub(super) fn one(
         content: String,
         reasoning: String,
-        tools: Vec<Tool>,
+        tools: Vec<ClientToolCall>,
         finish: Option<String>,
     ) -> Self {
         let only = |text: Option<String>| text.filter(|t| !t.is_empty()).map(|t| (0, t));
@@ -74,28 +74,31 @@ impl Final {
 
 /// An SDK's reader.
 #[derive(Debug)]
-pub(super) struct Sdk {
+pub(super) struct SdkReader {
     gate: &'static Gate,
-    deliver: fn(&mut Run, Value<'_>),
+    deliver: fn(&mut ClientRun, Value<'_>),
     helper: Option<Box<dyn Helper>>,
 }
 
 /// The plain iteration of an SDK: `deliver` is what a careful loop takes from each event.
-pub(super) fn plain(gate: &'static Gate, deliver: fn(&mut Run, Value<'_>)) -> Box<dyn Reader> {
-    Box::new(Sdk { gate, deliver, helper: None })
+pub(super) fn plain(
+    gate: &'static Gate,
+    deliver: fn(&mut ClientRun, Value<'_>),
+) -> Box<dyn Reader> {
+    Box::new(SdkReader { gate, deliver, helper: None })
 }
 
 /// The accumulating helper of an SDK.
 pub(super) fn helper(
     gate: &'static Gate,
-    deliver: fn(&mut Run, Value<'_>),
+    deliver: fn(&mut ClientRun, Value<'_>),
     helper: Box<dyn Helper>,
 ) -> Box<dyn Reader> {
-    Box::new(Sdk { gate, deliver, helper: Some(helper) })
+    Box::new(SdkReader { gate, deliver, helper: Some(helper) })
 }
 
-impl Reader for Sdk {
-    fn event(&mut self, run: &mut Run, event: &str, data: &str) {
+impl Reader for SdkReader {
+    fn event(&mut self, run: &mut ClientRun, event: &str, data: &str) {
         if !(self.gate.admits)(run, event, data) {
             return;
         }
@@ -118,7 +121,7 @@ impl Reader for Sdk {
         self.wrap(run);
     }
 
-    fn close(&mut self, run: &mut Run) {
+    fn close(&mut self, run: &mut ClientRun) {
         let Some(helper) = &mut self.helper else { return };
         match helper.finish() {
             Err(raised) => raise(run, raised),
@@ -133,14 +136,14 @@ impl Reader for Sdk {
         self.wrap(run);
     }
 
-    fn failed(&mut self, run: &mut Run) {
+    fn failed(&mut self, run: &mut ClientRun) {
         self.wrap(run);
     }
 }
 
-impl Sdk {
+impl SdkReader {
     /// The helpers of Node wrap every error that is none of their own.
-    fn wrap(&self, run: &mut Run) {
+    fn wrap(&self, run: &mut ClientRun) {
         let own = match run.client.family {
             Family::OpenAiNode => "OpenAIError",
             Family::AnthropicNode => "AnthropicError",
@@ -155,7 +158,7 @@ impl Sdk {
     }
 }
 
-fn raise(run: &mut Run, raised: Raised) {
+fn raise(run: &mut ClientRun, raised: Raised) {
     run.stopped = true;
     run.given.error.get_or_insert(raised);
 }

@@ -10,7 +10,7 @@ use crate::frame::eventstream::{Damage, Message};
 
 /// How a client's decoder departs from the HTML standard.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
+pub(super) struct SseRules {
     /// A byte order mark stays in front of the first line, which is then no field that is known.
     pub bom_hides_line: bool,
     /// A line that is not UTF-8 ends the stream; else odd bytes become U+FFFD.
@@ -54,7 +54,7 @@ pub(super) enum Next {
 
 /// A decoder that remembers how far it came.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct SseDecoder {
     /// The first byte of the line that has no end yet.
     line: usize,
     /// Up to here no line end was found.
@@ -64,19 +64,19 @@ pub(super) struct Decoder {
     data: Option<String>,
     id: bool,
     retry: bool,
-    json: Raw,
+    json: RawLines,
 }
 
 /// Lines that are no `data: ` lines, until their braces balance outside of strings.
 #[derive(Debug, Default)]
-struct Raw {
+struct RawLines {
     text: String,
     depth: i64,
     in_string: bool,
     escaped: bool,
 }
 
-impl Raw {
+impl RawLines {
     /// Adds a line; returns the payload once it is complete.
     fn add(&mut self, line: &str) -> Option<String> {
         for c in line.chars() {
@@ -94,14 +94,14 @@ impl Raw {
     }
 }
 
-impl Decoder {
+impl SseDecoder {
     /// The offset behind what was read.
     pub(super) fn offset(&self) -> usize {
         self.line
     }
 
     /// The next event of `body`, the whole body as far as it has come.
-    pub(super) fn next(&mut self, body: &[u8], rules: &Rules) -> Next {
+    pub(super) fn next(&mut self, body: &[u8], rules: &SseRules) -> Next {
         if rules.dispatch == Dispatch::Message {
             return self.message(body);
         }
@@ -148,7 +148,7 @@ impl Decoder {
     }
 
     /// What is left at the end of the body, where a client reads that too.
-    pub(super) fn finish(&mut self, body: &[u8], rules: &Rules) -> Next {
+    pub(super) fn finish(&mut self, body: &[u8], rules: &SseRules) -> Next {
         let rest = body.get(self.line..).unwrap_or_default();
         self.line = body.len();
         let rest = String::from_utf8_lossy(rest);
@@ -222,9 +222,9 @@ mod tests {
     use super::*;
 
     fn events(body: &[u8], dispatch: Dispatch, bom_hides_line: bool) -> Vec<(String, String)> {
-        let rules = Rules { bom_hides_line, strict_utf8: true, dispatch };
+        let rules = SseRules { bom_hides_line, strict_utf8: true, dispatch };
         // Grown byte by byte: what was cut where must not matter.
-        let mut decoder = Decoder::default();
+        let mut decoder = SseDecoder::default();
         let mut all = Vec::new();
         for end in 0..=body.len() {
             while let Next::Event(event, data) = decoder.next(&body[..end], &rules) {
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_text_ends_it() {
-        let rules = Rules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::Data };
-        assert_eq!(Decoder::default().next(b"data: \xff\n\n", &rules), Next::Invalid);
+        let rules = SseRules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::Data };
+        assert_eq!(SseDecoder::default().next(b"data: \xff\n\n", &rules), Next::Invalid);
     }
 }

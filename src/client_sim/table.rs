@@ -2,33 +2,33 @@
 //! for every scenario of the lab and for the bodies in `tests/client_sim`, and `tests/client_sim/expected.json`
 //! has what they returned.
 
-use super::client::{Client, Cut, Done, Family, Junk};
+use super::client::{Client, DoneHandling, Family, Junk, Truncation};
 use super::sdk;
-use super::sse::{Dispatch, Rules};
+use super::sse::{Dispatch, SseRules};
 use super::{
-    Transport, ai_gemini, ai_messages, ai_responses, botocore, chat, chat_node, chat_python, codex,
-    cohere, gemini, litellm_messages, litellm_responses, messages, messages_node, messages_python,
-    mistral, responses, responses_node, responses_python,
+    EventTransport, ai_gemini, ai_messages, ai_responses, botocore, chat, chat_node, chat_python,
+    codex, cohere, gemini, litellm_messages, litellm_responses, messages, messages_node,
+    messages_python, mistral, responses, responses_node, responses_python,
 };
 use crate::inspect::Standing;
 
-const PYTHON: Rules =
-    Rules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::AnyField };
+const PYTHON: SseRules =
+    SseRules { bom_hides_line: true, strict_utf8: true, dispatch: Dispatch::AnyField };
 
 const OPENAI_PYTHON: Client = Client {
     name: "openai-python",
     version: "3.57.0",
     gives: "the chunks' typed members; what the types do not name is in `model_extra`",
     dialect: "openai-chat",
-    transports: &[Transport::Sse],
+    transports: &[EventTransport::Sse],
     evidence: "src openai/openai-python src/openai/_streaming.py",
     sse: PYTHON,
-    done: Done::Ends,
+    done: DoneHandling::Ends,
     junk: Junk::Raises("JSONDecodeError"),
     reads_nan: true,
     reasoning: &[],
     all_choices: true,
-    cut: Cut::Raises("APIConnectionError", "Connection error."),
+    cut: Truncation::Raises("APIConnectionError", "Connection error."),
     family: Family::OpenAiPython,
     standing: Standing::Official,
     reader: chat::chunks,
@@ -41,7 +41,7 @@ const LITELLM_OLD: Client = Client {
     gives: "the chunks of `acompletion(stream=True)`, reasoning as `reasoning_content`",
     evidence: "src BerriAI/litellm litellm_core_utils/streaming_handler.py, llms/openai/openai.py",
     reasoning: &["reasoning_content"],
-    cut: Cut::Ends,
+    cut: Truncation::Ends,
     family: Family::LiteLlm {
         wrap: "litellm.ServiceUnavailableError: litellm.MidStreamFallbackError: \
                litellm.APIConnectionError: APIConnectionError: OpenAIException - ",
@@ -56,7 +56,7 @@ const LITELLM_NEW: Client = Client {
     name: "litellm",
     version: "1.106.2",
     reasoning: &["reasoning_content", "reasoning"],
-    cut: Cut::Raises("MidStreamFallbackError", "Response payload is not completed"),
+    cut: Truncation::Raises("MidStreamFallbackError", "Response payload is not completed"),
     family: Family::LiteLlm {
         wrap: "litellm.MidStreamFallbackError: litellm.APIConnectionError: \
                APIConnectionError: OpenAIException - ",
@@ -71,9 +71,9 @@ const LITELLM_MESSAGES: Client = Client {
     gives: "the chunks of `acompletion(stream=True)` of an `anthropic/` model",
     dialect: "anthropic",
     evidence: "src BerriAI/litellm litellm/llms/anthropic/chat/handler.py",
-    sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::Line },
-    done: Done::Unknown,
-    cut: Cut::Raises(
+    sse: SseRules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::Line },
+    done: DoneHandling::Unknown,
+    cut: Truncation::Raises(
         "MidStreamFallbackError",
         "APIConnectionError: AnthropicException - Response payload is not completed",
     ),
@@ -112,10 +112,10 @@ const OPENAI_NODE: Client = Client {
     version: "6.49.0",
     gives: "the members that its types name; the objects carry the others too",
     evidence: "src openai/openai-node src/core/streaming.ts",
-    sse: Rules { bom_hides_line: false, strict_utf8: false, dispatch: Dispatch::DataOrEvent },
+    sse: SseRules { bom_hides_line: false, strict_utf8: false, dispatch: Dispatch::DataOrEvent },
     junk: Junk::Raises("SyntaxError"),
     reads_nan: false,
-    cut: Cut::Fetch("TypeError", "terminated"),
+    cut: Truncation::Fetch("TypeError", "terminated"),
     family: Family::OpenAiNode,
     ..OPENAI_PYTHON
 };
@@ -126,12 +126,12 @@ const AI: Client = Client {
     gives: "the parts of `streamText().fullStream`, over @ai-sdk/openai-compatible 2.0.87",
     evidence: "src vercel/ai packages/openai-compatible/src/chat",
     standing: Standing::Other,
-    sse: Rules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
-    done: Done::PassedOver,
+    sse: SseRules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
+    done: DoneHandling::PassedOver,
     junk: Junk::Reported,
     reasoning: &["reasoning_content", "reasoning"],
     all_choices: false,
-    cut: Cut::Fetch("AI_APICallError", "Failed to process successful response"),
+    cut: Truncation::Fetch("AI_APICallError", "Failed to process successful response"),
     family: Family::VercelAi,
     ..OPENAI_NODE
 };
@@ -168,13 +168,13 @@ const CODEX: Client = Client {
     dialect: "openai-responses",
     evidence: "src openai/codex codex-rs/codex-api/src/sse/responses.rs",
     standing: Standing::Other,
-    sse: Rules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
-    done: Done::PassedOver,
+    sse: SseRules { dispatch: Dispatch::Data, ..OPENAI_NODE.sse },
+    done: DoneHandling::PassedOver,
     junk: Junk::PassedOver,
     reads_nan: false,
     reasoning: &[],
     all_choices: false,
-    cut: Cut::Raises(codex::FAILED, codex::DISCONNECTED),
+    cut: Truncation::Raises(codex::FAILED, codex::DISCONNECTED),
     family: Family::Codex,
     reader: codex::reader,
     ..OPENAI_PYTHON
@@ -200,9 +200,9 @@ const ANTHROPIC_PYTHON: Client = Client {
     gives: "the events of `messages.create(stream=True)`",
     dialect: "anthropic",
     evidence: "src anthropics/anthropic-sdk-python src/anthropic/_streaming.py",
-    done: Done::Unknown,
+    done: DoneHandling::Unknown,
     reasoning: &["thinking"],
-    cut: Cut::Httpx,
+    cut: Truncation::Httpx,
     family: Family::Anthropic,
     reader: || sdk::plain(&messages::GATE, messages::deliver),
     ..OPENAI_PYTHON
@@ -216,7 +216,7 @@ const ANTHROPIC_NODE: Client = Client {
     sse: OPENAI_NODE.sse,
     junk: Junk::Raises("SyntaxError"),
     reads_nan: false,
-    cut: Cut::Fetch("TypeError", "terminated"),
+    cut: Truncation::Fetch("TypeError", "terminated"),
     family: Family::AnthropicNode,
     ..ANTHROPIC_PYTHON
 };
@@ -229,7 +229,9 @@ const CHAT: &[Client] = &[
         gives: "the final completion of `chat.completions.stream()`",
         evidence: "src openai/openai-python src/openai/lib/streaming/chat/_completions.py",
         standing: Standing::Helper,
-        reader: || sdk::helper(&chat::GATE, chat::deliver, Box::<chat_python::Stream>::default()),
+        reader: || {
+            sdk::helper(&chat::GATE, chat::deliver, Box::<chat_python::PythonChatStream>::default())
+        },
         ..OPENAI_PYTHON
     },
     LITELLM_OLD,
@@ -243,7 +245,7 @@ const CHAT: &[Client] = &[
         evidence: "src langchain-ai/langchain libs/partners/openai chat_models/base.py",
         standing: Standing::Other,
         all_choices: false,
-        cut: Cut::Raises("OpenAIConnectionError", "Connection error."),
+        cut: Truncation::Raises("OpenAIConnectionError", "Connection error."),
         family: Family::LangChain,
         ..OPENAI_PYTHON
     },
@@ -253,7 +255,9 @@ const CHAT: &[Client] = &[
         gives: "the final completion of `chat.completions.stream()`",
         evidence: "src openai/openai-node src/lib/ChatCompletionStream.ts",
         standing: Standing::Helper,
-        reader: || sdk::helper(&chat::GATE, chat::deliver, Box::<chat_node::Stream>::default()),
+        reader: || {
+            sdk::helper(&chat::GATE, chat::deliver, Box::<chat_node::NodeChatStream>::default())
+        },
         ..OPENAI_NODE
     },
     AI,
@@ -268,7 +272,7 @@ const RESPONSES: &[Client] = &[
         evidence: "src openai/openai-python src/openai/lib/streaming/responses/_responses.py",
         standing: Standing::Helper,
         reader: || {
-            let helper = Box::<responses_python::Stream>::default();
+            let helper = Box::<responses_python::PythonResponseStream>::default();
             sdk::helper(&chat::GATE, responses::deliver, helper)
         },
         ..RESPONSES_PYTHON
@@ -280,7 +284,7 @@ const RESPONSES: &[Client] = &[
         evidence: "src openai/openai-node src/lib/responses/ResponseAccumulator.ts",
         standing: Standing::Helper,
         reader: || {
-            let helper = Box::<responses_node::Stream>::default();
+            let helper = Box::<responses_node::NodeResponseStream>::default();
             sdk::helper(&chat::GATE, responses::deliver, helper)
         },
         ..RESPONSES_NODE
@@ -299,7 +303,7 @@ const ANTHROPIC: &[Client] = &[
         evidence: "src anthropics/anthropic-sdk-python src/anthropic/lib/streaming/_messages.py",
         standing: Standing::Helper,
         reader: || {
-            let helper = Box::<messages_python::Stream>::default();
+            let helper = Box::<messages_python::PythonMessageStream>::default();
             sdk::helper(&messages::GATE, messages::deliver, helper)
         },
         ..ANTHROPIC_PYTHON
@@ -311,7 +315,7 @@ const ANTHROPIC: &[Client] = &[
         evidence: "src anthropics/anthropic-sdk-typescript src/lib/MessageStream.ts",
         standing: Standing::Helper,
         reader: || {
-            let helper = Box::<messages_node::Stream>::default();
+            let helper = Box::<messages_node::NodeMessageStream>::default();
             sdk::helper(&messages::GATE, messages::deliver, helper)
         },
         ..ANTHROPIC_NODE
@@ -327,10 +331,10 @@ const GOOGLE_GENAI: Client = Client {
     gives: "the chunks of `generate_content_stream`",
     dialect: "gemini",
     evidence: "src googleapis/python-genai google/genai/_api_client.py",
-    sse: Rules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::DataOrJson },
-    done: Done::Unknown,
+    sse: SseRules { bom_hides_line: true, strict_utf8: false, dispatch: Dispatch::DataOrJson },
+    done: DoneHandling::Unknown,
     junk: Junk::Raises("UnknownApiResponseError"),
-    cut: Cut::Httpx,
+    cut: Truncation::Httpx,
     family: Family::GoogleGenAi,
     reader: gemini::reader,
     ..OPENAI_PYTHON
@@ -354,10 +358,10 @@ const BEDROCK: &[Client] = &[Client {
     version: "1.44.8",
     gives: "the events of `converse_stream`",
     dialect: "bedrock-converse",
-    transports: &[Transport::EventStream],
+    transports: &[EventTransport::EventStream],
     evidence: "src boto/botocore botocore/eventstream.py, botocore/parsers.py",
-    sse: Rules { dispatch: Dispatch::Message, ..GOOGLE_GENAI.sse },
-    cut: Cut::Urllib3,
+    sse: SseRules { dispatch: Dispatch::Message, ..GOOGLE_GENAI.sse },
+    cut: Truncation::Urllib3,
     family: Family::Botocore,
     reader: botocore::reader,
     ..GOOGLE_GENAI
@@ -370,9 +374,9 @@ const COHERE: &[Client] = &[Client {
     gives: "the events of `chat_stream`",
     dialect: "cohere-v2",
     evidence: "src cohere-ai/cohere-python src/cohere/v2/raw_client.py",
-    sse: Rules { dispatch: Dispatch::Data, ..GOOGLE_GENAI.sse },
+    sse: SseRules { dispatch: Dispatch::Data, ..GOOGLE_GENAI.sse },
     junk: Junk::PassedOver,
-    cut: Cut::Httpx,
+    cut: Truncation::Httpx,
     family: Family::Cohere,
     reader: cohere::reader,
     ..GOOGLE_GENAI
@@ -385,8 +389,8 @@ const MISTRAL: &[Client] = &[Client {
     gives: "the chunks of `chat.stream`",
     dialect: "mistral",
     evidence: "src mistralai/client-python src/mistralai/client/utils/eventstreaming.py",
-    sse: Rules { bom_hides_line: false, strict_utf8: true, dispatch: Dispatch::DataOrEnd },
-    cut: Cut::Httpx,
+    sse: SseRules { bom_hides_line: false, strict_utf8: true, dispatch: Dispatch::DataOrEnd },
+    cut: Truncation::Httpx,
     family: Family::MistralAi,
     reader: mistral::reader,
     ..GOOGLE_GENAI

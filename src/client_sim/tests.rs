@@ -42,7 +42,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
         let whole = seen(body, body.len());
         for client in clients().filter(|c| c.dialect == "openai-chat") {
             let mut growing = Inspection::new(Arc::new(Options::default()));
-            let mut run = Run::new(client);
+            let mut run = ClientRun::new(client);
             let entry = |what| Entry { exchange: 0, at: None, kind: what };
             for byte in body {
                 let bytes = bytes::Bytes::copy_from_slice(&[*byte]);
@@ -52,7 +52,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
             growing
                 .push(&entry(EntryKind::End { cause: EndCause::Unknown, detail: String::new() }));
             run.advance(&growing);
-            assert_eq!(run.given(), Run::of(client, &whole).given(), "{}", client.name);
+            assert_eq!(run.given(), ClientRun::of(client, &whole).given(), "{}", client.name);
         }
     }
 }
@@ -60,7 +60,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
 #[test]
 fn the_remarks_tell_what_the_caller_cannot_see() {
     let whole = seen(STREAM, 7);
-    let run = Run::of(find("openai-python").next().unwrap(), &whole);
+    let run = ClientRun::of(find("openai-python").next().unwrap(), &whole);
     let words: Vec<_> = run.remarks(&whole).into_iter().map(|r| r.text).collect();
     assert_eq!(run.given().content[&0], "éé");
     assert_eq!(
@@ -73,14 +73,14 @@ fn the_remarks_tell_what_the_caller_cannot_see() {
             "4 of 6 characters of content do not reach the caller",
         ]
     );
-    let run = Run::of(find("openai-node").next().unwrap(), &whole);
+    let run = ClientRun::of(find("openai-node").next().unwrap(), &whole);
     assert!(run.remarks(&whole)[0].text.starts_with("1 delta at choices[].delta.reasoning is not"));
 }
 
 #[test]
 fn another_dialect_is_not_read() {
     let whole = seen(STREAM, 7);
-    let run = Run::of(find("anthropic-python").next().unwrap(), &whole);
+    let run = ClientRun::of(find("anthropic-python").next().unwrap(), &whole);
     assert!(!run.speaks(&whole));
     assert_eq!((run.given(), run.remarks(&whole).len()), (&Given::default(), 0));
 }

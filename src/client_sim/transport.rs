@@ -5,7 +5,7 @@ use crate::inspect::Facts;
 
 /// How the events of an answer are carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum EventTransport {
     /// Server-sent events.
     Sse,
     /// One JSON object a line.
@@ -16,7 +16,7 @@ pub enum Transport {
     WebSocket,
 }
 
-impl Transport {
+impl EventTransport {
     /// Returns what carried an exchange; `None` for a body that is no stream.
     pub(super) fn of(seen: &Facts) -> Option<Self> {
         let declared = seen.content_type().is_some_and(|kind| kind.contains("event-stream"));

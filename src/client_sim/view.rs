@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::client::Family;
-use super::{Client, Given, Run, Tool, Transport, clients};
+use super::{Client, ClientRun, ClientToolCall, EventTransport, Given, clients};
 use crate::dialect::Channel;
 use crate::inspect::{ClientView, Facts, Returned, Standing, ToolCall};
 use crate::text::{group, preview};
@@ -20,7 +20,7 @@ const WORDS: usize = 120;
 /// sent another request is left out, and so is one that does not read what the answer came by.
 pub fn views(seen: &Facts) -> Vec<ClientView> {
     let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
-    let transport = Transport::of(seen);
+    let transport = EventTransport::of(seen);
     // A helper that is asked for the rest of a stream is told so, and expects no beginning.
     let resumed = seen.is_resumed();
     let asked = |client: &&Client| {
@@ -30,7 +30,7 @@ pub fn views(seen: &Facts) -> Vec<ClientView> {
             || client.dialect != "openai-responses";
         bounded && client.receives(transport) && is_asked
     };
-    let runs = clients().filter(asked).map(Run::new);
+    let runs = clients().filter(asked).map(ClientRun::new);
     let mut views = Vec::new();
     for mut run in runs.filter(|run| run.speaks(seen)) {
         run.advance(seen);
@@ -72,7 +72,7 @@ fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
     texts.map(|t| t.chars().count() as u64).sum()
 }
 
-fn content(run: &Run, seen: &Facts) -> Share {
+fn content(run: &ClientRun, seen: &Facts) -> Share {
     let (given, answer) = (run.given(), seen.answer());
     // The AI SDK gives a refusal as text.
     let refusal = answer.text(Channel::Refusal, 0);
@@ -113,7 +113,7 @@ fn other_call(given: &Given, seen: &Facts) -> Option<String> {
 
 fn calls(given: &Given, seen: &Facts) -> Share {
     let made = seen.answer().tools();
-    let is_same = |tool: &Tool, call: &ToolCall| {
+    let is_same = |tool: &ClientToolCall, call: &ToolCall| {
         tool.name.as_deref().unwrap_or_default() == call.name.as_deref().unwrap_or_default()
             && (tool.arguments == call.arguments
                 || arguments(&tool.arguments) == arguments(&call.arguments))
@@ -124,7 +124,7 @@ fn calls(given: &Given, seen: &Facts) -> Share {
 }
 
 /// The reasoning, where the client has a field for it that is not there.
-fn reasoning(run: &Run, seen: &Facts) -> Option<Share> {
+fn reasoning(run: &ClientRun, seen: &Facts) -> Option<Share> {
     let chat = run.client.dialect == "openai-chat";
     let passes_all = chat && matches!(run.client.family, Family::OpenAiPython | Family::OpenAiNode);
     let had = seen.answer().chars(Channel::Reasoning) as u64;
@@ -146,7 +146,7 @@ fn begin(text: &str) -> String {
     words
 }
 
-fn view(run: &Run, seen: &Facts) -> ClientView {
+fn view(run: &ClientRun, seen: &Facts) -> ClientView {
     let given = run.given();
     let (content, calls) = (content(run, seen), calls(given, seen));
     let shares = [&content, &calls];
@@ -210,14 +210,14 @@ fn view(run: &Run, seen: &Facts) -> ClientView {
 }
 
 /// The frame whose event brought the client's error.
-fn frame(run: &Run, seen: &Facts) -> Option<u32> {
+fn frame(run: &ClientRun, seen: &Facts) -> Option<u32> {
     let last = run.failed_at?.checked_sub(1)? as u64;
     let at = seen.frames().partition_point(|frame| frame.end() <= last);
     (at < seen.frames().len()).then_some(at as u32)
 }
 
 /// Whether what the client leaves out or raises is meant so by its makers.
-fn by_design(run: &Run, seen: &Facts, whole: bool) -> bool {
+fn by_design(run: &ClientRun, seen: &Facts, whole: bool) -> bool {
     let given = run.given();
     if has_its_own(run, seen) {
         return true;
@@ -263,7 +263,7 @@ fn by_design(run: &Run, seen: &Facts, whole: bool) -> bool {
 /// Of Responses, whether another client than the vendor's has all that is its business: the text, the calls
 /// of functions, the finish. Tools that run at OpenAI have other names there, or are not shown, and
 /// messages that overlap come one after the other.
-fn has_its_own(run: &Run, seen: &Facts) -> bool {
+fn has_its_own(run: &ClientRun, seen: &Facts) -> bool {
     if run.client.dialect != "openai-responses" || run.client.standing != Standing::Other {
         return false;
     }
@@ -273,7 +273,7 @@ fn has_its_own(run: &Run, seen: &Facts) -> bool {
         return false;
     }
     let is_called = |name: &Option<String>| {
-        let mine = |tool: &Tool| tool.name.as_deref() == name.as_deref();
+        let mine = |tool: &ClientToolCall| tool.name.as_deref() == name.as_deref();
         given.tools.iter().any(mine)
     };
     let functions = seen.blocks().iter().filter(|b| b.noun == "item" && b.kind == "function_call");

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::client_sim::{Oddity, STACKS, Stack, clients};
+use crate::client_sim::{HttpOddity, STACKS, Stack, clients};
 
 /// A row's name, and its cell for a library.
 type Row = (&'static str, fn(&Stack) -> String);
@@ -25,7 +25,7 @@ pub fn http_limits(out: &mut impl Write) -> io::Result<()> {
     for (name, bound) in bounds {
         rows.push([name.to_owned()].into_iter().chain(STACKS.iter().map(|s| bound(s))).collect());
     }
-    for oddity in Oddity::ALL {
+    for oddity in HttpOddity::ALL {
         let reads = |stack: &&Stack| match stack.refuses.contains(oddity) {
             true => "**no**".to_owned(),
             false => "yes".to_owned(),

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::text::Palette;
-use crate::client_sim::{Client, Given, Run};
+use crate::client_sim::{Client, ClientRun, Given};
 use crate::inspect::{Inspection, Severity};
 use crate::text::{Newlines, Page, count, visible};
 
@@ -19,9 +19,9 @@ fn texts(channel: &BTreeMap<u32, String>) -> Map<String, Value> {
 
 /// One client's reading of an exchange, as the object `lens` of a summary.
 pub fn lens(client: &'static Client, seen: &Inspection) -> Value {
-    let run = Run::of(client, seen);
+    let run = ClientRun::of(client, seen);
     let given = run.given();
-    let tool = |t: &crate::client_sim::Tool| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
+    let tool = |t: &crate::client_sim::ClientToolCall| json!({"choice": t.choice, "name": t.name, "arguments": t.arguments});
     let error = given
         .error
         .as_ref()
@@ -60,7 +60,7 @@ pub fn lens_text(
     palette: Palette,
     out: &mut Page,
 ) -> io::Result<()> {
-    let run = Run::of(client, seen);
+    let run = ClientRun::of(client, seen);
     let title = format!("as {} sees it", client.title());
     writeln!(out, "\n{}", palette.bold(&title))?;
     if !run.speaks(seen) {
@@ -110,7 +110,7 @@ pub fn lens_table(
     writeln!(out, "  {}", palette.dim(&head))?;
     let mut others = 0;
     for client in clients {
-        let run = Run::of(client, seen);
+        let run = ClientRun::of(client, seen);
         if !run.speaks(seen) {
             others += 1;
             continue;

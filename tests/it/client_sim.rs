@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Map, Value, json};
-use sselens::client_sim::{Given, Run, clients};
+use sselens::client_sim::{ClientRun, Given, clients};
 use sselens::dialect::Channel;
 use sselens::inspect::{Code, Finding, Inspection, Outcome, Returned};
 use sselens::storage::file;
@@ -157,7 +157,7 @@ fn hold(measured: &Value) {
                         if given.is_empty() {
                             continue;
                         }
-                        let run = Run::of(client, &seen);
+                        let run = ClientRun::of(client, &seen);
                         let mut counts = counts.lock().unwrap();
                         let count = counts.entry(client.name).or_default();
                         if run.given().elsewhere.is_some() {

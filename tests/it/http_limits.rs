@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::Value;
-use sselens::client_sim::{Client, Run, clients};
+use sselens::client_sim::{Client, ClientRun, clients};
 use sselens::inspect::Inspection;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Headers, Request};
 
@@ -145,7 +145,7 @@ fn disagreement(
     seen: &Inspection,
     real: Option<&Value>,
 ) -> Option<String> {
-    let run = Run::of(client, seen);
+    let run = ClientRun::of(client, seen);
     let given = run.given();
     let has_text = given.content.values().any(|text| !text.is_empty());
     let said = given.error.as_ref().map(|e| (e.class, e.message.as_str()));

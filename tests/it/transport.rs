@@ -296,7 +296,7 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         saved.entries.iter().for_each(|e| shown.push(e));
         // The clients had all of it: what they made of it nobody can tell from this.
         for client in sselens::client_sim::clients().filter(|c| c.dialect == "openai-chat") {
-            let run = sselens::client_sim::Run::of(client, &shown);
+            let run = sselens::client_sim::ClientRun::of(client, &shown);
             let (given, name) = (run.given(), client.name);
             assert_eq!(given.error.is_none(), withheld, "{name}: {:?}", given.error);
             assert_eq!(given.elsewhere.is_some(), withheld, "{name}: {:?}", given.elsewhere);

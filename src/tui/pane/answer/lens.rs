@@ -1,7 +1,7 @@
 //! What a client would have given its caller, in place of the channels.
 
 use super::AnswerPane;
-use crate::client_sim::{Client, Given, Run, clients};
+use crate::client_sim::{Client, ClientRun, Given, clients};
 use crate::inspect::Severity;
 use crate::text::{Newlines, count, visible};
 use crate::tui::model::{Exchange, Model};
@@ -35,7 +35,7 @@ pub(super) fn doc(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Doc 
     let mut kept = pane.run.borrow_mut();
     let mut run = match kept.take() {
         Some((shown, run)) if shown == model.shown() => run,
-        _ => Run::new(client),
+        _ => ClientRun::new(client),
     };
     run.advance(&exchange.inspection);
     lay(&mut doc, &run, exchange);
@@ -43,7 +43,7 @@ pub(super) fn doc(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Doc 
     doc
 }
 
-fn lay(doc: &mut Doc, run: &Run, exchange: &Exchange) {
+fn lay(doc: &mut Doc, run: &ClientRun, exchange: &Exchange) {
     let (client, given) = (run.client(), run.given());
     doc.push(Role::Info, &format!("as {} sees it", client.title())).line();
     if !run.speaks(&exchange.inspection) {

@@ -13,7 +13,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
 use crate::action::{Action, OwnAction, OwnContext};
-use crate::client_sim::Run;
+use crate::client_sim::ClientRun;
 use crate::dialect::Channel;
 use crate::inspect::Row;
 use crate::tui::model::{Exchange, Model};
@@ -128,7 +128,7 @@ pub(crate) struct AnswerPane {
     /// The client through whose eyes the channels are shown, a row of the table of lenses.
     lens: Option<usize>,
     /// That client, as far as it has read the exchange shown.
-    run: RefCell<Option<(usize, Run)>>,
+    run: RefCell<Option<(usize, ClientRun)>>,
 }
 
 /// What a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
